@@ -1,0 +1,1 @@
+"""Tocsin: an e-mail campaign engine for international solidarity campaigns."""

@@ -1,0 +1,62 @@
+"""E-mail addresses: checked, normalised, and folded for look-up."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from email_validator import EmailNotValidError, validate_email
+from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
+
+from mailer.errors import MailerError
+
+
+class InvalidAddress(MailerError):
+    """{problem}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A valid address.
+
+    `text` is what people see and what is stored: NFC, local part as written, domain lower-case in its own
+    script. `folded` is what it is found by: local part case-folded, domain as A-label.
+    """
+
+    text: str
+    folded: str
+
+
+def parse(text: str) -> Address:
+    """Check and normalise an address (RFC 5321, 6531; no DNS look-up).
+
+    :raises InvalidAddress: with a message for the person who typed it.
+    """
+    plain = _PLAIN.fullmatch(text)
+    if plain and (domain := _plain_domain(plain["domain"])):
+        local = plain["local"]
+        return Address(text=f"{local}@{domain}", folded=f"{local.lower()}@{domain}")
+    try:
+        checked = validate_email(text, check_deliverability=False)
+    except EmailNotValidError as problem:
+        raise InvalidAddress(problem=problem) from None
+    return Address(text=checked.normalized, folded=f"{checked.local_part.casefold()}@{checked.ascii_domain}")
+
+
+# Most addresses share few domains and have a local part in which nothing can be wrong. For these email-validator is
+# asked about the domain once: it takes 27 µs an address, this 2 µs, and an import of a million people has 125 µs for
+# each. That the result is the same is tested on generated addresses. Role names (RFC 2142) change their case there.
+_PLAIN = re.compile(
+    rf"(?!(?:{'|'.join(CASE_INSENSITIVE_MAILBOX_NAMES)})@)"
+    r"(?P<local>(?=.{1,64}@)[a-z0-9]+(?:[._+-][a-z0-9]+)*)@(?P<domain>[a-z0-9.-]{1,180})",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=4096)
+def _plain_domain(domain: str) -> str | None:
+    """The normalised form of a valid domain that has no internationalised label; None for every other."""
+    try:
+        checked = validate_email(f"x@{domain}", check_deliverability=False)
+    except EmailNotValidError:
+        return None
+    return checked.domain if checked.domain == checked.ascii_domain else None

@@ -1,0 +1,5 @@
+"""`python -m mailer.cli` is `mailer`."""
+
+from mailer.cli import main
+
+main(prog_name="mailer")

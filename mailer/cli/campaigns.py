@@ -1,0 +1,303 @@
+"""`mailer campaigns`: from a folder of texts to a sent campaign and its account."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mailer import addresses, delivery, loading, previewing, reports, sending
+from mailer import campaigns as domain
+from mailer.cli.installation import Installation, pass_installation
+from mailer.db import utcnow
+from mailer.errors import ConfigurationError, MailerError
+from mailer.models import CampaignStatus, DeliveryState
+from mailer.previewing import Reader
+from mailer.queue import RedisUnavailable, connect, ring
+
+_ENDED = (CampaignStatus.SENT, CampaignStatus.CANCELLED, CampaignStatus.PAUSED)
+_POLL_SECONDS = 0.5
+_PAUSED_BY_HAND = "paused by an organiser"
+
+
+class InThePast(MailerError):
+    """{time} has passed. Leave out --at to send the campaign now."""
+
+
+class NoZone(MailerError):
+    """{text} names no time zone. Write one, such as 2026-12-01T09:00:00+01:00 or 2026-12-01T08:00:00Z."""
+
+
+@click.group()
+def campaigns() -> None:
+    """Load, check, preview, test, send and follow campaigns."""
+
+
+slug_argument = click.argument("slug")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def reader_options(command: Any) -> Any:
+    """The options that say for whom a mail is composed."""
+    for option in (
+        click.option("--union", "union", metavar="SLUG", help="As a member of this union gets it."),
+        click.option("--country", metavar="CC", help="As someone in this country gets it."),
+        click.option("--language", metavar="TAG", help="In this language."),
+    ):
+        command = option(command)
+    return command
+
+
+@campaigns.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@pass_installation
+def load(installation: Installation, folder: Path) -> None:
+    """Make or update the draft of a campaign from FOLDER, whose name is its slug."""
+    with installation.session() as session:
+        campaign = loading.load(session, folder)
+        texts = ", ".join(text.language for text in campaign.texts)
+    click.echo(f'Campaign "{campaign.slug}" is loaded as a draft, in {texts}.')
+    click.echo(f"Next: mailer campaigns check {campaign.slug}")
+
+
+@campaigns.command()
+@slug_argument
+@json_option
+@pass_installation
+def check(installation: Installation, slug: str, as_json: bool) -> None:
+    """Say whom a campaign would reach and what is missing."""
+    with installation.session(read_only=True) as session:
+        found = previewing.check(session, domain.get(session, slug))
+    if as_json:
+        report = {
+            "slug": slug,
+            "audience": found.audience,
+            "by_text": found.by_text,
+            "without_text": found.without_text,
+            "without_target": found.without_target,
+            "without_country": found.without_country,
+            "has_fallback": found.has_fallback,
+            "warnings": found.warnings,
+        }
+        click.echo(json.dumps(report, ensure_ascii=False))
+        return
+    click.echo(f"Audience: {found.audience:,}")
+    for language, count in sorted(found.by_text.items(), key=lambda item: -item[1]):
+        click.echo(f"  text in {language}: {count:,}")
+    for language, count in sorted(found.without_text.items(), key=lambda item: -item[1]):
+        click.echo(f"  no text in {language}: {count:,} people get the campaign's own language")
+    if found.without_target or found.without_country:
+        get = "the fallback target" if found.has_fallback else "NO target, since there is no fallback"
+        click.echo(f"Without a target of their own, and so with {get}:")
+        if found.without_target:
+            click.echo("  " + ", ".join(found.without_target))
+        if found.without_country:
+            click.echo(f"  people whose country is not known: {found.without_country:,}")
+    for warning in found.warnings:
+        click.echo(f"Warning: {warning}")
+    if not found.audience:
+        click.echo("Nobody would get it: look at [audience] and the list.")
+
+
+@campaigns.command()
+@slug_argument
+@reader_options
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@pass_installation
+def preview(
+    installation: Installation, slug: str, language: str | None, country: str | None, union: str | None, folder: Path
+) -> None:
+    """Write the mail as .html, .txt and .eml; in every language unless one is named."""
+    reader = Reader(language=language, country=country, union=union)
+    with installation.session(read_only=True) as session:
+        campaign = domain.get(session, slug)
+        for file in previewing.preview(session, campaign, reader, installation.settings.mail_sender, folder):
+            click.echo(str(file))
+
+
+@campaigns.command()
+@slug_argument
+@click.option("--to", "address", required=True, metavar="ADDRESS", help="Who gets the test mail.")
+@reader_options
+@pass_installation
+def test(
+    installation: Installation, slug: str, address: str, language: str | None, country: str | None, union: str | None
+) -> None:
+    """Send one test mail of a campaign, whatever its status."""
+    reader = Reader(language=language, country=country, union=union)
+    to = addresses.parse(address).text
+    with installation.session() as session:
+        campaign = domain.get(session, slug)
+        previewing.order_test(session, campaign, reader, installation.settings.mail_sender, to)
+    _ring(installation, campaign.id)
+    click.echo("The test mail is on its way; it goes out before any campaign.")
+
+
+@campaigns.command()
+@slug_argument
+@click.option("--at", metavar="ISO-TIME", help="Start by itself at this time, with its zone.")
+@click.option("--wait", is_flag=True, help="Follow it until it has been sent, is paused or cancelled.")
+@pass_installation
+def send(installation: Installation, slug: str, at: str | None, wait: bool) -> None:
+    """Send a campaign to its audience, once."""
+    sender = installation.settings.mail_sender
+    starts = _parse_time(at) if at else None
+    with installation.session() as session:
+        campaign = domain.get(session, slug)
+        if starts:
+            sending.schedule(session, campaign, starts)
+            message = f'Campaign "{slug}" starts by itself at {starts.isoformat(timespec="minutes")}.'
+        else:
+            message = f'Campaign "{slug}" is being sent to {sending.start(session, campaign, sender):,} people.'
+    click.echo(message)
+    if starts is None:
+        _ring(installation, campaign.id)
+    if wait:
+        follow(installation, slug)
+
+
+@campaigns.command()
+@click.argument("slug", required=False)
+@click.option("--all", "every", is_flag=True, help="Pause everything that is under way or scheduled.")
+@pass_installation
+def pause(installation: Installation, slug: str | None, every: bool) -> None:
+    """Stop sending a campaign for now. Takes hold within two seconds."""
+    if every == (slug is not None):
+        raise click.UsageError("Name one campaign, or say --all.")
+    with installation.session() as session:
+        if slug is None:
+            paused = domain.pause_all(session, reason=_PAUSED_BY_HAND)
+        else:
+            domain.move(session, domain.get(session, slug), "paused", hold_reason=_PAUSED_BY_HAND)
+            paused = [slug]
+    click.echo(f"Paused: {', '.join(paused)}." if paused else "Nothing was under way or scheduled.")
+
+
+@campaigns.command()
+@slug_argument
+@pass_installation
+def resume(installation: Installation, slug: str) -> None:
+    """Go on with a paused campaign."""
+    sender = installation.settings.mail_sender
+    with installation.session() as session:
+        campaign = domain.get(session, slug)
+        sending.resume(session, campaign, sender)
+    _ring(installation, campaign.id)
+    click.echo(f'Campaign "{slug}" is {campaign.status} again.')
+
+
+@campaigns.command()
+@slug_argument
+@pass_installation
+def cancel(installation: Installation, slug: str) -> None:
+    """Stop a campaign for good; what has not gone out is skipped."""
+    with installation.session() as session:
+        delivery.cancel(session, domain.get(session, slug))
+    click.echo(f'Campaign "{slug}" is cancelled.')
+
+
+@campaigns.command()
+@slug_argument
+@json_option
+@pass_installation
+def status(installation: Installation, slug: str, as_json: bool) -> None:
+    """Show where a campaign stands: every recipient is in exactly one state."""
+    with installation.session(read_only=True) as session:
+        progress = reports.progress(session, domain.get(session, slug))
+    if as_json:
+        click.echo(json.dumps(progress.to_json()))
+        return
+    Console().print(progress_table(progress))
+
+
+def progress_table(progress: reports.Progress) -> Table:
+    """The states of a campaign for a person to read."""
+    table = Table(title=f"{progress.slug}: {progress.status}", caption=progress.hold_reason, title_justify="left")
+    table.add_column("state")
+    table.add_column("people", justify="right")
+    for state, count in progress.states.items():
+        table.add_row(state, f"{count:,}", style="dim" if not count else None)
+    table.add_section()
+    table.add_row("audience", f"{progress.audience:,}", style="bold")
+    return table
+
+
+@campaigns.command()
+@slug_argument
+@click.option("--state", type=click.Choice([state.value for state in DeliveryState]), required=True, help="Which.")
+@json_option
+@pass_installation
+def recipients(installation: Installation, slug: str, state: str, as_json: bool) -> None:
+    """List the recipients in a state, one a line."""
+    with installation.session(read_only=True) as session:
+        for row in reports.recipients(session, domain.get(session, slug), DeliveryState(state)):
+            if as_json:
+                click.echo(json.dumps(row, ensure_ascii=False))
+            else:
+                answer = " ".join(str(row[key]) for key in ("reason", "smtp_code", "smtp_text") if row[key])
+                click.echo(f"{row['email'] or '(erased)'}\t{row['state']}\t{answer}")
+
+
+@campaigns.command()
+@slug_argument
+@click.option("--state", type=click.Choice(["unknown", "failed"]), required=True, help="Which to send again.")
+@pass_installation
+def resend(installation: Installation, slug: str, state: str) -> None:
+    """Send again what is unknown (it may have arrived already) or failed, under the same Message-IDs."""
+    with installation.session() as session:
+        campaign = domain.get(session, slug)
+        count = delivery.resend(session, campaign, DeliveryState(state))
+    if count:
+        _ring(installation, campaign.id)
+    click.echo(f"{count:,} will be sent again." if count else f"Nothing is {state}.")
+
+
+def follow(installation: Installation, slug: str) -> reports.Progress:
+    """Show a campaign's progress until it has ended or is paused."""
+    with _progress_bar(slug) as bar:
+        task = bar.add_task(slug, total=None)
+        while True:
+            with installation.session(read_only=True) as session:
+                progress = reports.progress(session, domain.get(session, slug))
+            bar.update(task, total=progress.audience or None, completed=progress.settled)
+            if progress.status in _ENDED:
+                break
+            time.sleep(_POLL_SECONDS)
+    Console(stderr=True).print(progress_table(progress))
+    return progress
+
+
+@contextmanager
+def _progress_bar(title: str) -> Iterator[Progress]:
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield bar
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        time_given = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text} is not an ISO time, such as 2026-12-01T09:00:00+01:00") from None
+    if time_given.tzinfo is None:
+        raise NoZone(text=text)
+    if time_given < utcnow():
+        raise InThePast(time=text)
+    return time_given.astimezone(UTC)
+
+
+def _ring(installation: Installation, campaign_id: int) -> None:
+    """Wake the workers; without Redis they find the work by themselves, only later."""
+    try:
+        connection = connect(installation.settings.redis_url)
+        ring(connection, campaign_id)
+        connection.close()
+    except (RedisUnavailable, ConfigurationError) as problem:
+        click.echo(f"Warning: {problem} Workers will find it within half a minute.", err=True)

@@ -1,0 +1,80 @@
+"""`mailer keys`: make, replace and inspect the encryption keys."""
+
+import json
+
+import click
+
+from mailer import crypto, keys_file
+from mailer.cli.installation import Installation
+from mailer.models import Base
+from mailer.settings import KEY_VARIABLES, Settings
+
+
+@click.group()
+def keys() -> None:
+    """Make, replace and inspect the encryption keys."""
+
+
+@keys.command()
+def new() -> None:
+    """Make the keys of a new installation, in keys.env in the data directory.
+
+    Keep a copy of that file apart from the database's backups: without it no stored address can be read.
+    """
+    settings = Installation().settings
+    if settings.configured_keys:
+        raise keys_file.KeysExist(file=_where(settings))
+    click.echo(f"Made {keys_file.create(settings.data_dir)}. Keep a copy of it apart from the database's backups.")
+
+
+@keys.command()
+def rotate() -> None:
+    """Replace the secret key: add a new one in front, and encrypt everything anew under it.
+
+    Stop the web part and the workers first: they cannot read what is encrypted under a key they do not know.
+    Interrupted, it goes on where it was when run again. Keys from the environment are yours to change: then this prints
+    the value to set, and encrypts anew when it is run with that value.
+    """
+    installation = Installation()
+    if not _needs_encrypting(installation):
+        if not installation.settings.secret_keys_in_file:
+            _print_next_value(installation.settings)
+            return
+        key = keys_file.add_secret_key(installation.settings.data_dir)
+        click.echo(f"Added the key {key.id} to {_where(installation.settings)}.")
+        installation = Installation()
+    count = crypto.rotate(installation.engine, Base.metadata)
+    click.echo(f"Encrypted {count} values anew under the key {installation.settings.keyring.secret_keys[0].id}.")
+
+
+@keys.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(*, as_json: bool) -> None:
+    """Show how many stored values are under each secret key, newest first. A key with none may be removed."""
+    installation = Installation()
+    with installation.session(read_only=True) as session:
+        usage = crypto.key_usage(session, Base.metadata)
+    if as_json:
+        click.echo(json.dumps([{"key": key, "values": count} for key, count in usage.items()]))
+        return
+    for key, count in usage.items():
+        click.echo(f"{key}  {count} values")
+
+
+def _needs_encrypting(installation: Installation) -> bool:
+    """Whether an earlier rotation is still to be completed."""
+    newest = installation.settings.keyring.secret_keys[0].id
+    with installation.session(read_only=True) as session:
+        usage = crypto.key_usage(session, Base.metadata)
+    return any(count for key, count in usage.items() if key != newest)
+
+
+def _print_next_value(settings: Settings) -> None:
+    value = f"{crypto.Key.generate()},{settings.configured_keys['MAILER_SECRET_KEYS']}"
+    click.echo("The keys come from the environment. Set this value everywhere, then run this command again:", err=True)
+    click.echo(f"MAILER_SECRET_KEYS={value}")
+
+
+def _where(settings: Settings) -> str:
+    file = settings.data_dir / keys_file.NAME
+    return str(file) if file.exists() else f"the environment ({', '.join(KEY_VARIABLES)})"

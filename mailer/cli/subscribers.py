@@ -1,0 +1,128 @@
+"""`mailer subscribers`: people, in and out."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from mailer import subscribers as people
+from mailer.cli.installation import Installation
+from mailer.exporting import export_list
+from mailer.importing import ImportReport, import_file
+
+
+@click.group()
+def subscribers() -> None:
+    """Import, export and erase supporters."""
+
+
+@subscribers.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--list", "list_slug", metavar="SLUG", required=True, help="The list to put them on.")
+@click.option("--consent", metavar="TEXT", required=True, help="The exact words by which they agreed to this mail.")
+@click.option("--union-consent", metavar="TEXT", help="The words by which they agreed that their union is stored.")
+@click.option("--update", is_flag=True, help="Overwrite what is known, instead of only filling in what is not.")
+@click.option("--dry-run", is_flag=True, help="Say exactly what would change, and change nothing.")
+@click.option(
+    "--rejects",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the lines that were not imported as they stand to FILE, to be corrected and imported.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def import_(
+    file: Path,
+    list_slug: str,
+    consent: str,
+    union_consent: str | None,
+    update: bool,
+    dry_run: bool,
+    rejects: Path | None,
+    as_json: bool,
+) -> None:
+    """Put the supporters in a CSV file on a list.
+
+    The file is UTF-8, separated by comma, semicolon or tab, and its first line names the columns: email, and any of
+    name, country, union, language, consent_at, source. Nobody who left is subscribed again. It may be interrupted,
+    and run again.
+    """
+    with click.progressbar(length=1, label="Importing", file=sys.stderr, hidden=as_json) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        report = import_file(
+            Installation().engine,
+            file,
+            list_slug=list_slug,
+            consent=consent,
+            union_consent=union_consent,
+            update=update,
+            dry_run=dry_run,
+            rejects=rejects,
+            progress=progress,
+        )
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(report), ensure_ascii=False))
+    else:
+        _print(report, dry_run=dry_run, rejects=rejects)
+
+
+def _print(report: ImportReport, *, dry_run: bool, rejects: Path | None) -> None:
+    click.echo("This is what an import would do. Nothing was changed." if dry_run else "Imported.")
+    counts = {
+        "rows read": report.read,
+        "new people": report.created,
+        "known people, new on this list": report.subscribed,
+        "filled in or updated": report.updated,
+        "unchanged": report.unchanged,
+        "left or removed before, not imported": report.left,
+        "rejected": report.rejected,
+        "imported without their union, which is not known": report.unknown_unions,
+    }
+    for label, number in counts.items():
+        click.echo(f"{number:>10,}  {label}")
+    for warning in report.warnings:
+        click.echo(f"Warning: {warning}.", err=True)
+    for example in report.examples:
+        click.echo(example, err=True)
+    if report.examples and rejects is not None:
+        click.echo(f"All such lines are in {rejects}: correct them there and import that file.", err=True)
+    elif report.examples:
+        click.echo("Add --rejects FILE to get all such lines in a file to correct.", err=True)
+
+
+@subscribers.command()
+@click.option("--list", "list_slug", metavar="SLUG", required=True, help="Whose people.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The file to write; only you will be able to read it.",
+)
+def export(list_slug: str, output: Path) -> None:
+    """Write the people on a list to a CSV file.
+
+    Only those who want the mail now: a file with people who left in it would bring them back wherever it is imported.
+    """
+    with Installation().session(read_only=True) as session:
+        exported = export_list(session, list_slug, output)
+    click.echo(f"Wrote {exported:,} people to {output}.")
+
+
+@subscribers.command()
+@click.argument("email")
+def erase(email: str) -> None:
+    """Erase a person: all that is known of them, everywhere.
+
+    What stays is a keyed hash of the address, so that no import brings them back. The answer is the same whether the
+    address was known or not.
+    """
+    with Installation().session() as session:
+        people.erase(session, email)
+    click.echo("Erased. No import will bring this address back.")

@@ -1,0 +1,125 @@
+"""Composing: an edition and a person become one message, ready for the wire."""
+
+import hashlib
+from email.utils import parseaddr
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mailer import campaigns, countries, tokens, unions
+from mailer.crypto import keyring_of
+from mailer.db import utcnow
+from mailer.delivery import Claimed, Recipient
+from mailer.editions import EditionKey, Press, from_json, mail_domain
+from mailer.identity import Sender
+from mailer.mail.headers import a_label_address
+from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
+from mailer.mail.types import Outgoing
+from mailer.models import Campaign, Edition, MailingList
+
+
+class Composer:
+    """Makes the messages of one campaign. Holds no session: what it needs is read when it is made."""
+
+    def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
+        self._keyring = keyring_of(session)
+        self._campaign = campaign
+        self._sender = sender
+        self._press = Press(session, campaign, sender)
+        self._headers = _edition_headers(campaign, campaign.mailing_list, sender)
+        self._mail_domain = mail_domain(sender)
+        self._from_address = parseaddr(sender.mailbox)[1]
+        self._targets = campaigns.Targets.of(campaign)
+        self._unions = {union.id: union.name for union in unions.all_unions(session)}
+        frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id))
+        self._frozen = {(edition.language, edition.variant): edition.rendering for edition in frozen}
+        self._compiled: dict[EditionKey, CompiledEdition] = {}
+        self._values: dict[tuple[str, str | None, int | None], dict[str, str]] = {}
+
+    def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
+        """The message of a delivery, ready for the wire."""
+        key = self._press.choose((delivery.language, delivery.country, delivery.union_id))
+        token = tokens.sign(self._keyring, tokens.Link.UNSUBSCRIBE, recipient.subscription_id or 0)
+        unsubscribe_url = f"{self._sender.base_url}/unsubscribe/{token}"
+        values = {
+            **self._shared_values(key[0], delivery.country, delivery.union_id),
+            "unsubscribe_url": unsubscribe_url,
+        }
+        if recipient.name:
+            values = {**values, "name": recipient.name}
+        mailto = self._sender.unsubscribe_address
+        data = self._edition(key).merge(
+            Merge(
+                to_address=recipient.email,
+                to_name=recipient.name,
+                message_id=f"<{message_id(self._campaign, delivery.id, self._mail_domain)}>",
+                date=utcnow(),
+                unsubscribe_url=unsubscribe_url,
+                unsubscribe_mailto=mailto.format(token=token) if mailto else None,
+                values=values,
+            )
+        )
+        return Outgoing(
+            id=delivery.id,
+            sender=self._envelope_sender(delivery.id),
+            recipient=a_label_address(recipient.email),
+            data=data,
+        )
+
+    def _edition(self, key: EditionKey) -> CompiledEdition:
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            frozen = self._frozen.get(key)
+            # Only a draft's test mail finds nothing frozen: a campaign that started has every edition it needs.
+            rendering = from_json(frozen) if frozen else self._press.render(key)
+            compiled = self._compiled[key] = compile_edition(rendering, self._headers)
+        return compiled
+
+    def _shared_values(self, language: str, country: str | None, union_id: int | None) -> dict[str, str]:
+        """The values of fields that are the same for everyone of a language, country and union."""
+        found = self._values.get((language, country, union_id))
+        if found is None:
+            found = self._values[language, country, union_id] = self._find_values(language, country, union_id)
+        return found
+
+    def _find_values(self, language: str, country: str | None, union_id: int | None) -> dict[str, str]:
+        target = self._targets.for_country(country)
+        values = {
+            "country": countries.name(country, language) if country else "",
+            "union": self._unions.get(union_id, "") if union_id else "",
+            "target_name": target.name if target else "",
+            "target_email": target.email if target else "",
+            "target_address": target.address if target else "",
+        }
+        return {field: value for field, value in values.items() if value}
+
+    def _envelope_sender(self, delivery_id: int) -> str:
+        if self._sender.bounce_address is None:
+            return self._from_address
+        return self._sender.bounce_address.format(token=tokens.sign(self._keyring, tokens.Link.BOUNCE, delivery_id))
+
+
+def _edition_headers(campaign: Campaign, mailing_list: MailingList, sender: Sender) -> EditionHeaders:
+    """The headers that all messages of a campaign share."""
+    host = urlsplit(sender.base_url).hostname or "localhost"
+    return EditionHeaders(
+        sender=sender.mailbox,
+        reply_to=sender.reply_to,
+        list_id=f"{mailing_list.slug}.{host}",
+        list_name=mailing_list.name,
+        list_help=f"{sender.base_url}/",
+        # Campaign, list, kind and sender, never a person: the parts that Gmail groups complaints by.
+        feedback_id=f"{campaign.slug}:{mailing_list.slug}:{campaign.kind}:{host}",
+    )
+
+
+def message_id(campaign: Campaign, delivery_id: int, domain: str | None = None) -> str:
+    """The Message-ID of a delivery, without brackets: the same on every retry, and telling nothing.
+
+    It hashes a random salt that is kept with the campaign, so that nobody can count through the ids.
+
+    :param domain: instead of the one frozen with the campaign, for a test mail of a draft.
+    """
+    digest = hashlib.sha256(campaign.salt + delivery_id.to_bytes(8, "big")).hexdigest()
+    return f"{digest[:32]}@{campaign.mail_domain or domain}"

@@ -1,0 +1,248 @@
+"""Encryption at rest, the blind index, and the keys for both.
+
+A stolen database names nobody: addresses and names are stored as AES-256-GCM ciphertext under keys kept
+outside it, and found again by HMAC-SHA-256 of the normalised address.
+"""
+
+import base64
+import binascii
+import hmac
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Engine,
+    LargeBinary,
+    MetaData,
+    bindparam,
+    func,
+    literal,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
+
+from mailer.errors import MailerError
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_FORMAT = 1
+
+
+class UnreadableSecret(MailerError):
+    """A stored value cannot be decrypted: its key "{key_id}" is not in MAILER_SECRET_KEYS, or the row was
+    damaged. Put the key back (older keys stay readable behind the newest)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One named 256-bit key. `repr` never shows the secret."""
+
+    id: str
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> "Key":
+        """Make a new random key with a random short name."""
+        return cls(id=secrets.token_hex(4), secret=secrets.token_bytes(KEY_BYTES))
+
+    @classmethod
+    def parse(cls, text: str) -> "Key":
+        """Read `id:` + 32 bytes in url-safe base64.
+
+        :raises ValueError: the text has another form, or the key is weaker than 256 random bits.
+        """
+        name, colon, encoded = text.strip().partition(":")
+        if not colon or not name or not name.isascii() or not name.isalnum() or len(name) > 32:
+            raise ValueError("a key is written id:base64, the id in letters and digits")
+        return cls(id=name, secret=decode_secret(encoded))
+
+    def __str__(self) -> str:
+        return f"{self.id}:{base64.urlsafe_b64encode(self.secret).decode()}"
+
+
+def decode_secret(encoded: str) -> bytes:
+    """Read 32 bytes of url-safe base64.
+
+    :raises ValueError: another length or alphabet, or so few different bytes that nobody drew them at random.
+    """
+    try:
+        secret = base64.b64decode(encoded.strip(), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("the key is not url-safe base64") from None
+    if len(secret) != KEY_BYTES:
+        raise ValueError(f"the key has {len(secret)} bytes, {KEY_BYTES} are needed")
+    if len(set(secret)) < 12:  # 32 random bytes have fewer than 12 different values once in 10**17
+        raise ValueError("the key is not random")
+    return secret
+
+
+class Keyring:
+    """The installation's keys: secret keys newest first, link keys newest first, one index key."""
+
+    def __init__(self, *, secret_keys: Iterable[Key], link_keys: Iterable[Key], index_key: bytes) -> None:
+        self.secret_keys = tuple(secret_keys)
+        self.link_keys = tuple(link_keys)
+        self._index_key = index_key
+        self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in self.secret_keys}
+        self._prefix = _prefix(self.secret_keys[0].id)
+        self._newest = AESGCM(self.secret_keys[0].secret)
+
+    @property
+    def newest_prefix(self) -> bytes:
+        """What every ciphertext under the newest key starts with: what has another start awaits rotation."""
+        return self._prefix
+
+    def encrypt(self, plaintext: str, context: str) -> bytes:
+        """Encrypt under the newest key (AES-256-GCM, NIST SP 800-38D).
+
+        :param context: where the value is stored, such as "subscribers.email"; authenticated, so that a
+            ciphertext moved to another column does not decrypt.
+        """
+        nonce = os.urandom(_NONCE_BYTES)
+        return self._prefix + nonce + self._newest.encrypt(nonce, plaintext.encode(), context.encode())
+
+    def decrypt(self, ciphertext: bytes, context: str) -> str:
+        """Decrypt what `encrypt` made under any key of the ring.
+
+        :raises UnreadableSecret: the key is not in the ring, or the value was changed.
+        """
+        end = 2 + ciphertext[1]
+        key_id = ciphertext[2:end]
+        cipher = self._ciphers.get(key_id)
+        if ciphertext[0] != _FORMAT or cipher is None:
+            raise UnreadableSecret(key_id=key_id.decode("ascii", "replace"))
+        body = end + _NONCE_BYTES
+        try:
+            return cipher.decrypt(ciphertext[end:body], ciphertext[body:], context.encode()).decode()
+        except InvalidTag:
+            raise UnreadableSecret(key_id=key_id.decode("ascii", "replace")) from None
+
+    def blind_index(self, folded_address: str) -> bytes:
+        """HMAC-SHA-256 of a folded address (`addresses.Address.folded`): 32 bytes to find it by."""
+        return hmac.digest(self._index_key, folded_address.encode(), "sha256")
+
+
+def attach(engine: Engine, keyring: Keyring) -> None:
+    """Give an engine the keys that its encrypted columns need.
+
+    They ride on the dialect because that is all a column type is handed, and because a module-level
+    keyring would be one per process instead of one per database.
+    """
+    cast(Any, engine.dialect).keyring = keyring
+
+
+def keyring_of(database: Session | Engine) -> Keyring:
+    """The keys attached to an engine, or to a session's engine."""
+    bind = database.get_bind() if isinstance(database, Session) else database
+    return cast(Keyring, cast(Any, bind.dialect).keyring)
+
+
+class EncryptedText(TypeDecorator[str]):
+    """A text column stored as ciphertext. Equality in SQL is meaningless on it: look up by blind index."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, context: str) -> None:
+        """:param context: "table.column", bound into the ciphertext."""
+        super().__init__()
+        self.context = context
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else cast(Any, dialect).keyring.encrypt(value, self.context)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else cast(Any, dialect).keyring.decrypt(bytes(value), self.context)
+
+
+def rotate(engine: Engine, metadata: MetaData, *, batch: int = 1000) -> int:
+    """Encrypt anew, under the newest key, every stored value that is under an older one.
+
+    Commits after each batch, so that it may be interrupted, and run beside everything else.
+
+    :param metadata: the tables; their `EncryptedText` columns are found by type.
+    :param batch: values to a transaction.
+    :returns: how many values were encrypted anew.
+    :raises UnreadableSecret: a value's key is not in the ring; what was done before it stays done.
+    """
+    return sum(_rotate_column(engine, column, batch) for column in _encrypted_columns(metadata))
+
+
+def key_usage(session: Session, metadata: MetaData) -> dict[str, int]:
+    """How many stored values are under each key, by key id, also of keys that are not in the ring."""
+    usage = {key.id: 0 for key in keyring_of(session).secret_keys}
+    for column in _encrypted_columns(metadata):
+        prefixes = [_prefix(key_id) for key_id in usage]
+        for key_id in usage:
+            usage[key_id] += _count(session, column, _starts_with(column, _prefix(key_id)))
+        while (stranger := _one_without(session, column, prefixes)) is not None:
+            key_id = stranger[2 : 2 + stranger[1]].decode("ascii", "replace")
+            prefixes.append(stranger[: 2 + stranger[1]])
+            usage[key_id] = usage.get(key_id, 0) + _count(session, column, _starts_with(column, prefixes[-1]))
+    return usage
+
+
+def _rotate_column(engine: Engine, column: Column[Any], batch: int) -> int:
+    keyring = keyring_of(engine)
+    context = cast(EncryptedText, column.type).context
+    primary_key = next(iter(column.table.primary_key))
+    stored = type_coerce(column, LargeBinary)
+    old_values = (
+        select(primary_key, stored)
+        .where(column.is_not(None), ~_starts_with(column, keyring.newest_prefix))
+        .order_by(primary_key)
+        .limit(batch)
+    )
+    # A value that changed in between is under the newest key already, and must not be put back.
+    change = (
+        update(column.table)
+        .where(primary_key == bindparam("row"), stored == bindparam("old", type_=LargeBinary))
+        .values({column: bindparam("new", type_=column.type)})
+    )
+    rotated, last = 0, None
+    while True:
+        with engine.begin() as connection:
+            rows = connection.execute(old_values if last is None else old_values.where(primary_key > last)).all()
+            if not rows:
+                return rotated
+            decrypted = [(row, bytes(old), keyring.decrypt(bytes(old), context)) for row, old in rows]
+            connection.execute(change, [{"row": row, "old": old, "new": new} for row, old, new in decrypted])
+        rotated += len(rows)
+        last = rows[-1][0]
+
+
+def _encrypted_columns(metadata: MetaData) -> list[Column[Any]]:
+    return [
+        column for table in metadata.sorted_tables for column in table.columns if isinstance(column.type, EncryptedText)
+    ]
+
+
+def _prefix(key_id: str) -> bytes:
+    return bytes([_FORMAT, len(key_id)]) + key_id.encode()
+
+
+def _starts_with(column: Column[Any], prefix: bytes) -> ColumnElement[bool]:
+    start = func.substr(type_coerce(column, LargeBinary), 1, len(prefix), type_=LargeBinary)
+    return start == literal(prefix, LargeBinary)
+
+
+def _count(session: Session, column: Column[Any], condition: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(column.table).where(condition)) or 0
+
+
+def _one_without(session: Session, column: Column[Any], prefixes: list[bytes]) -> bytes | None:
+    """A stored value that starts with none of the prefixes."""
+    strange = [~_starts_with(column, prefix) for prefix in prefixes]
+    found = session.scalar(select(type_coerce(column, LargeBinary)).where(column.is_not(None), *strange).limit(1))
+    return None if found is None else bytes(found)

@@ -1,0 +1,297 @@
+"""Editions: a campaign's texts rendered once for everyone who sees the same words, then merged per person."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from email.utils import parseaddr
+from typing import Any
+
+from babel.dates import format_date, format_time
+from sqlalchemy import delete, null
+from sqlalchemy.orm import Session
+
+from mailer import campaigns, languages, unions
+from mailer.errors import MailerError
+from mailer.identity import Sender
+from mailer.mail import fields
+from mailer.mail.render import TEMPLATES, Frame, render
+from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
+from mailer.models import Campaign, CampaignText, Edition, Subscription
+from mailer.segments import audience
+
+#: what a text may print, and what it may branch on
+FIELDS = ("name", "country", "union", "target_name", "target_email", "target_address")
+CONDITIONS = ("country", "union", "language")
+#: how many `if` and `elif` a text may have: as many as the column editions.variant holds
+MOST_TESTS = 200
+
+#: a reader's language, country and union id, as far as they are known
+Reader = tuple[str | None, str | None, int | None]
+#: the language of the text, and the outcome of each test in it
+EditionKey = tuple[str, str]
+
+
+class Unrenderable(MailerError):
+    """{file}:{line}: {problem}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One language's text, read: subject, preheader and body as templates that share one variant."""
+
+    language: str
+    subject: fields.Template
+    preheader: fields.Template
+    body: fields.Template
+    written: CampaignText
+
+    @classmethod
+    def of(cls, text: CampaignText) -> "Source":
+        """Read a stored text. What `loading` accepted is accepted here."""
+        file = f"{text.language}.md"
+        return cls(
+            text.language,
+            parse_source(text.subject, file=file),
+            parse_source(text.preheader, file=file),
+            parse_source(text.body, file=file, line=text.body_line),
+            text,
+        )
+
+    @property
+    def parts(self) -> tuple[fields.Template, fields.Template, fields.Template]:
+        """In the order in which their tests stand in a variant."""
+        return self.subject, self.preheader, self.body
+
+    @property
+    def condition_names(self) -> frozenset[str]:
+        """What this text asks of its reader."""
+        return frozenset(comparison.name for comparison in self.comparisons)
+
+    @property
+    def file(self) -> str:
+        """The name of the file that it was read from."""
+        return f"{self.language}.md"
+
+    @property
+    def comparisons(self) -> tuple[fields.Comparison, ...]:
+        """What this text compares its reader with."""
+        return sum((part.comparisons for part in self.parts), ())
+
+    def samples(self) -> set[str]:
+        """Variants that show every wording of this text at least once, and the one with all tests true."""
+        variants = {"1" * sum(part.tests for part in self.parts)}
+        for shown in self.parts:
+            for sample in shown.samples():
+                variants.add("".join(sample if part is shown else "0" * part.tests for part in self.parts))
+        return variants
+
+    def line_of(self, error: MailerError) -> int:
+        """The line of the file on which stands what an error complains of, else the one on which the body starts."""
+        first = self.written.body_line
+        for words in (str(error.fields.get(name, "")).partition("\n")[0].strip() for name in ("url", "html", "field")):
+            if words and words in self.written.body:
+                return first + self.written.body[: self.written.body.index(words)].count("\n")
+        return first
+
+    def variant(self, facts: fields.Facts) -> str:
+        """Which wording a reader gets: the outcome of each test in the text, such as "101"."""
+        return "".join(part.variant(facts) for part in self.parts)
+
+    def resolve(self, variant: str) -> tuple[Pieces, ...]:
+        """Subject, preheader and body in the wording of a variant."""
+        resolved, start = [], 0
+        for part in self.parts:
+            resolved.append(part.resolve(variant[start : start + part.tests]))
+            start += part.tests
+        return tuple(resolved)
+
+
+def parse_source(text: str, *, file: str, line: int = 1) -> fields.Template:
+    """Read a text with the fields and conditions that campaigns know.
+
+    :raises fields.TextFieldError: with file and line.
+    """
+    return fields.parse(text, file=file, first_line=line, fields=FIELDS, conditions=CONDITIONS)
+
+
+def kinds() -> list[str]:
+    """The kinds of campaign there are templates for."""
+    return sorted(file.stem for file in TEMPLATES.glob("*.mjml") if file.stem != "layout")
+
+
+class Texts:
+    """A campaign's texts, to be chosen by a reader's language."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._own = campaign.language
+        self.sources = {text.language: Source.of(text) for text in campaign.texts}
+
+    @property
+    def condition_names(self) -> frozenset[str]:
+        """What the texts ask of their readers, all together."""
+        return frozenset().union(*(source.condition_names for source in self.sources.values()))
+
+    def for_language(self, language: str | None) -> Source:
+        """The text in a language, else in the one it is a form of ("pt" for "pt-BR"), else the campaign's own."""
+        known = (form for form in languages.forms(language or "") if form in self.sources)
+        return self.sources[next(known, self._own)]
+
+
+class Press:
+    """Chooses and renders the editions of one campaign. Holds no session: what it needs is read when it is made."""
+
+    def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
+        self._campaign = campaign
+        self._sender = sender
+        self._texts = Texts(campaign)
+        self._federations = unions.ancestors_by_union(session)
+        self._chosen: dict[Reader, EditionKey] = {}
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages there are texts in."""
+        return sorted(self._texts.sources)
+
+    def choose(self, reader: Reader) -> EditionKey:
+        """The edition that such a reader gets."""
+        chosen = self._chosen.get(reader)
+        if chosen is None:
+            chosen = self._chosen[reader] = self._choose(*reader)
+        return chosen
+
+    def _choose(self, language: str | None, country: str | None, union_id: int | None) -> EditionKey:
+        source = self._texts.for_language(language)
+        facts = {
+            "language": languages.forms(language or source.language),
+            "country": {country} if country else set(),
+            "union": self._federations.get(union_id, frozenset()) if union_id else set(),
+        }
+        return source.language, source.variant(facts)
+
+    def wanted(self, session: Session) -> set[EditionKey]:
+        """The editions that the campaign's audience needs."""
+        asked = self._texts.condition_names
+        columns = [
+            Subscription.language,
+            Subscription.country if "country" in asked else null(),
+            Subscription.union_id if "union" in asked else null(),
+        ]
+        segment = campaigns.segment_of(self._campaign)
+        readers = audience(session, self._campaign.list_id, segment).add_columns(*columns).distinct()
+        return {self.choose((language, country, union_id)) for language, country, union_id in session.execute(readers)}
+
+    def trial(self) -> set[EditionKey]:
+        """Editions that between them show every wording of every text."""
+        return {(language, variant) for language, source in self._texts.sources.items() for variant in source.samples()}
+
+    def render(self, key: EditionKey) -> Rendering:
+        """Render one edition.
+
+        :raises Unrenderable: its Markdown or its size, with file and line.
+        """
+        language, variant = key
+        source = self._texts.sources[language]
+        subject, preheader, body = source.resolve(variant)
+        frame = Frame(
+            language=language,
+            direction=languages.direction(language),
+            organisation=self._sender.organisation,
+            postal_address=self._sender.postal_address,
+            gettext=languages.gettext_for(language),
+            deadline=_shown_deadline(self._campaign.deadline, language),
+            web_url=None,
+        )
+        try:
+            return render(self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame)
+        except MailerError as error:
+            raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error
+
+
+def freeze(session: Session, campaign: Campaign, sender: Sender) -> None:
+    """Render every edition that the audience needs; from here on the campaign says what it says.
+
+    :raises Unrenderable: a text cannot be rendered.
+    """
+    campaign.mail_domain = mail_domain(sender)
+    discard(session, campaign)
+    press = Press(session, campaign, sender)
+    for key in sorted(press.wanted(session)):
+        _keep(session, campaign, key, press.render(key))
+
+
+def discard(session: Session, campaign: Campaign) -> None:
+    """Forget what was rendered of a draft, because its texts changed."""
+    session.execute(delete(Edition).where(Edition.campaign_id == campaign.id))
+
+
+def try_out(session: Session, campaign: Campaign) -> list[str]:
+    """Render every text, to find out that it can be.
+
+    :returns: warnings, such as of a mail that Gmail would clip.
+    :raises Unrenderable: a text cannot be rendered.
+    """
+    press = Press(session, campaign, _TRIAL_SENDER)
+    warnings = [
+        f"{language}.md: {warning}"
+        for language, variant in sorted(press.trial())
+        for warning in press.render((language, variant)).warnings
+    ]
+    return list(dict.fromkeys(warnings))
+
+
+#: for trials before the installation's own identity is set: a rendering differs by it in a few words only
+_TRIAL_SENDER = Sender(
+    organisation="Organisation",
+    mailbox="sender@example.org",
+    postal_address="Postal address",
+    base_url="https://example.org",
+)
+
+
+def _keep(session: Session, campaign: Campaign, key: EditionKey, rendering: Rendering) -> None:
+    language, variant = key
+    session.add(Edition(campaign_id=campaign.id, language=language, variant=variant, rendering=to_json(rendering)))
+    session.flush()
+
+
+def mail_domain(sender: Sender) -> str:
+    """The right side of Message-IDs: the domain of the From address."""
+    return parseaddr(sender.mailbox)[1].rpartition("@")[2]
+
+
+def _shown_deadline(deadline: datetime | None, language: str) -> str | None:
+    """The deadline as a reader sees it: a day, and a time in UTC unless it is the end of that day."""
+    if deadline is None:
+        return None
+    locale = languages.locale(language)
+    day = format_date(deadline, "long", locale=locale)
+    if (deadline.hour, deadline.minute) == (23, 59):
+        return day
+    return f"{day}, {format_time(deadline, 'short', locale=locale)} UTC"
+
+
+def to_json(rendering: Rendering) -> dict[str, Any]:
+    """A rendering as it is stored: a slot is an object, a text is itself."""
+    return {
+        "language": rendering.language,
+        **{
+            part: [piece if isinstance(piece, str) else asdict(piece) for piece in getattr(rendering, part)]
+            for part in _PARTS
+        },
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Rendering:
+    """The rendering that `to_json` stored."""
+    subject, html, text = (_pieces(data[part]) for part in _PARTS)
+    return Rendering(language=data["language"], subject=subject, html=html, text=text)
+
+
+def _pieces(data: Iterable[Any]) -> Pieces:
+    return tuple(
+        piece if isinstance(piece, str) else Slot(piece["field"], piece["default"], SlotContext(piece["context"]))
+        for piece in data
+    )
+
+
+_PARTS = ("subject", "html", "text")

@@ -1,0 +1,96 @@
+"""A list's supporters as a CSV file."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session, aliased
+
+from mailer import lists
+from mailer.errors import MailerError
+from mailer.models import (
+    ConsentAction,
+    ConsentEvent,
+    ConsentPurpose,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    Union,
+)
+from mailer.supporter_csv import COLUMNS, CsvWriter
+
+_ROWS_PER_FETCH = 1000
+
+
+class UnwritableExport(MailerError):
+    """{path} cannot be written: {problem}. Nothing was exported."""
+
+
+def export_list(session: Session, list_slug: str, path: Path) -> int:
+    """Write the people who are on a list, in the columns that an import reads.
+
+    Only those who want the mail: a file with people who left in it would bring them back wherever it is imported.
+    The file is readable for its owner only, and is there whole or not at all.
+
+    :param path: where to write it; a file of that name is replaced.
+    :returns: how many people it has.
+    :raises lists.UnknownList: or `UnwritableExport`: no file was made or replaced.
+    """
+    people = _people(lists.get(session, list_slug).id)
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    except OSError as problem:
+        raise UnwritableExport(path=path, problem=problem.strerror) from None
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            writer = CsvWriter(file, COLUMNS)
+            exported = 0
+            for row in session.execute(people.execution_options(yield_per=_ROWS_PER_FETCH)):
+                agreed = row.confirmed_at.isoformat() if row.confirmed_at else None
+                writer.write([row.email, row.name, row.country, row.slug, row.language, agreed, row.source])
+                exported += 1
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as problem:
+        raise UnwritableExport(path=path, problem=problem.strerror) from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return exported
+
+
+def _people(list_id: int) -> Select[*tuple[Any, ...]]:
+    """Who is on a list, in the order of COLUMNS, with what the consent log last says of their being on it."""
+    event = aliased(ConsentEvent)
+    latest = (
+        select(func.max(event.id))
+        .where(
+            event.subscriber_id == Subscriber.id,
+            event.list_id == list_id,
+            event.purpose == ConsentPurpose.ALERTS,
+            event.action == ConsentAction.GIVEN,
+        )
+        .correlate(Subscriber)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            Subscriber.email,
+            Subscriber.name,
+            Subscriber.country,
+            Union.slug,
+            Subscriber.language,
+            ConsentEvent.confirmed_at,
+            ConsentEvent.source,
+        )
+        .join(Subscription, and_(Subscription.subscriber_id == Subscriber.id, Subscription.list_id == list_id))
+        .outerjoin(Union, Union.id == Subscriber.union_id)
+        .outerjoin(ConsentEvent, ConsentEvent.id == latest)
+        .outerjoin(Suppression, Suppression.email_index == Subscriber.email_index)
+        .where(Subscription.status == SubscriptionStatus.ACTIVE, Suppression.email_index.is_(None))
+        .order_by(Subscriber.id)
+    )

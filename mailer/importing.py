@@ -1,0 +1,383 @@
+"""Supporters from a CSV file: each row becomes a person on a list, or a line that says why not."""
+
+import gc
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from mailer import addresses, countries, enrolment, languages, lists, subscribers, unions
+from mailer.crypto import Keyring, keyring_of
+from mailer.db import DatabaseUnavailable, session_scope, utcnow
+from mailer.enrolment import Candidate, Decision, Fate, Terms
+from mailer.errors import MailerError
+from mailer.supporter_csv import COLUMNS, REJECT_COLUMNS, Record, RejectsFile, SupporterFile, restore
+
+#: A transaction holds SQLite's write lock for 0.3 s at this size; larger ones are hardly faster.
+ROWS_PER_TRANSACTION = 4000
+
+MAX_TEXT_LENGTH = 200  # characters of a name or a source
+_EXAMPLES = 5
+_ATTEMPTS = 3
+
+_LEFT = "left or was removed before; not imported"
+
+
+class NoConsentText(MailerError):
+    """The words that people agreed to are empty. Give them as they were shown: --consent "I want urgent actions by
+    e-mail." """
+
+
+class RejectsFileIsInput(MailerError):
+    """The rejects would overwrite {path}, the file that is being imported. Name another file."""
+
+
+class InvalidRow(MailerError):
+    """{problem}"""
+
+
+class ImportInterrupted(MailerError):
+    """Interrupted after {done} of {total} rows; these are in, the rest is not. Run the same command again: what is
+    in will be left as it is."""
+
+
+class ImportStopped(MailerError):
+    """Stopped after {done} of {total} rows; these are in, the rest is not. The reason: {problem} Then run the same
+    command again: what is in will be left as it is."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What an import did, or would do. Each row counts in exactly one of created, subscribed, updated, unchanged,
+    rejected and left."""
+
+    read: int
+    created: int  # people nobody knew, now on the list
+    subscribed: int  # known from another list, now on this one too
+    updated: int  # on the list already, filled in or changed
+    unchanged: int  # on the list already, nothing new
+    rejected: int  # not imported for what the row says
+    left: int  # not imported because they had left or were removed
+    unknown_unions: int  # imported, but without their union, which is not known here
+    unions_dropped: int  # imported, but without their union, for want of a consent text
+    warnings: tuple[str, ...]
+    examples: tuple[str, ...]  # the first few lines of the rejects, with their reasons
+
+
+def import_file(
+    engine: Engine,
+    path: Path,
+    *,
+    list_slug: str,
+    consent: str,
+    union_consent: str | None = None,
+    update: bool = False,
+    dry_run: bool = False,
+    rejects: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImportReport:
+    """Enrol the supporters in a CSV file on a list.
+
+    The whole file is checked before anything is written. Then it is imported in transactions of its own; after an
+    interruption at any point the same call goes on where it was, since it leaves alone whom it finds on the list.
+
+    :param path: a file as `supporter_csv.SupporterFile` describes.
+    :param consent: the exact words that these people agreed to.
+    :param union_consent: the words by which they agreed that we store their union; without it none is stored.
+    :param update: overwrite what is known with what the file says, instead of only filling in what is not known.
+    :param dry_run: decide everything, write nothing but the rejects.
+    :param rejects: where to write the lines that were not imported as they stand, with line and reason, to be
+        corrected and imported; made readable for its owner only.
+    :param progress: called with the rows done and the rows there are.
+    :raises supporter_csv.BrokenFile: or another MailerError, before anything is written.
+    :raises ImportInterrupted: on Ctrl-C, and `ImportStopped` when the database or the disk fails on the way.
+    """
+    if not consent.strip() or (union_consent is not None and not union_consent.strip()):
+        raise NoConsentText()
+    if rejects is not None and rejects.exists() and path.exists() and rejects.samefile(path):
+        raise RejectsFileIsInput(path=path)
+    with SupporterFile(path) as file:
+        total = file.check()
+        terms, parser = _prepare(
+            engine, file, list_slug, consent.strip(), union_consent, update=update, dry_run=dry_run
+        )
+        tally = _Tally(_unknown_columns(file))
+        with RejectsFile(rejects, file) as rejected, _Seen() as seen, _older_objects_spared():
+            try:
+                for records in _batches(file.records()):
+                    batch = _read(parser, seen, records)
+                    batch.decisions = _enrol(engine, terms, batch.candidates, dry_run=dry_run)
+                    rejected.write(records, batch.remarks())
+                    tally.add(records, batch)
+                    if progress is not None:
+                        progress(tally.read, total)
+            except KeyboardInterrupt:
+                raise ImportInterrupted(done=tally.read, total=total) from None
+            except (DatabaseUnavailable, OSError, sqlite3.Error) as problem:
+                raise ImportStopped(done=tally.read, total=total, problem=problem) from problem
+        return tally.report()
+
+
+def _prepare(
+    engine: Engine,
+    file: SupporterFile,
+    list_slug: str,
+    consent: str,
+    union_consent: str | None,
+    *,
+    update: bool,
+    dry_run: bool,
+) -> tuple[Terms, "_RowParser"]:
+    """Look up the list and the unions, and keep the consent texts."""
+    with session_scope(engine, read_only=dry_run) as session:
+        terms = Terms(
+            list_id=lists.get(session, list_slug).id,
+            text_id=None if dry_run else enrolment.consent_text_id(session, consent),
+            union_text_id=None
+            if dry_run or union_consent is None
+            else enrolment.consent_text_id(session, union_consent.strip()),
+            update=update,
+        )
+        known_unions = None if union_consent is None else unions.ids_by_slug_or_name(session)
+    return terms, _RowParser(file.header, keyring_of(engine), known_unions)
+
+
+def _enrol(engine: Engine, terms: Terms, candidates: Sequence[Candidate], *, dry_run: bool) -> list[Decision]:
+    """Decide and write in one transaction."""
+    for _ in range(_ATTEMPTS):
+        try:
+            with session_scope(engine, read_only=dry_run) as session:
+                decisions = enrolment.decide(session, terms, candidates)
+                if not dry_run:
+                    enrolment.carry_out(session, terms, decisions)
+            return decisions
+        except IntegrityError:  # a sign-up or another import was quicker with one of these people
+            continue
+    raise DatabaseUnavailable(problem="other programs keep writing about the same people")
+
+
+@contextmanager
+def _older_objects_spared() -> Iterator[None]:
+    """Keep the cycle collector off what existed before: rows make it run often, and to go through the program's
+    300,000 other objects each time took a tenth of an import."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+# --- rows -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row that can be imported, and what has to be said of its union."""
+
+    candidate: Candidate
+    unknown_union: str | None
+    union_dropped: bool
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a transaction's worth of records came to."""
+
+    rows: list[_Row] = field(default_factory=list)
+    rejections: dict[int, str] = field(default_factory=dict)  # line → reason
+    decisions: list[Decision] = field(default_factory=list)  # one for each row
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        return [row.candidate for row in self.rows]
+
+    def imported(self) -> Iterator[_Row]:
+        """The rows of people who did not leave."""
+        return (row for row, made in zip(self.rows, self.decisions, strict=True) if made.fate is not Fate.LEFT)
+
+    def remarks(self) -> dict[int, str]:
+        """What the rejects file says: line → reason."""
+        remarks = self.rejections | {d.candidate.line: _LEFT for d in self.decisions if d.fate is Fate.LEFT}
+        for row in self.imported():
+            if row.unknown_union is not None:
+                remarks[row.candidate.line] = f'there is no union "{row.unknown_union}"; imported without it'
+        return remarks
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    while batch := list(islice(records, ROWS_PER_TRANSACTION)):
+        yield batch
+
+
+def _read(parser: "_RowParser", seen: "_Seen", records: Iterable[Record]) -> _Batch:
+    """Parse records, and reject those that cannot be imported or repeat an address."""
+    batch = _Batch()
+    for record in records:
+        try:
+            row = parser.parse(record)
+        except MailerError as problem:
+            batch.rejections[record.line] = str(problem)
+            continue
+        first_line = seen.first_line(row.candidate.email_index, record.line)
+        if first_line == record.line:
+            batch.rows.append(row)
+        else:
+            batch.rejections[record.line] = f"same address as line {first_line}"
+    return batch
+
+
+class _RowParser:
+    """Turns a record into a person, or says what is wrong with it."""
+
+    def __init__(self, header: Sequence[str], keyring: Keyring, known_unions: dict[str, int] | None) -> None:
+        """:param known_unions: slug or name → id; None where no union may be stored."""
+        self._width = len(header)
+        self._positions = {name: header.index(name) if name in header else None for name in COLUMNS}
+        self._keyring = keyring
+        self._known_unions = known_unions
+        self._now = utcnow()
+
+    def parse(self, record: Record) -> _Row:
+        """:raises MailerError: with the reason for the rejects file."""
+        if any(map(str.strip, record.cells[self._width :])):
+            raise InvalidRow(problem=f"there are {len(record.cells)} cells, and the header names {self._width} columns")
+        text = self._cells(record.cells)
+        if not text["email"]:
+            raise InvalidRow(problem="there is no address")
+        address = addresses.parse(text["email"])
+        union = text["union"]
+        union_id = self._known_unions.get(union) if self._known_unions is not None and union else None
+        candidate = Candidate(
+            line=record.line,
+            email=address.text,
+            email_index=self._keyring.blind_index(address.folded),
+            name=_short(text["name"], "name"),
+            country=countries.parse(text["country"]) if text["country"] else None,
+            union_id=union_id,
+            language=languages.normalise(text["language"]) if text["language"] else None,
+            consent_at=_past(text["consent_at"], self._now) if text["consent_at"] else None,
+            source=_short(text["source"], "source"),
+        )
+        return _Row(
+            candidate,
+            unknown_union=union if union and union_id is None and self._known_unions is not None else None,
+            union_dropped=bool(union) and self._known_unions is None,
+        )
+
+    def _cells(self, cells: Sequence[str]) -> dict[str, str]:
+        """Column → its text, empty where the file has no such column or the row ends before it."""
+        return {
+            name: restore(cells[position]).strip() if position is not None and position < len(cells) else ""
+            for name, position in self._positions.items()
+        }
+
+
+def _short(text: str, column: str) -> str | None:
+    line = subscribers.one_line(text)
+    if line is not None and len(line) > MAX_TEXT_LENGTH:
+        raise InvalidRow(problem=f"the {column} is longer than {MAX_TEXT_LENGTH} characters")
+    return line
+
+
+def _past(text: str, now: datetime) -> datetime:
+    """An ISO 8601 date or time, UTC where it names no zone, that is not in the future."""
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        problem = f'consent_at "{text}" is not an ISO date or time, such as 2026-03-31 or 2026-03-31T09:30Z'
+        raise InvalidRow(problem=problem) from None
+    if moment > now:
+        raise InvalidRow(problem=f'consent_at "{text}" is in the future')
+    return moment
+
+
+class _Seen:
+    """Which addresses a file has had, and where. In a temporary SQLite file, which holds keyed hashes only, because
+    a set of a million would not fit into constant memory."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA cache_size = -8000")
+        self._database.execute("CREATE TABLE seen (hash INTEGER PRIMARY KEY, line INTEGER NOT NULL)")
+        self._database.execute("BEGIN")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def first_line(self, email_index: bytes, line: int) -> int:
+        """The line on which an address came first, which is this one if it did not come before."""
+        statement = "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET line = line RETURNING line"
+        # 64 bits are small and fast to find, and no two of a million addresses share them in 10**7 imports.
+        hash64 = int.from_bytes(email_index[:8], signed=True)
+        first: int = self._database.execute(statement, (hash64, line)).fetchone()[0]
+        return first
+
+
+# --- what is told afterwards ----------------------------------------------------------------------------------------
+
+
+def _unknown_columns(file: SupporterFile) -> list[str]:
+    known = {*COLUMNS, *REJECT_COLUMNS}
+    return [
+        f'column {position} "{name}" is not one that an import reads, and was ignored'
+        for position, name in enumerate(file.header, start=1)
+        if name not in known
+    ]
+
+
+class _Tally:
+    """Counts as batches are done."""
+
+    def __init__(self, warnings: list[str]) -> None:
+        self.read = 0
+        self._warnings = warnings
+        self._fates: Counter[Fate] = Counter()
+        self._rejected = 0
+        self._unknown_unions = 0
+        self._unions_dropped = 0
+        self._examples: list[str] = []
+
+    def add(self, records: Sequence[Record], batch: _Batch) -> None:
+        """Count a batch that is committed."""
+        self.read += len(records)
+        self._fates.update(decision.fate for decision in batch.decisions)
+        self._rejected += len(batch.rejections)
+        for row in batch.imported():
+            self._unknown_unions += row.unknown_union is not None
+            self._unions_dropped += row.union_dropped
+        if len(self._examples) < _EXAMPLES:
+            remarks = sorted(batch.remarks().items())[: _EXAMPLES - len(self._examples)]
+            self._examples += [f"line {line}: {reason}" for line, reason in remarks]
+
+    def report(self) -> ImportReport:
+        """What it came to."""
+        warnings = list(self._warnings)
+        if self._unions_dropped:
+            warnings.append(
+                f"{self._unions_dropped} people were imported without their union: storing it needs the words by which "
+                "they agreed to that (--union-consent)"
+            )
+        return ImportReport(
+            read=self.read,
+            **{fate.value: self._fates[fate] for fate in Fate},
+            rejected=self._rejected,
+            unknown_unions=self._unknown_unions,
+            unions_dropped=self._unions_dropped,
+            warnings=tuple(warnings),
+            examples=tuple(self._examples),
+        )

@@ -1,0 +1,127 @@
+"""Languages: their tags, their names, which way they are written, and the fixed words of mails in them."""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+from babel.messages.pofile import read_po
+
+from mailer.errors import MailerError
+
+TRANSLATIONS = Path(__file__).parent / "translations"
+
+# RFC 5646: language, script, region, variants. Extensions and private use name no language that anyone writes in.
+_TAG = re.compile(
+    r"(?P<language>[a-z]{2,3})([-_](?P<script>[a-z]{4}))?([-_](?P<region>[a-z]{2}|\d{3}))?"
+    r"(?P<variants>([-_]([a-z\d]{5,8}|\d[a-z\d]{3}))*)",
+    re.IGNORECASE,
+)
+
+#: CLDR's scriptMetadata, "RTL" column, for scripts in modern use.
+_RIGHT_TO_LEFT_SCRIPTS = frozenset(
+    {"Adlm", "Arab", "Hebr", "Mand", "Mend", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa", "Yezi"}
+)
+
+
+class InvalidLanguage(MailerError):
+    """ "{tag}" is not a language. Use a tag such as en, pt-BR or zh-Hant (BCP 47)."""
+
+
+def normalise(tag: str) -> str:
+    """A language tag in its usual form: "PT_br" → "pt-BR".
+
+    :raises InvalidLanguage: when it is no BCP 47 tag or CLDR knows no such language.
+    """
+    match = _TAG.fullmatch(tag.strip())
+    if not match or match["language"].lower() not in _known_languages():
+        raise InvalidLanguage(tag=tag)
+    subtags = [
+        match["language"].lower(),
+        (match["script"] or "").title(),
+        (match["region"] or "").upper(),
+        match["variants"].lower().replace("_", "-").strip("-"),
+    ]
+    return "-".join(filter(None, subtags))
+
+
+def forms(tag: str) -> list[str]:
+    """A language and what it is a form of, the nearest first: "zh-Hant-TW" → zh-Hant-TW, zh-Hant, zh."""
+    subtags = tag.split("-")
+    return ["-".join(subtags[:length]) for length in range(len(subtags), 0, -1)]
+
+
+def direction(tag: str) -> Literal["ltr", "rtl"]:
+    """Which way a language is written, by its script.
+
+    :param tag: as `normalise` gives it.
+    """
+    script = re.search(r"-([A-Z][a-z]{3})\b", tag)
+    return "rtl" if (script[1] if script else _likely_script(tag)) in _RIGHT_TO_LEFT_SCRIPTS else "ltr"
+
+
+def locale(tag: str) -> Locale:
+    """The CLDR locale that dates are written by in a language: its own, or English where CLDR has none.
+
+    English of no country is the world's ("30 April 2035"), which CLDR calls en-001; its "en" is American.
+
+    :param tag: as `normalise` gives it; a region that CLDR does not know writes as its language does.
+    """
+    for candidate in (tag, tag.partition("-")[0]):
+        if candidate != "en":
+            try:
+                return Locale.parse(candidate, sep="-")
+            except (UnknownLocaleError, ValueError):
+                continue
+    return Locale("en", "001")
+
+
+def native_name(tag: str) -> str:
+    """What a language is called by those who speak it: "fr" → "français"; the tag where CLDR does not say."""
+    try:
+        return Locale.parse(tag, sep="-").get_display_name() or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
+
+
+@functools.cache
+def gettext_for(tag: str) -> Callable[[str], str]:
+    """What translates the fixed words of mails, from English; English where there is no translation.
+
+    :param tag: as `normalise` gives it; "pt-BR" falls back to "pt".
+    """
+    parts = tag.split("-")
+    for length in range(len(parts), 0, -1):
+        file = TRANSLATIONS / "_".join(parts[:length]) / "LC_MESSAGES" / "messages.po"
+        if file.exists():
+            messages = _messages(file)
+            return lambda message: messages.get(message, message)
+    return str
+
+
+def translated() -> list[str]:
+    """The tags of the languages that the fixed words of mails were translated into, English with them."""
+    return sorted(
+        {"en", *(file.parts[-3].replace("_", "-") for file in TRANSLATIONS.glob("*/LC_MESSAGES/messages.po"))}
+    )
+
+
+def _messages(file: Path) -> Mapping[str, str]:
+    with file.open("rb") as stream:
+        catalog = read_po(stream, abort_invalid=True)
+    return {str(message.id): str(message.string) for message in catalog if message.id and message.string}
+
+
+@functools.cache
+def _known_languages() -> frozenset[str]:
+    return frozenset(Locale("en").languages)
+
+
+def _likely_script(tag: str) -> str:
+    """The script that CLDR thinks a language is written in, where its tag names none."""
+    likely: Mapping[str, str] = get_global("likely_subtags")
+    found = likely.get(tag.replace("-", "_")) or likely.get(tag.split("-")[0], "")
+    return next((part for part in found.split("_") if len(part) == 4), "Latn")

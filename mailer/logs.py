@@ -1,0 +1,71 @@
+"""Log records for people on a terminal and as JSON elsewhere, with a last defence against addresses in them."""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+#: Not what an address may be but what could be one. It also takes the password out of `scheme://user:password@host`.
+_ADDRESS = re.compile(r"""(?:"[^"\n]*"|[^\s@"<>(),;=\[\]]+)@[^\s@"'<>(),;:=\[\]]+""")
+_REDACTED = "[address]"
+_OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+
+
+def configure(*, json: bool) -> None:
+    """Send this process's log to standard error. Only edges call it, once.
+
+    :param json: one JSON object a line instead of text; what is not a terminal should get that.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if json else _Text())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for chatty in ("alembic", "rq"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def redact(text: str) -> str:
+    """Replace what looks like an e-mail address."""
+    return _ADDRESS.sub(_REDACTED, text)
+
+
+class _Text(logging.Formatter):
+    """`12:30:05 mailer.delivery claimed campaign=7 rows=20`."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s %(message)s", datefmt="%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name it has in logging
+        fields = "".join(f" {name}={value}" for name, value in record.__dict__.items() if name not in _OWN_FIELDS)
+        return super().formatMessage(record) + fields
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+class _Json(JsonFormatter):
+    """One object a line: time, level, logger, message, and the record's own fields."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            ["levelname", "name", "message"],
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        # Before it becomes JSON: a replacement in the finished line could cut an escape sequence in two.
+        return {name: _redacted(value) for name, value in super().process_log_record(log_data).items()}
+
+
+def _redacted(value: object) -> object:
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {redact(str(key)): _redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(item) for item in value]
+    return redact(str(value))

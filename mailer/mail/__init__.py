@@ -1,0 +1,1 @@
+"""Everything that knows e-mail and nothing of subscribers, campaigns or databases."""

@@ -1,0 +1,253 @@
+"""Rendering + recipient → the bytes on the wire: compiled once per edition, joined once per person."""
+
+import functools
+import html
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.utils import format_datetime
+from hashlib import sha256
+from urllib.parse import quote
+
+from mailer.errors import MailerError
+from mailer.mail import headers
+from mailer.mail.markdown import URL_FIELDS
+from mailer.mail.quoted_printable import encode_text, encode_value
+from mailer.mail.types import Rendering, Slot, SlotContext
+
+#: How many values of an edition are kept ready: targets and countries repeat, names often do.
+_CACHED_VALUES = 2048
+
+
+class BrokenMessage(MailerError):
+    """The message would not arrive as it was written: {problem}. Nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionHeaders:
+    """What stands in the headers of every message of an edition."""
+
+    sender: str  # "Name <address>"
+    reply_to: str | None = None
+    list_id: str | None = None  # "slug.host", RFC 2919
+    list_name: str = ""
+    list_help: str | None = None  # URL
+    feedback_id: str | None = None  # names the campaign, the list and the sender; never a person
+    auto_submitted: bool = False  # a notice that a machine sends to one person, not mail of a list (RFC 3834)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """What differs in one person's message."""
+
+    to_address: str  # as people write it; its domain travels as A-label
+    to_name: str | None = None
+    message_id: str  # with its angle brackets
+    date: datetime  # aware
+    unsubscribe_url: str | None = None  # fills the slot of that name, too
+    unsubscribe_mailto: str | None = None  # an address; used only beside the URL
+    values: Mapping[str, str] = field(default_factory=dict)  # of slots, by field; a missing or empty one: its default
+
+
+Encoder = Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _BodySlot:
+    position: int  # in the list of parts that a message is joined from
+    field: str
+    encode: Encoder
+    default: bytes
+
+
+class CompiledEdition:
+    """An edition as bytes, cut where people differ. Make it with `compile_edition`."""
+
+    def __init__(self, rendering: Rendering, edition_headers: EditionHeaders) -> None:
+        self._subject = rendering.subject
+        self._subject_slots = [piece for piece in rendering.subject if isinstance(piece, Slot)]
+        head = _static_headers(rendering, edition_headers)
+        if not self._subject_slots:
+            head += headers.unstructured("Subject", "".join(map(str, rendering.subject)))
+        self._parts, self._slots = _cut(head, rendering)
+
+    def merge(self, person: Merge) -> bytes:
+        """One person's message: CRLF, no line over 998 octets, none that starts with a dot.
+
+        :raises UnusableAddress, UnusableHeader: for an address or a URL that cannot stand in a header.
+        """
+        parts = self._parts.copy()
+        parts[0] = self._personal_headers(person)
+        values = person.values
+        for slot in self._slots:
+            value = person.unsubscribe_url if slot.field == "unsubscribe_url" else values.get(slot.field)
+            parts[slot.position] = slot.encode(value) if value else slot.default
+        return b"".join(parts)
+
+    def _personal_headers(self, person: Merge) -> bytes:
+        lines = [
+            headers.mailbox("To", person.to_name, person.to_address),
+            _date(int(person.date.timestamp())),
+            headers.token("Message-ID", person.message_id),
+        ]
+        if self._subject_slots:
+            lines.append(headers.unstructured("Subject", self._subject_for(person)))
+        if person.unsubscribe_url:
+            targets = [person.unsubscribe_url]
+            if person.unsubscribe_mailto:
+                targets.append(f"mailto:{person.unsubscribe_mailto}")
+            lines.append(headers.uris("List-Unsubscribe", *targets))
+            lines.append(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+        return b"".join(lines)
+
+    def _subject_for(self, person: Merge) -> str:
+        return "".join(
+            headers.shortened(headers.clean_for_header(person.values.get(piece.field) or piece.default))
+            if isinstance(piece, Slot)
+            else piece
+            for piece in self._subject
+        )
+
+
+def compile_edition(rendering: Rendering, edition_headers: EditionHeaders) -> CompiledEdition:
+    """Make an edition ready to be merged, and try it on a recipient who does not exist.
+
+    :raises BrokenMessage: when the standard library reads anything else than what was meant.
+    """
+    edition = CompiledEdition(rendering, edition_headers)
+    _check(edition, rendering, edition_headers)
+    return edition
+
+
+def _static_headers(rendering: Rendering, edition: EditionHeaders) -> bytes:
+    lines = [headers.mailbox("From", *_sender(edition.sender))]
+    if edition.reply_to:
+        lines.append(headers.mailbox("Reply-To", *headers.split_mailbox(edition.reply_to)))
+    if edition.auto_submitted:
+        lines.append(b"Auto-Submitted: auto-generated\r\n")
+    else:
+        lines.extend(_list_headers(edition))
+    lines.append(b"X-Auto-Response-Suppress: OOF, AutoReply\r\n")
+    lines.append(headers.token("Content-Language", rendering.language))
+    return b"".join(lines)
+
+
+def _sender(sender: str) -> tuple[str, str]:
+    name, address = headers.split_mailbox(sender)
+    if not address.rpartition("@")[0].isascii():
+        raise headers.UnusableAddress(problem="what stands before the @ of a sender must be ASCII")
+    return name, address
+
+
+def _list_headers(edition: EditionHeaders) -> Iterator[bytes]:
+    if edition.list_id:
+        yield headers.list_id(edition.list_name, edition.list_id)
+    if edition.list_help:
+        yield headers.uris("List-Help", edition.list_help)
+    yield b"List-Post: NO\r\n"
+    yield b"Precedence: bulk\r\n"
+    if edition.feedback_id:
+        yield headers.token("Feedback-ID", edition.feedback_id)
+
+
+@functools.lru_cache(maxsize=64)
+def _date(timestamp: int) -> bytes:
+    return headers.token("Date", format_datetime(datetime.fromtimestamp(timestamp, UTC)))
+
+
+def _cut(head: bytes, rendering: Rendering) -> tuple[list[bytes], list[_BodySlot]]:
+    """What a message is joined from: an empty part for a person's headers and one for each slot, else static bytes."""
+    # "=_" cannot occur in quoted-printable, so that no body can hold its own boundary (RFC 2045 6.7).
+    boundary = f"=_{sha256(repr((rendering.text, rendering.html)).encode('utf-8', 'replace')).hexdigest()[:24]}"
+    multipart = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
+    parts = [b"", head + multipart.encode()]
+    slots: list[_BodySlot] = []
+    encoders = _Encoders()
+    for subtype, pieces in (("plain", rendering.text), ("html", rendering.html)):
+        parts[-1] += (
+            f'--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
+            "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        ).encode()
+        for piece in pieces:
+            if isinstance(piece, str):
+                parts[-1] += encode_text(piece)
+            else:
+                encode = encoders.of(piece)
+                slots.append(_BodySlot(len(parts), piece.field, encode, encode(piece.default)))
+                parts += (b"", b"")
+        parts[-1] += b"\r\n"
+    parts[-1] += f"--{boundary}--\r\n".encode()
+    return parts, slots
+
+
+class _Encoders:
+    """How each kind of place takes a value, remembering what it encoded for this edition."""
+
+    def __init__(self) -> None:
+        self._by_context = {
+            SlotContext.HTML: _for_html,
+            SlotContext.URL: _for_url,
+            SlotContext.TEXT: _for_text,
+        }
+        self._remembering = {
+            context: functools.lru_cache(maxsize=_CACHED_VALUES)(encode) for context, encode in self._by_context.items()
+        }
+
+    def of(self, slot: Slot) -> Encoder:
+        # Links differ from person to person: remembering them would only push out what repeats.
+        return (self._by_context if slot.field in URL_FIELDS else self._remembering)[slot.context]
+
+
+def _for_text(value: str) -> bytes:
+    return encode_value(headers.clean(value).encode())
+
+
+def _for_html(value: str) -> bytes:
+    return encode_value(html.escape(headers.clean(value)).encode())
+
+
+def _for_url(value: str) -> bytes:
+    # "@" stays: mailto takes an address (RFC 6068), and a slot never stands where "@" could end a host.
+    return encode_value(quote(headers.clean(value), safe="@").encode())
+
+
+#: A value that no place has to escape.
+_PROBE = "probe"
+
+
+def expected_headers(edition: EditionHeaders) -> list[str]:
+    """The names of the headers that a message with an unsubscribe link has, and no other."""
+    names = ["To", "Date", "Message-ID", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post", "From"]
+    names += ["X-Auto-Response-Suppress", "Content-Language", "MIME-Version", "Content-Type"]
+    if edition.auto_submitted:
+        names.append("Auto-Submitted")
+    else:
+        names += ["List-Post", "Precedence"]
+        optional = {"List-Id": edition.list_id, "List-Help": edition.list_help, "Feedback-ID": edition.feedback_id}
+        names += [name for name, value in optional.items() if value]
+    return [*names, "Reply-To"] if edition.reply_to else names
+
+
+def _check(edition: CompiledEdition, rendering: Rendering, edition_headers: EditionHeaders) -> None:
+    url = "https://example.org/probe"
+    everywhere = (*rendering.subject, *rendering.text, *rendering.html)
+    fields = [piece.field for piece in everywhere if isinstance(piece, Slot)]
+    probe = Merge(
+        to_address="probe@example.org",
+        to_name='=?utf-8?q?x=0D=0AX-Evil:_1?= "\r\nX-Evil: 1',
+        message_id="<probe@example.org>",
+        date=datetime(2000, 1, 1, tzinfo=UTC),
+        unsubscribe_url=url,
+        values=dict.fromkeys(fields, _PROBE),
+    )
+    message = message_from_bytes(edition.merge(probe), policy=policy.default)
+    if sorted(message.keys()) != sorted(expected_headers(edition_headers)):
+        raise BrokenMessage(problem=f"its headers are {', '.join(message.keys())}")
+    for subtype, pieces in (("plain", rendering.text), ("html", rendering.html)):
+        meant = "".join(
+            piece if isinstance(piece, str) else url if piece.field == "unsubscribe_url" else _PROBE for piece in pieces
+        )
+        part = message.get_body((subtype,))
+        if part is None or part.defects or part.get_content().replace("\r\n", "\n") != meant:
+            raise BrokenMessage(problem=f"its {subtype} part reads otherwise than it was written")

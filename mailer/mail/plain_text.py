@@ -1,0 +1,115 @@
+"""The plain-text part, written from the same Markdown as the HTML."""
+
+from collections.abc import Iterable, Sequence
+
+from markdown_it.token import Token
+from markdown_it.tree import SyntaxTreeNode
+
+from mailer.mail.markers import Markers
+from mailer.mail.types import SlotContext
+
+#: RFC 3676 recommends lines of at most 78 characters; 72 leaves room for the quote marks of replies.
+COLUMNS = 72
+
+_UNDERLINES = {"h1": "=", "h2": "-"}
+
+
+def write(tokens: Sequence[Token], markers: Markers) -> str:
+    """Markdown tokens as plain text in lines of 72 columns; words, slots and URLs are never broken."""
+    return "\n".join(_Writer(markers).blocks(SyntaxTreeNode(tokens).children, COLUMNS))
+
+
+def wrap(text: str, markers: Markers, columns: int = COLUMNS) -> list[str]:
+    """Text in lines of so many columns; its own line ends stay."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line, width = "", 0
+        for word in paragraph.split(" "):
+            word_width = markers.width(word)
+            if line and word and width + 1 + word_width > columns:
+                lines.append(line)
+                line, width = word, word_width
+            elif word:
+                line, width = (f"{line} {word}", width + 1 + word_width) if line else (word, word_width)
+        lines.append(line)
+    return lines
+
+
+class _Writer:
+    def __init__(self, markers: Markers) -> None:
+        self._markers = markers
+
+    def blocks(self, nodes: Iterable[SyntaxTreeNode], columns: int) -> list[str]:
+        """Lines of several blocks, an empty line between them except behind a line of a tight list."""
+        lines: list[str] = []
+        after_tight = True
+        for node in nodes:
+            if not after_tight:
+                lines.append("")
+            lines.extend(self._block(node, columns))
+            after_tight = node.type == "paragraph" and node.hidden
+        return lines
+
+    def _block(self, node: SyntaxTreeNode, columns: int) -> list[str]:
+        match node.type:
+            case "heading":
+                return self._heading(node, columns)
+            case "bullet_list" | "ordered_list":
+                return self._list(node, columns)
+            case "blockquote":
+                return [f"> {line}".rstrip() for line in self.blocks(node.children, columns - 2)]
+            case "code_block" | "fence":
+                return [f"    {line}".rstrip() for line in node.content.rstrip("\n").split("\n")]
+            case "hr":
+                return ["* * *"]
+        return wrap(self._inline(node.children), self._markers, columns)
+
+    def _heading(self, node: SyntaxTreeNode, columns: int) -> list[str]:
+        lines = wrap(self._inline(node.children), self._markers, columns)
+        if underline := _UNDERLINES.get(node.tag):
+            lines.append(underline * min(columns, max(map(self._markers.width, lines))))
+        return lines
+
+    def _list(self, node: SyntaxTreeNode, columns: int) -> list[str]:
+        lines: list[str] = []
+        start = int(node.attrs.get("start", 1))
+        for number, item in enumerate(node.children, start):
+            label = f"{number}. " if node.type == "ordered_list" else "- "
+            if lines and not _is_tight(node):
+                lines.append("")
+            content = self.blocks(item.children, columns - len(label)) or [""]
+            indents = [label, *[" " * len(label)] * (len(content) - 1)]
+            lines.extend((indent + line).rstrip() for indent, line in zip(indents, content, strict=True))
+        return lines
+
+    def _inline(self, nodes: Iterable[SyntaxTreeNode]) -> str:
+        return "".join(map(self._span, nodes))
+
+    def _span(self, node: SyntaxTreeNode) -> str:
+        match node.type:
+            case "text" | "code_inline":
+                return node.content
+            case "softbreak":
+                return " "
+            case "hardbreak":
+                return "\n"
+            case "strong":
+                return f"*{self._inline(node.children)}*"
+            case "em":
+                return f"_{self._inline(node.children)}_"
+            case "link":
+                return self._link(self._inline(node.children), str(node.attrs["href"]))
+        return self._inline(node.children)
+
+    def _link(self, words: str, url: str) -> str:
+        """`words <url>`, or only the one where both say the same; an e-mail address without "mailto:"."""
+        address = url.removeprefix("mailto:")
+        if address != url and "?" not in address:
+            return words if words == address else f"{words} <{address}>"
+        target = url if self._markers.pattern.fullmatch(url) else self._markers.mark_again(url, SlotContext.URL)
+        return f"<{target}>" if words == url else f"{words} <{target}>"
+
+
+def _is_tight(node: SyntaxTreeNode) -> bool:
+    """Whether a list was written without empty lines: the parser hides its items' paragraphs then."""
+    return all(block.hidden for item in node.children for block in item.children if block.type == "paragraph")

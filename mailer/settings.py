@@ -1,0 +1,325 @@
+"""Typed settings: the sole reader of the environment."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import getaddresses
+from functools import cached_property
+from ipaddress import ip_address
+from math import nan
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from dotenv import dotenv_values
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from mailer import addresses, keys_file
+from mailer.crypto import Key, Keyring, decode_secret
+from mailer.errors import ConfigurationError
+from mailer.identity import Sender
+from mailer.mail.smtp import Server
+
+KEY_VARIABLES = ("MAILER_SECRET_KEYS", "MAILER_LINK_KEYS", "MAILER_INDEX_KEY")
+VALKEY_SOCKET = "valkey.sock"
+
+T = TypeVar("T")
+
+
+class UnreadableFile(ConfigurationError):
+    """A file that settings are read from cannot be read."""
+
+    def __init__(self, file: Path, problem: str) -> None:
+        Exception.__init__(self, f"{file} cannot be read: {problem}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The installation's settings, as in docs/reference/settings.md. Those it can start without may be None."""
+
+    data_dir: Path
+    database_url: str
+    base_url: str  # no trailing slash
+    organisation: str | None
+    sender: str | None  # an address, or Name <address>
+    postal_address: str | None
+    reply_to: str | None
+    bounce_address: str | None  # may hold {token}
+    unsubscribe_address: str | None  # may hold {token}
+    smtp_connections: int  # for each worker
+    smtp_rate: float | None  # messages a second, the whole installation together; None for no limit
+    lease_seconds: float
+    trusted_proxies: int
+    configured_redis_url: str | None
+    configured_smtp: Server | None
+    configured_keys: Mapping[str, str] = field(repr=False)  # those of KEY_VARIABLES that are set, as written
+    given: frozenset[str]  # names of the variables that were set, wherever
+    secret_keys_in_file: bool  # whether MAILER_SECRET_KEYS comes from the data directory's own file
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys of this installation.
+
+        :raises ConfigurationError: one is missing or weak.
+        """
+        example = "k1:" + "A-url-safe-base64-of-32-random-bytes="
+        hint = "make keys with: mailer keys new"
+        return Keyring(
+            secret_keys=self._keys("MAILER_SECRET_KEYS", example, hint),
+            link_keys=self._keys("MAILER_LINK_KEYS", example, hint),
+            index_key=self._parsed_key("MAILER_INDEX_KEY", decode_secret, example.partition(":")[2], hint),
+        )
+
+    def _keys(self, variable: str, example: str, hint: str) -> list[Key]:
+        def parse(text: str) -> list[Key]:
+            keys = [Key.parse(part) for part in text.split(",")]
+            if len({key.id for key in keys}) < len(keys):
+                raise ValueError("two keys have the same id")
+            return keys
+
+        return self._parsed_key(variable, parse, example, hint)
+
+    def _parsed_key(self, variable: str, parse: Callable[[str], T], example: str, hint: str) -> T:
+        text = self.configured_keys.get(variable)
+        if not text:
+            raise ConfigurationError(variable, f"is not set; {hint}", example)
+        try:
+            return parse(text)
+        except ValueError as problem:
+            raise ConfigurationError(variable, f"{problem}; {hint}", example) from None
+
+    @property
+    def redis_url(self) -> str:
+        """The configured Redis, or the embedded Valkey of this data directory.
+
+        :raises ConfigurationError: neither is there.
+        """
+        if self.configured_redis_url:
+            return self.configured_redis_url
+        socket = self.data_dir / VALKEY_SOCKET
+        if socket.exists():
+            return f"unix://{socket.resolve()}"
+        raise ConfigurationError(
+            "MAILER_REDIS_URL",
+            "is not set, and no `mailer run` is active on this data directory",
+            "redis://127.0.0.1:6379/0",
+        )
+
+    @property
+    def smtp(self) -> Server:
+        """Where mail is handed over.
+
+        :raises ConfigurationError: it is not set, or links in the mails would be unsafe.
+        """
+        if self.configured_smtp is None:
+            raise ConfigurationError("MAILER_SMTP_URL", "is not set", "smtp+starttls://user:pass@mail.example.org:587")
+        if not _is_loopback(self.configured_smtp.host) and not self.base_url.startswith("https://"):
+            raise ConfigurationError(
+                "MAILER_BASE_URL",
+                "must be https when mail leaves this machine: readers' links carry it",
+                "https://act.example.org",
+            )
+        return self.configured_smtp
+
+    @property
+    def mail_sender(self) -> Sender:
+        """Who the mails come from.
+
+        :raises ConfigurationError: organisation, sender or postal address is not set.
+        """
+        return Sender(
+            organisation=_required("MAILER_ORGANISATION", self.organisation, "Harbour Solidarity"),
+            mailbox=_required("MAILER_SENDER", self.sender, "Harbour Solidarity <alerts@example.org>"),
+            postal_address=_required("MAILER_POSTAL_ADDRESS", self.postal_address, "1 Example Street, Example City"),
+            base_url=self.base_url,
+            reply_to=self.reply_to,
+            bounce_address=self.bounce_address,
+            unsubscribe_address=self.unsubscribe_address,
+        )
+
+
+def _required(variable: str, value: str | None, example: str) -> str:
+    if not value:
+        raise ConfigurationError(variable, "is not set, and every mail must say who sent it", example)
+    return value
+
+
+def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path | None = None) -> Settings:
+    """Read the settings from the environment, then `.env`, then the data directory's own `keys.env`.
+
+    :param environ: instead of the process's environment.
+    :param directory: where `.env` is looked for; the current one by default.
+    :raises ConfigurationError: naming the variable, what is wrong with it, and an example.
+    """
+    env = _Environment(os.environ if environ is None else environ, directory or Path.cwd())
+    data_dir = env.data_dir
+    return Settings(
+        data_dir=data_dir,
+        database_url=env.read("MAILER_DATABASE_URL", _database_url, "postgresql+psycopg://user:pass@host/tocsin")
+        or f"sqlite:///{data_dir / 'tocsin.db'}",
+        base_url=env.read("MAILER_BASE_URL", _base_url, "https://act.example.org") or "http://127.0.0.1:8000",
+        organisation=env.text("MAILER_ORGANISATION"),
+        sender=env.read("MAILER_SENDER", _mailbox, "Harbour Solidarity <alerts@example.org>"),
+        postal_address=env.text("MAILER_POSTAL_ADDRESS"),
+        reply_to=env.read("MAILER_REPLY_TO", _mailbox, "office@example.org"),
+        bounce_address=env.read("MAILER_BOUNCE_ADDRESS", _address_pattern, "bounce+{token}@example.org"),
+        unsubscribe_address=env.read("MAILER_UNSUBSCRIBE_ADDRESS", _address_pattern, "leave+{token}@example.org"),
+        smtp_connections=env.read("MAILER_SMTP_CONNECTIONS", _whole(1, 100), "4") or 4,
+        smtp_rate=env.read("MAILER_SMTP_RATE", _number(0.01, 100_000, "messages a second"), "50"),
+        lease_seconds=env.read("MAILER_LEASE_SECONDS", _number(0.5, 3600, "seconds"), "30") or 30.0,
+        trusted_proxies=env.read("MAILER_TRUSTED_PROXIES", _whole(0, 10), "1") or 0,
+        configured_redis_url=env.read("MAILER_REDIS_URL", _redis_url, "redis://127.0.0.1:6379/0"),
+        configured_smtp=env.read("MAILER_SMTP_URL", _smtp_url, "smtp+starttls://user:pass@mail.example.org:587"),
+        configured_keys={name: env.values[name] for name in KEY_VARIABLES if env.values.get(name)},
+        given=frozenset(env.values),
+        secret_keys_in_file=env.secret_keys_in_file,
+    )
+
+
+class _Environment:
+    """The merged sources, and one way to read a variable from them."""
+
+    def __init__(self, environ: Mapping[str, str], directory: Path) -> None:
+        dotenv = _read(directory / ".env", lambda file: dotenv_values(file, interpolate=False, encoding="utf-8"))
+        given = {name: value for name, value in {**dotenv, **environ}.items() if value}
+        self.data_dir = Path(given.get("MAILER_DATA_DIR", "data")).expanduser()
+        keys = _read(self.data_dir / keys_file.NAME, lambda file: keys_file.read(file.parent))
+        self.values: Mapping[str, str] = {**keys, **given}
+        self.secret_keys_in_file = "MAILER_SECRET_KEYS" in keys and "MAILER_SECRET_KEYS" not in given
+
+    def text(self, variable: str) -> str | None:
+        """A free text of one line; blank counts as not set."""
+        return " ".join(self.values.get(variable, "").split()) or None
+
+    def read(self, variable: str, parse: Callable[[str], T], example: str) -> T | None:
+        text = self.text(variable)
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as problem:
+            raise ConfigurationError(variable, str(problem), example) from None
+
+
+def _read(file: Path, read: Callable[[Path], Mapping[str, T]]) -> Mapping[str, T]:
+    try:
+        return read(file)
+    except OSError as problem:
+        raise UnreadableFile(file, problem.strerror or str(problem)) from None
+    except UnicodeDecodeError:
+        raise UnreadableFile(file, "it is not UTF-8") from None
+
+
+def _database_url(text: str) -> str:
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("is not a database URL") from None
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise ValueError(f"the driver {url.drivername!r} is not supported; sqlite and postgresql+psycopg are")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    url = _split(text)
+    if url.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    if not (url.path if url.scheme == "unix" else url.hostname):
+        raise ValueError("must name a host, or after unix:// the path of a socket")
+    return text
+
+
+def _base_url(text: str) -> str:
+    url = _split(text)
+    if not text.isascii():
+        raise ValueError("must be written in ASCII: use xn-- names")
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
+        raise ValueError("must be an http or https address without user, query and fragment")
+    if set(text) & set(" \"'<>\\"):
+        raise ValueError("holds characters that no address has")
+    return text.rstrip("/")
+
+
+def _split(text: str) -> SplitResult:
+    """As `urlsplit`, which looks at the port only when it is asked for."""
+    url = urlsplit(text)
+    try:
+        _ = url.port
+    except ValueError:
+        raise ValueError("has a port that is no number from 0 to 65535") from None
+    return url
+
+
+_SMTP_SCHEMES = {"smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
+
+
+def _smtp_url(text: str) -> Server:
+    url = _split(text)
+    if url.scheme not in _SMTP_SCHEMES or not url.hostname or url.path not in ("", "/"):
+        raise ValueError("must be smtp://, smtp+starttls:// or smtps:// and a host")
+    security, port = _SMTP_SCHEMES[url.scheme]
+    if url.username and security == "none" and not _is_loopback(url.hostname):
+        raise ValueError("a password must not travel unencrypted: use smtp+starttls:// or smtps://")
+    return Server(
+        host=url.hostname,
+        port=url.port or port,
+        security=security,
+        username=unquote(url.username) if url.username else None,
+        password=unquote(url.password) if url.password else None,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _mailbox(text: str) -> str:
+    """An address, or Name <address>."""
+    parsed = getaddresses([text])
+    if len(parsed) != 1:
+        raise ValueError("must be a single e-mail address; a name with a comma in it needs quotes")
+    address = parsed[0][1]
+    if not address.isascii():
+        raise ValueError("must have an address in ASCII: use xn-- names")
+    try:
+        addresses.parse(address)
+    except addresses.InvalidAddress as problem:
+        raise ValueError(f"is not an e-mail address ({problem})") from None
+    return text
+
+
+def _address_pattern(text: str) -> str:
+    """An address in which {token} may stand for what differs per message."""
+    example = text.replace("{token}", "x" * 32)
+    if set(example) & set("{}<> "):
+        raise ValueError("must be a bare address, and only {token} is filled in")
+    _mailbox(example)
+    return text
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def _number(lowest: float, highest: float, unit: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = nan
+        if not lowest <= number <= highest:
+            raise ValueError(f"must be a number of {unit} from {lowest:g} to {highest:g}")
+        return number
+
+    return parse

@@ -1,0 +1,128 @@
+"""Subscribers: found by address, erased on request, and their copies on subscriptions kept true."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import and_, exists, select, update
+from sqlalchemy.orm import Session
+
+from mailer import addresses, suppression
+from mailer.crypto import keyring_of
+from mailer.db import utcnow
+from mailer.models import (
+    Delivery,
+    DeliveryState,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
+)
+
+MAX_NAME_LENGTH = 200
+
+#: SQLite takes 32,766 values in a statement; this stays clear of it.
+_IDS_PER_STATEMENT = 5000
+
+
+def find(session: Session, address: str) -> Subscriber | None:
+    """The subscriber with an address, or None.
+
+    :param address: as somebody typed it.
+    :raises addresses.InvalidAddress: it is none.
+    """
+    email_index = keyring_of(session).blind_index(addresses.parse(address).folded)
+    return session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
+
+
+def one_line(text: str) -> str | None:
+    """A name, or another short text about a person, as it is stored: NFC, on one line, without control
+    characters; None where nothing is left. Joiners and direction marks stay: names in many scripts need them."""
+    if not text.isprintable():
+        text = "".join(" " if char.isspace() else char for char in text if char.isspace() or not _is_control(char))
+    return " ".join(unicodedata.normalize("NFC", text).split()) or None
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs")
+
+
+def is_mailable(status: SubscriptionStatus, *, suppressed: bool) -> bool:
+    """Whether a subscription's campaigns go to its subscriber: the rule that `refresh` applies in SQL."""
+    return status is SubscriptionStatus.ACTIVE and not suppressed
+
+
+def refresh(session: Session, subscriber_ids: Sequence[int] | None = None) -> None:
+    """Copy onto subscriptions what choosing an audience asks for: mailable, country, union and language.
+
+    To be called after any change of these on a subscriber, of a subscription's status, or of a suppression.
+
+    :param subscriber_ids: whose subscriptions; None for everyone's.
+    """
+    suppressed = exists().where(Suppression.email_index == Subscriber.email_index)
+    copy = (
+        update(Subscription)
+        .where(Subscription.subscriber_id == Subscriber.id)
+        .values(
+            mailable=and_(Subscription.status == SubscriptionStatus.ACTIVE, ~suppressed),
+            country=Subscriber.country,
+            union_id=Subscriber.union_id,
+            language=Subscriber.language,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    session.flush()
+    if subscriber_ids is None:
+        session.execute(copy)
+    else:
+        for start in range(0, len(subscriber_ids), _IDS_PER_STATEMENT):
+            ids = subscriber_ids[start : start + _IDS_PER_STATEMENT]
+            session.execute(copy.where(Subscription.subscriber_id.in_(ids)))
+    session.expire_all()
+
+
+def erase(session: Session, address: str) -> None:
+    """Erase a person: who they are, what they subscribed to and agreed to, and their part in the ledger.
+
+    What stays is the keyed hash of the address with a reason and a month, so that no import brings them back. It
+    stays for an address that was not known too: nobody learns from this whether it was.
+
+    :raises addresses.InvalidAddress: it is no address.
+    """
+    parsed = addresses.parse(address)
+    email_index = keyring_of(session).blind_index(parsed.folded)
+    subscriber = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
+    _forget_deliveries(session, _deliveries_to(session, parsed))
+    if subscriber is not None:
+        of_subscriber = select(Delivery.id).where(Delivery.subscriber_id == subscriber.id)
+        _forget_deliveries(session, session.scalars(of_subscriber).all())
+        session.delete(subscriber)  # the database deletes subscriptions and consent events with it
+    suppression.add(session, email_index, SuppressionReason.ERASED)
+
+
+def _deliveries_to(session: Session, address: addresses.Address) -> list[int]:
+    """Ledger rows that keep this address themselves: test mails and notices to people who were no subscribers.
+    They have no blind index, because few exist and nothing else looks for them."""
+    rows = session.execute(
+        select(Delivery.id, Delivery.address).where(Delivery.address.is_not(None)).execution_options(yield_per=1000)
+    )
+    return [
+        delivery_id for delivery_id, written in rows if written and addresses.parse(written).folded == address.folded
+    ]
+
+
+def _forget_deliveries(session: Session, delivery_ids: Iterable[int]) -> None:
+    """Take a person out of ledger rows and keep the rows: states must go on adding up to the audience. One that a
+    worker has claimed keeps its claim and is settled by it."""
+    for delivery_id in delivery_ids:
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id == delivery_id, Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED]))
+            .values(state=DeliveryState.SKIPPED, reason="erased", not_before=None, settled_at=utcnow())
+        )
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id == delivery_id)
+            # Servers quote the address in what they answer.
+            .values(subscriber_id=None, address=None, language=None, country=None, union_id=None, smtp_text=None)
+        )

@@ -1,0 +1,232 @@
+"""Supporters as CSV: which columns, which bytes, and how a cell is kept from becoming a spreadsheet formula."""
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self, TextIO
+
+from mailer.errors import MailerError
+
+COLUMNS = ("email", "name", "country", "union", "language", "consent_at", "source")
+#: What a rejects file has behind the original columns. An import ignores them, so that it can be fed back.
+REJECT_COLUMNS = ("rejected_line", "rejected_reason")
+
+MAX_RECORD_BYTES = 64 * 1024
+
+_DELIMITERS = (",", ";", "\t")
+_BOM = "\ufeff"
+#: What makes a spreadsheet take a cell for a formula, and the mark that prevents it.
+_FORMULA_STARTS = frozenset("=+-@\t\r'")
+
+
+class UnreadableFile(MailerError):
+    """{path} cannot be read: {problem}."""
+
+
+class UnwritableFile(MailerError):
+    """{path} cannot be written: {problem}."""
+
+
+class BrokenFile(MailerError):
+    """{path}, line {line}: {problem}."""
+
+
+def defuse(cell: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run as a formula. `restore` is its inverse."""
+    return f"'{cell}" if cell[:1] in _FORMULA_STARTS and cell else cell
+
+
+def restore(cell: str) -> str:
+    """Take off one apostrophe that `defuse` put there, or that a person put there for the same reason."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA_STARTS and len(cell) > 1 else cell
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a file: the number of its first line, from 1, and its cells as written."""
+
+    line: int
+    cells: list[str]
+
+
+class SupporterFile:
+    """A CSV file of supporters: UTF-8 with or without BOM, with comma, semicolon or tab, read as a stream.
+
+    `header` has the column names as compared: trimmed, in lower case.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a file and read its header.
+
+        :raises UnreadableFile: it is not there, or not a file.
+        :raises BrokenFile: it is empty, or its header has no `email` or has a column twice.
+        """
+        self._path = path
+        if path.exists() and not path.is_file():
+            raise UnreadableFile(path=path, problem="it is not a file; save it as one first")
+        try:
+            self._file: BinaryIO = path.open("rb")
+        except OSError as problem:
+            raise UnreadableFile(path=path, problem=problem.strerror) from None
+        try:
+            lines = _Lines(self._file, path)
+            first = next(lines, None)
+            if first is None:
+                raise BrokenFile(path=path, line=1, problem="the file is empty; its first line must name the columns")
+            self._delimiter = _delimiter(first)
+            self.written_header = next(self._records()).cells
+            self.header = tuple(cell.strip().lower() for cell in self.written_header)
+            self._check_header()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def check(self) -> int:
+        """Read the whole file once, so that a broken one is refused before anything is done with it.
+
+        :returns: how many records it has.
+        :raises BrokenFile: it is not UTF-8, has a NUL byte, a record over 64 KB, or quotation marks that do not
+            pair up; with the line.
+        """
+        return sum(1 for _ in self.records())
+
+    def records(self) -> Iterator[Record]:
+        """The records after the header, from the start at each call. Lines with nothing in any cell are skipped.
+
+        :raises BrokenFile: as `check`.
+        """
+        records = self._records()
+        next(records)
+        return (record for record in records if any(map(str.strip, record.cells)))
+
+    def _records(self) -> Iterator[Record]:
+        self._file.seek(0)
+        lines = _Lines(self._file, self._path)
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        while True:
+            lines.begin_record()
+            start = lines.number + 1
+            try:
+                cells = next(reader, None)
+            except csv.Error as problem:
+                raise BrokenFile(path=self._path, line=start, problem=_explain(problem)) from None
+            if cells is None:
+                return
+            yield Record(start, cells)
+
+    def _check_header(self) -> None:
+        if "email" not in self.header:
+            problem = f'there is no column "email"; the first line must name the columns: {", ".join(COLUMNS)}'
+            raise BrokenFile(path=self._path, line=1, problem=problem)
+        doubled = sorted({name for name in self.header if name and self.header.count(name) > 1})
+        if doubled:
+            problem = f"the column {', '.join(doubled)} stands there more than once; keep one"
+            raise BrokenFile(path=self._path, line=1, problem=problem)
+
+
+class _Lines:
+    """The lines of a file, decoded, none of them longer than a record may be, whatever the file holds."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._record_bytes = 0
+        self.number = 0  # of the line last read
+
+    def begin_record(self) -> None:
+        """Count bytes anew."""
+        self._record_bytes = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        raw = self._file.readline(MAX_RECORD_BYTES + 1)
+        if not raw:
+            raise StopIteration
+        self.number += 1
+        self._record_bytes += len(raw)
+        if self._record_bytes > MAX_RECORD_BYTES:
+            raise self._broken("this record is longer than 64 KB; is a quotation mark missing, or a line end?")
+        if b"\0" in raw:
+            raise self._broken("there is a NUL byte; save the file as CSV in UTF-8")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            raise self._broken("this is not UTF-8; save the file as CSV in UTF-8") from None
+        return text.removeprefix(_BOM) if self.number == 1 else text
+
+    def _broken(self, problem: str) -> BrokenFile:
+        return BrokenFile(path=self._path, line=self.number, problem=problem)
+
+
+def _delimiter(header: str) -> str:
+    """The delimiter by which the header has a column `email`; else the one by which it has most columns."""
+
+    def columns(delimiter: str) -> list[str]:
+        return [cell.strip().strip('"').lower() for cell in header.split(delimiter)]
+
+    return max(_DELIMITERS, key=lambda delimiter: ("email" in columns(delimiter), len(columns(delimiter))))
+
+
+def _explain(problem: csv.Error) -> str:
+    if "unexpected end of data" in str(problem):
+        return "a quotation mark that opens in this record is never closed"
+    return f"this is not valid CSV ({problem})"
+
+
+class CsvWriter:
+    """Writes records as an import reads them: UTF-8, comma, every cell defused."""
+
+    def __init__(self, file: TextIO, header: Sequence[str]) -> None:
+        self._writer = csv.writer(file)
+        self._writer.writerow(header)
+
+    def write(self, cells: Sequence[str | None]) -> None:
+        """Write one record; None is an empty cell."""
+        self._writer.writerow([defuse(cell or "") for cell in cells])
+
+
+class RejectsFile:
+    """The file of lines to be corrected and imported again, if one is wanted."""
+
+    def __init__(self, path: Path | None, source: SupporterFile) -> None:
+        self._file: TextIO | None = None
+        self._kept = [i for i, name in enumerate(source.header) if name not in REJECT_COLUMNS]
+        self._width = len(source.header)
+        if path is None:
+            return
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.fchmod(descriptor, 0o600)  # a file that was there before kept its own mode
+        except OSError as problem:
+            raise UnwritableFile(path=path, problem=problem.strerror) from None
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
+        self._writer = CsvWriter(self._file, [*(source.written_header[i] for i in self._kept), *REJECT_COLUMNS])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, records: Iterable[Record], remarks: dict[int, str]) -> None:
+        """Write the records that a remark was made on."""
+        if self._file is None or not remarks:
+            return
+        for record in records:
+            if record.line in remarks:
+                cells = [restore(cell) for cell in record.cells]
+                kept = [cells[i] if i < len(cells) else "" for i in self._kept]
+                # Cells that no column is named for stay behind the last one, to be seen and corrected.
+                self._writer.write([*kept, str(record.line), remarks[record.line], *cells[self._width :]])
+        self._file.flush()

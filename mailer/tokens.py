@@ -1,0 +1,55 @@
+"""Signed links: a number and a purpose, no address, nothing to look up.
+
+A token is 32 letters and digits, lower-case base32, so that it survives a mail server that folds the case of a
+local part, where `{token}` of the unsubscribe address stands.
+"""
+
+import base64
+import binascii
+import enum
+import hmac
+
+from mailer.crypto import Keyring
+from mailer.errors import MailerError
+
+_ID_BYTES = 6
+_MAC_BYTES = 14  # 112 bits: with 6 bytes of id, 20 bytes are 32 characters of base32 without padding
+_TOKEN_CHARACTERS = 32
+
+
+class ForgedToken(MailerError):
+    """This link is not one of ours, or a part of it is missing. Copy the whole link from the mail."""
+
+
+class Link(enum.StrEnum):
+    """What a token may be used for. One made for one purpose is refused for every other."""
+
+    UNSUBSCRIBE = "unsubscribe"  # of a subscription: leave or pause that list, for ever valid
+    BOUNCE = "bounce"  # of a delivery: which message came back
+
+
+def sign(keyring: Keyring, link: Link, number: int) -> str:
+    """Make the token for a purpose and a row id, under the newest link key (HMAC-SHA-256, cut to 112 bits)."""
+    payload = number.to_bytes(_ID_BYTES, "big")
+    return base64.b32encode(payload + _mac(keyring.link_keys[0].secret, link, payload)).decode().lower()
+
+
+def verify(keyring: Keyring, link: Link, token: str) -> int:
+    """The row id in a token that any link key of the ring signed for this purpose.
+
+    :raises ForgedToken: it was changed, cut, made for something else, or signed by nobody we know.
+    """
+    if len(token) != _TOKEN_CHARACTERS or not token.isascii():
+        raise ForgedToken
+    try:
+        raw = base64.b32decode(token.upper())
+    except binascii.Error:
+        raise ForgedToken from None
+    payload, mac = raw[:_ID_BYTES], raw[_ID_BYTES:]
+    if not any(hmac.compare_digest(mac, _mac(key.secret, link, payload)) for key in keyring.link_keys):
+        raise ForgedToken
+    return int.from_bytes(payload, "big")
+
+
+def _mac(secret: bytes, link: Link, payload: bytes) -> bytes:
+    return hmac.digest(secret, link.value.encode() + b"\0" + payload, "sha256")[:_MAC_BYTES]

@@ -1,0 +1,1 @@
+"""The public site: views that translate between HTTP and the domain."""

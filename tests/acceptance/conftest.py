@@ -1,0 +1,50 @@
+"""A whole installation for each test, on SQLite and on PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mailer import sample
+from tests.acceptance.system import LEASE_SECONDS, System
+from tests.mail_server import MailServer, running
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    """The mail server that the installation hands its mail to."""
+    with running() as state:
+        yield state
+
+
+@pytest.fixture
+def system(environment: dict[str, str], valkey_url: str, server: MailServer, tmp_path: Path) -> Iterator[System]:
+    """An installation without a worker yet, its leases a second long."""
+    changed = {
+        "MAILER_REDIS_URL": valkey_url,
+        "MAILER_SMTP_URL": server.url,
+        "MAILER_LEASE_SECONDS": str(LEASE_SECONDS),
+    }
+    system = System(environment | changed, server, tmp_path)
+    yield system
+    system.stop()
+
+
+@pytest.fixture
+def loaded(system: System, tmp_path: Path) -> Callable[[int], str]:
+    """Imports so many sample supporters and loads the sample campaign; returns its slug."""
+
+    def load(supporters: int) -> str:
+        table = tmp_path / "supporters.csv"
+        sample.write_supporters(table, supporters)
+        system.mailer("lists", "create", sample.LIST_SLUG, "--name", sample.LIST_NAME)
+        for union in sample.unions():
+            options = (*(("--country", union.country) if union.country else ()),)
+            parent = (*(("--parent", union.parent) if union.parent else ()),)
+            system.mailer("unions", "add", union.slug, "--name", union.name, *options, *parent)
+        consent = ("--consent", sample.CONSENT, "--union-consent", sample.UNION_CONSENT)
+        system.mailer("subscribers", "import", table, "--list", sample.LIST_SLUG, *consent)
+        system.mailer("campaigns", "load", sample.CAMPAIGN_DIR)
+        return sample.CAMPAIGN_DIR.name
+
+    return load

@@ -1,0 +1,115 @@
+"""Keys are made once, replaced without losing a value, and never shown."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mailer import keys_file
+from mailer.db import open_engine, session_scope
+from mailer.models import Subscriber
+from mailer.settings import KEY_VARIABLES, load_settings
+from tests.conftest import SECRET_KEY, CommandLine
+from tests.factories import make_subscriber
+
+
+@pytest.fixture
+def cli_with_key_file(cli: CommandLine) -> CommandLine:
+    """The command line of an installation that keeps its keys in its data directory."""
+    for variable in KEY_VARIABLES:
+        del cli.environment[variable]
+    return cli
+
+
+@contextmanager
+def _session(cli: CommandLine) -> Iterator[Session]:
+    """A session with the keys that the installation has now."""
+    settings = load_settings(cli.environment)
+    engine = open_engine(settings.database_url, settings.keyring)
+    with session_scope(engine) as session:
+        yield session
+    engine.dispose()
+
+
+def _names(cli: CommandLine) -> list[str | None]:
+    with _session(cli) as session:
+        return list(session.scalars(select(Subscriber.name).order_by(Subscriber.id)))
+
+
+def _data_dir(cli: CommandLine) -> Path:
+    return Path(cli.environment["MAILER_DATA_DIR"])
+
+
+def test_new_keys_are_for_their_owner_only_and_never_overwritten(cli_with_key_file: CommandLine) -> None:
+    cli_with_key_file("keys", "new")
+    file = _data_dir(cli_with_key_file) / keys_file.NAME
+    made = file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert load_settings(cli_with_key_file.environment).keyring.secret_keys
+    assert "mailer keys rotate" in cli_with_key_file("keys", "new", exit_code=1).output
+    assert file.read_text() == made
+    assert [entry.name for entry in file.parent.iterdir()] == [keys_file.NAME]
+
+
+def test_keys_are_not_made_beside_those_of_the_environment(cli: CommandLine) -> None:
+    assert "the environment" in cli("keys", "new", exit_code=1).output
+    assert not (_data_dir(cli) / keys_file.NAME).exists()
+
+
+def test_a_key_is_never_printed_when_it_is_made(cli_with_key_file: CommandLine) -> None:
+    output = cli_with_key_file("keys", "new").output
+    for value in keys_file.read(_data_dir(cli_with_key_file)).values():
+        assert value not in output
+
+
+def test_ensure_makes_keys_only_where_there_are_none(tmp_path: Path) -> None:
+    assert keys_file.ensure(tmp_path / "data")
+    before = keys_file.read(tmp_path / "data")
+    assert not keys_file.ensure(tmp_path / "data")
+    assert keys_file.read(tmp_path / "data") == before
+
+
+def test_rotation_encrypts_everything_under_a_new_key_and_loses_nothing(cli_with_key_file: CommandLine) -> None:
+    cli_with_key_file("keys", "new")
+    first = load_settings(cli_with_key_file.environment).keyring.secret_keys[0]
+    with _session(cli_with_key_file) as session:
+        make_subscriber(session, name="Ana")
+        make_subscriber(session, name="Zoë")
+
+    assert "Encrypted 4 values" in cli_with_key_file("keys", "rotate").output
+
+    usage = json.loads(cli_with_key_file("keys", "status", "--json").stdout)
+    assert [row["values"] for row in usage] == [4, 0]
+    assert usage[1]["key"] == first.id
+    assert _names(cli_with_key_file) == ["Ana", "Zoë"]
+    file = _data_dir(cli_with_key_file) / keys_file.NAME
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_interrupted_rotation_goes_on_without_another_key(cli_with_key_file: CommandLine) -> None:
+    cli_with_key_file("keys", "new")
+    with _session(cli_with_key_file) as session:
+        make_subscriber(session, name="Ana")
+    keys_file.add_secret_key(_data_dir(cli_with_key_file))  # as far as the interrupted one came
+
+    assert "Encrypted 2 values" in cli_with_key_file("keys", "rotate").output
+    assert len(load_settings(cli_with_key_file.environment).keyring.secret_keys) == 2
+
+
+def test_keys_of_the_environment_are_rotated_by_setting_the_printed_value(cli: CommandLine, session: Session) -> None:
+    make_subscriber(session, name="Ana")
+    session.commit()
+
+    variable, _, value = cli("keys", "rotate").stdout.strip().partition("=")
+    assert variable == "MAILER_SECRET_KEYS"
+    assert value.endswith(f",{SECRET_KEY}")
+    assert not (_data_dir(cli) / keys_file.NAME).exists()
+
+    cli.environment[variable] = value
+    assert "Encrypted 2 values" in cli("keys", "rotate").output
+    assert [row["values"] for row in json.loads(cli("keys", "status", "--json").stdout)] == [2, 0]
+    assert _names(cli) == ["Ana"]

@@ -1,0 +1,73 @@
+"""An organiser with a terminal takes supporters in, gets them out, and erases one."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CommandLine
+
+CONSENT = ("--consent", "I want urgent actions by e-mail.")
+
+
+@pytest.fixture
+def file(cli: CommandLine, tmp_path: Path) -> Path:
+    cli("lists", "create", "urgent-actions", "--name", "Urgent actions")
+    cli("unions", "add", "dockers", "--name", "Dockers United", "--country", "GB")
+    path = tmp_path / "supporters.csv"
+    path.write_text("email,name,union\nana@example.org,Ana,dockers\nbad,,\n")
+    return path
+
+
+def test_supporters_are_imported_exported_and_erased(cli: CommandLine, file: Path, tmp_path: Path) -> None:
+    result = cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT)
+    assert "1  new people" in result.output
+    assert "--union-consent" in result.stderr
+    assert "line 3:" in result.stderr
+    assert "ana@example.org" not in result.output
+    out = tmp_path / "out.csv"
+    assert "1 people" in cli("subscribers", "export", "--list", "urgent-actions", "-o", out).output
+    assert "ana@example.org,Ana" in out.read_text()
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    cli("subscribers", "erase", "ANA@example.org")
+    report = cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT, "--json")
+    assert json.loads(report.stdout)["left"] == 1
+
+
+def test_a_dry_run_changes_nothing(cli: CommandLine, file: Path) -> None:
+    arguments = ("subscribers", "import", file, "--list", "urgent-actions", *CONSENT, "--json")
+    planned = cli(*arguments, "--dry-run")
+    assert json.loads(planned.stdout) == json.loads(cli(*arguments).stdout)
+    assert "Nothing was changed" in cli(*[a for a in arguments if a != "--json"], "--dry-run").stdout
+
+
+def test_the_rejects_go_to_a_file(cli: CommandLine, file: Path, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.csv"
+    cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT, "--rejects", rejects)
+    assert rejects.read_text().splitlines()[0] == "email,name,union,rejected_line,rejected_reason"
+
+
+def test_what_is_refused_ends_with_1_and_says_what_to_do(cli: CommandLine, file: Path, tmp_path: Path) -> None:
+    refused = cli("subscribers", "import", file, "--list", "newz", *CONSENT, exit_code=1)
+    assert "mailer lists create newz" in refused.stderr
+    file.write_bytes(b"email\njos\xe9@example.org\n")
+    refused = cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT, exit_code=1)
+    assert "line 2: this is not UTF-8" in refused.stderr
+    nowhere = tmp_path / "nowhere.csv"
+    assert "nowhere.csv" in cli("subscribers", "import", nowhere, "--list", "x", *CONSENT, exit_code=1).stderr
+    cli("subscribers", "erase", "nobody", exit_code=1)
+    cli("subscribers", "export", "--list", "newz", "-o", tmp_path / "out.csv", exit_code=1)
+    cli("subscribers", "import", file, exit_code=2)
+
+
+def test_lists_and_unions_are_made_and_shown(cli: CommandLine, file: Path) -> None:
+    cli("unions", "add", "world", "--name", "World Federation")
+    cli("unions", "add", "miners", "--name", "Miners", "--country", "South Africa", "--parent", "world")
+    shown = [json.loads(line) for line in cli("unions", "list", "--json").stdout.splitlines()]
+    assert shown[1] == {"slug": "miners", "name": "Miners", "country": "ZA", "parent": "world"}
+    assert "miners  Miners  ZA  world" in cli("unions", "list").stdout
+    assert json.loads(cli("lists", "list", "--json").stdout) == {"slug": "urgent-actions", "name": "Urgent actions"}
+    assert cli("lists", "list").stdout == "urgent-actions  Urgent actions\n"
+    cli("lists", "create", "urgent-actions", "--name", "Again", exit_code=1)
+    cli("unions", "add", "x", "--name", "X", "--country", "Atlantis", exit_code=1)

@@ -1,0 +1,138 @@
+"""Invented data with sensible defaults: a test names only what it is about."""
+
+from datetime import UTC, datetime
+from itertools import count
+
+from sqlalchemy.orm import Session
+
+from mailer import addresses, crypto
+from mailer.models import (
+    Campaign,
+    CampaignStatus,
+    CampaignText,
+    MailingList,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Union,
+)
+
+_number = count(1)
+WHEN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def make_list(session: Session, slug: str = "urgent-actions", *, name: str = "Urgent actions") -> MailingList:
+    """A list that people can be on."""
+    mailing_list = MailingList(slug=slug, name=name)
+    session.add(mailing_list)
+    session.flush()
+    return mailing_list
+
+
+def make_union(
+    session: Session,
+    slug: str = "dockers",
+    *,
+    name: str | None = None,
+    country: str | None = "GB",
+    parent: Union | None = None,
+) -> Union:
+    """A union, by default named after its slug."""
+    union = Union(
+        slug=slug,
+        name=name or slug.replace("-", " ").title(),
+        country=country,
+        parent_id=parent.id if parent else None,
+    )
+    session.add(union)
+    session.flush()
+    return union
+
+
+def make_subscriber(
+    session: Session,
+    mailing_list: MailingList | None = None,
+    *,
+    email: str | None = None,
+    name: str | None = "Ana Example",
+    country: str | None = "GB",
+    union: Union | None = None,
+    language: str | None = "en",
+    status: SubscriptionStatus = SubscriptionStatus.ACTIVE,
+) -> Subscriber:
+    """A person, and on a list if one is given, with the copies that choosing an audience reads.
+
+    :param email: by default one that no other person of this test run has.
+    """
+    address = addresses.parse(email or f"person{next(_number)}@example.org")
+    subscriber = Subscriber(
+        email=address.text,
+        email_index=crypto.keyring_of(session).blind_index(address.folded),
+        name=name,
+        country=country,
+        union_id=union.id if union else None,
+        language=language,
+    )
+    session.add(subscriber)
+    session.flush()
+    if mailing_list is not None:
+        subscribe(session, subscriber, mailing_list, status=status)
+    return subscriber
+
+
+def subscribe(
+    session: Session,
+    subscriber: Subscriber,
+    mailing_list: MailingList,
+    *,
+    status: SubscriptionStatus = SubscriptionStatus.ACTIVE,
+) -> Subscription:
+    """Put a person on a list."""
+    subscription = Subscription(
+        subscriber_id=subscriber.id,
+        list_id=mailing_list.id,
+        status=status,
+        confirmed_at=None if status is SubscriptionStatus.PENDING else WHEN,
+        unsubscribed_at=WHEN if status is SubscriptionStatus.UNSUBSCRIBED else None,
+        mailable=status is SubscriptionStatus.ACTIVE,
+        country=subscriber.country,
+        union_id=subscriber.union_id,
+        language=subscriber.language,
+    )
+    session.add(subscription)
+    session.flush()
+    return subscription
+
+
+def make_campaign(
+    session: Session,
+    mailing_list: MailingList,
+    *,
+    slug: str = "free-the-five",
+    status: CampaignStatus = CampaignStatus.DRAFT,
+    body: str = "Dear {{ name or 'friend' }}, write to the embassy.\n",
+    audience: dict[str, list[str]] | None = None,
+) -> Campaign:
+    """A campaign with one English text."""
+    campaign = Campaign(
+        slug=slug,
+        kind="urgent_action",
+        list_id=mailing_list.id,
+        language="en",
+        status=status,
+        audience=audience or {},
+        targets=[],
+        salt=bytes(16),
+    )
+    campaign.texts.append(
+        CampaignText(
+            language="en",
+            subject="Free the five",
+            preheader="Five dockers are in prison for a strike: write today.",
+            body=body,
+            body_line=5,
+        )
+    )
+    session.add(campaign)
+    session.flush()
+    return campaign

@@ -1,0 +1,311 @@
+"""What an edition looks like, and what it refuses to hold."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mailer.errors import MailerError
+from mailer.mail import render as rendering_of
+from mailer.mail.fields import parse
+from mailer.mail.html_slots import UnsafePlace, cut_html
+from mailer.mail.markdown import ForbiddenHtml, ForbiddenLink, ForbiddenPicture, MisplacedField
+from mailer.mail.markers import Markers
+from mailer.mail.merge import EditionHeaders, compile_edition
+from mailer.mail.mjml_check import FetchesSomething, UnknownMjmlTag, check_fetches_nothing
+from mailer.mail.render import BrokenTemplate, Frame, HtmlTooLarge, UnknownTemplate, render
+from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
+
+FRAME = Frame(
+    language="en",
+    direction="ltr",
+    organisation="Harbour <Solidarity>",
+    postal_address="12 Quay Street\nPort Example",
+    gettext=str,
+    deadline="12 March 2027",
+    web_url="https://example.org/campaigns/six",
+)
+PREHEADER = "A letter to the embassy takes five minutes, before Monday."
+
+
+def pieces(source: str) -> Pieces:
+    fields = ("name", "country", "target_name", "target_email", "unsubscribe_url")
+    return parse(source, file="en.md", fields=fields, conditions=()).resolve("")
+
+
+def edition(body: str, *, subject: str = "Six jailed", preheader: str = PREHEADER, frame: Frame = FRAME) -> Rendering:
+    return render("urgent_action", subject=pieces(subject), preheader=pieces(preheader), body=pieces(body), frame=frame)
+
+
+def shown(parts: Pieces) -> str:
+    return "".join(part if isinstance(part, str) else f"[{part.field}]" for part in parts)
+
+
+def slots(parts: Pieces) -> set[tuple[str, SlotContext]]:
+    return {(part.field, part.context) for part in parts if isinstance(part, Slot)}
+
+
+def test_markdown_comes_out_as_html_and_as_text_of_its_own() -> None:
+    made = edition("# Free them\n\n**Write** to [us](https://example.org/a).\n\n- one\n- two")
+    html, text = shown(made.html), shown(made.text)
+    assert "<h1>Free them</h1>" in html
+    assert '<strong>Write</strong> to <a href="https://example.org/a">us</a>' in html
+    assert "<li>one</li>" in html
+    assert "Free them\n=========\n\n*Write* to us <https://example.org/a>.\n\n- one\n- two\n" in text
+
+
+def test_both_parts_say_who_writes_where_they_are_by_when_to_act_and_how_to_leave() -> None:
+    made = edition("Text")
+    assert "Harbour &lt;Solidarity&gt;" in shown(made.html)
+    assert "Harbour <Solidarity>" in shown(made.text)
+    for part in (shown(made.html), shown(made.text)):
+        for words in ("Urgent action", "Act before 12 March 2027", "12 Quay Street", "Port Example", "Six jailed"):
+            assert words in part
+        assert "https://example.org/campaigns/six" in part
+    assert '<a href="[unsubscribe_url]">Unsubscribe</a>' in shown(made.html)
+    assert "Unsubscribe: <[unsubscribe_url]>" in shown(made.text)
+
+
+def test_without_deadline_and_web_version_nothing_of_them_is_shown() -> None:
+    made = edition("Text", frame=replace(FRAME, deadline=None, web_url=None))
+    for part in (shown(made.html), shown(made.text)):
+        assert "Act before" not in part
+        assert "on the web" not in part
+    assert "\n\n\n" not in shown(made.text)
+
+
+def test_the_subject_is_the_headline_unless_the_text_has_its_own() -> None:
+    assert "<h1>Six jailed</h1>" in shown(edition("Text").html)
+    assert "<h1>Six jailed</h1>" not in shown(edition("# Own").html)
+
+
+def test_slots_know_how_what_fills_them_must_be_escaped() -> None:
+    body = 'Dear {{ name or "friend" }}, [write](mailto:{{ target_email }}?subject=Six "to {{ target_name }}").'
+    made = edition(body, subject="{{ country }}: six jailed", preheader="{{ name }}, " + PREHEADER)
+    assert made.subject == (Slot("country", "", SlotContext.HEADER), ": six jailed")
+    assert slots(made.html) == {
+        ("name", SlotContext.HTML),
+        ("target_email", SlotContext.URL),
+        ("target_name", SlotContext.HTML),
+        ("country", SlotContext.HTML),
+        ("unsubscribe_url", SlotContext.HTML),
+    }
+    assert slots(made.text) == {
+        ("name", SlotContext.TEXT),
+        ("target_email", SlotContext.URL),
+        ("country", SlotContext.TEXT),
+        ("unsubscribe_url", SlotContext.TEXT),
+    }
+    assert Slot("name", "friend", SlotContext.HTML) in made.html
+
+
+def test_an_address_is_shown_as_such_in_the_text_part_and_encoded_in_its_links() -> None:
+    made = edition("[Write](mailto:{{ target_email }}), [see](https://example.org/?c={{ country }})")
+    assert "Write <[target_email]>, see <https://example.org/?c=[country]>\n" in shown(made.text)
+    assert ("target_email", SlotContext.TEXT) in slots(made.text)
+    assert ("country", SlotContext.URL) in slots(made.text)
+
+
+def test_the_same_text_renders_to_the_same_edition() -> None:
+    assert edition("Dear {{ name }}") == edition("Dear {{ name }}")
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "message"),
+    [
+        ("[x](javascript:alert)", ForbiddenLink, "javascript:alert"),
+        ("[x](data:text/html,x)", ForbiddenLink, "data:"),
+        ("[x](ftp://example.org)", ForbiddenLink, "ftp:"),
+        ("[x](/relative)", ForbiddenLink, "/relative"),
+        ("[x](#anchor)", ForbiddenLink, "#anchor"),
+        ("[x](https:example.org)", ForbiddenLink, "https:example.org"),
+        ("[x]()", ForbiddenLink, "refused"),
+        ("<vbscript:x>", ForbiddenLink, "vbscript"),
+        ("[x]: javascript:a\n\n[x]", ForbiddenLink, "javascript"),
+        ("[x]({{ name }})", MisplacedField, "{{ name }} cannot stand in the start of a link"),
+        ("[x]({{ unsubscribe_url }}/x)", MisplacedField, "the start of a link"),
+        ("[x](https://{{ name }}/)", MisplacedField, "the host of a link"),
+        ("[x](https://example.org{{ name }})", MisplacedField, "the host of a link"),
+        ("[x](java{{ name }}:x)", MisplacedField, "the start of a link"),
+        ("![x](https://example.org/x.png)", ForbiddenPicture, "https://example.org/x.png"),
+        ("a <b>b</b>", ForbiddenHtml, "<b>"),
+        ("<script>alert(1)</script>", ForbiddenHtml, "<script>"),
+        ("<!-- {{ name }} -->", ForbiddenHtml, "<!-- {{ name }} -->"),
+        ("<mj-image>", ForbiddenHtml, "<mj-image>"),
+    ],
+)
+def test_what_no_mail_may_hold_is_refused_in_the_words_of_its_author(
+    body: str, error: type[MailerError], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        edition(body)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("body", ["1 < 2 & 3 > 2", "`<b>`", "    <script>", "a &lt;b&gt; c", "\\<b>"])
+def test_what_looks_like_html_but_is_text_is_shown_as_text(body: str) -> None:
+    made = edition(body)
+    assert "<b>" not in shown(made.html)
+    assert "<script>" not in shown(made.html)
+
+
+def test_the_unsubscribe_link_may_stand_in_the_text_too() -> None:
+    assert '<a href="[unsubscribe_url]">leave</a>' in shown(edition("[leave]({{ unsubscribe_url }})").html)
+
+
+def test_a_right_to_left_mail_is_right_to_left_throughout() -> None:
+    html = shown(edition("> Text", frame=replace(FRAME, language="ar", direction="rtl")).html)
+    assert '<html lang="ar" dir="rtl"' in html
+    assert "direction:ltr" not in html.replace(" ", "")
+    assert "border-right: 4px" in html
+    assert "text-align:right" in html
+
+
+def test_a_name_in_another_script_leaves_the_sentence_around_it_in_order() -> None:
+    html = shown(edition("{{ name }}, [write {{ name }}](https://example.org/?n={{ name }})").html)
+    assert '<bdi>[name]</bdi>, <a href="https://example.org/?n=[name]">write <bdi>[name]</bdi></a>' in html
+
+
+def test_a_mail_fetches_nothing_and_counts_nothing() -> None:
+    html = shown(edition("Text [a](https://example.org/a)").html)
+    links = set(re.findall(r"https?://[^\s\"'<)]+", html))
+    namespaces = {"http://www.w3.org/1999/xhtml"}
+    assert links - namespaces == {"https://example.org/a", "https://example.org/campaigns/six"}
+
+
+@pytest.mark.parametrize(
+    "html",
+    ['<img alt="">', '<p style="background:url(x)">', "<style>@import 'x'</style>", '<td background="x">', "<script>"],
+)
+def test_html_that_would_fetch_something_is_refused(html: str) -> None:
+    with pytest.raises(FetchesSomething):
+        check_fetches_nothing(f"<p>src=in text is fine</p>{html}", template="x")
+
+
+def test_the_html_is_whole_and_made_for_phones_and_dark_mode() -> None:
+    html = shown(edition("# A\n\n> b\n\n1. c\n\n```\nd\n```").html)
+    for wanted in ('name="viewport"', 'name="color-scheme"', "prefers-color-scheme: dark", "<title>Six jailed</title>"):
+        assert wanted in html
+    assert not re.search(r"</?mj", html)
+    checker = _Nesting()
+    checker.feed(re.sub(r"<!--.*?-->", "", html, flags=re.DOTALL))
+    assert checker.open == []
+
+
+class _Nesting(HTMLParser):
+    """Fails where a tag is closed that is not the last opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
+        """What closes itself leaves nothing open."""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_lone_link_becomes_a_button() -> None:
+    html = shown(edition("[Write now](https://example.org/)\n\nor [write](https://example.org/) later").html)
+    assert html.count('class="action"') == 1
+
+
+def test_the_authors_are_warned_of_a_preheader_that_shows_badly() -> None:
+    assert edition("Text").warnings == ()
+    (warning,) = edition("Text", preheader="Short").warnings
+    assert warning == "The preheader has 5 characters; 40 to 90 show well."
+
+
+def test_large_html_is_warned_of_and_larger_html_refused() -> None:
+    (warning,) = edition("word " * 17_000).warnings
+    assert "from 100,000 on it is refused" in warning
+    with pytest.raises(HtmlTooLarge, match="under 100,000"):
+        edition("word " * 20_000)
+
+
+@given(st.text(alphabet=st.sampled_from("ab \n#*_>-1.`[]()<&!\\\"'=:/~|\u00a0\u202eé😀\0\ud800\t") | st.characters()))
+@example('[a](https://example.org/ "src=x")')
+@example("[a](https://example.org/url(x\\))")
+def test_any_text_is_refused_with_a_reason_or_arrives_as_it_was_rendered(body: str) -> None:
+    try:
+        made = render("urgent_action", subject=(body,), preheader=(body,), body=(body, Slot("name")), frame=FRAME)
+        compile_edition(made, EditionHeaders(sender="alerts@example.org"))
+    except (ForbiddenHtml, ForbiddenLink, ForbiddenPicture, MisplacedField):
+        return
+
+
+@pytest.fixture
+def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Writes a template named "own" into a folder of its own."""
+    monkeypatch.setattr(rendering_of, "TEMPLATES", tmp_path)
+    rendering_of._environment.cache_clear()
+    monkeypatch.setattr(rendering_of, "_environment", rendering_of._environment.__wrapped__)
+
+    def write(mjml: str) -> None:
+        (tmp_path / "own.mjml").write_text(mjml)
+        (tmp_path / "own.txt").write_text("{{ body }}")
+
+    return write
+
+
+def render_own() -> Rendering:
+    return render("own", subject=("x",), preheader=("x",), body=("Text",), frame=FRAME)
+
+
+def test_an_unknown_mjml_tag_is_an_error_with_file_and_line(templates: Callable[[str], None]) -> None:
+    templates("<mjml>\n<mj-body>\n<mj-frob>x</mj-frob></mj-body></mjml>")
+    with pytest.raises(UnknownMjmlTag, match=r"^own\.mjml:3: there is no MJML tag <mj-frob>"):
+        render_own()
+
+
+def test_an_unknown_template_field_is_an_error(templates: Callable[[str], None]) -> None:
+    templates("<mjml><mj-body>{{ nonsense }}</mj-body></mjml>")
+    with pytest.raises(BrokenTemplate, match="'nonsense' is undefined"):
+        render_own()
+
+
+def test_a_template_that_fetches_something_is_an_error(templates: Callable[[str], None]) -> None:
+    templates('<mjml><mj-body><mj-section background-url="https://example.org/x.png" /></mj-body></mjml>')
+    with pytest.raises(FetchesSomething, match="own"):
+        render_own()
+
+
+def test_mjml_that_is_not_well_formed_is_an_error(templates: Callable[[str], None]) -> None:
+    templates("<mjml><mj-body></mjml>")
+    with pytest.raises(BrokenTemplate, match="own cannot be rendered"):
+        render_own()
+
+
+def test_an_unknown_template_is_an_error_that_names_the_known() -> None:
+    with pytest.raises(UnknownTemplate, match=r'"nonsense\.mjml"\. Known: urgent_action'):
+        render("nonsense", subject=("x",), preheader=("x",), body=("x",), frame=FRAME)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<style>a{color:%s}</style>",
+        "<!-- %s -->",
+        '<p style="color:%s">',
+        '<p class="%s">',
+        "<p %s>",
+        "<a href=%s>",
+        '<a href="%s">',
+        '<a href="%s/x">',
+        '<p onclick="%s">',
+    ],
+)
+def test_a_slot_where_nothing_can_be_escaped_is_refused(html: str) -> None:
+    markers = Markers()
+    with pytest.raises(UnsafePlace, match=re.escape("{{ name }}")):
+        cut_html("<p>x</p>" + html % markers.mark((Slot("name"),)), markers)

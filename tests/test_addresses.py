@@ -1,0 +1,65 @@
+"""Addresses are kept as people write them and found however they write them."""
+
+import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer import addresses
+
+
+@pytest.mark.parametrize(
+    ("written", "text", "folded"),
+    [
+        ("Ana.Example@EXAMPLE.org", "Ana.Example@example.org", "ana.example@example.org"),
+        ("ana+alerts@example.org", "ana+alerts@example.org", "ana+alerts@example.org"),
+        ("INFO@example.org", "info@example.org", "info@example.org"),
+        ("josé@bücher.example.com", "josé@bücher.example.com", "josé@xn--bcher-kva.example.com"),
+        ("jose\u0301@example.org", "josé@example.org", "josé@example.org"),
+        ("ana@XN--bcher-kva.example.com", "ana@bücher.example.com", "ana@xn--bcher-kva.example.com"),
+    ],
+)
+def test_an_address_is_normalised_for_sending_and_folded_for_finding(written: str, text: str, folded: str) -> None:
+    assert addresses.parse(written) == addresses.Address(text=text, folded=folded)
+
+
+def test_gmail_tricks_are_not_folded() -> None:
+    folded = {addresses.parse(text).folded for text in ("a.na@example.com", "ana@example.com", "ana+x@example.com")}
+    assert len(folded) == 3
+
+
+@pytest.mark.parametrize("text", ["", "ana", "ana@", "@example.org", "ana@example", "a b@example.org", "ana@a.test"])
+def test_what_is_no_address_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(addresses.InvalidAddress, match=r"\.$"):
+        addresses.parse(text)
+
+
+_plain = st.text("aAbZ019._+-", min_size=1, max_size=70)
+_domain = st.text("aAzZ09-.", min_size=1, max_size=30) | st.sampled_from(
+    ["example.org", "EXAMPLE.ORG", "xn--bcher-kva.example.com", "x.test", "localhost", "ab--c.org", "a" * 64 + ".org"]
+)
+_role = st.sampled_from(["info", "Info", "POSTMASTER", "information", "info.x"])
+
+
+@given(local=_plain | _role | st.text(max_size=10), domain=_domain | st.text(max_size=10))
+def test_the_short_way_for_plain_addresses_agrees_with_email_validator(local: str, domain: str) -> None:
+    text = f"{local}@{domain}"
+    try:
+        checked = validate_email(text, check_deliverability=False)
+    except EmailNotValidError as problem:
+        with pytest.raises(addresses.InvalidAddress) as refused:
+            addresses.parse(text)
+        assert str(refused.value) == " ".join(str(problem).split())
+    else:
+        parsed = addresses.parse(text)
+        assert parsed.text == checked.normalized
+        assert parsed.folded == f"{checked.local_part.casefold()}@{checked.ascii_domain}"
+
+
+@given(st.emails())
+def test_a_normalised_address_is_found_under_the_same_hash(email: str) -> None:
+    try:
+        first = addresses.parse(email)
+    except addresses.InvalidAddress:
+        return
+    assert addresses.parse(first.text) == first

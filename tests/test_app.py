@@ -1,0 +1,139 @@
+"""The web part: what it shows, what every answer carries, and what it keeps to itself."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from mailer.app import create_app
+from mailer.settings import Settings
+
+PROJECT = Path(__file__).parent.parent
+PAGES = ["/", "/healthz", "/static/site.css", "/no/such/page"]
+
+
+@pytest.fixture
+def make_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+    """`make_app(MAILER_BASE_URL=…)`: the web app of an installation with these settings changed."""
+    with ExitStack() as connections:
+
+        def make(**changes: str | None) -> Flask:
+            app = create_app(settings(**changes))
+            connections.callback(app.extensions["site"].engine.dispose)
+            return app
+
+        yield make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def test_the_front_page_names_the_organisation_and_where_it_is(client: FlaskClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert "Harbour Solidarity" in page.text
+    assert "1 Example Street, Example City" in page.text
+
+
+def test_the_front_page_stands_before_the_organisation_is_named(make_app: Callable[..., Flask]) -> None:
+    app = make_app(MAILER_ORGANISATION=None, MAILER_POSTAL_ADDRESS=None)
+    page = app.test_client().get("/").text
+    assert "None" not in page
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_answer_forbids_scripts_framing_sniffing_and_referrers(client: FlaskClient, path: str) -> None:
+    with client.get(path) as answer:
+        headers = answer.headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Set-Cookie" not in headers
+
+
+def test_browsers_are_not_held_to_https_where_there_is_none(make_app: Callable[..., Flask]) -> None:
+    app = make_app(MAILER_BASE_URL="http://127.0.0.1:8000")
+    assert "Strict-Transport-Security" not in app.test_client().get("/").headers
+
+
+def test_no_page_has_inline_style_or_script() -> None:
+    for template in (PROJECT / "mailer" / "web" / "templates").rglob("*.html"):
+        assert not re.search(r"<style|<script|\sstyle=|\son\w+=", template.read_text()), template
+
+
+def test_an_unknown_address_gets_a_page_that_helps(client: FlaskClient) -> None:
+    page = client.get("/no/such/page")
+    assert page.status_code == 404
+    assert "There is nothing here" in page.text
+
+
+def test_a_mistake_of_ours_is_not_shown_to_visitors(app: Flask) -> None:
+    @app.get("/fails")
+    def fails() -> str:
+        raise ZeroDivisionError("a secret detail")
+
+    page = app.test_client().get("/fails")
+    assert page.status_code == 500
+    assert "It is our fault" in page.text
+    assert "secret detail" not in page.text
+
+
+def test_health_is_good_while_the_database_answers(client: FlaskClient) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql+psycopg://127.0.0.1:1/tocsin"])
+def test_health_is_bad_without_a_database_and_does_not_say_why(make_app: Callable[..., Flask], url: str) -> None:
+    app = make_app(MAILER_DATABASE_URL=url)
+    answer = app.test_client().get("/healthz")
+    assert (answer.status_code, answer.json) == (503, {"status": "unavailable"})
+
+
+def test_health_is_bad_before_the_database_is_migrated(make_app: Callable[..., Flask], empty_database_url: str) -> None:
+    app = make_app(MAILER_DATABASE_URL=empty_database_url)
+    assert app.test_client().get("/healthz").status_code == 503
+
+
+@pytest.mark.parametrize(("proxies", "visitor"), [("0", "127.0.0.1"), ("1", "198.51.100.7"), ("2", "192.0.2.1")])
+def test_the_visitors_address_is_taken_from_trusted_proxies_only(
+    make_app: Callable[..., Flask], proxies: str, visitor: str
+) -> None:
+    app = make_app(MAILER_TRUSTED_PROXIES=proxies)
+    with app.test_client() as client:
+        client.get("/", headers={"X-Forwarded-For": "203.0.113.9, 192.0.2.1, 198.51.100.7", "X-Forwarded-Host": "x"})
+        assert request.remote_addr == visitor
+        assert request.host == "localhost"
+
+
+def test_a_server_with_a_wrong_setting_ends_with_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import wsgi"],
+        env={"PATH": os.environ["PATH"], "MAILER_DATA_DIR": str(tmp_path), "PYTHONPATH": str(PROJECT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("mailer: MAILER_SECRET_KEYS: is not set")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,79 @@
+"""Countries are understood as people write them, and named as people expect."""
+
+import pytest
+from babel import Locale
+
+from mailer import countries
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("GB", "GB"),
+        ("gb", "GB"),
+        (" gb ", "GB"),
+        ("UK", "GB"),
+        ("GBR", "GB"),
+        ("United Kingdom", "GB"),
+        ("UNITED KINGDOM", "GB"),
+        ("USA", "US"),
+        ("U.S.A.", "US"),
+        ("United States of America", "US"),
+        ("Türkiye", "TR"),
+        ("turkiye", "TR"),
+        ("Turkey", "TR"),
+        ("Cote d'Ivoire", "CI"),
+        ("CÔTE D’IVOIRE", "CI"),
+        ("Ivory Coast", "CI"),
+        ("Bosnia and Herzegovina", "BA"),
+        ("Bosnia & Herzegovina", "BA"),
+        ("Kosovo", "XK"),
+        ("XKX", "XK"),
+        ("Taiwan", "TW"),
+        ("Iran, Islamic Republic of", "IR"),
+        ("The Netherlands", "NL"),
+        ("Saint Lucia", "LC"),
+        ("Myanmar", "MM"),
+    ],
+)
+def test_codes_and_english_names_are_understood(text: str, code: str) -> None:
+    assert countries.parse(text) == code
+
+
+@pytest.mark.parametrize("text", ["", "Atlantis", "ZZ", "EU", "SU", "Soviet Union", "826", "Deutschland", "XA"])
+def test_what_is_no_one_country_is_refused_by_name(text: str) -> None:
+    with pytest.raises(countries.UnknownCountry) as refused:
+        countries.parse(text)
+    assert f'"{text}"' in str(refused.value)
+
+
+def test_every_country_that_cldr_names_is_found_by_its_code_and_its_name() -> None:
+    for territory in Locale("en").territories:
+        code = str(territory)
+        if len(code) == 2 and code not in countries._NOT_COUNTRIES:
+            assert countries.parse(code) == code
+            assert countries.parse(countries.name(code, "en")) == code
+
+
+def test_names_come_in_the_readers_language() -> None:
+    assert countries.name("GB", "es") == "Reino Unido"
+    assert countries.name("IR", "fa") == "ایران"
+    assert countries.name("TW", "zh-Hant") == "台灣"
+
+
+def test_a_language_without_names_gets_english_ones() -> None:
+    assert countries.name("GB", "tlh") == "United Kingdom"
+    assert countries.name("QQ", "en") == "QQ"
+
+
+@pytest.mark.parametrize(("group", "size"), [("@EU", 27), ("@EEA", 30), ("@EFTA", 4), ("@G7", 7), ("@NORDIC", 5)])
+def test_groups_have_their_members(group: str, size: int) -> None:
+    members = countries.expand(group)
+    assert len(members) == size
+    assert all(countries.parse(code) == code for code in members)
+
+
+@pytest.mark.parametrize("group", ["EU", "@", "@MARS", ""])
+def test_an_unknown_group_is_refused_with_those_there_are(group: str) -> None:
+    with pytest.raises(countries.UnknownCountryGroup, match="@EU"):
+        countries.expand(group)

@@ -1,0 +1,94 @@
+"""Sessions, times, and what is said when the database is not there."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import StatementError
+from sqlalchemy.orm import Session
+
+from mailer.crypto import Keyring
+from mailer.db import DatabaseUnavailable, open_engine, session_scope
+from mailer.models import MailingList
+from tests.factories import make_list, make_subscriber
+
+
+def test_a_block_that_ends_well_is_committed(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        make_list(session)
+    with session_scope(engine, read_only=True) as session:
+        assert session.scalar(select(func.count()).select_from(MailingList)) == 1
+
+
+def test_a_block_that_fails_leaves_nothing_behind(engine: Engine) -> None:
+    with pytest.raises(ZeroDivisionError), session_scope(engine) as session:
+        make_list(session)
+        raise ZeroDivisionError
+    with session_scope(engine, read_only=True) as session:
+        assert session.scalar(select(func.count()).select_from(MailingList)) == 0
+
+
+def test_a_time_in_any_zone_comes_back_as_the_same_moment_in_utc(session: Session) -> None:
+    mailing_list = make_list(session)
+    mailing_list.created_at = datetime(2026, 3, 1, 14, 30, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    session.commit()
+    session.refresh(mailing_list)
+    assert mailing_list.created_at == datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+    assert mailing_list.created_at.tzinfo is UTC
+
+
+def test_a_time_without_a_zone_is_refused(session: Session) -> None:
+    mailing_list = make_list(session)
+    mailing_list.created_at = datetime(2026, 3, 1, 9, 0)  # noqa: DTZ001  # the mistake under test
+    with pytest.raises(StatementError, match="naive time"):
+        session.flush()
+    session.rollback()
+
+
+def test_a_reader_does_not_wait_for_a_writer(engine: Engine) -> None:
+    with session_scope(engine) as writer:
+        make_list(writer)
+        with session_scope(engine, read_only=True) as reader:
+            assert reader.scalar(select(func.count()).select_from(MailingList)) == 0
+
+
+def test_a_committed_write_survives_a_power_cut(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        else:
+            assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+
+
+def test_a_subscriber_comes_back_as_they_were_written(session: Session) -> None:
+    person = make_subscriber(session, email="Зоя@example.org", name="Zoë 🌹")
+    session.commit()
+    session.refresh(person)
+    assert (person.email, person.name) == ("Зоя@example.org", "Zoë 🌹")
+
+
+def test_a_database_that_was_never_migrated_is_explained(empty_database_url: str, keyring: Keyring) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    with pytest.raises(DatabaseUnavailable, match="mailer db upgrade"), session_scope(engine) as session:
+        session.scalars(select(MailingList)).all()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql+psycopg://127.0.0.1:1/tocsin"])
+def test_a_database_out_of_reach_is_a_missing_service(url: str, keyring: Keyring) -> None:
+    engine = open_engine(url, keyring)
+    with pytest.raises(DatabaseUnavailable, match="MAILER_DATABASE_URL") as caught, session_scope(engine) as session:
+        session.execute(text("SELECT 1"))
+    assert caught.value.exit_code == 3
+    engine.dispose()
+
+
+def test_the_sqlite_file_is_for_its_owner_only(tmp_path: Path, keyring: Keyring) -> None:
+    file = tmp_path / "tocsin.db"
+    engine = open_engine(f"sqlite:///{file}", keyring)
+    with session_scope(engine) as session:
+        session.execute(text("SELECT 1"))
+    assert file.stat().st_mode & 0o777 == 0o600
+    engine.dispose()

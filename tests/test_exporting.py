@@ -1,0 +1,148 @@
+"""An export holds those who want the mail, and comes back as it went out."""
+
+import csv
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from mailer import subscribers, suppression
+from mailer.db import session_scope
+from mailer.exporting import UnwritableExport, export_list
+from mailer.importing import import_file
+from mailer.lists import UnknownList
+from mailer.models import Subscriber, SubscriptionStatus, SuppressionReason
+from mailer.supporter_csv import COLUMNS, defuse, restore
+from tests.factories import make_list, make_subscriber, make_union, subscribe
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_export_holds_only_people_of_the_list_who_want_the_mail(session: Session, tmp_path: Path) -> None:
+    mailing_list, other = make_list(session), make_list(session, "news")
+    make_subscriber(session, mailing_list, email="ana@example.org", union=make_union(session, "dockers"))
+    make_subscriber(session, mailing_list, email="pending@example.org", status=SubscriptionStatus.PENDING)
+    make_subscriber(session, mailing_list, email="left@example.org", status=SubscriptionStatus.UNSUBSCRIBED)
+    make_subscriber(session, other, email="news@example.org")
+    bounced = make_subscriber(session, mailing_list, email="bounced@example.org")
+    suppression.add(session, bounced.email_index, SuppressionReason.BOUNCED)
+    path = tmp_path / "people.csv"
+    assert export_list(session, "urgent-actions", path) == 1
+    assert rows(path) == [
+        {
+            "email": "ana@example.org",
+            "name": "Ana Example",
+            "country": "GB",
+            "union": "dockers",
+            "language": "en",
+            "consent_at": "",
+            "source": "",
+        }
+    ]
+
+
+def test_an_export_is_private_and_replaces_the_file_whole(session: Session, tmp_path: Path) -> None:
+    make_list(session)
+    path = tmp_path / "people.csv"
+    path.write_text("old")
+    path.chmod(0o644)
+    export_list(session, "urgent-actions", path)
+    assert path.read_text() == ",".join(COLUMNS) + "\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.glob(".people.csv*")) == []
+
+
+def test_a_failed_export_leaves_what_was_there(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_list(session)
+    path = tmp_path / "people.csv"
+    path.write_text("old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mailer.exporting.os.fsync", full)
+    with pytest.raises(UnwritableExport, match="No space left"):
+        export_list(session, "urgent-actions", path)
+    assert [file.name for file in tmp_path.iterdir() if "people" in file.name] == ["people.csv"]
+    assert path.read_text() == "old"
+
+
+def test_an_export_to_nowhere_or_of_no_list_is_refused(session: Session, tmp_path: Path) -> None:
+    make_list(session)
+    with pytest.raises(UnwritableExport):
+        export_list(session, "urgent-actions", tmp_path / "nowhere" / "people.csv")
+    with pytest.raises(UnknownList):
+        export_list(session, "newz", tmp_path / "people.csv")
+
+
+@given(st.text() | st.text("=+-@\t\r'a", max_size=6))
+def test_a_defused_cell_is_no_formula_and_is_restored_exactly(cell: str) -> None:
+    assert defuse(cell)[:1] not in ("=", "+", "-", "@", "\t", "\r")
+    assert restore(defuse(cell)) == cell
+
+
+_NAMES = [
+    *("=HYPERLINK(1)", "+1", "-2+3", "@SUM(A1)", "'tis", "''", "'=x", "O'Hara", '"quoted", name', "semi;colon"),
+    *("Ана Пример", "مثال", "\u200f=x", "İ", "a\u0301"),
+]
+
+
+def test_what_was_exported_is_imported_as_it_was(engine: Engine, tmp_path: Path) -> None:
+    first, second, source = tmp_path / "first.csv", tmp_path / "second.csv", tmp_path / "source.csv"
+    with session_scope(engine) as session:
+        make_list(session)
+        make_list(session, "news")
+        make_union(session, "dockers")
+    with source.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for number, name in enumerate(_NAMES):
+            writer.writerow(
+                [f"p{number}@example.org", defuse(name), "GB", "dockers", "pt-BR", "2025-05-01T10:00:30.5+02:00", "=x"]
+            )
+        writer.writerow(["'+tag@example.org", "", "", "", "", "", ""])
+    import_file(engine, source, list_slug="urgent-actions", consent="Yes.", union_consent="Yes.")
+    with session_scope(engine, read_only=True) as session:
+        assert export_list(session, "urgent-actions", first) == len(_NAMES) + 1
+        everyone = session.execute(select(Subscriber.email, Subscriber.name, Subscriber.language)).all()
+        assert subscribers.find(session, "+tag@example.org") is not None
+    with session_scope(engine) as session:
+        for email, _, _ in everyone:
+            person = subscribers.find(session, email)
+            assert person is not None
+            session.delete(person)
+    import_file(engine, first, list_slug="urgent-actions", consent="Yes.", union_consent="Yes.")
+    with session_scope(engine, read_only=True) as session:
+        export_list(session, "urgent-actions", second)
+        assert session.execute(select(Subscriber.email, Subscriber.name, Subscriber.language)).all() == everyone
+    assert second.read_bytes() == first.read_bytes()
+
+
+def test_the_consent_of_this_list_is_exported_and_not_of_another(session: Session, tmp_path: Path) -> None:
+    mailing_list, news = make_list(session), make_list(session, "news")
+    person = make_subscriber(session, mailing_list, email="ana@example.org")
+    subscribe(session, person, news)
+    session.commit()
+    path = tmp_path / "again.csv"
+    path.write_text("email,consent_at,source\nboris@example.org,2025-05-01,stall\n")
+    engine = session.get_bind()
+    assert isinstance(engine, Engine)
+    import_file(engine, path, list_slug="news", consent="Yes.")
+    path.write_text("email,consent_at,source\nboris@example.org,2026-01-01,web\n")
+    import_file(engine, path, list_slug="urgent-actions", consent="Yes.")
+    out = tmp_path / "out.csv"
+    with session_scope(engine, read_only=True) as reading:
+        assert export_list(reading, "news", out) == 2
+    assert [(row["email"], row["consent_at"][:10], row["source"]) for row in rows(out)] == [
+        ("ana@example.org", "", ""),
+        ("boris@example.org", "2025-05-01", "stall"),
+    ]

@@ -1,0 +1,66 @@
+"""Logs carry ids as fields and never an address, whoever wrote them."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from mailer import logs
+
+
+@pytest.fixture(autouse=True)
+def restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+ADDRESSES = [
+    "ana@example.org",
+    "Зоя@example.org",
+    "a+b@bücher.example.org",
+    '"a"@example.org',
+    "o'brien@example.org",
+    "ana@localhost",
+]
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_is_redacted_wherever_it_stands(
+    capsys: pytest.CaptureFixture[str], address: str, as_json: bool
+) -> None:
+    logs.configure(json=as_json)
+    logger = logging.getLogger("mailer.delivery")
+    logger.info("refused %s\n%s", f"<{address}>", address, extra={"reply": f"550 {address} unknown", "all": [address]})
+    try:
+        raise LookupError(f"nobody is: {address}")
+    except LookupError:
+        logger.exception("failed")
+    written = capsys.readouterr().err
+    assert "@example.org" not in written
+    assert address not in written
+    assert "o'" not in written
+    assert "[address]" in written
+
+
+def test_json_lines_hold_ids_as_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(json=True)
+    logging.getLogger("mailer.delivery").info("claimed", extra={"campaign": 7, "rows": 20})
+    record = json.loads(capsys.readouterr().err)
+    time = record.pop("time")
+    assert record == {"level": "INFO", "logger": "mailer.delivery", "message": "claimed", "campaign": 7, "rows": 20}
+    assert time.endswith("+00:00")
+
+
+def test_text_lines_are_short_and_end_with_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(json=False)
+    logging.getLogger("mailer.delivery").info("claimed", extra={"campaign": 7, "rows": 20})
+    assert capsys.readouterr().err.endswith(" INFO    mailer.delivery claimed campaign=7 rows=20\n")
+
+
+def test_the_password_in_a_url_is_redacted() -> None:
+    assert "swordfish" not in logs.redact("cannot reach smtps://ana:swordfish@mail.example.org:465")

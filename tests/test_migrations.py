@@ -1,0 +1,168 @@
+"""The migrations lead to exactly the models, once, whoever runs them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, delete, inspect, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from mailer import db, schema
+from mailer.crypto import Keyring
+from mailer.db import DatabaseUnavailable, open_engine
+from mailer.models import Base, ConsentAction, ConsentEvent, ConsentPurpose
+from tests.conftest import CommandLine
+from tests.factories import make_subscriber
+
+PROJECT = Path(__file__).parent.parent
+
+
+def test_there_is_a_single_head_and_numbers_follow_each_other() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT / "migrations"))
+    script = ScriptDirectory.from_config(config)
+    numbers = [revision.revision for revision in reversed(list(script.walk_revisions()))]
+    assert script.get_heads() == [numbers[-1]]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+def test_the_migrated_schema_equals_the_models(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def _statements(connection: Connection) -> dict[str, list[str]]:
+    """What alembic's comparison does not see: checks, partial indexes, triggers, as the database itself words them.
+
+    Each in parts and sorted: the order of a table's constraints means nothing.
+    """
+    if connection.dialect.name == "sqlite":
+        query = "SELECT type || ' ' || name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+    else:
+        query = (
+            "SELECT 'index ' || indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' "
+            "UNION ALL SELECT 'constraint ' || conname, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE connamespace = 'public'::regnamespace "
+            "UNION ALL SELECT 'trigger ' || tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+        )
+    rows = connection.execute(text(query)).all()
+    return {
+        name: sorted(part.strip() for part in " ".join(sql.replace('"', "").split()).removesuffix(")").split(","))
+        for name, sql in rows
+        if "alembic_version" not in name
+    }
+
+
+def test_indexes_checks_and_triggers_equal_the_models(
+    engine: Engine, empty_database_url: str, keyring: Keyring
+) -> None:
+    unmigrated = open_engine(empty_database_url, keyring)
+    Base.metadata.create_all(unmigrated)
+    with unmigrated.connect() as from_models, engine.connect() as from_migrations:
+        migrated = _statements(from_migrations)
+        assert migrated == _statements(from_models)
+    unmigrated.dispose()
+    assert {name for name in migrated if "append_only" in name or name.endswith("ix_claimed")} == {
+        "index ix_claimed",
+        "trigger consent_events_append_only",
+    }
+
+
+def test_the_consent_log_can_be_erased_but_never_rewritten(session: Session) -> None:
+    person = make_subscriber(session)
+    session.add(
+        ConsentEvent(
+            subscriber_id=person.id, purpose=ConsentPurpose.ALERTS, action=ConsentAction.GIVEN, method="import"
+        )
+    )
+    session.commit()
+    with pytest.raises(DBAPIError, match="append-only"):
+        session.execute(update(ConsentEvent).values(method="sign-up form"))
+    session.rollback()
+    session.execute(delete(ConsentEvent))
+    session.commit()
+
+
+def test_an_upgrade_of_what_is_current_changes_nothing(engine: Engine) -> None:
+    schema.upgrade(engine)
+    assert schema.is_current(engine)
+    schema.require_current(engine)
+
+
+def test_a_database_that_is_behind_is_told_how_to_catch_up(empty_database_url: str, keyring: Keyring) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    with pytest.raises(schema.SchemaOutdated, match="mailer db upgrade"):
+        schema.require_current(engine)
+    engine.dispose()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(schema.SchemaTooNew, match="newer version"):
+        schema.upgrade(engine)
+
+
+def test_a_database_out_of_reach_is_a_missing_service(keyring: Keyring) -> None:
+    engine = open_engine("postgresql+psycopg://127.0.0.1:1/tocsin", keyring)
+    with pytest.raises(DatabaseUnavailable):
+        schema.upgrade(engine)
+    with pytest.raises(DatabaseUnavailable):
+        schema.is_current(engine)
+    engine.dispose()
+
+
+def test_two_upgrades_at_once_both_end_well(
+    empty_database_url: str, environment: dict[str, str], keyring: Keyring, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", "from mailer.cli import main; main()", "db", "upgrade"]
+    variables = environment | {"MAILER_DATABASE_URL": empty_database_url, "PYTHONPATH": str(PROJECT)}
+    both = [subprocess.Popen(command, env=variables, cwd=tmp_path, stdout=subprocess.PIPE) for _ in range(2)]
+    outputs = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    engine = open_engine(empty_database_url, keyring)
+    assert schema.is_current(engine)
+    engine.dispose()
+
+
+def test_an_upgrade_that_finds_another_at_work_gives_up_in_the_end(
+    engine: Engine, database_url: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(db, "SQLITE_BUSY_SECONDS", 0.1)
+    second = open_engine(database_url, keyring)
+    with schema._locked(engine), pytest.raises(schema.UpgradeInProgress, match="Another process"):
+        schema.upgrade(second)
+    second.dispose()
+
+
+def test_a_failing_migration_leaves_the_schema_as_it_was(
+    empty_database_url: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "migrations"
+    (broken / "versions").mkdir(parents=True)
+    (broken / "env.py").write_text((PROJECT / "migrations" / "env.py").read_text())
+    (broken / "versions" / "0001_fails.py").write_text(
+        "from alembic import op\n"
+        "revision, down_revision = '0001', None\n"
+        "def upgrade():\n"
+        "    op.execute('CREATE TABLE half_done (id INTEGER)')\n"
+        "    raise ZeroDivisionError\n"
+    )
+    monkeypatch.setattr(schema, "_MIGRATIONS", broken)
+    engine = open_engine(empty_database_url, keyring)
+    with pytest.raises(ZeroDivisionError):
+        schema.upgrade(engine)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_the_command_says_where_the_database_is_now(cli: CommandLine) -> None:
+    assert f"migration {schema.head()}" in cli("db", "upgrade").output

@@ -1,0 +1,190 @@
+"""The invented world of the demo: big enough, varied enough, and nobody real in it."""
+
+import csv
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from mailer import addresses, countries, sample
+from mailer.mail import fields
+
+FIELDS = {"name", "country", "union", "target_name", "target_email", "target_address"}
+LANGUAGES = ["ar", "en", "es", "fr", "ru"]
+RESERVED = re.compile(r"(?:^|[@.])example\.(?:org|net|com)$")
+ANY_DOMAIN = re.compile(r"[\w.-]+@[\w.-]+|https?://[^/\s)]+")
+
+Rows = list[dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    path = tmp_path_factory.mktemp("sample") / "supporters.csv"
+    sample.write_supporters(path)
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def sound_rows(rows: Rows) -> Rows:
+    """All but those that are wrong on purpose."""
+    return rows[:-4]
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, Any]:
+    return tomllib.loads((sample.CAMPAIGN_DIR / "campaign.toml").read_text("utf-8"))
+
+
+def _text(language: str) -> tuple[dict[str, str], str]:
+    """Front matter and Markdown of a language."""
+    before, front, body = (sample.CAMPAIGN_DIR / f"{language}.md").read_text("utf-8").split("+++\n", 2)
+    assert before == ""
+    return tomllib.loads(front), body
+
+
+# --- supporters -----------------------------------------------------------------------------------------------------
+
+
+def test_there_are_supporters_enough_in_countries_enough(sound_rows: Rows) -> None:
+    assert len(sound_rows) == 1200
+    assert len({countries.parse(row["country"]) for row in sound_rows if row["country"]}) >= 25
+
+
+def test_the_same_seed_gives_the_same_supporters_and_another_gives_others(tmp_path: Path) -> None:
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        sample.write_supporters(tmp_path / name, 50, seed=seed)
+    first, again, other = ((tmp_path / name).read_bytes() for name in "abc")
+    assert first == again != other
+
+
+def test_every_supporter_has_a_valid_address_of_their_own_that_reaches_nobody(sound_rows: Rows) -> None:
+    parsed = [addresses.parse(row["email"]) for row in sound_rows]
+    assert len({address.folded for address in parsed}) == len(sound_rows)
+    assert all(RESERVED.search(address.folded) for address in parsed)
+
+
+def test_addresses_stay_unique_however_many_there_are(tmp_path: Path) -> None:
+    sample.write_supporters(tmp_path / "many.csv", 50_000)
+    with (tmp_path / "many.csv").open(encoding="utf-8", newline="") as file:
+        emails = [row["email"].casefold() for row in csv.DictReader(file)][:-4]
+    assert len(set(emails)) == len(emails) == 50_000
+
+
+@pytest.mark.parametrize("letter", ["é", "ß", "ł", "ğ", "Ж", "م", "λ", "美"])
+def test_names_come_in_the_scripts_that_people_write(sound_rows: Rows, letter: str) -> None:
+    assert any(letter.casefold() in row["name"].casefold() for row in sound_rows)
+
+
+def test_some_addresses_are_not_in_latin_letters(sound_rows: Rows) -> None:
+    assert sum(not row["email"].isascii() for row in sound_rows) >= 5
+
+
+def test_languages_are_those_of_the_texts_and_others_and_none(sound_rows: Rows) -> None:
+    spoken = [row["language"] for row in sound_rows]
+    assert all(spoken.count(language) >= 40 for language in LANGUAGES)
+    assert {"de", "it", "tr", ""} <= set(spoken)
+
+
+def test_three_in_five_are_in_one_of_eight_unions_or_their_federations(sound_rows: Rows) -> None:
+    unions = {value: union.slug for union in sample.unions() for value in (union.slug, union.name)}
+    joined = [unions[row["union"]] for row in sound_rows if row["union"]]
+    assert 0.55 <= len(joined) / len(sound_rows) <= 0.65
+    assert set(joined) == {union.slug for union in sample.unions()}
+
+
+def test_each_union_has_a_federation_that_is_listed_before_it() -> None:
+    federations = [union.slug for union in sample.unions() if union.parent is None]
+    unions = [union for union in sample.unions() if union.parent]
+    assert (len(federations), len(unions)) == (3, 8)
+    seen: set[str] = set()
+    for union in sample.unions():
+        assert union.parent is None or union.parent in seen
+        assert union.country is None or countries.parse(union.country) == union.country
+        seen.add(union.slug)
+
+
+def test_the_last_rows_show_what_can_be_wrong(rows: Rows) -> None:
+    no_address, no_country, no_union, doubled = rows[-4:]
+    with pytest.raises(addresses.InvalidAddress):
+        addresses.parse(no_address["email"])
+    with pytest.raises(countries.UnknownCountry):
+        countries.parse(no_country["country"])
+    assert no_union["union"] not in {value for union in sample.unions() for value in (union.slug, union.name)}
+    assert doubled["email"] == rows[0]["email"]
+
+
+# --- campaign -------------------------------------------------------------------------------------------------------
+
+
+def test_the_campaign_has_a_text_in_five_languages() -> None:
+    assert sorted(path.stem for path in sample.CAMPAIGN_DIR.glob("*.md")) == LANGUAGES
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_subject_and_preheader_fit_an_inbox(language: str) -> None:
+    front, _ = _text(language)
+    assert set(front) == {"subject", "preheader"}
+    assert len(front["subject"]) <= 60
+    assert 40 <= len(front["preheader"]) <= 90
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_uses_the_same_fields_and_conditions(language: str) -> None:
+    def used(body: str) -> list[str]:
+        return re.findall(r"{{ (?:target_)?\w+|{% [^%]* %}", body)
+
+    body = _text(language)[1]
+    assert used(body) == used(_text("en")[1])
+    text = fields.parse(body, file=f"{language}.md", fields=FIELDS, conditions={"country", "union", "language"})
+    assert text.fields == FIELDS
+    assert text.condition_names == {"country", "union"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_is_laid_out_alike(language: str) -> None:
+    def outline(body: str) -> list[str]:
+        return [token.type + token.tag for token in MarkdownIt("commonmark").parse(body)]
+
+    assert outline(_text(language)[1]) == outline(_text("en")[1])
+
+
+def test_nothing_in_the_campaign_leads_to_a_real_address() -> None:
+    for path in sample.CAMPAIGN_DIR.iterdir():
+        found = ANY_DOMAIN.findall(path.read_text("utf-8"))
+        assert found
+        assert [address for address in found if not RESERVED.search(address)] == []
+
+
+def test_most_countries_have_an_embassy_and_the_rest_a_fallback(settings: dict[str, Any], sound_rows: Rows) -> None:
+    *embassies, fallback = settings["targets"]
+    assert len(embassies) >= 20
+    assert "countries" not in fallback
+    assert all(target["name"] and target["email"] and target["address"] for target in settings["targets"])
+    covered = [code for embassy in embassies for code in embassy["countries"]]
+    assert sorted(covered) == sorted({countries.parse(code) for code in covered})
+    codes = {countries.parse(row["country"]) for row in sound_rows if row["country"]}
+    assert 0 < len(codes - set(covered)) < len(codes) / 3
+
+
+def test_the_audience_leaves_out_some_and_keeps_enough(settings: dict[str, Any], sound_rows: Rows) -> None:
+    unions = {value: union for union in sample.unions() for value in (union.slug, union.name)}
+
+    def is_meant(row: dict[str, str]) -> bool:
+        union = unions.get(row["union"])
+        excluded_unions = settings["audience"]["exclude_unions"]
+        in_excluded_union = union is not None and {union.slug, union.parent} & {*excluded_unions}
+        country = countries.parse(row["country"]) if row["country"] else None
+        return not in_excluded_union and country not in settings["audience"]["exclude_countries"]
+
+    meant = [row for row in sound_rows if is_meant(row)]
+    assert 800 <= len(meant) <= 1100
+    assert {"GB", "FR", "KZ", "EG"} <= {countries.parse(row["country"]) for row in meant if row["country"]}
+
+
+def test_the_deadline_is_far_enough_ahead_to_try_it_for_years(settings: dict[str, Any]) -> None:
+    assert settings["deadline"].year >= 2035
+    assert settings["deadline"].tzinfo

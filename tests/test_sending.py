@@ -1,0 +1,373 @@
+"""Sending through a real SMTP conversation: what the ledger says afterwards is what the server saw."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from mailer import campaigns, delivery, sending, subscribers
+from mailer.campaigns import TooLate, WrongStatus
+from mailer.db import session_scope, utcnow
+from mailer.delivery import Reason
+from mailer.identity import Sender
+from mailer.mail.smtp import Server, SmtpTransport, SmtpUnavailable
+from mailer.models import (
+    Campaign,
+    CampaignStatus,
+    Delivery,
+    DeliveryState,
+    Edition,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+)
+from mailer.sending import Worker
+from tests.factories import make_campaign, make_list, make_subscriber
+from tests.mail_server import MailServer, running
+
+S = DeliveryState
+SENDER = Sender(
+    organisation="Harbour Solidarity",
+    mailbox="Harbour Solidarity <alerts@example.org>",
+    postal_address="1 Example Street",
+    base_url="https://act.example.org",
+)
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with running() as state:
+        yield state
+
+
+@pytest.fixture
+def transport(server: MailServer) -> Iterator[SmtpTransport]:
+    transport = SmtpTransport(Server("127.0.0.1", server.port))
+    yield transport
+    transport.close()
+
+
+def worker(*, lease: float = 30, stopping: Callable[[], bool] = lambda: False) -> Worker:
+    return Worker(name="test", lease=timedelta(seconds=lease), sender=SENDER, stopping=stopping)
+
+
+def started(engine: Engine, people: int) -> int:
+    """A campaign that has just been sent off; returns its id."""
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        for number in range(people):
+            make_subscriber(session, mailing_list, email=f"p{number}@example.net", name=f"Person {number}")
+        campaign = make_campaign(session, mailing_list)
+        assert sending.start(session, campaign, SENDER) == people
+        return campaign.id
+
+
+def rows(engine: Engine) -> Counter[tuple[DeliveryState, str | None]]:
+    with session_scope(engine, read_only=True) as session:
+        return Counter((row.state, row.reason) for row in session.scalars(select(Delivery)))
+
+
+def status(engine: Engine, campaign_id: int) -> CampaignStatus:
+    with session_scope(engine, read_only=True) as session:
+        return session.get_one(Campaign, campaign_id).status
+
+
+# --- starting -------------------------------------------------------------------------------------------------------
+
+
+def test_a_campaign_is_sent_once(session: Session) -> None:
+    mailing_list = make_list(session)
+    make_subscriber(session, mailing_list)
+    campaign = make_campaign(session, mailing_list)
+    sending.start(session, campaign, SENDER)
+    with pytest.raises(WrongStatus, match="is sending, so it cannot be sent"):
+        sending.start(session, campaign, SENDER)
+
+
+def test_nobody_to_send_to_leaves_the_draft_a_draft(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        make_campaign(session, make_list(session))
+    with pytest.raises(sending.NobodyToSendTo), session_scope(engine) as session:
+        sending.start(session, campaigns.get(session, "free-the-five"), SENDER)
+    assert status(engine, 1) is CampaignStatus.DRAFT
+    with session_scope(engine, read_only=True) as session:
+        assert session.scalars(select(Edition)).all() == []
+
+
+def test_a_late_start_is_refused_and_a_late_schedule_waits_for_a_person(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        make_subscriber(session, mailing_list)
+        campaign = make_campaign(session, mailing_list)
+        sending.schedule(session, campaign, utcnow() - timedelta(hours=2))
+        campaign.latest_start = utcnow() - timedelta(hours=1)
+        session.flush()
+        with pytest.raises(TooLate):
+            sending.schedule(session, campaign, utcnow())
+    assert sending.sweep(engine, SENDER) == []
+    with session_scope(engine) as session:
+        campaign = session.get_one(Campaign, 1)
+        assert campaign.status is CampaignStatus.PAUSED
+        assert "latest_start" in (campaign.hold_reason or "")
+        sending.resume(session, campaign, SENDER)
+    assert rows(engine) == {(S.PENDING, None): 1}
+
+
+def test_a_scheduled_campaign_starts_by_itself_when_its_time_has_come(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        make_subscriber(session, mailing_list)
+        campaign = make_campaign(session, mailing_list)
+        sending.schedule(session, campaign, utcnow() + timedelta(hours=1))
+    assert sending.sweep(engine, SENDER) == []
+    with session_scope(engine) as session:
+        sending.schedule(session, session.get_one(Campaign, 1), utcnow())
+    assert sending.sweep(engine, SENDER) == [1]
+    assert rows(engine) == {(S.PENDING, None): 1}
+
+
+def test_a_scheduled_campaign_that_cannot_start_says_why(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        campaign = make_campaign(session, make_list(session))
+        sending.schedule(session, campaign, utcnow())
+    sending.sweep(engine, SENDER)
+    with session_scope(engine, read_only=True) as session:
+        campaign = session.get_one(Campaign, 1)
+        assert campaign.status is CampaignStatus.PAUSED
+        assert "audience" in (campaign.hold_reason or "")
+
+
+def test_a_paused_schedule_goes_on_waiting_for_its_time(session: Session) -> None:
+    mailing_list = make_list(session)
+    make_subscriber(session, mailing_list)
+    campaign = make_campaign(session, mailing_list)
+    sending.schedule(session, campaign, utcnow() + timedelta(hours=1))
+    campaigns.move(session, campaign, "paused")
+    sending.resume(session, campaign, SENDER)
+    assert campaign.status is CampaignStatus.SCHEDULED
+
+
+# --- draining -------------------------------------------------------------------------------------------------------
+
+
+def test_everyone_gets_it_once_and_the_campaign_is_sent(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    campaign_id = started(engine, 45)
+    assert not sending.drain(engine, campaign_id, transport, worker())
+    assert server.copies() == {f"p{number}@example.net": 1 for number in range(45)}
+    assert rows(engine) == {(S.SENT, None): 45}
+    assert status(engine, campaign_id) is CampaignStatus.SENT
+    assert len({message.message_id for message in server.received}) == 45
+    assert b"Person 7" in next(m.data for m in server.received if m.recipient == "p7@example.net")
+
+
+def test_refusals_are_kept_with_the_servers_words(engine: Engine, server: MailServer, transport: SmtpTransport) -> None:
+    answers = {"p1@example.net": "550 5.1.1 nobody here", "p2@example.net": "451 4.3.0 later"}
+    server.behaviour.rcpt = lambda recipient: answers.get(recipient, "250 ok")
+    campaign_id = started(engine, 4)
+    sending.drain(engine, campaign_id, transport, worker())
+    assert rows(engine) == {(S.SENT, None): 2, (S.FAILED, None): 1, (S.DEFERRED, None): 1}
+    with session_scope(engine, read_only=True) as session:
+        failed = session.scalars(select(Delivery).where(Delivery.state == S.FAILED)).one()
+        assert (failed.smtp_code, failed.smtp_text) == (550, "5.1.1 nobody here")
+        deferred = session.scalars(select(Delivery).where(Delivery.state == S.DEFERRED)).one()
+        assert deferred.not_before is not None
+        assert deferred.not_before > utcnow() + timedelta(seconds=40)
+    assert status(engine, campaign_id) is CampaignStatus.SENDING
+
+
+def test_a_refusal_for_now_becomes_one_for_good_after_about_two_days(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    server.behaviour.rcpt = lambda _: "451 4.3.0 later"
+    campaign_id = started(engine, 1)
+    waited = timedelta()
+    for _ in range(100):
+        with session_scope(engine) as session:
+            row = session.scalars(select(Delivery)).one()
+            if row.state is S.FAILED:
+                break
+            if row.not_before:
+                waited += row.not_before - utcnow()
+                row.not_before = utcnow() - timedelta(seconds=1)
+        sending.drain(engine, campaign_id, transport, worker())
+    assert rows(engine) == {(S.FAILED, Reason.GAVE_UP): 1}
+    assert timedelta(days=1.5) < waited < timedelta(days=2.5)
+
+
+def test_a_lost_answer_is_unknown_and_not_tried_again(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    server.behaviour.dot = lambda recipient: None if recipient == "p1@example.net" else "250 ok"
+    campaign_id = started(engine, 3)
+    sending.drain(engine, campaign_id, transport, worker())
+    sending.drain(engine, campaign_id, transport, worker())
+    assert rows(engine) == {(S.SENT, None): 2, (S.UNKNOWN, Reason.CONNECTION_LOST): 1}
+    assert server.copies()["p1@example.net"] == 1
+
+
+def test_resending_the_unknown_keeps_the_message_id(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    server.behaviour.dot = lambda _: None
+    campaign_id = started(engine, 1)
+    sending.drain(engine, campaign_id, transport, worker())
+    server.behaviour.dot = lambda _: "250 ok"
+    with session_scope(engine) as session:
+        delivery.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
+    sending.drain(engine, campaign_id, transport, worker())
+    first, second = server.received
+    assert first.message_id == second.message_id
+    assert rows(engine) == {(S.SENT, None): 1}
+
+
+def test_without_a_mail_server_everything_waits(engine: Engine, server: MailServer, transport: SmtpTransport) -> None:
+    server.behaviour.greeting = "421 not now"
+    campaign_id = started(engine, 3)
+    with pytest.raises(SmtpUnavailable):
+        sending.drain(engine, campaign_id, transport, worker())
+    assert rows(engine) == {(S.PENDING, None): 3}
+    server.behaviour.greeting = "220 back"
+    sending.drain(engine, campaign_id, transport, worker())
+    assert rows(engine) == {(S.SENT, None): 3}
+    assert set(server.copies().values()) == {1}
+
+
+def test_a_server_that_refuses_our_sender_pauses_the_campaign_and_says_so(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    server.behaviour.mail = lambda _: "550 5.7.1 not you"
+    campaign_id = started(engine, 3)
+    assert not sending.drain(engine, campaign_id, transport, worker())
+    assert rows(engine) == {(S.PENDING, None): 3}
+    with session_scope(engine, read_only=True) as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        assert campaign.status is CampaignStatus.PAUSED
+        assert "550 5.7.1 not you" in (campaign.hold_reason or "")
+
+
+# --- in the middle --------------------------------------------------------------------------------------------------
+
+
+def in_the_middle(server: MailServer, recipient: str, action: Callable[[], None]) -> None:
+    """Do something while the server reads the message to a recipient, and keep the answer for over a second."""
+
+    def dot(of: str) -> str:
+        if of == recipient:
+            action()
+            time.sleep(1.1)  # longer than a look at who has left is good for
+        return "250 ok"
+
+    server.behaviour.dot = dot
+
+
+def test_who_leaves_in_the_middle_gets_nothing_more(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    campaign_id = started(engine, 6)
+
+    def leave() -> None:
+        with session_scope(engine) as session:
+            person = subscribers.find(session, "p4@example.net")
+            assert person is not None
+            subscription = session.scalars(select(Subscription).where(Subscription.subscriber_id == person.id)).one()
+            subscription.status = SubscriptionStatus.UNSUBSCRIBED
+            subscribers.refresh(session, [person.id])
+
+    in_the_middle(server, "p1@example.net", leave)
+    sending.drain(engine, campaign_id, transport, worker())
+    assert "p4@example.net" not in server.copies()
+    assert rows(engine) == {(S.SENT, None): 5, (S.SKIPPED, Reason.LEFT): 1}
+
+
+def test_a_pause_takes_hold_in_the_middle_of_a_claim_and_resume_goes_on(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    campaign_id = started(engine, 6)
+
+    def pause() -> None:
+        with session_scope(engine) as session:
+            campaigns.move(session, session.get_one(Campaign, campaign_id), "paused")
+
+    in_the_middle(server, "p1@example.net", pause)
+    sending.drain(engine, campaign_id, transport, worker())
+    assert rows(engine) == {(S.SENT, None): 2, (S.PENDING, None): 4}
+    server.behaviour.dot = lambda _: "250 ok"
+    with session_scope(engine) as session:
+        sending.resume(session, session.get_one(Campaign, campaign_id), SENDER)
+    sending.drain(engine, campaign_id, transport, worker())
+    assert server.copies() == {f"p{number}@example.net": 1 for number in range(6)}
+
+
+def test_a_wish_to_stop_lets_the_message_at_work_finish_and_gives_back_the_rest(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    campaign_id = started(engine, 6)
+    assert sending.drain(engine, campaign_id, transport, worker(stopping=lambda: len(server.received) >= 2))
+    assert rows(engine) == {(S.SENT, None): 2, (S.PENDING, None): 4}
+
+
+def test_a_worker_whose_lease_ran_out_begins_no_further_message(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    campaign_id = started(engine, 6)
+
+    def lose_it() -> None:
+        time.sleep(1.0)
+        delivery.reclaim(engine)
+
+    in_the_middle(server, "p1@example.net", lose_it)
+    sending.drain(engine, campaign_id, transport, worker(lease=0.9))
+    assert len(server.received) == 2
+    assert rows(engine)[S.UNKNOWN, Reason.WORKER_LOST] == 6
+
+
+def test_one_unusable_address_does_not_hold_up_the_rest(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        make_subscriber(session, mailing_list, email="a=?b@example.net")
+        make_subscriber(session, mailing_list, email="fine@example.net")
+        sending.start(session, make_campaign(session, mailing_list), SENDER)
+    sending.drain(engine, 1, transport, worker())
+    assert rows(engine) == {(S.SENT, None): 1, (S.FAILED, Reason.UNUSABLE): 1}
+
+
+def test_erasing_in_mid_campaign_reaches_what_is_claimed(
+    engine: Engine, server: MailServer, transport: SmtpTransport
+) -> None:
+    campaign_id = started(engine, 4)
+
+    def erase() -> None:
+        with session_scope(engine) as session:
+            subscribers.erase(session, "p3@example.net")
+
+    in_the_middle(server, "p1@example.net", erase)
+    sending.drain(engine, campaign_id, transport, worker())
+    assert "p3@example.net" not in server.copies()
+    assert rows(engine) == {(S.SENT, None): 3, (S.SKIPPED, Reason.ERASED): 1}
+    with session_scope(engine, read_only=True) as session:
+        assert subscribers.find(session, "p3@example.net") is None
+        assert session.scalar(select(Subscriber.id).limit(1)) is not None
+
+
+# --- sweeping -------------------------------------------------------------------------------------------------------
+
+
+def test_the_sweeper_finds_work_that_no_ring_told_of(engine: Engine) -> None:
+    campaign_id = started(engine, 2)
+    assert sending.sweep(engine, SENDER) == [campaign_id]
+
+
+def test_the_sweeper_finishes_a_campaign_whose_last_worker_was_lost(engine: Engine) -> None:
+    campaign_id = started(engine, 2)
+    delivery.claim(engine, campaign_id, worker="lost", lease=timedelta(seconds=-1))
+    assert sending.sweep(engine, SENDER) == []
+    assert status(engine, campaign_id) is CampaignStatus.SENT
+    assert rows(engine) == {(S.UNKNOWN, Reason.WORKER_LOST): 2}

@@ -1,0 +1,233 @@
+"""Every setting: its default, what is refused, and the one line that says so."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailer.crypto import Key
+from mailer.errors import ConfigurationError
+from mailer.mail.smtp import Server
+from mailer.settings import Settings, load_settings
+from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
+
+KEYS = {
+    "MAILER_SECRET_KEYS": str(SECRET_KEY),
+    "MAILER_LINK_KEYS": str(LINK_KEY),
+    "MAILER_INDEX_KEY": str(Key(id="x", secret=INDEX_KEY)).partition(":")[2],
+}
+ALL_ZERO = str(Key(id="k1", secret=bytes(32)))
+SHORT = "k1:c2hvcnQ="
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., Settings]:
+    """`load(MAILER_SENDER=…)`: settings of just these variables."""
+
+    def load(**variables: str) -> Settings:
+        return load_settings({"MAILER_DATA_DIR": str(tmp_path / "data"), **variables}, directory=tmp_path)
+
+    return load
+
+
+def refusal(act: Callable[[], object]) -> str:
+    """The one line that a wrong setting ends the program with."""
+    with pytest.raises(ConfigurationError) as caught:
+        act()
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
+    settings = load_settings({}, directory=tmp_path)
+    assert settings.data_dir == Path("data")
+    assert settings.database_url == "sqlite:///data/tocsin.db"
+    assert settings.base_url == "http://127.0.0.1:8000"
+    assert (settings.smtp_connections, settings.smtp_rate, settings.lease_seconds) == (4, None, 30)
+    assert settings.trusted_proxies == 0
+    assert settings.organisation is settings.sender is settings.postal_address is None
+    assert settings.reply_to is settings.bounce_address is settings.unsubscribe_address is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("MAILER_DATABASE_URL", "nonsense", "is not a database URL"),
+        ("MAILER_DATABASE_URL", "mysql://localhost/x", "'mysql' is not supported"),
+        ("MAILER_DATABASE_URL", "postgresql://localhost/x", "postgresql+psycopg"),
+        ("MAILER_BASE_URL", "act.example.org", "must be an http or https address"),
+        ("MAILER_BASE_URL", "https://act.example.org/?a=1", "without user, query and fragment"),
+        ("MAILER_BASE_URL", "https://user@act.example.org", "without user, query and fragment"),
+        ("MAILER_BASE_URL", "https://bücher.example.org", "xn--"),
+        ("MAILER_BASE_URL", "https://act.example.org:99999", "has a port"),
+        ("MAILER_BASE_URL", 'https://act.example.org/"onclick', "holds characters"),
+        ("MAILER_REDIS_URL", "localhost:6379", "must start with redis://"),
+        ("MAILER_REDIS_URL", "redis://", "must name a host"),
+        ("MAILER_REDIS_URL", "redis://localhost:many/0", "has a port"),
+        ("MAILER_REDIS_URL", "unix://", "must name a host, or after unix:// the path"),
+        ("MAILER_SMTP_URL", "mail.example.org", "must be smtp://"),
+        ("MAILER_SMTP_URL", "smtp://", "and a host"),
+        ("MAILER_SMTP_URL", "smtp://mail.example.org/inbox", "must be smtp://"),
+        ("MAILER_SMTP_URL", "smtp://mail.example.org:0x19", "has a port"),
+        ("MAILER_SMTP_URL", "smtp://user:pass@mail.example.org", "must not travel unencrypted"),
+        ("MAILER_SENDER", "alerts", "is not an e-mail address"),
+        ("MAILER_SENDER", "one@example.org, two@example.org", "must be a single e-mail address"),
+        ("MAILER_SENDER", "alerts@bücher.example.org", "xn--"),
+        ("MAILER_REPLY_TO", "office@", "is not an e-mail address"),
+        ("MAILER_BOUNCE_ADDRESS", "bounce+{id}@example.org", "only {token} is filled in"),
+        ("MAILER_BOUNCE_ADDRESS", "Bounces <bounce@example.org>", "must be a bare address"),
+        ("MAILER_UNSUBSCRIBE_ADDRESS", "leave+{token.__class__}@example.org", "only {token} is filled in"),
+        ("MAILER_SMTP_CONNECTIONS", "0", "must be a whole number from 1 to 100"),
+        ("MAILER_SMTP_CONNECTIONS", "four", "must be a whole number from 1 to 100"),
+        ("MAILER_SMTP_RATE", "0", "must be a number of messages a second"),
+        ("MAILER_SMTP_RATE", "fast", "must be a number of messages a second"),
+        ("MAILER_LEASE_SECONDS", "0.1", "must be a number of seconds from 0.5 to 3600"),
+        ("MAILER_LEASE_SECONDS", "nan", "must be a number of seconds from 0.5 to 3600"),
+        ("MAILER_TRUSTED_PROXIES", "-1", "must be a whole number from 0 to 10"),
+    ],
+)
+def test_a_wrong_value_is_explained_in_one_line_with_an_example(
+    load: Callable[..., Settings], variable: str, value: str, problem: str
+) -> None:
+    line = refusal(lambda: load(**{variable: value}))
+    assert line.startswith(f"{variable}: ")
+    assert problem in line
+    example = line.rpartition(f"Example: {variable}=")[2]
+    load(**{variable: example})  # what the line proposes is accepted
+
+
+@pytest.mark.parametrize(
+    ("variable", "ask"),
+    [
+        ("MAILER_REDIS_URL", lambda settings: settings.redis_url),
+        ("MAILER_SMTP_URL", lambda settings: settings.smtp),
+        ("MAILER_SECRET_KEYS", lambda settings: settings.keyring),
+        ("MAILER_ORGANISATION", lambda settings: settings.mail_sender),
+    ],
+)
+def test_what_is_missing_is_named_when_it_is_needed(
+    load: Callable[..., Settings], variable: str, ask: Callable[[Settings], object]
+) -> None:
+    settings = load()
+    assert refusal(lambda: ask(settings)).startswith(f"{variable}: is not set")
+
+
+@pytest.mark.parametrize("missing", ["MAILER_ORGANISATION", "MAILER_SENDER", "MAILER_POSTAL_ADDRESS"])
+def test_no_mail_goes_out_without_saying_who_sent_it(settings: Callable[..., Settings], missing: str) -> None:
+    incomplete = settings(**{missing: None})
+    assert refusal(lambda: incomplete.mail_sender).startswith(f"{missing}: is not set")
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("smtp://127.0.0.1:2525", Server("127.0.0.1", 2525, "none", None, None)),
+        ("smtp://[::1]", Server("::1", 25, "none", None, None)),
+        (
+            "smtp+starttls://ana%40example.org:p%3Aq@mail.example.org",
+            Server("mail.example.org", 587, "starttls", "ana@example.org", "p:q"),
+        ),
+        ("smtps://mail.example.org", Server("mail.example.org", 465, "tls", None, None)),
+    ],
+)
+def test_a_mail_server_is_read_from_its_url(load: Callable[..., Settings], url: str, server: Server) -> None:
+    assert load(MAILER_SMTP_URL=url, MAILER_BASE_URL="https://act.example.org").smtp == server
+
+
+def test_links_in_mail_that_leaves_this_machine_must_be_https(load: Callable[..., Settings]) -> None:
+    away = load(MAILER_SMTP_URL="smtp://mail.example.org", MAILER_BASE_URL="http://act.example.org")
+    assert "must be https" in refusal(lambda: away.smtp)
+    assert load(MAILER_SMTP_URL="smtp://localhost:2525", MAILER_BASE_URL="http://act.example.org").smtp
+
+
+def test_passwords_and_keys_are_not_in_the_settings_repr(load: Callable[..., Settings]) -> None:
+    settings = load(MAILER_SMTP_URL="smtps://ana:swordfish@mail.example.org", **KEYS)
+    assert "swordfish" not in repr(settings)
+    assert KEYS["MAILER_INDEX_KEY"] not in repr(settings)
+
+
+# --- where settings come from ---------------------------------------------------------------------------------------
+
+
+def test_the_environment_goes_before_a_dotenv_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "MAILER_ORGANISATION='Harbour Solidarity'\nMAILER_SENDER=file@example.org\nMAILER_DATA_DIR=elsewhere\n"
+    )
+    settings = load_settings({"MAILER_SENDER": "shell@example.org"}, directory=tmp_path)
+    assert settings.organisation == "Harbour Solidarity"
+    assert settings.sender == "shell@example.org"
+    assert settings.data_dir == Path("elsewhere")
+
+
+@pytest.mark.parametrize("name", [".env", "data/keys.env"])
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path, load: Callable[..., Settings], name: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / name).write_bytes(b"MAILER_ORGANISATION=\xff\xfe\n")
+    line = refusal(load)
+    assert line.startswith(str(tmp_path / name))
+    assert "not UTF-8" in line
+
+
+def test_the_embedded_valkey_of_the_data_directory_is_found(load: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "valkey.sock").touch()
+    assert load().redis_url == f"unix://{tmp_path}/data/valkey.sock"
+    assert load(MAILER_REDIS_URL="redis://localhost").redis_url == "redis://localhost"
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        (SHORT, "has 5 bytes, 32 are needed"),
+        (ALL_ZERO, "is not random"),
+        ("k1:correct-horse-battery-staple!", "is not url-safe base64"),
+        (str(SECRET_KEY).partition(":")[2], "a key is written id:base64"),
+        (f"{SECRET_KEY},{SECRET_KEY}", "two keys have the same id"),
+        (f"{SECRET_KEY},", "a key is written id:base64"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["MAILER_SECRET_KEYS", "MAILER_LINK_KEYS"])
+def test_a_weak_key_is_refused_without_repeating_it(
+    load: Callable[..., Settings], variable: str, keys: str, problem: str
+) -> None:
+    settings = load(**(KEYS | {variable: keys}))
+    line = refusal(lambda: settings.keyring)
+    assert line.startswith(f"{variable}: ")
+    assert problem in line
+    assert "mailer keys new" in line
+    assert keys not in line
+
+
+@pytest.mark.parametrize("key", [SHORT.partition(":")[2], ALL_ZERO.partition(":")[2], "no base64 at all"])
+def test_a_weak_index_key_is_refused(load: Callable[..., Settings], key: str) -> None:
+    settings = load(**(KEYS | {"MAILER_INDEX_KEY": key}))
+    assert refusal(lambda: settings.keyring).startswith("MAILER_INDEX_KEY: ")
+
+
+def test_the_newest_key_encrypts_and_older_ones_still_decrypt(load: Callable[..., Settings]) -> None:
+    newer = Key(id="k2", secret=bytes(range(100, 132)))
+    old = load(**KEYS).keyring.encrypt("Ana", "subscribers.name")
+    both = load(**(KEYS | {"MAILER_SECRET_KEYS": f"{newer},{SECRET_KEY}"})).keyring
+    assert both.decrypt(old, "subscribers.name") == "Ana"
+    assert both.encrypt("Ana", "subscribers.name").startswith(both.newest_prefix)
+    assert b"k2" in both.newest_prefix
+
+
+def test_a_wrong_setting_ends_the_program_with_one_line_and_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from mailer.cli import main; main()", "db", "upgrade"],
+        env={"MAILER_BASE_URL": "act.example.org", "PYTHONPATH": str(Path(__file__).parent.parent)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("mailer: MAILER_BASE_URL: must be an http or https address")
+    assert done.stderr.count("\n") == 1

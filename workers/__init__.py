@@ -1,0 +1,1 @@
+"""What runs in the background: RQ jobs and the sweeper, one domain call each."""

@@ -1,0 +1,118 @@
+"""The worker program: a queue process that runs jobs, and this one, which watches it and sweeps.
+
+python -m workers        (or: mailer worker)
+"""
+
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+
+from redis.exceptions import RedisError
+from rq import Worker
+from rq.serializers import JSONSerializer
+from sqlalchemy.orm import configure_mappers
+
+from mailer import logs, schema
+from mailer.db import open_engine
+from mailer.errors import ConfigurationError, MailerError
+from mailer.queue import QUEUE, connect
+from mailer.settings import Settings, load_settings
+from workers import sweeper
+from workers.runtime import Stop, open_runtime
+
+log = logging.getLogger(__name__)
+
+_RESTART_SECONDS = 1.0
+
+
+class QueueWorker(Worker):
+    """An RQ worker that passes a polite stop on to the job at work, which then ends within seconds."""
+
+    #: RQ would wait for up to a minute; nobody should wait that long for the bell once Redis is back
+    max_connection_wait_time = 5.0
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Called on SIGTERM and SIGINT."""
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ leaves it untyped
+        if self.horse_pid:
+            os.kill(self.horse_pid, signal.SIGTERM)
+
+
+def main() -> int:
+    """Run until told to stop. Returns the exit code."""
+    logs.configure(json=not sys.stderr.isatty())
+    try:
+        settings = load_settings()
+        _check(settings)
+    except (ConfigurationError, MailerError) as problem:
+        print(f"mailer: {problem}", file=sys.stderr)  # noqa: T201  # the one line that a person reads at start
+        return problem.exit_code
+    _supervise(settings)
+    return 0
+
+
+def _check(settings: Settings) -> None:
+    """Refuse to start with what cannot work."""
+    _ = settings.redis_url, settings.smtp, settings.mail_sender
+    engine = open_engine(settings.database_url, settings.keyring)
+    try:
+        schema.require_current(engine)
+    finally:
+        engine.dispose()
+
+
+def _supervise(settings: Settings) -> None:
+    """Keep a queue process running, and sweep beside it."""
+    # Fork from a process that has no thread and no connection; what jobs import is imported once, here.
+    configure_mappers()
+    stop = Stop().listen()
+    child = _start_queue_process(settings.redis_url)
+    with open_runtime(stop) as runtime:
+        interval = sweeper.interval(runtime)
+        next_sweep = time.monotonic()
+        while not stop():
+            if not child.is_alive():
+                log.error("the queue process ended with code %s; starting it again", child.exitcode)
+                time.sleep(_RESTART_SECONDS)
+                child = _start_queue_process(settings.redis_url)
+            if time.monotonic() >= next_sweep:
+                sweeper.sweep(runtime)
+                next_sweep = time.monotonic() + interval
+            time.sleep(0.1)
+    child.terminate()
+    child.join()
+
+
+def _start_queue_process(redis_url: str) -> multiprocessing.context.ForkProcess:
+    child = multiprocessing.get_context("fork").Process(target=_run_queue, args=(redis_url, os.getpid()), name="queue")
+    child.start()
+    return child
+
+
+def _run_queue(redis_url: str, supervisor: int) -> None:
+    # Ctrl-C reaches every process of the terminal; the supervisor passes it on, once.
+    os.setsid()
+    _end_with(supervisor)
+    while True:
+        try:
+            worker = QueueWorker([QUEUE], connection=connect(redis_url), serializer=JSONSerializer)
+            worker.work(logging_level="WARNING")
+            return
+        except RedisError as problem:
+            log.warning("Redis cannot be reached, trying again: %s", problem)
+            time.sleep(_RESTART_SECONDS)
+
+
+def _end_with(supervisor: int) -> None:
+    """Ask the kernel for a SIGTERM when the supervisor dies, however it dies: prctl(2), PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != supervisor:  # it died before the kernel was asked
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""What a job needs to run: settings, database, queue and mail server, opened in the process that uses them."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from types import FrameType
+
+from redis import Redis
+from sqlalchemy import Engine
+
+from mailer.db import open_engine
+from mailer.mail.smtp import SmtpTransport
+from mailer.queue import connect
+from mailer.sending import Worker
+from mailer.settings import Settings, load_settings
+
+
+class Stop:
+    """Becomes true when the process is told to end, so that what was begun can be finished first."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self) -> bool:
+        return self._asked
+
+    def listen(self) -> "Stop":
+        """Take SIGTERM and SIGINT as the wish to stop."""
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self._asked = True
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The open parts of one background process."""
+
+    settings: Settings
+    engine: Engine
+    redis: Redis
+    transport: SmtpTransport
+    worker: Worker
+
+
+@contextmanager
+def open_runtime(stop: Stop) -> Iterator[Runtime]:
+    """Open what a background process needs, and close it afterwards.
+
+    :raises ConfigurationError: a setting is missing or wrong.
+    """
+    settings = load_settings()
+    engine = open_engine(settings.database_url, settings.keyring)
+    transport = SmtpTransport(settings.smtp)
+    worker = Worker(
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        lease=timedelta(seconds=settings.lease_seconds),
+        sender=settings.mail_sender,
+        stopping=stop,
+    )
+    redis = connect(settings.redis_url)
+    try:
+        yield Runtime(settings, engine, redis, transport, worker)
+    finally:
+        transport.close()
+        redis.close()
+        engine.dispose()
