@@ -36,7 +36,7 @@ def parse(text: str) -> Address:
         local = plain["local"]
         return Address(text=f"{local}@{domain}", folded=f"{local.lower()}@{domain}")
     try:
-        checked = validate_email(text, check_deliverability=False)
+        checked = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError as problem:
         raise InvalidAddress(problem=problem) from None
     return Address(text=checked.normalized, folded=f"{checked.local_part.casefold()}@{checked.ascii_domain}")

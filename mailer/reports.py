@@ -138,6 +138,7 @@ def hide_small(counts: Mapping[str, int]) -> dict[str, int | None]:
     """Hide the numbers from 1 to 9, and the next smallest too where the total would give them away.
 
     A total gives them away when all are equal, a single one above all. Two that differ could be the other way round.
+    Of several next smallest all are hidden: which one was chosen would tell. What stands alone is its own total.
 
     :returns: the largest first and the hidden (None) last, by name: their order must not tell what they are.
     """
@@ -145,6 +146,6 @@ def hide_small(counts: Mapping[str, int]) -> dict[str, int | None]:
     hidden = [name for name in shown if 0 < counts[name] < SMALLEST_SHOWN]
     shown = [name for name in shown if name not in hidden]
     if len({counts[name] for name in hidden}) == 1:
-        larger = [name for name in shown if counts[name]]
-        hidden += larger[-1:]
+        next_smallest = min((counts[name] for name in shown if counts[name]), default=None)
+        hidden += [name for name in shown if counts[name] == next_smallest]
     return {name: counts[name] for name in shown if name not in hidden} | dict.fromkeys(sorted(hidden))

@@ -6,6 +6,7 @@ from itertools import count
 from sqlalchemy.orm import Session
 
 from mailer import addresses, crypto
+from mailer.identity import Sender
 from mailer.models import (
     Campaign,
     CampaignStatus,
@@ -18,6 +19,13 @@ from mailer.models import (
 )
 
 _number = count(1)
+#: Who the mails of these tests come from.
+SENDER = Sender(
+    organisation="Harbour Solidarity",
+    mailbox="Harbour Solidarity <alerts@example.org>",
+    postal_address="1 Example Street, Example City",
+    base_url="https://act.example.org",
+)
 WHEN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -136,3 +144,11 @@ def make_campaign(
     session.add(campaign)
     session.flush()
     return campaign
+
+
+def add_text(session: Session, campaign: Campaign, language: str, body: str) -> None:
+    """What a campaign says in another language."""
+    campaign.texts.append(
+        CampaignText(language=language, subject="Subject", preheader="Preheader", body=body, body_line=5)
+    )
+    session.flush()

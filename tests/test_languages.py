@@ -1,9 +1,11 @@
 """Languages as people name them, and the fixed words of mails in each."""
 
+import datetime
 import re
 import string
 
 import pytest
+from babel.dates import format_date
 
 from mailer import languages
 from mailer.mail.render import TEMPLATES
@@ -50,6 +52,18 @@ def test_a_region_speaks_its_language_and_an_untranslated_language_reads_english
     assert languages.gettext_for("fr-CA")("Unsubscribe") == "Se désinscrire"
     assert languages.gettext_for("sw")("Unsubscribe") == "Unsubscribe"
     assert languages.gettext_for("en")("Unsubscribe") == "Unsubscribe"
+
+
+@pytest.mark.parametrize(
+    ("tag", "date"),
+    [("en", "30 April 2035"), ("sw-XX", "30 Aprili 2035"), ("zz", "30 April 2035"), ("en-US", "April 30, 2035")],
+)
+def test_dates_are_written_as_a_language_does_and_english_as_the_world_does(tag: str, date: str) -> None:
+    assert format_date(datetime.date(2035, 4, 30), "long", locale=languages.locale(tag)) == date
+
+
+def test_a_language_is_a_form_of_shorter_ones() -> None:
+    assert languages.forms("zh-Hant-TW") == ["zh-Hant-TW", "zh-Hant", "zh"]
 
 
 def fixed_words() -> set[str]:

@@ -1,0 +1,140 @@
+"""Composing: what stands in one person's message."""
+
+import re
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+from sqlalchemy.orm import Session
+
+from mailer import tokens
+from mailer.composing import Composer, message_id
+from mailer.crypto import keyring_of
+from mailer.delivery import Claimed, Recipient
+from mailer.identity import Sender
+from mailer.mail.types import Outgoing
+from mailer.models import Campaign, Purpose
+from tests.factories import SENDER, make_campaign, make_list, make_union
+
+BODY = """\
+{{ target_name or "nobody" }} / {{ target_email or "none" }} / {{ country or "anywhere" }} / {{ union or "all" }}
+"""
+TARGETS = [
+    {"countries": ["GB", "IE"], "name": "Embassy, London", "email": "london@example.org", "address": "1 Square"},
+    {"countries": [], "name": "The ministry", "email": "", "address": ""},
+]
+
+
+@pytest.fixture
+def campaign(session: Session) -> Campaign:
+    campaign = make_campaign(session, make_list(session), body=BODY)
+    campaign.targets = TARGETS
+    return campaign
+
+
+def claimed(number: int = 1, *, country: str | None = None, union_id: int | None = None) -> Claimed:
+    return Claimed(
+        id=number,
+        purpose=Purpose.CAMPAIGN,
+        subscriber_id=1,
+        address=None,
+        language="en",
+        country=country,
+        union_id=union_id,
+        attempts=0,
+    )
+
+
+def compose(
+    session: Session,
+    campaign: Campaign,
+    delivery: Claimed,
+    *,
+    email: str = "ana@example.org",
+    name: str | None = "Ana",
+    sender: Sender = SENDER,
+) -> tuple[Outgoing, EmailMessage]:
+    outgoing = Composer(session, campaign, sender).compose(delivery, Recipient(email, name, subscription_id=41))
+    return outgoing, message_from_bytes(outgoing.data, policy=policy.default)
+
+
+def text_of(message: EmailMessage) -> str:
+    part = message.get_body(("plain",))
+    assert part is not None
+    return " ".join(str(part.get_content()).split())
+
+
+@pytest.mark.parametrize(
+    ("country", "words"),
+    [
+        ("GB", "Embassy, London / london@example.org / United Kingdom / all"),
+        ("IE", "Embassy, London / london@example.org / Ireland / all"),
+        ("FR", "The ministry / none / France / all"),
+        (None, "The ministry / none / anywhere / all"),
+    ],
+)
+def test_everyone_is_asked_to_write_to_their_own_target_or_the_fallback(
+    session: Session, campaign: Campaign, country: str | None, words: str
+) -> None:
+    _, message = compose(session, campaign, claimed(country=country))
+    assert words in text_of(message)
+
+
+def test_without_any_target_the_defaults_stand_there(session: Session, campaign: Campaign) -> None:
+    campaign.targets = []
+    union = make_union(session, "dockers", name="Dockers' Union")
+    _, message = compose(session, campaign, claimed(union_id=union.id))
+    assert "nobody / none / anywhere / Dockers' Union" in text_of(message)
+
+
+def test_header_and_body_lead_to_the_same_subscription(session: Session, campaign: Campaign) -> None:
+    sender = replace(SENDER, unsubscribe_address="leave+{token}@example.org")
+    outgoing, message = compose(session, campaign, claimed(), sender=sender)
+    found = set(re.findall(r"https://act\.example\.org/unsubscribe/([a-z0-9]+)", text_of(message)))
+    header = message["List-Unsubscribe"]
+    found |= set(re.findall(r"unsubscribe/([a-z0-9]+)>", header)) | set(re.findall(r"leave\+([a-z0-9]+)@", header))
+    (token,) = found
+    assert tokens.verify(keyring_of(session), tokens.Link.UNSUBSCRIBE, token) == 41
+    assert outgoing.sender == "alerts@example.org"
+
+
+def test_without_an_unsubscribe_address_there_is_no_mailto(session: Session, campaign: Campaign) -> None:
+    _, message = compose(session, campaign, claimed())
+    assert "mailto:" not in message["List-Unsubscribe"]
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_a_bounce_comes_back_to_its_delivery(session: Session, campaign: Campaign) -> None:
+    sender = replace(SENDER, bounce_address="bounce+{token}@example.org")
+    outgoing, _ = compose(session, campaign, claimed(77), sender=sender)
+    token = outgoing.sender.removeprefix("bounce+").removesuffix("@example.org")
+    assert tokens.verify(keyring_of(session), tokens.Link.BOUNCE, token) == 77
+
+
+def test_a_message_id_is_the_same_on_every_retry_and_of_no_other_message(session: Session, campaign: Campaign) -> None:
+    ids = [compose(session, campaign, claimed(number))[1]["Message-ID"] for number in (1, 1, 2)]
+    assert ids[0] == ids[1] != ids[2]
+    other = make_campaign(session, campaign.mailing_list, slug="other")
+    other.salt = b"x" * 16
+    assert compose(session, other, claimed(1))[1]["Message-ID"] not in ids
+    assert ids[0] == f"<{message_id(campaign, 1, 'example.org')}>"
+
+
+def test_a_message_id_outlives_a_change_of_the_sender(session: Session, campaign: Campaign) -> None:
+    campaign.mail_domain = "example.org"
+    moved = replace(SENDER, mailbox="alerts@example.net")
+    assert compose(session, campaign, claimed(), sender=moved)[1]["Message-ID"].endswith("@example.org>")
+
+
+def test_a_domain_in_another_script_travels_as_a_label(session: Session, campaign: Campaign) -> None:
+    outgoing, message = compose(session, campaign, claimed(), email="ana@bücher.example.org")
+    assert outgoing.recipient == "ana@xn--bcher-kva.example.org"
+    assert not outgoing.needs_smtputf8
+    assert "xn--bcher-kva" in message["To"]
+
+
+def test_who_has_no_name_is_addressed_by_the_default(session: Session) -> None:
+    campaign = make_campaign(session, make_list(session))
+    assert "Dear friend," in text_of(compose(session, campaign, claimed(), name=None)[1])
+    assert "Dear Ana," in text_of(compose(session, campaign, claimed())[1])
