@@ -73,7 +73,7 @@ class Composer:
             frozen = self._frozen.get(key)
             # Only a draft's test mail finds nothing frozen: a campaign that started has every edition it needs.
             rendering = from_json(frozen) if frozen else self._press.render(key)
-            compiled = self._compiled[key] = compile_edition(rendering, self._headers)
+            compiled = self._compiled[key] = compile_edition(rendering, self._headers, signer=self._sender.signer)
         return compiled
 
     def _shared_values(self, language: str, country: str | None, union_id: int | None) -> dict[str, str]:
