@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mailer.mail.dkim import Signer
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
@@ -14,3 +16,4 @@ class Sender:
     reply_to: str | None = None
     bounce_address: str | None = None  # envelope sender; {token} is filled in
     unsubscribe_address: str | None = None  # for mail to it; {token} is filled in
+    signer: Signer | None = None  # proves that a mail comes from here

@@ -1,9 +1,12 @@
 """Typed settings: the sole reader of the environment."""
 
 import os
+import re
+import stat
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import getaddresses
+from email.utils import getaddresses, parseaddr
 from functools import cached_property
 from ipaddress import ip_address
 from math import nan
@@ -19,10 +22,16 @@ from mailer import addresses, keys_file
 from mailer.crypto import Key, Keyring, decode_secret
 from mailer.errors import ConfigurationError
 from mailer.identity import Sender
+from mailer.mail import dkim
 from mailer.mail.smtp import Server
 
 KEY_VARIABLES = ("MAILER_SECRET_KEYS", "MAILER_LINK_KEYS", "MAILER_INDEX_KEY")
 VALKEY_SOCKET = "valkey.sock"
+
+_DATA_DIR = "/var/lib/tocsin"
+_ORGANISATION = "Harbour Solidarity"
+_POSTAL_ADDRESS = r"1 Example Street\nExample City"
+_DKIM_DOMAIN, _DKIM_SELECTOR, _DKIM_KEY_FILE = "example.org", "s1", "/etc/tocsin/dkim.pem"
 
 T = TypeVar("T")
 
@@ -43,10 +52,13 @@ class Settings:
     base_url: str  # no trailing slash
     organisation: str | None
     sender: str | None  # an address, or Name <address>
-    postal_address: str | None
+    postal_address: str | None  # may have several lines
     reply_to: str | None
     bounce_address: str | None  # may hold {token}
     unsubscribe_address: str | None  # may hold {token}
+    dkim_domain: str | None
+    dkim_selectors: tuple[str, ...] | None  # in the order of the keys in the file
+    dkim_key_file: Path | None
     smtp_connections: int  # for each worker
     smtp_rate: float | None  # messages a second, the whole installation together; None for no limit
     lease_seconds: float
@@ -98,13 +110,28 @@ class Settings:
         if self.configured_redis_url:
             return self.configured_redis_url
         socket = self.data_dir / VALKEY_SOCKET
-        if socket.exists():
-            return f"unix://{socket.resolve()}"
+        try:
+            if socket.exists():
+                return f"unix://{socket.resolve()}"
+        except OSError as problem:
+            raise UnreadableFile(socket, problem.strerror or str(problem)) from None
         raise ConfigurationError(
             "MAILER_REDIS_URL",
             "is not set, and no `mailer run` is active on this data directory",
             "redis://127.0.0.1:6379/0",
         )
+
+    def make_data_dir(self) -> Path:
+        """Make the data directory, for its owner only, where there is none; returns it.
+
+        :raises ConfigurationError: it cannot be made.
+        """
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as problem:
+            reason = f"{self.data_dir} cannot be made: {problem.strerror}"
+            raise ConfigurationError("MAILER_DATA_DIR", reason, _DATA_DIR) from None
+        return self.data_dir
 
     @property
     def smtp(self) -> Server:
@@ -126,23 +153,66 @@ class Settings:
     def mail_sender(self) -> Sender:
         """Who the mails come from.
 
-        :raises ConfigurationError: organisation, sender or postal address is not set.
+        :raises ConfigurationError: organisation, sender or postal address is not set, or DKIM is set up wrongly.
         """
         return Sender(
-            organisation=_required("MAILER_ORGANISATION", self.organisation, "Harbour Solidarity"),
+            organisation=_required("MAILER_ORGANISATION", self.organisation, _ORGANISATION),
             mailbox=_required("MAILER_SENDER", self.sender, "Harbour Solidarity <alerts@example.org>"),
-            postal_address=_required("MAILER_POSTAL_ADDRESS", self.postal_address, "1 Example Street, Example City"),
+            postal_address=_required("MAILER_POSTAL_ADDRESS", self.postal_address, _POSTAL_ADDRESS),
             base_url=self.base_url,
             reply_to=self.reply_to,
             bounce_address=self.bounce_address,
             unsubscribe_address=self.unsubscribe_address,
+            signer=self.signer,
         )
 
+    @cached_property
+    def signer(self) -> dkim.Signer | None:
+        """Who signs the mails; None when no DKIM setting is set.
 
-def _required(variable: str, value: str | None, example: str) -> str:
+        :raises ConfigurationError: only some of them are set, the keys cannot be used, or From is of another domain.
+        """
+        if not (self.dkim_domain or self.dkim_selectors or self.dkim_key_file):
+            return None
+        why = "is not set; DKIM needs all three of its settings, or none"
+        domain = _required("MAILER_DKIM_DOMAIN", self.dkim_domain, _DKIM_DOMAIN, why)
+        selectors = _required("MAILER_DKIM_SELECTOR", self.dkim_selectors, _DKIM_SELECTOR, why)
+        file = _required("MAILER_DKIM_KEY_FILE", self.dkim_key_file, _DKIM_KEY_FILE, why)
+        keys = _dkim_keys(file)
+        if len(selectors) != len(keys):
+            problem = f"must name one selector for each key in {file}, in their order; there are {len(keys)}"
+            raise ConfigurationError("MAILER_DKIM_SELECTOR", problem, ",".join(("s1", "ed1")[: len(keys)]))
+        signer = dkim.Signer(domain, tuple(map(dkim.SigningKey, selectors, keys)))
+        from_domain = parseaddr(self.sender or "")[1].rpartition("@")[2]
+        if from_domain and not signer.answers_for(from_domain):
+            problem = f"must be the domain of MAILER_SENDER, {from_domain}, or one above it"
+            raise ConfigurationError("MAILER_DKIM_DOMAIN", problem, from_domain)
+        return signer
+
+
+def _required(
+    variable: str, value: T | None, example: str, problem: str = "is not set, and every mail must say who sent it"
+) -> T:
     if not value:
-        raise ConfigurationError(variable, "is not set, and every mail must say who sent it", example)
+        raise ConfigurationError(variable, problem, example)
     return value
+
+
+def _dkim_keys(file: Path) -> tuple[dkim.PrivateKey, ...]:
+    """The keys in a file that only its owner and, maybe, a group may read.
+
+    :raises ConfigurationError: it cannot be read, anybody may read it, or it holds something else.
+    """
+    try:
+        with file.open("rb") as stream:
+            if os.fstat(stream.fileno()).st_mode & stat.S_IRWXO:
+                raise ValueError("may be read or changed by everybody on this machine; run chmod o-rwx on it")
+            return dkim.read_keys(stream.read())
+    except OSError as problem:
+        reason = f"{file} cannot be read: {problem.strerror or problem}"
+    except ValueError as problem:
+        reason = f"{file} {problem}"
+    raise ConfigurationError("MAILER_DKIM_KEY_FILE", reason, _DKIM_KEY_FILE)
 
 
 def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path | None = None) -> Settings:
@@ -159,12 +229,15 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         database_url=env.read("MAILER_DATABASE_URL", _database_url, "postgresql+psycopg://user:pass@host/tocsin")
         or f"sqlite:///{data_dir / 'tocsin.db'}",
         base_url=env.read("MAILER_BASE_URL", _base_url, "https://act.example.org") or "http://127.0.0.1:8000",
-        organisation=env.text("MAILER_ORGANISATION"),
+        organisation=env.text("MAILER_ORGANISATION", _ORGANISATION),
         sender=env.read("MAILER_SENDER", _mailbox, "Harbour Solidarity <alerts@example.org>"),
-        postal_address=env.text("MAILER_POSTAL_ADDRESS"),
+        postal_address=env.lines("MAILER_POSTAL_ADDRESS", _POSTAL_ADDRESS),
         reply_to=env.read("MAILER_REPLY_TO", _mailbox, "office@example.org"),
         bounce_address=env.read("MAILER_BOUNCE_ADDRESS", _address_pattern, "bounce+{token}@example.org"),
         unsubscribe_address=env.read("MAILER_UNSUBSCRIBE_ADDRESS", _address_pattern, "leave+{token}@example.org"),
+        dkim_domain=env.read("MAILER_DKIM_DOMAIN", _domain, _DKIM_DOMAIN),
+        dkim_selectors=env.read("MAILER_DKIM_SELECTOR", _selectors, _DKIM_SELECTOR),
+        dkim_key_file=env.read("MAILER_DKIM_KEY_FILE", Path, _DKIM_KEY_FILE),
         smtp_connections=env.read("MAILER_SMTP_CONNECTIONS", _whole(1, 100), "4") or 4,
         smtp_rate=env.read("MAILER_SMTP_RATE", _number(0.01, 100_000, "messages a second"), "50"),
         lease_seconds=env.read("MAILER_LEASE_SECONDS", _number(0.5, 3600, "seconds"), "30") or 30.0,
@@ -183,23 +256,39 @@ class _Environment:
     def __init__(self, environ: Mapping[str, str], directory: Path) -> None:
         dotenv = _read(directory / ".env", lambda file: dotenv_values(file, interpolate=False, encoding="utf-8"))
         given = {name: value for name, value in {**dotenv, **environ}.items() if value}
-        self.data_dir = Path(given.get("MAILER_DATA_DIR", "data")).expanduser()
+        self.data_dir = Path(_clean("MAILER_DATA_DIR", given.get("MAILER_DATA_DIR", "data"), _DATA_DIR)).expanduser()
         keys = _read(self.data_dir / keys_file.NAME, lambda file: keys_file.read(file.parent))
         self.values: Mapping[str, str] = {**keys, **given}
         self.secret_keys_in_file = "MAILER_SECRET_KEYS" in keys and "MAILER_SECRET_KEYS" not in given
 
-    def text(self, variable: str) -> str | None:
+    def text(self, variable: str, example: str) -> str | None:
         """A free text of one line; blank counts as not set."""
-        return " ".join(self.values.get(variable, "").split()) or None
+        return _clean(variable, " ".join(self.values.get(variable, "").split()), example) or None
+
+    def lines(self, variable: str, example: str) -> str | None:
+        """A free text of several lines. A line end may be written as a backslash and n: not every way to set a
+        variable can hold one."""
+        lines = (" ".join(line.split()) for line in self.values.get(variable, "").replace("\\n", "\n").splitlines())
+        return "\n".join(_clean(variable, line, example) for line in lines if line) or None
 
     def read(self, variable: str, parse: Callable[[str], T], example: str) -> T | None:
-        text = self.text(variable)
+        text = self.text(variable, example)
         if text is None:
             return None
         try:
             return parse(text)
         except ValueError as problem:
             raise ConfigurationError(variable, str(problem), example) from None
+
+
+def _clean(variable: str, text: str, example: str) -> str:
+    """Give back a text that can be shown and stored.
+
+    :raises ConfigurationError: it was not UTF-8 (then Python reads surrogates), or has control characters.
+    """
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
+        raise ConfigurationError(variable, "must be UTF-8 text without control characters", example)
+    return text
 
 
 def _read(file: Path, read: Callable[[Path], Mapping[str, T]]) -> Mapping[str, T]:
@@ -218,6 +307,8 @@ def _database_url(text: str) -> str:
         raise ValueError("is not a database URL") from None
     if url.drivername not in ("sqlite", "postgresql+psycopg"):
         raise ValueError(f"the driver {url.drivername!r} is not supported; sqlite and postgresql+psycopg are")
+    if url.drivername == "sqlite" and (not url.database or ":memory:" in url.database or "mode" in url.query):
+        raise ValueError("must name a file: web part, workers and commands work on the same database")
     return text
 
 
@@ -301,6 +392,28 @@ def _address_pattern(text: str) -> str:
         raise ValueError("must be a bare address, and only {token} is filled in")
     _mailbox(example)
     return text
+
+
+def _domain(text: str) -> str:
+    if not text.isascii():
+        raise ValueError("must be written in ASCII: use xn-- names")
+    try:
+        return addresses.parse(f"postmaster@{text}").folded.rpartition("@")[2]
+    except addresses.InvalidAddress as problem:
+        raise ValueError(f"is not an e-mail domain ({problem})") from None
+
+
+_SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
+
+
+def _selectors(text: str) -> tuple[str, ...]:
+    """One selector (RFC 6376 3.1) or two, separated by a comma."""
+    selectors = tuple(part.strip() for part in text.split(","))
+    if not all(map(_SELECTOR.fullmatch, selectors)) or len(set(selectors)) < len(selectors) or len(selectors) > 2:
+        raise ValueError(
+            "must be one name of letters, digits, hyphens and dots, or two different ones with a comma between"
+        )
+    return selectors
 
 
 def _whole(lowest: int, highest: int) -> Callable[[str], int]:

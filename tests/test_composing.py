@@ -1,11 +1,15 @@
 """Composing: what stands in one person's message."""
 
+import base64
 import re
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+import dkim as dkimpy
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.orm import Session
 
 from mailer import tokens
@@ -13,6 +17,7 @@ from mailer.composing import Composer, message_id
 from mailer.crypto import keyring_of
 from mailer.delivery import Claimed, Recipient
 from mailer.identity import Sender
+from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.types import Outgoing
 from mailer.models import Campaign, Purpose
 from tests.factories import SENDER, make_campaign, make_list, make_union
@@ -138,3 +143,13 @@ def test_who_has_no_name_is_addressed_by_the_default(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
     assert "Dear friend," in text_of(compose(session, campaign, claimed(), name=None)[1])
     assert "Dear Ana," in text_of(compose(session, campaign, claimed())[1])
+
+
+def test_what_a_sender_with_a_key_sends_is_signed(session: Session, campaign: Campaign) -> None:
+    key = generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    signing = replace(SENDER, signer=Signer("example.org", (SigningKey("s1", key),)))
+    signed, message = compose(session, campaign, claimed(country="GB"), sender=signing)
+    assert "d=example.org; s=s1;" in message["DKIM-Signature"]
+    assert dkimpy.verify(signed.data, dnsfunc=lambda *_, **__: b"v=DKIM1; p=" + base64.b64encode(public))
+    assert "DKIM-Signature" not in compose(session, campaign, claimed(country="GB"))[1]

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mailer.crypto import Key
 from mailer.errors import ConfigurationError
@@ -80,6 +83,11 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_BOUNCE_ADDRESS", "bounce+{id}@example.org", "only {token} is filled in"),
         ("MAILER_BOUNCE_ADDRESS", "Bounces <bounce@example.org>", "must be a bare address"),
         ("MAILER_UNSUBSCRIBE_ADDRESS", "leave+{token.__class__}@example.org", "only {token} is filled in"),
+        ("MAILER_DKIM_DOMAIN", "https://example.org", "is not an e-mail domain"),
+        ("MAILER_DKIM_DOMAIN", "bücher.example.org", "xn--"),
+        ("MAILER_DKIM_SELECTOR", "s1._domainkey", "must be one name of letters"),
+        ("MAILER_DKIM_SELECTOR", "s1,s1", "two different ones"),
+        ("MAILER_DKIM_SELECTOR", "s1,s2,s3", "must be one name of letters"),
         ("MAILER_SMTP_CONNECTIONS", "0", "must be a whole number from 1 to 100"),
         ("MAILER_SMTP_CONNECTIONS", "four", "must be a whole number from 1 to 100"),
         ("MAILER_SMTP_RATE", "0", "must be a number of messages a second"),
@@ -147,6 +155,84 @@ def test_passwords_and_keys_are_not_in_the_settings_repr(load: Callable[..., Set
     settings = load(MAILER_SMTP_URL="smtps://ana:swordfish@mail.example.org", **KEYS)
     assert "swordfish" not in repr(settings)
     assert KEYS["MAILER_INDEX_KEY"] not in repr(settings)
+
+
+# --- DKIM -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dkim_settings(settings: Callable[..., Settings], tmp_path: Path) -> Callable[..., Settings]:
+    """Settings of an installation that signs with RSA and Ed25519; a variable given as None is not set."""
+    file = tmp_path / "dkim.pem"
+    keys = (generate_private_key(65537, 2048), Ed25519PrivateKey.generate())
+    file.write_bytes(b"".join(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for key in keys))
+    file.chmod(0o640)
+
+    def make(**changes: str | None) -> Settings:
+        variables = {
+            "MAILER_DKIM_DOMAIN": "Example.org",
+            "MAILER_DKIM_SELECTOR": "s1, ed1",
+            "MAILER_DKIM_KEY_FILE": str(file),
+        }
+        return settings(**(variables | changes))
+
+    return make
+
+
+def test_mail_is_signed_once_all_three_dkim_settings_are_set(
+    dkim_settings: Callable[..., Settings], settings: Callable[..., Settings]
+) -> None:
+    signer = dkim_settings().mail_sender.signer
+    assert signer is not None
+    assert signer.domain == "example.org"
+    assert [(key.selector, key.algorithm) for key in signer.keys] == [("s1", "rsa-sha256"), ("ed1", "ed25519-sha256")]
+    assert settings().mail_sender.signer is None
+
+
+@pytest.mark.parametrize("missing", ["MAILER_DKIM_DOMAIN", "MAILER_DKIM_SELECTOR", "MAILER_DKIM_KEY_FILE"])
+def test_some_dkim_settings_without_the_others_are_refused(
+    dkim_settings: Callable[..., Settings], missing: str
+) -> None:
+    line = refusal(lambda: dkim_settings(**{missing: None}).mail_sender)
+    assert line.startswith(f"{missing}: is not set; DKIM needs all three")
+
+
+@pytest.mark.parametrize("sender", ["alerts@example.org", "Harbour <alerts@Mail.Example.Org>"])
+def test_the_signing_domain_may_be_that_of_the_sender_or_above_it(
+    dkim_settings: Callable[..., Settings], sender: str
+) -> None:
+    assert dkim_settings(MAILER_SENDER=sender).mail_sender.signer
+
+
+def test_a_signing_domain_that_is_not_the_senders_is_refused(dkim_settings: Callable[..., Settings]) -> None:
+    line = refusal(lambda: dkim_settings(MAILER_SENDER="alerts@example.net").mail_sender)
+    assert line.startswith("MAILER_DKIM_DOMAIN: must be the domain of MAILER_SENDER, example.net, or one above it")
+
+
+def test_every_dkim_key_needs_a_selector(dkim_settings: Callable[..., Settings]) -> None:
+    line = refusal(lambda: dkim_settings(MAILER_DKIM_SELECTOR="s1").mail_sender)
+    assert line.startswith("MAILER_DKIM_SELECTOR: must name one selector for each key")
+    assert line.endswith("MAILER_DKIM_SELECTOR=s1,ed1")
+
+
+def test_a_dkim_key_that_anybody_may_read_is_refused(dkim_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "dkim.pem").chmod(0o644)
+    line = refusal(lambda: dkim_settings().mail_sender)
+    assert line.startswith(f"MAILER_DKIM_KEY_FILE: {tmp_path}/dkim.pem may be read or changed by everybody")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [(None, "cannot be read: No such file"), (b"", "holds no private key in PEM form")]
+)
+def test_a_dkim_key_file_that_cannot_be_used_is_named(
+    dkim_settings: Callable[..., Settings], tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    file = tmp_path / "other.pem"
+    if content is not None:
+        file.write_bytes(content)
+        file.chmod(0o600)
+    line = refusal(lambda: dkim_settings(MAILER_DKIM_KEY_FILE=str(file)).mail_sender)
+    assert line.startswith(f"MAILER_DKIM_KEY_FILE: {file} {problem}")
 
 
 # --- where settings come from ---------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from mailer.errors import MailerError
 from mailer.mail import headers
+from mailer.mail.dkim import EditionSigner, Signer
 from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.quoted_printable import encode_text, encode_value
 from mailer.mail.types import Rendering, Slot, SlotContext
@@ -55,7 +56,7 @@ Encoder = Callable[[str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class _BodySlot:
-    position: int  # in the list of parts that a message is joined from
+    position: int  # in the list of parts that a body is joined from
     field: str
     encode: Encoder
     default: bytes
@@ -64,31 +65,36 @@ class _BodySlot:
 class CompiledEdition:
     """An edition as bytes, cut where people differ. Make it with `compile_edition`."""
 
-    def __init__(self, rendering: Rendering, edition_headers: EditionHeaders) -> None:
+    def __init__(self, rendering: Rendering, edition_headers: EditionHeaders, signer: Signer | None) -> None:
         self._subject = rendering.subject
         self._subject_slots = [piece for piece in rendering.subject if isinstance(piece, Slot)]
-        head = _static_headers(rendering, edition_headers)
+        # "=_" cannot occur in quoted-printable, so that no body can hold its own boundary (RFC 2045 6.7).
+        boundary = f"=_{sha256(repr((rendering.text, rendering.html)).encode('utf-8', 'replace')).hexdigest()[:24]}"
+        self._headers = _static_headers(rendering, edition_headers, boundary)
         if not self._subject_slots:
-            head += headers.unstructured("Subject", "".join(map(str, rendering.subject)))
-        self._parts, self._slots = _cut(head, rendering)
+            self._headers += headers.unstructured("Subject", "".join(map(str, rendering.subject)))
+        self._body, self._slots = _cut(rendering, boundary)
+        self._signer = EditionSigner(signer, self._headers, self._body) if signer else None
 
     def merge(self, person: Merge) -> bytes:
         """One person's message: CRLF, no line over 998 octets, none that starts with a dot.
 
         :raises UnusableAddress, UnusableHeader: for an address or a URL that cannot stand in a header.
         """
-        parts = self._parts.copy()
-        parts[0] = self._personal_headers(person)
+        timestamp = int(person.date.timestamp())
+        own_headers = self._personal_headers(person, timestamp)
+        body = self._body.copy()
         values = person.values
         for slot in self._slots:
             value = person.unsubscribe_url if slot.field == "unsubscribe_url" else values.get(slot.field)
-            parts[slot.position] = slot.encode(value) if value else slot.default
-        return b"".join(parts)
+            body[slot.position] = slot.encode(value) if value else slot.default
+        signatures = self._signer.sign(own_headers, body, timestamp=timestamp) if self._signer else b""
+        return b"".join((signatures, own_headers, self._headers, b"\r\n", *body))
 
-    def _personal_headers(self, person: Merge) -> bytes:
+    def _personal_headers(self, person: Merge, timestamp: int) -> bytes:
         lines = [
             headers.mailbox("To", person.to_name, person.to_address),
-            _date(int(person.date.timestamp())),
+            _date(timestamp),
             headers.token("Message-ID", person.message_id),
         ]
         if self._subject_slots:
@@ -110,17 +116,21 @@ class CompiledEdition:
         )
 
 
-def compile_edition(rendering: Rendering, edition_headers: EditionHeaders) -> CompiledEdition:
+def compile_edition(
+    rendering: Rendering, edition_headers: EditionHeaders, *, signer: Signer | None = None
+) -> CompiledEdition:
     """Make an edition ready to be merged, and try it on a recipient who does not exist.
 
+    :param signer: signs every message, if there is one.
     :raises BrokenMessage: when the standard library reads anything else than what was meant.
     """
-    edition = CompiledEdition(rendering, edition_headers)
-    _check(edition, rendering, edition_headers)
+    edition = CompiledEdition(rendering, edition_headers, signer)
+    signatures = ["DKIM-Signature"] * len(signer.keys) if signer else []
+    _check(edition, rendering, [*expected_headers(edition_headers), *signatures])
     return edition
 
 
-def _static_headers(rendering: Rendering, edition: EditionHeaders) -> bytes:
+def _static_headers(rendering: Rendering, edition: EditionHeaders, boundary: str) -> bytes:
     lines = [headers.mailbox("From", *_sender(edition.sender))]
     if edition.reply_to:
         lines.append(headers.mailbox("Reply-To", *headers.split_mailbox(edition.reply_to)))
@@ -130,6 +140,8 @@ def _static_headers(rendering: Rendering, edition: EditionHeaders) -> bytes:
         lines.extend(_list_headers(edition))
     lines.append(b"X-Auto-Response-Suppress: OOF, AutoReply\r\n")
     lines.append(headers.token("Content-Language", rendering.language))
+    lines.append(b"MIME-Version: 1.0\r\n")
+    lines.append(f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'.encode())
     return b"".join(lines)
 
 
@@ -156,12 +168,9 @@ def _date(timestamp: int) -> bytes:
     return headers.token("Date", format_datetime(datetime.fromtimestamp(timestamp, UTC)))
 
 
-def _cut(head: bytes, rendering: Rendering) -> tuple[list[bytes], list[_BodySlot]]:
-    """What a message is joined from: an empty part for a person's headers and one for each slot, else static bytes."""
-    # "=_" cannot occur in quoted-printable, so that no body can hold its own boundary (RFC 2045 6.7).
-    boundary = f"=_{sha256(repr((rendering.text, rendering.html)).encode('utf-8', 'replace')).hexdigest()[:24]}"
-    multipart = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
-    parts = [b"", head + multipart.encode()]
+def _cut(rendering: Rendering, boundary: str) -> tuple[list[bytes], list[_BodySlot]]:
+    """What a body is joined from, in parts of whole lines: an empty part for each slot, static bytes between them."""
+    parts = [b""]
     slots: list[_BodySlot] = []
     encoders = _Encoders()
     for subtype, pieces in (("plain", rendering.text), ("html", rendering.html)):
@@ -229,7 +238,7 @@ def expected_headers(edition: EditionHeaders) -> list[str]:
     return [*names, "Reply-To"] if edition.reply_to else names
 
 
-def _check(edition: CompiledEdition, rendering: Rendering, edition_headers: EditionHeaders) -> None:
+def _check(edition: CompiledEdition, rendering: Rendering, expected: list[str]) -> None:
     url = "https://example.org/probe"
     everywhere = (*rendering.subject, *rendering.text, *rendering.html)
     fields = [piece.field for piece in everywhere if isinstance(piece, Slot)]
@@ -242,7 +251,7 @@ def _check(edition: CompiledEdition, rendering: Rendering, edition_headers: Edit
         values=dict.fromkeys(fields, _PROBE),
     )
     message = message_from_bytes(edition.merge(probe), policy=policy.default)
-    if sorted(message.keys()) != sorted(expected_headers(edition_headers)):
+    if sorted(message.keys()) != sorted(expected):
         raise BrokenMessage(problem=f"its headers are {', '.join(message.keys())}")
     for subtype, pieces in (("plain", rendering.text), ("html", rendering.html)):
         meant = "".join(
