@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from psycopg.errors import UndefinedTable
-from sqlalchemy import DateTime, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import DateTime, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
@@ -137,15 +137,3 @@ def now(session: Session) -> datetime:
         return utcnow()
     time: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return time.astimezone(UTC)
-
-
-def last_id_given(session: Session, table: str) -> int:
-    """The highest id that a table ever gave out, also to rows that are gone; 0 if none.
-
-    :param table: one whose ids are never used again: AUTOINCREMENT on SQLite, a sequence on PostgreSQL.
-    """
-    if session.get_bind().dialect.name == "sqlite":
-        query = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
-    else:
-        query = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'id')::regclass)")
-    return session.scalar(query, {"table": table}) or 0

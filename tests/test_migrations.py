@@ -69,8 +69,8 @@ def test_indexes_checks_and_triggers_equal_the_models(
         migrated = _statements(from_migrations)
         assert migrated == _statements(from_models)
     unmigrated.dispose()
-    assert {name for name in migrated if "append_only" in name or name.endswith("ix_work")} == {
-        "index ix_work",
+    assert {name for name in migrated if "append_only" in name or name.endswith("ix_claimed")} == {
+        "index ix_claimed",
         "trigger consent_events_append_only",
     }
 
