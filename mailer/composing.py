@@ -49,11 +49,12 @@ class Composer:
         if recipient.name:
             values = {**values, "name": recipient.name}
         mailto = self._sender.unsubscribe_address
+        identifier = message_id(self._campaign, delivery.id, self._mail_domain)
         data = self._edition(key).merge(
             Merge(
                 to_address=recipient.email,
                 to_name=recipient.name,
-                message_id=f"<{message_id(self._campaign, delivery.id, self._mail_domain)}>",
+                message_id=f"<{identifier}>",
                 date=utcnow(),
                 unsubscribe_url=unsubscribe_url,
                 unsubscribe_mailto=mailto.format(token=token) if mailto else None,
@@ -65,13 +66,22 @@ class Composer:
             sender=self._envelope_sender(delivery.id),
             recipient=a_label_address(recipient.email),
             data=data,
+            envelope_id=identifier,
         )
+
+    def compile_all(self) -> None:
+        """Compile every frozen edition, to find out before anything is sent that each can be.
+
+        :raises MailerError: a setting or a text does not fit into a message.
+        """
+        for key in self._frozen:
+            self._edition(key)
 
     def _edition(self, key: EditionKey) -> CompiledEdition:
         compiled = self._compiled.get(key)
         if compiled is None:
             frozen = self._frozen.get(key)
-            # Only a draft's test mail finds nothing frozen: a campaign that started has every edition it needs.
+            # Nothing frozen: a draft, or a test for a reader whom the audience does not have.
             rendering = from_json(frozen) if frozen else self._press.render(key)
             compiled = self._compiled[key] = compile_edition(rendering, self._headers, signer=self._sender.signer)
         return compiled

@@ -117,6 +117,8 @@ class Keyring:
 
         :raises UnreadableSecret: the key is not in the ring, or the value was changed.
         """
+        if len(ciphertext) < 2:
+            raise UnreadableSecret(key_id="")
         end = 2 + ciphertext[1]
         key_id = ciphertext[2:end]
         cipher = self._ciphers.get(key_id)

@@ -3,27 +3,45 @@
 Every message that leaves goes through here: plan → claim → settle. The rules that keep it exact:
 
 - A claim is committed before a byte leaves, under a lease; its id is a fencing number that only grows.
-- Settling and releasing match on that number, so a worker that lost its lease changes nothing.
-- Only a worker that holds a claim may put its rows back to pending, and only those it never began.
-- When a lease runs out, nobody knows what its worker had begun: its rows become unknown, never pending.
+- Settling and releasing match on that number, so a worker that lost its claim changes nothing.
+- Only a worker that holds a claim may put its rows back to pending, and only those it never began. When it is gone, its
+  journal speaks for it (`recovery`); without one, nobody knows what it began, and its rows become unknown.
 - Progress is counted from the rows; there is no counter that could disagree with them.
 
 Functions that take an engine commit for themselves; those that take a session leave that to the caller.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, bindparam, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    LargeBinary,
+    bindparam,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from mailer import addresses, campaigns, db
-from mailer.crypto import keyring_of
+from mailer import addresses, campaigns, db, subscribers, suppression
+from mailer.crypto import Keyring, UnreadableSecret, keyring_of
 from mailer.db import session_scope
 from mailer.models import (
+    Base,
     Campaign,
     CampaignStatus,
     Claim,
@@ -37,8 +55,8 @@ from mailer.models import (
 )
 from mailer.segments import audience
 
-#: rows a worker may hold at once: what a lost host can cost
-CLAIM_LIMIT = 20
+#: rows a claim may hold; a worker holds two at a time, so that a lost host costs at most 250
+CLAIM_LIMIT = 120
 
 _WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 _OPEN = (*_WAITING, DeliveryState.SENDING)
@@ -57,6 +75,7 @@ class Reason(StrEnum):
     CONNECTION_LOST = "connection lost"  # the server hung up between the body and its answer
     GAVE_UP = "gave up"  # refused for now, too often
     UNUSABLE = "unusable"  # the address cannot stand in a mail
+    UNREADABLE = "unreadable"  # the stored address was damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +130,7 @@ class Settlement:
     smtp_text: str | None = None
     not_before: datetime | None = None
     transmitted: bool = True  # whether a transmission was begun
+    suppress: bool = False  # whether the server says that the address does not exist
 
 
 def plan(session: Session, campaign: Campaign) -> int:
@@ -156,62 +176,67 @@ def add_test(
     return delivery
 
 
-def claim(engine: Engine, campaign_id: int, *, worker: str, lease: timedelta, limit: int = CLAIM_LIMIT) -> Batch | None:
+def claim(
+    engine: Engine, campaign_id: int, *, worker: str, journal: str, lease: timedelta, limit: int = CLAIM_LIMIT
+) -> Batch | None:
     """Take hold of some deliveries that are due, and commit that before anything is sent.
 
     :param worker: names the process to an operator.
+    :param journal: name of the worker's journal, by which its host finds what it left.
     :param lease: how long the claim stands without `renew`.
     :returns: None when nothing of the campaign is due, or it is not under way.
     """
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         now = db.now(session)
-        due = _due(session, campaign, now, limit)
-        if not due:
-            return None
-        held = Claim(campaign_id=campaign_id, worker=worker, expires_at=now + lease)
+        held = Claim(campaign_id=campaign_id, worker=worker, journal=journal, expires_at=now + lease)
         session.add(held)
         session.flush()
-        session.execute(
-            update(Delivery).where(Delivery.id.in_(due)).values(state=DeliveryState.SENDING, claim_id=held.id)
-        )
-        rows = session.execute(
-            select(
-                Delivery.id,
-                Delivery.purpose,
-                Delivery.subscriber_id,
-                Delivery.address,
-                Delivery.language,
-                Delivery.country,
-                Delivery.union_id,
-                Delivery.attempts,
-            )
-            .where(Delivery.claim_id == held.id)
-            .order_by(Delivery.id)
-        )
-        claimed = tuple(Claimed(*row) for row in rows)
-        return Batch(fence=held.id, campaign_id=campaign_id, list_id=campaign.list_id, deliveries=claimed)
+        claimed: list[Claimed] = []
+        for purpose, state in _kinds_due(campaign):
+            if len(claimed) == limit:
+                break
+            claimed += _take(session, held, purpose, state, now=now, limit=limit - len(claimed))
+        if not claimed:
+            session.rollback()
+            return None
+        claimed.sort(key=lambda delivery: (delivery.purpose is Purpose.CAMPAIGN, delivery.id))
+        return Batch(fence=held.id, campaign_id=campaign_id, list_id=campaign.list_id, deliveries=tuple(claimed))
 
 
-def _due(session: Session, campaign: Campaign, now: datetime, limit: int) -> list[int]:
-    """Ids of deliveries to claim, locked: system mail first, then new ones, then those refused before."""
-    purposes: list[Purpose] = list(_BEFORE_CAMPAIGNS)
-    if campaign.status is CampaignStatus.SENDING:
-        purposes.append(Purpose.CAMPAIGN)
-    due: list[int] = []
-    for purpose in purposes:
-        # One query a state, so that each is one range of the index ix_work in the order of its ids.
-        for state in _WAITING:
-            if len(due) == limit:
-                return due
-            wanted = select(Delivery.id).where(
-                Delivery.campaign_id == campaign.id, Delivery.purpose == purpose, Delivery.state == state
-            )
-            if state is DeliveryState.DEFERRED:
-                wanted = wanted.where(Delivery.not_before <= now)
-            wanted = wanted.order_by(Delivery.id).limit(limit - len(due)).with_for_update(skip_locked=True)
-            due += session.scalars(wanted)
-    return due
+def _kinds_due(campaign: Campaign) -> list[tuple[Purpose, DeliveryState]]:
+    """What to claim of a campaign, in order: system mail first, then new mail, then what was refused before."""
+    purposes = [*_BEFORE_CAMPAIGNS, *([Purpose.CAMPAIGN] if campaign.status is CampaignStatus.SENDING else [])]
+    return [(purpose, state) for purpose in purposes for state in _WAITING]
+
+
+def _take(
+    session: Session, held: Claim, purpose: Purpose, state: DeliveryState, *, now: datetime, limit: int
+) -> list[Claimed]:
+    """Put deliveries of one kind under a claim: one range of the index ix_work, in the order of its ids."""
+    due = select(Delivery.id).where(
+        Delivery.campaign_id == held.campaign_id, Delivery.purpose == purpose, Delivery.state == state
+    )
+    if state is DeliveryState.DEFERRED:
+        due = due.where(Delivery.not_before <= now)
+    due = due.order_by(Delivery.id).limit(limit).with_for_update(skip_locked=True)
+    rows = session.execute(
+        update(Delivery)
+        .where(Delivery.id.in_(due.scalar_subquery()))
+        .values(state=DeliveryState.SENDING, fence=held.id)
+        .returning(
+            Delivery.id,
+            Delivery.purpose,
+            Delivery.subscriber_id,
+            Delivery.address,
+            Delivery.language,
+            Delivery.country,
+            Delivery.union_id,
+            Delivery.attempts,
+        ),
+        execution_options={"synchronize_session": False},
+    )
+    return [Claimed(**row._mapping) for row in rows]
 
 
 def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Standing:
@@ -228,11 +253,13 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Stan
 
 
 def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) -> dict[int, Recipient | Reason]:
+    if not deliveries:
+        return {}
     rows = session.execute(
         select(
             Subscriber.id,
-            Subscriber.email,
-            Subscriber.name,
+            type_coerce(Subscriber.email, LargeBinary),
+            type_coerce(Subscriber.name, LargeBinary),
             Subscription.id,
             Subscription.mailable,
             Suppression.reason,
@@ -244,6 +271,7 @@ def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) 
         .outerjoin(Suppression, Suppression.email_index == Subscriber.email_index)
         .where(Subscriber.id.in_([d.subscriber_id for d in deliveries]))
     )
+    keyring = keyring_of(session)
     people: dict[int | None, Any] = {row[0]: row for row in rows}
     found: dict[int, Recipient | Reason] = {}
     for delivery in deliveries:
@@ -257,8 +285,23 @@ def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) 
         elif delivery.purpose is Purpose.CAMPAIGN and not mailable:
             found[delivery.id] = Reason.LEFT
         else:
-            found[delivery.id] = Recipient(email=email, name=name, subscription_id=subscription_id)
+            found[delivery.id] = _readable(keyring, email, name, subscription_id)
+    if found and all(recipient is Reason.UNREADABLE for recipient in found.values()):
+        # Not damaged rows but a missing key: failing everyone for it would be worse than waiting for somebody.
+        keyring.decrypt(bytes(next(iter(people.values()))[1]), "subscribers.email")
     return found
+
+
+def _readable(keyring: Keyring, email: bytes, name: bytes | None, subscription_id: int | None) -> Recipient | Reason:
+    """Decrypt a recipient; one damaged row must not stop the campaign for everyone behind it."""
+    try:
+        return Recipient(
+            email=keyring.decrypt(bytes(email), "subscribers.email"),
+            name=keyring.decrypt(bytes(name), "subscribers.name") if name is not None else None,
+            subscription_id=subscription_id,
+        )
+    except UnreadableSecret:
+        return Reason.UNREADABLE
 
 
 def _addressees(session: Session, deliveries: Sequence[Claimed]) -> dict[int, Recipient | Reason]:
@@ -284,43 +327,117 @@ def _is_barred(purpose: Purpose, suppressed: SuppressionReason | None) -> bool:
     return suppressed is not SuppressionReason.LEFT or purpose is Purpose.CAMPAIGN
 
 
-def settle(engine: Engine, batch: Batch, settlements: Iterable[Settlement]) -> None:
+def settle(engine: Engine, batch: Batch, settlements: Sequence[Settlement]) -> bool:
     """Write the fates of deliveries that this claim still holds, in one transaction.
 
     Rows that another took over since are left as they are.
+
+    :returns: whether the claim still stands.
     """
     with session_scope(engine) as session:
-        now = db.now(session)
-        rows = [
-            {
-                "row": settlement.delivery_id,
-                "new_state": settlement.state,
-                "new_reason": settlement.reason,
-                "new_code": settlement.smtp_code,
-                "new_text": settlement.smtp_text,
-                "new_not_before": settlement.not_before,
-                "begun": int(settlement.transmitted),
-            }
-            for settlement in settlements
-        ]
-        if rows:
-            session.connection().execute(_SETTLE, [{**row, "fence": batch.fence, "now": now} for row in rows])
+        record(session, batch.fence, settlements)
+        return session.scalar(select(Claim.id).where(Claim.id == batch.fence)) is not None
 
 
+def close(engine: Engine, batch: Batch, settlements: Sequence[Settlement] = ()) -> bool:
+    """Settle what is known and let go of a claim: what it still holds was never begun and waits again.
+
+    :returns: False when the claim had been given up before, so that nothing was settled.
+    """
+    with session_scope(engine) as session:
+        record(session, batch.fence, settlements)
+        return let_go(session, batch.fence, batch.campaign_id)
+
+
+def record(session: Session, fence: int, settlements: Sequence[Settlement]) -> None:
+    """Write the fates of deliveries that a claim still holds."""
+    if not settlements:
+        return
+    now = db.now(session)
+    rows = [
+        {
+            "row": settlement.delivery_id,
+            "held_by": fence,
+            "new_state": settlement.state,
+            "new_reason": settlement.reason,
+            "new_code": settlement.smtp_code,
+            "new_text": settlement.smtp_text,
+            "new_not_before": settlement.not_before,
+            "begun": int(settlement.transmitted),
+            "now": now,
+        }
+        for settlement in settlements
+    ]
+    session.connection().execute(_SETTLE, rows)
+    gone = [settlement.delivery_id for settlement in settlements if settlement.suppress]
+    if gone:
+        _suppress_addresses_of(session, gone)
+
+
+_LEDGER = Base.metadata.tables[Delivery.__tablename__]
 _SETTLE = (
-    update(Delivery.__table__)  # type: ignore[arg-type]  # typed as FromClause; it is the mapped Table
-    .where(Delivery.id == bindparam("row"), Delivery.claim_id == bindparam("fence"))
+    update(_LEDGER)
+    .where(_LEDGER.c.id == bindparam("row"), _LEDGER.c.fence == bindparam("held_by"), _LEDGER.c.state == "sending")
     .values(
         state=bindparam("new_state"),
         reason=bindparam("new_reason"),
         smtp_code=bindparam("new_code"),
-        smtp_text=bindparam("new_text"),
+        # A server quotes addresses, and nothing may bring back that of a person who was erased meanwhile.
+        smtp_text=case(
+            (
+                or_(_LEDGER.c.subscriber_id.is_not(None), _LEDGER.c.address.is_not(None)),
+                cast(bindparam("new_text", type_=_LEDGER.c.smtp_text.type), LargeBinary),
+            ),
+            else_=null(),
+        ),
         not_before=bindparam("new_not_before"),
-        attempts=Delivery.attempts + bindparam("begun"),
+        attempts=_LEDGER.c.attempts + bindparam("begun"),
         settled_at=bindparam("now"),
-        claim_id=None,
     )
 )
+
+
+def _suppress_addresses_of(session: Session, delivery_ids: Sequence[int]) -> None:
+    """Never mail again an address of which its server says that it does not exist."""
+    people = session.execute(
+        select(Subscriber.id, Subscriber.email_index)
+        .join(Delivery, Delivery.subscriber_id == Subscriber.id)
+        .where(Delivery.id.in_(delivery_ids))
+    ).all()
+    for _, email_index in people:
+        suppression.add(session, email_index, SuppressionReason.BOUNCED)
+    if people:
+        subscribers.refresh(session, [subscriber_id for subscriber_id, _ in people])
+
+
+def let_go(session: Session, fence: int, campaign_id: int) -> bool:
+    """End a claim whose rows were not begun, save those that were settled: they wait again, or end with a cancelled
+    campaign.
+
+    :returns: whether there was such a claim.
+    """
+    # Locked against a cancel at the same moment, which would otherwise miss these rows.
+    campaign = session.get_one(Campaign, campaign_id, with_for_update={"read": True}, populate_existing=True)
+    held = held_by(fence, campaign_id)
+    if campaign.status is CampaignStatus.CANCELLED:
+        _skip_cancelled(session, *held, Delivery.purpose == Purpose.CAMPAIGN)
+        # A refusal for now may have been settled after the cancel, and nobody would come back to it.
+        _skip_cancelled(session, Delivery.state.in_(_WAITING), *_audience_of(campaign_id))
+    session.execute(
+        update(Delivery).where(*held, Delivery.not_before.is_not(None)).values(state=DeliveryState.DEFERRED)
+    )
+    session.execute(update(Delivery).where(*held).values(state=DeliveryState.PENDING))
+    return session.scalar(delete(Claim).where(Claim.id == fence).returning(Claim.id)) is not None
+
+
+def held_by(fence: int, campaign_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a claim still holds a delivery, as ranges of the index ix_work."""
+    return (
+        Delivery.campaign_id == campaign_id,
+        Delivery.purpose.in_(list(Purpose)),
+        Delivery.state == DeliveryState.SENDING,
+        Delivery.fence == fence,
+    )
 
 
 def renew(engine: Engine, batch: Batch, *, lease: timedelta) -> bool:
@@ -339,49 +456,6 @@ def renew(engine: Engine, batch: Batch, *, lease: timedelta) -> bool:
         return renewed is not None
 
 
-def close(engine: Engine, batch: Batch) -> None:
-    """Let go of a claim: what it still holds was never begun and waits again, or ends with a cancelled campaign."""
-    with session_scope(engine) as session:
-        # Locked against a cancel at the same moment, which would otherwise miss these rows.
-        campaign = session.get_one(Campaign, batch.campaign_id, with_for_update={"read": True})
-        held = Delivery.claim_id == batch.fence
-        if campaign.status is CampaignStatus.CANCELLED:
-            _skip_cancelled(session, held & (Delivery.purpose == Purpose.CAMPAIGN))
-        session.execute(
-            update(Delivery)
-            .where(held, Delivery.not_before.is_not(None))
-            .values(state=DeliveryState.DEFERRED, claim_id=None)
-        )
-        session.execute(update(Delivery).where(held).values(state=DeliveryState.PENDING, claim_id=None))
-        session.execute(delete(Claim).where(Claim.id == batch.fence))
-
-
-def reclaim(engine: Engine) -> list[int]:
-    """End every claim whose lease ran out: its worker is lost, and what it had begun nobody knows.
-
-    :returns: the fencing numbers of the claims that were ended.
-    """
-    with session_scope(engine) as session:
-        now = db.now(session)
-        expired = list(
-            session.scalars(select(Claim.id).where(Claim.expires_at <= now).with_for_update(skip_locked=True))
-        )
-        if expired:
-            session.execute(
-                update(Delivery)
-                .where(Delivery.claim_id.in_(expired))
-                .values(
-                    state=DeliveryState.UNKNOWN,
-                    claim_id=None,
-                    reason=Reason.WORKER_LOST,
-                    attempts=Delivery.attempts + 1,
-                    settled_at=now,
-                )
-            )
-            session.execute(delete(Claim).where(Claim.id.in_(expired)))
-        return expired
-
-
 def cancel(session: Session, campaign: Campaign) -> None:
     """Stop a campaign for good; what has not gone out is skipped. What a worker holds follows when it lets go.
 
@@ -398,7 +472,6 @@ def _skip_cancelled(session: Session, *which: ColumnElement[bool]) -> None:
         .values(
             state=DeliveryState.SKIPPED,
             reason=Reason.CANCELLED,
-            claim_id=None,
             not_before=None,
             settled_at=db.now(session),
         )
@@ -423,19 +496,30 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     return count
 
 
+def fail_tests(session: Session, campaign_id: int, problem: str) -> None:
+    """Give up the test mails that a campaign owes: an organiser waits for them, and should hear of the problem."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.TEST, Delivery.state.in_(_WAITING))
+        .values(state=DeliveryState.FAILED, smtp_text=problem, settled_at=db.now(session))
+    )
+
+
 def finish(session: Session, campaign_id: int) -> bool:
     """Call a campaign sent if nothing of it is pending, sending or deferred.
 
     :returns: whether this call did so.
     """
+    # The row is locked before the ledger is looked at: one statement would see the ledger as it was before it waited
+    # for a `resend` to commit.
+    campaign = session.get_one(Campaign, campaign_id, with_for_update=True, populate_existing=True)
     owed = exists().where(*_audience_of(campaign_id), Delivery.state.in_(_OPEN))
-    finished = session.scalar(
-        update(Campaign)
-        .where(Campaign.id == campaign_id, Campaign.status == CampaignStatus.SENDING, ~owed)
-        .values(status=CampaignStatus.SENT, finished_at=db.now(session))
-        .returning(Campaign.id)
-    )
-    return finished is not None
+    if campaign.status is not CampaignStatus.SENDING or session.scalar(select(owed)):
+        return False
+    campaign.status = CampaignStatus.SENT
+    campaign.finished_at = db.now(session)
+    session.flush()
+    return True
 
 
 def campaigns_with_work(session: Session) -> list[int]:
@@ -448,6 +532,12 @@ def campaigns_with_work(session: Session) -> list[int]:
     first = exists().where(Delivery.campaign_id == Campaign.id, Delivery.purpose.in_(_BEFORE_CAMPAIGNS), due)
     wanted = or_(first, (Campaign.status == CampaignStatus.SENDING) & of_campaign)
     return list(session.scalars(select(Campaign.id).where(wanted).order_by(Campaign.id)))
+
+
+def workers_sending(session: Session) -> int:
+    """How many workers hold a claim whose lease has not run out."""
+    holding = select(func.count(Claim.journal.distinct())).where(Claim.expires_at > db.now(session))
+    return session.scalar(holding) or 0
 
 
 def _audience_of(campaign_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -331,7 +331,10 @@ class Claim(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
     worker: Mapped[str] = mapped_column(String(200))  # host name and process number, for the operator
+    journal: Mapped[str] = mapped_column(String(60), index=True)  # name of the worker's journal, on its own host
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Until when its own host vouches that the worker lives, though it renews nothing: it is stalled, not lost.
+    stalled_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Delivery(Base):
@@ -350,14 +353,8 @@ class Delivery(Base):
         ),
         # What claiming and counting read.
         Index("ix_work", "campaign_id", "purpose", "state", "id"),
-        Index(
-            "ix_claimed",
-            "claim_id",
-            sqlite_where=text("claim_id IS NOT NULL"),
-            postgresql_where=text("claim_id IS NOT NULL"),
-        ),
         Index("ix_deliveries_subscriber_id", "subscriber_id"),
-        CheckConstraint("(state = 'sending') = (claim_id IS NOT NULL)", name="claimed"),
+        CheckConstraint("state <> 'sending' OR fence IS NOT NULL", name="claimed"),
         {"sqlite_autoincrement": True},  # Message-IDs are made of this id
     )
 
@@ -372,7 +369,7 @@ class Delivery(Base):
     union_id: Mapped[int | None]
 
     state: Mapped[DeliveryState] = mapped_column(_by_value(DeliveryState), default=DeliveryState.PENDING)
-    claim_id: Mapped[int | None] = mapped_column(ForeignKey("claims.id"))
+    fence: Mapped[int | None] = mapped_column(BigInteger)  # the last claim that held it; kept when it is settled
     attempts: Mapped[int] = mapped_column(default=0)  # transmissions begun
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # for deferred
     reason: Mapped[str | None] = mapped_column(String(40))  # why skipped or unknown: one word for grouping

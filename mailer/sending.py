@@ -1,35 +1,28 @@
 """Sending: start a campaign, drain its ledger through a mail server, and sweep up after lost workers."""
 
 import logging
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, db, delivery, editions
+from mailer import campaigns, db, delivery, editions, recovery, segments
 from mailer.composing import Composer
 from mailer.db import session_scope
-from mailer.delivery import Batch, Claimed, Reason, Recipient, Settlement
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.identity import Sender
-from mailer.mail.headers import UnusableAddress, UnusableHeader
-from mailer.mail.smtp import SenderRefused
-from mailer.mail.types import Outcome, Outgoing
-from mailer.models import Campaign, CampaignStatus, DeliveryState, Purpose
+from mailer.mail.smtp import SenderRefused, SmtpUnavailable
+from mailer.models import Campaign, CampaignStatus
+from mailer.outbox import Outbox
+from mailer.worker import Worker
 
 log = logging.getLogger(__name__)
 
-#: how long one look at who has left is good for; promise 5 allows 2 seconds
-_LOOK_SECONDS = 1.0
-#: waits after the first, second, … temporary refusal, in minutes; then the last one again until giving up
-_RETRY_MINUTES = (1, 5, 15, 30, 60)
-#: about two days of hourly tries
-_MAX_ATTEMPTS = 50
+#: how long a campaign sends on while others have work, and how often it asks whether they have
+_SHORT_TURN_SECONDS = 2.0
+_ASK_SECONDS = 0.5
 
 
 class NobodyToSendTo(MailerError):
@@ -37,28 +30,11 @@ class NobodyToSendTo(MailerError):
     mailer campaigns check {slug}"""
 
 
-class Transport(Protocol):
-    """What puts messages on the wire; `mail.smtp.SmtpTransport` is one."""
+class Wire(Protocol):
+    """What puts messages on the wire; `mail.pipeline.Pipeline` is one."""
 
-    def send(self, messages: Iterable[Outgoing]) -> Iterator[Outcome]:
-        """Send messages as they are taken, and say what became of each.
-
-        A message that was taken and has no Outcome when this raises had no byte of its body sent.
-        """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """Who claims, and on what terms."""
-
-    name: str  # host and process, for the operator
-    lease: timedelta
-    sender: Sender
-    stopping: Callable[[], bool] = lambda: False  # asked before each message
-
-    def renewal_due(self, since: float) -> bool:
-        """Whether a lease taken or renewed at `since` (monotonic seconds) has a third of its time gone."""
-        return time.monotonic() - since > self.lease.total_seconds() / 3
+    def send(self, supply: Outbox) -> None:
+        """Send what the supply gives until it is exhausted, and report to it."""
 
 
 # --- starting -------------------------------------------------------------------------------------------------------
@@ -80,6 +56,7 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
 
 def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
     editions.freeze(session, campaign, sender)
+    Composer(session, campaign, sender).compile_all()
     recipients = delivery.plan(session, campaign)
     if not recipients:
         raise NobodyToSendTo(slug=campaign.slug)
@@ -92,8 +69,11 @@ def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
 
     :raises campaigns.WrongStatus: it has been started before.
     :raises campaigns.TooLate: the time is after its latest start.
+    :raises NobodyToSendTo: its audience is empty as of now.
     """
     campaigns.require_in_time(campaign, at)
+    if not segments.count(session, campaign.list_id, campaigns.segment_of(campaign)):
+        raise NobodyToSendTo(slug=campaign.slug)
     campaigns.move(session, campaign, "scheduled", scheduled_at=at)
 
 
@@ -116,163 +96,95 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
 # --- draining -------------------------------------------------------------------------------------------------------
 
 
-def drain(engine: Engine, campaign_id: int, transport: Transport, worker: Worker, *, seconds: float = 60) -> bool:
-    """Send what is due of a campaign, claim by claim, for a while.
+def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, seconds: float = 60) -> bool:
+    """Send what is due of a campaign for a while.
 
-    :param seconds: after which no new claim is made, so that other campaigns get their turn.
+    :param seconds: after which no new claim is made; sooner when other campaigns wait for their turn.
     :returns: whether something may be left to do.
-    :raises mail.smtp.SmtpUnavailable: the server cannot be reached; what was not begun waits again.
+    :raises ServiceUnavailable: the mail server, the database or the journal cannot be used; what was not begun waits.
     """
-    end = time.monotonic() + seconds
     with session_scope(engine) as session:
-        composer = Composer(session, session.get_one(Campaign, campaign_id), worker.sender)
-    while time.monotonic() < end and not worker.stopping():
-        batch = delivery.claim(engine, campaign_id, worker=worker.name, lease=worker.lease)
-        if batch is None:
-            with session_scope(engine) as session:
-                if delivery.finish(session, campaign_id):
-                    log.info("campaign sent", extra={"campaign": campaign_id})
-            return False
-        run = _Run(engine, batch, composer, worker)
-        try:
-            for outcome in transport.send(run.messages()):
-                run.note(outcome)
-        except SenderRefused as refusal:
-            _hold(engine, campaign_id, str(refusal))
-            return False
-        finally:
-            run.close()
-    return True
+        campaign = session.get_one(Campaign, campaign_id)
+        composer = Composer(session, campaign, worker.sender)
+    try:
+        with Outbox(engine, campaign, composer, worker, turn=_Turn(engine, campaign_id, seconds)) as outbox:
+            wire.send(outbox)
+    except SmtpUnavailable as problem:
+        _remember(engine, campaign_id, str(problem))
+        raise
+    except SenderRefused as refusal:
+        _hold(engine, campaign_id, str(refusal))
+        return False
+    if outbox.hold_reason is not None:
+        _hold(engine, campaign_id, outbox.hold_reason)
+        return False
+    if campaign.hold_reason is not None:
+        _remember(engine, campaign_id, None)
+    if not outbox.is_drained:
+        return True
+    with session_scope(engine) as session:
+        if delivery.finish(session, campaign_id):
+            log.info("campaign sent", extra={"campaign": campaign_id})
+    return False
 
 
-class _Run:
-    """One claim on its way out: hands messages to the transport, notes what came back, settles in groups."""
+class _Turn:
+    """How long a campaign may go on claiming: a minute, but a few seconds only while others wait."""
 
-    def __init__(self, engine: Engine, batch: Batch, composer: Composer, worker: Worker) -> None:
+    def __init__(self, engine: Engine, campaign_id: int, seconds: float) -> None:
         self._engine = engine
-        self._batch = batch
-        self._composer = composer
-        self._worker = worker
-        self._attempts = {claimed.id: claimed.attempts for claimed in batch.deliveries}
-        self._unsettled: list[Settlement] = []
-        self._renewed = self._settled = time.monotonic()
+        self._campaign_id = campaign_id
+        self._began = self._asked = time.monotonic()
+        self._ends = self._began + seconds
 
-    def messages(self) -> Iterator[Outgoing]:
-        """The messages of the claim, one at a time, for as long as they may be sent."""
-        waiting = list(self._batch.deliveries)
-        looked = float("-inf")
-        while waiting and not self._worker.stopping() and self._hold_lease():
-            if time.monotonic() - looked > _LOOK_SECONDS:
-                standing = delivery.look_up(self._engine, self._batch, waiting)
-                looked = time.monotonic()
-                if not standing.may_send_campaign:
-                    waiting = [claimed for claimed in waiting if claimed.purpose is not Purpose.CAMPAIGN]
-                    continue
-            claimed = waiting.pop(0)
-            yield from self._message(claimed, standing.recipients[claimed.id])
-
-    def _message(self, claimed: Claimed, recipient: Recipient | Reason) -> Iterator[Outgoing]:
-        if isinstance(recipient, Reason):
-            self._unsettled.append(Settlement(claimed.id, DeliveryState.SKIPPED, reason=recipient, transmitted=False))
-            return
-        try:
-            yield self._composer.compose(claimed, recipient)
-        except (UnusableAddress, UnusableHeader):
-            # One address that no header can hold must not stop the campaign for everyone behind it.
-            self._unsettled.append(
-                Settlement(claimed.id, DeliveryState.FAILED, reason=Reason.UNUSABLE, transmitted=False)
-            )
-
-    def note(self, outcome: Outcome) -> None:
-        """Keep what became of a message, and settle before long."""
-        self._unsettled.append(_settlement(outcome, self._attempts[outcome.id], db.utcnow()))
-        if time.monotonic() - self._settled > _LOOK_SECONDS:
-            self._settle()
-
-    def close(self) -> None:
-        """Settle what is known and let go of the rest."""
-        self._settle()
-        delivery.close(self._engine, self._batch)
-
-    def _settle(self) -> None:
-        settlements, self._unsettled = self._unsettled, []
-        delivery.settle(self._engine, self._batch, settlements)
-        self._settled = time.monotonic()
-
-    def _hold_lease(self) -> bool:
-        if not self._worker.renewal_due(self._renewed):
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now >= self._ends:
+            return False
+        if now - self._began < _SHORT_TURN_SECONDS or now - self._asked < _ASK_SECONDS:
             return True
-        self._renewed = time.monotonic()
-        held = delivery.renew(self._engine, self._batch, lease=self._worker.lease)
-        if not held:
-            log.warning(
-                "lease lost, sending no more of this claim",
-                extra={"campaign": self._batch.campaign_id, "claim": self._batch.fence},
-            )
-        return held
-
-
-def _settlement(outcome: Outcome, attempts: int, now: datetime) -> Settlement:
-    """What an answer means in the ledger.
-
-    :param attempts: transmissions of this delivery begun before this one.
-    """
-    state = DeliveryState(outcome.kind.value)
-    reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
-    not_before = None
-    if state is DeliveryState.DEFERRED:
-        if attempts + 1 >= _MAX_ATTEMPTS:
-            state, reason = DeliveryState.FAILED, Reason.GAVE_UP
-        else:
-            not_before = now + _back_off(attempts)
-    return Settlement(
-        outcome.id,
-        state,
-        reason=reason,
-        smtp_code=outcome.code or None,
-        smtp_text=outcome.text or None,
-        not_before=not_before,
-    )
-
-
-def _back_off(attempts: int) -> timedelta:
-    """How long to wait after a temporary refusal, spread by a fifth so that retries do not arrive together."""
-    minutes = _RETRY_MINUTES[min(attempts, len(_RETRY_MINUTES) - 1)]
-    return timedelta(minutes=minutes) * random.uniform(0.8, 1.2)  # noqa: S311  # spreading load is no secret
+        self._asked = now
+        with session_scope(self._engine, read_only=True) as session:
+            return not set(delivery.campaigns_with_work(session)) - {self._campaign_id}
 
 
 def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
-    """Pause a campaign that cannot go on until someone has looked."""
+    """Pause a campaign that cannot go on until someone has looked, and give up the test mails it owes."""
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         if campaign.status is CampaignStatus.SENDING:
             campaigns.move(session, campaign, "paused", hold_reason=reason[:300])
-    log.error("campaign paused: %s", reason, extra={"campaign": campaign_id})
+        delivery.fail_tests(session, campaign_id, reason)
+    log.error("campaign held: %s", reason, extra={"campaign": campaign_id})
+
+
+def _remember(engine: Engine, campaign_id: int, problem: str | None) -> None:
+    """Show an organiser what keeps a campaign from going on, while it is tried again."""
+    with session_scope(engine) as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        if campaign.status is CampaignStatus.SENDING:
+            campaign.hold_reason = problem[:300] if problem else None
 
 
 # --- sweeping -------------------------------------------------------------------------------------------------------
 
 
-def sweep(engine: Engine, sender: Sender) -> list[int]:
-    """Do what no worker may ever have been told of: end lost claims, start what is due, finish what is done.
+def sweep(engine: Engine, worker: Worker) -> list[int]:
+    """Do what no worker may ever have been told of: clear up after lost ones, start what is due, finish what is done.
 
     :returns: ids of campaigns with work, for whoever can ring for them.
     """
-    for fence in delivery.reclaim(engine):
-        log.warning(
-            "a worker was lost; what it held is unknown: see `mailer campaigns recipients --state unknown`",
-            extra={"claim": fence},
-        )
+    recovery.hold_if_restored(engine, worker.journals)
+    recovery.replay(engine, worker.journals)
+    recovery.vouch(engine, worker.journals, interval=worker.lease)
+    recovery.give_up_lost(engine, grace=worker.lease)
     with session_scope(engine, read_only=True) as session:
         now = db.now(session)
-        due = list(
-            session.scalars(
-                select(Campaign.id).where(Campaign.status == CampaignStatus.SCHEDULED, Campaign.scheduled_at <= now)
-            )
-        )
+        is_due = (Campaign.status == CampaignStatus.SCHEDULED) & (Campaign.scheduled_at <= now)
+        due = list(session.scalars(select(Campaign.id).where(is_due)))
         under_way = list(session.scalars(select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING)))
     for campaign_id in due:
-        _start_scheduled(engine, campaign_id, sender)
+        _start_scheduled(engine, campaign_id, worker.sender)
     for campaign_id in under_way:
         with session_scope(engine) as session:
             delivery.finish(session, campaign_id)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, subscribers, suppression
+from mailer import campaigns, delivery, recovery, subscribers, suppression
 from mailer.db import session_scope, utcnow
 from mailer.delivery import Batch, Reason, Recipient, Settlement
 from mailer.models import (
@@ -48,7 +48,7 @@ def planned(engine: Engine) -> Callable[[int], int]:
 
 
 def claim(engine: Engine, campaign_id: int, *, limit: int = 20, lease: timedelta = LEASE) -> Batch:
-    batch = delivery.claim(engine, campaign_id, worker="test", lease=lease, limit=limit)
+    batch = delivery.claim(engine, campaign_id, worker="test", journal="a.journal", lease=lease, limit=limit)
     assert batch is not None
     return batch
 
@@ -92,12 +92,12 @@ def test_the_database_itself_refuses_a_second_delivery_to_one_person(
     assert states(engine) == {S.PENDING: 1}
 
 
-def test_the_database_itself_refuses_a_claimed_delivery_that_is_not_sending(
+def test_the_database_itself_refuses_a_delivery_that_is_sending_for_nobody(
     engine: Engine, planned: Callable[[int], int]
 ) -> None:
-    claim(engine, planned(1))
+    planned(1)
     with pytest.raises(IntegrityError), session_scope(engine) as session:
-        session.execute(text("UPDATE deliveries SET state = 'pending'"))
+        session.execute(text("UPDATE deliveries SET state = 'sending'"))
 
 
 # --- claiming -------------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_two_claims_never_hold_the_same_delivery(engine: Engine, planned: Callab
     batches = [claim(engine, campaign_id, limit=3) for _ in range(3)]
     held = [claimed.id for batch in batches for claimed in batch.deliveries]
     assert len(held) == len(set(held)) == 7
-    assert delivery.claim(engine, campaign_id, worker="late", lease=LEASE) is None
+    assert delivery.claim(engine, campaign_id, worker="late", journal="late.journal", lease=LEASE) is None
     assert [batch.fence for batch in batches] == sorted({batch.fence for batch in batches})
 
 
@@ -133,7 +133,7 @@ def test_nothing_is_claimed_of_a_campaign_that_is_not_sending(
     campaign_id = planned(2)
     with session_scope(engine) as session:
         session.get_one(Campaign, campaign_id).status = status
-    assert delivery.claim(engine, campaign_id, worker="test", lease=LEASE) is None
+    assert delivery.claim(engine, campaign_id, worker="test", journal="test.journal", lease=LEASE) is None
 
 
 def test_a_test_mail_goes_first_and_whatever_the_status(engine: Engine, planned: Callable[[int], int]) -> None:
@@ -157,7 +157,7 @@ def test_a_deferred_delivery_waits_for_its_time(engine: Engine, planned: Callabl
     later = utcnow() + timedelta(hours=1)
     delivery.settle(engine, batch, [Settlement(row, S.DEFERRED, smtp_code=451, smtp_text="later", not_before=later)])
     delivery.close(engine, batch)
-    assert delivery.claim(engine, campaign_id, worker="test", lease=LEASE) is None
+    assert delivery.claim(engine, campaign_id, worker="test", journal="test.journal", lease=LEASE) is None
     with session_scope(engine) as session:
         session.get_one(Delivery, row).not_before = utcnow() - timedelta(seconds=1)
     again = claim(engine, campaign_id)
@@ -226,7 +226,7 @@ def test_a_worker_that_lost_its_lease_can_settle_and_release_nothing(
 ) -> None:
     campaign_id = planned(2)
     stopped = claim(engine, campaign_id, lease=timedelta(seconds=-1))
-    assert delivery.reclaim(engine) == [stopped.fence]
+    recovery.give_up_lost(engine, grace=timedelta())
     assert states(engine) == {S.UNKNOWN: 2}
     with session_scope(engine) as session:
         assert delivery.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN) == 2
@@ -242,8 +242,8 @@ def test_an_expired_lease_cannot_be_renewed(engine: Engine, planned: Callable[[i
     late, alive = claim(engine, campaign_id, limit=1, lease=timedelta(seconds=-1)), claim(engine, campaign_id, limit=1)
     assert not delivery.renew(engine, late, lease=LEASE)
     assert delivery.renew(engine, alive, lease=LEASE)
-    assert delivery.reclaim(engine) == [late.fence]
-    assert delivery.reclaim(engine) == []
+    recovery.give_up_lost(engine, grace=timedelta())
+    assert states(engine) == {S.UNKNOWN: 1, S.SENDING: 1}
 
 
 def test_a_lost_workers_deliveries_are_unknown_and_never_sent_again_by_themselves(
@@ -251,8 +251,8 @@ def test_a_lost_workers_deliveries_are_unknown_and_never_sent_again_by_themselve
 ) -> None:
     campaign_id = planned(2)
     claim(engine, campaign_id, lease=timedelta(seconds=-1))
-    delivery.reclaim(engine)
-    assert delivery.claim(engine, campaign_id, worker="next", lease=LEASE) is None
+    recovery.give_up_lost(engine, grace=timedelta())
+    assert delivery.claim(engine, campaign_id, worker="next", journal="next.journal", lease=LEASE) is None
     with session_scope(engine) as session:
         assert delivery.campaigns_with_work(session) == []
         assert delivery.finish(session, campaign_id)

@@ -149,13 +149,13 @@ def test_the_ledger_goes_on_adding_up(session: Session, campaign: Campaign, stat
 
 def test_a_claimed_delivery_keeps_its_claim_to_be_settled(session: Session, campaign: Campaign) -> None:
     person = make_subscriber(session, email="ana@example.org")
-    claim = Claim(campaign_id=campaign.id, worker="host 1", expires_at=datetime(2030, 1, 1, tzinfo=UTC))
+    claim = Claim(campaign_id=campaign.id, worker="host 1", journal="x.journal", expires_at=datetime(2030, 1, 1, tzinfo=UTC))
     session.add(claim)
     session.flush()
-    delivery = deliver(session, campaign, person, state=DeliveryState.SENDING, claim_id=claim.id)
+    delivery = deliver(session, campaign, person, state=DeliveryState.SENDING, fence=claim.id)
     subscribers.erase(session, "ana@example.org")
     session.refresh(delivery)
-    assert (delivery.state, delivery.claim_id, delivery.subscriber_id) == (DeliveryState.SENDING, claim.id, None)
+    assert (delivery.state, delivery.fence, delivery.subscriber_id) == (DeliveryState.SENDING, claim.id, None)
 
 
 def test_mail_to_a_bare_address_is_erased_too(session: Session, campaign: Campaign) -> None:

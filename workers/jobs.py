@@ -16,7 +16,7 @@ def drain(campaign_id: int) -> None:
     with open_runtime(Stop().listen()) as runtime:
         _call_help(runtime, campaign_id)
         try:
-            more = sending.drain(runtime.engine, campaign_id, runtime.transport, runtime.worker)
+            more = sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
         except ServiceUnavailable as problem:
             log.warning("%s", problem, extra={"campaign": campaign_id})
             return  # the sweeper rings again

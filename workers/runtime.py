@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 
+from mailer.mail.pipeline import Pipeline
 from redis import Redis
 from sqlalchemy import Engine
 
-from mailer.db import open_engine
-from mailer.mail.smtp import SmtpTransport
+from mailer import delivery
+from mailer.db import open_engine, session_scope
 from mailer.queue import connect
-from mailer.sending import Worker
 from mailer.settings import Settings, load_settings
+from mailer.worker import Worker
+from workers.pace import Pace
+
+_JOURNALS = "journals"  # in the data directory
 
 
 class Stop:
@@ -45,7 +50,7 @@ class Runtime:
     settings: Settings
     engine: Engine
     redis: Redis
-    transport: SmtpTransport
+    wire: Pipeline
     worker: Worker
 
 
@@ -57,17 +62,25 @@ def open_runtime(stop: Stop) -> Iterator[Runtime]:
     """
     settings = load_settings()
     engine = open_engine(settings.database_url, settings.keyring)
-    transport = SmtpTransport(settings.smtp)
+    redis = connect(settings.redis_url)
+    wire = Pipeline(settings.smtp, connections=settings.smtp_connections)
     worker = Worker(
         name=f"{socket.gethostname()}:{os.getpid()}",
         lease=timedelta(seconds=settings.lease_seconds),
+        journals=settings.data_dir / _JOURNALS,
         sender=settings.mail_sender,
         stopping=stop,
+        **({"pace": Pace(redis, settings.smtp_rate, partial(_sending, engine))} if settings.smtp_rate else {}),
     )
-    redis = connect(settings.redis_url)
     try:
-        yield Runtime(settings, engine, redis, transport, worker)
+        yield Runtime(settings, engine, redis, wire, worker)
     finally:
-        transport.close()
+        wire.close()
         redis.close()
         engine.dispose()
+
+
+def _sending(engine: Engine) -> int:
+    """How many workers hold a claim."""
+    with session_scope(engine, read_only=True) as session:
+        return delivery.workers_sending(session)

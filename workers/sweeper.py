@@ -20,11 +20,11 @@ def interval(runtime: Runtime) -> float:
 def sweep(runtime: Runtime) -> None:
     """One round: put the ledger in order, then ring for what has work, or do it here if nobody can be told."""
     try:
-        for campaign_id in sending.sweep(runtime.engine, runtime.worker.sender):
+        for campaign_id in sending.sweep(runtime.engine, runtime.worker):
             try:
                 ring(runtime.redis, campaign_id)
             except RedisUnavailable as problem:
                 log.warning("%s Sending from here.", problem, extra={"campaign": campaign_id})
-                sending.drain(runtime.engine, campaign_id, runtime.transport, runtime.worker)
+                sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
     except ServiceUnavailable as problem:
         log.warning("sweep put off: %s", problem)

@@ -108,13 +108,18 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("campaign_id", sa.Integer(), nullable=False),
         sa.Column("worker", sa.String(length=200), nullable=False),
+        sa.Column("journal", sa.String(length=60), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stalled_until", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["campaign_id"], ["campaigns.id"], name=op.f("fk_claims_campaign_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_claims")),
         sqlite_autoincrement=True,
     )
+    with op.batch_alter_table("claims", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_claims_journal"), ["journal"], unique=False)
+
     op.create_table(
         "consent_events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -137,6 +142,43 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("consent_events", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_consent_events_subscriber_id"), ["subscriber_id"], unique=False)
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=False),
+        sa.Column("purpose", sa.String(length=20), nullable=False),
+        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("address", sa.LargeBinary(), nullable=True),
+        sa.Column("language", sa.String(length=20), nullable=True),
+        sa.Column("country", sa.String(length=2), nullable=True),
+        sa.Column("union_id", sa.Integer(), nullable=True),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("smtp_code", sa.Integer(), nullable=True),
+        sa.Column("smtp_text", sa.LargeBinary(), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state <> 'sending' OR fence IS NOT NULL", name=op.f("ck_deliveries_claimed")),
+        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_deliveries_campaign_id")),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_deliveries_subscriber_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_deliveries_subscriber_id", ["subscriber_id"], unique=False)
+        batch_op.create_index("ix_work", ["campaign_id", "purpose", "state", "id"], unique=False)
+        batch_op.create_index(
+            "uq_deliveries_campaign_id_subscriber_id",
+            ["campaign_id", "subscriber_id"],
+            unique=True,
+            sqlite_where=sa.text("purpose = 'campaign'"),
+            postgresql_where=sa.text("purpose = 'campaign'"),
+        )
 
     op.create_table(
         "editions",
@@ -178,49 +220,4 @@ def upgrade() -> None:
     with op.batch_alter_table("subscriptions", schema=None) as batch_op:
         batch_op.create_index(
             "ix_audience", ["list_id", "mailable", "country", "union_id", "language", "subscriber_id"], unique=False
-        )
-
-    op.create_table(
-        "deliveries",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("campaign_id", sa.Integer(), nullable=False),
-        sa.Column("purpose", sa.String(length=20), nullable=False),
-        sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("address", sa.LargeBinary(), nullable=True),
-        sa.Column("language", sa.String(length=20), nullable=True),
-        sa.Column("country", sa.String(length=2), nullable=True),
-        sa.Column("union_id", sa.Integer(), nullable=True),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("claim_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("reason", sa.String(length=40), nullable=True),
-        sa.Column("smtp_code", sa.Integer(), nullable=True),
-        sa.Column("smtp_text", sa.LargeBinary(), nullable=True),
-        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("(state = 'sending') = (claim_id IS NOT NULL)", name=op.f("ck_deliveries_claimed")),
-        sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name=op.f("fk_deliveries_campaign_id")),
-        sa.ForeignKeyConstraint(["claim_id"], ["claims.id"], name=op.f("fk_deliveries_claim_id")),
-        sa.ForeignKeyConstraint(
-            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_deliveries_subscriber_id"), ondelete="SET NULL"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
-        sqlite_autoincrement=True,
-    )
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_claimed",
-            ["claim_id"],
-            unique=False,
-            sqlite_where=sa.text("claim_id IS NOT NULL"),
-            postgresql_where=sa.text("claim_id IS NOT NULL"),
-        )
-        batch_op.create_index("ix_deliveries_subscriber_id", ["subscriber_id"], unique=False)
-        batch_op.create_index("ix_work", ["campaign_id", "purpose", "state", "id"], unique=False)
-        batch_op.create_index(
-            "uq_deliveries_campaign_id_subscriber_id",
-            ["campaign_id", "subscriber_id"],
-            unique=True,
-            sqlite_where=sa.text("purpose = 'campaign'"),
-            postgresql_where=sa.text("purpose = 'campaign'"),
         )

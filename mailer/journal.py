@@ -1,0 +1,209 @@
+"""The worker's own record of what it began and what was answered, for whoever has to clear up after it.
+
+A row in the ledger says that a worker holds a delivery; only the journal says whether the first byte of its body may
+have left. A worker writes `begun` before that byte and the answer after it was read, into a file that it keeps locked
+for as long as it lives. So a free lock means a dead worker, and what it left is exact:
+
+- begun and answered: the answer counts;
+- begun, not answered: nobody knows (at most one for each open SMTP connection);
+- not begun: nothing of it ever left.
+
+`write(2)` into the page cache outlives `kill -9`; it does not outlive the machine. Hence the boot id in the header:
+after a reboot, what the file lacks proves nothing. It holds ids and reply codes, never an address or a server's words.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailer.errors import ServiceUnavailable
+from mailer.mail.types import Outcome, OutcomeKind
+
+_SUFFIX = ".journal"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_HEADER = "tocsin-journal 1 "
+_MARK = "highest-claim"
+
+
+class JournalUnwritable(ServiceUnavailable):
+    """The worker's journal in {folder} cannot be written: {problem}. Make room on the disk; nothing was begun that it
+    does not know of, and sending goes on by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said to a whole message, as far as the ledger needs it."""
+
+    kind: OutcomeKind
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a journal knows of one claim: delivery id → its answer, None for one begun and not answered."""
+
+    begun: Mapping[int, Answer | None]
+    complete: bool  # what it lacks never happened: the machine was not rebooted since
+
+
+class Journal:
+    """The journal of a living worker. Closing it without `discard` leaves it to the sweeper."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make a new journal and lock it.
+
+        :raises JournalUnwritable: the folder cannot be written to.
+        """
+        self._folder = folder
+        self._torn = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path, self._descriptor = _create(folder)
+            self._write(f"{_HEADER}{boot_id()}\n".encode())
+        except OSError as problem:
+            raise JournalUnwritable(folder=folder, problem=problem.strerror or problem) from problem
+
+    @property
+    def name(self) -> str:
+        """What a claim names it by; no other journal on any machine has the same."""
+        return self.path.name
+
+    def begin(self, fence: int, delivery_id: int) -> None:
+        """Record that the first byte of a body is about to leave.
+
+        :raises JournalUnwritable: it could not be recorded, so the body must not leave.
+        """
+        try:
+            self._write(b"b %d %d\n" % (fence, delivery_id))
+        except OSError as problem:
+            raise JournalUnwritable(folder=self._folder, problem=problem.strerror or problem) from problem
+
+    def answer(self, fence: int, outcome: Outcome) -> None:
+        """Record what a server said.
+
+        :raises JournalUnwritable: it could not be recorded; it can still be settled in the ledger.
+        """
+        try:
+            self._write(b"a %d %d %s %d\n" % (fence, outcome.id, outcome.kind.encode(), outcome.code))
+        except OSError as problem:
+            raise JournalUnwritable(folder=self._folder, problem=problem.strerror or problem) from problem
+
+    def discard(self) -> None:
+        """Remove it: everything in it stands in the ledger."""
+        self.path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        os.close(self._descriptor)
+
+    def _write(self, line: bytes) -> None:
+        # One write(2) a line on an O_APPEND file: a reader sees it whole or, at the very end, cut short. Behind a line
+        # that was cut short nothing may be written, because it would run into it.
+        if self._torn or os.write(self._descriptor, line) != len(line):
+            self._torn = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _create(folder: Path) -> tuple[Path, int]:
+    while True:
+        path = folder / f"{secrets.token_hex(12)}{_SUFFIX}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        # Between these two lines a sweeper may have taken the file for a dead worker's, and removed it.
+        if _lock(descriptor) and path.exists():
+            return path, descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def boot_id() -> str:
+    """What tells this start of the machine from every other."""
+    return _BOOT_ID.read_text().strip()
+
+
+# --- the host's own mark ----------------------------------------------------------------------------------------------
+
+
+def highest_claim(folder: Path) -> int:
+    """The highest fencing number that this host knows to have been given out; 0 if none."""
+    try:
+        return int((folder / _MARK).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def mark_claim(folder: Path, fence: int) -> None:
+    """Remember that a fencing number was given out, so that a database restored from before then is noticed."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / _MARK).write_text(str(fence))
+
+
+# --- what others left -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The journal of a worker that is gone, locked so that nobody else clears up after it at the same time."""
+
+    path: Path
+    records: Mapping[int, Record]  # by fencing number
+    complete: bool
+
+    def of(self, fence: int) -> Record:
+        """What it knows of a claim: of one it does not name, that nothing was begun."""
+        return self.records.get(fence, Record(begun={}, complete=self.complete))
+
+
+def names(folder: Path) -> list[str]:
+    """The journals in a folder, whoever they belong to."""
+    return sorted(path.name for path in folder.glob(f"*{_SUFFIX}"))
+
+
+@contextmanager
+def taken_over(folder: Path, name: str) -> Iterator[Left | None]:
+    """Take over a journal if its worker is gone; it is removed when the block ends well.
+
+    :returns: None when its worker lives, or somebody else is at it, or it is not there.
+    """
+    path = folder / name
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        if not _lock(descriptor) or not path.exists():
+            yield None
+            return
+        yield _read(path)
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> Left:
+    lines = path.read_bytes().split(b"\n")[:-1]  # what stands behind the last line end was cut short
+    complete = bool(lines) and lines[0].decode("ascii", "replace") == f"{_HEADER}{boot_id()}"
+    begun: dict[int, dict[int, Answer | None]] = {}
+    for line in lines[1:]:
+        match line.split():
+            case [b"b", fence, delivery_id]:
+                begun.setdefault(int(fence), {})[int(delivery_id)] = None
+            case [b"a", fence, delivery_id, kind, code]:
+                answer = Answer(OutcomeKind(kind.decode()), int(code))
+                begun.setdefault(int(fence), {})[int(delivery_id)] = answer
+    # A file with no header belongs to a worker that died before it could claim anything.
+    records = {fence: Record(begun=entries, complete=complete) for fence, entries in begun.items()}
+    return Left(path=path, records=records, complete=complete or not lines)

@@ -1,0 +1,290 @@
+"""The outbox of one campaign: what the wire pulls messages from and reports their fate to.
+
+It overlaps the ledger with the wire: while messages of one claim go out, the next is claimed and looked up, and the
+one before is settled, in a thread of its own. Another renews the leases, also while everyone waits for a slow server.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from sqlalchemy import Engine
+
+from mailer import delivery
+from mailer.composing import Composer
+from mailer.db import utcnow
+from mailer.delivery import Batch, Claimed, Reason, Recipient, Settlement
+from mailer.errors import MailerError, ServiceUnavailable
+from mailer.journal import Journal, JournalUnwritable, mark_claim
+from mailer.mail.headers import UnusableAddress
+from mailer.mail.types import Outcome, Outgoing
+from mailer.models import Campaign, DeliveryState, Purpose
+from mailer.verdicts import PolicyWatch, give_up_at, settlement
+from mailer.worker import Worker
+
+log = logging.getLogger(__name__)
+
+#: seconds that one look at who has left is good for; promise 5 allows 2
+_LOOK_SECONDS = 1.0
+#: seconds that an answer may wait to be settled with others
+_SETTLE_SECONDS = 1.0
+#: seconds that `take` may wait for the ledger
+_WAIT_SECONDS = 0.1
+
+
+@dataclass
+class _Hold:
+    """One claim at work."""
+
+    batch: Batch
+    lease_ends: float  # monotonic seconds, by this process's clock: never later than the ledger says
+    looked: float
+    recipients: dict[int, Recipient | Reason]
+    waiting: deque[Claimed]
+    out: dict[int, Claimed] = field(default_factory=dict)  # taken, no outcome yet
+    settled: float = field(default_factory=time.monotonic)
+    settlements: list[Settlement] = field(default_factory=list)
+
+    @property
+    def is_done(self) -> bool:
+        return not self.waiting and not self.out
+
+
+class Outbox:
+    """A `mail.pipeline.Supply` over the ledger. Use it as a context manager: leaving it settles and lets go."""
+
+    def __init__(
+        self, engine: Engine, campaign: Campaign, composer: Composer, worker: Worker, *, turn: Callable[[], bool]
+    ) -> None:
+        """:param turn: whether this campaign may go on claiming; asked before each claim, in the ledger's thread."""
+        self._engine = engine
+        self._campaign_id = campaign.id
+        self._give_up_at = give_up_at(campaign)
+        self._composer = composer
+        self._worker = worker
+        self._turn = turn
+        self._journal = Journal(worker.journals)
+        self._policy = PolicyWatch()
+        self._current: _Hold | None = None
+        self._holds: dict[int, _Hold] = {}  # by fencing number; all that are not closed
+        self._hold_of: dict[int, _Hold] = {}  # by delivery id; those that are out
+        self._ledger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._next: Future[_Hold | None] | None = None
+        self._writes: deque[Future[bool]] = deque()  # whether the claim still stood
+        self._lost = False  # a claim was given up by others
+        self._halted = False  # no further message may be begun: paused, lease lost, told to stop
+        self._drained = False  # the ledger had nothing more to claim
+        self.hold_reason: str | None = None  # why the campaign must be paused
+        self._closing = threading.Event()
+        self._renewer = threading.Thread(target=self._renew_forever, name="renewer")
+
+    def __enter__(self) -> "Outbox":
+        self._next = self._ledger.submit(self._claim)
+        self._renewer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Settle what is known and let go of the rest; where that fails, the journal stays and speaks for us."""
+        self._closing.set()
+        self._renewer.join()
+        try:
+            if self._next is not None:
+                self._next.result()
+            kept = [write.result() for write in self._writes]
+            kept += [delivery.close(self._engine, hold.batch, hold.settlements) for hold in self._holds.values()]
+        except BaseException:
+            self._journal.close()
+            raise
+        else:
+            if all(kept) and not self._lost:
+                self._journal.discard()
+            else:
+                self._journal.close()  # a claim was given up: whoever replays this makes known what became of it
+        finally:
+            self._ledger.shutdown()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether everything that was due has been sent."""
+        return self._drained and not self._halted
+
+    # --- what the wire calls ----------------------------------------------------------------------------------------
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing more will come."""
+        if self._must_halt():
+            return True
+        return self._next is None and not (self._current and self._current.waiting)
+
+    def _must_halt(self) -> bool:
+        if self._worker.stopping():
+            self._halted = True
+        return self._halted
+
+    def take(self, *, wait: bool) -> Outgoing | None:
+        """The next message, or None when there is none right now."""
+        while not self.exhausted:
+            if self._current is None or not self._current.waiting:
+                if not self._advance(wait=wait):
+                    return None
+                continue
+            if (delay := self._worker.pace()) > 0:
+                if wait:
+                    time.sleep(min(delay, _WAIT_SECONDS))
+                return None
+            message = self._compose(self._current, self._current.waiting.popleft())
+            if message is not None:
+                return message
+        return None
+
+    def begin(self, message: Outgoing) -> bool:
+        """Whether a message may be sent after all; if so, the journal knows from now on that it was begun."""
+        hold = self._hold_of[message.id]
+        now = time.monotonic()
+        if now - hold.looked > _LOOK_SECONDS:
+            self._look_again(hold)
+        if self._must_halt():
+            return False
+        if now >= hold.lease_ends:
+            log.warning("lease lost, sending no more of it", extra={"claim": hold.batch.fence})
+            self._halted = True
+            return False
+        recipient = hold.recipients[message.id]
+        if isinstance(recipient, Reason):
+            self._end(hold, _not_sent(message.id, recipient))
+            return False
+        self._journal.begin(hold.batch.fence, message.id)
+        return True
+
+    def note(self, outcome: Outcome) -> None:
+        """Keep a message's fate: in the journal now, in the ledger before long."""
+        hold = self._hold_of[outcome.id]
+        try:
+            self._journal.answer(hold.batch.fence, outcome)
+        except JournalUnwritable as problem:
+            log.warning("%s", problem, extra={"campaign": self._campaign_id})
+            self._halted = True  # what is known goes into the ledger all the same
+        attempts = hold.out[outcome.id].attempts
+        self._end(hold, settlement(outcome, attempts=attempts, now=utcnow(), give_up_at=self._give_up_at))
+        if (reason := self._policy.note(outcome)) is not None:
+            self.hold_reason = reason
+            self._halted = True
+
+    # --- the ledger's side ------------------------------------------------------------------------------------------
+
+    def _advance(self, *, wait: bool) -> bool:
+        """Go on with the next claim if it is there, and have the one after it claimed."""
+        if self._next is None:
+            return False
+        try:
+            hold = self._next.result(_WAIT_SECONDS if wait else 0)
+        except TimeoutError:
+            return False
+        self._next = None
+        if hold is None:
+            return False
+        self._current = hold
+        self._next = self._ledger.submit(self._claim)
+        return True
+
+    def _claim(self) -> _Hold | None:
+        """Claim and look up, in the ledger's thread. None when there is nothing, or it is another campaign's turn."""
+        if not self._turn():
+            return None
+        asked = time.monotonic()
+        batch = delivery.claim(
+            self._engine,
+            self._campaign_id,
+            worker=self._worker.name,
+            journal=self._journal.name,
+            lease=self._worker.lease,
+        )
+        if batch is None:
+            self._drained = True
+            return None
+        mark_claim(self._worker.journals, batch.fence)
+        looked = time.monotonic()
+        standing = delivery.look_up(self._engine, batch, batch.deliveries)
+        hold = _Hold(
+            batch=batch,
+            lease_ends=asked + self._worker.lease.total_seconds(),
+            looked=looked,
+            recipients=dict(standing.recipients),
+            waiting=deque(batch.deliveries),
+        )
+        if not standing.may_send_campaign:
+            hold.waiting = deque(claimed for claimed in hold.waiting if claimed.purpose is not Purpose.CAMPAIGN)
+        self._holds[batch.fence] = hold  # from here on it is renewed
+        return hold
+
+    def _look_again(self, hold: _Hold) -> None:
+        looked = time.monotonic()
+        standing = delivery.look_up(self._engine, hold.batch, [*hold.out.values(), *hold.waiting])
+        hold.recipients.update(standing.recipients)
+        hold.looked = looked
+        if not standing.may_send_campaign:
+            self._halted = True
+
+    def _compose(self, hold: _Hold, claimed: Claimed) -> Outgoing | None:
+        recipient = hold.recipients[claimed.id]
+        hold.out[claimed.id] = claimed
+        self._hold_of[claimed.id] = hold
+        if isinstance(recipient, Reason):
+            self._end(hold, _not_sent(claimed.id, recipient))
+            return None
+        try:
+            return self._composer.compose(claimed, recipient)
+        except UnusableAddress:
+            # One address that no header can hold must not stop the campaign for everyone behind it.
+            self._end(hold, _not_sent(claimed.id, Reason.UNUSABLE))
+        except MailerError as problem:
+            # Anything else is wrong for all of them.
+            self.hold_reason = str(problem)
+            self._halted = True
+        return None
+
+    def _end(self, hold: _Hold, fate: Settlement) -> None:
+        hold.settlements.append(fate)
+        del hold.out[fate.delivery_id], self._hold_of[fate.delivery_id]
+        if hold.is_done:
+            self._write_later(hold, closing=True)
+        elif time.monotonic() - hold.settled > _SETTLE_SECONDS:
+            self._write_later(hold, closing=False)
+
+    def _write_later(self, hold: _Hold, *, closing: bool) -> None:
+        settlements, hold.settlements = hold.settlements, []
+        hold.settled = time.monotonic()
+        if closing:
+            del self._holds[hold.batch.fence]
+            self._writes.append(self._ledger.submit(delivery.close, self._engine, hold.batch, settlements))
+        else:
+            self._writes.append(self._ledger.submit(delivery.settle, self._engine, hold.batch, settlements))
+        while self._writes and self._writes[0].done():
+            self._lost |= not self._writes.popleft().result()  # a database that went away is found out here, too
+
+    def _renew_forever(self) -> None:
+        lease = self._worker.lease
+        while not self._closing.wait(lease.total_seconds() / 3):
+            for hold in list(self._holds.values()):
+                asked = time.monotonic()
+                try:
+                    if delivery.renew(self._engine, hold.batch, lease=lease):
+                        hold.lease_ends = asked + lease.total_seconds()
+                except ServiceUnavailable as problem:
+                    # Nothing is begun once the lease has run out; until then there may be another chance.
+                    log.warning("lease not renewed: %s", problem, extra={"claim": hold.batch.fence})
+
+
+def _not_sent(delivery_id: int, reason: Reason) -> Settlement:
+    """The fate of a delivery that ends without a transmission."""
+    failed = reason in (Reason.UNUSABLE, Reason.UNREADABLE)
+    state = DeliveryState.FAILED if failed else DeliveryState.SKIPPED
+    return Settlement(delivery_id, state, reason=reason, transmitted=False)

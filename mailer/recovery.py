@@ -1,0 +1,172 @@
+"""Clearing up after workers that are gone: their journals say what they began; where there is none, nobody knows."""
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, bindparam, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from mailer import campaigns, db, delivery, journal
+from mailer.db import session_scope
+from mailer.delivery import Reason, Settlement
+from mailer.journal import Answer, Left, Record
+from mailer.models import Base, Claim, Delivery, DeliveryState
+
+log = logging.getLogger(__name__)
+
+_LEDGER = Base.metadata.tables[Delivery.__tablename__]
+
+
+def hold_if_restored(engine: Engine, folder: Path) -> None:
+    """Hold what is under way or scheduled when the database is older than what this host remembers of it.
+
+    A backup that was restored owes again what has long been sent. Only a person can tell what should still go out.
+
+    :param folder: of this host's journals.
+    """
+    known = journal.highest_claim(folder)
+    with session_scope(engine) as session:
+        given = db.last_id_given(session, Claim.__tablename__)
+        if given >= known:
+            return
+        held = campaigns.pause_all(session, reason=_RESTORED)
+    journal.mark_claim(folder, given)
+    log.error(
+        "the database is older than this host remembers: campaigns held; see `mailer campaigns status`, then `resume`",
+        extra={"campaigns": held, "claims_known": known, "claims_in_database": given},
+    )
+
+
+_RESTORED = "the database was restored from a backup; what was sent since then would be sent again"
+
+
+def replay(engine: Engine, folder: Path) -> None:
+    """Settle what this host's dead workers left, each exactly as its journal has it. Living ones are left alone.
+
+    :param folder: of this host's journals.
+    """
+    for name in journal.names(folder):
+        with journal.taken_over(folder, name) as left:
+            if left is not None:
+                _replay(engine, name, left)
+
+
+def _replay(engine: Engine, name: str, left: Left) -> None:
+    with session_scope(engine) as session:
+        claims = session.scalars(select(Claim).where(Claim.journal == name).with_for_update()).all()
+        for claim in claims:
+            record = left.of(claim.id)
+            delivery.record(session, claim.id, [*_settlements(record)])
+            if record.complete:
+                delivery.let_go(session, claim.id, claim.campaign_id)
+            else:
+                _give_up(session, claim)
+            unknown = sum(answer is None for answer in record.begun.values())
+            log.warning(
+                "cleared up after a worker",
+                extra={"claim": claim.id, "campaign": claim.campaign_id, "worker": claim.worker, "unknown": unknown},
+            )
+        known = {claim.id for claim in claims}
+        for fence, record in left.records.items():
+            if fence not in known:
+                _correct(session, fence, record)
+
+
+def _settlements(record: Record) -> Iterable[Settlement]:
+    for delivery_id, answer in record.begun.items():
+        yield _settlement(delivery_id, answer)
+
+
+def _settlement(delivery_id: int, answer: Answer | None) -> Settlement:
+    if answer is None:
+        return Settlement(delivery_id, DeliveryState.UNKNOWN, reason=Reason.WORKER_LOST)
+    state = DeliveryState(answer.kind.value)
+    # The next retry is due at once: how long it should have waited was known to the dead worker only.
+    not_before = db.utcnow() if state is DeliveryState.DEFERRED else None
+    reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
+    return Settlement(delivery_id, state, reason=reason, smtp_code=answer.code or None, not_before=not_before)
+
+
+def _correct(session: Session, fence: int, record: Record) -> None:
+    """A journal that turns up after its claim was given up makes known what it can of that claim's unknown rows."""
+    answers = [
+        {"row": delivery_id, "held_by": fence, "new_state": DeliveryState(answer.kind.value), "new_code": answer.code}
+        for delivery_id, answer in record.begun.items()
+        if answer is not None and answer.kind.value in (DeliveryState.SENT, DeliveryState.FAILED)
+    ]
+    if answers:
+        session.connection().execute(_CORRECT, answers)
+
+
+_CORRECT = (
+    update(_LEDGER)
+    .where(
+        _LEDGER.c.id == bindparam("row"),
+        _LEDGER.c.fence == bindparam("held_by"),
+        _LEDGER.c.state == DeliveryState.UNKNOWN,
+        _LEDGER.c.reason == Reason.WORKER_LOST,
+    )
+    .values(state=bindparam("new_state"), smtp_code=bindparam("new_code"), reason=None)
+)
+
+
+def vouch(engine: Engine, folder: Path, *, interval: timedelta) -> int:
+    """Say of this host's claims that ran out while their worker still lives that it is stalled, not lost.
+
+    :param interval: until when at least the next such word comes.
+    :returns: how many claims are stalled.
+    """
+    with session_scope(engine) as session:
+        now = db.now(session)
+        mine = journal.names(folder)
+        stalled = session.scalars(
+            update(Claim)
+            .where(Claim.journal.in_(mine), Claim.expires_at <= now)
+            .values(stalled_until=now + 2 * interval)
+            .returning(Claim.id)
+        ).all()
+        for fence in stalled:
+            log.error("a worker is stalled: it lives, but holds a claim that ran out", extra={"claim": fence})
+        return len(stalled)
+
+
+def give_up_lost(engine: Engine, *, grace: timedelta) -> None:
+    """End the claims of hosts that are lost: what they had begun nobody knows.
+
+    :param grace: how long a claim's own host has, after the lease ran out, to clear up itself.
+    """
+    with session_scope(engine) as session:
+        now = db.now(session)
+        lost = session.scalars(
+            select(Claim)
+            .where(
+                Claim.expires_at <= now - grace,
+                or_(Claim.stalled_until.is_(None), Claim.stalled_until <= now),
+            )
+            .with_for_update(skip_locked=True)
+        ).all()
+        for claim in lost:
+            rows = _give_up(session, claim)
+            log.error(
+                "a worker's host is lost; see `mailer campaigns recipients SLUG --state unknown`, then `resend`",
+                extra={"claim": claim.id, "campaign": claim.campaign_id, "worker": claim.worker, "unknown": rows},
+            )
+
+
+def _give_up(session: Session, claim: Claim) -> int:
+    """Call unknown all that a claim still holds; returns how many rows."""
+    rows = session.scalars(
+        update(Delivery)
+        .where(*delivery.held_by(claim.id, claim.campaign_id))
+        .values(
+            state=DeliveryState.UNKNOWN,
+            reason=Reason.WORKER_LOST,
+            attempts=Delivery.attempts + 1,
+            settled_at=db.now(session),
+        )
+        .returning(Delivery.id)
+    ).all()
+    session.execute(delete(Claim).where(Claim.id == claim.id))
+    return len(rows)

@@ -1,0 +1,86 @@
+"""What a mail server's answer means: for the delivery, for the address, and for the campaign."""
+
+import random
+import re
+from collections import deque
+from datetime import datetime, timedelta
+
+from mailer.db import utcnow
+from mailer.delivery import Reason, Settlement
+from mailer.mail.types import Outcome, OutcomeKind, Stage
+from mailer.models import Campaign, DeliveryState
+
+#: waits after the first, second, … temporary refusal, in minutes; then the last one again until giving up
+_RETRY_MINUTES = (1, 5, 15, 30, 60)
+#: how long a campaign without an earlier deadline goes on trying
+GIVE_UP_AFTER = timedelta(days=2)
+
+#: enhanced status codes (RFC 3463) that say the address does not exist; at RCPT only, where they are about it
+_NO_SUCH_ADDRESS = re.compile(r"5\.1\.(?:1|2|6|10)(?!\d)")
+#: the server refuses us, not the address: policy, spam, authentication
+_POLICY = re.compile(r"5\.7\.\d")
+_POLICY_IN_A_ROW = 20
+_POLICY_WINDOW = 500
+_POLICY_SHARE = 0.05
+
+
+def give_up_at(campaign: Campaign) -> datetime:
+    """Until when a temporary refusal is tried again: two days, or the campaign's own deadline if that is earlier."""
+    end = (campaign.started_at or utcnow()) + GIVE_UP_AFTER
+    return min(end, campaign.deadline) if campaign.deadline else end
+
+
+def settlement(outcome: Outcome, *, attempts: int, now: datetime, give_up_at: datetime) -> Settlement:
+    """What an answer means in the ledger.
+
+    :param attempts: transmissions of this delivery begun before this one.
+    :param give_up_at: no retry is planned for later.
+    """
+    state = DeliveryState(outcome.kind.value)
+    reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
+    not_before = None
+    if state is DeliveryState.DEFERRED:
+        not_before = now + _back_off(attempts)
+        if not_before > give_up_at:
+            state, reason, not_before = DeliveryState.FAILED, Reason.GAVE_UP, None
+    return Settlement(
+        outcome.id,
+        state,
+        reason=reason,
+        smtp_code=outcome.code or None,
+        smtp_text=outcome.text or None,
+        not_before=not_before,
+        suppress=_address_does_not_exist(outcome),
+    )
+
+
+def _back_off(attempts: int) -> timedelta:
+    """How long to wait after a temporary refusal, spread by a fifth so that retries do not arrive together."""
+    minutes = _RETRY_MINUTES[min(attempts, len(_RETRY_MINUTES) - 1)]
+    return timedelta(minutes=minutes) * random.uniform(0.8, 1.2)  # noqa: S311  # spreading load is no secret
+
+
+def _address_does_not_exist(outcome: Outcome) -> bool:
+    is_refusal = outcome.kind is OutcomeKind.FAILED and outcome.stage is Stage.RCPT
+    return is_refusal and _NO_SUCH_ADDRESS.match(outcome.text) is not None
+
+
+class PolicyWatch:
+    """Notices when a server has begun to refuse us, before a whole campaign fails on it."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+        self._last: deque[bool] = deque(maxlen=_POLICY_WINDOW)
+
+    def note(self, outcome: Outcome) -> str | None:
+        """Look at one more answer.
+
+        :returns: why the campaign should be paused, or None.
+        """
+        refused = outcome.kind is OutcomeKind.FAILED and _POLICY.match(outcome.text) is not None
+        self._last.append(refused)
+        self._in_a_row = self._in_a_row + 1 if refused else 0
+        share = sum(self._last) / len(self._last) if len(self._last) == _POLICY_WINDOW else 0.0
+        if self._in_a_row < _POLICY_IN_A_ROW and share <= _POLICY_SHARE:
+            return None
+        return f"the mail server refuses our mail: {outcome.code} {outcome.text}" if refused else None

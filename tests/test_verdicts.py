@@ -1,0 +1,82 @@
+"""What a server's answer means for the delivery, the address and the campaign."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mailer.delivery import Reason
+from mailer.mail.types import Outcome, OutcomeKind, Stage
+from mailer.models import DeliveryState
+from mailer.verdicts import PolicyWatch, settlement
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(days=2)
+
+
+def outcome(kind: OutcomeKind, code: int = 0, text: str = "", stage: Stage = Stage.DOT) -> Outcome:
+    return Outcome(1, kind, code, text, stage)
+
+
+SENT = outcome(OutcomeKind.SENT, 250, "2.0.0 ok")
+POLICY = outcome(OutcomeKind.FAILED, 550, "5.7.1 looks like spam")
+
+
+@pytest.mark.parametrize(("attempts", "minutes"), [(0, 1), (1, 5), (2, 15), (3, 30), (4, 60), (40, 60)])
+def test_each_refusal_for_now_is_waited_out_longer(attempts: int, minutes: int) -> None:
+    refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted", Stage.RCPT)
+    found = settlement(refusal, attempts=attempts, now=NOW, give_up_at=LATER)
+    assert found.state is DeliveryState.DEFERRED
+    assert found.not_before is not None
+    assert timedelta(minutes=minutes * 0.8) <= found.not_before - NOW <= timedelta(minutes=minutes * 1.2)
+
+
+def test_no_retry_is_planned_after_the_deadline() -> None:
+    refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted")
+    found = settlement(refusal, attempts=2, now=NOW, give_up_at=NOW + timedelta(minutes=5))
+    assert (found.state, found.reason, found.not_before) == (DeliveryState.FAILED, Reason.GAVE_UP, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "stage", "suppresses"),
+    [
+        ("5.1.1 no such user", Stage.RCPT, True),
+        ("5.1.2 no such domain", Stage.RCPT, True),
+        ("5.1.6 moved", Stage.RCPT, True),
+        ("5.1.10 null MX", Stage.RCPT, True),
+        ("5.1.1 no such user", Stage.DOT, False),  # could be about anyone
+        ("5.1.8 bad sender", Stage.RCPT, False),
+        ("5.1.11 something new", Stage.RCPT, False),
+        ("5.2.2 mailbox full", Stage.RCPT, False),
+        ("5.7.1 not you", Stage.RCPT, False),
+        ("no code at all", Stage.RCPT, False),
+    ],
+)
+def test_only_an_address_that_does_not_exist_is_suppressed(text: str, stage: Stage, suppresses: bool) -> None:
+    refusal = outcome(OutcomeKind.FAILED, 550, text, stage)
+    assert settlement(refusal, attempts=0, now=NOW, give_up_at=LATER).suppress is suppresses
+
+
+def test_twenty_policy_refusals_in_a_row_pause_the_campaign() -> None:
+    watch = PolicyWatch()
+    assert [watch.note(POLICY) for _ in range(19)] == [None] * 19
+    assert watch.note(SENT) is None
+    assert [watch.note(POLICY) for _ in range(19)] == [None] * 19
+    assert watch.note(POLICY) == "the mail server refuses our mail: 550 5.7.1 looks like spam"
+
+
+def test_more_than_one_policy_refusal_in_twenty_pauses_the_campaign() -> None:
+    watch = PolicyWatch()
+    answers = [POLICY if number % 18 == 0 else SENT for number in range(600)]
+    assert any(watch.note(answer) for answer in answers)
+
+
+def test_fewer_do_not() -> None:
+    watch = PolicyWatch()
+    answers = [POLICY if number % 25 == 0 else SENT for number in range(2000)]
+    assert not any(watch.note(answer) for answer in answers)
+
+
+def test_refusals_of_addresses_are_no_policy() -> None:
+    watch = PolicyWatch()
+    gone = outcome(OutcomeKind.FAILED, 550, "5.1.1 no such user", Stage.RCPT)
+    assert not any(watch.note(gone) for _ in range(600))
