@@ -11,8 +11,8 @@ Every message that leaves goes through here: plan → claim → settle. The rule
 Functions that take an engine commit for themselves; those that take a session leave that to the caller.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -32,13 +32,12 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    type_coerce,
     update,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from mailer import addresses, campaigns, db, subscribers, suppression
-from mailer.crypto import Keyring, UnreadableSecret, keyring_of
+from mailer import campaigns, db, subscribers, suppression
 from mailer.db import session_scope
 from mailer.models import (
     Base,
@@ -50,7 +49,6 @@ from mailer.models import (
     Purpose,
     Subscriber,
     Subscription,
-    Suppression,
     SuppressionReason,
 )
 from mailer.segments import audience
@@ -100,23 +98,6 @@ class Batch:
     campaign_id: int
     list_id: int
     deliveries: tuple[Claimed, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Whom a claimed delivery goes to, as of the last look."""
-
-    email: str
-    name: str | None
-    subscription_id: int | None  # none for a test mail
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a worker must know right before it sends: whether it still may, and to whom."""
-
-    may_send_campaign: bool
-    recipients: Mapping[int, Recipient | Reason]  # delivery id → who, or why not
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,144 +168,56 @@ def claim(
     :returns: None when nothing of the campaign is due, or it is not under way.
     """
     with session_scope(engine) as session:
-        campaign = session.get_one(Campaign, campaign_id)
         now = db.now(session)
-        held = Claim(campaign_id=campaign_id, worker=worker, journal=journal, expires_at=now + lease)
-        session.add(held)
-        session.flush()
+        list_id, status = session.execute(_CAMPAIGN, {"campaign": campaign_id}).one()
+        held = {"campaign_id": campaign_id, "worker": worker, "journal": journal, "expires_at": now + lease}
+        fence = session.execute(_NEW_CLAIM, held).scalar_one()
         claimed: list[Claimed] = []
-        for purpose, state in _kinds_due(campaign):
-            if len(claimed) == limit:
-                break
-            claimed += _take(session, held, purpose, state, now=now, limit=limit - len(claimed))
+        statements = _TAKE_ALL if status is CampaignStatus.SENDING else (_TAKE_SYSTEM_MAIL,)
+        for statement in statements:
+            if len(claimed) < limit:
+                values = {"campaign": campaign_id, "taken_by": fence, "now": now, "most": limit - len(claimed)}
+                taken = session.execute(statement, values)
+                claimed += sorted((Claimed(*row) for row in taken), key=lambda delivery: delivery.id)
         if not claimed:
             session.rollback()
             return None
-        claimed.sort(key=lambda delivery: (delivery.purpose is Purpose.CAMPAIGN, delivery.id))
-        return Batch(fence=held.id, campaign_id=campaign_id, list_id=campaign.list_id, deliveries=tuple(claimed))
+        return Batch(fence=fence, campaign_id=campaign_id, list_id=list_id, deliveries=tuple(claimed))
 
 
-def _kinds_due(campaign: Campaign) -> list[tuple[Purpose, DeliveryState]]:
-    """What to claim of a campaign, in order: system mail first, then new mail, then what was refused before."""
-    purposes = [*_BEFORE_CAMPAIGNS, *([Purpose.CAMPAIGN] if campaign.status is CampaignStatus.SENDING else [])]
-    return [(purpose, state) for purpose in purposes for state in _WAITING]
+# Statements of the hot path are built once, of Core tables: building them anew took longer than running them (measured
+# at 120 rows a claim: 116 µs a message for claim, look-up and settling, of which 60 building).
+_LEDGER = Base.metadata.tables[Delivery.__tablename__]
+_CLAIMS = Base.metadata.tables[Claim.__tablename__]
+_CAMPAIGN = select(Campaign.list_id, Campaign.status).where(Campaign.id == bindparam("campaign"))
+_NEW_CLAIM = insert(_CLAIMS).returning(_CLAIMS.c.id)
 
 
-def _take(
-    session: Session, held: Claim, purpose: Purpose, state: DeliveryState, *, now: datetime, limit: int
-) -> list[Claimed]:
-    """Put deliveries of one kind under a claim: one range of the index ix_work, in the order of its ids."""
-    due = select(Delivery.id).where(
-        Delivery.campaign_id == held.campaign_id, Delivery.purpose == purpose, Delivery.state == state
+def _take(*which: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    """The statement that puts due deliveries under a claim: ranges of the index ix_work, in the order of its ids."""
+    due = (
+        select(_LEDGER.c.id)
+        .where(_LEDGER.c.campaign_id == bindparam("campaign"), *which)
+        .order_by(_LEDGER.c.id)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+        .cte("due")  # PostgreSQL may run a plain subquery with a limit more than once, and so take too many
     )
-    if state is DeliveryState.DEFERRED:
-        due = due.where(Delivery.not_before <= now)
-    due = due.order_by(Delivery.id).limit(limit).with_for_update(skip_locked=True)
-    rows = session.execute(
-        update(Delivery)
-        .where(Delivery.id.in_(due.scalar_subquery()))
-        .values(state=DeliveryState.SENDING, fence=held.id)
-        .returning(
-            Delivery.id,
-            Delivery.purpose,
-            Delivery.subscriber_id,
-            Delivery.address,
-            Delivery.language,
-            Delivery.country,
-            Delivery.union_id,
-            Delivery.attempts,
-        ),
-        execution_options={"synchronize_session": False},
+    return (
+        update(_LEDGER)
+        .where(_LEDGER.c.id.in_(select(due.c.id)))
+        .values(state=DeliveryState.SENDING, fence=bindparam("taken_by"))
+        .returning(*(_LEDGER.c[field.name] for field in fields(Claimed)))
     )
-    return [Claimed(**row._mapping) for row in rows]
 
 
-def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Standing:
-    """See who of a claim's people may still be mailed, and whether its campaign is still under way.
-
-    Called for a few at a time right before they are sent, so that who leaves gets nothing more.
-    """
-    with session_scope(engine, read_only=True) as session:
-        status = session.scalar(select(Campaign.status).where(Campaign.id == batch.campaign_id))
-        found: dict[int, Recipient | Reason] = {}
-        found |= _subscribers(session, batch, [d for d in deliveries if d.subscriber_id is not None])
-        found |= _addressees(session, [d for d in deliveries if d.subscriber_id is None])
-        return Standing(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
-
-
-def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) -> dict[int, Recipient | Reason]:
-    if not deliveries:
-        return {}
-    rows = session.execute(
-        select(
-            Subscriber.id,
-            type_coerce(Subscriber.email, LargeBinary),
-            type_coerce(Subscriber.name, LargeBinary),
-            Subscription.id,
-            Subscription.mailable,
-            Suppression.reason,
-        )
-        .outerjoin(
-            Subscription,
-            (Subscription.subscriber_id == Subscriber.id) & (Subscription.list_id == batch.list_id),
-        )
-        .outerjoin(Suppression, Suppression.email_index == Subscriber.email_index)
-        .where(Subscriber.id.in_([d.subscriber_id for d in deliveries]))
-    )
-    keyring = keyring_of(session)
-    people: dict[int | None, Any] = {row[0]: row for row in rows}
-    found: dict[int, Recipient | Reason] = {}
-    for delivery in deliveries:
-        person = people.get(delivery.subscriber_id)
-        if person is None:
-            found[delivery.id] = Reason.ERASED
-            continue
-        _, email, name, subscription_id, mailable, suppressed = person
-        if _is_barred(delivery.purpose, suppressed):
-            found[delivery.id] = Reason.SUPPRESSED
-        elif delivery.purpose is Purpose.CAMPAIGN and not mailable:
-            found[delivery.id] = Reason.LEFT
-        else:
-            found[delivery.id] = _readable(keyring, email, name, subscription_id)
-    if found and all(recipient is Reason.UNREADABLE for recipient in found.values()):
-        # Not damaged rows but a missing key: failing everyone for it would be worse than waiting for somebody.
-        keyring.decrypt(bytes(next(iter(people.values()))[1]), "subscribers.email")
-    return found
-
-
-def _readable(keyring: Keyring, email: bytes, name: bytes | None, subscription_id: int | None) -> Recipient | Reason:
-    """Decrypt a recipient; one damaged row must not stop the campaign for everyone behind it."""
-    try:
-        return Recipient(
-            email=keyring.decrypt(bytes(email), "subscribers.email"),
-            name=keyring.decrypt(bytes(name), "subscribers.name") if name is not None else None,
-            subscription_id=subscription_id,
-        )
-    except UnreadableSecret:
-        return Reason.UNREADABLE
-
-
-def _addressees(session: Session, deliveries: Sequence[Claimed]) -> dict[int, Recipient | Reason]:
-    """Deliveries that name an address of their own. One that names neither belonged to an erased person."""
-    keyring = keyring_of(session)
-    found: dict[int, Recipient | Reason] = {}
-    for delivery in deliveries:
-        if delivery.address is None:
-            found[delivery.id] = Reason.ERASED
-            continue
-        suppression = session.get(Suppression, keyring.blind_index(addresses.parse(delivery.address).folded))
-        if _is_barred(delivery.purpose, suppression.reason if suppression else None):
-            found[delivery.id] = Reason.SUPPRESSED
-        else:
-            found[delivery.id] = Recipient(email=delivery.address, name=None, subscription_id=None)
-    return found
-
-
-def _is_barred(purpose: Purpose, suppressed: SuppressionReason | None) -> bool:
-    """Who left every list may still get the one mail they ask for: the goodbye, or a new confirmation."""
-    if suppressed is None:
-        return False
-    return suppressed is not SuppressionReason.LEFT or purpose is Purpose.CAMPAIGN
+_IS_NEW = _LEDGER.c.state == DeliveryState.PENDING
+_IS_DEFERRED = (_LEDGER.c.state == DeliveryState.DEFERRED) & (_LEDGER.c.not_before <= bindparam("now"))
+#: one person is waiting for each of these, so they go first
+_TAKE_SYSTEM_MAIL = _take(_LEDGER.c.purpose.in_([Purpose.NOTICE, Purpose.TEST]), or_(_IS_NEW, _IS_DEFERRED))
+_TAKE_NEW = _take(_LEDGER.c.purpose == Purpose.CAMPAIGN, _IS_NEW)
+_TAKE_DEFERRED = _take(_LEDGER.c.purpose == Purpose.CAMPAIGN, _IS_DEFERRED)
+_TAKE_ALL = (_TAKE_SYSTEM_MAIL, _TAKE_NEW, _TAKE_DEFERRED)
 
 
 def settle(engine: Engine, batch: Batch, settlements: Sequence[Settlement]) -> bool:
@@ -339,13 +232,16 @@ def settle(engine: Engine, batch: Batch, settlements: Sequence[Settlement]) -> b
         return session.scalar(select(Claim.id).where(Claim.id == batch.fence)) is not None
 
 
-def close(engine: Engine, batch: Batch, settlements: Sequence[Settlement] = ()) -> bool:
+def close(engine: Engine, batch: Batch, settlements: Sequence[Settlement] = (), *, complete: bool = False) -> bool:
     """Settle what is known and let go of a claim: what it still holds was never begun and waits again.
 
+    :param complete: that all it holds has been settled now, for good, so that nothing is left to let go of.
     :returns: False when the claim had been given up before, so that nothing was settled.
     """
     with session_scope(engine) as session:
         record(session, batch.fence, settlements)
+        if complete:
+            return _end_claim(session, batch.fence)
         return let_go(session, batch.fence, batch.campaign_id)
 
 
@@ -374,7 +270,6 @@ def record(session: Session, fence: int, settlements: Sequence[Settlement]) -> N
         _suppress_addresses_of(session, gone)
 
 
-_LEDGER = Base.metadata.tables[Delivery.__tablename__]
 _SETTLE = (
     update(_LEDGER)
     .where(_LEDGER.c.id == bindparam("row"), _LEDGER.c.fence == bindparam("held_by"), _LEDGER.c.state == "sending")
@@ -427,7 +322,14 @@ def let_go(session: Session, fence: int, campaign_id: int) -> bool:
         update(Delivery).where(*held, Delivery.not_before.is_not(None)).values(state=DeliveryState.DEFERRED)
     )
     session.execute(update(Delivery).where(*held).values(state=DeliveryState.PENDING))
-    return session.scalar(delete(Claim).where(Claim.id == fence).returning(Claim.id)) is not None
+    return _end_claim(session, fence)
+
+
+def _end_claim(session: Session, fence: int) -> bool:
+    return session.execute(_END_CLAIM, {"claim": fence}).first() is not None
+
+
+_END_CLAIM = delete(_CLAIMS).where(_CLAIMS.c.id == bindparam("claim")).returning(_CLAIMS.c.id)
 
 
 def held_by(fence: int, campaign_id: int) -> tuple[ColumnElement[bool], ...]:

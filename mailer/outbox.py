@@ -11,19 +11,21 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 
 from sqlalchemy import Engine
 
-from mailer import delivery
+from mailer import delivery, recipients
 from mailer.composing import Composer
 from mailer.db import utcnow
-from mailer.delivery import Batch, Claimed, Reason, Recipient, Settlement
+from mailer.delivery import Batch, Claimed, Reason, Settlement
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.journal import Journal, JournalUnwritable, mark_claim
 from mailer.mail.headers import UnusableAddress
 from mailer.mail.types import Outcome, Outgoing
 from mailer.models import Campaign, DeliveryState, Purpose
+from mailer.recipients import Recipient
 from mailer.verdicts import PolicyWatch, give_up_at, settlement
 from mailer.worker import Worker
 
@@ -50,8 +52,17 @@ class _Hold:
     settled: float = field(default_factory=time.monotonic)
     settlements: list[Settlement] = field(default_factory=list)
 
+    fates: int = 0  # deliveries that have one
+    final: bool = True  # whether each of those is for good
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that the claim holds has its fate for good."""
+        return self.final and self.fates == len(self.batch.deliveries)
+
     @property
     def is_done(self) -> bool:
+        """Whether nothing of it will go out any more."""
         return not self.waiting and not self.out
 
 
@@ -212,7 +223,7 @@ class Outbox:
             return None
         mark_claim(self._worker.journals, batch.fence)
         looked = time.monotonic()
-        standing = delivery.look_up(self._engine, batch, batch.deliveries)
+        standing = recipients.look_up(self._engine, batch, batch.deliveries)
         hold = _Hold(
             batch=batch,
             lease_ends=asked + self._worker.lease.total_seconds(),
@@ -227,7 +238,7 @@ class Outbox:
 
     def _look_again(self, hold: _Hold) -> None:
         looked = time.monotonic()
-        standing = delivery.look_up(self._engine, hold.batch, [*hold.out.values(), *hold.waiting])
+        standing = recipients.look_up(self._engine, hold.batch, [*hold.out.values(), *hold.waiting])
         hold.recipients.update(standing.recipients)
         hold.looked = looked
         if not standing.may_send_campaign:
@@ -253,6 +264,9 @@ class Outbox:
 
     def _end(self, hold: _Hold, fate: Settlement) -> None:
         hold.settlements.append(fate)
+        hold.fates += 1
+        # What was refused for now must be let go of where the campaign was cancelled meanwhile.
+        hold.final &= fate.state is not DeliveryState.DEFERRED
         del hold.out[fate.delivery_id], self._hold_of[fate.delivery_id]
         if hold.is_done:
             self._write_later(hold, closing=True)
@@ -264,7 +278,8 @@ class Outbox:
         hold.settled = time.monotonic()
         if closing:
             del self._holds[hold.batch.fence]
-            self._writes.append(self._ledger.submit(delivery.close, self._engine, hold.batch, settlements))
+            close = partial(delivery.close, complete=hold.is_complete)
+            self._writes.append(self._ledger.submit(close, self._engine, hold.batch, settlements))
         else:
             self._writes.append(self._ledger.submit(delivery.settle, self._engine, hold.batch, settlements))
         while self._writes and self._writes[0].done():

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from mailer import campaigns, countries, delivery, editions, languages, segments, unions
 from mailer.campaigns import Targets
 from mailer.composing import Composer
-from mailer.delivery import Claimed, Recipient
+from mailer.delivery import Claimed
 from mailer.errors import MailerError
 from mailer.identity import Sender
 from mailer.models import Campaign, Delivery, Purpose
+from mailer.recipients import Recipient
 
 _SAMPLE_RECIPIENT = Recipient(email="alex.reader@example.org", name="Alex Reader", subscription_id=None)
 

@@ -1,20 +1,19 @@
 """Signed links: a number and a purpose, no address, nothing to look up.
 
-A token is 32 letters and digits, lower-case base32, so that it survives a mail server that folds the case of a
-local part, where `{token}` of the unsubscribe address stands.
+A token is 40 hexadecimal digits, so that it survives a mail server that folds the case of a local part, where
+`{token}` of the unsubscribe address stands. (Base32 would be 8 characters shorter and take ten times as long.)
 """
 
-import base64
-import binascii
 import enum
 import hmac
+import re
 
 from mailer.crypto import Keyring
 from mailer.errors import MailerError
 
 _ID_BYTES = 6
-_MAC_BYTES = 14  # 112 bits: with 6 bytes of id, 20 bytes are 32 characters of base32 without padding
-_TOKEN_CHARACTERS = 32
+_MAC_BYTES = 14
+_FORM = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
 
 
 class ForgedToken(MailerError):
@@ -31,7 +30,7 @@ class Link(enum.StrEnum):
 def sign(keyring: Keyring, link: Link, number: int) -> str:
     """Make the token for a purpose and a row id, under the newest link key (HMAC-SHA-256, cut to 112 bits)."""
     payload = number.to_bytes(_ID_BYTES, "big")
-    return base64.b32encode(payload + _mac(keyring.link_keys[0].secret, link, payload)).decode().lower()
+    return (payload + _mac(keyring.link_keys[0].secret, link, payload)).hex()
 
 
 def verify(keyring: Keyring, link: Link, token: str) -> int:
@@ -39,12 +38,9 @@ def verify(keyring: Keyring, link: Link, token: str) -> int:
 
     :raises ForgedToken: it was changed, cut, made for something else, or signed by nobody we know.
     """
-    if len(token) != _TOKEN_CHARACTERS or not token.isascii():
+    if not _FORM.fullmatch(token):
         raise ForgedToken
-    try:
-        raw = base64.b32decode(token.upper())
-    except binascii.Error:
-        raise ForgedToken from None
+    raw = bytes.fromhex(token)
     payload, mac = raw[:_ID_BYTES], raw[_ID_BYTES:]
     if not any(hmac.compare_digest(mac, _mac(key.secret, link, payload)) for key in keyring.link_keys):
         raise ForgedToken

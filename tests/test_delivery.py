@@ -9,9 +9,9 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, recovery, subscribers, suppression
+from mailer import campaigns, delivery, recipients, recovery, subscribers, suppression
 from mailer.db import session_scope, utcnow
-from mailer.delivery import Batch, Reason, Recipient, Settlement
+from mailer.delivery import Batch, Reason, Settlement
 from mailer.models import (
     Campaign,
     CampaignStatus,
@@ -24,6 +24,7 @@ from mailer.models import (
     SubscriptionStatus,
     SuppressionReason,
 )
+from mailer.recipients import Recipient
 from tests.factories import make_campaign, make_list, make_subscriber
 
 LEASE = timedelta(seconds=30)
@@ -146,7 +147,7 @@ def test_a_test_mail_goes_first_and_whatever_the_status(engine: Engine, planned:
         )
     batch = claim(engine, campaign_id)
     assert [claimed.purpose for claimed in batch.deliveries] == [Purpose.TEST]
-    standing = delivery.look_up(engine, batch, batch.deliveries)
+    standing = recipients.look_up(engine, batch, batch.deliveries)
     assert standing.recipients[batch.deliveries[0].id] == Recipient("organiser@example.org", None, None)
 
 
@@ -180,17 +181,17 @@ def test_who_left_after_planning_is_found_out_before_sending(engine: Engine, pla
         suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
         subscribers.refresh(session, [person.id])
         subscribers.erase(session, session.get_one(Subscriber, erased.subscriber_id).email)
-    found = delivery.look_up(engine, batch, batch.deliveries).recipients
+    found = recipients.look_up(engine, batch, batch.deliveries).recipients
     assert isinstance(found[stays.id], Recipient)
     assert [found[one.id] for one in (left, suppressed, erased)] == [Reason.LEFT, Reason.SUPPRESSED, Reason.ERASED]
 
 
 def test_a_pause_is_seen_before_the_next_message(engine: Engine, planned: Callable[[int], int]) -> None:
     batch = claim(engine, planned(1))
-    assert delivery.look_up(engine, batch, batch.deliveries).may_send_campaign
+    assert recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
     with session_scope(engine) as session:
         campaigns.move(session, session.get_one(Campaign, batch.campaign_id), "paused")
-    assert not delivery.look_up(engine, batch, batch.deliveries).may_send_campaign
+    assert not recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
 
 
 # --- settling and letting go ----------------------------------------------------------------------------------------
