@@ -27,6 +27,8 @@ from workers.runtime import Stop, open_runtime
 log = logging.getLogger(__name__)
 
 _RESTART_SECONDS = 1.0
+#: for the job at work to finish what it began; a server that stalls at the dot may take longer
+_STOP_SECONDS = 20
 
 
 class QueueWorker(Worker):
@@ -84,7 +86,11 @@ def _supervise(settings: Settings) -> None:
                 next_sweep = time.monotonic() + interval
             time.sleep(0.1)
     child.terminate()
-    child.join()
+    child.join(_STOP_SECONDS)
+    if child.is_alive():
+        log.error("the queue process does not end; killing it, its journal says what it had begun")
+        child.kill()
+        child.join()
 
 
 def _start_queue_process(redis_url: str) -> multiprocessing.context.ForkProcess:
@@ -94,8 +100,11 @@ def _start_queue_process(redis_url: str) -> multiprocessing.context.ForkProcess:
 
 
 def _run_queue(redis_url: str, supervisor: int) -> None:
-    # Ctrl-C reaches every process of the terminal; the supervisor passes it on, once.
+    # Ctrl-C reaches every process of the terminal; the supervisor passes it on, once. Until RQ listens for a wish to
+    # stop, one just ends this process: the handlers that came with the fork are the supervisor's.
     os.setsid()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wish, signal.SIG_DFL)
     _end_with(supervisor)
     while True:
         try:

@@ -1,6 +1,7 @@
 """RQ jobs. They carry ids only, and may be lost or doubled without harm."""
 
 import logging
+import time
 
 from mailer import delivery, sending
 from mailer.db import session_scope
@@ -10,18 +11,28 @@ from workers.runtime import Runtime, Stop, open_runtime
 
 log = logging.getLogger(__name__)
 
+_RETRY_SECONDS = 5.0
+
 
 def drain(campaign_id: int) -> None:
     """Send what a campaign owes, for a minute at most, then ring again for what is left."""
-    with open_runtime(Stop().listen()) as runtime:
+    stop = Stop().listen()
+    with open_runtime(stop) as runtime:
         _call_help(runtime, campaign_id)
         try:
             more = sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
         except ServiceUnavailable as problem:
             log.warning("%s", problem, extra={"campaign": campaign_id})
+            _wait(_RETRY_SECONDS, stop)  # a ring may wait already, and would only find the same
             return  # the sweeper rings again
         if more:
             _try_ring(runtime, campaign_id)
+
+
+def _wait(seconds: float, stop: Stop) -> None:
+    end = time.monotonic() + seconds
+    while not stop() and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def _call_help(runtime: Runtime, campaign_id: int) -> None:

@@ -1,75 +1,130 @@
-"""The rate limit that all workers share: a token bucket in Redis, or each its share when Redis is away."""
+"""The rate limit that all workers share: a token bucket in Redis, or each its share when Redis is away.
+
+No second sees more than the limit, whatever becomes of Redis, because nobody begins on one of the two while somebody
+may still be on the other: who loses Redis waits until the rest must have noticed, and a bucket that is new, or that
+somebody comes back to, gives nothing for as long.
+"""
 
 import logging
 import time
 from collections.abc import Callable
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from mailer.errors import ServiceUnavailable
 
 log = logging.getLogger(__name__)
 
 _KEY = "tocsin:rate"
-#: Takes up to ARGV[3] tokens from a bucket that fills at ARGV[1] a second and holds ARGV[2]. By Redis's own clock, so
-#: that workers on many hosts agree. Returns how many it gave, and milliseconds until there is one.
+#: Takes up to ARGV[3] tokens from a bucket that fills at ARGV[1] a second and holds ARGV[2]. A new one starts to fill
+#: after ARGV[4] seconds, and so does one that a worker comes back to (ARGV[5] is 1). By Redis's own clock, so that
+#: workers on many hosts agree. Returns how many it gave, and milliseconds until there is one.
 _TAKE = """
-local rate, size, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local rate, size, wanted, quiet = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')
-local tokens = math.min(size, (tonumber(kept[1]) or 1) + math.max(0, now - (tonumber(kept[2]) or now)) * rate)
+local tokens, at = tonumber(kept[1]), tonumber(kept[2])
+if not at or at > now + quiet or ARGV[5] == '1' then
+    tokens, at = 0, now + quiet
+elseif now > at then
+    tokens, at = math.min(size, tokens + (now - at) * rate), now
+end
 local given = math.min(wanted, math.floor(tokens))
-redis.call('HSET', KEYS[1], 'tokens', tokens - given, 'at', now)
-redis.call('EXPIRE', KEYS[1], 60)
+redis.call('HSET', KEYS[1], 'tokens', tokens - given, 'at', at)
 local wait = 0
-if given == 0 then wait = math.ceil((1 - tokens) / rate * 1000) end
+if given == 0 then wait = math.ceil((at - now + (1 - tokens) / rate) * 1000) end
 return {given, wait}
 """
-_SHARE_SECONDS = 1.0
+#: seconds for which the bucket keeps what was not fetched: a worker may ask so late and lose nothing
+_BUCKET_SECONDS = 0.04
+#: seconds' worth of tokens that are fetched at once, and for which they are good
+_CHUNK_SECONDS = 0.01
+#: seconds between two attempts to reach a Redis that is away, and that one attempt may take
+_TRY_SECONDS = 1.0
+_ANSWER_SECONDS = 0.5
+#: by then every worker has noticed that Redis went or came back, and has counted who else is sending
+_QUIET_SECONDS = 2.0
 
 
 class Pace:
     """Says how long to wait before the next message."""
 
-    def __init__(self, redis: Redis, rate: float, workers_sending: Callable[[], int]) -> None:
-        """:param rate: messages a second, all workers together.
+    def __init__(self, redis_url: str, rate: float, workers_sending: Callable[[], int]) -> None:
+        """Nothing is connected yet.
+
+        :param rate: messages a second, all workers together.
         :param workers_sending: how many hold a claim now, from the database.
         """
-        self._take = redis.register_script(_TAKE)
-        self._rate = rate
-        self._workers_sending = workers_sending
-        # What is fetched at once may go out at once: a tenth of a second's worth, so that any second keeps the limit.
-        self._chunk = max(1, int(rate / 10))
+        # A client of its own, since the usual one sleeps for seconds between its retries: the wire waits for this one.
+        self._redis = Redis.from_url(
+            redis_url,
+            socket_timeout=_ANSWER_SECONDS,
+            socket_connect_timeout=_ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._take = self._redis.register_script(_TAKE)
+        # What may be saved up comes on top of what a second brings in, so it brings in that much less.
+        self._rate = rate / (1 + _BUCKET_SECONDS + _CHUNK_SECONDS)
+        self._size = 1 + self._rate * _BUCKET_SECONDS
+        self._chunk = max(1, int(self._rate * _CHUNK_SECONDS))
         self._tokens = 0
-        self._next = 0.0  # when the next message may go, without Redis
-        self._share = 0.0
+        self._tokens_until = 0.0  # monotonic seconds, as all that follow
+        self._ask_redis_at = 0.0
+        self._workers_sending = workers_sending
+        self._alone = False
+        self._on_share = False  # something was sent without Redis
+        self._share = 0.0  # messages a second; 0 when it was never counted
         self._share_until = 0.0
-        self._alone_since: float | None = None
+        self._next = 0.0  # when the next message may go, without Redis
 
     def __call__(self) -> float:
         """Take one message's allowance and return 0, or return the seconds to wait for one."""
-        if self._tokens > 0:
+        now = time.monotonic()
+        if self._tokens and now < self._tokens_until:
             self._tokens -= 1
             return 0.0
+        if now < self._ask_redis_at:
+            return self._without_redis(now)
+        terms = [self._rate, self._size, self._chunk, _QUIET_SECONDS, int(self._on_share)]
         try:
-            given, wait = self._take(keys=[_KEY], args=[self._rate, self._chunk, self._chunk])
+            given, wait = self._take(keys=[_KEY], args=terms)
         except RedisError:
-            return self._without_redis()
-        self._alone_since = None
-        self._tokens = int(given) - 1 if given else 0
-        return 0.0 if given else max(int(wait), 1) / 1000
-
-    def _without_redis(self) -> float:
-        """Never more than an equal share, counted anew every second; and nothing until the others have counted too."""
-        now = time.monotonic()
-        if self._alone_since is None:
-            log.warning("Redis is away: each worker keeps to its share of the rate")
-            self._alone_since = now
-            self._next = now + 2 * _SHARE_SECONDS
-        if now >= self._share_until:
-            self._share = self._rate / max(self._workers_sending(), 1)
-            self._share_until = now + _SHARE_SECONDS
-        if now < self._next:
-            return self._next - now
-        self._next = max(self._next + 1 / self._share, now)
+            now = time.monotonic()
+            self._ask_redis_at = now + _TRY_SECONDS
+            return self._without_redis(now)
+        self._alone = self._on_share = False
+        if not given:
+            return float(wait) / 1000
+        self._tokens = int(given) - 1
+        self._tokens_until = now + _CHUNK_SECONDS
         return 0.0
+
+    def close(self) -> None:
+        """Hang up."""
+        self._redis.close()
+
+    def _without_redis(self, now: float) -> float:
+        """An equal share, counted anew every second; and nothing until the others have counted too."""
+        if not self._alone:
+            log.warning("Redis is away: start it again; until then each worker keeps to its share of the rate")
+            self._alone = True
+            self._next = now + _QUIET_SECONDS
+        if now >= self._share_until:
+            self._count_share()
+            self._share_until = now + _TRY_SECONDS
+        if now < self._next or not self._share:
+            return max(self._next - now, 0.01)
+        self._next = max(self._next, now - _BUCKET_SECONDS) + 1 / self._share
+        self._on_share = True
+        return 0.0
+
+    def _count_share(self) -> None:
+        """Without the database the share stays as it was: nobody can claim, so nobody has joined."""
+        try:
+            self._share = self._rate / max(self._workers_sending(), 1)
+        except ServiceUnavailable as problem:
+            log.warning("%s The share of the rate stays as it was.", problem)

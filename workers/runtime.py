@@ -64,18 +64,21 @@ def open_runtime(stop: Stop) -> Iterator[Runtime]:
     engine = open_engine(settings.database_url, settings.keyring)
     redis = connect(settings.redis_url)
     wire = Pipeline(settings.smtp, connections=settings.smtp_connections)
+    pace = Pace(settings.redis_url, settings.smtp_rate, partial(_sending, engine)) if settings.smtp_rate else None
     worker = Worker(
         name=f"{socket.gethostname()}:{os.getpid()}",
         lease=timedelta(seconds=settings.lease_seconds),
         journals=settings.data_dir / _JOURNALS,
         sender=settings.mail_sender,
         stopping=stop,
-        **({"pace": Pace(redis, settings.smtp_rate, partial(_sending, engine))} if settings.smtp_rate else {}),
+        **({"pace": pace} if pace else {}),
     )
     try:
         yield Runtime(settings, engine, redis, wire, worker)
     finally:
         wire.close()
+        if pace:
+            pace.close()
         redis.close()
         engine.dispose()
 
