@@ -2,11 +2,11 @@
 
 import sys
 
-from mailer.app import create_app
-from mailer.errors import ConfigurationError
+from mailer.app import serve
+from mailer.errors import ConfigurationError, MailerError
 from mailer.settings import load_settings
 
 try:
-    app = create_app(load_settings())
-except ConfigurationError as error:
+    app = serve(load_settings())
+except (ConfigurationError, MailerError) as error:
     sys.exit(f"mailer: {error}")

@@ -60,3 +60,12 @@ def _plain_domain(domain: str) -> str | None:
     except EmailNotValidError:
         return None
     return checked.domain if checked.domain == checked.ascii_domain else None
+
+
+def redact(text: str) -> str:
+    """Replace what looks like an e-mail address."""
+    return _LOOKS_LIKE_ONE.sub("[address]", text)
+
+
+#: Not what an address may be but what could be one. It also takes the password out of `scheme://user:password@host`.
+_LOOKS_LIKE_ONE = re.compile(r"""(?:"[^"\n]*"|[^\s@"<>(),;=\[\]]+)@[^\s@"'<>(),;:=\[\]]+""")

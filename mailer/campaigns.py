@@ -22,8 +22,7 @@ class WrongStatus(MailerError):
 
 
 class TooLate(MailerError):
-    """Campaign "{slug}" was not to start after {latest_start}. Change latest_start in campaign.toml and load it
-    again if it should still go out."""
+    """Campaign "{slug}" was not to start after {latest_start}. If it should still go out: {advice}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ _MOVES: dict[str, _Move] = {
     "resent": (
         (_S.SENDING, _S.SENT),
         _S.SENDING,
-        "Only one that has started can be, and a paused one must be resumed first.",
+        "Only one that has started can be.",
     ),
 }
 
@@ -129,6 +128,8 @@ def move(session: Session, campaign: Campaign, name: str, **changes: object) -> 
     )
     session.refresh(campaign)
     if moved is None:
+        if campaign.status is _S.PAUSED and status is not _S.PAUSED:
+            advice = f"It goes on with: mailer campaigns resume {campaign.slug}"
         raise WrongStatus(slug=campaign.slug, status=campaign.status, move=name, advice=advice)
 
 
@@ -153,4 +154,12 @@ def require_in_time(campaign: Campaign, now: datetime) -> None:
     :raises TooLate: it has passed.
     """
     if campaign.latest_start is not None and now > campaign.latest_start:
-        raise TooLate(slug=campaign.slug, latest_start=campaign.latest_start.isoformat(timespec="minutes"))
+        # Once it is scheduled it cannot be loaded again; it is paused when its time has come, and a person decides.
+        advice = (
+            "change latest_start in campaign.toml, and load it again."
+            if campaign.status is _S.DRAFT
+            else f"once it is paused, run: mailer campaigns resume {campaign.slug}"
+        )
+        raise TooLate(
+            slug=campaign.slug, latest_start=campaign.latest_start.isoformat(timespec="minutes"), advice=advice
+        )

@@ -1,15 +1,17 @@
 """The database: one way to open it, one way to hold a transaction, and every SQLite / PostgreSQL difference."""
 
+import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from psycopg.errors import UndefinedTable
-from sqlalchemy import DateTime, Engine, create_engine, event, func, make_url, select
+from psycopg.errors import UndefinedTable, UniqueViolation
+from sqlalchemy import DateTime, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
@@ -18,11 +20,17 @@ from mailer import crypto
 from mailer.errors import ServiceUnavailable
 
 SQLITE_BUSY_SECONDS = 15
+_GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class DatabaseUnavailable(ServiceUnavailable):
     """The database cannot be used: {problem}. Check MAILER_DATABASE_URL, that the server runs, that the disk has
     room, and that `mailer db upgrade` has been run; what was committed before is safe."""
+
+
+class ForeignFile(ServiceUnavailable):
+    """{file} can be read by others and belongs to another user, who alone can change that. Have them run:
+    chmod 600 {file}"""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -75,8 +83,8 @@ def _sqlite_engine(url: str) -> Engine:
         cursor.execute("PRAGMA secure_delete = ON")  # an erased person leaves no bytes in free pages
         cursor.execute("PRAGMA cache_size = -16000")
         cursor.close()
-        if file and Path(file).exists():
-            Path(file).chmod(0o600)
+        if file:
+            _keep_from_others(Path(file))
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -88,6 +96,15 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
+def _keep_from_others(file: Path) -> None:
+    """:raises ForeignFile: others may read it, and this user may not change that."""
+    if file.exists() and file.stat().st_mode & _GROUP_AND_OTHERS:
+        try:
+            file.chmod(0o600)
+        except PermissionError:
+            raise ForeignFile(file=file) from None
+
+
 @contextmanager
 def session_scope(engine: Engine, *, read_only: bool = False) -> Iterator[Session]:
     """A session that commits when its block ends well and rolls back when it does not.
@@ -96,15 +113,32 @@ def session_scope(engine: Engine, *, read_only: bool = False) -> Iterator[Sessio
     :raises DatabaseUnavailable: the database cannot be reached, is not migrated, or its disk is full.
     """
     bind = engine.execution_options(read_only=True) if read_only else engine
+    with driver_errors_explained(), Session(bind, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def driver_errors_explained() -> Iterator[None]:
+    """Say in one line what drivers say of a database that cannot be used. Mistakes in our own statements, and what
+    the schema forbids, are not of that kind and pass as they are.
+
+    :raises DatabaseUnavailable: instead of SQLAlchemy's error.
+    """
     try:
-        with Session(bind, expire_on_commit=False) as session, session.begin():
-            yield session
-    except OperationalError as problem:
+        yield
+    except DBAPIError as problem:
+        if not _is_out_of_use(problem):
+            raise
         raise unavailable(problem) from problem
-    except ProgrammingError as problem:
-        if isinstance(problem.orig, UndefinedTable):  # SQLite calls the same an OperationalError
-            raise unavailable(problem) from problem
-        raise
+
+
+def _is_out_of_use(problem: DBAPIError) -> bool:
+    if isinstance(problem, OperationalError):
+        return True
+    # What has no class of its own: SQLite's "no database" and "damaged", and PostgreSQL's missing table, which SQLite
+    # calls an OperationalError.
+    primary_code = getattr(problem.orig, "sqlite_errorcode", 0) & 0xFF  # sqlite.org/rescode.html
+    return primary_code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT) or isinstance(problem.orig, UndefinedTable)
 
 
 def unavailable(problem: DBAPIError) -> DatabaseUnavailable:
@@ -113,6 +147,38 @@ def unavailable(problem: DBAPIError) -> DatabaseUnavailable:
     if isinstance(problem.orig, UndefinedTable):
         return DatabaseUnavailable(problem=problem.orig.diag.message_primary)
     return DatabaseUnavailable(problem=" ".join(str(problem.orig).split())[:300])
+
+
+def add_unique(session: Session, row: object) -> bool:
+    """Insert a row unless one with its unique value is there, also one that another program is just inserting.
+
+    :returns: whether it was inserted. If not, the other row is committed and can be read.
+    """
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError as problem:
+        if not _is_unique_violation(problem):
+            raise
+        return False
+    return True
+
+
+def _is_unique_violation(problem: IntegrityError) -> bool:
+    unique = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+    return getattr(problem.orig, "sqlite_errorcode", None) in unique or isinstance(problem.orig, UniqueViolation)
+
+
+def lock(session: Session, number: int, *, shared: bool = False) -> None:
+    """Wait for, and hold until the transaction ends, a lock of the whole database, by its number.
+
+    SQLite has one writer at a time, who holds it from the first statement on: there is nothing to do.
+
+    :param shared: beside others who share it; else alone.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        acquire = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
+        session.execute(select(acquire(number)))
 
 
 def utcnow() -> datetime:
@@ -137,3 +203,15 @@ def now(session: Session) -> datetime:
         return utcnow()
     time: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return time.astimezone(UTC)
+
+
+def last_id_given(session: Session, table: str) -> int:
+    """The highest id that a table ever gave out, also to rows that are gone; 0 if none.
+
+    :param table: one whose ids are never used again: AUTOINCREMENT on SQLite, a sequence on PostgreSQL.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
+    else:
+        query = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'id')::regclass)")
+    return session.scalar(query, {"table": table}) or 0

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, insert, literal, l
 from sqlalchemy.orm import Session
 
 from mailer import subscribers, suppression
-from mailer.db import utcnow
+from mailer.db import add_unique, utcnow
 from mailer.models import (
     Base,
     ConsentAction,
@@ -87,13 +87,10 @@ class Decision:
 def consent_text_id(session: Session, text: str) -> int:
     """The row that holds these exact words; made where there is none."""
     sha256 = hashlib.sha256(f"{_UNDETERMINED}\n{text}".encode()).digest()
-    found = session.scalar(select(ConsentText.id).where(ConsentText.sha256 == sha256))
-    if found is not None:
-        return found
-    row = ConsentText(sha256=sha256, language=_UNDETERMINED, text=text)
-    session.add(row)
-    session.flush()
-    return row.id
+    of_these_words = select(ConsentText.id).where(ConsentText.sha256 == sha256)
+    if session.scalar(of_these_words) is None:
+        add_unique(session, ConsentText(sha256=sha256, language=_UNDETERMINED, text=text))
+    return session.execute(of_these_words).scalar_one()
 
 
 def decide(session: Session, terms: Terms, candidates: Sequence[Candidate]) -> list[Decision]:

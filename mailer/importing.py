@@ -14,7 +14,7 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from mailer import addresses, countries, enrolment, languages, lists, subscribers, unions
+from mailer import addresses, countries, enrolment, languages, lists, subscribers, suppression, unions
 from mailer.crypto import Keyring, keyring_of
 from mailer.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.enrolment import Candidate, Decision, Fate, Terms
@@ -24,7 +24,6 @@ from mailer.supporter_csv import COLUMNS, REJECT_COLUMNS, Record, RejectsFile, S
 #: A transaction holds SQLite's write lock for 0.3 s at this size; larger ones are hardly faster.
 ROWS_PER_TRANSACTION = 4000
 
-MAX_TEXT_LENGTH = 200  # characters of a name or a source
 _EXAMPLES = 5
 _ATTEMPTS = 3
 
@@ -104,9 +103,9 @@ def import_file(
     """
     if not consent.strip() or (union_consent is not None and not union_consent.strip()):
         raise NoConsentText()
-    if rejects is not None and rejects.exists() and path.exists() and rejects.samefile(path):
-        raise RejectsFileIsInput(path=path)
     with SupporterFile(path) as file:
+        if rejects is not None and file.is_same_as(rejects):
+            raise RejectsFileIsInput(path=path)
         total = file.check()
         terms, parser = _prepare(
             engine, file, list_slug, consent.strip(), union_consent, update=update, dry_run=dry_run
@@ -153,10 +152,12 @@ def _prepare(
 
 
 def _enrol(engine: Engine, terms: Terms, candidates: Sequence[Candidate], *, dry_run: bool) -> list[Decision]:
-    """Decide and write in one transaction."""
+    """Decide and write in one transaction, in which nobody is erased."""
     for _ in range(_ATTEMPTS):
         try:
             with session_scope(engine, read_only=dry_run) as session:
+                if not dry_run:
+                    suppression.keep_removals_out(session)
                 decisions = enrolment.decide(session, terms, candidates)
                 if not dry_run:
                     enrolment.carry_out(session, terms, decisions)
@@ -284,8 +285,8 @@ class _RowParser:
 
 def _short(text: str, column: str) -> str | None:
     line = subscribers.one_line(text)
-    if line is not None and len(line) > MAX_TEXT_LENGTH:
-        raise InvalidRow(problem=f"the {column} is longer than {MAX_TEXT_LENGTH} characters")
+    if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
+        raise InvalidRow(problem=f"the {column} is longer than {subscribers.MAX_TEXT_LENGTH} characters")
     return line
 
 

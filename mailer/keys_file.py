@@ -40,11 +40,10 @@ def ensure(data_dir: Path) -> bool:
 
 
 def create(data_dir: Path) -> Path:
-    """Make new random keys, and the data directory if need be; returns the file.
+    """Make new random keys in a data directory that is there; returns the file.
 
     :raises KeysExist: the file is there; it is left as it was.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
     file = data_dir / NAME
     index_key = str(Key.generate()).partition(":")[2]
     new = {

@@ -21,6 +21,9 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 
+#: what the database has room for; two variants of a variety of a language make more, and no text is written in them
+MAX_LENGTH = 20
+
 #: CLDR's scriptMetadata, "RTL" column, for scripts in modern use.
 _RIGHT_TO_LEFT_SCRIPTS = frozenset(
     {"Adlm", "Arab", "Hebr", "Mand", "Mend", "Nkoo", "Rohg", "Samr", "Syrc", "Thaa", "Yezi"}
@@ -28,16 +31,17 @@ _RIGHT_TO_LEFT_SCRIPTS = frozenset(
 
 
 class InvalidLanguage(MailerError):
-    """ "{tag}" is not a language. Use a tag such as en, pt-BR or zh-Hant (BCP 47)."""
+    """ "{tag}" is not a language. Use a tag such as en, pt-BR or zh-Hant (BCP 47), of at most 20 characters."""
 
 
 def normalise(tag: str) -> str:
     """A language tag in its usual form: "PT_br" → "pt-BR".
 
-    :raises InvalidLanguage: when it is no BCP 47 tag or CLDR knows no such language.
+    :raises InvalidLanguage: when it is no BCP 47 tag, too long to store, or CLDR knows no such language.
     """
-    match = _TAG.fullmatch(tag.strip())
-    if not match or match["language"].lower() not in _known_languages():
+    tag = tag.strip()
+    match = _TAG.fullmatch(tag)
+    if not match or len(tag) > MAX_LENGTH or match["language"].lower() not in _known_languages():
         raise InvalidLanguage(tag=tag)
     subtags = [
         match["language"].lower(),
@@ -79,14 +83,6 @@ def locale(tag: str) -> Locale:
     return Locale("en", "001")
 
 
-def native_name(tag: str) -> str:
-    """What a language is called by those who speak it: "fr" → "français"; the tag where CLDR does not say."""
-    try:
-        return Locale.parse(tag, sep="-").get_display_name() or tag
-    except (UnknownLocaleError, ValueError):
-        return tag
-
-
 @functools.cache
 def gettext_for(tag: str) -> Callable[[str], str]:
     """What translates the fixed words of mails, from English; English where there is no translation.
@@ -100,13 +96,6 @@ def gettext_for(tag: str) -> Callable[[str], str]:
             messages = _messages(file)
             return lambda message: messages.get(message, message)
     return str
-
-
-def translated() -> list[str]:
-    """The tags of the languages that the fixed words of mails were translated into, English with them."""
-    return sorted(
-        {"en", *(file.parts[-3].replace("_", "-") for file in TRANSLATIONS.glob("*/LC_MESSAGES/messages.po"))}
-    )
 
 
 def _messages(file: Path) -> Mapping[str, str]:

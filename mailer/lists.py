@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import slugs
+from mailer.db import add_unique
 from mailer.errors import MailerError
 from mailer.models import MailingList
 
@@ -34,12 +35,9 @@ def create(session: Session, slug: str, name: str) -> MailingList:
     name = " ".join(name.split())
     if not 1 <= len(name) <= 200:
         raise NamelessList(slug=slug)
-    existing = find(session, slug)
-    if existing is not None:
-        raise ListExists(slug=slug, name=existing.name)
     mailing_list = MailingList(slug=slug, name=name)
-    session.add(mailing_list)
-    session.flush()
+    if not add_unique(session, mailing_list):
+        raise ListExists(slug=slug, name=get(session, slug).name)
     return mailing_list
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from mailer import addresses, countries, editions, languages, lists, slugs, unions
 from mailer.campaigns import Target
+from mailer.db import add_unique
 from mailer.errors import MailerError
 from mailer.mail import fields
 from mailer.models import Campaign, CampaignStatus, CampaignText
@@ -37,7 +38,12 @@ class InvalidFile(MailerError):
 
 
 class NoSuchFolder(MailerError):
-    """{folder} is not a campaign folder: it has no campaign.toml. Name the folder that holds it."""
+    """{folder} is not a campaign folder: it has no campaign.toml, or may not be read. Name the folder that holds it."""
+
+
+class LoadedElsewhere(MailerError):
+    """Somebody else has just loaded a campaign "{slug}" for the first time. See that it is the same one, and load it
+    again."""
 
 
 class AlreadyStarted(MailerError):
@@ -62,10 +68,11 @@ def load(session: Session, folder: Path) -> Campaign:
     :raises InvalidFile: with the file and line of what is wrong.
     :raises fields.TextFieldError: likewise, in a text.
     :raises AlreadyStarted: the campaign is no draft any more.
+    :raises LoadedElsewhere: it was made at the same moment.
     :raises lists.UnknownList: or `unions.UnknownUnion`: something named does not exist yet.
     """
     folder = folder.resolve()
-    if not (folder / SETTINGS_FILE).is_file():
+    if not _is_file(folder / SETTINGS_FILE):
         raise NoSuchFolder(folder=folder)
     slug = slugs.check(folder.name)
     draft = session.scalar(select(Campaign).where(Campaign.slug == slug).with_for_update())
@@ -80,8 +87,9 @@ def load(session: Session, folder: Path) -> Campaign:
             problem=f"the campaign's own language is {values['language']}, but there is no {values['language']}.md",
         )
     if draft is None:
-        draft = Campaign(slug=slug, salt=secrets.token_bytes(16), status=CampaignStatus.DRAFT)
-        session.add(draft)
+        draft = Campaign(slug=slug, salt=secrets.token_bytes(16), status=CampaignStatus.DRAFT, **values)
+        if not add_unique(session, draft):
+            raise LoadedElsewhere(slug=slug)
     for key, value in values.items():
         setattr(draft, key, value)
     draft.texts.clear()
@@ -354,7 +362,7 @@ def _usual(session: Session, comparison: fields.Comparison) -> str:
 
 def _parse_toml(text: str, path: Path, *, first_line: int) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         # Not only its own error: a number of 5,000 digits and a thousand brackets are too much for Python itself.
         message = str(error)
@@ -363,6 +371,31 @@ def _parse_toml(text: str, path: Path, *, first_line: int) -> dict[str, Any]:
             message, _, position = message.partition(" (at line ")
             line = first_line - 1 + int(position.split(",")[0])
         raise InvalidFile(file=path.name, line=line, problem=f"not valid TOML: {message}") from None
+    escape = _ESCAPED_NUL.search(text)
+    if escape and _holds_nul(table):
+        line = first_line + text.count("\n", 0, escape.end())
+        raise InvalidFile(file=path.name, line=line, problem="contains a NUL character, which no text may hold")
+    return table
+
+
+#: how TOML writes a NUL; one that is written as it is was refused when the file was read
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\(?:u0000|U00000000|x00)")
+
+
+def _holds_nul(value: object) -> bool:
+    """Whether a NUL stands anywhere in what TOML was read as."""
+    if isinstance(value, dict):
+        return any(map(_holds_nul, value.items()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the path is too long, or leads through a folder that may not be read
+        return False
 
 
 def _read(path: Path) -> str:

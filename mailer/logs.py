@@ -1,16 +1,14 @@
 """Log records for people on a terminal and as JSON elsewhere, with a last defence against addresses in them."""
 
 import logging
-import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-#: Not what an address may be but what could be one. It also takes the password out of `scheme://user:password@host`.
-_ADDRESS = re.compile(r"""(?:"[^"\n]*"|[^\s@"<>(),;=\[\]]+)@[^\s@"'<>(),;:=\[\]]+""")
-_REDACTED = "[address]"
+from mailer.addresses import redact
+
 _OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -24,11 +22,10 @@ def configure(*, json: bool) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("alembic", "rq"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-def redact(text: str) -> str:
-    """Replace what looks like an e-mail address."""
-    return _ADDRESS.sub(_REDACTED, text)
+    for server in ("gunicorn.error", "gunicorn.access"):
+        # It has given them handlers of its own, which would write around the redaction.
+        logging.getLogger(server).handlers.clear()
+        logging.getLogger(server).propagate = True
 
 
 class _Text(logging.Formatter):

@@ -4,15 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from mailer.db import SQLITE_BUSY_SECONDS, unavailable
+from mailer.db import SQLITE_BUSY_SECONDS, driver_errors_explained
 from mailer.errors import MailerError
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -23,10 +18,14 @@ _ADVISORY_LOCK = 0x70C51  # any number that nothing else in the database locks
 class SchemaOutdated(MailerError):
     """The database has not been brought up to date with this version. Run: mailer db upgrade"""
 
+    exit_code = 3
+
 
 class SchemaTooNew(MailerError):
     """The database was made by a newer version of this program. Install that version, or restore a backup made
     before the upgrade."""
+
+    exit_code = 3
 
 
 class UpgradeInProgress(MailerError):
@@ -43,55 +42,63 @@ def upgrade(engine: Engine) -> None:
     :raises UpgradeInProgress: another upgrade held the lock for too long.
     :raises DatabaseUnavailable: the database cannot be reached or written.
     """
-    config = _config()
-    try:
-        with _locked(engine) as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except CommandError as problem:
-        if "Can't locate revision" in str(problem):
-            raise SchemaTooNew from problem
-        raise
-    except OperationalError as problem:
-        if _is_lock_timeout(problem):
-            raise UpgradeInProgress(seconds=_LOCK_SECONDS) from problem
-        raise unavailable(problem) from problem
+    # Imported here: it takes a tenth of a second, and every command checks the schema.
+    from alembic import command
+    from alembic.config import Config
 
-
-def is_current(engine: Engine) -> bool:
-    """Whether the database has exactly the migrations of this version.
-
-    :raises DatabaseUnavailable: the database cannot be reached.
-    """
-    try:
-        with engine.execution_options(read_only=True).connect() as connection:
-            return MigrationContext.configure(connection).get_current_heads() == (head(),)
-    except OperationalError as problem:
-        raise unavailable(problem) from problem
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    with driver_errors_explained(), _lock_timeout_explained(), _locked(engine) as connection:
+        _refuse_newer(_current(connection))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 def require_current(engine: Engine) -> None:
     """Refuse to work on another schema than this version's.
 
     :raises SchemaOutdated: `mailer db upgrade` has to be run first.
+    :raises SchemaTooNew: the database has a migration that this version does not know.
     :raises DatabaseUnavailable: the database cannot be reached.
     """
-    if not is_current(engine):
+    with driver_errors_explained(), engine.execution_options(read_only=True).connect() as connection:
+        current = _current(connection)
+    _refuse_newer(current)
+    if current != head():
         raise SchemaOutdated
 
 
 def head() -> str:
     """The number of the newest migration, such as "0001"."""
-    number = ScriptDirectory.from_config(_config()).get_current_head()
-    if number is None:
-        raise FileNotFoundError(f"no migrations in {_MIGRATIONS}")
+    return max(_known())
+
+
+def _known() -> set[str]:
+    """The numbers of all migrations: their files are called NNNN_what_it_does.py."""
+    return {file.name[:4] for file in (_MIGRATIONS / "versions").glob("[0-9][0-9][0-9][0-9]_*.py")}
+
+
+def _current(connection: Connection) -> str | None:
+    """The number of the migration that the database is at."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    number: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return number
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
+def _refuse_newer(current: str | None) -> None:
+    if current is not None and current not in _known():
+        raise SchemaTooNew
+
+
+@contextmanager
+def _lock_timeout_explained() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as problem:
+        if getattr(problem.orig, "sqlstate", None) == "55P03" or "database is locked" in str(problem.orig):
+            raise UpgradeInProgress(seconds=_LOCK_SECONDS) from problem
+        raise
 
 
 @contextmanager
@@ -128,7 +135,3 @@ def _check_foreign_keys(connection: Connection) -> None:
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if broken is not None:
         raise RuntimeError(f"the migration left a row of {broken[0]} that refers to no row of {broken[2]}")
-
-
-def _is_lock_timeout(problem: OperationalError) -> bool:
-    return getattr(problem.orig, "sqlstate", None) == "55P03" or "database is locked" in str(problem.orig)

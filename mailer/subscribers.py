@@ -19,7 +19,7 @@ from mailer.models import (
     SuppressionReason,
 )
 
-MAX_NAME_LENGTH = 200
+MAX_TEXT_LENGTH = 200  # characters of a name, or of another short text about a person
 
 #: SQLite takes 32,766 values in a statement; this stays clear of it.
 _IDS_PER_STATEMENT = 5000
@@ -91,6 +91,7 @@ def erase(session: Session, address: str) -> None:
     """
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
+    suppression.keep_imports_out(session)
     subscriber = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
     _forget_deliveries(session, _deliveries_to(session, parsed))
     if subscriber is not None:

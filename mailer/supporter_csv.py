@@ -64,9 +64,9 @@ class SupporterFile:
         :raises BrokenFile: it is empty, or its header has no `email` or has a column twice.
         """
         self._path = path
-        if path.exists() and not path.is_file():
-            raise UnreadableFile(path=path, problem="it is not a file; save it as one first")
         try:
+            if path.exists() and not path.is_file():
+                raise UnreadableFile(path=path, problem="it is not a file; save it as one first")
             self._file: BinaryIO = path.open("rb")
         except OSError as problem:
             raise UnreadableFile(path=path, problem=problem.strerror) from None
@@ -88,6 +88,16 @@ class SupporterFile:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def is_same_as(self, other: Path) -> bool:
+        """Whether another path leads to this file.
+
+        :raises UnwritableFile: nobody can tell, since that path cannot be followed.
+        """
+        try:
+            return other.exists() and other.samefile(self._path)
+        except OSError as problem:
+            raise UnwritableFile(path=other, problem=problem.strerror) from None
 
     def check(self) -> int:
         """Read the whole file once, so that a broken one is refused before anything is done with it.

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.db import utcnow
+from mailer import db
 from mailer.models import Suppression, SuppressionReason
 
 #: A reason further along takes the place of one before it: it is lifted by less.
@@ -16,6 +16,20 @@ _WEIGHT = {
     SuppressionReason.COMPLAINED: 3,
 }
 
+_LOCK = 0x5EA1ED  # any number that nothing else in the database locks
+
+
+def keep_removals_out(session: Session) -> None:
+    """Let nobody be removed for good until this transaction ends. Whoever writes about many people calls it before
+    asking who is on the list: it could bring back somebody who is being erased at that moment."""
+    db.lock(session, _LOCK, shared=True)
+
+
+def keep_imports_out(session: Session) -> None:
+    """Wait for those who called `keep_removals_out`, and let no other begin until this transaction ends. Whoever
+    removes a person for good calls it before looking for them: an import could just be writing about them."""
+    db.lock(session, _LOCK)
+
 
 def add(session: Session, email_index: bytes, reason: SuppressionReason) -> None:
     """Put an address on the list, or give it a weightier reason. `subscribers.refresh` then carries it over to
@@ -23,11 +37,12 @@ def add(session: Session, email_index: bytes, reason: SuppressionReason) -> None
 
     :param email_index: `Keyring.blind_index` of the folded address.
     """
-    month = utcnow().strftime("%Y-%m")
+    month = db.utcnow().strftime("%Y-%m")
     existing = session.get(Suppression, email_index)
-    if existing is None:
-        session.add(Suppression(email_index=email_index, reason=reason, month=month))
-    elif _WEIGHT[reason] > _WEIGHT[existing.reason]:
+    if existing is None and db.add_unique(session, Suppression(email_index=email_index, reason=reason, month=month)):
+        return
+    existing = session.get_one(Suppression, email_index)
+    if _WEIGHT[reason] > _WEIGHT[existing.reason]:
         existing.reason = reason
         existing.month = month
     session.flush()

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import countries, slugs
+from mailer.db import add_unique
 from mailer.errors import MailerError
 from mailer.models import Union
 
@@ -37,17 +38,14 @@ def add(session: Session, slug: str, name: str, *, country: str | None = None, p
     name = " ".join(name.split())
     if not 1 <= len(name) <= 200:
         raise NamelessUnion(slug=slug)
-    existing = find(session, slug)
-    if existing is not None:
-        raise UnionExists(slug=slug, name=existing.name)
     union = Union(
         slug=slug,
         name=name,
         country=countries.parse(country) if country else None,
         parent=get(session, parent_slug) if parent_slug else None,
     )
-    session.add(union)
-    session.flush()
+    if not add_unique(session, union):
+        raise UnionExists(slug=slug, name=get(session, slug).name)
     return union
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import count
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +12,10 @@ from mailer.models import (
     Campaign,
     CampaignStatus,
     CampaignText,
+    Delivery,
+    DeliveryState,
     MailingList,
+    Purpose,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -152,3 +156,22 @@ def add_text(session: Session, campaign: Campaign, language: str, body: str) -> 
         CampaignText(language=language, subject="Subject", preheader="Preheader", body=body, body_line=5)
     )
     session.flush()
+
+
+def deliver(
+    session: Session, campaign: Campaign, person: Subscriber | None, state: DeliveryState, **columns: Any
+) -> Delivery:
+    """A row of the ledger; of a campaign's audience, unless it has another purpose."""
+    columns.setdefault("purpose", Purpose.CAMPAIGN)
+    delivery = Delivery(
+        campaign_id=campaign.id,
+        subscriber_id=person.id if person else None,
+        state=state,
+        country=person.country if person else None,
+        union_id=person.union_id if person else None,
+        language=person.language if person else None,
+        **columns,
+    )
+    session.add(delivery)
+    session.flush()
+    return delivery

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+import ssl
 import threading
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -24,10 +26,12 @@ class Received:
 
 @dataclass
 class Behaviour:
-    """How the server answers. A reply of None hangs up without a word."""
+    """How the server answers. A reply of None hangs up without a word, one with a 421 in it after its words."""
 
     extensions: tuple[str, ...] = _EXTENSIONS
     greeting: str = "220 test.example.org ESMTP"
+    #: connections at a time; further ones get a 421
+    most_connections: int = 1000
     mail: Callable[[str], str | None] = lambda _: "250 2.1.0 ok"
     rcpt: Callable[[str], str | None] = lambda _: "250 2.1.5 ok"
     #: asked before the body is read
@@ -36,6 +40,23 @@ class Behaviour:
     dot: Callable[[str], str | None] = lambda _: "250 2.0.0 queued"
     #: seconds between the dot and its answer
     delay: float = 0.0
+    #: seconds before a command is answered, asked with its line; before a body is read, with "BODY recipient"
+    pause: Callable[[str], float] = lambda _: 0.0
+    #: instead of the answer with the extensions
+    ehlo: str | None = None
+    #: to DATA when no recipient was taken
+    data_for_nobody: str = "503 no recipient"
+    #: said after the first line of a body, with what then hangs up; the message is not taken
+    within_body: Callable[[str], str | None] = lambda _: "read on"
+    #: offers STARTTLS, or is spoken from the start
+    tls: ssl.SSLContext | None = None
+    tls_from_the_start: bool = False
+    #: sent in the clear behind the answer to STARTTLS, as someone in between would
+    injected: str = ""
+    #: user name and password that AUTH PLAIN and LOGIN accept
+    login: tuple[str, str] = ("", "")
+    #: octets that are read ahead, at most twice as many
+    read_ahead: int = 2**22
 
 
 @dataclass
@@ -47,6 +68,14 @@ class MailServer:
     received: list[Received] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     connections: int = 0
+    #: connections that are open now
+    conversations: "set[_Conversation]" = field(default_factory=set)
+    #: commands that came before the one ahead of them was answered
+    said_ahead: int = 0
+    #: bodies behind which the next commands lay already
+    bodies_with_more: int = 0
+    #: bodies for nobody
+    empty: list[bytes] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -56,6 +85,13 @@ class MailServer:
     def copies(self) -> Counter[str]:
         """How often each recipient's message was taken."""
         return Counter(message.recipient for message in list(self.received))
+
+    def hang_up_on_everyone(self) -> None:
+        """Close every connection without a word, and wait until that is done."""
+        for conversation in list(self.conversations):
+            conversation.hang_up()
+        while self.conversations:
+            time.sleep(0.005)
 
     def wait_for(self, count: int, *, seconds: float = 30) -> None:
         """Wait until so many messages were taken."""
@@ -68,9 +104,12 @@ class MailServer:
 @contextmanager
 def running(behaviour: Behaviour | None = None) -> Iterator[MailServer]:
     """A server on a free port of this machine, in a thread of its own, for the length of the block."""
-    state = MailServer(port=0, behaviour=behaviour or Behaviour())
+    behaviour = behaviour or Behaviour()
+    state = MailServer(port=0, behaviour=behaviour)
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(_Conversation.starter(state), "127.0.0.1", 0, limit=2**22))
+    tls = behaviour.tls if behaviour.tls_from_the_start else None
+    starting = asyncio.start_server(_Conversation.starter(state), "127.0.0.1", 0, limit=behaviour.read_ahead, ssl=tls)
+    server = loop.run_until_complete(starting)
     state.port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -101,47 +140,94 @@ class _Conversation:
         self._behaviour = state.behaviour
         self._reader = reader
         self._writer = writer
-        self._sender = self._recipient = ""
+        self._in_transaction = False
+        self._loop = asyncio.get_running_loop()
+
+    def hang_up(self) -> None:
+        """End it from another thread."""
+        self._loop.call_soon_threadsafe(self._writer.transport.abort)
 
     @classmethod
     def starter(cls, state: MailServer) -> "Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]":
         async def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             state.connections += 1
+            conversation = cls(state, reader, writer)
+            state.conversations.add(conversation)
             try:
-                await cls(state, reader, writer).run()
-            except (_HangUp, ConnectionError, asyncio.IncompleteReadError):
+                await conversation.run()
+            except (_HangUp, OSError, asyncio.IncompleteReadError):
                 return
             finally:
                 writer.close()
+                state.conversations.discard(conversation)
 
         return start
 
     async def run(self) -> None:
-        self._say(self._behaviour.greeting)
+        crowded = len(self._state.conversations) > self._behaviour.most_connections
+        self._say("421 4.7.0 too many connections" if crowded else self._behaviour.greeting)
         while line := (await self._reader.readline()).decode("utf-8", "replace").rstrip("\r\n"):
             self._state.commands.append(line)
-            verb = line[:4].upper()
-            if verb == "QUIT":
-                self._say("221 bye")
-                return
-            if verb == "DATA":
-                await self._data()
-            else:
-                self._say(self._answer(verb, line))
+            self._state.said_ahead += bool(self._unread)
+            await asyncio.sleep(self._behaviour.pause(line))
+            match line[:4].upper():
+                case "QUIT":
+                    self._say("221 bye")
+                    return
+                case "DATA":
+                    await self._data()
+                case "STAR" if self._behaviour.tls:
+                    self._say("220 go ahead" + self._behaviour.injected)
+                    await self._writer.start_tls(self._behaviour.tls)
+                case "AUTH":
+                    await self._auth(line.split()[1:])
+                case verb:
+                    self._say(self._answer(verb, line))
+
+    @property
+    def _unread(self) -> bytes:
+        """What has come and was not looked at; asyncio has no public way to tell."""
+        return bytes(self._reader._buffer)  # type: ignore[attr-defined]
+
+    @property
+    def _encrypted(self) -> bool:
+        return self._writer.get_extra_info("ssl_object") is not None
+
+    async def _auth(self, arguments: list[str]) -> None:
+        match arguments:
+            case ["PLAIN", response]:
+                _, user, password = b64decode(response).decode().split("\0")
+            case ["LOGIN"]:
+                self._say("334 VXNlcm5hbWU6")
+                user = b64decode(await self._reader.readline()).decode()
+                self._say("334 UGFzc3dvcmQ6")
+                password = b64decode(await self._reader.readline()).decode()
+        good = (user, password) == self._behaviour.login
+        self._say("235 welcome" if good else f"535 5.7.8 {user} may not come in with {password}")
 
     def _answer(self, verb: str, line: str) -> str | None:
         match verb:
             case "EHLO":
+                if self._behaviour.ehlo is not None:
+                    return self._behaviour.ehlo
                 lines = ["test.example.org", *self._behaviour.extensions]
+                if self._behaviour.tls and not self._encrypted:
+                    lines.append("STARTTLS")
                 return "\r\n".join([*(f"250-{text}" for text in lines[:-1]), f"250 {lines[-1]}"])
             case "HELO" | "NOOP":
                 return "250 ok"
             case "RSET":
-                self._sender = self._recipient = ""
+                self._reset()
                 return "250 ok"
+            case "MAIL" if self._in_transaction:
+                return "503 nested MAIL"
             case "MAIL":
                 self._sender = _path(line)
-                return self._behaviour.mail(self._sender)
+                answer = self._behaviour.mail(self._sender)
+                self._in_transaction = bool(answer and answer.startswith("2"))
+                return answer
+            case "RCPT" if not self._in_transaction:
+                return "503 MAIL first"
             case "RCPT":
                 answer = self._behaviour.rcpt(_path(line))
                 if answer and answer.startswith("2"):
@@ -151,31 +237,43 @@ class _Conversation:
 
     async def _data(self) -> None:
         recipient = self._recipient
-        if not recipient:
-            self._say("503 no recipient")
-            return
-        answer = self._behaviour.data(recipient)
+        answer = self._behaviour.data(recipient) if recipient else self._behaviour.data_for_nobody
         self._say(answer)
         if answer is None or not answer.startswith("354"):
             return
-        body = b""
+        await asyncio.sleep(self._behaviour.pause(f"BODY {recipient}"))
+        if (words := self._behaviour.within_body(recipient)) != "read on":
+            await self._reader.readuntil(b"\n")
+            self._say(words)
+            raise _HangUp
+        body = bytearray()
         while (line := await self._reader.readuntil(b"\n")) != b".\r\n":
             body += line[1:] if line.startswith(b".") else line
+        self._state.bodies_with_more += bool(self._unread)
+        if not recipient:
+            self._state.empty.append(bytes(body))
+            self._reset()
+            self._say("554 5.5.1 for nobody")
+            return
         if self._behaviour.delay:
             await asyncio.sleep(self._behaviour.delay)
         answer = self._behaviour.dot(recipient)
         if answer is None or answer.startswith("2"):
             found = re.search(rb"(?im)^message-id:\s*(\S+)", body)
             message_id = found[1].decode() if found else ""
-            self._state.received.append(Received(message_id, self._sender, recipient, body))
-        self._sender = self._recipient = ""
+            self._state.received.append(Received(message_id, self._sender, recipient, bytes(body)))
+        self._reset()
         self._say(answer)
+
+    def _reset(self) -> None:
+        self._sender = self._recipient = ""
+        self._in_transaction = False
 
     def _say(self, answer: str | None) -> None:
         if answer is None:
             raise _HangUp
         self._writer.write(answer.encode() + b"\r\n")
-        if answer.startswith("421"):
+        if re.search("^421", answer, re.MULTILINE):
             raise _HangUp
 
 

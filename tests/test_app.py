@@ -1,5 +1,6 @@
 """The web part: what it shows, what every answer carries, and what it keeps to itself."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from mailer.app import create_app
+from mailer.db import DatabaseUnavailable
 from mailer.settings import Settings
 
 PROJECT = Path(__file__).parent.parent
@@ -46,7 +49,12 @@ def test_the_front_page_names_the_organisation_and_where_it_is(client: FlaskClie
     page = client.get("/")
     assert page.status_code == 200
     assert "Harbour Solidarity" in page.text
-    assert "1 Example Street, Example City" in page.text
+    assert "<br>1 Example Street, Example City</address>" in page.text
+
+
+def test_a_postal_address_keeps_its_lines(make_app: Callable[..., Flask]) -> None:
+    page = make_app(MAILER_POSTAL_ADDRESS=r"1 Example Street\nExample <City>").test_client().get("/").text
+    assert "<br>1 Example Street<br>Example &lt;City&gt;</address>" in page
 
 
 def test_the_front_page_stands_before_the_organisation_is_named(make_app: Callable[..., Flask]) -> None:
@@ -125,15 +133,62 @@ def test_the_visitors_address_is_taken_from_trusted_proxies_only(
         assert request.host == "localhost"
 
 
-def test_a_server_with_a_wrong_setting_ends_with_one_line(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import wsgi"],
-        env={"PATH": os.environ["PATH"], "MAILER_DATA_DIR": str(tmp_path), "PYTHONPATH": str(PROJECT)},
-        cwd=tmp_path,
+def test_a_page_that_needs_the_database_says_to_come_back(app: Flask) -> None:
+    @app.get("/needs-it")
+    def needs_it() -> str:
+        raise DatabaseUnavailable(problem="a secret detail")
+
+    page = app.test_client().get("/needs-it")
+    assert page.status_code == 503
+    assert "We will be back soon" in page.text
+    assert "secret detail" not in page.text
+
+
+def test_health_is_bad_on_another_versions_database(app: Flask) -> None:
+    with app.extensions["site"].engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    assert app.test_client().get("/healthz").status_code == 503
+
+
+def load_wsgi(folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Load the web app as a server does, and ask it for its health."""
+    return subprocess.run(
+        [sys.executable, "-c", "import wsgi; print(wsgi.app.test_client().get('/healthz').status_code)"],
+        env={"PATH": os.environ["PATH"], "MAILER_DATA_DIR": str(folder), "PYTHONPATH": str(PROJECT), **environment},
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_server_refuses_to_start_on_a_database_that_is_behind(
+    empty_database_url: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = load_wsgi(tmp_path, environment | {"MAILER_DATABASE_URL": empty_database_url})
+    assert done.returncode == 1
+    assert done.stderr.startswith("mailer: The database has not been brought up to date")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_server_starts_without_its_database_and_its_log_names_nobody(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    url = "postgresql+psycopg://ana:swordfish@127.0.0.1:1/tocsin"
+    done = load_wsgi(tmp_path, environment | {"MAILER_DATABASE_URL": url})
+    assert (done.returncode, done.stdout) == (0, "503\n")
+    records = [json.loads(line) for line in done.stderr.splitlines()]
+    assert records[0]["message"].startswith("starting without the database")
+    assert "swordfish" not in done.stderr
+
+
+def test_a_server_on_a_good_database_is_healthy(environment: dict[str, str], tmp_path: Path) -> None:
+    done = load_wsgi(tmp_path, environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "200\n", "")
+
+
+def test_a_server_with_a_wrong_setting_ends_with_one_line(tmp_path: Path) -> None:
+    done = load_wsgi(tmp_path, {})
     assert done.returncode == 1
     assert done.stderr.startswith("mailer: MAILER_SECRET_KEYS: is not set")
     assert done.stderr.count("\n") == 1

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import IntegrityError, ProgrammingError, StatementError
 from sqlalchemy.orm import Session
 
+from mailer import crypto, db, schema
 from mailer.crypto import Keyring
-from mailer.db import DatabaseUnavailable, open_engine, session_scope
-from mailer.models import MailingList
+from mailer.db import DatabaseUnavailable, ForeignFile, open_engine, session_scope
+from mailer.models import Base, MailingList, Union
 from tests.factories import make_list, make_subscriber
 
 
@@ -80,6 +81,59 @@ def test_a_database_that_was_never_migrated_is_explained(empty_database_url: str
 def test_a_database_out_of_reach_is_a_missing_service(url: str, keyring: Keyring) -> None:
     engine = open_engine(url, keyring)
     with pytest.raises(DatabaseUnavailable, match="MAILER_DATABASE_URL") as caught, session_scope(engine) as session:
+        session.execute(text("SELECT 1"))
+    assert caught.value.exit_code == 3
+    engine.dispose()
+
+
+@pytest.mark.parametrize("damage", [b"these are no database pages\n" * 100, b"SQLite format 3\0" + b"x" * 5000])
+def test_a_file_that_is_no_database_is_a_missing_service(tmp_path: Path, keyring: Keyring, damage: bytes) -> None:
+    file = tmp_path / "tocsin.db"
+    file.write_bytes(damage)
+    engine = open_engine(f"sqlite:///{file}", keyring)
+    for act in (schema.upgrade, schema.require_current, count_values):
+        with pytest.raises(DatabaseUnavailable, match="file is not a database"):
+            act(engine)
+    engine.dispose()
+
+
+def count_values(engine: Engine) -> None:
+    with session_scope(engine, read_only=True) as session:
+        crypto.key_usage(session, Base.metadata)
+
+
+def test_mistakes_in_our_own_statements_are_not_taken_for_a_missing_database(engine: Engine) -> None:
+    with pytest.raises(IntegrityError), session_scope(engine) as session:
+        make_list(session)
+        make_list(session)
+    if engine.dialect.name == "postgresql":  # SQLite cannot tell a mistake from a missing table
+        with pytest.raises(ProgrammingError), session_scope(engine) as session:
+            session.execute(text("SELECT nothing FROM lists"))
+
+
+def test_of_two_rows_with_the_same_unique_value_the_first_stays(session: Session) -> None:
+    assert db.add_unique(session, MailingList(slug="news", name="News"))
+    assert not db.add_unique(session, MailingList(slug="news", name="Other"))
+    session.commit()
+    assert session.scalars(select(MailingList.name)).all() == ["News"]
+
+
+def test_a_row_that_refers_to_nothing_is_no_duplicate(session: Session) -> None:
+    with pytest.raises(IntegrityError):
+        db.add_unique(session, Union(slug="new", name="New", parent_id=999))
+
+
+def test_a_sqlite_file_of_another_user_that_others_may_read_is_refused(
+    tmp_path: Path, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    file = tmp_path / "tocsin.db"
+    file.touch(0o644)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    engine = open_engine(f"sqlite:///{file}", keyring)
+    with pytest.raises(ForeignFile, match="chmod 600") as caught, session_scope(engine) as session:
         session.execute(text("SELECT 1"))
     assert caught.value.exit_code == 3
     engine.dispose()

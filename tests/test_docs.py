@@ -55,11 +55,18 @@ def _walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Comman
         yield name, command
 
 
+def _items() -> list[str]:
+    """The parts of the reference, each about a command or a few: an item of a list, or a section."""
+    return re.split(r"^(?:- (?=`)|## )", (REFERENCE / "commands.md").read_text(), flags=re.MULTILINE)
+
+
 def _documented(command: str) -> str:
-    """What the reference says of a command: its own item in a list, or its section."""
-    text = (REFERENCE / "commands.md").read_text()
-    items = re.split(r"^(?:- (?=`)|## )", text, flags=re.MULTILINE)
-    return "\n".join(item for item in items if re.search(rf"(?:^|`){re.escape(command)}\b", item))
+    """What the reference says of a command."""
+    return "\n".join(item for item in _items() if re.search(rf"(?:^|`){re.escape(command)}\b", item))
+
+
+def _options(command: click.Command) -> set[str]:
+    return {"--help"} | {option for parameter in command.params for option in parameter.opts}
 
 
 def test_every_command_and_option_is_documented() -> None:
@@ -72,6 +79,44 @@ def test_every_command_and_option_is_documented() -> None:
             if isinstance(parameter, click.Option) and not parameter.hidden:
                 missing += [f"{name} {option}" for option in parameter.opts if not _names(about, option)]
     assert missing == []
+
+
+def test_every_documented_option_exists() -> None:
+    known = dict(_walk(main, "mailer"))
+    invented = []
+    for item in _items():
+        about = [command for name, command in known.items() if re.search(rf"(?:^|`){re.escape(name)}\b", item)]
+        if about:
+            allowed = set().union(*map(_options, about))
+            invented += [option for option in _OPTION.findall(item) if option not in allowed]
+    assert invented == []
+
+
+_OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*(?![\w])")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_commands_that_pages_show_exist_with_their_options(page: Path) -> None:
+    known = dict(_walk(main, "mailer"))
+    text = page.read_text().replace("\\\n", " ")
+    for shown in re.finditer(r"(?:`|bin/)(mailer(?: [a-z]+(?![\w-]))+)([^`\n]*)", text):
+        names = [name for name in known if f"{shown[1]} ".startswith(f"{name} ")]
+        groups = [name for name in known if name.startswith(f"{shown[1]} ")]
+        assert names or groups, shown[0]
+        for name in names:
+            assert set(_OPTION.findall(shown[2])) <= _options(known[name]), shown[0]
+
+
+def test_what_the_log_may_warn_of_is_explained_to_who_is_on_call() -> None:
+    page = (PROJECT / "docs" / "how-to" / "run-in-production.md").read_text()
+    said = [
+        re.split("%s|[:;]", message)[0].rstrip()
+        for folder in ("mailer", "workers")
+        for file in (PROJECT / folder).rglob("*.py")
+        for message in re.findall(r'\blog(?:ger)?\.(?:warning|error)\(\s*"([^"]+)"', file.read_text())
+    ]
+    assert len(said) > 10
+    assert [message for message in said if f"`{message}" not in page] == []
 
 
 def _names(about: str, option: str) -> bool:

@@ -27,6 +27,7 @@ from mailer.models import (
     SubscriptionStatus,
     SuppressionReason,
 )
+from tests.concurrency import Beside
 from tests.factories import make_list, make_subscriber, make_union
 
 HEADER = "email,name,country,union,language,consent_at,source"
@@ -392,6 +393,62 @@ def test_a_sign_up_at_the_same_moment_makes_the_batch_decide_anew(
     monkeypatch.setattr(enrolment, "decide", decide_too_early)
     report = run(HEADER, ANA, BORIS)
     assert (report.created, report.updated) == (1, 1)
+
+
+def erase_ana(database: Engine) -> None:
+    with session_scope(database) as session:
+        subscribers.erase(session, "ana@example.org")
+
+
+def everyone(database: Engine) -> list[str]:
+    with session_scope(database, read_only=True) as session:
+        return list(session.scalars(select(Subscriber.email)))
+
+
+def test_who_is_erased_while_an_import_decides_is_gone_afterwards(
+    run: Import, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session_scope(database) as session:
+        make_subscriber(session, lists.get(session, "urgent-actions"), email="ana@example.org")
+    decide, erasures = enrolment.decide, []
+
+    def decide_while_ana_is_erased(*arguments: Any) -> object:
+        decided = decide(*arguments)
+        erasures.append(Beside(lambda: erase_ana(database)))
+        erasures[0].must_wait()
+        return decided
+
+    monkeypatch.setattr(enrolment, "decide", decide_while_ana_is_erased)
+    run(HEADER, ANA, BORIS)
+    erasures[0].result()
+    assert everyone(database) == ["boris@example.net"]
+
+
+def test_an_import_waits_for_an_erasure_and_brings_nobody_back(run: Import, database: Engine) -> None:
+    reports: list[ImportReport] = []
+    run("email")  # so that the words of the consent are there, and nothing but the people is left to be written
+    with session_scope(database) as session:
+        subscribers.erase(session, "ana@example.org")
+        importing_both = Beside(lambda: reports.append(run(HEADER, ANA, BORIS)))
+        importing_both.must_wait()
+    importing_both.result()
+    assert (reports[0].left, reports[0].created) == (1, 1)
+    assert everyone(database) == ["boris@example.net"]
+
+
+def test_two_imports_that_bring_the_same_new_words_at_once_both_end_well(run: Import, database: Engine) -> None:
+    with session_scope(database) as session:
+        enrolment.consent_text_id(session, "I want urgent actions.")
+        second = Beside(lambda: run("email", "ana@example.org"))
+        second.must_wait()
+    second.result()
+    assert everyone(database) == ["ana@example.org"]
+
+
+def test_a_language_with_too_long_a_tag_is_rejected_and_the_rest_imported(run: Import) -> None:
+    report = run("email,language", "ana@example.org,en", "ben@example.org,sl-Latn-IT-rozaj-nedis")
+    assert (report.created, report.rejected) == (1, 1)
+    assert "at most 20 characters" in report.examples[0]
 
 
 def test_a_header_alone_is_an_import_of_nobody(run: Import) -> None:

@@ -1,9 +1,12 @@
 """Lists are made once and found by slug."""
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer import lists, slugs
+from mailer.db import session_scope
+from tests.concurrency import Beside
 
 
 def test_a_list_is_made_and_found(session: Session) -> None:
@@ -27,3 +30,16 @@ def test_what_cannot_be_made_is_refused(session: Session) -> None:
         lists.create(session, "other", " ")
     with pytest.raises(slugs.InvalidSlug):
         lists.create(session, "Other News", "Other news")
+
+
+def test_of_two_who_make_the_same_list_at_once_one_is_told_of_the_other(engine: Engine) -> None:
+    def make_it_too() -> None:
+        with session_scope(engine) as session:
+            lists.create(session, "news", "Other news")
+
+    with session_scope(engine) as session:
+        lists.create(session, "news", "News")
+        second = Beside(make_it_too)
+        second.must_wait()
+    with pytest.raises(lists.ListExists, match='named "News"'):
+        second.result()

@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer import campaigns, editions, loading, sample
+from mailer.db import session_scope
 from mailer.errors import MailerError
-from mailer.loading import AlreadyStarted, NoSuchFolder
+from mailer.loading import AlreadyStarted, LoadedElsewhere, NoSuchFolder
 from mailer.models import CampaignStatus
 from mailer.slugs import InvalidSlug
+from tests.concurrency import Beside
 from tests.factories import make_list, make_union
 
 TOML = """\
@@ -203,6 +206,16 @@ FILES = {
         "en.md:4: from: unknown",
     ),
     "broken front matter": ("en.md", b'+++\nsubject = "a"\npreheader = b\n+++\nHello\n', "en.md:3: not valid TOML"),
+    "a NUL in a subject": (
+        "en.md",
+        b'+++\npreheader = "b"\nsubject = "a\\u0000b"\n+++\nHello\n',
+        "en.md:3: contains a NUL character",
+    ),
+    "a NUL in an audience": (
+        "campaign.toml",
+        TOML.encode() + b'[audience]\nunions = [\n"dockers",\n"a\\U00000000"]\n',
+        "campaign.toml:7: contains a NUL character",
+    ),
     "a file that is no language": ("notes.md", ENGLISH.encode(), "notes.md:1: the file's name must be its language"),
     "a language twice": ("EN.md", ENGLISH.encode(), "en.md:1: there is another text in en"),
     "settings that are not UTF-8": ("campaign.toml", b"kind = '\xff'\n", "campaign.toml:1: is not UTF-8"),
@@ -223,6 +236,29 @@ def test_a_folder_a_broken_link_and_a_pipe_are_no_texts(session: Session, folder
         make(path)
         assert "fr.md:1: is no file" in refusal(session, folder)
         path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_what_only_looks_like_a_nul_is_read(session: Session, folder: Path) -> None:
+    (folder / "en.md").write_text(ENGLISH.replace('"Free them"', "'Free \\u0000 them'"))
+    assert loading.load(session, folder).texts[0].subject == "Free \\u0000 them"
+
+
+def test_of_two_who_load_the_same_new_campaign_at_once_one_is_told(engine: Engine, folder: Path) -> None:
+    def load_it_too() -> None:
+        with session_scope(engine) as session:
+            loading.load(session, folder)
+
+    with session_scope(engine) as session:
+        first = loading.load(session, folder)
+        second = Beside(load_it_too)
+        second.must_wait()
+    if engine.dialect.name == "postgresql":
+        with pytest.raises(LoadedElsewhere, match="load it again"):
+            second.result()
+    else:
+        second.result()  # it waited before it looked, and changed the draft of the first
+    with session_scope(engine, read_only=True) as session:
+        assert campaigns.get(session, folder.name).id == first.id
 
 
 def test_texts_with_a_byte_order_mark_and_windows_line_ends_are_read(session: Session, folder: Path) -> None:

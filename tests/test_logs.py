@@ -2,11 +2,12 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from mailer import logs
+from mailer import addresses, logs
 
 
 @pytest.fixture(autouse=True)
@@ -63,4 +64,15 @@ def test_text_lines_are_short_and_end_with_the_fields(capsys: pytest.CaptureFixt
 
 
 def test_the_password_in_a_url_is_redacted() -> None:
-    assert "swordfish" not in logs.redact("cannot reach smtps://ana:swordfish@mail.example.org:465")
+    assert "swordfish" not in addresses.redact("cannot reach smtps://ana:swordfish@mail.example.org:465")
+
+
+def test_what_the_web_server_logs_is_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
+    server = logging.getLogger("gunicorn.error")
+    server.addHandler(logging.StreamHandler(sys.stderr))
+    server.propagate = False
+    logs.configure(json=True)
+    server.error("Error handling request /?email=ana@example.org")
+    written = capsys.readouterr().err
+    assert "ana@example.org" not in written
+    assert json.loads(written)["logger"] == "gunicorn.error"

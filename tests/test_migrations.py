@@ -69,8 +69,8 @@ def test_indexes_checks_and_triggers_equal_the_models(
         migrated = _statements(from_migrations)
         assert migrated == _statements(from_models)
     unmigrated.dispose()
-    assert {name for name in migrated if "append_only" in name or name.endswith("ix_claimed")} == {
-        "index ix_claimed",
+    assert {name for name in migrated if "append_only" in name or name.endswith("ix_work")} == {
+        "index ix_work",
         "trigger consent_events_append_only",
     }
 
@@ -92,7 +92,6 @@ def test_the_consent_log_can_be_erased_but_never_rewritten(session: Session) -> 
 
 def test_an_upgrade_of_what_is_current_changes_nothing(engine: Engine) -> None:
     schema.upgrade(engine)
-    assert schema.is_current(engine)
     schema.require_current(engine)
 
 
@@ -106,8 +105,26 @@ def test_a_database_that_is_behind_is_told_how_to_catch_up(empty_database_url: s
 def test_a_database_of_a_newer_version_is_left_alone(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(schema.SchemaTooNew, match="newer version"):
-        schema.upgrade(engine)
+    for act in (schema.upgrade, schema.require_current):
+        with pytest.raises(schema.SchemaTooNew, match="newer version"):
+            act(engine)
+
+
+def test_commands_refuse_a_database_of_another_version_in_one_line(engine: Engine, cli: CommandLine) -> None:
+    for version, words in (("0001", "Run: mailer db upgrade"), ("9999", "made by a newer version")):
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+        for command in (("lists", "list"), ("keys", "status"), ("campaigns", "status", "nothing")):
+            refused = cli(*command, exit_code=3).stderr
+            assert words in refused
+            assert refused.count("\n") == 1
+    engine.dispose()
+
+
+def test_the_number_of_the_newest_migration_is_read_from_its_file_name() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT / "migrations"))
+    assert schema.head() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_a_database_out_of_reach_is_a_missing_service(keyring: Keyring) -> None:
@@ -115,7 +132,7 @@ def test_a_database_out_of_reach_is_a_missing_service(keyring: Keyring) -> None:
     with pytest.raises(DatabaseUnavailable):
         schema.upgrade(engine)
     with pytest.raises(DatabaseUnavailable):
-        schema.is_current(engine)
+        schema.require_current(engine)
     engine.dispose()
 
 
@@ -128,7 +145,7 @@ def test_two_upgrades_at_once_both_end_well(
     outputs = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     engine = open_engine(empty_database_url, keyring)
-    assert schema.is_current(engine)
+    schema.require_current(engine)
     engine.dispose()
 
 

@@ -61,6 +61,12 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_DATABASE_URL", "nonsense", "is not a database URL"),
         ("MAILER_DATABASE_URL", "mysql://localhost/x", "'mysql' is not supported"),
         ("MAILER_DATABASE_URL", "postgresql://localhost/x", "postgresql+psycopg"),
+        ("MAILER_DATABASE_URL", "sqlite://", "must name a file"),
+        ("MAILER_DATABASE_URL", "sqlite:///:memory:", "must name a file"),
+        ("MAILER_DATABASE_URL", "sqlite:///file:x?mode=memory&uri=true", "must name a file"),
+        ("MAILER_DATA_DIR", "caf\udce9", "must be UTF-8"),
+        ("MAILER_ORGANISATION", "Harbour\0Solidarity", "without control characters"),
+        ("MAILER_POSTAL_ADDRESS", "1 Example Street\\n\udce9", "must be UTF-8"),
         ("MAILER_BASE_URL", "act.example.org", "must be an http or https address"),
         ("MAILER_BASE_URL", "https://act.example.org/?a=1", "without user, query and fragment"),
         ("MAILER_BASE_URL", "https://user@act.example.org", "without user, query and fragment"),
@@ -155,6 +161,29 @@ def test_passwords_and_keys_are_not_in_the_settings_repr(load: Callable[..., Set
     settings = load(MAILER_SMTP_URL="smtps://ana:swordfish@mail.example.org", **KEYS)
     assert "swordfish" not in repr(settings)
     assert KEYS["MAILER_INDEX_KEY"] not in repr(settings)
+
+
+def test_a_postal_address_may_have_lines(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    lines = "1 Example Street\nExample City"
+    for written in (r"1 Example Street\nExample City", " 1  Example Street \n\n Example City\n"):
+        assert settings(MAILER_POSTAL_ADDRESS=written).postal_address == lines
+    (tmp_path / ".env").write_text(f"MAILER_POSTAL_ADDRESS='{lines}'\n")
+    assert settings(MAILER_POSTAL_ADDRESS=None).postal_address == lines
+
+
+def test_the_data_directory_is_made_for_its_owner_only(load: Callable[..., Settings], tmp_path: Path) -> None:
+    folder = load(MAILER_DATA_DIR=str(tmp_path / "var" / "tocsin")).make_data_dir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(load: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, words in ((tmp_path / "file" / "data", "Not a directory"), (tmp_path / ("x" * 300), "name too long")):
+        settings = load(MAILER_DATA_DIR=str(path))
+        line = refusal(settings.make_data_dir)
+        assert line.startswith(f"MAILER_DATA_DIR: {path} cannot be made: ")
+        assert words in line
+    assert "valkey.sock cannot be read: File name too long" in refusal(lambda: settings.redis_url)
 
 
 # --- DKIM -----------------------------------------------------------------------------------------------------------

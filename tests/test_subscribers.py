@@ -149,7 +149,9 @@ def test_the_ledger_goes_on_adding_up(session: Session, campaign: Campaign, stat
 
 def test_a_claimed_delivery_keeps_its_claim_to_be_settled(session: Session, campaign: Campaign) -> None:
     person = make_subscriber(session, email="ana@example.org")
-    claim = Claim(campaign_id=campaign.id, worker="host 1", journal="x.journal", expires_at=datetime(2030, 1, 1, tzinfo=UTC))
+    claim = Claim(
+        campaign_id=campaign.id, worker="host 1", journal="x.journal", expires_at=datetime(2030, 1, 1, tzinfo=UTC)
+    )
     session.add(claim)
     session.flush()
     delivery = deliver(session, campaign, person, state=DeliveryState.SENDING, fence=claim.id)

@@ -1,10 +1,13 @@
 """Unions stand in federations, and a federation means all that it contains."""
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer import countries, slugs, unions
+from mailer.db import session_scope
 from mailer.unions import NamelessUnion, UnionExists, UnknownUnion
+from tests.concurrency import Beside
 
 
 @pytest.fixture
@@ -74,3 +77,16 @@ def test_what_cannot_be_added_is_refused(session: Session, tree: dict[str, int])
 def test_a_slug_is_lowercase_letters_digits_and_hyphens(session: Session, slug: str) -> None:
     with pytest.raises(slugs.InvalidSlug):
         unions.add(session, slug, "Name")
+
+
+def test_of_two_who_add_the_same_union_at_once_one_is_told_of_the_other(engine: Engine) -> None:
+    def add_it_too() -> None:
+        with session_scope(engine) as session:
+            unions.add(session, "dockers", "Other dockers")
+
+    with session_scope(engine) as session:
+        unions.add(session, "dockers", "Dockers")
+        second = Beside(add_it_too)
+        second.must_wait()
+    with pytest.raises(UnionExists, match='named "Dockers"'):
+        second.result()

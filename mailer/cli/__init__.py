@@ -1,8 +1,9 @@
 """The `mailer` command: one module a group, one domain call a command."""
 
+import errno
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -10,6 +11,7 @@ from mailer.errors import ConfigurationError, MailerError
 
 #: command name → where it is; a module is imported only when its command is asked for, so that each starts fast
 _COMMANDS = {
+    "bench": "mailer.cli.bench:bench",
     "campaigns": "mailer.cli.campaigns:campaigns",
     "catcher": "mailer.cli.catcher:catcher",
     "db": "mailer.cli.db:db",
@@ -21,6 +23,9 @@ _COMMANDS = {
     "unions": "mailer.cli.unions:unions",
     "worker": "mailer.cli.worker:worker",
 }
+
+#: what a disk says that can take or give no more
+_DISK_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
 class _Commands(click.Group):
@@ -36,12 +41,34 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for argument in args:
+            if not argument.isascii() and any("\ud800" <= char <= "\udfff" for char in argument):
+                raise click.UsageError(f"The argument {argument!r} is not UTF-8.", ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (MailerError, ConfigurationError) as error:
-            click.echo(f"mailer: {error}", err=True)
-            sys.exit(error.exit_code)
+            _end(str(error), error.exit_code)
+        except OSError as problem:
+            # A file that somebody named and that cannot be used, or a disk. Anything else is a mistake of ours.
+            if problem.errno in _DISK_FAILURES:
+                _end(f"the disk or the file system failed: {_explain(problem)}", 3)
+            if problem.filename is None:
+                raise
+            _end(_explain(problem), 1)
+
+
+def _end(message: str, exit_code: int) -> NoReturn:
+    click.echo(f"mailer: {message}", err=True)
+    sys.exit(exit_code)
+
+
+def _explain(problem: OSError) -> str:
+    words = problem.strerror or str(problem)
+    return words if problem.filename is None else f"{problem.filename}: {words}"
 
 
 @click.group(cls=_Commands)

@@ -15,6 +15,6 @@ def db() -> None:
 def upgrade() -> None:
     """Bring the database up to date with this version; creates it where there is none."""
     installation = Installation()
-    installation.settings.data_dir.mkdir(parents=True, exist_ok=True)
-    schema.upgrade(installation.engine)
+    installation.settings.make_data_dir()
+    schema.upgrade(installation.unchecked_engine)
     click.echo(f"The database is up to date (migration {schema.head()}).")

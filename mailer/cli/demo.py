@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -39,8 +40,9 @@ class DemoFailed(MailerError):
 def demo(supporters: int, keep: bool) -> None:
     """Send an invented campaign to invented supporters, and report. Everything runs on this machine."""
     began = time.monotonic()
-    folder = _fresh_folder(load_settings().data_dir / _FOLDER)
-    _isolate(folder)
+    settings = load_settings()
+    folder = _fresh_folder(settings.make_data_dir() / _FOLDER)
+    _isolate(folder, settings.given)
     console = Console()
     with local_installation(SAMPLE_IDENTITY) as local:
         os.environ.update(local.environ)
@@ -65,18 +67,19 @@ def _fresh_folder(folder: Path) -> Path:
         if not (folder / _MARK).exists():
             raise NotADemo(folder=folder)
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, mode=0o700)
+    folder.mkdir(mode=0o700)
     (folder / _MARK).touch()
     return folder
 
 
-def _isolate(folder: Path) -> None:
+def _isolate(folder: Path, given: Iterable[str]) -> None:
     """Forget every setting of a real installation: its database, its mail server, its keys.
 
-    A blank variable still overrides `.env`.
+    :param given: the names of all variables that are set, in the environment or in `.env`.
     """
-    for variable in [name for name in os.environ if name.startswith("MAILER_")]:
-        del os.environ[variable]
+    for variable in given:
+        if variable.startswith("MAILER_"):
+            os.environ[variable] = ""  # not removed: a blank one hides what `.env` says, from child processes too
     os.environ["MAILER_DATA_DIR"] = str(folder.resolve())
 
 

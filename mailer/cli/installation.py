@@ -8,6 +8,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from mailer import schema
 from mailer.db import open_engine, session_scope
 from mailer.settings import Settings, load_settings
 
@@ -22,6 +23,16 @@ class Installation:
 
     @cached_property
     def engine(self) -> Engine:
+        """The engine of the configured database, whose schema is this version's.
+
+        :raises schema.SchemaOutdated: or `SchemaTooNew`: it is not.
+        :raises DatabaseUnavailable: it cannot be reached.
+        """
+        schema.require_current(self.unchecked_engine)
+        return self.unchecked_engine
+
+    @cached_property
+    def unchecked_engine(self) -> Engine:
         """The engine of the configured database, its keys attached. Its connections end with the command."""
         engine = open_engine(self.settings.database_url, self.settings.keyring)
         click.get_current_context().call_on_close(engine.dispose)

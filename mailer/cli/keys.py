@@ -6,6 +6,7 @@ import click
 
 from mailer import crypto, keys_file
 from mailer.cli.installation import Installation
+from mailer.db import driver_errors_explained
 from mailer.models import Base
 from mailer.settings import KEY_VARIABLES, Settings
 
@@ -24,7 +25,9 @@ def new() -> None:
     settings = Installation().settings
     if settings.configured_keys:
         raise keys_file.KeysExist(file=_where(settings))
-    click.echo(f"Made {keys_file.create(settings.data_dir)}. Keep a copy of it apart from the database's backups.")
+    click.echo(
+        f"Made {keys_file.create(settings.make_data_dir())}. Keep a copy of it apart from the database's backups."
+    )
 
 
 @keys.command()
@@ -43,7 +46,8 @@ def rotate() -> None:
         key = keys_file.add_secret_key(installation.settings.data_dir)
         click.echo(f"Added the key {key.id} to {_where(installation.settings)}.")
         installation = Installation()
-    count = crypto.rotate(installation.engine, Base.metadata)
+    with driver_errors_explained():
+        count = crypto.rotate(installation.engine, Base.metadata)
     click.echo(f"Encrypted {count} values anew under the key {installation.settings.keyring.secret_keys[0].id}.")
 
 

@@ -1,12 +1,15 @@
 """The whole system on one machine: starts its processes, watches them, and stops them in order."""
 
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 from mailer import keys_file, schema
 from mailer.db import open_engine
@@ -16,12 +19,17 @@ from mailer.settings import VALKEY_SOCKET, Settings, load_settings
 
 CAUGHT = "caught"
 _STOP_SECONDS = 30
+_LOCK = "run.lock"  # in the data directory
 
 
 class ProcessEnded(MailerError):
     """The {name} process ended with code {code}, so everything was stopped. Its last words are above."""
 
     exit_code = 3
+
+
+class AlreadyRunning(MailerError):
+    """`mailer run` or `demo` is active on {data_dir} already. Stop it first, or name another MAILER_DATA_DIR."""
 
 
 class Local:
@@ -73,14 +81,18 @@ def local_installation(defaults: Mapping[str, str]) -> Iterator[Local]:
     """Make what an installation on this machine lacks: keys, the database's schema, a Valkey, a mail catcher.
 
     :param defaults: settings for what the environment and `.env` leave out.
+    :raises AlreadyRunning: another has the data directory.
     """
+    # Also where the shell that started us has Ctrl-C ignored, and for whoever stops us by SIGTERM.
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wish, _interrupt)
     environ = dict(os.environ)
     given = load_settings(environ).given
     environ |= {variable: value for variable, value in defaults.items() if variable not in given}
-    data_dir = load_settings(environ).data_dir
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    data_dir = load_settings(environ).make_data_dir()
     keys_file.ensure(data_dir)
     with ExitStack() as stack:
+        stack.enter_context(_alone_in(data_dir))
         if "MAILER_REDIS_URL" not in given:
             environ["MAILER_REDIS_URL"] = stack.enter_context(embedded_valkey(data_dir / VALKEY_SOCKET))
         local = Local(load_settings(environ), given, environ, stack)
@@ -91,6 +103,21 @@ def local_installation(defaults: Mapping[str, str]) -> Iterator[Local]:
         schema.upgrade(engine)
         engine.dispose()
         yield local
+
+
+@contextmanager
+def _alone_in(data_dir: Path) -> Iterator[None]:
+    """Hold a data directory for this process alone: a second one would take the first one's Valkey away."""
+    with (data_dir / _LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(data_dir=data_dir) from None
+        yield
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _start_catcher(local: Local, maildir: Path) -> int:

@@ -1,8 +1,6 @@
 """`mailer run`: web, worker, Valkey and mail catcher on one machine."""
 
-import signal
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -27,19 +25,15 @@ def run(port: int, workers: int) -> None:
 
     Without MAILER_REDIS_URL it brings its own Valkey, without MAILER_SMTP_URL a mail catcher that delivers nothing.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with local_installation(SAMPLE_IDENTITY | {"MAILER_BASE_URL": f"http://127.0.0.1:{port}"}) as local:
             local.start("web", *_GUNICORN, "--bind", f"127.0.0.1:{port}", "wsgi:app")
             for number in range(1, workers + 1):
                 local.start(f"worker {number}", "workers")
-            if SAMPLE_IDENTITY.keys() - local.given:
-                click.echo("No organisation, sender or postal address is set: showing sample ones, and `send` refuses.")
+            if unset := SAMPLE_IDENTITY.keys() - local.given:
+                names = ", ".join(sorted(unset))
+                click.echo(f"Not set: {names}. The site shows sample values, and `mailer campaigns send` refuses.")
             click.echo(f"Site: {local.settings.base_url}   Data: {local.settings.data_dir}   Stop: Ctrl-C")
             local.wait()
     except KeyboardInterrupt:
         click.echo("Stopped.")
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from mailer import keys_file
+from mailer import crypto, keys_file
 from mailer.db import open_engine, session_scope
 from mailer.models import Subscriber
 from mailer.settings import KEY_VARIABLES, load_settings
@@ -67,6 +68,7 @@ def test_a_key_is_never_printed_when_it_is_made(cli_with_key_file: CommandLine) 
 
 
 def test_ensure_makes_keys_only_where_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
     assert keys_file.ensure(tmp_path / "data")
     before = keys_file.read(tmp_path / "data")
     assert not keys_file.ensure(tmp_path / "data")
@@ -113,3 +115,16 @@ def test_keys_of_the_environment_are_rotated_by_setting_the_printed_value(cli: C
     assert "Encrypted 2 values" in cli("keys", "rotate").output
     assert [row["values"] for row in json.loads(cli("keys", "status", "--json").stdout)] == [2, 0]
     assert _names(cli) == ["Ana"]
+
+
+def test_rotating_without_a_database_is_a_missing_service(
+    cli_with_key_file: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_it(*_: object) -> int:
+        raise OperationalError("UPDATE subscribers", {}, Exception("the server closed the connection unexpectedly"))
+
+    cli_with_key_file("keys", "new")
+    monkeypatch.setattr(crypto, "rotate", lose_it)
+    failed = cli_with_key_file("keys", "rotate", exit_code=3)
+    assert failed.stderr.startswith("mailer: The database cannot be used: the server closed the connection")
+    assert failed.stderr.count("\n") == 1
