@@ -2,19 +2,33 @@
 
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from psycopg.errors import UndefinedTable, UniqueViolation
-from sqlalchemy import DateTime, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Engine,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.sql.dml import Update
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from mailer import crypto
 from mailer.errors import ServiceUnavailable
@@ -215,3 +229,41 @@ def last_id_given(session: Session, table: str) -> int:
     else:
         query = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'id')::regclass)")
     return session.scalar(query, {"table": table}) or 0
+
+
+def has_one_writer(engine: Engine) -> bool:
+    """Whether writing transactions wait for each other in this database, whatever they write."""
+    return engine.dialect.name == "sqlite"
+
+
+#: the values of a row, as a statement sees them
+Columns = Mapping[str, ColumnElement[Any]]
+
+
+class EachRow:
+    """A writing statement to be run for each of many rows, built once for either kind of database."""
+
+    def __init__(self, build: Callable[[Columns], Update], columns: Mapping[str, TypeEngine[Any]]) -> None:
+        """:param build: makes the statement from the values of a row; :param columns: their names and types."""
+        self.names = tuple(columns)
+        self.one = build({name: bindparam(name, type_=kind) for name, kind in columns.items()})
+        arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()]
+        table = func.unnest(*arrays).table_valued(*(column(name, kind) for name, kind in columns.items()))
+        given = table.render_derived(name="given")
+        self.all = build({name: given.c[name] for name in columns})
+
+
+def run_for_each(
+    session: Session, statement: EachRow, rows: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]
+) -> None:
+    """Run a statement for each row.
+
+    PostgreSQL gets all rows as arrays in one statement, which takes it half as long as a statement a row.
+
+    :param shared: values that are the same for all rows.
+    """
+    if has_one_writer(session.get_bind().engine):
+        session.connection().execute(statement.one, [{**row, **shared} for row in rows])
+    else:
+        arrays = {name: [row[name] for row in rows] for name in statement.names}
+        session.connection().execute(statement.all, {**arrays, **shared})

@@ -18,9 +18,12 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Engine,
+    Integer,
     LargeBinary,
+    String,
     bindparam,
     case,
     cast,
@@ -32,13 +35,15 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    type_coerce,
     update,
 )
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.dml import ReturningUpdate, Update
 
 from mailer import campaigns, db, subscribers, suppression
-from mailer.db import session_scope
+from mailer.crypto import keyring_of
+from mailer.db import UtcDateTime, session_scope
 from mailer.models import (
     Base,
     Campaign,
@@ -249,46 +254,59 @@ def record(session: Session, fence: int, settlements: Sequence[Settlement]) -> N
     """Write the fates of deliveries that a claim still holds."""
     if not settlements:
         return
-    now = db.now(session)
+    keyring = keyring_of(session)
     rows = [
         {
             "row": settlement.delivery_id,
-            "held_by": fence,
-            "new_state": settlement.state,
-            "new_reason": settlement.reason,
+            "new_state": settlement.state.value,
+            "new_reason": settlement.reason.value if settlement.reason else None,
             "new_code": settlement.smtp_code,
-            "new_text": settlement.smtp_text,
+            "new_text": keyring.encrypt(settlement.smtp_text, _TEXT_CONTEXT) if settlement.smtp_text else None,
             "new_not_before": settlement.not_before,
             "begun": int(settlement.transmitted),
-            "now": now,
         }
         for settlement in settlements
     ]
-    session.connection().execute(_SETTLE, rows)
+    db.run_for_each(session, _SETTLE, rows, {"held_by": fence, "settled": db.now(session)})
     gone = [settlement.delivery_id for settlement in settlements if settlement.suppress]
     if gone:
         _suppress_addresses_of(session, gone)
 
 
-_SETTLE = (
-    update(_LEDGER)
-    .where(_LEDGER.c.id == bindparam("row"), _LEDGER.c.fence == bindparam("held_by"), _LEDGER.c.state == "sending")
-    .values(
-        state=bindparam("new_state"),
-        reason=bindparam("new_reason"),
-        smtp_code=bindparam("new_code"),
-        # A server quotes addresses, and nothing may bring back that of a person who was erased meanwhile.
-        smtp_text=case(
-            (
-                or_(_LEDGER.c.subscriber_id.is_not(None), _LEDGER.c.address.is_not(None)),
-                cast(bindparam("new_text", type_=_LEDGER.c.smtp_text.type), LargeBinary),
-            ),
-            else_=null(),
-        ),
-        not_before=bindparam("new_not_before"),
-        attempts=_LEDGER.c.attempts + bindparam("begun"),
-        settled_at=bindparam("now"),
+_TEXT_CONTEXT = "deliveries.smtp_text"
+
+
+def _settling(new: db.Columns) -> Update:
+    """The statement that writes fates."""
+    # A server quotes addresses, and nothing may bring back that of a person who was erased meanwhile.
+    names_somebody = or_(_LEDGER.c.subscriber_id.is_not(None), _LEDGER.c.address.is_not(None))
+    return (
+        update(_LEDGER)
+        .where(_LEDGER.c.id == new["row"], _LEDGER.c.fence == bindparam("held_by"))
+        .where(_LEDGER.c.state == DeliveryState.SENDING)
+        .values(
+            state=type_coerce(new["new_state"], String),
+            reason=new["new_reason"],
+            smtp_code=new["new_code"],
+            smtp_text=case((names_somebody, cast(new["new_text"], LargeBinary)), else_=null()),
+            not_before=new["new_not_before"],
+            attempts=_LEDGER.c.attempts + new["begun"],
+            settled_at=bindparam("settled", type_=_LEDGER.c.settled_at.type),
+        )
     )
+
+
+_SETTLE = db.EachRow(
+    _settling,
+    {
+        "row": BigInteger(),
+        "new_state": String(),
+        "new_reason": String(),
+        "new_code": Integer(),
+        "new_text": LargeBinary(),
+        "new_not_before": UtcDateTime(),
+        "begun": Integer(),
+    },
 )
 
 
@@ -363,7 +381,7 @@ def cancel(session: Session, campaign: Campaign) -> None:
 
     :raises campaigns.WrongStatus: it has been sent already.
     """
-    campaigns.move(session, campaign, "cancelled", finished_at=db.now(session), hold_reason=None)
+    campaigns.move(session, campaign, "cancel", finished_at=db.now(session), hold_reason=None)
     _skip_cancelled(session, Delivery.state.in_(_WAITING), *_audience_of(campaign.id))
 
 
@@ -386,7 +404,7 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     :returns: how many will be sent again. Erased people are not among them.
     :raises campaigns.WrongStatus: the campaign is not under way and not sent.
     """
-    campaigns.move(session, campaign, "resent", finished_at=None)
+    campaigns.move(session, campaign, "resend", finished_at=None)
     again = session.scalars(
         update(Delivery)
         .where(*_audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))

@@ -15,9 +15,10 @@ after a reboot, what the file lacks proves nothing. It holds ids and reply codes
 import errno
 import fcntl
 import os
+import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,10 @@ _SUFFIX = ".journal"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _HEADER = "tocsin-journal 1 "
 _MARK = "highest-claim"
+_MARK_DIGITS = 20  # always as many, so that a new number takes the place of the old one in a single write
+#: What is no line of ours is passed over: a power cut may leave anything in the place of what was not on the disk yet.
+_BEGUN = re.compile(rb"b (\d+) (\d+)")
+_ANSWER = re.compile(rb"a (\d+) (\d+) (sent|deferred|failed|unknown) (\d+)")
 
 
 class JournalUnwritable(ServiceUnavailable):
@@ -61,6 +66,7 @@ class Journal:
         """
         self._folder = folder
         self._torn = False
+        self._unwritten: list[bytes] = []  # lines not written yet
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.path, self._descriptor = _create(folder)
@@ -78,18 +84,27 @@ class Journal:
 
         :raises JournalUnwritable: it could not be recorded, so the body must not leave.
         """
-        try:
-            self._write(b"b %d %d\n" % (fence, delivery_id))
-        except OSError as problem:
-            raise JournalUnwritable(folder=self._folder, problem=problem.strerror or problem) from problem
+        self._unwritten.append(b"b %d %d\n" % (fence, delivery_id))
+        self.flush()
 
     def answer(self, fence: int, outcome: Outcome) -> None:
-        """Record what a server said.
+        """Record what a server said, at the latest together with the next message that is begun.
+
+        One write for both costs half as much as two, and promises as much: a connection begins its next message only
+        after this, so that at most the last one on each is in doubt.
+        """
+        self._unwritten.append(b"a %d %d %s %d\n" % (fence, outcome.id, outcome.kind.encode(), outcome.code))
+
+    def flush(self) -> None:
+        """Write down what is known and not written yet.
 
         :raises JournalUnwritable: it could not be recorded; it can still be settled in the ledger.
         """
+        if not self._unwritten:
+            return
+        lines, self._unwritten = b"".join(self._unwritten), []
         try:
-            self._write(b"a %d %d %s %d\n" % (fence, outcome.id, outcome.kind.encode(), outcome.code))
+            self._write(lines)
         except OSError as problem:
             raise JournalUnwritable(folder=self._folder, problem=problem.strerror or problem) from problem
 
@@ -99,13 +114,15 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let go of the lock."""
+        """Write down what is left to write, and let go of the lock."""
+        with suppress(JournalUnwritable):  # what it lacks is in doubt then, and no more than that
+            self.flush()
         os.close(self._descriptor)
 
-    def _write(self, line: bytes) -> None:
-        # One write(2) a line on an O_APPEND file: a reader sees it whole or, at the very end, cut short. Behind a line
-        # that was cut short nothing may be written, because it would run into it.
-        if self._torn or os.write(self._descriptor, line) != len(line):
+    def _write(self, lines: bytes) -> None:
+        # One write(2) on an O_APPEND file: a reader sees it whole or, at the very end, cut short. Behind a line that
+        # was cut short nothing may be written, because it would run into it.
+        if self._torn or os.write(self._descriptor, lines) != len(lines):
             self._torn = True
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -139,15 +156,44 @@ def boot_id() -> str:
 def highest_claim(folder: Path) -> int:
     """The highest fencing number that this host knows to have been given out; 0 if none."""
     try:
-        return int((folder / _MARK).read_text())
-    except (FileNotFoundError, ValueError):
+        return _number((folder / _MARK).read_bytes())
+    except FileNotFoundError:
         return 0
 
 
+def _number(mark: bytes) -> int:
+    return int(mark) if mark.strip().isdigit() else 0
+
+
 def mark_claim(folder: Path, fence: int) -> None:
-    """Remember that a fencing number was given out, so that a database restored from before then is noticed."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (folder / _MARK).write_text(str(fence))
+    """Remember that a fencing number was given out, so that a database restored from before then is noticed.
+
+    :raises JournalUnwritable: it could not be written down.
+    """
+    _mark(folder, lambda known: max(known, fence))
+
+
+def forget_claims_after(folder: Path, fence: int) -> None:
+    """Remember that no fencing number above this one counts any more: the database does not know of any.
+
+    :raises JournalUnwritable: it could not be written down.
+    """
+    _mark(folder, lambda known: min(known, fence))
+
+
+def _mark(folder: Path, change: Callable[[int], int]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # of two workers on a host, the later may have the lower number
+            known = _number(os.pread(descriptor, _MARK_DIGITS, 0))
+            if change(known) != known:
+                os.pwrite(descriptor, str(change(known)).rjust(_MARK_DIGITS, "0").encode(), 0)
+        finally:
+            os.close(descriptor)
+    except OSError as problem:
+        raise JournalUnwritable(folder=folder, problem=problem.strerror or problem) from problem
 
 
 # --- what others left -----------------------------------------------------------------------------------------------
@@ -195,15 +241,14 @@ def taken_over(folder: Path, name: str) -> Iterator[Left | None]:
 
 def _read(path: Path) -> Left:
     lines = path.read_bytes().split(b"\n")[:-1]  # what stands behind the last line end was cut short
-    complete = bool(lines) and lines[0].decode("ascii", "replace") == f"{_HEADER}{boot_id()}"
+    # Without its header a file proves nothing: a power cut may have left it empty.
+    complete = bool(lines) and lines[0] == f"{_HEADER}{boot_id()}".encode()
     begun: dict[int, dict[int, Answer | None]] = {}
     for line in lines[1:]:
-        match line.split():
-            case [b"b", fence, delivery_id]:
-                begun.setdefault(int(fence), {})[int(delivery_id)] = None
-            case [b"a", fence, delivery_id, kind, code]:
-                answer = Answer(OutcomeKind(kind.decode()), int(code))
-                begun.setdefault(int(fence), {})[int(delivery_id)] = answer
-    # A file with no header belongs to a worker that died before it could claim anything.
+        if found := _BEGUN.fullmatch(line):
+            begun.setdefault(int(found[1]), {})[int(found[2])] = None
+        elif found := _ANSWER.fullmatch(line):
+            answer = Answer(OutcomeKind(found[3].decode()), int(found[4]))
+            begun.setdefault(int(found[1]), {})[int(found[2])] = answer
     records = {fence: Record(begun=entries, complete=complete) for fence, entries in begun.items()}
-    return Left(path=path, records=records, complete=complete or not lines)
+    return Left(path=path, records=records, complete=complete)

@@ -16,9 +16,9 @@ from types import TracebackType
 
 from sqlalchemy import Engine
 
-from mailer import delivery, recipients
+from mailer import delivery, recipients, recovery
 from mailer.composing import Composer
-from mailer.db import utcnow
+from mailer.db import has_one_writer, utcnow
 from mailer.delivery import Batch, Claimed, Reason, Settlement
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.journal import Journal, JournalUnwritable, mark_claim
@@ -72,22 +72,29 @@ class Outbox:
     def __init__(
         self, engine: Engine, campaign: Campaign, composer: Composer, worker: Worker, *, turn: Callable[[], bool]
     ) -> None:
-        """:param turn: whether this campaign may go on claiming; asked before each claim, in the ledger's thread."""
+        """:param turn: whether this campaign may go on claiming; asked before each claim, in another thread."""
         self._engine = engine
         self._campaign_id = campaign.id
         self._give_up_at = give_up_at(campaign)
         self._composer = composer
         self._worker = worker
         self._turn = turn
-        self._journal = Journal(worker.journals)
+        self._journal: Journal  # from __enter__ on
         self._policy = PolicyWatch()
         self._current: _Hold | None = None
         self._holds: dict[int, _Hold] = {}  # by fencing number; all that are not closed
         self._hold_of: dict[int, _Hold] = {}  # by delivery id; those that are out
-        self._ledger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        # One thread claims and one settles; what is settled of a claim must be settled in its order. A database with one
+        # writer at a time has one thread for both: they would only wait for each other.
+        self._claims = ThreadPoolExecutor(max_workers=1, thread_name_prefix="claims")
+        one_writer = has_one_writer(engine)
+        self._ledger = self._claims if one_writer else ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._next: Future[_Hold | None] | None = None
         self._writes: deque[Future[bool]] = deque()  # whether the claim still stood
+        self._begun: set[int] = set()  # delivery ids; no outcome yet
         self._lost = False  # a claim was given up by others
+        self._failed = False  # something that is known did not get into the ledger
+        self._problem: ServiceUnavailable | None = None  # raised when everything that was begun has been answered
         self._halted = False  # no further message may be begun: paused, lease lost, told to stop
         self._drained = False  # the ledger had nothing more to claim
         self.hold_reason: str | None = None  # why the campaign must be paused
@@ -95,31 +102,47 @@ class Outbox:
         self._renewer = threading.Thread(target=self._renew_forever, name="renewer")
 
     def __enter__(self) -> "Outbox":
-        self._next = self._ledger.submit(self._claim)
+        # What this host left is cleared up before anything is claimed, and from a restored backup nothing is.
+        recovery.hold_if_restored(self._engine, self._worker.journals)
+        recovery.replay(self._engine, self._worker.journals)
+        self._journal = Journal(self._worker.journals)
+        self._next = self._claims.submit(self._claim)
         self._renewer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Settle what is known and let go of the rest; where that fails, the journal stays and speaks for us."""
+        """Settle what is known and let go of the rest; where that fails, the journal stays and speaks for us.
+
+        :raises ServiceUnavailable: what kept it from going on.
+        """
         self._closing.set()
         self._renewer.join()
+        in_ledger = False
         try:
-            if self._next is not None:
-                self._next.result()
-            kept = [write.result() for write in self._writes]
-            kept += [delivery.close(self._engine, hold.batch, hold.settlements) for hold in self._holds.values()]
-        except BaseException:
-            self._journal.close()
-            raise
-        else:
-            if all(kept) and not self._lost:
-                self._journal.discard()
-            else:
-                self._journal.close()  # a claim was given up: whoever replays this makes known what became of it
+            in_ledger = self._let_go()
         finally:
+            (self._journal.discard if in_ledger else self._journal.close)()
+            self._claims.shutdown()
             self._ledger.shutdown()
+        if error is None and self._problem is not None:
+            raise self._problem
+
+    def _let_go(self) -> bool:
+        """Close every claim.
+
+        :returns: whether everything that the journal knows stands in the ledger.
+        """
+        if self._next is not None:
+            self._next.result()
+        while self._writes:
+            self._check(self._writes.popleft())
+        if self._failed or self._begun:
+            return False  # closing would put back what was begun: whoever replays the journal knows better
+        for hold in self._holds.values():
+            self._lost |= not delivery.close(self._engine, hold.batch, hold.settlements)
+        return not self._lost
 
     @property
     def is_drained(self) -> bool:
@@ -145,6 +168,7 @@ class Outbox:
         while not self.exhausted:
             if self._current is None or not self._current.waiting:
                 if not self._advance(wait=wait):
+                    self._flush()
                     return None
                 continue
             if (delay := self._worker.pace()) > 0:
@@ -158,7 +182,13 @@ class Outbox:
 
     def begin(self, message: Outgoing) -> bool:
         """Whether a message may be sent after all; if so, the journal knows from now on that it was begun."""
-        hold = self._hold_of[message.id]
+        try:
+            return self._begin(self._hold_of[message.id], message)
+        except ServiceUnavailable as problem:
+            self._halt_for(problem)  # raised later: answers to others are still to come
+            return False
+
+    def _begin(self, hold: _Hold, message: Outgoing) -> bool:
         now = time.monotonic()
         if now - hold.looked > _LOOK_SECONDS:
             self._look_again(hold)
@@ -173,16 +203,23 @@ class Outbox:
             self._end(hold, _not_sent(message.id, recipient))
             return False
         self._journal.begin(hold.batch.fence, message.id)
+        self._begun.add(message.id)
         return True
 
-    def note(self, outcome: Outcome) -> None:
-        """Keep a message's fate: in the journal now, in the ledger before long."""
-        hold = self._hold_of[outcome.id]
+    def _flush(self) -> None:
         try:
-            self._journal.answer(hold.batch.fence, outcome)
+            self._journal.flush()
         except JournalUnwritable as problem:
-            log.warning("%s", problem, extra={"campaign": self._campaign_id})
-            self._halted = True  # what is known goes into the ledger all the same
+            self._halt_for(problem)  # what is known goes into the ledger all the same
+
+    def _halt_for(self, problem: ServiceUnavailable) -> None:
+        self._problem = self._problem or problem
+        self._halted = True
+
+    def note(self, outcome: Outcome) -> None:
+        """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
+        hold = self._hold_of[outcome.id]
+        self._journal.answer(hold.batch.fence, outcome)
         attempts = hold.out[outcome.id].attempts
         self._end(hold, settlement(outcome, attempts=attempts, now=utcnow(), give_up_at=self._give_up_at))
         if (reason := self._policy.note(outcome)) is not None:
@@ -199,15 +236,19 @@ class Outbox:
             hold = self._next.result(_WAIT_SECONDS if wait else 0)
         except TimeoutError:
             return False
+        except ServiceUnavailable as problem:
+            self._failed = True  # there may be a claim that we know nothing of
+            self._halt_for(problem)
+            hold = None
         self._next = None
         if hold is None:
             return False
         self._current = hold
-        self._next = self._ledger.submit(self._claim)
+        self._next = self._claims.submit(self._claim)
         return True
 
     def _claim(self) -> _Hold | None:
-        """Claim and look up, in the ledger's thread. None when there is nothing, or it is another campaign's turn."""
+        """Claim and look up, in a thread of its own. None when there is nothing, or it is another campaign's turn."""
         if not self._turn():
             return None
         asked = time.monotonic()
@@ -264,6 +305,7 @@ class Outbox:
 
     def _end(self, hold: _Hold, fate: Settlement) -> None:
         hold.settlements.append(fate)
+        self._begun.discard(fate.delivery_id)
         hold.fates += 1
         # What was refused for now must be let go of where the campaign was cancelled meanwhile.
         hold.final &= fate.state is not DeliveryState.DEFERRED
@@ -283,7 +325,16 @@ class Outbox:
         else:
             self._writes.append(self._ledger.submit(delivery.settle, self._engine, hold.batch, settlements))
         while self._writes and self._writes[0].done():
-            self._lost |= not self._writes.popleft().result()  # a database that went away is found out here, too
+            self._check(self._writes.popleft())
+
+    def _check(self, write: Future[bool]) -> None:
+        """Take notice of how a write to the ledger went."""
+        self._failed, failed_before = True, self._failed
+        try:
+            self._lost |= not write.result()
+            self._failed = failed_before
+        except ServiceUnavailable as problem:
+            self._halt_for(problem)
 
     def _renew_forever(self) -> None:
         lease = self._worker.lease

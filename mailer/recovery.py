@@ -32,7 +32,7 @@ def hold_if_restored(engine: Engine, folder: Path) -> None:
         if given >= known:
             return
         held = campaigns.pause_all(session, reason=_RESTORED)
-    journal.mark_claim(folder, given)
+    journal.forget_claims_after(folder, given)
     log.error(
         "the database is older than this host remembers: campaigns held; see `mailer campaigns status`, then `resume`",
         extra={"campaigns": held, "claims_known": known, "claims_in_database": given},
@@ -113,23 +113,24 @@ _CORRECT = (
 
 
 def vouch(engine: Engine, folder: Path, *, interval: timedelta) -> int:
-    """Say of this host's claims that ran out while their worker still lives that it is stalled, not lost.
+    """Say of the claims of this host's living workers that they are not lost, also once they run out: then they are
+    stalled. Said in good time, since other hosts may look before this one looks again.
 
     :param interval: until when at least the next such word comes.
     :returns: how many claims are stalled.
     """
     with session_scope(engine) as session:
         now = db.now(session)
-        mine = journal.names(folder)
-        stalled = session.scalars(
+        living = session.execute(
             update(Claim)
-            .where(Claim.journal.in_(mine), Claim.expires_at <= now)
+            .where(Claim.journal.in_(journal.names(folder)))
             .values(stalled_until=now + 2 * interval)
-            .returning(Claim.id)
+            .returning(Claim.id, Claim.expires_at)
         ).all()
-        for fence in stalled:
-            log.error("a worker is stalled: it lives, but holds a claim that ran out", extra={"claim": fence})
-        return len(stalled)
+    stalled = [fence for fence, expires_at in living if expires_at <= now]
+    for fence in stalled:
+        log.error("a worker is stalled: it lives, but holds a claim that ran out", extra={"claim": fence})
+    return len(stalled)
 
 
 def give_up_lost(engine: Engine, *, grace: timedelta) -> None:

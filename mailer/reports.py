@@ -1,20 +1,28 @@
 """What can be read of a campaign: where it stands, who is in which state, how it spread."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from mailer import countries, unions
+from mailer import countries, db, unions
 from mailer.composing import message_id
-from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Subscriber
+from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose, Subscriber
+from mailer.refusals import Refusal, TestMail, refusals, test_mails
+from mailer.verdicts import give_up_at
 
 #: below it a number could point to somebody, and is not shown
 SMALLEST_SHOWN = 10
+#: what a rate counts: a server answered for it
+_ANSWERED = (DeliveryState.SENT, DeliveryState.FAILED)
+#: rows that are looked at where all of a state would be too many
+_LATEST = 20_000
+_MINUTE = timedelta(minutes=1)
 #: columns that a spread may be counted by
 _SPREADS = {"country": Delivery.country, "language": Delivery.language, "union": Delivery.union_id}
 
@@ -56,9 +64,7 @@ class Progress:
 def progress(session: Session, campaign: Campaign) -> Progress:
     """Count a campaign's ledger."""
     counted = session.execute(
-        select(Delivery.state, func.count())
-        .where(Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.CAMPAIGN)
-        .group_by(Delivery.state)
+        select(Delivery.state, func.count()).where(*_audience_of(campaign)).group_by(Delivery.state)
     )
     states = dict.fromkeys(DeliveryState, 0)
     states.update((state, count) for state, count in counted)
@@ -74,12 +80,154 @@ def progress(session: Session, campaign: Campaign) -> Progress:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a campaign goes, in messages a second that a server answered for; None where nothing can be said."""
+
+    last_minute: float | None
+    overall: float | None  # since it was started, pauses and all
+
+
+class WorkerState(StrEnum):
+    """How a worker that holds some of a campaign does."""
+
+    SENDING = "sending"  # its lease stands
+    STALLED = "stalled"  # it lives, says its host, but its lease ran out
+    LOST = "lost"  # its lease ran out, and its host has not said why
+
+
+_WORST = (WorkerState.LOST, WorkerState.STALLED, WorkerState.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """A worker that holds some of a campaign."""
+
+    worker: str  # host name and process number
+    state: WorkerState
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All that an organiser wants to know of a campaign under way. It names no recipient."""
+
+    progress: Progress
+    rate: Rate
+    eta: datetime | None  # when the last that is not deferred will have gone, at the last minute's rate
+    next_retry: datetime | None  # of what was deferred
+    give_up_at: datetime | None  # until when that is tried again
+    refusals: Sequence[Refusal]  # the most frequent first
+    tests: Sequence[TestMail]  # the latest first
+    workers: Sequence[WorkerSeen]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `status --json` prints it."""
+        report = self.progress.to_json() | {"rate": asdict(self.rate)}
+        for moment in ("eta", "next_retry", "give_up_at"):
+            time = getattr(self, moment)
+            report[moment] = time.isoformat() if time else None
+        for several in ("refusals", "tests", "workers"):
+            report[several] = [_to_json(each) for each in getattr(self, several)]
+        return report
+
+
+def _to_json(value: Refusal | TestMail | WorkerSeen) -> dict[str, Any]:
+    return {key: each.isoformat() if isinstance(each, datetime) else each for key, each in asdict(value).items()}
+
+
+def overview(session: Session, campaign: Campaign) -> Overview:
+    """See how a campaign does. Reads what is on an index and a bounded number of rows: a second at a million rows."""
+    now = db.now(session)
+    counted = progress(session, campaign)
+    rate = _rate(session, campaign, counted, now)
+    is_deferred = counted.states[DeliveryState.DEFERRED] > 0
+    return Overview(
+        progress=counted,
+        rate=rate,
+        eta=_eta(counted, rate, now),
+        next_retry=_next_retry(session, campaign) if is_deferred else None,
+        give_up_at=give_up_at(campaign) if is_deferred else None,
+        refusals=refusals(session, campaign, counted.states),
+        tests=test_mails(session, campaign),
+        workers=_workers(session, campaign, now),
+    )
+
+
+def _rate(session: Session, campaign: Campaign, counted: Progress, now: datetime) -> Rate:
+    if campaign.started_at is None:
+        return Rate(None, None)
+    seconds = ((campaign.finished_at or now) - campaign.started_at).total_seconds()
+    answered = sum(counted.states[state] for state in _ANSWERED)
+    recent = _recent_rate(session, campaign, now) if campaign.status is CampaignStatus.SENDING else None
+    return Rate(last_minute=recent, overall=round(answered / max(seconds, 1.0), 2))
+
+
+def _recent_rate(session: Session, campaign: Campaign, now: datetime) -> float:
+    """Messages a second over the last minute; where many went in it, over as long as the last of them took.
+
+    People are claimed in the order of the ledger, so the latest rows are the last that went, but for retries.
+    """
+    assert campaign.started_at is not None  # noqa: S101 - it is being sent
+    minute = min(_MINUTE, max(now - campaign.started_at, timedelta(seconds=1)))
+    rate = 0.0
+    for state in _ANSWERED:
+        latest = (
+            select(Delivery.settled_at)
+            .where(*_audience_of(campaign), Delivery.state == state)
+            .order_by(Delivery.id.desc())
+            .limit(_LATEST)
+            .subquery()
+        )
+        number, first = session.execute(
+            select(func.count(), func.min(latest.c.settled_at)).where(latest.c.settled_at > now - minute)
+        ).one()
+        span = now - first if number == _LATEST else minute
+        rate += number / max(span.total_seconds(), 1.0)
+    return round(rate, 2)
+
+
+def _eta(counted: Progress, rate: Rate, now: datetime) -> datetime | None:
+    waiting = counted.states[DeliveryState.PENDING] + counted.states[DeliveryState.SENDING]
+    if not waiting or not rate.last_minute:
+        return None
+    return (now + timedelta(seconds=waiting / rate.last_minute)).replace(microsecond=0)
+
+
+def _next_retry(session: Session, campaign: Campaign) -> datetime | None:
+    """When something deferred is due again. Whom the server refused first is due first, or nearly so."""
+    first = (
+        select(Delivery.not_before)
+        .where(*_audience_of(campaign), Delivery.state == DeliveryState.DEFERRED)
+        .order_by(Delivery.id)
+        .limit(_LATEST)
+        .subquery()
+    )
+    due: datetime | None = session.scalar(select(func.min(first.c.not_before)))
+    return due
+
+
+def _workers(session: Session, campaign: Campaign, now: datetime) -> list[WorkerSeen]:
+    claims = session.scalars(select(Claim).where(Claim.campaign_id == campaign.id).order_by(Claim.id))
+    seen: dict[str, WorkerState] = {}
+    for claim in claims:
+        seen[claim.worker] = min(_state_of(claim, now), seen.get(claim.worker, WorkerState.SENDING), key=_WORST.index)
+    return [WorkerSeen(worker, state) for worker, state in seen.items()]
+
+
+def _state_of(claim: Claim, now: datetime) -> WorkerState:
+    if claim.expires_at > now:
+        return WorkerState.SENDING
+    if claim.stalled_until is not None and claim.stalled_until > now:
+        return WorkerState.STALLED
+    return WorkerState.LOST
+
+
 def recipients(session: Session, campaign: Campaign, state: DeliveryState) -> Iterator[dict[str, Any]]:
     """The recipients of a campaign that are in a state, as `recipients --json` prints them, in ledger order."""
     rows = session.execute(
         select(Delivery, Subscriber.email)
         .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.CAMPAIGN, Delivery.state == state)
+        .where(*_audience_of(campaign), Delivery.state == state)
         .order_by(Delivery.id)
         .execution_options(yield_per=500)
     )
@@ -96,6 +244,11 @@ def recipients(session: Session, campaign: Campaign, state: DeliveryState) -> It
         }
 
 
+def _audience_of(campaign: Campaign) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The conditions that make a delivery one of a campaign's frozen audience."""
+    return Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.CAMPAIGN
+
+
 def spread(session: Session, campaign: Campaign, by: str) -> dict[str, int | None]:
     """How many messages were sent by country, language or union, the largest first.
 
@@ -105,11 +258,7 @@ def spread(session: Session, campaign: Campaign, by: str) -> dict[str, int | Non
     column = _SPREADS[by]
     counted = session.execute(
         select(column, func.count())
-        .where(
-            Delivery.campaign_id == campaign.id,
-            Delivery.purpose == Purpose.CAMPAIGN,
-            Delivery.state == DeliveryState.SENT,
-        )
+        .where(*_audience_of(campaign), Delivery.state == DeliveryState.SENT)
         .group_by(column)
     )
     names = _union_names(session) if by == "union" else {}

@@ -5,6 +5,7 @@ import re
 from collections import deque
 from datetime import datetime, timedelta
 
+from mailer.addresses import redact
 from mailer.db import utcnow
 from mailer.delivery import Reason, Settlement
 from mailer.mail.types import Outcome, OutcomeKind, Stage
@@ -83,4 +84,5 @@ class PolicyWatch:
         share = sum(self._last) / len(self._last) if len(self._last) == _POLICY_WINDOW else 0.0
         if self._in_a_row < _POLICY_IN_A_ROW and share <= _POLICY_SHARE:
             return None
-        return f"the mail server refuses our mail: {outcome.code} {outcome.text}" if refused else None
+        # It is kept with the campaign, which is not encrypted, and servers quote addresses.
+        return f"the mail server refuses our mail: {outcome.code} {redact(outcome.text)}" if refused else None

@@ -89,7 +89,7 @@ def test_a_campaign_is_sent_once(session: Session) -> None:
     make_subscriber(session, mailing_list)
     campaign = make_campaign(session, mailing_list)
     sending.start(session, campaign, SENDER)
-    with pytest.raises(WrongStatus, match="is sending, so it cannot be sent"):
+    with pytest.raises(WrongStatus, match="is sending, so it cannot be started"):
         sending.start(session, campaign, SENDER)
 
 
@@ -160,7 +160,7 @@ def test_a_paused_schedule_goes_on_waiting_for_its_time(session: Session) -> Non
     make_subscriber(session, mailing_list)
     campaign = make_campaign(session, mailing_list)
     sending.schedule(session, campaign, utcnow() + timedelta(hours=1))
-    campaigns.move(session, campaign, "paused")
+    campaigns.move(session, campaign, "pause")
     sending.resume(session, campaign, SENDER)
     assert campaign.status is CampaignStatus.SCHEDULED
 
@@ -306,7 +306,7 @@ def test_a_pause_takes_hold_in_the_middle_of_a_claim_and_resume_goes_on(
 
     def pause() -> None:
         with session_scope(engine) as session:
-            campaigns.move(session, session.get_one(Campaign, campaign_id), "paused")
+            campaigns.move(session, session.get_one(Campaign, campaign_id), "pause")
 
     in_the_middle(server, "p1@example.net", pause)
     sending.drain(engine, campaign_id, wire, worker)

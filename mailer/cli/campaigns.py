@@ -11,24 +11,28 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from mailer import addresses, delivery, loading, previewing, reports, sending
 from mailer import campaigns as domain
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.standing import print_overview, progress_table
 from mailer.db import utcnow
 from mailer.errors import ConfigurationError, MailerError
 from mailer.models import CampaignStatus, DeliveryState
 from mailer.previewing import Reader
 from mailer.queue import RedisUnavailable, connect, ring
 
-_ENDED = (CampaignStatus.SENT, CampaignStatus.CANCELLED, CampaignStatus.PAUSED)
+_ENDED_OR_PAUSED = (CampaignStatus.SENT, CampaignStatus.CANCELLED, CampaignStatus.PAUSED)
 _POLL_SECONDS = 0.5
 _PAUSED_BY_HAND = "paused by an organiser"
 
 
 class InThePast(MailerError):
     """{time} has passed. Leave out --at to send the campaign now."""
+
+
+class NotSent(MailerError):
+    """Campaign "{slug}" is {status}{reason}. See where it stands with: mailer campaigns status {slug}"""
 
 
 class NoZone(MailerError):
@@ -75,35 +79,41 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
     """Say whom a campaign would reach and what is missing."""
     with installation.session(read_only=True) as session:
         found = previewing.check(session, domain.get(session, slug))
+    by_text, without_text = reports.hide_small(found.by_text), reports.hide_small(found.without_text)
+    without_country = reports.hide_small({"": found.without_country})[""]
     if as_json:
         report = {
             "slug": slug,
             "audience": found.audience,
-            "by_text": found.by_text,
-            "without_text": found.without_text,
+            "by_text": by_text,
+            "without_text": without_text,
             "without_target": found.without_target,
-            "without_country": found.without_country,
+            "without_country": without_country,
             "has_fallback": found.has_fallback,
             "warnings": found.warnings,
         }
         click.echo(json.dumps(report, ensure_ascii=False))
         return
     click.echo(f"Audience: {found.audience:,}")
-    for language, count in sorted(found.by_text.items(), key=lambda item: -item[1]):
-        click.echo(f"  text in {language}: {count:,}")
-    for language, count in sorted(found.without_text.items(), key=lambda item: -item[1]):
-        click.echo(f"  no text in {language}: {count:,} people get the campaign's own language")
+    for language, count in by_text.items():
+        click.echo(f"  text in {language}: {_shown(count)}")
+    for language, count in without_text.items():
+        click.echo(f"  no text in {language}: {_shown(count)} people get the campaign's own language")
     if found.without_target or found.without_country:
         get = "the fallback target" if found.has_fallback else "NO target, since there is no fallback"
         click.echo(f"Without a target of their own, and so with {get}:")
         if found.without_target:
             click.echo("  " + ", ".join(found.without_target))
         if found.without_country:
-            click.echo(f"  people whose country is not known: {found.without_country:,}")
+            click.echo(f"  people whose country is not known: {_shown(without_country)}")
     for warning in found.warnings:
         click.echo(f"Warning: {warning}")
     if not found.audience:
         click.echo("Nobody would get it: look at [audience] and the list.")
+
+
+def _shown(count: int | None) -> str:
+    return "under 10" if count is None else f"{count:,}"
 
 
 @campaigns.command()
@@ -146,7 +156,7 @@ def test(
 @click.option("--wait", is_flag=True, help="Follow it until it has been sent, is paused or cancelled.")
 @pass_installation
 def send(installation: Installation, slug: str, at: str | None, wait: bool) -> None:
-    """Send a campaign to its audience, once."""
+    """Send a campaign to its audience, once. With --wait it ends with 1 unless the campaign has been sent."""
     sender = installation.settings.mail_sender
     starts = _parse_time(at) if at else None
     with installation.session() as session:
@@ -160,7 +170,14 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
     if starts is None:
         _ring(installation, campaign.id)
     if wait:
-        follow(installation, slug)
+        _require_sent(follow(installation, slug))
+
+
+def _require_sent(progress: reports.Progress) -> None:
+    """:raises NotSent: it ended otherwise, or waits for a person."""
+    if progress.status is not CampaignStatus.SENT:
+        reason = f" ({progress.hold_reason.rstrip('.')})" if progress.hold_reason else ""
+        raise NotSent(slug=progress.slug, status=progress.status, reason=reason)
 
 
 @campaigns.command()
@@ -175,7 +192,7 @@ def pause(installation: Installation, slug: str | None, every: bool) -> None:
         if slug is None:
             paused = domain.pause_all(session, reason=_PAUSED_BY_HAND)
         else:
-            domain.move(session, domain.get(session, slug), "paused", hold_reason=_PAUSED_BY_HAND)
+            domain.move(session, domain.get(session, slug), "pause", hold_reason=_PAUSED_BY_HAND)
             paused = [slug]
     click.echo(f"Paused: {', '.join(paused)}." if paused else "Nothing was under way or scheduled.")
 
@@ -208,25 +225,13 @@ def cancel(installation: Installation, slug: str) -> None:
 @json_option
 @pass_installation
 def status(installation: Installation, slug: str, as_json: bool) -> None:
-    """Show where a campaign stands: every recipient is in exactly one state."""
+    """Show where a campaign stands: its states, how fast it goes, what was refused, who is sending."""
     with installation.session(read_only=True) as session:
-        progress = reports.progress(session, domain.get(session, slug))
+        overview = reports.overview(session, domain.get(session, slug))
     if as_json:
-        click.echo(json.dumps(progress.to_json()))
+        click.echo(json.dumps(overview.to_json(), ensure_ascii=False))
         return
-    Console().print(progress_table(progress))
-
-
-def progress_table(progress: reports.Progress) -> Table:
-    """The states of a campaign for a person to read."""
-    table = Table(title=f"{progress.slug}: {progress.status}", caption=progress.hold_reason, title_justify="left")
-    table.add_column("state")
-    table.add_column("people", justify="right")
-    for state, count in progress.states.items():
-        table.add_row(state, f"{count:,}", style="dim" if not count else None)
-    table.add_section()
-    table.add_row("audience", f"{progress.audience:,}", style="bold")
-    return table
+    print_overview(overview)
 
 
 @campaigns.command()
@@ -260,14 +265,15 @@ def resend(installation: Installation, slug: str, state: str) -> None:
 
 
 def follow(installation: Installation, slug: str) -> reports.Progress:
-    """Show a campaign's progress until it has ended or is paused."""
-    with _progress_bar(slug) as bar:
+    """Show a campaign's progress, and what holds it up, until it has ended or is paused."""
+    with _progress_bar() as bar:
         task = bar.add_task(slug, total=None)
         while True:
             with installation.session(read_only=True) as session:
                 progress = reports.progress(session, domain.get(session, slug))
-            bar.update(task, total=progress.audience or None, completed=progress.settled)
-            if progress.status in _ENDED:
+            held = f"{slug}: {progress.hold_reason}" if progress.hold_reason else slug
+            bar.update(task, description=held, total=progress.audience or None, completed=progress.settled)
+            if progress.status in _ENDED_OR_PAUSED:
                 break
             time.sleep(_POLL_SECONDS)
     Console(stderr=True).print(progress_table(progress))
@@ -275,8 +281,8 @@ def follow(installation: Installation, slug: str) -> reports.Progress:
 
 
 @contextmanager
-def _progress_bar(title: str) -> Iterator[Progress]:
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def _progress_bar() -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         yield bar
 

@@ -138,6 +138,27 @@ _REFUSED = {
     nodes.CondExpr: "inline conditions (a if b else c)",
 }
 
+_ALLOWED = 'Only {{ field }}, {{ field or "default" }} and {% if country == "GB" %} are allowed'
+
+#: a field in one brace instead of two, with or without a default
+_SINGLE_BRACES = re.compile(r"(?<!\{)\{\s*(\w+)(?:\s+or\s[^{}\n]*)?\s*\}(?!\})")
+#: an opening after which another one, or the end of the text, comes before its closing
+_UNCLOSED = re.compile(r"\{\{(?!(?:(?!\{[{%#]).)*\}\})|\{%(?!(?:(?!\{[{%#]).)*%\})|\{#(?!.*#\})", re.DOTALL)
+_CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
+_TAG = re.compile(r"\{%[-+]?\s*(\w+)")
+_IF_TAGS = frozenset(["if", "elif", "else", "endif"])
+
+#: what Jinja2 says, as a pattern → what it means to whoever writes a text
+_MEANINGS = {
+    "unknown tag 'endif'": "This {% endif %} has no {% if %} before it.",
+    "unknown tag 'el": "This {% else %} or {% elif %} has no {% if %} before it, or there is an {% else %} already.",
+    "unexpected char '[“”„«»‘’]'": 'Write straight quotes: {{ name or "friend" }}.',
+    "unexpected char": "A quotation mark is not closed, or a character stands where none may.",
+    "got '='": "Compare with two signs: ==, not =.",
+    "Expected an expression|unexpected 'end of": "Something is missing between the braces.",
+    "'end of print statement', got": 'Only one field, and maybe a default, stands there: {{ name or "friend" }}.',
+}
+
 #: The operators of a comparison → whether they are true for a member or for anyone else.
 _COMPARISONS = {"eq": True, "ne": False, "in": True, "notin": False}
 
@@ -159,10 +180,11 @@ class _Reader:
         environment = Environment(keep_trailing_newline=True, autoescape=False)  # noqa: S701 - nothing is rendered
         try:
             self._check_ifs_are_closed(environment, source)
+            self._check_braces_are_double(environment, source)
             tree = environment.parse(source)
             sequence = self._sequence(tree.body)
         except TemplateSyntaxError as problem:
-            raise self._error(problem.lineno, _sentence(problem.message or "syntax error")) from None
+            raise self._explain(source, problem) from None
         except (ValueError, RecursionError):
             # Numbers with thousands of digits and thousands of brackets are too much for the parser itself.
             raise self._error(1, "The text cannot be read: it holds a number or brackets out of all measure.") from None
@@ -184,6 +206,30 @@ class _Reader:
             after_block_begin = kind == "block_begin" or (after_block_begin and kind == "whitespace")
         if opened:
             raise self._error(opened[-1], "This {% if %} has no {% endif %}.")
+
+    def _check_braces_are_double(self, environment: Environment, source: str) -> None:
+        """Refuse what would go out as it stands, `{name}`, though a field was meant."""
+        for line, kind, value in environment.lex(source):
+            for written in _SINGLE_BRACES.finditer(value) if kind == "data" else ():
+                if written[1].lower() in self._known_fields:
+                    problem = f"A field stands in two braces: write {{{{ {written[1].lower()} }}}}, not {written[0]}."
+                    raise self._error(line + value.count("\n", 0, written.start()), problem)
+
+    def _explain(self, source: str, problem: TemplateSyntaxError) -> TextFieldError:
+        """Say in a writer's words what the parser says in its own."""
+        unclosed = _UNCLOSED.search(source)
+        if unclosed:
+            line = source.count("\n", 0, unclosed.start()) + 1
+            return self._error(line, f"This {unclosed[0]} has no {_CLOSING[unclosed[0]]}.")
+        written = source.split("\n")[problem.lineno - 1]
+        said = problem.message or ""
+        tags = [tag for tag in _TAG.findall(written) if tag not in _IF_TAGS]
+        if tags:
+            return self._error(problem.lineno, f"{_ALLOWED}, not {{% {tags[0]} %}}.")
+        for pattern, meaning in _MEANINGS.items():
+            if re.search(pattern, said):
+                return self._error(problem.lineno, meaning)
+        return self._error(problem.lineno, f"This cannot be read. {_ALLOWED}.")
 
     def _sequence(self, body: list[nodes.Node]) -> Sequence:
         parts: list[str | Slot | Condition] = []
@@ -271,14 +317,8 @@ class _Reader:
 
     def _refusal(self, node: nodes.Node) -> TextFieldError:
         what = _REFUSED.get(type(node), "this expression")
-        allowed = 'Only {{ field }}, {{ field or "default" }} and {% if country == "GB" %} are allowed'
-        return self._error(node.lineno, f"{allowed}, not {what}.")
+        return self._error(node.lineno, f"{_ALLOWED}, not {what}.")
 
 
 def _unknown(kind: str, name: str, known: Collection[str]) -> str:
     return f'There is no {kind} "{name}". Known: {", ".join(sorted(known)) or "none"}.'
-
-
-def _sentence(message: str) -> str:
-    text = re.sub(r"\s+", " ", message).strip()
-    return text if text.endswith(".") else f"{text}."

@@ -11,6 +11,7 @@ import re
 import ssl
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
@@ -164,14 +165,17 @@ class Connection:
             backlog.note(Outcome(begun.id, OutcomeKind.UNKNOWN, 0, problem))
 
     def close(self, problem: str) -> None:
-        """Close without a word."""
+        """Close without a word, unless it is closed."""
+        if self.closed:
+            return
         self.problem = problem
         self._selector.unregister(self._sock)
         self._sock.close()
 
     def say_goodbye(self) -> None:
-        """Say QUIT on an idle connection; `hear_goodbye` closes it."""
-        self._write(b"QUIT\r\n")
+        """Say QUIT on an idle connection, if it is still there; `hear_goodbye` closes it."""
+        with suppress(ConnectionLost):
+            self._write(b"QUIT\r\n")
 
     def hear_goodbye(self, seconds: float) -> None:
         """Wait for the answer to QUIT (RFC 5321, section 4.1.1.10), but not long, and close."""

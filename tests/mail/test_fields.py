@@ -111,8 +111,21 @@ def test_a_variant_of_another_text_is_refused(variant: str) -> None:
         ("{% raw %}{{ x }}{% endraw %}{% with %}{% endwith %}", 1, "not {% with %}"),
         ('one\n{% if country == "GB" %}\ntwo\nthree\n', 2, "has no {% endif %}"),
         ("one\n{% endif %}", 2, "endif"),
-        ("one\n{% iff %}", 2, "unknown tag 'iff'"),
-        ("one\n{{ name", 2, "end of"),
+        ("one\n{% iff %}", 2, "not {% iff %}"),
+        ("{% for %}", 1, "not {% for %}"),
+        ("one\n{{ name", 2, "This {{ has no }}."),
+        ("one\n{{ name }\n\nfour {{ name }}", 2, "This {{ has no }}."),
+        ("one\n{% if country == 'GB' }\nx{% endif %}", 2, "This {% has no %}."),
+        ("{% else %}", 1, "has no {% if %} before it"),
+        ("{{ }}", 1, "Something is missing"),
+        ("{{ name or }}", 1, "Something is missing"),
+        ("{{ name or “friend” }}", 1, "straight quotes"),
+        ("{{ name or 'friend }}", 1, "quotation mark is not closed"),
+        ("{{ na me }}", 1, "Only one field"),
+        ("{% if country = 'GB' %}x{% endif %}", 1, "==, not ="),
+        ("{{ (name }}", 1, "cannot be read. Only"),
+        ("one\ntwo {name}", 2, "write {{ name }}, not {name}"),
+        ("{ Name or 'friend' }", 1, "write {{ name }}, not { Name or 'friend' }"),
         ("{{ " + "(" * 20_000 + ")" * 20_000 + " }}", 1, "out of all measure"),
         ("{{ " + "9" * 5_000 + " }}", 1, "out of all measure"),
     ],
@@ -122,6 +135,10 @@ def test_what_is_not_allowed_is_refused_with_file_line_and_reason(source: str, l
         read(source)
     assert str(caught.value).startswith(f"en.md:{line}: ")
     assert problem in str(caught.value)
+
+
+def test_braces_around_other_words_are_text() -> None:
+    assert read("{note} {} {{ name }} { 1 }").fields == {"name"}
 
 
 def test_lines_are_counted_from_where_the_text_starts_in_its_file() -> None:

@@ -1,0 +1,101 @@
+"""Where a campaign stands, as tables and lines for a person to read."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mailer.models import CampaignStatus, DeliveryState
+from mailer.refusals import Refusal, TestMail
+from mailer.reports import Overview, Progress, Rate, WorkerState
+
+#: what to do about a worker that does not send
+_ADVICE = {
+    WorkerState.SENDING: "",
+    WorkerState.STALLED: ": it lives, but does nothing. If that lasts, end its process; the rest clears up by itself",
+    WorkerState.LOST: ": cleared up by its own host, or given up by the others, within about a minute",
+}
+
+
+def print_overview(overview: Overview) -> None:
+    """Everything that `campaigns status` knows, the states first."""
+    console = Console(highlight=False, emoji=False)
+    console.print(progress_table(overview.progress))
+    for line in _lines(overview):
+        console.print(_plain(line), soft_wrap=True)
+    if overview.refusals:
+        console.print(_refusal_table(overview.refusals))
+    for line in map(_test_line, overview.tests):
+        console.print(_plain(line), soft_wrap=True)
+
+
+def progress_table(progress: Progress) -> Table:
+    """The states of a campaign."""
+    caption = _plain(progress.hold_reason) if progress.hold_reason else None
+    table = Table(title=f"{progress.slug}: {progress.status}", caption=caption, title_justify="left")
+    table.add_column("state")
+    table.add_column("people", justify="right")
+    for state, count in progress.states.items():
+        table.add_row(state, f"{count:,}", style="dim" if not count else None)
+    table.add_section()
+    table.add_row("audience", f"{progress.audience:,}", style="bold")
+    return table
+
+
+def _lines(overview: Overview) -> Iterator[str]:
+    progress = overview.progress
+    if progress.status is CampaignStatus.PAUSED:
+        yield f"Paused: {progress.hold_reason or 'no reason given'}"
+        yield f"Go on with: mailer campaigns resume {progress.slug}"
+    elif progress.status is CampaignStatus.SCHEDULED and progress.scheduled_at:
+        yield f"Starts by itself at {_clock(progress.scheduled_at)}"
+    elif progress.hold_reason:
+        yield f"Held up: {progress.hold_reason}"
+    if overview.rate.overall is not None:
+        yield f"Messages a second: {_rates(overview.rate)}"
+    if overview.eta:
+        yield f"Done at about {_clock(overview.eta)}"
+    if overview.next_retry and overview.give_up_at:
+        retry, end = _clock(overview.next_retry), _clock(overview.give_up_at)
+        yield f"Deferred are tried again from {retry} on, and given up at {end}"
+    if progress.states[DeliveryState.UNKNOWN]:
+        yield (
+            "Unknown may have arrived or not. To send them again, which some may get twice: "
+            f"mailer campaigns resend {progress.slug} --state unknown"
+        )
+    for seen in overview.workers:
+        yield f"Worker {seen.worker} is {seen.state}{_ADVICE[seen.state]}"
+
+
+def _rates(rate: Rate) -> str:
+    since_start = f"{rate.overall:,} since the start"
+    return since_start if rate.last_minute is None else f"{rate.last_minute:,} in the last minute, {since_start}"
+
+
+def _refusal_table(refusals: Sequence[Refusal]) -> Table:
+    table = Table(title="Refusals", title_justify="left")
+    for heading in ("state", "answer", "people", "such as"):
+        table.add_column(heading, justify="right" if heading == "people" else "left", overflow="fold")
+    for refusal in refusals:
+        answer = " ".join(str(part) for part in (refusal.smtp_code, refusal.enhanced_code, refusal.reason) if part)
+        about = "about " if refusal.is_estimate else ""
+        table.add_row(refusal.state, answer, f"{about}{refusal.count:,}", _plain(refusal.example or ""))
+    return table
+
+
+def _plain(text: str) -> Text:
+    """A server's words, in which nothing is taken for markup or a control code of the terminal."""
+    return Text("".join(letter for letter in text if letter.isprintable()))
+
+
+def _test_line(test: TestMail) -> str:
+    when = f" at {_clock(test.settled_at)}" if test.settled_at else ""
+    why = " ".join(str(part) for part in (test.reason, test.smtp_code, test.smtp_text) if part)
+    is_problem = why and test.state is not DeliveryState.SENT
+    return f"Test mail {test.delivery}: {test.state}{when}{': ' + why if is_problem else ''}"
+
+
+def _clock(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,132 @@
+"""What mail servers said no to, counted and quoted for an organiser without naming anybody."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mailer import addresses
+from mailer.models import Campaign, Delivery, DeliveryState, Purpose, Subscriber
+
+#: kinds of refusal that are shown
+_MOST = 10
+#: refusals of each state that are looked at: their texts have to be decrypted to be told apart, at 20 µs each
+_SAMPLE = 5_000
+_REFUSED = (DeliveryState.FAILED, DeliveryState.DEFERRED)
+_ENHANCED_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")  # RFC 3463
+_REDACTED = "[recipient]"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One kind of refusal."""
+
+    state: DeliveryState  # deferred or failed
+    smtp_code: int | None
+    enhanced_code: str | None  # RFC 3463: "5.1.1"
+    reason: str | None
+    count: int
+    is_estimate: bool  # counted in the latest 5,000 of that state, and projected on all
+    example: str | None  # one server's words, without whom they are about
+
+
+@dataclass(frozen=True, slots=True)
+class TestMail:
+    """What became of a test mail."""
+
+    delivery: int
+    state: DeliveryState
+    reason: str | None
+    smtp_code: int | None
+    smtp_text: str | None  # without whom it is about
+    settled_at: datetime | None
+
+
+def refusals(session: Session, campaign: Campaign, states: Mapping[DeliveryState, int]) -> list[Refusal]:
+    """The most frequent refusals of a campaign, the most frequent first.
+
+    :param states: how many deliveries are in each state.
+    """
+    found: list[tuple[int, Refusal]] = []
+    for state in _REFUSED:
+        if states[state]:
+            found += _refusals_in(session, campaign, state, states[state])
+    found = sorted(found, key=lambda each: -each[1].count)[:_MOST]
+    examples = _scrubbed(session, {delivery_id: refusal.example for delivery_id, refusal in found})
+    return [replace(refusal, example=examples[delivery_id]) for delivery_id, refusal in found]
+
+
+def _refusals_in(session: Session, campaign: Campaign, state: DeliveryState, total: int) -> list[tuple[int, Refusal]]:
+    """Each kind in a state, with the delivery that its example, as the server wrote it, is from."""
+    latest = session.execute(
+        select(Delivery.id, Delivery.smtp_code, Delivery.reason, Delivery.smtp_text)
+        .where(Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.CAMPAIGN, Delivery.state == state)
+        .order_by(Delivery.id.desc())
+        .limit(_SAMPLE)
+    ).all()
+    kinds: dict[tuple[int | None, str | None, str | None], list[tuple[int, str | None]]] = defaultdict(list)
+    for delivery_id, smtp_code, reason, text in latest:
+        kinds[smtp_code, _enhanced_code(text), reason].append((delivery_id, text))
+    return [
+        (
+            alike[0][0],
+            Refusal(
+                state,
+                *kind,
+                count=round(total * len(alike) / len(latest)),
+                is_estimate=total > len(latest),
+                example=alike[0][1],
+            ),
+        )
+        for kind, alike in kinds.items()
+    ]
+
+
+def _enhanced_code(text: str | None) -> str | None:
+    found = _ENHANCED_CODE.search(text or "")
+    return found[0] if found else None
+
+
+def test_mails(session: Session, campaign: Campaign, *, most: int = 5) -> list[TestMail]:
+    """The latest test mails of a campaign, the last one ordered first."""
+    rows = session.scalars(
+        select(Delivery)
+        .where(Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.TEST)
+        .order_by(Delivery.id.desc())
+        .limit(most)
+    ).all()
+    texts = _scrubbed(session, {row.id: row.smtp_text for row in rows})
+    return [TestMail(row.id, row.state, row.reason, row.smtp_code, texts[row.id], row.settled_at) for row in rows]
+
+
+def _scrubbed(session: Session, texts: Mapping[int, str | None]) -> dict[int, str | None]:
+    """Delivery → what the server said, without the address and the name of the person it is about.
+
+    Servers also write them apart: "ana unknown", "the mailbox of Ana Example is full".
+    """
+    people = session.execute(
+        select(Delivery.id, Delivery.address, Subscriber.email, Subscriber.name)
+        .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
+        .where(Delivery.id.in_(list(texts)))
+    )
+    names = {delivery_id: _names_of(address or email, name) for delivery_id, address, email, name in people}
+    return {delivery_id: text and _without(text, names[delivery_id]) for delivery_id, text in texts.items()}
+
+
+def _names_of(address: str | None, name: str | None) -> list[str]:
+    """What a person could be named by, the longest first."""
+    local_part = (address or "").rpartition("@")[0]
+    names = [address or "", local_part, name or "", *(name or "").split()]
+    return sorted(filter(None, names), key=len, reverse=True)
+
+
+def _without(text: str, names: Sequence[str]) -> str:
+    text = addresses.redact(text)
+    if not names:
+        return text
+    named = "|".join(map(re.escape, names))
+    return re.sub(rf"(?<!\w)(?:{named})(?!\w)", _REDACTED, text, flags=re.IGNORECASE)
