@@ -30,9 +30,11 @@ from hypothesis import strategies as st
 from mailer.mail import dkim
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.merge import EditionHeaders, compile_edition
-from mailer.mail.smtp import Server, SmtpTransport
+from mailer.mail.pipeline import Pipeline
+from mailer.mail.smtp import Server
 from mailer.mail.types import OutcomeKind, Outgoing, Rendering, Slot, SlotContext
 from tests.debian import program
+from tests.mail.desk import Desk
 from tests.mail.test_merge import HOSTILE_NAMES, LIST_HEADERS, RENDERING, assert_fit_for_the_wire, merge_for, read
 from tests.test_catcher import Catcher
 
@@ -183,12 +185,13 @@ def test_a_signature_survives_the_way_through_our_client_into_a_mailbox(tmp_path
     data = message(HOSTILE_NAMES[5])
     catcher = Catcher(tmp_path / "caught")
     try:
-        transport = SmtpTransport(Server("127.0.0.1", catcher.port))
-        (outcome,) = transport.send([Outgoing(id=1, sender="a@example.org", recipient="ada@example.org", data=data)])
-        transport.close()
+        desk = Desk([Outgoing(id=1, sender="a@example.org", recipient="ada@example.org", data=data)])
+        wire = Pipeline(Server("127.0.0.1", catcher.port))
+        wire.send(desk)
+        wire.close()
     finally:
         catcher.stop()
-    assert outcome.kind is OutcomeKind.SENT
+    assert desk.kinds == [OutcomeKind.SENT]
     (caught,) = catcher.caught()
     assert caught.data == data
     assert rsa_holds(caught.data)

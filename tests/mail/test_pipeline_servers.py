@@ -19,7 +19,8 @@ from mailer.errors import MailerError
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server
 from mailer.mail.types import OutcomeKind, Outgoing
-from tests.mail.test_pipeline import Desk, outgoing
+from tests.mail.desk import Desk
+from tests.mail.test_pipeline import outgoing
 
 MESSAGES = 500
 
