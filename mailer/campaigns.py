@@ -25,6 +25,11 @@ class TooLate(MailerError):
     """Campaign "{slug}" was not to start after {latest_start}. If it should still go out: {advice}"""
 
 
+class DeadlinePassed(MailerError):
+    """Campaign "{slug}" asks people to act before {deadline}, and would start only at {start}. If it should still go
+    out: {advice}"""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Whom supporters are asked to write to. One without countries is for everyone who has no other."""
@@ -81,56 +86,65 @@ def get(session: Session, slug: str) -> Campaign:
     return campaign
 
 
+def all_campaigns(session: Session) -> Sequence[Campaign]:
+    """Every campaign, the latest first."""
+    return session.scalars(select(Campaign).order_by(Campaign.id.desc())).all()
+
+
 def segment_of(campaign: Campaign) -> Segment:
     """Whom a campaign is for."""
     return Segment.parse(campaign.audience)
 
 
-#: move → (statuses it is allowed from, status it leads to, what to say otherwise)
-_Move = tuple[Sequence[CampaignStatus], CampaignStatus, str]
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What people may do with a campaign as a whole."""
+
+    allowed: Sequence[CampaignStatus]  # from where
+    leads_to: CampaignStatus
+    done: str  # "it cannot be …"
+    advice: str  # where it is not allowed
+
+
 _S = CampaignStatus
-_MOVES: dict[str, _Move] = {
-    "scheduled": ((_S.DRAFT, _S.SCHEDULED), _S.SCHEDULED, "A campaign is sent once; make a new one to write again."),
-    "sent": (
-        (_S.DRAFT, _S.SCHEDULED),
-        _S.SENDING,
-        "A campaign is sent once; `mailer campaigns status` shows how it went, `resend` repeats what failed.",
+_ONCE = "A campaign is sent once; `mailer campaigns status` shows how it went, `resend` repeats what failed."
+_MOVES = {
+    "schedule": _Move((_S.DRAFT, _S.SCHEDULED), _S.SCHEDULED, "scheduled", _ONCE),
+    "start": _Move((_S.DRAFT, _S.SCHEDULED), _S.SENDING, "started", _ONCE),
+    "pause": _Move(
+        (_S.SENDING, _S.SCHEDULED), _S.PAUSED, "paused", "Only a campaign that is under way or scheduled can be."
     ),
-    "paused": ((_S.SENDING, _S.SCHEDULED), _S.PAUSED, "Only a campaign that is under way or scheduled can be."),
-    "rescheduled": ((_S.PAUSED,), _S.SCHEDULED, "Only a paused campaign can be."),
-    "resumed": ((_S.PAUSED,), _S.SENDING, "Only a paused campaign can be."),
-    "cancelled": (
+    "resume": _Move((_S.PAUSED,), _S.SENDING, "resumed", "Only a paused campaign can be."),
+    "reschedule": _Move((_S.PAUSED,), _S.SCHEDULED, "scheduled again", "Only a paused campaign can be."),
+    "cancel": _Move(
         (_S.DRAFT, _S.SCHEDULED, _S.SENDING, _S.PAUSED),
         _S.CANCELLED,
+        "cancelled",
         "What has been sent cannot be called back.",
     ),
-    "resent": (
-        (_S.SENDING, _S.SENT),
-        _S.SENDING,
-        "Only one that has started can be.",
-    ),
+    "resend": _Move((_S.SENDING, _S.SENT), _S.SENDING, "sent again", "Only one that has started can be."),
 }
 
 
 def move(session: Session, campaign: Campaign, name: str, **changes: object) -> None:
     """Take a campaign to the status that a move leads to, atomically: of two people, one succeeds.
 
-    :param name: a key of the table above, such as "paused".
+    :param name: a key of the table above, such as "pause".
     :param changes: further columns to set with it.
     :raises WrongStatus: the move is not allowed from where the campaign stands.
     """
-    allowed, status, advice = _MOVES[name]
+    wanted = _MOVES[name]
     moved = session.scalar(
         update(Campaign)
-        .where(Campaign.id == campaign.id, Campaign.status.in_(allowed))
-        .values(status=status, **changes)
+        .where(Campaign.id == campaign.id, Campaign.status.in_(wanted.allowed))
+        .values(status=wanted.leads_to, **changes)
         .returning(Campaign.id)
     )
     session.refresh(campaign)
     if moved is None:
-        if campaign.status is _S.PAUSED and status is not _S.PAUSED:
-            advice = f"It goes on with: mailer campaigns resume {campaign.slug}"
-        raise WrongStatus(slug=campaign.slug, status=campaign.status, move=name, advice=advice)
+        is_held = campaign.status is _S.PAUSED and wanted.leads_to is not _S.PAUSED
+        advice = f"It goes on with: mailer campaigns resume {campaign.slug}" if is_held else wanted.advice
+        raise WrongStatus(slug=campaign.slug, status=campaign.status, move=wanted.done, advice=advice)
 
 
 def pause_all(session: Session, *, reason: str) -> list[str]:
@@ -138,28 +152,44 @@ def pause_all(session: Session, *, reason: str) -> list[str]:
 
     :returns: the slugs of what was paused.
     """
-    allowed, status, _ = _MOVES["paused"]
+    pause = _MOVES["pause"]
     paused = session.scalars(
         update(Campaign)
-        .where(Campaign.status.in_(allowed))
-        .values(status=status, hold_reason=reason)
+        .where(Campaign.status.in_(pause.allowed))
+        .values(status=pause.leads_to, hold_reason=reason)
         .returning(Campaign.slug)
     )
     return sorted(paused)
 
 
-def require_in_time(campaign: Campaign, now: datetime) -> None:
-    """Refuse a start after the campaign's latest start.
+def require_in_time(campaign: Campaign, start: datetime) -> None:
+    """Refuse a start after the campaign's latest start, or after what it asks people to do is over.
 
-    :raises TooLate: it has passed.
+    :raises TooLate: its latest start is before that.
+    :raises DeadlinePassed: its deadline is.
     """
-    if campaign.latest_start is not None and now > campaign.latest_start:
-        # Once it is scheduled it cannot be loaded again; it is paused when its time has come, and a person decides.
-        advice = (
-            "change latest_start in campaign.toml, and load it again."
-            if campaign.status is _S.DRAFT
-            else f"once it is paused, run: mailer campaigns resume {campaign.slug}"
-        )
+    if campaign.latest_start is not None and start > campaign.latest_start:
         raise TooLate(
-            slug=campaign.slug, latest_start=campaign.latest_start.isoformat(timespec="minutes"), advice=advice
+            slug=campaign.slug,
+            latest_start=campaign.latest_start.isoformat(timespec="minutes"),
+            advice=_other_time(campaign, "latest_start"),
         )
+    if campaign.deadline is not None and is_overdue(campaign, start):
+        raise DeadlinePassed(
+            slug=campaign.slug,
+            deadline=campaign.deadline.isoformat(timespec="minutes"),
+            start=start.isoformat(timespec="minutes"),
+            advice=_other_time(campaign, "deadline"),
+        )
+
+
+def is_overdue(campaign: Campaign, now: datetime) -> bool:
+    """Whether its deadline has passed."""
+    return campaign.deadline is not None and now > campaign.deadline
+
+
+def _other_time(campaign: Campaign, key: str) -> str:
+    # Once it is scheduled it cannot be loaded again; it is paused when its time has come, and a person decides.
+    if campaign.status is _S.DRAFT:
+        return f"change {key} in campaign.toml, and load it again."
+    return f"once it is paused, run: mailer campaigns resume {campaign.slug}"

@@ -1,6 +1,7 @@
 """Countries: codes, names and groups. Names are CLDR's, which say "Taiwan" and "Kosovo" as people do."""
 
 import unicodedata
+from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from babel import Locale, UnknownLocaleError
@@ -10,7 +11,8 @@ from mailer.errors import MailerError
 
 
 class UnknownCountry(MailerError):
-    """There is no country "{text}". Use an ISO 3166 code such as GB, or its English name such as United Kingdom."""
+    """There is no country "{text}".{hint} Use an ISO 3166 code such as GB, or its English name such as United
+    Kingdom."""
 
 
 class UnknownCountryGroup(MailerError):
@@ -98,8 +100,15 @@ def parse(text: str) -> str:
     written = text.strip()
     code = _codes().get(written.upper()) or _names().get(_fold(written))
     if code is None:
-        raise UnknownCountry(text=text)
+        raise UnknownCountry(text=text, hint=_similar(written))
     return code
+
+
+@lru_cache(maxsize=4096)
+def _similar(written: str) -> str:
+    """A question whether another country was meant, where one has nearly that name."""
+    alike = get_close_matches(_fold(written), _names(), n=1, cutoff=0.8)
+    return f" Did you mean {name(_names()[alike[0]], 'en')}?" if alike else ""
 
 
 def name(code: str, language: str) -> str:

@@ -1,5 +1,6 @@
 """Editions: a campaign's texts rendered once for everyone who sees the same words, then merged per person."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -146,6 +147,7 @@ class Press:
         self._texts = Texts(campaign)
         self._federations = unions.ancestors_by_union(session)
         self._chosen: dict[Reader, EditionKey] = {}
+        self._bare_fields: dict[EditionKey, frozenset[str]] = {}
 
     @property
     def languages(self) -> list[str]:
@@ -179,6 +181,16 @@ class Press:
         segment = campaigns.segment_of(self._campaign)
         readers = audience(session, self._campaign.list_id, segment).add_columns(*columns).distinct()
         return {self.choose((language, country, union_id)) for language, country, union_id in session.execute(readers)}
+
+    def bare_fields(self, key: EditionKey) -> frozenset[str]:
+        """The fields that an edition prints without a default."""
+        bare = self._bare_fields.get(key)
+        if bare is None:
+            language, variant = key
+            pieces = itertools.chain.from_iterable(self._texts.sources[language].resolve(variant))
+            slots = (piece for piece in pieces if isinstance(piece, Slot))
+            bare = self._bare_fields[key] = frozenset(slot.field for slot in slots if not slot.default)
+        return bare
 
     def trial(self) -> set[EditionKey]:
         """Editions that between them show every wording of every text."""
@@ -230,7 +242,7 @@ def try_out(session: Session, campaign: Campaign) -> list[str]:
     :returns: warnings, such as of a mail that Gmail would clip.
     :raises Unrenderable: a text cannot be rendered.
     """
-    press = Press(session, campaign, _TRIAL_SENDER)
+    press = Press(session, campaign, TRIAL_SENDER)
     warnings = [
         f"{language}.md: {warning}"
         for language, variant in sorted(press.trial())
@@ -240,7 +252,7 @@ def try_out(session: Session, campaign: Campaign) -> list[str]:
 
 
 #: for trials before the installation's own identity is set: a rendering differs by it in a few words only
-_TRIAL_SENDER = Sender(
+TRIAL_SENDER = Sender(
     organisation="Organisation",
     mailbox="sender@example.org",
     postal_address="Postal address",

@@ -70,7 +70,8 @@ class ImportReport:
     unknown_unions: int  # imported, but without their union, which is not known here
     unions_dropped: int  # imported, but without their union, for want of a consent text
     warnings: tuple[str, ...]
-    examples: tuple[str, ...]  # the first few lines of the rejects, with their reasons
+    remarked: int  # lines of the rejects: not imported, or not as they stand
+    examples: tuple[str, ...]  # the first few of them, with their reasons
 
 
 def import_file(
@@ -351,6 +352,7 @@ class _Tally:
         self._rejected = 0
         self._unknown_unions = 0
         self._unions_dropped = 0
+        self._remarked = 0
         self._examples: list[str] = []
 
     def add(self, records: Sequence[Record], batch: _Batch) -> None:
@@ -361,9 +363,11 @@ class _Tally:
         for row in batch.imported():
             self._unknown_unions += row.unknown_union is not None
             self._unions_dropped += row.union_dropped
+        remarks = batch.remarks()
+        self._remarked += len(remarks)
         if len(self._examples) < _EXAMPLES:
-            remarks = sorted(batch.remarks().items())[: _EXAMPLES - len(self._examples)]
-            self._examples += [f"line {line}: {reason}" for line, reason in remarks]
+            shown = sorted(remarks.items())[: _EXAMPLES - len(self._examples)]
+            self._examples += [f"line {line}: {reason}" for line, reason in shown]
 
     def report(self) -> ImportReport:
         """What it came to."""
@@ -380,5 +384,6 @@ class _Tally:
             unknown_unions=self._unknown_unions,
             unions_dropped=self._unions_dropped,
             warnings=tuple(warnings),
+            remarked=self._remarked,
             examples=tuple(self._examples),
         )

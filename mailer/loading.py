@@ -27,6 +27,11 @@ _KNOWN_KEYS = frozenset(
 _TARGET_KEYS = frozenset(["countries", "name", "email", "address"])
 _TEXT_KEYS = frozenset(["subject", "preheader"])
 _MAX_FILE_BYTES = 1_000_000
+_THE_REST = ""  # what a target without countries is for
+_DOUBLE_TARGET = (
+    "two targets have no countries, and only one can be for everyone else: say in the other one whose it is, such as "
+    'countries = ["GB"]'
+)
 T = TypeVar("T")
 
 #: a deadline that names a day and no time means until that day is over
@@ -166,9 +171,9 @@ def _read_targets(tables: object, problem: "_Complaint") -> list[Target]:
         if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
             problem.about("countries", 'must be a list of texts, such as ["GB"]')
         expanded = sorted(problem.check("countries", lambda: _expand(codes)))  # noqa: B023  # called at once
-        for code in expanded or ["the rest"]:
+        for code in expanded or [_THE_REST]:
             if code in seen:
-                problem.about("countries", f"two targets are for {code}")
+                problem.about("countries", _DOUBLE_TARGET if code == _THE_REST else f"two targets are for {code}")
             seen.add(code)
         targets.append(
             Target(
@@ -370,13 +375,34 @@ def _parse_toml(text: str, path: Path, *, first_line: int) -> dict[str, Any]:
         if "(at line " in message:
             message, _, position = message.partition(" (at line ")
             line = first_line - 1 + int(position.split(",")[0])
-        raise InvalidFile(file=path.name, line=line, problem=f"not valid TOML: {message}") from None
+        raise InvalidFile(file=path.name, line=line, problem=_explain_toml(message)) from None
     escape = _ESCAPED_NUL.search(text)
     if escape and _holds_nul(table):
         line = first_line + text.count("\n", 0, escape.end())
         raise InvalidFile(file=path.name, line=line, problem="contains a NUL character, which no text may hold")
     return table
 
+
+def _explain_toml(message: str) -> str:
+    """What the TOML parser says, with what to do about its most frequent complaints."""
+    for said, advice in _TOML_ADVICE.items():
+        if message.startswith(said):
+            return f"not valid TOML: {advice}"
+    return f"not valid TOML: {message}"
+
+
+#: what the parser says at its beginning → what to do
+_TOML_ADVICE = {
+    "Invalid value": 'this value cannot be read. A text stands in straight quotes, as in list = "urgent-actions"; '
+    "true, false and days such as 2035-12-15 stand in none",
+    "Expected newline": "something stands behind this value. A text stands in quotes; a day is written 2035-12-15",
+    "Illegal character": 'a text is not closed on its line. It ends with the quote it began with: "…"',
+    "Unterminated string": 'a text is not closed. It ends with the quote it began with: "…"',
+    "Unclosed array": "a list is not closed. It ends with ]",
+    "Cannot overwrite a value": "this stands there twice",
+    "Cannot declare": "this table stands there twice",
+    "Expected '=' after a key": 'this line is no key = "value", no [table] and no # comment',
+}
 
 #: how TOML writes a NUL; one that is written as it is was refused when the file was read
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\(?:u0000|U00000000|x00)")

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, countries, delivery, editions, languages, segments, unions
+from mailer import campaigns, countries, db, delivery, editions, gaps, languages, segments, unions
 from mailer.campaigns import Targets
 from mailer.composing import Composer
 from mailer.delivery import Claimed
@@ -20,7 +20,7 @@ from mailer.identity import Sender
 from mailer.models import Campaign, Delivery, Purpose
 from mailer.recipients import Recipient
 
-_SAMPLE_RECIPIENT = Recipient(email="alex.reader@example.org", name="Alex Reader", subscription_id=None)
+_SAMPLE_ADDRESS, _SAMPLE_NAME = "alex.reader@example.org", "Alex Reader"
 
 
 class UnwritableFolder(MailerError):
@@ -41,6 +41,8 @@ class Check:
     without_target: tuple[str, ...]  # countries of the audience that have no target of their own, in English
     without_country: int  # people who did not say where they live, so that no target is their own
     has_fallback: bool  # whether those are asked to write to somebody all the same
+    gaps: gaps.Gaps  # what the texts print, and some of the audience have nothing for
+    is_overdue: bool  # whether the deadline has passed, so that it cannot be sent any more
     warnings: tuple[str, ...]
 
 
@@ -51,6 +53,12 @@ class Reader:
     language: str | None = None
     country: str | None = None
     union: str | None = None  # slug
+    has_name: bool = True
+
+    @property
+    def recipient(self) -> Recipient:
+        """The person that such a mail is composed for."""
+        return Recipient(email=_SAMPLE_ADDRESS, name=_SAMPLE_NAME if self.has_name else None, subscription_id=None)
 
 
 def check(session: Session, campaign: Campaign) -> Check:
@@ -75,6 +83,8 @@ def check(session: Session, campaign: Campaign) -> Check:
         without_target=tuple(sorted(countries.name(code, "en") for code in missing)),
         without_country=by_country[None],
         has_fallback=targets.fallback is not None,
+        gaps=gaps.find(session, campaign),
+        is_overdue=campaigns.is_overdue(campaign, db.now(session)),
         warnings=tuple(editions.try_out(session, campaign)),
     )
 
@@ -89,14 +99,14 @@ def preview(session: Session, campaign: Campaign, reader: Reader, sender: Sender
     """
     composer = Composer(session, campaign, sender)
     messages = {
-        language: composer.compose(_sample_delivery(session, reader, language), _SAMPLE_RECIPIENT).data
+        language: composer.compose(_sample_delivery(session, reader, language), reader.recipient).data
         for language in _languages(campaign, reader.language)
     }
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for language, data in messages.items():
-            written += _write(data, folder / f"{campaign.slug}.{language}")
+            written += write_parts(data, folder / f"{campaign.slug}.{language}")
     except OSError as problem:
         raise UnwritableFolder(folder=folder, problem=problem.strerror or problem) from None
     return written
@@ -110,7 +120,7 @@ def order_test(session: Session, campaign: Campaign, reader: Reader, sender: Sen
     """
     language = _languages(campaign, reader.language)[0] if reader.language else None
     claimed = _sample_delivery(session, reader, language)
-    Composer(session, campaign, sender).compose(claimed, _SAMPLE_RECIPIENT)
+    Composer(session, campaign, sender).compose(claimed, reader.recipient)
     return delivery.add_test(
         session,
         campaign,
@@ -144,8 +154,12 @@ def _sample_delivery(session: Session, reader: Reader, language: str | None) -> 
     )
 
 
-def _write(data: bytes, stem: Path) -> list[Path]:
-    """The message as it goes out, and its two parts as a mail program would show them."""
+def write_parts(data: bytes, stem: Path) -> list[Path]:
+    """Write a message as it goes out, and its two parts as a mail program would show them.
+
+    :param stem: the path of the files without their suffixes .eml, .html and .txt.
+    :returns: the files, in this order.
+    """
     message = BytesParser(_class=EmailMessage, policy=policy.default).parsebytes(data)
     contents = {".eml": data}
     for suffix, kind in ((".html", "html"), (".txt", "plain")):

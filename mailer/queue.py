@@ -23,7 +23,7 @@ _DRAIN = "workers.jobs.drain"
 #: sockaddr_un.sun_path holds 108 bytes, one of them a NUL
 _MAX_SOCKET_PATH = 107
 _START_SECONDS = 10
-_VALKEY_LOG = "valkey.log"  # beside the socket
+VALKEY_LOG = "valkey.log"  # beside the socket
 
 
 class RedisUnavailable(ServiceUnavailable):
@@ -44,18 +44,24 @@ def open_queue(connection: Redis) -> Queue:
     return Queue(QUEUE, connection=connection, serializer=JSONSerializer)
 
 
-def ring(connection: Redis, campaign_id: int) -> None:
+def ring(connection: Redis, campaign_id: int, *, first: bool = False) -> None:
     """Tell the workers that a campaign has work. Call it after the commit.
 
+    :param first: before every other: somebody waits for it.
     :raises RedisUnavailable: nobody could be told.
     """
     queue, prefix = open_queue(connection), f"campaign-{campaign_id}-"
     try:
-        if any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
+        if not first and any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
             return  # one that waits will do; workers that join ring for the next
-        # No time-out: RQ's is an exception in the middle of whatever runs. A job ends itself after a minute.
         queue.enqueue(
-            _DRAIN, campaign_id, job_id=prefix + secrets.token_hex(8), job_timeout=-1, result_ttl=0, failure_ttl=86400
+            _DRAIN,
+            campaign_id,
+            job_id=prefix + secrets.token_hex(8),
+            at_front=first,
+            job_timeout=-1,  # RQ's is an exception in the middle of whatever runs; a job ends itself after a minute
+            result_ttl=0,
+            failure_ttl=86400,
         )
     except RedisError as problem:
         raise RedisUnavailable(problem=problem) from problem
@@ -80,7 +86,7 @@ def embedded_valkey(socket: Path) -> Iterator[str]:
         *("--port", "0"),
         *("--unixsocket", str(socket), "--unixsocketperm", "700"),
         *("--dir", str(socket.parent)),
-        *("--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", _VALKEY_LOG),
+        *("--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", VALKEY_LOG),
     ]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603  # our own binary
     try:
@@ -97,7 +103,7 @@ def _await_answer(process: "subprocess.Popen[bytes]", socket: Path) -> None:
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise ValkeyBroken(problem=f"it ended with code {process.returncode}; see {socket.parent / _VALKEY_LOG}")
+            raise ValkeyBroken(problem=f"it ended with code {process.returncode}; see {socket.parent / VALKEY_LOG}")
         try:
             connection.ping()
         except RedisError:

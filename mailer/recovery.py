@@ -65,7 +65,7 @@ def _replay(engine: Engine, name: str, left: Left) -> None:
                 _give_up(session, claim)
             unknown = sum(answer is None for answer in record.begun.values())
             log.warning(
-                "cleared up after a worker",
+                "cleared up after a worker; if some are unknown, see `campaigns recipients SLUG --state unknown`",
                 extra={"claim": claim.id, "campaign": claim.campaign_id, "worker": claim.worker, "unknown": unknown},
             )
         known = {claim.id for claim in claims}
@@ -129,7 +129,10 @@ def vouch(engine: Engine, folder: Path, *, interval: timedelta) -> int:
         ).all()
     stalled = [fence for fence, expires_at in living if expires_at <= now]
     for fence in stalled:
-        log.error("a worker is stalled: it lives, but holds a claim that ran out", extra={"claim": fence})
+        log.error(
+            "a worker is stalled: it lives, but its claim ran out; if that lasts, end its process",
+            extra={"claim": fence},
+        )
     return len(stalled)
 
 

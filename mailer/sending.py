@@ -50,7 +50,7 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     """
     now = db.now(session)
     campaigns.require_in_time(campaign, now)
-    campaigns.move(session, campaign, "sent", started_at=now, hold_reason=None)
+    campaigns.move(session, campaign, "start", started_at=now, hold_reason=None)
     return _plan(session, campaign, sender)
 
 
@@ -74,7 +74,7 @@ def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
     campaigns.require_in_time(campaign, at)
     if not segments.count(session, campaign.list_id, campaigns.segment_of(campaign)):
         raise NobodyToSendTo(slug=campaign.slug)
-    campaigns.move(session, campaign, "scheduled", scheduled_at=at)
+    campaigns.move(session, campaign, "schedule", scheduled_at=at)
 
 
 def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
@@ -85,9 +85,9 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     :raises campaigns.WrongStatus: it is not paused.
     """
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
-        campaigns.move(session, campaign, "rescheduled", hold_reason=None)
+        campaigns.move(session, campaign, "reschedule", hold_reason=None)
         return
-    campaigns.move(session, campaign, "resumed", hold_reason=None)
+    campaigns.move(session, campaign, "resume", hold_reason=None)
     if campaign.started_at is None:
         campaign.started_at = db.now(session)
         _plan(session, campaign, sender)
@@ -153,9 +153,13 @@ def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         if campaign.status is CampaignStatus.SENDING:
-            campaigns.move(session, campaign, "paused", hold_reason=reason[:300])
+            campaigns.move(session, campaign, "pause", hold_reason=reason[:300])
         delivery.fail_tests(session, campaign_id, reason)
-    log.error("campaign held: %s", reason, extra={"campaign": campaign_id})
+    log.error(
+        "campaign held: %s; see `mailer campaigns status`, and once it is mended, `resume`",
+        reason.rstrip("."),
+        extra={"campaign": campaign_id},
+    )
 
 
 def _remember(engine: Engine, campaign_id: int, problem: str | None) -> None:
@@ -204,5 +208,9 @@ def _start_scheduled(engine: Engine, campaign_id: int, sender: Sender) -> None:
     except MailerError as problem:
         with session_scope(engine) as session:
             campaign = session.get_one(Campaign, campaign_id)
-            campaigns.move(session, campaign, "paused", hold_reason=str(problem)[:300])
-        log.error("scheduled campaign held back: %s", problem, extra={"campaign": campaign_id})  # no trace
+            campaigns.move(session, campaign, "pause", hold_reason=str(problem)[:300])
+        log.error(  # without a trace: it is no mistake of ours
+            "scheduled campaign held back: %s; it waits for `mailer campaigns resume`",
+            str(problem).rstrip("."),
+            extra={"campaign": campaign_id},
+        )

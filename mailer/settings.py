@@ -4,8 +4,9 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from email.utils import getaddresses, parseaddr
 from functools import cached_property
 from ipaddress import ip_address
@@ -43,6 +44,16 @@ class UnreadableFile(ConfigurationError):
         Exception.__init__(self, f"{file} cannot be read: {problem}")
 
 
+class UnknownSetting(ConfigurationError):
+    """A variable begins with MAILER_ and is no setting: one that was misspelt would have no effect, unnoticed."""
+
+    def __init__(self, variable: str, known: Iterable[str]) -> None:
+        self.variable = variable
+        alike = get_close_matches(variable, known, n=1)
+        hint = f"Did you mean {alike[0]}?" if alike else "They are all in docs/reference/settings.md."
+        Exception.__init__(self, f"{variable}: there is no such setting. {hint}")
+
+
 @dataclass(frozen=True)
 class Settings:
     """The installation's settings, as in docs/reference/settings.md. Those it can start without may be None."""
@@ -76,7 +87,10 @@ class Settings:
         :raises ConfigurationError: one is missing or weak.
         """
         example = "k1:" + "A-url-safe-base64-of-32-random-bytes="
-        hint = "make keys with: mailer keys new"
+        hint = (
+            f"there is none in {self.data_dir.absolute() / keys_file.NAME} either. Make keys with: mailer keys new; "
+            "or, if you have an installation elsewhere, set MAILER_DATA_DIR"
+        )
         return Keyring(
             secret_keys=self._keys("MAILER_SECRET_KEYS", example, hint),
             link_keys=self._keys("MAILER_LINK_KEYS", example, hint),
@@ -95,11 +109,11 @@ class Settings:
     def _parsed_key(self, variable: str, parse: Callable[[str], T], example: str, hint: str) -> T:
         text = self.configured_keys.get(variable)
         if not text:
-            raise ConfigurationError(variable, f"is not set; {hint}", example)
+            raise ConfigurationError(variable, f"is not set, and {hint}", example)
         try:
             return parse(text)
         except ValueError as problem:
-            raise ConfigurationError(variable, f"{problem}; {hint}", example) from None
+            raise ConfigurationError(variable, f"{problem}; make keys with: mailer keys new", example) from None
 
     @property
     def redis_url(self) -> str:
@@ -224,7 +238,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
     """
     env = _Environment(os.environ if environ is None else environ, directory or Path.cwd())
     data_dir = env.data_dir
-    return Settings(
+    settings = Settings(
         data_dir=data_dir,
         database_url=env.read("MAILER_DATABASE_URL", _database_url, "postgresql+psycopg://user:pass@host/tocsin")
         or f"sqlite:///{data_dir / 'tocsin.db'}",
@@ -248,6 +262,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         given=frozenset(env.values),
         secret_keys_in_file=env.secret_keys_in_file,
     )
+    env.refuse_unread()
+    return settings
 
 
 class _Environment:
@@ -260,16 +276,25 @@ class _Environment:
         keys = _read(self.data_dir / keys_file.NAME, lambda file: keys_file.read(file.parent))
         self.values: Mapping[str, str] = {**keys, **given}
         self.secret_keys_in_file = "MAILER_SECRET_KEYS" in keys and "MAILER_SECRET_KEYS" not in given
+        self._known = {"MAILER_DATA_DIR", *KEY_VARIABLES}
 
     def text(self, variable: str, example: str) -> str | None:
         """A free text of one line; blank counts as not set."""
+        self._known.add(variable)
         return _clean(variable, " ".join(self.values.get(variable, "").split()), example) or None
 
     def lines(self, variable: str, example: str) -> str | None:
         """A free text of several lines. A line end may be written as a backslash and n: not every way to set a
         variable can hold one."""
+        self._known.add(variable)
         lines = (" ".join(line.split()) for line in self.values.get(variable, "").replace("\\n", "\n").splitlines())
         return "\n".join(_clean(variable, line, example) for line in lines if line) or None
+
+    def refuse_unread(self) -> None:
+        """Refuse what looks like a setting, and nobody asked for; called when all have been read."""
+        for variable in sorted(self.values):
+            if variable.startswith("MAILER_") and variable not in self._known:
+                raise UnknownSetting(variable, self._known)
 
     def read(self, variable: str, parse: Callable[[str], T], example: str) -> T | None:
         text = self.text(variable, example)
@@ -370,8 +395,15 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\([^()]*\)')
+#: outside of quotations and comments only pairs of brackets; the standard library would mend half of one
+_BALANCED = re.compile(r'(?:[^<>()"]*<[^<>()"]*>)*[^<>()"]*')
+
+
 def _mailbox(text: str) -> str:
     """An address, or Name <address>."""
+    if not _BALANCED.fullmatch(_QUOTED.sub("", text)):
+        raise ValueError("must be an address, or Name <address>; a bracket or a quotation mark is missing in it")
     parsed = getaddresses([text])
     if len(parsed) != 1:
         raise ValueError("must be a single e-mail address; a name with a comma in it needs quotes")

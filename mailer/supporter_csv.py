@@ -17,6 +17,8 @@ MAX_RECORD_BYTES = 64 * 1024
 
 _DELIMITERS = (",", ";", "\t")
 _BOM = "\ufeff"
+_ZIP = b"PK\x03\x04"  # what .xlsx and .ods files begin with
+_SAVE = 'In Excel save it as "CSV UTF-8", in LibreOffice as "Text CSV" with the character set UTF-8'
 #: What makes a spreadsheet take a cell for a formula, and the mark that prevents it.
 _FORMULA_STARTS = frozenset("=+-@\t\r'")
 
@@ -66,11 +68,15 @@ class SupporterFile:
         self._path = path
         try:
             if path.exists() and not path.is_file():
-                raise UnreadableFile(path=path, problem="it is not a file; save it as one first")
+                problem = "it is a folder" if path.is_dir() else "it is not a file; save it as one first"
+                raise UnreadableFile(path=path, problem=problem)
             self._file: BinaryIO = path.open("rb")
         except OSError as problem:
             raise UnreadableFile(path=path, problem=problem.strerror) from None
         try:
+            if self._file.read(len(_ZIP)) == _ZIP:
+                raise UnreadableFile(path=path, problem=f"it is a workbook, not a table of text. {_SAVE}")
+            self._file.seek(0)
             lines = _Lines(self._file, path)
             first = next(lines, None)
             if first is None:
@@ -167,11 +173,11 @@ class _Lines:
         if self._record_bytes > MAX_RECORD_BYTES:
             raise self._broken("this record is longer than 64 KB; is a quotation mark missing, or a line end?")
         if b"\0" in raw:
-            raise self._broken("there is a NUL byte; save the file as CSV in UTF-8")
+            raise self._broken(f"there is a NUL byte. {_SAVE}")
         try:
             text = raw.decode()
         except UnicodeDecodeError:
-            raise self._broken("this is not UTF-8; save the file as CSV in UTF-8") from None
+            raise self._broken(f"this is not UTF-8. {_SAVE}") from None
         return text.removeprefix(_BOM) if self.number == 1 else text
 
     def _broken(self, problem: str) -> BrokenFile:

@@ -6,19 +6,19 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer import campaigns
-from mailer.campaigns import Target, Targets, TooLate, UnknownCampaign, WrongStatus
+from mailer.campaigns import DeadlinePassed, Target, Targets, TooLate, UnknownCampaign, WrongStatus
 from mailer.models import CampaignStatus
 from tests.factories import WHEN, make_campaign, make_list
 
 S = CampaignStatus
 ALLOWED = {
-    "scheduled": {S.DRAFT, S.SCHEDULED},
-    "sent": {S.DRAFT, S.SCHEDULED},
-    "paused": {S.SENDING, S.SCHEDULED},
-    "rescheduled": {S.PAUSED},
-    "resumed": {S.PAUSED},
-    "cancelled": {S.DRAFT, S.SCHEDULED, S.SENDING, S.PAUSED},
-    "resent": {S.SENDING, S.SENT},
+    "schedule": ("scheduled", {S.DRAFT, S.SCHEDULED}),
+    "start": ("started", {S.DRAFT, S.SCHEDULED}),
+    "pause": ("paused", {S.SENDING, S.SCHEDULED}),
+    "reschedule": ("scheduled again", {S.PAUSED}),
+    "resume": ("resumed", {S.PAUSED}),
+    "cancel": ("cancelled", {S.DRAFT, S.SCHEDULED, S.SENDING, S.PAUSED}),
+    "resend": ("sent again", {S.SENDING, S.SENT}),
 }
 
 
@@ -28,11 +28,12 @@ def test_a_move_is_made_from_where_it_is_allowed_and_refused_elsewhere(
     session: Session, move: str, status: CampaignStatus
 ) -> None:
     campaign = make_campaign(session, make_list(session), status=status)
-    if status in ALLOWED[move]:
+    done, allowed = ALLOWED[move]
+    if status in allowed:
         campaigns.move(session, campaign, move, hold_reason="because")
         assert campaign.hold_reason == "because"
     else:
-        with pytest.raises(WrongStatus, match=f"is {status}, so it cannot be {move}"):
+        with pytest.raises(WrongStatus, match=f"is {status}, so it cannot be {done}"):
             campaigns.move(session, campaign, move)
         assert campaign.status is status
 
@@ -71,3 +72,21 @@ def test_a_start_after_the_latest_start_is_refused(session: Session) -> None:
     campaign.status = S.SCHEDULED  # and so cannot be loaded
     with pytest.raises(TooLate, match="mailer campaigns resume free-the-five"):
         campaigns.require_in_time(campaign, WHEN + timedelta(seconds=1))
+
+
+def test_a_start_after_the_deadline_is_refused(session: Session) -> None:
+    campaign = make_campaign(session, make_list(session))
+    campaign.deadline = WHEN
+    campaigns.require_in_time(campaign, WHEN)
+    with pytest.raises(DeadlinePassed, match=r"before 2026-03-01T12:00.*12:01.*change deadline in campaign\.toml"):
+        campaigns.require_in_time(campaign, WHEN + timedelta(minutes=1))
+    campaign.status = S.SCHEDULED
+    with pytest.raises(DeadlinePassed, match="mailer campaigns resume free-the-five"):
+        campaigns.require_in_time(campaign, WHEN + timedelta(minutes=1))
+
+
+def test_all_campaigns_are_listed_the_latest_first(session: Session) -> None:
+    news = make_list(session)
+    for slug in ("first", "second"):
+        make_campaign(session, news, slug=slug)
+    assert [campaign.slug for campaign in campaigns.all_campaigns(session)] == ["second", "first"]

@@ -77,3 +77,9 @@ def test_groups_have_their_members(group: str, size: int) -> None:
 def test_an_unknown_group_is_refused_with_those_there_are(group: str) -> None:
     with pytest.raises(countries.UnknownCountryGroup, match="@EU"):
         countries.expand(group)
+
+
+@pytest.mark.parametrize(("text", "meant"), [("Grmany", "Germany"), ("united kingdon", "United Kingdom")])
+def test_a_country_that_was_misspelt_is_suggested(text: str, meant: str) -> None:
+    with pytest.raises(countries.UnknownCountry, match=f"Did you mean {meant}"):
+        countries.parse(text)

@@ -190,7 +190,7 @@ def test_a_pause_is_seen_before_the_next_message(engine: Engine, planned: Callab
     batch = claim(engine, planned(1))
     assert recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
     with session_scope(engine) as session:
-        campaigns.move(session, session.get_one(Campaign, batch.campaign_id), "paused")
+        campaigns.move(session, session.get_one(Campaign, batch.campaign_id), "pause")
     assert not recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
 
 

@@ -104,6 +104,10 @@ def test_a_refused_folder_leaves_the_old_draft_as_it_was(session: Session, folde
 
 SETTINGS = {
     "broken TOML": ("deadline = \n", "campaign.toml:4: not valid TOML"),
+    "a text without quotes": ("deadline = soon\n", "A text stands in straight quotes"),
+    "a day as people write it": ("deadline = 15.12.2035\n", "a day is written 2035-12-15"),
+    "a quote that is not closed": ('latest_start = "soon\n', "campaign.toml:4: not valid TOML: a text is not closed"),
+    "a key twice": ("public = true\npublic = true\n", "campaign.toml:5: not valid TOML: this stands there twice"),
     "a number out of all measure": ("public = " + "1" * 5000 + "\n", "campaign.toml:5: not valid TOML"),
     "brackets out of all measure": ("public = " + "[" * 5000 + "\n", "campaign.toml:5: not valid TOML"),
     "an unknown key": ("\ncolour = 'red'\n", "campaign.toml:5: colour: unknown key"),
@@ -127,7 +131,7 @@ SETTINGS = {
         '[[targets]]\ncountries = ["GB"]\nname = "A"\n[[targets]]\ncountries = ["@G7"]\nname = "B"\n',
         "campaign.toml:8: countries: two targets are for GB",
     ),
-    "two fallbacks": ('[[targets]]\nname = "A"\n[[targets]]\nname = "B"\n', "campaign.toml:6: countries: two targets"),
+    "two fallbacks": ('[[targets]]\nname = "A"\n[[targets]]\nname = "B"\n', "only one can be for everyone else"),
     "a target without name": ('[[targets]]\ncountries = ["GB"]\n', "campaign.toml:4: name: is missing"),
     "a target with a strange key": ('[[targets]]\nname = "A"\nfax = "1"\n', "campaign.toml:6: fax: unknown key"),
     "a target whose address is none": ('[[targets]]\nname = "A"\nemail = "at home"\n', "campaign.toml:6: email:"),

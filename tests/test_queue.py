@@ -33,6 +33,14 @@ def test_one_waiting_ring_for_a_campaign_is_enough(connection: redis.Redis) -> N
     assert len(open_queue(connection).get_job_ids()) == 2
 
 
+def test_a_ring_that_somebody_waits_for_goes_first(connection: redis.Redis) -> None:
+    ring(connection, 7)
+    ring(connection, 8)
+    ring(connection, 8, first=True)
+    first, *_ = open_queue(connection).get_job_ids()
+    assert first.startswith("campaign-8-")
+
+
 def test_a_ring_that_reaches_nobody_says_that_nothing_is_lost() -> None:
     with connect("redis://127.0.0.1:1") as nowhere, pytest.raises(RedisUnavailable, match="Nothing is lost"):
         ring(nowhere, 7)

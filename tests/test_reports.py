@@ -1,33 +1,19 @@
 """Reports: states that add up, and numbers that point to nobody."""
 
+import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from mailer import reports, subscribers
-from mailer.models import Campaign, Delivery, DeliveryState, MailingList, Purpose, Subscriber
-from tests.factories import make_campaign, make_list, make_subscriber, make_union
-
-
-def deliver(
-    session: Session, campaign: Campaign, person: Subscriber | None, state: DeliveryState, **columns: Any
-) -> Delivery:
-    columns.setdefault("purpose", Purpose.CAMPAIGN)
-    delivery = Delivery(
-        campaign_id=campaign.id,
-        subscriber_id=person.id if person else None,
-        state=state,
-        country=person.country if person else None,
-        union_id=person.union_id if person else None,
-        language=person.language if person else None,
-        **columns,
-    )
-    session.add(delivery)
-    session.flush()
-    return delivery
+from mailer.db import utcnow
+from mailer.models import Campaign, CampaignStatus, Claim, DeliveryState, MailingList, Purpose
+from tests.factories import deliver, make_campaign, make_list, make_subscriber, make_union
 
 
 def test_all_seven_states_are_there_and_add_up(session: Session) -> None:
@@ -66,6 +52,124 @@ def test_an_erased_person_stays_as_a_row_without_address(session: Session) -> No
     assert list(kept) == ["delivery", "email", "state", "reason", "smtp_code", "smtp_text", "message_id", "attempts"]
     assert kept["message_id"].startswith("<") and kept["message_id"].endswith("@example.org>")
     assert list(reports.recipients(session, campaign, DeliveryState.FAILED)) == []
+
+
+# --- how a campaign does ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def running(session: Session) -> Campaign:
+    """A campaign that was started ten minutes ago."""
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENDING)
+    campaign.started_at = utcnow() - timedelta(minutes=10)
+    session.flush()
+    return campaign
+
+
+def settle(session: Session, campaign: Campaign, state: DeliveryState, *, ago: float, times: int) -> None:
+    for _ in range(times):
+        settled_at = utcnow() - timedelta(seconds=ago)
+        deliver(session, campaign, make_subscriber(session), state, settled_at=settled_at)
+
+
+def test_the_rate_is_of_the_last_minute_and_tells_when_the_rest_will_have_gone(
+    session: Session, running: Campaign
+) -> None:
+    settle(session, running, DeliveryState.SENT, ago=200, times=30)
+    settle(session, running, DeliveryState.SENT, ago=20, times=50)
+    settle(session, running, DeliveryState.FAILED, ago=10, times=10)
+    settle(session, running, DeliveryState.SKIPPED, ago=10, times=7)
+    for _ in range(120):
+        deliver(session, running, make_subscriber(session), DeliveryState.PENDING)
+    found = reports.overview(session, running)
+    assert found.rate.last_minute == 1.0
+    assert found.rate.overall == pytest.approx(0.15, abs=0.01)
+    assert found.eta is not None
+    assert abs((found.eta - utcnow()).total_seconds() - 120) < 5
+
+
+def test_where_many_went_the_rate_is_of_the_latest(
+    session: Session, running: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "_LATEST", 20)
+    settle(session, running, DeliveryState.SENT, ago=50, times=30)
+    settle(session, running, DeliveryState.SENT, ago=2, times=20)
+    rate = reports.overview(session, running).rate.last_minute
+    assert rate is not None
+    assert 5 < rate <= 10
+
+
+@pytest.mark.parametrize("status", [CampaignStatus.PAUSED, CampaignStatus.SENT])
+def test_a_campaign_that_does_not_go_has_no_rate_now_and_no_end(
+    session: Session, running: Campaign, status: CampaignStatus
+) -> None:
+    settle(session, running, DeliveryState.SENT, ago=10, times=60)
+    deliver(session, running, make_subscriber(session), DeliveryState.PENDING)
+    running.status = status
+    found = reports.overview(session, running)
+    assert (found.rate.last_minute, found.eta) == (None, None)
+    assert found.rate.overall == pytest.approx(0.1, abs=0.01)
+
+
+def test_a_draft_has_nothing_to_report(session: Session) -> None:
+    found = reports.overview(session, make_campaign(session, make_list(session))).to_json()
+    assert found["rate"] == {"last_minute": None, "overall": None}
+    assert [found[key] for key in ("eta", "next_retry", "give_up_at")] == [None] * 3
+    assert [found[key] for key in ("refusals", "tests", "workers")] == [[]] * 3
+
+
+def test_retries_are_announced_with_their_end(session: Session, running: Campaign) -> None:
+    due = utcnow().replace(microsecond=0) + timedelta(minutes=5)
+    for minutes in (3, 0, 7):
+        not_before = due + timedelta(minutes=minutes)
+        deliver(session, running, make_subscriber(session), DeliveryState.DEFERRED, not_before=not_before)
+    found = reports.overview(session, running)
+    assert found.next_retry == due
+    assert running.started_at is not None
+    assert found.give_up_at == running.started_at + timedelta(days=2)
+    running.deadline = utcnow() + timedelta(hours=1)
+    assert reports.overview(session, running).give_up_at == running.deadline
+
+
+def test_workers_are_sending_stalled_or_lost(session: Session, running: Campaign) -> None:
+    past, future = utcnow() - timedelta(minutes=1), utcnow() + timedelta(minutes=1)
+    for worker, expires_at, stalled_until in (
+        ("a:1", future, None),
+        ("b:2", past, future),
+        ("c:3", past, None),
+        ("a:1", past, past),
+    ):
+        about = {"worker": worker, "journal": worker, "expires_at": expires_at, "stalled_until": stalled_until}
+        session.add(Claim(campaign_id=running.id, **about))
+    session.flush()
+    assert reports.overview(session, running).to_json()["workers"] == [
+        {"worker": "a:1", "state": "lost"},
+        {"worker": "b:2", "state": "stalled"},
+        {"worker": "c:3", "state": "lost"},
+    ]
+
+
+def test_the_report_for_programs_is_plain_json(session: Session, running: Campaign) -> None:
+    later = utcnow() + timedelta(minutes=1)
+    person = make_subscriber(session)
+    deliver(session, running, person, DeliveryState.DEFERRED, not_before=later, smtp_code=450, smtp_text="4.2.2 full")
+    about = {"purpose": Purpose.TEST, "address": "me@example.org", "settled_at": later}
+    deliver(session, running, None, DeliveryState.SENT, **about)
+    report = json.loads(json.dumps(reports.overview(session, running).to_json()))
+    assert report["refusals"][0] == {
+        "state": "deferred",
+        "smtp_code": 450,
+        "enhanced_code": "4.2.2",
+        "reason": None,
+        "count": 1,
+        "is_estimate": False,
+        "example": "4.2.2 full",
+    }
+    assert report["tests"][0]["settled_at"].startswith(f"{later:%Y-%m-%dT%H:%M}")
+    assert {"slug", "status", "audience", "states", "rate", "eta", "refusals", "tests", "workers"} <= set(report)
+
+
+# --- spreads ----------------------------------------------------------------------------------------------------------
 
 
 def crowd(session: Session, campaign: Campaign, news: MailingList, people: int, **about: Any) -> None:

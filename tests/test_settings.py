@@ -84,6 +84,10 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SMTP_URL", "smtp://user:pass@mail.example.org", "must not travel unencrypted"),
         ("MAILER_SENDER", "alerts", "is not an e-mail address"),
         ("MAILER_SENDER", "one@example.org, two@example.org", "must be a single e-mail address"),
+        ("MAILER_SENDER", "Harbour <alerts@example.org", "a bracket or a quotation mark is missing"),
+        ("MAILER_SENDER", "Harbour alerts@example.org>", "a bracket or a quotation mark is missing"),
+        ("MAILER_SENDER", 'Harbour" <alerts@example.org>', "a bracket or a quotation mark is missing"),
+        ("MAILER_REPLY_TO", "Office (desk <office@example.org>", "a bracket or a quotation mark is missing"),
         ("MAILER_SENDER", "alerts@bücher.example.org", "xn--"),
         ("MAILER_REPLY_TO", "office@", "is not an e-mail address"),
         ("MAILER_BOUNCE_ADDRESS", "bounce+{id}@example.org", "only {token} is filled in"),
@@ -127,6 +131,35 @@ def test_what_is_missing_is_named_when_it_is_needed(
 ) -> None:
     settings = load()
     assert refusal(lambda: ask(settings)).startswith(f"{variable}: is not set")
+
+
+@pytest.mark.parametrize(
+    "sender", ['"A <b>, c" <alerts@example.org>', "Alerts (from us) <alerts@example.org>", "<alerts@example.org>"]
+)
+def test_a_sender_may_have_pairs_of_everything(load: Callable[..., Settings], sender: str) -> None:
+    assert load(MAILER_SENDER=sender).sender == sender
+
+
+def test_missing_keys_are_asked_for_with_the_place_they_were_looked_for(
+    load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    line = refusal(lambda: load(MAILER_DATA_DIR=str(tmp_path / "here")).keyring)
+    assert str(tmp_path / "here" / "keys.env") in line
+    assert "set MAILER_DATA_DIR" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("MAILER_SENDR", "Did you mean MAILER_SENDER?"), ("MAILER_COLOUR_OF_THE_SKY_AT_NIGHT", "docs/reference")],
+)
+def test_a_setting_that_does_not_exist_is_refused(
+    load: Callable[..., Settings], tmp_path: Path, name: str, hint: str
+) -> None:
+    line = refusal(lambda: load(**{name: "x"}))
+    assert line.startswith(f"{name}: there is no such setting. ") and hint in line
+    (tmp_path / ".env").write_text(f"{name}=x\n")
+    assert hint in refusal(lambda: load_settings({}, directory=tmp_path))
+    load_settings({name: ""}, directory=tmp_path)  # blank is not set
 
 
 @pytest.mark.parametrize("missing", ["MAILER_ORGANISATION", "MAILER_SENDER", "MAILER_POSTAL_ADDRESS"])

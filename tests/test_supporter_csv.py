@@ -46,6 +46,7 @@ def test_the_usual_kinds_of_csv_are_read(
         (b"email,name,EMAIL\n", 1, "more than once"),
         (b"email\nana@example.org\n\xff\xfeb\x00\n", 3, "NUL"),
         (b"email\nana@example.org\njos\xe9@example.org\n", 3, "not UTF-8"),
+        (b"email\nana@example.org\njos\xe9@example.org\n", 3, "CSV UTF-8"),
         (b"email\nana@example.org\nb\x00@example.org\n", 3, "NUL"),
         (b'email,name\nana@example.org,"Ana\nb@example.org,B\n', 2, "never closed"),
         (b'email,name\nana@example.org,"Ana"x\n', 2, "not valid CSV"),
@@ -84,6 +85,13 @@ def test_a_hundred_megabytes_on_one_line_cost_no_memory(database: Engine, tmp_pa
 def test_a_file_that_is_not_there_or_no_file_is_refused(database: Engine, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    for path in (tmp_path / "nowhere.csv", tmp_path, pipe):
-        with pytest.raises(UnreadableFile):
+    workbook = tmp_path / "supporters.xlsx"
+    workbook.write_bytes(b"PK\x03\x04\x14\x00" + bytes(100))
+    for path, reason in {
+        tmp_path / "nowhere.csv": "No such file",
+        tmp_path: "it is a folder",
+        pipe: "it is not a file",
+        workbook: 'workbook.*"CSV UTF-8"',
+    }.items():
+        with pytest.raises(UnreadableFile, match=reason):
             import_file(database, path, list_slug="urgent-actions", consent="Yes.")

@@ -64,6 +64,13 @@ def test_twenty_policy_refusals_in_a_row_pause_the_campaign() -> None:
     assert watch.note(POLICY) == "the mail server refuses our mail: 550 5.7.1 looks like spam"
 
 
+def test_the_reason_for_a_pause_names_nobody() -> None:
+    watch = PolicyWatch()
+    refusal = outcome(OutcomeKind.FAILED, 550, "5.7.1 <ana@example.org>: spam")
+    reasons = [watch.note(refusal) for _ in range(20)]
+    assert reasons[-1] == "the mail server refuses our mail: 550 5.7.1 <[address]>: spam"
+
+
 def test_more_than_one_policy_refusal_in_twenty_pauses_the_campaign() -> None:
     watch = PolicyWatch()
     answers = [POLICY if number % 18 == 0 else SENT for number in range(600)]

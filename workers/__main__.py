@@ -78,7 +78,7 @@ def _supervise(settings: Settings) -> None:
         next_sweep = time.monotonic()
         while not stop():
             if not child.is_alive():
-                log.error("the queue process ended with code %s; starting it again", child.exitcode)
+                log.error("the queue process ended with code %s; starting it again: why is said above", child.exitcode)
                 time.sleep(_RESTART_SECONDS)
                 child = _start_queue_process(settings.redis_url)
             if time.monotonic() >= next_sweep:
@@ -112,7 +112,7 @@ def _run_queue(redis_url: str, supervisor: int) -> None:
             worker.work(logging_level="WARNING")
             return
         except RedisError as problem:
-            log.warning("Redis cannot be reached, trying again: %s", problem)
+            log.warning("Redis cannot be reached, trying again: see that it runs, and MAILER_REDIS_URL (%s)", problem)
             time.sleep(_RESTART_SECONDS)
 
 

@@ -43,6 +43,8 @@ return {given, wait}
 _BUCKET_SECONDS = 0.04
 #: seconds' worth of tokens that are fetched at once, and for which they are good
 _CHUNK_SECONDS = 0.01
+#: by how much one message may take longer than another from here to the server
+_WIRE_SECONDS = 0.02
 #: seconds between two attempts to reach a Redis that is away, and that one attempt may take
 _TRY_SECONDS = 1.0
 _ANSWER_SECONDS = 0.5
@@ -67,8 +69,8 @@ class Pace:
             retry=Retry(NoBackoff(), 0),
         )
         self._take = self._redis.register_script(_TAKE)
-        # What may be saved up comes on top of what a second brings in, so it brings in that much less.
-        self._rate = rate / (1 + _BUCKET_SECONDS + _CHUNK_SECONDS)
+        # What is saved up or held up comes on top of what a second brings in, so it brings in that much less.
+        self._rate = rate / (1 + _BUCKET_SECONDS + _CHUNK_SECONDS + _WIRE_SECONDS)
         self._size = 1 + self._rate * _BUCKET_SECONDS
         self._chunk = max(1, int(self._rate * _CHUNK_SECONDS))
         self._tokens = 0

@@ -10,12 +10,12 @@ from datetime import timedelta
 from functools import partial
 from types import FrameType
 
-from mailer.mail.pipeline import Pipeline
 from redis import Redis
 from sqlalchemy import Engine
 
 from mailer import delivery
 from mailer.db import open_engine, session_scope
+from mailer.mail.pipeline import Pipeline
 from mailer.queue import connect
 from mailer.settings import Settings, load_settings
 from mailer.worker import Worker

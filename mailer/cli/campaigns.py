@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mailer import addresses, delivery, loading, previewing, reports, sending
+from mailer import addresses, delivery, gaps, loading, previewing, reports, sending
 from mailer import campaigns as domain
+from mailer.cli import readiness
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.standing import print_overview, progress_table
 from mailer.db import utcnow
@@ -67,8 +69,40 @@ def load(installation: Installation, folder: Path) -> None:
     with installation.session() as session:
         campaign = loading.load(session, folder)
         texts = ", ".join(text.language for text in campaign.texts)
+        is_overdue = domain.is_overdue(campaign, utcnow())
     click.echo(f'Campaign "{campaign.slug}" is loaded as a draft, in {texts}.')
+    if is_overdue:
+        click.echo(f"Warning: {readiness.OVERDUE}", err=True)
     click.echo(f"Next: mailer campaigns check {campaign.slug}")
+
+
+@campaigns.command("list")
+@json_option
+@pass_installation
+def list_(installation: Installation, as_json: bool) -> None:
+    """Show every campaign, the latest first, with its status, its audience and its times."""
+    with installation.session(read_only=True) as session:
+        found = [reports.progress(session, campaign) for campaign in domain.all_campaigns(session)]
+    if as_json:
+        click.echo(json.dumps([_listed(progress) for progress in found]))
+        return
+    if not found:
+        click.echo("There is no campaign yet. Load one with: mailer campaigns load DIR")
+    for progress in found:
+        times = {"scheduled": progress.scheduled_at, "started": progress.started_at, "ended": progress.finished_at}
+        told = ", ".join(f"{word} {_minute(time)}" for word, time in times.items() if time)
+        people = readiness.people(progress.audience) if progress.started_at else ""
+        click.echo(f"{progress.slug:<32}  {progress.status:<10}{people:>18}  {told}".rstrip())
+
+
+def _listed(progress: reports.Progress) -> dict[str, Any]:
+    """What `list --json` says of a campaign; nobody knows its audience before it is started."""
+    report = progress.to_json()
+    report["audience"] = progress.audience if progress.started_at else None
+    return {key: report[key] for key in _LIST_KEYS}
+
+
+_LIST_KEYS = ("slug", "status", "audience", "scheduled_at", "started_at", "finished_at")
 
 
 @campaigns.command()
@@ -79,53 +113,29 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
     """Say whom a campaign would reach and what is missing."""
     with installation.session(read_only=True) as session:
         found = previewing.check(session, domain.get(session, slug))
-    by_text, without_text = reports.hide_small(found.by_text), reports.hide_small(found.without_text)
-    without_country = reports.hide_small({"": found.without_country})[""]
     if as_json:
-        report = {
-            "slug": slug,
-            "audience": found.audience,
-            "by_text": by_text,
-            "without_text": without_text,
-            "without_target": found.without_target,
-            "without_country": without_country,
-            "has_fallback": found.has_fallback,
-            "warnings": found.warnings,
-        }
-        click.echo(json.dumps(report, ensure_ascii=False))
-        return
-    click.echo(f"Audience: {found.audience:,}")
-    for language, count in by_text.items():
-        click.echo(f"  text in {language}: {_shown(count)}")
-    for language, count in without_text.items():
-        click.echo(f"  no text in {language}: {_shown(count)} people get the campaign's own language")
-    if found.without_target or found.without_country:
-        get = "the fallback target" if found.has_fallback else "NO target, since there is no fallback"
-        click.echo(f"Without a target of their own, and so with {get}:")
-        if found.without_target:
-            click.echo("  " + ", ".join(found.without_target))
-        if found.without_country:
-            click.echo(f"  people whose country is not known: {_shown(without_country)}")
-    for warning in found.warnings:
-        click.echo(f"Warning: {warning}")
-    if not found.audience:
-        click.echo("Nobody would get it: look at [audience] and the list.")
-
-
-def _shown(count: int | None) -> str:
-    return "under 10" if count is None else f"{count:,}"
+        click.echo(json.dumps({"slug": slug} | readiness.to_json(found), ensure_ascii=False))
+    else:
+        readiness.show(found)
 
 
 @campaigns.command()
 @slug_argument
 @reader_options
+@click.option("--no-name", is_flag=True, help="As someone gets it who told no name.")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 @pass_installation
 def preview(
-    installation: Installation, slug: str, language: str | None, country: str | None, union: str | None, folder: Path
+    installation: Installation,
+    slug: str,
+    language: str | None,
+    country: str | None,
+    union: str | None,
+    no_name: bool,
+    folder: Path,
 ) -> None:
     """Write the mail as .html, .txt and .eml; in every language unless one is named."""
-    reader = Reader(language=language, country=country, union=union)
+    reader = Reader(language=language, country=country, union=union, has_name=not no_name)
     with installation.session(read_only=True) as session:
         campaign = domain.get(session, slug)
         for file in previewing.preview(session, campaign, reader, installation.settings.mail_sender, folder):
@@ -142,11 +152,14 @@ def test(
 ) -> None:
     """Send one test mail of a campaign, whatever its status."""
     reader = Reader(language=language, country=country, union=union)
+    if parseaddr(address)[0]:
+        raise click.BadParameter(f"{address} has a name in it; give the address only", param_hint="--to")
     to = addresses.parse(address).text
+    _require_usable_server(installation)
     with installation.session() as session:
         campaign = domain.get(session, slug)
         previewing.order_test(session, campaign, reader, installation.settings.mail_sender, to)
-    _ring(installation, campaign.id)
+    _ring(installation, campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
 
 
@@ -159,18 +172,37 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
     """Send a campaign to its audience, once. With --wait it ends with 1 unless the campaign has been sent."""
     sender = installation.settings.mail_sender
     starts = _parse_time(at) if at else None
+    _require_usable_server(installation)
     with installation.session() as session:
         campaign = domain.get(session, slug)
+        was_at = campaign.scheduled_at if campaign.status is CampaignStatus.SCHEDULED else None
+        gaps.require_targets(session, campaign)
         if starts:
             sending.schedule(session, campaign, starts)
-            message = f'Campaign "{slug}" starts by itself at {starts.isoformat(timespec="minutes")}.'
+            message = f'Campaign "{slug}" starts by itself at {_minute(starts)}.'
         else:
-            message = f'Campaign "{slug}" is being sent to {sending.start(session, campaign, sender):,} people.'
+            count = sending.start(session, campaign, sender)
+            message = f'Campaign "{slug}" is being sent to {readiness.people(count)}.'
+    if was_at:
+        click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '; it is sent now instead.'}")
     click.echo(message)
     if starts is None:
         _ring(installation, campaign.id)
     if wait:
         _require_sent(follow(installation, slug))
+
+
+def _minute(time: datetime) -> str:
+    return time.isoformat(timespec="minutes")
+
+
+def _require_usable_server(installation: Installation) -> None:
+    """Refuse here what a worker with the same settings would refuse; where no server is set, only workers know it.
+
+    :raises ConfigurationError: the mail server and the base URL do not go together.
+    """
+    if installation.settings.configured_smtp is not None:
+        _ = installation.settings.smtp
 
 
 def _require_sent(progress: reports.Progress) -> None:
@@ -299,11 +331,11 @@ def _parse_time(text: str) -> datetime:
     return time_given.astimezone(UTC)
 
 
-def _ring(installation: Installation, campaign_id: int) -> None:
+def _ring(installation: Installation, campaign_id: int, *, first: bool = False) -> None:
     """Wake the workers; without Redis they find the work by themselves, only later."""
     try:
         connection = connect(installation.settings.redis_url)
-        ring(connection, campaign_id)
+        ring(connection, campaign_id, first=first)
         connection.close()
     except (RedisUnavailable, ConfigurationError) as problem:
         click.echo(f"Warning: {problem} Workers will find it within half a minute.", err=True)

@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -11,18 +12,32 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, importing, lists, loading, reports, sample, sending, unions
+from mailer import (
+    campaigns,
+    catcher,
+    countries,
+    importing,
+    lists,
+    loading,
+    previewing,
+    reports,
+    sample,
+    sending,
+    unions,
+)
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation
-from mailer.cli.processes import CAUGHT, Local, local_installation
+from mailer.cli.processes import CAUGHT, LOCK, Local, alone_in, local_installation
 from mailer.cli.run import SAMPLE_IDENTITY
 from mailer.errors import MailerError
 from mailer.models import CampaignStatus
 from mailer.queue import connect, ring
+from mailer.segments import Segment
 from mailer.settings import load_settings
 
 _FOLDER = "demo"  # inside the data directory, so that a real installation is never touched
 _MARK = "made-by-mailer-demo"  # in it: a folder without it is not ours to clear
+_LOG = "demo.log"  # in it: what the workers say
 _WORKERS = 2
 
 
@@ -31,45 +46,59 @@ class NotADemo(MailerError):
 
 
 class DemoFailed(MailerError):
-    """The demo's campaign ended as {status}. Look at the messages above."""
+    """The demo's campaign ended as {status}. What happened is in {log}"""
 
 
 @click.command()
-@click.option("--supporters", default=1200, show_default=True, help="How many invented supporters.")
+@click.option(
+    "--supporters", type=click.IntRange(1), default=1200, show_default=True, help="How many invented supporters."
+)
 @click.option("--keep", is_flag=True, help="Go on running afterwards, until Ctrl-C, to look around.")
 def demo(supporters: int, keep: bool) -> None:
     """Send an invented campaign to invented supporters, and report. Everything runs on this machine."""
     began = time.monotonic()
     settings = load_settings()
-    folder = _fresh_folder(settings.make_data_dir() / _FOLDER)
-    _isolate(folder, settings.given)
-    console = Console()
-    with local_installation(SAMPLE_IDENTITY) as local:
-        os.environ.update(local.environ)
-        installation = Installation()
-        _prepare(installation, folder, supporters, console)
-        for number in range(1, _WORKERS + 1):
-            local.start(f"worker {number}", "workers")
-        progress = _send(installation)
-        with installation.session(read_only=True) as session:
-            _report(session, progress, local, console)
-        console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
-        if keep:
-            console.print("Everything keeps running. Stop: Ctrl-C")
-            local.wait()
+    folder = settings.make_data_dir() / _FOLDER
+    _claim(folder)
+    with alone_in(folder):
+        _clear(folder)
+        _isolate(folder, settings.given)
+        console = Console()
+        with local_installation(SAMPLE_IDENTITY, log=folder / _LOG) as local:
+            os.environ.update(local.environ)
+            installation = Installation()
+            by_text = _prepare(installation, folder, supporters, console)
+            for number in range(1, _WORKERS + 1):
+                local.start(f"worker {number}", "workers")
+            progress = _send(installation)
+            with installation.session(read_only=True) as session:
+                _report(session, progress, by_text, console)
+            _show_mails(folder, console)
+            console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
+            if keep:
+                _keep_running(local, folder, console)
     if progress.status is not CampaignStatus.SENT:
-        raise DemoFailed(status=progress.status)
+        raise DemoFailed(status=progress.status, log=folder / _LOG)
 
 
-def _fresh_folder(folder: Path) -> Path:
-    """The demo's own data directory, without what the last demo left."""
-    if folder.exists():
-        if not (folder / _MARK).exists():
-            raise NotADemo(folder=folder)
-        shutil.rmtree(folder)
-    folder.mkdir(mode=0o700)
+def _claim(folder: Path) -> None:
+    """Make the demo's own data directory, or find the last demo's.
+
+    :raises NotADemo: what is there is something else.
+    """
+    if folder.exists() and not (folder / _MARK).exists():
+        raise NotADemo(folder=folder)
+    folder.mkdir(mode=0o700, exist_ok=True)
     (folder / _MARK).touch()
-    return folder
+
+
+def _clear(folder: Path) -> None:
+    """Remove what the last demo left; the lock, which this one holds, and the mark stay."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name not in (LOCK, _MARK):
+            entry.unlink()
 
 
 def _isolate(folder: Path, given: Iterable[str]) -> None:
@@ -83,7 +112,8 @@ def _isolate(folder: Path, given: Iterable[str]) -> None:
     os.environ["MAILER_DATA_DIR"] = str(folder.resolve())
 
 
-def _prepare(installation: Installation, folder: Path, supporters: int, console: Console) -> None:
+def _prepare(installation: Installation, folder: Path, supporters: int, console: Console) -> Mapping[str, int]:
+    """Import the supporters and load the campaign; returns how many will get which text."""
     with installation.session() as session:
         lists.create(session, sample.LIST_SLUG, sample.LIST_NAME)
         for union in sample.unions():
@@ -98,10 +128,28 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
         union_consent=sample.UNION_CONSENT,
         rejects=rejects,
     )
-    console.print(f"Imported {report.created:,} of {report.read:,} rows; {report.rejected} to mend are in {rejects}")
+    console.print(
+        f"Imported {report.created:,} people from {report.read:,} rows. {report.rejected} rows were rejected and "
+        f"{report.unknown_unions} imported without a union that nobody knows; they are in {rejects}",
+        soft_wrap=True,
+    )
     with installation.session() as session:
         campaign = loading.load(session, sample.CAMPAIGN_DIR)
-    console.print(f'Loaded campaign "{campaign.slug}" in {len(campaign.texts)} languages')
+        found = previewing.check(session, campaign)
+        left_out = _left_out(session, campaigns.segment_of(campaign))
+    console.print(
+        f'Loaded campaign "{campaign.slug}" in {len(campaign.texts)} languages. It goes to {found.audience:,} of them: '
+        f"its audience leaves out people in {left_out}.",
+        soft_wrap=True,
+    )
+    return found.by_text
+
+
+def _left_out(session: Session, segment: Segment) -> str:
+    """Whom the sample campaign excludes, in words."""
+    in_countries = " and ".join(countries.name(code, "en") for code in segment.exclude_countries or ())
+    in_unions = " and ".join(unions.get(session, slug).name for slug in segment.exclude_unions or ())
+    return f"{in_countries}, and members of the {in_unions}"
 
 
 def _send(installation: Installation) -> reports.Progress:
@@ -114,21 +162,54 @@ def _send(installation: Installation) -> reports.Progress:
     return follow(installation, slug)
 
 
-def _report(session: Session, progress: reports.Progress, local: Local, console: Console) -> None:
+def _report(session: Session, progress: reports.Progress, by_text: Mapping[str, int], console: Console) -> None:
     campaign = campaigns.get(session, progress.slug)
-    for by in ("country", "language", "union"):
-        console.print(_spread_table(by, reports.spread(session, campaign, by)))
+    for title, by in _SPREADS.items():
+        console.print(_spread_table(title, reports.spread(session, campaign, by)))
+    console.print(_spread_table("language of the text", reports.hide_small(by_text)))
     if progress.started_at and progress.finished_at:
         seconds = (progress.finished_at - progress.started_at).total_seconds()
         console.print(f"Rate: {progress.audience / seconds:,.0f} messages a second, over {seconds:.1f} s")
-    maildir = local.settings.data_dir / CAUGHT
-    console.print(f"The mails are in {maildir} (a Maildir). Open one in new/, or read all: mutt -f {maildir}")
 
 
-def _spread_table(by: str, spread: dict[str, int | None]) -> Table:
-    table = Table(title=f"Messages by {by}", title_justify="left")
+#: title → what `reports.spread` counts by
+_SPREADS = {"country": "country", "union": "union", "language of the reader": "language"}
+
+
+def _spread_table(by: str, spread: Mapping[str, int | None]) -> Table:
+    table = Table(title=f"Messages by {by}", title_justify="left", min_width=len(by) + len("Messages by "))
     table.add_column(by)
     table.add_column("messages", justify="right")
     for name, count in spread.items():
         table.add_row(name or "not said", "under 10" if count is None else f"{count:,}")
     return table
+
+
+def _show_mails(folder: Path, console: Console) -> None:
+    """Write the first mail in each language to be read in a browser, and say where all of them are."""
+    maildir, readable = folder / CAUGHT, folder / "mails"
+    readable.mkdir()
+    console.print("\nThe first mail in each language, to open in a browser (beside each, as text and as it was sent):")
+    seen: set[str] = set()
+    for caught in catcher.read(maildir):
+        language = str(caught.message["Content-Language"])
+        if language not in seen:
+            seen.add(language)
+            previewing.write_parts(caught.data, readable / language)
+            console.print(f"  {readable / language}.html", soft_wrap=True)
+    console.print(f"All of them, one a file: {maildir}/new (a Maildir, as mutt -f reads it)", soft_wrap=True)
+
+
+def _keep_running(local: Local, folder: Path, console: Console) -> None:
+    """Stay until Ctrl-C, and say how commands reach this installation."""
+    (folder / ".env").write_text("".join(f'{name}="{value}"\n' for name, value in SAMPLE_IDENTITY.items()))
+    mailer = Path(sys.executable).with_name("mailer")
+    console.print("Everything keeps running. Stop: Ctrl-C\nTo go on with it, in another terminal:", soft_wrap=True)
+    for line in (
+        f"cd {folder.resolve()}",
+        "export MAILER_DATA_DIR=.",
+        f"{mailer} campaigns list",
+        f"{mailer} campaigns test {sample.CAMPAIGN_DIR.name} --to me@example.org",
+    ):
+        console.print(f"  {line}", soft_wrap=True, highlight=False)
+    local.wait()

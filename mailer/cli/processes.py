@@ -7,23 +7,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
+
+from redis import Redis
+from redis.exceptions import RedisError
 
 from mailer import keys_file, schema
 from mailer.db import open_engine
 from mailer.errors import MailerError
-from mailer.queue import embedded_valkey
+from mailer.queue import VALKEY_LOG, connect, embedded_valkey
 from mailer.settings import VALKEY_SOCKET, Settings, load_settings
 
 CAUGHT = "caught"
 _STOP_SECONDS = 30
-_LOCK = "run.lock"  # in the data directory
+LOCK = "run.lock"  # in the data directory
 
 
 class ProcessEnded(MailerError):
-    """The {name} process ended with code {code}, so everything was stopped. Its last words are above."""
+    """The {name} process ended with code {code}, so everything was stopped. Its last words are {where}."""
+
+    exit_code = 3
+
+
+class ValkeyEnded(MailerError):
+    """The embedded Valkey ended, so everything was stopped. Its last words are in {log}"""
 
     exit_code = 3
 
@@ -35,41 +44,65 @@ class AlreadyRunning(MailerError):
 class Local:
     """The running processes of one installation, and the environment they share."""
 
-    def __init__(self, settings: Settings, given: frozenset[str], environ: dict[str, str], stack: ExitStack) -> None:
-        """:param given: the settings that were set before defaults were filled in."""
+    def __init__(
+        self, settings: Settings, given: frozenset[str], environ: dict[str, str], stack: ExitStack, log: Path | None
+    ) -> None:
+        """:param given: the settings that were set before defaults were filled in.
+
+        :param log: the file that the processes' log goes to, instead of this process's standard error.
+        """
         self.settings = settings
         self.given = given
         self.environ = environ
         self._stack = stack
+        self._log = log
         self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._valkey: Redis | None = None  # the embedded one, if there is
 
     def start(self, name: str, *command: str, capture: bool = False) -> "subprocess.Popen[str]":
         """Run a Python module beside this process, in a session of its own so that Ctrl-C comes to us first.
 
         :param capture: whether its standard output is to be read.
         """
-        process = subprocess.Popen(  # noqa: S603  # our own modules
-            [sys.executable, "-m", *command],
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if capture else None,
-            text=True,
-            start_new_session=True,
-        )
+        with self._log.open("a") if self._log else nullcontext() as log:
+            process = subprocess.Popen(  # noqa: S603  # our own modules
+                [sys.executable, "-m", *command],
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if capture else log,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
         self._processes[name] = process
         self._stack.callback(_stop, process)
         return process
 
+    def start_valkey(self) -> str:
+        """Run the embedded Valkey; returns its URL."""
+        url = self._stack.enter_context(embedded_valkey(self.settings.data_dir / VALKEY_SOCKET))
+        self._valkey = self._stack.enter_context(connect(url))
+        return url
+
     def check(self) -> None:
-        """:raises ProcessEnded: one that should run does not."""
+        """:raises ProcessEnded: or ValkeyEnded: one that should run does not."""
         for name, process in self._processes.items():
             if process.poll() is not None:
-                raise ProcessEnded(name=name, code=process.returncode)
+                raise self.ended(name, process.returncode)
+        if self._valkey is not None:
+            try:
+                self._valkey.ping()
+            except RedisError:
+                raise ValkeyEnded(log=self.settings.data_dir / VALKEY_LOG) from None
+
+    def ended(self, name: str, code: int) -> ProcessEnded:
+        """The error to raise where a process is not there any more."""
+        return ProcessEnded(name=name, code=code, where=f"in {self._log}" if self._log else "above")
 
     def wait(self) -> None:
         """Stay until interrupted.
 
-        :raises ProcessEnded: one ended by itself.
+        :raises ProcessEnded: or ValkeyEnded: one ended by itself.
         """
         while True:
             self.check()
@@ -77,11 +110,13 @@ class Local:
 
 
 @contextmanager
-def local_installation(defaults: Mapping[str, str]) -> Iterator[Local]:
+def local_installation(defaults: Mapping[str, str], *, log: Path | None = None) -> Iterator[Local]:
     """Make what an installation on this machine lacks: keys, the database's schema, a Valkey, a mail catcher.
 
+    Whoever calls this holds the data directory: see `alone_in`.
+
     :param defaults: settings for what the environment and `.env` leave out.
-    :raises AlreadyRunning: another has the data directory.
+    :param log: the file that the processes' log goes to, instead of this process's standard error.
     """
     # Also where the shell that started us has Ctrl-C ignored, and for whoever stops us by SIGTERM.
     for wish in (signal.SIGINT, signal.SIGTERM):
@@ -92,10 +127,9 @@ def local_installation(defaults: Mapping[str, str]) -> Iterator[Local]:
     data_dir = load_settings(environ).make_data_dir()
     keys_file.ensure(data_dir)
     with ExitStack() as stack:
-        stack.enter_context(_alone_in(data_dir))
+        local = Local(load_settings(environ), given, environ, stack, log)
         if "MAILER_REDIS_URL" not in given:
-            environ["MAILER_REDIS_URL"] = stack.enter_context(embedded_valkey(data_dir / VALKEY_SOCKET))
-        local = Local(load_settings(environ), given, environ, stack)
+            environ["MAILER_REDIS_URL"] = local.start_valkey()
         if "MAILER_SMTP_URL" not in given:
             environ["MAILER_SMTP_URL"] = f"smtp://127.0.0.1:{_start_catcher(local, data_dir / CAUGHT)}"
         local.settings = load_settings(environ)
@@ -106,9 +140,12 @@ def local_installation(defaults: Mapping[str, str]) -> Iterator[Local]:
 
 
 @contextmanager
-def _alone_in(data_dir: Path) -> Iterator[None]:
-    """Hold a data directory for this process alone: a second one would take the first one's Valkey away."""
-    with (data_dir / _LOCK).open("w") as file:
+def alone_in(data_dir: Path) -> Iterator[None]:
+    """Hold a data directory for this process alone: a second one would take the first one's Valkey away.
+
+    :raises AlreadyRunning: another has it.
+    """
+    with (data_dir / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -125,7 +162,7 @@ def _start_catcher(local: Local, maildir: Path) -> int:
     process = local.start("mail catcher", "mailer.cli", "catcher", "--maildir", str(maildir), capture=True)
     line = process.stdout.readline() if process.stdout else ""
     if not line.strip().isdigit():
-        raise ProcessEnded(name="mail catcher", code=process.wait())
+        raise local.ended("mail catcher", process.wait())
     return int(line)
 
 

@@ -1,10 +1,14 @@
 """`mailer run`: web, worker, Valkey and mail catcher on one machine."""
 
+import errno
+import socket
 from pathlib import Path
 
 import click
 
-from mailer.cli.processes import local_installation
+from mailer.cli.processes import Local, alone_in, local_installation
+from mailer.errors import MailerError
+from mailer.settings import load_settings
 
 #: what an installation that was told nothing calls itself; links lead to this machine, so nothing real can be sent
 SAMPLE_IDENTITY = {
@@ -17,23 +21,48 @@ _CHECKOUT = Path(__file__).parents[2]  # where wsgi.py is, wherever the command 
 _GUNICORN = ("gunicorn", "--pythonpath", str(_CHECKOUT), "--log-level", "warning")
 
 
+class PortTaken(MailerError):
+    """Port {port} {problem}. Try another one: mailer run --port {another}"""
+
+
 @click.command()
-@click.option("--port", default=8000, show_default=True, help="Of the web part, on 127.0.0.1.")
-@click.option("--workers", default=1, show_default=True, help="How many send side by side.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Of the web part, on 127.0.0.1."
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many send side by side.")
 def run(port: int, workers: int) -> None:
     """Run everything on this machine, until Ctrl-C.
 
     Without MAILER_REDIS_URL it brings its own Valkey, without MAILER_SMTP_URL a mail catcher that delivers nothing.
     """
+    defaults = SAMPLE_IDENTITY | {"MAILER_BASE_URL": f"http://127.0.0.1:{port}"}
     try:
-        with local_installation(SAMPLE_IDENTITY | {"MAILER_BASE_URL": f"http://127.0.0.1:{port}"}) as local:
-            local.start("web", *_GUNICORN, "--bind", f"127.0.0.1:{port}", "wsgi:app")
-            for number in range(1, workers + 1):
-                local.start(f"worker {number}", "workers")
-            if unset := SAMPLE_IDENTITY.keys() - local.given:
-                names = ", ".join(sorted(unset))
-                click.echo(f"Not set: {names}. The site shows sample values, and `mailer campaigns send` refuses.")
-            click.echo(f"Site: {local.settings.base_url}   Data: {local.settings.data_dir}   Stop: Ctrl-C")
-            local.wait()
+        with alone_in(load_settings().make_data_dir()):
+            _require_free(port)
+            with local_installation(defaults) as local:
+                _start(local, port, workers)
+                local.wait()
     except KeyboardInterrupt:
         click.echo("Stopped.")
+
+
+def _require_free(port: int) -> None:
+    """:raises PortTaken: another program listens there, or this user may not."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn: what was just closed is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as problem:
+            is_taken = problem.errno == errno.EADDRINUSE
+            words = "is taken" if is_taken else f"cannot be used: {problem.strerror}"
+            raise PortTaken(port=port, problem=words, another=8001 if port != 8001 else 8002) from None
+
+
+def _start(local: Local, port: int, workers: int) -> None:
+    local.start("web", *_GUNICORN, "--bind", f"127.0.0.1:{port}", "wsgi:app")
+    for number in range(1, workers + 1):
+        local.start(f"worker {number}", "workers")
+    if unset := SAMPLE_IDENTITY.keys() - local.given:
+        names = ", ".join(sorted(unset))
+        click.echo(f"Not set: {names}. The site shows sample values, and `mailer campaigns send` refuses.")
+    click.echo(f"Site: {local.settings.base_url}   Data: {local.settings.data_dir}   Stop: Ctrl-C")

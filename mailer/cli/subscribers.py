@@ -89,6 +89,8 @@ def _print(report: ImportReport, *, dry_run: bool, rejects: Path | None) -> None
         click.echo(f"Warning: {warning}.", err=True)
     for example in report.examples:
         click.echo(example, err=True)
+    if more := report.remarked - len(report.examples):
+        click.echo(f"… and {more:,} more{'' if rejects else ' (see them all with --rejects FILE)'}", err=True)
     if report.examples and rejects is not None:
         click.echo(f"All such lines are in {rejects}: correct them there and import that file.", err=True)
     elif report.examples:
@@ -112,7 +114,7 @@ def export(list_slug: str, output: Path) -> None:
     """
     with Installation().session(read_only=True) as session:
         exported = export_list(session, list_slug, output)
-    click.echo(f"Wrote {exported:,} people to {output}.")
+    click.echo(f"Wrote {'1 person' if exported == 1 else f'{exported:,} people'} to {output}.")
 
 
 @subscribers.command()

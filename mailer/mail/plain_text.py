@@ -35,6 +35,11 @@ def wrap(text: str, markers: Markers, columns: int = COLUMNS) -> list[str]:
     return lines
 
 
+def underline(lines: Sequence[str], mark: str, markers: Markers, columns: int = COLUMNS) -> str:
+    """A line of marks as long as the longest of the lines above it."""
+    return mark * min(columns, max(map(markers.width, lines)))
+
+
 class _Writer:
     def __init__(self, markers: Markers) -> None:
         self._markers = markers
@@ -66,8 +71,8 @@ class _Writer:
 
     def _heading(self, node: SyntaxTreeNode, columns: int) -> list[str]:
         lines = wrap(self._inline(node.children), self._markers, columns)
-        if underline := _UNDERLINES.get(node.tag):
-            lines.append(underline * min(columns, max(map(self._markers.width, lines))))
+        if mark := _UNDERLINES.get(node.tag):
+            lines.append(underline(lines, mark, self._markers, columns))
         return lines
 
     def _list(self, node: SyntaxTreeNode, columns: int) -> list[str]:

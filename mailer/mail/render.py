@@ -72,6 +72,7 @@ def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, f
         "frame": frame,
         "_": _translator(frame),
         "wrap": lambda text: "\n".join(plain_text.wrap(str(text), markers)),
+        "title": lambda text: _title(str(text), markers),
         "start": "left" if frame.direction == "ltr" else "right",
         "subject": markers.mark(subject),
         "preheader": markers.mark(preheader),
@@ -88,6 +89,11 @@ def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, f
         text=markers.cut(re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"),
         warnings=(*_preheader_warnings(preheader), *_size_warnings(html)),
     )
+
+
+def _title(text: str, markers: Markers) -> str:
+    lines = plain_text.wrap(text, markers)
+    return "\n".join([*lines, plain_text.underline(lines, "=", markers)])
 
 
 def _printable(pieces: Pieces) -> Pieces:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailer import sample
-from tests.acceptance.system import LEASE_SECONDS, System
+from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, System
 from tests.mail_server import MailServer, running
 
 
@@ -18,12 +18,20 @@ def server() -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def system(environment: dict[str, str], valkey_url: str, server: MailServer, tmp_path: Path) -> Iterator[System]:
+def system(
+    environment: dict[str, str],
+    valkey_url: str,
+    server: MailServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[System]:
     """An installation without a worker yet, its leases a second long."""
+    monkeypatch.chdir(tmp_path)  # away from any .env
     changed = {
         "MAILER_REDIS_URL": valkey_url,
         "MAILER_SMTP_URL": server.url,
         "MAILER_LEASE_SECONDS": str(LEASE_SECONDS),
+        "MAILER_SMTP_CONNECTIONS": str(CONNECTIONS),
     }
     system = System(environment | changed, server, tmp_path)
     yield system
@@ -48,3 +56,25 @@ def loaded(system: System, tmp_path: Path) -> Callable[[int], str]:
         return sample.CAMPAIGN_DIR.name
 
     return load
+
+
+@pytest.fixture
+def campaign(system: System, tmp_path: Path) -> Callable[[int], str]:
+    """Imports so many people and loads a campaign of a few words to all of them; returns its slug."""
+
+    def make(people: int) -> str:
+        table = tmp_path / "people.csv"
+        table.write_text("".join(["email\n", *(f"p{number}@example.net\n" for number in range(people))]))
+        folder = tmp_path / "first-alert"
+        folder.mkdir()
+        (folder / "campaign.toml").write_text('kind = "urgent_action"\nlist = "news"\nlanguage = "en"\n')
+        (folder / "en.md").write_text(
+            '+++\nsubject = "Write today"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
+            "Dear {{ name or 'friend' }}, write to the embassy.\n"
+        )
+        system.mailer("lists", "create", "news", "--name", "News")
+        system.mailer("subscribers", "import", table, "--list", "news", "--consent", "Yes, write to me.")
+        system.mailer("campaigns", "load", folder)
+        return folder.name
+
+    return make

@@ -5,15 +5,25 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
+from click.testing import CliRunner
 
+from mailer.cli import main
 from tests.mail_server import MailServer
 
 LEASE_SECONDS = 1.0
+CONNECTIONS = 4  # open ones per sending process
+#: how long a worker may take to start on a busy machine
+START_SECONDS = 30
+_MARK = "TOCSIN_TEST_SYSTEM"  # in the environment of every process of an installation
+
+T = TypeVar("T")
 
 
 class System:
@@ -21,43 +31,68 @@ class System:
 
     def __init__(self, environment: dict[str, str], server: MailServer, folder: Path) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_")}
-        self.environment = inherited | environment
+        self.environment = inherited | environment | {_MARK: str(folder)}
         self.server = server
         self.folder = folder
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
 
     def mailer(self, *arguments: str | Path, exit_code: int = 0) -> str:
-        """Run a command to its end; returns what it printed."""
-        command = [sys.executable, "-m", "mailer.cli", *map(str, arguments)]
-        done = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True)
-        assert done.returncode == exit_code, f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        """Run a command to its end, in this process; returns what it printed."""
+        done = CliRunner().invoke(main, [str(argument) for argument in arguments], env=self.environment)
+        assert done.exit_code == exit_code, f"{arguments} ended with {done.exit_code}:\n{done.output}{done.exception}"
         return done.stdout
 
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        """Start `mailer worker`."""
-        log = (self.folder / f"worker{len(self._workers)}.log").open("wb")
-        with log:
+    def start_worker(self, **changes: str) -> "subprocess.Popen[bytes]":
+        """Start `mailer worker`.
+
+        :param changes: variables that are different for it.
+        """
+        environment = self.environment | changes
+        with self._log(len(self.workers)).open("wb") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "workers"], env=self.environment, cwd=self.folder, stdout=log, stderr=log
+                [sys.executable, "-m", "workers"], env=environment, cwd=self.folder, stdout=log, stderr=log
             )
-        self._workers.append(worker)
+        self.workers.append(worker)
         return worker
+
+    def _log(self, number: int) -> Path:
+        return self.folder / f"worker{number}.log"
+
+    def logged(self) -> str:
+        """What all workers said."""
+        return "".join(self._log(number).read_text() for number in range(len(self.workers)))
+
+    def queue_process(self, worker: "subprocess.Popen[bytes]") -> psutil.Process:
+        """The process of a worker that takes jobs from Redis; waits until there is one."""
+        return wait_for(lambda: _child(psutil.Process(worker.pid)), seconds=START_SECONDS)
+
+    def horses(self) -> list[psutil.Process]:
+        """The processes that do the jobs at hand; waits until there is one."""
+        return wait_for(lambda: self._horses() or None, seconds=START_SECONDS)
+
+    def _horses(self) -> list[psutil.Process]:
+        living = [psutil.Process(worker.pid) for worker in self.workers if worker.poll() is None]
+        queues = [queue for supervisor in living if (queue := _child(supervisor)) is not None]
+        return [horse for queue in queues if (horse := _child(queue)) is not None]
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything of this installation that runs, also what lost its parent."""
+        return [process for process in psutil.process_iter() if _variable(process, _MARK) == str(self.folder)]
 
     def kill(self, worker: "subprocess.Popen[bytes]") -> None:
         """`kill -9` a worker and everything it started, at once: as when its machine is lost."""
-        family = [*psutil.Process(worker.pid).children(recursive=True), psutil.Process(worker.pid)]
-        for process in family:
-            process.suspend()
-        for process in family:
-            process.kill()
+        kill_together([psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)])
         worker.wait(10)
-        psutil.wait_procs(family, timeout=10)
+
+    def kill_everything(self) -> None:
+        """`kill -9` all workers at once."""
+        kill_together(self.processes())
+        for worker in self.workers:
+            worker.wait(10)
 
     def stop(self) -> None:
-        """End every worker that still runs."""
-        for worker in self._workers:
-            if worker.poll() is None:
-                self.kill(worker)
+        """End everything that still runs."""
+        self.kill_everything()
 
     def status(self, slug: str) -> dict[str, Any]:
         """`campaigns status --json`."""
@@ -66,6 +101,10 @@ class System:
         assert len(found["states"]) == 7
         return found
 
+    def states(self, slug: str) -> Counter[str]:
+        """How many are in each state that somebody is in."""
+        return +Counter(self.status(slug)["states"])
+
     def recipients(self, slug: str, state: str) -> list[dict[str, Any]]:
         """`campaigns recipients --json`."""
         lines = self.mailer("campaigns", "recipients", slug, "--state", state, "--json").splitlines()
@@ -73,17 +112,44 @@ class System:
 
     def wait_until_sent(self, slug: str, *, seconds: float = 120) -> dict[str, Any]:
         """Wait for a campaign to end by itself; returns its status."""
-        return wait_for(lambda: self._if_sent(slug), seconds=seconds)
+        end = time.monotonic() + seconds
+        while (found := self.status(slug))["status"] != "sent":
+            assert time.monotonic() < end, f"not sent within {seconds} s: {found}"
+            time.sleep(0.2)
+        return found
 
-    def _if_sent(self, slug: str) -> dict[str, Any] | None:
-        found = self.status(slug)
-        return found if found["status"] == "sent" else None
+
+def kill_together(processes: list[psutil.Process]) -> None:
+    """`kill -9`, so that none of them sees another one gone."""
+    for action in (psutil.Process.suspend, psutil.Process.kill):
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                action(process)
+    psutil.wait_procs(processes, timeout=10)
 
 
-def wait_for(find: "Callable[[], dict[str, Any] | None]", *, seconds: float) -> dict[str, Any]:
+def _child(process: psutil.Process) -> psutil.Process | None:
+    with suppress(psutil.NoSuchProcess):
+        return next(iter(process.children()), None)
+    return None
+
+
+def _variable(process: psutil.Process, name: str) -> str | None:
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        value: str | None = process.environ().get(name)
+        return value
+    return None
+
+
+def wait_for(find: "Callable[[], T | None]", *, seconds: float) -> T:
     """Ask again and again until there is an answer."""
     end = time.monotonic() + seconds
     while (found := find()) is None:
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.2)
+        time.sleep(0.05)
     return found
+
+
+def wait_until(is_so: "Callable[[], bool]", *, seconds: float) -> None:
+    """Ask again and again until it is so."""
+    wait_for(lambda: is_so() or None, seconds=seconds)

@@ -4,94 +4,190 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
 from mailer import catcher
+from mailer.cli.processes import alone_in
 from mailer.cli.run import SAMPLE_IDENTITY
-from tests.acceptance.system import wait_for
+from tests.acceptance.system import kill_together, wait_for
 
-_FREE_PORT = 18723
+_MARK = "TOCSIN_TEST_MACHINE"  # in the environment of every process that a test starts
+_MAILER = (sys.executable, "-m", "mailer.cli")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A folder that commands are run in, with an environment that sets nothing but a short data directory."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def mailer(self, *arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        done = subprocess.run(
+            [*_MAILER, *arguments], env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == exit_code, done.stdout + done.stderr
+        return done
+
+    @contextmanager
+    def run(self, port: int) -> Iterator[subprocess.Popen[str]]:
+        """`mailer run`, once its web part answers. Whatever happens, it does not outlive the block."""
+        running = subprocess.Popen(
+            [*_MAILER, "run", "--port", str(port)],
+            env=self.environment,
+            cwd=self.folder,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert wait_for(lambda: _health(port), seconds=30) == {"status": "ok"}
+            yield running
+        finally:
+            self.end_all()
+            running.wait(10)
+            assert running.stderr
+            running.stderr.close()
+
+    def processes(self, word: str = "") -> list[psutil.Process]:
+        """What runs here, and has a word in its command line."""
+        found = []
+        for process in psutil.process_iter(["environ", "cmdline"]):
+            command = " ".join(process.info["cmdline"] or [])
+            # Valkey writes its title over its environment, but names its socket there.
+            is_here = (process.info["environ"] or {}).get(_MARK) == str(self.folder) or f"{self.folder}/" in command
+            if is_here and word in command:
+                found.append(process)
+        return found
+
+    def end_all(self) -> None:
+        """`kill -9` what still runs here."""
+        kill_together(self.processes())
 
 
 @pytest.fixture
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Path]]:
-    """An environment that sets nothing but a short data directory, and that directory."""
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with nothing on it; what a test leaves running on it is ended, and fails the test."""
     folder = tmp_path_factory.mktemp("run")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_")}
-    yield environment | {"MAILER_DATA_DIR": "data"}, folder
-    leftovers = [p for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_")}
+    machine = Machine(folder, inherited | {"MAILER_DATA_DIR": "data", _MARK: str(folder)})
+    yield machine
+    leftovers = machine.processes()
+    machine.end_all()
     assert leftovers == []
 
 
-def test_the_demo_delivers_and_reports_twice_in_a_row(bare: tuple[dict[str, str], Path]) -> None:
-    environment, folder = bare
+@pytest.fixture
+def port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def test_the_demo_delivers_and_reports_twice_in_a_row(machine: Machine) -> None:
+    demo = machine.folder / "data" / "demo"
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-m", "mailer.cli", "demo", "--supporters", "300"],
-            env=environment,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        caught = list(catcher.read(folder / "data" / "demo" / "caught"))
+        done = machine.mailer("demo", "--supporters", "300")
+        caught = list(catcher.read(demo / "caught"))
         assert len({message.recipient for message in caught}) == len(caught) > 200
         for words in (
             "Messages by country",
-            "Messages by language",
+            "Messages by language of the reader",
+            "Messages by language of the text",
             "Messages by union",
             "messages a second",
             "caught",
+            f"It goes to {len(caught)} of them: its audience leaves out people in Brazil and Japan",
         ):
             assert words in done.stdout
+        rejected = (demo / "rejects.csv").read_text().splitlines()[1:]
+        assert "3 rows were rejected and 1 imported without a union" in done.stdout and len(rejected) == 4
         assert re.search(rf"audience\s*│\s*{len(caught)}\b", done.stdout + done.stderr)
+        assert "{" not in done.stdout + done.stderr  # the workers' log is in a file
+        for language in ("ar", "en", "es", "fr", "ru"):
+            assert f"{language}.html" in done.stdout
+            assert (demo / "mails" / f"{language}.html").stat().st_size > 1000
 
 
-def test_run_serves_sends_and_stops_cleanly_on_ctrl_c(bare: tuple[dict[str, str], Path]) -> None:
-    environment, folder = bare
+def test_a_demo_that_runs_is_not_cleared_away_by_another(machine: Machine) -> None:
+    machine.mailer("demo", "--supporters", "10")
+    with alone_in(machine.folder / "data" / "demo"):
+        refused = machine.mailer("demo", exit_code=1)
+    assert "is active on data/demo already" in refused.stderr
+    assert (machine.folder / "data" / "demo" / "tocsin.db").exists()
+
+
+def test_run_serves_sends_and_stops_cleanly_on_ctrl_c(machine: Machine, port: int) -> None:
+    folder = machine.folder
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in SAMPLE_IDENTITY.items()))
-    command = [sys.executable, "-m", "mailer.cli"]
-    running = subprocess.Popen([*command, "run", "--port", str(_FREE_PORT)], env=environment, cwd=folder)
-    try:
-        assert wait_for(_healthy, seconds=30) == {"status": "ok"}
-
-        def mailer(*arguments: str) -> str:
-            done = subprocess.run(
-                [*command, *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=True
-            )
-            return done.stdout
-
+    with machine.run(port) as running:
         campaign = folder / "first-alert"
         campaign.mkdir()
         (campaign / "campaign.toml").write_text('kind = "urgent_action"\nlist = "news"\nlanguage = "en"\n')
         (campaign / "en.md").write_text('+++\nsubject = "Write today"\npreheader = "Please"\n+++\nHello.\n')
         (folder / "people.csv").write_text("email\nana@example.org\n")
-        mailer("lists", "create", "news", "--name", "News")
-        mailer("subscribers", "import", "people.csv", "--list", "news", "--consent", "Yes, write to me.")
-        mailer("campaigns", "load", str(campaign))
-        mailer("campaigns", "test", "first-alert", "--to", "organiser@example.org")
-        mailer("campaigns", "send", "first-alert", "--wait")
-        assert json.loads(mailer("campaigns", "status", "first-alert", "--json"))["states"]["sent"] == 1
+        machine.mailer("lists", "create", "news", "--name", "News")
+        machine.mailer("subscribers", "import", "people.csv", "--list", "news", "--consent", "Yes, write to me.")
+        machine.mailer("campaigns", "load", str(campaign))
+        machine.mailer("campaigns", "test", "first-alert", "--to", "organiser@example.org")
+        machine.mailer("campaigns", "send", "first-alert", "--wait")
+        status = json.loads(machine.mailer("campaigns", "status", "first-alert", "--json").stdout)
+        assert status["states"]["sent"] == 1
         caught = {message.recipient for message in catcher.read(folder / "data" / "caught")}
         assert caught == {"ana@example.org", "organiser@example.org"}
-    finally:
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 0
+        assert machine.processes() == []
     assert not (folder / "data" / "valkey.sock").exists()
 
 
-def _healthy() -> dict[str, str] | None:
+def test_a_second_run_is_refused_and_the_first_goes_on(machine: Machine, port: int) -> None:
+    with machine.run(port) as running:
+        began = time.monotonic()
+        refused = machine.mailer("run", "--port", str(port), exit_code=1)
+        assert time.monotonic() - began < 10
+        assert "is active on data already" in refused.stderr and refused.stderr.count("\n") == 1
+        elsewhere = machine.environment | {"MAILER_DATA_DIR": "other"}
+        refused = Machine(machine.folder, elsewhere).mailer("run", "--port", str(port), exit_code=1)
+        assert f"Port {port} is taken. Try another one: mailer run --port" in refused.stderr
+        assert running.poll() is None and _health(port)
+        assert (machine.folder / "data" / "valkey.sock").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("valkey-server", "The embedded Valkey ended"),
+        ("mailer.cli catcher", "The mail catcher process ended"),
+        ("wsgi:app", "The web process ended"),
+    ],
+)
+def test_when_a_part_ends_everything_does_with_one_line(machine: Machine, port: int, part: str, words: str) -> None:
+    with machine.run(port) as running:
+        kill_together(machine.processes(part))
+        assert running.wait(30) == 3
+        assert machine.processes() == []
+        assert running.stderr
+        said = running.stderr.read().splitlines()
+    assert [line for line in said if line.startswith("mailer: ")] == [said[-1]]
+    assert said[-1].startswith(f"mailer: {words}")
+
+
+def _health(port: int) -> dict[str, str] | None:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{_FREE_PORT}/healthz", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
             found: dict[str, str] = json.load(answer)
             return found
     except OSError:

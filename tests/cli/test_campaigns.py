@@ -1,14 +1,23 @@
 """`mailer campaigns`: exit codes, messages, and the JSON that scripts read."""
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import pytest
+from rich.progress import Progress
 from sqlalchemy.orm import Session
 
-from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
+from mailer.cli import campaigns as command_line
+from mailer.cli import main
+from mailer.cli.installation import Installation
+from mailer.db import utcnow
+from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose
+from mailer.settings import load_settings
 from tests.conftest import CommandLine
-from tests.factories import make_campaign, make_list, make_subscriber
+from tests.factories import WHEN, deliver, make_campaign, make_list, make_subscriber
 
 SLUG = "free-the-five"
 
@@ -41,7 +50,7 @@ def test_a_folder_is_loaded_and_checked(cli: CommandLine, session: Session, tmp_
     (folder / "campaign.toml").write_text('kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\n')
     (folder / "en.md").write_text('+++\nsubject = "S"\npreheader = "P"\n+++\nHello\n')
     assert 'Campaign "new-one" is loaded as a draft, in en.' in cli("campaigns", "load", folder).stdout
-    assert "Nobody would get it" in cli("campaigns", "check", "new-one").stdout
+    assert "nobody would get it" in cli("campaigns", "check", "new-one").stdout
     (folder / "en.md").write_text('+++\nsubject = "S"\npreheader = "P"\n+++\n{% if %}\n')
     refused = cli("campaigns", "load", folder, exit_code=1)
     assert refused.stderr.startswith("mailer: en.md:5: ")
@@ -53,16 +62,121 @@ def test_check_reports_to_programs(cli: CommandLine, campaign: Campaign) -> None
     report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
     assert report["slug"] == SLUG
     assert report["audience"] == 2
-    assert report["by_text"] == {"en": 2}
     assert report["without_target"] == ["United Kingdom"]
     assert "Audience: 2" in cli("campaigns", "check", SLUG).stdout
+
+
+def test_check_hides_numbers_that_could_point_to_somebody(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    make_subscriber(session, campaign.mailing_list, language="tr", country=None)
+    for _ in range(12):
+        make_subscriber(session, campaign.mailing_list, language="fr")
+    session.commit()
+    report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
+    assert report["audience"] == 15
+    assert report["by_text"] == {"en": 15}
+    assert report["without_text"] == {"fr": None, "tr": None}  # the one would give away the other
+    assert report["without_country"] is None
+    words = cli("campaigns", "check", SLUG).stdout
+    assert "no text in tr: under 10 people" in words
+    assert "country is not known: under 10" in words
+
+
+def test_check_warns_of_fields_that_stay_empty_and_of_targets_that_are_not_there(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    for _ in range(12):
+        make_subscriber(session, campaign.mailing_list, country=None, name=None)
+    campaign.texts[0].body = "Dear {{ name }}, write to {{ target_name }}.\n"
+    campaign.targets = [{"countries": ["FR"], "name": "Paris", "email": "", "address": ""}]
+    campaign.deadline = WHEN
+    session.commit()
+    report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
+    assert report["nobody_to_write_to"] == ["", "GB"]
+    assert report["empty_fields"] == {"name": 12}
+    assert report["deadline_passed"]
+    said = cli("campaigns", "check", SLUG).stdout
+    assert 'Warning: {{ name }} is empty for 12 people. Give a default: {{ name or "friend" }}' in said
+    assert "there is none for United Kingdom, people whose country is not known." in said
+    assert "NOT READY: its deadline has passed" in said
+
+
+@pytest.mark.parametrize("when", [(), ("--at", "2035-01-01T09:00Z")])
+def test_a_campaign_that_asks_to_write_to_nobody_is_not_sent(
+    cli: CommandLine, session: Session, campaign: Campaign, when: tuple[str, ...]
+) -> None:
+    campaign.texts[0].body = "Write to {{ target_name }}.\n"
+    session.commit()
+    refused = cli("campaigns", "send", SLUG, *when, exit_code=1).stderr
+    assert "there is none for United Kingdom. In campaign.toml" in refused
+    assert status_of(cli) == "draft"
+
+
+def test_a_campaign_is_not_sent_after_its_deadline(cli: CommandLine, session: Session, campaign: Campaign) -> None:
+    campaign.deadline = datetime(2034, 1, 1, tzinfo=UTC)
+    session.commit()
+    assert "2034-01-01" in cli("campaigns", "send", SLUG, "--at", "2035-01-01T09:00Z", exit_code=1).stderr
+    campaign.deadline = WHEN
+    session.commit()
+    assert "asks people to act before" in cli("campaigns", "send", SLUG, exit_code=1).stderr
+    assert status_of(cli) == "draft"
+
+
+def test_loading_warns_of_a_deadline_that_has_passed(cli: CommandLine, session: Session, tmp_path: Path) -> None:
+    make_list(session)
+    session.commit()
+    folder = tmp_path / "late"
+    folder.mkdir()
+    settings = 'kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\n'
+    (folder / "campaign.toml").write_text(settings + "deadline = 2020-01-01\n")
+    (folder / "en.md").write_text('+++\nsubject = "S"\npreheader = "P"\n+++\nHello\n')
+    assert "Warning: its deadline has passed" in cli("campaigns", "load", folder).stderr
+
+
+def test_sending_or_scheduling_anew_says_what_was_planned(cli: CommandLine, campaign: Campaign) -> None:
+    cli("campaigns", "send", SLUG, "--at", "2035-01-01T09:00Z")
+    again = cli("campaigns", "send", SLUG, "--at", "2036-01-01T09:00Z").stdout
+    assert "It was scheduled for 2035-01-01T09:00+00:00.\n" in again
+    assert "starts by itself at 2036-01-01" in again
+    now = cli("campaigns", "send", SLUG).stdout
+    assert "It was scheduled for 2036-01-01T09:00+00:00; it is sent now instead.\n" in now
+
+
+@pytest.mark.parametrize("command", [("send", SLUG), ("test", SLUG, "--to", "me@example.org")])
+def test_what_a_worker_would_refuse_is_refused_at_once(
+    cli: CommandLine, campaign: Campaign, command: tuple[str, ...]
+) -> None:
+    cli.environment |= {"MAILER_SMTP_URL": "smtps://mail.example.org", "MAILER_BASE_URL": "http://act.example.org"}
+    assert "MAILER_BASE_URL: must be https" in cli("campaigns", *command, exit_code=1).stderr
+    assert status_of(cli) == "draft"
+
+
+def test_campaigns_are_listed_with_status_audience_and_times(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    make_campaign(session, campaign.mailing_list, slug="another")
+    session.commit()
+    cli("campaigns", "send", SLUG)
+    cli("campaigns", "send", "another", "--at", "2035-01-01T09:00Z")
+    another, sent = json.loads(cli("campaigns", "list", "--json").stdout)
+    assert list(sent) == ["slug", "status", "audience", "scheduled_at", "started_at", "finished_at"]
+    assert (sent["slug"], sent["status"], sent["audience"]) == (SLUG, "sending", 2)
+    assert (another["status"], another["audience"]) == ("scheduled", None)
+    words = cli("campaigns", "list").stdout.splitlines()
+    assert re.fullmatch(r"another +scheduled +scheduled 2035-01-01T09:00\+00:00", words[0])
+    assert re.fullmatch(rf"{SLUG} +sending +2 people +started 20.*", words[1])
+
+
+def test_without_campaigns_the_list_says_how_to_load_one(cli: CommandLine) -> None:
+    assert "mailer campaigns load" in cli("campaigns", "list").stdout
 
 
 def test_a_campaign_is_sent_once(cli: CommandLine, campaign: Campaign) -> None:
     sent = cli("campaigns", "send", SLUG)
     assert "is being sent to 2 people" in sent.stdout
     again = cli("campaigns", "send", SLUG, exit_code=1)
-    assert "is sending, so it cannot be sent" in again.stderr
+    assert "is sending, so it cannot be started" in again.stderr
     report = json.loads(cli("campaigns", "status", SLUG, "--json").stdout)
     assert report["audience"] == sum(report["states"].values()) == report["states"]["pending"] == 2
     assert list(report["states"]) == [state.value for state in DeliveryState]
@@ -73,6 +187,48 @@ def test_without_redis_sending_warns_and_goes_on(cli: CommandLine, campaign: Cam
     sent = cli("campaigns", "send", SLUG)
     assert "Warning: Redis cannot be reached" in sent.stderr
     assert status_of(cli) == "sending"
+
+
+@pytest.mark.parametrize("status", [CampaignStatus.PAUSED, CampaignStatus.CANCELLED])
+def test_waiting_for_a_campaign_that_ends_unsent_ends_with_1_and_the_reason(
+    cli: CommandLine, session: Session, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, status: CampaignStatus
+) -> None:
+    def hold(_installation: object, _campaign_id: int) -> None:
+        session.expire_all()
+        campaign.hold_reason = "The mail server refuses the sender."
+        put(session, campaign, status)
+
+    monkeypatch.setattr(command_line, "_ring", hold)
+    waited = cli("campaigns", "send", SLUG, "--wait", exit_code=1)
+    last = waited.stderr.splitlines()[-1]
+    assert last.startswith(f'mailer: Campaign "{SLUG}" is {status} (The mail server refuses the sender). See')
+
+
+def test_waiting_for_a_campaign_that_is_sent_ends_with_0(
+    cli: CommandLine, session: Session, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_line, "_ring", lambda *_: put(session, campaign, CampaignStatus.SENT))
+    cli("campaigns", "send", SLUG, "--wait")
+
+
+def test_while_it_waits_it_shows_what_holds_a_campaign_up(
+    cli: CommandLine, session: Session, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(Progress, "update", lambda *_, description, **__: shown.append(description))
+    monkeypatch.setattr("time.sleep", lambda _: put(session, campaign, CampaignStatus.SENT))
+    campaign.hold_reason = "The mail server is away."
+    put(session, campaign, CampaignStatus.SENDING)
+    with click.Context(main).scope():
+        monkeypatch.setattr(Installation, "settings", load_settings(cli.environment))
+        command_line.follow(Installation(), SLUG)
+    assert shown[0] == f"{SLUG}: The mail server is away."
+
+
+def test_what_is_paused_is_resumed_and_not_sent_again(cli: CommandLine, session: Session, campaign: Campaign) -> None:
+    put(session, campaign, CampaignStatus.PAUSED)
+    for command in (("send", SLUG), ("send", SLUG, "--at", "2035-01-01T09:00Z"), ("resend", SLUG, "--state", "failed")):
+        assert f"mailer campaigns resume {SLUG}" in cli("campaigns", *command, exit_code=1).stderr
 
 
 def test_sending_to_nobody_is_refused_and_leaves_a_draft(cli: CommandLine, session: Session) -> None:
@@ -178,6 +334,7 @@ def test_a_test_mail_is_ordered_and_a_bad_address_refused(
     cli("campaigns", "test", SLUG, "--to", "me@example.org")
     (owed,) = session.query(Delivery).all()
     assert owed.purpose is Purpose.TEST
+    assert "address only" in cli("campaigns", "test", SLUG, "--to", "Me <me@example.org>", exit_code=2).stderr
     refused = cli("campaigns", "test", SLUG, "--to", "at home", exit_code=1)
     assert len(refused.stderr.splitlines()) == 1
 
@@ -199,6 +356,9 @@ def test_a_preview_is_written(cli: CommandLine, campaign: Campaign) -> None:
     files = cli("campaigns", "preview", SLUG, "--country", "GB", "-o", "out").stdout.split()
     assert sorted(Path(file).suffix for file in files) == [".eml", ".html", ".txt"]
     assert all(Path(file).stat().st_size for file in files)
+    cli("campaigns", "preview", SLUG, "--no-name", "-o", "nameless")
+    texts = [Path(folder, f"{SLUG}.en.txt").read_text() for folder in ("out", "nameless")]
+    assert "Dear Alex Reader," in texts[0] and "Dear friend," in texts[1]
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql+psycopg://nobody@127.0.0.1:1/none"])
@@ -208,3 +368,42 @@ def test_without_a_database_there_is_one_line_and_3(cli: CommandLine, url: str) 
         failed = cli("campaigns", *command, exit_code=3)
         assert failed.stderr.startswith("mailer: The database cannot be used")
         assert len(failed.stderr.splitlines()) == 1
+
+
+def test_status_shows_a_person_how_it_goes_and_what_to_do(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    campaign.started_at = utcnow() - timedelta(minutes=1)
+    campaign.hold_reason = "the server said [no]"
+    put(session, campaign, CampaignStatus.PAUSED)
+    later = utcnow() + timedelta(minutes=5)
+    person = make_subscriber(session, email="ana@example.org")
+    for state, code, text in (
+        (DeliveryState.FAILED, 550, "5.7.1 [b]spam[/b] \x1b[2J to ana@example.org"),
+        (DeliveryState.DEFERRED, 450, "4.2.2 full"),
+        (DeliveryState.UNKNOWN, None, None),
+    ):
+        deliver(session, campaign, person, state, smtp_code=code, smtp_text=text, not_before=later)
+        person = make_subscriber(session)
+    about = {"purpose": Purpose.TEST, "address": "me@example.org", "smtp_code": 554}
+    deliver(session, campaign, None, DeliveryState.FAILED, smtp_text="5.7.1 me@example.org is not us", **about)
+    session.add(Claim(campaign_id=campaign.id, worker="host:7", journal="j", expires_at=utcnow()))
+    session.commit()
+    shown = cli("campaigns", "status", SLUG, env=cli.environment | {"COLUMNS": "200"}).stdout
+    for line in (
+        "the server said [no]",
+        f"Go on with: mailer campaigns resume {SLUG}",
+        "Messages a second: 0.02 since the start",
+        "Deferred are tried again from",
+        f"mailer campaigns resend {SLUG} --state unknown",
+        "Worker host:7 is lost",
+        "5.7.1 [b]spam[/b] [2J to [address]",
+        "554 5.7.1 [address] is not us",
+    ):
+        assert line in shown
+    assert "@" not in shown
+
+
+def test_status_of_a_scheduled_campaign_says_when_it_starts(cli: CommandLine, campaign: Campaign) -> None:
+    cli("campaigns", "send", SLUG, "--at", "2035-01-01T09:00:00+01:00")
+    assert "Starts by itself at 2035-01-01 08:00:00 UTC" in cli("campaigns", "status", SLUG).stdout

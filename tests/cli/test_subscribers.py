@@ -27,7 +27,7 @@ def test_supporters_are_imported_exported_and_erased(cli: CommandLine, file: Pat
     assert "line 3:" in result.stderr
     assert "ana@example.org" not in result.output
     out = tmp_path / "out.csv"
-    assert "1 people" in cli("subscribers", "export", "--list", "urgent-actions", "-o", out).output
+    assert "1 person" in cli("subscribers", "export", "--list", "urgent-actions", "-o", out).output
     assert "ana@example.org,Ana" in out.read_text()
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     cli("subscribers", "erase", "ANA@example.org")
@@ -46,6 +46,13 @@ def test_the_rejects_go_to_a_file(cli: CommandLine, file: Path, tmp_path: Path) 
     rejects = tmp_path / "rejects.csv"
     cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT, "--rejects", rejects)
     assert rejects.read_text().splitlines()[0] == "email,name,union,rejected_line,rejected_reason"
+
+
+def test_more_wrong_lines_than_are_shown_are_counted(cli: CommandLine, file: Path, tmp_path: Path) -> None:
+    file.write_text("email\n" + "bad\n" * 12)
+    arguments = ("subscribers", "import", file, "--list", "urgent-actions", *CONSENT)
+    assert "… and 7 more (see them all with --rejects FILE)\n" in cli(*arguments).stderr
+    assert "… and 7 more\n" in cli(*arguments, "--rejects", tmp_path / "rejects.csv").stderr
 
 
 def test_what_is_refused_ends_with_1_and_says_what_to_do(cli: CommandLine, file: Path, tmp_path: Path) -> None:

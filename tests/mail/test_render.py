@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mailer import languages
 from mailer.errors import MailerError
 from mailer.mail import render as rendering_of
 from mailer.mail.fields import parse
@@ -69,6 +70,15 @@ def test_both_parts_say_who_writes_where_they_are_by_when_to_act_and_how_to_leav
         assert "https://example.org/campaigns/six" in part
     assert '<a href="[unsubscribe_url]">Unsubscribe</a>' in shown(made.html)
     assert "Unsubscribe: <[unsubscribe_url]>" in shown(made.text)
+
+
+def test_the_headline_of_the_text_is_underlined_as_long_as_it_is() -> None:
+    assert "\nSix jailed\n==========\n" in shown(edition("Text").text)
+
+
+def test_french_has_a_space_before_its_colon() -> None:
+    french = replace(FRAME, language="fr", gettext=languages.gettext_for("fr"))
+    assert "Se désinscrire\u00a0: <[unsubscribe_url]>" in shown(edition("Text", frame=french).text)
 
 
 def test_without_deadline_and_web_version_nothing_of_them_is_shown() -> None:

@@ -1,0 +1,62 @@
+"""`mailer demo` stays away from a real installation, whatever its `.env` says."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailer.cli import demo
+from mailer.settings import load_settings
+
+PROJECT = Path(__file__).parents[2]
+VARIABLES = re.findall(r"^\| `(MAILER_[A-Z_]+)` \|", (PROJECT / "docs/reference/settings.md").read_text(), re.MULTILINE)
+
+
+def test_no_setting_of_a_real_installation_shows_through(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", {"MAILER_SENDER": "real@example.org"})
+    values = dict.fromkeys(VARIABLES, "1") | {
+        "MAILER_DATA_DIR": "real",
+        "MAILER_DATABASE_URL": "sqlite:///real.db",
+        "MAILER_REDIS_URL": "redis://real.example.org",
+        "MAILER_SMTP_URL": "smtps://real.example.org",
+        "MAILER_BASE_URL": "https://real.example.org",
+        "MAILER_SENDER": "real@example.org",
+        "MAILER_REPLY_TO": "real@example.org",
+        "MAILER_BOUNCE_ADDRESS": "real@example.org",
+        "MAILER_UNSUBSCRIBE_ADDRESS": "real@example.org",
+        "MAILER_DKIM_DOMAIN": "example.org",
+        "MAILER_DKIM_SELECTOR": "s1",
+        "MAILER_DKIM_KEY_FILE": "real.pem",
+    }
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    demo._isolate(tmp_path / "demo", load_settings().given)
+    left = load_settings()
+    assert left == load_settings({"MAILER_DATA_DIR": str(tmp_path / "demo")}, directory=tmp_path / "elsewhere")
+
+
+def test_a_demo_beside_a_real_installation_touches_neither_its_database_nor_its_mail_server(tmp_path: Path) -> None:
+    real = tmp_path / "real.db"
+    with socket.create_server(("127.0.0.1", 0)) as mail_server:
+        mail_server.settimeout(0)
+        (tmp_path / ".env").write_text(
+            f"MAILER_DATABASE_URL=sqlite:///{real}\nMAILER_SMTP_URL=smtp://127.0.0.1:{mail_server.getsockname()[1]}\n"
+            "MAILER_REDIS_URL=redis://127.0.0.1:1/0\nMAILER_SECRET_KEYS=weak\nMAILER_DATA_DIR=data\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "mailer.cli", "demo", "--supporters", "40"],
+            env={name: value for name, value in os.environ.items() if not name.startswith("MAILER_")},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        with pytest.raises(BlockingIOError):  # nobody called
+            mail_server.accept()
+    assert not real.exists()
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
