@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo run test lint format lock clean
+.PHONY: setup demo run test test-servers soak bench lint format lock clean
 
 setup: $(READY)
 
@@ -27,6 +27,18 @@ run: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n auto
+
+# What takes long: a thousand kills.
+soak: $(READY)
+	@$(BIN)/python -m pytest -n auto -m soak
+
+# How fast this machine sends; the figures go into docs/reference/performance.md. Options: make bench BENCH="--million"
+bench: $(READY)
+	@$(BIN)/mailer bench --write docs/reference/performance.md $(BENCH)
+
+# Against Debian's Postfix, as root, which installs it if need be.
+test-servers: $(READY)
+	@$(BIN)/python -m pytest -m servers
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,115 @@
+"""What was measured as Markdown, and where the documentation keeps it."""
+
+import os
+import platform
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from mailer.bench.sinks import smtp_sink
+from mailer.bench.suite import DISTANT_LIMIT, Case, Results
+from mailer.errors import MailerError
+
+_BEGIN, _END = "<!-- written by: make bench -->", "<!-- until here -->"
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+class NoPlaceForTable(MailerError):
+    """{file} has no lines "{begin}" and "{end}" for the table to stand between. Put them where it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A figure that tells more than a rate: it compares what ran side by side."""
+
+    name: str
+    where: str  # database and audience
+    value: float
+    reach: str  # what it should be
+
+    @property
+    def shown(self) -> str:
+        """As the table has it."""
+        return f"{self.value:.2f}"
+
+
+def ratios(results: Sequence[Results]) -> list[Ratio]:
+    """All that the measurements allow."""
+    found = [ratio for each in results for ratio in _ratios_of(each)]
+    for database in dict.fromkeys(each.database for each in results):
+        of_database = [each for each in results if each.database == database]
+        found += _growth(min(of_database, key=_size), max(of_database, key=_size))
+    return found
+
+
+def _size(results: Results) -> int:
+    return results.recipients
+
+
+def _ratios_of(results: Results) -> Iterator[Ratio]:
+    where = f"{results.database}, {results.recipients:,}"
+    compared = (
+        ("(b) to the limit (a)", Case.ENGINE, Case.LIMIT, "0.60"),
+        ("(b) to smtplib (e)", Case.ENGINE, Case.SMTPLIB, "2"),
+        ("(c) two workers to one", Case.SLOW_TWO_WORKERS, Case.SLOW_ONE_WORKER, "1.6"),
+        ("(d) to bare RSA-2048", Case.SIGNED, Case.SIGNATURES, "0.75"),
+    )
+    for name, one, other, reach in compared:
+        if (value := results.ratio(one, other)) is not None:
+            yield Ratio(name, where, value, f"≥ {reach}")
+    if (distant := results.of(Case.DISTANT)) is not None:
+        yield Ratio(f"(f) to the {DISTANT_LIMIT:,.0f}/s possible", where, distant.rate / DISTANT_LIMIT, "≥ 0.80")
+
+
+def _growth(small: Results, large: Results) -> Iterator[Ratio]:
+    of_small, of_large = small.of(Case.ENGINE), large.of(Case.ENGINE)
+    if small is large or of_small is None or of_large is None:
+        return
+    where = f"{small.database}, {large.recipients:,} to {small.recipients:,}"
+    yield Ratio("CPU for each message of (b)", where, of_large.cpu_seconds_each / of_small.cpu_seconds_each, "≤ 1.25")
+
+
+def markdown(results: Sequence[Results], *, today: date) -> str:
+    """The tables, and on what they were measured."""
+    lines = [
+        f"Measured on {today.isoformat()} on {_machine()}, Python {platform.python_version()}, with messages of "
+        f"{results[0].message_bytes / 1000:.1f} KB to {_sink()}. A worker has 4 connections unless it says otherwise.",
+        "",
+        "| database | recipients | case | messages/s | CPU for each, µs | peak memory, MB |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    for each in results:
+        lines += [
+            f"| {each.database} | {each.recipients:,} | {found.case} | {found.rate:,.0f} "
+            f"| {found.cpu_seconds_each * 1e6:,.0f} | {found.peak_bytes / 1e6:,.0f} |"
+            for found in each.measurements
+        ]
+    lines += ["", "| compared | where | is | should be |", "|---|---|---:|---:|"]
+    lines += [f"| {ratio.name} | {ratio.where} | {ratio.shown} | {ratio.reach} |" for ratio in ratios(results)]
+    lines += ["", "| planning a campaign | recipients | seconds |", "|---|---:|---:|"]
+    lines += [f"| {each.database} | {each.recipients:,} | {each.planning_seconds:.2f} |" for each in results]
+    return "\n".join(lines) + "\n"
+
+
+def _machine() -> str:
+    found = re.search(r"^model name\s*: (.+)$", _CPU_INFO.read_text(), re.MULTILINE) if _CPU_INFO.exists() else None
+    return f"{os.cpu_count()} cores of {found[1] if found else platform.machine()}"
+
+
+def _sink() -> str:
+    return "Postfix's smtp-sink on the same machine" if smtp_sink() else "our own sink on the same machine"
+
+
+def write(file: Path, table: str) -> None:
+    """Put a table where the last one stood.
+
+    :raises NoPlaceForTable: the file does not say where that is.
+    """
+    text = file.read_text(encoding="utf-8")
+    if text.count(_BEGIN) != 1 or _END not in text.partition(_BEGIN)[2]:
+        raise NoPlaceForTable(file=file, begin=_BEGIN, end=_END)
+    before, _, rest = text.partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    file.write_text(f"{before}{_BEGIN}\n\n{table}\n{_END}{after}", encoding="utf-8")

@@ -1,0 +1,92 @@
+"""`mailer bench`: how fast this machine sends."""
+
+import json
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from mailer.bench import installation, postgresql, table
+from mailer.bench.suite import OF_EVERY_SIZE, Case, Results, Sinks, Suite, running_sinks
+from mailer.db import utcnow
+
+_LARGE = 20_000  # recipients from which on one run is long enough to need no repetition
+_MILLION = 1_000_000
+#: as on a server that keeps what it committed, save that a short run is not disturbed by the vacuum
+_POSTGRESQL = {"max_connections": "50", "autovacuum": "off"}
+
+
+@click.command()
+@click.option(
+    "--recipients",
+    multiple=True,
+    type=click.IntRange(100, 200_000),
+    default=(10_000, 100_000),
+    help="Of a campaign. By default 10,000 and 100,000.",
+)
+@click.option("--rounds", type=click.IntRange(1, 9), default=3, show_default=True, help="Of which the median is taken.")
+@click.option(
+    "--database", "databases", multiple=True, type=click.Choice(["sqlite", "postgresql"]),
+    default=("sqlite", "postgresql"), help="By default both.",
+)  # fmt: skip
+@click.option("--case", "letters", multiple=True, type=click.Choice([*"abcdef"]), help="By default all.")
+@click.option("--million", is_flag=True, help="One million recipients too, on SQLite.")
+@click.option("--write", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Update this page.")
+@click.option("--json", "as_json", is_flag=True, help="Print every run as JSON.")
+def bench(
+    recipients: tuple[int, ...],
+    rounds: int,
+    databases: tuple[str, ...],
+    letters: tuple[str, ...],
+    million: bool,
+    file: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure how fast this machine sends, to servers on it that throw away what they get.
+
+    Everything happens in a temporary directory, with invented people; a real installation is not touched. Sizes up to
+    20,000 are measured with every case and in rounds, larger ones once, with those cases that tell something of size.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers started here end with it
+    audiences = [(database, people) for database in databases for people in sorted(set(recipients))]
+    if million:
+        audiences.append(("sqlite", _MILLION))
+    cases = [case for case in Case if case.letter in (letters or "abcdef")]
+    results = []
+    with running_sinks() as sinks:
+        for database, people in audiences:
+            click.echo(f"{database}, {people:,} recipients", err=True)
+            if people <= _LARGE:
+                results.append(_measure(sinks, database, people, cases, rounds=rounds))
+            else:
+                results.append(_measure(sinks, database, people, [c for c in cases if c in OF_EVERY_SIZE], rounds=1))
+    tables = table.markdown(results, today=utcnow().date())
+    if file is not None:
+        table.write(file, tables)
+    click.echo(json.dumps([asdict(each) for each in results]) if as_json else tables)
+
+
+def _measure(sinks: Sinks, database: str, people: int, cases: Sequence[Case], *, rounds: int) -> Results:
+    with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as directory, ExitStack() as stack:
+        url = stack.enter_context(_postgresql()) if database == "postgresql" else None
+        measured = installation.make(Path(directory), people=people, database_url=url)
+        suite = Suite(measured, sinks)
+        return suite.measure(cases, database=database, rounds=rounds, tell=_tell)
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """An empty database on a server of its own."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-pg-") as directory:
+        folder = Path(directory)
+        folder.chmod(0o711)  # so that the user it runs as may look into it
+        with postgresql.running_postgresql(folder, _POSTGRESQL) as home:
+            yield postgresql.url(home)
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
