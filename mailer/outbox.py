@@ -84,8 +84,8 @@ class Outbox:
         self._current: _Hold | None = None
         self._holds: dict[int, _Hold] = {}  # by fencing number; all that are not closed
         self._hold_of: dict[int, _Hold] = {}  # by delivery id; those that are out
-        # One thread claims and one settles; what is settled of a claim must be settled in its order. For a database with
-        # one writer at a time one thread does both: two would only wait for each other.
+        # One thread claims and one settles; what is settled of a claim is settled in its order. A database with one
+        # writer at a time has one thread for both, because two would only wait for each other.
         self._claims = ThreadPoolExecutor(max_workers=1, thread_name_prefix="claims")
         one_writer = has_one_writer(engine)
         self._ledger = self._claims if one_writer else ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
