@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,15 +42,16 @@ class System:
         assert done.exit_code == exit_code, f"{arguments} ended with {done.exit_code}:\n{done.output}{done.exception}"
         return done.stdout
 
-    def start_worker(self, **changes: str) -> "subprocess.Popen[bytes]":
+    def start_worker(self, *, through: Sequence[str] = (), **changes: str) -> "subprocess.Popen[bytes]":
         """Start `mailer worker`.
 
+        :param through: a command that runs it.
         :param changes: variables that are different for it.
         """
         environment = self.environment | changes
         with self._log(len(self.workers)).open("wb") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "workers"], env=environment, cwd=self.folder, stdout=log, stderr=log
+                [*through, sys.executable, "-m", "workers"], env=environment, cwd=self.folder, stdout=log, stderr=log
             )
         self.workers.append(worker)
         return worker
@@ -67,13 +68,19 @@ class System:
         return wait_for(lambda: _child(psutil.Process(worker.pid)), seconds=START_SECONDS)
 
     def horses(self) -> list[psutil.Process]:
-        """The processes that do the jobs at hand; waits until there is one."""
-        return wait_for(lambda: self._horses() or None, seconds=START_SECONDS)
+        """The processes that do jobs, also those that lost their queue process; waits until there is one."""
+        return wait_for(lambda: self._connected_processes() or None, seconds=START_SECONDS)
 
-    def _horses(self) -> list[psutil.Process]:
-        living = [psutil.Process(worker.pid) for worker in self.workers if worker.poll() is None]
-        queues = [queue for supervisor in living if (queue := _child(supervisor)) is not None]
-        return [horse for queue in queues if (horse := _child(queue)) is not None]
+    def _connected_processes(self) -> list[psutil.Process]:
+        return [process for process in self.processes() if self._is_connected(process)]
+
+    def _is_connected(self, process: psutil.Process) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return any(
+                connection.raddr and connection.raddr.port == self.server.port
+                for connection in process.net_connections("tcp")
+            )
+        return False
 
     def processes(self) -> list[psutil.Process]:
         """Everything of this installation that runs, also what lost its parent."""

@@ -75,6 +75,7 @@ class OwnPostgreSQL:
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self._started: list[subprocess.Popen[bytes]] = []
         self.url = url(str(home))
 
     def _process(self) -> psutil.Process:
@@ -85,12 +86,15 @@ class OwnPostgreSQL:
         command, user = self._process().cmdline(), self._process().username()
         self.kill()
         with (self._home / "log").open("ab") as log:
-            subprocess.Popen(command, user=user, stdout=log, stderr=log, cwd=self._home)
+            again = subprocess.Popen(command, user=user, stdout=log, stderr=log, cwd=self._home)
+        self._started.append(again)
 
     def kill(self) -> None:
         """`kill -9` every process of it."""
         server = self._process()
         kill_together([server, *server.children(recursive=True)])
+        for process in self._started:
+            process.wait(10)
 
 
 @pytest.fixture
