@@ -1,7 +1,6 @@
 """The pipelined client against servers that others wrote: Postfix's smtp-sink, and aiosmtpd in the mail catcher."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from mailer.errors import MailerError
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server
 from mailer.mail.types import OutcomeKind, Outgoing
+from tests import debian
 from tests.mail.desk import Desk
 from tests.mail.test_pipeline import outgoing
 
@@ -61,12 +61,8 @@ def send(port: int, messages: list[Outgoing], *, connections: int) -> Desk:
 
 @pytest.fixture(scope="module")
 def smtp_sink() -> str:
-    """Postfix's smtp-sink, or a skipped test where it is missing; with CI=true that is a failure."""
-    found = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if found is None:
-        say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        say("smtp-sink is missing. On Debian: apt-get install postfix")
-    return found
+    """Postfix's smtp-sink."""
+    return debian.program("smtp-sink", package="postfix")
 
 
 def user() -> list[str]:
