@@ -333,7 +333,7 @@ class Ledger(RuleBasedStateMachine):
     @invariant()
     def what_a_worker_holds_nobody_else_changes(self) -> None:
         with session_scope(self.engine, read_only=True) as session:
-            held = set(session.execute(select(Delivery.id, Delivery.fence).where(Delivery.state == S.SENDING)).tuples())
+            held = set(session.execute(select(Delivery.id, Delivery.fence).where(Delivery.state == S.SENDING)))
         for _, hold in self._holds(_is_in_time):
             at_work = [*(claimed.id for claimed in hold.waiting), *hold.begun]
             assert {(row, hold.batch.fence) for row in at_work} <= held
