@@ -50,6 +50,7 @@ def open_outbox(engine: Engine, worker: Worker) -> Callable[[], Outbox]:
 def take(outbox: Outbox, count: int) -> list[Outgoing]:
     taken: list[Outgoing] = []
     while len(taken) < count:
+        assert not outbox.exhausted, f"it gives {len(taken)} of {count} messages"
         message = outbox.take(wait=True)
         if message is not None:
             taken.append(message)

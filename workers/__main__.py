@@ -80,6 +80,9 @@ def _supervise(settings: Settings) -> None:
             if not child.is_alive():
                 log.error("the queue process ended with code %s; starting it again: why is said above", child.exitcode)
                 time.sleep(_RESTART_SECONDS)
+                # SQLite's locks end at a fork and its memory of them does not: a child that inherits a connection
+                # would commit into a write-ahead log that others have removed.
+                runtime.engine.dispose()
                 child = _start_queue_process(settings.redis_url)
             if time.monotonic() >= next_sweep:
                 sweeper.sweep(runtime)

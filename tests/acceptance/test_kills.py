@@ -4,14 +4,23 @@ import random
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, START_SECONDS, System, kill_together
+from tests.acceptance.system import (
+    CONNECTIONS,
+    LEASE_SECONDS,
+    START_SECONDS,
+    System,
+    kill_together,
+    wait_for,
+    wait_until,
+)
 
 KILLS = 15  # in one campaign
 _RUNS = 2  # on each database
-_SOAK_RUNS = 34
+_SOAK_RUNS = 36
 
 #: what is killed → how many processes that have connections to the mail server it may be
 _VICTIMS = {"work-horse": 1, "queue process": 1, "supervisor": 1, "worker": 2, "all workers": 4}
@@ -80,3 +89,23 @@ def test_kills_at_random_moments(system: System, campaign: Callable[[int], str],
     system.wait_until_sent(slug, seconds=START_SECONDS + 2 * LEASE_SECONDS)
     require_exact(system, slug, unknown_at_most=killer.unknown_at_most)
     require_completion(system, slug)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_queue_process_that_is_started_again_inherits_no_open_database(system: System) -> None:
+    """SQLite's locks end at a fork, and its memory of them does not: another program's last close would take the
+    write-ahead log away from under a child that inherited a connection, with all that it commits from then on."""
+    worker = system.start_worker()
+    first = system.queue_process(worker)
+    wait_until(lambda: bool(_databases_open(psutil.Process(worker.pid))), seconds=START_SECONDS)
+    kill_together([first])
+    again = wait_for(lambda: _if_another(system.queue_process(worker), first), seconds=START_SECONDS)
+    assert _databases_open(again) == []
+
+
+def _databases_open(process: psutil.Process) -> list[str]:
+    return [file.path for file in process.open_files() if "tocsin.db" in file.path]
+
+
+def _if_another(process: psutil.Process, first: psutil.Process) -> psutil.Process | None:
+    return process if process.pid != first.pid else None
