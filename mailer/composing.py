@@ -38,6 +38,11 @@ class Composer:
         self._compiled: dict[EditionKey, CompiledEdition] = {}
         self._values: dict[tuple[str, str | None, int | None], dict[str, str]] = {}
 
+    @property
+    def signs(self) -> bool:
+        """Whether every message is signed."""
+        return self._sender.signer is not None
+
     def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
         """The message of a delivery, ready for the wire."""
         key = self._press.choose((delivery.language, delivery.country, delivery.union_id))

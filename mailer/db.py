@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -217,6 +217,14 @@ def now(session: Session) -> datetime:
         return utcnow()
     time: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return time.astimezone(UTC)
+
+
+def analyze(session: Session, *tables: type[DeclarativeBase]) -> None:
+    """Let PostgreSQL see how much is in tables that were just filled. Until then it takes them for small, and reads
+    them from end to end where an index leads to a few rows; SQLite always takes the index.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"ANALYZE {', '.join(table.__tablename__ for table in tables)}"))
 
 
 def last_id_given(session: Session, table: str) -> int:

@@ -199,11 +199,11 @@ _NEW_CLAIM = insert(_CLAIMS).returning(_CLAIMS.c.id)
 
 
 def _take(*which: ColumnElement[bool]) -> ReturningUpdate[Any]:
-    """The statement that puts due deliveries under a claim: ranges of the index ix_work, in the order of its ids."""
+    """The statement that puts due deliveries under a claim: a range of the index ix_work, in its order."""
     due = (
         select(_LEDGER.c.id)
         .where(_LEDGER.c.campaign_id == bindparam("campaign"), *which)
-        .order_by(_LEDGER.c.id)
+        .order_by(_LEDGER.c.state, _LEDGER.c.id)
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
         .cte("due")  # PostgreSQL may run a plain subquery with a limit more than once, and so take too many
@@ -216,8 +216,15 @@ def _take(*which: ColumnElement[bool]) -> ReturningUpdate[Any]:
     )
 
 
-_IS_NEW = _LEDGER.c.state == DeliveryState.PENDING
-_IS_DEFERRED = (_LEDGER.c.state == DeliveryState.DEFERRED) & (_LEDGER.c.not_before <= bindparam("now"))
+def _in_state(state: DeliveryState) -> ColumnElement[bool]:
+    # Written as a range, so that ix_work alone has the order that is asked for. For one value PostgreSQL knows that the
+    # primary key has it too, and where its statistics are older than the sending it reads, claim after claim, past all
+    # that was sent before: 12 ms instead of 1 at 40,000.
+    return _LEDGER.c.state.between(state, state)
+
+
+_IS_NEW = _in_state(DeliveryState.PENDING)
+_IS_DEFERRED = _in_state(DeliveryState.DEFERRED) & (_LEDGER.c.not_before <= bindparam("now"))
 #: one person is waiting for each of these, so they go first
 _TAKE_SYSTEM_MAIL = _take(_LEDGER.c.purpose.in_([Purpose.NOTICE, Purpose.TEST]), or_(_IS_NEW, _IS_DEFERRED))
 _TAKE_NEW = _take(_LEDGER.c.purpose == Purpose.CAMPAIGN, _IS_NEW)

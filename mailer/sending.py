@@ -14,7 +14,7 @@ from mailer.db import session_scope
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.identity import Sender
 from mailer.mail.smtp import SenderRefused, SmtpUnavailable
-from mailer.models import Campaign, CampaignStatus
+from mailer.models import Campaign, CampaignStatus, Delivery, Subscriber, Subscription
 from mailer.outbox import Outbox
 from mailer.worker import Worker
 
@@ -60,6 +60,7 @@ def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
     recipients = delivery.plan(session, campaign)
     if not recipients:
         raise NobodyToSendTo(slug=campaign.slug)
+    db.analyze(session, Subscriber, Subscription, Delivery)
     log.info("campaign started", extra={"campaign": campaign.id, "recipients": recipients})
     return recipients
 

@@ -1,11 +1,13 @@
 """The ledger: every recipient is in exactly one state, whatever happens and in whatever order."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -345,3 +347,36 @@ def test_work_is_found_in_the_database_alone(session: Session) -> None:
     for campaign in (busy, paused):
         delivery.plan(session, campaign)
     assert delivery.campaigns_with_work(session) == [busy.id]
+
+
+# --- how the database goes about it ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("state", [S.PENDING, S.DEFERRED])
+def test_a_claim_does_not_read_past_all_that_was_sent_before(
+    engine: Engine, planned: Callable[[int], int], state: DeliveryState
+) -> None:
+    """Also where the statistics were made when nothing had been sent, as they are in a campaign of minutes."""
+    campaign_id = planned(1)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO deliveries (campaign_id, purpose, state, attempts, not_before) "
+                "SELECT campaign_id, 'campaign', :state, 0, '2026-01-01Z' FROM deliveries, generate_series(1, 20000)"
+            ),
+            {"state": state.value},
+        )
+        connection.execute(text("ANALYZE deliveries"))
+        connection.execute(text("UPDATE deliveries SET state = 'sent' WHERE id < 19000"))
+    plans: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def explain(_connection: object, cursor: Any, statement: str, values: Any, *_: object) -> None:
+        if "due" in statement:
+            cursor.execute(f"EXPLAIN {statement}", values)
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+
+    assert len(claim(engine, campaign_id, limit=20).deliveries) == 20
+    taking = plans[[S.PENDING, S.DEFERRED].index(state) + 1]
+    assert re.findall(r"using (\w+) on deliveries deliveries_1", taking) == ["ix_work"]

@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
 from mailer import campaigns, delivery, journal, recovery, sending, subscribers
@@ -16,6 +17,7 @@ from mailer.campaigns import TooLate, WrongStatus
 from mailer.db import session_scope, utcnow
 from mailer.delivery import Reason
 from mailer.identity import Sender
+from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server, SmtpUnavailable
 from mailer.models import (
@@ -79,6 +81,15 @@ def rows(engine: Engine) -> Counter[tuple[DeliveryState, str | None]]:
 def status(engine: Engine, campaign_id: int) -> CampaignStatus:
     with session_scope(engine, read_only=True) as session:
         return session.get_one(Campaign, campaign_id).status
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_postgresql_knows_how_much_there_is_before_the_first_claim(engine: Engine) -> None:
+    started(engine, 3)
+    with engine.connect() as connection:
+        names = ("deliveries", "subscribers", "subscriptions")
+        known = connection.execute(text("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r'")).all()
+    assert {name: rows for name, rows in known if name in names} == dict.fromkeys(names, 3)
 
 
 # --- starting -------------------------------------------------------------------------------------------------------
@@ -280,20 +291,21 @@ def in_the_middle(server: MailServer, recipient: str, action: Callable[[], None]
     server.behaviour.dot = dot
 
 
+def leave(engine: Engine, email: str) -> None:
+    with session_scope(engine) as session:
+        person = subscribers.find(session, email)
+        assert person is not None
+        subscription = session.scalars(select(Subscription).where(Subscription.subscriber_id == person.id)).one()
+        subscription.status = SubscriptionStatus.UNSUBSCRIBED
+        subscribers.refresh(session, [person.id])
+
+
 def test_who_leaves_in_the_middle_gets_nothing_more(
     engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
 ) -> None:
     campaign_id = started(engine, 6)
 
-    def leave() -> None:
-        with session_scope(engine) as session:
-            person = subscribers.find(session, "p4@example.net")
-            assert person is not None
-            subscription = session.scalars(select(Subscription).where(Subscription.subscriber_id == person.id)).one()
-            subscription.status = SubscriptionStatus.UNSUBSCRIBED
-            subscribers.refresh(session, [person.id])
-
-    in_the_middle(server, "p1@example.net", leave)
+    in_the_middle(server, "p1@example.net", lambda: leave(engine, "p4@example.net"))
     sending.drain(engine, campaign_id, wire, worker)
     assert "p4@example.net" not in server.copies()
     assert rows(engine) == {(S.SENT, None): 5, (S.SKIPPED, Reason.LEFT): 1}
@@ -372,6 +384,23 @@ def test_erasing_in_mid_campaign_reaches_what_is_claimed(
     with session_scope(engine, read_only=True) as session:
         assert subscribers.find(session, "p3@example.net") is None
         assert session.scalar(select(Subscriber.id).limit(1)) is not None
+
+
+def test_a_signed_campaign_which_is_composed_ahead_is_sent_like_any_other(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    campaign_id = started(engine, 6)
+    with session_scope(engine) as session:
+        mailing_list = session.get_one(Campaign, campaign_id).mailing_list
+        unusable = make_subscriber(session, mailing_list, email="a=?b@example.net")
+        session.execute(update(Delivery).where(Delivery.id == 4).values(subscriber_id=unusable.id))
+    in_the_middle(server, "p1@example.net", lambda: leave(engine, "p4@example.net"))
+    key = SigningKey("s1", generate_private_key(65537, 2048))
+    signing = replace(worker, sender=replace(SENDER, signer=Signer("example.org", (key,))))
+    assert sending.drain(engine, campaign_id, wire, signing) is False
+    assert rows(engine) == {(S.SENT, None): 4, (S.FAILED, Reason.UNUSABLE): 1, (S.SKIPPED, Reason.LEFT): 1}
+    assert server.copies() == Counter(f"p{number}@example.net" for number in (0, 1, 2, 5))
+    assert all(message.data.startswith(b"DKIM-Signature:") for message in server.received)
 
 
 # --- sweeping -------------------------------------------------------------------------------------------------------
