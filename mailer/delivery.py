@@ -68,7 +68,7 @@ _BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
 
 
 class Reason(StrEnum):
-    """Why a delivery ended without an answer from a mail server."""
+    """Why a delivery ended as it did, where the answer of a mail server alone does not say it."""
 
     LEFT = "left"  # unsubscribed after the audience was frozen
     SUPPRESSED = "suppressed"  # the address must get nothing
@@ -76,6 +76,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"  # the campaign was
     WORKER_LOST = "worker lost"  # its lease ran out with the outcome not learned
     CONNECTION_LOST = "connection lost"  # the server hung up between the body and its answer
+    POLICY = "policy"  # the server refuses us, not this address: spam, block lists, authentication
     GAVE_UP = "gave up"  # refused for now, too often
     UNUSABLE = "unusable"  # the address cannot stand in a mail
     UNREADABLE = "unreadable"  # the stored address was damaged
@@ -459,6 +460,25 @@ def campaigns_with_work(session: Session) -> list[int]:
     first = exists().where(Delivery.campaign_id == Campaign.id, Delivery.purpose.in_(_BEFORE_CAMPAIGNS), due)
     wanted = or_(first, (Campaign.status == CampaignStatus.SENDING) & of_campaign)
     return list(session.scalars(select(Campaign.id).where(wanted).order_by(Campaign.id)))
+
+
+def latest_refused_us(session: Session, campaign: Campaign, count: int) -> list[bool]:
+    """Whether each of a campaign's last answers was a server's refusal of us, the oldest first.
+
+    :param count: so many at most; none from before somebody had the campaign go on after a pause.
+    """
+    latest: list[tuple[int, bool]] = []
+    for state in (DeliveryState.SENT, DeliveryState.FAILED):  # each the end of a range of ix_work
+        query = (
+            select(Delivery.id, Delivery.reason)
+            .where(*_audience_of(campaign.id), Delivery.state == state)
+            .order_by(Delivery.id.desc())
+            .limit(count)
+        )
+        if campaign.resumed_at is not None:
+            query = query.where(Delivery.settled_at > campaign.resumed_at)
+        latest += [(delivery_id, reason == Reason.POLICY) for delivery_id, reason in session.execute(query)]
+    return [refused for _, refused in sorted(latest)[-count:]]
 
 
 def workers_sending(session: Session) -> int:

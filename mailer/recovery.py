@@ -86,7 +86,14 @@ def _settlement(delivery_id: int, answer: Answer | None) -> Settlement:
     # The next retry is due at once: how long it should have waited was known to the dead worker only.
     not_before = db.utcnow() if state is DeliveryState.DEFERRED else None
     reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
-    return Settlement(delivery_id, state, reason=reason, smtp_code=answer.code or None, not_before=not_before)
+    return Settlement(
+        delivery_id,
+        state,
+        reason=reason,
+        smtp_code=answer.code or None,
+        not_before=not_before,
+        suppress=answer.no_such_address,
+    )
 
 
 def _correct(session: Session, fence: int, record: Record) -> None:

@@ -88,7 +88,7 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
         campaigns.move(session, campaign, "reschedule", hold_reason=None)
         return
-    campaigns.move(session, campaign, "resume", hold_reason=None)
+    campaigns.move(session, campaign, "resume", hold_reason=None, resumed_at=db.now(session))
     if campaign.started_at is None:
         campaign.started_at = db.now(session)
         _plan(session, campaign, sender)

@@ -3,6 +3,7 @@
 import random
 import re
 from collections import deque
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from mailer.addresses import redact
@@ -21,7 +22,7 @@ _NO_SUCH_ADDRESS = re.compile(r"5\.1\.(?:1|2|6|10)(?!\d)")
 #: the server refuses us, not the address: policy, spam, authentication
 _POLICY = re.compile(r"5\.7\.\d")
 _POLICY_IN_A_ROW = 20
-_POLICY_WINDOW = 500
+POLICY_WINDOW = 500  # answers that are looked at together
 _POLICY_SHARE = 0.05
 
 
@@ -40,6 +41,8 @@ def settlement(outcome: Outcome, *, attempts: int, now: datetime, give_up_at: da
     state = DeliveryState(outcome.kind.value)
     reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
     not_before = None
+    if refuses_us(outcome):
+        reason = Reason.POLICY
     if state is DeliveryState.DEFERRED:
         not_before = now + _back_off(attempts)
         if not_before > give_up_at:
@@ -61,6 +64,11 @@ def _back_off(attempts: int) -> timedelta:
     return timedelta(minutes=minutes) * random.uniform(0.8, 1.2)  # noqa: S311  # spreading load is no secret
 
 
+def refuses_us(outcome: Outcome) -> bool:
+    """Whether a server refused for what we are or send, not for whom it was to."""
+    return outcome.kind is OutcomeKind.FAILED and _POLICY.match(outcome.text) is not None
+
+
 def _address_does_not_exist(outcome: Outcome) -> bool:
     is_refusal = outcome.kind is OutcomeKind.FAILED and outcome.stage is Stage.RCPT
     return is_refusal and _NO_SUCH_ADDRESS.match(outcome.text) is not None
@@ -69,20 +77,30 @@ def _address_does_not_exist(outcome: Outcome) -> bool:
 class PolicyWatch:
     """Notices when a server has begun to refuse us, before a whole campaign fails on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: Iterable[bool] = ()) -> None:
+        """:param earlier: whether each of the campaign's last answers refused us, the oldest first."""
         self._in_a_row = 0
-        self._last: deque[bool] = deque(maxlen=_POLICY_WINDOW)
+        self._last: deque[bool] = deque(maxlen=POLICY_WINDOW)
+        self._refusals = 0  # among the last: adding them up anew took 3 µs a message
+        for refused in earlier:
+            self._count(refused)
 
     def note(self, outcome: Outcome) -> str | None:
         """Look at one more answer.
 
         :returns: why the campaign should be paused, or None.
         """
-        refused = outcome.kind is OutcomeKind.FAILED and _POLICY.match(outcome.text) is not None
-        self._last.append(refused)
-        self._in_a_row = self._in_a_row + 1 if refused else 0
-        share = sum(self._last) / len(self._last) if len(self._last) == _POLICY_WINDOW else 0.0
-        if self._in_a_row < _POLICY_IN_A_ROW and share <= _POLICY_SHARE:
+        refused = refuses_us(outcome)
+        self._count(refused)
+        is_full = len(self._last) == POLICY_WINDOW
+        if self._in_a_row < _POLICY_IN_A_ROW and not (is_full and self._refusals > _POLICY_SHARE * POLICY_WINDOW):
             return None
         # It is kept with the campaign, which is not encrypted, and servers quote addresses.
         return f"the mail server refuses our mail: {outcome.code} {redact(outcome.text)}" if refused else None
+
+    def _count(self, refused: bool) -> None:
+        if len(self._last) == POLICY_WINDOW:
+            self._refusals -= self._last[0]
+        self._last.append(refused)
+        self._refusals += refused
+        self._in_a_row = self._in_a_row + 1 if refused else 0

@@ -1,5 +1,7 @@
 """Sessions, times, and what is said when the database is not there."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from mailer import crypto, db, schema
 from mailer.crypto import Keyring
 from mailer.db import DatabaseUnavailable, ForeignFile, open_engine, session_scope
 from mailer.models import Base, MailingList, Union
+from tests.concurrency import Beside
 from tests.factories import make_list, make_subscriber
 
 
@@ -146,3 +149,21 @@ def test_the_sqlite_file_is_for_its_owner_only(tmp_path: Path, keyring: Keyring)
         session.execute(text("SELECT 1"))
     assert file.stat().st_mode & 0o777 == 0o600
     engine.dispose()
+
+
+def test_programs_that_open_a_new_sqlite_file_at_once_wait_for_each_other(tmp_path: Path, keyring: Keyring) -> None:
+    file = tmp_path / "new.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE made_by_another (id INTEGER)")
+
+        def open_it() -> None:
+            engine = open_engine(f"sqlite:///{file}", keyring)
+            with session_scope(engine, read_only=True) as session:
+                assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+            engine.dispose()
+
+        opening = Beside(open_it)
+        opening.must_wait()
+        other.execute("COMMIT")
+        opening.result()

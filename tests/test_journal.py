@@ -37,6 +37,14 @@ def test_what_was_begun_and_what_was_answered_is_known_after_the_worker(tmp_path
     assert found.of(9).complete
 
 
+def test_it_keeps_that_an_address_does_not_exist(tmp_path: Path) -> None:
+    living = Journal(tmp_path)
+    living.begin(7, 1)
+    living.answer(7, Outcome(1, OutcomeKind.FAILED, 550, "5.1.1 <ana@example.org>"), no_such_address=True)
+    living.close()
+    assert left(tmp_path, living.name).of(7).begun == {1: Answer(OutcomeKind.FAILED, 550, no_such_address=True)}
+
+
 def test_it_names_nobody(tmp_path: Path) -> None:
     living = Journal(tmp_path)
     living.answer(7, SENT)

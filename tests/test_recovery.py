@@ -13,7 +13,7 @@ from mailer.db import session_scope, utcnow
 from mailer.delivery import Batch, Reason
 from mailer.journal import Journal
 from mailer.mail.types import Outcome, OutcomeKind
-from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState
+from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Subscription
 from tests.factories import make_campaign, make_list, make_subscriber
 
 S = DeliveryState
@@ -88,6 +88,20 @@ def test_what_a_dead_worker_left_is_settled_as_its_journal_has_it(
     with session_scope(engine, read_only=True) as session:
         assert list(session.scalars(select(Delivery.attempts).order_by(Delivery.id))) == [1, 1, 1, 1, 0]
         assert list(session.scalars(select(Delivery.smtp_code).order_by(Delivery.id))) == [250, 550, 451, None, None]
+
+
+def test_an_address_that_a_dead_worker_was_told_does_not_exist_gets_nothing_more(
+    engine: Engine, campaign_id: int, living: Journal, tmp_path: Path
+) -> None:
+    batch = claim(engine, campaign_id, living)
+    first, second, *_ = batch.deliveries
+    living.answer(batch.fence, Outcome(first.id, OutcomeKind.FAILED, 550), no_such_address=True)
+    living.answer(batch.fence, Outcome(second.id, OutcomeKind.FAILED, 550))
+    living.close()
+    recovery.replay(engine, tmp_path)
+    with session_scope(engine, read_only=True) as session:
+        mailable = select(Subscription.mailable).order_by(Subscription.subscriber_id)
+        assert list(session.scalars(mailable)) == [False, True, True, True, True]
 
 
 def test_replaying_waits_for_no_lease_and_does_it_once(

@@ -300,6 +300,34 @@ def leave(engine: Engine, email: str) -> None:
         subscribers.refresh(session, [person.id])
 
 
+def test_policy_refusals_pause_a_campaign_though_each_turn_sees_only_a_few(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    campaign_id = started(engine, 45)
+    refused: list[str] = []
+
+    def refuse(recipient: str) -> str:
+        refused.append(recipient)
+        return "550 5.7.1 spam"
+
+    def drain_eight() -> None:
+        """One turn, which ends after about eight messages."""
+        end = len(refused) + 8
+        sending.drain(engine, campaign_id, wire, replace(worker, stopping=lambda: len(refused) >= end))
+
+    server.behaviour.dot = refuse
+    for _ in range(2):
+        drain_eight()
+    assert status(engine, campaign_id) is CampaignStatus.SENDING
+    drain_eight()
+    assert status(engine, campaign_id) is CampaignStatus.PAUSED
+    with session_scope(engine) as session:
+        sending.resume(session, session.get_one(Campaign, campaign_id), SENDER)
+    server.behaviour.dot = lambda of: "550 5.7.1 spam" if of == "p30@example.net" else "250 ok"
+    sending.drain(engine, campaign_id, wire, worker)
+    assert status(engine, campaign_id) is CampaignStatus.SENT  # a person has decided: the count began anew
+
+
 def test_who_leaves_in_the_middle_gets_nothing_more(
     engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
 ) -> None:

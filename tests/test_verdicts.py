@@ -77,6 +77,18 @@ def test_more_than_one_policy_refusal_in_twenty_pauses_the_campaign() -> None:
     assert any(watch.note(answer) for answer in answers)
 
 
+def test_what_was_answered_before_counts_too() -> None:
+    watch = PolicyWatch([False] * 475 + [True] * 25)
+    assert watch.note(SENT) is None  # a refusal leaves the window no earlier than it came
+    assert watch.note(POLICY) is not None
+    assert PolicyWatch([True] * 19).note(POLICY) is not None
+
+
+def test_a_policy_refusal_is_kept_as_one() -> None:
+    refused = settlement(POLICY, attempts=0, now=NOW, give_up_at=LATER)
+    assert (refused.state, refused.reason, refused.suppress) == (DeliveryState.FAILED, Reason.POLICY, False)
+
+
 def test_fewer_do_not() -> None:
     watch = PolicyWatch()
     answers = [POLICY if number % 25 == 0 else SENT for number in range(2000)]
