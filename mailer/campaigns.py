@@ -80,7 +80,7 @@ def get(session: Session, slug: str) -> Campaign:
 
     :raises UnknownCampaign: there is none.
     """
-    campaign = session.scalar(select(Campaign).where(Campaign.slug == slug))
+    campaign = session.scalar(select(Campaign).where(Campaign.slug == slug, Campaign.status != CampaignStatus.STANDING))
     if campaign is None:
         raise UnknownCampaign(slug=slug)
     return campaign
@@ -88,7 +88,8 @@ def get(session: Session, slug: str) -> Campaign:
 
 def all_campaigns(session: Session) -> Sequence[Campaign]:
     """Every campaign, the latest first."""
-    return session.scalars(select(Campaign).order_by(Campaign.id.desc())).all()
+    made = select(Campaign).where(Campaign.status != CampaignStatus.STANDING)
+    return session.scalars(made.order_by(Campaign.id.desc())).all()
 
 
 def segment_of(campaign: Campaign) -> Segment:

@@ -94,6 +94,7 @@ class Claimed:
     country: str | None
     union_id: int | None
     attempts: int
+    notice: str | None = None  # of a system notice: `notices.Notice` as stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,8 +37,14 @@ _LOOK_SECONDS = 1.0
 _SETTLE_SECONDS = 1.0
 #: Threads that compose where each message is signed. With two cores, three make 2,960 a second, two 2,830, one 2,130.
 _DRAFTERS = 3
+#: Messages that a thread is given at once: one by one, the handing over took a tenth of the time.
+_DRAFTED_TOGETHER = 24
 #: seconds that `take` may wait for the ledger
 _WAIT_SECONDS = 0.1
+
+
+#: messages by delivery id, or why one cannot be made
+_Drafts = dict[int, Outgoing | MailerError]
 
 
 @dataclass
@@ -51,7 +57,7 @@ class _Hold:
     recipients: dict[int, Recipient | Reason]
     waiting: deque[Claimed]
     out: dict[int, Claimed] = field(default_factory=dict)  # taken, no outcome yet
-    drafts: dict[int, Future[Outgoing]] = field(default_factory=dict)  # by delivery id; what is composed ahead
+    drafts: dict[int, Future[_Drafts]] = field(default_factory=dict)  # by delivery id; what is composed ahead
     settled: float = field(default_factory=time.monotonic)
     settlements: list[Settlement] = field(default_factory=list)
 
@@ -295,16 +301,28 @@ class Outbox:
 
     def _compose_ahead(self, hold: _Hold, drafting: ThreadPoolExecutor) -> None:
         """What a draft says of its recipient is as old as the claim; whether it may leave is asked when it is begun."""
-        for claimed in hold.waiting:
+        waiting = list(hold.waiting)
+        for start in range(0, len(waiting), _DRAFTED_TOGETHER):
+            some = waiting[start : start + _DRAFTED_TOGETHER]
+            hold.drafts |= dict.fromkeys((claimed.id for claimed in some), drafting.submit(self._draft, hold, some))
+
+    def _draft(self, hold: _Hold, deliveries: Sequence[Claimed]) -> _Drafts:
+        drafts: _Drafts = {}
+        for claimed in deliveries:
             if isinstance(recipient := hold.recipients[claimed.id], Recipient):
-                hold.drafts[claimed.id] = drafting.submit(self._composer.compose, claimed, recipient)
+                try:
+                    drafts[claimed.id] = self._composer.compose(claimed, recipient)
+                except MailerError as problem:
+                    drafts[claimed.id] = problem
+        return drafts
 
     def _look_again(self, hold: _Hold) -> None:
         looked = time.monotonic()
-        standing = recipients.look_up(self._engine, hold.batch, [*hold.out.values(), *hold.waiting])
+        under_way = [*hold.out.values(), *hold.waiting]
+        standing = recipients.look_up(self._engine, hold.batch, under_way)
         hold.recipients.update(standing.recipients)
         hold.looked = looked
-        if not standing.may_send_campaign:
+        if not standing.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
             self._halted = True
 
     def _compose(self, hold: _Hold, claimed: Claimed) -> Outgoing | None:
@@ -315,8 +333,11 @@ class Outbox:
             self._end(hold, _not_sent(claimed.id, recipient))
             return None
         try:
-            draft = hold.drafts.pop(claimed.id, None)
-            return draft.result() if draft else self._composer.compose(claimed, recipient)
+            drafts = hold.drafts.pop(claimed.id, None)
+            draft = drafts.result().get(claimed.id) if drafts else None
+            if isinstance(draft, MailerError):
+                raise draft
+            return draft or self._composer.compose(claimed, recipient)
         except UnusableAddress:
             # One address that no header can hold must not stop the campaign for everyone behind it.
             self._end(hold, _not_sent(claimed.id, Reason.UNUSABLE))

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, exists, select, update
+from sqlalchemy import and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer import addresses, suppression
@@ -12,6 +12,7 @@ from mailer.db import utcnow
 from mailer.models import (
     Delivery,
     DeliveryState,
+    Request,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -64,7 +65,11 @@ def refresh(session: Session, subscriber_ids: Sequence[int] | None = None) -> No
         update(Subscription)
         .where(Subscription.subscriber_id == Subscriber.id)
         .values(
-            mailable=and_(Subscription.status == SubscriptionStatus.ACTIVE, ~suppressed),
+            mailable=and_(
+                Subscription.status == SubscriptionStatus.ACTIVE,
+                or_(Subscription.paused_until.is_(None), Subscription.paused_until <= utcnow()),
+                ~suppressed,
+            ),
             country=Subscriber.country,
             union_id=Subscriber.union_id,
             language=Subscriber.language,
@@ -93,6 +98,7 @@ def erase(session: Session, address: str) -> None:
     email_index = keyring_of(session).blind_index(parsed.folded)
     suppression.keep_imports_out(session)
     subscriber = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
+    session.execute(delete(Request).where(Request.email_index == email_index))
     _forget_deliveries(session, _deliveries_to(session, parsed))
     if subscriber is not None:
         of_subscriber = select(Delivery.id).where(Delivery.subscriber_id == subscriber.id)
@@ -125,5 +131,13 @@ def _forget_deliveries(session: Session, delivery_ids: Iterable[int]) -> None:
             update(Delivery)
             .where(Delivery.id == delivery_id)
             # Servers quote the address in what they answer.
-            .values(subscriber_id=None, address=None, language=None, country=None, union_id=None, smtp_text=None)
+            .values(
+                subscriber_id=None,
+                address=None,
+                notice=None,
+                language=None,
+                country=None,
+                union_id=None,
+                smtp_text=None,
+            )
         )

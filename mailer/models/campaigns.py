@@ -1,0 +1,86 @@
+"""Campaigns: what they say, and to whom."""
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from mailer.db import UtcDateTime, utcnow
+from mailer.models.base import Base, by_value
+from mailer.models.people import MailingList
+
+
+class CampaignStatus(enum.StrEnum):
+    """Where a campaign is: draft → scheduled | sending ⇄ paused → sent | cancelled."""
+
+    DRAFT = "draft"  # may still be changed
+    SCHEDULED = "scheduled"  # frozen in time only: it starts by itself at `scheduled_at`
+    SENDING = "sending"  # texts and audience are frozen, deliveries are claimed
+    PAUSED = "paused"  # nothing is claimed until someone resumes it; `hold_reason` says why
+    SENT = "sent"  # nothing is pending, sending or deferred
+    CANCELLED = "cancelled"  # what had not gone out was skipped
+    STANDING = "standing"  # the one that system notices are owed under: no person made it, and it never ends
+
+
+class Campaign(Base):
+    """One alert to one audience."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    kind: Mapped[str] = mapped_column(String(40))  # names its template: templates/emails/<kind>.mjml
+    list_id: Mapped[int] = mapped_column(ForeignKey("lists.id"), nullable=True)  # none only for the standing one
+    language: Mapped[str] = mapped_column(String(20))  # of the source text, and for whose language has none
+    status: Mapped[CampaignStatus] = mapped_column(by_value(CampaignStatus), default=CampaignStatus.DRAFT)
+    audience: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `segments.Segment.to_json`
+    targets: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # as `campaigns.Target`, in the file's order
+    deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)  # until when supporters should have acted
+    latest_start: Mapped[datetime | None] = mapped_column(UtcDateTime)  # after it, a start waits for a person
+    public: Mapped[bool] = mapped_column(default=False)
+    forwardable: Mapped[bool] = mapped_column(default=False)
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16))  # Message-IDs are hashes of it and the delivery's id
+    mail_domain: Mapped[str | None] = mapped_column(String(255))  # right of the @ in them; frozen at the start
+    hold_reason: Mapped[str | None] = mapped_column(String(300))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    scheduled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    resumed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it last went on after a pause
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    mailing_list: Mapped[MailingList] = relationship()
+    texts: Mapped[list["CampaignText"]] = relationship(
+        back_populates="campaign", cascade="all, delete-orphan", order_by="CampaignText.language"
+    )
+
+
+class CampaignText(Base):
+    """What a campaign says in one language, as its author wrote it."""
+
+    __tablename__ = "campaign_texts"
+    __table_args__ = (UniqueConstraint("campaign_id", "language"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    language: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(Text)
+    preheader: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)  # Markdown with text fields
+    body_line: Mapped[int]  # the line of its file on which the body starts, for error messages
+
+    campaign: Mapped[Campaign] = relationship(back_populates="texts")
+
+
+class Edition(Base):
+    """One frozen rendering of a campaign, for everyone who sees the same words."""
+
+    __tablename__ = "editions"
+    __table_args__ = (UniqueConstraint("campaign_id", "language", "variant"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    language: Mapped[str] = mapped_column(String(20))
+    variant: Mapped[str] = mapped_column(String(200))  # the outcome of each {% if %} in the text, in order: "101"
+    rendering: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `editions.to_json`

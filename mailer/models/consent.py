@@ -1,0 +1,102 @@
+"""What people agreed to, and what they asked for."""
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import DDL, ForeignKey, Index, LargeBinary, String, Text, event
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mailer.crypto import EncryptedText
+from mailer.db import UtcDateTime, utcnow
+from mailer.models.base import Base, BigId, by_value
+
+
+class ConsentText(Base):
+    """The exact words that people agreed to. A row is never changed: new words are a new row."""
+
+    __tablename__ = "consent_texts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # of language, a newline, and the text
+    language: Mapped[str] = mapped_column(String(20))  # "und" where nobody said
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class ConsentPurpose(enum.StrEnum):
+    """What a person agreed to."""
+
+    ALERTS = "alerts"  # mail from a list
+    UNION = "union"  # our storing which union they belong to (GDPR Art. 9(2)(a))
+
+
+class ConsentAction(enum.StrEnum):
+    """What happened to an agreement."""
+
+    GIVEN = "given"
+    WITHDRAWN = "withdrawn"
+
+
+class ConsentEvent(Base):
+    """One line of the append-only consent log. The database itself refuses to change one; erasure deletes a
+    person's lines along with the person."""
+
+    __tablename__ = "consent_events"
+    __table_args__ = (Index(None, "subscriber_id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
+    list_id: Mapped[int | None] = mapped_column(ForeignKey("lists.id"))  # for purpose alerts
+    purpose: Mapped[ConsentPurpose] = mapped_column(by_value(ConsentPurpose))
+    action: Mapped[ConsentAction] = mapped_column(by_value(ConsentAction))
+    text_id: Mapped[int | None] = mapped_column(ForeignKey("consent_texts.id"))  # none for a withdrawal
+    method: Mapped[str] = mapped_column(String(40))  # how it reached us: "import", "sign-up form", "one-click"
+    source: Mapped[str | None] = mapped_column(String(200))  # where it was collected, as the import says
+    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+# Kept in the database, not only in code: a log that an UPDATE can rewrite proves nothing.
+_CONSENT_LOG_GUARDS: tuple[DDL, ...] = (
+    DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
+        "CREATE TRIGGER consent_events_append_only BEFORE UPDATE ON consent_events "
+        "BEGIN SELECT RAISE(ABORT, 'the consent log is append-only'); END"
+    ).execute_if(dialect="sqlite"),
+    DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
+        "CREATE FUNCTION consent_events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the consent log is append-only'; END $$"
+    ).execute_if(dialect="postgresql"),
+    DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
+        "CREATE TRIGGER consent_events_append_only BEFORE UPDATE ON consent_events "
+        "FOR EACH ROW EXECUTE FUNCTION consent_events_append_only()"
+    ).execute_if(dialect="postgresql"),
+)
+for _guard in _CONSENT_LOG_GUARDS:
+    event.listen(ConsentEvent.__table__, "after_create", _guard)
+
+
+class RequestKind(enum.StrEnum):
+    """What a link in a mail proves that its reader asked for."""
+
+    SIGN_UP = "sign-up"  # to be on lists; nothing about them is stored elsewhere before they confirm
+    MANAGE = "manage"  # to see, change, download and erase all that is held about them
+    ADDRESS = "address"  # to be written to at another address, whose mail this link is in
+    UNDO = "undo"  # to have a leaving taken back
+
+
+class Request(Base):
+    """What somebody asked for on the site, until the link that was mailed to them proves that it was they."""
+
+    __tablename__ = "requests"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[RequestKind] = mapped_column(by_value(RequestKind))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # SHA-256; the token is in the mail only
+    email_index: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)  # of the address that the mail goes to
+    subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
+    details: Mapped[str] = mapped_column(EncryptedText("requests.details"))  # JSON; what depends on the kind
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,92 @@
+"""The delivery ledger: who holds a message, and what became of it."""
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mailer.crypto import EncryptedText
+from mailer.db import UtcDateTime
+from mailer.models.base import Base, BigId, by_value
+
+
+class Purpose(enum.StrEnum):
+    """Why a delivery exists. Anything but a campaign's own mail goes first and counts in no audience."""
+
+    CAMPAIGN = "campaign"  # to a recipient of the frozen audience
+    TEST = "test"  # to an address that an organiser named
+    NOTICE = "notice"  # a system mail that one person is waiting for: confirm, welcome, goodbye
+
+
+class DeliveryState(enum.StrEnum):
+    """The one state that a delivery is in."""
+
+    PENDING = "pending"  # waits to be claimed
+    SENDING = "sending"  # claimed by a worker under a lease
+    SENT = "sent"  # the server took it
+    DEFERRED = "deferred"  # refused for now; tried again after `not_before`
+    FAILED = "failed"  # refused for good
+    UNKNOWN = "unknown"  # begun, and nobody learned the answer; only a person may have it sent again
+    SKIPPED = "skipped"  # left, suppressed, erased or cancelled before it was sent
+
+
+class Claim(Base):
+    """A worker's hold on some deliveries, until its lease runs out.
+
+    The id is the fencing number: it only grows, and a settlement under an older claim changes nothing.
+    """
+
+    __tablename__ = "claims"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    worker: Mapped[str] = mapped_column(String(200))  # host name and process number, for the operator
+    journal: Mapped[str] = mapped_column(String(60), index=True)  # name of the worker's journal, on its own host
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Until when its own host vouches that the worker lives, though it renews nothing: it is stalled, not lost.
+    stalled_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Delivery(Base):
+    """One message to one recipient, from the moment it is owed to the moment its fate is known."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        # Nobody gets a campaign twice, whatever a program does. Test mails and notices may repeat.
+        Index(
+            "uq_deliveries_campaign_id_subscriber_id",
+            "campaign_id",
+            "subscriber_id",
+            unique=True,
+            sqlite_where=text("purpose = 'campaign'"),
+            postgresql_where=text("purpose = 'campaign'"),
+        ),
+        # What claiming and counting read.
+        Index("ix_work", "campaign_id", "purpose", "state", "id"),
+        Index("ix_deliveries_subscriber_id", "subscriber_id"),
+        CheckConstraint("state <> 'sending' OR fence IS NOT NULL", name="claimed"),
+        {"sqlite_autoincrement": True},  # Message-IDs are made of this id
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    purpose: Mapped[Purpose] = mapped_column(by_value(Purpose))
+    subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="SET NULL"))
+    address: Mapped[str | None] = mapped_column(EncryptedText("deliveries.address"))  # where there is no subscriber
+    # What a notice says, as `notices.Notice`, with the token of its link; gone once it is settled.
+    notice: Mapped[str | None] = mapped_column(EncryptedText("deliveries.notice"))
+    # What chose the edition, frozen with the audience.
+    language: Mapped[str | None] = mapped_column(String(20))
+    country: Mapped[str | None] = mapped_column(String(2))
+    union_id: Mapped[int | None]
+
+    state: Mapped[DeliveryState] = mapped_column(by_value(DeliveryState), default=DeliveryState.PENDING)
+    fence: Mapped[int | None] = mapped_column(BigInteger)  # the last claim that held it; kept when it is settled
+    attempts: Mapped[int] = mapped_column(default=0)  # transmissions begun
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # for deferred
+    reason: Mapped[str | None] = mapped_column(String(40))  # why skipped or unknown: one word for grouping
+    smtp_code: Mapped[int | None]
+    smtp_text: Mapped[str | None] = mapped_column(EncryptedText("deliveries.smtp_text"))  # servers quote addresses
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,122 @@
+"""People, the unions they belong to, and the lists they are on."""
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, true
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from mailer.crypto import EncryptedText
+from mailer.db import UtcDateTime, utcnow
+from mailer.models.base import Base, BigId, by_value
+
+
+class Union(Base):
+    """A trade union, a branch of one, or a federation of several."""
+
+    __tablename__ = "unions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    country: Mapped[str | None] = mapped_column(String(2))  # ISO 3166-1 alpha-2; none for an international federation
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("unions.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+    parent: Mapped["Union | None"] = relationship(remote_side=[id])
+
+
+class MailingList(Base):
+    """What people subscribe to and leave: urgent actions, news, a union's own list."""
+
+    __tablename__ = "lists"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str | None] = mapped_column(String(500))  # what comes and how often, for who may join
+    is_open: Mapped[bool] = mapped_column(default=True, server_default=true())  # whether the sign-up page offers it
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class Subscriber(Base):
+    """A person, once, whatever lists they are on."""
+
+    __tablename__ = "subscribers"
+    # AUTOINCREMENT: an id that an erased person had must never come to mean someone else, because links carry ids.
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    email: Mapped[str] = mapped_column(EncryptedText("subscribers.email"))  # as `addresses.Address.text`
+    email_index: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # `Keyring.blind_index`
+    name: Mapped[str | None] = mapped_column(EncryptedText("subscribers.name"))  # as they wish to be addressed
+    country: Mapped[str | None] = mapped_column(String(2))  # ISO 3166-1 alpha-2
+    union_id: Mapped[int | None] = mapped_column(ForeignKey("unions.id"))  # only with their explicit consent
+    language: Mapped[str | None] = mapped_column(String(20))  # BCP 47; none: the campaign's own language
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class SubscriptionStatus(enum.StrEnum):
+    """Where a person stands with a list."""
+
+    PENDING = "pending"  # signed up, not yet confirmed
+    ACTIVE = "active"  # wants the mail
+    UNSUBSCRIBED = "unsubscribed"  # left; only their own confirmed sign-up brings them back
+
+
+class Subscription(Base):
+    """A person on a list, with all that choosing an audience asks for, so that it reads one index only.
+
+    `mailable`, `country`, `union_id` and `language` are copies that `subscribers.refresh` alone writes.
+    """
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        UniqueConstraint("subscriber_id", "list_id"),
+        Index("ix_audience", "list_id", "mailable", "country", "union_id", "language", "subscriber_id"),
+        {"sqlite_autoincrement": True},  # unsubscribe links carry this id for ever
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
+    list_id: Mapped[int] = mapped_column(ForeignKey("lists.id"))
+    status: Mapped[SubscriptionStatus] = mapped_column(by_value(SubscriptionStatus))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    unsubscribed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)  # no mail before, by their own wish
+    reason: Mapped[str | None] = mapped_column(String(200))  # why they left, if they said so
+
+    mailable: Mapped[bool]  # active, not paused, and the address not suppressed
+    country: Mapped[str | None] = mapped_column(String(2))
+    union_id: Mapped[int | None]
+    language: Mapped[str | None] = mapped_column(String(20))
+
+
+class SuppressionReason(enum.StrEnum):
+    """Why an address gets no mail from any list."""
+
+    ERASED = "erased"  # the person had their data erased; an import must not bring them back
+    BOUNCED = "bounced"  # the address does not exist
+    COMPLAINED = "complained"  # reported as spam; not even a sign-up lifts it
+    LEFT = "left"  # left every list at once; their own confirmed sign-up lifts it
+
+
+class Suppression(Base):
+    """An address that gets nothing, known only by its keyed hash. Kept to the month: a date could name a person."""
+
+    __tablename__ = "suppressions"
+
+    email_index: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    reason: Mapped[SuppressionReason] = mapped_column(by_value(SuppressionReason))
+    month: Mapped[str] = mapped_column(String(7))  # "2026-11"
+
+
+class JoinCount(Base):
+    """How many joined through a union's link in a month. Never stored on the person."""
+
+    __tablename__ = "join_counts"
+
+    union_id: Mapped[int] = mapped_column(ForeignKey("unions.id"), primary_key=True)
+    month: Mapped[str] = mapped_column(String(7), primary_key=True)  # "2026-11"
+    joined: Mapped[int]

@@ -1,0 +1,110 @@
+"""System notices: mails that one person waits for. They are owed like all mail, under one standing campaign."""
+
+import enum
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from mailer.db import add_unique, utcnow
+from mailer.delivery import Reason
+from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
+
+_SLUG = "(notices)"  # no slug that a person could give
+
+
+class NoticeKind(enum.StrEnum):
+    """What a notice is about; names its template."""
+
+    CONFIRM = "confirm"  # a sign-up that only the owner of the address can have meant
+    WELCOME = "welcome"  # confirmed, with what to do at once
+    MANAGE = "manage"  # a fresh link to see and change everything
+    ADDRESS = "address"  # to the new address, which becomes theirs when they confirm it
+    GOODBYE = "goodbye"  # left by the button on the page; with a way back
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a notice says beyond who it is for. Stored encrypted until it is settled."""
+
+    kind: NoticeKind
+    token: str | None = None  # of the link in it, see `requests`
+    words: Mapping[str, str] = field(default_factory=dict)  # what its text prints, such as the name of a list
+
+    @classmethod
+    def from_stored(cls, stored: str) -> "Notice":
+        """The notice that `owe` stored."""
+        data = json.loads(stored)
+        return cls(NoticeKind(data["kind"]), data["token"], data["words"])
+
+
+def owe(
+    session: Session,
+    notice: Notice,
+    *,
+    language: str | None,
+    subscriber_id: int | None = None,
+    address: str | None = None,
+    withheld: Reason | None = None,
+) -> int:
+    """Owe a notice to a subscriber, or to an address that is no subscriber's.
+
+    :param withheld: why it must not be sent. It is written down all the same, as skipped: what takes as long as a
+        real one tells nobody who is known here.
+    :returns: what to ring for after the commit: the id of the standing campaign.
+    """
+    campaign_id = standing(session).id
+    session.add(
+        Delivery(
+            campaign_id=campaign_id,
+            purpose=Purpose.NOTICE,
+            subscriber_id=subscriber_id,
+            address=address,
+            notice=json.dumps(asdict(notice), ensure_ascii=False),
+            language=language,
+            state=DeliveryState.SKIPPED if withheld else DeliveryState.PENDING,
+            reason=withheld,
+            settled_at=utcnow() if withheld else None,
+        )
+    )
+    session.flush()
+    return campaign_id
+
+
+def standing(session: Session) -> Campaign:
+    """What notices are owed under; made where there is none."""
+    found = select(Campaign).where(Campaign.status == CampaignStatus.STANDING)
+    campaign = session.scalar(found)
+    if campaign is None:
+        campaign = Campaign(
+            slug=_SLUG,
+            kind="notice",
+            language="en",
+            status=CampaignStatus.STANDING,
+            audience={},
+            targets=[],
+            salt=secrets.token_bytes(16),
+        )
+        if not add_unique(session, campaign):
+            return session.scalars(found).one()
+    return campaign
+
+
+def forget_settled(session: Session) -> None:
+    """Drop what settled notices said, and the addresses they went to: nobody needs them any more."""
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.campaign_id == standing(session).id,
+            Delivery.purpose == Purpose.NOTICE,
+            Delivery.state.in_(
+                [DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.UNKNOWN]
+            ),
+            Delivery.notice.is_not(None),
+        )
+        .values(notice=None, address=None, smtp_text=None)
+        .execution_options(synchronize_session=False)
+    )

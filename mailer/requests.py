@@ -1,0 +1,106 @@
+"""What people ask for on the site, and the links that prove that it was they who asked.
+
+A link's token is random and stands in one mail only; what is kept is its hash. It serves one purpose, ends after a
+while, and may be followed twice: a second click finds what the first one did.
+"""
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from mailer.db import utcnow
+from mailer.errors import MailerError
+from mailer.models import Request, RequestKind
+
+LIFETIME = {
+    RequestKind.SIGN_UP: timedelta(days=7),
+    RequestKind.MANAGE: timedelta(days=1),
+    RequestKind.ADDRESS: timedelta(days=1),
+    RequestKind.UNDO: timedelta(days=30),
+}
+
+_TOKEN_BYTES = 20
+_FORM = re.compile(r"[0-9a-f]{40}", re.ASCII)
+
+
+class UnknownLink(MailerError):
+    """This link is not one of ours, or a part of it is missing. Copy the whole link from the mail."""
+
+
+class DeadLink(MailerError):
+    """This link has run out, or what it was for is gone. Ask for a new one."""
+
+
+def issue(
+    session: Session,
+    kind: RequestKind,
+    *,
+    email_index: bytes,
+    subscriber_id: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> str:
+    """Keep a request and make the token for the link that is mailed.
+
+    :param email_index: `Keyring.blind_index` of the address that the mail goes to.
+    :param details: what depends on the kind; stored encrypted, as JSON.
+    :returns: the token: 40 hexadecimal digits, 160 random bits.
+    """
+    token = secrets.token_hex(_TOKEN_BYTES)
+    now = utcnow()
+    session.add(
+        Request(
+            kind=kind,
+            token_hash=_hash(token),
+            email_index=email_index,
+            subscriber_id=subscriber_id,
+            details=json.dumps(dict(details or {}), ensure_ascii=False),
+            created_at=now,
+            expires_at=now + LIFETIME[kind],
+        )
+    )
+    session.flush()
+    return token
+
+
+def find(session: Session, kind: RequestKind, token: str) -> Request:
+    """The request that a link is for.
+
+    :raises UnknownLink: no such link was made for this purpose, or it was forgotten long after its end.
+    :raises DeadLink: it has run out.
+    """
+    if not _FORM.fullmatch(token):
+        raise UnknownLink
+    request = session.scalar(select(Request).where(Request.token_hash == _hash(token), Request.kind == kind))
+    if request is None:
+        raise UnknownLink
+    if request.expires_at <= utcnow():
+        raise DeadLink
+    return request
+
+
+def details_of(request: Request) -> dict[str, Any]:
+    """What `issue` was given."""
+    details: dict[str, Any] = json.loads(request.details)
+    return details
+
+
+def asked_since(session: Session, kind: RequestKind, email_index: bytes, since: datetime) -> bool:
+    """Whether such a link was made for an address since then: nobody is to be flooded with mails of ours."""
+    asked = exists().where(Request.email_index == email_index, Request.kind == kind, Request.created_at > since)
+    return bool(session.scalar(select(asked)))
+
+
+def forget_expired(session: Session) -> None:
+    """Remove what has run out: of a sign-up that nobody confirmed, nothing is left after a week."""
+    session.execute(delete(Request).where(Request.expires_at <= utcnow()))
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
