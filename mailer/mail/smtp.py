@@ -1,4 +1,9 @@
-"""A mail server to hand messages to, and what can be wrong with it. `pipeline` does the handing."""
+"""A mail server to hand messages to, and what can be wrong with it.
+
+Who speaks to it: `pipeline` (which connection gets the next message), `smtp_opening` (how a connection comes to be),
+`smtp_connection` (what is said on one, and why no message is lost or doubled there; read that first), `smtp_envelope`
+and `smtp_replies` (what the two sides write), `backlog` (messages that were taken and not begun).
+"""
 
 from dataclasses import dataclass, field
 
