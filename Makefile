@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo run test test-servers soak bench lint format lock clean
+.PHONY: setup demo run test test-servers soak bench lint format translations lock clean
 
 setup: $(READY)
 
@@ -49,6 +49,15 @@ lint: $(READY)
 format: $(READY)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+# Brings the catalogues in mailer/translations up to date with the sources: new messages come empty, old ones go.
+translations: $(READY)
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-location --output build/messages.pot .
+	@$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir mailer/translations \
+		--no-fuzzy-matching --ignore-obsolete --no-wrap
+	@sed -i '/^$$/{1d};/^"\(Project-Id\|Report-Msgid\|POT-\|PO-\|Last-\|Language-Team\|Generated\)/d' \
+		mailer/translations/*/LC_MESSAGES/messages.po  # what nobody filled in, and dates
 
 # Writes requirements.lock anew from the ranges in pyproject.toml.
 lock:

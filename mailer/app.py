@@ -2,24 +2,53 @@
 
 import logging
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 
-from flask import Flask
+from flask import Blueprint, Flask, request
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mailer import logs, schema
 from mailer.db import DatabaseUnavailable, open_engine
-from mailer.errors import ServiceUnavailable
+from mailer.errors import ConfigurationError, ServiceUnavailable
+from mailer.requests import DeadLink, UnknownLink
 from mailer.settings import Settings
-from mailer.web.errors import explain, explain_unavailable
-from mailer.web.public import public
-from mailer.web.security import add_headers
+from mailer.tokens import ForgedToken
+from mailer.web import errors, language, limits, protection, security
+from mailer.web.caught import caught
+from mailer.web.health import health
+from mailer.web.joining import joining
+from mailer.web.language import _
+from mailer.web.leaving import leaving
+from mailer.web.preferences import preferences
+from mailer.web.reading import reading
 from mailer.web.site import Site
 
 _WEB = Path(__file__).parent / "web"
+_PAGES = (joining, leaving, preferences, reading)  # each also under an address that begins with a language
+_DOORBELL_SECONDS = 0.5  # how long a page waits for Redis: longer than it takes, shorter than somebody notices
 
 logger = logging.getLogger(__name__)
+
+
+class _App(Flask):
+    """A Flask app that keeps to itself what people ask for."""
+
+    def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
+        """Write down what failed and where. Flask would add the path, which may hold a link's token, and the errors'
+        messages, which may quote what somebody typed."""
+        error = exc_info[1]
+        parts = []
+        while error is not None:
+            parts.append(f"{type(error).__module__}.{type(error).__qualname__}")
+            parts.append("".join(traceback.format_tb(error.__traceback__)).rstrip())
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        logger.error("a page failed: %s", "\n".join(parts), extra={"page": request.endpoint})
 
 
 def serve(settings: Settings) -> Flask:
@@ -47,15 +76,55 @@ def create_app(settings: Settings) -> Flask:
 
     :raises ConfigurationError: a key is missing or weak.
     """
-    app = Flask("mailer.web", root_path=str(_WEB))
-    app.extensions["site"] = Site(settings=settings, engine=open_engine(settings.database_url, settings.keyring))
-    app.register_blueprint(public)
-    app.register_error_handler(HTTPException, explain)
-    app.register_error_handler(ServiceUnavailable, explain_unavailable)
-    app.after_request(add_headers(https=settings.base_url.startswith("https://")))
+    app = _App("mailer.web", root_path=str(_WEB))
+    app.config.update(
+        MAX_CONTENT_LENGTH=protection.MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=protection.MAX_BODY_BYTES,
+        MAX_FORM_PARTS=protection.MAX_FIELDS,
+    )
+    app.extensions["site"] = Site(
+        settings=settings, engine=open_engine(settings.database_url, settings.keyring), redis=_doorbell(settings)
+    )
+    language.init(app)
+    security.init(app, https=settings.base_url.startswith("https://"))
+    app.before_request(protection.take_head_for_get)
+    app.before_request(protection.refuse_misuse)
+    limits.init(app, settings)
+    _add_pages(app)
+    _add_error_pages(app)
+    app.jinja_env.globals["stamp"] = protection.stamp
+    app.context_processor(lambda: {"organisation": settings.organisation or _("E-mail alerts")})
     if settings.trusted_proxies:
         # Only the visitor's address is taken from them. Host and scheme come from MAILER_BASE_URL alone.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way to add a middleware
             app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0
         )
     return app
+
+
+def _doorbell(settings: Settings) -> Redis | None:
+    try:
+        url = settings.redis_url
+    except ConfigurationError:
+        return None  # without one, workers find the work in the database
+    return Redis.from_url(
+        url, socket_connect_timeout=_DOORBELL_SECONDS, socket_timeout=_DOORBELL_SECONDS, retry=Retry(NoBackoff(), 1)
+    )
+
+
+def _add_pages(app: Flask) -> None:
+    in_language = Blueprint(language.PREFIX, __name__, url_prefix=f"/<any({','.join(language.LANGUAGES)}):language>")
+    for pages in _PAGES:
+        app.register_blueprint(pages)
+        in_language.register_blueprint(pages)
+    app.register_blueprint(in_language)
+    app.register_blueprint(health)
+    app.register_blueprint(caught)
+
+
+def _add_error_pages(app: Flask) -> None:
+    app.register_error_handler(HTTPException, errors.explain)
+    app.register_error_handler(ServiceUnavailable, errors.explain_unavailable)
+    app.register_error_handler(ForgedToken, errors.explain_unknown_link)
+    app.register_error_handler(UnknownLink, errors.explain_unknown_link)
+    app.register_error_handler(DeadLink, errors.explain_dead_link)

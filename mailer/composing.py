@@ -2,6 +2,7 @@
 
 import hashlib
 from email.utils import parseaddr
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
@@ -20,17 +21,66 @@ from mailer.models import Campaign, Edition, MailingList
 from mailer.recipients import Recipient
 
 
-class Composer:
-    """Makes the messages of one campaign. Holds no session: what it needs is read when it is made."""
+class Composer(Protocol):
+    """What makes the messages of a campaign, or of notices. Several threads may ask at once."""
+
+    @property
+    def signs(self) -> bool:
+        """Whether every message is signed."""
+
+    def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
+        """The message of a delivery, ready for the wire.
+
+        :raises UnusableAddress: no header can hold the recipient's.
+        :raises MailerError: no message can be made at all.
+        """
+
+    def compile_all(self) -> None:
+        """Compile every edition that is known, to find out before anything is sent that each can be.
+
+        :raises MailerError: a setting or a text does not fit into a message.
+        """
+
+
+class Envelopes:
+    """What every message is sent in, whatever it says: its id, and where it comes back to. Holds no session."""
 
     def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
         self._keyring = keyring_of(session)
         self._campaign = campaign
-        self._sender = sender
-        self._press = Press(session, campaign, sender)
-        self._headers = _edition_headers(campaign, campaign.mailing_list, sender)
         self._mail_domain = mail_domain(sender)
         self._from_address = parseaddr(sender.mailbox)[1]
+        self._bounce_address = sender.bounce_address
+
+    def message_id(self, delivery_id: int) -> str:
+        """The Message-ID of a delivery, without brackets."""
+        return message_id(self._campaign, delivery_id, self._mail_domain)
+
+    def put_in(self, delivery_id: int, recipient: Recipient, data: bytes, *, message_id: str) -> Outgoing:
+        """A message with everything that the wire asks for."""
+        return Outgoing(
+            id=delivery_id,
+            sender=self._envelope_sender(delivery_id),
+            recipient=a_label_address(recipient.email),
+            data=data,
+            envelope_id=message_id,
+        )
+
+    def _envelope_sender(self, delivery_id: int) -> str:
+        if self._bounce_address is None:
+            return self._from_address
+        return self._bounce_address.format(token=tokens.sign(self._keyring, tokens.Link.BOUNCE, delivery_id))
+
+
+class CampaignComposer:
+    """Makes the messages of one campaign. Holds no session: what it needs is read when it is made."""
+
+    def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
+        self._keyring = keyring_of(session)
+        self._sender = sender
+        self._envelopes = Envelopes(session, campaign, sender)
+        self._press = Press(session, campaign, sender)
+        self._headers = _edition_headers(campaign, campaign.mailing_list, sender)
         self._targets = campaigns.Targets.of(campaign)
         self._unions = {union.id: union.name for union in unions.all_unions(session)}
         frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id))
@@ -50,12 +100,13 @@ class Composer:
         unsubscribe_url = f"{self._sender.base_url}/unsubscribe/{token}"
         values = {
             **self._shared_values(key[0], delivery.country, delivery.union_id),
+            "preferences_url": f"{self._sender.base_url}/preferences/{token}",
             "unsubscribe_url": unsubscribe_url,
         }
         if recipient.name:
             values = {**values, "name": recipient.name}
         mailto = self._sender.unsubscribe_address
-        identifier = message_id(self._campaign, delivery.id, self._mail_domain)
+        identifier = self._envelopes.message_id(delivery.id)
         data = self._edition(key).merge(
             Merge(
                 to_address=recipient.email,
@@ -67,13 +118,7 @@ class Composer:
                 values=values,
             )
         )
-        return Outgoing(
-            id=delivery.id,
-            sender=self._envelope_sender(delivery.id),
-            recipient=a_label_address(recipient.email),
-            data=data,
-            envelope_id=identifier,
-        )
+        return self._envelopes.put_in(delivery.id, recipient, data, message_id=identifier)
 
     def compile_all(self) -> None:
         """Compile every frozen edition, to find out before anything is sent that each can be.
@@ -109,11 +154,6 @@ class Composer:
             "target_address": target.address if target else "",
         }
         return {field: value for field, value in values.items() if value}
-
-    def _envelope_sender(self, delivery_id: int) -> str:
-        if self._sender.bounce_address is None:
-            return self._from_address
-        return self._sender.bounce_address.format(token=tokens.sign(self._keyring, tokens.Link.BOUNCE, delivery_id))
 
 
 def _edition_headers(campaign: Campaign, mailing_list: MailingList, sender: Sender) -> EditionHeaders:

@@ -1,5 +1,6 @@
 """Countries: codes, names and groups. Names are CLDR's, which say "Taiwan" and "Kosovo" as people do."""
 
+import re
 import unicodedata
 from difflib import get_close_matches
 from functools import cache, lru_cache
@@ -120,6 +121,46 @@ def name(code: str, language: str) -> str:
     return _territories(language).get(code) or _territories("en").get(code) or code
 
 
+@lru_cache(maxsize=64)
+def all_in(language: str) -> tuple[tuple[str, str], ...]:
+    """Every country's code and name, in the order in which readers of a language look for it.
+
+    :param language: BCP 47, as for `name`.
+    """
+    named = ((code, name(code, language)) for code in set(_codes().values()))
+    return tuple(sorted(named, key=lambda country: _alphabetical(country[1], language.partition("-")[0])))
+
+
+def likely(accept_language: str) -> str | None:
+    """The country that a browser's languages speak for, or None where they name none.
+
+    Only the preferred language counts: "de,en-US;q=0.7" is what a browser in Vienna sends, whose user is not in the
+    United States.
+
+    :param accept_language: the header (RFC 9110, section 12.5.4), such as "fr-CA,fr;q=0.8".
+    """
+    preferred = sorted(
+        map(_weighed, accept_language.split(",")[:_MOST_LANGUAGES]), key=lambda tag: tag[0], reverse=True
+    )
+    language = preferred[0][1][0]
+    for weight, (own, *subtags) in preferred:
+        if own == language and weight > 0:
+            for subtag in subtags:
+                if len(subtag) == 2 and subtag.upper() in _codes():
+                    return _codes()[subtag.upper()]
+    return None
+
+
+_MOST_LANGUAGES = 20  # a browser sends a few; who sends a thousand is none
+
+
+def _weighed(preference: str) -> tuple[float, list[str]]:
+    """A part of the header: its weight, and the subtags of its language."""
+    tag, _, parameter = preference.partition(";")
+    weight = re.fullmatch(r"\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*", parameter, re.IGNORECASE)
+    return float(weight[1]) if weight else 1.0, tag.strip().lower().split("-")
+
+
 def expand(group: str) -> frozenset[str]:
     """The countries of a group.
 
@@ -138,6 +179,33 @@ def _territories(language: str) -> dict[str, str]:
         return dict(Locale.parse(language, sep="-").territories)
     except (UnknownLocaleError, ValueError):
         return {}
+
+
+#: Alphabets in which an accent makes a letter of its own, or whose order is not that of Unicode.
+_ALPHABETS = {
+    "ar": "ءآابتثجحخدذرزسشصضطظعغفقكلمنهوىي",
+    "es": "abcdefghijklmnñopqrstuvwxyz",
+    "kk": "аәбвгғдежзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя",
+    "ru": "абвгдежзийклмнопрстуфхцчшщъыьэюя",
+    "tr": "abcçdefgğhıijklmnoöpqrsştuüvwxyz",
+}
+
+
+def _alphabetical(text: str, language: str) -> tuple[list[tuple[int, int]], str]:
+    """What to sort by: signs before letters, accents only where an alphabet counts them (CLDR's root collation, near
+    enough for names)."""
+    alphabet = _ALPHABETS.get(language, "")
+    if language == "tr":
+        text = text.replace("İ", "i").replace("I", "ı")
+    places = []
+    for char in text.casefold().replace("æ", "ae").replace("ø", "o"):
+        plain = [char] if char in alphabet else unicodedata.normalize("NFKD", char)
+        for letter in plain:
+            if letter in alphabet:
+                places.append((1, alphabet.index(letter)))
+            elif not unicodedata.combining(letter):
+                places.append((2 if letter.isalpha() else 0, ord(letter)))
+    return places, text
 
 
 @cache

@@ -75,11 +75,13 @@ class Reason(StrEnum):
     ERASED = "erased"  # the person had their data erased
     CANCELLED = "cancelled"  # the campaign was
     WORKER_LOST = "worker lost"  # its lease ran out with the outcome not learned
+    RESTORED = "restored"  # owed by a backup, so that it may have gone out before
     CONNECTION_LOST = "connection lost"  # the server hung up between the body and its answer
     POLICY = "policy"  # the server refuses us, not this address: spam, block lists, authentication
     GAVE_UP = "gave up"  # refused for now, too often
     UNUSABLE = "unusable"  # the address cannot stand in a mail
     UNREADABLE = "unreadable"  # the stored address was damaged
+    REPEATED = "repeated"  # the address was sent such a notice a short while ago
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,9 @@
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
 
-from babel.dates import format_date, format_time
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
@@ -15,9 +13,10 @@ from mailer import campaigns, languages, unions
 from mailer.errors import MailerError
 from mailer.identity import Sender
 from mailer.mail import fields
-from mailer.mail.render import TEMPLATES, Frame, render
+from mailer.mail.render import Frame, render, templates
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 from mailer.models import Campaign, CampaignText, Edition, Subscription
+from mailer.notices import NoticeKind
 from mailer.segments import audience
 
 #: what a text may print, and what it may branch on
@@ -116,8 +115,8 @@ def parse_source(text: str, *, file: str, line: int = 1) -> fields.Template:
 
 
 def kinds() -> list[str]:
-    """The kinds of campaign there are templates for."""
-    return sorted(file.stem for file in TEMPLATES.glob("*.mjml") if file.stem != "layout")
+    """The kinds of campaign there are templates for; the other templates are of system notices."""
+    return [template for template in templates() if template not in set(NoticeKind)]
 
 
 class Texts:
@@ -204,19 +203,26 @@ class Press:
         language, variant = key
         source = self._texts.sources[language]
         subject, preheader, body = source.resolve(variant)
+        deadline = self._campaign.deadline
         frame = Frame(
             language=language,
             direction=languages.direction(language),
             organisation=self._sender.organisation,
             postal_address=self._sender.postal_address,
             gettext=languages.gettext_for(language),
-            deadline=_shown_deadline(self._campaign.deadline, language),
-            web_url=None,
+            deadline=languages.written(deadline, language) if deadline else None,
+            web_url=self._web_url(language),
         )
         try:
             return render(self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame)
         except MailerError as error:
             raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error
+
+    def _web_url(self, language: str) -> str | None:
+        """The address of the web version, on a page in the reader's language if the site speaks it."""
+        if not self._campaign.public:
+            return None
+        return f"{self._sender.base_url}{languages.prefix(language)}/campaigns/{self._campaign.slug}"
 
 
 def freeze(session: Session, campaign: Campaign, sender: Sender) -> None:
@@ -269,17 +275,6 @@ def _keep(session: Session, campaign: Campaign, key: EditionKey, rendering: Rend
 def mail_domain(sender: Sender) -> str:
     """The right side of Message-IDs: the domain of the From address."""
     return parseaddr(sender.mailbox)[1].rpartition("@")[2]
-
-
-def _shown_deadline(deadline: datetime | None, language: str) -> str | None:
-    """The deadline as a reader sees it: a day, and a time in UTC unless it is the end of that day."""
-    if deadline is None:
-        return None
-    locale = languages.locale(language)
-    day = format_date(deadline, "long", locale=locale)
-    if (deadline.hour, deadline.minute) == (23, 59):
-        return day
-    return f"{day}, {format_time(deadline, 'short', locale=locale)} UTC"
 
 
 def to_json(rendering: Rendering) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Enrolment: what becomes of people whom an import brings for a list, decided and written many at a time."""
 
 import enum
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +10,11 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, insert, literal, l
 from sqlalchemy.orm import Session
 
 from mailer import subscribers, suppression
-from mailer.db import add_unique, utcnow
+from mailer.db import utcnow
 from mailer.models import (
     Base,
     ConsentAction,
     ConsentPurpose,
-    ConsentText,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -27,8 +25,6 @@ _METHOD = "import"
 _SUBSCRIBERS = Base.metadata.tables["subscribers"]
 _SUBSCRIPTIONS = Base.metadata.tables["subscriptions"]
 _CONSENT_EVENTS = Base.metadata.tables["consent_events"]
-
-_UNDETERMINED = "und"  # BCP 47: nobody said in which language the consent text is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +78,6 @@ class Decision:
     fate: Fate
     subscriber_id: int | None  # None for a person nobody knew
     changes: dict[str, Any]  # column of subscribers → new value
-
-
-def consent_text_id(session: Session, text: str) -> int:
-    """The row that holds these exact words; made where there is none."""
-    sha256 = hashlib.sha256(f"{_UNDETERMINED}\n{text}".encode()).digest()
-    of_these_words = select(ConsentText.id).where(ConsentText.sha256 == sha256)
-    if session.scalar(of_these_words) is None:
-        add_unique(session, ConsentText(sha256=sha256, language=_UNDETERMINED, text=text))
-    return session.execute(of_these_words).scalar_one()
 
 
 def decide(session: Session, terms: Terms, candidates: Sequence[Candidate]) -> list[Decision]:

@@ -14,7 +14,7 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from mailer import addresses, countries, enrolment, languages, lists, subscribers, suppression, unions
+from mailer import addresses, consents, countries, enrolment, languages, lists, subscribers, suppression, unions
 from mailer.crypto import Keyring, keyring_of
 from mailer.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.enrolment import Candidate, Decision, Fate, Terms
@@ -142,10 +142,10 @@ def _prepare(
     with session_scope(engine, read_only=dry_run) as session:
         terms = Terms(
             list_id=lists.get(session, list_slug).id,
-            text_id=None if dry_run else enrolment.consent_text_id(session, consent),
+            text_id=None if dry_run else consents.text_id(session, consent),
             union_text_id=None
             if dry_run or union_consent is None
-            else enrolment.consent_text_id(session, union_consent.strip()),
+            else consents.text_id(session, union_consent.strip()),
             update=update,
         )
         known_unions = None if union_consent is None else unions.ids_by_slug_or_name(session)

@@ -1,18 +1,25 @@
-"""Languages: their tags, their names, which way they are written, and the fixed words of mails in them."""
+"""Languages: their tags, their names, which way they are written, and the fixed words of mails and pages in them."""
 
 import functools
+import io
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
+from babel.dates import format_date, format_time, get_datetime_format
+from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
 
 from mailer.errors import MailerError
 
 TRANSLATIONS = Path(__file__).parent / "translations"
+#: that the site and the system mails speak; English is what their sources are written in
+SITE_LANGUAGES = ("en", "fr", "de", "it", "es", "el", "ru", "kk", "tr", "ar")
 
 # RFC 5646: language, script, region, variants. Extensions and private use name no language that anyone writes in.
 _TAG = re.compile(
@@ -58,6 +65,17 @@ def forms(tag: str) -> list[str]:
     return ["-".join(subtags[:length]) for length in range(len(subtags), 0, -1)]
 
 
+def of_site(tag: str | None) -> str | None:
+    """The language of the site that a language is, or is a form of ("fr" for "fr-CA"); None where it speaks none."""
+    return next((form for form in forms(tag or "") if form in SITE_LANGUAGES), None)
+
+
+def prefix(tag: str | None) -> str:
+    """What the addresses of the site's pages in a language begin with: "/fr"; nothing where the site lacks it."""
+    language = of_site(tag)
+    return f"/{language}" if language else ""
+
+
 def direction(tag: str) -> Literal["ltr", "rtl"]:
     """Which way a language is written, by its script.
 
@@ -84,24 +102,61 @@ def locale(tag: str) -> Locale:
 
 
 @functools.cache
+def name(tag: str) -> str:
+    """What a language is called by those who speak it, as it begins a line: "Français"; the tag where CLDR has no name.
+
+    :param tag: as `normalise` gives it.
+    """
+    known = locale(tag)
+    if known.language != tag.partition("-")[0]:
+        return tag
+    own = (known.get_display_name() if "-" in tag else known.get_language_name()) or tag
+    return own[:1].upper() + own[1:]  # CLDR leaves the capital to where it stands
+
+
+def written(moment: datetime, tag: str) -> str:
+    """A deadline as people of a language write it: a day, and a time in UTC unless it is the end of that day.
+
+    :param moment: in UTC.
+    :param tag: as `normalise` gives it.
+    """
+    known = locale(tag)
+    day = format_date(moment, "long", locale=known)
+    if (moment.hour, moment.minute) == (23, 59):
+        return day
+    both = str(get_datetime_format("medium", known)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
+    return both.format(f"{format_time(moment, 'short', locale=known)} UTC", day)
+
+
 def gettext_for(tag: str) -> Callable[[str], str]:
-    """What translates the fixed words of mails, from English; English where there is no translation.
+    """What translates fixed words from English; English where there is no translation.
 
     :param tag: as `normalise` gives it; "pt-BR" falls back to "pt".
     """
-    parts = tag.split("-")
-    for length in range(len(parts), 0, -1):
-        file = TRANSLATIONS / "_".join(parts[:length]) / "LC_MESSAGES" / "messages.po"
+    return translations(tag).gettext
+
+
+@functools.cache
+def translations(tag: str) -> NullTranslations:
+    """The catalogue of a language, else of what it is a form of; where there is none, one that leaves English as it is.
+
+    It is read as translators write it: nothing has to be compiled first.
+
+    :param tag: as `normalise` gives it.
+    """
+    for form in forms(tag):
+        file = TRANSLATIONS / form.replace("-", "_") / "LC_MESSAGES" / "messages.po"
         if file.exists():
-            messages = _messages(file)
-            return lambda message: messages.get(message, message)
-    return str
+            return _read(file)
+    return NullTranslations()
 
 
-def _messages(file: Path) -> Mapping[str, str]:
+def _read(file: Path) -> Translations:
+    compiled = io.BytesIO()
     with file.open("rb") as stream:
-        catalog = read_po(stream, abort_invalid=True)
-    return {str(message.id): str(message.string) for message in catalog if message.id and message.string}
+        write_mo(compiled, read_po(stream, abort_invalid=True))
+    compiled.seek(0)
+    return Translations(compiled)
 
 
 @functools.cache

@@ -10,6 +10,10 @@ from mailer.db import add_unique
 from mailer.errors import MailerError
 from mailer.models import MailingList
 
+# What the columns hold.
+_MOST_OF_NAME = 200
+_MOST_OF_DESCRIPTION = 500
+
 
 class UnknownList(MailerError):
     """There is no list "{slug}". See what there is with `mailer lists list`, or make it: mailer lists create {slug}
@@ -24,21 +28,61 @@ class NamelessList(MailerError):
     """A list needs a name of 1 to 200 characters, as people see it: mailer lists create {slug} --name NAME"""
 
 
-def create(session: Session, slug: str, name: str) -> MailingList:
+class LongDescription(MailerError):
+    """The description of a list may have 500 characters, and this one has {length}. Say in a sentence or two what
+    comes, and how often."""
+
+
+def create(
+    session: Session, slug: str, name: str, *, description: str | None = None, is_open: bool = True
+) -> MailingList:
     """Make a list.
 
     :param slug: what files and commands call it, see `slugs.check`.
     :param name: what people see it called.
-    :raises slugs.InvalidSlug: or `ListExists`, `NamelessList`: nothing was made.
+    :param description: what comes and how often, for who may join.
+    :param is_open: whether the sign-up page offers it.
+    :raises slugs.InvalidSlug: or `ListExists`, `NamelessList`, `LongDescription`: nothing was made.
     """
     slugs.check(slug)
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= 200:
-        raise NamelessList(slug=slug)
-    mailing_list = MailingList(slug=slug, name=name)
+    mailing_list = MailingList(
+        slug=slug, name=_checked_name(slug, name), description=_checked_description(description), is_open=is_open
+    )
     if not add_unique(session, mailing_list):
         raise ListExists(slug=slug, name=get(session, slug).name)
     return mailing_list
+
+
+def change(
+    session: Session, slug: str, *, name: str | None = None, description: str | None = None, is_open: bool | None = None
+) -> MailingList:
+    """Change what people see of a list, or whether the sign-up page offers it. Nobody is taken off it by that.
+
+    :param name: and the others as for `create`; what is None stays as it is.
+    :raises UnknownList: or `NamelessList`, `LongDescription`: nothing was changed.
+    """
+    mailing_list = get(session, slug)
+    new_name = mailing_list.name if name is None else _checked_name(slug, name)
+    new_description = mailing_list.description if description is None else _checked_description(description)
+    mailing_list.name, mailing_list.description = new_name, new_description
+    if is_open is not None:
+        mailing_list.is_open = is_open
+    session.flush()
+    return mailing_list
+
+
+def _checked_name(slug: str, name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= _MOST_OF_NAME:
+        raise NamelessList(slug=slug)
+    return name
+
+
+def _checked_description(description: str | None) -> str | None:
+    description = " ".join((description or "").split())
+    if len(description) > _MOST_OF_DESCRIPTION:
+        raise LongDescription(length=len(description))
+    return description or None
 
 
 def find(session: Session, slug: str) -> MailingList | None:
@@ -60,3 +104,8 @@ def get(session: Session, slug: str) -> MailingList:
 def all_lists(session: Session) -> Sequence[MailingList]:
     """All lists, by slug."""
     return session.scalars(select(MailingList).order_by(MailingList.slug)).all()
+
+
+def open_lists(session: Session) -> Sequence[MailingList]:
+    """The lists that the sign-up page offers, by slug."""
+    return session.scalars(select(MailingList).where(MailingList.is_open).order_by(MailingList.slug)).all()

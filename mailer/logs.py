@@ -1,6 +1,7 @@
-"""Log records for people on a terminal and as JSON elsewhere, with a last defence against addresses in them."""
+"""Log records for people on a terminal and as JSON elsewhere, with a last defence against addresses and tokens."""
 
 import logging
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,8 @@ from pythonjsonlogger.json import JsonFormatter
 
 from mailer.addresses import redact
 
+#: of our links: `tokens` and `requests` write them alike
+_TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", re.IGNORECASE | re.ASCII)
 _OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -20,12 +23,24 @@ def configure(*, json: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if json else _Text())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("alembic", "rq"):
+    for chatty in ("alembic", "rq", "flask-limiter"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     for server in ("gunicorn.error", "gunicorn.access"):
         # It has given them handlers of its own, which would write around the redaction.
         logging.getLogger(server).handlers.clear()
         logging.getLogger(server).propagate = True
+    logging.getLogger("gunicorn.error").addFilter(_without_visitor)
+
+
+def _without_visitor(record: logging.LogRecord) -> bool:
+    """Take out what gunicorn quotes of a request: the visitor's address, and the page's, with a token in it."""
+    for beginning, words in _QUOTING.items():
+        if str(record.msg).startswith(beginning):
+            record.msg, record.args = words, ()
+    return True
+
+
+_QUOTING = {"Invalid request from": "an invalid request was refused", "Error handling request": "a request failed"}
 
 
 class _Text(logging.Formatter):
@@ -39,7 +54,7 @@ class _Text(logging.Formatter):
         return super().formatMessage(record) + fields
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return _clean(super().format(record))
 
 
 class _Json(JsonFormatter):
@@ -62,7 +77,11 @@ def _redacted(value: object) -> object:
     if value is None or isinstance(value, int | float):
         return value
     if isinstance(value, Mapping):
-        return {redact(str(key)): _redacted(item) for key, item in value.items()}
+        return {_clean(str(key)): _redacted(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_redacted(item) for item in value]
-    return redact(str(value))
+    return _clean(str(value))
+
+
+def _clean(text: str) -> str:
+    return _TOKEN.sub("[token]", redact(text))

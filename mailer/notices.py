@@ -13,6 +13,7 @@ from mailer.db import add_unique, utcnow
 from mailer.delivery import Reason
 from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
 
+_SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.UNKNOWN)
 _SLUG = "(notices)"  # no slug that a person could give
 
 
@@ -97,14 +98,22 @@ def forget_settled(session: Session) -> None:
     """Drop what settled notices said, and the addresses they went to: nobody needs them any more."""
     session.execute(
         update(Delivery)
+        .where(Delivery.notice.is_not(None), Delivery.state.in_(_SETTLED))
+        .values(notice=None, address=None, smtp_text=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def doubt_waiting(session: Session) -> None:
+    """Call unknown what waits to be sent: a restored database owes again what may long have gone out, and who still
+    waits for such a mail can ask for another."""
+    session.execute(
+        update(Delivery)
         .where(
             Delivery.campaign_id == standing(session).id,
             Delivery.purpose == Purpose.NOTICE,
-            Delivery.state.in_(
-                [DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.UNKNOWN]
-            ),
-            Delivery.notice.is_not(None),
+            Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED]),
         )
-        .values(notice=None, address=None, smtp_text=None)
+        .values(state=DeliveryState.UNKNOWN, reason=Reason.RESTORED, not_before=None, settled_at=utcnow())
         .execution_options(synchronize_session=False)
     )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from mailer import campaigns, countries, db, delivery, editions, gaps, languages, segments, unions
 from mailer.campaigns import Targets
-from mailer.composing import Composer
+from mailer.composing import CampaignComposer
 from mailer.delivery import Claimed
 from mailer.errors import MailerError
 from mailer.identity import Sender
@@ -97,7 +97,7 @@ def preview(session: Session, campaign: Campaign, reader: Reader, sender: Sender
     :raises UnwritableFolder: there is no room, no right to write, or a file of that name.
     :raises unions.UnknownUnion: or `countries.UnknownCountry`.
     """
-    composer = Composer(session, campaign, sender)
+    composer = CampaignComposer(session, campaign, sender)
     messages = {
         language: composer.compose(_sample_delivery(session, reader, language), reader.recipient).data
         for language in _languages(campaign, reader.language)
@@ -120,7 +120,7 @@ def order_test(session: Session, campaign: Campaign, reader: Reader, sender: Sen
     """
     language = _languages(campaign, reader.language)[0] if reader.language else None
     claimed = _sample_delivery(session, reader, language)
-    Composer(session, campaign, sender).compose(claimed, reader.recipient)
+    CampaignComposer(session, campaign, sender).compose(claimed, reader.recipient)
     return delivery.add_test(
         session,
         campaign,

@@ -49,6 +49,8 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Stan
         found: dict[int, Recipient | Reason] = {}
         found |= _subscribers(session, batch, [d for d in deliveries if d.subscriber_id is not None])
         found |= _addressees(session, [d for d in deliveries if d.subscriber_id is None])
+        # What a notice says is forgotten only with the person it was for: there is nothing to send.
+        found |= {d.id: Reason.ERASED for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is None}
         return Standing(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
 
 
@@ -126,7 +128,10 @@ def _addressees(session: Session, deliveries: Sequence[Claimed]) -> dict[int, Re
 
 
 def _is_barred(purpose: Purpose, suppressed: SuppressionReason | None) -> bool:
-    """Who left every list may still get the one mail they ask for: the goodbye, or a new confirmation."""
+    """Whether an address must not get a mail. A notice is what its owner waits for, such as the link to sign up anew
+    after all was erased, or after the mailbox works again; only who reported our mail as spam gets not even that."""
     if suppressed is None:
         return False
-    return suppressed is not SuppressionReason.LEFT or purpose is Purpose.CAMPAIGN
+    if purpose is Purpose.NOTICE:
+        return suppressed is SuppressionReason.COMPLAINED
+    return purpose is Purpose.CAMPAIGN or suppressed is not SuppressionReason.LEFT

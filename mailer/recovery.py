@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, db, delivery, journal
+from mailer import campaigns, db, delivery, journal, notices
 from mailer.db import session_scope
 from mailer.delivery import Reason, Settlement
 from mailer.journal import Answer, Left, Record
@@ -32,6 +32,7 @@ def hold_if_restored(engine: Engine, folder: Path) -> None:
         if given >= known:
             return
         held = campaigns.pause_all(session, reason=_RESTORED)
+        notices.doubt_waiting(session)
     journal.forget_claims_after(folder, given)
     log.error(
         "the database is older than this host remembers: campaigns held; see `mailer campaigns status`, then `resume`",

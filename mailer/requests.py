@@ -9,10 +9,10 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from mailer.db import utcnow
@@ -89,12 +89,6 @@ def details_of(request: Request) -> dict[str, Any]:
     """What `issue` was given."""
     details: dict[str, Any] = json.loads(request.details)
     return details
-
-
-def asked_since(session: Session, kind: RequestKind, email_index: bytes, since: datetime) -> bool:
-    """Whether such a link was made for an address since then: nobody is to be flooded with mails of ours."""
-    asked = exists().where(Request.email_index == email_index, Request.kind == kind, Request.created_at > since)
-    return bool(session.scalar(select(asked)))
 
 
 def forget_expired(session: Session) -> None:

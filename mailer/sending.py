@@ -9,12 +9,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from mailer import campaigns, db, delivery, editions, recovery, segments
-from mailer.composing import Composer
+from mailer.composing import CampaignComposer, Composer
 from mailer.db import session_scope
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.identity import Sender
 from mailer.mail.smtp import SenderRefused, SmtpUnavailable
 from mailer.models import Campaign, CampaignStatus, Delivery, Subscriber, Subscription
+from mailer.notice_mails import NoticeComposer
 from mailer.outbox import Outbox
 from mailer.worker import Worker
 
@@ -56,7 +57,7 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
 
 def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
     editions.freeze(session, campaign, sender)
-    Composer(session, campaign, sender).compile_all()
+    CampaignComposer(session, campaign, sender).compile_all()
     recipients = delivery.plan(session, campaign)
     if not recipients:
         raise NobodyToSendTo(slug=campaign.slug)
@@ -106,7 +107,7 @@ def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, secon
     """
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
-        composer = Composer(session, campaign, worker.sender)
+        composer = _composer_for(session, campaign, worker.sender)
     try:
         with Outbox(engine, campaign, composer, worker, turn=_Turn(engine, campaign_id, seconds)) as outbox:
             wire.send(outbox)
@@ -127,6 +128,12 @@ def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, secon
         if delivery.finish(session, campaign_id):
             log.info("campaign sent", extra={"campaign": campaign_id})
     return False
+
+
+def _composer_for(session: Session, campaign: Campaign, sender: Sender) -> Composer:
+    if campaign.status is CampaignStatus.STANDING:
+        return NoticeComposer(session, sender)
+    return CampaignComposer(session, campaign, sender)
 
 
 class _Turn:
@@ -150,9 +157,15 @@ class _Turn:
 
 
 def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
-    """Pause a campaign that cannot go on until someone has looked, and give up the test mails it owes."""
+    """Pause a campaign that cannot go on until someone has looked, and give up the test mails it owes.
+
+    System notices wait instead, and are tried again each time that somebody rings: nobody could resume them.
+    """
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
+        if campaign.status is CampaignStatus.STANDING:
+            log.error("system mails wait: %s; they go out once it is mended", reason.rstrip("."))
+            return
         if campaign.status is CampaignStatus.SENDING:
             campaigns.move(session, campaign, "pause", hold_reason=reason[:300])
         delivery.fail_tests(session, campaign_id, reason)
@@ -177,7 +190,7 @@ def _remember(engine: Engine, campaign_id: int, problem: str | None) -> None:
 def sweep(engine: Engine, worker: Worker) -> list[int]:
     """Do what no worker may ever have been told of: clear up after lost ones, start what is due, finish what is done.
 
-    :returns: ids of campaigns with work, for whoever can ring for them.
+    :returns: ids of campaigns with work, for whoever can ring for them; that of system notices first.
     """
     recovery.hold_if_restored(engine, worker.journals)
     recovery.replay(engine, worker.journals)
@@ -194,7 +207,9 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
         with session_scope(engine) as session:
             delivery.finish(session, campaign_id)
     with session_scope(engine, read_only=True) as session:
-        return delivery.campaigns_with_work(session)
+        is_standing = Campaign.status == CampaignStatus.STANDING
+        standing = set(session.scalars(select(Campaign.id).where(is_standing)))
+        return sorted(delivery.campaigns_with_work(session), key=lambda campaign_id: campaign_id not in standing)
 
 
 def _start_scheduled(engine: Engine, campaign_id: int, sender: Sender) -> None:

@@ -1,25 +1,20 @@
 """Typed settings: the sole reader of the environment."""
 
 import os
-import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from email.utils import getaddresses, parseaddr
+from email.utils import parseaddr
 from functools import cached_property
-from ipaddress import ip_address
-from math import nan
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from dotenv import dotenv_values
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
-from mailer import addresses, keys_file
+from mailer import keys_file
+from mailer import setting_values as values
 from mailer.crypto import Key, Keyring, decode_secret
 from mailer.errors import ConfigurationError
 from mailer.identity import Sender
@@ -32,6 +27,7 @@ VALKEY_SOCKET = "valkey.sock"
 _DATA_DIR = "/var/lib/tocsin"
 _ORGANISATION = "Harbour Solidarity"
 _POSTAL_ADDRESS = r"1 Example Street\nExample City"
+_PRIVACY_CONTACT = "privacy@example.org"
 _DKIM_DOMAIN, _DKIM_SELECTOR, _DKIM_KEY_FILE = "example.org", "s1", "/etc/tocsin/dkim.pem"
 
 T = TypeVar("T")
@@ -67,6 +63,9 @@ class Settings:
     reply_to: str | None
     bounce_address: str | None  # may hold {token}
     unsubscribe_address: str | None  # may hold {token}
+    privacy_contact: str | None  # an address
+    privacy_url: str | None  # of the organisation's whole privacy notice
+    security_contact: str | None  # a mailto: or https: URI
     dkim_domain: str | None
     dkim_selectors: tuple[str, ...] | None  # in the order of the keys in the file
     dkim_key_file: Path | None
@@ -155,13 +154,18 @@ class Settings:
         """
         if self.configured_smtp is None:
             raise ConfigurationError("MAILER_SMTP_URL", "is not set", "smtp+starttls://user:pass@mail.example.org:587")
-        if not _is_loopback(self.configured_smtp.host) and not self.base_url.startswith("https://"):
+        if not values.is_loopback(self.configured_smtp.host) and not self.base_url.startswith("https://"):
             raise ConfigurationError(
                 "MAILER_BASE_URL",
                 "must be https when mail leaves this machine: readers' links carry it",
                 "https://act.example.org",
             )
         return self.configured_smtp
+
+    @property
+    def contact(self) -> str | None:
+        """The address for questions about people's data: the one set for it, else where answers to mails go."""
+        return self.privacy_contact or parseaddr(self.reply_to or self.sender or "")[1] or None
 
     @property
     def mail_sender(self) -> Sender:
@@ -240,24 +244,27 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
     data_dir = env.data_dir
     settings = Settings(
         data_dir=data_dir,
-        database_url=env.read("MAILER_DATABASE_URL", _database_url, "postgresql+psycopg://user:pass@host/tocsin")
+        database_url=env.read("MAILER_DATABASE_URL", values.database_url, "postgresql+psycopg://user:pass@host/tocsin")
         or f"sqlite:///{data_dir / 'tocsin.db'}",
-        base_url=env.read("MAILER_BASE_URL", _base_url, "https://act.example.org") or "http://127.0.0.1:8000",
+        base_url=env.read("MAILER_BASE_URL", values.base_url, "https://act.example.org") or "http://127.0.0.1:8000",
         organisation=env.text("MAILER_ORGANISATION", _ORGANISATION),
-        sender=env.read("MAILER_SENDER", _mailbox, "Harbour Solidarity <alerts@example.org>"),
+        sender=env.read("MAILER_SENDER", values.mailbox, "Harbour Solidarity <alerts@example.org>"),
         postal_address=env.lines("MAILER_POSTAL_ADDRESS", _POSTAL_ADDRESS),
-        reply_to=env.read("MAILER_REPLY_TO", _mailbox, "office@example.org"),
-        bounce_address=env.read("MAILER_BOUNCE_ADDRESS", _address_pattern, "bounce+{token}@example.org"),
-        unsubscribe_address=env.read("MAILER_UNSUBSCRIBE_ADDRESS", _address_pattern, "leave+{token}@example.org"),
-        dkim_domain=env.read("MAILER_DKIM_DOMAIN", _domain, _DKIM_DOMAIN),
-        dkim_selectors=env.read("MAILER_DKIM_SELECTOR", _selectors, _DKIM_SELECTOR),
+        reply_to=env.read("MAILER_REPLY_TO", values.mailbox, "office@example.org"),
+        bounce_address=env.read("MAILER_BOUNCE_ADDRESS", values.address_pattern, "bounce+{token}@example.org"),
+        unsubscribe_address=env.read("MAILER_UNSUBSCRIBE_ADDRESS", values.address_pattern, "leave+{token}@example.org"),
+        privacy_contact=env.read("MAILER_PRIVACY_CONTACT", values.address, _PRIVACY_CONTACT),
+        privacy_url=env.read("MAILER_PRIVACY_URL", values.https_url, "https://www.example.org/privacy"),
+        security_contact=env.read("MAILER_SECURITY_CONTACT", values.contact_uri, "mailto:security@example.org"),
+        dkim_domain=env.read("MAILER_DKIM_DOMAIN", values.domain, _DKIM_DOMAIN),
+        dkim_selectors=env.read("MAILER_DKIM_SELECTOR", values.selectors, _DKIM_SELECTOR),
         dkim_key_file=env.read("MAILER_DKIM_KEY_FILE", Path, _DKIM_KEY_FILE),
-        smtp_connections=env.read("MAILER_SMTP_CONNECTIONS", _whole(1, 100), "4") or 4,
-        smtp_rate=env.read("MAILER_SMTP_RATE", _number(0.01, 100_000, "messages a second"), "50"),
-        lease_seconds=env.read("MAILER_LEASE_SECONDS", _number(0.5, 3600, "seconds"), "30") or 30.0,
-        trusted_proxies=env.read("MAILER_TRUSTED_PROXIES", _whole(0, 10), "1") or 0,
-        configured_redis_url=env.read("MAILER_REDIS_URL", _redis_url, "redis://127.0.0.1:6379/0"),
-        configured_smtp=env.read("MAILER_SMTP_URL", _smtp_url, "smtp+starttls://user:pass@mail.example.org:587"),
+        smtp_connections=env.read("MAILER_SMTP_CONNECTIONS", values.whole(1, 100), "4") or 4,
+        smtp_rate=env.read("MAILER_SMTP_RATE", values.number(0.01, 100_000, "messages a second"), "50"),
+        lease_seconds=env.read("MAILER_LEASE_SECONDS", values.number(0.5, 3600, "seconds"), "30") or 30.0,
+        trusted_proxies=env.read("MAILER_TRUSTED_PROXIES", values.whole(0, 10), "1") or 0,
+        configured_redis_url=env.read("MAILER_REDIS_URL", values.redis_url, "redis://127.0.0.1:6379/0"),
+        configured_smtp=env.read("MAILER_SMTP_URL", values.smtp_url, "smtp+starttls://user:pass@mail.example.org:587"),
         configured_keys={name: env.values[name] for name in KEY_VARIABLES if env.values.get(name)},
         given=frozenset(env.values),
         secret_keys_in_file=env.secret_keys_in_file,
@@ -323,148 +330,3 @@ def _read(file: Path, read: Callable[[Path], Mapping[str, T]]) -> Mapping[str, T
         raise UnreadableFile(file, problem.strerror or str(problem)) from None
     except UnicodeDecodeError:
         raise UnreadableFile(file, "it is not UTF-8") from None
-
-
-def _database_url(text: str) -> str:
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise ValueError("is not a database URL") from None
-    if url.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise ValueError(f"the driver {url.drivername!r} is not supported; sqlite and postgresql+psycopg are")
-    if url.drivername == "sqlite" and (not url.database or ":memory:" in url.database or "mode" in url.query):
-        raise ValueError("must name a file: web part, workers and commands work on the same database")
-    return text
-
-
-def _redis_url(text: str) -> str:
-    url = _split(text)
-    if url.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("must start with redis://, rediss:// or unix://")
-    if not (url.path if url.scheme == "unix" else url.hostname):
-        raise ValueError("must name a host, or after unix:// the path of a socket")
-    return text
-
-
-def _base_url(text: str) -> str:
-    url = _split(text)
-    if not text.isascii():
-        raise ValueError("must be written in ASCII: use xn-- names")
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
-        raise ValueError("must be an http or https address without user, query and fragment")
-    if set(text) & set(" \"'<>\\"):
-        raise ValueError("holds characters that no address has")
-    return text.rstrip("/")
-
-
-def _split(text: str) -> SplitResult:
-    """As `urlsplit`, which looks at the port only when it is asked for."""
-    url = urlsplit(text)
-    try:
-        _ = url.port
-    except ValueError:
-        raise ValueError("has a port that is no number from 0 to 65535") from None
-    return url
-
-
-_SMTP_SCHEMES = {"smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
-
-
-def _smtp_url(text: str) -> Server:
-    url = _split(text)
-    if url.scheme not in _SMTP_SCHEMES or not url.hostname or url.path not in ("", "/"):
-        raise ValueError("must be smtp://, smtp+starttls:// or smtps:// and a host")
-    security, port = _SMTP_SCHEMES[url.scheme]
-    if url.username and security == "none" and not _is_loopback(url.hostname):
-        raise ValueError("a password must not travel unencrypted: use smtp+starttls:// or smtps://")
-    return Server(
-        host=url.hostname,
-        port=url.port or port,
-        security=security,
-        username=unquote(url.username) if url.username else None,
-        password=unquote(url.password) if url.password else None,
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\([^()]*\)')
-#: outside of quotations and comments only pairs of brackets; the standard library would mend half of one
-_BALANCED = re.compile(r'(?:[^<>()"]*<[^<>()"]*>)*[^<>()"]*')
-
-
-def _mailbox(text: str) -> str:
-    """An address, or Name <address>."""
-    if not _BALANCED.fullmatch(_QUOTED.sub("", text)):
-        raise ValueError("must be an address, or Name <address>; a bracket or a quotation mark is missing in it")
-    parsed = getaddresses([text])
-    if len(parsed) != 1:
-        raise ValueError("must be a single e-mail address; a name with a comma in it needs quotes")
-    address = parsed[0][1]
-    if not address.isascii():
-        raise ValueError("must have an address in ASCII: use xn-- names")
-    try:
-        addresses.parse(address)
-    except addresses.InvalidAddress as problem:
-        raise ValueError(f"is not an e-mail address ({problem})") from None
-    return text
-
-
-def _address_pattern(text: str) -> str:
-    """An address in which {token} may stand for what differs per message."""
-    example = text.replace("{token}", "x" * 32)
-    if set(example) & set("{}<> "):
-        raise ValueError("must be a bare address, and only {token} is filled in")
-    _mailbox(example)
-    return text
-
-
-def _domain(text: str) -> str:
-    if not text.isascii():
-        raise ValueError("must be written in ASCII: use xn-- names")
-    try:
-        return addresses.parse(f"postmaster@{text}").folded.rpartition("@")[2]
-    except addresses.InvalidAddress as problem:
-        raise ValueError(f"is not an e-mail domain ({problem})") from None
-
-
-_SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
-
-
-def _selectors(text: str) -> tuple[str, ...]:
-    """One selector (RFC 6376 3.1) or two, separated by a comma."""
-    selectors = tuple(part.strip() for part in text.split(","))
-    if not all(map(_SELECTOR.fullmatch, selectors)) or len(set(selectors)) < len(selectors) or len(selectors) > 2:
-        raise ValueError(
-            "must be one name of letters, digits, hyphens and dots, or two different ones with a comma between"
-        )
-    return selectors
-
-
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not lowest <= int(text) <= highest:
-            raise ValueError(f"must be a whole number from {lowest} to {highest}")
-        return int(text)
-
-    return parse
-
-
-def _number(lowest: float, highest: float, unit: str) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = nan
-        if not lowest <= number <= highest:
-            raise ValueError(f"must be a number of {unit} from {lowest:g} to {highest:g}")
-        return number
-
-    return parse

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from sqlalchemy import and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
@@ -10,8 +11,10 @@ from mailer import addresses, suppression
 from mailer.crypto import keyring_of
 from mailer.db import utcnow
 from mailer.models import (
+    Campaign,
     Delivery,
     DeliveryState,
+    Purpose,
     Request,
     Subscriber,
     Subscription,
@@ -48,15 +51,16 @@ def _is_control(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cs")
 
 
-def is_mailable(status: SubscriptionStatus, *, suppressed: bool) -> bool:
+def is_mailable(status: SubscriptionStatus, *, suppressed: bool, paused_until: datetime | None = None) -> bool:
     """Whether a subscription's campaigns go to its subscriber: the rule that `refresh` applies in SQL."""
-    return status is SubscriptionStatus.ACTIVE and not suppressed
+    paused = paused_until is not None and paused_until > utcnow()
+    return status is SubscriptionStatus.ACTIVE and not paused and not suppressed
 
 
 def refresh(session: Session, subscriber_ids: Sequence[int] | None = None) -> None:
     """Copy onto subscriptions what choosing an audience asks for: mailable, country, union and language.
 
-    To be called after any change of these on a subscriber, of a subscription's status, or of a suppression.
+    To be called after any change of these on a subscriber, of a subscription's status or pause, or of a suppression.
 
     :param subscriber_ids: whose subscriptions; None for everyone's.
     """
@@ -86,6 +90,18 @@ def refresh(session: Session, subscriber_ids: Sequence[int] | None = None) -> No
     session.expire_all()
 
 
+def end_pauses(session: Session) -> None:
+    """Have those be mailed again whose pause has run out. Until this is called they get nothing."""
+    ended = session.scalars(
+        update(Subscription)
+        .where(Subscription.paused_until <= utcnow())
+        .values(paused_until=None)
+        .returning(Subscription.subscriber_id)
+    ).all()
+    if ended:
+        refresh(session, ended)
+
+
 def erase(session: Session, address: str) -> None:
     """Erase a person: who they are, what they subscribed to and agreed to, and their part in the ledger.
 
@@ -99,7 +115,7 @@ def erase(session: Session, address: str) -> None:
     suppression.keep_imports_out(session)
     subscriber = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
     session.execute(delete(Request).where(Request.email_index == email_index))
-    _forget_deliveries(session, _deliveries_to(session, parsed))
+    _forget_deliveries(session, deliveries_to(session, parsed))
     if subscriber is not None:
         of_subscriber = select(Delivery.id).where(Delivery.subscriber_id == subscriber.id)
         _forget_deliveries(session, session.scalars(of_subscriber).all())
@@ -107,11 +123,18 @@ def erase(session: Session, address: str) -> None:
     suppression.add(session, email_index, SuppressionReason.ERASED)
 
 
-def _deliveries_to(session: Session, address: addresses.Address) -> list[int]:
+def deliveries_to(session: Session, address: addresses.Address) -> list[int]:
     """Ledger rows that keep this address themselves: test mails and notices to people who were no subscribers.
     They have no blind index, because few exist and nothing else looks for them."""
     rows = session.execute(
-        select(Delivery.id, Delivery.address).where(Delivery.address.is_not(None)).execution_options(yield_per=1000)
+        select(Delivery.id, Delivery.address)
+        .where(
+            # By campaign, for the index: an audience may be a million rows, and these are few.
+            Delivery.campaign_id.in_(select(Campaign.id)),
+            Delivery.purpose.in_([Purpose.TEST, Purpose.NOTICE]),
+            Delivery.address.is_not(None),
+        )
+        .execution_options(yield_per=1000)
     )
     return [
         delivery_id for delivery_id, written in rows if written and addresses.parse(written).folded == address.folded

@@ -1,8 +1,9 @@
 """Trade unions and the federations above them."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from mailer import countries, slugs
@@ -99,3 +100,38 @@ def ancestors_by_union(session: Session) -> dict[int, frozenset[str]]:
     for union_id, slug in session.execute(select(above.c.id, above.c.slug)):
         slugs_by_union.setdefault(union_id, set()).add(slug)
     return {union_id: frozenset(slugs) for union_id, slugs in slugs_by_union.items()}
+
+
+def names_to_choose_from(session: Session, country: str | None, *, most: int) -> list[str]:
+    """Names of unions for a field that offers them while somebody types: those of a country first, then by name.
+
+    :param country: ISO 3166-1 alpha-2, of who is likely to type; None if nobody knows.
+    :param most: how many names at most.
+    """
+    of_country = case((Union.country == (country or ""), 0), else_=1)
+    by_name = select(Union.name).group_by(Union.name).order_by(func.min(of_country), Union.name).limit(most)
+    return list(session.scalars(by_name))
+
+
+def recognise(session: Session, text: str, country: str | None) -> int | None:
+    """The id of the union that somebody means by what they typed, or None.
+
+    :param text: a name in any case, or a slug.
+    :param country: where that person lives, for a name that several unions have.
+    """
+    typed = _fold(text)
+    named = [
+        union
+        for union in session.execute(select(Union.id, Union.slug, Union.name, Union.country))
+        if typed in (_fold(union.name), union.slug)
+    ]
+    near = [union for union in named if union.country == country]
+    for meant in (named, near):
+        if len(meant) == 1:
+            found: int = meant[0].id
+            return found
+    return None
+
+
+def _fold(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

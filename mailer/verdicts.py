@@ -16,6 +16,11 @@ from mailer.models import Campaign, DeliveryState
 _RETRY_MINUTES = (1, 5, 15, 30, 60)
 #: how long a campaign without an earlier deadline goes on trying
 GIVE_UP_AFTER = timedelta(days=2)
+#: How many waits make two days. System notices belong to no campaign that was ever started, and test mails to none
+#: perhaps: by time alone they would be tried for ever, since when a row was made is not kept.
+MOST_ATTEMPTS = len(_RETRY_MINUTES) + (GIVE_UP_AFTER - timedelta(minutes=sum(_RETRY_MINUTES))) // timedelta(
+    minutes=_RETRY_MINUTES[-1]
+)
 
 #: enhanced status codes (RFC 3463) that say the address does not exist; at RCPT only, where they are about it
 _NO_SUCH_ADDRESS = re.compile(r"5\.1\.(?:1|2|6|10)(?!\d)")
@@ -33,7 +38,7 @@ def give_up_at(campaign: Campaign) -> datetime:
 
 
 def settlement(outcome: Outcome, *, attempts: int, now: datetime, give_up_at: datetime) -> Settlement:
-    """What an answer means in the ledger.
+    """What an answer means in the ledger. A refusal for now becomes one for good in time, or after `MOST_ATTEMPTS`.
 
     :param attempts: transmissions of this delivery begun before this one.
     :param give_up_at: no retry is planned for later.
@@ -45,7 +50,7 @@ def settlement(outcome: Outcome, *, attempts: int, now: datetime, give_up_at: da
         reason = Reason.POLICY
     if state is DeliveryState.DEFERRED:
         not_before = now + _back_off(attempts)
-        if not_before > give_up_at:
+        if not_before > give_up_at or attempts >= MOST_ATTEMPTS:
             state, reason, not_before = DeliveryState.FAILED, Reason.GAVE_UP, None
     return Settlement(
         outcome.id,

@@ -19,7 +19,7 @@ from mailer.db import DatabaseUnavailable
 from mailer.settings import Settings
 
 PROJECT = Path(__file__).parent.parent
-PAGES = ["/", "/healthz", "/static/site.css", "/no/such/page"]
+PAGES = ["/", "/fr/", "/healthz", "/static/site.css", "/no/such/page", "/privacy", "/feed.atom", f"/confirm/{'0' * 40}"]
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def test_the_front_page_names_the_organisation_and_where_it_is(client: FlaskClie
     page = client.get("/")
     assert page.status_code == 200
     assert "Harbour Solidarity" in page.text
-    assert "<br>1 Example Street, Example City</address>" in page.text
+    assert "<bdi>1 Example Street, Example City</bdi>" in page.text
 
 
 def test_a_postal_address_keeps_its_lines(make_app: Callable[..., Flask]) -> None:
     page = make_app(MAILER_POSTAL_ADDRESS=r"1 Example Street\nExample <City>").test_client().get("/").text
-    assert "<br>1 Example Street<br>Example &lt;City&gt;</address>" in page
+    assert "<bdi>1 Example Street</bdi><br><bdi>Example &lt;City&gt;</bdi>" in page
 
 
 def test_the_front_page_stands_before_the_organisation_is_named(make_app: Callable[..., Flask]) -> None:
@@ -64,17 +64,65 @@ def test_the_front_page_stands_before_the_organisation_is_named(make_app: Callab
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_answer_forbids_scripts_framing_sniffing_and_referrers(client: FlaskClient, path: str) -> None:
-    with client.get(path) as answer:
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "TRACE"])
+def test_every_answer_forbids_foreign_scripts_framing_sniffing_and_referrers(
+    client: FlaskClient, path: str, method: str
+) -> None:
+    with client.open(path, method=method) as answer:
         headers = answer.headers
-    policy = headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+    assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "geolocation=(), " in headers["Permissions-Policy"]
     assert headers["Strict-Transport-Security"] == "max-age=31536000"
     assert "Set-Cookie" not in headers
+    assert "X-Powered-By" not in headers
+
+
+@pytest.mark.parametrize("path", [f"/confirm/{'0' * 40}", "/no/such/page", "/fr/undo/x"])
+def test_what_a_link_leads_to_is_kept_nowhere(client: FlaskClient, path: str) -> None:
+    assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/", "/fr/", "/preferences"])
+def test_what_a_form_was_answered_is_kept_nowhere(client: FlaskClient, path: str) -> None:
+    assert client.post(path).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/", "/privacy"])
+def test_a_page_may_be_kept_for_the_way_back_to_it(client: FlaskClient, path: str) -> None:
+    assert client.get(path).headers["Cache-Control"] == "no-cache"
+
+
+def test_static_files_are_kept_for_a_year_under_an_address_that_changes_with_them(
+    make_app: Callable[..., Flask], client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = re.search(r'href="(/static/site\.css\?v=[0-9a-f]+)"', client.get("/").text)
+    assert found
+    with (
+        client.get(found[1]) as current,
+        client.get("/static/site.css?v=0") as other,
+        client.get("/static/site.css") as bare,
+    ):
+        assert current.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert other.headers["Cache-Control"] == bare.headers["Cache-Control"] == "no-cache"
+        assert current.data == other.data == bare.data
+    with client.get("/static/no-such-file.css") as missing:
+        assert (missing.status_code, missing.headers["Cache-Control"]) == (404, "no-store")
+    (tmp_path / "site.css").write_text("body { color: red }")
+    monkeypatch.setattr(Flask, "static_folder", str(tmp_path))
+    assert found[1] not in make_app().test_client().get("/").text
+
+
+def test_flasks_own_redirects_stay_on_this_site(client: FlaskClient) -> None:
+    for host in ("act.example.org", "evil.example.com"):
+        answer = client.get("/fr", headers={"Host": host})
+        assert (answer.status_code, answer.headers["Location"]) == (308, "/fr/")
 
 
 def test_browsers_are_not_held_to_https_where_there_is_none(make_app: Callable[..., Flask]) -> None:
@@ -100,8 +148,29 @@ def test_a_mistake_of_ours_is_not_shown_to_visitors(app: Flask) -> None:
 
     page = app.test_client().get("/fails")
     assert page.status_code == 500
-    assert "It is our fault" in page.text
+    assert "our fault" in page.text
     assert "secret detail" not in page.text
+
+
+def test_of_a_mistake_of_ours_the_log_says_where_but_not_what_was_asked_for(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.post("/fails/<token>")
+    def fails(token: str) -> str:
+        try:
+            return dict[str, str]()[request.form["name"]]
+        except KeyError as problem:
+            raise ValueError(f"{token} {request.form}") from problem
+
+    app.test_client().post("/fails/0123abc?email=ana@example.org", data={"name": "Ana Example"})
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    written = record.getMessage()
+    assert "builtins.ValueError" in written
+    assert "builtins.KeyError" in written
+    assert 'return dict[str, str]()[request.form["name"]]' in written
+    assert record.__dict__["page"] == "fails"
+    for secret in ("0123abc", "example.org", "Ana Example"):
+        assert secret not in caplog.text
 
 
 def test_health_is_good_while_the_database_answers(client: FlaskClient) -> None:

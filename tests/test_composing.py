@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.orm import Session
 
 from mailer import tokens
-from mailer.composing import Composer, message_id
+from mailer.composing import CampaignComposer, message_id
 from mailer.crypto import keyring_of
 from mailer.delivery import Claimed
 from mailer.identity import Sender
@@ -61,7 +61,7 @@ def compose(
     name: str | None = "Ana",
     sender: Sender = SENDER,
 ) -> tuple[Outgoing, EmailMessage]:
-    outgoing = Composer(session, campaign, sender).compose(delivery, Recipient(email, name, subscription_id=41))
+    outgoing = CampaignComposer(session, campaign, sender).compose(delivery, Recipient(email, name, subscription_id=41))
     return outgoing, message_from_bytes(outgoing.data, policy=policy.default)
 
 
@@ -94,7 +94,7 @@ def test_without_any_target_the_defaults_stand_there(session: Session, campaign:
     assert "nobody / none / anywhere / Dockers' Union" in text_of(message)
 
 
-def test_header_and_body_lead_to_the_same_subscription(session: Session, campaign: Campaign) -> None:
+def test_header_and_body_and_preferences_lead_to_the_same_subscription(session: Session, campaign: Campaign) -> None:
     sender = replace(SENDER, unsubscribe_address="leave+{token}@example.org")
     outgoing, message = compose(session, campaign, claimed(), sender=sender)
     found = set(re.findall(r"https://act\.example\.org/unsubscribe/([a-z0-9]+)", text_of(message)))
@@ -102,6 +102,7 @@ def test_header_and_body_lead_to_the_same_subscription(session: Session, campaig
     found |= set(re.findall(r"unsubscribe/([a-z0-9]+)>", header)) | set(re.findall(r"leave\+([a-z0-9]+)@", header))
     (token,) = found
     assert tokens.verify(keyring_of(session), tokens.Link.UNSUBSCRIBE, token) == 41
+    assert f"<https://act.example.org/preferences/{token}>" in text_of(message)
     assert outgoing.sender == "alerts@example.org"
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 from babel import Locale
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailer import countries
 
@@ -83,3 +85,63 @@ def test_an_unknown_group_is_refused_with_those_there_are(group: str) -> None:
 def test_a_country_that_was_misspelt_is_suggested(text: str, meant: str) -> None:
     with pytest.raises(countries.UnknownCountry, match=f"Did you mean {meant}"):
         countries.parse(text)
+
+
+def test_every_country_is_offered_once_by_the_name_that_readers_know() -> None:
+    offered = countries.all_in("el")
+    assert len({code for code, _ in offered}) == len(offered) > 240
+    assert dict(offered)["TW"] == "Ταϊβάν"
+    assert all(countries.parse(code) == code for code, _ in offered)
+
+
+@pytest.mark.parametrize(
+    ("language", "in_order"),
+    [
+        ("en", ["Afghanistan", "Åland Islands", "Albania"]),
+        ("en", ["Guinea", "Guinea-Bissau", "Guyana"]),
+        ("fr", ["Érythrée", "Espagne", "Estonie", "Eswatini", "État de la Cité du Vatican", "États-Unis"]),
+        ("de", ["Afghanistan", "Ägypten", "Ålandinseln", "Albanien"]),
+        ("it", ["Isole Åland", "Isole Fær Øer", "Isole Falkland"]),
+        ("es", ["Afganistán", "Albania", "España", "Estados Unidos"]),
+        ("el", ["Αγία Ελένη", "Άγιος Μαρίνος", "Αγκόλα", "Αϊτή"]),
+        ("tr", ["Cibuti", "Çad", "Çekya", "Çin", "Danimarka"]),
+        ("tr", ["Irak", "İran", "İrlanda"]),
+        ("kk", ["Аустрия", "Әзірбайжан", "Багам аралдары"]),
+        ("kk", ["Уругвай", "Үндістан", "Филиппин аралдары"]),
+        ("ru", ["Индонезия", "Иордания", "Йемен", "Кабо-Верде"]),
+        ("ar", ["آيسلندا", "إثيوبيا", "أذربيجان"]),
+    ],
+)
+def test_countries_stand_where_readers_of_a_language_look_for_them(language: str, in_order: list[str]) -> None:
+    names = [name for _, name in countries.all_in(language)]
+    assert [name for name in names if name in in_order] == in_order
+
+
+@pytest.mark.parametrize(
+    ("header", "country"),
+    [
+        ("de-AT", "AT"),
+        ("de-at,de;q=0.9,en-US;q=0.8", "AT"),
+        ("de,en-US;q=0.7,en;q=0.3", None),  # what Firefox sends in Vienna
+        ("en,en-GB;q=0.8", "GB"),
+        ("fr;q=0.2, en-CA ;q=0.9", "CA"),
+        ("zh-Hant-TW", "TW"),
+        ("es-419,es;q=0.9", None),
+        ("en-UK", "GB"),
+        ("en-US;q=0", None),
+        ("fr-XX", None),
+        ("*", None),
+        ("", None),
+        (";;,,;q=", None),
+        ("fr-FR;q=9999999999", "FR"),
+        ("e" * 100_000, None),
+    ],
+)
+def test_the_likely_country_is_that_of_the_preferred_language(header: str, country: str | None) -> None:
+    assert countries.likely(header) == country
+
+
+@given(st.text())
+def test_any_header_names_a_country_or_none(header: str) -> None:
+    country = countries.likely(header)
+    assert country is None or countries.parse(country) == country

@@ -115,6 +115,30 @@ def test_a_deadline_reads_as_people_of_the_language_write_it(
     assert shown in text
 
 
+@pytest.mark.parametrize(("language", "prefix"), [("en", "/en"), ("fr-CA", "/fr"), ("sw", "")])
+def test_a_public_campaign_links_to_its_web_version_in_a_language_of_the_site(
+    session: Session, language: str, prefix: str
+) -> None:
+    campaign = make_campaign(session, make_list(session))
+    if language != "en":
+        add_text(session, campaign, language, "Text\n")
+
+    def parts() -> tuple[str, str]:
+        made = Press(session, campaign, SENDER).render((language, ""))
+        return "".join(map(str, made.html)), "".join(map(str, made.text))
+
+    url = f"https://act.example.org{prefix}/campaigns/free-the-five"
+    assert not any("/campaigns/" in part for part in parts())
+    campaign.public = True
+    html, text = parts()
+    assert f'<a href="{url}">' in html
+    assert f"<{url}>" in text
+
+
+def test_a_template_of_a_notice_is_no_kind_of_campaign() -> None:
+    assert editions.kinds() == ["urgent_action"]
+
+
 PIECES = st.lists(st.one_of(st.text(), st.builds(Slot, st.text(), st.text(), st.sampled_from(SlotContext)))).map(tuple)
 
 

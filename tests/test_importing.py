@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from mailer import enrolment, importing, lists, subscribers, suppression
+from mailer import consents, enrolment, importing, lists, subscribers, suppression
 from mailer.crypto import keyring_of
 from mailer.db import DatabaseUnavailable, session_scope
 from mailer.importing import ImportReport, import_file
@@ -438,7 +438,7 @@ def test_an_import_waits_for_an_erasure_and_brings_nobody_back(run: Import, data
 
 def test_two_imports_that_bring_the_same_new_words_at_once_both_end_well(run: Import, database: Engine) -> None:
     with session_scope(database) as session:
-        enrolment.consent_text_id(session, "I want urgent actions.")
+        consents.text_id(session, "I want urgent actions.")
         second = Beside(lambda: run("email", "ana@example.org"))
         second.must_wait()
     second.result()

@@ -22,12 +22,43 @@ def test_an_unknown_list_is_refused_with_how_to_make_it(session: Session) -> Non
     assert lists.find(session, "newz") is None
 
 
+def test_the_sign_up_page_offers_lists_that_are_open(session: Session) -> None:
+    lists.create(session, "urgent-actions", "Urgent actions", description=" About two\na month. ")
+    lists.create(session, "staff", "Staff", is_open=False)
+    assert [(each.slug, each.description) for each in lists.open_lists(session)] == [
+        ("urgent-actions", "About two a month.")
+    ]
+    lists.change(session, "staff", is_open=True)
+    lists.change(session, "urgent-actions", is_open=False)
+    assert [each.slug for each in lists.open_lists(session)] == ["staff"]
+
+
+def test_of_a_list_only_what_is_named_is_changed(session: Session) -> None:
+    lists.create(session, "news", "News", description="Once a month.", is_open=False)
+    changed = lists.change(session, "news", name="All the news")
+    assert (changed.name, changed.description, changed.is_open) == ("All the news", "Once a month.", False)
+    lists.change(session, "news", description="")
+    assert (changed.name, changed.description) == ("All the news", None)
+
+
+@pytest.mark.parametrize(("name", "description"), [(" ", "Other"), ("x" * 201, "Other"), ("Other", "x" * 501)])
+def test_a_change_that_is_refused_leaves_the_list_as_it_was(session: Session, name: str, description: str) -> None:
+    lists.create(session, "news", "News", description="Once a month.")
+    with pytest.raises((lists.NamelessList, lists.LongDescription)):
+        lists.change(session, "news", name=name, description=description)
+    assert (lists.get(session, "news").name, lists.get(session, "news").description) == ("News", "Once a month.")
+    with pytest.raises(lists.UnknownList):
+        lists.change(session, "newz", name="News")
+
+
 def test_what_cannot_be_made_is_refused(session: Session) -> None:
     lists.create(session, "news", "News")
     with pytest.raises(lists.ListExists, match='named "News"'):
         lists.create(session, "news", "Other news")
     with pytest.raises(lists.NamelessList):
         lists.create(session, "other", " ")
+    with pytest.raises(lists.LongDescription, match="501"):
+        lists.create(session, "other", "Other", description="x" * 501)
     with pytest.raises(slugs.InvalidSlug):
         lists.create(session, "Other News", "Other news")
 

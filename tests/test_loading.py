@@ -81,7 +81,10 @@ def test_loading_again_updates_the_draft_and_keeps_its_salt(session: Session, fo
     assert [text.language for text in loading.load(session, folder).texts] == ["en"]
 
 
-@pytest.mark.parametrize("status", [status for status in CampaignStatus if status is not CampaignStatus.DRAFT])
+STARTED = set(CampaignStatus) - {CampaignStatus.DRAFT, CampaignStatus.STANDING}
+
+
+@pytest.mark.parametrize("status", sorted(STARTED))
 def test_what_has_started_is_left_alone(session: Session, folder: Path, status: CampaignStatus) -> None:
     loading.load(session, folder).status = status
     session.commit()

@@ -67,6 +67,33 @@ def test_the_password_in_a_url_is_redacted() -> None:
     assert "swordfish" not in addresses.redact("cannot reach smtps://ana:swordfish@mail.example.org:465")
 
 
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+def test_the_token_of_a_link_is_redacted_wherever_it_stands(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    token = "0123456789abcdef0123" * 2
+    logs.configure(json=as_json)
+    logging.getLogger("mailer.web").error(
+        "no page at /fr/confirm/%s?x=1", token.upper(), extra={"path": f"/undo/{token}"}
+    )
+    written = capsys.readouterr().err
+    assert token not in written.lower()
+    assert "/fr/confirm/[token]?x=1" in written
+    assert "/undo/[token]" in written
+
+
+def test_of_a_request_that_failed_the_web_servers_log_says_neither_from_where_nor_what_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure(json=True)
+    server = logging.getLogger("gunicorn.error")
+    server.warning("Invalid request from ip=198.51.100.7: Invalid HTTP request line: 'GET /confirm/0123'")
+    server.error("Error handling request %s %s", "GET", "/join/dockers?name=Ana")
+    written = capsys.readouterr().err
+    assert "an invalid request was refused" in written
+    assert "a request failed" in written
+    for told in ("198.51", "confirm", "Ana"):
+        assert told not in written
+
+
 def test_what_the_web_server_logs_is_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
     server = logging.getLogger("gunicorn.error")
     server.addHandler(logging.StreamHandler(sys.stderr))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from mailer import delivery, journal, recipients, sending
-from mailer.composing import Composer
+from mailer.composing import CampaignComposer
 from mailer.db import DatabaseUnavailable, session_scope
 from mailer.journal import Journal, JournalUnwritable
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing
@@ -42,7 +42,7 @@ def open_outbox(engine: Engine, worker: Worker) -> Callable[[], Outbox]:
     def make() -> Outbox:
         with session_scope(engine) as session:
             campaign = session.get_one(Campaign, campaign_id)
-            return Outbox(engine, campaign, Composer(session, campaign, SENDER), worker, turn=lambda: True)
+            return Outbox(engine, campaign, CampaignComposer(session, campaign, SENDER), worker, turn=lambda: True)
 
     return make
 

@@ -52,7 +52,9 @@ def test_every_language_is_previewed_as_page_text_and_message(
     files = previewing.preview(session, campaign, Reader(country="GB"), SENDER, tmp_path / "a" / "b")
     names = {f"free-the-five.{language}.{kind}" for language in ("en", "ar") for kind in ("eml", "html", "txt")}
     assert {file.name for file in files} == names
-    assert "In London" in (tmp_path / "a/b/free-the-five.en.txt").read_text()
+    text = (tmp_path / "a/b/free-the-five.en.txt").read_text()
+    assert "In London" in text
+    assert "https://act.example.org/preferences/" in text
     arabic = (tmp_path / "a/b/free-the-five.ar.html").read_text()
     assert 'lang="ar"' in arabic and 'dir="rtl"' in arabic
     assert 'dir="rtl"' not in (tmp_path / "a/b/free-the-five.en.html").read_text()

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select, text
 
-from mailer import delivery, journal, recovery
+from mailer import delivery, journal, notices, recovery
 from mailer.db import session_scope, utcnow
 from mailer.delivery import Batch, Reason
 from mailer.journal import Journal
 from mailer.mail.types import Outcome, OutcomeKind
 from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Subscription
+from mailer.notices import Notice, NoticeKind
 from tests.factories import make_campaign, make_list, make_subscriber
 
 S = DeliveryState
@@ -293,6 +294,24 @@ def test_what_is_under_way_in_a_restored_database_is_held_until_a_person_decides
         session.get_one(Campaign, campaign_id).status = CampaignStatus.SENDING
     recovery.hold_if_restored(engine, tmp_path)  # a person has decided: it is not held again
     assert status(engine, campaign_id)[0] is CampaignStatus.SENDING
+    living.discard()
+
+
+def test_system_mails_that_a_restored_database_owes_are_in_doubt_and_not_sent_again(
+    engine: Engine, campaign_id: int, tmp_path: Path, living: Journal, restore: Callable[[int], None]
+) -> None:
+    with session_scope(engine) as session:
+        notice = Notice(NoticeKind.CONFIRM, "0" * 40)
+        standing = notices.owe(session, notice, language="en", address="ana@example.org")
+    for _ in range(3):
+        batch = claim(engine, campaign_id, living)
+        journal.mark_claim(tmp_path, batch.fence)
+        delivery.close(engine, batch)
+    restore(1)
+    recovery.hold_if_restored(engine, tmp_path)
+    with session_scope(engine, read_only=True) as session:
+        (owed,) = session.scalars(select(Delivery).where(Delivery.campaign_id == standing))
+        assert (owed.state, owed.reason) == (S.UNKNOWN, Reason.RESTORED)
     living.discard()
 
 

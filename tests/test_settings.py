@@ -53,6 +53,7 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
     assert settings.trusted_proxies == 0
     assert settings.organisation is settings.sender is settings.postal_address is None
     assert settings.reply_to is settings.bounce_address is settings.unsubscribe_address is None
+    assert settings.privacy_contact is settings.privacy_url is settings.security_contact is settings.contact is None
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,14 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_BOUNCE_ADDRESS", "bounce+{id}@example.org", "only {token} is filled in"),
         ("MAILER_BOUNCE_ADDRESS", "Bounces <bounce@example.org>", "must be a bare address"),
         ("MAILER_UNSUBSCRIBE_ADDRESS", "leave+{token.__class__}@example.org", "only {token} is filled in"),
+        ("MAILER_PRIVACY_CONTACT", "Privacy <privacy@example.org>", "must be a bare address"),
+        ("MAILER_PRIVACY_CONTACT", "privacy", "is not an e-mail address"),
+        ("MAILER_PRIVACY_URL", "http://www.example.org/privacy", "must be an https address"),
+        ("MAILER_PRIVACY_URL", "https://user@www.example.org", "must be an https address"),
+        ("MAILER_PRIVACY_URL", "https://www.example.org/datenschutzerklärung", "holds characters"),
+        ("MAILER_SECURITY_CONTACT", "security@example.org", "must start with mailto: or https://"),
+        ("MAILER_SECURITY_CONTACT", "mailto:security", "is not an e-mail address"),
+        ("MAILER_SECURITY_CONTACT", "javascript:alert(1)", "must start with mailto: or https://"),
         ("MAILER_DKIM_DOMAIN", "https://example.org", "is not an e-mail domain"),
         ("MAILER_DKIM_DOMAIN", "bücher.example.org", "xn--"),
         ("MAILER_DKIM_SELECTOR", "s1._domainkey", "must be one name of letters"),
@@ -138,6 +147,21 @@ def test_what_is_missing_is_named_when_it_is_needed(
 )
 def test_a_sender_may_have_pairs_of_everything(load: Callable[..., Settings], sender: str) -> None:
     assert load(MAILER_SENDER=sender).sender == sender
+
+
+@pytest.mark.parametrize("contact", ["mailto:security@example.org", "https://www.example.org/security?form=1#top"])
+def test_a_security_contact_is_an_address_or_a_page(load: Callable[..., Settings], contact: str) -> None:
+    assert load(MAILER_SECURITY_CONTACT=contact).security_contact == contact
+
+
+def test_questions_about_peoples_data_go_where_answers_to_mails_go_unless_there_is_an_address_for_them(
+    load: Callable[..., Settings],
+) -> None:
+    alerts = {"MAILER_SENDER": "Alerts <alerts@example.org>"}
+    office = {"MAILER_REPLY_TO": "Office <office@example.org>"}
+    assert load(**alerts).contact == "alerts@example.org"
+    assert load(**alerts, **office).contact == "office@example.org"
+    assert load(**alerts, **office, MAILER_PRIVACY_CONTACT="privacy@example.org").contact == "privacy@example.org"
 
 
 def test_missing_keys_are_asked_for_with_the_place_they_were_looked_for(

@@ -90,3 +90,36 @@ def test_of_two_who_add_the_same_union_at_once_one_is_told_of_the_other(engine: 
         second.must_wait()
     with pytest.raises(UnionExists, match='named "Dockers"'):
         second.result()
+
+
+def test_names_to_choose_from_are_those_of_the_country_first(session: Session, tree: dict[str, int]) -> None:
+    assert unions.names_to_choose_from(session, "ZA", most=3) == ["Miners United", "Dockers", "European Federation"]
+    everywhere = ["Dockers", "European Federation", "Miners United", "Teachers", "World Federation"]
+    assert unions.names_to_choose_from(session, None, most=10) == everywhere
+    assert unions.names_to_choose_from(session, "FR", most=10) == everywhere
+
+
+@pytest.mark.parametrize(
+    ("typed", "country", "slug"),
+    [
+        ("Miners United", None, "miners"),
+        ("  mINERS   united ", "GB", "miners"),
+        ("miners", None, "miners"),
+        ("Dockers", "GB", "dockers-gb"),
+        ("dockers", "FR", "dockers-fr"),
+        ("Dockers", None, None),
+        ("Dockers", "ZA", None),
+        ("Dockers of Atlantis", "GB", None),
+        ("", "GB", None),
+        ("\x00%_", None, None),
+    ],
+)
+def test_a_union_is_recognised_as_people_type_it(
+    session: Session, tree: dict[str, int], typed: str, country: str | None, slug: str | None
+) -> None:
+    assert unions.recognise(session, typed, country) == (tree[slug] if slug else None)
+
+
+def test_a_union_is_recognised_in_any_script(session: Session) -> None:
+    union = unions.add(session, "osyp", "Όσυπ Αθήνας")
+    assert unions.recognise(session, "ΌΣΥΠ ΑΘΉΝΑΣ", None) == union.id

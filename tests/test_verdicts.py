@@ -7,7 +7,7 @@ import pytest
 from mailer.delivery import Reason
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.models import DeliveryState
-from mailer.verdicts import PolicyWatch, settlement
+from mailer.verdicts import MOST_ATTEMPTS, PolicyWatch, settlement
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
@@ -34,6 +34,18 @@ def test_no_retry_is_planned_after_the_deadline() -> None:
     refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted")
     found = settlement(refusal, attempts=2, now=NOW, give_up_at=NOW + timedelta(minutes=5))
     assert (found.state, found.reason, found.not_before) == (DeliveryState.FAILED, Reason.GAVE_UP, None)
+
+
+def test_what_was_never_started_is_given_up_after_about_two_days_of_attempts() -> None:
+    refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted")
+    now, attempts = NOW, 0
+    while True:
+        found = settlement(refusal, attempts=attempts, now=now, give_up_at=now + timedelta(days=2))
+        if found.not_before is None:
+            break
+        now, attempts = found.not_before, attempts + 1
+    assert (found.state, found.reason, attempts) == (DeliveryState.FAILED, Reason.GAVE_UP, MOST_ATTEMPTS)
+    assert timedelta(hours=38) < now - NOW < timedelta(hours=58)
 
 
 @pytest.mark.parametrize(

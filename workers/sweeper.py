@@ -2,7 +2,7 @@
 
 import logging
 
-from mailer import sending
+from mailer import housekeeping, sending
 from mailer.errors import ServiceUnavailable
 from mailer.queue import RedisUnavailable, ring
 from workers.runtime import Runtime
@@ -18,13 +18,23 @@ def interval(runtime: Runtime) -> float:
 
 
 def sweep(runtime: Runtime) -> None:
-    """One round: put the ledger in order, then ring for what has work, or do it here if nobody can be told."""
-    try:
-        for campaign_id in sending.sweep(runtime.engine, runtime.worker):
-            try:
-                ring(runtime.redis, campaign_id)
-            except RedisUnavailable as problem:
-                log.warning("%s Sending from here.", problem, extra={"campaign": campaign_id})
-                sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
-    except ServiceUnavailable as problem:
-        log.warning("sweep put off: %s", problem)
+    """One round: put the ledger in order, then ring for what has work, or do it here if nobody can be told. What has
+    run out is forgotten last: no mail waits for that."""
+    for part in (_sweep_ledger, _tidy):
+        try:
+            part(runtime)
+        except ServiceUnavailable as problem:
+            log.warning("sweep put off: %s", problem)
+
+
+def _sweep_ledger(runtime: Runtime) -> None:
+    for campaign_id in sending.sweep(runtime.engine, runtime.worker):
+        try:
+            ring(runtime.redis, campaign_id)
+        except RedisUnavailable as problem:
+            log.warning("%s Sending from here.", problem, extra={"campaign": campaign_id})
+            sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
+
+
+def _tidy(runtime: Runtime) -> None:
+    housekeeping.tidy(runtime.engine)

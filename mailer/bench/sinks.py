@@ -42,10 +42,10 @@ def running_sink(*, answer_seconds: float = 0.0) -> Iterator[int]:
     if found is not None and not answer_seconds:
         # As root it wants to be told whom to run as.
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        port = _free_port()
+        port = free_port()
         command = [found, *user, f"{HOST}:{port}", _BACKLOG]
         with _running(command):
-            _wait_for(port, command)
+            wait_for(port, command)
             yield port
     else:
         command = [sys.executable, "-m", __name__, str(answer_seconds)]
@@ -65,13 +65,18 @@ def _running(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
             process.terminate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on."""
     with socket.create_server((HOST, 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
-def _wait_for(port: int, command: list[str]) -> None:
+def wait_for(port: int, command: list[str]) -> None:
+    """Wait until a server answers.
+
+    :raises SinkBroken: it does not, within 20 seconds.
+    """
     give_up = time.monotonic() + _START_SECONDS
     while True:
         try:

@@ -9,7 +9,9 @@ from datetime import date
 from pathlib import Path
 
 from mailer.bench.sinks import smtp_sink
+from mailer.bench.site import Load
 from mailer.bench.suite import DISTANT_LIMIT, Case, Results
+from mailer.bench.visitors import Visits
 from mailer.errors import MailerError
 
 _BEGIN, _END = "<!-- written by: make bench -->", "<!-- until here -->"
@@ -71,8 +73,14 @@ def _growth(small: Results, large: Results) -> Iterator[Ratio]:
     yield Ratio("CPU for each message of (b)", where, of_large.cpu_seconds_each / of_small.cpu_seconds_each, "≤ 1.25")
 
 
-def markdown(results: Sequence[Results], *, today: date) -> str:
+def markdown(results: Sequence[Results], loads: Sequence[Load] = (), *, today: date) -> str:
     """The tables, and on what they were measured."""
+    return "\n".join([*_sending(results, today), *_site(loads)]) + "\n"
+
+
+def _sending(results: Sequence[Results], today: date) -> list[str]:
+    if not results:
+        return [f"Measured on {today.isoformat()} on {_machine()}, Python {platform.python_version()}."]
     lines = [
         f"Measured on {today.isoformat()} on {_machine()}, Python {platform.python_version()}, with messages of "
         f"{results[0].message_bytes / 1000:.1f} KB to {_sink()}. A worker has 4 connections unless it says otherwise.",
@@ -90,7 +98,29 @@ def markdown(results: Sequence[Results], *, today: date) -> str:
     lines += [f"| {ratio.name} | {ratio.where} | {ratio.shown} | {ratio.reach} |" for ratio in ratios(results)]
     lines += ["", "| planning a campaign | recipients | seconds |", "|---|---:|---:|"]
     lines += [f"| {each.database} | {each.recipients:,} | {each.planning_seconds:.2f} |" for each in results]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _site(loads: Sequence[Load]) -> list[str]:
+    if not loads:
+        return []
+    lines = [
+        "",
+        "| sign-up form | visits a second | median, ms | 99th percentile, ms | answers |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for load in loads:
+        lines += [
+            f"| {load.database} | {visits.rate:,.0f} | {visits.percentile(50) * 1000:,.0f} "
+            f"| {visits.percentile(99) * 1000:,.0f} | {_answers(visits)} |"
+            for visits in load.stretches
+        ]
+    lines += ["", "| sign-ups | accepted | kept |", "|---|---:|---:|"]
+    return lines + [f"| {load.database} | {load.accepted:,} | {load.kept:,} |" for load in loads]
+
+
+def _answers(visits: Visits) -> str:
+    return ", ".join(f"{status}: {count:,}" for status, count in sorted(visits.answers.items()))
 
 
 def _machine() -> str:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "catcher": "mailer.cli.catcher:catcher",
     "db": "mailer.cli.db:db",
     "demo": "mailer.cli.demo:demo",
+    "inbound": "mailer.cli.inbound:inbound",
     "keys": "mailer.cli.keys:keys",
     "lists": "mailer.cli.lists:lists",
     "run": "mailer.cli.run:run",

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import click
 
-from mailer.bench import installation, postgresql, table
+from mailer.bench import installation, postgresql, site, table
+from mailer.bench.installation import Installation
 from mailer.bench.suite import OF_EVERY_SIZE, Case, Results, Sinks, Suite, running_sinks
 from mailer.db import utcnow
 
 _LARGE = 20_000  # recipients from which on one run is long enough to need no repetition
 _MILLION = 1_000_000
+_SITE = "g"  # the sign-up form under load
+_LETTERS = "abcdef" + _SITE
+_VISITED = 10_000  # people who are on a list while others sign up
 #: as on a server that keeps what it committed, save that a short run is not disturbed by the vacuum
 _POSTGRESQL = {"max_connections": "50", "autovacuum": "off"}
 
@@ -33,7 +37,7 @@ _POSTGRESQL = {"max_connections": "50", "autovacuum": "off"}
     "--database", "databases", multiple=True, type=click.Choice(["sqlite", "postgresql"]),
     default=("sqlite", "postgresql"), help="By default both.",
 )  # fmt: skip
-@click.option("--case", "letters", multiple=True, type=click.Choice([*"abcdef"]), help="By default all.")
+@click.option("--case", "letters", multiple=True, type=click.Choice([*_LETTERS]), help="By default all.")
 @click.option("--million", is_flag=True, help="One million recipients too, on SQLite.")
 @click.option("--write", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Update this page.")
 @click.option("--json", "as_json", is_flag=True, help="Print every run as JSON.")
@@ -46,7 +50,8 @@ def bench(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure how fast this machine sends, to servers on it that throw away what they get.
+    """Measure how fast this machine sends, to servers on it that throw away what they get, and how fast it takes
+    sign-ups (g).
 
     Everything happens in a temporary directory, with invented people; a real installation is not touched. Sizes up to
     20,000 are measured with every case and in rounds, larger ones once, with those cases that tell something of size.
@@ -55,27 +60,36 @@ def bench(
     audiences = [(database, people) for database in databases for people in sorted(set(recipients))]
     if million:
         audiences.append(("sqlite", _MILLION))
-    cases = [case for case in Case if case.letter in (letters or "abcdef")]
-    results = []
+    wanted = letters or tuple(_LETTERS)
+    cases = [case for case in Case if case.letter in wanted]
+    results, loads = [], []
     with running_sinks() as sinks:
-        for database, people in audiences:
+        for database, people in audiences if cases else ():
             click.echo(f"{database}, {people:,} recipients", err=True)
             if people <= _LARGE:
                 results.append(_measure(sinks, database, people, cases, rounds=rounds))
             else:
                 results.append(_measure(sinks, database, people, [c for c in cases if c in OF_EVERY_SIZE], rounds=1))
-    tables = table.markdown(results, today=utcnow().date())
+    for database in databases if _SITE in wanted else ():
+        click.echo(f"{database}, sign-up form", err=True)
+        with _installation(database, people=_VISITED) as measured:
+            loads.append(site.measure(measured, database))
+    tables = table.markdown(results, loads, today=utcnow().date())
     if file is not None:
         table.write(file, tables)
-    click.echo(json.dumps([asdict(each) for each in results]) if as_json else tables)
+    click.echo(json.dumps([*map(asdict, results), *map(asdict, loads)]) if as_json else tables)
 
 
 def _measure(sinks: Sinks, database: str, people: int, cases: Sequence[Case], *, rounds: int) -> Results:
+    with _installation(database, people=people) as measured:
+        return Suite(measured, sinks).measure(cases, database=database, rounds=rounds, tell=_tell)
+
+
+@contextmanager
+def _installation(database: str, *, people: int) -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as directory, ExitStack() as stack:
         url = stack.enter_context(_postgresql()) if database == "postgresql" else None
-        measured = installation.make(Path(directory), people=people, database_url=url)
-        suite = Suite(measured, sinks)
-        return suite.measure(cases, database=database, rounds=rounds, tell=_tell)
+        yield installation.make(Path(directory), people=people, database_url=url)
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from mailer import lists
 from mailer.cli.processes import Local, alone_in, local_installation
+from mailer.db import open_engine, session_scope
 from mailer.errors import MailerError
 from mailer.settings import load_settings
 
@@ -18,7 +20,12 @@ SAMPLE_IDENTITY = {
 }
 
 _CHECKOUT = Path(__file__).parents[2]  # where wsgi.py is, wherever the command is run from
-_GUNICORN = ("gunicorn", "--pythonpath", str(_CHECKOUT), "--log-level", "warning")
+_GUNICORN = (
+    "gunicorn",
+    *("--config", str(_CHECKOUT / "gunicorn.conf.py")),
+    *("--pythonpath", str(_CHECKOUT)),
+    *("--log-level", "warning"),
+)
 
 
 class PortTaken(MailerError):
@@ -40,6 +47,7 @@ def run(port: int, workers: int) -> None:
         with alone_in(load_settings().make_data_dir()):
             _require_free(port)
             with local_installation(defaults) as local:
+                _make_sample_list(local)
                 _start(local, port, workers)
                 local.wait()
     except KeyboardInterrupt:
@@ -58,6 +66,17 @@ def _require_free(port: int) -> None:
             raise PortTaken(port=port, problem=words, another=8001 if port != 8001 else 8002) from None
 
 
+def _make_sample_list(local: Local) -> None:
+    """Let a newcomer sign up: the sample organisation gets a list, as long as there is none."""
+    if "MAILER_ORGANISATION" in local.given:
+        return
+    engine = open_engine(local.settings.database_url, local.settings.keyring)
+    with session_scope(engine) as session:
+        if not lists.all_lists(session):
+            lists.create(session, "sample-alerts", "Sample alerts", description="A few alerts a month, all invented.")
+    engine.dispose()
+
+
 def _start(local: Local, port: int, workers: int) -> None:
     local.start("web", *_GUNICORN, "--bind", f"127.0.0.1:{port}", "wsgi:app")
     for number in range(1, workers + 1):
@@ -65,4 +84,6 @@ def _start(local: Local, port: int, workers: int) -> None:
     if unset := SAMPLE_IDENTITY.keys() - local.given:
         names = ", ".join(sorted(unset))
         click.echo(f"Not set: {names}. The site shows sample values, and `mailer campaigns send` refuses.")
+    if "MAILER_SMTP_URL" not in local.given:
+        click.echo(f"Mail is caught, not sent. Read it: {local.settings.base_url}/caught/")
     click.echo(f"Site: {local.settings.base_url}   Data: {local.settings.data_dir}   Stop: Ctrl-C")

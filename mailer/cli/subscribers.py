@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mailer import subscribers as people
+from mailer import preferences
 from mailer.cli.installation import Installation
 from mailer.exporting import export_list
 from mailer.importing import ImportReport, import_file
@@ -126,5 +126,5 @@ def erase(email: str) -> None:
     address was known or not.
     """
     with Installation().session() as session:
-        people.erase(session, email)
+        preferences.erase_address(session, email)
     click.echo("Erased. No import will bring this address back.")

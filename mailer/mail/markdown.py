@@ -12,7 +12,7 @@ from mailer.errors import MailerError
 from mailer.mail.markers import Markers, written
 
 #: Fields whose value is a URL that we made ourselves: only these may be the whole target of a link.
-URL_FIELDS = frozenset({"unsubscribe_url"})
+URL_FIELDS = frozenset({"campaign_url", "link_url", "preferences_url", "share_url", "unsubscribe_url"})
 
 _ALLOWED_TAGS = {"a", "bdi", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", "strong", "ul"} | {
     f"h{level}" for level in range(1, 7)

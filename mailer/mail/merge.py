@@ -126,7 +126,8 @@ def compile_edition(
     """
     edition = CompiledEdition(rendering, edition_headers, signer)
     signatures = ["DKIM-Signature"] * len(signer.keys) if signer else []
-    _check(edition, rendering, [*expected_headers(edition_headers), *signatures])
+    unsubscribe_url = None if edition_headers.auto_submitted else _PROBE_URL
+    _check(edition, rendering, [*expected_headers(edition_headers), *signatures], unsubscribe_url=unsubscribe_url)
     return edition
 
 
@@ -221,25 +222,25 @@ def _for_url(value: str) -> bytes:
     return encode_value(quote(headers.clean(value), safe="@").encode())
 
 
-#: A value that no place has to escape.
+#: Values that no place has to escape.
 _PROBE = "probe"
+_PROBE_URL = "https://example.org/probe"
 
 
 def expected_headers(edition: EditionHeaders) -> list[str]:
-    """The names of the headers that a message with an unsubscribe link has, and no other."""
-    names = ["To", "Date", "Message-ID", "Subject", "List-Unsubscribe", "List-Unsubscribe-Post", "From"]
+    """The names of the headers that a notice has, or a message of a list with its unsubscribe link, and no other."""
+    names = ["To", "Date", "Message-ID", "Subject", "From"]
     names += ["X-Auto-Response-Suppress", "Content-Language", "MIME-Version", "Content-Type"]
     if edition.auto_submitted:
         names.append("Auto-Submitted")
     else:
-        names += ["List-Post", "Precedence"]
+        names += ["List-Unsubscribe", "List-Unsubscribe-Post", "List-Post", "Precedence"]
         optional = {"List-Id": edition.list_id, "List-Help": edition.list_help, "Feedback-ID": edition.feedback_id}
         names += [name for name, value in optional.items() if value]
     return [*names, "Reply-To"] if edition.reply_to else names
 
 
-def _check(edition: CompiledEdition, rendering: Rendering, expected: list[str]) -> None:
-    url = "https://example.org/probe"
+def _check(edition: CompiledEdition, rendering: Rendering, expected: list[str], *, unsubscribe_url: str | None) -> None:
     everywhere = (*rendering.subject, *rendering.text, *rendering.html)
     fields = [piece.field for piece in everywhere if isinstance(piece, Slot)]
     probe = Merge(
@@ -247,16 +248,15 @@ def _check(edition: CompiledEdition, rendering: Rendering, expected: list[str]) 
         to_name='=?utf-8?q?x=0D=0AX-Evil:_1?= "\r\nX-Evil: 1',
         message_id="<probe@example.org>",
         date=datetime(2000, 1, 1, tzinfo=UTC),
-        unsubscribe_url=url,
+        unsubscribe_url=unsubscribe_url,
         values=dict.fromkeys(fields, _PROBE),
     )
     message = message_from_bytes(edition.merge(probe), policy=policy.default)
     if sorted(message.keys()) != sorted(expected):
         raise BrokenMessage(problem=f"its headers are {', '.join(message.keys())}")
+    filled = dict.fromkeys(fields, _PROBE) | {"unsubscribe_url": unsubscribe_url or ""}
     for subtype, pieces in (("plain", rendering.text), ("html", rendering.html)):
-        meant = "".join(
-            piece if isinstance(piece, str) else url if piece.field == "unsubscribe_url" else _PROBE for piece in pieces
-        )
+        meant = "".join(piece if isinstance(piece, str) else filled[piece.field] for piece in pieces)
         part = message.get_body((subtype,))
         if part is None or part.defects or part.get_content().replace("\r\n", "\n") != meant:
             raise BrokenMessage(problem=f"its {subtype} part reads otherwise than it was written")

@@ -2,12 +2,12 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from mjml import mjml2html
 
 from mailer.errors import MailerError
@@ -29,6 +29,7 @@ PREHEADER_CHARACTERS = range(40, 91)
 #: Control characters, lone surrogates and non-characters: MJML is XML, which knows none of them.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+_PREFERENCES_URL = Slot("preferences_url")
 _UNSUBSCRIBE_URL = Slot("unsubscribe_url")
 
 
@@ -46,7 +47,7 @@ class HtmlTooLarge(MailerError):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What stands around a campaign's own words."""
+    """What stands around a mail's own words."""
 
     language: str  # BCP 47
     direction: str  # "ltr" or "rtl"
@@ -58,7 +59,7 @@ class Frame:
 
 
 def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame) -> Rendering:
-    """Make one edition: HTML and text with slots, checked.
+    """Make one edition of a campaign: HTML and text with slots, checked.
 
     :param template: name of a pair of files in templates/emails, without their suffix.
     :param preheader: what inboxes show behind the subject.
@@ -66,21 +67,64 @@ def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, f
     :raises MailerError: saying what the text or the template holds that no mail may hold.
     """
     markers = Markers()
-    subject, preheader = _one_line(subject), _one_line(preheader)
     tokens = markdown.read(markers.mark(_printable(body)), markers)
     values = {
+        "has_heading": any(token.type == "heading_open" and token.tag == "h1" for token in tokens),
+        "preferences_url": markers.mark((_PREFERENCES_URL,)),
+        "unsubscribe_url": markers.mark((_UNSUBSCRIBE_URL,)),
+    }
+    html_body = Markup(markdown.to_html(tokens, markers))  # noqa: S704 - sanitised
+    return _print(
+        template,
+        frame,
+        markers,
+        subject=subject,
+        preheader=preheader,
+        html_values=values | {"body": html_body},
+        text_values=values | {"body": plain_text.write(tokens, markers)},
+    )
+
+
+def render_notice(
+    template: str, *, subject: Pieces, preheader: Pieces, fields: Mapping[str, Pieces], frame: Frame
+) -> Rendering:
+    """Make the mail of a system notice, all of whose words stand in its template: HTML and text with slots, checked.
+
+    :param template: name of a pair of files in templates/emails, without their suffix.
+    :param fields: what the template asks for by name; an empty one is not shown.
+    :raises MailerError: saying what the template holds that no mail may hold.
+    """
+    markers = Markers()
+    values = {name: markers.mark(_printable(pieces)) for name, pieces in fields.items()}
+    return _print(
+        template, frame, markers, subject=subject, preheader=preheader, html_values=values, text_values=values
+    )
+
+
+def _print(
+    template: str,
+    frame: Frame,
+    markers: Markers,
+    *,
+    subject: Pieces,
+    preheader: Pieces,
+    html_values: Mapping[str, object],
+    text_values: Mapping[str, object],
+) -> Rendering:
+    """Fill both files of a template."""
+    subject, preheader = _one_line(subject), _one_line(preheader)
+    values = {
         "frame": frame,
-        "_": _translator(frame),
+        "bdi": lambda name: Markup("<bdi>{}</bdi>").format(name),
         "wrap": lambda text: "\n".join(plain_text.wrap(str(text), markers)),
-        "title": lambda text: _title(str(text), markers),
+        "title": lambda text: _underlined(str(text), "=", markers),
+        "heading": lambda text: _underlined(str(text), "-", markers),
         "start": "left" if frame.direction == "ltr" else "right",
         "subject": markers.mark(subject),
         "preheader": markers.mark(preheader),
-        "has_heading": any(token.type == "heading_open" and token.tag == "h1" for token in tokens),
-        "unsubscribe_url": markers.mark((_UNSUBSCRIBE_URL,)),
     }
-    mjml = _fill(f"{template}.mjml", values | {"body": Markup(markdown.to_html(tokens, markers))})  # noqa: S704 - sanitised
-    text = _fill(f"{template}.txt", values | {"body": plain_text.write(tokens, markers)})
+    mjml = _fill(f"{template}.mjml", {**values, **html_values, "_": _html_translator(frame)})
+    text = _fill(f"{template}.txt", {**values, **text_values, "_": _translator(frame)})
     html = _to_html(mjml, template)
     return Rendering(
         language=frame.language,
@@ -91,9 +135,9 @@ def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, f
     )
 
 
-def _title(text: str, markers: Markers) -> str:
+def _underlined(text: str, mark: str, markers: Markers) -> str:
     lines = plain_text.wrap(text, markers)
-    return "\n".join([*lines, plain_text.underline(lines, "=", markers)])
+    return "\n".join([*lines, plain_text.underline(lines, mark, markers)])
 
 
 def _printable(pieces: Pieces) -> Pieces:
@@ -111,6 +155,15 @@ def _translator(frame: Frame) -> Callable[..., str]:
     return translate
 
 
+def _html_translator(frame: Frame) -> Callable[..., Markup]:
+    """Like `_translator`, and what a sentence prints may be HTML of ours: a name in `<bdi>`."""
+
+    def translate(message: str, **values: str) -> Markup:
+        return escape(frame.gettext(message)).format(**values)
+
+    return translate
+
+
 class _CheckingLoader(FileSystemLoader):
     """Refuses MJML files with unknown tags as they are read, while file and line are known."""
 
@@ -119,6 +172,11 @@ class _CheckingLoader(FileSystemLoader):
         if template.endswith(".mjml"):
             check_tags(source, file=template)
         return source, path, is_fresh
+
+
+def templates() -> list[str]:
+    """The mails there are templates for: what is built on a layout, not the layouts."""
+    return sorted(path.stem for path in TEMPLATES.glob("*.mjml") if not path.stem.endswith("layout"))
 
 
 @functools.cache
@@ -136,8 +194,7 @@ def _fill(name: str, values: dict[str, object]) -> str:
     try:
         return _environment().get_template(name).render(values)
     except TemplateNotFound as missing:
-        known = sorted(path.stem for path in TEMPLATES.glob("*.mjml") if path.stem != "layout")
-        raise UnknownTemplate(template=missing.name, known=", ".join(known)) from None
+        raise UnknownTemplate(template=missing.name, known=", ".join(templates())) from None
     except TemplateError as problem:
         raise BrokenTemplate(template=name, problem=problem) from None
 

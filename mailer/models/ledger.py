@@ -66,6 +66,10 @@ class Delivery(Base):
         # What claiming and counting read.
         Index("ix_work", "campaign_id", "purpose", "state", "id"),
         Index("ix_deliveries_subscriber_id", "subscriber_id"),
+        # What tidying up after notices reads: those few that still say something.
+        Index(
+            "ix_notices", "state", sqlite_where=text("notice IS NOT NULL"), postgresql_where=text("notice IS NOT NULL")
+        ),
         CheckConstraint("state <> 'sending' OR fence IS NOT NULL", name="claimed"),
         {"sqlite_autoincrement": True},  # Message-IDs are made of this id
     )

@@ -1,34 +1,146 @@
-"""Pages for what went wrong."""
+"""Pages for what went wrong: each says, in the reader's language, what to do now."""
 
 import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from flask import render_template
-from werkzeug.exceptions import HTTPException
-from werkzeug.exceptions import ServiceUnavailable as ServiceUnavailablePage
+from flask import Response, g, make_response, render_template
+from werkzeug.exceptions import Gone, HTTPException, NotFound, ServiceUnavailable
 
-from mailer.errors import ServiceUnavailable
-from mailer.web.site import site
+from mailer import errors
+from mailer.errors import MailerError
+from mailer.web.language import _, url
 
 logger = logging.getLogger(__name__)
 
-#: status → headline and what the visitor can do; other statuses get the last
-_EXPLANATIONS = {
-    404: ("There is nothing here", "Check the address. If it came from a mail, copy the whole link from the mail."),
-    405: ("That does not work here", "Go back and use the button on the page."),
-    503: ("We will be back soon", "Something that this site needs is not there just now. Please try again in a while."),
-    500: ("Something went wrong", "It is our fault, not yours, and it has been noted. Please try again later."),
-}
+_COME_BACK_SECONDS = 60
 
 
-def explain_unavailable(error: ServiceUnavailable) -> tuple[str, int]:
-    """Answer that the visitor should come back; what is missing goes into the log only."""
-    logger.error("a page could not be shown: %s", error)
-    return explain(ServiceUnavailablePage())
+@dataclass(frozen=True, slots=True)
+class _Advice:
+    """What a page says."""
+
+    headline: str
+    advice: str
+    address: str | None = None  # of a page that helps
+    link: str = ""  # the words to follow it by
 
 
-def explain(error: HTTPException) -> tuple[str, int]:
+def explain(error: HTTPException) -> Response:
     """Answer with a page that says what the visitor can do."""
     status = error.code or 500
-    headline, advice = _EXPLANATIONS.get(status, _EXPLANATIONS[500 if status >= 500 else 404])
-    organisation = site().settings.organisation
-    return render_template("error.html", headline=headline, advice=advice, organisation=organisation), status
+    return _page(_ADVICE.get(status, _our_fault if status >= 500 else _misunderstood)(), error)
+
+
+def explain_unavailable(error: errors.ServiceUnavailable) -> Response:
+    """Answer that the visitor should come back; what is missing goes into the log only."""
+    logger.error("a page could not be shown: %s", error)
+    return explain(ServiceUnavailable(retry_after=_COME_BACK_SECONDS))
+
+
+def explain_unknown_link(_error: MailerError) -> Response:
+    """Answer to a link that we never made, or made for something else: `requests.UnknownLink`, `tokens.ForgedToken`."""
+    return _page(_cut_link(), NotFound())
+
+
+def explain_dead_link(_error: MailerError) -> Response:
+    """Answer to a link that has run out, and say how to get a fresh one: `requests.DeadLink`."""
+    return explain(Gone())
+
+
+def _page(advice: _Advice, error: HTTPException) -> Response:
+    g.is_error = True  # no page to be found by
+    response = make_response(render_template("error.html", advice=advice), error.code or 500)
+    for name, value in error.get_headers():
+        if name != "Content-Type":  # Allow and Retry-After belong to the status (RFC 9110, 15.5.6 and 10.2.3)
+            response.headers[name] = value
+    return response
+
+
+# --- what the pages say ---------------------------------------------------------------------------------------------
+
+
+def _misunderstood() -> _Advice:
+    return _Advice(
+        _("We did not understand that"),
+        _("Something in the address or in the form was not as it should be. Go back, and try again."),
+    )
+
+
+def _forbidden() -> _Advice:
+    return _Advice(
+        _("This form came from another site"),
+        _("To keep you safe, we take forms from our own pages only. Open the page here, and fill it in again."),
+        url("joining.sign_up"),
+        _("Go to the start page"),
+    )
+
+
+def _nothing_here() -> _Advice:
+    return _Advice(
+        _("There is nothing here"),
+        _("Check the address. If it came from a mail, copy the whole link from the mail."),
+        url("joining.sign_up"),
+        _("Go to the start page"),
+    )
+
+
+def _wrong_way() -> _Advice:
+    return _Advice(_("That does not work here"), _("Go back, and use the button on the page."))
+
+
+def _cut_link() -> _Advice:
+    return _Advice(
+        _("This link is not one of ours"),
+        _("A part of it may be missing. Copy the whole link from the mail, or ask us for a fresh one."),
+        url("preferences.ask_link"),
+        _("Get a fresh link"),
+    )
+
+
+def _dead_link() -> _Advice:
+    return _Advice(
+        _("This link has run out"),
+        _("For your safety, our links work for a limited time. We will gladly mail you a fresh one."),
+        url("preferences.ask_link"),
+        _("Get a fresh link"),
+    )
+
+
+def _too_much() -> _Advice:
+    return _Advice(
+        _("That is too much at once"),
+        _("What you sent is larger than our forms can take. Go back, and make it shorter."),
+    )
+
+
+def _too_often() -> _Advice:
+    return _Advice(
+        _("Please wait a little"),
+        _("Too many requests came from your network. Nothing is lost: wait a few minutes, and try again."),
+    )
+
+
+def _back_soon() -> _Advice:
+    return _Advice(
+        _("We will be back soon"),
+        _("Something that this site needs is not there just now. Please try again in a few minutes."),
+    )
+
+
+def _our_fault() -> _Advice:
+    return _Advice(
+        _("Something went wrong"),
+        _("It is our fault, not yours, and it has been noted. Please try again later."),
+    )
+
+
+_ADVICE: Mapping[int, Callable[[], _Advice]] = {
+    403: _forbidden,
+    404: _nothing_here,
+    405: _wrong_way,
+    410: _dead_link,
+    413: _too_much,
+    429: _too_often,
+    503: _back_soon,
+}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app
+from redis import Redis
 from sqlalchemy import Engine
 
 from mailer.settings import Settings
@@ -15,6 +16,7 @@ class Site:
 
     settings: Settings
     engine: Engine
+    redis: Redis | None  # the doorbell; without it, workers find the work in the database by themselves
 
 
 def site() -> Site:

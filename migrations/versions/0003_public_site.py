@@ -46,6 +46,12 @@ def upgrade() -> None:
 
     with op.batch_alter_table("deliveries") as batch:
         batch.add_column(sa.Column("notice", sa.LargeBinary(), nullable=True))
+        batch.create_index(
+            "ix_notices",
+            ["state"],
+            sqlite_where=sa.text("notice IS NOT NULL"),
+            postgresql_where=sa.text("notice IS NOT NULL"),
+        )
 
     with op.batch_alter_table("lists") as batch:
         batch.add_column(sa.Column("description", sa.String(length=500), nullable=True))

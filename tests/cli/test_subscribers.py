@@ -68,13 +68,10 @@ def test_what_is_refused_ends_with_1_and_says_what_to_do(cli: CommandLine, file:
     cli("subscribers", "import", file, exit_code=2)
 
 
-def test_lists_and_unions_are_made_and_shown(cli: CommandLine, file: Path) -> None:
+def test_unions_are_made_and_shown(cli: CommandLine, file: Path) -> None:
     cli("unions", "add", "world", "--name", "World Federation")
     cli("unions", "add", "miners", "--name", "Miners", "--country", "South Africa", "--parent", "world")
     shown = [json.loads(line) for line in cli("unions", "list", "--json").stdout.splitlines()]
     assert shown[1] == {"slug": "miners", "name": "Miners", "country": "ZA", "parent": "world"}
     assert "miners  Miners  ZA  world" in cli("unions", "list").stdout
-    assert json.loads(cli("lists", "list", "--json").stdout) == {"slug": "urgent-actions", "name": "Urgent actions"}
-    assert cli("lists", "list").stdout == "urgent-actions  Urgent actions\n"
-    cli("lists", "create", "urgent-actions", "--name", "Again", exit_code=1)
     cli("unions", "add", "x", "--name", "X", "--country", "Atlantis", exit_code=1)

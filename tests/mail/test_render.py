@@ -65,11 +65,13 @@ def test_both_parts_say_who_writes_where_they_are_by_when_to_act_and_how_to_leav
     assert "Harbour &lt;Solidarity&gt;" in shown(made.html)
     assert "Harbour <Solidarity>" in shown(made.text)
     for part in (shown(made.html), shown(made.text)):
-        for words in ("Urgent action", "Act before 12 March 2027", "12 Quay Street", "Port Example", "Six jailed"):
+        for words in ("Urgent action", "Act by 12 March 2027", "12 Quay Street", "Port Example", "Six jailed"):
             assert words in part
         assert "https://example.org/campaigns/six" in part
     assert '<a href="[unsubscribe_url]">Unsubscribe</a>' in shown(made.html)
+    assert '<a href="[preferences_url]">Change what you get</a>' in shown(made.html)
     assert "Unsubscribe: <[unsubscribe_url]>" in shown(made.text)
+    assert "Change what you get: <[preferences_url]>" in shown(made.text)
 
 
 def test_the_headline_of_the_text_is_underlined_as_long_as_it_is() -> None:
@@ -84,7 +86,7 @@ def test_french_has_a_space_before_its_colon() -> None:
 def test_without_deadline_and_web_version_nothing_of_them_is_shown() -> None:
     made = edition("Text", frame=replace(FRAME, deadline=None, web_url=None))
     for part in (shown(made.html), shown(made.text)):
-        assert "Act before" not in part
+        assert "Act by" not in part
         assert "on the web" not in part
     assert "\n\n\n" not in shown(made.text)
 
@@ -103,12 +105,14 @@ def test_slots_know_how_what_fills_them_must_be_escaped() -> None:
         ("target_email", SlotContext.URL),
         ("target_name", SlotContext.HTML),
         ("country", SlotContext.HTML),
+        ("preferences_url", SlotContext.HTML),
         ("unsubscribe_url", SlotContext.HTML),
     }
     assert slots(made.text) == {
         ("name", SlotContext.TEXT),
         ("target_email", SlotContext.URL),
         ("country", SlotContext.TEXT),
+        ("preferences_url", SlotContext.TEXT),
         ("unsubscribe_url", SlotContext.TEXT),
     }
     assert Slot("name", "friend", SlotContext.HTML) in made.html
@@ -297,7 +301,7 @@ def test_mjml_that_is_not_well_formed_is_an_error(templates: Callable[[str], Non
 
 
 def test_an_unknown_template_is_an_error_that_names_the_known() -> None:
-    with pytest.raises(UnknownTemplate, match=r'"nonsense\.mjml"\. Known: urgent_action'):
+    with pytest.raises(UnknownTemplate, match=r'"nonsense\.mjml"\. Known: (\w+, )*urgent_action\b'):
         render("nonsense", subject=("x",), preheader=("x",), body=("x",), frame=FRAME)
 
 

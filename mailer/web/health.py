@@ -1,8 +1,8 @@
-"""What anyone may see."""
+"""Whether this process can do its work, for whoever watches it."""
 
 import logging
 
-from flask import Blueprint, Response, jsonify, render_template
+from flask import Blueprint, Response, jsonify
 
 from mailer import schema
 from mailer.errors import MailerError
@@ -10,19 +10,10 @@ from mailer.web.site import site
 
 logger = logging.getLogger(__name__)
 
-public = Blueprint("public", __name__)
+health = Blueprint("health", __name__)
 
 
-@public.get("/")
-def index() -> str:
-    """Say whose mail this is and how to leave."""
-    settings = site().settings
-    return render_template(
-        "public/index.html", organisation=settings.organisation, postal_address=settings.postal_address
-    )
-
-
-@public.get("/healthz")
+@health.get("/healthz")
 def healthz() -> tuple[Response, int]:
     """Say whether this process can do its work: whether the database answers, with this version's schema. Nothing
     about why not, since anyone may ask."""

@@ -1,0 +1,83 @@
+"""`mailer inbound`: one message that a mail server hands over."""
+
+import logging
+import os
+import sys
+
+import click
+
+from mailer import inbound as domain
+from mailer import leaving, logs
+from mailer.cli.installation import Installation
+from mailer.errors import ConfigurationError, MailerError
+from mailer.inbound import Finding, Kind
+from mailer.leaving import Method, NotOnList
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 2**16
+
+
+@click.command()
+@click.option(
+    "--recipient",
+    metavar="ADDRESS",
+    envvar=["ORIGINAL_RECIPIENT", "RECIPIENT"],
+    help="Whom the envelope names; else the variables ORIGINAL_RECIPIENT or RECIPIENT say it, or the headers.",
+)
+@click.option(
+    "--sender", metavar="ADDRESS", help="The envelope's sender, which may be empty; else Return-Path says it."
+)
+def inbound(recipient: str | None, sender: str | None) -> None:
+    """Take one message on standard input, as a mail server's pipe hands it over.
+
+    One to the unsubscribe address takes its writer off that list. All else is dropped, and nothing is ever answered.
+    Where the database or a setting is missing it ends with 75, on which mail servers try again later.
+    """
+    logs.configure(json=not sys.stderr.isatty())
+    message = _read()
+    installation = Installation()
+    try:
+        found = _find_out(installation, message, recipient, sender)
+        kind = found.kind.value if found.subscription_id is None else _leave(installation, found.subscription_id)
+    except (MailerError, ConfigurationError) as problem:
+        # None of these is the message's fault, and on any other code a mail server would send it back to its writer.
+        click.echo(f"mailer: {problem}", err=True)
+        sys.exit(os.EX_TEMPFAIL)
+    log.info("inbound mail", extra={"kind": kind})
+
+
+def _read() -> bytes:
+    """The beginning of the message, which has its headers."""
+    message = sys.stdin.buffer.read(domain.MAX_BYTES)
+    while sys.stdin.buffer.read(_CHUNK):
+        continue  # a mail server may take it for a failure when nobody reads the rest
+    return message
+
+
+def _find_out(installation: Installation, message: bytes, recipient: str | None, sender: str | None) -> Finding:
+    settings = installation.settings
+    if "{token}" not in (settings.unsubscribe_address or ""):
+        # Without it, every wish to leave would be dropped unnoticed.
+        raise ConfigurationError("MAILER_UNSUBSCRIBE_ADDRESS", "must be set, with {token} in it", _EXAMPLE)
+    return domain.read(
+        message,
+        keyring=settings.keyring,
+        unsubscribe_address=settings.unsubscribe_address or "",
+        bounce_address=settings.bounce_address,
+        recipient=recipient,
+        sender=sender,
+    )
+
+
+_EXAMPLE = "leave+{token}@example.org"
+
+
+def _leave(installation: Installation, subscription_id: int) -> str:
+    """Leave that list; returns what to write into the log."""
+    try:
+        with installation.session() as session:
+            left = leaving.leave(session, subscription_id, method=Method.MAIL)
+    except NotOnList:
+        return "leave: not on our list"
+    return "leave: had left before" if left.already else Kind.LEAVE

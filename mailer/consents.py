@@ -1,0 +1,74 @@
+"""Consent: the exact words that people agreed to, and the append-only log of who agreed and who took it back."""
+
+import hashlib
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mailer.db import add_unique
+from mailer.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
+
+_UNDETERMINED = "und"  # BCP 47: nobody said in which language the text is
+
+
+def text_id(session: Session, text: str, *, language: str = _UNDETERMINED) -> int:
+    """The row that holds these exact words; made where there is none.
+
+    :param language: of the words, as BCP 47.
+    """
+    sha256 = hashlib.sha256(f"{language}\n{text}".encode()).digest()
+    of_these_words = select(ConsentText.id).where(ConsentText.sha256 == sha256)
+    if session.scalar(of_these_words) is None:
+        add_unique(session, ConsentText(sha256=sha256, language=language, text=text))
+    return session.execute(of_these_words).scalar_one()
+
+
+def give(
+    session: Session,
+    subscriber_id: int,
+    purpose: ConsentPurpose,
+    *,
+    text: int,
+    method: str,
+    asked_at: datetime,
+    confirmed_at: datetime,
+    list_id: int | None = None,
+) -> None:
+    """Write down that a person agreed.
+
+    :param text: as `text_id` returned it.
+    :param method: how it reached us, such as "sign-up form".
+    :param list_id: of the list, where the purpose is its mail.
+    """
+    session.add(
+        ConsentEvent(
+            subscriber_id=subscriber_id,
+            list_id=list_id,
+            purpose=purpose,
+            action=ConsentAction.GIVEN,
+            text_id=text,
+            method=method,
+            asked_at=asked_at,
+            confirmed_at=confirmed_at,
+        )
+    )
+
+
+def withdraw(
+    session: Session, subscriber_id: int, purpose: ConsentPurpose, *, method: str, list_id: int | None = None
+) -> None:
+    """Write down that a person no longer agrees.
+
+    :param method: how it reached us, such as "one-click".
+    """
+    session.add(
+        ConsentEvent(
+            subscriber_id=subscriber_id,
+            list_id=list_id,
+            purpose=purpose,
+            action=ConsentAction.WITHDRAWN,
+            text_id=None,
+            method=method,
+        )
+    )

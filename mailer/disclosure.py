@@ -1,0 +1,187 @@
+"""Disclosure: all that is held about a person, for that person to read and to take along."""
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from mailer import addresses, requests, subscribers
+from mailer.db import utcnow
+from mailer.models import (
+    Campaign,
+    ConsentEvent,
+    ConsentText,
+    Delivery,
+    MailingList,
+    Purpose,
+    Request,
+    Subscriber,
+    Subscription,
+    Suppression,
+    Union,
+)
+from mailer.supporter_csv import CsvWriter
+
+_COLUMNS = ("section", "item", "field", "value")
+_BOM = "\ufeff"  # without it Excel takes a file of ours for Latin-1, and a name in Cyrillic for noise
+
+#: the name of a thing that is held about a person → its value: text, a whole number, a moment, or nothing
+Facts = dict[str, Any]
+
+
+def about(session: Session, subscriber_id: int) -> dict[str, Any]:
+    """All that is held about a person: section → facts, or a list of facts. Times are ISO 8601, in UTC.
+
+    :raises sqlalchemy.exc.NoResultFound: there is no such person.
+    """
+    person = session.get_one(Subscriber, subscriber_id)
+    unions = {union.id: union.name for union in session.execute(select(Union.id, Union.name))}
+    sections: dict[str, Any] = {
+        "disclosure": {"written_at": utcnow()},
+        "person": _person(person, unions),
+        "lists": list(_lists(session, person, unions)),
+        "consent": list(_consent(session, person)),
+        "requests": list(_requests(session, person)),
+        "messages": list(_messages(session, person, unions)),
+        "blocked": _blocked(session, person),
+    }
+    return {section: _plain(facts) for section, facts in sections.items()}
+
+
+def to_json(held: dict[str, Any]) -> str:
+    """What `about` found, as one JSON object."""
+    return json.dumps(held, ensure_ascii=False, indent=2) + "\n"
+
+
+def to_csv(held: dict[str, Any]) -> str:
+    """What `about` found, as a table with one fact a row; `item` counts the things of a section from 1."""
+    file = io.StringIO(newline="")
+    file.write(_BOM)
+    writer = CsvWriter(file, _COLUMNS)
+    for section, facts in held.items():
+        for item, fact in enumerate(_items(facts), start=1):
+            for field, value in fact.items():
+                writer.write([section, str(item), field, _cell(value)])
+    return file.getvalue()
+
+
+def _items(facts: Facts | list[Facts] | None) -> list[Facts]:
+    if facts is None:
+        return []
+    return [facts] if isinstance(facts, dict) else facts
+
+
+def _cell(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _person(person: Subscriber, unions: dict[int, str]) -> Facts:
+    return {
+        "email": person.email,
+        "name": person.name,
+        "country": person.country,
+        "union": unions.get(person.union_id) if person.union_id else None,
+        "language": person.language,
+        "known_since": person.created_at,
+    }
+
+
+def _lists(session: Session, person: Subscriber, unions: dict[int, str]) -> Iterator[Facts]:
+    rows = session.execute(
+        select(Subscription, MailingList)
+        .join(MailingList, MailingList.id == Subscription.list_id)
+        .where(Subscription.subscriber_id == person.id)
+        .order_by(Subscription.id)
+    )
+    for subscription, mailing_list in rows:
+        yield {
+            "list": mailing_list.slug,
+            "name": mailing_list.name,
+            "status": subscription.status.value,
+            "since": subscription.created_at,
+            "confirmed_at": subscription.confirmed_at,
+            "left_at": subscription.unsubscribed_at,
+            "reason_for_leaving": subscription.reason,
+            "paused_until": subscription.paused_until,
+            "gets_mail": subscription.mailable,
+            "country": subscription.country,
+            "union": unions.get(subscription.union_id) if subscription.union_id else None,
+            "language": subscription.language,
+        }
+
+
+def _consent(session: Session, person: Subscriber) -> Iterator[Facts]:
+    rows = session.execute(
+        select(ConsentEvent, ConsentText, MailingList.slug)
+        .outerjoin(ConsentText, ConsentText.id == ConsentEvent.text_id)
+        .outerjoin(MailingList, MailingList.id == ConsentEvent.list_id)
+        .where(ConsentEvent.subscriber_id == person.id)
+        .order_by(ConsentEvent.id)
+    )
+    for event, text, slug in rows:
+        yield {
+            "purpose": event.purpose.value,
+            "action": event.action.value,
+            "list": slug,
+            "text": text.text if text else None,
+            "text_language": text.language if text else None,
+            "method": event.method,
+            "source": event.source,
+            "asked_at": event.asked_at,
+            "confirmed_at": event.confirmed_at,
+            "recorded_at": event.recorded_at,
+        }
+
+
+def _requests(session: Session, person: Subscriber) -> Iterator[Facts]:
+    found = session.scalars(
+        select(Request)
+        .where(or_(Request.subscriber_id == person.id, Request.email_index == person.email_index))
+        .order_by(Request.id)
+    )
+    for request in found:
+        yield {
+            "kind": request.kind.value,
+            "asked_at": request.created_at,
+            "ends_at": request.expires_at,
+            "used_at": request.used_at,
+            "details": requests.details_of(request),
+        }
+
+
+def _messages(session: Session, person: Subscriber, unions: dict[int, str]) -> Iterator[Facts]:
+    to_bare_address = subscribers.deliveries_to(session, addresses.parse(person.email))
+    rows = session.execute(
+        select(Delivery, Campaign.slug)
+        .join(Campaign, Campaign.id == Delivery.campaign_id)
+        .where(or_(Delivery.subscriber_id == person.id, Delivery.id.in_(to_bare_address)))
+        .order_by(Delivery.id)
+    )
+    for delivery, slug in rows:
+        yield {
+            "campaign": None if delivery.purpose is Purpose.NOTICE else slug,
+            "purpose": delivery.purpose.value,
+            "state": delivery.state.value,
+            "reason": delivery.reason,
+            "settled_at": delivery.settled_at,
+            "country": delivery.country,
+            "union": unions.get(delivery.union_id) if delivery.union_id else None,
+            "language": delivery.language,
+        }
+
+
+def _blocked(session: Session, person: Subscriber) -> Facts | None:
+    suppression = session.get(Suppression, person.email_index)
+    return {"reason": suppression.reason.value, "month": suppression.month} if suppression else None

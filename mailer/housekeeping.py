@@ -1,0 +1,18 @@
+"""Housekeeping: what has to go, or to begin again, when its time has come, and nobody asks for."""
+
+from sqlalchemy import Engine
+
+from mailer import notices, requests, subscribers
+from mailer.db import session_scope
+
+
+def tidy(engine: Engine) -> None:
+    """Forget what has run out, and send again to those whose pause is over. May be called as often as one likes.
+
+    Each in a transaction of its own, so that who signs up at that moment waits for none of it long.
+
+    :raises DatabaseUnavailable: what was done before stays done.
+    """
+    for task in (requests.forget_expired, notices.forget_settled, subscribers.end_pauses):
+        with session_scope(engine) as session:
+            task(session)

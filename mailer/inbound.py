@@ -1,0 +1,110 @@
+"""Mail that comes in: what one message is, and which subscription it wants to end."""
+
+import enum
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesHeaderParser
+from email.policy import compat32
+
+from mailer import tokens
+from mailer.crypto import Keyring
+from mailer.tokens import ForgedToken, Link
+
+#: bytes that are read of a message; its headers are at the beginning
+MAX_BYTES = 2**20
+
+#: what mail servers write instead of an empty envelope sender (postconf(5), null_sender of pipe(8))
+_NULL_SENDERS = frozenset({"", "<>", "mailer-daemon"})
+#: where mail servers note the address that a message came for, the surest first; who wrote it says so in the last
+_RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "Envelope-To", "To")
+_BULK = frozenset({"bulk", "junk", "list"})
+_SIGNED = "(?P<token>[0-9a-f]{40})"
+
+
+class Kind(enum.StrEnum):
+    """What a message is."""
+
+    LEAVE = "leave"  # somebody wants to leave a list
+    FORGED = "forged"  # to an unsubscribe address whose token we never signed
+    BOUNCE = "bounce"  # a mail server reports on one of our mails
+    AUTOMATIC = "automatic"  # an answer that nobody wrote, such as "I am on holiday"
+    UNREADABLE = "unreadable"  # no message at all
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a message is and, if somebody wants to leave, which subscription it ends."""
+
+    kind: Kind
+    subscription_id: int | None = None
+
+
+def read(
+    message: bytes,
+    *,
+    keyring: Keyring,
+    unsubscribe_address: str,
+    bounce_address: str | None = None,
+    recipient: str | None = None,
+    sender: str | None = None,
+) -> Finding:
+    """Find out what a message wants. Any bytes will do.
+
+    :param message: RFC 5322, as a mail server hands it over; the headers are enough.
+    :param unsubscribe_address: the setting; `{token}` stands in it for what tells the subscription.
+    :param bounce_address: likewise, to which bounces return.
+    :param recipient: whom the envelope names, if that is known; else headers say it.
+    :param sender: whom the envelope names, which may be empty; if it is not known, Return-Path says it.
+    """
+    headers = BytesHeaderParser(policy=compat32).parsebytes(message)
+    if not headers.keys():
+        return Finding(Kind.UNREADABLE)
+    places = [recipient or "", *_values(headers, *_RECIPIENT_HEADERS)]
+    if headers.get_content_type() == "multipart/report":
+        return Finding(Kind.BOUNCE)
+    if _is_automatic(headers, sender):
+        return Finding(Kind.AUTOMATIC)
+    token = _token(places, unsubscribe_address)
+    if token is not None:
+        try:
+            return Finding(Kind.LEAVE, tokens.verify(keyring, Link.UNSUBSCRIBE, token))
+        except ForgedToken:
+            return Finding(Kind.FORGED)
+    return Finding(Kind.OTHER if _token(places, bounce_address) is None else Kind.BOUNCE)
+
+
+def _token(places: list[str], pattern: str | None) -> str | None:
+    """The token in the first address of that pattern."""
+    before, slot, after = (pattern or "").partition("{token}")
+    if not slot:
+        return None
+    # The case of a local part may be folded on the way. Found by its form, not by parsing lists of addresses: what is
+    # found has to be signed by us, so a stray match does no harm, and no nesting of comments can exhaust the parser.
+    address = re.compile(rf"(?<![\w.+-]){re.escape(before)}{_SIGNED}{re.escape(after)}(?![\w.-])", re.IGNORECASE)
+    found = next(filter(None, map(address.search, places)), None)
+    return found["token"] if found else None
+
+
+def _is_automatic(headers: Message, sender: str | None) -> bool:
+    """Whether nobody wrote this (RFC 3834). What a mail program generates because its user pressed a button is not
+    meant by that."""
+    envelope = _values(headers, "Return-Path") if sender is None else [sender]
+    return (
+        any(address.strip().lower().partition("@")[0] in _NULL_SENDERS for address in envelope)
+        or any(value in ("auto-replied", "auto-notified") for value in _words(headers, "Auto-Submitted"))
+        or any(value in _BULK for value in _words(headers, "Precedence"))
+    )
+
+
+def _words(headers: Message, name: str) -> Iterator[str]:
+    """The first word of each such header, without comments and parameters behind it."""
+    for value in _values(headers, name):
+        yield re.split(r"[\s;(]", value, maxsplit=1)[0].lower()
+
+
+def _values(headers: Message, *names: str) -> list[str]:
+    # As text: what is not ASCII comes as an object of its own.
+    return [" ".join(str(value).split()) for name in names for value in headers.get_all(name, [])]

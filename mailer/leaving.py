@@ -1,0 +1,373 @@
+"""Leaving one list or all of them, coming back from it, and pausing.
+
+The link in a mail serves whoever reads the mail, also somebody to whom it was forwarded. So what is done here tells
+nothing about the person; who leaves by the page's button is told so by mail, and can take it back.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from mailer import consents, notices, requests, subscribers, suppression
+from mailer.db import utcnow
+from mailer.errors import MailerError
+from mailer.models import (
+    ConsentAction,
+    ConsentEvent,
+    ConsentPurpose,
+    MailingList,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
+)
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink
+
+MAX_PAUSE_WEEKS = 12
+
+#: how long a second press of the button, or a page that is loaded again, still offers to take it back. Later it does
+#: not: a mail that was forwarded must not bring back who left.
+_PRESSED_AGAIN = timedelta(minutes=10)
+#: goodbyes to one person in a day: whoever holds a forwarded mail could leave and come back for ever
+_GOODBYES_A_DAY = 3
+_LOOKED_AT = 10  # of the latest requests; each has to be decrypted
+_UNDONE = "undo"  # the method that the consent log names for coming back
+
+
+class Scope(enum.StrEnum):
+    """What somebody leaves."""
+
+    LIST = "list"  # the one that the mail came from
+    ALL = "all"  # every list there is, and whatever others an import would put them on
+
+
+class Method(enum.StrEnum):
+    """How a leaving reached us."""
+
+    ONE_CLICK = "one-click"  # the mail program's own button (RFC 8058)
+    PAGE = "page"  # our page's button
+    MAIL = "mail"  # a mail to the unsubscribe address
+
+
+class NotOnList(MailerError):
+    """You are not on our list: nothing is sent to you from it. To get mail, sign up on our site."""
+
+
+class UnusualPause(MailerError):
+    """A pause lasts from 1 to 12 weeks. Choose one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a page may say about a subscription."""
+
+    list_name: str
+    language: str | None  # the person's own
+    paused_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a leaving did."""
+
+    list_name: str  # of the list that the mail came from, also where all were left
+    scope: Scope
+    language: str | None  # the person's own
+    already: bool  # whether it had been left before
+    undo: str | None  # the token to take it back with
+    notice: int | None  # what to ring for after the commit
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What coming back brings."""
+
+    list_name: str | None  # None: all that had been left at once
+    language: str | None  # the person's own
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """Whose subscriptions this transaction alone may change."""
+
+    id: int
+    email_index: bytes
+    language: str | None
+
+
+def look(session: Session, subscription_id: int) -> Place:
+    """What a page may say about a subscription.
+
+    :param subscription_id: as `tokens.verify` finds it in a link.
+    :raises NotOnList: there is none: the person was erased.
+    """
+    found = session.execute(
+        select(MailingList.name, Subscriber.language, Subscription.paused_until)
+        .join(Subscription, Subscription.list_id == MailingList.id)
+        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
+        .where(Subscription.id == subscription_id)
+    ).first()
+    if found is None:
+        raise NotOnList
+    return Place(*found)
+
+
+# --- leaving --------------------------------------------------------------------------------------------------------
+
+
+def leave(
+    session: Session, subscription_id: int, *, method: Method, scope: Scope = Scope.LIST, reason: str | None = None
+) -> Left:
+    """Take a person off a list, or off all of them; once, however often it is asked for.
+
+    :param reason: in their own words; what is longer than 200 characters is cut.
+    :raises NotOnList: there is no such subscription: the person was erased.
+    """
+    if scope is Scope.ALL:
+        suppression.keep_imports_out(session)  # before the person is held: who erases them takes these in that order
+    person = _hold_owner(session, subscription_id)
+    place = look(session, subscription_id)
+    # Before the subscriptions change: so does a worker that suppresses an address, and neither waits for the other.
+    suppresses = scope is Scope.ALL and _suppress(session, person)
+    at = utcnow()
+    taken = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
+    already = not taken and not suppresses
+    undo, notice = None, None
+    if method is Method.PAGE and already:
+        undo = _offer_again(session, person, subscription_id, scope)
+    elif method is Method.PAGE:
+        may_write = _left_by_page_today(session, person) < _GOODBYES_A_DAY  # asked before this one counts
+        details = {"subscription": subscription_id, "scope": scope, "taken": taken, "at": at.isoformat()}
+        undo = _issue(session, person, details | {"suppressed": suppresses})
+        if may_write:
+            notice = _owe_goodbye(session, person, undo, place.list_name if scope is Scope.LIST else None)
+    return Left(place.list_name, scope, person.language, already, undo, notice)
+
+
+def _hold_owner(session: Session, subscription_id: int) -> _Person:
+    owner = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
+    person = _hold(session, Subscriber.id == owner)
+    if person is None:
+        raise NotOnList
+    return person
+
+
+def _hold(session: Session, which: ColumnElement[bool]) -> _Person | None:
+    """Let nobody else have this person leave, come back or pause until this transaction ends.
+
+    The weaker kind of lock: who starts a campaign refers to every recipient for as long as that takes, and leaving must
+    not wait for it. Neither address nor name is read: one may leave though they cannot be decrypted.
+    """
+    found = session.execute(
+        select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which).with_for_update(key_share=True)
+    ).first()
+    return _Person(found.id, bytes(found.email_index), found.language) if found else None
+
+
+def _suppress(session: Session, person: _Person) -> bool:
+    """Put a person's address on the suppression list.
+
+    :returns: whether it was not there before, for whatever reason.
+    """
+    known = session.get(Suppression, person.email_index, populate_existing=True)
+    suppression.add(session, person.email_index, SuppressionReason.LEFT)
+    if known is not None:
+        return False
+    # The latest wish counts: a link to come back from an earlier leaving does not undo this one.
+    session.execute(
+        update(Request)
+        .where(Request.subscriber_id == person.id, Request.kind == RequestKind.UNDO)
+        .values(expires_at=utcnow())
+    )
+    return True
+
+
+def _take(
+    session: Session, person: _Person, subscription_id: int | None, at: datetime, method: Method, reason: str | None
+) -> list[int]:
+    """Take a person off one list, or off all; returns the subscriptions that ended with this."""
+    theirs = select(Subscription).where(
+        Subscription.subscriber_id == person.id, Subscription.status == SubscriptionStatus.ACTIVE
+    )
+    if subscription_id is not None:
+        theirs = theirs.where(Subscription.id == subscription_id)
+    taken: list[int] = []
+    for subscription in session.scalars(theirs.execution_options(populate_existing=True)).all():
+        subscription.status = SubscriptionStatus.UNSUBSCRIBED
+        subscription.unsubscribed_at = at
+        subscription.reason = _short(reason)
+        list_id = subscription.list_id
+        consents.withdraw(session, person.id, ConsentPurpose.ALERTS, method=method, list_id=list_id)
+        taken.append(subscription.id)
+    subscribers.refresh(session, [person.id])
+    return taken
+
+
+def _short(reason: str | None) -> str | None:
+    line = subscribers.one_line(reason or "")
+    return line[: subscribers.MAX_TEXT_LENGTH].strip() if line else None
+
+
+def _owe_goodbye(session: Session, person: _Person, undo: str, list_name: str | None) -> int:
+    words = {"list": list_name} if list_name is not None else {}
+    goodbye = Notice(NoticeKind.GOODBYE, undo, words)
+    return notices.owe(session, goodbye, language=person.language, subscriber_id=person.id)
+
+
+# --- coming back ----------------------------------------------------------------------------------------------------
+
+
+def _issue(session: Session, person: _Person, details: Mapping[str, Any]) -> str:
+    return requests.issue(
+        session, RequestKind.UNDO, email_index=person.email_index, subscriber_id=person.id, details=details
+    )
+
+
+def _offer_again(session: Session, person: _Person, subscription_id: int, scope: Scope) -> str | None:
+    """Another link for a leaving that was only just asked for, and now is again."""
+    lately = select(Request).where(*_left_by_page(person, since=utcnow() - _PRESSED_AGAIN), Request.used_at.is_(None))
+    for request in session.scalars(lately.order_by(Request.id.desc()).limit(_LOOKED_AT)):
+        details = requests.details_of(request)
+        if (details["subscription"], details["scope"]) == (subscription_id, scope):
+            return _issue(session, person, details)
+    return None
+
+
+def _left_by_page_today(session: Session, person: _Person) -> int:
+    left = _left_by_page(person, since=utcnow() - timedelta(days=1))
+    return session.scalar(select(func.count()).select_from(Request).where(*left)) or 0
+
+
+def _left_by_page(person: _Person, *, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Request.subscriber_id == person.id, Request.kind == RequestKind.UNDO, Request.created_at > since
+
+
+def look_back(session: Session, token: str) -> Return:
+    """What a link to come back would bring. Changes nothing.
+
+    :raises requests.UnknownLink: it is none of ours, or the person was erased.
+    :raises requests.DeadLink: it has run out.
+    """
+    request = requests.find(session, RequestKind.UNDO, token)
+    language = session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id))
+    return Return(_list_name(session, requests.details_of(request)), language)
+
+
+def undo(session: Session, token: str) -> Return:
+    """Bring back exactly what one leaving took; once, however often it is asked for.
+
+    What was left again later stays left. The agreement to the list's mail is the one that was given before.
+
+    :raises requests.UnknownLink: it is none of ours, or the person was erased.
+    :raises requests.DeadLink: it has run out, nothing of it can be brought back, or they reported our mail as spam.
+    """
+    request = requests.find(session, RequestKind.UNDO, token)
+    person = _hold(session, Subscriber.id == request.subscriber_id)
+    if person is None:
+        raise DeadLink
+    session.expire(request)
+    request = requests.find(session, RequestKind.UNDO, token)  # as it is now that nobody else changes it
+    details = requests.details_of(request)
+    suppressed = session.get(Suppression, person.email_index, populate_existing=True)
+    if suppressed is not None and suppressed.reason is SuppressionReason.COMPLAINED:
+        raise DeadLink
+    if details["suppressed"] and suppressed is not None and suppressed.reason is SuppressionReason.LEFT:
+        session.delete(suppressed)
+    _bring_back(session, person, details)
+    request.used_at = utcnow()
+    subscribers.refresh(session, [person.id])
+    back = select(Subscription.id).where(
+        Subscription.id.in_(details["taken"]), Subscription.status == SubscriptionStatus.ACTIVE
+    )
+    if details["taken"] and session.scalar(back.limit(1)) is None:
+        raise DeadLink
+    return Return(_list_name(session, details), person.language)
+
+
+def _bring_back(session: Session, person: _Person, details: Mapping[str, Any]) -> None:
+    lost = select(Subscription).where(
+        Subscription.id.in_(details["taken"]),
+        Subscription.status == SubscriptionStatus.UNSUBSCRIBED,
+        Subscription.unsubscribed_at == datetime.fromisoformat(details["at"]),  # else they left again since
+    )
+    now = utcnow()
+    for subscription in session.scalars(lost.execution_options(populate_existing=True)).all():
+        subscription.status = SubscriptionStatus.ACTIVE
+        subscription.unsubscribed_at = None
+        subscription.reason = None
+        text = _text_agreed_to(session, person, subscription.list_id)
+        if text is not None:
+            consents.give(
+                session,
+                person.id,
+                ConsentPurpose.ALERTS,
+                text=text,
+                method=_UNDONE,
+                asked_at=now,
+                confirmed_at=now,
+                list_id=subscription.list_id,
+            )
+
+
+def _text_agreed_to(session: Session, person: _Person, list_id: int) -> int | None:
+    """The words of the latest agreement to a list's mail."""
+    return session.scalar(
+        select(ConsentEvent.text_id)
+        .where(
+            ConsentEvent.subscriber_id == person.id,
+            ConsentEvent.list_id == list_id,
+            ConsentEvent.purpose == ConsentPurpose.ALERTS,
+            ConsentEvent.action == ConsentAction.GIVEN,
+        )
+        .order_by(ConsentEvent.id.desc())
+        .limit(1)
+    )
+
+
+def _list_name(session: Session, details: Mapping[str, Any]) -> str | None:
+    if details["scope"] == Scope.ALL:
+        return None  # their names would tell whoever holds a forwarded mail what the person is on
+    of_list = select(MailingList.name).join(Subscription, Subscription.list_id == MailingList.id)
+    return session.scalar(of_list.where(Subscription.id == details["subscription"]))
+
+
+# --- pausing --------------------------------------------------------------------------------------------------------
+
+
+def pause(session: Session, subscription_id: int, weeks: int) -> Place:
+    """Send a person nothing from a list for some weeks from now on.
+
+    :param weeks: 1 to 12.
+    :raises NotOnList: they are not on it, or were erased.
+    :raises UnusualPause: another number.
+    """
+    if not 1 <= weeks <= MAX_PAUSE_WEEKS:
+        raise UnusualPause
+    return _pause_until(session, subscription_id, utcnow() + timedelta(weeks=weeks))
+
+
+def end_pause(session: Session, subscription_id: int) -> Place:
+    """Have a person get mail from a list again before their pause has run out.
+
+    :raises NotOnList: they are not on it, or were erased.
+    """
+    return _pause_until(session, subscription_id, None)
+
+
+def _pause_until(session: Session, subscription_id: int, time: datetime | None) -> Place:
+    person = _hold_owner(session, subscription_id)
+    subscription = session.get_one(Subscription, subscription_id, populate_existing=True)
+    if subscription.status is not SubscriptionStatus.ACTIVE:
+        raise NotOnList
+    subscription.paused_until = time
+    subscribers.refresh(session, [person.id])
+    return look(session, subscription_id)

@@ -1,0 +1,241 @@
+"""Moving: a person names another address, and gets our mail there once the link in a mail to it proves it theirs.
+
+Whoever names an address learns nothing of who is known here. The same is answered and written whether it is free or
+not; only the owner of the address sees a mail, or none.
+"""
+
+import json
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Select, delete, select, update
+from sqlalchemy.orm import Session
+
+from mailer import addresses, db, notices, requests, subscribers, suppression
+from mailer.crypto import keyring_of
+from mailer.db import utcnow
+from mailer.delivery import Reason
+from mailer.errors import MailerError
+from mailer.models import (
+    Delivery,
+    DeliveryState,
+    Purpose,
+    Request,
+    RequestKind,
+    Subscriber,
+    Suppression,
+    SuppressionReason,
+)
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink
+
+_DAY = timedelta(days=1)
+#: new addresses that one person may name in a day
+_NAMED_A_DAY = 3
+#: mails of this kind that an address gets in a day, whoever names it
+_MAILS_A_DAY = 3
+
+
+class AddressTaken(MailerError):
+    """This address is registered with us on its own. Ask for its own link, and erase what it shows; then name it here
+    again."""
+
+
+class TooManyAddresses(MailerError):
+    """You have named several new addresses today. Please try again tomorrow."""
+
+
+def name(session: Session, subscriber_id: int, address: str, *, language: str) -> int:
+    """Owe a new address the mail that proves that it is this person's. Until then everything stays as it is.
+
+    What they named before is withdrawn: a mail that went to somebody else by a typing mistake must not move them there.
+
+    :param address: as they typed it.
+    :param language: of the page; the person's own comes first.
+    :returns: what to ring for after the commit.
+    :raises addresses.InvalidAddress: it is none.
+    :raises TooManyAddresses: nothing was changed.
+    :raises requests.DeadLink: they were erased at this moment.
+    """
+    parsed = addresses.parse(address)
+    email_index = keyring_of(session).blind_index(parsed.folded)
+    suppression.keep_removals_out(session)
+    db.lock(session, int.from_bytes(email_index[:8], signed=True))
+    person = _hold(session, subscriber_id)
+    mine = session.scalars(_named_today(Request.subscriber_id == subscriber_id)).all()
+    again = next((request for request in mine if bytes(request.email_index) == email_index), None)
+    if again is None and len(mine) >= _NAMED_A_DAY:
+        raise TooManyAddresses
+    withheld = _why_not(session, person, email_index)
+    withdraw(session, subscriber_id)
+    details = {"address": parsed.text}
+    if again is not None:
+        again.details, token, withheld = json.dumps(details), None, Reason.REPEATED  # the mail is there already
+    else:
+        token = requests.issue(
+            session, RequestKind.ADDRESS, email_index=email_index, subscriber_id=subscriber_id, details=details
+        )
+    return notices.owe(
+        session,
+        Notice(NoticeKind.ADDRESS, None if withheld else token),
+        language=person.language or language,
+        address=None if withheld else parsed.text,
+        withheld=withheld,
+    )
+
+
+def _hold(session: Session, subscriber_id: int | None) -> Subscriber:
+    """The person, whom nobody else changes until this transaction ends.
+
+    :raises DeadLink: they were erased at this moment.
+    """
+    person = session.scalar(
+        select(Subscriber)
+        .where(Subscriber.id == subscriber_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if person is None:
+        raise DeadLink
+    return person
+
+
+def _named_today(whose: ColumnElement[bool]) -> Select[Request]:
+    """Addresses that were named within a day and have not become anybody's."""
+    return select(Request).where(
+        whose, Request.kind == RequestKind.ADDRESS, Request.used_at.is_(None), Request.created_at > utcnow() - _DAY
+    )
+
+
+def _why_not(session: Session, person: Subscriber, email_index: bytes) -> Reason | None:
+    """Why the mail must not go out. As much is read whatever comes of it."""
+    named = session.scalars(_named_today(Request.email_index == email_index)).all()
+    reasons = _reason(session, person.email_index), _reason(session, email_index)
+    is_taken = _is_somebody_elses(session, person, email_index)
+    if is_taken or SuppressionReason.COMPLAINED in reasons:
+        return Reason.SUPPRESSED
+    return Reason.REPEATED if len(named) >= _MAILS_A_DAY else None
+
+
+def _is_somebody_elses(session: Session, person: Subscriber, email_index: bytes) -> bool:
+    owner = select(Subscriber.id).where(Subscriber.email_index == email_index, Subscriber.id != person.id)
+    return session.scalar(owner) is not None
+
+
+def _reason(session: Session, email_index: bytes) -> SuppressionReason | None:
+    return session.scalar(select(Suppression.reason).where(Suppression.email_index == email_index))
+
+
+def named(session: Session, subscriber_id: int) -> str | None:
+    """The address that a person named and has not proved to be theirs yet."""
+    found = (_address(request) for request in session.scalars(_named_today(Request.subscriber_id == subscriber_id)))
+    return next(filter(None, found), None)
+
+
+def _address(request: Request) -> str | None:
+    """What a link moves its person to; None where that was withdrawn."""
+    address: str | None = requests.details_of(request).get("address")
+    return address
+
+
+def withdraw(session: Session, subscriber_id: int) -> None:
+    """Have the links to addresses that a person named move them nowhere.
+
+    The rows stay for their day: what was mailed counts, so that nobody floods an address by changing their mind.
+    """
+    for request in session.scalars(_named_today(Request.subscriber_id == subscriber_id)):
+        request.details = "{}"
+    session.flush()
+
+
+def look(session: Session, token: str) -> None:
+    """Whether a link to a new address works. Changes nothing.
+
+    :raises requests.UnknownLink: it is none of ours, or the person was erased.
+    :raises requests.DeadLink: it has run out, or was withdrawn, or they have moved on.
+    """
+    _find(session, token)
+
+
+def _find(session: Session, token: str) -> Request:
+    request = requests.find(session, RequestKind.ADDRESS, token)
+    if request.used_at is not None:
+        owner = select(Subscriber.id).where(Subscriber.email_index == request.email_index)
+        works = session.scalar(owner) == request.subscriber_id
+    else:
+        works = _address(request) is not None
+    if not works:
+        raise DeadLink
+    return request
+
+
+def move(session: Session, token: str) -> None:
+    """Have a person written to at the address whose mail a link was in; once, however often it is used.
+
+    What was mailed to the old address opens nothing any more: that mailbox may be why they move.
+
+    :raises requests.UnknownLink: it is none of ours, or the person was erased.
+    :raises requests.DeadLink: as `look`, or one of the addresses must not be mailed.
+    :raises AddressTaken: it has become somebody's in the meantime.
+    """
+    # Alone with whatever imports, erases or signs up: each could be writing about the same address.
+    suppression.keep_imports_out(session)
+    request = _find(session, token)
+    if request.used_at is not None:
+        return
+    person = _hold(session, request.subscriber_id)
+    reasons = _reason(session, person.email_index), _reason(session, request.email_index)
+    if SuppressionReason.COMPLAINED in reasons:
+        raise DeadLink
+    if _is_somebody_elses(session, person, request.email_index):
+        raise AddressTaken
+    if bytes(request.email_index) != bytes(person.email_index):  # else it is only spelt otherwise
+        _carry_suppression(session, bytes(person.email_index), bytes(request.email_index))
+    person.email, person.email_index = requests.details_of(request)["address"], request.email_index
+    request.used_at = utcnow()
+    session.flush()
+    withdraw(session, person.id)
+    session.execute(
+        update(Request)
+        .where(Request.subscriber_id == person.id, Request.kind.in_([RequestKind.MANAGE, RequestKind.UNDO]))
+        .values(expires_at=utcnow())
+    )
+    subscribers.refresh(session, [person.id])
+
+
+def _carry_suppression(session: Session, old: bytes, new: bytes) -> None:
+    """Lift what kept mail from the new address, which works and is wanted, and let no import bring the old one back."""
+    session.execute(delete(Suppression).where(Suppression.email_index == new))
+    if _reason(session, old) is SuppressionReason.LEFT:
+        suppression.add(session, new, SuppressionReason.LEFT)  # who has left all lists has left them
+    suppression.add(session, old, SuppressionReason.LEFT)
+
+
+def forget_mails(session: Session, subscriber_id: int) -> None:
+    """Take the addresses that a person named, and never moved to, out of the ledger: they are about to be erased.
+
+    One that a worker has claimed keeps its claim, and is skipped for having nothing to say.
+    """
+    indexes = select(Request.email_index).where(
+        Request.subscriber_id == subscriber_id, Request.kind == RequestKind.ADDRESS
+    )
+    named = {bytes(email_index) for email_index in session.scalars(indexes)}
+    if not named:
+        return
+    keyring = keyring_of(session)
+    mails = session.execute(
+        select(Delivery.id, Delivery.address, Delivery.notice).where(
+            Delivery.campaign_id == notices.standing(session).id,
+            Delivery.purpose == Purpose.NOTICE,
+            Delivery.address.is_not(None),
+            Delivery.notice.is_not(None),
+        )
+    ).all()
+    for mail in mails:
+        if not mail.address or not mail.notice or Notice.from_stored(mail.notice).kind is not NoticeKind.ADDRESS:
+            continue
+        if keyring.blind_index(addresses.parse(mail.address).folded) in named:
+            of_mail = update(Delivery).where(Delivery.id == mail.id)
+            waits = Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED])
+            skipped = {"state": DeliveryState.SKIPPED, "reason": Reason.ERASED, "not_before": None}
+            session.execute(of_mail.where(waits).values(**skipped, settled_at=utcnow()))
+            session.execute(of_mail.values(address=None, notice=None, language=None, smtp_text=None))

@@ -1,0 +1,142 @@
+"""The mails of system notices: one template a kind, compiled once per language and merged like a campaign's."""
+
+import string
+from collections.abc import Callable, Mapping
+
+from sqlalchemy.orm import Session
+
+from mailer import languages, notices
+from mailer.composing import Envelopes
+from mailer.db import utcnow
+from mailer.delivery import Claimed
+from mailer.errors import MailerError
+from mailer.identity import Sender
+from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
+from mailer.mail.render import Frame, render_notice
+from mailer.mail.types import Outgoing, Pieces, Slot, join_pieces
+from mailer.notices import Notice, NoticeKind
+from mailer.recipients import Recipient
+
+#: the page that a notice's button leads to, by the token of its link; a welcome has none
+_PAGES = {
+    NoticeKind.CONFIRM: "confirm",
+    NoticeKind.MANAGE: "manage",
+    NoticeKind.ADDRESS: "address",
+    NoticeKind.GOODBYE: "undo",
+}
+#: what each kind may print of its own
+_FIELDS: Mapping[NoticeKind, frozenset[str]] = {
+    NoticeKind.CONFIRM: frozenset({"link_url"}),
+    NoticeKind.WELCOME: frozenset({"lists", "campaign_url", "campaign_title", "share_url"}),
+    NoticeKind.MANAGE: frozenset({"link_url"}),
+    NoticeKind.ADDRESS: frozenset({"link_url"}),
+    NoticeKind.GOODBYE: frozenset({"link_url", "list"}),
+}
+
+#: kind, language, and which of its fields are printed
+_Key = tuple[NoticeKind, str, frozenset[str]]
+
+
+class WordlessNotice(MailerError):
+    """Delivery {delivery} is a notice of which nobody knows any more what it said. It should have been skipped."""
+
+
+class NoticeComposer:
+    """Makes the mails of system notices. Holds no session: what it needs is read when it is made."""
+
+    def __init__(self, session: Session, sender: Sender) -> None:
+        self._sender = sender
+        self._envelopes = Envelopes(session, notices.standing(session), sender)
+        self._headers = EditionHeaders(sender=sender.mailbox, reply_to=sender.reply_to, auto_submitted=True)
+        self._compiled: dict[_Key, CompiledEdition] = {}
+
+    @property
+    def signs(self) -> bool:
+        """Whether every message is signed."""
+        return self._sender.signer is not None
+
+    def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
+        """The mail of a notice, ready for the wire. It names nobody: whoever asked for it may be a stranger.
+
+        :raises WordlessNotice: what it said was dropped.
+        """
+        if delivery.notice is None:
+            raise WordlessNotice(delivery=delivery.id)
+        notice = Notice.from_stored(delivery.notice)
+        language = delivery.language or "en"
+        values = {field: value for field, value in self._values(notice, language).items() if value}
+        identifier = self._envelopes.message_id(delivery.id)
+        edition = self._edition((notice.kind, languages.of_site(language) or "en", frozenset(values)))
+        data = edition.merge(
+            Merge(to_address=recipient.email, message_id=f"<{identifier}>", date=utcnow(), values=values)
+        )
+        return self._envelopes.put_in(delivery.id, recipient, data, message_id=identifier)
+
+    def compile_all(self) -> None:
+        """Compile every mail with all that it may print, in each language, to find out that each can be.
+
+        :raises MailerError: a setting or a template does not fit into a message.
+        """
+        for kind, fields in _FIELDS.items():
+            for language in languages.SITE_LANGUAGES:
+                self._edition((kind, language, fields))
+
+    def _values(self, notice: Notice, language: str) -> dict[str, str]:
+        """What a notice prints of its own, by field."""
+        values = {field: word for field, word in notice.words.items() if field in _FIELDS[notice.kind]}
+        if notice.token is not None and notice.kind in _PAGES:
+            site = f"{self._sender.base_url}{languages.prefix(language)}"
+            values["link_url"] = f"{site}/{_PAGES[notice.kind]}/{notice.token}"
+        return values
+
+    def _edition(self, key: _Key) -> CompiledEdition:
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = self._compile(*key)
+        return compiled
+
+    def _compile(self, kind: NoticeKind, language: str, shown: frozenset[str]) -> CompiledEdition:
+        translate = languages.gettext_for(language)
+        organisation = self._sender.organisation
+        subject, preheader = _heading(kind, translate, names_list="list" in shown)
+        rendering = render_notice(
+            kind.value,
+            subject=_fill(subject, organisation=(organisation,), list=(Slot("list"),)),
+            preheader=_fill(preheader, organisation=(organisation,)),
+            fields={field: (Slot(field),) if field in shown else () for field in _FIELDS[kind]},
+            frame=Frame(
+                language=language,
+                direction=languages.direction(language),
+                organisation=organisation,
+                postal_address=self._sender.postal_address,
+                gettext=translate,
+            ),
+        )
+        return compile_edition(rendering, self._headers, signer=self._sender.signer)
+
+
+def _heading(kind: NoticeKind, _: Callable[[str], str], *, names_list: bool) -> tuple[str, str]:
+    """Subject and preheader.
+
+    :param _: translates into the mail's language.
+    """
+    match kind:
+        case NoticeKind.CONFIRM:
+            return _("Please confirm your address"), _("One click, and you are in. If it was not you, do nothing.")
+        case NoticeKind.WELCOME:
+            return _("Welcome to {organisation}"), _("You are signed up. Here is what you get, and what you can do.")
+        case NoticeKind.MANAGE:
+            return _("Your link to your details"), _("It works for one day. Never forward this mail.")
+        case NoticeKind.ADDRESS:
+            return _("Please confirm your new address"), _("One click, and our mail comes here from now on.")
+        case NoticeKind.GOODBYE:
+            preheader = _("If that was not you, this mail has a button that undoes it.")
+            return (_("You have left {list}") if names_list else _("You have left all our lists")), preheader
+
+
+def _fill(words: str, **values: Pieces) -> Pieces:
+    """A sentence with what stands in for its placeholders: `{name}`, as in all messages."""
+    pieces: list[str | Slot] = []
+    for text, name, _, _ in string.Formatter().parse(words):
+        pieces += (text, *(values[name] if name else ()))
+    return join_pieces(pieces)

@@ -1,0 +1,408 @@
+"""Preferences: what a person sees and changes of what is held about them, with a link that was mailed to them.
+
+The link in every campaign mail is not enough for that: such a mail is made to be forwarded. All it can do here is have
+another link mailed, to the address that is held.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy.orm import Session
+
+from mailer import (
+    addresses,
+    consents,
+    countries,
+    db,
+    languages,
+    leaving,
+    lists,
+    moving,
+    notices,
+    requests,
+    subscribers,
+    suppression,
+    unions,
+)
+from mailer.crypto import keyring_of
+from mailer.db import utcnow
+from mailer.delivery import Reason
+from mailer.errors import MailerError
+from mailer.models import (
+    ConsentPurpose,
+    Delivery,
+    MailingList,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
+    Union,
+)
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink
+
+METHOD = "preferences page"
+#: Who presses the button twice means one mail; who presses it all day is not the person whom it goes to.
+_LINK_EVERY = timedelta(hours=1)
+_LINKS_A_DAY = 3
+_DAY = timedelta(days=1)
+
+
+class NameTooLong(MailerError):
+    """A name has 200 characters at most. Please shorten it."""
+
+
+class UnrecognisedUnion(MailerError):
+    """We know no union of that name, or several. Write its full name, or leave the field empty."""
+
+
+class NotToBeJoined(MailerError):
+    """This list cannot be joined here, or your address may not be written to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Where a person stands with a list that they are or were on, or may join."""
+
+    slug: str
+    name: str
+    description: str | None
+    is_on: bool
+    left_at: datetime | None
+    paused_until: datetime | None  # none once that is over
+    may_join: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the page shows of a person; `disclosure` has the rest."""
+
+    email: str
+    name: str | None
+    country: str | None
+    language: str | None
+    union: str | None  # its name
+    new_address: str | None  # that they named and have not confirmed yet
+    blocked: SuppressionReason | None  # why no campaign goes to their address
+    memberships: Sequence[Membership]
+
+
+# --- getting a link -------------------------------------------------------------------------------------------------
+
+
+def mail_link(session: Session, address: str, *, language: str) -> int:
+    """Owe the owner of an address a link to see and change everything.
+
+    Nobody learns from it who is known here: the same rows are written for an address that is not, and skipped.
+
+    :param language: of the page on which it was asked for; the person's own comes first.
+    :returns: what to ring for after the commit.
+    :raises addresses.InvalidAddress: it is none.
+    """
+    index = keyring_of(session).blind_index(addresses.parse(address).folded)
+    return _mail_link(session, Subscriber.email_index == index, language)
+
+
+def mail_link_to_owner(session: Session, subscription_id: int, *, language: str) -> int:
+    """Likewise, to whoever got the mail that the link of a subscription was in.
+
+    :param subscription_id: as `tokens.verify` finds it in a link; of somebody who was erased, nothing is sent.
+    """
+    owner = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
+    return _mail_link(session, Subscriber.id == owner, language)
+
+
+def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> int:
+    # An erasure at the same moment would leave what is written here pointing at nobody.
+    suppression.keep_removals_out(session)
+    person = session.execute(select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)).first()
+    # Of what is withheld a row remains too, which is nobody's: no link leads to it.
+    nobodys = secrets.token_bytes(32)
+    email_index = bytes(person.email_index) if person else nobodys
+    # Of two who ask for the same address at once, one is the second.
+    db.lock(session, int.from_bytes(email_index[:8], signed=True))
+    withheld = _why_not(session, email_index) or (None if person else Reason.SUPPRESSED)
+    token = requests.issue(
+        session,
+        RequestKind.MANAGE,
+        email_index=nobodys if withheld else email_index,
+        subscriber_id=person.id if person and not withheld else None,
+    )
+    return notices.owe(
+        session,
+        Notice(NoticeKind.MANAGE, None if withheld else token),
+        language=(person.language if person else None) or language,
+        subscriber_id=person.id if person else None,
+        withheld=withheld,
+    )
+
+
+def _why_not(session: Session, email_index: bytes) -> Reason | None:
+    """Why a link must not be mailed to an address. As much is read whatever comes of it."""
+    blocked = _blocked(session, email_index)
+    lately = select(Request.created_at).where(
+        Request.email_index == email_index,
+        Request.kind == RequestKind.MANAGE,
+        Request.created_at > utcnow() - _DAY,
+    )
+    times = session.scalars(lately).all()
+    if blocked is SuppressionReason.COMPLAINED:
+        return Reason.SUPPRESSED
+    too_often = len(times) >= _LINKS_A_DAY or any(time > utcnow() - _LINK_EVERY for time in times)
+    return Reason.REPEATED if too_often else None
+
+
+def _blocked(session: Session, email_index: bytes) -> SuppressionReason | None:
+    """Why no campaign goes to an address."""
+    return session.scalar(select(Suppression.reason).where(Suppression.email_index == email_index))
+
+
+def whose(session: Session, token: str) -> int:
+    """The id of the subscriber whom a link to see and change everything was mailed to.
+
+    :raises requests.UnknownLink: it is none of ours, or the person was erased.
+    :raises requests.DeadLink: it has run out.
+    """
+    request = requests.find(session, RequestKind.MANAGE, token)
+    if request.subscriber_id is None:
+        raise DeadLink
+    return request.subscriber_id
+
+
+def language_of(session: Session, subscriber_id: int) -> str | None:
+    """The language that a person chose."""
+    return session.scalar(select(Subscriber.language).where(Subscriber.id == subscriber_id))
+
+
+# --- seeing and changing --------------------------------------------------------------------------------------------
+
+
+def see(session: Session, subscriber_id: int) -> Held:
+    """What a person's page shows. Changes nothing."""
+    person = session.get_one(Subscriber, subscriber_id)
+    blocked = _blocked(session, person.email_index)
+    return Held(
+        email=person.email,
+        name=person.name,
+        country=person.country,
+        language=person.language,
+        union=session.scalar(select(Union.name).where(Union.id == person.union_id)),
+        new_address=moving.named(session, subscriber_id),
+        blocked=blocked,
+        memberships=_memberships(session, subscriber_id, blocked),
+    )
+
+
+def _memberships(session: Session, subscriber_id: int, blocked: SuppressionReason | None) -> list[Membership]:
+    theirs = and_(Subscription.list_id == MailingList.id, Subscription.subscriber_id == subscriber_id)
+    rows = session.execute(
+        select(MailingList, Subscription)
+        .outerjoin(Subscription, theirs)
+        .where(MailingList.is_open | Subscription.id.is_not(None))
+        .order_by(MailingList.name, MailingList.id)
+    )
+    found = []
+    for mailing_list, subscription in rows:
+        is_on = subscription is not None and subscription.status is SubscriptionStatus.ACTIVE
+        paused_until = subscription.paused_until if is_on else None
+        found.append(
+            Membership(
+                slug=mailing_list.slug,
+                name=mailing_list.name,
+                description=mailing_list.description,
+                is_on=is_on,
+                left_at=subscription.unsubscribed_at if subscription is not None else None,
+                paused_until=paused_until if paused_until and paused_until > utcnow() else None,
+                may_join=mailing_list.is_open and not is_on and blocked is not SuppressionReason.COMPLAINED,
+            )
+        )
+    return found
+
+
+def _hold(session: Session, subscriber_id: int) -> Subscriber:
+    """The person, whom nobody else has change, leave or come back until this transaction ends.
+
+    :raises requests.DeadLink: they were erased at this moment.
+    """
+    person = session.scalar(
+        select(Subscriber)
+        .where(Subscriber.id == subscriber_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if person is None:
+        raise DeadLink
+    return person
+
+
+def describe(session: Session, subscriber_id: int, *, name: str, country: str, language: str) -> None:
+    """Change how a person is addressed, where they live and what they read. What is empty is forgotten.
+
+    :param country: as `countries.parse` reads it; :param language: as `languages.normalise` does.
+    :raises NameTooLong: or `countries.UnknownCountry`, `languages.InvalidLanguage`: nothing was changed.
+    """
+    line = subscribers.one_line(name)
+    if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
+        raise NameTooLong
+    person = _hold(session, subscriber_id)
+    person.name = line
+    person.country = countries.parse(country) if country else None
+    person.language = languages.normalise(language) if language else None
+    subscribers.refresh(session, [subscriber_id])
+
+
+def state_union(session: Session, subscriber_id: int, text: str, *, words: str, shown_in: str) -> None:
+    """Store which union a person belongs to, and that they agreed to it.
+
+    :param text: as `unions.recognise` reads it.
+    :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
+    :raises UnrecognisedUnion: nothing was changed.
+    """
+    person = _hold(session, subscriber_id)
+    union_id = unions.recognise(session, text, person.country)
+    if union_id is None:
+        raise UnrecognisedUnion
+    if union_id == person.union_id:
+        return
+    person.union_id = union_id
+    _agree(session, subscriber_id, ConsentPurpose.UNION, words, shown_in)
+    subscribers.refresh(session, [subscriber_id])
+
+
+def forget_union(session: Session, subscriber_id: int) -> None:
+    """Forget which union a person belongs to, wherever that is stored, and write down that they no longer agree."""
+    person = _hold(session, subscriber_id)
+    if person.union_id is None:
+        return
+    person.union_id = None
+    consents.withdraw(session, subscriber_id, ConsentPurpose.UNION, method=METHOD)
+    # The ledger keeps by which union a mail was chosen; of this person it must not.
+    session.execute(
+        update(Delivery)
+        .where(Delivery.subscriber_id == subscriber_id, Delivery.union_id.is_not(None))
+        .values(union_id=None)
+        .execution_options(synchronize_session=False)
+    )
+    subscribers.refresh(session, [subscriber_id])
+
+
+def _agree(
+    session: Session,
+    subscriber_id: int,
+    purpose: ConsentPurpose,
+    words: str,
+    shown_in: str,
+    list_id: int | None = None,
+) -> None:
+    now = utcnow()
+    text = consents.text_id(session, words, language=shown_in)
+    consents.give(
+        session,
+        subscriber_id,
+        purpose,
+        text=text,
+        method=METHOD,
+        asked_at=now,
+        confirmed_at=now,
+        list_id=list_id,
+    )
+
+
+def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, shown_in: str) -> None:
+    """Put a person on a list that is open, also one that they left, and write down that they agreed to its mail.
+
+    :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
+    :raises NotToBeJoined: the list is not open, or the person reported our mail as spam.
+    :raises lists.UnknownList: there is none of that slug.
+    """
+    person = _hold(session, subscriber_id)
+    mailing_list = lists.get(session, list_slug)
+    if not mailing_list.is_open or _blocked(session, person.email_index) is SuppressionReason.COMPLAINED:
+        raise NotToBeJoined
+    # It was their own link: the mailbox works, and who had left all lists is coming back.
+    session.execute(delete(Suppression).where(Suppression.email_index == person.email_index))
+    subscription = _subscription(session, subscriber_id, mailing_list.id)
+    if subscription is None:
+        subscription = Subscription(subscriber_id=subscriber_id, list_id=mailing_list.id, mailable=False)
+        session.add(subscription)
+    elif subscription.status is SubscriptionStatus.ACTIVE:
+        subscribers.refresh(session, [subscriber_id])
+        return
+    subscription.status = SubscriptionStatus.ACTIVE
+    subscription.confirmed_at = utcnow()
+    subscription.unsubscribed_at = subscription.paused_until = subscription.reason = None
+    _agree(session, subscriber_id, ConsentPurpose.ALERTS, words, shown_in, mailing_list.id)
+    subscribers.refresh(session, [subscriber_id])
+
+
+def leave(session: Session, subscriber_id: int, list_slug: str) -> int | None:
+    """Take a person off a list.
+
+    :returns: what to ring for after the commit, if anything.
+    :raises leaving.NotOnList: they never were on it.
+    """
+    return leaving.leave(session, _on(session, subscriber_id, list_slug), method=leaving.Method.PAGE).notice
+
+
+def pause(session: Session, subscriber_id: int, list_slug: str, weeks: int) -> None:
+    """Send a person nothing from a list for some weeks.
+
+    :raises leaving.NotOnList: or `leaving.UnusualPause`: nothing was changed.
+    """
+    leaving.pause(session, _on(session, subscriber_id, list_slug), weeks)
+
+
+def end_pause(session: Session, subscriber_id: int, list_slug: str) -> None:
+    """Send a person a list's mail again.
+
+    :raises leaving.NotOnList: they are not on it.
+    """
+    leaving.end_pause(session, _on(session, subscriber_id, list_slug))
+
+
+def _on(session: Session, subscriber_id: int, list_slug: str) -> int:
+    mailing_list = lists.find(session, list_slug)
+    subscription = _subscription(session, subscriber_id, mailing_list.id) if mailing_list else None
+    if subscription is None:
+        raise leaving.NotOnList
+    return subscription.id
+
+
+def _subscription(session: Session, subscriber_id: int, list_id: int) -> Subscription | None:
+    return session.scalar(
+        select(Subscription)
+        .where(Subscription.subscriber_id == subscriber_id, Subscription.list_id == list_id)
+        .execution_options(populate_existing=True)
+    )
+
+
+# --- erasing --------------------------------------------------------------------------------------------------------
+
+
+def erase(session: Session, subscriber_id: int) -> None:
+    """Erase a person, at once and everywhere, as `subscribers.erase` does.
+
+    :raises requests.DeadLink: they were erased at this moment.
+    """
+    suppression.keep_imports_out(session)  # before the person is held: so does everyone who removes somebody
+    person = _hold(session, subscriber_id)
+    moving.forget_mails(session, subscriber_id)
+    subscribers.erase(session, person.email)
+
+
+def erase_address(session: Session, address: str) -> None:
+    """Erase whoever has an address, in the same way. Nobody learns from it whether it was known.
+
+    :raises addresses.InvalidAddress: it is no address.
+    """
+    suppression.keep_imports_out(session)
+    person = subscribers.find(session, address)
+    if person is not None:
+        moving.forget_mails(session, person.id)
+    subscribers.erase(session, address)

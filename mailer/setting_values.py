@@ -1,0 +1,200 @@
+"""What may be written for a setting.
+
+Each function reads one kind of text, and refuses any other with a ValueError: words that go on where the name of the
+variable stops.
+"""
+
+import re
+from collections.abc import Callable
+from email.utils import getaddresses
+from ipaddress import ip_address
+from math import nan
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from mailer import addresses
+from mailer.mail.smtp import Server
+
+
+def database_url(text: str) -> str:
+    """A SQLAlchemy URL of a database that several programs can share."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("is not a database URL") from None
+    if url.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise ValueError(f"the driver {url.drivername!r} is not supported; sqlite and postgresql+psycopg are")
+    if url.drivername == "sqlite" and (not url.database or ":memory:" in url.database or "mode" in url.query):
+        raise ValueError("must name a file: web part, workers and commands work on the same database")
+    return text
+
+
+def redis_url(text: str) -> str:
+    """The URL of a Redis server, by host or by socket."""
+    url = _split(text)
+    if url.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    if not (url.path if url.scheme == "unix" else url.hostname):
+        raise ValueError("must name a host, or after unix:// the path of a socket")
+    return text
+
+
+def base_url(text: str) -> str:
+    """What links start with; the slash at the end is taken off."""
+    url = _split(text)
+    if not text.isascii():
+        raise ValueError("must be written in ASCII: use xn-- names")
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
+        raise ValueError("must be an http or https address without user, query and fragment")
+    if set(text) & set(" \"'<>\\"):
+        raise ValueError("holds characters that no address has")
+    return text.rstrip("/")
+
+
+def _split(text: str) -> SplitResult:
+    """As `urlsplit`, which looks at the port only when it is asked for."""
+    url = urlsplit(text)
+    try:
+        _ = url.port
+    except ValueError:
+        raise ValueError("has a port that is no number from 0 to 65535") from None
+    return url
+
+
+_SMTP_SCHEMES = {"smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
+
+
+def smtp_url(text: str) -> Server:
+    """A mail server, with how to speak to it and, if need be, as whom."""
+    url = _split(text)
+    if url.scheme not in _SMTP_SCHEMES or not url.hostname or url.path not in ("", "/"):
+        raise ValueError("must be smtp://, smtp+starttls:// or smtps:// and a host")
+    security, port = _SMTP_SCHEMES[url.scheme]
+    if url.username and security == "none" and not is_loopback(url.hostname):
+        raise ValueError("a password must not travel unencrypted: use smtp+starttls:// or smtps://")
+    return Server(
+        host=url.hostname,
+        port=url.port or port,
+        security=security,
+        username=unquote(url.username) if url.username else None,
+        password=unquote(url.password) if url.password else None,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\([^()]*\)')
+#: outside of quotations and comments only pairs of brackets; the standard library would mend half of one
+_BALANCED = re.compile(r'(?:[^<>()"]*<[^<>()"]*>)*[^<>()"]*')
+
+
+def mailbox(text: str) -> str:
+    """An address, or Name <address>."""
+    if not _BALANCED.fullmatch(_QUOTED.sub("", text)):
+        raise ValueError("must be an address, or Name <address>; a bracket or a quotation mark is missing in it")
+    parsed = getaddresses([text])
+    if len(parsed) != 1:
+        raise ValueError("must be a single e-mail address; a name with a comma in it needs quotes")
+    address = parsed[0][1]
+    if not address.isascii():
+        raise ValueError("must have an address in ASCII: use xn-- names")
+    try:
+        addresses.parse(address)
+    except addresses.InvalidAddress as problem:
+        raise ValueError(f"is not an e-mail address ({problem})") from None
+    return text
+
+
+def address_pattern(text: str) -> str:
+    """An address in which {token} may stand for what differs per message."""
+    example = text.replace("{token}", "x" * 32)
+    if set(example) & set("{}<> "):
+        raise ValueError("must be a bare address, and only {token} is filled in")
+    mailbox(example)
+    return text
+
+
+def address(text: str) -> str:
+    """A bare address, without a name."""
+    if set(text) & set("<> "):
+        raise ValueError("must be a bare address")
+    return mailbox(text)
+
+
+def https_url(text: str) -> str:
+    """The address of a page, which may have a query and a fragment."""
+    url = _split(text)
+    if url.scheme != "https" or not url.hostname or "@" in url.netloc:
+        raise ValueError("must be an https address")
+    if not text.isascii() or set(text) & set(" \"'<>\\"):
+        raise ValueError("holds characters that no address has; use xn-- names and %-escapes")
+    return text
+
+
+def contact_uri(text: str) -> str:
+    """How to reach somebody: mailto: and an address, or the https address of a page (RFC 9116 2.5.3)."""
+    scheme, _, rest = text.partition(":")
+    if scheme == "mailto":
+        return f"mailto:{address(rest)}"
+    if scheme != "https":
+        raise ValueError("must start with mailto: or https://")
+    return https_url(text)
+
+
+def domain(text: str) -> str:
+    """A domain that mail can come from."""
+    if not text.isascii():
+        raise ValueError("must be written in ASCII: use xn-- names")
+    try:
+        return addresses.parse(f"postmaster@{text}").folded.rpartition("@")[2]
+    except addresses.InvalidAddress as problem:
+        raise ValueError(f"is not an e-mail domain ({problem})") from None
+
+
+_SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
+
+
+def selectors(text: str) -> tuple[str, ...]:
+    """One selector (RFC 6376 3.1) or two, separated by a comma."""
+    selectors = tuple(part.strip() for part in text.split(","))
+    if not all(map(_SELECTOR.fullmatch, selectors)) or len(set(selectors)) < len(selectors) or len(selectors) > 2:
+        raise ValueError(
+            "must be one name of letters, digits, hyphens and dots, or two different ones with a comma between"
+        )
+    return selectors
+
+
+def whole(lowest: int, highest: int) -> Callable[[str], int]:
+    """Make the reader of a whole number."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def number(lowest: float, highest: float, unit: str) -> Callable[[str], float]:
+    """Make the reader of a number."""
+
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = nan
+        if not lowest <= number <= highest:
+            raise ValueError(f"must be a number of {unit} from {lowest:g} to {highest:g}")
+        return number
+
+    return parse

@@ -1,0 +1,348 @@
+"""Signing up: what somebody asks for on the site waits apart from everybody's data, until the owner of the address
+confirms it by the link in a mail.
+
+Nobody learns from `ask` who is known here. Whatever becomes of it, the same statements are run and the same rows
+written; what differs is only in a mail that the owner of the address alone gets. An unknown address, one that left, and
+one that is not yet on all the lists that are asked for get a link to confirm; one that is on all of them gets a link to
+its preferences; and the rows of a mail that must not go out are written too, as skipped.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from babel.lists import format_list
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from mailer import consents, db, languages, notices, publishing, requests, subscribers, suppression
+from mailer.addresses import Address
+from mailer.crypto import keyring_of
+from mailer.db import utcnow
+from mailer.delivery import Reason
+from mailer.models import (
+    ConsentEvent,
+    ConsentPurpose,
+    JoinCount,
+    MailingList,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
+)
+from mailer.notices import Notice, NoticeKind
+from mailer.publishing import Headline
+from mailer.requests import DeadLink
+
+METHOD = "sign-up form"
+#: how long an address gets no second mail of the same kind, whoever asks for one
+_ONE_MAIL_IN = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUp:
+    """What somebody filled in and agreed to."""
+
+    address: Address
+    name: str | None
+    country: str | None
+    union_id: int | None  # stored only with `union_text`
+    language: str  # to be written to in
+    list_ids: tuple[int, ...]  # one at least
+    alerts_text: str  # the exact words beside the box that was ticked
+    union_text: str | None  # likewise; None where it was not
+    shown_in: str  # the language of these words
+    via_union_id: int | None = None  # in whose name the page was
+    asked_at: datetime
+
+    def to_details(self) -> dict[str, Any]:
+        """As kept with the request."""
+        return {**asdict(self), "list_ids": list(self.list_ids), "asked_at": self.asked_at.isoformat()}
+
+    @classmethod
+    def from_details(cls, details: dict[str, Any]) -> "SignUp":
+        """As kept with the request."""
+        changed = {
+            "address": Address(**details["address"]),
+            "list_ids": tuple(details["list_ids"]),
+            "asked_at": datetime.fromisoformat(details["asked_at"]),
+        }
+        return cls(**{**details, **changed})
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What a confirmed sign-up came to; the same however often it is confirmed."""
+
+    language: str  # the person's own
+    lists: tuple[str, ...]  # names of the lists that they confirmed and are on
+    alert: Headline | None  # what one can do at once
+    notice: int | None  # what to ring for after the commit; None where it was confirmed before
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of an address."""
+
+    subscriber_id: int | None
+    language: str | None
+    gets: frozenset[int]  # lists that it is on
+    suppressed: SuppressionReason | None
+
+
+def ask(session: Session, sign_up: SignUp) -> int:
+    """Keep a sign-up, and owe the owner of the address the mail that it takes.
+
+    :returns: what to ring for after the commit.
+    """
+    # An erasure at the same moment would leave what is written here pointing at nobody.
+    suppression.keep_removals_out(session)
+    email_index = keyring_of(session).blind_index(sign_up.address.folded)
+    # Of two who ask for the same address at once, one is the second.
+    db.lock(session, int.from_bytes(email_index[:8], signed=True))
+    known = _look_up(session, email_index)
+    if known.subscriber_id is not None and known.gets.issuperset(sign_up.list_ids):
+        request, notice, language = RequestKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
+    else:
+        request, notice, language = RequestKind.SIGN_UP, NoticeKind.CONFIRM, sign_up.language
+    withheld = _reason_to_withhold(session, request, email_index, known)
+    token = _issue(session, request, email_index, known, sign_up, withheld=withheld)
+    return notices.owe(
+        session,
+        Notice(notice, token),
+        language=language,
+        subscriber_id=known.subscriber_id,
+        address=sign_up.address.text if known.subscriber_id is None else None,
+        withheld=withheld,
+    )
+
+
+def _look_up(session: Session, email_index: bytes) -> _Known:
+    reason = session.scalar(select(Suppression.reason).where(Suppression.email_index == email_index))
+    rows = session.execute(
+        select(Subscriber.id, Subscriber.language, Subscription.list_id, Subscription.status)
+        .outerjoin(Subscription, Subscription.subscriber_id == Subscriber.id)
+        .where(Subscriber.email_index == email_index)
+    ).all()
+    active = frozenset(row.list_id for row in rows if row.status is SubscriptionStatus.ACTIVE)
+    return _Known(
+        subscriber_id=rows[0].id if rows else None,
+        language=rows[0].language if rows else None,
+        gets=active if reason is None else frozenset(),
+        suppressed=reason,
+    )
+
+
+def _reason_to_withhold(session: Session, kind: RequestKind, email_index: bytes, known: _Known) -> Reason | None:
+    """Why the mail must not go out: whoever asks, an address gets one a day, and none if it reported us as spam."""
+    # A sign-up that was confirmed does not count: its owner reads our mail, and may come back on the day they left.
+    lately = exists().where(
+        Request.email_index == email_index,
+        Request.kind == kind,
+        Request.used_at.is_(None),
+        Request.created_at > utcnow() - _ONE_MAIL_IN,
+    )
+    repeated = session.scalar(select(lately))
+    if known.suppressed is SuppressionReason.COMPLAINED:
+        return Reason.SUPPRESSED
+    return Reason.REPEATED if repeated else None
+
+
+def _issue(
+    session: Session,
+    kind: RequestKind,
+    email_index: bytes,
+    known: _Known,
+    sign_up: SignUp,
+    *,
+    withheld: Reason | None,
+) -> str | None:
+    """Keep what is asked for; returns the token for the mail.
+
+    Of what is withheld a row remains, which is nobody's: it holds nothing, no link leads to it, and it does not count
+    as a mail that was sent, else whoever asks for an address each day could keep its owner out for ever.
+    """
+    if withheld:
+        requests.issue(session, kind, email_index=secrets.token_bytes(len(email_index)))
+        return None
+    if kind is RequestKind.MANAGE:
+        return requests.issue(session, kind, email_index=email_index, subscriber_id=known.subscriber_id)
+    return requests.issue(session, kind, email_index=email_index, details=sign_up.to_details())
+
+
+# --- confirming -----------------------------------------------------------------------------------------------------
+
+
+def look(session: Session, token: str) -> str | None:
+    """The language of whoever a link to confirm was mailed to. Changes nothing.
+
+    :raises requests.UnknownLink: it is none of ours, or the person was erased.
+    :raises requests.DeadLink: it has run out.
+    """
+    request = requests.find(session, RequestKind.SIGN_UP, token)
+    if request.used_at is None:
+        language: str = requests.details_of(request)["language"]
+        return language
+    return session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id))
+
+
+def confirm(session: Session, token: str, *, base_url: str) -> Confirmed:
+    """Put the owner of an address on the lists that were asked for; once, however often the link is used.
+
+    It brings back who left, was erased, or whose mailbox was gone; never who reported our mail as spam.
+
+    :param base_url: of the site, for the links in the welcome mail.
+    :raises requests.UnknownLink: it is none of ours, or the person was erased.
+    :raises requests.DeadLink: it has run out, they left since it was used, or they reported our mail as spam.
+    """
+    requests.find(session, RequestKind.SIGN_UP, token)  # nobody is kept waiting for a link that is none
+    # Alone, without imports, erasures and other confirmations: each could be writing about the same person.
+    suppression.keep_imports_out(session)
+    session.expire_all()
+    request = requests.find(session, RequestKind.SIGN_UP, token)
+    welcome_now = request.used_at is None
+    if welcome_now:
+        _carry_out(session, request, SignUp.from_details(requests.details_of(request)))
+    person = session.get_one(Subscriber, request.subscriber_id)
+    lists = _confirmed_lists(session, request)
+    if not lists:
+        raise DeadLink
+    language = person.language or "en"
+    alert = publishing.current(session, language)
+    notice = _welcome(session, person, lists, alert, base_url) if welcome_now else None
+    return Confirmed(language, lists, alert, notice)
+
+
+def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
+    suppressed = session.get(Suppression, request.email_index)
+    if suppressed is not None and suppressed.reason is SuppressionReason.COMPLAINED:
+        raise DeadLink
+    person = _hold(session, request.email_index)
+    gets_mail = person is not None and suppressed is None and _is_on_any_list(session, person)
+    if person is None:
+        person = Subscriber(email=sign_up.address.text, email_index=request.email_index)
+        session.add(person)
+    _fill_in(person, sign_up, replace=not gets_mail)
+    session.flush()
+    if suppressed is not None:
+        session.execute(delete(Suppression).where(Suppression.email_index == request.email_index))
+    now = utcnow()
+    _subscribe(session, person, sign_up, now)
+    _log_consent(session, person, sign_up, now)
+    if sign_up.via_union_id is not None and not gets_mail:
+        _count_join(session, sign_up.via_union_id, now)
+    request.used_at = now
+    request.subscriber_id = person.id
+    request.details = "{}"
+    subscribers.refresh(session, [person.id])
+
+
+def _hold(session: Session, email_index: bytes) -> Subscriber | None:
+    """The person, whom nobody else has leave, come back or pause until this transaction ends."""
+    return session.scalar(
+        select(Subscriber).where(Subscriber.email_index == email_index).with_for_update(key_share=True)
+    )
+
+
+def _is_on_any_list(session: Session, person: Subscriber) -> bool:
+    active = exists().where(Subscription.subscriber_id == person.id, Subscription.status == SubscriptionStatus.ACTIVE)
+    return bool(session.scalar(select(active)))
+
+
+def _fill_in(person: Subscriber, sign_up: SignUp, *, replace: bool) -> None:
+    """Take over what was filled in.
+
+    :param replace: what is known too. Not of somebody who gets our mail: anyone may have filled in the form with their
+        address, and they confirm it for the list's sake; their preferences are the place to change the rest.
+    """
+    given = {
+        "name": sign_up.name,
+        "country": sign_up.country,
+        "language": sign_up.language,
+        "union_id": sign_up.union_id if sign_up.union_text else None,
+    }
+    for column, value in given.items():
+        if value is not None and (replace or getattr(person, column) is None):
+            setattr(person, column, value)
+
+
+def _subscribe(session: Session, person: Subscriber, sign_up: SignUp, now: datetime) -> None:
+    theirs = select(Subscription).where(Subscription.subscriber_id == person.id)
+    by_list = {subscription.list_id: subscription for subscription in session.scalars(theirs)}
+    for list_id in sign_up.list_ids:
+        subscription = by_list.get(list_id)
+        if subscription is None:
+            subscription = Subscription(subscriber_id=person.id, list_id=list_id, mailable=False)  # `refresh` sets it
+            session.add(subscription)
+        subscription.status = SubscriptionStatus.ACTIVE
+        subscription.confirmed_at = now
+        subscription.unsubscribed_at = subscription.paused_until = subscription.reason = None
+
+
+def _log_consent(session: Session, person: Subscriber, sign_up: SignUp, now: datetime) -> None:
+    alerts = consents.text_id(session, sign_up.alerts_text, language=sign_up.shown_in)
+    agreed: list[tuple[ConsentPurpose, int, int | None]] = [
+        (ConsentPurpose.ALERTS, alerts, list_id) for list_id in sign_up.list_ids
+    ]
+    if sign_up.union_text and sign_up.union_id is not None and person.union_id == sign_up.union_id:
+        union = consents.text_id(session, sign_up.union_text, language=sign_up.shown_in)
+        agreed.append((ConsentPurpose.UNION, union, None))
+    for purpose, text, list_id in agreed:
+        consents.give(
+            session,
+            person.id,
+            purpose,
+            text=text,
+            method=METHOD,
+            asked_at=sign_up.asked_at,
+            confirmed_at=now,
+            list_id=list_id,
+        )
+
+
+def _count_join(session: Session, union_id: int, now: datetime) -> None:
+    month = now.strftime("%Y-%m")
+    if session.get(JoinCount, (union_id, month)) is None:
+        db.add_unique(session, JoinCount(union_id=union_id, month=month, joined=0))
+    session.execute(
+        update(JoinCount)
+        .where(JoinCount.union_id == union_id, JoinCount.month == month)
+        .values(joined=JoinCount.joined + 1)
+    )
+
+
+def _confirmed_lists(session: Session, request: Request) -> tuple[str, ...]:
+    """Names of the lists that a link was used for, as far as they were not left since."""
+    confirmed = exists().where(
+        ConsentEvent.subscriber_id == request.subscriber_id,
+        ConsentEvent.purpose == ConsentPurpose.ALERTS,
+        ConsentEvent.list_id == MailingList.id,
+        ConsentEvent.confirmed_at == request.used_at,
+    )
+    names = (
+        select(MailingList.name)
+        .join(Subscription, Subscription.list_id == MailingList.id)
+        .where(Subscription.subscriber_id == request.subscriber_id, confirmed)
+        .where(Subscription.status == SubscriptionStatus.ACTIVE)
+    )
+    return tuple(session.scalars(names.order_by(MailingList.slug)))
+
+
+def _welcome(session: Session, person: Subscriber, lists: Sequence[str], alert: Headline | None, base_url: str) -> int:
+    language = person.language or "en"
+    words = {
+        "lists": format_list(list(lists), locale=languages.locale(language)),
+        "share_url": f"{base_url}/",  # in no language: friends may have others
+    }
+    if alert is not None:
+        words["campaign_url"] = f"{base_url}{languages.prefix(language)}/campaigns/{alert.slug}"
+        words["campaign_title"] = alert.title
+    return notices.owe(session, Notice(NoticeKind.WELCOME, words=words), language=language, subscriber_id=person.id)

@@ -1,0 +1,281 @@
+"""Signing up, and confirming it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, abort, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from mailer import addresses, countries, languages, lists, signups, unions
+from mailer.addresses import Address, InvalidAddress
+from mailer.db import session_scope, utcnow
+from mailer.models import MailingList, Union
+from mailer.signups import SignUp
+from mailer.subscribers import MAX_TEXT_LENGTH, one_line
+from mailer.web import protection
+from mailer.web.doorbell import ring_for
+from mailer.web.language import LANGUAGES, _, current, prefer, url
+from mailer.web.site import site
+
+_MAX_ADDRESS_LENGTH = 320  # RFC 5321: 64 before the @, 255 behind it
+
+#: A page must stay light for an old phone: so many unions are offered while one types, and so many bytes of them.
+_MOST_UNIONS = 300
+_MOST_UNION_BYTES = 12_000
+_BYTES_AROUND_NAME = 17  # of <option></option>
+
+joining = Blueprint("joining", __name__)
+
+
+# --- signing up -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """What one may sign up for on a page."""
+
+    lists: Sequence[MailingList]
+    via: Union | None  # in whose name the page is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Typed:
+    """A form as it was filled in, or as it comes filled in."""
+
+    email: str = ""
+    name: str = ""
+    country: str = ""
+    union: str = ""
+    language: str = ""
+    lists: frozenset[str] = frozenset()
+    alerts: bool = False
+    store_union: bool = False
+
+    @classmethod
+    def of(cls, form: MultiDict[str, str]) -> "_Typed":
+        """What was posted."""
+        language = form.get("language", "")
+        return cls(
+            email=form.get("email", "").strip(),
+            name=form.get("name", ""),
+            country=form.get("country", ""),
+            union=form.get("union", "").strip(),
+            language=language if language in LANGUAGES else current(),
+            lists=frozenset(form.getlist("lists")),
+            alerts="alerts" in form,
+            store_union="store_union" in form,
+        )
+
+
+class _Problems(Exception):
+    """What is wrong with a form: field → what to do about it, in the order of the page."""
+
+    def __init__(self, by_field: Mapping[str, str]) -> None:
+        super().__init__()
+        self.by_field = by_field
+
+
+@joining.route("/", methods=["GET", "POST"])
+def sign_up() -> ResponseReturnValue:
+    """The sign-up form."""
+    return _sign_up(None)
+
+
+@joining.route("/join/<union>", methods=["GET", "POST"])
+def join(union: str) -> ResponseReturnValue:
+    """The same in a union's name."""
+    return _sign_up(union)
+
+
+@joining.get("/check-your-mail")
+def check_your_mail() -> str:
+    """Say what to do next. The same for everyone: nobody learns here who is known."""
+    return render_template("joining/check_your_mail.html", is_unlisted=request.args.get("union") == "unlisted")
+
+
+def _sign_up(union_slug: str | None) -> ResponseReturnValue:
+    with session_scope(site().engine, read_only=True) as session:
+        offer = _offer(session, union_slug)
+        if request.method == "GET":
+            union = offer.via.name if offer.via else ""
+            typed = _Typed(country=_likely_country() or "", union=union, language=current())
+            return _show(session, offer, typed)
+        typed = _Typed.of(request.form)
+        try:
+            sign_up, is_unlisted = _read(session, offer, typed)
+        except _Problems as problems:
+            return _show(session, offer, typed, problems.by_field), 422
+    if protection.looks_human(request.form):
+        _ask(sign_up)
+    told = {"union": "unlisted"} if is_unlisted else {}
+    return redirect(url("joining.check_your_mail", **told), 303)
+
+
+def _ask(sign_up: SignUp) -> None:
+    with session_scope(site().engine) as session:
+        notice = signups.ask(session, sign_up)
+    ring_for(notice)
+
+
+def _offer(session: Session, union_slug: str | None) -> _Offer:
+    via = unions.find(session, union_slug) if union_slug is not None else None
+    if union_slug is not None and via is None:
+        abort(404)
+    return _Offer(lists.open_lists(session), via)
+
+
+def _likely_country() -> str | None:
+    return countries.likely(request.headers.get("Accept-Language", ""))
+
+
+def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str, str] | None = None) -> str:
+    return render_template(
+        "joining/sign_up.html",
+        offer=offer,
+        address=url("joining.join", union=offer.via.slug) if offer.via else url("joining.sign_up"),
+        typed=typed,
+        problems=problems or {},
+        countries=countries.all_in(current()),
+        languages=[(tag, languages.name(tag)) for tag in LANGUAGES],
+        union_names=_union_names(session, typed.country or _likely_country()),
+        alerts_text=_alerts_text(),
+        union_text=_union_text(),
+        max_address=_MAX_ADDRESS_LENGTH,
+        max_text=MAX_TEXT_LENGTH,
+    )
+
+
+def _union_names(session: Session, country: str | None) -> list[str]:
+    names, room = [], _MOST_UNION_BYTES
+    for name in unions.names_to_choose_from(session, country, most=_MOST_UNIONS):
+        room -= len(name.encode()) + _BYTES_AROUND_NAME
+        if room < 0:
+            break
+        names.append(name)
+    return names
+
+
+# The words that people agree to are stored as they stand here: what they say must be true of the program.
+
+
+def _alerts_text() -> str:
+    return _(
+        "Yes, {organisation} may send me the mail that I ask for here. I can leave at any time, with one click.",
+        organisation=_organisation(),
+    )
+
+
+def _union_text() -> str:
+    return _(
+        "Yes, {organisation} may store which union I belong to, to send me what concerns it. I can take this back at "
+        "any time.",
+        organisation=_organisation(),
+    )
+
+
+def _organisation() -> str:
+    return site().settings.organisation or _("E-mail alerts")
+
+
+# --- reading the form -----------------------------------------------------------------------------------------------
+
+
+def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]:
+    """What a form asks for, and whether the union in it is none that we know.
+
+    :raises _Problems: with all that is wrong.
+    """
+    problems: dict[str, str] = {}
+    address = _address(typed.email, problems)
+    name = one_line(typed.name)
+    if name is not None and len(name) > MAX_TEXT_LENGTH:
+        problems["name"] = _too_long(MAX_TEXT_LENGTH)
+    if typed.country not in dict(countries.all_in("en")):
+        problems["country"] = _("Choose the country you live in.")
+    union_id, is_unlisted = _union(session, offer, typed, problems)
+    chosen = [each.id for each in offer.lists if len(offer.lists) == 1 or each.slug in typed.lists]
+    if not chosen:
+        problems["lists"] = _("Choose at least one list.")
+    if not typed.alerts:
+        problems["alerts"] = _("To join, tick the box that says we may write to you.")
+    if problems or address is None:
+        raise _Problems(problems)
+    return SignUp(
+        address=address,
+        name=name,
+        country=typed.country,
+        union_id=union_id,
+        language=typed.language,
+        list_ids=tuple(chosen),
+        alerts_text=_alerts_text(),
+        union_text=_union_text() if union_id is not None else None,
+        shown_in=current(),
+        via_union_id=offer.via.id if offer.via else None,
+        asked_at=utcnow(),
+    ), is_unlisted
+
+
+def _address(text: str, problems: dict[str, str]) -> Address | None:
+    if not text:
+        problems["email"] = _("Enter your e-mail address.")
+    elif len(text) > _MAX_ADDRESS_LENGTH:
+        problems["email"] = _too_long(_MAX_ADDRESS_LENGTH)
+    else:
+        try:
+            return addresses.parse(text)
+        except InvalidAddress:
+            problems["email"] = _("This is not an e-mail address. One looks like this: name@example.org")
+    return None
+
+
+def _union(session: Session, offer: _Offer, typed: _Typed, problems: dict[str, str]) -> tuple[int | None, bool]:
+    """The union to store, and whether somebody named one that we do not know."""
+    text = one_line(typed.union)
+    is_via = offer.via is not None and text == one_line(offer.via.name)
+    if text is None:
+        return None, False
+    if len(text) > MAX_TEXT_LENGTH:
+        problems["union"] = _too_long(MAX_TEXT_LENGTH)
+        return None, False
+    if not typed.store_union:
+        if not is_via:  # the page itself put that one in
+            problems["store_union"] = _(
+                "To have us store your union, tick this box. If you would rather not, leave the union empty."
+            )
+        return None, False
+    union_id = offer.via.id if offer.via and is_via else unions.recognise(session, text, typed.country)
+    return union_id, union_id is None
+
+
+def _too_long(most: int) -> str:
+    return _("This is too long. Use at most {most} characters.", most=most)
+
+
+# --- confirming -----------------------------------------------------------------------------------------------------
+
+
+@joining.get("/confirm/<token>")
+def confirm(token: str) -> str:
+    """Ask for the one click. Programs that follow every link in a mail end here, so nothing is changed."""
+    with session_scope(site().engine, read_only=True) as session:
+        language = signups.look(session, token)
+    prefer(language)
+    return render_template("joining/confirm.html", token=token)
+
+
+@joining.post("/confirm/<token>")
+def welcome(token: str) -> str:
+    """Put the owner of the address on the lists, and show what there is to do."""
+    base_url = site().settings.base_url
+    with session_scope(site().engine) as session:
+        confirmed = signups.confirm(session, token, base_url=base_url)
+    if confirmed.notice is not None:
+        ring_for(confirmed.notice)
+    prefer(confirmed.language)
+    return render_template(
+        "joining/welcome.html",
+        confirmed=confirmed,
+        share_url=base_url + url("joining.sign_up", language=None),
+    )

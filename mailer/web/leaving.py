@@ -1,0 +1,77 @@
+"""Leaving a list or all of them, and coming back from it.
+
+The address of these pages is known to whoever reads a mail, also when it was forwarded: nothing on them names anybody.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Blueprint, render_template, request
+from sqlalchemy.orm import Session
+
+from mailer import leaving as domain
+from mailer import tokens
+from mailer.crypto import keyring_of
+from mailer.db import session_scope
+from mailer.leaving import Left, Method, NotOnList, Place, Scope
+from mailer.tokens import Link
+from mailer.web.doorbell import ring_for
+from mailer.web.language import prefer
+from mailer.web.site import site
+
+Found = TypeVar("Found", Left, Place)
+
+leaving = Blueprint("leaving", __name__)
+
+
+@leaving.route("/unsubscribe/<token>", methods=["GET", "POST"])
+def unsubscribe(token: str) -> str:
+    """Ask what to leave, and leave it. Programs that follow every link in a mail only make it ask."""
+    return _leave(token) if request.method == "POST" else _ask_what_to_leave(token)
+
+
+def _ask_what_to_leave(token: str) -> str:
+    place = _with_subscription(token, domain.look, read_only=True)
+    if place is None:
+        return render_template("leaving/not_on_list.html")
+    return render_template("leaving/unsubscribe.html", token=token, list_name=place.list_name)
+
+
+def _leave(token: str) -> str:
+    """Leave by the mail program's own button (RFC 8058), which sends no scope, or by the page's."""
+    method = Method.PAGE if "scope" in request.form else Method.ONE_CLICK
+    # Whatever else it says, somebody wants to leave.
+    scope = Scope.ALL if request.form.get("scope") == Scope.ALL else Scope.LIST
+    reason = request.form.get("reason")
+
+    def leave(session: Session, subscription_id: int) -> Left:
+        return domain.leave(session, subscription_id, method=method, scope=scope, reason=reason)
+
+    left = _with_subscription(token, leave)
+    if left is None:
+        return render_template("leaving/not_on_list.html")
+    if left.notice is not None:
+        ring_for(left.notice)
+    return render_template("leaving/left.html", left=left, is_all=left.scope is Scope.ALL)
+
+
+def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read_only: bool = False) -> Found | None:
+    """Do something with the subscription that a link is for; None where it is gone."""
+    try:
+        with session_scope(site().engine, read_only=read_only) as session:
+            found = act(session, tokens.verify(keyring_of(session), Link.UNSUBSCRIBE, token))
+    except NotOnList:
+        return None
+    prefer(found.language)
+    return found
+
+
+@leaving.route("/undo/<token>", methods=["GET", "POST"])
+def undo(token: str) -> str:
+    """Ask whether to come back, and bring back what one leaving took."""
+    is_meant = request.method == "POST"
+    with session_scope(site().engine, read_only=not is_meant) as session:
+        back = domain.undo(session, token) if is_meant else domain.look_back(session, token)
+    prefer(back.language)
+    page = "leaving/back.html" if is_meant else "leaving/undo.html"
+    return render_template(page, token=token, list_name=back.list_name)

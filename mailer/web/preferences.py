@@ -1,0 +1,390 @@
+"""What a person may see and change of what is held about them.
+
+Two kinds of links lead here. The one in every campaign mail may have been forwarded: its pages show nothing about
+anybody, and are the same for all. The one that is mailed on request shows everything, for a day.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from mailer import addresses, countries, disclosure, languages, leaving, lists, moving, tokens, unions
+from mailer import preferences as domain
+from mailer.db import session_scope, utcnow
+from mailer.errors import MailerError
+from mailer.models import SuppressionReason
+from mailer.preferences import Held
+from mailer.subscribers import MAX_TEXT_LENGTH
+from mailer.web import protection
+from mailer.web.doorbell import ring_for
+from mailer.web.language import LANGUAGES, _, current, prefer, url
+from mailer.web.site import site
+
+MAX_ADDRESS_LENGTH = 320  # RFC 5321: 64 before the @, 255 behind it
+
+_PAUSES = (1, 2, 4, 8)  # weeks
+_MOST_UNIONS = 200  # that are offered while somebody types
+_FORMATS: Mapping[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "json": ("application/json", disclosure.to_json),
+    "csv": ("text/csv", disclosure.to_csv),
+}
+
+preferences = Blueprint("preferences", __name__)
+
+
+# --- with the link of a campaign mail -------------------------------------------------------------------------------
+
+
+def _subscription(token: str) -> int:
+    return tokens.verify(site().settings.keyring, tokens.Link.UNSUBSCRIBE, token)
+
+
+@preferences.get("/preferences/<token>")
+def see(token: str) -> str:
+    """Offer what whoever reads a mail may do. The database is not asked: the page is the same for everybody."""
+    _subscription(token)
+    return render_template("preferences/see.html", token=token, pauses=_PAUSES)
+
+
+@preferences.post("/preferences/<token>/pause")
+def pause(token: str) -> str:
+    """Pause the list that a mail came from. Nobody learns whether its reader is still on it."""
+    subscription_id, weeks = _subscription(token), _weeks()
+    with suppress(leaving.NotOnList), session_scope(site().engine) as session:
+        leaving.pause(session, subscription_id, weeks)
+    return render_template("preferences/pause.html", token=token, until=utcnow() + timedelta(weeks=weeks))
+
+
+@preferences.post("/preferences/<token>/resume")
+def resume(token: str) -> str:
+    """End the pause."""
+    subscription_id = _subscription(token)
+    with suppress(leaving.NotOnList), session_scope(site().engine) as session:
+        leaving.end_pause(session, subscription_id)
+    return render_template("preferences/resume.html", token=token)
+
+
+def _weeks() -> int:
+    weeks = request.form.get("weeks", type=int)
+    if weeks not in _PAUSES:
+        abort(400)
+    return weeks
+
+
+# --- getting a link that shows everything ---------------------------------------------------------------------------
+
+
+@preferences.post("/preferences/<token>/link")
+def mail_link(token: str) -> ResponseReturnValue:
+    """Mail a link to the address that the mail with this one went to. No stamp: one button, which one may press at
+    once, and the link itself is what no program makes up."""
+    subscription_id = _subscription(token)
+    with session_scope(site().engine) as session:
+        notice = domain.mail_link_to_owner(session, subscription_id, language=current())
+    ring_for(notice)
+    return redirect(url("preferences.link_sent"), 303)
+
+
+@preferences.route("/preferences", methods=["GET", "POST"])
+def ask_link() -> ResponseReturnValue:
+    """Mail a link to an address, if it is known. Nobody learns whether it is."""
+    if request.method != "POST":
+        return _ask_for_address()
+    typed = request.form.get("email", "").strip()
+    try:
+        addresses.parse(typed)
+    except addresses.InvalidAddress:
+        return _ask_for_address(typed, _no_address(typed)), 422
+    if protection.looks_human(request.form):
+        with session_scope(site().engine) as session:
+            notice = domain.mail_link(session, typed, language=current())
+        ring_for(notice)
+    return redirect(url("preferences.link_sent"), 303)
+
+
+def _ask_for_address(typed: str = "", problem: str | None = None) -> str:
+    return render_template("preferences/ask_link.html", typed=typed, problem=problem, max_address=MAX_ADDRESS_LENGTH)
+
+
+def _no_address(typed: str) -> str:
+    if not typed:
+        return _("Enter your e-mail address.")
+    return _("This is not an e-mail address. One looks like this: name@example.org")
+
+
+@preferences.get("/preferences/sent")
+def link_sent() -> str:
+    """Say what to do next, the same to everybody."""
+    return render_template("preferences/link_sent.html")
+
+
+# --- seeing and changing everything ---------------------------------------------------------------------------------
+
+
+@preferences.get("/manage/<token>")
+def manage(token: str) -> str:
+    """Show everything, with a form for each part of it."""
+    return _show(token)
+
+
+def _show(token: str, problems: Mapping[str, str] | None = None) -> str:
+    """The page; with what was typed and what is wrong with it, where there are problems: field → what to do."""
+    with session_scope(site().engine, read_only=True) as session:
+        held = domain.see(session, domain.whose(session, token))
+        union_names = unions.names_to_choose_from(session, held.country, most=_MOST_UNIONS)
+    prefer(held.language)
+    return render_template(
+        "preferences/manage.html",
+        token=token,
+        held=held,
+        fields=_fields(held, is_again=bool(problems)),
+        problems=problems or {},
+        saved=_saved(),
+        trouble=_trouble(held),
+        pauses=_PAUSES,
+        countries=countries.all_in(current()),
+        languages=_languages(held),
+        union_names=union_names,
+        union_text=_union_text(),
+        list_text=_list_text(),
+        max_text=MAX_TEXT_LENGTH,
+        max_address=MAX_ADDRESS_LENGTH,
+    )
+
+
+def _fields(held: Held, *, is_again: bool) -> dict[str, str]:
+    """What the forms are filled in with."""
+    fields = {
+        "name": held.name or "",
+        "country": held.country or "",
+        "language": held.language or "",
+        "union": held.union or "",
+        "store_union": "yes" if held.union else "",
+        "email": "",
+    }
+    if is_again:
+        fields |= {field: text for field, text in request.form.items() if field in fields}
+        if "union" in request.form:
+            fields["store_union"] = request.form.get("store_union", "")
+    return fields
+
+
+def _languages(held: Held) -> list[tuple[str, str]]:
+    own = [held.language] if held.language and held.language not in LANGUAGES else []
+    return [(tag, languages.name(tag)) for tag in (*own, *LANGUAGES)]
+
+
+def _saved() -> str | None:
+    match request.args.get("saved"):
+        case "address":
+            return _(
+                "If that address can be used, a mail is on its way to it. Press the button in that mail. Until then, "
+                "everything stays as it is."
+            )
+        case "1":
+            return _("Your changes are saved.")
+    return None
+
+
+def _trouble(held: Held) -> str | None:
+    match held.blocked:
+        case SuppressionReason.COMPLAINED:
+            return _("Our mail to your address was reported as spam. So we send it no more alerts.")
+        case SuppressionReason.BOUNCED:
+            return _(
+                "Our mail to your address came back. So we send it no more alerts. If it works again, sign up again."
+            )
+    return None
+
+
+# The words that people agree to are stored as they stand here: what they say must be true of the program.
+
+
+def _list_text() -> str:
+    return _(
+        "Yes, {organisation} may send me the mail of this list. I can leave at any time, with one click.",
+        organisation=_organisation(),
+    )
+
+
+def _union_text() -> str:
+    return _(
+        "Yes, {organisation} may store which union I belong to, to send me what concerns it. I can take this back at "
+        "any time.",
+        organisation=_organisation(),
+    )
+
+
+def _organisation() -> str:
+    return site().settings.organisation or _("E-mail alerts")
+
+
+class _NotAgreed(Exception):
+    """The box was not ticked that stands beside what somebody would have to agree to."""
+
+    def __init__(self, field: str) -> None:
+        """:param field: of the form."""
+        super().__init__(field)
+        self.field = field
+
+
+def _change(token: str, change: Callable[[Session, int], int | None], *, saved: str = "1") -> ResponseReturnValue:
+    """Change something about the person whose link this is, and show the page again.
+
+    :param change: returns what to ring for, if anything.
+    """
+    try:
+        with session_scope(site().engine) as session:
+            subscriber_id = domain.whose(session, token)
+            prefer(domain.language_of(session, subscriber_id))  # that the words they agree to are shown in
+            notice = change(session, subscriber_id)
+    except _NotAgreed as missing:
+        return _show(token, {missing.field: _NOT_AGREED[missing.field]()}), 422
+    except tuple(_PROBLEMS) as problem:
+        field, advice = _PROBLEMS[type(problem)]
+        return _show(token, {field: advice()}), 422
+    except (countries.UnknownCountry, languages.InvalidLanguage, lists.UnknownList):
+        abort(400)  # no form of ours sends that
+    if notice is not None:
+        ring_for(notice)
+    return redirect(url("preferences.manage", token=token, saved=saved), 303)
+
+
+_NOT_AGREED: Mapping[str, Callable[[], str]] = {
+    "store_union": lambda: _(
+        "To have us store your union, tick this box. If you would rather not, leave the union empty."
+    ),
+    "lists": lambda: _("To join, tick the box that says we may write to you."),
+}
+#: what somebody may get wrong, or be too late for → the field that it is about, and what to do
+_PROBLEMS: Mapping[type[MailerError], tuple[str, Callable[[], str]]] = {
+    domain.NameTooLong: ("name", lambda: _("This is too long. Use at most {most} characters.", most=MAX_TEXT_LENGTH)),
+    domain.UnrecognisedUnion: (
+        "union",
+        lambda: _("We do not know that union. Begin to type, and choose it from the list, or leave this empty."),
+    ),
+    domain.NotToBeJoined: ("lists", lambda: _("This list cannot be joined just now.")),
+    leaving.NotOnList: ("lists", lambda: _("You are not on that list any more.")),
+    addresses.InvalidAddress: ("email", lambda: _no_address(request.form.get("email", "").strip())),
+    moving.TooManyAddresses: (
+        "email",
+        lambda: _("You have given us several new addresses today. Please try again tomorrow."),
+    ),
+}
+
+
+@preferences.post("/manage/<token>/details")
+def change_details(token: str) -> ResponseReturnValue:
+    """Change name, country and language."""
+    form = request.form
+
+    def change(session: Session, subscriber_id: int) -> None:
+        domain.describe(
+            session,
+            subscriber_id,
+            name=form.get("name", ""),
+            country=form.get("country", ""),
+            language=form.get("language", ""),
+        )
+
+    return _change(token, change)
+
+
+@preferences.post("/manage/<token>/union")
+def change_union(token: str) -> ResponseReturnValue:
+    """Store a union, or forget it."""
+    text, may_store = request.form.get("union", "").strip(), "store_union" in request.form
+
+    def change(session: Session, subscriber_id: int) -> None:
+        if text and may_store:
+            domain.state_union(session, subscriber_id, text, words=_union_text(), shown_in=current())
+        elif text and domain.see(session, subscriber_id).union is None:
+            raise _NotAgreed("store_union")
+        else:
+            domain.forget_union(session, subscriber_id)
+
+    return _change(token, change)
+
+
+@preferences.post("/manage/<token>/lists/<slug>")
+def change_list(token: str, slug: str) -> ResponseReturnValue:
+    """Join a list, leave it, pause it, or end the pause."""
+
+    def change(session: Session, subscriber_id: int) -> int | None:
+        match request.form.get("do"):
+            case "join":
+                if "agreed" not in request.form:
+                    raise _NotAgreed("lists")
+                domain.join(session, subscriber_id, slug, words=_list_text(), shown_in=current())
+            case "leave":
+                return domain.leave(session, subscriber_id, slug)
+            case "pause":
+                domain.pause(session, subscriber_id, slug, _weeks())
+            case "resume":
+                domain.end_pause(session, subscriber_id, slug)
+            case _:
+                abort(400)
+        return None
+
+    return _change(token, change)
+
+
+@preferences.post("/manage/<token>/address")
+def change_address(token: str) -> ResponseReturnValue:
+    """Write to another address, which has to be confirmed there."""
+
+    def change(session: Session, subscriber_id: int) -> int:
+        return moving.name(session, subscriber_id, request.form.get("email", "").strip(), language=current())
+
+    return _change(token, change, saved="address")
+
+
+@preferences.post("/manage/<token>/address/keep")
+def keep_address(token: str) -> ResponseReturnValue:
+    """Stay at the address that is held, whatever new one was named."""
+    return _change(token, moving.withdraw)
+
+
+@preferences.post("/manage/<token>/download")
+def download(token: str) -> Response:
+    """Everything that is held, as a file."""
+    extension = request.form.get("format", "")
+    if extension not in _FORMATS:
+        abort(400)
+    with session_scope(site().engine, read_only=True) as session:
+        held = disclosure.about(session, domain.whose(session, token))
+    mimetype, write = _FORMATS[extension]
+    name = f"my-data-{utcnow():%Y-%m-%d}.{extension}"
+    return Response(write(held), mimetype=mimetype, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@preferences.route("/manage/<token>/erase", methods=["GET", "POST"])
+def erase(token: str) -> str:
+    """Say what erasing means, and erase."""
+    is_meant = request.method == "POST"
+    with session_scope(site().engine, read_only=not is_meant) as session:
+        subscriber_id = domain.whose(session, token)
+        prefer(domain.language_of(session, subscriber_id))
+        if is_meant:
+            domain.erase(session, subscriber_id)
+    return render_template("preferences/erased.html" if is_meant else "preferences/erase.html", token=token)
+
+
+# --- with the link that was mailed to a new address -----------------------------------------------------------------
+
+
+@preferences.route("/address/<token>", methods=["GET", "POST"])
+def use_address(token: str) -> ResponseReturnValue:
+    """Ask for the one click, and write to the address that the link was mailed to from now on."""
+    is_meant = request.method == "POST"
+    try:
+        with session_scope(site().engine, read_only=not is_meant) as session:
+            (moving.move if is_meant else moving.look)(session, token)
+    except moving.AddressTaken:
+        return render_template("preferences/address_taken.html"), 409
+    return render_template("preferences/moved.html" if is_meant else "preferences/use_address.html", token=token)

@@ -1,0 +1,90 @@
+"""A real site and a real browser: Debian's Chromium, driven by Playwright."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from mailer.crypto import Key
+from mailer.web import protection
+from tests.browser.site import ORGANISATION, Site, serving
+from tests.browser.visitor import DESKTOP, Visitor
+from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
+from tests.debian import program
+from tests.mail_server import running
+from tests.servers import VALKEY_DATABASES, Servers
+
+_TIMEOUT_MS = 10_000
+_network = count(1)
+
+
+@pytest.fixture(scope="session")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, servers: Servers, worker_id: str
+) -> Iterator[Site]:
+    """The site that all tests of this process visit, each with addresses of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    file = folder / "tocsin.db"
+    file.write_bytes(sqlite_template.read_bytes())
+    number = VALKEY_DATABASES - 1 - int(worker_id.removeprefix("gw") if worker_id != "master" else 0)
+    environment = {
+        "MAILER_DATA_DIR": str(folder),
+        "MAILER_DATABASE_URL": f"sqlite:///{file}",
+        "MAILER_REDIS_URL": f"unix://{servers.valkey_socket}?db={number}",
+        "MAILER_ORGANISATION": ORGANISATION,
+        "MAILER_SENDER": f"{ORGANISATION} <alerts@example.org>",
+        "MAILER_POSTAL_ADDRESS": r"1 Example Street\nExample City",
+        "MAILER_TRUSTED_PROXIES": "1",  # so that each visitor comes from a network of their own
+        "MAILER_SECRET_KEYS": str(SECRET_KEY),
+        "MAILER_LINK_KEYS": str(LINK_KEY),
+        "MAILER_INDEX_KEY": str(Key(id="x", secret=INDEX_KEY)).partition(":")[2],
+    }
+    with running() as mail_server, serving(environment, folder, mail_server) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")  # while it is open, no test can run an event loop of its own
+def browser() -> Iterator[Browser]:
+    """Chromium, from Debian's package."""
+    executable = program("chromium", package="chromium")
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []  # which root cannot have
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Visitor]]:
+    """Makes visitors: `visit()`, `visit(PHONE)`, `visit(java_script_enabled=False)`.
+
+    In the end it is checked for all of them that no page wrote to the console, was refused something by its own
+    content-security policy, asked anybody else for anything, or stored anything in the browser.
+    """
+    monkeypatch.setattr(protection, "_QUICKEST", timedelta(0))  # no person fills in a form as fast as a test does
+    visitors: list[Visitor] = []
+    with ExitStack() as contexts:
+
+        def make(device: dict[str, Any] = DESKTOP, *, language: str = "en", **options: Any) -> Visitor:
+            number = next(_network)
+            context = browser.new_context(
+                **device,
+                **options,
+                locale=language,
+                # From a network that nobody else is in, since every network may only do so much.
+                extra_http_headers={"X-Forwarded-For": f"10.{number // 256}.{number % 256}.1"},
+            )
+            contexts.callback(context.close)
+            context.set_default_timeout(_TIMEOUT_MS)
+            visitors.append(Visitor(context, site.url))
+            return visitors[-1]
+
+        yield make
+        for visitor in visitors:
+            visitor.check()

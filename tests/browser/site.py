@@ -1,0 +1,240 @@
+"""The public site as visitors meet it: served over HTTP, its mail sent by the real outbox to a server that keeps it."""
+
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from functools import cached_property
+from html import unescape
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from flask import abort
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from mailer import loading, requests, sample, sending, subscribers, unions
+from mailer.app import create_app
+from mailer.db import session_scope, utcnow
+from mailer.mail.pipeline import Pipeline
+from mailer.models import MailingList, RequestKind, Subscription, SubscriptionStatus
+from mailer.settings import Settings, load_settings
+from mailer.worker import Worker
+from tests.factories import make_subscriber
+from tests.mail_server import MailServer
+
+ORGANISATION = "Harbour Solidarity"
+LIST = sample.LIST_NAME
+LIST_WITH_A_LONG_NAME = "News, victories and everything else that our member unions in forty countries want you to know"
+UNION = "Quaysiders' Union"
+#: as unions are really called, and one word of it wider than a phone
+UNION_WITH_A_LONG_NAME = (
+    "Confédération internationale des travailleuses et travailleurs des industries énergétiques, pétrolières et "
+    "gazières – Донаудампфшиффартсгезельшафтсработники"
+)
+ALERT = "Write today"
+PUBLIC_CAMPAIGN = sample.CAMPAIGN_DIR.name
+
+#: below it, a page for each status that something may end with
+BROKEN = "/broken"
+
+#: instead of the least that a person takes for a form
+_IN_NO_TIME = timedelta(0)
+_LINK = re.compile(r"https?://[^\s\"'<>]+")
+_HREF = re.compile(r'\bhref="([^"]+)"')
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A message as its recipient has it."""
+
+    message: EmailMessage
+
+    @cached_property
+    def text(self) -> str:
+        """The part for those who read text."""
+        return self._part("plain")
+
+    @cached_property
+    def html(self) -> str:
+        """The part for everyone else."""
+        return self._part("html")
+
+    def links(self) -> set[str]:
+        """Every address of the web in it: in either part, and where mail programs look for a way to leave."""
+        written = self.text + str(self.message["List-Unsubscribe"] or "")
+        return {link.rstrip(".,)") for link in _LINK.findall(written)} | {
+            unescape(link) for link in _HREF.findall(self.html) if link.startswith("http")
+        }
+
+    def link(self, page: str) -> str:
+        """The link to a page of ours, such as "confirm"."""
+        found = {link for link in self.links() if f"/{page}/" in link}
+        assert len(found) == 1, f"{self.message['Subject']}: {len(found)} links to {page} among {self.links()}"
+        return found.pop()
+
+    def _part(self, subtype: str) -> str:
+        part = self.message.get_body((subtype,))
+        assert part is not None, f"the mail has no {subtype} part"
+        return str(part.get_content())
+
+
+class Site:
+    """One installation with its web part running. Mail goes out when a test says so."""
+
+    def __init__(self, settings: Settings, engine: Engine, mail_server: MailServer, folder: Path) -> None:
+        self.url = settings.base_url
+        self.engine = engine
+        self._settings = settings
+        self._mail_server = mail_server
+        self._folder = folder
+        self._numbers = count(1)
+
+    def deliver(self) -> None:
+        """Send what is owed, as a worker does."""
+        worker = Worker(
+            name="test",
+            lease=timedelta(seconds=30),
+            journals=self._folder / "journals",
+            sender=self._settings.mail_sender,
+        )
+        with closing(Pipeline(self._settings.smtp, connections=1)) as wire:
+            for campaign_id in sending.sweep(self.engine, worker):
+                sending.drain(self.engine, campaign_id, wire, worker)
+
+    def mail_to(self, address: str) -> Mail:
+        """The newest mail to an address, after all that is owed was sent."""
+        mails = self.mails_to(address)
+        assert mails, f"nothing was sent to {address}"
+        return mails[-1]
+
+    def mails_to(self, address: str) -> list[Mail]:
+        """All mails to an address, oldest first, after all that is owed was sent."""
+        self.deliver()
+        return [
+            Mail(message_from_bytes(received.data, EmailMessage, policy=policy.default))
+            for received in self._mail_server.received
+            if received.recipient == address
+        ]
+
+    def lists_of(self, address: str) -> dict[str, SubscriptionStatus] | None:
+        """Where somebody stands with each list they were ever on, by its slug; None for somebody nobody knows."""
+        with session_scope(self.engine, read_only=True) as session:
+            person = subscribers.find(session, address)
+            if person is None:
+                return None
+            rows = session.execute(
+                select(MailingList.slug, Subscription.status)
+                .join(Subscription, Subscription.list_id == MailingList.id)
+                .where(Subscription.subscriber_id == person.id)
+            )
+            return {row.slug: row.status for row in rows}
+
+    def new_address(self) -> str:
+        """One that nobody signed up with before."""
+        return f"visitor{next(self._numbers)}@example.org"
+
+    def dead_link(self) -> str:
+        """The path of a link that has run out."""
+        with session_scope(self.engine) as session:
+            token = requests.issue(session, RequestKind.MANAGE, email_index=secrets.token_bytes(32))
+            requests.find(session, RequestKind.MANAGE, token).expires_at = utcnow()
+        return f"/manage/{token}"
+
+    def send_campaign(self) -> None:
+        """Send a short campaign to the urgent actions list."""
+        folder = write_campaign(self._folder / f"alert-{next(self._numbers)}")
+        with session_scope(self.engine) as session:
+            sending.start(session, loading.load(session, folder), self._settings.mail_sender)
+        self.deliver()
+
+
+def write_campaign(folder: Path) -> Path:
+    """Write an alert of a few words to the urgent actions list; returns its folder."""
+    folder.mkdir()
+    (folder / "campaign.toml").write_text(f'kind = "urgent_action"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\n')
+    (folder / "en.md").write_text(
+        f'+++\nsubject = "{ALERT}"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
+        "Dear {{ name or 'friend' }}, write to the embassy.\n"
+    )
+    return folder
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving(environment: dict[str, str], folder: Path, mail_server: MailServer) -> Iterator[Site]:
+    """Run an installation with lists, unions and a public campaign, for the length of the block.
+
+    :param environment: its settings, but for the address that it is served at and where it hands its mail.
+    """
+    server = make_server("127.0.0.1", 0, _nothing_yet, threaded=True, request_handler=_QuietHandler)
+    changes = {"MAILER_BASE_URL": f"http://127.0.0.1:{server.port}", "MAILER_SMTP_URL": mail_server.url}
+    settings = load_settings(environment | changes, directory=folder)
+    server.app = app = create_app(settings)
+    app.add_url_rule(f"{BROKEN}/<int:code>", view_func=abort)
+    engine = app.extensions["site"].engine
+    site = Site(settings, engine, mail_server, folder)
+    with session_scope(engine) as session:
+        _furnish(session, folder, settings)
+    with _running(server):
+        site.deliver()
+        yield site
+    engine.dispose()
+
+
+def _nothing_yet(_environ: Any, _start_response: Any) -> list[bytes]:
+    raise AssertionError("the app stands before the server is started")
+
+
+@contextmanager
+def _running(server: BaseWSGIServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+def _furnish(session: Session, folder: Path, settings: Settings) -> None:
+    """Make what a site shows: open lists and one that is not, unions, and a campaign that anyone may read."""
+    alerts = MailingList(
+        slug=sample.LIST_SLUG, name=LIST, description="When somebody is in danger: a mail or two a month."
+    )
+    session.add_all(
+        [
+            alerts,
+            MailingList(slug="news", name=LIST_WITH_A_LONG_NAME, description="Four times a year."),
+            MailingList(slug="staff", name="Only for our own staff", is_open=False),
+        ]
+    )
+    session.flush()
+    for union in sample.unions():
+        unions.add(session, union.slug, union.name, country=union.country, parent_slug=union.parent)
+    unions.add(session, "energy", UNION_WITH_A_LONG_NAME)
+    make_subscriber(session, alerts)  # a campaign needs somebody to go to
+    campaign = loading.load(session, _public(sample.CAMPAIGN_DIR, folder))
+    sending.start(session, campaign, settings.mail_sender)
+
+
+def _public(campaign: Path, folder: Path) -> Path:
+    """A copy of a campaign that has a web version."""
+    copy = folder / campaign.name
+    shutil.copytree(campaign, copy)
+    toml = copy / "campaign.toml"
+    toml.write_text(toml.read_text().replace("public = false", "public = true"))
+    return copy

@@ -1,0 +1,149 @@
+"""Every page of the site, gone through once for each way of seeing it, and inspected."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import steps
+from tests.browser.inspection import accessibility_problems, html_problems, weight_problems, wide_parts
+from tests.browser.site import BROKEN, PUBLIC_CAMPAIGN, Site
+from tests.browser.visitor import DESKTOP, PHONE, Visitor
+
+#: where a reviewer finds what the pages look like
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+
+
+def tour(visitor: Visitor, site: Site) -> Iterator[str]:
+    """Open one page after the other, and some of them in more than one state. Yields the name of each that is open."""
+    yield from _what_anyone_may_read(visitor, site)
+    address = site.new_address()
+    yield from _joining(visitor, site, address)
+    site.send_campaign()
+    alert = site.mail_to(address)
+    yield from _leaving(visitor, alert.link("unsubscribe"), lambda: site.mail_to(address).link("undo"))
+    yield from _choosing(visitor, alert.link("preferences"))
+    yield from _managing(visitor, site, address)
+    visitor.open(alert.link("unsubscribe"))
+    yield "not-on-list"
+
+
+def _what_anyone_may_read(visitor: Visitor, site: Site) -> Iterator[str]:
+    pages = {
+        "archive": "/campaigns",
+        "campaign": f"/campaigns/{PUBLIC_CAMPAIGN}",
+        "privacy": "/privacy",
+        "error-404": "/no/such/page",
+        "error-404-link": "/confirm/0123",
+        "error-410": site.dead_link(),
+        **{f"error-{status}": f"{BROKEN}/{status}" for status in (429, 500, 503)},
+    }
+    for name, path in pages.items():
+        visitor.open(path)
+        yield name
+
+
+def _joining(visitor: Visitor, site: Site, address: str) -> Iterator[str]:
+    visitor.open("/join/energy")
+    yield "join"
+    visitor.open("/")
+    yield "sign-up"
+    visitor.page.locator("[name=email]").fill("ana.at.example.org")
+    visitor.page.locator("[name=union]").fill("Guild of Lighthouse Keepers")
+    visitor.page.locator("[name=country]").select_option("")
+    steps.submit(visitor, "alerts")
+    yield "sign-up-mistakes"
+    steps.fill_in(visitor, address)
+    visitor.page.locator("[name=store_union]").check()
+    steps.submit(visitor, "alerts")
+    yield "check-your-mail"
+    visitor.open(site.mail_to(address).link("confirm"))
+    yield "confirm"
+    steps.submit(visitor)
+    yield "welcome"
+
+
+def _leaving(visitor: Visitor, link: str, undo: Callable[[], str]) -> Iterator[str]:
+    visitor.open(link)
+    yield "unsubscribe"
+    steps.submit(visitor, "scope")
+    yield "left"
+    visitor.open(undo())
+    yield "undo"
+    steps.submit(visitor)
+    yield "back"
+
+
+def _choosing(visitor: Visitor, link: str) -> Iterator[str]:
+    visitor.open(link)
+    yield "preferences"
+    steps.submit(visitor, "weeks")
+    yield "paused"
+    steps.submit(visitor)
+    yield "resumed"
+    visitor.open("/preferences")
+    yield "ask-link"
+    steps.submit(visitor, "email")
+    yield "ask-link-mistakes"
+
+
+def _managing(visitor: Visitor, site: Site, address: str) -> Iterator[str]:
+    moved = site.new_address()
+    visitor.page.locator("[name=email]").fill(address)
+    steps.submit(visitor, "email")
+    yield "link-sent"
+    link = site.mail_to(address).link("manage")
+    visitor.open(link)
+    yield "manage"
+    steps.submit(visitor, "language")
+    yield "manage-saved"
+    visitor.page.locator("[name=email]").fill("zoe.at.example.org")
+    steps.submit(visitor, "email")
+    yield "manage-mistakes"
+    visitor.page.locator("[name=email]").fill(moved)
+    steps.submit(visitor, "email")
+    yield "manage-new-address"
+    visitor.open(site.mail_to(moved).link("address"))
+    yield "use-address"
+    steps.submit(visitor)
+    yield "moved"
+    visitor.open("/preferences")
+    visitor.page.locator("[name=email]").fill(moved)
+    steps.submit(visitor, "email")
+    visitor.open(site.mail_to(moved).link("manage") + "/erase")
+    yield "erase"
+    steps.submit(visitor)
+    yield "erased"
+
+
+@pytest.mark.parametrize(
+    ("language", "device", "scheme"),
+    [("en", DESKTOP, "light"), ("en", PHONE, "dark"), ("ar", PHONE, "light"), ("ar", DESKTOP, "dark")],
+    ids=["en-1280-light", "en-390-dark", "ar-390-light", "ar-1280-dark"],
+)
+def test_nothing_is_wrong_with_any_page(
+    site: Site,
+    visit: Callable[..., Visitor],
+    language: str,
+    device: dict[str, Any],
+    scheme: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    visitor = visit(device, language=language, color_scheme=scheme)
+    view = request.node.callspec.id
+    problems, documents = [], {}
+    for name in tour(visitor, site):
+        page = visitor.page
+        found = [*accessibility_problems(page), *weight_problems(visitor)]
+        found += [f"wider than the window: {part}" for part in wide_parts(page)]
+        expected = (language, "rtl" if language == "ar" else "ltr")
+        if (page.locator("html").get_attribute("lang"), page.locator("html").get_attribute("dir")) != expected:
+            found.append("in another language")
+        problems += [f"{name}: {problem}" for problem in found]
+        documents[name] = visitor.document().text()
+        page.screenshot(path=SCREENSHOTS / view / f"{name}.png", full_page=True, scale="css")
+    if device is DESKTOP:  # a phone gets the same HTML
+        problems += html_problems(documents, tmp_path)
+    assert not problems, "\n".join(problems)

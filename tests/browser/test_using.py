@@ -1,0 +1,167 @@
+"""The site for people who use it otherwise: by keyboard, on a phone, magnified, in the dark, or in a hurry."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from mailer.web.language import LANGUAGES
+from tests.browser import steps
+from tests.browser.inspection import wide_parts
+from tests.browser.site import LIST_WITH_A_LONG_NAME, PUBLIC_CAMPAIGN, UNION_WITH_A_LONG_NAME, Site
+from tests.browser.visitor import PHONE, Visitor
+
+#: what has the keyboard's focus: its name in the form, where it is, and whether one sees that it has it
+_FOCUS = """() => {
+    const element = document.activeElement, box = element.getBoundingClientRect(), style = getComputedStyle(element)
+    const around = [element, element.parentElement, element.nextElementSibling].filter(Boolean).map(getComputedStyle)
+    return {
+        name: element.name || element.className || element.tagName,
+        top: box.top + scrollY,
+        is_on_screen: box.bottom > 0 && box.top < innerHeight && box.width > 0,
+        is_marked: around.some(style => style.outlineStyle != 'none' && parseFloat(style.outlineWidth) >= 2),
+    }
+}"""
+
+
+def focus_after(page: Page, key: str) -> dict[str, Any]:
+    """What has the focus once a key was pressed."""
+    page.keyboard.press(key)
+    found: dict[str, Any] = page.evaluate(_FOCUS)
+    return found
+
+
+def test_signing_up_takes_nothing_but_a_keyboard(site: Site, visit: Callable[..., Visitor]) -> None:
+    visitor, address = visit(), site.new_address()
+    page = visitor.open("/")
+    for _ in range(30):
+        name = focus_after(page, "Tab")["name"]
+        if name == "email":
+            page.keyboard.type(address)
+        elif name == "country":
+            page.keyboard.type("United K")
+        elif name in ("lists", "alerts"):
+            page.keyboard.press("Space")
+        if name == "alerts":
+            break
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert "check your mail" in page.get_by_role("heading", level=1).inner_text()
+
+    visitor.open(site.mail_to(address).link("confirm"))
+    while focus_after(page, "Tab")["name"] != "button":
+        pass
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert site.lists_of(address) is not None
+
+
+def test_the_keyboard_goes_down_the_page_and_one_always_sees_where_it_is(visit: Callable[..., Visitor]) -> None:
+    page = visit().open("/")
+    stops = []
+    while (stop := focus_after(page, "Tab"))["name"] != "BODY":
+        stops.append(stop)
+    assert [stop for stop in stops if not (stop["is_marked"] and stop["is_on_screen"])] == []
+    fields = [
+        stop for stop in stops if stop["name"] in ("email", "name", "country", "language", "union", "lists", "alerts")
+    ]
+    assert [field["name"] for field in fields if field["name"] != "lists"] == [
+        *("email", "name", "country", "language", "union", "alerts")
+    ]
+    assert [field["top"] for field in fields] == sorted(field["top"] for field in fields)
+    assert "website" not in {stop["name"] for stop in stops}  # the field that only programs find
+
+
+def test_the_first_tab_offers_to_skip_what_stands_on_every_page(visit: Callable[..., Visitor]) -> None:
+    page = visit().open("/")
+    first = focus_after(page, "Tab")
+    assert (first["name"], first["is_on_screen"], first["is_marked"]) == ("skip", True, True)
+    page.keyboard.press("Enter")
+    assert focus_after(page, "Tab")["name"] == "email"
+
+
+def test_a_form_with_mistakes_says_so_first_and_leads_to_each(site: Site, visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.open("/")
+    page.get_by_label("Your name").fill("Ana Example")
+    visitor.press("Sign me up")
+    assert page.title().startswith("Please check the form")  # what a screen reader says first
+    summary = page.get_by_role("alert")
+    links = summary.get_by_role("link")
+    assert links.count() >= 3
+    for number in range(links.count()):
+        field = page.locator(str(links.nth(number).get_attribute("href")))
+        links.nth(number).click()
+        expect(field).to_be_focused()
+        expect(field).to_be_in_viewport()
+    field = page.get_by_label("E-mail address")
+    marked = field.evaluate("element => getComputedStyle(element).borderColor")
+    assert marked != page.get_by_label("Your name").evaluate("element => getComputedStyle(element).borderColor")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(re.compile("Enter your e-mail address"))
+    expect(page.get_by_label("Your name")).to_have_value("Ana Example")
+    steps.fill_in(visitor, site.new_address())
+    steps.submit(visitor)
+    assert "check your mail" in page.get_by_role("heading", level=1).inner_text()
+
+
+def test_a_double_click_and_going_back_to_press_again_sign_up_once(site: Site, visit: Callable[..., Visitor]) -> None:
+    visitor, address = visit(), site.new_address()
+    page = visitor.open("/")
+    steps.fill_in(visitor, address)
+    page.get_by_role("button", name="Sign me up").dblclick()
+    page.wait_for_url("**/check-your-mail")
+    page.go_back()
+    visitor.press("Sign me up")
+    assert page.url.endswith("/check-your-mail")
+    [mail] = site.mails_to(address)
+    page = visitor.open(mail.link("confirm"))
+    page.get_by_role("button").dblclick()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Welcome")
+    visitor.open(mail.link("confirm"))
+    steps.submit(visitor)
+    assert "Welcome" in page.get_by_role("heading", level=1).inner_text()
+    assert len(site.mails_to(address)) == 2  # to confirm, and to be welcomed
+
+
+def test_the_page_of_a_campaign_leads_to_whom_to_write_to(visit: Callable[..., Visitor]) -> None:
+    page = visit(PHONE, java_script_enabled=False).open(f"/campaigns/{PUBLIC_CAMPAIGN}")
+    embassy = page.get_by_text("Embassy of Ondoria, London")
+    expect(embassy).to_be_hidden()
+    page.get_by_role("link", name="Find it by your country").click()
+    expect(embassy).to_be_visible()
+
+
+def test_two_hundred_percent_is_no_reason_to_scroll_sideways(visit: Callable[..., Visitor]) -> None:
+    # A window of 1280 pixels, magnified to 200 %, is one of 640 with two dots to a pixel (WCAG 2.2, 1.4.4 and 1.4.10).
+    visitor = visit({"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2})
+    for path in ("/", "/join/energy", f"/campaigns/{PUBLIC_CAMPAIGN}", "/privacy", "/ar/", "/ru/", "/no/such/page"):
+        assert wide_parts(visitor.open(path)) == [], path
+
+
+def test_long_names_and_long_words_stay_within_a_phone(site: Site, visit: Callable[..., Visitor]) -> None:
+    visitor = visit(PHONE | {"viewport": {"width": 320, "height": 640}})
+    page = visitor.open("/join/energy")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(UNION_WITH_A_LONG_NAME)
+    expect(page.get_by_text(LIST_WITH_A_LONG_NAME)).to_be_visible()
+    assert wide_parts(page) == []
+    page.locator("[name=name]").fill("Wolfeschlegelsteinhausenbergerdorff" * 5)
+    steps.submit(visitor)
+    assert wide_parts(page) == []
+
+
+def test_no_language_has_words_too_long_for_a_small_phone(visit: Callable[..., Visitor]) -> None:
+    visitor = visit(PHONE | {"viewport": {"width": 320, "height": 640}}, java_script_enabled=False)
+    for language in LANGUAGES:
+        for path in ("/", "/preferences", "/campaigns", "/privacy", "/no/such/page"):
+            page = visitor.open(f"/{language}{path}")
+            assert wide_parts(page) == [], page.url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_as_light_or_dark_as_its_reader_has_it(visit: Callable[..., Visitor], scheme: str) -> None:
+    page = visit(color_scheme=scheme).open("/")
+    red, green, blue = re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
+    assert (int(red) + int(green) + int(blue) > 382) == (scheme == "light")

@@ -1,0 +1,238 @@
+"""Who asks gets all that is held about them, in words, as data and as a table, and nothing about anybody else."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from mailer import consents, disclosure, moving, notices, preferences, requests, suppression
+from mailer.delivery import Reason
+from mailer.models import (
+    Base,
+    ConsentPurpose,
+    DeliveryState,
+    MailingList,
+    Purpose,
+    RequestKind,
+    Subscriber,
+    SubscriptionStatus,
+    SuppressionReason,
+)
+from mailer.supporter_csv import restore
+from tests.factories import WHEN, deliver, make_campaign, make_list, make_subscriber, make_union, subscribe
+
+ANA = "ana@example.org"
+
+
+@pytest.fixture
+def mailing_list(session: Session) -> MailingList:
+    return make_list(session)
+
+
+@pytest.fixture
+def ana(session: Session, mailing_list: MailingList) -> Subscriber:
+    """Somebody of whom there is something in every section."""
+    union = make_union(session, "dockers", name="Dockers' Union")
+    person = make_subscriber(session, email=ANA, name="Ana Example", country="BR", union=union, language="pt-BR")
+    on = subscribe(session, person, mailing_list)
+    on.paused_until = WHEN + timedelta(weeks=2000)
+    left = subscribe(session, person, make_list(session, "news", name="News"), status=SubscriptionStatus.UNSUBSCRIBED)
+    left.reason = "Too many mails"
+    words = consents.text_id(session, "Yes, write to me.", language="en")
+    consents.give(
+        session,
+        person.id,
+        ConsentPurpose.ALERTS,
+        text=words,
+        method="sign-up form",
+        asked_at=WHEN,
+        confirmed_at=WHEN + timedelta(minutes=5),
+        list_id=mailing_list.id,
+    )
+    consents.withdraw(session, person.id, ConsentPurpose.ALERTS, method="one-click", list_id=left.list_id)
+    campaign = make_campaign(session, mailing_list)
+    deliver(
+        session,
+        campaign,
+        person,
+        DeliveryState.FAILED,
+        smtp_code=550,
+        smtp_text="550 swordfish",
+        reason=Reason.POLICY,
+        settled_at=WHEN,
+    )
+    deliver(session, campaign, None, DeliveryState.SENT, purpose=Purpose.TEST, address="Ana@example.org")
+    moving.name(session, person.id, "ana.new@example.net", language="en")
+    preferences.mail_link(session, ANA, language="en")
+    suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
+    session.flush()
+    return person
+
+
+def about(session: Session, person: Subscriber) -> dict[str, Any]:
+    session.expire_all()
+    return disclosure.about(session, person.id)
+
+
+def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Subscriber) -> None:
+    held = about(session, ana)
+    when, later = WHEN.isoformat(), (WHEN + timedelta(minutes=5)).isoformat()
+    assert list(held) == ["disclosure", "person", "lists", "consent", "requests", "messages", "blocked"]
+    assert held["person"] == {
+        "email": ANA,
+        "name": "Ana Example",
+        "country": "BR",
+        "union": "Dockers' Union",
+        "language": "pt-BR",
+        "known_since": ana.created_at.isoformat(),
+    }
+    on, left = held["lists"]
+    assert (on["list"], on["name"], on["status"], on["confirmed_at"]) == (
+        "urgent-actions",
+        "Urgent actions",
+        "active",
+        when,
+    )
+    assert on["paused_until"] == (WHEN + timedelta(weeks=2000)).isoformat()
+    assert (left["list"], left["status"], left["left_at"]) == ("news", "unsubscribed", when)
+    assert left["reason_for_leaving"] == "Too many mails"
+    given, withdrawn = held["consent"]
+    assert (given["purpose"], given["action"], given["list"]) == ("alerts", "given", "urgent-actions")
+    assert (given["text"], given["text_language"], given["method"]) == ("Yes, write to me.", "en", "sign-up form")
+    assert (given["asked_at"], given["confirmed_at"]) == (when, later)
+    assert (withdrawn["action"], withdrawn["list"], withdrawn["method"]) == ("withdrawn", "news", "one-click")
+    assert [(each["kind"], each["details"]) for each in held["requests"]] == [
+        ("address", {"address": "ana.new@example.net"}),
+        ("manage", {}),
+    ]
+    assert [(each["campaign"], each["purpose"], each["state"]) for each in held["messages"]] == [
+        ("free-the-five", "campaign", "failed"),
+        ("free-the-five", "test", "sent"),
+        (None, "notice", "pending"),
+    ]
+    failed = held["messages"][0]
+    assert (failed["reason"], failed["settled_at"], failed["union"]) == ("policy", when, "Dockers' Union")
+    assert held["blocked"]["reason"] == "bounced"
+
+
+#: columns about a person that a disclosure leaves out, and why
+NOT_TOLD = {
+    "email_index",  # the address, which is told, made into a number
+    "token_hash",  # of a link that is in a mail of theirs
+    "campaign_id",  # told by its slug
+    "list_id",  # likewise
+    "union_id",  # told by its name
+    "text_id",  # told by its words
+    "subscriber_id",
+    "id",
+    "address",  # their own: else the row is not theirs
+    # How a mail got out: nothing about a person beyond what state and reason say.
+    "fence",
+    "attempts",
+    "not_before",
+    "notice",
+    "smtp_code",
+    "smtp_text",
+}
+#: what a column is called in a disclosure, where it has another name there
+TOLD_AS = {
+    "created_at": {"known_since", "since", "asked_at"},
+    "unsubscribed_at": {"left_at"},
+    "reason": {"reason", "reason_for_leaving"},
+    "mailable": {"gets_mail"},
+    "expires_at": {"ends_at"},
+}
+
+
+def test_no_column_about_a_person_is_forgotten(session: Session, ana: Subscriber) -> None:
+    held = about(session, ana)
+    told = {
+        name for facts in held.values() for fact in (facts if isinstance(facts, list) else [facts]) for name in fact
+    }
+    tables = [
+        table
+        for table in Base.metadata.sorted_tables
+        if table.name in ("subscribers", "suppressions") or "subscriber_id" in table.columns
+    ]
+    assert len(tables) == 6
+    for table in tables:
+        for column in set(table.columns.keys()) - NOT_TOLD:
+            assert told & TOLD_AS.get(column, {column}), f"{table.name}.{column}"
+
+
+def test_nothing_about_anybody_else_is_told(session: Session, ana: Subscriber, mailing_list: MailingList) -> None:
+    before = about(session, ana)
+    boris = make_subscriber(session, mailing_list, email="boris@example.org", name="Boris", country="FR")
+    deliver(session, make_campaign(session, mailing_list, slug="free-the-poet"), boris, DeliveryState.SENT)
+    requests.issue(session, RequestKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
+    consents.withdraw(session, boris.id, ConsentPurpose.UNION, method="import")
+    suppression.add(session, boris.email_index, SuppressionReason.COMPLAINED)
+    moving.name(session, boris.id, "boris.new@example.net", language="en")
+    after = about(session, ana)
+    del before["disclosure"], after["disclosure"]
+    assert before == after
+
+
+def test_what_a_server_said_and_our_own_numbers_are_not_told(session: Session, ana: Subscriber) -> None:
+    text = disclosure.to_json(about(session, ana))
+    assert "swordfish" not in text
+    assert "(notices)" not in text
+    assert ana.email_index.hex() not in text
+
+
+def test_who_is_on_no_list_gets_what_there_is(session: Session) -> None:
+    person = make_subscriber(session, email=ANA, name=None, country=None, language=None)
+    held = about(session, person)
+    assert held["lists"] == held["consent"] == held["requests"] == held["messages"] == []
+    assert held["blocked"] is None
+    assert "person,1,name,\r\n" in disclosure.to_csv(held)
+
+
+def read(table: str) -> list[dict[str, str]]:
+    assert table.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(table.removeprefix("\ufeff"), newline="")))
+
+
+def test_data_and_table_tell_the_same(session: Session, ana: Subscriber) -> None:
+    held = about(session, ana)
+    assert json.loads(disclosure.to_json(held)) == held
+    rows = read(disclosure.to_csv(held))
+    assert {"section": "consent", "item": "2", "field": "method", "value": "one-click"} in rows
+    assert {
+        "section": "requests",
+        "item": "1",
+        "field": "details",
+        "value": '{"address": "ana.new@example.net"}',
+    } in rows
+    facts = sum(len(fact) for part in held.values() for fact in (part if isinstance(part, list) else [part]))
+    assert len(rows) == facts
+
+
+@given(st.text())
+@pytest.mark.parametrize("start", ["", "=", "+", "-", "@", "\t", "\r", "'"])
+def test_no_cell_is_a_formula_and_each_reads_back(start: str, text: str) -> None:
+    value = start + text
+    (row,) = read(disclosure.to_csv({"person": {"name": value}}))
+    assert not row["value"] or row["value"][0] not in "=+-@\t\r"
+    assert restore(row["value"]) == value
+
+
+def test_letters_of_every_script_are_written_as_they_are(session: Session) -> None:
+    person = make_subscriber(session, name="Әсел Ғабит مريم")
+    held = about(session, person)
+    assert "Әсел Ғабит مريم" in disclosure.to_json(held)
+    assert "Әсел Ғабит مريم" in disclosure.to_csv(held)
+
+
+def test_a_notice_to_an_address_of_its_own_is_told_to_whom_it_now_belongs(session: Session) -> None:
+    notice = notices.Notice(notices.NoticeKind.CONFIRM)
+    notices.owe(session, notice, language="en", address="Ana@example.org")
+    notices.owe(session, notice, language="en", address="boris@example.org")
+    person = make_subscriber(session, email=ANA)
+    assert [each["purpose"] for each in about(session, person)["messages"]] == ["notice"]

@@ -1,0 +1,122 @@
+"""What has run out goes by itself, and nothing else does."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from mailer import housekeeping, notices, requests
+from mailer.db import DatabaseUnavailable, utcnow
+from mailer.mail.pipeline import Pipeline
+from mailer.mail.smtp import Server
+from mailer.models import Delivery, DeliveryState, Request, RequestKind, Subscription
+from mailer.notices import Notice, NoticeKind
+from mailer.settings import Settings
+from mailer.worker import Worker
+from tests.factories import SENDER, make_list, make_subscriber
+from tests.mail_server import MailServer, running
+from workers import sweeper
+from workers.runtime import Runtime
+
+
+def test_a_sign_up_that_nobody_confirmed_is_gone_after_seven_days(engine: Engine, session: Session) -> None:
+    for _ in range(2):
+        requests.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
+    first = session.scalars(select(Request.id).limit(1)).one()
+    for request in session.scalars(select(Request).where(Request.id == first)):
+        request.created_at, request.expires_at = utcnow() - timedelta(days=7), utcnow() - timedelta(seconds=1)
+    session.commit()
+    housekeeping.tidy(engine)
+    assert first not in session.scalars(select(Request.id)).all()
+    assert len(session.scalars(select(Request.id)).all()) == 1
+
+
+def test_what_a_settled_notice_said_is_gone_and_what_is_owed_stays(engine: Engine, session: Session) -> None:
+    for email in ("ana@example.org", "boris@example.org"):
+        notices.owe(session, Notice(NoticeKind.CONFIRM, "0" * 40), language="en", address=email)
+    session.execute(update(Delivery).where(Delivery.id == 1).values(state=DeliveryState.SENT))
+    session.commit()
+    housekeeping.tidy(engine)
+    kept = session.execute(select(Delivery.state, Delivery.address, Delivery.notice.is_(None)).order_by(Delivery.id))
+    assert [tuple(row) for row in kept] == [
+        (DeliveryState.SENT, None, True),
+        (DeliveryState.PENDING, "boris@example.org", False),
+    ]
+
+
+def test_a_pause_ends_by_itself(engine: Engine, session: Session) -> None:
+    person = make_subscriber(session, make_list(session))
+    session.execute(update(Subscription).values(paused_until=utcnow() - timedelta(seconds=1), mailable=False))
+    session.commit()
+    housekeeping.tidy(engine)
+    subscription = session.scalars(select(Subscription).where(Subscription.subscriber_id == person.id)).one()
+    assert (subscription.paused_until, subscription.mailable) == (None, True)
+
+
+def test_tidying_twice_is_fine(engine: Engine) -> None:
+    housekeeping.tidy(engine)
+    housekeeping.tidy(engine)
+
+
+# --- by the sweeper -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with running() as state:
+        yield state
+
+
+@pytest.fixture
+def runtime(
+    engine: Engine, valkey_url: str, server: MailServer, tmp_path: Path, settings: Callable[..., Settings]
+) -> Iterator[Runtime]:
+    """A sweeper's, of which no queue process answers a ring."""
+    redis, wire = Redis.from_url(valkey_url), Pipeline(Server("127.0.0.1", server.port), connections=1)
+    journals = tmp_path / "journals"
+    worker = Worker(
+        name="host:1", lease=timedelta(seconds=30), journals=journals, sender=SENDER, stopping=lambda: False
+    )
+    yield Runtime(settings(), engine, redis, wire, worker)
+    wire.close()
+    redis.close()
+
+
+def test_each_round_of_the_sweeper_tidies(runtime: Runtime, session: Session) -> None:
+    requests.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
+    session.execute(update(Request).values(expires_at=utcnow()))
+    session.commit()
+    sweeper.sweep(runtime)
+    assert session.scalars(select(Request)).all() == []
+
+
+def test_mail_is_found_though_nothing_can_be_tidied(
+    runtime: Runtime, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_engine: Engine) -> None:
+        raise DatabaseUnavailable(problem="the disk is full")
+
+    monkeypatch.setattr(housekeeping, "tidy", fail)
+    notices.owe(session, Notice(NoticeKind.CONFIRM, "0" * 40), language="en", address="ana@example.org")
+    session.commit()
+    sweeper.sweep(runtime)
+    sweeper.sweep(runtime)
+    assert runtime.redis.keys("rq:*")
+
+
+def test_what_has_run_out_goes_though_no_mail_can_be_looked_for(
+    runtime: Runtime, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> list[int]:
+        raise DatabaseUnavailable(problem="it is busy")
+
+    monkeypatch.setattr("mailer.sending.sweep", fail)
+    requests.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
+    session.execute(update(Request).values(expires_at=utcnow()))
+    session.commit()
+    sweeper.sweep(runtime)
+    assert session.scalars(select(Request)).all() == []

@@ -1,0 +1,524 @@
+"""Who leaves is left alone, can come back from it, and can pause instead."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+
+from mailer import consents, leaving, requests, subscribers, suppression
+from mailer.crypto import keyring_of
+from mailer.db import session_scope, utcnow
+from mailer.leaving import Left, Method, NotOnList, Scope
+from mailer.models import (
+    ConsentAction,
+    ConsentEvent,
+    ConsentPurpose,
+    Delivery,
+    DeliveryState,
+    MailingList,
+    Purpose,
+    Request,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
+)
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink, UnknownLink
+from tests.concurrency import Beside
+from tests.factories import WHEN, make_campaign, make_list, make_subscriber, subscribe
+
+ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
+
+
+@pytest.fixture
+def person(session: Session) -> Subscriber:
+    """Somebody on two lists, who agreed to each."""
+    person = make_subscriber(session, email="ana@example.org", language="fr")
+    for slug in ("urgent-actions", "news"):
+        mailing_list = make_list(session, slug, name=slug.title())
+        subscribe(session, person, mailing_list)
+        agree(session, person, mailing_list, f"I want {slug}.")
+    session.commit()
+    return person
+
+
+def agree(session: Session, person: Subscriber, mailing_list: MailingList, words: str) -> None:
+    consents.give(
+        session,
+        person.id,
+        ConsentPurpose.ALERTS,
+        text=consents.text_id(session, words),
+        method="import",
+        asked_at=WHEN,
+        confirmed_at=WHEN,
+        list_id=mailing_list.id,
+    )
+
+
+def subscriptions(session: Session, person: Subscriber) -> Sequence[Subscription]:
+    session.expire_all()
+    theirs = select(Subscription).where(Subscription.subscriber_id == person.id)
+    return session.scalars(theirs.order_by(Subscription.id)).all()
+
+
+def states(session: Session, person: Subscriber) -> list[tuple[SubscriptionStatus, bool]]:
+    return [(subscription.status, subscription.mailable) for subscription in subscriptions(session, person)]
+
+
+def log(session: Session) -> list[tuple[ConsentAction, str, int | None]]:
+    """What the consent log says since the person joined."""
+    events = select(ConsentEvent).where(ConsentEvent.method != "import").order_by(ConsentEvent.id)
+    return [(event.action, event.method, event.list_id) for event in session.scalars(events)]
+
+
+def barred(session: Session, person: Subscriber) -> SuppressionReason | None:
+    return session.scalar(select(Suppression.reason).where(Suppression.email_index == person.email_index))
+
+
+def goodbyes(session: Session) -> list[Delivery]:
+    notices = select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id)
+    return list(session.scalars(notices))
+
+
+def by_page(session: Session, person: Subscriber, *, which: int = 0, scope: Scope = Scope.LIST) -> Left:
+    left = leaving.leave(session, subscriptions(session, person)[which].id, method=Method.PAGE, scope=scope)
+    session.commit()
+    return left
+
+
+def undo_of(left: Left) -> str:
+    assert left.undo is not None
+    return left.undo
+
+
+# --- leaving --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_leaving_a_list_ends_that_one_only_and_is_written_down(
+    session: Session, person: Subscriber, method: Method
+) -> None:
+    subscription = subscriptions(session, person)[0]
+    left = leaving.leave(session, subscription.id, method=method, reason="  too\nmany mails ")
+    assert (left.list_name, left.scope, left.language, left.already) == ("Urgent-Actions", Scope.LIST, "fr", False)
+    assert states(session, person) == [(GONE, False), (ACTIVE, True)]
+    assert subscription.reason == "too many mails"
+    assert subscription.unsubscribed_at is not None
+    assert timedelta(0) <= utcnow() - subscription.unsubscribed_at < timedelta(minutes=1)
+    assert log(session) == [(ConsentAction.WITHDRAWN, method.value, subscription.list_id)]
+    assert barred(session, person) is None
+
+
+def test_leaving_all_ends_every_list_and_keeps_imports_from_bringing_them_back(
+    session: Session, person: Subscriber
+) -> None:
+    left = by_page(session, person, scope=Scope.ALL)
+    assert (left.scope, left.already) == (Scope.ALL, False)
+    assert states(session, person) == [(GONE, False), (GONE, False)]
+    assert barred(session, person) is SuppressionReason.LEFT
+    assert len(log(session)) == 2
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("scope", list(Scope))
+def test_leaving_twice_is_leaving_once(session: Session, person: Subscriber, scope: Scope, method: Method) -> None:
+    subscription = subscriptions(session, person)[0]
+    first = leaving.leave(session, subscription.id, method=method, scope=scope, reason="first")
+    at, written, owed = subscription.unsubscribed_at, log(session), len(goodbyes(session))
+    second = leaving.leave(session, subscription.id, method=method, scope=scope, reason="second")
+    assert (second.list_name, second.scope) == (first.list_name, first.scope)
+    assert second.already
+    assert second.notice is None
+    assert len(goodbyes(session)) == owed
+    assert log(session) == written
+    session.refresh(subscription)
+    assert (subscription.unsubscribed_at, subscription.reason) == (at, "first")
+
+
+def test_all_lists_can_be_left_after_one(session: Session, person: Subscriber) -> None:
+    by_page(session, person)
+    assert not by_page(session, person, scope=Scope.ALL).already
+    assert states(session, person) == [(GONE, False), (GONE, False)]
+    assert barred(session, person) is SuppressionReason.LEFT
+
+
+def test_a_weightier_reason_to_write_to_nobody_stays(session: Session, person: Subscriber) -> None:
+    suppression.add(session, person.email_index, SuppressionReason.COMPLAINED)
+    by_page(session, person, scope=Scope.ALL)
+    assert barred(session, person) is SuppressionReason.COMPLAINED
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [(None, None), (" \n ", None), ("x" * 300, "x" * 200), ("\x00<b>no</b>", "<b>no</b>")],
+)
+def test_a_reason_is_one_line_of_at_most_200_characters(
+    session: Session, person: Subscriber, written: str | None, kept: str | None
+) -> None:
+    subscription = subscriptions(session, person)[0]
+    leaving.leave(session, subscription.id, method=Method.PAGE, reason=written)
+    session.commit()
+    session.refresh(subscription)
+    assert subscription.reason == kept
+
+
+def test_who_was_erased_is_not_on_our_list(session: Session, person: Subscriber) -> None:
+    gone = subscriptions(session, person)[0].id
+    subscribers.erase(session, "ana@example.org")
+    session.commit()
+    for act in (leaving.look, leaving.end_pause):
+        with pytest.raises(NotOnList):
+            act(session, gone)
+    for scope in Scope:
+        with pytest.raises(NotOnList):
+            leaving.leave(session, gone, method=Method.ONE_CLICK, scope=scope)
+
+
+def test_one_may_leave_though_the_address_cannot_be_decrypted(session: Session, person: Subscriber) -> None:
+    subscription = subscriptions(session, person)[0]
+    session.connection().exec_driver_sql("UPDATE subscribers SET email = name")  # a ciphertext of another column
+    session.commit()
+    session.expunge_all()
+    leaving.leave(session, subscription.id, method=Method.ONE_CLICK)
+    assert states(session, person)[0] == (GONE, False)
+
+
+def test_two_presses_at_once_are_one(engine: Engine, session: Session, person: Subscriber) -> None:
+    subscription = subscriptions(session, person)[0].id
+    session.commit()
+
+    def leave() -> None:
+        with session_scope(engine) as other:
+            leaving.leave(other, subscription, method=Method.PAGE)
+
+    leaving.leave(session, subscription, method=Method.PAGE)
+    beside = Beside(leave)
+    beside.must_wait()
+    session.commit()
+    beside.result()
+    assert len(log(session)) == 1
+    assert len(goodbyes(session)) == 1
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_leaving_does_not_wait_for_a_campaign_that_is_being_started(
+    engine: Engine, session: Session, person: Subscriber
+) -> None:
+    subscription = subscriptions(session, person)[0].id
+    campaign = make_campaign(session, session.scalars(select(MailingList)).first() or make_list(session))
+    session.commit()
+    session.add(Delivery(campaign_id=campaign.id, purpose=Purpose.CAMPAIGN, subscriber_id=person.id, attempts=0))
+    session.flush()
+
+    def leave() -> None:
+        with session_scope(engine) as other:
+            leaving.leave(other, subscription, method=Method.ONE_CLICK)
+
+    Beside(leave).result()
+    session.commit()
+    assert states(session, person)[0] == (GONE, False)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_an_import_under_way_cannot_bring_back_who_leaves_all(
+    engine: Engine, session: Session, person: Subscriber
+) -> None:
+    subscription = subscriptions(session, person)[0].id
+    session.commit()
+    suppression.keep_removals_out(session)
+
+    def leave(scope: Scope) -> None:
+        with session_scope(engine) as other:
+            leaving.leave(other, subscription, method=Method.PAGE, scope=scope)
+
+    Beside(lambda: leave(Scope.LIST)).result()
+    beside = Beside(lambda: leave(Scope.ALL))
+    beside.must_wait()
+    session.commit()
+    beside.result()
+    assert barred(session, person) is SuppressionReason.LEFT
+
+
+# --- the goodbye ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scope", "words"), [(Scope.LIST, {"list": "Urgent-Actions"}), (Scope.ALL, {})])
+def test_the_pages_button_owes_one_goodbye_with_a_way_back(
+    session: Session, person: Subscriber, scope: Scope, words: dict[str, str]
+) -> None:
+    left = by_page(session, person, scope=scope)
+    (goodbye,) = goodbyes(session)
+    assert goodbye.notice is not None
+    assert Notice.from_stored(goodbye.notice) == Notice(NoticeKind.GOODBYE, left.undo, words)
+    assert (goodbye.subscriber_id, goodbye.language, goodbye.state) == (person.id, "fr", DeliveryState.PENDING)
+    assert left.notice == goodbye.campaign_id
+
+
+@pytest.mark.parametrize("method", [Method.ONE_CLICK, Method.MAIL])
+def test_who_leaves_without_the_page_hears_no_more(session: Session, person: Subscriber, method: Method) -> None:
+    left = leaving.leave(session, subscriptions(session, person)[0].id, method=method)
+    assert (left.undo, left.notice) == (None, None)
+    assert goodbyes(session) == []
+    assert session.scalar(select(func.count()).select_from(Request)) == 0
+
+
+def test_going_back_and_forth_floods_nobody(session: Session, person: Subscriber) -> None:
+    for _ in range(5):
+        leaving.undo(session, undo_of(by_page(session, person)))
+    assert len(goodbyes(session)) == 3
+
+
+# --- coming back ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_coming_back_brings_back_what_was_left_and_the_agreement_to_it(
+    session: Session, person: Subscriber, scope: Scope
+) -> None:
+    before = len(log(session))
+    left = by_page(session, person, scope=scope)
+    back = leaving.undo(session, undo_of(left))
+    assert back.language == "fr"
+    assert back.list_name == (left.list_name if scope is Scope.LIST else None)
+    assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
+    assert barred(session, person) is None
+    subscription = subscriptions(session, person)[0]
+    assert (subscription.unsubscribed_at, subscription.reason) == (None, None)
+    given = [event for event in log(session)[before:] if event[0] is ConsentAction.GIVEN]
+    assert (ConsentAction.GIVEN, "undo", subscription.list_id) in given
+    texts = select(ConsentEvent.text_id).where(ConsentEvent.list_id == subscription.list_id, ConsentEvent.text_id > 0)
+    assert len(set(session.scalars(texts))) == 1
+    assert len(session.scalars(texts).all()) == 2
+
+
+def test_coming_back_brings_back_no_more_than_that_leaving_took(session: Session, person: Subscriber) -> None:
+    by_page(session, person)
+    left = by_page(session, person, scope=Scope.ALL)
+    leaving.undo(session, undo_of(left))
+    assert states(session, person) == [(GONE, False), (ACTIVE, True)]
+
+
+def test_coming_back_twice_is_harmless(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person)
+    first = leaving.undo(session, undo_of(left))
+    written = log(session)
+    assert leaving.undo(session, undo_of(left)) == first
+    assert log(session) == written
+
+
+def test_an_old_way_back_does_not_undo_a_new_leaving(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person)
+    leaving.undo(session, undo_of(left))
+    leaving.leave(session, subscriptions(session, person)[0].id, method=Method.ONE_CLICK)
+    session.commit()
+    with pytest.raises(DeadLink):
+        leaving.undo(session, undo_of(left))
+    session.rollback()
+    assert states(session, person)[0] == (GONE, False)
+
+
+def test_a_way_back_that_was_not_used_does_not_undo_a_new_leaving(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person)
+    subscription = subscriptions(session, person)[0]
+    subscription.status, subscription.unsubscribed_at = ACTIVE, None  # they signed up again
+    session.commit()
+    leaving.leave(session, subscription.id, method=Method.ONE_CLICK)
+    session.commit()
+    with pytest.raises(DeadLink):
+        leaving.undo(session, undo_of(left))
+    session.rollback()
+    assert states(session, person)[0] == (GONE, False)
+
+
+def test_who_left_all_is_not_brought_back_by_the_way_back_to_one(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person)
+    by_page(session, person, which=1, scope=Scope.ALL)
+    with pytest.raises(DeadLink):
+        leaving.undo(session, undo_of(left))
+    session.rollback()
+    assert states(session, person) == [(GONE, False), (GONE, False)]
+
+
+def test_each_of_two_leavings_has_its_own_way_back(session: Session, person: Subscriber) -> None:
+    first, second = by_page(session, person), by_page(session, person, which=1)
+    leaving.undo(session, undo_of(first))
+    assert states(session, person) == [(ACTIVE, True), (GONE, False)]
+    leaving.undo(session, undo_of(second))
+    assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
+
+
+def test_who_complained_never_comes_back(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person, scope=Scope.ALL)
+    suppression.add(session, person.email_index, SuppressionReason.COMPLAINED)
+    session.commit()
+    with pytest.raises(DeadLink):
+        leaving.undo(session, undo_of(left))
+    session.rollback()
+    assert states(session, person) == [(GONE, False), (GONE, False)]
+
+
+def test_a_bounced_address_stays_barred_when_its_owner_comes_back(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person, scope=Scope.ALL)
+    suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
+    session.commit()
+    leaving.undo(session, undo_of(left))
+    assert states(session, person) == [(ACTIVE, False), (ACTIVE, False)]
+
+
+def test_who_was_erased_cannot_be_brought_back(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person, scope=Scope.ALL)
+    subscribers.erase(session, "ana@example.org")
+    session.commit()
+    for act in (leaving.undo, leaving.look_back):
+        with pytest.raises(UnknownLink):
+            act(session, undo_of(left))
+    assert session.scalar(select(func.count()).select_from(Subscriber)) == 0
+    index = keyring_of(session).blind_index("ana@example.org")
+    assert session.get_one(Suppression, index).reason is SuppressionReason.ERASED
+
+
+def test_looking_at_the_way_back_changes_nothing(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person)
+    assert leaving.look_back(session, undo_of(left)).list_name == "Urgent-Actions"
+    session.commit()
+    assert states(session, person)[0] == (GONE, False)
+
+
+def test_two_who_come_back_at_once_are_one(engine: Engine, session: Session, person: Subscriber) -> None:
+    token = undo_of(by_page(session, person))
+
+    def come_back() -> None:
+        with session_scope(engine) as other:
+            leaving.undo(other, token)
+
+    leaving.undo(session, token)
+    beside = Beside(come_back)
+    beside.must_wait()
+    session.commit()
+    beside.result()
+    assert [event[0] for event in log(session)] == [ConsentAction.WITHDRAWN, ConsentAction.GIVEN]
+
+
+def test_who_leaves_all_at_the_moment_of_coming_back_to_one_has_left_all(
+    engine: Engine, session: Session, person: Subscriber
+) -> None:
+    token = undo_of(by_page(session, person))
+    subscription = subscriptions(session, person)[1].id
+    session.commit()
+
+    def come_back() -> None:
+        with session_scope(engine) as other:
+            leaving.undo(other, token)
+
+    leaving.leave(session, subscription, method=Method.PAGE, scope=Scope.ALL)
+    beside = Beside(come_back)
+    beside.must_wait()
+    session.commit()
+    with pytest.raises(DeadLink):
+        beside.result()
+    assert states(session, person) == [(GONE, False), (GONE, False)]
+
+
+def test_a_second_press_offers_the_way_back_again_but_a_forwarded_mail_does_not_later(
+    session: Session, person: Subscriber
+) -> None:
+    first = by_page(session, person, scope=Scope.ALL)
+    second = by_page(session, person, scope=Scope.ALL)
+    assert second.undo not in (None, first.undo)
+    an_hour_ago = utcnow() - timedelta(hours=1)
+    session.execute(update(Request).values(created_at=an_hour_ago))
+    assert by_page(session, person, scope=Scope.ALL).undo is None
+    leaving.undo(session, undo_of(second))
+    assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
+
+
+def test_a_second_press_of_another_button_offers_no_way_back_from_the_first(
+    session: Session, person: Subscriber
+) -> None:
+    by_page(session, person, scope=Scope.ALL)
+    assert by_page(session, person, scope=Scope.LIST).undo is None
+    one_click = by_page(session, person, which=1)
+    assert one_click.undo is None
+
+
+def test_the_way_back_ends_after_a_month(session: Session, person: Subscriber) -> None:
+    token = undo_of(by_page(session, person))
+    session.execute(update(Request).values(expires_at=utcnow() - timedelta(seconds=1)))
+    with pytest.raises(DeadLink):
+        leaving.undo(session, token)
+    requests.forget_expired(session)
+    with pytest.raises(UnknownLink):
+        leaving.undo(session, token)
+
+
+# --- pausing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weeks", [1, 12])
+def test_a_pause_holds_that_list_back_until_it_is_over(session: Session, person: Subscriber, weeks: int) -> None:
+    subscription = subscriptions(session, person)[0]
+    place = leaving.pause(session, subscription.id, weeks)
+    assert states(session, person) == [(ACTIVE, False), (ACTIVE, True)]
+    assert place.paused_until is not None
+    assert abs(place.paused_until - utcnow() - timedelta(weeks=weeks)) < timedelta(minutes=1)
+    subscribers.end_pauses(session)
+    assert states(session, person)[0] == (ACTIVE, False)
+    subscription.paused_until = utcnow() - timedelta(seconds=1)
+    session.flush()
+    subscribers.end_pauses(session)
+    assert states(session, person)[0] == (ACTIVE, True)
+    assert subscriptions(session, person)[0].paused_until is None
+
+
+def test_a_pause_can_be_ended_before(session: Session, person: Subscriber) -> None:
+    subscription = subscriptions(session, person)[0].id
+    leaving.pause(session, subscription, 4)
+    assert leaving.end_pause(session, subscription).paused_until is None
+    assert states(session, person)[0] == (ACTIVE, True)
+
+
+@pytest.mark.parametrize("weeks", [0, -1, 13])
+def test_a_pause_has_a_sensible_length(session: Session, person: Subscriber, weeks: int) -> None:
+    with pytest.raises(leaving.UnusualPause):
+        leaving.pause(session, subscriptions(session, person)[0].id, weeks)
+
+
+def test_who_left_cannot_be_paused_and_an_end_of_a_pause_does_not_bring_them_back(
+    session: Session, person: Subscriber
+) -> None:
+    subscription = subscriptions(session, person)[0].id
+    leaving.pause(session, subscription, 4)
+    left = by_page(session, person)
+    for act in (leaving.end_pause, lambda session, which: leaving.pause(session, which, 1)):
+        with pytest.raises(NotOnList):
+            act(session, subscription)
+    session.execute(update(Subscription).values(paused_until=utcnow() - timedelta(days=1)))
+    subscribers.end_pauses(session)
+    assert states(session, person)[0] == (GONE, False)
+    leaving.undo(session, undo_of(left))
+    assert states(session, person)[0] == (ACTIVE, True)
+
+
+def test_who_comes_back_within_a_pause_is_still_paused(session: Session, person: Subscriber) -> None:
+    leaving.pause(session, subscriptions(session, person)[0].id, 4)
+    leaving.undo(session, undo_of(by_page(session, person)))
+    assert states(session, person)[0] == (ACTIVE, False)
+
+
+@pytest.mark.parametrize("paused_until", [None, utcnow() - timedelta(days=1), utcnow() + timedelta(days=1)])
+@pytest.mark.parametrize("status", list(SubscriptionStatus))
+@pytest.mark.parametrize("suppressed", [False, True])
+def test_the_rule_in_sql_and_the_rule_in_python_agree(
+    session: Session, status: SubscriptionStatus, suppressed: bool, paused_until: datetime | None
+) -> None:
+    person = make_subscriber(session, make_list(session), status=status)
+    session.execute(update(Subscription).values(paused_until=paused_until))
+    if suppressed:
+        suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
+    subscribers.refresh(session)
+    mailable = session.scalars(select(Subscription.mailable)).one()
+    assert mailable is subscribers.is_mailable(status, suppressed=suppressed, paused_until=paused_until)

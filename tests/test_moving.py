@@ -1,0 +1,378 @@
+"""An address changes only from the mailbox of the new one, and whoever names one learns nothing of who is known."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from mailer import addresses, leaving, moving, requests, subscribers, suppression
+from mailer.crypto import keyring_of
+from mailer.db import session_scope, utcnow
+from mailer.delivery import Reason
+from mailer.importing import import_file
+from mailer.leaving import Method, Scope
+from mailer.models import (
+    Delivery,
+    DeliveryState,
+    MailingList,
+    Purpose,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    Suppression,
+    SuppressionReason,
+)
+from mailer.moving import AddressTaken, TooManyAddresses
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink, UnknownLink
+from tests.factories import make_list, make_subscriber, subscribe
+
+ANA, NEW = "ana@example.org", "ana.new@example.net"
+
+
+@pytest.fixture
+def mailing_list(session: Session) -> MailingList:
+    return make_list(session)
+
+
+@pytest.fixture
+def ana(session: Session, mailing_list: MailingList) -> Subscriber:
+    person = make_subscriber(session, mailing_list, email=ANA, language="fr")
+    session.commit()
+    return person
+
+
+def index_of(session: Session, email: str) -> bytes:
+    return keyring_of(session).blind_index(addresses.parse(email).folded)
+
+
+def mails(session: Session) -> list[Delivery]:
+    session.expire_all()
+    return list(session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id)))
+
+
+def said(delivery: Delivery) -> Notice:
+    assert delivery.notice is not None
+    return Notice.from_stored(delivery.notice)
+
+
+def name(session: Session, person: Subscriber, address: str = NEW) -> str | None:
+    """Name an address; returns the token in the mail that goes there, if one does."""
+    moving.name(session, person.id, address, language="tr")
+    mail = mails(session)[-1]
+    assert (mail.state is DeliveryState.PENDING) == (said(mail).token is not None)
+    return said(mail).token
+
+
+def sent(token: str | None) -> str:
+    assert token is not None
+    return token
+
+
+def pass_a_day(session: Session) -> None:
+    for request in session.scalars(select(Request)):
+        request.created_at -= timedelta(days=1)
+        request.expires_at -= timedelta(days=1)
+    session.commit()
+
+
+def reason_of(session: Session, email: str) -> SuppressionReason | None:
+    return session.scalar(select(Suppression.reason).where(Suppression.email_index == index_of(session, email)))
+
+
+# --- moving ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_address_changes_once_the_new_one_says_so(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    token = sent(name(session, ana, "Ana.New@EXAMPLE.net"))
+    (mail,) = mails(session)
+    assert (mail.subscriber_id, mail.address, mail.language) == (None, "Ana.New@example.net", "fr")
+    assert said(mail).kind is NoticeKind.ADDRESS
+    moving.look(session, token)
+    assert ana.email == ANA
+    assert moving.named(session, ana.id) == "Ana.New@example.net"
+    for _ in range(2):
+        moving.move(session, token)
+        moving.look(session, token)
+    session.expire_all()
+    assert ana.email == "Ana.New@example.net"
+    assert subscribers.find(session, NEW) is ana
+    assert subscribers.find(session, ANA) is None
+    assert moving.named(session, ana.id) is None
+    assert session.scalars(select(Subscription.mailable)).all() == [True]
+
+
+def test_the_mail_is_in_the_language_of_the_page_where_the_person_has_chosen_none(
+    session: Session, ana: Subscriber
+) -> None:
+    ana.language = None
+    name(session, ana)
+    assert mails(session)[0].language == "tr"
+
+
+def test_no_other_link_and_none_that_ran_out_changes_an_address(session: Session, ana: Subscriber) -> None:
+    token = sent(name(session, ana))
+    manage = requests.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    for other in (manage, token[:-1], token[:-1] + ("0" if token[-1] != "0" else "1")):
+        with pytest.raises(UnknownLink):
+            moving.move(session, other)
+    session.execute(update(Request).values(expires_at=utcnow()))
+    for act in (moving.look, moving.move):
+        with pytest.raises(DeadLink):
+            act(session, token)
+    assert ana.email == ANA
+
+
+def test_the_latest_wish_counts(session: Session, ana: Subscriber) -> None:
+    mistyped = sent(name(session, ana, "anna@example.net"))
+    token = sent(name(session, ana))
+    for act in (moving.look, moving.move):
+        with pytest.raises(DeadLink):
+            act(session, mistyped)
+    moving.move(session, token)
+    assert ana.email == NEW
+
+
+def test_a_wish_can_be_withdrawn_and_taken_up_again_without_another_mail(session: Session, ana: Subscriber) -> None:
+    token = sent(name(session, ana))
+    moving.withdraw(session, ana.id)
+    assert moving.named(session, ana.id) is None
+    with pytest.raises(DeadLink):
+        moving.move(session, token)
+    assert name(session, ana) is None
+    assert mails(session)[-1].reason == Reason.REPEATED
+    assert moving.named(session, ana.id) == NEW
+    moving.move(session, token)
+    assert ana.email == NEW
+
+
+def test_an_address_may_be_spelt_otherwise(session: Session, ana: Subscriber) -> None:
+    moving.move(session, sent(name(session, ana, "Ana@example.org")))
+    assert ana.email == "Ana@example.org"
+    assert subscribers.find(session, ANA) is ana
+    assert reason_of(session, ANA) is None
+
+
+def test_what_was_mailed_to_the_old_address_opens_nothing_any_more(session: Session, ana: Subscriber) -> None:
+    manage = requests.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    left = leaving.leave(session, session.scalars(select(Subscription.id)).one(), method=Method.PAGE)
+    earlier = sent(name(session, ana, "other@example.net"))
+    moving.move(session, sent(name(session, ana)))
+    with pytest.raises(DeadLink):
+        requests.find(session, RequestKind.MANAGE, manage)
+    with pytest.raises(DeadLink):
+        leaving.undo(session, sent(left.undo))
+    with pytest.raises(DeadLink):
+        moving.move(session, earlier)
+    assert ana.email == NEW
+
+
+def test_a_link_that_was_used_does_not_bring_back_who_has_moved_on(session: Session, ana: Subscriber) -> None:
+    first = sent(name(session, ana))
+    moving.move(session, first)
+    moving.move(session, sent(name(session, ana, "third@example.net")))
+    for act in (moving.look, moving.move):
+        with pytest.raises(DeadLink):
+            act(session, first)
+    assert ana.email == "third@example.net"
+
+
+def test_no_import_brings_the_old_address_back(
+    engine: Engine, session: Session, ana: Subscriber, mailing_list: MailingList, tmp_path: Path
+) -> None:
+    moving.move(session, sent(name(session, ana)))
+    session.commit()
+    file = tmp_path / "people.csv"
+    file.write_text(f"email\n{ANA}\n")
+    import_file(engine, file, list_slug="urgent-actions", consent="I want urgent actions.")
+    assert session.scalars(select(Subscriber.id)).all() == [ana.id]
+
+
+def test_who_left_all_lists_has_left_them_at_the_new_address_too(session: Session, ana: Subscriber) -> None:
+    of_ana = session.scalars(select(Subscription.id)).one()
+    leaving.leave(session, of_ana, method=Method.ONE_CLICK, scope=Scope.ALL)
+    moving.move(session, sent(name(session, ana)))
+    assert (reason_of(session, NEW), reason_of(session, ANA)) == (SuppressionReason.LEFT, SuppressionReason.LEFT)
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.ERASED, SuppressionReason.BOUNCED, SuppressionReason.LEFT])
+def test_an_address_that_works_and_is_wanted_gets_mail_again(
+    session: Session, ana: Subscriber, reason: SuppressionReason
+) -> None:
+    suppression.add(session, ana.email_index, SuppressionReason.BOUNCED)
+    suppression.add(session, index_of(session, NEW), reason)
+    subscribers.refresh(session)
+    moving.move(session, sent(name(session, ana)))
+    assert reason_of(session, NEW) is None
+    assert reason_of(session, ANA) is SuppressionReason.BOUNCED
+    assert session.scalars(select(Subscription.mailable)).all() == [True]
+
+
+@pytest.mark.parametrize("complained", [ANA, NEW])
+def test_nothing_goes_where_our_mail_was_reported_as_spam(session: Session, ana: Subscriber, complained: str) -> None:
+    suppression.add(session, index_of(session, complained), SuppressionReason.COMPLAINED)
+    assert name(session, ana) is None
+    assert mails(session)[-1].state is DeliveryState.SKIPPED
+
+
+@pytest.mark.parametrize("complained", [ANA, NEW])
+def test_who_reports_our_mail_as_spam_in_the_meantime_stays(session: Session, ana: Subscriber, complained: str) -> None:
+    token = sent(name(session, ana))
+    suppression.add(session, index_of(session, complained), SuppressionReason.COMPLAINED)
+    with pytest.raises(DeadLink):
+        moving.move(session, token)
+    assert ana.email == ANA
+
+
+# --- other people's addresses ---------------------------------------------------------------------------------------
+
+
+def outcome(engine: Engine, ana: Subscriber, address: str) -> tuple[str | None, int, int]:
+    """What naming an address shows, and how many rows it writes."""
+
+    def rows() -> tuple[int, int]:
+        with session_scope(engine) as session:
+            return len(session.scalars(select(Request.id)).all()), len(session.scalars(select(Delivery.id)).all())
+
+    before = rows()
+    with session_scope(engine) as session:
+        moving.name(session, ana.id, address, language="en")
+    after = rows()
+    with session_scope(engine) as session:
+        return moving.named(session, ana.id), after[0] - before[0], after[1] - before[1]
+
+
+def test_naming_an_address_shows_and_writes_the_same_whosever_it_is(
+    engine: Engine, session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    make_subscriber(session, mailing_list, email="taken@example.net")
+    suppression.add(session, index_of(session, "spam@example.net"), SuppressionReason.COMPLAINED)
+    session.commit()
+    for address in ("free@example.net", "taken@example.net", "spam@example.net"):
+        assert outcome(engine, ana, address) == (address, 1, 1)
+    states = {mail.address: mail.state for mail in mails(session)}
+    assert states == {"free@example.net": DeliveryState.PENDING, None: DeliveryState.SKIPPED}
+
+
+def test_two_people_cannot_take_each_others_address(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    boris = make_subscriber(session, mailing_list, email="boris@example.org")
+    assert name(session, ana, "boris@example.org") is None
+    assert name(session, boris, ANA) is None
+    assert (ana.email, boris.email) == (ANA, "boris@example.org")
+
+
+def test_two_people_swap_addresses_by_way_of_a_third(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    boris = make_subscriber(session, mailing_list, email="boris@example.org")
+    moving.move(session, sent(name(session, ana)))
+    moving.move(session, sent(name(session, boris, ANA)))
+    moving.move(session, sent(name(session, ana, "boris@example.org")))
+    session.expire_all()
+    assert (ana.email, boris.email) == ("boris@example.org", ANA)
+    assert subscribers.find(session, ANA) is boris
+    assert session.scalars(select(Subscription.mailable)).all() == [True, True]
+    assert (reason_of(session, ANA), reason_of(session, "boris@example.org")) == (None, None)
+
+
+def test_of_two_who_named_the_same_address_the_first_to_confirm_gets_it(
+    engine: Engine, session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    boris = make_subscriber(session, mailing_list, email="boris@example.org")
+    first, second = sent(name(session, ana)), sent(name(session, boris))
+    moving.move(session, first)
+    session.commit()
+    with pytest.raises(AddressTaken), session_scope(engine) as other:
+        moving.move(other, second)
+    session.expire_all()
+    assert (ana.email, boris.email) == (NEW, "boris@example.org")
+
+
+def test_an_address_that_signed_up_in_the_meantime_keeps_its_own(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    token = sent(name(session, ana))
+    make_subscriber(session, mailing_list, email=NEW)
+    with pytest.raises(AddressTaken):
+        moving.move(session, token)
+
+
+# --- floods ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_names_three_addresses_a_day(session: Session, ana: Subscriber) -> None:
+    for number in range(3):
+        assert name(session, ana, f"ana{number}@example.net")
+    with pytest.raises(TooManyAddresses):
+        moving.name(session, ana.id, NEW, language="en")
+    assert moving.named(session, ana.id) == "ana2@example.net"
+    assert name(session, ana, "ana1@example.net") is None  # the mail is there already
+    assert moving.named(session, ana.id) == "ana1@example.net"
+    pass_a_day(session)
+    assert name(session, ana)
+
+
+def test_an_address_gets_three_such_mails_a_day_whoever_names_it(session: Session, mailing_list: MailingList) -> None:
+    people = [make_subscriber(session, mailing_list) for _ in range(5)]
+    assert [name(session, person) is not None for person in people] == [True, True, True, False, False]
+    assert mails(session)[-1].reason == Reason.REPEATED
+
+
+def test_who_changes_their_mind_floods_nobody(session: Session, ana: Subscriber) -> None:
+    for _ in range(5):
+        name(session, ana)
+        moving.withdraw(session, ana.id)
+        requests.forget_expired(session)
+    assert [mail.state for mail in mails(session)].count(DeliveryState.PENDING) == 1
+
+
+# --- being erased ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [DeliveryState.PENDING, DeliveryState.DEFERRED, DeliveryState.SENT])
+def test_who_is_erased_leaves_no_new_address_behind(
+    session: Session, ana: Subscriber, mailing_list: MailingList, state: DeliveryState
+) -> None:
+    boris = make_subscriber(session, mailing_list, email="boris@example.org")
+    name(session, ana)
+    moving.withdraw(session, ana.id)
+    name(session, boris, "boris.new@example.net")
+    mails(session)[0].state = state
+    session.flush()
+    moving.forget_mails(session, ana.id)
+    hers, his = mails(session)
+    assert (hers.address, hers.notice, hers.language) == (None, None, None)
+    assert hers.state is (DeliveryState.SENT if state is DeliveryState.SENT else DeliveryState.SKIPPED)
+    assert (his.address, his.state) == ("boris.new@example.net", DeliveryState.PENDING)
+
+
+def test_a_link_to_a_new_address_dies_with_the_person(session: Session, ana: Subscriber) -> None:
+    token = sent(name(session, ana))
+    session.delete(ana)
+    session.flush()
+    session.expire_all()
+    with pytest.raises(UnknownLink):
+        moving.move(session, token)
+
+
+def test_an_erased_persons_address_is_forgotten_where_somebody_else_named_it(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    make_subscriber(session, mailing_list, email=NEW)
+    name(session, ana)
+    subscribers.erase(session, NEW)
+    assert session.scalars(select(Request)).all() == []
+
+
+def test_who_is_on_no_list_moves_too(session: Session) -> None:
+    person = make_subscriber(session, email="boris@example.org")
+    moving.move(session, sent(name(session, person)))
+    assert person.email == NEW
+    subscribe(session, person, make_list(session))

@@ -1,0 +1,400 @@
+"""The mails of system notices: what stands in each, what nobody can put into them, and how they go out."""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import dkim as dkimpy
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from mailer import languages, notice_mails, notices, sending, subscribers, tokens
+from mailer.crypto import keyring_of
+from mailer.db import session_scope, utcnow
+from mailer.delivery import Claimed, Reason
+from mailer.identity import Sender
+from mailer.mail.dkim import Signer, SigningKey
+from mailer.mail.pipeline import Pipeline
+from mailer.mail.render import Frame, render_notice
+from mailer.mail.smtp import Server
+from mailer.mail.types import Rendering
+from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
+from mailer.notice_mails import NoticeComposer, WordlessNotice
+from mailer.notices import Notice, NoticeKind
+from mailer.recipients import Recipient
+from mailer.verdicts import MOST_ATTEMPTS
+from mailer.worker import Worker
+from tests.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.mail_server import MailServer, running
+
+S = DeliveryState
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
+    NoticeKind.WELCOME: {
+        "lists": "Urgent actions, News",
+        "campaign_url": "https://act.example.org/campaigns/free-the-five",
+        "campaign_title": "Free the five",
+        "share_url": "https://act.example.org/",
+    },
+    NoticeKind.GOODBYE: {"list": "Urgent actions"},
+}
+#: where the one button of each mail leads, in English
+BUTTONS = {
+    NoticeKind.CONFIRM: f"https://act.example.org/en/confirm/{TOKEN}",
+    NoticeKind.WELCOME: "https://act.example.org/campaigns/free-the-five",
+    NoticeKind.MANAGE: f"https://act.example.org/en/manage/{TOKEN}",
+    NoticeKind.ADDRESS: f"https://act.example.org/en/address/{TOKEN}",
+    NoticeKind.GOODBYE: f"https://act.example.org/en/undo/{TOKEN}",
+}
+HEADERS = [
+    "Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Reply-To",
+    "Subject", "To", "X-Auto-Response-Suppress",
+]  # fmt: skip
+HOSTILE_NAMES = [
+    "=?utf-8?q?x=0D=0AX-Evil:_1?=",
+    "News\r\nX-Evil: 1\r\n\r\n<h1>body</h1>",
+    '"><script>alert(1)</script><a href="https://evil.example.net/">',
+    "{organisation} {0} {{ frame }} {% if x %}",
+    "\u202eevil",
+]
+
+
+def notice(kind: NoticeKind, words: Mapping[str, str] | None = None) -> Notice:
+    token = None if kind is NoticeKind.WELCOME else TOKEN
+    return Notice(kind, token, WORDS.get(kind, {}) if words is None else words)
+
+
+def claimed(what: Notice, *, number: int = 1, language: str | None = "en") -> Claimed:
+    stored = json.dumps(asdict(what))
+    return Claimed(number, Purpose.NOTICE, None, "ana@example.net", language, None, None, attempts=0, notice=stored)
+
+
+def compose(
+    session: Session,
+    what: Notice,
+    *,
+    language: str | None = "en",
+    email: str = "ana@example.net",
+    name: str | None = None,
+    sender: Sender = SENDER,
+) -> EmailMessage:
+    composer = NoticeComposer(session, sender)
+    data = composer.compose(claimed(what, language=language), Recipient(email, name, subscription_id=None)).data
+    return message_from_bytes(data, policy=policy.default)
+
+
+def part(message: EmailMessage, subtype: str) -> str:
+    found = message.get_body((subtype,))
+    assert found is not None
+    assert not found.defects
+    return str(found.get_content()).replace("\r\n", "\n")
+
+
+def buttons(message: EmailMessage) -> list[str]:
+    links = re.findall(r'<p class="action"[^>]*><a href="([^"]*)"', part(message, "html"))
+    return [html.unescape(link) for link in links]
+
+
+# --- what stands in each --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "ar"])
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_every_notice_is_a_whole_mail_with_one_button(session: Session, kind: NoticeKind, language: str) -> None:
+    message = compose(session, notice(kind), language=language, sender=replace(SENDER, reply_to="office@example.org"))
+    assert not message.defects
+    assert sorted(message.keys()) == HEADERS
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Content-Language"] == language
+    assert message["To"] == "ana@example.net"
+    assert [piece.get_content_type() for piece in message.iter_parts()] == ["text/plain", "text/html"]
+    button = BUTTONS[kind].replace("/en/", f"/{language}/")
+    assert buttons(message) == [button]
+    assert f"\n<{button}>\n" in part(message, "plain")
+    for subtype in ("plain", "html"):
+        assert SENDER.postal_address in part(message, subtype)
+        assert SENDER.organisation in part(message, subtype)
+        assert "nsubscribe" not in part(message, subtype)
+    direction = "rtl" if language == "ar" else "ltr"
+    assert f'<html lang="{language}" dir="{direction}"' in part(message, "html")
+    assert "[" not in part(message, "plain") and "{" not in part(message, "plain")
+
+
+def test_the_words_are_those_of_the_language(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    french = {"Please confirm your address": "Confirmez votre adresse", "Yes, sign me up": "Oui, c’est moi <b>"}
+    monkeypatch.setattr(languages, "gettext_for", lambda _: lambda words: french.get(words, words))
+    message = compose(session, notice(NoticeKind.CONFIRM), language="fr")
+    assert message["Subject"] == "Confirmez votre adresse"
+    assert "Oui, c’est moi <b>\n<https" in part(message, "plain")
+    assert "Oui, c’est moi &lt;b&gt;</a>" in part(message, "html")
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "prefix"),
+    [(None, "en", "/en"), ("fr-CA", "fr", "/fr"), ("sw", "en", ""), ("zh-Hant", "en", ""), ("kk", "kk", "/kk")],
+)
+def test_a_reader_gets_the_nearest_language_of_the_site_or_english(
+    session: Session, language: str | None, written: str, prefix: str
+) -> None:
+    message = compose(session, notice(NoticeKind.MANAGE), language=language)
+    assert message["Content-Language"] == written
+    assert buttons(message) == [f"https://act.example.org{prefix}/manage/{TOKEN}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (NoticeKind.CONFIRM, "If it was not you, do nothing."),
+        (NoticeKind.CONFIRM, "after 7 days nothing of this is stored"),
+        (NoticeKind.MANAGE, "The link works for one day. Never forward this mail"),
+        (NoticeKind.GOODBYE, "you can undo it for 30 days"),
+    ],
+)
+def test_a_notice_says_what_to_do_and_until_when(session: Session, kind: NoticeKind, sentence: str) -> None:
+    message = compose(session, notice(kind))
+    assert all(sentence in " ".join(part(message, subtype).split()) for subtype in ("plain", "html"))
+
+
+def test_a_welcome_shows_the_alert_to_act_on_and_the_link_to_share(session: Session) -> None:
+    welcome = compose(session, notice(NoticeKind.WELCOME))
+    assert welcome["Subject"] == "Welcome to Harbour Solidarity"
+    for subtype in ("plain", "html"):
+        words = part(welcome, subtype)
+        assert "Free the five" in words
+        assert "Urgent actions, News" in words
+        assert "https://act.example.org/" in words
+
+
+def test_what_a_welcome_has_no_words_for_is_not_shown(session: Session) -> None:
+    bare = compose(session, notice(NoticeKind.WELCOME, {"campaign_title": "No link to it", "lists": ""}))
+    assert buttons(bare) == []
+    for words in ("No link to it", "You get mail from", "Send this link", "Act now"):
+        assert words not in part(bare, "plain")
+        assert words not in part(bare, "html")
+    assert "\n\n\n" not in part(bare, "plain")
+
+
+def test_a_goodbye_names_the_list_that_was_left_or_all(session: Session) -> None:
+    one = compose(session, notice(NoticeKind.GOODBYE))
+    assert one["Subject"] == "You have left Urgent actions"
+    assert "You have left Urgent actions\n=====" in part(one, "plain")
+    assert "You have left <bdi>Urgent actions</bdi>" in part(one, "html")
+    assert compose(session, notice(NoticeKind.GOODBYE, {}))["Subject"] == "You have left all our lists"
+
+
+def test_every_notice_can_be_compiled_in_every_language_of_the_site(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[str, str]] = []
+
+    def note(template: str, *, frame: Frame, **arguments: Any) -> Rendering:
+        made.append((template, frame.language))
+        return render_notice(template, frame=frame, **arguments)
+
+    monkeypatch.setattr(notice_mails, "render_notice", note)
+    NoticeComposer(session, SENDER).compile_all()
+    assert sorted(made) == sorted((kind.value, tag) for kind in NoticeKind for tag in languages.SITE_LANGUAGES)
+
+
+def test_what_differs_from_person_to_person_is_merged_not_rendered_again(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composer = NoticeComposer(session, SENDER)
+    composer.compose(claimed(notice(NoticeKind.GOODBYE)), Recipient("ana@example.net", None, None))
+    monkeypatch.setattr(notice_mails, "render_notice", None)
+    other = Notice(NoticeKind.GOODBYE, "f" * 40, {"list": "News"})
+    mail = composer.compose(claimed(other, number=2), Recipient("ben@example.net", None, None))
+    message = message_from_bytes(mail.data, policy=policy.default)
+    assert message["Subject"] == "You have left News"
+    assert buttons(message) == [f"https://act.example.org/en/undo/{'f' * 40}"]
+    assert (mail.id, mail.recipient, mail.sender) == (2, "ben@example.net", "alerts@example.org")
+
+
+def test_a_retry_has_the_same_message_id_and_another_notice_another(session: Session) -> None:
+    composer = NoticeComposer(session, SENDER)
+    recipient = Recipient("ana@example.net", None, None)
+    mails = [composer.compose(claimed(notice(NoticeKind.MANAGE), number=number), recipient) for number in (1, 1, 2)]
+    assert mails[0].envelope_id == mails[1].envelope_id != mails[2].envelope_id
+    assert f"<{mails[0].envelope_id}>".encode() in mails[0].data
+
+
+def test_a_bounce_of_a_notice_comes_back_to_its_delivery(session: Session) -> None:
+    sender = replace(SENDER, bounce_address="bounce+{token}@example.org")
+    composer = NoticeComposer(session, sender)
+    mail = composer.compose(claimed(notice(NoticeKind.MANAGE), number=77), Recipient("ana@example.net", None, None))
+    token = mail.sender.removeprefix("bounce+").removesuffix("@example.org")
+    assert tokens.verify(keyring_of(session), tokens.Link.BOUNCE, token) == 77
+
+
+def test_a_notice_is_signed_like_all_mail(session: Session) -> None:
+    key = generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    composer = NoticeComposer(session, replace(SENDER, signer=Signer("example.org", (SigningKey("s1", key),))))
+    assert composer.signs
+    mail = composer.compose(claimed(notice(NoticeKind.CONFIRM)), Recipient("ana@example.net", None, None))
+    assert dkimpy.verify(mail.data, dnsfunc=lambda *_, **__: b"v=DKIM1; p=" + base64.b64encode(public))
+
+
+# --- what nobody can put into them ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [NoticeKind.CONFIRM, NoticeKind.ADDRESS, NoticeKind.MANAGE])
+def test_nothing_that_a_visitor_typed_is_in_a_mail_that_anyone_can_have_sent(
+    session: Session, kind: NoticeKind
+) -> None:
+    typed = {
+        "name": "Buy pills",
+        "lists": "Buy pills",
+        "campaign_url": "https://evil.example.net/",
+        "list": "Buy pills",
+    }
+    asked = Notice(kind, TOKEN, typed)
+    composer = NoticeComposer(session, SENDER)
+    mail = composer.compose(claimed(asked), Recipient("victim@example.net", "Buy pills", subscription_id=3))
+    plain = composer.compose(claimed(Notice(kind, TOKEN)), Recipient("other@example.net", None, None))
+    assert b"pills" not in mail.data and b"evil" not in mail.data
+    undated = [re.sub(rb"Date: .*\r\n", b"", each.data) for each in (mail, plain)]
+    assert undated[0].replace(b"victim@", b"other@") == undated[1]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_NAMES)
+@pytest.mark.parametrize(("kind", "field"), [(NoticeKind.GOODBYE, "list"), (NoticeKind.WELCOME, "lists")])
+def test_a_list_can_be_called_anything_and_injects_nothing(
+    session: Session, kind: NoticeKind, field: str, hostile: str
+) -> None:
+    message = compose(session, notice(kind, {**WORDS[kind], field: hostile}))
+    assert sorted(message.keys()) == sorted(set(HEADERS) - {"Reply-To"})
+    assert "\n" not in message["Subject"]
+    usual, shown = (re.findall(r"<\w+", part(each, "html")) for each in (compose(session, notice(kind)), message))
+    assert shown == usual
+    assert 'href="https://evil' not in part(message, "html")
+    assert len(buttons(message)) == 1
+
+
+# --- how they go out ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with running() as state:
+        yield state
+
+
+@pytest.fixture
+def wire(server: MailServer) -> Iterator[Pipeline]:
+    """One connection, so that what happens has an order."""
+    wire = Pipeline(Server("127.0.0.1", server.port), connections=1)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Worker:
+    return Worker(name="test", lease=timedelta(seconds=30), journals=tmp_path / "journals", sender=SENDER)
+
+
+def owe(engine: Engine, *kinds: NoticeKind) -> int:
+    """Owe a notice of each kind to an address named after it; returns what to ring for."""
+    with session_scope(engine) as session:
+        for kind in kinds:
+            notices.owe(session, notice(kind), language="en", address=f"{kind}@example.net")
+        return notices.standing(session).id
+
+
+def fates(engine: Engine) -> list[tuple[DeliveryState, str | None]]:
+    with session_scope(engine, read_only=True) as session:
+        rows = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id))
+        return [(row.state, row.reason) for row in rows]
+
+
+def test_notices_go_out_before_a_campaign_and_are_settled(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        for number in range(3):
+            make_subscriber(session, mailing_list, email=f"p{number}@example.net")
+        sending.start(session, make_campaign(session, mailing_list), SENDER)
+    campaign_id = owe(engine, *NoticeKind)
+    for ring in sending.sweep(engine, worker):
+        assert not sending.drain(engine, ring, wire, worker)
+    first = [message.recipient for message in server.received]
+    assert first[:5] == [f"{kind}@example.net" for kind in NoticeKind]
+    assert sorted(first[5:]) == ["p0@example.net", "p1@example.net", "p2@example.net"]
+    assert fates(engine) == [(S.SENT, None)] * 5
+    assert b"Auto-Submitted: auto-generated" in server.received[0].data
+    with session_scope(engine) as session:
+        assert session.get_one(Campaign, campaign_id).status is CampaignStatus.STANDING
+        notices.forget_settled(session)
+        rows = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE)).all()
+        assert [(row.notice, row.address) for row in rows] == [(None, None)] * 5
+    assert sending.sweep(engine, worker) == []
+
+
+def test_a_subscriber_gets_their_notice_where_they_are_now(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    with session_scope(engine) as session:
+        person = make_subscriber(session, email="ana@example.net", name="Ana Example")
+        campaign_id = notices.owe(session, notice(NoticeKind.MANAGE), language="en", subscriber_id=person.id)
+    sending.drain(engine, campaign_id, wire, worker)
+    (mail,) = server.received
+    assert mail.recipient == "ana@example.net"
+    assert b"Ana Example" not in mail.data
+
+
+def test_a_notice_that_is_refused_for_now_is_tried_again_and_given_up_in_the_end(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    server.behaviour.rcpt = lambda _: "451 4.7.1 greylisted"
+    campaign_id = owe(engine, NoticeKind.CONFIRM)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert fates(engine) == [(S.DEFERRED, None)]
+    for attempts, fate in ((MOST_ATTEMPTS - 1, (S.DEFERRED, None)), (MOST_ATTEMPTS, (S.FAILED, Reason.GAVE_UP))):
+        with session_scope(engine) as session:
+            row = session.scalars(select(Delivery)).one()
+            row.attempts, row.not_before = attempts, utcnow()
+        sending.drain(engine, campaign_id, wire, worker)
+        assert fates(engine) == [fate]
+
+
+def test_who_is_erased_meanwhile_gets_no_notice_and_holds_up_no_other(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    campaign_id = owe(engine, NoticeKind.CONFIRM, NoticeKind.ADDRESS, NoticeKind.MANAGE)
+    with session_scope(engine) as session:
+        subscribers.erase(session, "confirm@example.net")
+        session.scalars(select(Delivery).where(Delivery.id == 2)).one().notice = None
+    sending.drain(engine, campaign_id, wire, worker)
+    assert fates(engine) == [(S.SKIPPED, Reason.ERASED), (S.SKIPPED, Reason.ERASED), (S.SENT, None)]
+    assert set(server.copies()) == {"manage@example.net"}
+
+
+def test_without_its_words_no_notice_can_be_made(session: Session) -> None:
+    wordless = replace(claimed(notice(NoticeKind.CONFIRM)), notice=None)
+    with pytest.raises(WordlessNotice, match="Delivery 1"):
+        NoticeComposer(session, SENDER).compose(wordless, Recipient("ana@example.net", None, None))
+
+
+def test_notices_wait_while_the_server_refuses_our_sender(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.behaviour.mail = lambda _: "550 5.7.1 not you"
+    campaign_id = owe(engine, NoticeKind.CONFIRM)
+    assert not sending.drain(engine, campaign_id, wire, worker)
+    assert fates(engine) == [(S.PENDING, None)]
+    assert "system mails wait" in caplog.text
+    server.behaviour.mail = lambda _: "250 ok"
+    sending.drain(engine, campaign_id, wire, worker)
+    assert fates(engine) == [(S.SENT, None)]

@@ -1,0 +1,102 @@
+"""System notices: owed under one standing campaign, and forgotten once they are settled."""
+
+import json
+
+import pytest
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from mailer import delivery, notices
+from mailer.db import session_scope
+from mailer.delivery import Reason
+from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
+from mailer.notices import Notice, NoticeKind
+from tests.concurrency import Beside
+from tests.factories import deliver, make_campaign, make_list, make_subscriber
+
+S = DeliveryState
+
+
+def owed(session: Session, **changes: object) -> Delivery:
+    """A confirmation that is owed to an address."""
+    arguments = {"language": "fr", "address": "ana@example.org"} | changes
+    notices.owe(session, Notice(NoticeKind.CONFIRM, "ab" * 20), **arguments)  # type: ignore[arg-type]  # a factory
+    return session.scalars(select(Delivery).order_by(Delivery.id.desc()).limit(1)).one()
+
+
+def test_a_notice_is_owed_to_an_address_or_to_a_subscriber(session: Session) -> None:
+    to_address = owed(session)
+    assert (to_address.purpose, to_address.state, to_address.address) == (Purpose.NOTICE, S.PENDING, "ana@example.org")
+    assert (to_address.language, to_address.subscriber_id) == ("fr", None)
+    person = make_subscriber(session)
+    to_person = owed(session, address=None, subscriber_id=person.id)
+    assert (to_person.subscriber_id, to_person.address) == (person.id, None)
+    assert delivery.campaigns_with_work(session) == [to_person.campaign_id]
+
+
+def test_what_is_withheld_is_written_down_and_never_sent(session: Session) -> None:
+    withheld = owed(session, withheld=Reason.SUPPRESSED)
+    assert (withheld.state, withheld.reason) == (S.SKIPPED, Reason.SUPPRESSED)
+    assert withheld.settled_at is not None
+    assert delivery.campaigns_with_work(session) == []
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_a_notice_reads_back_as_it_was_owed(kind: NoticeKind) -> None:
+    notice = Notice(kind, "ab" * 20, {"list": 'Nouvelles "é" ☂'})
+    stored = json.dumps({"kind": kind.value, "token": notice.token, "words": dict(notice.words)})
+    assert Notice.from_stored(stored) == notice
+
+
+def test_the_words_and_the_address_are_unreadable_in_the_database(session: Session) -> None:
+    owed(session)
+    row = session.connection().exec_driver_sql("SELECT notice, address FROM deliveries").one()
+    assert not any(secret in bytes(column) for column in row for secret in (b"ana@example.org", b"abab", b"confirm"))
+
+
+def test_notices_stand_under_one_campaign_that_no_list_of_campaigns_shows(session: Session) -> None:
+    first = notices.standing(session)
+    session.commit()
+    assert notices.standing(session).id == first.id
+    assert first.status is CampaignStatus.STANDING
+
+
+def test_two_programs_at_once_make_one_standing_campaign(engine: Engine) -> None:
+    found: list[int] = []
+
+    def look() -> None:
+        with session_scope(engine) as session:
+            found.append(notices.standing(session).id)
+
+    with session_scope(engine) as session:
+        found.append(notices.standing(session).id)
+        session.flush()
+        second = Beside(look)
+        second.must_wait()
+    second.result()
+    assert found[0] == found[1]
+    with session_scope(engine, read_only=True) as session:
+        assert session.scalar(select(func.count()).select_from(Campaign)) == 1
+
+
+@pytest.mark.parametrize("state", [S.SENT, S.FAILED, S.SKIPPED, S.UNKNOWN])
+def test_what_a_settled_notice_said_and_to_whom_is_forgotten(session: Session, state: DeliveryState) -> None:
+    settled = owed(session)
+    settled.state, settled.smtp_text = state, "550 no ana@example.org here"
+    session.flush()
+    notices.forget_settled(session)
+    left = session.execute(select(Delivery.notice, Delivery.address, Delivery.smtp_text, Delivery.state)).one()
+    assert tuple(left) == (None, None, None, state)
+
+
+@pytest.mark.parametrize("state", [S.PENDING, S.DEFERRED])
+def test_what_still_has_to_be_sent_is_kept(session: Session, state: DeliveryState) -> None:
+    waiting = owed(session)
+    waiting.state = state
+    mailing_list = make_list(session)
+    campaign = make_campaign(session, mailing_list)
+    row = deliver(session, campaign, make_subscriber(session, mailing_list), S.SENT, smtp_text="250 ok")
+    notices.forget_settled(session)
+    session.expire_all()
+    assert waiting.notice is not None and waiting.address == "ana@example.org"
+    assert row.smtp_text == "250 ok"

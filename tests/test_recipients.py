@@ -1,0 +1,73 @@
+"""Who may get which mail, as of the moment before it is sent."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from mailer import delivery, notices, recipients, subscribers, suppression
+from mailer.crypto import keyring_of
+from mailer.delivery import Reason
+from mailer.models import CampaignStatus, SuppressionReason
+from mailer.notices import Notice, NoticeKind
+from mailer.recipients import Recipient
+from tests.factories import make_campaign, make_list, make_subscriber
+
+ANA = "ana@example.org"
+
+
+def look_up(engine: Engine, campaign_id: int) -> list[Recipient | Reason]:
+    batch = delivery.claim(engine, campaign_id, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+    assert batch is not None
+    return list(recipients.look_up(engine, batch, batch.deliveries).recipients.values())
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize("reason", list(SuppressionReason))
+def test_who_left_was_erased_or_bounced_can_still_be_sent_what_they_ask_for(
+    engine: Engine, session: Session, reason: SuppressionReason, is_known: bool
+) -> None:
+    person = make_subscriber(session, make_list(session), email=ANA) if is_known else None
+    suppression.add(session, keyring_of(session).blind_index(ANA), reason)
+    standing = notices.owe(
+        session,
+        Notice(NoticeKind.CONFIRM, "0" * 40),
+        language="en",
+        subscriber_id=person.id if person else None,
+        address=None if person else ANA,
+    )
+    session.commit()
+    (found,) = look_up(engine, standing)
+    if reason is SuppressionReason.COMPLAINED:
+        assert found is Reason.SUPPRESSED
+    else:
+        assert isinstance(found, Recipient)
+        assert found.email == ANA
+
+
+@pytest.mark.parametrize("reason", list(SuppressionReason))
+def test_a_test_mail_goes_to_no_address_that_was_suppressed_for_good(
+    engine: Engine, session: Session, reason: SuppressionReason
+) -> None:
+    campaign = make_campaign(session, make_list(session))
+    delivery.add_test(session, campaign, address=ANA, language=None, country=None, union_id=None)
+    suppression.add(session, keyring_of(session).blind_index(ANA), reason)
+    session.commit()
+    (found,) = look_up(engine, campaign.id)
+    assert isinstance(found, Recipient) is (reason is SuppressionReason.LEFT)
+
+
+@pytest.mark.parametrize("reason", list(SuppressionReason))
+def test_a_campaign_goes_to_nobody_who_was_suppressed(
+    engine: Engine, session: Session, reason: SuppressionReason
+) -> None:
+    mailing_list = make_list(session)
+    person = make_subscriber(session, mailing_list, email=ANA)
+    campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
+    delivery.plan(session, campaign)
+    campaign_id = campaign.id
+    suppression.add(session, person.email_index, reason)
+    subscribers.refresh(session)
+    session.commit()
+    assert look_up(engine, campaign_id) == [Reason.SUPPRESSED]

@@ -1,0 +1,659 @@
+"""Signing up changes nobody's data before the owner of the address confirms it, and tells nobody who is known."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy.orm import Session
+
+from mailer import addresses, requests, signups, subscribers, suppression
+from mailer.crypto import keyring_of
+from mailer.db import session_scope, utcnow
+from mailer.delivery import Reason
+from mailer.importing import import_file
+from mailer.models import (
+    Base,
+    CampaignStatus,
+    ConsentEvent,
+    ConsentPurpose,
+    ConsentText,
+    Delivery,
+    DeliveryState,
+    JoinCount,
+    MailingList,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
+    Union,
+)
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink, UnknownLink
+from mailer.signups import SignUp
+from tests.concurrency import Beside
+from tests.factories import add_text, make_campaign, make_list, make_subscriber, make_union
+
+BASE_URL = "https://act.example.org"
+ANA = "ana@example.org"
+ASKED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def mailing_list(session: Session) -> MailingList:
+    return make_list(session)
+
+
+@pytest.fixture
+def news(session: Session) -> MailingList:
+    return make_list(session, "news", name="News")
+
+
+@pytest.fixture
+def union(session: Session) -> Union:
+    return make_union(session)
+
+
+@pytest.fixture
+def sign_up(session: Session, mailing_list: MailingList, news: MailingList, union: Union) -> SignUp:
+    """One of a person whom nobody knows, for the first of two lists."""
+    session.commit()
+    return SignUp(
+        address=addresses.parse(ANA),
+        name="Ana Example",
+        country="FR",
+        union_id=union.id,
+        language="fr",
+        list_ids=(mailing_list.id,),
+        alerts_text="Yes, write to me.",
+        union_text="Yes, store my union.",
+        shown_in="en",
+        asked_at=ASKED,
+    )
+
+
+def blind_index(session: Session, email: str = ANA) -> bytes:
+    return keyring_of(session).blind_index(addresses.parse(email).folded)
+
+
+def latest_notice(session: Session) -> Delivery:
+    return session.scalars(select(Delivery).order_by(Delivery.id.desc()).limit(1)).one()
+
+
+def said(delivery: Delivery) -> Notice:
+    assert delivery.notice is not None
+    return Notice.from_stored(delivery.notice)
+
+
+def ask(engine: Engine, sign_up: SignUp) -> str:
+    """Ask, and return the token in the mail."""
+    with session_scope(engine) as session:
+        signups.ask(session, sign_up)
+        token = said(latest_notice(session)).token
+    assert token is not None
+    return token
+
+
+def confirm(engine: Engine, token: str) -> signups.Confirmed:
+    with session_scope(engine) as session:
+        return signups.confirm(session, token, base_url=BASE_URL)
+
+
+def person_of(session: Session, email: str = ANA) -> Subscriber:
+    session.expire_all()
+    person = subscribers.find(session, email)
+    assert person is not None
+    return person
+
+
+def statuses(session: Session, person: Subscriber) -> dict[int, SubscriptionStatus]:
+    session.expire_all()
+    theirs = select(Subscription).where(Subscription.subscriber_id == person.id)
+    return {subscription.list_id: subscription.status for subscription in session.scalars(theirs)}
+
+
+def suppress(session: Session, reason: SuppressionReason, email: str = ANA) -> None:
+    suppression.add(session, blind_index(session, email), reason)
+    subscribers.refresh(session)
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_known_of_anybody_before_they_confirm(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    ask(engine, sign_up)
+    for table in (Subscriber, Subscription, ConsentEvent, ConsentText, JoinCount):
+        assert session.scalars(select(table)).all() == []
+    request = session.scalars(select(Request)).one()
+    assert request.kind is RequestKind.SIGN_UP
+    assert request.expires_at - request.created_at == timedelta(days=7)
+
+
+def test_nothing_that_was_typed_goes_into_the_mail(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    ask(engine, sign_up)
+    delivery = latest_notice(session)
+    assert (delivery.address, delivery.language, delivery.state) == (ANA, "fr", DeliveryState.PENDING)
+    assert said(delivery).kind is NoticeKind.CONFIRM
+    assert said(delivery).words == {}
+
+
+def unknown(session: Session, sign_up: SignUp) -> None:
+    make_subscriber(session, session.get(MailingList, sign_up.list_ids[0]), email="boris@example.org")
+
+
+def active(session: Session, sign_up: SignUp) -> None:
+    make_subscriber(session, session.get(MailingList, sign_up.list_ids[0]), email="Ana@example.org", language="el")
+
+
+def on_another_list(session: Session, sign_up: SignUp) -> None:
+    other = session.scalars(select(MailingList).where(MailingList.id.not_in(sign_up.list_ids))).one()
+    make_subscriber(session, other, email="Ana@example.org", language="el")
+
+
+def known_only(session: Session, sign_up: SignUp) -> None:
+    make_subscriber(session, email="Ana@example.org", language="el")
+
+
+def left(session: Session, sign_up: SignUp) -> None:
+    mailing_list = session.get(MailingList, sign_up.list_ids[0])
+    make_subscriber(session, mailing_list, email="Ana@example.org", status=SubscriptionStatus.UNSUBSCRIBED)
+    suppress(session, SuppressionReason.LEFT)
+
+
+def erased(session: Session, sign_up: SignUp) -> None:
+    suppress(session, SuppressionReason.ERASED)
+
+
+def bounced(session: Session, sign_up: SignUp) -> None:
+    active(session, sign_up)
+    suppress(session, SuppressionReason.BOUNCED)
+
+
+def complained(session: Session, sign_up: SignUp) -> None:
+    active(session, sign_up)
+    suppress(session, SuppressionReason.COMPLAINED)
+
+
+def repeated(session: Session, sign_up: SignUp) -> None:
+    signups.ask(session, sign_up)
+
+
+def repeated_while_active(session: Session, sign_up: SignUp) -> None:
+    active(session, sign_up)
+    signups.ask(session, sign_up)
+
+
+Situation = Callable[[Session, SignUp], None]
+SITUATIONS: list[Situation] = [
+    *(unknown, active, on_another_list, known_only, left, erased, bounced, complained),
+    *(repeated, repeated_while_active),
+]
+
+
+@contextmanager
+def watched(engine: Engine) -> Iterator[list[str]]:
+    """The statements that are run."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def work_of(engine: Engine, sign_up: SignUp) -> list[str]:
+    """The statements of asking."""
+    with watched(engine) as statements, session_scope(engine) as session:
+        signups.ask(session, sign_up)
+    return statements
+
+
+def rows(session: Session) -> dict[str, int]:
+    """Table → how many rows it has."""
+    counts = {name: session.scalar(select(func.count()).select_from(t)) for name, t in Base.metadata.tables.items()}
+    session.commit()
+    return {name: count or 0 for name, count in counts.items()}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_the_same_work_is_done_whoever_is_known(
+    engine: Engine, session: Session, sign_up: SignUp, situation: Situation
+) -> None:
+    signups.ask(session, replace(sign_up, address=addresses.parse("first@example.org")))  # makes the standing campaign
+    session.commit()
+    expected = work_of(engine, replace(sign_up, address=addresses.parse("nobody@example.org")))
+    situation(session, sign_up)
+    before = rows(session)
+    assert work_of(engine, sign_up) == expected
+    added = {table: count - before[table] for table, count in rows(session).items() if count != before[table]}
+    assert added == {"requests": 1, "deliveries": 1}
+
+
+@pytest.mark.parametrize(
+    ("situation", "kind", "language", "withheld"),
+    [
+        (unknown, NoticeKind.CONFIRM, "fr", None),
+        (active, NoticeKind.MANAGE, "el", None),
+        (on_another_list, NoticeKind.CONFIRM, "fr", None),
+        (known_only, NoticeKind.CONFIRM, "fr", None),
+        (left, NoticeKind.CONFIRM, "fr", None),
+        (erased, NoticeKind.CONFIRM, "fr", None),
+        (bounced, NoticeKind.CONFIRM, "fr", None),
+        (complained, NoticeKind.CONFIRM, "fr", Reason.SUPPRESSED),
+        (repeated, NoticeKind.CONFIRM, "fr", Reason.REPEATED),
+        (repeated_while_active, NoticeKind.MANAGE, "el", Reason.REPEATED),
+    ],
+)
+def test_the_mail_is_the_one_that_the_owner_of_the_address_needs(
+    session: Session, sign_up: SignUp, situation: Situation, kind: NoticeKind, language: str, withheld: Reason | None
+) -> None:
+    situation(session, sign_up)
+    signups.ask(session, sign_up)
+    delivery = latest_notice(session)
+    person = subscribers.find(session, ANA)
+    assert (said(delivery).kind, delivery.language, delivery.reason) == (kind, language, withheld)
+    assert delivery.state is (DeliveryState.SKIPPED if withheld else DeliveryState.PENDING)
+    assert delivery.subscriber_id == (person.id if person else None)
+    assert delivery.address == (None if person else ANA)
+
+
+def test_the_link_in_a_manage_mail_is_its_owners(session: Session, sign_up: SignUp) -> None:
+    active(session, sign_up)
+    signups.ask(session, sign_up)
+    token = said(latest_notice(session)).token
+    assert token is not None
+    request = requests.find(session, RequestKind.MANAGE, token)
+    assert (request.subscriber_id, requests.details_of(request)) == (person_of(session).id, {})
+
+
+@pytest.mark.parametrize("situation", [complained, repeated])
+def test_of_what_is_withheld_nothing_is_kept(session: Session, sign_up: SignUp, situation: Situation) -> None:
+    situation(session, sign_up)
+    signups.ask(session, sign_up)
+    withheld = session.scalars(select(Request).order_by(Request.id.desc()).limit(1)).one()
+    assert requests.details_of(withheld) == {}
+    assert withheld.email_index != blind_index(session)
+    assert said(latest_notice(session)).token is None
+
+
+def test_an_address_gets_one_mail_a_day_however_often_others_ask(session: Session, sign_up: SignUp) -> None:
+    reasons = []
+    for hours_later in (0, 1, 22, 2, 22):
+        for request in session.scalars(select(Request)):
+            request.created_at -= timedelta(hours=hours_later)
+        signups.ask(session, sign_up)
+        reasons.append(latest_notice(session).reason)
+    assert reasons == [None, Reason.REPEATED, Reason.REPEATED, None, Reason.REPEATED]
+
+
+def test_who_left_may_come_back_on_the_day_they_joined(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    confirm(engine, ask(engine, sign_up))
+    session.execute(update(Subscription).values(status=SubscriptionStatus.UNSUBSCRIBED))
+    session.commit()
+    confirm(engine, ask(engine, sign_up))
+    assert set(statuses(session, person_of(session)).values()) == {SubscriptionStatus.ACTIVE}
+
+
+def test_of_two_who_ask_for_one_address_at_once_one_is_the_second(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    with session_scope(engine) as first:
+        signups.ask(first, sign_up)
+        second = Beside(lambda: ask_again(engine, sign_up))
+        second.must_wait()
+    second.result()
+    reasons = session.scalars(select(Delivery.reason).order_by(Delivery.id)).all()
+    assert reasons == [None, Reason.REPEATED]
+
+
+def ask_again(engine: Engine, sign_up: SignUp) -> None:
+    with session_scope(engine) as session:
+        signups.ask(session, sign_up)
+
+
+def test_a_sign_up_waits_for_an_erasure_of_the_same_person(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    active(session, sign_up)
+    session.commit()
+    with session_scope(engine) as erasing:
+        subscribers.erase(erasing, ANA)
+        asking = Beside(lambda: ask_again(engine, sign_up))
+        asking.must_wait()
+    asking.result()
+    assert said(latest_notice(session)).kind is NoticeKind.CONFIRM
+
+
+# --- confirming -----------------------------------------------------------------------------------------------------
+
+
+def test_who_confirms_is_on_the_list_with_what_they_filled_in(
+    engine: Engine, session: Session, sign_up: SignUp, union: Union
+) -> None:
+    confirmed = confirm(engine, ask(engine, sign_up))
+    assert (confirmed.lists, confirmed.language, confirmed.alert) == (("Urgent actions",), "fr", None)
+    person = person_of(session)
+    assert (person.email, person.name, person.country, person.language) == (ANA, "Ana Example", "FR", "fr")
+    assert person.union_id == union.id
+    subscription = session.scalars(select(Subscription)).one()
+    assert (subscription.status, subscription.mailable) == (SubscriptionStatus.ACTIVE, True)
+    assert (subscription.country, subscription.language, subscription.union_id) == ("FR", "fr", union.id)
+    assert subscription.confirmed_at is not None
+    assert utcnow() - subscription.confirmed_at < timedelta(minutes=1)
+
+
+def test_the_consent_log_says_what_was_agreed_to_in_which_words_and_when(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    both = replace(sign_up, list_ids=(*sign_up.list_ids, news.id))
+    confirm(engine, ask(engine, both))
+    logged_with_words = session.execute(
+        select(ConsentEvent, ConsentText).join(ConsentText, ConsentText.id == ConsentEvent.text_id)
+    )
+    events = {(logged.purpose, logged.list_id): (logged, text) for logged, text in logged_with_words}
+    assert set(events) == {
+        *((ConsentPurpose.ALERTS, list_id) for list_id in both.list_ids),
+        (ConsentPurpose.UNION, None),
+    }
+    assert {text.text for (purpose, _), (_, text) in events.items() if purpose is ConsentPurpose.ALERTS} == {
+        "Yes, write to me."
+    }
+    assert events[ConsentPurpose.UNION, None][1].text == "Yes, store my union."
+    for logged, text in events.values():
+        assert (logged.method, logged.asked_at, text.language) == ("sign-up form", ASKED, "en")
+        assert logged.confirmed_at == session.scalars(select(Request.used_at)).one()
+
+
+def test_a_union_is_stored_only_with_the_consent_to_that(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    confirm(engine, ask(engine, replace(sign_up, union_text=None)))
+    assert person_of(session).union_id is None
+    assert session.scalars(select(ConsentEvent.purpose)).all() == [ConsentPurpose.ALERTS]
+
+
+def test_what_was_not_given_is_not_filled_in(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    confirm(engine, ask(engine, replace(sign_up, name=None, country=None, union_id=None, union_text=None)))
+    person = person_of(session)
+    assert (person.name, person.country, person.union_id) == (None, None, None)
+
+
+def test_who_gets_our_mail_is_put_on_one_more_list_and_keeps_what_they_told_us(
+    engine: Engine, session: Session, sign_up: SignUp, union: Union
+) -> None:
+    on_another_list(session, sign_up)
+    person = person_of(session)
+    person.name = None
+    session.commit()
+    confirmed = confirm(engine, ask(engine, sign_up))
+    assert confirmed.lists == ("Urgent actions",)
+    person = person_of(session)
+    assert (person.country, person.language) == ("GB", "el")
+    assert (person.name, person.union_id) == ("Ana Example", union.id)  # which they had not told
+    assert set(statuses(session, person).values()) == {SubscriptionStatus.ACTIVE}
+    assert len(statuses(session, person)) == 2
+
+
+def test_who_comes_back_tells_us_anew(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    left(session, sign_up)
+    session.commit()
+    confirm(engine, ask(engine, replace(sign_up, name=None)))
+    person = person_of(session)
+    assert (person.name, person.country, person.language) == ("Ana Example", "FR", "fr")
+    subscription = session.scalars(select(Subscription)).one()
+    assert (subscription.unsubscribed_at, subscription.mailable) == (None, True)
+
+
+def test_who_paused_and_left_is_not_paused_when_they_come_back(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    left(session, sign_up)
+    session.execute(update(Subscription).values(paused_until=utcnow() + timedelta(weeks=4), reason="too much"))
+    session.commit()
+    confirm(engine, ask(engine, sign_up))
+    subscription = session.scalars(select(Subscription)).one()
+    assert (subscription.paused_until, subscription.reason, subscription.mailable) == (None, None, True)
+
+
+@pytest.mark.parametrize("situation", [left, erased, bounced])
+def test_their_own_confirmed_sign_up_lifts_what_kept_mail_from_them(
+    engine: Engine, session: Session, sign_up: SignUp, situation: Situation
+) -> None:
+    situation(session, sign_up)
+    session.commit()
+    confirm(engine, ask(engine, sign_up))
+    assert session.scalars(select(Suppression)).all() == []
+    assert session.scalars(select(Subscription.mailable)).all() == [True]
+
+
+def test_nothing_is_lifted_by_a_sign_up_that_nobody_confirms(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    left(session, sign_up)
+    session.commit()
+    before = rows_about_people(session)
+    ask(engine, sign_up)
+    session.expire_all()
+    assert rows_about_people(session) == before
+
+
+def rows_about_people(session: Session) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that is stored of people, save requests and the ledger."""
+    names = ("subscribers", "subscriptions", "suppressions", "consent_events", "consent_texts", "join_counts")
+    found = {name: [tuple(row) for row in session.execute(select(Base.metadata.tables[name]))] for name in names}
+    session.commit()
+    return found
+
+
+def test_who_reported_our_mail_as_spam_is_never_brought_back(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    token = ask(engine, sign_up)
+    suppress(session, SuppressionReason.COMPLAINED)
+    session.commit()
+    before = rows_about_people(session)
+    with pytest.raises(DeadLink):
+        confirm(engine, token)
+    session.expire_all()
+    assert rows_about_people(session) == before
+
+
+def test_an_import_brings_nobody_back_but_their_own_sign_up_does(
+    engine: Engine, session: Session, sign_up: SignUp, tmp_path: Path
+) -> None:
+    left(session, sign_up)
+    session.commit()
+    file = tmp_path / "people.csv"
+    file.write_text(f"email\n{ANA}\n")
+    report = import_file(engine, file, list_slug="urgent-actions", consent="I agree.")
+    assert report.left == 1
+    assert session.scalars(select(Subscription.mailable)).all() == [False]
+    session.commit()
+    confirm(engine, ask(engine, sign_up))
+    session.expire_all()
+    assert session.scalars(select(Subscription.mailable)).all() == [True]
+
+
+def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    token = ask(engine, sign_up)
+    session.execute(update(Request).values(expires_at=utcnow() + timedelta(seconds=5)))
+    session.commit()
+    assert signups.look(session, token) == "fr"
+    session.execute(update(Request).values(expires_at=utcnow() - timedelta(seconds=5)))
+    session.commit()
+    session.expire_all()
+    with pytest.raises(DeadLink):
+        signups.look(session, token)
+    session.commit()
+    with pytest.raises(DeadLink):
+        confirm(engine, token)
+    assert session.scalars(select(Subscriber)).all() == []
+
+
+def test_a_link_that_was_made_for_something_else_confirms_nothing(session: Session, sign_up: SignUp) -> None:
+    manage = requests.issue(session, RequestKind.MANAGE, email_index=blind_index(session), details=sign_up.to_details())
+    for token in (manage, "0" * 40, "x"):
+        with pytest.raises(UnknownLink):
+            signups.look(session, token)
+        with pytest.raises(UnknownLink):
+            signups.confirm(session, token, base_url=BASE_URL)
+
+
+def test_confirming_twice_shows_the_same_and_changes_nothing(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    token = ask(engine, replace(sign_up, via_union_id=sign_up.union_id))
+    first = confirm(engine, token)
+    before, mails = rows_about_people(session), rows(session)["deliveries"]
+    second = confirm(engine, token)
+    session.expire_all()
+    assert replace(second, notice=first.notice) == first
+    assert (first.notice is None, second.notice) == (False, None)
+    assert rows_about_people(session) == before
+    assert rows(session)["deliveries"] == mails
+    assert signups.look(session, token) == "fr"
+
+
+def test_an_old_link_does_not_bring_back_who_left_since(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    token = ask(engine, sign_up)
+    confirm(engine, token)
+    session.execute(update(Subscription).values(status=SubscriptionStatus.UNSUBSCRIBED, mailable=False))
+    session.commit()
+    with pytest.raises(DeadLink):
+        confirm(engine, token)
+    assert set(statuses(session, person_of(session)).values()) == {SubscriptionStatus.UNSUBSCRIBED}
+
+
+def test_the_page_names_no_list_that_the_link_was_not_for(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    token = ask(engine, sign_up)
+    confirm(engine, token)
+    assert confirm(engine, ask(engine, replace(sign_up, list_ids=(news.id,)))).lists == ("News",)
+    assert confirm(engine, token).lists == ("Urgent actions",)
+
+
+def test_a_link_of_a_person_who_was_erased_leads_nowhere(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    tokens = [ask(engine, sign_up)]
+    confirm(engine, tokens[0])
+    with session_scope(engine) as erasing:
+        subscribers.erase(erasing, ANA)
+    tokens.append(ask(engine, sign_up))
+    with session_scope(engine) as erasing:
+        subscribers.erase(erasing, ANA)
+    for token in tokens:
+        with pytest.raises(UnknownLink):
+            confirm(engine, token)
+
+
+def test_once_confirmed_a_request_holds_nothing_more(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    confirm(engine, ask(engine, sign_up))
+    assert session.scalars(select(Request.details)).all() == ["{}"]
+
+
+# --- by a union's page ----------------------------------------------------------------------------------------------
+
+
+def test_joins_by_a_unions_page_are_counted_and_not_stored_on_the_person(
+    engine: Engine, session: Session, sign_up: SignUp, union: Union
+) -> None:
+    by_union = replace(sign_up, union_id=None, union_text=None, via_union_id=union.id)
+    confirm(engine, ask(engine, by_union))
+    confirm(engine, ask(engine, replace(by_union, address=addresses.parse("boris@example.org"))))
+    count = session.scalars(select(JoinCount)).one()
+    assert (count.union_id, count.month, count.joined) == (union.id, utcnow().strftime("%Y-%m"), 2)
+    assert session.scalars(select(Subscriber.union_id)).all() == [None, None]
+    assert session.scalars(select(Subscription.union_id)).all() == [None, None]
+    assert session.scalars(select(Request.details)).all() == ["{}", "{}"]
+
+
+def test_a_sign_up_that_is_not_confirmed_counts_as_no_join(
+    engine: Engine, session: Session, sign_up: SignUp, union: Union
+) -> None:
+    ask(engine, replace(sign_up, via_union_id=union.id))
+    assert session.scalars(select(JoinCount)).all() == []
+
+
+def test_who_gets_our_mail_already_does_not_count_as_a_join(
+    engine: Engine, session: Session, sign_up: SignUp, union: Union
+) -> None:
+    on_another_list(session, sign_up)
+    session.commit()
+    confirm(engine, ask(engine, replace(sign_up, via_union_id=union.id)))
+    assert session.scalars(select(JoinCount)).all() == []
+
+
+# --- the welcome ----------------------------------------------------------------------------------------------------
+
+
+def welcome_words(session: Session) -> dict[str, str]:
+    delivery = latest_notice(session)
+    assert said(delivery).kind is NoticeKind.WELCOME
+    assert said(delivery).token is None
+    assert (delivery.subscriber_id, delivery.language) == (person_of(session).id, "fr")
+    return dict(said(delivery).words)
+
+
+def test_the_welcome_mail_names_the_lists_and_gives_a_link_to_share(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    confirmed = confirm(engine, ask(engine, replace(sign_up, list_ids=(*sign_up.list_ids, news.id))))
+    assert confirmed.notice == latest_notice(session).campaign_id
+    assert welcome_words(session) == {"lists": "News et Urgent actions", "share_url": "https://act.example.org/"}
+
+
+def test_the_welcome_has_the_current_alert_in_the_readers_language(
+    engine: Engine, session: Session, sign_up: SignUp, mailing_list: MailingList
+) -> None:
+    campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
+    campaign.public = True
+    add_text(session, campaign, "fr", "Texte.")
+    next(
+        text for text in campaign.texts if text.language == "fr"
+    ).subject = "{{ name or 'Vous' }} :{% if country == 'GB' %} Londres{% else %} agissez{% endif %}"
+    session.commit()
+    confirmed = confirm(engine, ask(engine, sign_up))
+    assert confirmed.alert is not None
+    assert (confirmed.alert.slug, confirmed.alert.title) == ("free-the-five", "Vous : agissez")
+    words = welcome_words(session)
+    assert words["campaign_url"] == "https://act.example.org/fr/campaigns/free-the-five"
+    assert words["campaign_title"] == "Vous : agissez"
+
+
+# --- at the same moment ---------------------------------------------------------------------------------------------
+
+
+def test_of_two_clicks_at_once_one_is_the_second(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    token = ask(engine, sign_up)
+    with session_scope(engine) as first:
+        signups.confirm(first, token, base_url=BASE_URL)
+        second = Beside(lambda: confirm(engine, token))
+        second.must_wait()
+    second.result()
+    assert len(session.scalars(select(ConsentEvent.id)).all()) == 2
+    assert session.scalar(select(func.count()).select_from(Subscriber)) == 1
+
+
+def test_an_import_of_the_same_person_at_that_moment_waits_and_finds_them(
+    engine: Engine, session: Session, sign_up: SignUp, tmp_path: Path
+) -> None:
+    token = ask(engine, sign_up)
+    file = tmp_path / "people.csv"
+    file.write_text(f"email,country\n{ANA},DE\n")
+    with session_scope(engine) as confirming:
+        signups.confirm(confirming, token, base_url=BASE_URL)
+        importing = Beside(lambda: import_file(engine, file, list_slug="urgent-actions", consent="I agree."))
+        importing.must_wait()
+    importing.result()
+    assert person_of(session).country == "FR"
+    assert session.scalar(select(func.count()).select_from(Subscription)) == 1
+
+
+def test_a_click_waits_for_an_erasure_and_then_leads_nowhere(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    token = ask(engine, sign_up)
+    with session_scope(engine) as erasing:
+        subscribers.erase(erasing, ANA)
+        clicking = Beside(lambda: confirm(engine, token))
+        clicking.must_wait()
+    with pytest.raises(UnknownLink):
+        clicking.result()
+    assert session.scalars(select(Subscriber)).all() == []

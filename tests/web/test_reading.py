@@ -1,0 +1,270 @@
+"""What anyone may read: the archive, a campaign's page, the feed, the privacy page and security.txt."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from mailer import languages, publishing
+from mailer.app import create_app
+from mailer.db import utcnow
+from mailer.models import Campaign, CampaignStatus, MailingList
+from mailer.settings import Settings
+from mailer.web.language import LANGUAGES
+from tests.factories import WHEN, add_text, make_campaign, make_list
+
+DEADLINE = datetime(2035, 4, 30, 23, 59, 59, tzinfo=UTC)
+ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+@pytest.fixture
+def alerts(session: Session) -> MailingList:
+    return make_list(session)
+
+
+@pytest.fixture
+def publish(session: Session, alerts: MailingList) -> Callable[..., Campaign]:
+    """`publish("slug", deadline=…)`: a public campaign that is out, with some columns changed."""
+
+    def publish(slug: str = "free-the-five", **columns: Any) -> Campaign:
+        body = columns.pop("body", "Dear {{ name or 'friend' }}, write today.\n")
+        campaign = make_campaign(session, alerts, slug=slug, body=body)
+        for name, value in {"public": True, "status": CampaignStatus.SENT, "started_at": WHEN, **columns}.items():
+            setattr(campaign, name, value)
+        session.commit()
+        return campaign
+
+    return publish
+
+
+# --- archive --------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_archive_says_so_and_how_to_hear_of_the_first_campaign(client: FlaskClient) -> None:
+    page = client.get("/campaigns").text
+    assert "No campaign has been published yet" in page
+    assert 'class="button" href="/"' in page
+
+
+def test_the_archive_says_what_can_still_be_done(client: FlaskClient, publish: Callable[..., Campaign]) -> None:
+    publish("open", deadline=DEADLINE)
+    page = client.get("/campaigns").text
+    assert "Act by 30 April 2035" in page
+    assert '<a href="/campaigns/open">Free the five</a>' in page
+    assert "Five dockers are in prison" in page
+    assert "1 March 2026" in page
+    assert "The deadline has passed" not in page
+    publish("over", deadline=utcnow() - timedelta(days=1))
+    assert "The deadline has passed" in client.get("/campaigns").text
+
+
+def test_the_archive_leads_on_to_older_campaigns_and_back(
+    client: FlaskClient, publish: Callable[..., Campaign]
+) -> None:
+    for number in range(publishing.PER_PAGE + 1):
+        publish(f"no-{number}", started_at=WHEN + timedelta(days=number))
+    first, second = client.get("/fr/campaigns").text, client.get("/fr/campaigns?page=2").text
+    assert 'rel="next" href="/fr/campaigns?page=2"' in first and 'rel="prev"' not in first
+    assert 'rel="prev" href="/fr/campaigns?page=1"' in second and 'rel="next"' not in second
+    assert "/fr/campaigns/no-0" in second and '/fr/campaigns/no-0"' not in first
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "2", "9" * 4500, "٢"])
+def test_a_page_of_the_archive_that_is_not_there_is_not_found(client: FlaskClient, page: str) -> None:
+    assert client.get("/campaigns", query_string={"page": page}).status_code == 404
+
+
+# --- a campaign -----------------------------------------------------------------------------------------------------
+
+
+def test_a_campaign_is_read_in_every_language_of_the_site(
+    client: FlaskClient, publish: Callable[..., Campaign]
+) -> None:
+    publish()
+    for language in LANGUAGES:
+        answer = client.get(f"/{language}/campaigns/free-the-five")
+        assert answer.status_code == 200
+        assert '<h1 lang="en" dir="ltr">Free the five</h1>' in answer.text
+        assert '<article class="alert-text" lang="en" dir="ltr">' in answer.text
+        assert "Dear <bdi>friend</bdi>, write today." in answer.text
+        assert '<meta name="description" content="Five dockers' in answer.text
+
+
+def test_a_campaign_comes_in_the_text_for_the_address_else_for_the_browser(
+    client: FlaskClient, publish: Callable[..., Campaign], session: Session
+) -> None:
+    campaign = publish()
+    for language, body in (("ar", "بالعربية"), ("uk", "українською")):
+        add_text(session, campaign, language, f"{body}\n")
+    session.commit()
+
+    def read(path: str, wish: str = "") -> str:
+        return client.get(path, headers={"Accept-Language": wish}).text
+
+    arabic = read("/ar/campaigns/free-the-five", "uk")
+    assert '<article class="alert-text" lang="ar" dir="rtl">' in arabic and "بالعربية" in arabic
+    assert languages.gettext_for("ar")("This text has not been translated into your language yet.") not in arabic
+    # The site speaks no Ukrainian; who reads it gets the campaign in it all the same.
+    assert "українською" in read("/campaigns/free-the-five", "uk-UA, en;q=0.5")
+    assert "українською" in read("/campaigns/free-the-five?text=uk")
+    assert '<a href="/campaigns/free-the-five?text=uk" lang="uk" hreflang="uk">' in read("/campaigns/free-the-five")
+    assert '<a href="/ar/campaigns/free-the-five" lang="ar" hreflang="ar">' in read("/campaigns/free-the-five")
+    turkish = read("/tr/campaigns/free-the-five", "uk")
+    untranslated = "This text has not been translated into your language yet."
+    assert "write today" in turkish and languages.gettext_for("tr")(untranslated) in turkish
+    assert client.get("/campaigns/free-the-five?text=fr").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"deadline": DEADLINE}, "Act by 30 April 2035"),
+        ({"deadline": datetime(2026, 3, 2, 12, 30, tzinfo=UTC)}, "its deadline was 2 March 2026"),
+        ({"status": CampaignStatus.CANCELLED, "deadline": DEADLINE}, "This campaign was called off"),
+    ],
+)
+def test_a_campaign_says_whether_one_can_still_act(
+    client: FlaskClient, publish: Callable[..., Campaign], columns: dict[str, Any], words: str
+) -> None:
+    publish(**columns)
+    page = client.get("/campaigns/free-the-five").text
+    shown = [said for said in ("Act by", "its deadline was", "was called off") if said in page]
+    assert words in page
+    assert len(shown) == 1
+
+
+@pytest.mark.parametrize(
+    "columns", [{"public": False}, {"status": CampaignStatus.DRAFT}, {"status": CampaignStatus.SCHEDULED}]
+)
+def test_what_is_not_public_or_has_not_begun_is_not_there(
+    client: FlaskClient, publish: Callable[..., Campaign], columns: dict[str, Any]
+) -> None:
+    publish(**columns)
+    assert client.get("/campaigns/free-the-five").status_code == 404
+    assert client.get("/campaigns/no-such-campaign").status_code == 404
+    assert "free-the-five" not in client.get("/campaigns").text + client.get("/feed.atom").text
+
+
+def test_one_finds_whom_to_write_to_in_ones_country(client: FlaskClient, publish: Callable[..., Campaign]) -> None:
+    berlin = {"countries": ["DE", "AT"], "name": "<Botschaft>", "email": "berlin@example.org", "address": "Allee 2\nB"}
+    rest = {"countries": [], "name": "Ministry", "email": "", "address": "Square 1"}
+    publish("of-many", targets=[berlin, rest])
+    page = client.get("/it/campaigns/of-many").text
+    assert "<strong>Austria e Germania</strong>" in page
+    assert "<bdi>&lt;Botschaft&gt;</bdi><br><bdi>Allee 2</bdi><br><bdi>B</bdi>" in page
+    assert 'href="mailto:berlin@example.org"' in page
+    assert page.index(languages.gettext_for("it")("Everywhere else")) > page.index("Austria")
+    assert 'href="#addressees"' in page
+    publish("of-one", targets=[rest])
+    assert "addressees" not in client.get("/campaigns/of-one").text
+    publish("of-none", targets=[berlin, rest], status=CampaignStatus.CANCELLED)
+    assert "addressees" not in client.get("/campaigns/of-none").text
+
+
+def test_a_title_cannot_break_out_of_the_page(
+    client: FlaskClient, publish: Callable[..., Campaign], session: Session
+) -> None:
+    campaign = publish()
+    campaign.texts[0].subject = campaign.texts[0].preheader = '</title>"><script>alert(1)</script>'
+    session.commit()
+    for path in ("/campaigns", "/campaigns/free-the-five"):
+        assert "<script" not in client.get(path).text
+
+
+# --- the feed -------------------------------------------------------------------------------------------------------
+
+
+def texts(element: ElementTree.Element, name: str) -> list[str | None]:
+    return [child.text for child in element.iter(f"{ATOM}{name}")]
+
+
+def test_the_feed_has_what_atom_demands(client: FlaskClient, publish: Callable[..., Campaign]) -> None:
+    publish("older")
+    publish("newer", started_at=WHEN + timedelta(days=1))
+    answer = client.get("/de/feed.atom")
+    assert answer.headers["Content-Type"] == "application/atom+xml; charset=utf-8"
+    feed = ElementTree.fromstring(answer.data)
+    assert feed.tag == f"{ATOM}feed"
+    assert feed.find(f"{ATOM}id").text == "https://act.example.org/de/feed.atom"  # type: ignore[union-attr]
+    assert feed.find(f"{ATOM}updated").text == "2026-03-02T12:00:00Z"  # type: ignore[union-attr]
+    assert texts(feed.find(f"{ATOM}author"), "name") == ["Harbour Solidarity"]  # type: ignore[arg-type]
+    links = {link.get("rel"): link.get("href") for link in feed.findall(f"{ATOM}link")}
+    assert links == {
+        "self": "https://act.example.org/de/feed.atom",
+        "alternate": "https://act.example.org/de/campaigns",
+    }
+    entries = feed.findall(f"{ATOM}entry")
+    assert [entry.find(f"{ATOM}link").get("href") for entry in entries] == [  # type: ignore[union-attr]
+        "https://act.example.org/de/campaigns/newer",
+        "https://act.example.org/de/campaigns/older",
+    ]
+    for entry in entries:
+        assert entry.get("{http://www.w3.org/XML/1998/namespace}lang") == "en"
+        assert texts(entry, "title") == ["Free the five"]
+        assert str(texts(entry, "id")[0]).startswith("urn:uuid:")
+        assert len(texts(entry, "updated")) == len(texts(entry, "summary")) == 1
+
+
+def test_a_feed_without_campaigns_is_a_feed(client: FlaskClient) -> None:
+    feed = ElementTree.fromstring(client.get("/feed.atom").data)
+    assert len(texts(feed, "updated")) == len(texts(feed, "title")) == len(texts(feed, "id")) == 1
+    assert not texts(feed, "entry")
+
+
+def test_nothing_that_an_author_writes_breaks_the_feed(
+    client: FlaskClient, publish: Callable[..., Campaign], session: Session
+) -> None:
+    campaign = publish()
+    campaign.texts[0].subject = "]]></title><entry> & \x08\ufffe é 🕊"
+    session.commit()
+    feed = ElementTree.fromstring(client.get("/feed.atom").data)
+    assert len(feed.findall(f"{ATOM}entry")) == 1
+    assert texts(feed, "title")[1] == "]]></title><entry> & é 🕊"
+
+
+def test_a_feed_that_has_not_changed_is_not_sent_again(client: FlaskClient, publish: Callable[..., Campaign]) -> None:
+    first = client.get("/feed.atom")
+    tag = {"If-None-Match": first.headers["ETag"]}
+    assert client.get("/feed.atom", headers=tag).status_code == 304
+    publish()
+    assert client.get("/feed.atom", headers=tag).status_code == 200
+
+
+# --- about this site ------------------------------------------------------------------------------------------------
+
+
+def test_the_privacy_page_names_who_answers_for_the_data(settings: Callable[..., Settings]) -> None:
+    def page(**changes: str | None) -> str:
+        app = create_app(settings(**changes))
+        shown = app.test_client().get("/privacy").text
+        app.extensions["site"].engine.dispose()
+        return shown
+
+    plain = page()
+    assert "Harbour Solidarity" in plain and "1 Example Street" in plain and "mailto:alerts@example.org" in plain
+    for words in ("9(2)(a)", "seven days", "encrypted", "cookies", "data protection authority", "/preferences"):
+        assert words in plain
+    assert "privacy notice" not in plain
+    full = page(MAILER_PRIVACY_CONTACT="privacy@example.org", MAILER_PRIVACY_URL="https://www.example.org/privacy")
+    assert "mailto:privacy@example.org" in full
+    assert 'href="https://www.example.org/privacy"' in full
+    assert "None" not in page(MAILER_ORGANISATION=None, MAILER_POSTAL_ADDRESS=None, MAILER_SENDER=None)
+
+
+def test_security_txt_says_where_to_report_a_weakness_for_less_than_a_year(settings: Callable[..., Settings]) -> None:
+    client = create_app(settings(MAILER_SECURITY_CONTACT="mailto:security@example.org")).test_client()
+    answer = client.get("/.well-known/security.txt")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
+    assert fields["Contact"] == "mailto:security@example.org"
+    assert fields["Canonical"] == "https://act.example.org/.well-known/security.txt"
+    left = datetime.fromisoformat(fields["Expires"]) - utcnow()
+    assert timedelta(days=100) < left < timedelta(days=365)
+
+
+def test_without_a_contact_there_is_no_security_txt(client: FlaskClient) -> None:
+    assert client.get("/.well-known/security.txt").status_code == 404
