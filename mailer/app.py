@@ -8,22 +8,20 @@ from types import TracebackType
 
 from flask import Blueprint, Flask, request
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mailer import logs, schema
 from mailer.db import DatabaseUnavailable, open_engine
 from mailer.errors import ConfigurationError, ServiceUnavailable
+from mailer.queue import connect
 from mailer.requests import DeadLink, UnknownLink
 from mailer.settings import Settings
 from mailer.tokens import ForgedToken
-from mailer.web import errors, language, limits, protection, security
+from mailer.web import agreement, errors, language, limits, protection, security
 from mailer.web.caught import caught
 from mailer.web.health import health
 from mailer.web.joining import joining
-from mailer.web.language import _
 from mailer.web.leaving import leaving
 from mailer.web.preferences import preferences
 from mailer.web.reading import reading
@@ -93,7 +91,7 @@ def create_app(settings: Settings) -> Flask:
     _add_pages(app)
     _add_error_pages(app)
     app.jinja_env.globals["stamp"] = protection.stamp
-    app.context_processor(lambda: {"organisation": settings.organisation or _("E-mail alerts")})
+    app.context_processor(lambda: {"organisation": agreement.organisation()})
     if settings.trusted_proxies:
         # Only the visitor's address is taken from them. Host and scheme come from MAILER_BASE_URL alone.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way to add a middleware
@@ -107,9 +105,7 @@ def _doorbell(settings: Settings) -> Redis | None:
         url = settings.redis_url
     except ConfigurationError:
         return None  # without one, workers find the work in the database
-    return Redis.from_url(
-        url, socket_connect_timeout=_DOORBELL_SECONDS, socket_timeout=_DOORBELL_SECONDS, retry=Retry(NoBackoff(), 1)
-    )
+    return connect(url, answer_seconds=_DOORBELL_SECONDS)
 
 
 def _add_pages(app: Flask) -> None:

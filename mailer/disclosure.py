@@ -157,7 +157,8 @@ def _requests(session: Session, person: Subscriber) -> Iterator[Facts]:
             "asked_at": request.created_at,
             "ends_at": request.expires_at,
             "used_at": request.used_at,
-            "details": requests.details_of(request),
+            # Whether a mail was withheld would tell who else is known here.
+            "details": {name: fact for name, fact in requests.details_of(request).items() if name != "withheld"},
         }
 
 
@@ -176,6 +177,9 @@ def _messages(session: Session, person: Subscriber, unions: dict[int, str]) -> I
             "state": delivery.state.value,
             "reason": delivery.reason,
             "settled_at": delivery.settled_at,
+            "attempts": delivery.attempts,
+            "smtp_code": delivery.smtp_code,
+            "smtp_text": delivery.smtp_text,
             "country": delivery.country,
             "union": unions.get(delivery.union_id) if delivery.union_id else None,
             "language": delivery.language,

@@ -14,6 +14,7 @@ from mailer.db import utcnow
 from mailer.models import (
     Base,
     ConsentAction,
+    ConsentEvent,
     ConsentPurpose,
     Subscriber,
     Subscription,
@@ -109,11 +110,24 @@ def _known(session: Session, list_id: int, indexes: Sequence[bytes]) -> dict[byt
             Subscriber.union_id,
             Subscriber.language,
             Subscription.status,
+            _withdrew_union().label("withdrew_union"),
         )
         .outerjoin(Subscription, and_(Subscription.subscriber_id == Subscriber.id, Subscription.list_id == list_id))
         .where(Subscriber.email_index.in_(indexes))
     )
     return {bytes(row.email_index): row for row in rows}
+
+
+def _withdrew_union() -> ColumnElement[bool]:
+    """Whether the last that a person said of having their union stored is that it must not be."""
+    latest = (
+        select(ConsentEvent.action)
+        .where(ConsentEvent.subscriber_id == Subscriber.id, ConsentEvent.purpose == ConsentPurpose.UNION)
+        .order_by(ConsentEvent.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return latest == ConsentAction.WITHDRAWN
 
 
 def _decide_known(candidate: Candidate, known: Any, terms: Terms) -> Decision:
@@ -122,7 +136,9 @@ def _decide_known(candidate: Candidate, known: Any, terms: Terms) -> Decision:
     changes = {
         column: value
         for column, value in candidate.details().items()
-        if value is not None and _replaces(value, getattr(known, column), terms)
+        if value is not None
+        and _replaces(value, getattr(known, column), terms)
+        and not (column == "union_id" and known.withdrew_union)
     }
     if known.status is None:
         return Decision(candidate, Fate.SUBSCRIBED, known.id, changes)

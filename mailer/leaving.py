@@ -142,8 +142,10 @@ def leave(
     taken = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
     already = not taken and not suppresses
     undo, notice = None, None
-    if method is Method.PAGE and already:
-        undo = _offer_again(session, person, subscription_id, scope)
+    if already:
+        undo = _offer_again(session, person, subscription_id, scope) if method is Method.PAGE else None
+        if undo is None:
+            _end_ways_back(session, person)
     elif method is Method.PAGE:
         may_write = _left_by_page_today(session, person) < _GOODBYES_A_DAY  # asked before this one counts
         details = {"subscription": subscription_id, "scope": scope, "taken": taken, "at": at.isoformat()}
@@ -182,13 +184,18 @@ def _suppress(session: Session, person: _Person) -> bool:
     suppression.add(session, person.email_index, SuppressionReason.LEFT)
     if known is not None:
         return False
-    # The latest wish counts: a link to come back from an earlier leaving does not undo this one.
+    _end_ways_back(session, person)
+    return True
+
+
+def _end_ways_back(session: Session, person: _Person) -> None:
+    """The latest wish counts: a link to come back from an earlier leaving, which a stranger may have brought about with
+    a forwarded mail, does not undo this one."""
     session.execute(
         update(Request)
         .where(Request.subscriber_id == person.id, Request.kind == RequestKind.UNDO)
         .values(expires_at=utcnow())
     )
-    return True
 
 
 def _take(
@@ -237,7 +244,8 @@ def _offer_again(session: Session, person: _Person, subscription_id: int, scope:
     lately = select(Request).where(*_left_by_page(person, since=utcnow() - _PRESSED_AGAIN), Request.used_at.is_(None))
     for request in session.scalars(lately.order_by(Request.id.desc()).limit(_LOOKED_AT)):
         details = requests.details_of(request)
-        if (details["subscription"], details["scope"]) == (subscription_id, scope):
+        pressed_lately = datetime.fromisoformat(details["at"]) > utcnow() - _PRESSED_AGAIN
+        if pressed_lately and (details["subscription"], details["scope"]) == (subscription_id, scope):
             return _issue(session, person, details)
     return None
 

@@ -230,12 +230,7 @@ def _hold(session: Session, subscriber_id: int) -> Subscriber:
 
     :raises requests.DeadLink: they were erased at this moment.
     """
-    person = session.scalar(
-        select(Subscriber)
-        .where(Subscriber.id == subscriber_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    person = subscribers.hold(session, Subscriber.id == subscriber_id)
     if person is None:
         raise DeadLink
     return person

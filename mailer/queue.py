@@ -25,6 +25,7 @@ _DRAIN = "workers.jobs.drain"
 #: sockaddr_un.sun_path holds 108 bytes, one of them a NUL
 _MAX_SOCKET_PATH = 107
 _START_SECONDS = 10
+_CONNECT_SECONDS = 5
 VALKEY_LOG = "valkey.log"  # beside the socket
 
 
@@ -36,12 +37,20 @@ class ValkeyBroken(ServiceUnavailable):
     """The embedded Valkey did not start: {problem}"""
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, answer_seconds: float | None = None) -> Redis:
     """A client for a Redis or Valkey. Nothing is connected yet.
 
     One that is away is missed within seconds: by default the client would sleep between several tries.
+
+    :param answer_seconds: how long to wait for a connection, and for an answer. By default 5 for the one, and for the
+        other as long as it takes: workers wait for work.
     """
-    return Redis.from_url(url, socket_connect_timeout=5, retry=Retry(NoBackoff(), 1))
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=answer_seconds or _CONNECT_SECONDS,
+        socket_timeout=answer_seconds,
+        retry=Retry(NoBackoff(), 1),
+    )
 
 
 def open_queue(connection: Redis) -> Queue:

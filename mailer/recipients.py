@@ -14,6 +14,7 @@ from mailer.delivery import Batch, Claimed, Reason
 from mailer.models import (
     Campaign,
     CampaignStatus,
+    Delivery,
     Purpose,
     Subscriber,
     Subscription,
@@ -113,10 +114,16 @@ def _readable(keyring: Keyring, email: bytes, name: bytes | None, subscription_i
 
 def _addressees(session: Session, deliveries: Sequence[Claimed]) -> dict[int, Recipient | Reason]:
     """Deliveries that name an address of their own. One that names neither belonged to an erased person."""
+    if not deliveries:
+        return {}
     keyring = keyring_of(session)
     found: dict[int, Recipient | Reason] = {}
+    # As of now: who was erased since the claim is in the claim's own copy still.
+    ids = [delivery.id for delivery in deliveries]
+    addressed = select(Delivery.id).where(Delivery.id.in_(ids), Delivery.address.is_not(None))
+    known = set(session.scalars(addressed))
     for delivery in deliveries:
-        if delivery.address is None:
+        if delivery.address is None or delivery.id not in known:
             found[delivery.id] = Reason.ERASED
             continue
         suppression = session.get(Suppression, keyring.blind_index(addresses.parse(delivery.address).folded))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from mailer.db import utcnow
@@ -25,6 +25,9 @@ LIFETIME = {
     RequestKind.ADDRESS: timedelta(days=1),
     RequestKind.UNDO: timedelta(days=30),
 }
+
+#: how long a link that ran out is told from one that never was
+_REMEMBERED = timedelta(days=180)
 
 _TOKEN_BYTES = 20
 _FORM = re.compile(r"[0-9a-f]{40}", re.ASCII)
@@ -92,8 +95,18 @@ def details_of(request: Request) -> dict[str, Any]:
 
 
 def forget_expired(session: Session) -> None:
-    """Remove what has run out: of a sign-up that nobody confirmed, nothing is left after a week."""
-    session.execute(delete(Request).where(Request.expires_at <= utcnow()))
+    """Empty what has run out: of a sign-up that nobody confirmed, nothing is left after a week but the hash of a random
+    number, which is nobody's. By it, a link that is followed late is known to have run out; for half a year.
+    """
+    now = utcnow()
+    session.execute(
+        update(Request)
+        .where(Request.expires_at <= now, Request.email_index != Request.token_hash)
+        .values(email_index=Request.token_hash, subscriber_id=None, details="{}")
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(delete(Request).where(Request.expires_at <= now - _REMEMBERED))
+    session.expire_all()
 
 
 def _hash(token: str) -> bytes:

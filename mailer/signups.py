@@ -9,7 +9,7 @@ its preferences; and the rows of a mail that must not go out are written too, as
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -181,24 +181,38 @@ def _issue(
 # --- confirming -----------------------------------------------------------------------------------------------------
 
 
-def look(session: Session, token: str) -> str | None:
-    """The language of whoever a link to confirm was mailed to. Changes nothing.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a link would confirm, for the owner of the address to see first: anyone may have filled in the form."""
+
+    language: str | None
+    lists: tuple[str, ...]  # names; none where it was confirmed before
+    union_text: str | None  # what they would agree to for their union's sake
+
+
+def look(session: Session, token: str) -> Asked:
+    """What a link to confirm is for. Changes nothing.
 
     :raises requests.UnknownLink: it is none of ours, or the person was erased.
     :raises requests.DeadLink: it has run out.
     """
     request = requests.find(session, RequestKind.SIGN_UP, token)
-    if request.used_at is None:
-        language: str = requests.details_of(request)["language"]
-        return language
-    return session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id))
+    if request.used_at is not None:
+        language = session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id))
+        return Asked(language, (), None)
+    sign_up = SignUp.from_details(requests.details_of(request))
+    names = select(MailingList.name).where(MailingList.id.in_(sign_up.list_ids)).order_by(MailingList.slug)
+    union_text = sign_up.union_text if sign_up.union_id is not None else None
+    return Asked(sign_up.language, tuple(session.scalars(names)), union_text)
 
 
-def confirm(session: Session, token: str, *, base_url: str) -> Confirmed:
+def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) -> Confirmed:
     """Put the owner of an address on the lists that were asked for; once, however often the link is used.
 
     It brings back who left, was erased, or whose mailbox was gone; never who reported our mail as spam.
 
+    :param union_agreed: whether they agreed, here too, that their union is stored: who filled in the form may have been
+        somebody else.
     :param base_url: of the site, for the links in the welcome mail.
     :raises requests.UnknownLink: it is none of ours, or the person was erased.
     :raises requests.DeadLink: it has run out, they left since it was used, or they reported our mail as spam.
@@ -210,7 +224,8 @@ def confirm(session: Session, token: str, *, base_url: str) -> Confirmed:
     request = requests.find(session, RequestKind.SIGN_UP, token)
     welcome_now = request.used_at is None
     if welcome_now:
-        _carry_out(session, request, SignUp.from_details(requests.details_of(request)))
+        sign_up = SignUp.from_details(requests.details_of(request))
+        _carry_out(session, request, sign_up if union_agreed else replace(sign_up, union_id=None, union_text=None))
     person = session.get_one(Subscriber, request.subscriber_id)
     lists = _confirmed_lists(session, request)
     if not lists:
@@ -225,7 +240,7 @@ def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
     suppressed = session.get(Suppression, request.email_index)
     if suppressed is not None and suppressed.reason is SuppressionReason.COMPLAINED:
         raise DeadLink
-    person = _hold(session, request.email_index)
+    person = subscribers.hold(session, Subscriber.email_index == request.email_index)
     gets_mail = person is not None and suppressed is None and _is_on_any_list(session, person)
     if person is None:
         person = Subscriber(email=sign_up.address.text, email_index=request.email_index)
@@ -243,13 +258,6 @@ def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
     request.subscriber_id = person.id
     request.details = "{}"
     subscribers.refresh(session, [person.id])
-
-
-def _hold(session: Session, email_index: bytes) -> Subscriber | None:
-    """The person, whom nobody else has leave, come back or pause until this transaction ends."""
-    return session.scalar(
-        select(Subscriber).where(Subscriber.email_index == email_index).with_for_update(key_share=True)
-    )
 
 
 def _is_on_any_list(session: Session, person: Subscriber) -> bool:

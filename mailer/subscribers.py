@@ -1,10 +1,10 @@
 """Subscribers: found by address, erased on request, and their copies on subscriptions kept true."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer import addresses, suppression
@@ -37,6 +37,16 @@ def find(session: Session, address: str) -> Subscriber | None:
     """
     email_index = keyring_of(session).blind_index(addresses.parse(address).folded)
     return session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
+
+
+def hold(session: Session, which: ColumnElement[bool]) -> Subscriber | None:
+    """A person, whom nobody else has change, leave or come back until this transaction ends; None if there is none.
+
+    The weaker kind of lock: who starts a campaign refers to every recipient for as long as that takes, and nobody
+    must wait for it.
+    """
+    found = select(Subscriber).where(which).with_for_update(key_share=True)
+    return session.scalar(found.execution_options(populate_existing=True))
 
 
 def one_line(text: str) -> str | None:
@@ -113,12 +123,13 @@ def erase(session: Session, address: str) -> None:
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
     suppression.keep_imports_out(session)
-    subscriber = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
+    # Held against a campaign that is being planned: else its rows, not seen yet, would keep what they copied.
+    theirs = select(Subscriber).where(Subscriber.email_index == email_index).with_for_update()
+    subscriber = session.scalar(theirs)
     session.execute(delete(Request).where(Request.email_index == email_index))
-    _forget_deliveries(session, deliveries_to(session, parsed))
+    _forget_deliveries(session, Delivery.id.in_(deliveries_to(session, parsed)))
     if subscriber is not None:
-        of_subscriber = select(Delivery.id).where(Delivery.subscriber_id == subscriber.id)
-        _forget_deliveries(session, session.scalars(of_subscriber).all())
+        _forget_deliveries(session, Delivery.subscriber_id == subscriber.id)
         session.delete(subscriber)  # the database deletes subscriptions and consent events with it
     suppression.add(session, email_index, SuppressionReason.ERASED)
 
@@ -126,41 +137,24 @@ def erase(session: Session, address: str) -> None:
 def deliveries_to(session: Session, address: addresses.Address) -> list[int]:
     """Ledger rows that keep this address themselves: test mails and notices to people who were no subscribers.
     They have no blind index, because few exist and nothing else looks for them."""
-    rows = session.execute(
-        select(Delivery.id, Delivery.address)
-        .where(
-            # By campaign, for the index: an audience may be a million rows, and these are few.
-            Delivery.campaign_id.in_(select(Campaign.id)),
-            Delivery.purpose.in_([Purpose.TEST, Purpose.NOTICE]),
-            Delivery.address.is_not(None),
-        )
-        .execution_options(yield_per=1000)
-    )
+    # Each by an index: an audience may be a million rows, and these are few.
+    tests = (Delivery.campaign_id.in_(select(Campaign.id)), Delivery.purpose == Purpose.TEST)
+    rows = [
+        row
+        for which in (tests, (Delivery.notice.is_not(None),))
+        for row in session.execute(select(Delivery.id, Delivery.address).where(*which, Delivery.address.is_not(None)))
+    ]
     return [
         delivery_id for delivery_id, written in rows if written and addresses.parse(written).folded == address.folded
     ]
 
 
-def _forget_deliveries(session: Session, delivery_ids: Iterable[int]) -> None:
+def _forget_deliveries(session: Session, which: ColumnElement[bool]) -> None:
     """Take a person out of ledger rows and keep the rows: states must go on adding up to the audience. One that a
     worker has claimed keeps its claim and is settled by it."""
-    for delivery_id in delivery_ids:
-        session.execute(
-            update(Delivery)
-            .where(Delivery.id == delivery_id, Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED]))
-            .values(state=DeliveryState.SKIPPED, reason="erased", not_before=None, settled_at=utcnow())
-        )
-        session.execute(
-            update(Delivery)
-            .where(Delivery.id == delivery_id)
-            # Servers quote the address in what they answer.
-            .values(
-                subscriber_id=None,
-                address=None,
-                notice=None,
-                language=None,
-                country=None,
-                union_id=None,
-                smtp_text=None,
-            )
-        )
+    waits = Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED])
+    skipped = {"state": DeliveryState.SKIPPED, "reason": "erased", "not_before": None, "settled_at": utcnow()}
+    session.execute(update(Delivery).where(which, waits).values(skipped))
+    # Servers quote the address in what they answer.
+    told = ("subscriber_id", "address", "notice", "language", "country", "union_id", "smtp_text")
+    session.execute(update(Delivery).where(which).values(dict.fromkeys(told)))

@@ -290,6 +290,20 @@ def test_an_erased_person_never_returns(run: Import, database: Engine) -> None:
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_union_whose_storing_was_taken_back_is_not_stored_again(
+    run: Import, database: Engine, person: Callable[..., Subscriber]
+) -> None:
+    run(HEADER, ANA)
+    assert person("ana@example.org").union_id is not None
+    with session_scope(database) as session:
+        ana = subscribers.find(session, "ana@example.org")
+        assert ana is not None
+        ana.union_id = None
+        consents.withdraw(session, ana.id, ConsentPurpose.UNION, method="preferences page")
+    run(HEADER, ANA, update=True)
+    assert person("ana@example.org").union_id is None
+
+
 def test_running_again_changes_nothing(run: Import, database: Engine) -> None:
     run(HEADER, ANA, BORIS)
     before = everything(database)

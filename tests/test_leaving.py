@@ -1,5 +1,6 @@
 """Who leaves is left alone, can come back from it, and can pause instead."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -431,9 +432,12 @@ def test_a_second_press_offers_the_way_back_again_but_a_forwarded_mail_does_not_
     assert second.undo not in (None, first.undo)
     an_hour_ago = utcnow() - timedelta(hours=1)
     session.execute(update(Request).values(created_at=an_hour_ago))
+    details = {**requests.details_of(session.scalars(select(Request).limit(1)).one()), "at": an_hour_ago.isoformat()}
+    session.execute(update(Request).values(details=json.dumps(details)))
+    session.expire_all()
     assert by_page(session, person, scope=Scope.ALL).undo is None
-    leaving.undo(session, undo_of(second))
-    assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
+    with pytest.raises(DeadLink):
+        leaving.undo(session, undo_of(second))  # they want to be off for good
 
 
 def test_a_second_press_of_another_button_offers_no_way_back_from_the_first(
@@ -451,7 +455,18 @@ def test_the_way_back_ends_after_a_month(session: Session, person: Subscriber) -
     with pytest.raises(DeadLink):
         leaving.undo(session, token)
     requests.forget_expired(session)
-    with pytest.raises(UnknownLink):
+    with pytest.raises(DeadLink):
+        leaving.undo(session, token)
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_stranger_who_took_somebody_off_cannot_bring_them_back_after_they_left_themselves(
+    session: Session, person: Subscriber, scope: Scope
+) -> None:
+    token = undo_of(by_page(session, person, scope=scope))
+    left = leaving.leave(session, subscriptions(session, person)[0].id, method=Method.ONE_CLICK, scope=Scope.LIST)
+    assert left.already
+    with pytest.raises(DeadLink):
         leaving.undo(session, token)
 
 

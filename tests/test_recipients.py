@@ -71,3 +71,13 @@ def test_a_campaign_goes_to_nobody_who_was_suppressed(
     subscribers.refresh(session)
     session.commit()
     assert look_up(engine, campaign_id) == [Reason.SUPPRESSED]
+
+
+def test_a_notice_to_who_was_erased_since_it_was_claimed_does_not_go_out(engine: Engine, session: Session) -> None:
+    standing = notices.owe(session, Notice(NoticeKind.CONFIRM, "0" * 40), language="en", address=ANA)
+    session.commit()
+    batch = delivery.claim(engine, standing, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+    assert batch is not None
+    subscribers.erase(session, ANA)
+    session.commit()
+    assert list(recipients.look_up(engine, batch, batch.deliveries).recipients.values()) == [Reason.ERASED]

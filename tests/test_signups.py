@@ -103,7 +103,7 @@ def ask(engine: Engine, sign_up: SignUp) -> str:
 
 def confirm(engine: Engine, token: str) -> signups.Confirmed:
     with session_scope(engine) as session:
-        return signups.confirm(session, token, base_url=BASE_URL)
+        return signups.confirm(session, token, union_agreed=True, base_url=BASE_URL)
 
 
 def person_of(session: Session, email: str = ANA) -> Subscriber:
@@ -479,7 +479,7 @@ def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, sign_up
     token = ask(engine, sign_up)
     session.execute(update(Request).values(expires_at=utcnow() + timedelta(seconds=5)))
     session.commit()
-    assert signups.look(session, token) == "fr"
+    assert signups.look(session, token).language == "fr"
     session.execute(update(Request).values(expires_at=utcnow() - timedelta(seconds=5)))
     session.commit()
     session.expire_all()
@@ -497,7 +497,7 @@ def test_a_link_that_was_made_for_something_else_confirms_nothing(session: Sessi
         with pytest.raises(UnknownLink):
             signups.look(session, token)
         with pytest.raises(UnknownLink):
-            signups.confirm(session, token, base_url=BASE_URL)
+            signups.confirm(session, token, union_agreed=True, base_url=BASE_URL)
 
 
 def test_confirming_twice_shows_the_same_and_changes_nothing(engine: Engine, session: Session, sign_up: SignUp) -> None:
@@ -510,7 +510,7 @@ def test_confirming_twice_shows_the_same_and_changes_nothing(engine: Engine, ses
     assert (first.notice is None, second.notice) == (False, None)
     assert rows_about_people(session) == before
     assert rows(session)["deliveries"] == mails
-    assert signups.look(session, token) == "fr"
+    assert signups.look(session, token).language == "fr"
 
 
 def test_an_old_link_does_not_bring_back_who_left_since(engine: Engine, session: Session, sign_up: SignUp) -> None:
@@ -625,7 +625,7 @@ def test_the_welcome_has_the_current_alert_in_the_readers_language(
 def test_of_two_clicks_at_once_one_is_the_second(engine: Engine, session: Session, sign_up: SignUp) -> None:
     token = ask(engine, sign_up)
     with session_scope(engine) as first:
-        signups.confirm(first, token, base_url=BASE_URL)
+        signups.confirm(first, token, union_agreed=True, base_url=BASE_URL)
         second = Beside(lambda: confirm(engine, token))
         second.must_wait()
     second.result()
@@ -640,7 +640,7 @@ def test_an_import_of_the_same_person_at_that_moment_waits_and_finds_them(
     file = tmp_path / "people.csv"
     file.write_text(f"email,country\n{ANA},DE\n")
     with session_scope(engine) as confirming:
-        signups.confirm(confirming, token, base_url=BASE_URL)
+        signups.confirm(confirming, token, union_agreed=True, base_url=BASE_URL)
         importing = Beside(lambda: import_file(engine, file, list_slug="urgent-actions", consent="I agree."))
         importing.must_wait()
     importing.result()
@@ -657,3 +657,16 @@ def test_a_click_waits_for_an_erasure_and_then_leads_nowhere(engine: Engine, ses
     with pytest.raises(UnknownLink):
         clicking.result()
     assert session.scalars(select(Subscriber)).all() == []
+
+
+def test_a_union_is_stored_only_if_the_owner_of_the_address_agrees_to_it_too(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    token = ask(engine, sign_up)
+    assert signups.look(session, token) == signups.Asked("fr", ("Urgent actions",), sign_up.union_text)
+    session.commit()
+    with session_scope(engine) as confirming:
+        signups.confirm(confirming, token, union_agreed=False, base_url=BASE_URL)
+    purposes = set(session.scalars(select(ConsentEvent.purpose)))
+    assert (session.scalars(select(Subscriber.union_id)).all(), purposes) == ([None], {ConsentPurpose.ALERTS})
+    assert signups.look(session, token).lists == ()

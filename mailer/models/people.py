@@ -85,7 +85,7 @@ class Subscription(Base):
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     unsubscribed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)  # no mail before, by their own wish
-    reason: Mapped[str | None] = mapped_column(String(200))  # why they left, if they said so
+    reason: Mapped[str | None] = mapped_column(EncryptedText("subscriptions.reason"))  # why they left, in their words
 
     mailable: Mapped[bool]  # active, not paused, and the address not suppressed
     country: Mapped[str | None] = mapped_column(String(2))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from flask import Response, g, make_response, render_template
+from flask import Response, g, make_response, render_template, request
 from werkzeug.exceptions import Gone, HTTPException, NotFound, ServiceUnavailable
 
 from mailer import errors
@@ -102,9 +102,15 @@ def _dead_link() -> _Advice:
     return _Advice(
         _("This link has run out"),
         _("For your safety, our links work for a limited time. We will gladly mail you a fresh one."),
-        url("preferences.ask_link"),
-        _("Get a fresh link"),
+        *_where_links_come_from(),
     )
+
+
+def _where_links_come_from() -> tuple[str, str]:
+    # Who never confirmed, or left, is mailed a link when they sign up anew, and no other.
+    if (request.endpoint or "").endswith(("joining.confirm", "leaving.undo")):
+        return url("joining.sign_up"), _("Sign up")
+    return url("preferences.ask_link"), _("Get a fresh link")
 
 
 def _too_much() -> _Advice:

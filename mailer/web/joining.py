@@ -14,17 +14,12 @@ from mailer.db import session_scope, utcnow
 from mailer.models import MailingList, Union
 from mailer.signups import SignUp
 from mailer.subscribers import MAX_TEXT_LENGTH, one_line
-from mailer.web import protection
+from mailer.web import agreement, protection, suggestions
 from mailer.web.doorbell import ring_for
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
 
 _MAX_ADDRESS_LENGTH = 320  # RFC 5321: 64 before the @, 255 behind it
-
-#: A page must stay light for an old phone: so many unions are offered while one types, and so many bytes of them.
-_MOST_UNIONS = 300
-_MOST_UNION_BYTES = 12_000
-_BYTES_AROUND_NAME = 17  # of <option></option>
 
 joining = Blueprint("joining", __name__)
 
@@ -139,44 +134,12 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
         problems=problems or {},
         countries=countries.all_in(current()),
         languages=[(tag, languages.name(tag)) for tag in LANGUAGES],
-        union_names=_union_names(session, typed.country or _likely_country()),
-        alerts_text=_alerts_text(),
-        union_text=_union_text(),
+        union_names=suggestions.union_names(session, typed.country or _likely_country()),
+        alerts_text=agreement.to_what_was_asked_for(),
+        union_text=agreement.to_store_the_union(),
         max_address=_MAX_ADDRESS_LENGTH,
         max_text=MAX_TEXT_LENGTH,
     )
-
-
-def _union_names(session: Session, country: str | None) -> list[str]:
-    names, room = [], _MOST_UNION_BYTES
-    for name in unions.names_to_choose_from(session, country, most=_MOST_UNIONS):
-        room -= len(name.encode()) + _BYTES_AROUND_NAME
-        if room < 0:
-            break
-        names.append(name)
-    return names
-
-
-# The words that people agree to are stored as they stand here: what they say must be true of the program.
-
-
-def _alerts_text() -> str:
-    return _(
-        "Yes, {organisation} may send me the mail that I ask for here. I can leave at any time, with one click.",
-        organisation=_organisation(),
-    )
-
-
-def _union_text() -> str:
-    return _(
-        "Yes, {organisation} may store which union I belong to, to send me what concerns it. I can take this back at "
-        "any time.",
-        organisation=_organisation(),
-    )
-
-
-def _organisation() -> str:
-    return site().settings.organisation or _("E-mail alerts")
 
 
 # --- reading the form -----------------------------------------------------------------------------------------------
@@ -209,8 +172,8 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
         union_id=union_id,
         language=typed.language,
         list_ids=tuple(chosen),
-        alerts_text=_alerts_text(),
-        union_text=_union_text() if union_id is not None else None,
+        alerts_text=agreement.to_what_was_asked_for(),
+        union_text=agreement.to_store_the_union() if union_id is not None else None,
         shown_in=current(),
         via_union_id=offer.via.id if offer.via else None,
         asked_at=utcnow(),
@@ -260,9 +223,9 @@ def _too_long(most: int) -> str:
 def confirm(token: str) -> str:
     """Ask for the one click. Programs that follow every link in a mail end here, so nothing is changed."""
     with session_scope(site().engine, read_only=True) as session:
-        language = signups.look(session, token)
-    prefer(language)
-    return render_template("joining/confirm.html", token=token)
+        asked = signups.look(session, token)
+    prefer(asked.language)
+    return render_template("joining/confirm.html", token=token, asked=asked)
 
 
 @joining.post("/confirm/<token>")
@@ -270,7 +233,7 @@ def welcome(token: str) -> str:
     """Put the owner of the address on the lists, and show what there is to do."""
     base_url = site().settings.base_url
     with session_scope(site().engine) as session:
-        confirmed = signups.confirm(session, token, base_url=base_url)
+        confirmed = signups.confirm(session, token, union_agreed="store_union" in request.form, base_url=base_url)
     if confirmed.notice is not None:
         ring_for(confirmed.notice)
     prefer(confirmed.language)

@@ -13,14 +13,14 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import addresses, countries, disclosure, languages, leaving, lists, moving, tokens, unions
+from mailer import addresses, countries, disclosure, languages, leaving, lists, moving, tokens
 from mailer import preferences as domain
 from mailer.db import session_scope, utcnow
 from mailer.errors import MailerError
 from mailer.models import SuppressionReason
 from mailer.preferences import Held
 from mailer.subscribers import MAX_TEXT_LENGTH
-from mailer.web import protection
+from mailer.web import agreement, protection, suggestions
 from mailer.web.doorbell import ring_for
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
@@ -28,7 +28,6 @@ from mailer.web.site import site
 MAX_ADDRESS_LENGTH = 320  # RFC 5321: 64 before the @, 255 behind it
 
 _PAUSES = (1, 2, 4, 8)  # weeks
-_MOST_UNIONS = 200  # that are offered while somebody types
 _FORMATS: Mapping[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "json": ("application/json", disclosure.to_json),
     "csv": ("text/csv", disclosure.to_csv),
@@ -136,7 +135,7 @@ def _show(token: str, problems: Mapping[str, str] | None = None) -> str:
     """The page; with what was typed and what is wrong with it, where there are problems: field → what to do."""
     with session_scope(site().engine, read_only=True) as session:
         held = domain.see(session, domain.whose(session, token))
-        union_names = unions.names_to_choose_from(session, held.country, most=_MOST_UNIONS)
+        union_names = suggestions.union_names(session, held.country)
     prefer(held.language)
     return render_template(
         "preferences/manage.html",
@@ -150,8 +149,8 @@ def _show(token: str, problems: Mapping[str, str] | None = None) -> str:
         countries=countries.all_in(current()),
         languages=_languages(held),
         union_names=union_names,
-        union_text=_union_text(),
-        list_text=_list_text(),
+        union_text=agreement.to_store_the_union(),
+        list_text=agreement.to_this_list(),
         max_text=MAX_TEXT_LENGTH,
         max_address=MAX_ADDRESS_LENGTH,
     )
@@ -203,25 +202,6 @@ def _trouble(held: Held) -> str | None:
 
 
 # The words that people agree to are stored as they stand here: what they say must be true of the program.
-
-
-def _list_text() -> str:
-    return _(
-        "Yes, {organisation} may send me the mail of this list. I can leave at any time, with one click.",
-        organisation=_organisation(),
-    )
-
-
-def _union_text() -> str:
-    return _(
-        "Yes, {organisation} may store which union I belong to, to send me what concerns it. I can take this back at "
-        "any time.",
-        organisation=_organisation(),
-    )
-
-
-def _organisation() -> str:
-    return site().settings.organisation or _("E-mail alerts")
 
 
 class _NotAgreed(Exception):
@@ -302,7 +282,7 @@ def change_union(token: str) -> ResponseReturnValue:
 
     def change(session: Session, subscriber_id: int) -> None:
         if text and may_store:
-            domain.state_union(session, subscriber_id, text, words=_union_text(), shown_in=current())
+            domain.state_union(session, subscriber_id, text, words=agreement.to_store_the_union(), shown_in=current())
         elif text and domain.see(session, subscriber_id).union is None:
             raise _NotAgreed("store_union")
         else:
@@ -320,7 +300,7 @@ def change_list(token: str, slug: str) -> ResponseReturnValue:
             case "join":
                 if "agreed" not in request.form:
                     raise _NotAgreed("lists")
-                domain.join(session, subscriber_id, slug, words=_list_text(), shown_in=current())
+                domain.join(session, subscriber_id, slug, words=agreement.to_this_list(), shown_in=current())
             case "leave":
                 return domain.leave(session, subscriber_id, slug)
             case "pause":

@@ -45,7 +45,7 @@ def direction(language: str) -> str:
 def archive() -> str:
     """All campaigns that everyone may read, the newest first."""
     number = request.args.get("page", "1")
-    if not (number.isascii() and number.isdecimal() and 1 <= int(number[:5]) <= _LAST_PAGE):
+    if not (number.isascii() and number.isdecimal() and len(number) <= 4 and 1 <= int(number) <= _LAST_PAGE):
         abort(404)
     page = int(number)
     with session_scope(site().engine, read_only=True) as session:

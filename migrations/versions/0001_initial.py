@@ -205,7 +205,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("unsubscribed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("reason", sa.String(length=200), nullable=True),
+        sa.Column("reason", sa.LargeBinary(), nullable=True),
         sa.Column("mailable", sa.Boolean(), nullable=False),
         sa.Column("country", sa.String(length=2), nullable=True),
         sa.Column("union_id", sa.Integer(), nullable=True),

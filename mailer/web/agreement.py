@@ -1,0 +1,34 @@
+"""The exact words beside the boxes that people tick. The consent log keeps them as they were shown."""
+
+from mailer.web.language import _
+from mailer.web.site import site
+
+
+def organisation() -> str:
+    """Who asks."""
+    return site().settings.organisation or _("E-mail alerts")
+
+
+def to_what_was_asked_for() -> str:
+    """To the mail of the lists that a sign-up names."""
+    return _(
+        "Yes, {organisation} may send me the mail that I ask for here. I can leave at any time, with one click.",
+        organisation=organisation(),
+    )
+
+
+def to_this_list() -> str:
+    """To the mail of one more list."""
+    return _(
+        "Yes, {organisation} may send me the mail of this list. I can leave at any time, with one click.",
+        organisation=organisation(),
+    )
+
+
+def to_store_the_union() -> str:
+    """To our storing which union somebody belongs to (GDPR Art. 9(2)(a))."""
+    return _(
+        "Yes, {organisation} may store which union I belong to, to send me what concerns it. I can take this back at "
+        "any time.",
+        organisation=organisation(),
+    )
