@@ -114,7 +114,14 @@ def _limits(share: int) -> list[str | Callable[[], str] | Limit]:
 
     return [
         Limit(lambda: written(allowance().each), key_function=_asker, scope=name, shared=True),
-        Limit(lambda: written(allowance().together), key_function=lambda: "everybody", scope=name, shared=True),
+        Limit(
+            lambda: written(allowance().together),
+            key_function=lambda: "everybody",
+            scope=name,
+            shared=True,
+            # Else one network, with forms that owe nobody a mail, could close the site to all others.
+            deduct_when=lambda response: response.status_code < 400,
+        ),
         Limit(
             written(_GUESSES),
             key_function=_network,

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from werkzeug.test import TestResponse
 
-from mailer import sending, subscribers, tokens
+from mailer import housekeeping, sending, subscribers, tokens
 from mailer.app import create_app
 from mailer.crypto import Key, keyring_of
-from mailer.db import session_scope
+from mailer.db import session_scope, utcnow
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server
 from mailer.models import Delivery, DeliveryState, Purpose, Subscription, SubscriptionStatus
@@ -212,6 +212,17 @@ def test_a_link_works_after_the_keys_were_rotated_and_not_when_its_key_is_gone(
         app = create_app(settings(MAILER_LINK_KEYS=keys))
         assert app.test_client().post(address, data=ONE_CLICK).status_code == status
         app.extensions["site"].engine.dispose()
+    assert states(engine) == [GONE, ACTIVE]
+
+
+def test_a_link_works_years_after_everything_around_it_was_tidied_up(
+    client: FlaskClient, engine: Engine, address: str
+) -> None:
+    old = utcnow() - timedelta(days=1000)
+    with session_scope(engine) as session:
+        session.execute(update(Subscription).values(created_at=old, confirmed_at=old))
+    housekeeping.tidy(engine)
+    assert client.post(address, data=ONE_CLICK).status_code == 200
     assert states(engine) == [GONE, ACTIVE]
 
 

@@ -105,12 +105,25 @@ def test_a_language_before_the_address_does_not_double_the_allowance(app: Flask)
         assert visitors.post(path) == 429
 
 
-def test_everybody_together_signs_up_so_often(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everybody_together_asks_for_mail_so_often(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch, "ask", each=10, together=25)
+    client = app.test_client()
+    answers = [
+        client.post(
+            ["/preferences", "/fr/preferences"][number % 2],
+            data={"email": "ana@example.org"},
+            environ_overrides={"REMOTE_ADDR": f"198.51.100.{number}"},
+        ).status_code
+        for number in range(30)
+    ]
+    assert answers == [303] * 25 + [429] * 5
+
+
+def test_forms_that_owe_nobody_a_mail_use_nothing_up_for_others(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     few(monkeypatch, "sign-up", each=10, together=25)
     visitors = Networks(app)
-    answers = [visitors.post(["/", "/fr/join/dockers"][number % 2], f"198.51.100.{number}") for number in range(30)]
-    assert answers.count(429) == 5
-    assert answers[25:] == [429] * 5
+    answers = {visitors.post("/", f"198.51.100.{number}") for number in range(40)}
+    assert answers == {422}
 
 
 def test_a_network_that_is_refused_uses_nothing_up_for_others(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
