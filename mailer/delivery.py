@@ -52,6 +52,8 @@ from mailer.models import (
     Delivery,
     DeliveryState,
     Purpose,
+    Request,
+    RequestKind,
     Subscriber,
     Subscription,
     SuppressionReason,
@@ -323,10 +325,14 @@ _SETTLE = db.EachRow(
 
 def _suppress_addresses_of(session: Session, delivery_ids: Sequence[int]) -> None:
     """Never mail again an address of which its server says that it does not exist."""
+    # Who moved on this day may have been written to at the address that they left.
+    moved = exists().where(
+        Request.subscriber_id == Subscriber.id, Request.kind == RequestKind.ADDRESS, Request.used_at.is_not(None)
+    )
     people = session.execute(
         select(Subscriber.id, Subscriber.email_index)
         .join(Delivery, Delivery.subscriber_id == Subscriber.id)
-        .where(Delivery.id.in_(delivery_ids))
+        .where(Delivery.id.in_(delivery_ids), ~moved)
     ).all()
     for _, email_index in people:
         suppression.add(session, email_index, SuppressionReason.BOUNCED)

@@ -140,7 +140,8 @@ def withdraw(session: Session, subscriber_id: int) -> None:
     The rows stay for their day: what was mailed counts, so that nobody floods an address by changing their mind.
     """
     for request in session.scalars(_named_today(Request.subscriber_id == subscriber_id)):
-        request.details = "{}"
+        was_withheld = requests.details_of(request).get("withheld", False)
+        request.details = json.dumps({"withheld": was_withheld})
     session.flush()
 
 

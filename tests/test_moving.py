@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer import addresses, leaving, moving, requests, subscribers, suppression
+from mailer import addresses, delivery, leaving, moving, requests, subscribers, suppression
 from mailer.crypto import keyring_of
 from mailer.db import session_scope, utcnow
-from mailer.delivery import Reason
+from mailer.delivery import Reason, Settlement
 from mailer.importing import import_file
 from mailer.leaving import Method, Scope
 from mailer.models import (
@@ -28,7 +28,7 @@ from mailer.models import (
 from mailer.moving import AddressTaken, TooManyAddresses
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink, UnknownLink
-from tests.factories import make_list, make_subscriber, subscribe
+from tests.factories import deliver, make_campaign, make_list, make_subscriber, subscribe
 
 ANA, NEW = "ana@example.org", "ana.new@example.net"
 
@@ -376,3 +376,33 @@ def test_who_is_on_no_list_moves_too(session: Session) -> None:
     moving.move(session, sent(name(session, person)))
     assert person.email == NEW
     subscribe(session, person, make_list(session))
+
+
+# --- beside a campaign ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_new_address_is_not_held_to_blame_for_the_old_one(
+    session: Session, ana: Subscriber, mailing_list: MailingList, moves: bool
+) -> None:
+    """A server says that the address does not exist just after its owner has left it."""
+    row = deliver(session, make_campaign(session, mailing_list), ana, DeliveryState.SENDING, fence=7)
+    if moves:
+        moving.move(session, sent(name(session, ana)))
+    delivery.record(session, 7, [Settlement(row.id, DeliveryState.FAILED, smtp_code=550, suppress=True)])
+    assert (session.get(Suppression, ana.email_index) is None) is moves
+
+
+def test_whoever_names_anothers_address_each_day_does_not_keep_its_owner_from_it(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    wanted = "boris.new@example.net"
+    owner = make_subscriber(session, mailing_list, email=wanted)
+    for number in range(4):
+        stranger = make_subscriber(session, mailing_list, email=f"stranger{number}@example.org")
+        name(session, stranger, wanted)
+        moving.withdraw(session, stranger.id)
+    owner.email_index = bytes(32)  # it becomes free
+    session.flush()
+    name(session, ana, wanted)
+    assert mails(session)[-1].state is DeliveryState.PENDING
