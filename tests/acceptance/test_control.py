@@ -95,13 +95,13 @@ def test_a_small_campaign_and_test_mails_do_not_wait_for_a_large_one(
     asked = time.monotonic()
     system.mailer("campaigns", "send", small)
     wait_until(lambda: received(system, small) == 20, seconds=30)
-    assert time.monotonic() - asked < 8
+    assert time.monotonic() - asked < 15  # the large one takes over 20; commands start slowly on a busy machine
 
     asked = time.monotonic()
     for slug in (large, draft):
         system.mailer("campaigns", "test", slug, "--to", f"check-{slug}@example.org")
     wait_until(lambda: received(system, "check-") == 2, seconds=30)
-    assert time.monotonic() - asked < 8
+    assert time.monotonic() - asked < 15
 
     before = received(system, large)
     assert before < 4_000

@@ -43,6 +43,7 @@ def test_one_joins_leaves_comes_back_sees_and_erases(
     mail = site.mail_to(address)
     assert "Ana" not in mail.text + mail.html  # nothing that a stranger may have typed
     visitor.open(mail.link("confirm"))
+    page.get_by_role("checkbox", name="may store which union I belong to").check()
     assert site.lists_of(address) is None
     visitor.press("Yes, sign me up")
     assert "Welcome" in heading(visitor)
