@@ -24,10 +24,6 @@ from mailer.recipients import Recipient
 class Composer(Protocol):
     """What makes the messages of a campaign, or of notices. Several threads may ask at once."""
 
-    @property
-    def signs(self) -> bool:
-        """Whether every message is signed."""
-
     def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
         """The message of a delivery, ready for the wire.
 
@@ -87,11 +83,6 @@ class CampaignComposer:
         self._frozen = {(edition.language, edition.variant): edition.rendering for edition in frozen}
         self._compiled: dict[EditionKey, CompiledEdition] = {}
         self._values: dict[tuple[str, str | None, int | None], dict[str, str]] = {}
-
-    @property
-    def signs(self) -> bool:
-        """Whether every message is signed."""
-        return self._sender.signer is not None
 
     def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
         """The message of a delivery, ready for the wire."""

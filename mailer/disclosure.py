@@ -157,8 +157,7 @@ def _requests(session: Session, person: Subscriber) -> Iterator[Facts]:
             "asked_at": request.created_at,
             "ends_at": request.expires_at,
             "used_at": request.used_at,
-            # Whether a mail was withheld would tell who else is known here.
-            "details": {name: fact for name, fact in requests.details_of(request).items() if name != "withheld"},
+            "details": requests.details_of(request),
         }
 
 

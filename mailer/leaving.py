@@ -72,7 +72,6 @@ class Place:
 
     list_name: str
     language: str | None  # the person's own
-    paused_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def look(session: Session, subscription_id: int) -> Place:
     :raises NotOnList: there is none: the person was erased.
     """
     found = session.execute(
-        select(MailingList.name, Subscriber.language, Subscription.paused_until)
+        select(MailingList.name, Subscriber.language)
         .join(Subscription, Subscription.list_id == MailingList.id)
         .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
         .where(Subscription.id == subscription_id)
@@ -351,7 +350,7 @@ def _list_name(session: Session, details: Mapping[str, Any]) -> str | None:
 # --- pausing --------------------------------------------------------------------------------------------------------
 
 
-def pause(session: Session, subscription_id: int, weeks: int) -> Place:
+def pause(session: Session, subscription_id: int, weeks: int) -> None:
     """Send a person nothing from a list for some weeks from now on.
 
     :param weeks: 1 to 12.
@@ -360,22 +359,21 @@ def pause(session: Session, subscription_id: int, weeks: int) -> Place:
     """
     if not 1 <= weeks <= MAX_PAUSE_WEEKS:
         raise UnusualPause
-    return _pause_until(session, subscription_id, utcnow() + timedelta(weeks=weeks))
+    _pause_until(session, subscription_id, utcnow() + timedelta(weeks=weeks))
 
 
-def end_pause(session: Session, subscription_id: int) -> Place:
+def end_pause(session: Session, subscription_id: int) -> None:
     """Have a person get mail from a list again before their pause has run out.
 
     :raises NotOnList: they are not on it, or were erased.
     """
-    return _pause_until(session, subscription_id, None)
+    _pause_until(session, subscription_id, None)
 
 
-def _pause_until(session: Session, subscription_id: int, time: datetime | None) -> Place:
+def _pause_until(session: Session, subscription_id: int, time: datetime | None) -> None:
     person = _hold_owner(session, subscription_id)
     subscription = session.get_one(Subscription, subscription_id, populate_existing=True)
     if subscription.status is not SubscriptionStatus.ACTIVE:
         raise NotOnList
     subscription.paused_until = time
     subscribers.refresh(session, [person.id])
-    return look(session, subscription_id)

@@ -10,15 +10,13 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session
 
-from mailer import addresses, db, notices, requests, subscribers, suppression
+from mailer import addresses, notices, requests, subscribers, suppression
 from mailer.crypto import keyring_of
 from mailer.db import utcnow
 from mailer.delivery import Reason
 from mailer.errors import MailerError
 from mailer.models import (
     Delivery,
-    DeliveryState,
-    Purpose,
     Request,
     RequestKind,
     Subscriber,
@@ -59,20 +57,25 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
     suppression.keep_removals_out(session)
-    db.lock(session, int.from_bytes(email_index[:8], signed=True))
-    person = _hold(session, subscriber_id)
+    requests.one_at_a_time(session, email_index)
+    person = hold(session, subscriber_id)
     mine = session.scalars(_named_today(Request.subscriber_id == subscriber_id)).all()
     again = next((request for request in mine if bytes(request.email_index) == email_index), None)
     if again is None and len(mine) >= _NAMED_A_DAY:
         raise TooManyAddresses
     withheld = _why_not(session, person, email_index)
     withdraw(session, subscriber_id)
-    details = {"address": parsed.text, "withheld": withheld is not None}
+    details = {"address": parsed.text}
     if again is not None:
         again.details, token, withheld = json.dumps(details), None, Reason.REPEATED  # the mail is there already
     else:
         token = requests.issue(
-            session, RequestKind.ADDRESS, email_index=email_index, subscriber_id=subscriber_id, details=details
+            session,
+            RequestKind.ADDRESS,
+            email_index=email_index,
+            subscriber_id=subscriber_id,
+            details=details,
+            is_mailed=withheld is None,
         )
     return notices.owe(
         session,
@@ -83,8 +86,8 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     )
 
 
-def _hold(session: Session, subscriber_id: int | None) -> Subscriber:
-    """The person, whom nobody else changes until this transaction ends.
+def hold(session: Session, subscriber_id: int | None) -> Subscriber:
+    """The person whom a link belongs to, whom nobody else changes until this transaction ends.
 
     :raises DeadLink: they were erased at this moment.
     """
@@ -104,22 +107,18 @@ def _named_today(whose: ColumnElement[bool]) -> Select[Request]:
 def _why_not(session: Session, person: Subscriber, email_index: bytes) -> Reason | None:
     """Why the mail must not go out. As much is read whatever comes of it."""
     named = session.scalars(_named_today(Request.email_index == email_index)).all()
-    reasons = _reason(session, person.email_index), _reason(session, email_index)
+    reasons = suppression.reason(session, person.email_index), suppression.reason(session, email_index)
     is_taken = _is_somebody_elses(session, person, email_index)
     if is_taken or SuppressionReason.COMPLAINED in reasons:
         return Reason.SUPPRESSED
     # What was withheld does not count: others could name an address each day, and keep its owner from it for ever.
-    mails = [request for request in named if not requests.details_of(request).get("withheld")]
-    return Reason.REPEATED if len(mails) >= _MAILS_A_DAY else None
+    mails = sum(request.is_mailed for request in named)
+    return Reason.REPEATED if mails >= _MAILS_A_DAY else None
 
 
 def _is_somebody_elses(session: Session, person: Subscriber, email_index: bytes) -> bool:
     owner = select(Subscriber.id).where(Subscriber.email_index == email_index, Subscriber.id != person.id)
     return session.scalar(owner) is not None
-
-
-def _reason(session: Session, email_index: bytes) -> SuppressionReason | None:
-    return session.scalar(select(Suppression.reason).where(Suppression.email_index == email_index))
 
 
 def named(session: Session, subscriber_id: int) -> str | None:
@@ -140,8 +139,7 @@ def withdraw(session: Session, subscriber_id: int) -> None:
     The rows stay for their day: what was mailed counts, so that nobody floods an address by changing their mind.
     """
     for request in session.scalars(_named_today(Request.subscriber_id == subscriber_id)):
-        was_withheld = requests.details_of(request).get("withheld", False)
-        request.details = json.dumps({"withheld": was_withheld})
+        request.details = "{}"
     session.flush()
 
 
@@ -180,8 +178,8 @@ def move(session: Session, token: str) -> None:
     request = _find(session, token)
     if request.used_at is not None:
         return
-    person = _hold(session, request.subscriber_id)
-    reasons = _reason(session, person.email_index), _reason(session, request.email_index)
+    person = hold(session, request.subscriber_id)
+    reasons = suppression.reason(session, person.email_index), suppression.reason(session, request.email_index)
     if SuppressionReason.COMPLAINED in reasons:
         raise DeadLink
     if _is_somebody_elses(session, person, request.email_index):
@@ -203,7 +201,7 @@ def move(session: Session, token: str) -> None:
 def _carry_suppression(session: Session, old: bytes, new: bytes) -> None:
     """Lift what kept mail from the new address, which works and is wanted, and let no import bring the old one back."""
     session.execute(delete(Suppression).where(Suppression.email_index == new))
-    if _reason(session, old) is SuppressionReason.LEFT:
+    if suppression.reason(session, old) is SuppressionReason.LEFT:
         suppression.add(session, new, SuppressionReason.LEFT)  # who has left all lists has left them
     suppression.add(session, old, SuppressionReason.LEFT)
 
@@ -222,18 +220,15 @@ def forget_mails(session: Session, subscriber_id: int) -> None:
     keyring = keyring_of(session)
     mails = session.execute(
         select(Delivery.id, Delivery.address, Delivery.notice).where(
-            Delivery.campaign_id == notices.standing(session).id,
-            Delivery.purpose == Purpose.NOTICE,
-            Delivery.address.is_not(None),
-            Delivery.notice.is_not(None),
+            Delivery.address.is_not(None), Delivery.notice.is_not(None)
         )
-    ).all()
-    for mail in mails:
-        if not mail.address or not mail.notice or Notice.from_stored(mail.notice).kind is not NoticeKind.ADDRESS:
-            continue
-        if keyring.blind_index(addresses.parse(mail.address).folded) in named:
-            of_mail = update(Delivery).where(Delivery.id == mail.id)
-            waits = Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED])
-            skipped = {"state": DeliveryState.SKIPPED, "reason": Reason.ERASED, "not_before": None}
-            session.execute(of_mail.where(waits).values(**skipped, settled_at=utcnow()))
-            session.execute(of_mail.values(address=None, notice=None, language=None, smtp_text=None))
+    )
+    theirs = [
+        delivery_id
+        for delivery_id, address, notice in mails
+        if address
+        and notice  # as types go: neither is null
+        and Notice.from_stored(notice).kind is NoticeKind.ADDRESS
+        and keyring.blind_index(addresses.parse(address).folded) in named
+    ]
+    subscribers.forget_deliveries(session, Delivery.id.in_(theirs))

@@ -50,11 +50,6 @@ class NoticeComposer:
         self._headers = EditionHeaders(sender=sender.mailbox, reply_to=sender.reply_to, auto_submitted=True)
         self._compiled: dict[_Key, CompiledEdition] = {}
 
-    @property
-    def signs(self) -> bool:
-        """Whether every message is signed."""
-        return self._sender.signer is not None
-
     def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
         """The mail of a notice, ready for the wire. It names nobody: whoever asked for it may be a stranger.
 

@@ -100,7 +100,8 @@ class Outbox:
         self._ledger = self._claims if one_writer else ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         # A signature takes twice the time of all the rest, and lets other threads run meanwhile. Composing alone does
         # not: in a thread it would only keep the wire waiting for its turn.
-        self._drafting = ThreadPoolExecutor(_DRAFTERS, thread_name_prefix="drafts") if composer.signs else None
+        signs = worker.sender.signer is not None
+        self._drafting = ThreadPoolExecutor(_DRAFTERS, thread_name_prefix="drafts") if signs else None
         self._next: Future[_Hold | None] | None = None
         self._writes: deque[Future[bool]] = deque()  # whether the claim still stood
         self._begun: set[int] = set()  # delivery ids; no outcome yet

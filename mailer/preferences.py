@@ -16,7 +16,6 @@ from mailer import (
     addresses,
     consents,
     countries,
-    db,
     languages,
     leaving,
     lists,
@@ -122,21 +121,17 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> i
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.keep_removals_out(session)
     person = session.execute(select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)).first()
-    # Of what is withheld a row remains too, which is nobody's: no link leads to it.
-    nobodys = secrets.token_bytes(32)
-    email_index = bytes(person.email_index) if person else nobodys
-    # Of two who ask for the same address at once, one is the second.
-    db.lock(session, int.from_bytes(email_index[:8], signed=True))
+    email_index = bytes(person.email_index) if person else secrets.token_bytes(32)
+    requests.one_at_a_time(session, email_index)
     withheld = _why_not(session, email_index) or (None if person else Reason.SUPPRESSED)
-    token = requests.issue(
-        session,
-        RequestKind.MANAGE,
-        email_index=nobodys if withheld else email_index,
-        subscriber_id=person.id if person and not withheld else None,
-    )
+    token = None
+    if withheld or person is None:
+        requests.pretend(session, RequestKind.MANAGE)
+    else:
+        token = requests.issue(session, RequestKind.MANAGE, email_index=email_index, subscriber_id=person.id)
     return notices.owe(
         session,
-        Notice(NoticeKind.MANAGE, None if withheld else token),
+        Notice(NoticeKind.MANAGE, token),
         language=(person.language if person else None) or language,
         subscriber_id=person.id if person else None,
         withheld=withheld,
@@ -145,7 +140,7 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> i
 
 def _why_not(session: Session, email_index: bytes) -> Reason | None:
     """Why a link must not be mailed to an address. As much is read whatever comes of it."""
-    blocked = _blocked(session, email_index)
+    blocked = suppression.reason(session, email_index)
     lately = select(Request.created_at).where(
         Request.email_index == email_index,
         Request.kind == RequestKind.MANAGE,
@@ -156,11 +151,6 @@ def _why_not(session: Session, email_index: bytes) -> Reason | None:
         return Reason.SUPPRESSED
     too_often = len(times) >= _LINKS_A_DAY or any(time > utcnow() - _LINK_EVERY for time in times)
     return Reason.REPEATED if too_often else None
-
-
-def _blocked(session: Session, email_index: bytes) -> SuppressionReason | None:
-    """Why no campaign goes to an address."""
-    return session.scalar(select(Suppression.reason).where(Suppression.email_index == email_index))
 
 
 def whose(session: Session, token: str) -> int:
@@ -186,7 +176,7 @@ def language_of(session: Session, subscriber_id: int) -> str | None:
 def see(session: Session, subscriber_id: int) -> Held:
     """What a person's page shows. Changes nothing."""
     person = session.get_one(Subscriber, subscriber_id)
-    blocked = _blocked(session, person.email_index)
+    blocked = suppression.reason(session, person.email_index)
     return Held(
         email=person.email,
         name=person.name,
@@ -225,17 +215,6 @@ def _memberships(session: Session, subscriber_id: int, blocked: SuppressionReaso
     return found
 
 
-def _hold(session: Session, subscriber_id: int) -> Subscriber:
-    """The person, whom nobody else has change, leave or come back until this transaction ends.
-
-    :raises requests.DeadLink: they were erased at this moment.
-    """
-    person = subscribers.hold(session, Subscriber.id == subscriber_id)
-    if person is None:
-        raise DeadLink
-    return person
-
-
 def describe(session: Session, subscriber_id: int, *, name: str, country: str, language: str) -> None:
     """Change how a person is addressed, where they live and what they read. What is empty is forgotten.
 
@@ -245,7 +224,7 @@ def describe(session: Session, subscriber_id: int, *, name: str, country: str, l
     line = subscribers.one_line(name)
     if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
         raise NameTooLong
-    person = _hold(session, subscriber_id)
+    person = moving.hold(session, subscriber_id)
     person.name = line
     person.country = countries.parse(country) if country else None
     person.language = languages.normalise(language) if language else None
@@ -259,7 +238,7 @@ def state_union(session: Session, subscriber_id: int, text: str, *, words: str, 
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
     :raises UnrecognisedUnion: nothing was changed.
     """
-    person = _hold(session, subscriber_id)
+    person = moving.hold(session, subscriber_id)
     union_id = unions.recognise(session, text, person.country)
     if union_id is None:
         raise UnrecognisedUnion
@@ -272,7 +251,7 @@ def state_union(session: Session, subscriber_id: int, text: str, *, words: str, 
 
 def forget_union(session: Session, subscriber_id: int) -> None:
     """Forget which union a person belongs to, wherever that is stored, and write down that they no longer agree."""
-    person = _hold(session, subscriber_id)
+    person = moving.hold(session, subscriber_id)
     if person.union_id is None:
         return
     person.union_id = None
@@ -316,23 +295,16 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     :raises NotToBeJoined: the list is not open, or the person reported our mail as spam.
     :raises lists.UnknownList: there is none of that slug.
     """
-    person = _hold(session, subscriber_id)
+    person = moving.hold(session, subscriber_id)
     mailing_list = lists.get(session, list_slug)
-    if not mailing_list.is_open or _blocked(session, person.email_index) is SuppressionReason.COMPLAINED:
+    if not mailing_list.is_open or suppression.reason(session, person.email_index) is SuppressionReason.COMPLAINED:
         raise NotToBeJoined
     # It was their own link: the mailbox works, and who had left all lists is coming back.
     session.execute(delete(Suppression).where(Suppression.email_index == person.email_index))
     subscription = _subscription(session, subscriber_id, mailing_list.id)
-    if subscription is None:
-        subscription = Subscription(subscriber_id=subscriber_id, list_id=mailing_list.id, mailable=False)
-        session.add(subscription)
-    elif subscription.status is SubscriptionStatus.ACTIVE:
-        subscribers.refresh(session, [subscriber_id])
-        return
-    subscription.status = SubscriptionStatus.ACTIVE
-    subscription.confirmed_at = utcnow()
-    subscription.unsubscribed_at = subscription.paused_until = subscription.reason = None
-    _agree(session, subscriber_id, ConsentPurpose.ALERTS, words, shown_in, mailing_list.id)
+    if subscription is None or subscription.status is not SubscriptionStatus.ACTIVE:
+        subscribers.put_on(session, subscriber_id, mailing_list.id, utcnow())
+        _agree(session, subscriber_id, ConsentPurpose.ALERTS, words, shown_in, mailing_list.id)
     subscribers.refresh(session, [subscriber_id])
 
 
@@ -386,7 +358,7 @@ def erase(session: Session, subscriber_id: int) -> None:
     :raises requests.DeadLink: they were erased at this moment.
     """
     suppression.keep_imports_out(session)  # before the person is held: so does everyone who removes somebody
-    person = _hold(session, subscriber_id)
+    person = moving.hold(session, subscriber_id)
     moving.forget_mails(session, subscriber_id)
     subscribers.erase(session, person.email)
 

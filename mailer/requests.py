@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from mailer import db
 from mailer.db import utcnow
 from mailer.errors import MailerError
 from mailer.models import Request, RequestKind
@@ -48,11 +49,13 @@ def issue(
     email_index: bytes,
     subscriber_id: int | None = None,
     details: Mapping[str, Any] | None = None,
+    is_mailed: bool = True,
 ) -> str:
     """Keep a request and make the token for the link that is mailed.
 
     :param email_index: `Keyring.blind_index` of the address that the mail goes to.
     :param details: what depends on the kind; stored encrypted, as JSON.
+    :param is_mailed: whether the link goes out; see `Request.is_mailed`.
     :returns: the token: 40 hexadecimal digits, 160 random bits.
     """
     token = secrets.token_hex(_TOKEN_BYTES)
@@ -64,12 +67,27 @@ def issue(
             email_index=email_index,
             subscriber_id=subscriber_id,
             details=json.dumps(dict(details or {}), ensure_ascii=False),
+            is_mailed=is_mailed,
             created_at=now,
             expires_at=now + LIFETIME[kind],
         )
     )
     session.flush()
     return token
+
+
+def pretend(session: Session, kind: RequestKind) -> None:
+    """Do what `issue` does, for a mail that must not go out, so that nobody learns that it does not.
+
+    The row is nobody's: it holds nothing, no link leads to it, and it does not count as a mail that was sent, else
+    whoever asks for an address each day could keep its owner out for ever.
+    """
+    issue(session, kind, email_index=secrets.token_bytes(32), is_mailed=False)
+
+
+def one_at_a_time(session: Session, email_index: bytes) -> None:
+    """Wait for whoever asks for the same address at this moment: of two, one is the second."""
+    db.lock(session, int.from_bytes(email_index[:8], signed=True))
 
 
 def find(session: Session, kind: RequestKind, token: str) -> Request:

@@ -7,7 +7,6 @@ one that is not yet on all the lists that are asked for get a link to confirm; o
 its preferences; and the rows of a mail that must not go out are written too, as skipped.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -106,8 +105,7 @@ def ask(session: Session, sign_up: SignUp) -> int:
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.keep_removals_out(session)
     email_index = keyring_of(session).blind_index(sign_up.address.folded)
-    # Of two who ask for the same address at once, one is the second.
-    db.lock(session, int.from_bytes(email_index[:8], signed=True))
+    requests.one_at_a_time(session, email_index)
     known = _look_up(session, email_index)
     if known.subscriber_id is not None and known.gets.issuperset(sign_up.list_ids):
         request, notice, language = RequestKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
@@ -126,7 +124,7 @@ def ask(session: Session, sign_up: SignUp) -> int:
 
 
 def _look_up(session: Session, email_index: bytes) -> _Known:
-    reason = session.scalar(select(Suppression.reason).where(Suppression.email_index == email_index))
+    reason = suppression.reason(session, email_index)
     rows = session.execute(
         select(Subscriber.id, Subscriber.language, Subscription.list_id, Subscription.status)
         .outerjoin(Subscription, Subscription.subscriber_id == Subscriber.id)
@@ -165,13 +163,9 @@ def _issue(
     *,
     withheld: Reason | None,
 ) -> str | None:
-    """Keep what is asked for; returns the token for the mail.
-
-    Of what is withheld a row remains, which is nobody's: it holds nothing, no link leads to it, and it does not count
-    as a mail that was sent, else whoever asks for an address each day could keep its owner out for ever.
-    """
+    """Keep what is asked for; returns the token for the mail."""
     if withheld:
-        requests.issue(session, kind, email_index=secrets.token_bytes(len(email_index)))
+        requests.pretend(session, kind)
         return None
     if kind is RequestKind.MANAGE:
         return requests.issue(session, kind, email_index=email_index, subscriber_id=known.subscriber_id)
@@ -250,7 +244,8 @@ def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
     if suppressed is not None:
         session.execute(delete(Suppression).where(Suppression.email_index == request.email_index))
     now = utcnow()
-    _subscribe(session, person, sign_up, now)
+    for list_id in sign_up.list_ids:
+        subscribers.put_on(session, person.id, list_id, now)
     _log_consent(session, person, sign_up, now)
     if sign_up.via_union_id is not None and not gets_mail:
         _count_join(session, sign_up.via_union_id, now)
@@ -280,19 +275,6 @@ def _fill_in(person: Subscriber, sign_up: SignUp, *, replace: bool) -> None:
     for column, value in given.items():
         if value is not None and (replace or getattr(person, column) is None):
             setattr(person, column, value)
-
-
-def _subscribe(session: Session, person: Subscriber, sign_up: SignUp, now: datetime) -> None:
-    theirs = select(Subscription).where(Subscription.subscriber_id == person.id)
-    by_list = {subscription.list_id: subscription for subscription in session.scalars(theirs)}
-    for list_id in sign_up.list_ids:
-        subscription = by_list.get(list_id)
-        if subscription is None:
-            subscription = Subscription(subscriber_id=person.id, list_id=list_id, mailable=False)  # `refresh` sets it
-            session.add(subscription)
-        subscription.status = SubscriptionStatus.ACTIVE
-        subscription.confirmed_at = now
-        subscription.unsubscribed_at = subscription.paused_until = subscription.reason = None
 
 
 def _log_consent(session: Session, person: Subscriber, sign_up: SignUp, now: datetime) -> None:

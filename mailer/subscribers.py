@@ -49,6 +49,20 @@ def hold(session: Session, which: ColumnElement[bool]) -> Subscriber | None:
     return session.scalar(found.execution_options(populate_existing=True))
 
 
+def put_on(session: Session, subscriber_id: int, list_id: int, at: datetime) -> None:
+    """Put a person on a list, also one that they left or paused, because they confirmed that they want it. `refresh` is
+    to be called afterwards."""
+    theirs = select(Subscription).where(Subscription.subscriber_id == subscriber_id, Subscription.list_id == list_id)
+    subscription = session.scalar(theirs.execution_options(populate_existing=True))
+    if subscription is None:
+        subscription = Subscription(subscriber_id=subscriber_id, list_id=list_id, mailable=False)
+        session.add(subscription)
+    subscription.status = SubscriptionStatus.ACTIVE
+    subscription.confirmed_at = at
+    subscription.unsubscribed_at = subscription.paused_until = subscription.reason = None
+    session.flush()
+
+
 def one_line(text: str) -> str | None:
     """A name, or another short text about a person, as it is stored: NFC, on one line, without control
     characters; None where nothing is left. Joiners and direction marks stay: names in many scripts need them."""
@@ -127,9 +141,9 @@ def erase(session: Session, address: str) -> None:
     theirs = select(Subscriber).where(Subscriber.email_index == email_index).with_for_update()
     subscriber = session.scalar(theirs)
     session.execute(delete(Request).where(Request.email_index == email_index))
-    _forget_deliveries(session, Delivery.id.in_(deliveries_to(session, parsed)))
+    forget_deliveries(session, Delivery.id.in_(deliveries_to(session, parsed)))
     if subscriber is not None:
-        _forget_deliveries(session, Delivery.subscriber_id == subscriber.id)
+        forget_deliveries(session, Delivery.subscriber_id == subscriber.id)
         session.delete(subscriber)  # the database deletes subscriptions and consent events with it
     suppression.add(session, email_index, SuppressionReason.ERASED)
 
@@ -149,7 +163,7 @@ def deliveries_to(session: Session, address: addresses.Address) -> list[int]:
     ]
 
 
-def _forget_deliveries(session: Session, which: ColumnElement[bool]) -> None:
+def forget_deliveries(session: Session, which: ColumnElement[bool]) -> None:
     """Take a person out of ledger rows and keep the rows: states must go on adding up to the audience. One that a
     worker has claimed keeps its claim and is settled by it."""
     waits = Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED])

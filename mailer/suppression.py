@@ -48,6 +48,11 @@ def add(session: Session, email_index: bytes, reason: SuppressionReason) -> None
     session.flush()
 
 
+def reason(session: Session, email_index: bytes) -> SuppressionReason | None:
+    """Why an address gets no mail; None if it is not on the list."""
+    return session.scalar(select(Suppression.reason).where(Suppression.email_index == email_index))
+
+
 def suppressed(session: Session, email_indexes: Collection[bytes]) -> set[bytes]:
     """Which of some addresses are on the list, for whatever reason.
 

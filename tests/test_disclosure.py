@@ -132,6 +132,7 @@ NOT_TOLD = {
     "subscriber_id",
     "id",
     "address",  # their own: else the row is not theirs
+    "is_mailed",  # would tell who else is known here
     # How a mail got out: nothing about a person beyond what state, reason and answer say.
     "fence",
     "not_before",

@@ -241,7 +241,6 @@ def test_a_notice_is_signed_like_all_mail(session: Session) -> None:
     key = generate_private_key(65537, 2048)
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     composer = NoticeComposer(session, replace(SENDER, signer=Signer("example.org", (SigningKey("s1", key),))))
-    assert composer.signs
     mail = composer.compose(claimed(notice(NoticeKind.CONFIRM)), Recipient("ana@example.net", None, None))
     assert dkimpy.verify(mail.data, dnsfunc=lambda *_, **__: b"v=DKIM1; p=" + base64.b64encode(public))
 

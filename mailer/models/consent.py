@@ -97,6 +97,8 @@ class Request(Base):
     email_index: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)  # of the address that the mail goes to
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
     details: Mapped[str] = mapped_column(EncryptedText("requests.details"))  # JSON; what depends on the kind
+    # Whether the link went out. Where it must not, a row is kept all the same: nobody is to learn that from the answer.
+    is_mailed: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

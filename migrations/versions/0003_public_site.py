@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("email_index", sa.LargeBinary(length=32), nullable=False),
         sa.Column("subscriber_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("details", sa.LargeBinary(), nullable=False),
+        sa.Column("is_mailed", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
