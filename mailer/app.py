@@ -91,7 +91,8 @@ def create_app(settings: Settings) -> Flask:
     _add_pages(app)
     _add_error_pages(app)
     app.jinja_env.globals["stamp"] = protection.stamp
-    app.context_processor(lambda: {"organisation": agreement.organisation()})
+    postal_address = settings.postal_address or ""
+    app.context_processor(lambda: {"organisation": agreement.organisation(), "postal_address": postal_address})
     if settings.trusted_proxies:
         # Only the visitor's address is taken from them. Host and scheme come from MAILER_BASE_URL alone.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way to add a middleware

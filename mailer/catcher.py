@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import cached_property
-from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
 from typing import cast
@@ -24,6 +23,10 @@ from typing import cast
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from mailer.errors import MailerError, ServiceUnavailable
+from mailer.setting_values import is_loopback
+
+FOLDER = "caught"  # where it keeps mail, in the data directory of who starts it
+GREETING = "Tocsin mail catcher"  # that it introduces itself with
 
 LARGEST_MESSAGE = 25 * 1024 * 1024  # octets
 _LONGEST_LINE = 998  # octets before the CRLF (RFC 5322, 2.1.1; RFC 5321, 4.5.3.1.6)
@@ -198,7 +201,7 @@ def serve(maildir: Path, *, host: str = "127.0.0.1", port: int = 0, on_ready: Ca
     :raises CannotKeepMail: the directory cannot be made or written to.
     :raises CannotListen: the port is taken or may not be used.
     """
-    if host != "localhost" and not _is_loopback(host):
+    if not is_loopback(host):
         raise NotOnLoopback(host=host)
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd logs every address it hears
     try:
@@ -206,13 +209,6 @@ def serve(maildir: Path, *, host: str = "127.0.0.1", port: int = 0, on_ready: Ca
     except OSError as problem:
         raise CannotKeepMail(maildir=maildir, problem=problem.strerror) from problem
     asyncio.run(_serve(_Desk(kept_in), host, port, on_ready))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _serve(desk: _Desk, host: str, port: int, on_ready: Callable[[int], None]) -> None:
@@ -235,7 +231,7 @@ def _conversation(desk: _Desk, loop: asyncio.AbstractEventLoop) -> _Conversation
         data_size_limit=LARGEST_MESSAGE,
         enable_SMTPUTF8=True,
         hostname="localhost",  # without one, aiosmtpd asks the DNS at each connection
-        ident="Tocsin mail catcher",
+        ident=GREETING,
         loop=loop,
     )
 

@@ -27,7 +27,7 @@ from mailer import (
 )
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation
-from mailer.cli.processes import CAUGHT, LOCK, Local, alone_in, local_installation
+from mailer.cli.processes import LOCK, Local, alone_in, local_installation
 from mailer.cli.run import SAMPLE_IDENTITY
 from mailer.errors import MailerError
 from mailer.models import CampaignStatus
@@ -187,7 +187,7 @@ def _spread_table(by: str, spread: Mapping[str, int | None]) -> Table:
 
 def _show_mails(folder: Path, console: Console) -> None:
     """Write the first mail in each language to be read in a browser, and say where all of them are."""
-    maildir, readable = folder / CAUGHT, folder / "mails"
+    maildir, readable = folder / catcher.FOLDER, folder / "mails"
     readable.mkdir()
     console.print("\nThe first mail in each language, to open in a browser (beside each, as text and as it was sent):")
     seen: set[str] = set()

@@ -14,13 +14,12 @@ from types import FrameType
 from redis import Redis
 from redis.exceptions import RedisError
 
-from mailer import keys_file, schema
+from mailer import catcher, keys_file, schema
 from mailer.db import open_engine
 from mailer.errors import MailerError
 from mailer.queue import VALKEY_LOG, connect, embedded_valkey
 from mailer.settings import VALKEY_SOCKET, Settings, load_settings
 
-CAUGHT = "caught"
 _STOP_SECONDS = 30
 LOCK = "run.lock"  # in the data directory
 
@@ -131,7 +130,7 @@ def local_installation(defaults: Mapping[str, str], *, log: Path | None = None) 
         if "MAILER_REDIS_URL" not in given:
             environ["MAILER_REDIS_URL"] = local.start_valkey()
         if "MAILER_SMTP_URL" not in given:
-            environ["MAILER_SMTP_URL"] = f"smtp://127.0.0.1:{_start_catcher(local, data_dir / CAUGHT)}"
+            environ["MAILER_SMTP_URL"] = f"smtp://127.0.0.1:{_start_catcher(local, data_dir / catcher.FOLDER)}"
         local.settings = load_settings(environ)
         engine = open_engine(local.settings.database_url, local.settings.keyring)
         schema.upgrade(engine)

@@ -26,9 +26,7 @@ from mailer.web.site import site
 
 caught = Blueprint("caught", __name__, url_prefix="/caught")
 
-_FOLDER = "caught"  # in the data directory
 _MOST = 100  # mails of the list
-_GREETING = b"Tocsin mail catcher"
 _GREETING_SECONDS = 0.5
 _ASK_AGAIN_SECONDS = 5
 _FROM_A_PROXY = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
@@ -136,7 +134,7 @@ def _is_our_catcher(host: str, port: int, _period: int) -> bool:
     whoever runs it is not trying this out."""
     try:
         with socket.create_connection((host, port), timeout=_GREETING_SECONDS) as connection:
-            return _GREETING in connection.recv(512)
+            return catcher.GREETING.encode() in connection.recv(512)
     except OSError:
         return False
 
@@ -145,7 +143,7 @@ def _is_our_catcher(host: str, port: int, _period: int) -> bool:
 
 
 def _newest() -> Iterator[CaughtMessage]:
-    return reversed(list(catcher.read(site().settings.data_dir / _FOLDER)))
+    return reversed(list(catcher.read(site().settings.data_dir / catcher.FOLDER)))
 
 
 def _get(name: str) -> CaughtMessage:

@@ -8,18 +8,17 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from mailer import addresses, countries, languages, lists, signups, unions
-from mailer.addresses import Address, InvalidAddress
+from mailer import countries, languages, lists, signups, unions
+from mailer.addresses import Address
 from mailer.db import session_scope, utcnow
 from mailer.models import MailingList, Union
 from mailer.signups import SignUp
 from mailer.subscribers import MAX_TEXT_LENGTH, one_line
-from mailer.web import agreement, protection, suggestions
+from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for
+from mailer.web.fields import Mistyped
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
-
-_MAX_ADDRESS_LENGTH = 320  # RFC 5321: 64 before the @, 255 behind it
 
 joining = Blueprint("joining", __name__)
 
@@ -137,7 +136,7 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
         union_names=suggestions.union_names(session, typed.country or _likely_country()),
         alerts_text=agreement.to_what_was_asked_for(),
         union_text=agreement.to_store_the_union(),
-        max_address=_MAX_ADDRESS_LENGTH,
+        max_address=fields.MAX_ADDRESS_LENGTH,
         max_text=MAX_TEXT_LENGTH,
     )
 
@@ -154,7 +153,7 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
     address = _address(typed.email, problems)
     name = one_line(typed.name)
     if name is not None and len(name) > MAX_TEXT_LENGTH:
-        problems["name"] = _too_long(MAX_TEXT_LENGTH)
+        problems["name"] = fields.too_long(MAX_TEXT_LENGTH)
     if typed.country not in dict(countries.all_in("en")):
         problems["country"] = _("Choose the country you live in.")
     union_id, is_unlisted = _union(session, offer, typed, problems)
@@ -162,7 +161,7 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
     if not chosen:
         problems["lists"] = _("Choose at least one list.")
     if not typed.alerts:
-        problems["alerts"] = _("To join, tick the box that says we may write to you.")
+        problems["alerts"] = fields.agree_to_mail()
     if problems or address is None:
         raise _Problems(problems)
     return SignUp(
@@ -180,17 +179,12 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
     ), is_unlisted
 
 
-def _address(text: str, problems: dict[str, str]) -> Address | None:
-    if not text:
-        problems["email"] = _("Enter your e-mail address.")
-    elif len(text) > _MAX_ADDRESS_LENGTH:
-        problems["email"] = _too_long(_MAX_ADDRESS_LENGTH)
-    else:
-        try:
-            return addresses.parse(text)
-        except InvalidAddress:
-            problems["email"] = _("This is not an e-mail address. One looks like this: name@example.org")
-    return None
+def _address(typed: str, problems: dict[str, str]) -> Address | None:
+    try:
+        return fields.address(typed)
+    except Mistyped as mistake:
+        problems["email"] = mistake.advice
+        return None
 
 
 def _union(session: Session, offer: _Offer, typed: _Typed, problems: dict[str, str]) -> tuple[int | None, bool]:
@@ -200,20 +194,14 @@ def _union(session: Session, offer: _Offer, typed: _Typed, problems: dict[str, s
     if text is None:
         return None, False
     if len(text) > MAX_TEXT_LENGTH:
-        problems["union"] = _too_long(MAX_TEXT_LENGTH)
+        problems["union"] = fields.too_long(MAX_TEXT_LENGTH)
         return None, False
     if not typed.store_union:
         if not is_via:  # the page itself put that one in
-            problems["store_union"] = _(
-                "To have us store your union, tick this box. If you would rather not, leave the union empty."
-            )
+            problems["store_union"] = fields.agree_to_union()
         return None, False
     union_id = offer.via.id if offer.via and is_via else unions.recognise(session, text, typed.country)
     return union_id, union_id is None
-
-
-def _too_long(most: int) -> str:
-    return _("This is too long. Use at most {most} characters.", most=most)
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------

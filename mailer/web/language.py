@@ -58,7 +58,7 @@ def init(app: Flask) -> None:
     """Let pages speak the reader's language."""
     Babel(app, locale_selector=current_locale).domain_instance = _CATALOGUES
     app.jinja_env.globals.update(_=_, ngettext=ngettext, url=url, versions=versions, alternates=alternates)
-    app.jinja_env.filters["bdi"] = bdi
+    app.jinja_env.filters.update(bdi=bdi, written=languages.written, direction=languages.direction)
     app.url_value_preprocessor(_take_from_address)
     app.context_processor(lambda: {"language": current(), "direction": languages.direction(current())})
     app.after_request(_say_language)

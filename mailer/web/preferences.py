@@ -13,19 +13,18 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import addresses, countries, disclosure, languages, leaving, lists, moving, tokens
+from mailer import countries, disclosure, languages, leaving, lists, moving, tokens
 from mailer import preferences as domain
 from mailer.db import session_scope, utcnow
 from mailer.errors import MailerError
 from mailer.models import SuppressionReason
 from mailer.preferences import Held
 from mailer.subscribers import MAX_TEXT_LENGTH
-from mailer.web import agreement, protection, suggestions
+from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for
+from mailer.web.fields import Mistyped
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
-
-MAX_ADDRESS_LENGTH = 320  # RFC 5321: 64 before the @, 255 behind it
 
 _PAUSES = (1, 2, 4, 8)  # weeks
 _FORMATS: Mapping[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
@@ -96,9 +95,9 @@ def ask_link() -> ResponseReturnValue:
         return _ask_for_address()
     typed = request.form.get("email", "").strip()
     try:
-        addresses.parse(typed)
-    except addresses.InvalidAddress:
-        return _ask_for_address(typed, _no_address(typed)), 422
+        fields.address(typed)
+    except Mistyped as mistake:
+        return _ask_for_address(typed, mistake.advice), 422
     if protection.looks_human(request.form):
         with session_scope(site().engine) as session:
             notice = domain.mail_link(session, typed, language=current())
@@ -107,13 +106,10 @@ def ask_link() -> ResponseReturnValue:
 
 
 def _ask_for_address(typed: str = "", problem: str | None = None) -> str:
-    return render_template("preferences/ask_link.html", typed=typed, problem=problem, max_address=MAX_ADDRESS_LENGTH)
-
-
-def _no_address(typed: str) -> str:
-    if not typed:
-        return _("Enter your e-mail address.")
-    return _("This is not an e-mail address. One looks like this: name@example.org")
+    problems = {"email": problem} if problem else {}
+    return render_template(
+        "preferences/ask_link.html", typed=typed, problems=problems, max_address=fields.MAX_ADDRESS_LENGTH
+    )
 
 
 @preferences.get("/preferences/sent")
@@ -141,7 +137,7 @@ def _show(token: str, problems: Mapping[str, str] | None = None) -> str:
         "preferences/manage.html",
         token=token,
         held=held,
-        fields=_fields(held, is_again=bool(problems)),
+        fields=_filled_in(held, is_again=bool(problems)),
         problems=problems or {},
         saved=_saved(),
         trouble=_trouble(held),
@@ -152,13 +148,13 @@ def _show(token: str, problems: Mapping[str, str] | None = None) -> str:
         union_text=agreement.to_store_the_union(),
         list_text=agreement.to_this_list(),
         max_text=MAX_TEXT_LENGTH,
-        max_address=MAX_ADDRESS_LENGTH,
+        max_address=fields.MAX_ADDRESS_LENGTH,
     )
 
 
-def _fields(held: Held, *, is_again: bool) -> dict[str, str]:
+def _filled_in(held: Held, *, is_again: bool) -> dict[str, str]:
     """What the forms are filled in with."""
-    fields = {
+    filled = {
         "name": held.name or "",
         "country": held.country or "",
         "language": held.language or "",
@@ -167,10 +163,10 @@ def _fields(held: Held, *, is_again: bool) -> dict[str, str]:
         "email": "",
     }
     if is_again:
-        fields |= {field: text for field, text in request.form.items() if field in fields}
+        filled |= {field: text for field, text in request.form.items() if field in filled}
         if "union" in request.form:
-            fields["store_union"] = request.form.get("store_union", "")
-    return fields
+            filled["store_union"] = request.form.get("store_union", "")
+    return filled
 
 
 def _languages(held: Held) -> list[tuple[str, str]]:
@@ -201,9 +197,6 @@ def _trouble(held: Held) -> str | None:
     return None
 
 
-# The words that people agree to are stored as they stand here: what they say must be true of the program.
-
-
 class _NotAgreed(Exception):
     """The box was not ticked that stands beside what somebody would have to agree to."""
 
@@ -223,6 +216,8 @@ def _change(token: str, change: Callable[[Session, int], int | None], *, saved: 
             subscriber_id = domain.whose(session, token)
             prefer(domain.language_of(session, subscriber_id))  # that the words they agree to are shown in
             notice = change(session, subscriber_id)
+    except Mistyped as mistake:
+        return _show(token, {"email": mistake.advice}), 422
     except _NotAgreed as missing:
         return _show(token, {missing.field: _NOT_AGREED[missing.field]()}), 422
     except tuple(_PROBLEMS) as problem:
@@ -236,21 +231,18 @@ def _change(token: str, change: Callable[[Session, int], int | None], *, saved: 
 
 
 _NOT_AGREED: Mapping[str, Callable[[], str]] = {
-    "store_union": lambda: _(
-        "To have us store your union, tick this box. If you would rather not, leave the union empty."
-    ),
-    "lists": lambda: _("To join, tick the box that says we may write to you."),
+    "store_union": fields.agree_to_union,
+    "lists": fields.agree_to_mail,
 }
 #: what somebody may get wrong, or be too late for → the field that it is about, and what to do
 _PROBLEMS: Mapping[type[MailerError], tuple[str, Callable[[], str]]] = {
-    domain.NameTooLong: ("name", lambda: _("This is too long. Use at most {most} characters.", most=MAX_TEXT_LENGTH)),
+    domain.NameTooLong: ("name", lambda: fields.too_long(MAX_TEXT_LENGTH)),
     domain.UnrecognisedUnion: (
         "union",
         lambda: _("We do not know that union. Begin to type, and choose it from the list, or leave this empty."),
     ),
     domain.NotToBeJoined: ("lists", lambda: _("This list cannot be joined just now.")),
     leaving.NotOnList: ("lists", lambda: _("You are not on that list any more.")),
-    addresses.InvalidAddress: ("email", lambda: _no_address(request.form.get("email", "").strip())),
     moving.TooManyAddresses: (
         "email",
         lambda: _("You have given us several new addresses today. Please try again tomorrow."),
@@ -319,7 +311,8 @@ def change_address(token: str) -> ResponseReturnValue:
     """Write to another address, which has to be confirmed there."""
 
     def change(session: Session, subscriber_id: int) -> int:
-        return moving.name(session, subscriber_id, request.form.get("email", "").strip(), language=current())
+        address = fields.address(request.form.get("email", "").strip())
+        return moving.name(session, subscriber_id, address.text, language=current())
 
     return _change(token, change, saved="address")
 

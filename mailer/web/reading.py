@@ -10,7 +10,8 @@ from markupsafe import Markup
 from mailer import languages, publishing
 from mailer.db import session_scope, utcnow
 from mailer.publishing import Headline
-from mailer.web.language import LANGUAGES, _, current, in_address, url, wished
+from mailer.web import agreement
+from mailer.web.language import LANGUAGES, current, in_address, url, wished
 from mailer.web.site import site
 
 reading = Blueprint("reading", __name__)
@@ -18,24 +19,6 @@ reading = Blueprint("reading", __name__)
 _LAST_PAGE = 1000
 _SECURITY_TXT_DAYS = 180  # RFC 9116, 2.5.5: less than a year
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@reading.app_context_processor
-def frame() -> dict[str, str]:
-    """What stands around every page."""
-    return {"postal_address": site().settings.postal_address or ""}
-
-
-@reading.app_template_filter("written")
-def written(moment: datetime, language: str) -> str:
-    """A deadline as people of a language write it."""
-    return languages.written(moment, language)
-
-
-@reading.app_template_filter("direction")
-def direction(language: str) -> str:
-    """Which way a language is written."""
-    return languages.direction(language)
 
 
 # --- campaigns ------------------------------------------------------------------------------------------------------
@@ -101,7 +84,7 @@ def feed() -> Response:
 
 def _atom(campaigns: Sequence[Headline]) -> bytes:
     settings = site().settings
-    organisation = settings.organisation or _("E-mail alerts")
+    organisation = agreement.organisation()
     address = settings.base_url + url("reading.feed")
     root = Element("feed", {"xmlns": "http://www.w3.org/2005/Atom", "xml:lang": current()})
     _add(root, "id", address)
