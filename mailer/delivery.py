@@ -63,10 +63,10 @@ from mailer.segments import audience
 #: rows a claim may hold; a worker holds two at a time, so that a lost host costs at most 250
 CLAIM_LIMIT = 120
 
-_WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
-_OPEN = (*_WAITING, DeliveryState.SENDING)
+#: what has not gone out and nobody holds
+WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 #: system mail goes first: one person is waiting for it
-_BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
+BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
 
 
 class Reason(StrEnum):
@@ -142,7 +142,7 @@ def plan(session: Session, campaign: Campaign) -> int:
     )
     columns = ["campaign_id", "purpose", "state", "attempts", "subscriber_id", "language", "country", "union_id"]
     session.execute(insert(Delivery).from_select(columns, recipients))
-    return session.scalar(select(func.count()).where(*_audience_of(campaign.id))) or 0
+    return session.scalar(select(func.count()).where(*audience_of(campaign.id))) or 0
 
 
 def add_test(
@@ -232,7 +232,7 @@ def _in_state(state: DeliveryState) -> ColumnElement[bool]:
 _IS_NEW = _in_state(DeliveryState.PENDING)
 _IS_DEFERRED = _in_state(DeliveryState.DEFERRED) & (_LEDGER.c.not_before <= bindparam("now"))
 #: one person is waiting for each of these, so they go first
-_TAKE_SYSTEM_MAIL = _take(_LEDGER.c.purpose.in_([Purpose.NOTICE, Purpose.TEST]), or_(_IS_NEW, _IS_DEFERRED))
+_TAKE_SYSTEM_MAIL = _take(_LEDGER.c.purpose.in_(BEFORE_CAMPAIGNS), or_(_IS_NEW, _IS_DEFERRED))
 _TAKE_NEW = _take(_LEDGER.c.purpose == Purpose.CAMPAIGN, _IS_NEW)
 _TAKE_DEFERRED = _take(_LEDGER.c.purpose == Purpose.CAMPAIGN, _IS_DEFERRED)
 _TAKE_ALL = (_TAKE_SYSTEM_MAIL, _TAKE_NEW, _TAKE_DEFERRED)
@@ -350,9 +350,9 @@ def let_go(session: Session, fence: int, campaign_id: int) -> bool:
     campaign = session.get_one(Campaign, campaign_id, with_for_update={"read": True}, populate_existing=True)
     held = held_by(fence, campaign_id)
     if campaign.status is CampaignStatus.CANCELLED:
-        _skip_cancelled(session, *held, Delivery.purpose == Purpose.CAMPAIGN)
+        skip_cancelled(session, *held, Delivery.purpose == Purpose.CAMPAIGN)
         # A refusal for now may have been settled after the cancel, and nobody would come back to it.
-        _skip_cancelled(session, Delivery.state.in_(_WAITING), *_audience_of(campaign_id))
+        skip_cancelled(session, Delivery.state.in_(WAITING), *audience_of(campaign_id))
     session.execute(
         update(Delivery).where(*held, Delivery.not_before.is_not(None)).values(state=DeliveryState.DEFERRED)
     )
@@ -393,16 +393,8 @@ def renew(engine: Engine, batch: Batch, *, lease: timedelta) -> bool:
         return renewed is not None
 
 
-def cancel(session: Session, campaign: Campaign) -> None:
-    """Stop a campaign for good; what has not gone out is skipped. What a worker holds follows when it lets go.
-
-    :raises campaigns.WrongStatus: it has been sent already.
-    """
-    campaigns.move(session, campaign, "cancel", finished_at=db.now(session), hold_reason=None)
-    _skip_cancelled(session, Delivery.state.in_(_WAITING), *_audience_of(campaign.id))
-
-
-def _skip_cancelled(session: Session, *which: ColumnElement[bool]) -> None:
+def skip_cancelled(session: Session, *which: ColumnElement[bool]) -> None:
+    """Let deliveries end with a campaign that was cancelled."""
     session.execute(
         update(Delivery)
         .where(*which)
@@ -415,87 +407,6 @@ def _skip_cancelled(session: Session, *which: ColumnElement[bool]) -> None:
     )
 
 
-def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
-    """Owe again, because a person asked for it, what is unknown or failed; each keeps its Message-ID.
-
-    :returns: how many will be sent again. Erased people are not among them.
-    :raises campaigns.WrongStatus: the campaign is not under way and not sent.
-    """
-    campaigns.move(session, campaign, "resend", finished_at=None)
-    again = session.scalars(
-        update(Delivery)
-        .where(*_audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
-        .values(state=DeliveryState.PENDING, reason=None, smtp_code=None, smtp_text=None, settled_at=None)
-        .returning(Delivery.id)
-    )
-    count = len(again.all())
-    finish(session, campaign.id)
-    return count
-
-
-def fail_tests(session: Session, campaign_id: int, problem: str) -> None:
-    """Give up the test mails that a campaign owes: an organiser waits for them, and should hear of the problem."""
-    session.execute(
-        update(Delivery)
-        .where(Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.TEST, Delivery.state.in_(_WAITING))
-        .values(state=DeliveryState.FAILED, smtp_text=problem, settled_at=db.now(session))
-    )
-
-
-def finish(session: Session, campaign_id: int) -> bool:
-    """Call a campaign sent if nothing of it is pending, sending or deferred.
-
-    :returns: whether this call did so.
-    """
-    # The row is locked before the ledger is looked at: one statement would see the ledger as it was before it waited
-    # for a `resend` to commit.
-    campaign = session.get_one(Campaign, campaign_id, with_for_update=True, populate_existing=True)
-    owed = exists().where(*_audience_of(campaign_id), Delivery.state.in_(_OPEN))
-    if campaign.status is not CampaignStatus.SENDING or session.scalar(select(owed)):
-        return False
-    campaign.status = CampaignStatus.SENT
-    campaign.finished_at = db.now(session)
-    session.flush()
-    return True
-
-
-def campaigns_with_work(session: Session) -> list[int]:
-    """Ids of campaigns of which something could be claimed now."""
-    due = or_(
-        Delivery.state == DeliveryState.PENDING,
-        (Delivery.state == DeliveryState.DEFERRED) & (Delivery.not_before <= db.now(session)),
-    )
-    of_campaign = exists().where(Delivery.campaign_id == Campaign.id, Delivery.purpose == Purpose.CAMPAIGN, due)
-    first = exists().where(Delivery.campaign_id == Campaign.id, Delivery.purpose.in_(_BEFORE_CAMPAIGNS), due)
-    wanted = or_(first, (Campaign.status == CampaignStatus.SENDING) & of_campaign)
-    return list(session.scalars(select(Campaign.id).where(wanted).order_by(Campaign.id)))
-
-
-def latest_refused_us(session: Session, campaign: Campaign, count: int) -> list[bool]:
-    """Whether each of a campaign's last answers was a server's refusal of us, the oldest first.
-
-    :param count: so many at most; none from before somebody had the campaign go on after a pause.
-    """
-    latest: list[tuple[int, bool]] = []
-    for state in (DeliveryState.SENT, DeliveryState.FAILED):  # each the end of a range of ix_work
-        query = (
-            select(Delivery.id, Delivery.reason)
-            .where(*_audience_of(campaign.id), Delivery.state == state)
-            .order_by(Delivery.id.desc())
-            .limit(count)
-        )
-        if campaign.resumed_at is not None:
-            query = query.where(Delivery.settled_at > campaign.resumed_at)
-        latest += [(delivery_id, reason == Reason.POLICY) for delivery_id, reason in session.execute(query)]
-    return [refused for _, refused in sorted(latest)[-count:]]
-
-
-def workers_sending(session: Session) -> int:
-    """How many workers hold a claim whose lease has not run out."""
-    holding = select(func.count(Claim.journal.distinct())).where(Claim.expires_at > db.now(session))
-    return session.scalar(holding) or 0
-
-
-def _audience_of(campaign_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def audience_of(campaign_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """The conditions that make a delivery one of a campaign's frozen audience."""
     return Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.CAMPAIGN

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from sqlalchemy import Engine
 
-from mailer import delivery, recipients, recovery
+from mailer import delivery, recipients, recovery, steering
 from mailer.composing import Composer
 from mailer.db import has_one_writer, session_scope, utcnow
 from mailer.delivery import Batch, Claimed, Reason, Settlement
@@ -120,7 +120,7 @@ class Outbox:
         recovery.replay(self._engine, self._worker.journals)
         with session_scope(self._engine, read_only=True) as session:
             # A turn is a few seconds: what other turns were told counts too.
-            self._policy = PolicyWatch(delivery.latest_refused_us(session, self._campaign, POLICY_WINDOW))
+            self._policy = PolicyWatch(steering.latest_refused_us(session, self._campaign, POLICY_WINDOW))
         self._journal = Journal(self._worker.journals)
         self._next = self._claims.submit(self._claim)
         self._renewer.start()

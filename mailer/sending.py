@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, db, delivery, editions, recovery, segments
+from mailer import campaigns, db, delivery, editions, recovery, segments, steering
 from mailer.composing import CampaignComposer, Composer
 from mailer.db import session_scope
 from mailer.errors import MailerError, ServiceUnavailable
@@ -125,7 +125,7 @@ def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, secon
     if not outbox.is_drained:
         return True
     with session_scope(engine) as session:
-        if delivery.finish(session, campaign_id):
+        if steering.finish(session, campaign_id):
             log.info("campaign sent", extra={"campaign": campaign_id})
     return False
 
@@ -153,7 +153,7 @@ class _Turn:
             return True
         self._asked = now
         with session_scope(self._engine, read_only=True) as session:
-            return not set(delivery.campaigns_with_work(session)) - {self._campaign_id}
+            return not set(steering.campaigns_with_work(session)) - {self._campaign_id}
 
 
 def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
@@ -168,7 +168,7 @@ def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
             return
         if campaign.status is CampaignStatus.SENDING:
             campaigns.move(session, campaign, "pause", hold_reason=reason[:300])
-        delivery.fail_tests(session, campaign_id, reason)
+        steering.fail_tests(session, campaign_id, reason)
     log.error(
         "campaign held: %s; see `mailer campaigns status`, and once it is mended, `resume`",
         reason.rstrip("."),
@@ -205,11 +205,11 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
         _start_scheduled(engine, campaign_id, worker.sender)
     for campaign_id in under_way:
         with session_scope(engine) as session:
-            delivery.finish(session, campaign_id)
+            steering.finish(session, campaign_id)
     with session_scope(engine, read_only=True) as session:
         is_standing = Campaign.status == CampaignStatus.STANDING
         standing = set(session.scalars(select(Campaign.id).where(is_standing)))
-        return sorted(delivery.campaigns_with_work(session), key=lambda campaign_id: campaign_id not in standing)
+        return sorted(steering.campaigns_with_work(session), key=lambda campaign_id: campaign_id not in standing)
 
 
 def _start_scheduled(engine: Engine, campaign_id: int, sender: Sender) -> None:

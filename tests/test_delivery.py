@@ -1,19 +1,16 @@
 """The ledger: every recipient is in exactly one state, whatever happens and in whatever order."""
 
 import re
-from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, recipients, recovery, subscribers, suppression
+from mailer import campaigns, delivery, recipients, recovery, steering, subscribers, suppression
 from mailer.db import session_scope, utcnow
-from mailer.delivery import Batch, Reason, Settlement
+from mailer.delivery import Reason, Settlement
 from mailer.models import (
     Campaign,
     CampaignStatus,
@@ -28,48 +25,16 @@ from mailer.models import (
 )
 from mailer.recipients import Recipient
 from tests.factories import make_campaign, make_list, make_subscriber
+from tests.ledger import LEASE, claim, planned, sent, states
 
-LEASE = timedelta(seconds=30)
 S = DeliveryState
-
-
-@pytest.fixture
-def planned(engine: Engine) -> Callable[[int], int]:
-    """Makes a sending campaign with so many recipients; returns its id."""
-
-    def plan(people: int) -> int:
-        with session_scope(engine) as session:
-            mailing_list = make_list(session)
-            for _ in range(people):
-                make_subscriber(session, mailing_list)
-            campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
-            campaign.mail_domain = "example.org"
-            assert delivery.plan(session, campaign) == people
-            return campaign.id
-
-    return plan
-
-
-def claim(engine: Engine, campaign_id: int, *, limit: int = 20, lease: timedelta = LEASE) -> Batch:
-    batch = delivery.claim(engine, campaign_id, worker="test", journal="a.journal", lease=lease, limit=limit)
-    assert batch is not None
-    return batch
-
-
-def states(engine: Engine) -> Counter[DeliveryState]:
-    with session_scope(engine, read_only=True) as session:
-        return Counter(session.scalars(select(Delivery.state)))
-
-
-def sent(batch: Batch) -> list[Settlement]:
-    return [Settlement(claimed.id, S.SENT, smtp_code=250, smtp_text="ok") for claimed in batch.deliveries]
 
 
 # --- planning -------------------------------------------------------------------------------------------------------
 
 
-def test_the_audience_is_frozen_at_the_start(engine: Engine, planned: Callable[[int], int]) -> None:
-    campaign_id = planned(3)
+def test_the_audience_is_frozen_at_the_start(engine: Engine) -> None:
+    campaign_id = planned(engine, 3)
     with session_scope(engine) as session:
         make_subscriber(session, session.get_one(Campaign, campaign_id).mailing_list)
     assert states(engine) == {S.PENDING: 3}
@@ -86,19 +51,15 @@ def test_only_those_who_may_be_mailed_are_planned(engine: Engine) -> None:
         assert session.scalars(select(Delivery.subscriber_id)).all() == [wanted.id]
 
 
-def test_the_database_itself_refuses_a_second_delivery_to_one_person(
-    engine: Engine, planned: Callable[[int], int]
-) -> None:
-    campaign_id = planned(1)
+def test_the_database_itself_refuses_a_second_delivery_to_one_person(engine: Engine) -> None:
+    campaign_id = planned(engine, 1)
     with pytest.raises(IntegrityError), session_scope(engine) as session:
         delivery.plan(session, session.get_one(Campaign, campaign_id))
     assert states(engine) == {S.PENDING: 1}
 
 
-def test_the_database_itself_refuses_a_delivery_that_is_sending_for_nobody(
-    engine: Engine, planned: Callable[[int], int]
-) -> None:
-    planned(1)
+def test_the_database_itself_refuses_a_delivery_that_is_sending_for_nobody(engine: Engine) -> None:
+    planned(engine, 1)
     with pytest.raises(IntegrityError), session_scope(engine) as session:
         session.execute(text("UPDATE deliveries SET state = 'sending'"))
 
@@ -106,8 +67,8 @@ def test_the_database_itself_refuses_a_delivery_that_is_sending_for_nobody(
 # --- claiming -------------------------------------------------------------------------------------------------------
 
 
-def test_two_claims_never_hold_the_same_delivery(engine: Engine, planned: Callable[[int], int]) -> None:
-    campaign_id = planned(7)
+def test_two_claims_never_hold_the_same_delivery(engine: Engine) -> None:
+    campaign_id = planned(engine, 7)
     batches = [claim(engine, campaign_id, limit=3) for _ in range(3)]
     held = [claimed.id for batch in batches for claimed in batch.deliveries]
     assert len(held) == len(set(held)) == 7
@@ -116,10 +77,8 @@ def test_two_claims_never_hold_the_same_delivery(engine: Engine, planned: Callab
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
-def test_a_claim_passes_over_rows_that_another_transaction_is_claiming(
-    engine: Engine, planned: Callable[[int], int]
-) -> None:
-    campaign_id = planned(4)
+def test_a_claim_passes_over_rows_that_another_transaction_is_claiming(engine: Engine) -> None:
+    campaign_id = planned(engine, 4)
     with session_scope(engine) as other:
         first = other.scalars(select(Delivery.id).order_by(Delivery.id).limit(2).with_for_update()).all()
         batch = claim(engine, campaign_id)
@@ -130,17 +89,15 @@ def test_a_claim_passes_over_rows_that_another_transaction_is_claiming(
 @pytest.mark.parametrize(
     "status", [CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED, CampaignStatus.CANCELLED]
 )
-def test_nothing_is_claimed_of_a_campaign_that_is_not_sending(
-    engine: Engine, planned: Callable[[int], int], status: CampaignStatus
-) -> None:
-    campaign_id = planned(2)
+def test_nothing_is_claimed_of_a_campaign_that_is_not_sending(engine: Engine, status: CampaignStatus) -> None:
+    campaign_id = planned(engine, 2)
     with session_scope(engine) as session:
         session.get_one(Campaign, campaign_id).status = status
     assert delivery.claim(engine, campaign_id, worker="test", journal="test.journal", lease=LEASE) is None
 
 
-def test_a_test_mail_goes_first_and_whatever_the_status(engine: Engine, planned: Callable[[int], int]) -> None:
-    campaign_id = planned(2)
+def test_a_test_mail_goes_first_and_whatever_the_status(engine: Engine) -> None:
+    campaign_id = planned(engine, 2)
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         campaign.status = CampaignStatus.PAUSED
@@ -153,8 +110,8 @@ def test_a_test_mail_goes_first_and_whatever_the_status(engine: Engine, planned:
     assert standing.recipients[batch.deliveries[0].id] == Recipient("organiser@example.org", None, None)
 
 
-def test_a_deferred_delivery_waits_for_its_time(engine: Engine, planned: Callable[[int], int]) -> None:
-    campaign_id = planned(1)
+def test_a_deferred_delivery_waits_for_its_time(engine: Engine) -> None:
+    campaign_id = planned(engine, 1)
     batch = claim(engine, campaign_id)
     row = batch.deliveries[0].id
     later = utcnow() + timedelta(hours=1)
@@ -170,8 +127,8 @@ def test_a_deferred_delivery_waits_for_its_time(engine: Engine, planned: Callabl
 # --- looking up -----------------------------------------------------------------------------------------------------
 
 
-def test_who_left_after_planning_is_found_out_before_sending(engine: Engine, planned: Callable[[int], int]) -> None:
-    batch = claim(engine, planned(4))
+def test_who_left_after_planning_is_found_out_before_sending(engine: Engine) -> None:
+    batch = claim(engine, planned(engine, 4))
     stays, left, suppressed, erased = batch.deliveries
     with session_scope(engine) as session:
         subscription = session.scalars(
@@ -188,8 +145,8 @@ def test_who_left_after_planning_is_found_out_before_sending(engine: Engine, pla
     assert [found[one.id] for one in (left, suppressed, erased)] == [Reason.LEFT, Reason.SUPPRESSED, Reason.ERASED]
 
 
-def test_a_pause_is_seen_before_the_next_message(engine: Engine, planned: Callable[[int], int]) -> None:
-    batch = claim(engine, planned(1))
+def test_a_pause_is_seen_before_the_next_message(engine: Engine) -> None:
+    batch = claim(engine, planned(engine, 1))
     assert recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
     with session_scope(engine) as session:
         campaigns.move(session, session.get_one(Campaign, batch.campaign_id), "pause")
@@ -199,8 +156,8 @@ def test_a_pause_is_seen_before_the_next_message(engine: Engine, planned: Callab
 # --- settling and letting go ----------------------------------------------------------------------------------------
 
 
-def test_what_was_settled_stays_and_the_rest_waits_again(engine: Engine, planned: Callable[[int], int]) -> None:
-    batch = claim(engine, planned(3))
+def test_what_was_settled_stays_and_the_rest_waits_again(engine: Engine) -> None:
+    batch = claim(engine, planned(engine, 3))
     delivery.settle(engine, batch, sent(batch)[:1])
     assert states(engine) == {S.SENT: 1, S.SENDING: 2}
     delivery.close(engine, batch)
@@ -212,10 +169,8 @@ def test_what_was_settled_stays_and_the_rest_waits_again(engine: Engine, planned
         assert session.scalar(select(func.count()).select_from(Claim)) == 0
 
 
-def test_the_servers_words_are_encrypted_because_servers_quote_addresses(
-    engine: Engine, planned: Callable[[int], int]
-) -> None:
-    batch = claim(engine, planned(1))
+def test_the_servers_words_are_encrypted_because_servers_quote_addresses(engine: Engine) -> None:
+    batch = claim(engine, planned(engine, 1))
     words = "5.1.1 <ana@example.org> unknown"
     delivery.settle(engine, batch, [Settlement(batch.deliveries[0].id, S.FAILED, smtp_code=550, smtp_text=words)])
     with session_scope(engine, read_only=True) as session:
@@ -224,15 +179,13 @@ def test_the_servers_words_are_encrypted_because_servers_quote_addresses(
         assert session.scalar(select(Delivery.smtp_text)) == words
 
 
-def test_a_worker_that_lost_its_lease_can_settle_and_release_nothing(
-    engine: Engine, planned: Callable[[int], int]
-) -> None:
-    campaign_id = planned(2)
+def test_a_worker_that_lost_its_lease_can_settle_and_release_nothing(engine: Engine) -> None:
+    campaign_id = planned(engine, 2)
     stopped = claim(engine, campaign_id, lease=timedelta(seconds=-1))
     recovery.give_up_lost(engine, grace=timedelta())
     assert states(engine) == {S.UNKNOWN: 2}
     with session_scope(engine) as session:
-        assert delivery.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN) == 2
+        assert steering.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN) == 2
     other = claim(engine, campaign_id)
     delivery.settle(engine, stopped, sent(stopped))
     delivery.close(engine, stopped)
@@ -240,8 +193,8 @@ def test_a_worker_that_lost_its_lease_can_settle_and_release_nothing(
     assert other.fence > stopped.fence
 
 
-def test_an_expired_lease_cannot_be_renewed(engine: Engine, planned: Callable[[int], int]) -> None:
-    campaign_id = planned(2)
+def test_an_expired_lease_cannot_be_renewed(engine: Engine) -> None:
+    campaign_id = planned(engine, 2)
     late, alive = claim(engine, campaign_id, limit=1, lease=timedelta(seconds=-1)), claim(engine, campaign_id, limit=1)
     assert not delivery.renew(engine, late, lease=LEASE)
     assert delivery.renew(engine, alive, lease=LEASE)
@@ -249,104 +202,16 @@ def test_an_expired_lease_cannot_be_renewed(engine: Engine, planned: Callable[[i
     assert states(engine) == {S.UNKNOWN: 1, S.SENDING: 1}
 
 
-def test_a_lost_workers_deliveries_are_unknown_and_never_sent_again_by_themselves(
-    engine: Engine, planned: Callable[[int], int]
-) -> None:
-    campaign_id = planned(2)
+def test_a_lost_workers_deliveries_are_unknown_and_never_sent_again_by_themselves(engine: Engine) -> None:
+    campaign_id = planned(engine, 2)
     claim(engine, campaign_id, lease=timedelta(seconds=-1))
     recovery.give_up_lost(engine, grace=timedelta())
     assert delivery.claim(engine, campaign_id, worker="next", journal="next.journal", lease=LEASE) is None
     with session_scope(engine) as session:
-        assert delivery.campaigns_with_work(session) == []
-        assert delivery.finish(session, campaign_id)
+        assert steering.campaigns_with_work(session) == []
+        assert steering.finish(session, campaign_id)
         reasons = set(session.scalars(select(Delivery.reason)))
     assert reasons == {Reason.WORKER_LOST}
-
-
-# --- ending ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_campaign_is_sent_when_nothing_is_open_and_not_before(engine: Engine, planned: Callable[[int], int]) -> None:
-    campaign_id = planned(2)
-    batch = claim(engine, campaign_id)
-    delivery.settle(engine, batch, sent(batch)[:1])
-    with session_scope(engine) as session:
-        assert not delivery.finish(session, campaign_id)
-    delivery.settle(engine, batch, sent(batch)[1:])
-    with session_scope(engine) as session:
-        assert delivery.finish(session, campaign_id)
-        campaign = session.get_one(Campaign, campaign_id)
-        assert campaign.status is CampaignStatus.SENT
-        assert campaign.finished_at is not None
-        assert not delivery.finish(session, campaign_id)
-
-
-def test_cancelling_skips_what_waits_and_then_what_a_worker_lets_go(
-    engine: Engine, planned: Callable[[int], int]
-) -> None:
-    campaign_id = planned(3)
-    batch = claim(engine, campaign_id, limit=1)
-    with session_scope(engine) as session:
-        delivery.cancel(session, session.get_one(Campaign, campaign_id))
-    assert states(engine) == {S.SKIPPED: 2, S.SENDING: 1}
-    delivery.close(engine, batch)
-    assert states(engine) == {S.SKIPPED: 3}
-    with session_scope(engine, read_only=True) as session:
-        assert set(session.scalars(select(Delivery.reason))) == {Reason.CANCELLED}
-
-
-@pytest.mark.parametrize("state", [S.UNKNOWN, S.FAILED])
-def test_resending_takes_that_state_only_and_opens_the_campaign_again(
-    engine: Engine, planned: Callable[[int], int], state: DeliveryState
-) -> None:
-    campaign_id = planned(3)
-    batch = claim(engine, campaign_id)
-    first, second, third = batch.deliveries
-    delivery.settle(
-        engine, batch, [Settlement(first.id, S.SENT), Settlement(second.id, S.FAILED), Settlement(third.id, S.UNKNOWN)]
-    )
-    with session_scope(engine) as session:
-        campaign = session.get_one(Campaign, campaign_id)
-        delivery.finish(session, campaign_id)
-        session.refresh(campaign)
-        assert delivery.resend(session, campaign, state) == 1
-        assert campaign.status is CampaignStatus.SENDING
-    again = claim(engine, campaign_id)
-    assert [claimed.id for claimed in again.deliveries] == [second.id if state is S.FAILED else third.id]
-
-
-def test_resending_nothing_leaves_the_campaign_sent(engine: Engine, planned: Callable[[int], int]) -> None:
-    campaign_id = planned(1)
-    batch = claim(engine, campaign_id)
-    delivery.settle(engine, batch, sent(batch))
-    with session_scope(engine) as session:
-        delivery.finish(session, campaign_id)
-        campaign = session.get_one(Campaign, campaign_id)
-        assert delivery.resend(session, campaign, S.FAILED) == 0
-        session.refresh(campaign)
-        assert campaign.status is CampaignStatus.SENT
-
-
-def test_an_erased_person_leaves_a_row_that_names_nobody(engine: Engine, planned: Callable[[int], int]) -> None:
-    planned(2)
-    with session_scope(engine) as session:
-        person = session.scalars(select(Subscriber).limit(1)).one()
-        subscribers.erase(session, person.email)
-        row = session.scalars(select(Delivery).where(Delivery.subscriber_id.is_(None))).one()
-        assert (row.state, row.reason) == (S.SKIPPED, Reason.ERASED)
-        assert (row.country, row.language, row.union_id, row.address) == (None, None, None, None)
-    assert states(engine) == {S.PENDING: 1, S.SKIPPED: 1}
-
-
-def test_work_is_found_in_the_database_alone(session: Session) -> None:
-    mailing_list = make_list(session)
-    make_subscriber(session, mailing_list)
-    busy = make_campaign(session, mailing_list, slug="busy", status=CampaignStatus.SENDING)
-    paused = make_campaign(session, mailing_list, slug="paused", status=CampaignStatus.PAUSED)
-    make_campaign(session, mailing_list, slug="idle", status=CampaignStatus.SENDING)
-    for campaign in (busy, paused):
-        delivery.plan(session, campaign)
-    assert delivery.campaigns_with_work(session) == [busy.id]
 
 
 # --- how the database goes about it ---------------------------------------------------------------------------------
@@ -354,11 +219,9 @@ def test_work_is_found_in_the_database_alone(session: Session) -> None:
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("state", [S.PENDING, S.DEFERRED])
-def test_a_claim_does_not_read_past_all_that_was_sent_before(
-    engine: Engine, planned: Callable[[int], int], state: DeliveryState
-) -> None:
+def test_a_claim_does_not_read_past_all_that_was_sent_before(engine: Engine, state: DeliveryState) -> None:
     """Also where the statistics were made when nothing had been sent, as they are in a campaign of minutes."""
-    campaign_id = planned(1)
+    campaign_id = planned(engine, 1)
     with engine.begin() as connection:
         connection.execute(
             text(

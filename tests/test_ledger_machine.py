@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, select
 
-from mailer import campaigns, delivery, recipients, recovery, subscribers
+from mailer import campaigns, delivery, recipients, recovery, steering, subscribers
 from mailer.campaigns import WrongStatus
 from mailer.crypto import Keyring
 from mailer.db import open_engine, session_scope, utcnow
@@ -262,7 +262,7 @@ class Ledger(RuleBasedStateMachine):
                 claim.expires_at, claim.stalled_until = utcnow() - LEASE, None
         recovery.give_up_lost(self.engine, grace=timedelta())
         with session_scope(self.engine) as session:
-            delivery.finish(session, 1)
+            steering.finish(session, 1)
 
     # --- people -----------------------------------------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def cancel(self) -> None:
         with session_scope(self.engine) as session, suppress(WrongStatus):
-            delivery.cancel(session, session.get_one(Campaign, 1))
+            steering.cancel(session, session.get_one(Campaign, 1))
 
     @precondition(lambda self: self._rows_in(S.UNKNOWN, S.FAILED))
     @rule()
@@ -296,7 +296,7 @@ class Ledger(RuleBasedStateMachine):
         for state in (S.UNKNOWN, S.FAILED):
             before = self._rows_in(state)
             with session_scope(self.engine) as session, suppress(WrongStatus):
-                delivery.resend(session, session.get_one(Campaign, 1), state)
+                steering.resend(session, session.get_one(Campaign, 1), state)
             self.may_have_arrived -= before - self._rows_in(state)
 
     @precondition(lambda self: self._holds() and 2 * len(self.gone) < self.people)

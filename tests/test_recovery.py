@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select, text
 
-from mailer import delivery, journal, notices, recovery
+from mailer import delivery, journal, notices, recovery, steering
 from mailer.db import session_scope, utcnow
 from mailer.delivery import Batch, Reason
 from mailer.journal import Journal
@@ -149,7 +149,7 @@ def test_of_a_cancelled_campaign_nothing_waits_again(
 ) -> None:
     begin(living, claim(engine, campaign_id, living), *BEGUN)
     with session_scope(engine) as session:
-        delivery.cancel(session, session.get_one(Campaign, campaign_id))
+        steering.cancel(session, session.get_one(Campaign, campaign_id))
     living.close()
     recovery.replay(engine, tmp_path)
     assert [state for state, _ in rows(engine)] == [S.SENT, S.FAILED, S.SKIPPED, S.UNKNOWN, S.SKIPPED]
@@ -240,7 +240,7 @@ def test_a_late_journal_says_nothing_of_what_a_person_had_sent_again(
     engine: Engine, campaign_id: int, late: Batch, tmp_path: Path, when: str
 ) -> None:
     with session_scope(engine) as session:
-        delivery.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
+        steering.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
     other = Journal(tmp_path / "other-host")
     if when != "owed again":
         assert claim(engine, campaign_id, other, lease=RAN_OUT).fence > late.fence

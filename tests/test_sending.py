@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, journal, recovery, sending, subscribers
+from mailer import campaigns, delivery, journal, recovery, sending, steering, subscribers
 from mailer.campaigns import TooLate, WrongStatus
 from mailer.db import session_scope, utcnow
 from mailer.delivery import Reason
@@ -242,7 +242,7 @@ def test_resending_the_unknown_keeps_the_message_id(
     sending.drain(engine, campaign_id, wire, worker)
     server.behaviour.dot = lambda _: "250 ok"
     with session_scope(engine) as session:
-        delivery.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
+        steering.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
     sending.drain(engine, campaign_id, wire, worker)
     first, second = server.received
     assert first.message_id == second.message_id

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from mailer import delivery, sending
+from mailer import sending, steering
 from mailer.db import session_scope
 from mailer.errors import ServiceUnavailable
 from mailer.queue import RedisUnavailable, ring
@@ -38,7 +38,7 @@ def _wait(seconds: float, stop: Stop) -> None:
 def _call_help(runtime: Runtime, campaign_id: int) -> None:
     """Let one more idle worker join in, if there is work: each that comes calls the next."""
     with session_scope(runtime.engine, read_only=True) as session:
-        has_work = campaign_id in delivery.campaigns_with_work(session)
+        has_work = campaign_id in steering.campaigns_with_work(session)
     if has_work:
         _try_ring(runtime, campaign_id)
 

@@ -13,7 +13,7 @@ from types import FrameType
 from redis import Redis
 from sqlalchemy import Engine
 
-from mailer import delivery
+from mailer import steering
 from mailer.db import open_engine, session_scope
 from mailer.mail.pipeline import Pipeline
 from mailer.queue import connect
@@ -86,4 +86,4 @@ def open_runtime(stop: Stop) -> Iterator[Runtime]:
 def _sending(engine: Engine) -> int:
     """How many workers hold a claim."""
     with session_scope(engine, read_only=True) as session:
-        return delivery.workers_sending(session)
+        return steering.workers_sending(session)

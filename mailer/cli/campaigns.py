@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mailer import addresses, delivery, gaps, loading, previewing, reports, sending
+from mailer import addresses, gaps, loading, previewing, reports, sending, steering
 from mailer import campaigns as domain
 from mailer.cli import readiness
 from mailer.cli.installation import Installation, pass_installation
@@ -248,7 +248,7 @@ def resume(installation: Installation, slug: str) -> None:
 def cancel(installation: Installation, slug: str) -> None:
     """Stop a campaign for good; what has not gone out is skipped."""
     with installation.session() as session:
-        delivery.cancel(session, domain.get(session, slug))
+        steering.cancel(session, domain.get(session, slug))
     click.echo(f'Campaign "{slug}" is cancelled.')
 
 
@@ -290,7 +290,7 @@ def resend(installation: Installation, slug: str, state: str) -> None:
     """Send again what is unknown (it may have arrived already) or failed, under the same Message-IDs."""
     with installation.session() as session:
         campaign = domain.get(session, slug)
-        count = delivery.resend(session, campaign, DeliveryState(state))
+        count = steering.resend(session, campaign, DeliveryState(state))
     if count:
         _ring(installation, campaign.id)
     click.echo(f"{count:,} will be sent again." if count else f"Nothing is {state}.")

@@ -1,0 +1,44 @@
+"""A ledger to test with: a campaign that is under way, claims on it, and the states that it is in."""
+
+from collections import Counter
+from datetime import timedelta
+
+from sqlalchemy import Engine, select
+
+from mailer import delivery
+from mailer.db import session_scope
+from mailer.delivery import Batch, Settlement
+from mailer.models import CampaignStatus, Delivery, DeliveryState
+from tests.factories import make_campaign, make_list, make_subscriber
+
+LEASE = timedelta(seconds=30)
+
+
+def planned(engine: Engine, people: int) -> int:
+    """Make a sending campaign with so many recipients; returns its id."""
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        for _ in range(people):
+            make_subscriber(session, mailing_list)
+        campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
+        campaign.mail_domain = "example.org"
+        assert delivery.plan(session, campaign) == people
+        return campaign.id
+
+
+def claim(engine: Engine, campaign_id: int, *, limit: int = 20, lease: timedelta = LEASE) -> Batch:
+    """Claim what there must be."""
+    batch = delivery.claim(engine, campaign_id, worker="test", journal="a.journal", lease=lease, limit=limit)
+    assert batch is not None
+    return batch
+
+
+def states(engine: Engine) -> Counter[DeliveryState]:
+    """How many deliveries are in each state."""
+    with session_scope(engine, read_only=True) as session:
+        return Counter(session.scalars(select(Delivery.state)))
+
+
+def sent(batch: Batch) -> list[Settlement]:
+    """The fates of a claim of which the server took everything."""
+    return [Settlement(claimed.id, DeliveryState.SENT, smtp_code=250, smtp_text="ok") for claimed in batch.deliveries]
