@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,12 @@ from mailer import schema
 from mailer.cli import main
 from mailer.crypto import Key, Keyring
 from mailer.db import open_engine
+from mailer.mail.pipeline import Pipeline
+from mailer.mail.smtp import Server
 from mailer.settings import Settings, load_settings
+from mailer.worker import Worker
+from tests.factories import SENDER
+from tests.mail_server import MailServer, running
 from tests.servers import VALKEY_DATABASES, Servers, wait_for_servers
 
 _DIRECTORY = "TOCSIN_TEST_SERVERS"  # how xdist's workers, which inherit the environment, learn of the directory
@@ -265,3 +271,27 @@ def cli(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyP
     """`cli("lists", "create", "news", "--name", "News")`, on SQLite and on PostgreSQL, away from any `.env`."""
     monkeypatch.chdir(tmp_path)
     return CommandLine(environment)
+
+
+# --- sending --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[MailServer]:
+    """A mail server that takes everything, unless a test has it misbehave."""
+    with running() as state:
+        yield state
+
+
+@pytest.fixture
+def wire(server: MailServer) -> Iterator[Pipeline]:
+    """One connection to it, so that what happens has an order."""
+    wire = Pipeline(Server("127.0.0.1", server.port), connections=1)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Worker:
+    """One with a journal of the test's own."""
+    return Worker(name="test", lease=timedelta(seconds=30), journals=tmp_path / "journals", sender=SENDER)

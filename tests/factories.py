@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import addresses, crypto
@@ -21,6 +22,7 @@ from mailer.models import (
     SubscriptionStatus,
     Union,
 )
+from mailer.notices import Notice
 
 _number = count(1)
 #: Who the mails of these tests come from.
@@ -175,3 +177,15 @@ def deliver(
     session.add(delivery)
     session.flush()
     return delivery
+
+
+def notices_owed(session: Session) -> list[Delivery]:
+    """The ledger's notices as they are now, in the order in which they were owed."""
+    session.expire_all()
+    return list(session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id)))
+
+
+def said(delivery: Delivery) -> Notice:
+    """What a notice says."""
+    assert delivery.notice is not None
+    return Notice.from_stored(delivery.notice)

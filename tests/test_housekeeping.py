@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -12,13 +11,11 @@ from sqlalchemy.orm import Session
 from mailer import housekeeping, notices, requests
 from mailer.db import DatabaseUnavailable, utcnow
 from mailer.mail.pipeline import Pipeline
-from mailer.mail.smtp import Server
 from mailer.models import Delivery, DeliveryState, Request, RequestKind, Subscription
 from mailer.notices import Notice, NoticeKind
 from mailer.settings import Settings
 from mailer.worker import Worker
-from tests.factories import SENDER, make_list, make_subscriber
-from tests.mail_server import MailServer, running
+from tests.factories import make_list, make_subscriber
 from workers import sweeper
 from workers.runtime import Runtime
 
@@ -78,24 +75,12 @@ def test_tidying_twice_is_fine(engine: Engine) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[MailServer]:
-    with running() as state:
-        yield state
-
-
-@pytest.fixture
 def runtime(
-    engine: Engine, valkey_url: str, server: MailServer, tmp_path: Path, settings: Callable[..., Settings]
+    engine: Engine, valkey_url: str, wire: Pipeline, worker: Worker, settings: Callable[..., Settings]
 ) -> Iterator[Runtime]:
     """A sweeper's, of which no queue process answers a ring."""
-    redis, wire = Redis.from_url(valkey_url), Pipeline(Server("127.0.0.1", server.port), connections=1)
-    journals = tmp_path / "journals"
-    worker = Worker(
-        name="host:1", lease=timedelta(seconds=30), journals=journals, sender=SENDER, stopping=lambda: False
-    )
-    yield Runtime(settings(), engine, redis, wire, worker)
-    wire.close()
-    redis.close()
+    with Redis.from_url(valkey_url) as redis:
+        yield Runtime(settings(), engine, redis, wire, worker)
 
 
 def test_each_round_of_the_sweeper_tidies(runtime: Runtime, session: Session) -> None:

@@ -30,7 +30,7 @@ from mailer.models import (
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink, UnknownLink
 from tests.concurrency import Beside
-from tests.factories import WHEN, make_campaign, make_list, make_subscriber, subscribe
+from tests.factories import WHEN, make_campaign, make_list, make_subscriber, notices_owed, subscribe
 
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
 
@@ -80,11 +80,6 @@ def barred(session: Session, person: Subscriber) -> SuppressionReason | None:
     return session.scalar(select(Suppression.reason).where(Suppression.email_index == person.email_index))
 
 
-def goodbyes(session: Session) -> list[Delivery]:
-    notices = select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id)
-    return list(session.scalars(notices))
-
-
 def by_page(session: Session, person: Subscriber, *, which: int = 0, scope: Scope = Scope.LIST) -> Left:
     left = leaving.leave(session, subscriptions(session, person)[which].id, method=Method.PAGE, scope=scope)
     session.commit()
@@ -129,12 +124,12 @@ def test_leaving_all_ends_every_list_and_keeps_imports_from_bringing_them_back(
 def test_leaving_twice_is_leaving_once(session: Session, person: Subscriber, scope: Scope, method: Method) -> None:
     subscription = subscriptions(session, person)[0]
     first = leaving.leave(session, subscription.id, method=method, scope=scope, reason="first")
-    at, written, owed = subscription.unsubscribed_at, log(session), len(goodbyes(session))
+    at, written, owed = subscription.unsubscribed_at, log(session), len(notices_owed(session))
     second = leaving.leave(session, subscription.id, method=method, scope=scope, reason="second")
     assert (second.list_name, second.scope) == (first.list_name, first.scope)
     assert second.already
     assert second.notice is None
-    assert len(goodbyes(session)) == owed
+    assert len(notices_owed(session)) == owed
     assert log(session) == written
     session.refresh(subscription)
     assert (subscription.unsubscribed_at, subscription.reason) == (at, "first")
@@ -202,7 +197,7 @@ def test_two_presses_at_once_are_one(engine: Engine, session: Session, person: S
     session.commit()
     beside.result()
     assert len(log(session)) == 1
-    assert len(goodbyes(session)) == 1
+    assert len(notices_owed(session)) == 1
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
@@ -252,7 +247,7 @@ def test_the_pages_button_owes_one_goodbye_with_a_way_back(
     session: Session, person: Subscriber, scope: Scope, words: dict[str, str]
 ) -> None:
     left = by_page(session, person, scope=scope)
-    (goodbye,) = goodbyes(session)
+    (goodbye,) = notices_owed(session)
     assert goodbye.notice is not None
     assert Notice.from_stored(goodbye.notice) == Notice(NoticeKind.GOODBYE, left.undo, words)
     assert (goodbye.subscriber_id, goodbye.language, goodbye.state) == (person.id, "fr", DeliveryState.PENDING)
@@ -263,14 +258,14 @@ def test_the_pages_button_owes_one_goodbye_with_a_way_back(
 def test_who_leaves_without_the_page_hears_no_more(session: Session, person: Subscriber, method: Method) -> None:
     left = leaving.leave(session, subscriptions(session, person)[0].id, method=method)
     assert (left.undo, left.notice) == (None, None)
-    assert goodbyes(session) == []
+    assert notices_owed(session) == []
     assert session.scalar(select(func.count()).select_from(Request)) == 0
 
 
 def test_going_back_and_forth_floods_nobody(session: Session, person: Subscriber) -> None:
     for _ in range(5):
         leaving.undo(session, undo_of(by_page(session, person)))
-    assert len(goodbyes(session)) == 3
+    assert len(notices_owed(session)) == 3
 
 
 # --- coming back ----------------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from mailer.models import (
     Delivery,
     DeliveryState,
     MailingList,
-    Purpose,
     Request,
     RequestKind,
     Subscriber,
@@ -26,9 +25,9 @@ from mailer.models import (
     SuppressionReason,
 )
 from mailer.moving import AddressTaken, TooManyAddresses
-from mailer.notices import Notice, NoticeKind
+from mailer.notices import NoticeKind
 from mailer.requests import DeadLink, UnknownLink
-from tests.factories import deliver, make_campaign, make_list, make_subscriber, subscribe
+from tests.factories import deliver, make_campaign, make_list, make_subscriber, notices_owed, said, subscribe
 
 ANA, NEW = "ana@example.org", "ana.new@example.net"
 
@@ -49,20 +48,10 @@ def index_of(session: Session, email: str) -> bytes:
     return keyring_of(session).blind_index(addresses.parse(email).folded)
 
 
-def mails(session: Session) -> list[Delivery]:
-    session.expire_all()
-    return list(session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id)))
-
-
-def said(delivery: Delivery) -> Notice:
-    assert delivery.notice is not None
-    return Notice.from_stored(delivery.notice)
-
-
 def name(session: Session, person: Subscriber, address: str = NEW) -> str | None:
     """Name an address; returns the token in the mail that goes there, if one does."""
     moving.name(session, person.id, address, language="tr")
-    mail = mails(session)[-1]
+    mail = notices_owed(session)[-1]
     assert (mail.state is DeliveryState.PENDING) == (said(mail).token is not None)
     return said(mail).token
 
@@ -90,7 +79,7 @@ def test_an_address_changes_once_the_new_one_says_so(
     session: Session, ana: Subscriber, mailing_list: MailingList
 ) -> None:
     token = sent(name(session, ana, "Ana.New@EXAMPLE.net"))
-    (mail,) = mails(session)
+    (mail,) = notices_owed(session)
     assert (mail.subscriber_id, mail.address, mail.language) == (None, "Ana.New@example.net", "fr")
     assert said(mail).kind is NoticeKind.ADDRESS
     moving.look(session, token)
@@ -112,7 +101,7 @@ def test_the_mail_is_in_the_language_of_the_page_where_the_person_has_chosen_non
 ) -> None:
     ana.language = None
     name(session, ana)
-    assert mails(session)[0].language == "tr"
+    assert notices_owed(session)[0].language == "tr"
 
 
 def test_no_other_link_and_none_that_ran_out_changes_an_address(session: Session, ana: Subscriber) -> None:
@@ -145,7 +134,7 @@ def test_a_wish_can_be_withdrawn_and_taken_up_again_without_another_mail(session
     with pytest.raises(DeadLink):
         moving.move(session, token)
     assert name(session, ana) is None
-    assert mails(session)[-1].reason == Reason.REPEATED
+    assert notices_owed(session)[-1].reason == Reason.REPEATED
     assert moving.named(session, ana.id) == NEW
     moving.move(session, token)
     assert ana.email == NEW
@@ -217,7 +206,7 @@ def test_an_address_that_works_and_is_wanted_gets_mail_again(
 def test_nothing_goes_where_our_mail_was_reported_as_spam(session: Session, ana: Subscriber, complained: str) -> None:
     suppression.add(session, index_of(session, complained), SuppressionReason.COMPLAINED)
     assert name(session, ana) is None
-    assert mails(session)[-1].state is DeliveryState.SKIPPED
+    assert notices_owed(session)[-1].state is DeliveryState.SKIPPED
 
 
 @pytest.mark.parametrize("complained", [ANA, NEW])
@@ -255,7 +244,7 @@ def test_naming_an_address_shows_and_writes_the_same_whosever_it_is(
     session.commit()
     for address in ("free@example.net", "taken@example.net", "spam@example.net"):
         assert outcome(engine, ana, address) == (address, 1, 1)
-    states = {mail.address: mail.state for mail in mails(session)}
+    states = {mail.address: mail.state for mail in notices_owed(session)}
     assert states == {"free@example.net": DeliveryState.PENDING, None: DeliveryState.SKIPPED}
 
 
@@ -322,7 +311,7 @@ def test_a_person_names_three_addresses_a_day(session: Session, ana: Subscriber)
 def test_an_address_gets_three_such_mails_a_day_whoever_names_it(session: Session, mailing_list: MailingList) -> None:
     people = [make_subscriber(session, mailing_list) for _ in range(5)]
     assert [name(session, person) is not None for person in people] == [True, True, True, False, False]
-    assert mails(session)[-1].reason == Reason.REPEATED
+    assert notices_owed(session)[-1].reason == Reason.REPEATED
 
 
 def test_who_changes_their_mind_floods_nobody(session: Session, ana: Subscriber) -> None:
@@ -330,7 +319,7 @@ def test_who_changes_their_mind_floods_nobody(session: Session, ana: Subscriber)
         name(session, ana)
         moving.withdraw(session, ana.id)
         requests.forget_expired(session)
-    assert [mail.state for mail in mails(session)].count(DeliveryState.PENDING) == 1
+    assert [mail.state for mail in notices_owed(session)].count(DeliveryState.PENDING) == 1
 
 
 # --- being erased ---------------------------------------------------------------------------------------------------
@@ -344,10 +333,10 @@ def test_who_is_erased_leaves_no_new_address_behind(
     name(session, ana)
     moving.withdraw(session, ana.id)
     name(session, boris, "boris.new@example.net")
-    mails(session)[0].state = state
+    notices_owed(session)[0].state = state
     session.flush()
     moving.forget_mails(session, ana.id)
-    hers, his = mails(session)
+    hers, his = notices_owed(session)
     assert (hers.address, hers.notice, hers.language) == (None, None, None)
     assert hers.state is (DeliveryState.SENT if state is DeliveryState.SENT else DeliveryState.SKIPPED)
     assert (his.address, his.state) == ("boris.new@example.net", DeliveryState.PENDING)
@@ -405,4 +394,4 @@ def test_whoever_names_anothers_address_each_day_does_not_keep_its_owner_from_it
     owner.email_index = bytes(32)  # it becomes free
     session.flush()
     name(session, ana, wanted)
-    assert mails(session)[-1].state is DeliveryState.PENDING
+    assert notices_owed(session)[-1].state is DeliveryState.PENDING

@@ -4,12 +4,10 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 import dkim as dkimpy
@@ -27,7 +25,6 @@ from mailer.identity import Sender
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.render import Frame, render_notice
-from mailer.mail.smtp import Server
 from mailer.mail.types import Rendering
 from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
 from mailer.notice_mails import NoticeComposer, WordlessNotice
@@ -35,8 +32,8 @@ from mailer.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
 from mailer.verdicts import MOST_ATTEMPTS
 from mailer.worker import Worker
-from tests.factories import SENDER, make_campaign, make_list, make_subscriber
-from tests.mail_server import MailServer, running
+from tests.factories import SENDER, make_campaign, make_list, make_subscriber, notices_owed
+from tests.mail_server import MailServer
 
 S = DeliveryState
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -284,25 +281,6 @@ def test_a_list_can_be_called_anything_and_injects_nothing(
 # --- how they go out ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with running() as state:
-        yield state
-
-
-@pytest.fixture
-def wire(server: MailServer) -> Iterator[Pipeline]:
-    """One connection, so that what happens has an order."""
-    wire = Pipeline(Server("127.0.0.1", server.port), connections=1)
-    yield wire
-    wire.close()
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> Worker:
-    return Worker(name="test", lease=timedelta(seconds=30), journals=tmp_path / "journals", sender=SENDER)
-
-
 def owe(engine: Engine, *kinds: NoticeKind) -> int:
     """Owe a notice of each kind to an address named after it; returns what to ring for."""
     with session_scope(engine) as session:
@@ -313,8 +291,7 @@ def owe(engine: Engine, *kinds: NoticeKind) -> int:
 
 def fates(engine: Engine) -> list[tuple[DeliveryState, str | None]]:
     with session_scope(engine, read_only=True) as session:
-        rows = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id))
-        return [(row.state, row.reason) for row in rows]
+        return [(row.state, row.reason) for row in notices_owed(session)]
 
 
 def test_notices_go_out_before_a_campaign_and_are_settled(
@@ -336,8 +313,7 @@ def test_notices_go_out_before_a_campaign_and_are_settled(
     with session_scope(engine) as session:
         assert session.get_one(Campaign, campaign_id).status is CampaignStatus.STANDING
         notices.forget_settled(session)
-        rows = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE)).all()
-        assert [(row.notice, row.address) for row in rows] == [(None, None)] * 5
+        assert [(row.notice, row.address) for row in notices_owed(session)] == [(None, None)] * 5
     assert sending.sweep(engine, worker) == []
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +20,6 @@ from tests.factories import SENDER, make_campaign, make_list, make_subscriber
 
 S = DeliveryState
 PEOPLE = 6
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> Worker:
-    return Worker(name="test", lease=timedelta(seconds=30), journals=tmp_path / "journals", sender=SENDER)
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from mailer.models import (
     Delivery,
     DeliveryState,
     MailingList,
-    Purpose,
     Request,
     RequestKind,
     Subscriber,
@@ -32,9 +31,18 @@ from mailer.models import (
     SuppressionReason,
     Union,
 )
-from mailer.notices import Notice, NoticeKind
+from mailer.notices import NoticeKind
 from mailer.requests import DeadLink, UnknownLink
-from tests.factories import deliver, make_campaign, make_list, make_subscriber, make_union, subscribe
+from tests.factories import (
+    deliver,
+    make_campaign,
+    make_list,
+    make_subscriber,
+    make_union,
+    notices_owed,
+    said,
+    subscribe,
+)
 
 ANA, NOBODY = "ana@example.org", "nobody@example.org"
 WORDS = "Yes, send me the mail of this list."
@@ -67,16 +75,6 @@ def subscription(session: Session, person: Subscriber, mailing_list: MailingList
         Subscription.subscriber_id == person.id, Subscription.list_id == mailing_list.id
     )
     return session.scalars(theirs).one()
-
-
-def notices_owed(session: Session) -> list[Delivery]:
-    session.expire_all()
-    return list(session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id)))
-
-
-def said(delivery: Delivery) -> Notice:
-    assert delivery.notice is not None
-    return Notice.from_stored(delivery.notice)
 
 
 def log(session: Session) -> list[tuple[ConsentPurpose, ConsentAction, str, str | None]]:

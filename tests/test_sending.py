@@ -2,10 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
@@ -16,10 +15,9 @@ from mailer import campaigns, delivery, journal, recovery, sending, steering, su
 from mailer.campaigns import TooLate, WrongStatus
 from mailer.db import session_scope, utcnow
 from mailer.delivery import Reason
-from mailer.identity import Sender
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
-from mailer.mail.smtp import Server, SmtpUnavailable
+from mailer.mail.smtp import SmtpUnavailable
 from mailer.models import (
     Campaign,
     CampaignStatus,
@@ -31,35 +29,10 @@ from mailer.models import (
     SubscriptionStatus,
 )
 from mailer.worker import Worker
-from tests.factories import make_campaign, make_list, make_subscriber
-from tests.mail_server import MailServer, running
+from tests.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.mail_server import MailServer
 
 S = DeliveryState
-SENDER = Sender(
-    organisation="Harbour Solidarity",
-    mailbox="Harbour Solidarity <alerts@example.org>",
-    postal_address="1 Example Street",
-    base_url="https://act.example.org",
-)
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with running() as state:
-        yield state
-
-
-@pytest.fixture
-def wire(server: MailServer) -> Iterator[Pipeline]:
-    """One connection, so that what happens has an order."""
-    wire = Pipeline(Server("127.0.0.1", server.port), connections=1)
-    yield wire
-    wire.close()
-
-
-@pytest.fixture
-def worker(tmp_path: Path) -> Worker:
-    return Worker(name="test", lease=timedelta(seconds=30), journals=tmp_path / "journals", sender=SENDER)
 
 
 def started(engine: Engine, people: int) -> int:

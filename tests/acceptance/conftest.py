@@ -7,14 +7,7 @@ import pytest
 
 from mailer import sample
 from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, System
-from tests.mail_server import MailServer, running
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    """The mail server that the installation hands its mail to."""
-    with running() as state:
-        yield state
+from tests.mail_server import MailServer
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -21,7 +21,6 @@ from mailer.app import create_app
 from mailer.crypto import Key, keyring_of
 from mailer.db import session_scope, utcnow
 from mailer.mail.pipeline import Pipeline
-from mailer.mail.smtp import Server
 from mailer.models import Delivery, DeliveryState, Purpose, Subscription, SubscriptionStatus
 from mailer.settings import Settings
 from mailer.tokens import Link
@@ -29,7 +28,7 @@ from mailer.worker import Worker
 from tests.concurrency import Beside
 from tests.conftest import LINK_KEY
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber, subscribe
-from tests.mail_server import MailServer, running
+from tests.mail_server import MailServer
 
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -283,20 +282,6 @@ def test_no_reason_is_too_strange(client: FlaskClient, engine: Engine, address: 
 
 
 # --- in the middle of a campaign ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with running() as state:
-        yield state
-
-
-@pytest.fixture
-def wire(server: MailServer) -> Iterator[Pipeline]:
-    """One connection, so that what happens has an order."""
-    wire = Pipeline(Server("127.0.0.1", server.port), connections=1)
-    yield wire
-    wire.close()
 
 
 @pytest.mark.parametrize("body", [ONE_CLICK, {"scope": "list"}, {"scope": "all"}])
