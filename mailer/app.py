@@ -19,7 +19,9 @@ from mailer.requests import DeadLink, UnknownLink
 from mailer.settings import Settings
 from mailer.tokens import ForgedToken
 from mailer.web import agreement, errors, language, limits, protection, security
+from mailer.web.affiliating import affiliating
 from mailer.web.caught import caught
+from mailer.web.forwarding import forwarding
 from mailer.web.health import health
 from mailer.web.joining import joining
 from mailer.web.leaving import leaving
@@ -28,7 +30,14 @@ from mailer.web.reading import reading
 from mailer.web.site import Site
 
 _WEB = Path(__file__).parent / "web"
-_PAGES = (joining, leaving, preferences, reading)  # each also under an address that begins with a language
+_PAGES = (
+    joining,
+    leaving,
+    preferences,
+    reading,
+    affiliating,
+    forwarding,
+)  # each also under an address that begins with a language
 _DOORBELL_SECONDS = 0.5  # how long a page waits for Redis: longer than it takes, shorter than somebody notices
 
 logger = logging.getLogger(__name__)

@@ -43,6 +43,11 @@ class Target:
         """As stored with the campaign."""
         return {"countries": list(self.countries), "name": self.name, "email": self.email, "address": self.address}
 
+    @property
+    def values(self) -> dict[str, str]:
+        """What a text prints of it, by field."""
+        return {"target_name": self.name, "target_email": self.email, "target_address": self.address}
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Target":
         """As stored with the campaign."""

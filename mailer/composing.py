@@ -140,9 +140,7 @@ class CampaignComposer:
         values = {
             "country": countries.name(country, language) if country else "",
             "union": self._unions.get(union_id, "") if union_id else "",
-            "target_name": target.name if target else "",
-            "target_email": target.email if target else "",
-            "target_address": target.address if target else "",
+            **(target.values if target else {}),
         }
         return {field: value for field, value in values.items() if value}
 

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from mailer import addresses, requests, subscribers
+from mailer import addresses, requests, scope, subscribers
 from mailer.db import utcnow
 from mailer.models import (
+    Application,
     Campaign,
     ConsentEvent,
     ConsentText,
@@ -23,6 +24,7 @@ from mailer.models import (
     Subscription,
     Suppression,
     Union,
+    UnionContact,
 )
 from mailer.supporter_csv import CsvWriter
 
@@ -39,11 +41,18 @@ def about(session: Session, subscriber_id: int) -> dict[str, Any]:
     :raises sqlalchemy.exc.NoResultFound: there is no such person.
     """
     person = session.get_one(Subscriber, subscriber_id)
-    unions = {union.id: union.name for union in session.execute(select(Union.id, Union.name))}
+    told = scope.told_unions(session)
+    unions = {
+        union.id: union.name
+        for union in session.execute(select(Union.id, Union.name))
+        if told is None or union.id in told
+    }
     sections: dict[str, Any] = {
         "disclosure": {"written_at": utcnow()},
         "person": _person(person, unions),
         "lists": list(_lists(session, person, unions)),
+        "contact": list(_contact(session, person, unions)),
+        "applications": list(_applications(session, person)),
         "consent": list(_consent(session, person)),
         "requests": list(_requests(session, person)),
         "messages": list(_messages(session, person, unions)),
@@ -94,6 +103,7 @@ def _person(person: Subscriber, unions: dict[int, str]) -> Facts:
         "country": person.country,
         "union": unions.get(person.union_id) if person.union_id else None,
         "language": person.language,
+        "is_kept_off_lists": person.is_kept_off_lists,
         "known_since": person.created_at,
     }
 
@@ -119,6 +129,28 @@ def _lists(session: Session, person: Subscriber, unions: dict[int, str]) -> Iter
             "country": subscription.country,
             "union": unions.get(subscription.union_id) if subscription.union_id else None,
             "language": subscription.language,
+        }
+
+
+def _contact(session: Session, person: Subscriber, unions: dict[int, str]) -> Iterator[Facts]:
+    theirs = select(UnionContact).where(UnionContact.subscriber_id == person.id).order_by(UnionContact.id)
+    for contact in session.scalars(theirs):
+        yield {"union": unions[contact.union_id], "role": contact.role, "since": contact.confirmed_at}
+
+
+def _applications(session: Session, person: Subscriber) -> Iterator[Facts]:
+    theirs = select(Application).where(Application.subscriber_id == person.id).order_by(Application.id)
+    for asked in session.scalars(theirs):
+        yield {
+            "union": asked.name,
+            "role": asked.role,
+            "confirmed_at": asked.confirmed_at,
+            "country": asked.country,
+            "languages": asked.languages,
+            "members": asked.members,
+            "parent": asked.parent,
+            "resolution": asked.resolution,
+            "is_named": asked.is_named,
         }
 
 

@@ -13,7 +13,7 @@ from mailer import campaigns, languages, unions
 from mailer.errors import MailerError
 from mailer.identity import Sender
 from mailer.mail import fields
-from mailer.mail.render import Frame, render, templates
+from mailer.mail.render import Frame, Relay, render, templates
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 from mailer.models import Campaign, CampaignText, Edition, Subscription
 from mailer.notices import NoticeKind
@@ -97,13 +97,14 @@ class Source:
         """Which wording a reader gets: the outcome of each test in the text, such as "101"."""
         return "".join(part.variant(facts) for part in self.parts)
 
-    def resolve(self, variant: str) -> tuple[Pieces, ...]:
+    def resolve(self, variant: str) -> tuple[Pieces, Pieces, Pieces]:
         """Subject, preheader and body in the wording of a variant."""
         resolved, start = [], 0
         for part in self.parts:
             resolved.append(part.resolve(variant[start : start + part.tests]))
             start += part.tests
-        return tuple(resolved)
+        subject, preheader, body = resolved
+        return subject, preheader, body
 
 
 def parse_source(text: str, *, file: str, line: int = 1) -> fields.Template:
@@ -195,30 +196,41 @@ class Press:
         """Editions that between them show every wording of every text."""
         return {(language, variant) for language, source in self._texts.sources.items() for variant in source.samples()}
 
-    def render(self, key: EditionKey) -> Rendering:
+    def wording(self, key: EditionKey) -> tuple[Pieces, Pieces, Pieces]:
+        """Subject, preheader and body (Markdown) of an edition."""
+        language, variant = key
+        return self._texts.sources[language].resolve(variant)
+
+    def render(self, key: EditionKey, *, relay: Relay | None = None) -> Rendering:
         """Render one edition.
 
+        :param relay: who passes it on, if it is the one for people of whom we know nothing.
         :raises Unrenderable: its Markdown or its size, with file and line.
         """
-        language, variant = key
+        language, _variant = key
         source = self._texts.sources[language]
-        subject, preheader, body = source.resolve(variant)
-        deadline = self._campaign.deadline
+        subject, preheader, body = self.wording(key)
         frame = Frame(
             language=language,
             direction=languages.direction(language),
             organisation=self._sender.organisation,
             postal_address=self._sender.postal_address,
             gettext=languages.gettext_for(language),
-            deadline=languages.written(deadline, language) if deadline else None,
-            web_url=self._web_url(language),
+            deadline=self.deadline(language),
+            web_url=self.web_url(language),
+            relay=relay,
         )
         try:
             return render(self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame)
         except MailerError as error:
             raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error
 
-    def _web_url(self, language: str) -> str | None:
+    def deadline(self, language: str) -> str | None:
+        """The campaign's deadline as people of a language write it; None if there is none."""
+        deadline = self._campaign.deadline
+        return languages.written(deadline, language) if deadline else None
+
+    def web_url(self, language: str) -> str | None:
         """The address of the web version, on a page in the reader's language if the site speaks it."""
         if not self._campaign.public:
             return None

@@ -109,6 +109,7 @@ def _known(session: Session, list_id: int, indexes: Sequence[bytes]) -> dict[byt
             Subscriber.country,
             Subscriber.union_id,
             Subscriber.language,
+            Subscriber.is_kept_off_lists,
             Subscription.status,
             _withdrew_union().label("withdrew_union"),
         )
@@ -131,7 +132,8 @@ def _withdrew_union() -> ColumnElement[bool]:
 
 
 def _decide_known(candidate: Candidate, known: Any, terms: Terms) -> Decision:
-    if known.status is SubscriptionStatus.UNSUBSCRIBED:
+    is_kept_off = known.status is None and known.is_kept_off_lists
+    if known.status is SubscriptionStatus.UNSUBSCRIBED or is_kept_off:
         return Decision(candidate, Fate.LEFT, known.id, {})
     changes = {
         column: value

@@ -2,13 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, select, true
 from sqlalchemy.orm import Session, aliased
 
-from mailer import lists
+from mailer import lists, scope
 from mailer.errors import MailerError
 from mailer.models import (
     ConsentAction,
@@ -33,13 +34,14 @@ def export_list(session: Session, list_slug: str, path: Path) -> int:
     """Write the people who are on a list, in the columns that an import reads.
 
     Only those who want the mail: a file with people who left in it would bring them back wherever it is imported.
-    The file is readable for its owner only, and is there whole or not at all.
+    The file is readable for its owner only, and is there whole or not at all. What a union exports of its own list
+    tells of nobody that they belong to another union, see `scope.told_unions`.
 
     :param path: where to write it; a file of that name is replaced.
     :returns: how many people it has.
     :raises lists.UnknownList: or `UnwritableExport`: no file was made or replaced.
     """
-    people = _people(lists.get(session, list_slug).id)
+    people = _people(lists.get(session, list_slug).id, scope.told_unions(session))
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     except OSError as problem:
@@ -63,8 +65,12 @@ def export_list(session: Session, list_slug: str, path: Path) -> int:
     return exported
 
 
-def _people(list_id: int) -> Select[*tuple[Any, ...]]:
-    """Who is on a list, in the order of COLUMNS, with what the consent log last says of their being on it."""
+def _people(list_id: int, told_unions: Set[int] | None) -> Select[*tuple[Any, ...]]:
+    """Who is on a list, in the order of COLUMNS, with what the consent log last says of their being on it.
+
+    :param told_unions: of which unions it may be told who belongs to them; None for all.
+    """
+    may_be_told = true() if told_unions is None else Union.id.in_(sorted(told_unions))
     event = aliased(ConsentEvent)
     latest = (
         select(func.max(event.id))
@@ -88,7 +94,7 @@ def _people(list_id: int) -> Select[*tuple[Any, ...]]:
             ConsentEvent.source,
         )
         .join(Subscription, and_(Subscription.subscriber_id == Subscriber.id, Subscription.list_id == list_id))
-        .outerjoin(Union, Union.id == Subscriber.union_id)
+        .outerjoin(Union, and_(Union.id == Subscriber.union_id, may_be_told))
         .outerjoin(ConsentEvent, ConsentEvent.id == latest)
         .outerjoin(Suppression, Suppression.email_index == Subscriber.email_index)
         .where(Subscription.status == SubscriptionStatus.ACTIVE, Suppression.email_index.is_(None))

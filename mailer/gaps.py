@@ -56,7 +56,7 @@ def find(session: Session, campaign: Campaign) -> Gaps:
 def _empty_fields(country: str | None, union_id: int | None, target: Target | None) -> frozenset[str]:
     values: dict[str, object] = {"country": country, "union": union_id}
     if target is not None:
-        values |= {"target_name": target.name, "target_email": target.email, "target_address": target.address}
+        values |= target.values
     return frozenset(field for field, value in values.items() if not value)
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from mailer import notices, requests, subscribers
+from mailer import kits, notices, requests, subscribers
 from mailer.db import session_scope
 
 
@@ -13,6 +13,6 @@ def tidy(engine: Engine) -> None:
 
     :raises DatabaseUnavailable: what was done before stays done.
     """
-    for task in (requests.forget_expired, notices.forget_settled, subscribers.end_pauses):
+    for task in (requests.forget_expired, notices.forget_settled, subscribers.end_pauses, kits.forget_old):
         with session_scope(engine) as session:
             task(session)

@@ -30,7 +30,7 @@ from mailer.models import (
     SuppressionReason,
 )
 from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink
+from mailer.requests import DeadLink, UnknownLink
 
 MAX_PAUSE_WEEKS = 12
 
@@ -70,17 +70,15 @@ class UnusualPause(MailerError):
 class Place:
     """What a page may say about a subscription."""
 
-    list_name: str
-    language: str | None  # the person's own
+    list_name: str | None  # None for a union's own list: its name would say which union the person belongs to
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
     """What a leaving did."""
 
-    list_name: str  # of the list that the mail came from, also where all were left
+    list_name: str | None  # as in `Place`: of the list that the mail came from, also where all were left
     scope: Scope
-    language: str | None  # the person's own
     already: bool  # whether it had been left before
     undo: str | None  # the token to take it back with
     notice: int | None  # what to ring for after the commit
@@ -90,8 +88,8 @@ class Left:
 class Return:
     """What coming back brings."""
 
-    list_name: str | None  # None: all that had been left at once
-    language: str | None  # the person's own
+    list_name: str | None  # as in `Place`
+    is_all: bool  # whether all that had been left at once, and not one list
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +107,20 @@ def look(session: Session, subscription_id: int) -> Place:
     :param subscription_id: as `tokens.verify` finds it in a link.
     :raises NotOnList: there is none: the person was erased.
     """
-    found = session.execute(
-        select(MailingList.name, Subscriber.language)
-        .join(Subscription, Subscription.list_id == MailingList.id)
-        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
-        .where(Subscription.id == subscription_id)
-    ).first()
-    if found is None:
+    mailing_list = _list_of(session, subscription_id)
+    return Place(_shown_name(mailing_list))
+
+
+def _list_of(session: Session, subscription_id: int) -> MailingList:
+    on = select(MailingList).join(Subscription, Subscription.list_id == MailingList.id)
+    mailing_list = session.scalar(on.where(Subscription.id == subscription_id))
+    if mailing_list is None:
         raise NotOnList
-    return Place(*found)
+    return mailing_list
+
+
+def _shown_name(mailing_list: MailingList) -> str | None:
+    return mailing_list.name if mailing_list.owner_id is None else None
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------
@@ -134,7 +137,7 @@ def leave(
     if scope is Scope.ALL:
         suppression.keep_imports_out(session)  # before the person is held: who erases them takes these in that order
     person = _hold_owner(session, subscription_id)
-    place = look(session, subscription_id)
+    mailing_list = _list_of(session, subscription_id)
     # Before the subscriptions change: so does a worker that suppresses an address, and neither waits for the other.
     suppresses = scope is Scope.ALL and _suppress(session, person)
     at = utcnow()
@@ -150,8 +153,8 @@ def leave(
         details = {"subscription": subscription_id, "scope": scope, "taken": taken, "at": at.isoformat()}
         undo = _issue(session, person, details | {"suppressed": suppresses})
         if may_write:
-            notice = _owe_goodbye(session, person, undo, place.list_name if scope is Scope.LIST else None)
-    return Left(place.list_name, scope, person.language, already, undo, notice)
+            notice = _owe_goodbye(session, person, undo, mailing_list.name if scope is Scope.LIST else None)
+    return Left(_shown_name(mailing_list), scope, already, undo, notice)
 
 
 def _hold_owner(session: Session, subscription_id: int) -> _Person:
@@ -261,12 +264,11 @@ def _left_by_page(person: _Person, *, since: datetime) -> tuple[ColumnElement[bo
 def look_back(session: Session, token: str) -> Return:
     """What a link to come back would bring. Changes nothing.
 
-    :raises requests.UnknownLink: it is none of ours, or the person was erased.
-    :raises requests.DeadLink: it has run out.
+    :raises UnknownLink: it is none of ours, or the person was erased.
+    :raises DeadLink: it has run out.
     """
     request = requests.find(session, RequestKind.UNDO, token)
-    language = session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id))
-    return Return(_list_name(session, requests.details_of(request)), language)
+    return _return(session, requests.details_of(request))
 
 
 def undo(session: Session, token: str) -> Return:
@@ -274,8 +276,8 @@ def undo(session: Session, token: str) -> Return:
 
     What was left again later stays left. The agreement to the list's mail is the one that was given before.
 
-    :raises requests.UnknownLink: it is none of ours, or the person was erased.
-    :raises requests.DeadLink: it has run out, nothing of it can be brought back, or they reported our mail as spam.
+    :raises UnknownLink: it is none of ours, or the person was erased.
+    :raises DeadLink: it has run out, nothing of it can be brought back, or they reported our mail as spam.
     """
     request = requests.find(session, RequestKind.UNDO, token)
     person = _hold(session, Subscriber.id == request.subscriber_id)
@@ -297,7 +299,7 @@ def undo(session: Session, token: str) -> Return:
     )
     if details["taken"] and session.scalar(back.limit(1)) is None:
         raise DeadLink
-    return Return(_list_name(session, details), person.language)
+    return _return(session, details)
 
 
 def _bring_back(session: Session, person: _Person, details: Mapping[str, Any]) -> None:
@@ -340,11 +342,15 @@ def _text_agreed_to(session: Session, person: _Person, list_id: int) -> int | No
     )
 
 
-def _list_name(session: Session, details: Mapping[str, Any]) -> str | None:
+def _return(session: Session, details: Mapping[str, Any]) -> Return:
     if details["scope"] == Scope.ALL:
-        return None  # their names would tell whoever holds a forwarded mail what the person is on
-    of_list = select(MailingList.name).join(Subscription, Subscription.list_id == MailingList.id)
-    return session.scalar(of_list.where(Subscription.id == details["subscription"]))
+        # Their names would tell whoever holds a forwarded mail what the person is on.
+        return Return(None, is_all=True)
+    try:
+        mailing_list = _list_of(session, details["subscription"])
+    except NotOnList:  # erased a moment ago
+        raise UnknownLink from None
+    return Return(_shown_name(mailing_list), is_all=False)
 
 
 # --- pausing --------------------------------------------------------------------------------------------------------

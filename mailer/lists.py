@@ -1,14 +1,14 @@
-"""Mailing lists: what people subscribe to and leave."""
+"""Mailing lists: what people subscribe to and leave. One may belong to a union; the others are the organisers'."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from mailer import slugs
 from mailer.db import add_unique
 from mailer.errors import MailerError
-from mailer.models import MailingList
+from mailer.models import Campaign, MailingList, Subscription
 
 # What the columns hold.
 _MOST_OF_NAME = 200
@@ -33,20 +33,36 @@ class LongDescription(MailerError):
     comes, and how often."""
 
 
+class ListInUse(MailerError):
+    """There are people or campaigns on the list "{slug}" already, and nobody's address changes hands. Make a list for
+    the union, and have people join that: mailer lists create SLUG --name NAME --owner UNION"""
+
+
 def create(
-    session: Session, slug: str, name: str, *, description: str | None = None, is_open: bool = True
+    session: Session,
+    slug: str,
+    name: str,
+    *,
+    description: str | None = None,
+    is_open: bool = True,
+    owner_id: int | None = None,
 ) -> MailingList:
     """Make a list.
 
     :param slug: what files and commands call it, see `slugs.check`.
     :param name: what people see it called.
     :param description: what comes and how often, for who may join.
-    :param is_open: whether the sign-up page offers it.
+    :param is_open: whether the sign-up page offers it; that of its owner, if it has one.
+    :param owner_id: the union whose own list it is.
     :raises slugs.InvalidSlug: or `ListExists`, `NamelessList`, `LongDescription`: nothing was made.
     """
     slugs.check(slug)
     mailing_list = MailingList(
-        slug=slug, name=_checked_name(slug, name), description=_checked_description(description), is_open=is_open
+        slug=slug,
+        name=_checked_name(slug, name),
+        description=_checked_description(description),
+        is_open=is_open,
+        owner_id=owner_id,
     )
     if not add_unique(session, mailing_list):
         raise ListExists(slug=slug, name=get(session, slug).name)
@@ -69,6 +85,26 @@ def change(
         mailing_list.is_open = is_open
     session.flush()
     return mailing_list
+
+
+def hand_over(session: Session, slug: str, owner_id: int | None) -> MailingList:
+    """Have a list belong to a union; or to none, but to the organisers, who see everything anyway.
+
+    :raises UnknownList: there is none.
+    :raises ListInUse: a union would get to see people who never joined its list.
+    """
+    mailing_list = get(session, slug)
+    if owner_id not in (None, mailing_list.owner_id) and _is_in_use(session, mailing_list):
+        raise ListInUse(slug=slug)
+    mailing_list.owner_id = owner_id
+    session.flush()
+    return mailing_list
+
+
+def _is_in_use(session: Session, mailing_list: MailingList) -> bool:
+    has_people = exists().where(Subscription.list_id == mailing_list.id)
+    has_campaigns = exists().where(Campaign.list_id == mailing_list.id)
+    return bool(session.scalar(select(or_(has_people, has_campaigns))))
 
 
 def _checked_name(slug: str, name: str) -> str:
@@ -106,6 +142,10 @@ def all_lists(session: Session) -> Sequence[MailingList]:
     return session.scalars(select(MailingList).order_by(MailingList.slug)).all()
 
 
-def open_lists(session: Session) -> Sequence[MailingList]:
-    """The lists that the sign-up page offers, by slug."""
-    return session.scalars(select(MailingList).where(MailingList.is_open).order_by(MailingList.slug)).all()
+def open_lists(session: Session, *, owner_id: int | None = None) -> Sequence[MailingList]:
+    """The lists that a sign-up page offers, by slug: those that are open and belong to no union.
+
+    :param owner_id: of the union in whose name the page is; its own lists are offered there too, and nowhere else.
+    """
+    is_offered = or_(MailingList.owner_id.is_(None), MailingList.owner_id == owner_id)
+    return session.scalars(select(MailingList).where(MailingList.is_open, is_offered).order_by(MailingList.slug)).all()

@@ -192,7 +192,10 @@ def move(session: Session, token: str) -> None:
     withdraw(session, person.id)
     session.execute(
         update(Request)
-        .where(Request.subscriber_id == person.id, Request.kind.in_([RequestKind.MANAGE, RequestKind.UNDO]))
+        .where(
+            Request.subscriber_id == person.id,
+            Request.kind.in_([RequestKind.MANAGE, RequestKind.UNDO, RequestKind.CONTACT]),
+        )
         .values(expires_at=utcnow())
     )
     subscribers.refresh(session, [person.id])

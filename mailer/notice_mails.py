@@ -17,13 +17,16 @@ from mailer.mail.types import Outgoing, Pieces, Slot, join_pieces
 from mailer.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
 
-#: the page that a notice's button leads to, by the token of its link; a welcome has none
+#: the page that a notice's button leads to, by the token of its link; where there is none, a word holds the address
 _PAGES = {
     NoticeKind.CONFIRM: "confirm",
     NoticeKind.MANAGE: "manage",
     NoticeKind.ADDRESS: "address",
     NoticeKind.GOODBYE: "undo",
+    NoticeKind.CONTACT: "contact",
+    NoticeKind.STEPPED_DOWN: "contact",
 }
+_KIT_FIELDS = frozenset({"kit_url", "campaign", "union", "deadline", "stop_url"})
 #: what each kind may print of its own
 _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.CONFIRM: frozenset({"link_url"}),
@@ -31,6 +34,11 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.MANAGE: frozenset({"link_url"}),
     NoticeKind.ADDRESS: frozenset({"link_url"}),
     NoticeKind.GOODBYE: frozenset({"link_url", "list"}),
+    NoticeKind.CONTACT: frozenset({"link_url", "union"}),
+    NoticeKind.STEPPED_DOWN: frozenset({"link_url", "union"}),
+    NoticeKind.AFFILIATED: frozenset({"union", "join_url", "results_url", "stop_url"}),
+    NoticeKind.KIT: _KIT_FIELDS,
+    NoticeKind.REMINDER: _KIT_FIELDS,
 }
 
 #: kind, language, and which of its fields are printed
@@ -93,10 +101,11 @@ class NoticeComposer:
     def _compile(self, kind: NoticeKind, language: str, shown: frozenset[str]) -> CompiledEdition:
         translate = languages.gettext_for(language)
         organisation = self._sender.organisation
-        subject, preheader = _heading(kind, translate, names_list="list" in shown)
+        subject, preheader = _heading(kind, translate, shown)
+        names: dict[str, Pieces] = {field: (Slot(field),) for field in ("list", "campaign", "union")}
         rendering = render_notice(
             kind.value,
-            subject=_fill(subject, organisation=(organisation,), list=(Slot("list"),)),
+            subject=_fill(subject, organisation=(organisation,), **names),
             preheader=_fill(preheader, organisation=(organisation,)),
             fields={field: (Slot(field),) if field in shown else () for field in _FIELDS[kind]},
             frame=Frame(
@@ -110,10 +119,11 @@ class NoticeComposer:
         return compile_edition(rendering, self._headers, signer=self._sender.signer)
 
 
-def _heading(kind: NoticeKind, _: Callable[[str], str], *, names_list: bool) -> tuple[str, str]:
+def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -> tuple[str, str]:
     """Subject and preheader.
 
     :param _: translates into the mail's language.
+    :param shown: the fields that are printed.
     """
     match kind:
         case NoticeKind.CONFIRM:
@@ -126,7 +136,24 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], *, names_list: bool) -> 
             return _("Please confirm your new address"), _("One click, and our mail comes here from now on.")
         case NoticeKind.GOODBYE:
             preheader = _("If that was not you, this mail has a button that undoes it.")
-            return (_("You have left {list}") if names_list else _("You have left all our lists")), preheader
+            return (_("You have left {list}") if "list" in shown else _("You have left all our lists")), preheader
+        case NoticeKind.CONTACT if "union" in shown:
+            return _("May we write to you for {union}?"), _("Nothing goes out before you say yes, with one click.")
+        case NoticeKind.CONTACT:
+            return _("Please confirm your address"), _("One click, and we know that it was you who wrote for a union.")
+        case NoticeKind.AFFILIATED:
+            preheader = _("From now on you get each alert ready to forward to your members.")
+            named, unnamed = _("{union} is affiliated: welcome!"), _("Your union is affiliated: welcome!")
+            return (named if "union" in shown else unnamed), preheader
+        case NoticeKind.STEPPED_DOWN:
+            preheader = _("If that was not you, this mail has a button that undoes it.")
+            named, unnamed = _("You get no more mail for {union}"), _("You get no more mail for your union")
+            return (named if "union" in shown else unnamed), preheader
+        case NoticeKind.KIT:
+            return _("Ready to forward: {campaign}"), _("A mail, messages, a leaflet and a picture for your members.")
+        case NoticeKind.REMINDER:
+            preheader = _("The kit for your members is waiting for you. It takes five minutes.")
+            return _("There is still time: {campaign}"), preheader
 
 
 def _fill(words: str, **values: Pieces) -> Pieces:

@@ -25,6 +25,11 @@ class NoticeKind(enum.StrEnum):
     MANAGE = "manage"  # a fresh link to see and change everything
     ADDRESS = "address"  # to the new address, which becomes theirs when they confirm it
     GOODBYE = "goodbye"  # left by the button on the page; with a way back
+    CONTACT = "contact"  # to be a union's contact, which only the owner of the address can have meant
+    AFFILIATED = "affiliated"  # to a union's contacts: an organiser has said yes
+    STEPPED_DOWN = "stepped_down"  # contact no more, by the button on the page; with a way back
+    KIT = "kit"  # to a union's contacts: there is something to forward
+    REMINDER = "reminder"  # to those of a union that said nothing, before the deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,13 @@ class Notice:
     kind: NoticeKind
     token: str | None = None  # of the link in it, see `requests`
     words: Mapping[str, str] = field(default_factory=dict)  # what its text prints, such as the name of a list
+    kit_id: int | None = None  # of the kit that it is about: it is skipped once that must not be forwarded any more
 
     @classmethod
     def from_stored(cls, stored: str) -> "Notice":
         """The notice that `owe` stored."""
         data = json.loads(stored)
-        return cls(NoticeKind(data["kind"]), data["token"], data["words"])
+        return cls(NoticeKind(data["kind"]), data["token"], data["words"], data.get("kit_id"))
 
 
 def owe(
@@ -49,10 +55,13 @@ def owe(
     language: str | None,
     subscriber_id: int | None = None,
     address: str | None = None,
+    union_id: int | None = None,
     withheld: Reason | None = None,
 ) -> int:
     """Owe a notice to a subscriber, or to an address that is no subscriber's.
 
+    :param union_id: of the union as whose contact the subscriber gets it. Nobody waits for such a mail, so it is
+        skipped, up to the moment it would be sent, if they are its contact no more or their address is suppressed.
     :param withheld: why it must not be sent. It is written down all the same, as skipped: what takes as long as a
         real one tells nobody who is known here.
     :returns: what to ring for after the commit: the id of the standing campaign.
@@ -66,6 +75,7 @@ def owe(
             address=address,
             notice=json.dumps(asdict(notice), ensure_ascii=False),
             language=language,
+            union_id=union_id,
             state=DeliveryState.SKIPPED if withheld else DeliveryState.PENDING,
             reason=withheld,
             settled_at=utcnow() if withheld else None,

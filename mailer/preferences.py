@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer import (
     addresses,
     consents,
+    contacts,
     countries,
     languages,
     leaving,
@@ -34,6 +35,7 @@ from mailer.models import (
     ConsentPurpose,
     Delivery,
     MailingList,
+    Purpose,
     Request,
     RequestKind,
     Subscriber,
@@ -42,6 +44,7 @@ from mailer.models import (
     Suppression,
     SuppressionReason,
     Union,
+    UnionContact,
 )
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink
@@ -79,6 +82,16 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """A union whose mail a person gets as its contact."""
+
+    slug: str
+    name: str
+    role: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """What the page shows of a person; `disclosure` has the rest."""
 
@@ -90,6 +103,7 @@ class Held:
     new_address: str | None  # that they named and have not confirmed yet
     blocked: SuppressionReason | None  # why no campaign goes to their address
     memberships: Sequence[Membership]
+    contact_of: Sequence[Contact]
 
 
 # --- getting a link -------------------------------------------------------------------------------------------------
@@ -186,15 +200,17 @@ def see(session: Session, subscriber_id: int) -> Held:
         new_address=moving.named(session, subscriber_id),
         blocked=blocked,
         memberships=_memberships(session, subscriber_id, blocked),
+        contact_of=_contact_of(session, subscriber_id),
     )
 
 
 def _memberships(session: Session, subscriber_id: int, blocked: SuppressionReason | None) -> list[Membership]:
     theirs = and_(Subscription.list_id == MailingList.id, Subscription.subscriber_id == subscriber_id)
+    is_offered = and_(MailingList.is_open, MailingList.owner_id.is_(None))
     rows = session.execute(
         select(MailingList, Subscription)
         .outerjoin(Subscription, theirs)
-        .where(MailingList.is_open | Subscription.id.is_not(None))
+        .where(or_(is_offered, Subscription.id.is_not(None)))
         .order_by(MailingList.name, MailingList.id)
     )
     found = []
@@ -213,6 +229,16 @@ def _memberships(session: Session, subscriber_id: int, blocked: SuppressionReaso
             )
         )
     return found
+
+
+def _contact_of(session: Session, subscriber_id: int) -> list[Contact]:
+    rows = session.execute(
+        select(UnionContact, Union.slug, Union.name)
+        .join(Union, Union.id == UnionContact.union_id)
+        .where(UnionContact.subscriber_id == subscriber_id)
+        .order_by(Union.name, Union.id)
+    )
+    return [Contact(slug, name, contact.role, contact.confirmed_at) for contact, slug, name in rows]
 
 
 def describe(session: Session, subscriber_id: int, *, name: str, country: str, language: str) -> None:
@@ -260,6 +286,7 @@ def forget_union(session: Session, subscriber_id: int) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.subscriber_id == subscriber_id, Delivery.union_id.is_not(None))
+        .where(Delivery.purpose != Purpose.NOTICE)  # there it says as whose contact they get it
         .values(union_id=None)
         .execution_options(synchronize_session=False)
     )
@@ -291,17 +318,22 @@ def _agree(
 def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, shown_in: str) -> None:
     """Put a person on a list that is open, also one that they left, and write down that they agreed to its mail.
 
+    A list that belongs to a union is offered on that union's page only, and here to those who have been on it.
+
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
     :raises NotToBeJoined: the list is not open, or the person reported our mail as spam.
-    :raises lists.UnknownList: there is none of that slug.
+    :raises lists.UnknownList: there is none of that slug, or none that is offered to them.
     """
     person = moving.hold(session, subscriber_id)
     mailing_list = lists.get(session, list_slug)
+    subscription = _subscription(session, subscriber_id, mailing_list.id)
+    if mailing_list.owner_id is not None and subscription is None:
+        raise lists.UnknownList(slug=list_slug)
     if not mailing_list.is_open or suppression.reason(session, person.email_index) is SuppressionReason.COMPLAINED:
         raise NotToBeJoined
     # It was their own link: the mailbox works, and who had left all lists is coming back.
+    person.is_kept_off_lists = False
     session.execute(delete(Suppression).where(Suppression.email_index == person.email_index))
-    subscription = _subscription(session, subscriber_id, mailing_list.id)
     if subscription is None or subscription.status is not SubscriptionStatus.ACTIVE:
         subscribers.put_on(session, subscriber_id, mailing_list.id, utcnow())
         _agree(session, subscriber_id, ConsentPurpose.ALERTS, words, shown_in, mailing_list.id)
@@ -331,6 +363,22 @@ def end_pause(session: Session, subscriber_id: int, list_slug: str) -> None:
     :raises leaving.NotOnList: they are not on it.
     """
     leaving.end_pause(session, _on(session, subscriber_id, list_slug))
+
+
+def step_down(session: Session, subscriber_id: int, union_slug: str) -> None:
+    """Send a person no more of a union's mail as its contact. What they get from lists goes on.
+
+    :raises contacts.NoContact: they are that no more.
+    """
+    theirs = (
+        select(UnionContact.id)
+        .join(Union, Union.id == UnionContact.union_id)
+        .where(UnionContact.subscriber_id == subscriber_id, Union.slug == union_slug)
+    )
+    contact_id = session.scalar(theirs)
+    if contact_id is None:
+        raise contacts.NoContact
+    contacts.end(session, contact_id)
 
 
 def _on(session: Session, subscriber_id: int, list_slug: str) -> int:

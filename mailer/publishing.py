@@ -5,10 +5,9 @@ for the reader's country, a page names the one for everyone else, and lists all 
 """
 
 import functools
-import html
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -25,7 +24,8 @@ from mailer.errors import MailerError
 from mailer.mail import markdown
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markers import Markers
-from mailer.mail.types import Pieces, Slot, SlotContext
+from mailer.mail.merge import fill
+from mailer.mail.types import Pieces
 from mailer.models import Campaign, CampaignStatus, CampaignText
 
 PER_PAGE = 20  # campaigns of the archive
@@ -135,6 +135,11 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
     )
 
 
+def title(campaign: Campaign, language: str) -> str:
+    """What a campaign is called, in one line, for somebody of whom only the language is known."""
+    return _line(_text(campaign, language).subject, language, Targets.of(campaign).fallback)
+
+
 def _newest() -> Select[Campaign]:
     lines = selectinload(Campaign.texts).load_only(CampaignText.language, CampaignText.subject, CampaignText.preheader)
     begun = func.coalesce(Campaign.started_at, Campaign.created_at)
@@ -177,12 +182,8 @@ def _identity(campaign: Campaign) -> uuid.UUID:
 
 def _line(written: str, language: str, target: Target | None) -> str:
     """A subject or a preheader as one line of plain text."""
-    values = _values(target)
-    words = (
-        values.get(piece.field) or piece.default if isinstance(piece, Slot) else piece
-        for piece in _wording(written, language)
-    )
-    return " ".join(_NOT_IN_XML.sub("", "".join(words)).split())
+    words = fill(_wording(written, language), _values(target))
+    return " ".join(_NOT_IN_XML.sub("", words).split())
 
 
 # A link in a hundred thousand mails is followed by many at once; and nothing in a page is anybody's.
@@ -192,9 +193,7 @@ def _html(written: str, language: str, target: Target | None) -> str:
     markers = Markers()
     tokens = markdown.read(_NOT_IN_XML.sub("", markers.mark(_wording(written, language))), markers)
     _put_below_title(tokens)
-    values = _values(target)
-    pieces = cut_html(markdown.to_html(tokens, markers), markers)
-    return "".join(_filled(piece, values) if isinstance(piece, Slot) else piece for piece in pieces)
+    return fill(cut_html(markdown.to_html(tokens, markers), markers), _values(target), blank=_BLANK)
 
 
 def _wording(written: str, language: str) -> Pieces:
@@ -204,16 +203,7 @@ def _wording(written: str, language: str) -> Pieces:
 
 
 def _values(target: Target | None) -> dict[str, str]:
-    if target is None:
-        return {}
-    return {"target_name": target.name, "target_email": target.email, "target_address": target.address}
-
-
-def _filled(slot: Slot, values: Mapping[str, str]) -> str:
-    value = values.get(slot.field) or slot.default
-    if slot.context is SlotContext.URL:
-        return quote(value, safe="@")
-    return html.escape(value or _BLANK)
+    return target.values if target else {}
 
 
 def _put_below_title(tokens: Sequence[Token]) -> None:

@@ -22,6 +22,7 @@ from mailer.errors import ConfigurationError, ServiceUnavailable
 
 QUEUE = "deliveries"
 _DRAIN = "workers.jobs.drain"
+_MAKE_KITS = "workers.jobs.make_kits"
 #: sockaddr_un.sun_path holds 108 bytes, one of them a NUL
 _MAX_SOCKET_PATH = 107
 _START_SECONDS = 10
@@ -59,17 +60,29 @@ def open_queue(connection: Redis) -> Queue:
 
 
 def ring(connection: Redis, campaign_id: int, *, first: bool = False) -> None:
-    """Tell the workers that a campaign has work. Call it after the commit.
+    """Tell the workers that a campaign has mail to send. Call it after the commit.
 
     :param first: before every other: somebody waits for it.
     :raises RedisUnavailable: nobody could be told.
     """
-    queue, prefix = open_queue(connection), f"campaign-{campaign_id}-"
+    _enqueue(connection, _DRAIN, campaign_id, prefix=f"campaign-{campaign_id}-", first=first)
+
+
+def ring_kits(connection: Redis, campaign_id: int) -> None:
+    """Tell the workers that a campaign has kits to make. Call it after the commit.
+
+    :raises RedisUnavailable: nobody could be told.
+    """
+    _enqueue(connection, _MAKE_KITS, campaign_id, prefix=f"kits-{campaign_id}-")
+
+
+def _enqueue(connection: Redis, job: str, campaign_id: int, *, prefix: str, first: bool = False) -> None:
+    queue = open_queue(connection)
     try:
         if not first and any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
             return  # one that waits will do; workers that join ring for the next
         queue.enqueue(
-            _DRAIN,
+            job,
             campaign_id,
             job_id=prefix + secrets.token_hex(8),
             at_front=first,

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, LargeBinary, bindparam, select, type_coerce
+from sqlalchemy import Engine, LargeBinary, bindparam, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from mailer import addresses
+from mailer import addresses, db
 from mailer.crypto import Keyring, UnreadableSecret, keyring_of
 from mailer.db import session_scope
 from mailer.delivery import Batch, Claimed, Reason
@@ -15,12 +15,17 @@ from mailer.models import (
     Campaign,
     CampaignStatus,
     Delivery,
+    Kit,
     Purpose,
     Subscriber,
     Subscription,
     Suppression,
     SuppressionReason,
+    Union,
+    UnionContact,
+    UnionStatus,
 )
+from mailer.notices import Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) 
     rows = session.execute(_PEOPLE, {"list": batch.list_id, "people": [d.subscriber_id for d in deliveries]})
     keyring = keyring_of(session)
     people: dict[int | None, Any] = {row[0]: row for row in rows}
+    for_contacts = [delivery for delivery in deliveries if _is_for_contact(delivery)]
+    contacts, outdated = _contacts(session, for_contacts), _outdated(session, for_contacts)
     found: dict[int, Recipient | Reason] = {}
     for delivery in deliveries:
         person = people.get(delivery.subscriber_id)
@@ -68,16 +75,65 @@ def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) 
             found[delivery.id] = Reason.ERASED
             continue
         _, email, name, subscription_id, mailable, suppressed = person
-        if _is_barred(delivery.purpose, suppressed):
+        if delivery.purpose is Purpose.CAMPAIGN:
+            wants_it = mailable
+        else:
+            wants_it = not _is_for_contact(delivery) or (delivery.union_id, delivery.subscriber_id) in contacts
+        if _is_barred(delivery, suppressed):
             found[delivery.id] = Reason.SUPPRESSED
-        elif delivery.purpose is Purpose.CAMPAIGN and not mailable:
+        elif not wants_it:
             found[delivery.id] = Reason.LEFT
+        elif delivery.id in outdated:
+            found[delivery.id] = Reason.CANCELLED
         else:
             found[delivery.id] = _readable(keyring, email, name, subscription_id)
     if found and all(recipient is Reason.UNREADABLE for recipient in found.values()):
         # Not damaged rows but a missing key: failing everyone for it would be worse than waiting for somebody.
         keyring.decrypt(bytes(next(iter(people.values()))[1]), "subscribers.email")
     return found
+
+
+def _is_for_contact(delivery: Claimed) -> bool:
+    """Whether somebody gets a notice as a union's contact only, see `notices.owe`."""
+    return delivery.purpose is Purpose.NOTICE and delivery.union_id is not None
+
+
+def _contacts(session: Session, deliveries: Sequence[Claimed]) -> set[tuple[int | None, int | None]]:
+    """Union and person of those that still are the union's contacts."""
+    if not deliveries:
+        return set()
+    people = [delivery.subscriber_id for delivery in deliveries]
+    rows = session.execute(
+        select(UnionContact.union_id, UnionContact.subscriber_id).where(UnionContact.subscriber_id.in_(people))
+    )
+    return {(union_id, subscriber_id) for union_id, subscriber_id in rows}
+
+
+def _outdated(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
+    """Those about a kit that must not be forwarded any more: its campaign was cancelled or is over, its union is
+    affiliated no more, or has asked not to be named and would be."""
+    about = {delivery.id: Notice.from_stored(delivery.notice) for delivery in deliveries if delivery.notice is not None}
+    kit_ids = {notice.kit_id for notice in about.values() if notice.kit_id is not None}
+    if not kit_ids:
+        return set()
+    rows = session.execute(
+        select(Kit.id, Union.is_named)
+        .join(Campaign, Campaign.id == Kit.campaign_id)
+        .join(Union, Union.id == Kit.union_id)
+        .where(
+            Kit.id.in_(kit_ids),
+            Campaign.status != CampaignStatus.CANCELLED,
+            or_(Campaign.deadline.is_(None), Campaign.deadline >= db.now(session)),
+            Union.status == UnionStatus.AFFILIATED,
+        )
+    )
+    is_named = {row.id: row.is_named for row in rows}
+    return {
+        delivery_id
+        for delivery_id, notice in about.items()
+        if notice.kit_id is not None
+        and (notice.kit_id not in is_named or ("union" in notice.words and not is_named[notice.kit_id]))
+    }
 
 
 # Built once, as in `delivery`. Ciphertexts are decrypted one by one, not by the column, so that one can fail alone.
@@ -127,18 +183,18 @@ def _addressees(session: Session, deliveries: Sequence[Claimed]) -> dict[int, Re
             found[delivery.id] = Reason.ERASED
             continue
         suppression = session.get(Suppression, keyring.blind_index(addresses.parse(delivery.address).folded))
-        if _is_barred(delivery.purpose, suppression.reason if suppression else None):
+        if _is_barred(delivery, suppression.reason if suppression else None):
             found[delivery.id] = Reason.SUPPRESSED
         else:
             found[delivery.id] = Recipient(email=delivery.address, name=None, subscription_id=None)
     return found
 
 
-def _is_barred(purpose: Purpose, suppressed: SuppressionReason | None) -> bool:
+def _is_barred(delivery: Claimed, suppressed: SuppressionReason | None) -> bool:
     """Whether an address must not get a mail. A notice is what its owner waits for, such as the link to sign up anew
     after all was erased, or after the mailbox works again; only who reported our mail as spam gets not even that."""
     if suppressed is None:
         return False
-    if purpose is Purpose.NOTICE:
+    if delivery.purpose is Purpose.NOTICE and not _is_for_contact(delivery):
         return suppressed is SuppressionReason.COMPLAINED
-    return purpose is Purpose.CAMPAIGN or suppressed is not SuppressionReason.LEFT
+    return delivery.purpose is not Purpose.TEST or suppressed is not SuppressionReason.LEFT

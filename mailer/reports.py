@@ -10,14 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from mailer import countries, db, unions
+from mailer import countries, db, scope, unions
 from mailer.composing import message_id
 from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose, Subscriber
 from mailer.refusals import Refusal, TestMail, refusals, test_mails
+from mailer.small_numbers import hide_small
 from mailer.verdicts import give_up_at
 
-#: below it a number could point to somebody, and is not shown
-SMALLEST_SHOWN = 10
 #: what a rate counts: a server answered for it
 _ANSWERED = (DeliveryState.SENT, DeliveryState.FAILED)
 #: rows that are looked at where all of a state would be too many
@@ -253,7 +252,8 @@ def spread(session: Session, campaign: Campaign, by: str) -> dict[str, int | Non
     """How many messages were sent by country, language or union, the largest first.
 
     :param by: "country", "language" or "union".
-    :returns: name → number, None where it is too small to show; "" for people who did not say.
+    :returns: name → number, None where it is too small to show; "" for people who did not say, or of whom it must not
+        be told (see `scope.told_unions`).
     """
     column = _SPREADS[by]
     counted = session.execute(
@@ -270,7 +270,8 @@ def spread(session: Session, campaign: Campaign, by: str) -> dict[str, int | Non
 
 def _union_names(session: Session) -> dict[int, str]:
     """Each union's id → its name, with its slug where another has the same name."""
-    known = unions.all_unions(session)
+    told = scope.told_unions(session)
+    known = [union for union in unions.all_unions(session) if told is None or union.id in told]
     bearers = Counter(union.name for union in known)
     return {union.id: union.name if bearers[union.name] == 1 else f"{union.name} ({union.slug})" for union in known}
 
@@ -281,20 +282,3 @@ def _name(by: str, key: Any, union_names: Mapping[int, str]) -> str:
     if by == "country":
         return countries.name(key, "en")
     return union_names.get(key, "") if by == "union" else str(key)
-
-
-def hide_small(counts: Mapping[str, int]) -> dict[str, int | None]:
-    """Hide the numbers from 1 to 9, and the next smallest too where the total would give them away.
-
-    A total gives them away when all are equal, a single one above all. Two that differ could be the other way round.
-    Of several next smallest all are hidden: which one was chosen would tell. What stands alone is its own total.
-
-    :returns: the largest first and the hidden (None) last, by name: their order must not tell what they are.
-    """
-    shown = sorted(counts, key=lambda name: (-counts[name], name))
-    hidden = [name for name in shown if 0 < counts[name] < SMALLEST_SHOWN]
-    shown = [name for name in shown if name not in hidden]
-    if len({counts[name] for name in hidden}) == 1:
-        next_smallest = min((counts[name] for name in shown if counts[name]), default=None)
-        hidden += [name for name in shown if counts[name] == next_smallest]
-    return {name: counts[name] for name in shown if name not in hidden} | dict.fromkeys(sorted(hidden))

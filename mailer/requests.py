@@ -25,6 +25,7 @@ LIFETIME = {
     RequestKind.MANAGE: timedelta(days=1),
     RequestKind.ADDRESS: timedelta(days=1),
     RequestKind.UNDO: timedelta(days=30),
+    RequestKind.CONTACT: timedelta(days=7),
 }
 
 #: how long a link that ran out is told from one that never was
@@ -50,12 +51,14 @@ def issue(
     subscriber_id: int | None = None,
     details: Mapping[str, Any] | None = None,
     is_mailed: bool = True,
+    lifetime: timedelta | None = None,
 ) -> str:
     """Keep a request and make the token for the link that is mailed.
 
     :param email_index: `Keyring.blind_index` of the address that the mail goes to.
     :param details: what depends on the kind; stored encrypted, as JSON.
     :param is_mailed: whether the link goes out; see `Request.is_mailed`.
+    :param lifetime: of the link; by default as long as those of its kind.
     :returns: the token: 40 hexadecimal digits, 160 random bits.
     """
     token = secrets.token_hex(_TOKEN_BYTES)
@@ -69,7 +72,7 @@ def issue(
             details=json.dumps(dict(details or {}), ensure_ascii=False),
             is_mailed=is_mailed,
             created_at=now,
-            expires_at=now + LIFETIME[kind],
+            expires_at=now + (lifetime or LIFETIME[kind]),
         )
     )
     session.flush()

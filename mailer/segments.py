@@ -4,17 +4,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from mailer import countries, languages, lists, unions
+from mailer import countries, languages, lists, scope, unions
 from mailer.db import prefers_groups
 from mailer.errors import MailerError
-from mailer.models import Subscription
+from mailer.models import MailingList, Subscription
 
 
 class InvalidSegment(MailerError):
     """{problem}"""
+
+
+class ForeignList(MailerError):
+    """The list "{slug}" belongs to a union, and this campaign goes to a list that does not belong to the same one. Who
+    is on it is that union's alone to use: name lists of its own here, or lists that belong to no union."""
+
+
+class ForeignUnion(MailerError):
+    """Whether somebody belongs to "{slug}" is not told to another union. Name your own union here, or one beneath
+    it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +88,7 @@ def audience(session: Session, list_id: int, segment: Segment) -> Select[Any]:
     It reads the index ix_audience and nothing else, unless other lists are named.
 
     :raises unions.UnknownUnion: or `lists.UnknownList`, `countries.UnknownCountryGroup`: a value names nothing known.
+    :raises ForeignList: or `ForeignUnion`: it would tell of people what is not this list's owner's to know.
     """
     return _people(session, list_id, segment).where(*_conditions(session, segment, Subscription))
 
@@ -88,14 +99,20 @@ def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
     Asked of groups, conditions cost next to nothing: the index is in the order of the groups, and a million people
     make some ten thousand of them.
 
-    :returns: columns country, union_id, language and people.
-    :raises unions.UnknownUnion: as `audience`.
+    :returns: columns country, union_id, language and people. No union stands there that this session must not tell of,
+        see `scope.told_unions`.
+    :raises unions.UnknownUnion: or another error, as `audience`.
     """
     kinds = (Subscription.country, Subscription.union_id, Subscription.language)
     people = _people(session, list_id, segment).add_columns(*kinds, func.count().label("people"))
     # MATERIALIZED, or SQLite asks the conditions of every row after all.
     groups = people.group_by(*kinds).cte("groups").prefix_with("MATERIALIZED", dialect="sqlite")
-    return select(groups).where(*_conditions(session, segment, groups.c)).subquery("tally")
+    told = scope.told_unions(session)
+    union_id = groups.c.union_id
+    if told is not None:
+        union_id = case((union_id.in_(sorted(told)), union_id), else_=null()).label("union_id")
+    shown = select(groups.c.country, union_id, groups.c.language, groups.c.people)
+    return shown.where(*_conditions(session, segment, groups.c)).subquery("tally")
 
 
 def count(session: Session, list_id: int, segment: Segment) -> int:
@@ -113,9 +130,9 @@ def _people(session: Session, list_id: int, segment: Segment) -> Select[Any]:
         # The index is entered by country, so this one makes rows fewer before they are looked at.
         people = people.where(Subscription.country.in_(_country_codes(segment.countries)))
     if segment.lists is not None:
-        people = people.where(_also_on(session, segment.lists))
+        people = people.where(_also_on(session, list_id, segment.lists))
     if segment.exclude_lists is not None:
-        people = people.where(~_also_on(session, segment.exclude_lists))
+        people = people.where(~_also_on(session, list_id, segment.exclude_lists))
     return people
 
 
@@ -128,9 +145,9 @@ def _conditions(session: Session, segment: Segment, columns: Any) -> list[Column
     if segment.exclude_countries is not None:
         conditions.append(_not_in(columns.country, _country_codes(segment.exclude_countries)))
     if segment.unions is not None:
-        conditions.append(columns.union_id.in_(sorted(unions.descendants(session, segment.unions))))
+        conditions.append(columns.union_id.in_(_union_ids(session, segment.unions)))
     if segment.exclude_unions is not None:
-        conditions.append(_not_in(columns.union_id, sorted(unions.descendants(session, segment.exclude_unions))))
+        conditions.append(_not_in(columns.union_id, _union_ids(session, segment.exclude_unions)))
     if segment.languages is not None:
         conditions.append(columns.language.in_(segment.languages))
     if segment.exclude_languages is not None:
@@ -150,12 +167,33 @@ def _not_in(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
     return or_(column.is_(None), column.not_in(list(values)))
 
 
-def _also_on(session: Session, slugs: Iterable[str]) -> ColumnElement[bool]:
+def _union_ids(session: Session, slugs: Iterable[str]) -> list[int]:
+    told = scope.told_unions(session)
+    ids: set[int] = set()
+    for slug in slugs:
+        within = unions.descendants(session, [slug])
+        if told is not None and not within <= told:
+            raise ForeignUnion(slug=slug)
+        ids |= within
+    return sorted(ids)
+
+
+def _also_on(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElement[bool]:
     # One look-up a person: a million of them take SQLite a second. IN (SELECT …) takes it a quarter of that for a
     # list of 100,000, and three times as much for one of a million.
     other = aliased(Subscription)
     return exists().where(
         other.subscriber_id == Subscription.subscriber_id,
-        other.list_id.in_([lists.get(session, slug).id for slug in slugs]),
+        other.list_id.in_(_list_ids(session, list_id, slugs)),
         other.mailable.is_(True),
     )
+
+
+def _list_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]:
+    """Ids of lists that may choose an audience of a list: such as belong to no union, or to the same one."""
+    owner_id = session.scalar(select(MailingList.owner_id).where(MailingList.id == list_id))
+    named = [lists.get(session, slug) for slug in slugs]
+    for each in named:
+        if each.owner_id not in (None, owner_id):
+            raise ForeignList(slug=each.slug)
+    return [each.id for each in named]

@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, db, delivery, editions, recovery, segments, steering
+from mailer import campaigns, db, delivery, editions, kit_making, recovery, segments, steering
 from mailer.composing import CampaignComposer, Composer
 from mailer.db import session_scope
 from mailer.errors import MailerError, ServiceUnavailable
@@ -61,6 +61,8 @@ def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
     recipients = delivery.plan(session, campaign)
     if not recipients:
         raise NobodyToSendTo(slug=campaign.slug)
+    if campaign.forwardable:
+        kit_making.plan(session, campaign)
     db.analyze(session, Subscriber, Subscription, Delivery)
     log.info("campaign started", extra={"campaign": campaign.id, "recipients": recipients})
     return recipients

@@ -239,6 +239,7 @@ def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
     if person is None:
         person = Subscriber(email=sign_up.address.text, email_index=request.email_index)
         session.add(person)
+    person.is_kept_off_lists = False
     _fill_in(person, sign_up, replace=not gets_mail)
     session.flush()
     if suppressed is not None:

@@ -11,6 +11,7 @@ from mailer import addresses, suppression
 from mailer.crypto import keyring_of
 from mailer.db import utcnow
 from mailer.models import (
+    Application,
     Campaign,
     Delivery,
     DeliveryState,
@@ -127,7 +128,8 @@ def end_pauses(session: Session) -> None:
 
 
 def erase(session: Session, address: str) -> None:
-    """Erase a person: who they are, what they subscribed to and agreed to, and their part in the ledger.
+    """Erase a person: who they are, what they subscribed to and agreed to, whose contact they are, and their part in
+    the ledger.
 
     What stays is the keyed hash of the address with a reason and a month, so that no import brings them back. It
     stays for an address that was not known too: nobody learns from this whether it was.
@@ -144,7 +146,11 @@ def erase(session: Session, address: str) -> None:
     forget_deliveries(session, Delivery.id.in_(deliveries_to(session, parsed)))
     if subscriber is not None:
         forget_deliveries(session, Delivery.subscriber_id == subscriber.id)
-        session.delete(subscriber)  # the database deletes subscriptions and consent events with it
+        asked = update(Application).where(Application.subscriber_id == subscriber.id)
+        session.execute(asked.values(subscriber_id=None, role=None))  # what the union asks for stands without them
+        session.delete(
+            subscriber
+        )  # the database deletes subscriptions, consent events and their being a contact with it
     suppression.add(session, email_index, SuppressionReason.ERASED)
 
 

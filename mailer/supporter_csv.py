@@ -54,18 +54,21 @@ class Record:
 
 
 class SupporterFile:
-    """A CSV file of supporters: UTF-8 with or without BOM, with comma, semicolon or tab, read as a stream.
+    """A CSV file of supporters, or of what else has columns: UTF-8 with or without BOM, with comma, semicolon or tab,
+    read as a stream.
 
     `header` has the column names as compared: trimmed, in lower case.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, columns: Sequence[str] = COLUMNS) -> None:
         """Open a file and read its header.
 
+        :param columns: that there may be; the first one has to be.
         :raises UnreadableFile: it is not there, or not a file.
-        :raises BrokenFile: it is empty, or its header has no `email` or has a column twice.
+        :raises BrokenFile: it is empty, or its header lacks the first column or has one twice.
         """
         self._path = path
+        self._columns = columns
         try:
             if path.exists() and not path.is_file():
                 problem = "it is a folder" if path.is_dir() else "it is not a file; save it as one first"
@@ -81,7 +84,7 @@ class SupporterFile:
             first = next(lines, None)
             if first is None:
                 raise BrokenFile(path=path, line=1, problem="the file is empty; its first line must name the columns")
-            self._delimiter = _delimiter(first)
+            self._delimiter = _delimiter(first, columns[0])
             self.written_header = next(self._records()).cells
             self.header = tuple(cell.strip().lower() for cell in self.written_header)
             self._check_header()
@@ -139,8 +142,9 @@ class SupporterFile:
             yield Record(start, cells)
 
     def _check_header(self) -> None:
-        if "email" not in self.header:
-            problem = f'there is no column "email"; the first line must name the columns: {", ".join(COLUMNS)}'
+        if self._columns[0] not in self.header:
+            names = ", ".join(self._columns)
+            problem = f'there is no column "{self._columns[0]}"; the first line must name the columns: {names}'
             raise BrokenFile(path=self._path, line=1, problem=problem)
         doubled = sorted({name for name in self.header if name and self.header.count(name) > 1})
         if doubled:
@@ -184,13 +188,13 @@ class _Lines:
         return BrokenFile(path=self._path, line=self.number, problem=problem)
 
 
-def _delimiter(header: str) -> str:
-    """The delimiter by which the header has a column `email`; else the one by which it has most columns."""
+def _delimiter(header: str, needed: str) -> str:
+    """The delimiter by which the header has the column that it needs; else the one by which it has most columns."""
 
     def columns(delimiter: str) -> list[str]:
         return [cell.strip().strip('"').lower() for cell in header.split(delimiter)]
 
-    return max(_DELIMITERS, key=lambda delimiter: ("email" in columns(delimiter), len(columns(delimiter))))
+    return max(_DELIMITERS, key=lambda delimiter: (needed in columns(delimiter), len(columns(delimiter))))
 
 
 def _explain(problem: csv.Error) -> str:

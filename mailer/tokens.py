@@ -26,6 +26,9 @@ class Link(enum.StrEnum):
 
     UNSUBSCRIBE = "unsubscribe"  # of a subscription: leave or pause that list, for ever valid
     BOUNCE = "bounce"  # of a delivery: which message came back
+    KIT = "kit"  # of a kit: read it, and say what became of it
+    UNION = "union"  # of a union: read what its forwarding brought
+    CONTACT = "contact"  # of a union's contact: get no more of the union's mail
 
 
 def sign(keyring: Keyring, link: Link, number: int) -> str:

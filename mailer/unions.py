@@ -1,15 +1,40 @@
 """Trade unions and the federations above them."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from mailer import countries, slugs
-from mailer.db import add_unique
+from mailer import countries, db, logos, slugs
+from mailer import languages as language_tags
+from mailer.db import add_unique, utcnow
 from mailer.errors import MailerError
-from mailer.models import Union
+from mailer.models import Union, UnionStatus
+
+# What the columns hold, and what a page or a kit has room for.
+_MOST_OF_NAME = 200
+_MOST_MEMBERS = 999_999_999
+_MOST_LANGUAGES = 20
+_MOST_OF_INTRODUCTION = 1000
+_MOST_OF_RESOLUTION = 2000
+
+_LOCK = 0x7EE  # any number that nothing else in the database locks
+
+#: the column that keeps when a union came to stand where it does
+_DATE_OF: Mapping[UnionStatus, str] = MappingProxyType(
+    {
+        UnionStatus.INTERESTED: "interested_at",
+        UnionStatus.AFFILIATED: "affiliated_at",
+        UnionStatus.LAPSED: "lapsed_at",
+    }
+)
+
+#: letters that Unicode does not take apart into one of ASCII and a mark
+_ASCII_FOR = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"}
+)
 
 
 class UnknownUnion(MailerError):
@@ -25,34 +50,201 @@ class NamelessUnion(MailerError):
     """A union needs a name of 1 to 200 characters: mailer unions add {slug} --name NAME --country CC"""
 
 
-def add(session: Session, slug: str, name: str, *, country: str | None = None, parent_slug: str | None = None) -> Union:
+class CircularFederation(MailerError):
+    """The union "{slug}" cannot belong to "{parent}", which is itself or belongs to it. Give another parent."""
+
+
+class ImplausibleSize(MailerError):
+    """A union cannot have {members} members. Give about how many it has, from 1 to 999,999,999."""
+
+
+class TooManyLanguages(MailerError):
+    """A union can have 20 languages, and these are {number}. Name those that most of its members read."""
+
+
+class UnusableText(MailerError):
+    """The {text} {problem}. Give it as plain text of at most {most} characters."""
+
+
+class SluglessUnion(MailerError):
+    """No short name can be made of "{name}". Choose one with --as SLUG, such as --as dockers-gb."""
+
+
+class BeyondInterest(MailerError):
+    """The union "{slug}" is {status} already. Only one that is merely listed can become interested."""
+
+
+def add(
+    session: Session,
+    slug: str,
+    name: str,
+    *,
+    country: str | None = None,
+    parent_slug: str | None = None,
+    status: UnionStatus = UnionStatus.LISTED,
+    languages: Sequence[str] = (),
+    members: int | None = None,
+    is_named: bool = True,
+) -> Union:
     """Add a union. Its parent must be there already, so that no union can come to contain itself.
 
     :param slug: what files and commands call it, see `slugs.check`.
     :param name: its full name.
     :param country: as `countries.parse` reads it; none for an international federation.
     :param parent_slug: the federation that it belongs to.
-    :raises slugs.InvalidSlug: or `UnionExists`, `NamelessUnion`, `UnknownUnion` (the parent),
-        `countries.UnknownCountry`: nothing was added.
+    :param status: where it stands with us, as of now.
+    :param languages: as `languages.normalise` reads them, the one that most members read first.
+    :param members: about how many it has.
+    :param is_named: whether the public may see that it has to do with us.
+    :raises slugs.InvalidSlug: or `UnionExists`, `NamelessUnion`, `UnknownUnion` (the parent), `ImplausibleSize`,
+        `TooManyLanguages`, `countries.UnknownCountry`, `languages.InvalidLanguage`: nothing was added.
     """
     slugs.check(slug)
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= 200:
-        raise NamelessUnion(slug=slug)
     union = Union(
         slug=slug,
-        name=name,
+        name=_checked_name(slug, name),
         country=countries.parse(country) if country else None,
         parent=get(session, parent_slug) if parent_slug else None,
+        languages=_checked_languages(languages),
+        members=_checked_members(members) if members is not None else None,
+        is_named=is_named,
+        introductions={},
     )
-    if not add_unique(session, union):
+    if not add_unique(session, move(union, status)):
         raise UnionExists(slug=slug, name=get(session, slug).name)
     return union
+
+
+def change(
+    session: Session,
+    slug: str,
+    *,
+    name: str | None = None,
+    country: str | None = None,
+    parent_slug: str | None = None,
+    languages: Sequence[str] | None = None,
+    members: int | None = None,
+    is_named: bool | None = None,
+    resolution: str | None = None,
+) -> Union:
+    """Change what is known of a union. What is None stays as it is.
+
+    :param name: and the others as for `add`. An empty country, parent, choice of languages or resolution, and 0
+        members, mean that it has none, or that nobody knows.
+    :param resolution: by which it affiliated, as `checked_resolution` takes it.
+    :raises UnknownUnion: or `CircularFederation`, `UnusableText`, or as `add`: nothing was changed.
+    """
+    union = get(session, slug)
+    new_name = union.name if name is None else _checked_name(slug, name)
+    new_country = union.country if country is None else countries.parse(country) if country else None
+    new_languages = union.languages if languages is None else _checked_languages(languages)
+    new_members = union.members if members is None else _checked_members(members) if members else None
+    new_resolution = union.resolution if resolution is None else checked_resolution(resolution) if resolution else None
+    if parent_slug is not None:
+        _put_under(session, union, parent_slug)
+    union.name, union.country, union.languages, union.members = new_name, new_country, new_languages, new_members
+    union.resolution = new_resolution
+    if is_named is not None:
+        union.is_named = is_named
+    session.flush()
+    return union
+
+
+def _put_under(session: Session, union: Union, parent_slug: str) -> None:
+    db.lock(session, _LOCK)  # two who each put one union under the other would make a circle
+    parent = get(session, parent_slug) if parent_slug else None
+    if parent is not None and parent.id in descendants(session, [union.slug]):
+        raise CircularFederation(slug=union.slug, parent=parent.slug)
+    union.parent = parent
+    session.flush()
+
+
+def note_interest(session: Session, slug: str) -> Union:
+    """Write down that a union said that it may affiliate.
+
+    :raises UnknownUnion: or `BeyondInterest`: nothing was changed.
+    """
+    union = hold(session, slug)
+    if union.status is not UnionStatus.LISTED:
+        raise BeyondInterest(slug=slug, status=union.status)
+    return move(union, UnionStatus.INTERESTED)
+
+
+def introduce(session: Session, slug: str, language: str, words: str | None) -> None:
+    """Set what stands above an alert in the kits of a union in a language, in its own words; None for nothing.
+
+    :param language: as `languages.normalise` reads it.
+    :param words: plain text; an empty line parts paragraphs.
+    :raises UnknownUnion: or `languages.InvalidLanguage`, `UnusableText`: nothing was changed.
+    """
+    union = get(session, slug)
+    tag = language_tags.normalise(language)
+    others = {known: text for known, text in union.introductions.items() if known != tag}
+    own = {} if words is None else {tag: _checked_text("introduction", words, most=_MOST_OF_INTRODUCTION)}
+    union.introductions = others | own
+    session.flush()
+
+
+def set_logo(session: Session, slug: str, picture: bytes | None) -> None:
+    """Set the logo that a union's kits carry; None for none.
+
+    :param picture: as `logos.read` takes it.
+    :raises UnknownUnion: or `logos.UnusableLogo`: nothing was changed.
+    """
+    union = get(session, slug)
+    union.logo = logos.read(picture) if picture is not None else None
+    session.flush()
+
+
+def checked_resolution(text: str) -> str:
+    """The words of a resolution as they are stored.
+
+    :raises UnusableText: they are empty, too long or not plain text.
+    """
+    return _checked_text("resolution", text, most=_MOST_OF_RESOLUTION)
+
+
+def _checked_name(slug: str, name: str) -> str:
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= _MOST_OF_NAME:
+        raise NamelessUnion(slug=slug)
+    return name
+
+
+def _checked_languages(languages: Sequence[str]) -> list[str]:
+    tags = list(dict.fromkeys(map(language_tags.normalise, languages)))
+    if len(tags) > _MOST_LANGUAGES:
+        raise TooManyLanguages(number=len(tags))
+    return tags
+
+
+def _checked_members(members: int) -> int:
+    if not 1 <= members <= _MOST_MEMBERS:
+        raise ImplausibleSize(members=members)
+    return members
+
+
+def _checked_text(which: str, text: str, *, most: int) -> str:
+    lines = unicodedata.normalize("NFC", text).strip().splitlines()
+    plain = "\n".join(line.rstrip() for line in lines)
+    if not plain:
+        raise UnusableText(text=which, problem="is empty", most=most)
+    if len(plain) > most:
+        raise UnusableText(text=which, problem=f"has {len(plain):,} characters", most=most)
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in plain if char not in "\n\t"):
+        raise UnusableText(text=which, problem="has control characters in it", most=most)
+    return plain
 
 
 def find(session: Session, slug: str) -> Union | None:
     """The union of that slug, or None."""
     return session.scalar(select(Union).where(Union.slug == slug))
+
+
+def find_named(session: Session, slug: str) -> Union | None:
+    """The union of that slug, or None also where it asked not to be named: for what the public sees."""
+    union = find(session, slug)
+    return union if union is not None and union.is_named else None
 
 
 def get(session: Session, slug: str) -> Union:
@@ -66,9 +258,48 @@ def get(session: Session, slug: str) -> Union:
     return union
 
 
+def hold(session: Session, slug: str) -> Union:
+    """Likewise, and nobody else changes it until this transaction ends."""
+    get(session, slug)
+    held = select(Union).where(Union.slug == slug).with_for_update(key_share=True)
+    return session.scalars(held.execution_options(populate_existing=True)).one()
+
+
+def move(union: Union, status: UnionStatus) -> Union:
+    """Have a union stand somewhere else with us as of now; whether it may is for `affiliation` to say."""
+    union.status = status
+    if status in _DATE_OF:
+        setattr(union, _DATE_OF[status], utcnow())
+    return union
+
+
+def slug_of(name: str) -> str:
+    """A short name made of a name in Latin letters.
+
+    :raises SluglessUnion: it has letters that mean nothing without their script, or none at all.
+    """
+    folded = unicodedata.normalize("NFKD", name.casefold().translate(_ASCII_FOR))
+    bare = "".join(char for char in folded if not unicodedata.combining(char))
+    words = "".join(char if char.isalnum() else " " for char in bare.replace("'", "").replace("’", "")).split()
+    slug = "-".join(words)[: slugs.MAX_LENGTH].strip("-")
+    if not slug or not slug.isascii():
+        raise SluglessUnion(name=name)
+    return slug
+
+
 def all_unions(session: Session) -> Sequence[Union]:
     """All unions, by slug."""
     return session.scalars(select(Union).order_by(Union.slug)).all()
+
+
+def children(session: Session, union: Union) -> Sequence[Union]:
+    """The unions that belong to a federation directly, by slug."""
+    return session.scalars(select(Union).where(Union.parent_id == union.id).order_by(Union.slug)).all()
+
+
+def of_name(session: Session, name: str) -> Sequence[Union]:
+    """All unions of a name, however it is written in capitals or spaced, by slug."""
+    return [union for union in all_unions(session) if _fold(union.name) == _fold(name)]
 
 
 def ids_by_slug_or_name(session: Session) -> dict[str, int]:
@@ -103,18 +334,20 @@ def ancestors_by_union(session: Session) -> dict[int, frozenset[str]]:
 
 
 def names_to_choose_from(session: Session, country: str | None, *, most: int) -> list[str]:
-    """Names of unions for a field that offers them while somebody types: those of a country first, then by name.
+    """Names of unions for a field that offers them while somebody types: those of a country first, then by name. Those
+    that asked not to be named are not among them.
 
     :param country: ISO 3166-1 alpha-2, of who is likely to type; None if nobody knows.
     :param most: how many names at most.
     """
     of_country = case((Union.country == (country or ""), 0), else_=1)
-    by_name = select(Union.name).group_by(Union.name).order_by(func.min(of_country), Union.name).limit(most)
-    return list(session.scalars(by_name))
+    by_name = select(Union.name).where(Union.is_named).group_by(Union.name)
+    return list(session.scalars(by_name.order_by(func.min(of_country), Union.name).limit(most)))
 
 
 def recognise(session: Session, text: str, country: str | None) -> int | None:
-    """The id of the union that somebody means by what they typed, or None.
+    """The id of the union that somebody means by what they typed, or None; None too for one that asked not to be
+    named, else anybody could try names and see.
 
     :param text: a name in any case, or a slug.
     :param country: where that person lives, for a name that several unions have.
@@ -122,7 +355,7 @@ def recognise(session: Session, text: str, country: str | None) -> int | None:
     typed = _fold(text)
     named = [
         union
-        for union in session.execute(select(Union.id, Union.slug, Union.name, Union.country))
+        for union in session.execute(select(Union.id, Union.slug, Union.name, Union.country).where(Union.is_named))
         if typed in (_fold(union.name), union.slug)
     ]
     near = [union for union in named if union.country == country]

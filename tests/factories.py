@@ -1,5 +1,6 @@
 """Invented data with sensible defaults: a test names only what it is about."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -21,6 +22,8 @@ from mailer.models import (
     Subscription,
     SubscriptionStatus,
     Union,
+    UnionContact,
+    UnionStatus,
 )
 from mailer.notices import Notice
 
@@ -50,6 +53,9 @@ def make_union(
     name: str | None = None,
     country: str | None = "GB",
     parent: Union | None = None,
+    status: UnionStatus = UnionStatus.LISTED,
+    languages: Sequence[str] = (),
+    is_named: bool = True,
 ) -> Union:
     """A union, by default named after its slug."""
     union = Union(
@@ -57,10 +63,26 @@ def make_union(
         name=name or slug.replace("-", " ").title(),
         country=country,
         parent_id=parent.id if parent else None,
+        status=status,
+        interested_at=WHEN if status is UnionStatus.INTERESTED else None,
+        affiliated_at=WHEN if status in (UnionStatus.AFFILIATED, UnionStatus.LAPSED) else None,
+        lapsed_at=WHEN if status is UnionStatus.LAPSED else None,
+        languages=list(languages),
+        is_named=is_named,
     )
     session.add(union)
     session.flush()
     return union
+
+
+def make_contact(
+    session: Session, union: Union, person: Subscriber | None = None, *, role: str | None = "General secretary"
+) -> UnionContact:
+    """Somebody who confirmed that they get a union's mail; by default a person on no list."""
+    contact = UnionContact(union_id=union.id, subscriber_id=(person or make_subscriber(session)).id, role=role)
+    session.add(contact)
+    session.flush()
+    return contact
 
 
 def make_subscriber(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from mailer import consents, disclosure, moving, notices, preferences, requests, suppression
 from mailer.delivery import Reason
 from mailer.models import (
+    Application,
     Base,
     ConsentPurpose,
     DeliveryState,
@@ -25,7 +26,16 @@ from mailer.models import (
     SuppressionReason,
 )
 from mailer.supporter_csv import restore
-from tests.factories import WHEN, deliver, make_campaign, make_list, make_subscriber, make_union, subscribe
+from tests.factories import (
+    WHEN,
+    deliver,
+    make_campaign,
+    make_contact,
+    make_list,
+    make_subscriber,
+    make_union,
+    subscribe,
+)
 
 ANA = "ana@example.org"
 
@@ -71,6 +81,30 @@ def ana(session: Session, mailing_list: MailingList) -> Subscriber:
     moving.name(session, person.id, "ana.new@example.net", language="en")
     preferences.mail_link(session, ANA, language="en")
     suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
+    make_contact(session, union, person, role="Treasurer").confirmed_at = WHEN
+    consents.give(
+        session,
+        person.id,
+        ConsentPurpose.CONTACT,
+        text=consents.text_id(session, "Yes, write to me on behalf of my union.", language="en"),
+        method="invitation",
+        asked_at=WHEN,
+        confirmed_at=WHEN,
+    )
+    session.add(
+        Application(
+            name="Harbour Pilots",
+            country="BR",
+            languages=["pt-BR", "es"],
+            members=1200,
+            parent="Seafarers",
+            resolution="Passed in May.",
+            is_named=False,
+            subscriber_id=person.id,
+            role="Chair",
+            confirmed_at=WHEN,
+        )
+    )
     session.flush()
     return person
 
@@ -83,13 +117,24 @@ def about(session: Session, person: Subscriber) -> dict[str, Any]:
 def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Subscriber) -> None:
     held = about(session, ana)
     when, later = WHEN.isoformat(), (WHEN + timedelta(minutes=5)).isoformat()
-    assert list(held) == ["disclosure", "person", "lists", "consent", "requests", "messages", "blocked"]
+    assert list(held) == [
+        "disclosure",
+        "person",
+        "lists",
+        "contact",
+        "applications",
+        "consent",
+        "requests",
+        "messages",
+        "blocked",
+    ]
     assert held["person"] == {
         "email": ANA,
         "name": "Ana Example",
         "country": "BR",
         "union": "Dockers' Union",
         "language": "pt-BR",
+        "is_kept_off_lists": False,
         "known_since": ana.created_at.isoformat(),
     }
     on, left = held["lists"]
@@ -102,7 +147,22 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
     assert on["paused_until"] == (WHEN + timedelta(weeks=2000)).isoformat()
     assert (left["list"], left["status"], left["left_at"]) == ("news", "unsubscribed", when)
     assert left["reason_for_leaving"] == "Too many mails"
-    given, withdrawn = held["consent"]
+    given, withdrawn, contact = held["consent"]
+    assert (contact["purpose"], contact["text"]) == ("contact", "Yes, write to me on behalf of my union.")
+    assert held["contact"] == [{"union": "Dockers' Union", "role": "Treasurer", "since": when}]
+    assert held["applications"] == [
+        {
+            "union": "Harbour Pilots",
+            "role": "Chair",
+            "confirmed_at": when,
+            "country": "BR",
+            "languages": ["pt-BR", "es"],
+            "members": 1200,
+            "parent": "Seafarers",
+            "resolution": "Passed in May.",
+            "is_named": False,
+        }
+    ]
     assert (given["purpose"], given["action"], given["list"]) == ("alerts", "given", "urgent-actions")
     assert (given["text"], given["text_language"], given["method"]) == ("Yes, write to me.", "en", "sign-up form")
     assert (given["asked_at"], given["confirmed_at"]) == (when, later)
@@ -158,7 +218,7 @@ def test_no_column_about_a_person_is_forgotten(session: Session, ana: Subscriber
         for table in Base.metadata.sorted_tables
         if table.name in ("subscribers", "suppressions") or "subscriber_id" in table.columns
     ]
-    assert len(tables) == 6
+    assert len(tables) == 8
     for table in tables:
         for column in set(table.columns.keys()) - NOT_TOLD:
             assert told & TOLD_AS.get(column, {column}), f"{table.name}.{column}"
@@ -172,6 +232,8 @@ def test_nothing_about_anybody_else_is_told(session: Session, ana: Subscriber, m
     consents.withdraw(session, boris.id, ConsentPurpose.UNION, method="import")
     suppression.add(session, boris.email_index, SuppressionReason.COMPLAINED)
     moving.name(session, boris.id, "boris.new@example.net", language="en")
+    make_contact(session, make_union(session, "bakers"), boris)
+    session.add(Application(name="Bakers", languages=[], is_named=True, subscriber_id=boris.id))
     after = about(session, ana)
     del before["disclosure"], after["disclosure"]
     assert before == after
@@ -188,7 +250,15 @@ def test_what_a_server_said_is_told_and_our_own_numbers_are_not(session: Session
 def test_who_is_on_no_list_gets_what_there_is(session: Session) -> None:
     person = make_subscriber(session, email=ANA, name=None, country=None, language=None)
     held = about(session, person)
-    assert held["lists"] == held["consent"] == held["requests"] == held["messages"] == []
+    assert (
+        held["lists"]
+        == held["contact"]
+        == held["applications"]
+        == held["consent"]
+        == held["requests"]
+        == held["messages"]
+        == []
+    )
     assert held["blocked"] is None
     assert "person,1,name,\r\n" in disclosure.to_csv(held)
 

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from mailer import housekeeping, notices, requests
 from mailer.db import DatabaseUnavailable, utcnow
 from mailer.mail.pipeline import Pipeline
-from mailer.models import Delivery, DeliveryState, Request, RequestKind, Subscription
+from mailer.models import CampaignStatus, Delivery, DeliveryState, Kit, KitEdition, Request, RequestKind, Subscription
 from mailer.notices import Notice, NoticeKind
 from mailer.settings import Settings
 from mailer.worker import Worker
-from tests.factories import make_list, make_subscriber
+from tests.factories import make_campaign, make_list, make_subscriber
 from workers import sweeper
 from workers.runtime import Runtime
 
@@ -72,6 +72,19 @@ def test_tidying_twice_is_fine(engine: Engine) -> None:
 
 
 # --- by the sweeper -------------------------------------------------------------------------------------------------
+
+
+def test_the_files_of_a_campaign_that_is_long_over_go(engine: Engine, session: Session) -> None:
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
+    for days in (91, 0):
+        campaign.deadline = utcnow() - timedelta(days=days)
+        session.merge(Kit(id=1, campaign_id=campaign.id))
+        session.merge(KitEdition(id=1, kit_id=1, language="en", made_at=utcnow(), archive=b"files"))
+        session.commit()
+        housekeeping.tidy(engine)
+        assert session.scalar(select(KitEdition.archive)) == (None if days else b"files")
+        session.commit()
+        session.expire_all()
 
 
 @pytest.fixture

@@ -30,7 +30,16 @@ from mailer.models import (
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink, UnknownLink
 from tests.concurrency import Beside
-from tests.factories import WHEN, make_campaign, make_list, make_subscriber, notices_owed, subscribe
+from tests.factories import (
+    WHEN,
+    make_campaign,
+    make_list,
+    make_subscriber,
+    make_union,
+    notices_owed,
+    said,
+    subscribe,
+)
 
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
 
@@ -100,7 +109,7 @@ def test_leaving_a_list_ends_that_one_only_and_is_written_down(
 ) -> None:
     subscription = subscriptions(session, person)[0]
     left = leaving.leave(session, subscription.id, method=method, reason="  too\nmany mails ")
-    assert (left.list_name, left.scope, left.language, left.already) == ("Urgent-Actions", Scope.LIST, "fr", False)
+    assert (left.list_name, left.scope, left.already) == ("Urgent-Actions", Scope.LIST, False)
     assert states(session, person) == [(GONE, False), (ACTIVE, True)]
     assert subscription.reason == "too many mails"
     assert subscription.unsubscribed_at is not None
@@ -254,6 +263,17 @@ def test_the_pages_button_owes_one_goodbye_with_a_way_back(
     assert left.notice == goodbye.campaign_id
 
 
+def test_only_the_goodbye_names_a_unions_own_list(session: Session, person: Subscriber) -> None:
+    session.execute(update(MailingList).values(owner_id=make_union(session).id))
+    left = by_page(session, person)
+    token = undo_of(left)
+    (goodbye,) = notices_owed(session)
+    assert said(goodbye).words == {"list": "Urgent-Actions"}  # it goes to the person themselves
+    assert (left.list_name, leaving.look(session, subscriptions(session, person)[0].id).list_name) == (None, None)
+    for back in (leaving.look_back(session, token), leaving.undo(session, token)):
+        assert (back.list_name, back.is_all) == (None, False)
+
+
 @pytest.mark.parametrize("method", [Method.ONE_CLICK, Method.MAIL])
 def test_who_leaves_without_the_page_hears_no_more(session: Session, person: Subscriber, method: Method) -> None:
     left = leaving.leave(session, subscriptions(session, person)[0].id, method=method)
@@ -278,8 +298,7 @@ def test_coming_back_brings_back_what_was_left_and_the_agreement_to_it(
     before = len(log(session))
     left = by_page(session, person, scope=scope)
     back = leaving.undo(session, undo_of(left))
-    assert back.language == "fr"
-    assert back.list_name == (left.list_name if scope is Scope.LIST else None)
+    assert (back.list_name, back.is_all) == ((left.list_name, False) if scope is Scope.LIST else (None, True))
     assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
     assert barred(session, person) is None
     subscription = subscriptions(session, person)[0]

@@ -6,7 +6,9 @@ from sqlalchemy.orm import Session
 
 from mailer import lists, slugs
 from mailer.db import session_scope
+from mailer.models import SubscriptionStatus
 from tests.concurrency import Beside
+from tests.factories import make_campaign, make_subscriber, make_union
 
 
 def test_a_list_is_made_and_found(session: Session) -> None:
@@ -31,6 +33,42 @@ def test_the_sign_up_page_offers_lists_that_are_open(session: Session) -> None:
     lists.change(session, "staff", is_open=True)
     lists.change(session, "urgent-actions", is_open=False)
     assert [each.slug for each in lists.open_lists(session)] == ["staff"]
+
+
+def test_a_unions_own_lists_are_offered_on_its_page_only(session: Session) -> None:
+    bakers, dockers = make_union(session, "bakers"), make_union(session, "dockers")
+    lists.create(session, "urgent-actions", "Urgent actions")
+    lists.create(session, "bakers-news", "Bakers' news", owner_id=bakers.id)
+    lists.create(session, "bakers-staff", "Bakers' staff", owner_id=bakers.id, is_open=False)
+    offered = {
+        owner: [each.slug for each in lists.open_lists(session, owner_id=owner)]
+        for owner in (None, bakers.id, dockers.id)
+    }
+    assert offered == {
+        None: ["urgent-actions"],
+        bakers.id: ["bakers-news", "urgent-actions"],
+        dockers.id: ["urgent-actions"],
+    }
+    assert lists.open_lists(session) == lists.open_lists(session, owner_id=None)
+
+
+def test_a_list_with_people_or_campaigns_is_not_handed_to_a_union(session: Session) -> None:
+    bakers, dockers = make_union(session, "bakers"), make_union(session, "dockers")
+    empty, joined, sent = (lists.create(session, slug, "News") for slug in ("empty", "joined", "sent"))
+    make_subscriber(session, joined, status=SubscriptionStatus.UNSUBSCRIBED)
+    make_campaign(session, sent)
+    assert lists.hand_over(session, "empty", bakers.id) is empty
+    for slug in ("joined", "sent"):
+        with pytest.raises(lists.ListInUse, match=f'"{slug}" already'):
+            lists.hand_over(session, slug, bakers.id)
+    make_subscriber(session, empty)
+    with pytest.raises(lists.ListInUse):
+        lists.hand_over(session, "empty", dockers.id)
+    assert lists.hand_over(session, "empty", bakers.id).owner_id == bakers.id
+    assert lists.hand_over(session, "empty", None).owner_id is None
+    with pytest.raises(lists.UnknownList):
+        lists.hand_over(session, "newz", None)
+    assert joined.owner_id is sent.owner_id is None
 
 
 def test_of_a_list_only_what_is_named_is_changed(session: Session) -> None:

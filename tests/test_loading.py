@@ -62,7 +62,7 @@ def test_the_sample_campaign_becomes_a_draft(session: Session) -> None:
     campaign = loading.load(session, sample.CAMPAIGN_DIR)
     assert campaign.slug == "veldara-dockers"
     assert campaign.status is CampaignStatus.DRAFT
-    assert [text.language for text in campaign.texts] == ["ar", "en", "es", "fr", "ru"]
+    assert [text.language for text in campaign.texts] == ["ar", "de", "en", "es", "fr", "ru"]
     assert campaign.audience["exclude_countries"] == ["BR", "JP"]
     assert campaign.deadline == datetime(2035, 4, 30, 16, 0, tzinfo=UTC)
     assert campaign.forwardable and not campaign.public

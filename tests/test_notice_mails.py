@@ -37,6 +37,14 @@ from tests.mail_server import MailServer
 
 S = DeliveryState
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
+STOP_URL = f"https://act.example.org/en/no-contact/{TOKEN}"
+KIT_WORDS = {
+    "kit_url": f"https://act.example.org/en/kit/{TOKEN}",
+    "campaign": "Free the five",
+    "union": "Dockers of the North",
+    "deadline": "30 April 2035",
+    "stop_url": STOP_URL,
+}
 WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
     NoticeKind.WELCOME: {
         "lists": "Urgent actions, News",
@@ -45,7 +53,20 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "share_url": "https://act.example.org/",
     },
     NoticeKind.GOODBYE: {"list": "Urgent actions"},
+    NoticeKind.AFFILIATED: {
+        "union": "Dockers of the North",
+        "join_url": "https://act.example.org/en/join/dockers",
+        "results_url": f"https://act.example.org/en/results/{TOKEN}",
+        "stop_url": STOP_URL,
+    },
+    NoticeKind.STEPPED_DOWN: {"union": "Dockers of the North"},
+    NoticeKind.KIT: KIT_WORDS,
+    NoticeKind.REMINDER: KIT_WORDS,
 }
+#: those whose link stands among their words
+WITHOUT_TOKEN = (NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER)
+#: what goes to people because they agreed to get their union's mail
+TO_CONTACTS = (NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER)
 #: where the one button of each mail leads, in English
 BUTTONS = {
     NoticeKind.CONFIRM: f"https://act.example.org/en/confirm/{TOKEN}",
@@ -53,6 +74,11 @@ BUTTONS = {
     NoticeKind.MANAGE: f"https://act.example.org/en/manage/{TOKEN}",
     NoticeKind.ADDRESS: f"https://act.example.org/en/address/{TOKEN}",
     NoticeKind.GOODBYE: f"https://act.example.org/en/undo/{TOKEN}",
+    NoticeKind.CONTACT: f"https://act.example.org/en/contact/{TOKEN}",
+    NoticeKind.STEPPED_DOWN: f"https://act.example.org/en/contact/{TOKEN}",
+    NoticeKind.AFFILIATED: f"https://act.example.org/en/results/{TOKEN}",
+    NoticeKind.KIT: f"https://act.example.org/en/kit/{TOKEN}",
+    NoticeKind.REMINDER: f"https://act.example.org/en/kit/{TOKEN}",
 }
 HEADERS = [
     "Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Reply-To",
@@ -68,7 +94,7 @@ HOSTILE_NAMES = [
 
 
 def notice(kind: NoticeKind, words: Mapping[str, str] | None = None) -> Notice:
-    token = None if kind is NoticeKind.WELCOME else TOKEN
+    token = None if kind in WITHOUT_TOKEN else TOKEN
     return Notice(kind, token, WORDS.get(kind, {}) if words is None else words)
 
 
@@ -116,7 +142,7 @@ def test_every_notice_is_a_whole_mail_with_one_button(session: Session, kind: No
     assert message["Content-Language"] == language
     assert message["To"] == "ana@example.net"
     assert [piece.get_content_type() for piece in message.iter_parts()] == ["text/plain", "text/html"]
-    button = BUTTONS[kind].replace("/en/", f"/{language}/")
+    button = BUTTONS[kind] if kind in WITHOUT_TOKEN else BUTTONS[kind].replace("/en/", f"/{language}/")
     assert buttons(message) == [button]
     assert f"\n<{button}>\n" in part(message, "plain")
     for subtype in ("plain", "html"):
@@ -156,6 +182,18 @@ def test_a_reader_gets_the_nearest_language_of_the_site_or_english(
         (NoticeKind.CONFIRM, "after 7 days nothing of this is stored"),
         (NoticeKind.MANAGE, "The link works for one day. Never forward this mail"),
         (NoticeKind.GOODBYE, "you can undo it for 30 days"),
+        (NoticeKind.CONTACT, "If it was not you, do nothing."),
+        (NoticeKind.CONTACT, "after 7 days nothing of this is stored"),
+        (NoticeKind.STEPPED_DOWN, "you can undo it for 30 days"),
+        (NoticeKind.KIT, "People should act by"),
+        (
+            NoticeKind.KIT,
+            "a mail that is ready to forward, messages for phones, a leaflet to print and a picture to share",
+        ),
+        (NoticeKind.KIT, "One click on its page tells us what you will do."),
+        (NoticeKind.KIT, "Please forward what is in the kit and not this mail"),
+        (NoticeKind.REMINDER, "Please forward what is in the kit and not this mail"),
+        (NoticeKind.REMINDER, "We do not remind you of this alert again."),
     ],
 )
 def test_a_notice_says_what_to_do_and_until_when(session: Session, kind: NoticeKind, sentence: str) -> None:
@@ -188,6 +226,46 @@ def test_a_goodbye_names_the_list_that_was_left_or_all(session: Session) -> None
     assert "You have left Urgent actions\n=====" in part(one, "plain")
     assert "You have left <bdi>Urgent actions</bdi>" in part(one, "html")
     assert compose(session, notice(NoticeKind.GOODBYE, {}))["Subject"] == "You have left all our lists"
+
+
+def test_an_invitation_names_the_union_and_a_confirmation_names_none(session: Session) -> None:
+    invitation = compose(session, notice(NoticeKind.CONTACT, {"union": "Dockers of the North"}))
+    assert invitation["Subject"] == "May we write to you for Dockers of the North?"
+    assert "<h1>May we write to you for <bdi>Dockers of the North</bdi>?" in " ".join(part(invitation, "html").split())
+    assert "an organiser of" in part(invitation, "plain")
+    assert compose(session, notice(NoticeKind.CONTACT))["Subject"] == "Please confirm your address"
+
+
+def test_the_mails_to_unions_say_what_they_are_about(session: Session) -> None:
+    subjects = [str(compose(session, notice(kind))["Subject"]) for kind in TO_CONTACTS]
+    assert subjects == [
+        "Dockers of the North is affiliated: welcome!",
+        "Ready to forward: Free the five",
+        "There is still time: Free the five",
+    ]
+    affiliated = compose(session, notice(NoticeKind.AFFILIATED))
+    assert all("https://act.example.org/en/join/dockers" in part(affiliated, subtype) for subtype in ("plain", "html"))
+
+
+@pytest.mark.parametrize("kind", TO_CONTACTS)
+def test_who_gets_a_unions_mail_learns_why_and_how_to_get_no_more_of_it(session: Session, kind: NoticeKind) -> None:
+    message = compose(session, notice(kind))
+    for subtype in ("plain", "html"):
+        words = re.sub(r"</?bdi>|\s+", " ", part(message, subtype))
+        assert re.search("you agreed that +Harbour Solidarity +may write to you for +Dockers of the North", words)
+        assert STOP_URL in words
+
+
+@pytest.mark.parametrize("kind", TO_CONTACTS)
+def test_a_union_that_asked_not_to_be_named_is_not_named_in_its_mail(session: Session, kind: NoticeKind) -> None:
+    words = {field: word for field, word in WORDS[kind].items() if field not in ("union", "deadline")}
+    message = compose(session, notice(kind, words))
+    for subtype in ("plain", "html"):
+        assert "Dockers" not in part(message, subtype)
+        assert "for your union" in " ".join(part(message, subtype).split())
+        assert "act by" not in part(message, subtype)
+    assert buttons(message) == [BUTTONS[kind]]
+    assert "\n\n\n" not in part(message, "plain")
 
 
 def test_every_notice_can_be_compiled_in_every_language_of_the_site(
@@ -245,7 +323,7 @@ def test_a_notice_is_signed_like_all_mail(session: Session) -> None:
 # --- what nobody can put into them ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [NoticeKind.CONFIRM, NoticeKind.ADDRESS, NoticeKind.MANAGE])
+@pytest.mark.parametrize("kind", [NoticeKind.CONFIRM, NoticeKind.ADDRESS, NoticeKind.MANAGE, NoticeKind.CONTACT])
 def test_nothing_that_a_visitor_typed_is_in_a_mail_that_anyone_can_have_sent(
     session: Session, kind: NoticeKind
 ) -> None:
@@ -265,14 +343,28 @@ def test_nothing_that_a_visitor_typed_is_in_a_mail_that_anyone_can_have_sent(
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_NAMES)
-@pytest.mark.parametrize(("kind", "field"), [(NoticeKind.GOODBYE, "list"), (NoticeKind.WELCOME, "lists")])
-def test_a_list_can_be_called_anything_and_injects_nothing(
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        (NoticeKind.GOODBYE, "list"),
+        (NoticeKind.WELCOME, "lists"),
+        (NoticeKind.CONTACT, "union"),
+        (NoticeKind.AFFILIATED, "union"),
+        (NoticeKind.KIT, "union"),
+        (NoticeKind.KIT, "campaign"),
+        (NoticeKind.REMINDER, "deadline"),
+    ],
+)
+def test_a_list_a_union_or_a_campaign_can_be_called_anything_and_injects_nothing(
     session: Session, kind: NoticeKind, field: str, hostile: str
 ) -> None:
-    message = compose(session, notice(kind, {**WORDS[kind], field: hostile}))
+    words = {field: "Usual", **WORDS.get(kind, {})}
+    message = compose(session, notice(kind, {**words, field: hostile}))
     assert sorted(message.keys()) == sorted(set(HEADERS) - {"Reply-To"})
     assert "\n" not in message["Subject"]
-    usual, shown = (re.findall(r"<\w+", part(each, "html")) for each in (compose(session, notice(kind)), message))
+    usual, shown = (
+        re.findall(r"<\w+", part(each, "html")) for each in (compose(session, notice(kind, words)), message)
+    )
     assert shown == usual
     assert 'href="https://evil' not in part(message, "html")
     assert len(buttons(message)) == 1
@@ -306,14 +398,14 @@ def test_notices_go_out_before_a_campaign_and_are_settled(
     for ring in sending.sweep(engine, worker):
         assert not sending.drain(engine, ring, wire, worker)
     first = [message.recipient for message in server.received]
-    assert first[:5] == [f"{kind}@example.net" for kind in NoticeKind]
-    assert sorted(first[5:]) == ["p0@example.net", "p1@example.net", "p2@example.net"]
-    assert fates(engine) == [(S.SENT, None)] * 5
+    assert first[: len(NoticeKind)] == [f"{kind}@example.net" for kind in NoticeKind]
+    assert sorted(first[len(NoticeKind) :]) == ["p0@example.net", "p1@example.net", "p2@example.net"]
+    assert fates(engine) == [(S.SENT, None)] * len(NoticeKind)
     assert b"Auto-Submitted: auto-generated" in server.received[0].data
     with session_scope(engine) as session:
         assert session.get_one(Campaign, campaign_id).status is CampaignStatus.STANDING
         notices.forget_settled(session)
-        assert [(row.notice, row.address) for row in notices_owed(session)] == [(None, None)] * 5
+        assert [(row.notice, row.address) for row in notices_owed(session)] == [(None, None)] * len(NoticeKind)
     assert sending.sweep(engine, worker) == []
 
 

@@ -8,12 +8,24 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import addresses, countries, languages, leaving, lists, moving, preferences, requests, suppression
+from mailer import (
+    addresses,
+    contacts,
+    countries,
+    languages,
+    leaving,
+    lists,
+    moving,
+    preferences,
+    requests,
+    suppression,
+)
 from mailer.crypto import keyring_of
 from mailer.db import session_scope, utcnow
 from mailer.delivery import Reason
 from mailer.leaving import Method, Scope
 from mailer.models import (
+    Application,
     Base,
     ConsentAction,
     ConsentEvent,
@@ -30,12 +42,14 @@ from mailer.models import (
     Suppression,
     SuppressionReason,
     Union,
+    UnionContact,
 )
 from mailer.notices import NoticeKind
 from mailer.requests import DeadLink, UnknownLink
 from tests.factories import (
     deliver,
     make_campaign,
+    make_contact,
     make_list,
     make_subscriber,
     make_union,
@@ -442,6 +456,90 @@ def test_a_list_that_one_never_was_on_cannot_be_left_or_paused(session: Session,
             preferences.leave(session, ana.id, slug)
         with pytest.raises(leaving.NotOnList):
             preferences.pause(session, ana.id, slug, 1)
+
+
+# --- a union's own lists, and its contacts --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_list(session: Session, dockers: Union) -> MailingList:
+    """The dockers' own list."""
+    made = make_list(session, "dockers-news", name="Dockers' news")
+    made.owner_id = dockers.id
+    session.commit()
+    return made
+
+
+def test_a_unions_own_list_is_shown_to_those_only_who_are_or_were_on_it(
+    session: Session, ana: Subscriber, own_list: MailingList
+) -> None:
+    assert [each.slug for each in preferences.see(session, ana.id).memberships] == ["urgent-actions"]
+    was_on = make_subscriber(session, own_list, status=SubscriptionStatus.UNSUBSCRIBED)
+    shown = {each.slug: each.may_join for each in preferences.see(session, was_on.id).memberships}
+    assert shown == {"dockers-news": True, "urgent-actions": True}
+
+
+def test_nobody_joins_by_its_name_a_unions_list_that_they_were_not_offered(
+    session: Session, ana: Subscriber, own_list: MailingList
+) -> None:
+    with pytest.raises(lists.UnknownList):
+        preferences.join(session, ana.id, own_list.slug, words=WORDS, shown_in="fr")
+    assert [each.list_id for each in session.scalars(select(Subscription))] == [
+        subscription(session, ana, lists.get(session, "urgent-actions")).list_id
+    ]
+    subscribe(session, ana, own_list)
+    preferences.leave(session, ana.id, own_list.slug)
+    preferences.join(session, ana.id, own_list.slug, words=WORDS, shown_in="fr")
+    assert subscription(session, ana, own_list).status is SubscriptionStatus.ACTIVE
+
+
+def test_a_contact_sees_whose_contact_they_are_and_stops_it(session: Session, ana: Subscriber, dockers: Union) -> None:
+    bakers = make_union(session, "bakers", name="Bakers")
+    for union in (dockers, bakers):
+        make_contact(session, union, ana, role="Treasurer")
+    make_contact(session, dockers)
+    assert [(each.name, each.role) for each in preferences.see(session, ana.id).contact_of] == [
+        ("Bakers", "Treasurer"),
+        ("Dockers' Union", "Treasurer"),
+    ]
+    preferences.step_down(session, ana.id, "dockers")
+    assert [each.slug for each in preferences.see(session, ana.id).contact_of] == ["bakers"]
+    assert log(session) == []  # they are another's still
+    preferences.step_down(session, ana.id, "bakers")
+    assert [row[:2] for row in log(session)] == [(ConsentPurpose.CONTACT, ConsentAction.WITHDRAWN)]
+    with pytest.raises(contacts.NoContact):  # not even where somebody else is one
+        preferences.step_down(session, ana.id, "dockers")
+    assert session.scalar(select(func.count(UnionContact.id)).where(UnionContact.union_id == dockers.id)) == 1
+
+
+def test_a_contact_who_moves_stays_one(session: Session, ana: Subscriber, dockers: Union) -> None:
+    make_contact(session, dockers, ana)
+    moving.name(session, ana.id, "ana.new@example.net", language="en")
+    token = said(notices_owed(session)[-1]).token
+    assert token is not None
+    moving.move(session, token)
+    ((_, person),) = contacts.of_union(session, dockers.id)
+    assert person.email == "ana.new@example.net"
+
+
+def test_an_erased_contact_is_one_no_more_and_no_application_says_who_made_it(
+    session: Session, ana: Subscriber, dockers: Union
+) -> None:
+    make_contact(session, dockers, ana)
+    kept = make_contact(session, dockers)
+    for person in (ana, session.get_one(Subscriber, kept.subscriber_id)):
+        asked = {"languages": [], "is_named": True, "subscriber_id": person.id}
+        session.add(Application(name="Bakers", role="Chair", **asked))
+    session.commit()
+    preferences.erase(session, ana.id)
+    session.commit()
+    session.expire_all()
+    assert [each.id for each in session.scalars(select(UnionContact))] == [kept.id]
+    applications = session.scalars(select(Application).order_by(Application.id))
+    assert [(each.name, each.subscriber_id, each.role) for each in applications] == [
+        ("Bakers", None, None),
+        ("Bakers", kept.subscriber_id, "Chair"),
+    ]
 
 
 # --- erasing --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Who may get which mail, as of the moment before it is sent."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -9,10 +10,10 @@ from sqlalchemy.orm import Session
 from mailer import delivery, notices, recipients, subscribers, suppression
 from mailer.crypto import keyring_of
 from mailer.delivery import Reason
-from mailer.models import CampaignStatus, SuppressionReason
+from mailer.models import CampaignStatus, Kit, Subscriber, SuppressionReason, Union, UnionStatus
 from mailer.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
-from tests.factories import make_campaign, make_list, make_subscriber
+from tests.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
 
 ANA = "ana@example.org"
 
@@ -81,3 +82,77 @@ def test_a_notice_to_who_was_erased_since_it_was_claimed_does_not_go_out(engine:
     subscribers.erase(session, ANA)
     session.commit()
     assert list(recipients.look_up(engine, batch, batch.deliveries).recipients.values()) == [Reason.ERASED]
+
+
+def owe_to_contact(session: Session, union: Union, person: Subscriber) -> int:
+    standing = notices.owe(session, Notice(NoticeKind.KIT), language="en", subscriber_id=person.id, union_id=union.id)
+    session.commit()
+    return standing
+
+
+def test_a_unions_contact_gets_its_mail(engine: Engine, session: Session) -> None:
+    union, person = make_union(session), make_subscriber(session, email=ANA)
+    make_contact(session, union, person)
+    (found,) = look_up(engine, owe_to_contact(session, union, person))
+    assert isinstance(found, Recipient)
+    assert found.email == ANA
+
+
+@pytest.mark.parametrize("is_anothers", [False, True])
+def test_who_is_a_unions_contact_no_more_gets_none_of_its_mail(
+    engine: Engine, session: Session, is_anothers: bool
+) -> None:
+    union, person = make_union(session), make_subscriber(session, make_list(session))
+    contact = make_contact(session, make_union(session, "other") if is_anothers else union, person)
+    standing = owe_to_contact(session, union, person)
+    if not is_anothers:
+        session.delete(contact)
+        session.commit()
+    assert look_up(engine, standing) == [Reason.LEFT]
+
+
+@pytest.mark.parametrize("reason", list(SuppressionReason))
+def test_a_unions_mail_goes_to_nobody_who_was_suppressed(
+    engine: Engine, session: Session, reason: SuppressionReason
+) -> None:
+    union, person = make_union(session), make_subscriber(session)
+    make_contact(session, union, person)
+    suppression.add(session, person.email_index, reason)
+    assert look_up(engine, owe_to_contact(session, union, person)) == [Reason.SUPPRESSED]
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, Recipient),
+        ({"status": CampaignStatus.CANCELLED}, Reason.CANCELLED),
+        ({"deadline": WHEN}, Reason.CANCELLED),
+        ({"union": UnionStatus.LAPSED}, Reason.CANCELLED),
+        ({"is_named": False}, Reason.CANCELLED),
+    ],
+    ids=str,
+)
+def test_nobody_is_written_about_a_kit_that_must_not_be_forwarded_any_more(
+    engine: Engine, session: Session, change: dict[str, Any], found: object
+) -> None:
+    union = make_union(session, status=UnionStatus.AFFILIATED)
+    contact = make_contact(session, union)
+    campaign = make_campaign(session, make_list(session))
+    campaign.status, campaign.deadline = change.get("status", CampaignStatus.SENT), change.get("deadline")
+    kit = Kit(campaign_id=campaign.id, union_id=union.id)
+    session.add(kit)
+    session.flush()
+    standing = notices.owe(
+        session,
+        Notice(NoticeKind.KIT, words={"union": union.name}, kit_id=kit.id),
+        language="en",
+        subscriber_id=contact.subscriber_id,
+        union_id=union.id,
+    )
+    union.status, union.is_named = change.get("union", UnionStatus.AFFILIATED), change.get("is_named", True)
+    session.commit()
+    (who,) = look_up(engine, standing)
+    if found is Recipient:
+        assert isinstance(who, Recipient)
+    else:
+        assert who is found

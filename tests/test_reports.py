@@ -1,13 +1,10 @@
 """Reports: states that add up, and numbers that point to nobody."""
 
 import json
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from mailer import reports, subscribers
@@ -193,27 +190,3 @@ def test_a_spread_names_countries_and_unions_and_hides_the_few(session: Session)
     }
     assert reports.spread(session, campaign, "union") == {"Dockers (dockers)": 13, "Dockers (quays)": None, "": None}
     assert reports.spread(session, campaign, "language") == {"en": 28}
-
-
-COUNTS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 40), min_size=1)
-
-
-@given(COUNTS)
-def test_no_hidden_number_can_be_told_from_those_shown_and_the_total(counts: Mapping[str, int]) -> None:
-    shown = reports.hide_small(counts)
-    assert set(shown) == set(counts)
-    assert all(number is None or number == counts[key] for key, number in shown.items())
-    assert not any(0 < (number or 0) < reports.SMALLEST_SHOWN for number in shown.values())
-    hidden = [key for key, number in shown.items() if number is None]
-    if not hidden or len(hidden) == sum(1 for number in counts.values() if number):
-        return  # nothing to tell, or nothing but the total to tell it from
-    # Another table with the same total shows the same, and gives each hidden number another value.
-    for key in hidden:
-        swaps = ({**counts, key: counts[other], other: counts[key]} for other in hidden if counts[other] != counts[key])
-        assert any(reports.hide_small(table) == shown for table in swaps)
-
-
-@given(COUNTS)
-def test_the_order_of_hidden_numbers_does_not_tell_which_is_larger(counts: Mapping[str, int]) -> None:
-    hidden = [key for key, number in reports.hide_small(counts).items() if number is None]
-    assert hidden == sorted(hidden)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from mailer import addresses, countries, sample
+from mailer import addresses, countries, logos, sample
 from mailer.mail import fields
 
 FIELDS = {"name", "country", "union", "target_name", "target_email", "target_address"}
-LANGUAGES = ["ar", "en", "es", "fr", "ru"]
+LANGUAGES = ["ar", "de", "en", "es", "fr", "ru"]
 RESERVED = re.compile(r"(?:^|[@.])example\.(?:org|net|com)$")
 ANY_DOMAIN = re.compile(r"[\w.-]+@[\w.-]+|https?://[^/\s)]+")
 
@@ -86,7 +86,7 @@ def test_some_addresses_are_not_in_latin_letters(sound_rows: Rows) -> None:
 def test_languages_are_those_of_the_texts_and_others_and_none(sound_rows: Rows) -> None:
     spoken = [row["language"] for row in sound_rows]
     assert all(spoken.count(language) >= 40 for language in LANGUAGES)
-    assert {"de", "it", "tr", ""} <= set(spoken)
+    assert {"it", "tr", ""} <= set(spoken)
 
 
 def test_three_in_five_are_in_one_of_eight_unions_or_their_federations(sound_rows: Rows) -> None:
@@ -107,6 +107,26 @@ def test_each_union_has_a_federation_that_is_listed_before_it() -> None:
         seen.add(union.slug)
 
 
+def test_each_union_has_a_contact_members_and_languages_that_the_campaign_speaks() -> None:
+    unions = [union for union in sample.unions() if union.parent]
+    for union in unions:
+        assert union.contact
+        assert union.contact.role
+        assert RESERVED.search(addresses.parse(union.contact.address).folded)
+        assert union.languages
+        assert {*union.languages, *union.introductions} <= {*LANGUAGES}
+        assert (union.members or 0) > 0
+    assert len({union.contact.address for union in unions if union.contact}) == 8
+    assert sum(not union.is_named for union in unions) == 1
+    assert {language for union in unions for language in union.introductions} >= {"ar", "de", "en", "fr"}
+
+
+def test_some_unions_have_a_logo_that_their_kits_can_carry() -> None:
+    files = [union.logo for union in sample.unions() if union.logo]
+    assert len(files) >= 2
+    assert all(logos.read(file.read_bytes()) for file in files)
+
+
 def test_the_last_rows_show_what_can_be_wrong(rows: Rows) -> None:
     no_address, no_country, no_union, doubled = rows[-4:]
     with pytest.raises(addresses.InvalidAddress):
@@ -120,7 +140,7 @@ def test_the_last_rows_show_what_can_be_wrong(rows: Rows) -> None:
 # --- campaign -------------------------------------------------------------------------------------------------------
 
 
-def test_the_campaign_has_a_text_in_five_languages() -> None:
+def test_the_campaign_has_a_text_in_six_languages() -> None:
     assert sorted(path.stem for path in sample.CAMPAIGN_DIR.glob("*.md")) == LANGUAGES
 
 

@@ -211,6 +211,23 @@ def test_unknown_languages_unions_and_lists_are_refused(session: Session) -> Non
         segments.count(session, news.id, Segment.parse({"exclude_lists": ["nothing"]}))
 
 
+@pytest.mark.parametrize("key", ["lists", "exclude_lists"])
+def test_only_lists_of_the_same_union_or_of_none_may_choose_an_audience(session: Session, key: str) -> None:
+    bakers, dockers = make_union(session, "bakers"), make_union(session, "dockers")
+    main = make_list(session, "main")
+    owned = {slug: make_list(session, slug) for slug in ("bakers-a", "bakers-b", "dockers-a")}
+    for slug, mailing_list in owned.items():
+        mailing_list.owner_id = bakers.id if slug.startswith("bakers") else dockers.id
+    session.flush()
+    for named in ("bakers-b", "main"):
+        segments.audience(session, owned["bakers-a"].id, Segment.parse({key: [named]}))
+    for mailing_list, named in ((main, "bakers-a"), (owned["bakers-a"], "dockers-a")):
+        with pytest.raises(segments.ForeignList, match=f'"{named}" belongs to a union'):
+            segments.audience(session, mailing_list.id, Segment.parse({key: ["main", named]}))
+        with pytest.raises(segments.ForeignList):
+            segments.count(session, mailing_list.id, Segment.parse({key: [named]}))
+
+
 # --- what is read ---------------------------------------------------------------------------------------------------
 
 

@@ -1,12 +1,25 @@
 """Unions stand in federations, and a federation means all that it contains."""
 
+import io
+from typing import Any
+
 import pytest
+from PIL import Image
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import countries, slugs, unions
+from mailer import countries, languages, logos, slugs, unions
 from mailer.db import session_scope
-from mailer.unions import NamelessUnion, UnionExists, UnknownUnion
+from mailer.models import UnionStatus
+from mailer.unions import (
+    CircularFederation,
+    ImplausibleSize,
+    NamelessUnion,
+    TooManyLanguages,
+    UnionExists,
+    UnknownUnion,
+    UnusableText,
+)
 from tests.concurrency import Beside
 
 
@@ -123,3 +136,167 @@ def test_a_union_is_recognised_as_people_type_it(
 def test_a_union_is_recognised_in_any_script(session: Session) -> None:
     union = unions.add(session, "osyp", "Όσυπ Αθήνας")
     assert unions.recognise(session, "ΌΣΥΠ ΑΘΉΝΑΣ", None) == union.id
+
+
+# --- what is known of a union ---------------------------------------------------------------------------------------
+
+
+def test_a_union_is_added_with_all_that_is_known(session: Session) -> None:
+    union = unions.add(
+        session,
+        "dockers",
+        "Dockers",
+        status=UnionStatus.AFFILIATED,
+        languages=["FR", "pt_br", "fr"],
+        members=1200,
+        is_named=False,
+    )
+    session.commit()
+    session.refresh(union)
+    assert (union.status, union.languages, union.members) == (UnionStatus.AFFILIATED, ["fr", "pt-BR"], 1200)
+    assert (union.is_named, union.introductions, union.logo) == (False, {}, None)
+    assert union.affiliated_at is not None
+    assert (union.interested_at, union.lapsed_at) == (None, None)
+
+
+def test_only_what_is_named_is_changed(session: Session, tree: dict[str, int]) -> None:
+    unions.change(session, "dockers-gb", members=900, languages=["en"], is_named=False, resolution="Carried.\r\n")
+    union = unions.change(session, "dockers-gb", name=" Dockers  of Britain ")
+    session.commit()
+    session.refresh(union)
+    assert (union.name, union.country, union.parent_id) == ("Dockers of Britain", "GB", tree["europe"])
+    assert (union.members, union.languages, union.is_named) == (900, ["en"], False)
+    assert f"{union.resolution}" == "Carried."
+    unions.change(
+        session, "dockers-gb", country="", parent_slug="", languages=[], members=0, is_named=True, resolution=""
+    )
+    session.commit()
+    session.refresh(union)
+    assert (union.country, union.parent_id, union.members, union.resolution) == (None, None, None, None)
+    assert (union.languages, union.is_named) == ([], True)
+
+
+def test_no_union_comes_to_contain_itself(session: Session, tree: dict[str, int]) -> None:
+    for parent in ("world", "europe", "dockers-gb"):
+        with pytest.raises(CircularFederation):
+            unions.change(session, "world", parent_slug=parent)
+    unions.change(session, "dockers-gb", parent_slug="teachers")
+    assert unions.children(session, unions.get(session, "teachers")) == [unions.get(session, "dockers-gb")]
+    unions.change(session, "world", parent_slug="dockers-gb")
+    assert unions.ancestors_by_union(session)[tree["world"]] == {"world", "dockers-gb", "teachers"}
+
+
+def test_of_two_who_put_unions_under_each_other_one_is_told(engine: Engine, session: Session) -> None:
+    for slug in ("one", "other"):
+        unions.add(session, slug, slug)
+    session.commit()
+
+    def put_one_under_other() -> None:
+        with session_scope(engine) as second:
+            unions.change(second, "one", parent_slug="other")
+
+    unions.change(session, "other", parent_slug="one")
+    second = Beside(put_one_under_other)
+    second.must_wait()
+    session.commit()
+    with pytest.raises(CircularFederation):
+        second.result()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"name": ""}, NamelessUnion),
+        ({"name": "x" * 201}, NamelessUnion),
+        ({"country": "Atlantis"}, countries.UnknownCountry),
+        ({"parent_slug": "nowhere"}, UnknownUnion),
+        ({"languages": ["klingonish"]}, languages.InvalidLanguage),
+        ({"languages": [f"en-{number}" for number in range(100, 121)]}, TooManyLanguages),
+        ({"members": -1}, ImplausibleSize),
+        ({"members": 10**9}, ImplausibleSize),
+        ({"resolution": "x" * 2001}, UnusableText),
+    ],
+)
+def test_a_wrong_change_changes_nothing(
+    session: Session, tree: dict[str, int], wrong: dict[str, Any], error: type[Exception]
+) -> None:
+    right: dict[str, Any] = {"name": "New", "country": "DE", "languages": ["de"], "members": 5, "is_named": False}
+    with pytest.raises(error):
+        unions.change(session, "miners", **(right | wrong))
+    union = unions.get(session, "miners")
+    assert (union.name, union.country, union.languages, union.members, union.is_named) == (
+        "Miners United",
+        "ZA",
+        [],
+        None,
+        True,
+    )
+
+
+def test_a_union_introduces_alerts_in_its_own_words_in_each_language(session: Session) -> None:
+    union = unions.add(session, "dockers", "Dockers")
+    unions.introduce(session, "dockers", "EN", "  Dear members,\r\n\r\nread this. \n")
+    unions.introduce(session, "dockers", "fr", "Chers membres")
+    session.commit()
+    session.refresh(union)
+    assert union.introductions == {"en": "Dear members,\n\nread this.", "fr": "Chers membres"}
+    unions.introduce(session, "dockers", "en", None)
+    session.commit()
+    session.refresh(union)
+    assert union.introductions == {"fr": "Chers membres"}
+
+
+@pytest.mark.parametrize("words", ["", " \n ", "x" * 1001, "a\x07b", "a\x1b[31mb", "a\x00b", "\ud800"])
+def test_an_introduction_is_plain_text_of_a_readable_length(session: Session, words: str) -> None:
+    unions.add(session, "dockers", "Dockers")
+    with pytest.raises(UnusableText, match="introduction"):
+        unions.introduce(session, "dockers", "en", words)
+    unions.introduce(session, "dockers", "en", "x" * 1000)
+
+
+def test_a_logo_is_kept_as_a_small_png(session: Session) -> None:
+    union = unions.add(session, "dockers", "Dockers")
+    picture = io.BytesIO()
+    Image.new("RGB", (900, 300), "red").save(picture, "JPEG")
+    unions.set_logo(session, "dockers", picture.getvalue())
+    session.commit()
+    session.expire_all()
+    assert union.logo is not None
+    assert union.logo.startswith(b"\x89PNG")
+    with pytest.raises(logos.UnusableLogo):
+        unions.set_logo(session, "dockers", b"no picture")
+    unions.set_logo(session, "dockers", None)
+    session.commit()
+    session.expire_all()
+    assert union.logo is None
+
+
+# --- what the public sees -------------------------------------------------------------------------------------------
+
+
+def test_a_union_that_asked_not_to_be_named_is_named_to_nobody(session: Session, tree: dict[str, int]) -> None:
+    unions.change(session, "miners", is_named=False)
+    assert "Miners United" not in unions.names_to_choose_from(session, "ZA", most=10)
+    assert unions.recognise(session, "Miners United", "ZA") is None
+    assert unions.recognise(session, "miners", None) is None
+    assert unions.find_named(session, "miners") is None
+    assert unions.find_named(session, "nowhere") is None
+
+
+def test_a_union_that_may_be_named_is_found(session: Session, tree: dict[str, int]) -> None:
+    union = unions.find_named(session, "miners")
+    assert union is not None
+    assert union.id == tree["miners"]
+
+
+def test_imports_and_audiences_still_know_it(session: Session, tree: dict[str, int]) -> None:
+    unions.change(session, "miners", is_named=False)
+    assert unions.ids_by_slug_or_name(session)["Miners United"] == tree["miners"]
+    assert tree["miners"] in unions.descendants(session, ["world"])
+    assert unions.get(session, "miners") in unions.all_unions(session)
+
+
+def test_unions_of_a_name_are_found_however_it_is_written(session: Session, tree: dict[str, int]) -> None:
+    found = [union.slug for union in unions.of_name(session, " DOCKERS ")]
+    assert found == ["dockers-fr", "dockers-gb"]
+    assert unions.of_name(session, "Dock") == []

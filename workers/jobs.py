@@ -2,16 +2,21 @@
 
 import logging
 import time
+from collections.abc import Callable
 
-from mailer import sending, steering
+from redis import Redis
+
+from mailer import kit_making, sending, steering
 from mailer.db import session_scope
 from mailer.errors import ServiceUnavailable
-from mailer.queue import RedisUnavailable, ring
+from mailer.queue import RedisUnavailable, ring, ring_kits
 from workers.runtime import Runtime, Stop, open_runtime
 
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 5.0
+#: how long kits are made before mail that may wait has its turn
+KITS_SECONDS = 5.0
 
 
 def drain(campaign_id: int) -> None:
@@ -26,7 +31,25 @@ def drain(campaign_id: int) -> None:
             _wait(_RETRY_SECONDS, stop)  # a ring may wait already, and would only find the same
             return  # the sweeper rings again
         if more:
-            _try_ring(runtime, campaign_id)
+            _try(ring, runtime, campaign_id)
+
+
+def make_kits(campaign_id: int) -> None:
+    """Make a campaign's kits, for a few seconds at most, then ring again for what is left."""
+    stop = Stop().listen()
+    with open_runtime(stop) as runtime:
+        _call_help(runtime, campaign_id)
+        try:
+            made = kit_making.make(
+                runtime.engine, campaign_id, runtime.worker.sender, seconds=KITS_SECONDS, stopping=stop
+            )
+        except ServiceUnavailable as problem:
+            log.warning("%s", problem, extra={"campaign": campaign_id})
+            return  # the sweeper rings again
+        if made.notice is not None:
+            _try(ring, runtime, made.notice)
+        if made.more:
+            _try(ring_kits, runtime, campaign_id)
 
 
 def _wait(seconds: float, stop: Stop) -> None:
@@ -38,13 +61,16 @@ def _wait(seconds: float, stop: Stop) -> None:
 def _call_help(runtime: Runtime, campaign_id: int) -> None:
     """Let one more idle worker join in, if there is work: each that comes calls the next."""
     with session_scope(runtime.engine, read_only=True) as session:
-        has_work = campaign_id in steering.campaigns_with_work(session)
-    if has_work:
-        _try_ring(runtime, campaign_id)
+        has_kits = campaign_id in kit_making.campaigns_with_work(session)
+        has_mail = campaign_id in steering.campaigns_with_work(session)
+    if has_kits:  # first: a few seconds for them, and then a minute of mail
+        _try(ring_kits, runtime, campaign_id)
+    if has_mail:
+        _try(ring, runtime, campaign_id)
 
 
-def _try_ring(runtime: Runtime, campaign_id: int) -> None:
+def _try(tell: Callable[[Redis, int], None], runtime: Runtime, campaign_id: int) -> None:
     try:
-        ring(runtime.redis, campaign_id)
+        tell(runtime.redis, campaign_id)
     except RedisUnavailable as problem:
         log.warning("%s", problem, extra={"campaign": campaign_id})

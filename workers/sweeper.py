@@ -1,15 +1,21 @@
 """The sweeper: a process beside each queue process that finds in the database what no ring told of."""
 
 import logging
+import multiprocessing
+from multiprocessing.connection import Connection
 
-from mailer import housekeeping, sending
+from mailer import housekeeping, kit_making, kit_notices, sending
+from mailer.db import open_engine, session_scope
 from mailer.errors import ServiceUnavailable
-from mailer.queue import RedisUnavailable, ring
-from workers.runtime import Runtime
+from mailer.queue import RedisUnavailable, ring, ring_kits
+from mailer.settings import Settings
+from workers.runtime import Runtime, Stop
 
 log = logging.getLogger(__name__)
 
 _INTERVAL_SECONDS = 30
+#: how long kits are made in a round while nobody can be rung for
+_KITS_SECONDS = 10
 
 
 def interval(runtime: Runtime) -> float:
@@ -18,9 +24,9 @@ def interval(runtime: Runtime) -> float:
 
 
 def sweep(runtime: Runtime) -> None:
-    """One round: put the ledger in order, then ring for what has work, or do it here if nobody can be told. What has
-    run out is forgotten last: no mail waits for that."""
-    for part in (_sweep_ledger, _tidy):
+    """One round: put the ledger in order, then ring for what has work, or do it here if nobody can be told. Mail first,
+    then kits. What has run out is forgotten last: no mail waits for that."""
+    for part in (_sweep_ledger, _sweep_kits, _tidy):
         try:
             part(runtime)
         except ServiceUnavailable as problem:
@@ -29,11 +35,63 @@ def sweep(runtime: Runtime) -> None:
 
 def _sweep_ledger(runtime: Runtime) -> None:
     for campaign_id in sending.sweep(runtime.engine, runtime.worker):
+        _ring_or_drain(runtime, campaign_id)
+
+
+def _sweep_kits(runtime: Runtime) -> None:
+    """Plan kits for unions that affiliated since, have them made, and write to those whom nobody has written to."""
+    base_url = runtime.worker.sender.base_url
+    with session_scope(runtime.engine) as session:
+        kit_making.plan_missing(session)
+        owed = [kit_notices.tell(session, base_url), kit_notices.remind(session, base_url)]
+        with_work = kit_making.campaigns_with_work(session)
+    for campaign_id in with_work:
         try:
-            ring(runtime.redis, campaign_id)
+            ring_kits(runtime.redis, campaign_id)
         except RedisUnavailable as problem:
-            log.warning("%s Sending from here.", problem, extra={"campaign": campaign_id})
-            sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
+            log.warning("%s Making kits from here.", problem, extra={"campaign": campaign_id})
+            owed.append(_make_kits(runtime, campaign_id))
+    for standing_id in {each for each in owed if each is not None}:
+        _ring_or_drain(runtime, standing_id)
+
+
+def _make_kits(runtime: Runtime, campaign_id: int) -> int | None:
+    """Make kits for a while; returns what to ring for.
+
+    In a process of its own, and a fresh one: what prints leaflets starts threads, and this process has to fork again.
+    """
+    processes = multiprocessing.get_context("spawn")
+    answer, report = processes.Pipe(duplex=False)
+    child = processes.Process(target=_make_kits_here, args=(runtime.settings, campaign_id, report), name="kits")
+    child.start()
+    report.close()
+    try:
+        notice: int | None = answer.recv()
+    except EOFError:
+        notice = None  # it ended before its time, and has said why
+    child.join()
+    return notice
+
+
+def _make_kits_here(settings: Settings, campaign_id: int, report: Connection) -> None:
+    stop = Stop().listen()
+    engine = open_engine(settings.database_url, settings.keyring)
+    try:
+        made = kit_making.make(engine, campaign_id, settings.mail_sender, seconds=_KITS_SECONDS, stopping=stop)
+    except ServiceUnavailable as problem:
+        log.warning("sweep put off: %s", problem)
+        return
+    finally:
+        engine.dispose()
+    report.send(made.notice)
+
+
+def _ring_or_drain(runtime: Runtime, campaign_id: int) -> None:
+    try:
+        ring(runtime.redis, campaign_id)
+    except RedisUnavailable as problem:
+        log.warning("%s Sending from here.", problem, extra={"campaign": campaign_id})
+        sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
 
 
 def _tidy(runtime: Runtime) -> None:

@@ -18,10 +18,11 @@ _COMMANDS = {
     "demo": "mailer.cli.demo:demo",
     "inbound": "mailer.cli.inbound:inbound",
     "keys": "mailer.cli.keys:keys",
+    "kits": "mailer.cli.kits:kits",
     "lists": "mailer.cli.lists:lists",
     "run": "mailer.cli.run:run",
     "subscribers": "mailer.cli.subscribers:subscribers",
-    "unions": "mailer.cli.unions:unions",
+    "unions": "mailer.cli.union_report:unions",
     "worker": "mailer.cli.worker:worker",
 }
 

@@ -16,13 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mailer import addresses, gaps, loading, previewing, reports, sending, steering
 from mailer import campaigns as domain
 from mailer.cli import readiness
+from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.standing import print_overview, progress_table
 from mailer.db import utcnow
-from mailer.errors import ConfigurationError, MailerError
+from mailer.errors import MailerError
 from mailer.models import CampaignStatus, DeliveryState
 from mailer.previewing import Reader
-from mailer.queue import RedisUnavailable, connect, ring
 
 _ENDED_OR_PAUSED = (CampaignStatus.SENT, CampaignStatus.CANCELLED, CampaignStatus.PAUSED)
 _POLL_SECONDS = 0.5
@@ -159,7 +159,7 @@ def test(
     with installation.session() as session:
         campaign = domain.get(session, slug)
         previewing.order_test(session, campaign, reader, installation.settings.mail_sender, to)
-    _ring(installation, campaign.id, first=True)
+    ring(installation, campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
 
 
@@ -187,7 +187,7 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
         click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '; it is sent now instead.'}")
     click.echo(message)
     if starts is None:
-        _ring(installation, campaign.id)
+        ring(installation, campaign.id)
     if wait:
         _require_sent(follow(installation, slug))
 
@@ -238,7 +238,7 @@ def resume(installation: Installation, slug: str) -> None:
     with installation.session() as session:
         campaign = domain.get(session, slug)
         sending.resume(session, campaign, sender)
-    _ring(installation, campaign.id)
+    ring(installation, campaign.id)
     click.echo(f'Campaign "{slug}" is {campaign.status} again.')
 
 
@@ -292,7 +292,7 @@ def resend(installation: Installation, slug: str, state: str) -> None:
         campaign = domain.get(session, slug)
         count = steering.resend(session, campaign, DeliveryState(state))
     if count:
-        _ring(installation, campaign.id)
+        ring(installation, campaign.id)
     click.echo(f"{count:,} will be sent again." if count else f"Nothing is {state}.")
 
 
@@ -329,13 +329,3 @@ def _parse_time(text: str) -> datetime:
     if time_given < utcnow():
         raise InThePast(time=text)
     return time_given.astimezone(UTC)
-
-
-def _ring(installation: Installation, campaign_id: int, *, first: bool = False) -> None:
-    """Wake the workers; without Redis they find the work by themselves, only later."""
-    try:
-        connection = connect(installation.settings.redis_url)
-        ring(connection, campaign_id, first=first)
-        connection.close()
-    except (RedisUnavailable, ConfigurationError) as problem:
-        click.echo(f"Warning: {problem} Workers will find it within half a minute.", err=True)

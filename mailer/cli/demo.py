@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -23,12 +24,14 @@ from mailer import (
     reports,
     sample,
     sending,
+    small_numbers,
     unions,
 )
+from mailer.cli import demo_unions
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation
 from mailer.cli.processes import LOCK, Local, alone_in, local_installation
-from mailer.cli.run import SAMPLE_IDENTITY
+from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
 from mailer.errors import MailerError
 from mailer.models import CampaignStatus
 from mailer.queue import connect, ring
@@ -74,9 +77,11 @@ def demo(supporters: int, keep: bool) -> None:
             with installation.session(read_only=True) as session:
                 _report(session, progress, by_text, console)
             _show_mails(folder, console)
+            if progress.status is CampaignStatus.SENT:
+                demo_unions.show_kits(installation, folder, folder / _LOG, console)
             console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
             if keep:
-                _keep_running(local, folder, console)
+                _keep_running(installation, local, folder, console)
     if progress.status is not CampaignStatus.SENT:
         raise DemoFailed(status=progress.status, log=folder / _LOG)
 
@@ -116,8 +121,7 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
     """Import the supporters and load the campaign; returns how many will get which text."""
     with installation.session() as session:
         lists.create(session, sample.LIST_SLUG, sample.LIST_NAME)
-        for union in sample.unions():
-            unions.add(session, union.slug, union.name, country=union.country, parent_slug=union.parent)
+        demo_unions.affiliate(session, installation.settings.base_url)
     table, rejects = folder / "supporters.csv", folder / "rejects.csv"
     sample.write_supporters(table, supporters)
     report = importing.import_file(
@@ -166,7 +170,7 @@ def _report(session: Session, progress: reports.Progress, by_text: Mapping[str, 
     campaign = campaigns.get(session, progress.slug)
     for title, by in _SPREADS.items():
         console.print(_spread_table(title, reports.spread(session, campaign, by)))
-    console.print(_spread_table("language of the text", reports.hide_small(by_text)))
+    console.print(_spread_table("language of the text", small_numbers.hide_small(by_text)))
     if progress.started_at and progress.finished_at:
         seconds = (progress.finished_at - progress.started_at).total_seconds()
         console.print(f"Rate: {progress.audience / seconds:,.0f} messages a second, over {seconds:.1f} s")
@@ -187,29 +191,48 @@ def _spread_table(by: str, spread: Mapping[str, int | None]) -> Table:
 
 def _show_mails(folder: Path, console: Console) -> None:
     """Write the first mail in each language to be read in a browser, and say where all of them are."""
-    maildir, readable = folder / catcher.FOLDER, folder / "mails"
+    maildir, readable = folder / catcher.FOLDER, folder / demo_unions.MAILS
     readable.mkdir()
     console.print("\nThe first mail in each language, to open in a browser (beside each, as text and as it was sent):")
     seen: set[str] = set()
     for caught in catcher.read(maildir):
         language = str(caught.message["Content-Language"])
-        if language not in seen:
+        if language not in seen and "List-Id" in caught.message:  # a system mail comes from no list
             seen.add(language)
             previewing.write_parts(caught.data, readable / language)
             console.print(f"  {readable / language}.html", soft_wrap=True)
     console.print(f"All of them, one a file: {maildir}/new (a Maildir, as mutt -f reads it)", soft_wrap=True)
 
 
-def _keep_running(local: Local, folder: Path, console: Console) -> None:
-    """Stay until Ctrl-C, and say how commands reach this installation."""
+def _keep_running(installation: Installation, local: Local, folder: Path, console: Console) -> None:
+    """Stay until Ctrl-C, and say how browsers and commands reach this installation."""
     (folder / ".env").write_text("".join(f'{name}="{value}"\n' for name, value in SAMPLE_IDENTITY.items()))
     mailer = Path(sys.executable).with_name("mailer")
-    console.print("Everything keeps running. Stop: Ctrl-C\nTo go on with it, in another terminal:", soft_wrap=True)
+    console.print("Everything keeps running. Stop: Ctrl-C")
+    _serve(installation, local, console)
+    console.print("To go on with it, in another terminal:", soft_wrap=True)
     for line in (
         f"cd {folder.resolve()}",
         "export MAILER_DATA_DIR=.",
         f"{mailer} campaigns list",
         f"{mailer} campaigns test {sample.CAMPAIGN_DIR.name} --to me@example.org",
+        f"{mailer} kits status {sample.CAMPAIGN_DIR.name}",
+        f"{mailer} unions report",
     ):
         console.print(f"  {line}", soft_wrap=True, highlight=False)
     local.wait()
+
+
+def _serve(installation: Installation, local: Local, console: Console) -> None:
+    """Run the site where the links in the mails lead to, if it can run there."""
+    address = urlsplit(installation.settings.base_url)
+    port = address.port or 80
+    try:
+        require_free(port)
+    except PortTaken:
+        console.print(f"Port {port} is taken, so that the pages behind the links in the mails are not shown.")
+        return
+    start_web(local, port)
+    if kit := demo_unions.kit_page(installation):
+        console.print(f"A union's kit, as its contact sees it: {kit}", soft_wrap=True)
+    console.print(f"All mail: {installation.settings.base_url}/caught/", soft_wrap=True)

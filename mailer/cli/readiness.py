@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mailer import gaps, reports
+from mailer import gaps, small_numbers
 from mailer.previewing import Check
 
 OVERDUE = "its deadline has passed, so sending it will be refused. Change deadline in campaign.toml."
@@ -23,8 +23,8 @@ def to_json(found: Check) -> dict[str, Any]:
     """As `campaigns check --json` prints it, without the slug."""
     return {
         "audience": found.audience,
-        "by_text": reports.hide_small(found.by_text),
-        "without_text": reports.hide_small(found.without_text),
+        "by_text": small_numbers.hide_small(found.by_text),
+        "without_text": small_numbers.hide_small(found.without_text),
         "without_target": found.without_target,
         "without_country": _hide_small(found.without_country),
         "has_fallback": found.has_fallback,
@@ -38,9 +38,9 @@ def to_json(found: Check) -> dict[str, Any]:
 def show(found: Check) -> None:
     """Print it: the numbers first, and what keeps the campaign from being sent last."""
     click.echo(f"Audience: {found.audience:,}")
-    for language, count in reports.hide_small(found.by_text).items():
+    for language, count in small_numbers.hide_small(found.by_text).items():
         click.echo(f"  text in {language}: {_shown(count)}")
-    for language, count in reports.hide_small(found.without_text).items():
+    for language, count in small_numbers.hide_small(found.without_text).items():
         click.echo(f"  no text in {language}: {people(count)} get the campaign's own language")
     if found.without_target or found.without_country:
         get = "the fallback target" if found.has_fallback else "NO target, since there is no fallback"
@@ -84,7 +84,7 @@ def _empty_fields(found: Check) -> dict[str, int | None]:
 
 
 def _hide_small(count: int) -> int | None:
-    return reports.hide_small({"": count})[""]
+    return small_numbers.hide_small({"": count})[""]
 
 
 def _shown(count: int | None) -> str:

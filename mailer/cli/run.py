@@ -45,7 +45,7 @@ def run(port: int, workers: int) -> None:
     defaults = SAMPLE_IDENTITY | {"MAILER_BASE_URL": f"http://127.0.0.1:{port}"}
     try:
         with alone_in(load_settings().make_data_dir()):
-            _require_free(port)
+            require_free(port)
             with local_installation(defaults) as local:
                 _make_sample_list(local)
                 _start(local, port, workers)
@@ -54,7 +54,7 @@ def run(port: int, workers: int) -> None:
         click.echo("Stopped.")
 
 
-def _require_free(port: int) -> None:
+def require_free(port: int) -> None:
     """:raises PortTaken: another program listens there, or this user may not."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn: what was just closed is free
@@ -77,8 +77,13 @@ def _make_sample_list(local: Local) -> None:
     engine.dispose()
 
 
-def _start(local: Local, port: int, workers: int) -> None:
+def start_web(local: Local, port: int) -> None:
+    """Run the web part on this machine."""
     local.start("web", *_GUNICORN, "--bind", f"127.0.0.1:{port}", "wsgi:app")
+
+
+def _start(local: Local, port: int, workers: int) -> None:
+    start_web(local, port)
     for number in range(1, workers + 1):
         local.start(f"worker {number}", "workers")
     if unset := SAMPLE_IDENTITY.keys() - local.given:

@@ -1,39 +1,256 @@
-"""`mailer unions`: trade unions and their federations."""
+"""`mailer unions`: trade unions and their federations. What is between them and us is in `affiliation`."""
 
+import dataclasses
 import json
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
+from sqlalchemy.orm import Session
 
+from mailer import contacts, kit_making, lists, logos, union_csv
 from mailer import unions as trade_unions
-from mailer.cli.installation import Installation
+from mailer.cli import affiliation
+from mailer.cli.doorbell import ring
+from mailer.cli.installation import Installation, pass_installation
+from mailer.models import Union, UnionStatus
+
+_STATUSES = [status.value for status in UnionStatus]
 
 
 @click.group()
 def unions() -> None:
-    """Add and show trade unions and the federations above them."""
+    """Trade unions and the federations above them: what is known of them, and whom they name as contacts."""
+
+
+slug_argument = click.argument("slug")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 @unions.command()
-@click.argument("slug")
+@slug_argument
 @click.option("--name", required=True, help="Its full name.")
 @click.option("--country", help="ISO 3166 code or English name; leave it out for an international federation.")
 @click.option("--parent", "parent_slug", metavar="SLUG", help="The federation that it belongs to.")
-def add(slug: str, name: str, country: str | None, parent_slug: str | None) -> None:
+@click.option("--status", type=click.Choice(_STATUSES), default=UnionStatus.LISTED.value, help="Where it stands.")
+@click.option("--language", "languages", metavar="TAG", multiple=True, help="That its members read, the first first.")
+@click.option("--members", type=int, help="About how many it has.")
+@click.option("--unnamed", is_flag=True, help="It asked not to be named: nothing that the public sees names it.")
+def add(
+    slug: str,
+    name: str,
+    country: str | None,
+    parent_slug: str | None,
+    status: str,
+    languages: tuple[str, ...],
+    members: int | None,
+    unnamed: bool,
+) -> None:
     """Add a union. SLUG is what files and commands call it, such as dockers-gb."""
     with Installation().session() as session:
-        union = trade_unions.add(session, slug, name, country=country, parent_slug=parent_slug)
+        union = trade_unions.add(
+            session,
+            slug,
+            name,
+            country=country,
+            parent_slug=parent_slug,
+            status=UnionStatus(status),
+            languages=languages,
+            members=members,
+            is_named=not unnamed,
+        )
     click.echo(f'Added the union {union.slug}, "{union.name}".')
 
 
+@unions.command()
+@slug_argument
+@click.option("--name", help="Its full name.")
+@click.option("--country", help='ISO 3166 code or English name; "" for an international federation.')
+@click.option("--parent", "parent_slug", metavar="SLUG", help='The federation that it belongs to; "" for none.')
+@click.option("--language", "languages", metavar="TAG", multiple=True, help='All that its members read; "" for none.')
+@click.option("--members", type=int, help="About how many it has; 0 if nobody knows.")
+@click.option("--resolution", metavar="TEXT", help='By which it affiliated; "" for none.')
+@click.option("--named", "is_named", flag_value=True, default=None, help="It may be named.")
+@click.option("--unnamed", "is_named", flag_value=False, default=None, help="It asked not to be named.")
+def change(
+    slug: str,
+    name: str | None,
+    country: str | None,
+    parent_slug: str | None,
+    languages: tuple[str, ...],
+    members: int | None,
+    resolution: str | None,
+    is_named: bool | None,
+) -> None:
+    """Change what is known of a union. What is not given stays as it is."""
+    with Installation().session() as session:
+        union = trade_unions.change(
+            session,
+            slug,
+            name=name,
+            country=country,
+            parent_slug=parent_slug,
+            languages=[tag for tag in languages if tag] if languages else None,
+            members=members,
+            is_named=is_named,
+            resolution=resolution,
+        )
+        kit_making.renew(session, union)
+    click.echo(f"Changed the union {slug}.")
+
+
 @unions.command("list")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only those that stand there.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def show_all(as_json: bool) -> None:
-    """Show every union, with its country and the federation that it belongs to."""
+def show_all(status: str | None, as_json: bool) -> None:
+    """Show every union, with its country, the federation that it belongs to, and where it stands."""
     with Installation().session(read_only=True) as session:
         for union in trade_unions.all_unions(session):
-            parent = union.parent.slug if union.parent else None
-            if as_json:
-                facts = {"slug": union.slug, "name": union.name, "country": union.country, "parent": parent}
-                click.echo(json.dumps(facts, ensure_ascii=False))
-            else:
-                click.echo(f"{union.slug}  {union.name}  {union.country or '-'}  {parent or '-'}")
+            if status in (None, union.status):
+                if as_json:
+                    click.echo(json.dumps(_brief(union), ensure_ascii=False))
+                else:
+                    parent = union.parent.slug if union.parent else "-"
+                    click.echo(f"{union.slug}  {union.name}  {union.country or '-'}  {parent}  {union.status}")
+
+
+def _brief(union: Union) -> dict[str, Any]:
+    return {
+        "slug": union.slug,
+        "name": union.name,
+        "country": union.country,
+        "parent": union.parent.slug if union.parent else None,
+        "status": union.status.value,
+        "languages": union.languages,
+        "members": union.members,
+        "is_named": union.is_named,
+    }
+
+
+@unions.command()
+@slug_argument
+@json_option
+def show(slug: str, as_json: bool) -> None:
+    """Show all that is known of a union."""
+    with Installation().session(read_only=True) as session:
+        facts = _full(session, trade_unions.get(session, slug))
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    for label, fact in facts.items():
+        if fact not in (None, [], {}):
+            click.echo(f"{label.replace('_', ' '):<14}{_written(fact)}")
+
+
+def _full(session: Session, union: Union) -> dict[str, Any]:
+    dates = {name: getattr(union, name) for name in ("interested_at", "affiliated_at", "lapsed_at")}
+    return _brief(union) | {
+        **{name: moment.isoformat() if moment else None for name, moment in dates.items()},
+        "resolution": union.resolution,
+        "introductions": union.introductions,
+        "has_logo": union.logo is not None,
+        "unions": [child.slug for child in trade_unions.children(session, union)],
+        "contacts": len(contacts.of_union(session, union.id)),
+        "lists": [each.slug for each in lists.all_lists(session) if each.owner_id == union.id],
+    }
+
+
+def _written(fact: Any) -> str:
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    if isinstance(fact, list):
+        return ", ".join(fact)
+    lines = [f"{language}: {words}" for language, words in fact.items()] if isinstance(fact, dict) else [str(fact)]
+    return f"\n{'':<14}".join("\n".join(lines).splitlines())
+
+
+@unions.command()
+@slug_argument
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
+@click.option("--remove", is_flag=True, help="Have none any more.")
+def logo(slug: str, file: Path | None, remove: bool) -> None:
+    """Set the logo that a union's kits carry: FILE, a PNG or JPEG picture."""
+    _require_one(file, remove)
+    with Installation().session() as session:
+        trade_unions.set_logo(session, slug, _read(file) if file else None)
+        kit_making.renew(session, trade_unions.get(session, slug))
+    click.echo(f"The union {slug} has {'a logo' if file else 'no logo'} now.")
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(logos.MAX_BYTES + 1)  # of what is longer, no more is needed to refuse it
+
+
+@unions.command()
+@slug_argument
+@click.option("--language", metavar="TAG", required=True, help="That the words are in.")
+@click.argument("file", type=click.File(encoding="utf-8-sig"), required=False)
+@click.option("--remove", is_flag=True, help="Say nothing of its own in this language any more.")
+def introduce(slug: str, language: str, file: TextIO | None, remove: bool) -> None:
+    """Set what a union says to its members above an alert: the text in FILE, or "-" for standard input."""
+    _require_one(file, remove)
+    try:
+        words = file.read() if file else None
+    except UnicodeDecodeError:
+        raise click.BadParameter("it is not UTF-8 text", param_hint="FILE") from None
+    with Installation().session() as session:
+        trade_unions.introduce(session, slug, language, words)
+        kit_making.renew(session, trade_unions.get(session, slug))
+    click.echo(f"The union {slug} {'introduces' if file else 'no longer introduces'} alerts in {language}.")
+
+
+def _require_one(file: Path | TextIO | None, remove: bool) -> None:
+    if remove == (file is not None):
+        raise click.UsageError("Name one file, or say --remove.")
+
+
+@unions.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--update", is_flag=True, help="Overwrite what is known, instead of only filling in what is not.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--invite", is_flag=True, help="Ask the contacts in the file whether they want to be that.")
+@json_option
+@pass_installation
+def import_(installation: Installation, file: Path, update: bool, dry_run: bool, invite: bool, as_json: bool) -> None:
+    """Add the unions in a CSV file: all of them, or, where one line is wrong, none.
+
+    The file is UTF-8, separated by comma, semicolon or tab, and its first line names the columns: slug, and any of
+    name, country, parent, status, languages, members, interested_at, affiliated_at, lapsed_at, resolution, is_named,
+    contact_email, contact_name, contact_role.
+    """
+    with installation.session() as session:
+        report = union_csv.import_file(session, file, update=update, dry_run=dry_run, invite=invite)
+    if report.notice is not None:
+        ring(installation, report.notice, first=True)
+    counts = dataclasses.asdict(report)
+    del counts["notice"]
+    if as_json:
+        click.echo(json.dumps(counts, ensure_ascii=False))
+        return
+    click.echo("This is what an import would do. Nothing was changed." if dry_run else "Imported.")
+    warnings = counts.pop("warnings")
+    for label, number in counts.items():
+        click.echo(f"{number:>10,}  {label}")
+    for warning in warnings:
+        click.echo(f"Warning: {warning.rstrip('.')}.", err=True)
+
+
+@unions.command()
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="The file to write; only you will be able to read it.",
+)
+def export(output: Path) -> None:
+    """Write all unions to a CSV file, as an import reads it. Contacts are not in it."""
+    with Installation().session(read_only=True) as session:
+        exported = union_csv.export(session, output)
+    click.echo(f"Wrote {'1 union' if exported == 1 else f'{exported:,} unions'} to {output}.")
+
+
+for command in affiliation.COMMANDS:
+    unions.add_command(command)

@@ -12,7 +12,12 @@ from mailer.errors import MailerError
 from mailer.mail.markers import Markers, written
 
 #: Fields whose value is a URL that we made ourselves: only these may be the whole target of a link.
-URL_FIELDS = frozenset({"campaign_url", "link_url", "preferences_url", "share_url", "unsubscribe_url"})
+URL_FIELDS = frozenset(
+    {
+        *("preferences_url", "unsubscribe_url"),
+        *("campaign_url", "join_url", "kit_url", "link_url", "results_url", "share_url", "stop_url"),
+    }
+)
 
 _ALLOWED_TAGS = {"a", "bdi", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", "strong", "ul"} | {
     f"h{level}" for level in range(1, 7)

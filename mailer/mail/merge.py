@@ -15,7 +15,7 @@ from mailer.mail import headers
 from mailer.mail.dkim import EditionSigner, Signer
 from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.quoted_printable import encode_text, encode_value
-from mailer.mail.types import Rendering, Slot, SlotContext
+from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 
 #: How many values of an edition are kept ready: targets and countries repeat, names often do.
 _CACHED_VALUES = 2048
@@ -51,6 +51,43 @@ class Merge:
     values: Mapping[str, str] = field(default_factory=dict)  # of slots, by field; a missing or empty one: its default
 
 
+def fill(pieces: Pieces, values: Mapping[str, str], *, blank: str = "") -> str:
+    """Pieces as one string, as somebody reads them of whom nothing is known but some values.
+
+    :param values: by field; where there is none, the slot's default stands.
+    :param blank: what stands where there is neither, but in no URL.
+    """
+    words = []
+    for piece in pieces:
+        if isinstance(piece, str):
+            words.append(piece)
+        else:
+            otherwise = "" if piece.context is SlotContext.URL else blank
+            words.append(_ESCAPES[piece.context](values.get(piece.field) or piece.default or otherwise))
+    return "".join(words)
+
+
+def _for_html(value: str) -> str:
+    return html.escape(headers.clean(value))
+
+
+def _for_url(value: str) -> str:
+    # "@" stays: mailto takes an address (RFC 6068), and a slot never stands where "@" could end a host.
+    return quote(headers.clean(value), safe="@")
+
+
+def _for_header(value: str) -> str:
+    return headers.shortened(headers.clean_for_header(value))
+
+
+#: How a value is made harmless for each kind of place.
+_ESCAPES: Mapping[SlotContext, Callable[[str], str]] = {
+    SlotContext.HTML: _for_html,
+    SlotContext.URL: _for_url,
+    SlotContext.TEXT: headers.clean,
+    SlotContext.HEADER: _for_header,
+}
+
 Encoder = Callable[[str], bytes]
 
 
@@ -68,8 +105,7 @@ class CompiledEdition:
     def __init__(self, rendering: Rendering, edition_headers: EditionHeaders, signer: Signer | None) -> None:
         self._subject = rendering.subject
         self._subject_slots = [piece for piece in rendering.subject if isinstance(piece, Slot)]
-        # "=_" cannot occur in quoted-printable, so that no body can hold its own boundary (RFC 2045 6.7).
-        boundary = f"=_{sha256(repr((rendering.text, rendering.html)).encode('utf-8', 'replace')).hexdigest()[:24]}"
+        boundary = boundary_for(rendering)
         self._headers = _static_headers(rendering, edition_headers, boundary)
         if not self._subject_slots:
             self._headers += headers.unstructured("Subject", "".join(map(str, rendering.subject)))
@@ -108,12 +144,7 @@ class CompiledEdition:
         return b"".join(lines)
 
     def _subject_for(self, person: Merge) -> str:
-        return "".join(
-            headers.shortened(headers.clean_for_header(person.values.get(piece.field) or piece.default))
-            if isinstance(piece, Slot)
-            else piece
-            for piece in self._subject
-        )
+        return fill(self._subject, person.values)
 
 
 def compile_edition(
@@ -142,7 +173,7 @@ def _static_headers(rendering: Rendering, edition: EditionHeaders, boundary: str
     lines.append(b"X-Auto-Response-Suppress: OOF, AutoReply\r\n")
     lines.append(headers.token("Content-Language", rendering.language))
     lines.append(b"MIME-Version: 1.0\r\n")
-    lines.append(f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'.encode())
+    lines.append(alternative(boundary))
     return b"".join(lines)
 
 
@@ -164,6 +195,25 @@ def _list_headers(edition: EditionHeaders) -> Iterator[bytes]:
         yield headers.token("Feedback-ID", edition.feedback_id)
 
 
+def boundary_for(rendering: Rendering) -> str:
+    """What stands between the parts of a message: the same for the same words."""
+    # "=_" cannot occur in quoted-printable, so that no body can hold its own boundary (RFC 2045 6.7).
+    return f"=_{sha256(repr((rendering.text, rendering.html)).encode('utf-8', 'replace')).hexdigest()[:24]}"
+
+
+def alternative(boundary: str) -> bytes:
+    """The header that says: the same message as text and as HTML."""
+    return f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'.encode()
+
+
+def part_headers(boundary: str, subtype: str) -> bytes:
+    """What opens a part, to be followed by its quoted-printable."""
+    return (
+        f'--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    ).encode()
+
+
 @functools.lru_cache(maxsize=64)
 def _date(timestamp: int) -> bytes:
     return headers.token("Date", format_datetime(datetime.fromtimestamp(timestamp, UTC)))
@@ -175,10 +225,7 @@ def _cut(rendering: Rendering, boundary: str) -> tuple[list[bytes], list[_BodySl
     slots: list[_BodySlot] = []
     encoders = _Encoders()
     for subtype, pieces in (("plain", rendering.text), ("html", rendering.html)):
-        parts[-1] += (
-            f'--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
-            "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-        ).encode()
+        parts[-1] += part_headers(boundary, subtype)
         for piece in pieces:
             if isinstance(piece, str):
                 parts[-1] += encode_text(piece)
@@ -195,11 +242,7 @@ class _Encoders:
     """How each kind of place takes a value, remembering what it encoded for this edition."""
 
     def __init__(self) -> None:
-        self._by_context = {
-            SlotContext.HTML: _for_html,
-            SlotContext.URL: _for_url,
-            SlotContext.TEXT: _for_text,
-        }
+        self._by_context = {context: _encoder(escape_for) for context, escape_for in _ESCAPES.items()}
         self._remembering = {
             context: functools.lru_cache(maxsize=_CACHED_VALUES)(encode) for context, encode in self._by_context.items()
         }
@@ -209,17 +252,8 @@ class _Encoders:
         return (self._by_context if slot.field in URL_FIELDS else self._remembering)[slot.context]
 
 
-def _for_text(value: str) -> bytes:
-    return encode_value(headers.clean(value).encode())
-
-
-def _for_html(value: str) -> bytes:
-    return encode_value(html.escape(headers.clean(value)).encode())
-
-
-def _for_url(value: str) -> bytes:
-    # "@" stays: mailto takes an address (RFC 6068), and a slot never stands where "@" could end a host.
-    return encode_value(quote(headers.clean(value), safe="@").encode())
+def _encoder(escape_for: Callable[[str], str]) -> Encoder:
+    return lambda value: encode_value(escape_for(value).encode())
 
 
 #: Values that no place has to escape.

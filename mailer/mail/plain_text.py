@@ -1,6 +1,6 @@
 """The plain-text part, written from the same Markdown as the HTML."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
@@ -17,6 +17,57 @@ _UNDERLINES = {"h1": "=", "h2": "-"}
 def write(tokens: Sequence[Token], markers: Markers) -> str:
     """Markdown tokens as plain text in lines of 72 columns; words, slots and URLs are never broken."""
     return "\n".join(_Writer(markers).blocks(SyntaxTreeNode(tokens).children, COLUMNS))
+
+
+def prose(tokens: Sequence[Token], markers: Markers) -> list[str]:
+    """The paragraphs and list items that a text begins with, in plain words: no headings, no marks, no line ends but
+    its author's. What is no prose ends them: a quotation, code, a rule."""
+    paragraphs: list[str] = []
+    for node in SyntaxTreeNode(tokens).children:
+        match node.type:
+            case "heading":
+                continue
+            case "paragraph":
+                paragraphs.append(_words(node.children, markers))
+            case "bullet_list" | "ordered_list":
+                paragraphs.extend(_items(node, markers))
+            case _:
+                break
+    return [paragraph.strip() for paragraph in paragraphs]
+
+
+def _items(node: SyntaxTreeNode, markers: Markers) -> Iterator[str]:
+    start = int(node.attrs.get("start", 1))
+    for number, item in enumerate(node.children, start):
+        label = f"{number}." if node.type == "ordered_list" else "•"
+        words = (_words(block.children, markers) for block in item.children if block.type == "paragraph")
+        yield f"{label} {' '.join(words)}"
+
+
+def _words(nodes: Iterable[SyntaxTreeNode], markers: Markers) -> str:
+    return "".join(_word(node, markers) for node in nodes)
+
+
+def _word(node: SyntaxTreeNode, markers: Markers) -> str:
+    match node.type:
+        case "text" | "code_inline":
+            return node.content
+        case "softbreak":
+            return " "
+        case "hardbreak":
+            return "\n"
+        case "link":
+            return _words_and_url(_words(node.children, markers), str(node.attrs["href"]), markers)
+    return _words(node.children, markers)
+
+
+def _words_and_url(words: str, url: str, markers: Markers) -> str:
+    """`words (url)`, or only the one where both say the same; of an e-mail address or a number, only that."""
+    scheme, _, rest = url.partition(":")
+    if scheme in ("mailto", "tel"):
+        shown = rest.partition("?")[0]
+        return words if words == shown else f"{words} ({shown})"
+    return words if words == url else f"{words} ({markers.mark_again(url, SlotContext.URL)})"
 
 
 def wrap(text: str, markers: Markers, columns: int = COLUMNS) -> list[str]:
@@ -36,7 +87,10 @@ def wrap(text: str, markers: Markers, columns: int = COLUMNS) -> list[str]:
 
 
 def underline(lines: Sequence[str], mark: str, markers: Markers, columns: int = COLUMNS) -> str:
-    """A line of marks as long as the longest of the lines above it."""
+    """A line of marks as long as the longest of the lines above it; where a slot makes that anybody's guess, as long as
+    any line."""
+    if any(map(markers.slots_in, lines)):
+        return mark * columns
     return mark * min(columns, max(map(markers.width, lines)))
 
 

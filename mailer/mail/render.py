@@ -46,6 +46,15 @@ class HtmlTooLarge(MailerError):
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """Who passes a mail on to people of whom we know nothing: it has no links that are one person's."""
+
+    name: str | None  # None for whoever it may be
+    introduction: tuple[str, ...]  # paragraphs of their own words; where there are none, a fixed sentence stands
+    join_url: str  # where a reader signs up
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """What stands around a mail's own words."""
 
@@ -56,6 +65,7 @@ class Frame:
     gettext: Callable[[str], str]  # translates the mail's fixed words into the language
     deadline: str | None = None  # a date as people of that language write it
     web_url: str | None = None  # of the web version
+    relay: Relay | None = None  # for a mail that somebody else passes on
 
 
 def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame) -> Rendering:
@@ -67,12 +77,13 @@ def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, f
     :raises MailerError: saying what the text or the template holds that no mail may hold.
     """
     markers = Markers()
-    tokens = markdown.read(markers.mark(_printable(body)), markers)
-    values = {
+    tokens = markdown.read(markers.mark(printable(body)), markers)
+    values: dict[str, object] = {
         "has_heading": any(token.type == "heading_open" and token.tag == "h1" for token in tokens),
-        "preferences_url": markers.mark((_PREFERENCES_URL,)),
-        "unsubscribe_url": markers.mark((_UNSUBSCRIBE_URL,)),
     }
+    if frame.relay is None:
+        values["preferences_url"] = markers.mark((_PREFERENCES_URL,))
+        values["unsubscribe_url"] = markers.mark((_UNSUBSCRIBE_URL,))
     html_body = Markup(markdown.to_html(tokens, markers))  # noqa: S704 - sanitised
     return _print(
         template,
@@ -95,7 +106,7 @@ def render_notice(
     :raises MailerError: saying what the template holds that no mail may hold.
     """
     markers = Markers()
-    values = {name: markers.mark(_printable(pieces)) for name, pieces in fields.items()}
+    values = {name: markers.mark(printable(pieces)) for name, pieces in fields.items()}
     return _print(
         template, frame, markers, subject=subject, preheader=preheader, html_values=values, text_values=values
     )
@@ -116,6 +127,8 @@ def _print(
     values = {
         "frame": frame,
         "bdi": lambda name: Markup("<bdi>{}</bdi>").format(name),
+        # In plain text, so that a name in another script neither turns a line around nor is torn apart (UAX #9).
+        "isolated": lambda name: name if frame.direction == "ltr" else f"\u2068{name}\u2069",
         "wrap": lambda text: "\n".join(plain_text.wrap(str(text), markers)),
         "title": lambda text: _underlined(str(text), "=", markers),
         "heading": lambda text: _underlined(str(text), "-", markers),
@@ -140,12 +153,13 @@ def _underlined(text: str, mark: str, markers: Markers) -> str:
     return "\n".join([*lines, plain_text.underline(lines, mark, markers)])
 
 
-def _printable(pieces: Pieces) -> Pieces:
+def printable(pieces: Pieces) -> Pieces:
+    """Pieces without the characters that no mail can show."""
     return tuple(_NOT_IN_XML.sub("", piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
 def _one_line(pieces: Pieces) -> Pieces:
-    return tuple(re.sub(r"\s+", " ", piece) if isinstance(piece, str) else piece for piece in _printable(pieces))
+    return tuple(re.sub(r"\s+", " ", piece) if isinstance(piece, str) else piece for piece in printable(pieces))
 
 
 def _translator(frame: Frame) -> Callable[..., str]:

@@ -1,21 +1,22 @@
-"""The tables: people, what they agreed to, campaigns, and the delivery ledger."""
+"""The tables: people, unions, what they agreed to, campaigns and their kits, and the delivery ledger."""
 
 from mailer.models.base import Base
 from mailer.models.campaigns import Campaign, CampaignStatus, CampaignText, Edition
 from mailer.models.consent import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText, Request, RequestKind
+from mailer.models.kits import Kit, KitEdition
 from mailer.models.ledger import Claim, Delivery, DeliveryState, Purpose
 from mailer.models.people import (
-    JoinCount,
     MailingList,
     Subscriber,
     Subscription,
     SubscriptionStatus,
     Suppression,
     SuppressionReason,
-    Union,
 )
+from mailer.models.unions import Application, JoinCount, Union, UnionContact, UnionStatus
 
 __all__ = [
+    "Application",
     "Base",
     "Campaign",
     "CampaignStatus",
@@ -29,6 +30,8 @@ __all__ = [
     "DeliveryState",
     "Edition",
     "JoinCount",
+    "Kit",
+    "KitEdition",
     "MailingList",
     "Purpose",
     "Request",
@@ -39,4 +42,6 @@ __all__ = [
     "Suppression",
     "SuppressionReason",
     "Union",
+    "UnionContact",
+    "UnionStatus",
 ]

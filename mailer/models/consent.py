@@ -28,6 +28,7 @@ class ConsentPurpose(enum.StrEnum):
 
     ALERTS = "alerts"  # mail from a list
     UNION = "union"  # our storing which union they belong to (GDPR Art. 9(2)(a))
+    CONTACT = "contact"  # our writing to them on their union's behalf
 
 
 class ConsentAction(enum.StrEnum):
@@ -83,6 +84,7 @@ class RequestKind(enum.StrEnum):
     MANAGE = "manage"  # to see, change, download and erase all that is held about them
     ADDRESS = "address"  # to be written to at another address, whose mail this link is in
     UNDO = "undo"  # to have a leaving taken back
+    CONTACT = "contact"  # to be written to on a union's behalf, which may ask to affiliate by that
 
 
 class Request(Base):

@@ -16,7 +16,7 @@ class Purpose(enum.StrEnum):
 
     CAMPAIGN = "campaign"  # to a recipient of the frozen audience
     TEST = "test"  # to an address that an organiser named
-    NOTICE = "notice"  # a system mail that one person is waiting for: confirm, welcome, goodbye
+    NOTICE = "notice"  # a system mail that one person is waiting for: confirm, welcome, goodbye, a kit
 
 
 class DeliveryState(enum.StrEnum):
@@ -81,7 +81,7 @@ class Delivery(Base):
     address: Mapped[str | None] = mapped_column(EncryptedText("deliveries.address"))  # where there is no subscriber
     # What a notice says, as `notices.Notice`, with the token of its link; gone once it is settled.
     notice: Mapped[str | None] = mapped_column(EncryptedText("deliveries.notice"))
-    # What chose the edition, frozen with the audience.
+    # What chose the edition, frozen with the audience; of a notice, the union whose contact it is for.
     language: Mapped[str | None] = mapped_column(String(20))
     country: Mapped[str | None] = mapped_column(String(2))
     union_id: Mapped[int | None]

@@ -1,29 +1,14 @@
-"""People, the unions they belong to, and the lists they are on."""
+"""People, and the lists they are on."""
 
 import enum
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, true
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, true
+from sqlalchemy.orm import Mapped, mapped_column
 
 from mailer.crypto import EncryptedText
 from mailer.db import UtcDateTime, utcnow
 from mailer.models.base import Base, BigId, by_value
-
-
-class Union(Base):
-    """A trade union, a branch of one, or a federation of several."""
-
-    __tablename__ = "unions"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    slug: Mapped[str] = mapped_column(String(80), unique=True)
-    name: Mapped[str] = mapped_column(String(200))
-    country: Mapped[str | None] = mapped_column(String(2))  # ISO 3166-1 alpha-2; none for an international federation
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey("unions.id"))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
-
-    parent: Mapped["Union | None"] = relationship(remote_side=[id])
 
 
 class MailingList(Base):
@@ -36,6 +21,7 @@ class MailingList(Base):
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str | None] = mapped_column(String(500))  # what comes and how often, for who may join
     is_open: Mapped[bool] = mapped_column(default=True, server_default=true())  # whether the sign-up page offers it
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("unions.id"), index=True)  # the union whose own list it is
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 
@@ -53,6 +39,8 @@ class Subscriber(Base):
     country: Mapped[str | None] = mapped_column(String(2))  # ISO 3166-1 alpha-2
     union_id: Mapped[int | None] = mapped_column(ForeignKey("unions.id"))  # only with their explicit consent
     language: Mapped[str | None] = mapped_column(String(20))  # BCP 47; none: the campaign's own language
+    # Left every list, or was erased, before they agreed to be a union's contact: no import puts them on one.
+    is_kept_off_lists: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 
@@ -110,13 +98,3 @@ class Suppression(Base):
     email_index: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     reason: Mapped[SuppressionReason] = mapped_column(by_value(SuppressionReason))
     month: Mapped[str] = mapped_column(String(7))  # "2026-11"
-
-
-class JoinCount(Base):
-    """How many joined through a union's link in a month. Never stored on the person."""
-
-    __tablename__ = "join_counts"
-
-    union_id: Mapped[int] = mapped_column(ForeignKey("unions.id"), primary_key=True)
-    month: Mapped[str] = mapped_column(String(7), primary_key=True)  # "2026-11"
-    joined: Mapped[int]

@@ -4,11 +4,12 @@ No living person and no real campaign is meant; every address is under example.o
 """
 
 import csv
+import functools
 import random
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from itertools import count as count_from
@@ -29,6 +30,8 @@ UNION_CONSENT = (
 HEADER = ("email", "name", "country", "union", "language", "consent_at", "source")
 
 _POPULATION = Path(__file__).with_name("population.toml")
+_UNIONS = Path(__file__).with_name("unions.toml")
+_LOGOS = Path(__file__).parent / "logos"
 _HOSTS = ("example.org", "example.net", "example.com", "mail.example.org", "post.example.net", "inbox.example.com")
 _SOURCES = ("website", "petition", "street stall", "union congress", "")
 _FIRST_CONSENT = datetime(2019, 1, 7, 8, 0, tzinfo=UTC)
@@ -38,32 +41,47 @@ _CONSENT_SECONDS = 6 * 365 * 24 * 3600  # the last one is well in the past
 _ASCII_LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "o", "ł": "l", "Ł": "l", "ı": "i", "'": "", " ": ""})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleContact:
+    """Who gets a union's mail."""
+
+    name: str
+    role: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampleUnion:
-    """A union, or a federation of several."""
+    """A union that affiliates, or a federation of several."""
 
     slug: str
     name: str
     country: str | None = None  # ISO 3166-1 alpha-2; none for a federation
     parent: str | None = None  # the federation's slug
+    languages: tuple[str, ...] = ()  # the one that most members read first
+    members: int | None = None
+    is_named: bool = True
+    resolution: str | None = None
+    contact: SampleContact | None = None  # none for a federation
+    introductions: Mapping[str, str] = field(default_factory=dict)  # language → its words above an alert
+
+    @property
+    def logo(self) -> Path | None:
+        """Its logo, if it has one."""
+        file = _LOGOS / f"{self.slug}.png"
+        return file if file.exists() else None
 
 
-def unions() -> list[SampleUnion]:
+@functools.cache
+def unions() -> tuple[SampleUnion, ...]:
     """Eight unions in three federations, a federation before its unions."""
-    harbour, care, chalk = "harbour-workers-international", "care-and-health-federation", "chalk-and-ink-federation"
-    return [
-        SampleUnion(harbour, "Harbour Workers International"),
-        SampleUnion("quaysiders", "Quaysiders' Union", "GB", harbour),
-        SampleUnion("travailleurs-des-quais", "Syndicat des travailleurs des quais", "FR", harbour),
-        SampleUnion("estibadores-del-sur", "Unión de Estibadores del Sur", "ES", harbour),
-        SampleUnion(care, "Care and Health Federation"),
-        SampleUnion("nurses-together", "Nurses Together", "CA", care),
-        SampleUnion("pflegende-haende", "Bund Pflegender Hände", "DE", care),
-        SampleUnion("sestry-stepi", "Сёстры степи", "KZ", care),
-        SampleUnion(chalk, "Chalk and Ink Federation"),
-        SampleUnion("maestras-y-maestros", "Maestras y Maestros por la Palabra", "MX", chalk),
-        SampleUnion("cedar-teachers", "رابطة معلّمي الأرز", "LB", chalk),
-    ]
+    tables = tomllib.loads(_UNIONS.read_text(encoding="utf-8"))["unions"]
+    return tuple(map(_union, tables))
+
+
+def _union(table: dict[str, Any]) -> SampleUnion:
+    contact = SampleContact(**table["contact"]) if "contact" in table else None
+    return SampleUnion(**{**table, "languages": tuple(table.get("languages", ())), "contact": contact})
 
 
 def write_supporters(path: Path, count: int = 1200, *, seed: int = 1) -> None:

@@ -32,3 +32,12 @@ def to_store_the_union() -> str:
         "any time.",
         organisation=organisation(),
     )
+
+
+def to_be_a_contact() -> str:
+    """To our writing to somebody on their union's behalf."""
+    return _(
+        "Yes, {organisation} may write to me about our union: about this request, and with the kits that our union "
+        "gets. I can stop this at any time.",
+        organisation=organisation(),
+    )

@@ -90,6 +90,13 @@ def _wrong_way() -> _Advice:
 
 
 def _cut_link() -> _Advice:
+    if _is_for_unions():
+        return _Advice(
+            _("This link is not one of ours"),
+            _("A part of it may be missing. Copy the whole link from the mail."),
+            url("affiliating.affiliate"),
+            _("For unions"),
+        )
     return _Advice(
         _("This link is not one of ours"),
         _("A part of it may be missing. Copy the whole link from the mail, or ask us for a fresh one."),
@@ -99,6 +106,16 @@ def _cut_link() -> _Advice:
 
 
 def _dead_link() -> _Advice:
+    if _is_for_unions():
+        return _Advice(
+            _("This link has run out"),
+            _(
+                "For your safety, our links work for a limited time. If you filled in our form for unions, ask again. "
+                "If we invited you, write to us, and we send you a fresh one."
+            ),
+            url("affiliating.affiliate"),
+            _("Ask again"),
+        )
     return _Advice(
         _("This link has run out"),
         _("For your safety, our links work for a limited time. We will gladly mail you a fresh one."),
@@ -111,6 +128,11 @@ def _where_links_come_from() -> tuple[str, str]:
     if (request.endpoint or "").endswith(("joining.confirm", "leaving.undo")):
         return url("joining.sign_up"), _("Sign up")
     return url("preferences.ask_link"), _("Get a fresh link")
+
+
+def _is_for_unions() -> bool:
+    """Whether the page is one of those that unions get links to."""
+    return (request.blueprint or "").endswith(("affiliating", "forwarding"))
 
 
 def _too_much() -> _Advice:

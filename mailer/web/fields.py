@@ -1,10 +1,18 @@
 """Fields that several forms have: what may stand in them, and what to do where it does not."""
 
+import re
+
 from mailer import addresses
 from mailer.addresses import Address, InvalidAddress
 from mailer.web.language import _
 
 MAX_ADDRESS_LENGTH = 320  # RFC 5321: 64 before the @, 255 behind it
+#: more people than are in all unions of the world
+MAX_NUMBER = 999_999_999
+MAX_NUMBER_LENGTH = 20  # as it is typed, with what parts the thousands
+
+#: digits of any script, and what parts the thousands somewhere: 1200, 1.200, 1,200, 1 200, 1'200
+_NUMBER = re.compile(r"\d{1,3}(?:[.,'’٬\s]\d{3})+|\d+")
 
 
 class Mistyped(Exception):
@@ -28,6 +36,20 @@ def address(typed: str) -> Address:
         return addresses.parse(typed)
     except InvalidAddress:
         raise Mistyped(_("This is not an e-mail address. One looks like this: name@example.org")) from None
+
+
+def number(typed: str) -> int | None:
+    """Read about how many people something is about; None where nothing was typed.
+
+    :raises Mistyped: it is no number of people.
+    """
+    text = typed.strip()
+    if not text:
+        return None
+    digits = re.sub(r"\D", "", text) if len(text) <= MAX_NUMBER_LENGTH and _NUMBER.fullmatch(text) else ""
+    if not digits or not 0 < int(digits) <= MAX_NUMBER:
+        raise Mistyped(_("Enter a whole number, such as 1200, or leave this empty."))
+    return int(digits)
 
 
 def too_long(most: int) -> str:

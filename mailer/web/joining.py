@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, abort, redirect, render_template, request
+from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
@@ -21,6 +21,8 @@ from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
 
 joining = Blueprint("joining", __name__)
+
+_LOGO_SECONDS = 86_400  # for which a browser need not ask again
 
 
 # --- signing up -----------------------------------------------------------------------------------------------------
@@ -83,10 +85,35 @@ def join(union: str) -> ResponseReturnValue:
     return _sign_up(union)
 
 
+@joining.get("/join/<union>/logo.png")
+def logo(union: str) -> Response:
+    """The logo of the union in whose name a page is."""
+    with session_scope(site().engine, read_only=True) as session:
+        found = unions.find_named(session, union)
+        picture = found.logo if found else None
+    if picture is None:
+        abort(404)
+    answer = Response(picture, mimetype="image/png", headers={"Cache-Control": f"public, max-age={_LOGO_SECONDS}"})
+    answer.add_etag()
+    answer.make_conditional(request)
+    return answer
+
+
+def logo_address(union: Union | None) -> str | None:
+    """Where a union's logo is to be seen; None where there is none. To be asked while its session is open."""
+    if union is None or not union.is_named or union.logo is None:
+        return None
+    return url("joining.logo", union=union.slug)
+
+
 @joining.get("/check-your-mail")
 def check_your_mail() -> str:
     """Say what to do next. The same for everyone: nobody learns here who is known."""
-    return render_template("joining/check_your_mail.html", is_unlisted=request.args.get("union") == "unlisted")
+    return render_template(
+        "joining/check_your_mail.html",
+        is_unlisted=request.args.get("union") == "unlisted",
+        is_for_union=request.args.get("form") == "union",
+    )
 
 
 def _sign_up(union_slug: str | None) -> ResponseReturnValue:
@@ -114,10 +141,10 @@ def _ask(sign_up: SignUp) -> None:
 
 
 def _offer(session: Session, union_slug: str | None) -> _Offer:
-    via = unions.find(session, union_slug) if union_slug is not None else None
+    via = unions.find_named(session, union_slug) if union_slug is not None else None
     if union_slug is not None and via is None:
         abort(404)
-    return _Offer(lists.open_lists(session), via)
+    return _Offer(lists.open_lists(session, owner_id=via.id if via else None), via)
 
 
 def _likely_country() -> str | None:
@@ -128,6 +155,7 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
     return render_template(
         "joining/sign_up.html",
         offer=offer,
+        logo=logo_address(offer.via),
         address=url("joining.join", union=offer.via.slug) if offer.via else url("joining.sign_up"),
         typed=typed,
         problems=problems or {},

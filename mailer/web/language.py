@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from babel.support import NullTranslations
 from flask import Flask, Response, current_app, g, request, url_for
-from flask_babel import Babel, Domain, refresh
+from flask_babel import Babel, Domain, format_number, refresh
 from markupsafe import Markup, escape
 
 from mailer import languages
@@ -29,7 +29,8 @@ class _Catalogues(Domain):  # type: ignore[misc]  # Flask-Babel has no types
         return _filled(self.get_translations().gettext(string), values)
 
     def ngettext(self, singular: str, plural: str, num: int, **values: Any) -> str:
-        return _filled(self.get_translations().ngettext(singular, plural, num), {"num": num, **values})
+        sentence = self.get_translations().ngettext(singular, plural, num)
+        return _filled(sentence, {"num": format_number(num), **values})
 
 
 def _filled(sentence: str, values: dict[str, Any]) -> str:
@@ -41,7 +42,7 @@ def _filled(sentence: str, values: dict[str, Any]) -> str:
 _CATALOGUES = _Catalogues()
 #: Translate into the reader's language; `{name}` in a message stands for a value.
 _ = _CATALOGUES.gettext
-#: Translate a sentence about a number, in the form that the language has for it.
+#: Translate a sentence about a number, in the form that the language has for it; `{num}` is the number as it writes it.
 ngettext = _CATALOGUES.ngettext
 
 

@@ -1,6 +1,7 @@
 """Leaving a list or all of them, and coming back from it.
 
 The address of these pages is known to whoever reads a mail, also when it was forwarded: nothing on them names anybody.
+They are in the language that the reader's browser asks for: the one that the person chose would tell of them, too.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,6 @@ from mailer.db import session_scope
 from mailer.leaving import Left, Method, NotOnList, Place, Scope
 from mailer.tokens import Link
 from mailer.web.doorbell import ring_for
-from mailer.web.language import prefer
 from mailer.web.site import site
 
 Found = TypeVar("Found", Left, Place)
@@ -59,11 +59,9 @@ def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read
     """Do something with the subscription that a link is for; None where it is gone."""
     try:
         with session_scope(site().engine, read_only=read_only) as session:
-            found = act(session, tokens.verify(keyring_of(session), Link.UNSUBSCRIBE, token))
+            return act(session, tokens.verify(keyring_of(session), Link.UNSUBSCRIBE, token))
     except NotOnList:
         return None
-    prefer(found.language)
-    return found
 
 
 @leaving.route("/undo/<token>", methods=["GET", "POST"])
@@ -72,6 +70,5 @@ def undo(token: str) -> str:
     is_meant = request.method == "POST"
     with session_scope(site().engine, read_only=not is_meant) as session:
         back = domain.undo(session, token) if is_meant else domain.look_back(session, token)
-    prefer(back.language)
     page = "leaving/back.html" if is_meant else "leaving/undo.html"
-    return render_template(page, token=token, list_name=back.list_name)
+    return render_template(page, token=token, back=back)

@@ -51,6 +51,7 @@ _READ = Allowance("read", ((600, MINUTE),))
 FORMS = {
     "joining.sign_up": _SIGN_UP,
     "joining.join": _SIGN_UP,
+    "affiliating.affiliate": _ASK,
     "preferences.ask_link": _ASK,
     "preferences.mail_link": _ASK,
     "preferences.change_address": _ASK,

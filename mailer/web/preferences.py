@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import countries, disclosure, languages, leaving, lists, moving, tokens
+from mailer import contacts, countries, disclosure, languages, leaving, lists, moving, tokens
 from mailer import preferences as domain
 from mailer.db import session_scope, utcnow
 from mailer.errors import MailerError
@@ -243,6 +243,7 @@ _PROBLEMS: Mapping[type[MailerError], tuple[str, Callable[[], str]]] = {
     ),
     domain.NotToBeJoined: ("lists", lambda: _("This list cannot be joined just now.")),
     leaving.NotOnList: ("lists", lambda: _("You are not on that list any more.")),
+    contacts.NoContact: ("contact", lambda: _("You are not a contact of that union any more.")),
     moving.TooManyAddresses: (
         "email",
         lambda: _("You have given us several new addresses today. Please try again tomorrow."),
@@ -302,6 +303,16 @@ def change_list(token: str, slug: str) -> ResponseReturnValue:
             case _:
                 abort(400)
         return None
+
+    return _change(token, change)
+
+
+@preferences.post("/manage/<token>/contact/<union>")
+def stop_contact(token: str, union: str) -> ResponseReturnValue:
+    """Be a union's contact no more."""
+
+    def change(session: Session, subscriber_id: int) -> None:
+        domain.step_down(session, subscriber_id, union)
 
     return _change(token, change)
 

@@ -9,7 +9,7 @@ from mailer import countries, sample
 from tests.acceptance.system import System
 
 SUPPORTERS = 10_000
-TEXTS = {"en", "fr", "es", "ru", "ar"}
+TEXTS = {"en", "fr", "es", "ru", "ar", "de"}
 CHALK = {"chalk-and-ink-federation", "maestras-y-maestros", "cedar-teachers"}
 
 

@@ -40,6 +40,7 @@ def site(
         "MAILER_ORGANISATION": ORGANISATION,
         "MAILER_SENDER": f"{ORGANISATION} <alerts@example.org>",
         "MAILER_POSTAL_ADDRESS": r"1 Example Street\nExample City",
+        "MAILER_UNSUBSCRIBE_ADDRESS": "leave+{token}@example.org",
         "MAILER_TRUSTED_PROXIES": "1",  # so that each visitor comes from a network of their own
         "MAILER_SECRET_KEYS": str(SECRET_KEY),
         "MAILER_LINK_KEYS": str(LINK_KEY),

@@ -21,14 +21,24 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mailer import loading, requests, sample, sending, subscribers, unions
+from mailer import kit_making, loading, logos, requests, sample, sending, subscribers, tokens, unions
 from mailer.app import create_app
 from mailer.db import session_scope, utcnow
+from mailer.identity import Sender
 from mailer.mail.pipeline import Pipeline
-from mailer.models import MailingList, RequestKind, Subscription, SubscriptionStatus
+from mailer.models import (
+    Campaign,
+    JoinCount,
+    Kit,
+    MailingList,
+    RequestKind,
+    Subscription,
+    SubscriptionStatus,
+    UnionStatus,
+)
 from mailer.settings import Settings, load_settings
 from mailer.worker import Worker
-from tests.factories import make_subscriber
+from tests.factories import make_contact, make_subscriber
 from tests.mail_server import MailServer
 
 ORGANISATION = "Harbour Solidarity"
@@ -42,12 +52,15 @@ UNION_WITH_A_LONG_NAME = (
 )
 ALERT = "Write today"
 PUBLIC_CAMPAIGN = sample.CAMPAIGN_DIR.name
+#: a federation with unions beneath it, which gets kits
+FEDERATION = "harbour-workers-international"
 
 #: below it, a page for each status that something may end with
 BROKEN = "/broken"
 
 #: instead of the least that a person takes for a form
 _IN_NO_TIME = timedelta(0)
+_LOGO = sample.CAMPAIGN_DIR.parents[1] / "logos" / "quaysiders.png"
 _LINK = re.compile(r"https?://[^\s\"'<>]+")
 _HREF = re.compile(r'\bhref="([^"]+)"')
 
@@ -104,7 +117,7 @@ class Site:
             name="test",
             lease=timedelta(seconds=30),
             journals=self._folder / "journals",
-            sender=self._settings.mail_sender,
+            sender=self.sender,
         )
         with closing(Pipeline(self._settings.smtp, connections=1)) as wire:
             for campaign_id in sending.sweep(self.engine, worker):
@@ -149,12 +162,46 @@ class Site:
             requests.find(session, RequestKind.MANAGE, token).expires_at = utcnow()
         return f"/manage/{token}"
 
-    def send_campaign(self) -> None:
-        """Send a short campaign to the urgent actions list."""
-        folder = write_campaign(self._folder / f"alert-{next(self._numbers)}")
+    def kit_link(self) -> str:
+        """The path of the public campaign's kit for the federation."""
+        with session_scope(self.engine, read_only=True) as session:
+            kit = (
+                select(Kit.id)
+                .join(Campaign, Campaign.id == Kit.campaign_id)
+                .where(Campaign.slug == PUBLIC_CAMPAIGN, Kit.union_id == unions.get(session, FEDERATION).id)
+            )
+            return f"/kit/{tokens.sign(self._settings.keyring, tokens.Link.KIT, session.scalars(kit).one())}"
+
+    def gone_kit_link(self) -> str:
+        """The path of a kit that is not there any more."""
+        return f"/kit/{tokens.sign(self._settings.keyring, tokens.Link.KIT, 1_000_000)}"
+
+    def results_link(self) -> str:
+        """The path of what the federation's forwarding brought."""
+        with session_scope(self.engine, read_only=True) as session:
+            union_id = unions.get(session, FEDERATION).id
+        return f"/results/{tokens.sign(self._settings.keyring, tokens.Link.UNION, union_id)}"
+
+    def no_contact_link(self) -> str:
+        """The path by which a new contact of the federation gets no more of its mail."""
         with session_scope(self.engine) as session:
-            sending.start(session, loading.load(session, folder), self._settings.mail_sender)
+            contact = make_contact(session, unions.get(session, FEDERATION), make_subscriber(session))
+        return f"/no-contact/{tokens.sign(self._settings.keyring, tokens.Link.CONTACT, contact.id)}"
+
+    @property
+    def sender(self) -> Sender:
+        """Who its mail comes from."""
+        return self._settings.mail_sender
+
+    def send_campaign(self, folder: Path | None = None) -> int:
+        """Send a campaign, by default a short one to the urgent actions list; returns its id."""
+        folder = folder or write_campaign(self._folder / f"alert-{next(self._numbers)}")
+        with session_scope(self.engine) as session:
+            campaign = loading.load(session, folder)
+            sending.start(session, campaign, self.sender)
+            campaign_id = campaign.id
         self.deliver()
+        return campaign_id
 
 
 def write_campaign(folder: Path) -> Path:
@@ -187,7 +234,8 @@ def serving(environment: dict[str, str], folder: Path, mail_server: MailServer) 
     engine = app.extensions["site"].engine
     site = Site(settings, engine, mail_server, folder)
     with session_scope(engine) as session:
-        _furnish(session, folder, settings)
+        campaign_id = _furnish(session, folder, settings)
+    kit_making.make(engine, campaign_id, settings.mail_sender, seconds=60, stopping=lambda: False)
     with _running(server):
         site.deliver()
         yield site
@@ -210,8 +258,11 @@ def _running(server: BaseWSGIServer) -> Iterator[None]:
         server.server_close()
 
 
-def _furnish(session: Session, folder: Path, settings: Settings) -> None:
-    """Make what a site shows: open lists and one that is not, unions, and a campaign that anyone may read."""
+def _furnish(session: Session, folder: Path, settings: Settings) -> int:
+    """Make what a site shows: open lists and one that is not, unions, and a campaign that anyone may read and forward.
+
+    :returns: that campaign's id.
+    """
     alerts = MailingList(
         slug=sample.LIST_SLUG, name=LIST, description="When somebody is in danger: a mail or two a month."
     )
@@ -226,9 +277,24 @@ def _furnish(session: Session, folder: Path, settings: Settings) -> None:
     for union in sample.unions():
         unions.add(session, union.slug, union.name, country=union.country, parent_slug=union.parent)
     unions.add(session, "energy", UNION_WITH_A_LONG_NAME)
+    _affiliate(session)
     make_subscriber(session, alerts)  # a campaign needs somebody to go to
     campaign = loading.load(session, _public(sample.CAMPAIGN_DIR, folder))
     sending.start(session, campaign, settings.mail_sender)
+    return campaign.id
+
+
+def _affiliate(session: Session) -> None:
+    """Affiliate a federation whose members read two languages, with a logo, and let people have joined through it."""
+    federation = unions.get(session, FEDERATION)
+    federation.status, federation.affiliated_at = UnionStatus.AFFILIATED, utcnow()
+    federation.languages = ["ar", "en"]
+    federation.logo = logos.read(_LOGO.read_bytes())
+    month = utcnow()
+    for union, joined in zip([federation, *unions.children(session, federation)], (120, 48, 7, 0), strict=True):
+        for _ in range(3):
+            session.add(JoinCount(union_id=union.id, month=f"{month:%Y-%m}", joined=joined))
+            month -= timedelta(days=31)
 
 
 def _public(campaign: Path, folder: Path) -> Path:

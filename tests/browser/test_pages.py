@@ -27,6 +27,8 @@ def tour(visitor: Visitor, site: Site) -> Iterator[str]:
     yield from _managing(visitor, site, address)
     visitor.open(alert.link("unsubscribe"))
     yield "not-on-list"
+    yield from _affiliating(visitor, site)
+    yield from _forwarding(visitor, site)
 
 
 def _what_anyone_may_read(visitor: Visitor, site: Site) -> Iterator[str]:
@@ -115,6 +117,53 @@ def _managing(visitor: Visitor, site: Site, address: str) -> Iterator[str]:
     yield "erase"
     steps.submit(visitor)
     yield "erased"
+
+
+def _affiliating(visitor: Visitor, site: Site) -> Iterator[str]:
+    address = site.new_address()
+    visitor.open("/affiliate")
+    yield "affiliate"
+    for field, text in {"email": "ana.at.example.org", "members": "many", "parent": "Lighthouse Keepers"}.items():
+        visitor.page.locator(f"[name={field}]").fill(text)
+    visitor.page.locator("[name=country]").select_option("")
+    steps.submit(visitor, "agreed")
+    yield "affiliate-mistakes"
+    for field, text in {"name": "Guild of Lighthouse Keepers", "email": address, "members": "1200"}.items():
+        visitor.page.locator(f"[name={field}]").fill(text)
+    visitor.page.locator("[name=country]").select_option("international")
+    visitor.page.locator("[name=agreed]").check()
+    steps.submit(visitor, "agreed")
+    yield "affiliate-check-your-mail"
+    visitor.open(site.mail_to(address).link("contact"))
+    yield "contact"
+    steps.submit(visitor)
+    yield "contact-confirmed"
+
+
+def _forwarding(visitor: Visitor, site: Site) -> Iterator[str]:
+    # In the visitor's language, though the union and its contacts have another.
+    language = f"/{visitor.page.locator('html').get_attribute('lang')}"
+    visitor.open(language + site.kit_link())
+    yield "kit"
+    visitor.page.locator("[name=reached]").fill("all of them")
+    steps.submit(visitor, "reached")
+    yield "kit-mistakes"
+    visitor.page.locator("[name=reached]").fill("1200")
+    steps.submit(visitor, "reached")
+    yield "kit-forwarded"
+    visitor.page.locator("main details summary").first.click()
+    yield "kit-another-language"
+    visitor.open(language + site.results_link())
+    yield "results"
+    link = language + site.no_contact_link()
+    visitor.open(link)
+    yield "no-contact"
+    steps.submit(visitor)
+    yield "no-contact-any-more"
+    visitor.open(link)
+    yield "no-contact-already"
+    visitor.open(language + site.gone_kit_link())
+    yield "kit-gone"
 
 
 @pytest.mark.parametrize(

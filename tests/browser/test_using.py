@@ -1,7 +1,8 @@
 """The site for people who use it otherwise: by keyboard, on a phone, magnified, in the dark, or in a hurry."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, expect
 from mailer.web.language import LANGUAGES
 from tests.browser import steps
 from tests.browser.inspection import wide_parts
-from tests.browser.site import LIST_WITH_A_LONG_NAME, PUBLIC_CAMPAIGN, UNION_WITH_A_LONG_NAME, Site
+from tests.browser.site import FEDERATION, LIST_WITH_A_LONG_NAME, PUBLIC_CAMPAIGN, UNION_WITH_A_LONG_NAME, Site
 from tests.browser.visitor import PHONE, Visitor
 
 #: what has the keyboard's focus: its name in the form, where it is, and whether one sees that it has it
@@ -26,6 +27,9 @@ _FOCUS = """() => {
 }"""
 
 
+_SIGN_UP = ("email", "name", "country", "language", "union", "store_union", "lists", "alerts", "button")
+
+
 def focus_after(page: Page, key: str) -> dict[str, Any]:
     """What has the focus once a key was pressed."""
     page.keyboard.press(key)
@@ -33,45 +37,69 @@ def focus_after(page: Page, key: str) -> dict[str, Any]:
     return found
 
 
-def test_signing_up_takes_nothing_but_a_keyboard(site: Site, visit: Callable[..., Visitor]) -> None:
+#: what a person without a mouse enters into the fields of either form: a text to type, or a box to tick
+_TYPED = {"name": "Guild of Keyboards", "country": "United K"}
+_TICKED = ("lists", "alerts", "agreed")
+
+
+@pytest.mark.parametrize(
+    ("path", "box", "link"),
+    [("/", "alerts", "confirm"), (f"/join/{FEDERATION}", "alerts", "confirm"), ("/affiliate", "agreed", "contact")],
+)
+def test_each_form_takes_nothing_but_a_keyboard(
+    site: Site, visit: Callable[..., Visitor], path: str, box: str, link: str
+) -> None:
     visitor, address = visit(), site.new_address()
-    page = visitor.open("/")
-    for _ in range(30):
+    page = visitor.open(path)
+    for _ in range(60):
         name = focus_after(page, "Tab")["name"]
         if name == "email":
             page.keyboard.type(address)
-        elif name == "country":
-            page.keyboard.type("United K")
-        elif name in ("lists", "alerts"):
+        elif name in _TYPED:
+            page.keyboard.type(_TYPED[name])
+        elif name in _TICKED:
             page.keyboard.press("Space")
-        if name == "alerts":
+        if name == box:
             break
     with page.expect_navigation():
         page.keyboard.press("Enter")
     assert "check your mail" in page.get_by_role("heading", level=1).inner_text()
 
-    visitor.open(site.mail_to(address).link("confirm"))
+    visitor.open(site.mail_to(address).link(link))
     while focus_after(page, "Tab")["name"] != "button":
         pass
     with page.expect_navigation():
         page.keyboard.press("Enter")
-    assert site.lists_of(address) is not None
+    assert site.lists_of(address) is not None  # so they are somebody we know
 
 
-def test_the_keyboard_goes_down_the_page_and_one_always_sees_where_it_is(visit: Callable[..., Visitor]) -> None:
-    page = visit().open("/")
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/", _SIGN_UP),
+        (f"/join/{FEDERATION}", _SIGN_UP),
+        (
+            "/affiliate",
+            (
+                *("name", "country", "parent", "members", "languages", "resolution", "is_named"),
+                *("person_name", "role", "email", "language", "agreed", "button"),
+            ),
+        ),
+    ],
+)
+def test_the_keyboard_goes_down_the_page_and_one_always_sees_where_it_is(
+    visit: Callable[..., Visitor], path: str, names: Sequence[str]
+) -> None:
+    page = visit().open(path)
     stops = []
     while (stop := focus_after(page, "Tab"))["name"] != "BODY":
         stops.append(stop)
     assert [stop for stop in stops if not (stop["is_marked"] and stop["is_on_screen"])] == []
-    fields = [
-        stop for stop in stops if stop["name"] in ("email", "name", "country", "language", "union", "lists", "alerts")
-    ]
-    assert [field["name"] for field in fields if field["name"] != "lists"] == [
-        *("email", "name", "country", "language", "union", "alerts")
-    ]
-    assert [field["top"] for field in fields] == sorted(field["top"] for field in fields)
     assert "website" not in {stop["name"] for stop in stops}  # the field that only programs find
+    fields = [next(group) for _, group in groupby(stops, lambda stop: stop["name"])]
+    fields = [field for field in fields if field["name"] in names]
+    assert [field["name"] for field in fields] == list(names)
+    assert [field["top"] for field in fields] == sorted(field["top"] for field in fields)
 
 
 def test_the_first_tab_offers_to_skip_what_stands_on_every_page(visit: Callable[..., Visitor]) -> None:
@@ -137,7 +165,16 @@ def test_the_page_of_a_campaign_leads_to_whom_to_write_to(visit: Callable[..., V
 def test_two_hundred_percent_is_no_reason_to_scroll_sideways(visit: Callable[..., Visitor]) -> None:
     # A window of 1280 pixels, magnified to 200 %, is one of 640 with two dots to a pixel (WCAG 2.2, 1.4.4 and 1.4.10).
     visitor = visit({"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2})
-    for path in ("/", "/join/energy", f"/campaigns/{PUBLIC_CAMPAIGN}", "/privacy", "/ar/", "/ru/", "/no/such/page"):
+    for path in (
+        "/",
+        "/join/energy",
+        "/affiliate",
+        f"/campaigns/{PUBLIC_CAMPAIGN}",
+        "/privacy",
+        "/ar/",
+        "/ru/",
+        "/no/such/page",
+    ):
         assert wide_parts(visitor.open(path)) == [], path
 
 

@@ -1,4 +1,4 @@
-"""`mailer demo` stays away from a real installation, whatever its `.env` says."""
+"""`mailer demo` does the main job and makes kits, and stays away from a real installation, whatever its `.env` says."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer import sample
 from mailer.cli import demo
 from mailer.settings import load_settings
 
@@ -56,10 +57,28 @@ def test_a_demo_beside_a_real_installation_touches_neither_its_database_nor_its_
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         with pytest.raises(BlockingIOError):  # nobody called
             mail_server.accept()
     assert not real.exists()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    _require_kits(tmp_path / "data" / "demo", done.stdout)
+
+
+def _require_kits(folder: Path, output: str) -> None:
+    """Every union got its kit in every language, with its name only where it may be named, and its contact was told."""
+    unions = [union for union in sample.unions() if union.contact]
+    kits = {path.name: path for path in (folder / "kits").iterdir()}
+    assert set(kits) == {"_everybody", *(union.slug for union in unions)}
+    texts = {path.stem for path in sample.CAMPAIGN_DIR.glob("*.md")}
+    for kit in kits.values():
+        assert {path.name for path in kit.iterdir()} == texts
+        assert all(len(list(path.iterdir())) == 7 for path in kit.iterdir())
+    for union in unions:
+        written = (kits[union.slug] / union.languages[0] / "mail.txt").read_text("utf-8")
+        assert (union.slug in written) is union.is_named
+        assert union.contact
+        assert f"{union.contact.address} ({union.languages[0]})" in output
+    assert "/kit/" in (folder / "mails" / "kit-is-ready.txt").read_text("utf-8")

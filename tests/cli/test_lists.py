@@ -13,9 +13,32 @@ def test_lists_are_made_changed_and_shown(cli: CommandLine) -> None:
     cli("lists", "change", "staff", "--open", "--name", "Our staff")
     shown = [json.loads(line) for line in cli("lists", "list", "--json").stdout.splitlines()]
     assert shown == [
-        {"slug": "staff", "name": "Our staff", "description": None, "open": True},
-        {"slug": "urgent-actions", "name": "Urgent actions", "description": None, "open": False},
+        {"slug": "staff", "name": "Our staff", "description": None, "open": True, "owner": None},
+        {"slug": "urgent-actions", "name": "Urgent actions", "description": None, "open": False, "owner": None},
     ]
+
+
+def test_a_list_is_made_a_unions_own_and_given_back(cli: CommandLine) -> None:
+    cli("unions", "add", "bakers", "--name", "Bakers' Union", "--country", "GB")
+    cli("lists", "create", "bakers-news", "--name", "Bakers' news", "--owner", "bakers")
+    cli("lists", "create", "night-shift", "--name", "Night shift")
+    cli("lists", "change", "night-shift", "--owner", "bakers")
+    assert cli("lists", "list").stdout == (
+        "bakers-news  Bakers' news  open  bakers\nnight-shift  Night shift  open  bakers\n"
+    )
+    cli("lists", "change", "bakers-news", "--name", "News of the bakers")
+    cli("lists", "change", "night-shift", "--no-owner")
+    shown = [json.loads(line) for line in cli("lists", "list", "--json").stdout.splitlines()]
+    assert {each["slug"]: each["owner"] for each in shown} == {"bakers-news": "bakers", "night-shift": None}
+
+
+def test_an_owner_that_is_refused_leaves_the_list_as_it_was(cli: CommandLine) -> None:
+    cli("lists", "create", "news", "--name", "News")
+    assert "mailer unions add bakers" in cli("lists", "change", "news", "--owner", "bakers", exit_code=1).stderr
+    cli("lists", "create", "other", "--name", "Other", "--owner", "bakers", exit_code=1)
+    assert cli("lists", "list").stdout == "news  News  open\n"
+    refused = cli("lists", "change", "news", "--owner", "bakers", "--no-owner", exit_code=2)
+    assert "Choose one of --owner and --no-owner." in refused.stderr
 
 
 def test_a_change_of_something_else_leaves_a_list_open_or_closed(cli: CommandLine) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from mailer.mail import markdown, plain_text
 from mailer.mail.markers import Markers
-from mailer.mail.types import Pieces, Slot
+from mailer.mail.types import Pieces, Slot, SlotContext
 
 
 def written(*body: str | Slot) -> Pieces:
@@ -57,3 +57,34 @@ def test_slots_stay_whole_in_wrapped_lines() -> None:
     made = written("word " * 13, name, " word" * 13)
     assert made.count(name) == 1
     assert all(len(line) <= 72 for piece in made if isinstance(piece, str) for line in piece.split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("source", "paragraphs"),
+    [
+        ("# One\n\ntwo\nthree  \nfour\n\n## Five\n\nsix", ["two three\nfour", "six"]),
+        ("**bold** and *soft* and `code`", ["bold and soft and code"]),
+        ("9. a\n10. b\n\n    more\n    - inner", ["9. a", "10. b more"]),
+        ("- a **b**\n-", ["• a b", "•"]),
+        ("one\n\n> quoted\n\ntwo", ["one"]),
+        ("one\n\n---\n\ntwo", ["one"]),
+        ("[see](https://example.org/a) <https://example.org/b>", ["see (https://example.org/a) https://example.org/b"]),
+        ("[us](mailto:us@example.org?subject=a), <us@example.org>", ["us (us@example.org), us@example.org"]),
+        ("[call](tel:+100)", ["call (+100)"]),
+        ("", []),
+    ],
+)
+def test_the_beginning_of_a_text_is_its_paragraphs_in_plain_words(source: str, paragraphs: list[str]) -> None:
+    markers = Markers()
+    assert plain_text.prose(markdown.read(source, markers), markers) == paragraphs
+
+
+def test_a_slot_in_a_url_is_still_one_of_a_url() -> None:
+    markers = Markers()
+    source = markers.mark(("[a](https://example.org/", Slot("name"), ") [b](mailto:", Slot("target_email"), ")"))
+    (paragraph,) = plain_text.prose(markdown.read(source, markers), markers)
+    cut = markers.cut(paragraph)
+    assert [piece for piece in cut if isinstance(piece, Slot)] == [
+        Slot("name", context=SlotContext.URL),
+        Slot("target_email"),
+    ]

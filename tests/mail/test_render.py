@@ -19,7 +19,7 @@ from mailer.mail.markdown import ForbiddenHtml, ForbiddenLink, ForbiddenPicture,
 from mailer.mail.markers import Markers
 from mailer.mail.merge import EditionHeaders, compile_edition
 from mailer.mail.mjml_check import FetchesSomething, UnknownMjmlTag, check_fetches_nothing
-from mailer.mail.render import BrokenTemplate, Frame, HtmlTooLarge, UnknownTemplate, render
+from mailer.mail.render import BrokenTemplate, Frame, HtmlTooLarge, Relay, UnknownTemplate, render
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 
 FRAME = Frame(
@@ -76,6 +76,13 @@ def test_both_parts_say_who_writes_where_they_are_by_when_to_act_and_how_to_leav
 
 def test_the_headline_of_the_text_is_underlined_as_long_as_it_is() -> None:
     assert "\nSix jailed\n==========\n" in shown(edition("Text").text)
+
+
+@pytest.mark.parametrize("own_heading", [True, False])
+def test_a_headline_of_unknown_length_is_underlined_from_side_to_side(own_heading: bool) -> None:
+    headline = 'Write, {{ name or "friend" }}'
+    made = edition(f"# {headline}\n\nText") if own_heading else edition("Text", subject=headline)
+    assert f"Write, [name]\n{'=' * 72}\n" in shown(made.text)
 
 
 def test_french_has_a_space_before_its_colon() -> None:
@@ -256,6 +263,59 @@ def test_any_text_is_refused_with_a_reason_or_arrives_as_it_was_rendered(body: s
         compile_edition(made, EditionHeaders(sender="alerts@example.org"))
     except (ForbiddenHtml, ForbiddenLink, ForbiddenPicture, MisplacedField):
         return
+
+
+# --- passed on by somebody else -------------------------------------------------------------------------------------
+
+RELAY = Relay("Dockers <of> Example", (), "https://example.org/join/dockers")
+
+
+def relayed(relay: Relay = RELAY, **frame: str) -> tuple[str, str]:
+    made = edition("Dear {{ name }}", frame=replace(FRAME, relay=relay, **frame))  # type: ignore[arg-type] # words all
+    assert {slot.field for slot in (*made.html, *made.text) if isinstance(slot, Slot)} == {"name"}
+    return shown(made.html), shown(made.text)
+
+
+def test_a_mail_that_is_passed_on_says_by_whom_and_how_to_join_and_has_no_link_of_one_person() -> None:
+    html, text = relayed()
+    assert "<bdi>Dockers &lt;of&gt; Example</bdi> asks its members to support this appeal." in html
+    assert text.startswith("Dockers <of> Example asks its members to support this appeal.\n\n* * *\n")
+    assert '<p class="action"><a href="https://example.org/join/dockers">Sign up</a></p>' in html
+    assert "Get the next alert yourself: <https://example.org/join/dockers>\n" in text
+    assert 'href="https://example.org/campaigns/six"' in html
+    for part in (html, text):
+        assert "This alert is from" in part and "You receive this mail" not in part
+        assert "12 Quay Street" in part and "Act by 12 March 2027" in part
+    assert "prefers-color-scheme" in html and ".bearer .box" in html
+
+
+def test_whoever_passes_it_on_may_say_it_in_their_own_words_which_are_only_words() -> None:
+    html, text = relayed(replace(RELAY, introduction=("One <b>\ntwo [a](b)", "{{ name }} {% if %}")))
+    assert '<p dir="auto">One &lt;b&gt;<br />two [a](b)</p>' in html
+    assert '<p dir="auto">{{ name }} {% if %}</p>' in html
+    assert text.startswith("Dockers <of> Example\n\nOne <b>\ntwo [a](b)\n\n{{ name }} {% if %}\n\n* * *\n")
+    assert "asks its members" not in html + text
+
+
+def test_without_a_name_it_is_passed_on_by_somebody() -> None:
+    html, text = relayed(replace(RELAY, name=None))
+    assert "Somebody who got it passed it on to you." in html
+    assert text.startswith("Urgent action\n")
+    assert "None" not in html + text
+    assert 'class="copy bearer"' not in html
+
+
+def test_a_name_in_another_script_leaves_a_line_of_the_text_part_in_order() -> None:
+    assert relayed(language="ar", direction="rtl")[1].startswith("\u2068Dockers <of> Example\u2069 ")
+    assert "\u2068" not in relayed()[1]
+
+
+def test_a_template_cannot_print_a_link_of_one_person_in_a_mail_that_is_passed_on(
+    templates: Callable[[str], None],
+) -> None:
+    templates("<mjml><mj-body><mj-raw>{{ unsubscribe_url }}</mj-raw></mj-body></mjml>")
+    with pytest.raises(BrokenTemplate, match="unsubscribe_url"):
+        render("own", subject=(), preheader=(), body=(), frame=replace(FRAME, relay=RELAY))
 
 
 @pytest.fixture

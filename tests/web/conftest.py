@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mailer import unions
 from mailer.app import create_app
-from mailer.models import Subscriber
+from mailer.models import MailingList, Subscriber, UnionStatus
 from mailer.settings import Settings
+from mailer.tokens import Link
 from mailer.web import protection
-from tests.factories import make_list, make_subscriber, make_union
-from tests.web.pages import campaign_link, newest_token, sign_up
+from tests.factories import make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.web.pages import affiliate, campaign_link, make_kit, newest_token, sign_up, signed
 
 
 @pytest.fixture
@@ -55,7 +58,24 @@ def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) ->
     found["address"] = newest_token(session)
     assert client.post(f"/unsubscribe/{found['unsubscribe']}", data={"scope": "list"}).status_code == 200
     found["undo"] = newest_token(session)
-    assert len(set(found.values())) == 5
+    assert affiliate(client, "officer@example.org").status_code == 303
+    found["contact"] = newest_token(session)
+    found |= links_of_union(app, session, ana)
+    assert len(set(found.values())) == 9
+    return found
+
+
+def links_of_union(app: Flask, session: Session, contact: Subscriber) -> dict[str, str]:
+    """What the union of that person, who is its contact, gets links to."""
+    union = unions.get(session, "dockers")
+    union.status = UnionStatus.AFFILIATED
+    campaign = make_campaign(session, session.scalars(select(MailingList)).one())
+    found = {
+        "kit": signed(app, Link.KIT, make_kit(session, campaign, union).id),
+        "results": signed(app, Link.UNION, union.id),
+        "no-contact": signed(app, Link.CONTACT, make_contact(session, union, contact).id),
+    }
+    session.commit()
     return found
 
 

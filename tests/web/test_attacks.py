@@ -3,6 +3,7 @@
 import re
 import statistics
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 
@@ -11,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from mailer import tokens
 from mailer.models import (
@@ -26,16 +28,22 @@ from mailer.models import (
 )
 from tests.factories import make_subscriber, subscribe
 from tests.web.conftest import stamp_of
-from tests.web.pages import address_of, campaign_link, every_page, first_part, rules, seen, sign_up, stored
+from tests.web.pages import address_of, affiliate, campaign_link, every_page, first_part, rules, seen, sign_up, stored
 
 pytestmark = pytest.mark.usefixtures("ana")
 _number = count(1)
+#: what sends each form that names an address
+SENT: dict[str, Callable[[FlaskClient, str], TestResponse]] = {
+    "sign-up": sign_up,
+    "ask": lambda client, address: client.post("/preferences", data={"email": address}),
+    "affiliate": affiliate,
+}
 
 
 # --- who is on the list ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["sign-up", "ask"])
+@pytest.mark.parametrize("form", SENT)
 def test_no_answer_tells_who_is_on_the_list(client: FlaskClient, session: Session, form: str) -> None:
     mailing_list = session.scalars(select(MailingList)).one()
     make_subscriber(session, mailing_list, email="left@example.org", status=SubscriptionStatus.UNSUBSCRIBED)
@@ -48,20 +56,20 @@ def test_no_answer_tells_who_is_on_the_list(client: FlaskClient, session: Sessio
         session.add(Suppression(email_index=keyring.blind_index(address), reason=reason, month="2026-03"))
     session.commit()
     answers = [
-        seen(sign_up(client, address) if form == "sign-up" else client.post("/preferences", data={"email": address}))
+        seen(SENT[form](client, address))
         for address in ["unknown@example.org", "ana@example.org", "left@example.org", *suppressed] * 2
     ]
     assert answers == [answers[0]] * len(answers)
     assert answers[0][0] == 303
 
 
-@pytest.mark.parametrize("form", ["sign-up", "ask"])
+@pytest.mark.parametrize("form", SENT)
 def test_no_clock_tells_who_is_on_the_list(client: FlaskClient, session: Session, form: str) -> None:
     mailing_list = session.scalars(select(MailingList)).one()
 
     def seconds(address: str) -> float:
         start = time.perf_counter()
-        answer = sign_up(client, address) if form == "sign-up" else client.post("/preferences", data={"email": address})
+        answer = SENT[form](client, address)
         end = time.perf_counter()
         assert answer.status_code == 303
         return end - start
@@ -85,11 +93,12 @@ def test_no_clock_tells_who_is_on_the_list(client: FlaskClient, session: Session
     raise AssertionError(f"known and unknown addresses take different times: {differences}")
 
 
-def test_known_and_unknown_addresses_leave_as_many_rows(client: FlaskClient, engine: Engine) -> None:
+@pytest.mark.parametrize("form", ["sign-up", "affiliate"])
+def test_known_and_unknown_addresses_leave_as_many_rows(client: FlaskClient, engine: Engine, form: str) -> None:
     grown = []
     for address in ("ana@example.org", "unknown@example.org", "another@example.org"):
         before = {table: len(rows) for table, rows in stored(engine).items()}
-        sign_up(client, address)
+        SENT[form](client, address)
         after = {table: len(rows) for table, rows in stored(engine).items()}
         grown.append({table: after[table] - number for table, number in before.items() if table != "campaigns"})
     assert grown[0] == grown[1] == grown[2]
@@ -142,7 +151,7 @@ def test_programs_that_follow_every_link_change_nothing(
 ) -> None:
     before = stored(engine)
     pages = every_page(app, links)
-    assert sum(any(token in page for token in links.values()) for page in pages) >= 14
+    assert sum(any(token in page for token in links.values()) for page in pages) >= 26
     for page in pages:
         for method in ("GET", "HEAD", "OPTIONS"):
             with client.open(page, method=method) as answer:
@@ -163,6 +172,7 @@ def test_what_a_link_shows_is_kept_nowhere_and_passed_on_to_nobody(
     pages.append(client.post(f"/unsubscribe/{links['unsubscribe']}"))
     pages.append(client.post("/preferences", data={"email": "ana@example.org"}))
     pages.append(client.post(f"/manage/{links['manage']}/download", data={"format": "json"}))
+    pages.append(client.post(f"/kit/{links['kit']}", data={"answer": "seen"}))
     for page in pages:
         assert page.status_code < 400, page.request.path
         assert page.headers["Cache-Control"] == "no-store", page.request.path
@@ -171,8 +181,8 @@ def test_what_a_link_shows_is_kept_nowhere_and_passed_on_to_nobody(
 
 def test_a_head_with_a_form_in_it_is_no_post(client: FlaskClient, session: Session) -> None:
     form = {"email": "new@example.org", "country": "GB", "language": "en", "alerts": "yes"}
-    form["stamp"] = stamp_of(client.application)
-    for path in ("/", "/fr/", "/join/dockers", "/preferences"):
+    form |= {"stamp": stamp_of(client.application), "agreed": "yes", "name": "Dockers of the North"}
+    for path in ("/", "/fr/", "/join/dockers", "/preferences", "/affiliate"):
         answer = client.head(path, data=form)
         assert (answer.status_code, answer.data) == (200, b"")
     assert pending(session) == 0
@@ -190,7 +200,7 @@ def test_no_link_opens_what_it_was_not_made_for(
             flipped = own[:-1] + ("0" if own[-1] != "0" else "1")
             bounce = tokens.sign(app.extensions["site"].settings.keyring, tokens.Link.BOUNCE, 1)
             strangers = {token for token in links.values() if token != own}
-            fields = {"format": "json", "do": "leave", "weeks": "4"} if method == "POST" else None
+            fields = {"format": "json", "do": "leave", "weeks": "4", "answer": "seen"} if method == "POST" else None
             for token in (
                 *strangers,
                 flipped,

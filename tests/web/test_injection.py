@@ -23,7 +23,7 @@ from mailer.mail.pipeline import Pipeline
 from mailer.settings import Settings
 from mailer.worker import Worker
 from tests.mail_server import running
-from tests.web.pages import every_page, sign_up, stays_here
+from tests.web.pages import affiliate, every_page, sign_up, stays_here
 
 pytestmark = pytest.mark.usefixtures("ana")
 
@@ -112,6 +112,32 @@ def test_what_somebody_types_is_shown_as_text_and_never_in_a_mail_to_others(
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize("text", NASTY)
+def test_what_a_union_types_is_shown_as_text_and_never_in_a_mail(
+    client: FlaskClient,
+    links: dict[str, str],
+    deliver: Callable[[], list[EmailMessage]],
+    text: str,
+) -> None:
+    deliver()
+    texts = ("name", "parent", "resolution", "person_name", "role")
+    for field in (*texts, "email", "country", "members", "languages", "language"):
+        page = affiliate(client, **{"address": "new@example.org", "country": "", field: text})
+        assert page.status_code == 422  # there is a mistake in it, so that it is shown again
+        shows_no_markup(page.text, text)
+    before = len(deliver())
+    assert affiliate(client, "new@example.org", **dict.fromkeys(texts, text[:200])).status_code == 303
+    [confirmation] = deliver()[before:]
+    assert has_no_trace(confirmation, text)
+    contact = token_in(confirmation)
+    for page in (client.get(f"/contact/{contact}"), client.post(f"/contact/{contact}")):
+        assert page.status_code == 200
+        shows_no_markup(page.text, text)
+    page = client.post(f"/kit/{links['kit']}", data={"answer": "forwarded", "reached": text})
+    assert page.status_code == 422
+    shows_no_markup(page.text, text)
+
+
 def shows_no_markup(page: str, text: str) -> None:
     if escape(text) != text and "<" in text:
         assert text not in page
@@ -140,7 +166,9 @@ def has_no_trace(mail: EmailMessage, text: str) -> bool:
 def token_in(mail: EmailMessage) -> str:
     part = mail.get_body(("plain",))
     assert part
-    found = re.search(r"https://act\.example\.org/(?:[a-z]{2}/)?(?:confirm|manage)/([0-9a-f]{40})", part.get_content())
+    found = re.search(
+        r"https://act\.example\.org/(?:[a-z]{2}/)?(?:confirm|manage|contact)/([0-9a-f]{40})", part.get_content()
+    )
     assert found
     return found[1]
 
@@ -154,7 +182,7 @@ def test_no_address_is_shown_as_markup(app: Flask, client: FlaskClient, links: d
             headers={"Accept-Language": f"fr, {trap}", "User-Agent": trap, "Referer": f"https://example.com/{trap}"},
         )
         with closing(answer):
-            assert "<script>alert" not in answer.text, page
+            assert b"<script>alert" not in answer.data, page
 
 
 # --- what no browser sends ------------------------------------------------------------------------------------------
@@ -167,6 +195,12 @@ PATHS = st.sampled_from(
         "/join/dockers",
         "/preferences",
         "/preferences/sent",
+        "/affiliate",
+        "/check-your-mail",
+        "/contact/",
+        "/no-contact/",
+        "/kit/",
+        "/results/",
         "/confirm/",
         "/unsubscribe/",
         "/manage/",
@@ -191,6 +225,16 @@ FIELDS = st.sampled_from(
         "lists",
         "alerts",
         "store_union",
+        "languages",
+        "members",
+        "parent",
+        "resolution",
+        "is_named",
+        "person_name",
+        "role",
+        "agreed",
+        "answer",
+        "reached",
         "stamp",
         "website",
         "scope",

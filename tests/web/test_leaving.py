@@ -21,13 +21,13 @@ from mailer.app import create_app
 from mailer.crypto import Key, keyring_of
 from mailer.db import session_scope, utcnow
 from mailer.mail.pipeline import Pipeline
-from mailer.models import Delivery, DeliveryState, Purpose, Subscription, SubscriptionStatus
+from mailer.models import Delivery, DeliveryState, MailingList, Purpose, Subscription, SubscriptionStatus
 from mailer.settings import Settings
 from mailer.tokens import Link
 from mailer.worker import Worker
 from tests.concurrency import Beside
 from tests.conftest import LINK_KEY
-from tests.factories import SENDER, make_campaign, make_list, make_subscriber, subscribe
+from tests.factories import SENDER, make_campaign, make_list, make_subscriber, make_union, subscribe
 from tests.mail_server import MailServer
 
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
@@ -177,6 +177,55 @@ def test_leaving_all_lists_and_taking_it_back(client: FlaskClient, engine: Engin
         assert "News of the union" not in page.text  # it would tell a stranger what the person is on
 
 
+def test_the_page_first_of_all_invites_whom_the_mail_was_forwarded_to(client: FlaskClient, address: str) -> None:
+    page = client.get(address).text.partition("<main")[2]
+    said = ["Was the mail forwarded to you?", 'href="/en/"', "Join yourself", "<h1>", 'value="list"', 'value="all"']
+    assert [page.index(words) for words in said] == sorted(page.index(words) for words in said)
+
+
+def test_the_pages_are_the_same_for_everyone_on_the_list(client: FlaskClient, engine: Engine) -> None:
+    with session_scope(engine) as session:
+        lists = session.scalars(select(MailingList).order_by(MailingList.id)).all()
+        union = make_union(session)
+        boris = make_subscriber(session, email="b@example.net", name="Борис", country="KZ", union=union, language="fr")
+        subscribe(session, boris, lists[0])
+    on_first = [subscription for subscription in subscriptions(engine) if subscription.list_id == lists[0].id]
+    ana_saw, boris_saw = (walk(client, f"/unsubscribe/{token_of(engine, each.id)}") for each in on_first)
+    assert ana_saw == boris_saw
+    assert len(set(ana_saw)) >= 5
+
+
+def walk(client: FlaskClient, address: str) -> list[str]:
+    """Every page that whoever has the link of a mail can bring about, without its tokens."""
+    pages = []
+    for scope in ("list", "all"):
+        left = client.post(address, data={"scope": scope})
+        back = undo_address(left)
+        pages += [client.get(address), left, client.post(address, data={"scope": scope})]
+        pages += [client.get(back), client.post(back)]
+    assert {page.status_code for page in pages} == {200}
+    return [re.sub(r"[0-9a-f]{40}", "TOKEN", page.text) for page in pages]
+
+
+def test_a_unions_own_list_is_not_named(client: FlaskClient, engine: Engine, address: str) -> None:
+    with session_scope(engine) as session:
+        union = make_union(session, "dockers")
+        session.execute(update(MailingList).values(name="Dockers of the North", owner_id=union.id))
+    asks = client.get(address)
+    left = client.post(address, data={"scope": "list"})
+    undo = undo_address(left)
+    pages = [asks, left, client.get(undo), client.post(undo), client.post(address, data=ONE_CLICK)]
+    assert [heading(page) for page in pages] == [
+        "Leave this list?",
+        "You have left this list",
+        "Do you want to come back?",
+        "You are back",
+        "You have left this list",
+    ]
+    assert not any("Dockers" in page.text or "None" in page.text for page in pages)
+    assert "all lists" not in pages[2].text
+
+
 @pytest.mark.parametrize("scope", ["", "everything", "ALL", "list", "\u202eall"])
 def test_an_unknown_scope_leaves_this_list_only(client: FlaskClient, engine: Engine, address: str, scope: str) -> None:
     assert client.post(address, data={"scope": scope}).status_code == 200
@@ -246,9 +295,9 @@ def test_a_way_back_that_has_run_out_says_so(client: FlaskClient, engine: Engine
     assert states(engine) == [GONE, GONE]
 
 
-def test_pages_speak_the_persons_language_unless_the_address_names_another(client: FlaskClient, address: str) -> None:
+def test_pages_speak_the_readers_language_and_tell_nothing_of_the_persons(client: FlaskClient, address: str) -> None:
     german = {"Accept-Language": "de"}
-    for path, language in ((address.removeprefix("/en"), "fr"), (address.replace("/en/", "/tr/"), "tr")):
+    for path, language in ((address.removeprefix("/en"), "de"), (address.replace("/en/", "/tr/"), "tr")):
         page = client.get(path, headers=german)
         assert f'<html lang="{language}"' in page.text
         left = client.post(path, data={"scope": "list"}, headers=german)

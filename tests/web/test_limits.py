@@ -194,7 +194,8 @@ def test_every_form_has_a_limit_in_every_language(app: Flask, monkeypatch: pytes
 
 
 def test_every_form_that_makes_us_write_is_limited_for_all_together(app: Flask) -> None:
-    for endpoint in ("joining.sign_up", "joining.join", "preferences.ask_link", "preferences.change_address"):
+    asking = ("affiliating.affiliate", "preferences.ask_link", "preferences.change_address")
+    for endpoint in ("joining.sign_up", "joining.join", *asking):
         assert limits.FORMS[endpoint].together, endpoint
 
 
@@ -222,7 +223,7 @@ def genuine(app: Flask, number: int = 7) -> str:
 
 def test_guessing_links_ends_soon_on_all_pages_together(app: Flask) -> None:
     visitors = Networks(app)
-    paths = [f"/{page}/{number:040x}" for number in range(20) for page in ("confirm", "manage", "undo", "address")]
+    paths = [f"/{page}/{number:040x}" for number in range(20) for page in ("confirm", "manage", "undo", "kit")]
     answers = [visitors.get(path) for path in paths]
     assert answers[:60] == [404] * 60
     assert answers[60:] == [429] * 20

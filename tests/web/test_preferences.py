@@ -33,10 +33,11 @@ from mailer.models import (
     SubscriptionStatus,
     SuppressionReason,
     Union,
+    UnionContact,
 )
 from mailer.notices import Notice
 from mailer.tokens import Link
-from tests.factories import make_list, make_subscriber, make_union, notices_owed, subscribe
+from tests.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, subscribe
 from tests.web.conftest import stamp_of
 
 ANA, BORIS, NEW = "ana@example.org", "boris@example.org", "ana.new@example.net"
@@ -527,6 +528,40 @@ def test_a_list_that_was_left_elsewhere_or_closed_meanwhile_is_explained(engine:
         assert 'id="lists-problem"' in answer.text
     assert client.post(f"{PAGE}/{token}/lists/nothing", data={"do": "join", "agreed": "yes"}).status_code == 400
     assert client.post(f"{PAGE}/{token}/lists/news", data={"do": "sing"}).status_code == 400
+
+
+def test_a_unions_own_list_is_not_joined_from_here_by_its_name(engine: Engine, client: FlaskClient) -> None:
+    with session_scope(engine) as session:
+        own = make_list(session, "bakers-news", name="News of the bakers")
+        own.owner_id = make_union(session, "bakers").id
+    token = manage_token(engine)
+    assert "News of the bakers" not in client.get(f"{PAGE}/{token}").text
+    join = {"do": "join", "agreed": "yes"}
+    answers = [client.post(f"{PAGE}/{token}/lists/{slug}", data=join) for slug in ("bakers-news", "nothing")]
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert answers[0].text == answers[1].text
+    assert len(subscriptions(engine)) == 2
+
+
+def test_a_unions_contact_sees_it_and_stops_it_with_one_button(engine: Engine, client: FlaskClient) -> None:
+    token = manage_token(engine)
+    assert "You are a contact" not in client.get(f"{PAGE}/{token}").text
+    with session_scope(engine) as session:
+        make_contact(session, make_union(session, "bakers", name="Bakers & <Millers>"), person(engine), role="Chair")
+        make_contact(session, make_union(session, "pilots"), person(engine, BORIS), role="Deckhand")
+    page = client.get(f"{PAGE}/{token}").text
+    assert "You are a contact of <bdi>Bakers &amp; &lt;Millers&gt;</bdi>." in page
+    assert "Chair" in page and "Deckhand" not in page
+    assert client.get(f"{PAGE}/{token}/contact/bakers").status_code == 405
+    answer = client.post(f"{PAGE}/{token}/contact/bakers")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{PAGE}/{token}?saved=1")
+    assert "You are a contact" not in client.get(f"{PAGE}/{token}").text
+    for union in ("bakers", "pilots", "nothing"):
+        again = client.post(f"{PAGE}/{token}/contact/{union}")
+        assert again.status_code == 422
+        assert "You are not a contact of that union any more." in text_of(again.text)
+    with session_scope(engine, read_only=True) as session:
+        assert [each.role for each in session.scalars(select(UnionContact))] == ["Deckhand"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from mailer.web.language import LANGUAGES, _, ngettext, prefer
 
 WEB = Path(language.__file__).parent
 CSS = (WEB / "static" / "site.css").read_text(encoding="utf-8")
-PAGES = ["/", "/campaigns", "/privacy", "/preferences", "/no/such/page"]
+PAGES = ["/", "/campaigns", "/privacy", "/preferences", "/affiliate", "/no/such/page"]
 RIGHT_TO_LEFT = {"ar"}
 EMPTY = {"area", "base", "br", "circle", "hr", "img", "input", "link", "meta", "path", "wbr"}  # elements without an end
 
@@ -283,6 +283,15 @@ def test_numbers_take_the_form_that_the_language_has_for_them(app: Flask, tag: s
             assert ngettext("one letter", "{num} letters", number) == f"form {form}: {number}"
         assert _("a draft") == "a draft"
         assert _("not there {name}", name="<x>") == "not there <x>"
+
+
+@pytest.mark.parametrize(
+    ("tag", "written"), [("en", "1,200"), ("fr", "1\u202f200"), ("de", "1.200"), ("ru", "1\xa0200")]
+)
+def test_the_number_in_a_sentence_is_written_as_its_reader_writes_it(app: Flask, tag: str, written: str) -> None:
+    with app.test_request_context(f"/{tag}/"):
+        app.preprocess_request()
+        assert ngettext("a reader", "{num} readers", 1200) == f"{written} readers"
 
 
 def test_a_name_in_a_sentence_is_kept_apart_and_escaped(app: Flask) -> None:

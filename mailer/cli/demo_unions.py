@@ -1,0 +1,156 @@
+"""What unions have to do with the demo: they affiliate, and get their kits."""
+
+import time
+from email.message import EmailMessage
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from mailer import affiliation, campaigns, catcher, contacts, kits, previewing, sample, tokens, unions
+from mailer.cli.installation import Installation
+from mailer.errors import MailerError
+from mailer.kits import Standing
+from mailer.models import Delivery, Purpose
+from mailer.notices import Notice
+from mailer.sample import SampleContact, SampleUnion
+from mailer.tokens import Link
+
+_WAIT_SECONDS = 120.0
+_POLL_SECONDS = 0.1
+_EVERYBODY = "_everybody"  # the folder of the kit that carries nobody's name
+MAILS = "mails"  # the folder of mails to be read in a browser
+_KIT_MAIL = "kit-is-ready"  # one of them
+
+
+class NoKits(MailerError):
+    """The demo's kits were not ready after {seconds:.0f} seconds. What happened is in {log}"""
+
+
+# --- affiliating ----------------------------------------------------------------------------------------------------
+
+
+def affiliate(session: Session, base_url: str) -> None:
+    """Add the sample unions, have their contacts agree to be that, and affiliate them. What they are mailed waits for
+    the workers.
+
+    :param base_url: of the site, for links in these mails.
+    """
+    for each in sample.unions():
+        union = unions.add(
+            session,
+            each.slug,
+            each.name,
+            country=each.country,
+            parent_slug=each.parent,
+            languages=each.languages,
+            members=each.members,
+            is_named=each.is_named,
+        )
+        for language, words in each.introductions.items():
+            unions.introduce(session, union.slug, language, words)
+        if each.logo is not None:
+            unions.set_logo(session, union.slug, each.logo.read_bytes())
+        if each.contact is not None:
+            _appoint(session, each, each.contact, base_url)
+            affiliation.affiliate(session, union.slug, resolution=each.resolution, base_url=base_url)
+
+
+def _appoint(session: Session, union: SampleUnion, person: SampleContact, base_url: str) -> None:
+    """Invite somebody, and follow the link in the mail that asks them, as nobody does in a demo."""
+    contacts.invite(session, unions.get(session, union.slug), person.address, name=person.name, role=person.role)
+    session.flush()
+    newest = select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id.desc()).limit(1)
+    invitation = session.scalars(newest).one()
+    token = Notice.from_stored(invitation.notice or "").token
+    affiliation.confirm(session, token or "", base_url=base_url)
+
+
+# --- kits -----------------------------------------------------------------------------------------------------------
+
+
+def show_kits(installation: Installation, folder: Path, log: Path, console: Console) -> None:
+    """Wait for the sample campaign's kits, save them, and say where they are and who was told.
+
+    :param folder: the demo's; the kits are saved below it.
+    :param log: what the workers say.
+    :raises NoKits: they were not made, or nobody was told, in time.
+    """
+    standings = _await_kits(installation, log)
+    table = Table(title="Kits for unions to forward", title_justify="left")
+    for heading in ("union", "reads", "files", "told that it is ready"):
+        table.add_column(heading, justify="right" if heading == "files" else "left", no_wrap=True)
+    told = _told(folder)
+    for standing in standings:
+        union = next((each for each in sample.unions() if each.slug == standing.union), None)
+        name = union.slug if union else _EVERYBODY
+        saved = _save(installation, standing, folder / "kits" / name)
+        table.add_row(
+            name if union is None or union.is_named else f"{name} (unnamed)",
+            " ".join(union.languages) if union else "",
+            str(len(saved)),
+            told.get(union.contact.address, "not told") if union and union.contact else "",
+        )
+    console.print()
+    console.print(table)
+    made_in = " ".join(sorted({file.parent.name for file in saved}))
+    console.print(f"They are in {folder / 'kits'}/UNION/LANGUAGE/, in {made_in}:", soft_wrap=True, highlight=False)
+    console.print(f"  {', '.join(sorted({file.name for file in saved}))}", soft_wrap=True, highlight=False)
+    console.print(f"A mail that tells a union's contact: {folder / MAILS / _KIT_MAIL}.html", soft_wrap=True)
+
+
+def kit_page(installation: Installation) -> str | None:
+    """The address of the page of the first sample union's kit, with everything that it can forward; None if it has
+    none, since the campaign did not start."""
+    slug = next(union.slug for union in sample.unions() if union.contact)
+    with installation.session(read_only=True) as session:
+        campaign = campaigns.get(session, sample.CAMPAIGN_DIR.name)
+        kit_id = next((each.kit_id for each in kits.standings(session, campaign) if each.union == slug), None)
+    if kit_id is None:
+        return None
+    token = tokens.sign(installation.settings.keyring, Link.KIT, kit_id)
+    return f"{installation.settings.base_url}/kit/{token}"
+
+
+def _await_kits(installation: Installation, log: Path) -> list[Standing]:
+    end = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < end:
+        with installation.session(read_only=True) as session:
+            standings = kits.standings(session, campaigns.get(session, sample.CAMPAIGN_DIR.name))
+            are_ready = all(each.ready_at and (each.sent_at or each.union is None) for each in standings)
+            is_unsent = exists().where(Delivery.purpose == Purpose.NOTICE, Delivery.settled_at.is_(None))
+            if are_ready and not session.scalar(select(is_unsent)):
+                return standings
+        time.sleep(_POLL_SECONDS)
+    raise NoKits(seconds=_WAIT_SECONDS, log=log)
+
+
+def _save(installation: Installation, standing: Standing, folder: Path) -> list[Path]:
+    with installation.session(read_only=True) as session:
+        found = kits.files(session, standing.kit_id)
+    saved: list[Path] = []
+    for language, files in found.items():
+        (folder / language).mkdir(parents=True)
+        for name, contents in files.items():
+            saved.append(folder / language / name)
+            saved[-1].write_bytes(contents)
+    return saved
+
+
+def _told(folder: Path) -> dict[str, str]:
+    """Whom a caught mail told that a kit is ready: address → address and language. Writes the first of them down."""
+    wanted = {each.contact.address for each in sample.unions() if each.contact}
+    told: dict[str, str] = {}
+    for caught in catcher.read(folder / catcher.FOLDER):
+        if caught.recipient in wanted and _leads_to_a_kit(caught.message):
+            if not told:
+                previewing.write_parts(caught.data, folder / MAILS / _KIT_MAIL)
+            told[caught.recipient] = f"{caught.recipient} ({caught.message['Content-Language']})"
+    return told
+
+
+def _leads_to_a_kit(message: EmailMessage) -> bool:
+    text = message.get_body(preferencelist=("plain",))
+    return text is not None and "/kit/" in text.get_content()

@@ -1,0 +1,205 @@
+"""`mailer kits`: what unions get to forward, and what they say of it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from sqlalchemy.orm import Session
+
+from mailer import campaigns, contacts, kit_making, languages, tokens, unions
+from mailer import kits as domain
+from mailer.cli.doorbell import ring
+from mailer.cli.installation import Installation, pass_installation
+from mailer.errors import MailerError
+from mailer.kits import Standing
+from mailer.models import Campaign
+from mailer.previewing import UnwritableFolder
+from mailer.tokens import Link
+
+#: what the kit that carries nobody's name is called in a table, and its folder, as no slug begins
+_EVERYBODY = "everybody"
+_FOLDER_OF_EVERYBODY = "_everybody"
+_TURN_SECONDS = 1.0
+
+
+class NoSuchKit(MailerError):
+    """Campaign "{slug}" has no kit for the union "{union}". Only affiliated unions get kits; see them with: mailer kits
+    status {slug}"""
+
+
+class NothingMade(MailerError):
+    """Of the kits of campaign "{slug}" nothing is made that you asked for. See: mailer kits status {slug}"""
+
+
+@click.group()
+def kits() -> None:
+    """Make, follow and save the kits that unions forward to their members."""
+
+
+slug_argument = click.argument("slug", metavar="CAMPAIGN")
+
+
+@kits.command()
+@slug_argument
+@pass_installation
+def make(installation: Installation, slug: str) -> None:
+    """Make a campaign's kits here and now, also what could not be made before. Workers do so by themselves."""
+    sender = installation.settings.mail_sender
+    with installation.session() as session:
+        campaign = campaigns.get(session, slug)
+        kit_making.require_forwarding(session, campaign)
+        kit_making.plan(session, campaign)
+        kit_making.try_again(session, campaign)
+    ring_for, made = None, 0
+    with _progress_bar() as bar:
+        task = bar.add_task(slug, total=sum(standing.waiting for standing in _standings(installation, slug)))
+        more = True
+        while more:
+            turn = kit_making.make(
+                installation.engine, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False
+            )
+            made, more, ring_for = made + turn.editions, turn.more, turn.notice or ring_for
+            bar.update(task, completed=made)
+    if ring_for is not None:
+        ring(installation, ring_for)
+    _account(slug, _standings(installation, slug))
+
+
+def _account(slug: str, standings: Sequence[Standing]) -> None:
+    made, waiting = sum(standing.made for standing in standings), sum(standing.waiting for standing in standings)
+    click.echo(f"{len(standings):,} kits in {made:,} editions are made.")
+    if waiting:
+        click.echo(f"{waiting:,} are being made by workers.")
+    if failed := sum(len(standing.problems) for standing in standings):
+        click.echo(f"Warning: {failed:,} could not be made. See why: mailer kits status {slug}", err=True)
+
+
+@kits.command()
+@slug_argument
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@pass_installation
+def status(installation: Installation, slug: str, as_json: bool) -> None:
+    """Show how far each kit of a campaign has got, and what the union says of it."""
+    with installation.session(read_only=True) as session:
+        standings = domain.standings(session, campaigns.get(session, slug))
+        unreached = _without_contact(session, standings)
+    if as_json:
+        click.echo(json.dumps([_to_json(standing) for standing in standings], ensure_ascii=False))
+        return
+    if not standings:
+        click.echo(f'Campaign "{slug}" has no kits. They are planned when it starts, if it is forwardable.')
+        return
+    Console(highlight=False, emoji=False).print(_table(slug, standings))
+    for standing in standings:
+        for language, problem in standing.problems.items():
+            click.echo(f"{standing.union or _EVERYBODY} in {language} could not be made: {problem}")
+    if unreached:
+        click.echo(f"No contact: {', '.join(unreached)}. Invite one with: mailer unions invite SLUG ADDRESS")
+
+
+def _standings(installation: Installation, slug: str) -> list[Standing]:
+    with installation.session(read_only=True) as session:
+        return domain.standings(session, campaigns.get(session, slug))
+
+
+def _without_contact(session: Session, standings: Sequence[Standing]) -> list[str]:
+    """The slugs of the unions that nobody gets the kit for."""
+    slugs = [standing.union for standing in standings if standing.union]
+    return [slug for slug in slugs if not contacts.of_union(session, unions.get(session, slug).id)]
+
+
+def _to_json(standing: Standing) -> dict[str, Any]:
+    return {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in asdict(standing).items()
+        if key != "kit_id"
+    }
+
+
+def _table(slug: str, standings: Sequence[Standing]) -> Table:
+    table = Table(title=f"{slug}: kits", title_justify="left")
+    for heading in ("union", "made", "waiting", "failed", "sent", "answer", "reached"):
+        is_number = heading in ("made", "waiting", "failed", "reached")
+        # A slug that is cut short is no use in a command.
+        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
+    for standing in standings:
+        table.add_row(
+            standing.union or _EVERYBODY,
+            str(standing.made),
+            str(standing.waiting),
+            str(len(standing.problems)),
+            f"{standing.sent_at:%Y-%m-%d}" if standing.sent_at else "",
+            _answer(standing),
+            f"{standing.reached:,}" if standing.reached is not None else "",
+        )
+    return table
+
+
+def _answer(standing: Standing) -> str:
+    """The most that a union has said."""
+    said = {"forwarded": standing.forwarded_at, "promised": standing.promised_at, "seen": standing.seen_at}
+    return next((word for word, when in said.items() if when), "reminded" if standing.reminded_at else "")
+
+
+@kits.command()
+@slug_argument
+@click.option("--union", "union", metavar="SLUG", help="Only the kit of this union.")
+@click.option("--language", metavar="TAG", help="Only in this language.")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@pass_installation
+def save(installation: Installation, slug: str, union: str | None, language: str | None, folder: Path) -> None:
+    """Write what is made as files: a folder a union, and in it one a language. The kit for everybody else, which
+    carries nobody's name, is in the folder _everybody."""
+    tag = languages.normalise(language) if language else None
+    written = 0
+    with installation.session(read_only=True) as session:
+        campaign = campaigns.get(session, slug)
+        for standing in [_find(session, campaign, union)] if union else domain.standings(session, campaign):
+            target = folder / (standing.union or _FOLDER_OF_EVERYBODY)
+            written += _write(target, domain.files(session, standing.kit_id, tag))
+    if not written:
+        raise NothingMade(slug=slug)
+    click.echo(f"Wrote {written:,} files to {folder}.")
+
+
+def _write(folder: Path, files: dict[str, dict[str, bytes]]) -> int:
+    try:
+        for language, within in files.items():
+            (folder / language).mkdir(parents=True, exist_ok=True)
+            for name, contents in within.items():
+                (folder / language / name).write_bytes(contents)
+    except OSError as problem:
+        raise UnwritableFolder(folder=folder, problem=problem.strerror or problem) from None
+    return sum(len(within) for within in files.values())
+
+
+@kits.command()
+@slug_argument
+@click.option("--union", "union", metavar="SLUG", required=True, help="Whose kit it is.")
+@pass_installation
+def link(installation: Installation, slug: str, union: str) -> None:
+    """Print the address of a union's kit, for one that gets no mail from us. Who has it can answer for the union."""
+    with installation.session(read_only=True) as session:
+        standing = _find(session, campaigns.get(session, slug), union)
+    token = tokens.sign(installation.settings.keyring, Link.KIT, standing.kit_id)
+    click.echo(f"{installation.settings.base_url}/kit/{token}")
+
+
+def _find(session: Session, campaign: Campaign, union: str) -> Standing:
+    """:raises NoSuchKit: that union has none."""
+    for standing in domain.standings(session, campaign):
+        if standing.union == union:
+            return standing
+    raise NoSuchKit(slug=campaign.slug, union=union)
+
+
+def _progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))

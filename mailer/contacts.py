@@ -1,0 +1,418 @@
+"""Contacts: the people who get a union's mail, such as its kits, because they confirmed that they want it.
+
+An organiser invites an address, or somebody asks that their union affiliate (see `affiliation`, where either link is
+confirmed). Being a contact puts nobody on a list, and every mail has a link by which one is a contact no more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Select, delete, exists, select, update
+from sqlalchemy.orm import Session
+
+from mailer import addresses, consents, languages, notices, requests, subscribers, suppression, tokens
+from mailer.addresses import Address
+from mailer.crypto import keyring_of
+from mailer.db import add_unique, utcnow
+from mailer.delivery import WAITING, Reason
+from mailer.errors import MailerError
+from mailer.models import (
+    ConsentPurpose,
+    Delivery,
+    DeliveryState,
+    Purpose,
+    Request,
+    RequestKind,
+    Subscriber,
+    Suppression,
+    SuppressionReason,
+    Union,
+    UnionContact,
+)
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink
+from mailer.tokens import Link
+
+METHOD = "invitation"
+STEPPED_DOWN = "link in a mail"
+REMOVED = "organiser"
+#: how long an address is asked only once, whoever has it asked
+_ONE_MAIL_IN = timedelta(hours=24)
+
+
+class NoContact(MailerError):
+    """Nothing is sent to you on a union's behalf by this link: you are its contact no more."""
+
+
+class NotItsContact(MailerError):
+    """{address} is no contact of the union "{slug}". See who is with: mailer unions contacts {slug}"""
+
+
+class ContactAlready(MailerError):
+    """{address} is a contact of the union "{slug}" already."""
+
+
+class AskedLately(MailerError):
+    """{address} was asked less than 24 hours ago, and has not answered. The link in that mail works for 7 days; ask
+    again tomorrow at the earliest."""
+
+
+class NotToBeAsked(MailerError):
+    """{address} reported our mail as spam, so that nothing may be sent there. Invite somebody else of the union."""
+
+
+class LongDetail(MailerError):
+    """The {detail} of a contact may have 200 characters, and this one has {length}."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """What an organiser asked somebody."""
+
+    union_id: int
+    address: Address
+    name: str | None
+    role: str | None
+    language: str
+    asked_at: datetime
+
+    def to_details(self) -> dict[str, Any]:
+        """As kept with the request."""
+        return {**asdict(self), "asked_at": self.asked_at.isoformat()}
+
+    @classmethod
+    def from_details(cls, details: dict[str, Any]) -> "Invitation":
+        """As kept with the request."""
+        changed = {
+            "address": Address(**details["address"]),
+            "asked_at": datetime.fromisoformat(details["asked_at"]),
+        }
+        return cls(**{**details, **changed})
+
+    @property
+    def shown_in(self) -> str:
+        """The language of the words that are agreed to."""
+        return languages.of_site(self.language) or "en"
+
+    @property
+    def consent_text(self) -> str:
+        """The exact words that are agreed to."""
+        _ = languages.gettext_for(self.shown_in)
+        return _("Yes, write to me on behalf of my union: kits to forward, and reminders of them.")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a page may say about a contact's link, to whoever reads a mail, also when it was forwarded."""
+
+    union_name: str | None  # None: it asked not to be named
+
+
+# --- inviting -------------------------------------------------------------------------------------------------------
+
+
+def invite(
+    session: Session,
+    union: Union,
+    address: str,
+    *,
+    name: str | None = None,
+    role: str | None = None,
+    language: str | None = None,
+) -> int:
+    """Owe an address a mail that asks whether its owner wants to be a union's contact.
+
+    :param name: how they wish to be addressed, and their role; kept only once they confirm.
+    :param language: as `languages.normalise` reads it; by default their own, else the union's first.
+    :returns: what to ring for after the commit.
+    :raises addresses.InvalidAddress: or `languages.InvalidLanguage`, `LongDetail`, `ContactAlready`, `AskedLately`,
+        `NotToBeAsked`: nothing was done.
+    """
+    parsed = addresses.parse(address)
+    email_index = keyring_of(session).blind_index(parsed.folded)
+    # An erasure at the same moment would leave what is written here pointing at nobody.
+    suppression.keep_removals_out(session)
+    requests.one_at_a_time(session, email_index)
+    person = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
+    invitation = Invitation(
+        union_id=union.id,
+        address=parsed,
+        name=_short("name", name),
+        role=_short("role", role),
+        language=languages.normalise(language) if language else language_of(union, person),
+        asked_at=utcnow(),
+    )
+    if person is not None and is_one(session, union.id, person.id):
+        raise ContactAlready(address=parsed.text, slug=union.slug)
+    match reason_to_withhold(session, email_index, suppression.reason(session, email_index)):
+        case Reason.SUPPRESSED:
+            raise NotToBeAsked(address=parsed.text)
+        case Reason.REPEATED:
+            raise AskedLately(address=parsed.text)
+    token = requests.issue(session, RequestKind.CONTACT, email_index=email_index, details=invitation.to_details())
+    return notices.owe(
+        session,
+        Notice(NoticeKind.CONTACT, token, {"union": union.name}),
+        language=invitation.language,
+        subscriber_id=person.id if person else None,
+        address=None if person else parsed.text,
+    )
+
+
+def reason_to_withhold(session: Session, email_index: bytes, suppressed: SuppressionReason | None) -> Reason | None:
+    """Why an address must not be asked: whoever has it asked, it gets one such mail a day, and none if it reported us
+    as spam. As much is read whatever comes of it."""
+    # One that was confirmed does not count: its owner reads our mail, and may speak for two unions.
+    lately = exists().where(
+        Request.email_index == email_index,
+        Request.kind == RequestKind.CONTACT,
+        Request.used_at.is_(None),
+        Request.created_at > utcnow() - _ONE_MAIL_IN,
+    )
+    repeated = session.scalar(select(lately))
+    if suppressed is SuppressionReason.COMPLAINED:
+        return Reason.SUPPRESSED
+    return Reason.REPEATED if repeated else None
+
+
+def _short(detail: str, text: str | None) -> str | None:
+    line = subscribers.one_line(text or "")
+    if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
+        raise LongDetail(detail=detail, length=len(line))
+    return line
+
+
+# --- confirming -----------------------------------------------------------------------------------------------------
+
+
+class Agreed(Protocol):
+    """What the owner of an address agrees to by the link in a mail, however that mail came about."""
+
+    @property
+    def address(self) -> Address: ...
+
+    @property
+    def language(self) -> str:
+        """To be written to in."""
+
+    @property
+    def consent_text(self) -> str:
+        """The exact words."""
+
+    @property
+    def shown_in(self) -> str:
+        """The language of these."""
+
+    @property
+    def asked_at(self) -> datetime: ...
+
+
+def accept(session: Session, request: Request, invitation: Invitation, now: datetime) -> Subscriber:
+    """Make the owner of an address the contact that they were invited to be; returns them. As for `take_in`.
+
+    :raises requests.DeadLink: they reported our mail as spam, or the union is gone.
+    """
+    if session.get(Union, invitation.union_id) is None:
+        raise DeadLink
+    person = take_in(session, request, invitation, name=invitation.name, method=METHOD, now=now)
+    appoint(session, invitation.union_id, person.id, role=invitation.role)
+    return person
+
+
+def take_in(
+    session: Session, request: Request, agreed: Agreed, *, name: str | None, method: str, now: datetime
+) -> Subscriber:
+    """The person whose address a link was mailed to, made known if they are not, with what they agreed to written down.
+    On no list by that.
+
+    It lifts what kept mail from who left, was erased, or whose mailbox was gone; never from who reported our mail as
+    spam. To be called in a transaction that is alone with erasures and imports.
+
+    :param name: and the language of what they agreed to, kept where nobody knows theirs.
+    :param method: how it reached us, for the consent log.
+    :raises requests.DeadLink: they reported our mail as spam.
+    """
+    suppressed = suppression.reason(session, request.email_index)
+    if suppressed is SuppressionReason.COMPLAINED:
+        raise DeadLink
+    person = subscribers.hold(session, Subscriber.email_index == request.email_index)
+    if person is None:
+        person = Subscriber(email=agreed.address.text, email_index=request.email_index)
+        session.add(person)
+    person.name = person.name or name
+    person.language = person.language or agreed.language
+    session.flush()
+    if suppressed in (SuppressionReason.LEFT, SuppressionReason.ERASED):
+        person.is_kept_off_lists = True
+    if suppressed is not None:
+        session.execute(delete(Suppression).where(Suppression.email_index == request.email_index))
+    words = consents.text_id(session, agreed.consent_text, language=agreed.shown_in)
+    consents.give(
+        session,
+        person.id,
+        ConsentPurpose.CONTACT,
+        text=words,
+        method=method,
+        asked_at=agreed.asked_at,
+        confirmed_at=now,
+    )
+    subscribers.refresh(session, [person.id])
+    return person
+
+
+def appoint(session: Session, union_id: int, subscriber_id: int, *, role: str | None) -> UnionContact:
+    """Make a person who agreed to it a union's contact, or give one a role who has none yet."""
+    contact = UnionContact(union_id=union_id, subscriber_id=subscriber_id, role=role)
+    if not add_unique(session, contact):
+        contact = session.scalars(_which(union_id, subscriber_id)).one()
+        contact.role = contact.role or role
+        session.flush()
+    return contact
+
+
+# --- being one ------------------------------------------------------------------------------------------------------
+
+
+def of_union(session: Session, union_id: int) -> Sequence[tuple[UnionContact, Subscriber]]:
+    """A union's contacts, in the order in which they became that."""
+    rows = session.execute(
+        select(UnionContact, Subscriber)
+        .join(Subscriber, Subscriber.id == UnionContact.subscriber_id)
+        .where(UnionContact.union_id == union_id)
+        .order_by(UnionContact.id)
+    )
+    return [(contact, person) for contact, person in rows]
+
+
+def language_of(union: Union, person: Subscriber | None) -> str:
+    """What a union's contact is written to in: their own language, else the union's first, else English."""
+    return (person.language if person else None) or next(iter(union.languages), "en")
+
+
+def stop_url(session: Session, contact: UnionContact, *, language: str, base_url: str) -> str:
+    """The link in a contact's mails by which they get no more of them.
+
+    :param language: that the mail is in.
+    """
+    token = tokens.sign(keyring_of(session), Link.CONTACT, contact.id)
+    return f"{base_url}{languages.prefix(language)}/no-contact/{token}"
+
+
+def look(session: Session, contact_id: int) -> Place:
+    """What the page behind a contact's `stop_url` may say. Changes nothing.
+
+    :param contact_id: as `tokens.verify` finds it in the link.
+    :raises NoContact: they are that no more.
+    """
+    union = session.scalar(select(Union).join(UnionContact).where(UnionContact.id == contact_id))
+    if union is None:
+        raise NoContact
+    return _place(union)
+
+
+def _place(union: Union) -> Place:
+    return Place(union.name if union.is_named else None)
+
+
+def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
+    """Send a person no more of a union's mail, also what is on its way already. What they get from lists goes on.
+
+    They are told so by one mail, by which they can take it back: whoever pressed the button may have got a mail of
+    theirs that was forwarded.
+
+    :param contact_id: as `tokens.verify` finds it in the link.
+    :returns: with it, what to ring for after the commit.
+    :raises NoContact: they are that no more: a second press of the button changes nothing.
+    """
+    contact = _hold(session, contact_id)
+    if contact is None:
+        raise NoContact
+    union, person = session.get_one(Union, contact.union_id), session.get_one(Subscriber, contact.subscriber_id)
+    back = Invitation(
+        union_id=union.id,
+        address=addresses.parse(person.email),
+        name=None,
+        role=contact.role,
+        language=language_of(union, person),
+        asked_at=utcnow(),
+    )
+    _end(session, contact, method=STEPPED_DOWN)
+    token = requests.issue(
+        session,
+        RequestKind.CONTACT,
+        email_index=person.email_index,
+        subscriber_id=person.id,
+        details=back.to_details(),
+        lifetime=requests.LIFETIME[RequestKind.UNDO],
+    )
+    place = _place(union)
+    words = {"union": place.union_name} if place.union_name is not None else {}
+    notice = Notice(NoticeKind.STEPPED_DOWN, token, words)
+    return place, notices.owe(session, notice, language=back.language, subscriber_id=person.id)
+
+
+def end(session: Session, contact_id: int) -> None:
+    """Likewise, by themselves beyond doubt: nobody has to be told.
+
+    :raises NoContact: they are that no more.
+    """
+    contact = _hold(session, contact_id)
+    if contact is None:
+        raise NoContact
+    _end(session, contact, method=STEPPED_DOWN)
+
+
+def remove(session: Session, union: Union, address: str) -> None:
+    """Likewise, by an organiser.
+
+    :raises NotItsContact: they are none.
+    :raises addresses.InvalidAddress: it is no address.
+    """
+    person = subscribers.find(session, address)
+    found = session.scalar(_which(union.id, person.id)) if person else None
+    contact = _hold(session, found.id) if found else None
+    if contact is None:
+        raise NotItsContact(address=address, slug=union.slug)
+    _end(session, contact, method=REMOVED)
+
+
+def _hold(session: Session, contact_id: int) -> UnionContact | None:
+    """A contact that nobody else removes; the person is held before, as by who erases them."""
+    owner = select(UnionContact.subscriber_id).where(UnionContact.id == contact_id).scalar_subquery()
+    subscribers.hold(session, Subscriber.id == owner)
+    held = select(UnionContact).where(UnionContact.id == contact_id).with_for_update()
+    return session.scalar(held.execution_options(populate_existing=True))
+
+
+def _end(session: Session, contact: UnionContact, *, method: str) -> None:
+    _forget_notices(session, contact)
+    session.delete(contact)
+    session.flush()
+    # The log does not say for which union: what somebody agreed to ends with the last.
+    others = exists().where(UnionContact.subscriber_id == contact.subscriber_id)
+    if not session.scalar(select(others)):
+        consents.withdraw(session, contact.subscriber_id, ConsentPurpose.CONTACT, method=method)
+
+
+def _forget_notices(session: Session, contact: UnionContact) -> None:
+    """Have the ledger no longer say whose contact somebody was, and send nothing that waits. What a worker holds is
+    skipped by it."""
+    theirs = (
+        Delivery.subscriber_id == contact.subscriber_id,
+        Delivery.union_id == contact.union_id,
+        Delivery.purpose == Purpose.NOTICE,
+    )
+    skipped = {"state": DeliveryState.SKIPPED, "reason": Reason.LEFT, "not_before": None, "settled_at": utcnow()}
+    session.execute(update(Delivery).where(*theirs, Delivery.state.in_(WAITING)).values(skipped))
+    session.execute(update(Delivery).where(*theirs, Delivery.state != DeliveryState.SENDING).values(union_id=None))
+
+
+def is_one(session: Session, union_id: int, subscriber_id: int | None) -> bool:
+    """Whether a person is a union's contact."""
+    return subscriber_id is not None and session.scalar(_which(union_id, subscriber_id)) is not None
+
+
+def _which(union_id: int, subscriber_id: int) -> Select[UnionContact]:
+    return select(UnionContact).where(UnionContact.union_id == union_id, UnionContact.subscriber_id == subscriber_id)

@@ -1,0 +1,271 @@
+"""Making forwarding kits: planned when their campaign starts, then made by workers, edition by edition, under short
+leases, so that a worker that is lost costs a minute and nothing else. An edition's files are one archive in its row.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Engine, Select, exists, insert, literal, or_, select, update
+from sqlalchemy.orm import QueryableAttribute, Session, undefer
+
+from mailer import db, kit_archives, kit_notices, suppression
+from mailer.db import session_scope
+from mailer.errors import MailerError, ServiceUnavailable
+from mailer.identity import Sender
+from mailer.models import Campaign, CampaignText, Kit, KitEdition, MailingList, Union, UnionStatus
+from mailer.relay import Bearer, RelayPress
+
+log = logging.getLogger(__name__)
+
+
+class NotForForwarding(MailerError):
+    """Campaign "{slug}" is not to be forwarded. Whether it is, says forwardable in its campaign.toml, before it is
+    sent."""
+
+
+class NoTimeToForward(MailerError):
+    """Campaign "{slug}" is {status}. Kits are made of a campaign that is going out or has gone out, until its deadline,
+    or for 30 days where it names none."""
+
+
+#: how long a worker may take for what it took, and how many editions that is
+_LEASE = timedelta(seconds=60)
+_HANDFUL = 8
+
+
+# --- planning -------------------------------------------------------------------------------------------------------
+
+
+def plan(session: Session, campaign: Campaign) -> int:
+    """Plan a campaign's kits in each language that it has a text in: the one for everybody, and one for every union
+    that is affiliated now. What goes to a union's own list is for that union alone.
+
+    :returns: how many editions were planned, which excludes what was planned before.
+    """
+    # Who plans the same campaign at the same moment waits, and then finds it done.
+    session.execute(select(Campaign.id).where(Campaign.id == campaign.id).with_for_update(key_share=True))
+    owner_id = campaign.mailing_list.owner_id
+    everybody = select(literal(campaign.id), literal(None, Kit.union_id.type)).where(~_has_kit(campaign, None))
+    affiliated = (
+        select(literal(campaign.id), Union.id)
+        .where(Union.status == UnionStatus.AFFILIATED, ~_has_kit(campaign, Union.id))
+        .order_by(Union.id)
+    )
+    for bearers in (everybody, affiliated) if owner_id is None else (affiliated.where(Union.id == owner_id),):
+        session.execute(insert(Kit).from_select(["campaign_id", "union_id"], bearers))
+    is_planned = exists().where(KitEdition.kit_id == Kit.id, KitEdition.language == CampaignText.language)
+    missing = (
+        select(Kit.id, CampaignText.language)
+        .join(CampaignText, CampaignText.campaign_id == Kit.campaign_id)
+        .where(Kit.campaign_id == campaign.id, ~is_planned)
+        .order_by(Kit.id, CampaignText.language)
+    )
+    planned = session.execute(insert(KitEdition).from_select(["kit_id", "language"], missing).returning(KitEdition.id))
+    return len(planned.all())
+
+
+def _has_kit(campaign: Campaign, union_id: QueryableAttribute[int] | None) -> ColumnElement[bool]:
+    of_union = Kit.union_id.is_(None) if union_id is None else Kit.union_id == union_id
+    return exists().where(Kit.campaign_id == campaign.id, of_union)
+
+
+def plan_missing(session: Session) -> None:
+    """Plan kits of campaigns that may be forwarded, for unions that affiliated since."""
+    has_kit = exists().where(Kit.campaign_id == Campaign.id, Kit.union_id == Union.id)
+    is_for = or_(MailingList.owner_id.is_(None), MailingList.owner_id == Union.id)
+    lacks_kit = exists().where(Union.status == UnionStatus.AFFILIATED, is_for, ~has_kit)
+    lacks_any = ~exists().where(Kit.campaign_id == Campaign.id) & MailingList.owner_id.is_(None)
+    wanted = select(Campaign).join(MailingList, MailingList.id == Campaign.list_id)
+    wanted = wanted.where(kit_notices.may_be_forwarded(session), or_(lacks_kit, lacks_any))
+    for campaign in session.scalars(wanted).all():
+        plan(session, campaign)
+
+
+def require_forwarding(session: Session, campaign: Campaign) -> None:
+    """Refuse to make kits that nobody should get.
+
+    :raises NotForForwarding: it was not written to be forwarded.
+    :raises NoTimeToForward: it has not begun, was stopped, or is over.
+    """
+    if not campaign.forwardable:
+        raise NotForForwarding(slug=campaign.slug)
+    may_be = select(Campaign.id).where(Campaign.id == campaign.id, kit_notices.may_be_forwarded(session))
+    if session.scalar(may_be) is None:
+        is_out = campaign.status in kit_notices.OUT
+        raise NoTimeToForward(slug=campaign.slug, status="over" if is_out else campaign.status)
+
+
+def try_again(session: Session, campaign: Campaign) -> None:
+    """Let what could not be made of a campaign's kits be tried once more, because a person asks for it."""
+    of_campaign = KitEdition.kit_id.in_(select(Kit.id).where(Kit.campaign_id == campaign.id))
+    tried = (
+        update(KitEdition).where(of_campaign, KitEdition.problem.is_not(None)).values(problem=None, taken_until=None)
+    )
+    kit_ids = set(session.scalars(tried.returning(KitEdition.kit_id)))
+    session.execute(update(Kit).where(Kit.id.in_(kit_ids)).values(ready_at=None))
+
+
+def renew(session: Session, union: Union) -> None:
+    """Have a union's kits made anew, because its name, logo or words have changed. Nobody is told again.
+
+    If it asked not to be named, those of campaigns that are over go, too.
+    """
+    of_union = select(Kit.id).join(Campaign, Campaign.id == Kit.campaign_id).where(Kit.union_id == union.id)
+    kit_ids = session.scalars(of_union.where(kit_notices.has_time(session))).all()
+    # Whoever is making one just now has the old name, and may not write it down: see `_held`.
+    unmade = {"archive": None, "made_at": None, "problem": None, "taken_until": None}
+    session.execute(update(KitEdition).where(KitEdition.kit_id.in_(kit_ids)).values(unmade))
+    session.execute(update(Kit).where(Kit.id.in_(kit_ids)).values(ready_at=None))
+    if not union.is_named:
+        session.execute(update(KitEdition).where(KitEdition.kit_id.in_(of_union)).values(archive=None))
+
+
+# --- making ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a turn of making kits came to."""
+
+    editions: int  # made or given up
+    more: bool  # whether some wait still that nobody is at
+    notice: int | None  # the standing campaign, to be rung for when unions are to be told that a kit is ready
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """An edition that this worker took."""
+
+    edition_id: int
+    taken_until: datetime
+    kit_id: int
+    bearer: Bearer
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What became of it: its archive, or why it cannot be made."""
+
+    task: _Task
+    archive: bytes | None
+    problem: str | None
+
+
+def campaigns_with_work(session: Session) -> list[int]:
+    """Ids of campaigns of whose kits something could be made now."""
+    return list(session.scalars(_waiting(session).with_only_columns(Kit.campaign_id).distinct()))
+
+
+def make(engine: Engine, campaign_id: int, sender: Sender, *, seconds: float, stopping: Callable[[], bool]) -> Made:
+    """Make what waits of a campaign's kits, for a while. Others may do so at the same time.
+
+    A text that cannot be made in one language keeps no other from being made: its edition says why.
+
+    :param seconds: after which nothing more is begun.
+    :param stopping: asked before each edition.
+    :raises ServiceUnavailable: the database cannot be used; what was not made waits.
+    """
+    end = time.monotonic() + seconds
+    editions, notice = 0, None
+    with session_scope(engine, read_only=True) as session:
+        press = RelayPress(session, session.get_one(Campaign, campaign_id), sender)
+    while not (is_over := stopping() or time.monotonic() >= end) and (tasks := _take(engine, campaign_id)):
+        results = [_print(press, task) for task in tasks if not stopping()]
+        editions += len(results)
+        notice = _keep(engine, tasks, results, sender) or notice
+    return Made(editions, more=is_over and _is_waiting(engine, campaign_id), notice=notice)
+
+
+def _waiting(session: Session) -> Select[int]:
+    """Editions that somebody could make now, and that anybody is waiting for."""
+    return (
+        select(KitEdition.id)
+        .join(Kit, Kit.id == KitEdition.kit_id)
+        .join(Campaign, Campaign.id == Kit.campaign_id)
+        .outerjoin(Union, Union.id == Kit.union_id)
+        .where(*_UNMADE, or_(KitEdition.taken_until.is_(None), KitEdition.taken_until <= db.now(session)))
+        .where(kit_notices.may_be_forwarded(session))
+        .where(or_(Kit.union_id.is_(None), Union.status == UnionStatus.AFFILIATED))
+    )
+
+
+def _is_waiting(engine: Engine, campaign_id: int) -> bool:
+    with session_scope(engine, read_only=True) as session:
+        return campaign_id in campaigns_with_work(session)
+
+
+def _take(engine: Engine, campaign_id: int) -> list[_Task]:
+    """Take a handful of editions, kit after kit, so that the first are ready soon."""
+    with session_scope(engine) as session:
+        first = (
+            _waiting(session)
+            .where(Kit.campaign_id == campaign_id)
+            .order_by(KitEdition.kit_id, KitEdition.id)
+            .limit(_HANDFUL)
+            .with_for_update(skip_locked=True, of=KitEdition)
+        )
+        taken = session.scalars(first).all()
+        until = db.now(session) + _LEASE
+        session.execute(update(KitEdition).where(KitEdition.id.in_(taken)).values(taken_until=until))
+        rows = session.execute(
+            select(KitEdition.id, KitEdition.kit_id, KitEdition.language, Union)
+            .join(Kit, Kit.id == KitEdition.kit_id)
+            .outerjoin(Union, Union.id == Kit.union_id)
+            .where(KitEdition.id.in_(taken))
+            .order_by(KitEdition.kit_id, KitEdition.id)
+            .options(undefer(Union.logo))
+        )
+        return [
+            _Task(edition_id, until, kit_id, Bearer.of(union), language) for edition_id, kit_id, language, union in rows
+        ]
+
+
+def _print(press: RelayPress, task: _Task) -> _Result:
+    try:
+        return _Result(task, kit_archives.pack(press.files(task.bearer, task.language)), None)
+    except ServiceUnavailable:
+        raise
+    except MailerError as problem:
+        log.warning(
+            "kit edition cannot be made: %s; once it is mended: mailer kits make",
+            str(problem).rstrip("."),
+            extra={"kit": task.kit_id, "language": task.language},
+        )
+        return _Result(task, None, str(problem)[:300])
+
+
+def _keep(engine: Engine, tasks: Sequence[_Task], results: Sequence[_Result], sender: Sender) -> int | None:
+    """Write down what was made, let go of the rest, and call kits ready of which nothing waits any more.
+
+    :returns: what to ring for, where unions are to be told.
+    """
+    with session_scope(engine) as session:
+        suppression.keep_removals_out(session)  # before the kits are held: so does everyone who tells of one
+        kit_ids = {task.kit_id for task in tasks}
+        # Two workers that make a kit's last editions would each see the other's as waiting still: one at a time.
+        session.execute(select(Kit.id).where(Kit.id.in_(kit_ids)).order_by(Kit.id).with_for_update(key_share=True))
+        now = db.now(session)
+        for result in results:
+            made_at = now if result.archive is not None else None
+            values = {"archive": result.archive, "made_at": made_at, "problem": result.problem}
+            session.execute(update(KitEdition).where(*_held(result.task)).values(values))
+        for task in tasks[len(results) :]:
+            session.execute(update(KitEdition).where(*_held(task)).values(taken_until=None))
+        waits = exists().where(KitEdition.kit_id == Kit.id, *_UNMADE)
+        ready = update(Kit).where(Kit.id.in_(kit_ids), Kit.ready_at.is_(None), ~waits).values(ready_at=now)
+        if not session.scalars(ready.returning(Kit.id)).all():
+            return None
+        return kit_notices.tell(session, sender.base_url)
+
+
+def _held(task: _Task) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that an edition is still this worker's: whoever was slow, and lost it to another, or makes it of
+    what has changed since, changes nothing."""
+    return KitEdition.id == task.edition_id, KitEdition.taken_until == task.taken_until, *_UNMADE
+
+
+_UNMADE = (KitEdition.made_at.is_(None), KitEdition.problem.is_(None))

@@ -1,0 +1,134 @@
+"""What a union's contacts are written about its kits: that one is ready, and, before the deadline, a reminder."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from mailer import db, languages, notices, publishing, suppression, tokens
+from mailer.crypto import keyring_of
+from mailer.models import Campaign, CampaignStatus, Kit, KitEdition, Subscriber, Union, UnionContact, UnionStatus
+from mailer.notices import Notice, NoticeKind
+from mailer.tokens import Link
+
+#: the statuses of a campaign that goes out or has gone out
+OUT = (CampaignStatus.SENDING, CampaignStatus.SENT)
+#: how long before the deadline those who said nothing are reminded
+_REMIND_BEFORE = timedelta(days=3)
+#: how long after a kit its reminder comes at the earliest; sooner where hardly any time is left
+_PEACE, _SHORT_PEACE = timedelta(hours=24), timedelta(hours=6)
+_HARDLY_ANY_TIME = timedelta(hours=36)
+#: for how long a campaign is forwarded that names no deadline
+_WITHOUT_DEADLINE = timedelta(days=30)
+
+
+def may_be_forwarded(session: Session) -> ColumnElement[bool]:
+    """The condition that kits of a campaign are made and sent: it is going out or has gone out, and there is time left.
+
+    Not while it is paused: whatever is wrong with it, no more people should get it now.
+    """
+    return and_(Campaign.forwardable, Campaign.status.in_(OUT), has_time(session))
+
+
+def has_time(session: Session) -> ColumnElement[bool]:
+    """The condition that a campaign that has begun can still be acted on."""
+    now = db.now(session)
+    is_recent = and_(Campaign.deadline.is_(None), Campaign.started_at >= now - _WITHOUT_DEADLINE)
+    return or_(Campaign.deadline >= now, is_recent)
+
+
+def is_in_time(session: Session, campaign: Campaign) -> bool:
+    """Whether a campaign can still be acted on."""
+    return session.scalar(select(Campaign.id).where(Campaign.id == campaign.id, has_time(session))) is not None
+
+
+def tell(session: Session, base_url: str) -> int | None:
+    """Tell the contacts of unions whose kits are ready, once a kit. Who becomes a union's first contact only after
+    that is told then.
+
+    :returns: what to ring for after the commit; None where there is nobody to tell.
+    """
+    suppression.keep_removals_out(session)  # who is written to must not be erased at this moment
+    is_something = exists().where(KitEdition.kit_id == Kit.id, KitEdition.archive.is_not(None))
+    is_news = and_(Kit.ready_at.is_not(None), Kit.sent_at.is_(None), is_something)
+    told = update(Kit).where(is_news, _has_contact(), _in_time(session)).values(sent_at=db.now(session))
+    return _owe(session, NoticeKind.KIT, list(session.scalars(told.returning(Kit.id))), base_url)
+
+
+def remind(session: Session, base_url: str) -> int | None:
+    """Remind, once, the contacts of unions that said nothing of a kit, in the last three days before the deadline.
+
+    :returns: what to ring for after the commit; None where there is nobody to remind.
+    """
+    suppression.keep_removals_out(session)
+    now = db.now(session)
+    said_nothing = and_(Kit.seen_at.is_(None), Kit.promised_at.is_(None), Kit.forwarded_at.is_(None))
+    had_time = or_(
+        Kit.sent_at <= now - _PEACE,
+        and_(Kit.sent_at <= now - _SHORT_PEACE, _ends_before(now + _HARDLY_ANY_TIME)),
+    )
+    reminded = (
+        update(Kit)
+        .where(Kit.reminded_at.is_(None), said_nothing, had_time, _ends_before(now + _REMIND_BEFORE))
+        .where(_has_contact(), _in_time(session))
+        .values(reminded_at=now)
+    )
+    return _owe(session, NoticeKind.REMINDER, list(session.scalars(reminded.returning(Kit.id))), base_url)
+
+
+def _has_contact() -> ColumnElement[bool]:
+    affiliated = Union.status == UnionStatus.AFFILIATED
+    return Kit.union_id.in_(
+        select(UnionContact.union_id).join(Union, Union.id == UnionContact.union_id).where(affiliated)
+    )
+
+
+def _in_time(session: Session) -> ColumnElement[bool]:
+    return Kit.campaign_id.in_(select(Campaign.id).where(may_be_forwarded(session)))
+
+
+def _ends_before(moment: datetime) -> ColumnElement[bool]:
+    return Kit.campaign_id.in_(select(Campaign.id).where(Campaign.deadline < moment))
+
+
+def _owe(session: Session, kind: NoticeKind, kit_ids: Sequence[int], base_url: str) -> int | None:
+    """Owe a notice of kits to every contact of their unions."""
+    ring_for = None
+    people = session.execute(
+        select(Kit, Campaign, Union, UnionContact.id, Subscriber.id, Subscriber.language)
+        .join(Campaign, Campaign.id == Kit.campaign_id)
+        .join(Union, Union.id == Kit.union_id)
+        .join(UnionContact, UnionContact.union_id == Union.id)
+        .join(Subscriber, Subscriber.id == UnionContact.subscriber_id)
+        .where(Kit.id.in_(kit_ids))
+        .order_by(Kit.id, UnionContact.id)
+    )
+    for kit, campaign, union, contact_id, subscriber_id, spoken in people:
+        language = spoken or next(iter(union.languages), "en")
+        words = _words(session, kit, campaign, union, contact_id, language, base_url)
+        ring_for = notices.owe(
+            session,
+            Notice(kind, words=words, kit_id=kit.id),
+            language=language,
+            subscriber_id=subscriber_id,
+            union_id=union.id,
+        )
+    return ring_for
+
+
+def _words(
+    session: Session, kit: Kit, campaign: Campaign, union: Union, contact_id: int, language: str, base_url: str
+) -> dict[str, str]:
+    """What the mail to one contact prints. A union that asked not to be named is not named here either."""
+    keyring, site = keyring_of(session), f"{base_url}{languages.prefix(language)}"
+    words = {
+        "kit_url": f"{site}/kit/{tokens.sign(keyring, Link.KIT, kit.id)}",
+        "stop_url": f"{site}/no-contact/{tokens.sign(keyring, Link.CONTACT, contact_id)}",
+        "campaign": publishing.title(campaign, language),
+    }
+    if campaign.deadline is not None:
+        words["deadline"] = languages.written(campaign.deadline, languages.of_site(language) or "en")
+    if union.is_named:
+        words["union"] = union.name
+    return words

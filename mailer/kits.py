@@ -1,0 +1,264 @@
+"""Forwarding kits: what a union gets of a campaign to put in front of its members, and what it says came of it."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, literal, or_, select, update
+from sqlalchemy.orm import Session
+
+from mailer import db, kit_archives, kit_notices, languages, publishing
+from mailer.errors import MailerError
+from mailer.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionStatus
+from mailer.relay import Bearer, read_text
+
+#: how long the files of a campaign that is over are kept
+_KEPT = timedelta(days=90)
+#: about how many members a union may have reached: more than there are workers
+_MOST_REACHED = 1_000_000_000
+#: what fits into a message of a phone
+_MESSENGER = ("messenger-short.txt", "messenger-medium.txt")
+
+
+class NoKit(MailerError):
+    """This kit is gone: its campaign is long over, or its union is not affiliated."""
+
+
+class InvalidReach(MailerError):
+    """{reached} is not a number of people that a union can have reached. Say about how many, such as 250."""
+
+
+# --- what its page shows --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A kit as its page shows it."""
+
+    campaign_title: str  # in the first of the languages
+    campaign_slug: str
+    union_id: int | None  # None: the kit for everybody, of which nobody says what came of it
+    union_name: str | None  # None: it carries nobody's name
+    languages: tuple[str, ...]  # the union's own first
+    own_languages: int  # how many of these are its own
+    deadline: datetime | None
+    is_held: bool  # paused: somebody has to look at it, and nobody is to forward it meanwhile
+    is_over: bool  # cancelled, or too late to act on it
+    is_ready: bool  # every language is made or given up
+    files: Mapping[str, tuple[str, ...]]  # language → names; one that is not made is missing
+    texts: Mapping[str, tuple[str, str]]  # language → for messengers: short, medium
+    problems: Mapping[str, str]  # language → why it cannot be made
+    join_url: str
+    public_url: str | None  # the campaign's own page
+    seen_at: datetime | None
+    promised_at: datetime | None
+    forwarded_at: datetime | None
+    reached: int | None
+
+
+def look(session: Session, kit_id: int, *, base_url: str) -> Page:
+    """What a kit's page shows. Looking changes nothing.
+
+    :raises NoKit: it is gone, or its union is not affiliated.
+    """
+    kit = _find(session, kit_id)
+    campaign, bearer = kit.campaign, Bearer.of(kit.union)
+    archives = _archives(session, kit)
+    own = _own_languages(kit)
+    ordered = (*own, *(edition.language for edition in kit.editions if edition.language not in own))
+    site = f"{base_url}{languages.prefix(ordered[0])}"
+    return Page(
+        campaign_title=publishing.title(campaign, ordered[0]),
+        campaign_slug=campaign.slug,
+        union_id=kit.union_id,
+        union_name=bearer.name,
+        languages=ordered,
+        own_languages=len(own),
+        deadline=campaign.deadline,
+        is_held=campaign.status is CampaignStatus.PAUSED,
+        is_over=campaign.status is CampaignStatus.CANCELLED or not kit_notices.is_in_time(session, campaign),
+        is_ready=kit.ready_at is not None,
+        files={language: kit_archives.names(archive) for language, archive in archives.items()},
+        texts={language: _messages(archive) for language, archive in archives.items()},
+        problems={edition.language: edition.problem for edition in kit.editions if edition.problem},
+        join_url=f"{site}/join/{bearer.slug}" if bearer.slug else f"{site}/",
+        public_url=f"{site}/campaigns/{campaign.slug}" if campaign.public else None,
+        seen_at=kit.seen_at,
+        promised_at=kit.promised_at,
+        forwarded_at=kit.forwarded_at,
+        reached=kit.reached,
+    )
+
+
+def file(session: Session, kit_id: int, language: str, name: str) -> bytes:
+    """One file of a kit.
+
+    :raises NoKit: the kit is gone, or has no such file.
+    """
+    archive = _archives(session, _find(session, kit_id), language).get(language)
+    contents = kit_archives.read(archive, name) if archive is not None else None
+    if contents is None:
+        raise NoKit
+    return contents
+
+
+def archive(session: Session, kit_id: int) -> bytes:
+    """All files of a kit as a ZIP, a folder a language.
+
+    :raises NoKit: it is gone, or nothing of it is made yet.
+    """
+    found = files(session, kit_id)
+    if not found:
+        raise NoKit
+    return kit_archives.pack(
+        {f"{language}/{name}": contents for language, within in found.items() for name, contents in within.items()}
+    )
+
+
+def files(session: Session, kit_id: int, language: str | None = None) -> dict[str, dict[str, bytes]]:
+    """What is made of a kit: language → name → contents.
+
+    :param language: the only one wanted.
+    :raises NoKit: it is gone.
+    """
+    found = _archives(session, _find(session, kit_id), language)
+    return {made_in: kit_archives.unpack(archive) for made_in, archive in found.items()}
+
+
+def _find(session: Session, kit_id: int) -> Kit:
+    """:raises NoKit: it is gone, or its union is not affiliated."""
+    kit = session.get(Kit, kit_id)
+    if kit is None or (kit.union is not None and kit.union.status is not UnionStatus.AFFILIATED):
+        raise NoKit
+    return kit
+
+
+def _archives(session: Session, kit: Kit, language: str | None = None) -> dict[str, bytes]:
+    """The archives of a kit that are made, by language; none while its campaign is paused, or once it is cancelled:
+    whatever is wrong with it, nobody is to forward it.
+
+    :param language: the only one wanted.
+    :raises NoKit: they were dropped, long after the campaign.
+    """
+    if kit.campaign.status in (CampaignStatus.PAUSED, CampaignStatus.CANCELLED):
+        return {}
+    made = select(KitEdition.language, KitEdition.archive).where(
+        KitEdition.kit_id == kit.id, KitEdition.made_at.is_not(None)
+    )
+    if language is not None:
+        made = made.where(KitEdition.language == language)
+    found = {row.language: row.archive for row in session.execute(made.order_by(KitEdition.language))}
+    if found and not any(found.values()):
+        raise NoKit
+    return {made_in: archive for made_in, archive in found.items() if archive is not None}
+
+
+def _own_languages(kit: Kit) -> tuple[str, ...]:
+    """Those of a union's own languages that there is a text in, or in what they are a form of."""
+    there = {edition.language for edition in kit.editions}
+    spoken = kit.union.languages if kit.union else []
+    nearest = (next((form for form in languages.forms(tag) if form in there), None) for tag in spoken)
+    return tuple(dict.fromkeys(tag for tag in nearest if tag is not None))
+
+
+def _messages(archive: bytes) -> tuple[str, str]:
+    short, medium = (read_text(kit_archives.read(archive, name) or b"") for name in _MESSENGER)
+    return short, medium
+
+
+# --- what organisers see --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far one kit of a campaign has got."""
+
+    kit_id: int
+    union: str | None  # its slug; None: the kit for everybody
+    made: int  # languages
+    waiting: int
+    problems: Mapping[str, str]  # language → why it cannot be made
+    ready_at: datetime | None
+    sent_at: datetime | None
+    reminded_at: datetime | None
+    seen_at: datetime | None
+    promised_at: datetime | None
+    forwarded_at: datetime | None
+    reached: int | None
+
+
+def standings(session: Session, campaign: Campaign) -> list[Standing]:
+    """How far the kits of a campaign have got: the one for everybody, then those of unions that are affiliated, by
+    slug."""
+    editions: dict[int, list[KitEdition]] = {}
+    for edition in session.scalars(select(KitEdition).join(Kit).where(Kit.campaign_id == campaign.id)):
+        editions.setdefault(edition.kit_id, []).append(edition)
+    rows = session.execute(
+        select(Kit, Union.slug)
+        .outerjoin(Union, Union.id == Kit.union_id)
+        .where(Kit.campaign_id == campaign.id, or_(Kit.union_id.is_(None), Union.status == UnionStatus.AFFILIATED))
+        .order_by(Kit.union_id.is_not(None), Union.slug)
+    )
+    return [_standing(kit, slug, editions.get(kit.id, [])) for kit, slug in rows]
+
+
+def _standing(kit: Kit, slug: str | None, editions: Sequence[KitEdition]) -> Standing:
+    return Standing(
+        kit_id=kit.id,
+        union=slug,
+        made=sum(edition.made_at is not None for edition in editions),
+        waiting=sum(edition.made_at is None and edition.problem is None for edition in editions),
+        problems={edition.language: edition.problem for edition in editions if edition.problem},
+        ready_at=kit.ready_at,
+        sent_at=kit.sent_at,
+        reminded_at=kit.reminded_at,
+        seen_at=kit.seen_at,
+        promised_at=kit.promised_at,
+        forwarded_at=kit.forwarded_at,
+        reached=kit.reached,
+    )
+
+
+# --- what a union says ----------------------------------------------------------------------------------------------
+
+
+class Answer(enum.StrEnum):
+    """What a union says of a kit."""
+
+    SEEN = "seen"
+    PROMISED = "promised"  # "we will forward it"
+    FORWARDED = "forwarded"  # to about so many
+
+
+def answer(session: Session, kit_id: int, answer: Answer, *, reached: int | None = None) -> None:
+    """Write down what a union says of its kit. When it first said so stays; how many it reached may be corrected.
+
+    :param reached: with `Answer.FORWARDED`, to about how many members; None where nobody knows.
+    :raises NoKit: it is gone, its union is not affiliated, or it is the one for everybody.
+    :raises InvalidReach: nobody can have reached so many, or so few.
+    """
+    if reached is not None and not 1 <= reached <= _MOST_REACHED:
+        raise InvalidReach(reached=reached)
+    if _find(session, kit_id).union_id is None:
+        raise NoKit
+    said = {Answer.SEEN: Kit.seen_at, Answer.PROMISED: Kit.promised_at, Answer.FORWARDED: Kit.forwarded_at}[answer]
+    values: dict[str, object] = {said.key: func.coalesce(said, literal(db.now(session), said.type))}
+    if answer is Answer.FORWARDED and reached is not None:
+        values["reached"] = reached
+    session.execute(update(Kit).where(Kit.id == kit_id).values(values))
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+def forget_old(session: Session) -> None:
+    """Drop the files of campaigns that have been over for 90 days. What unions said stays."""
+    ended = func.coalesce(Campaign.deadline, Campaign.finished_at, Campaign.started_at)
+    over = select(Kit.id).join(Campaign, Campaign.id == Kit.campaign_id).where(ended < db.now(session) - _KEPT)
+    session.execute(
+        update(KitEdition)
+        .where(KitEdition.archive.is_not(None), KitEdition.kit_id.in_(over))
+        .values(archive=None)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,1 @@
+"""A campaign on paper and as a picture: knows pages, and nothing of databases, web or e-mail."""

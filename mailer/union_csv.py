@@ -1,0 +1,379 @@
+"""Unions as a CSV file, in and out."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from mailer import addresses, contacts, kit_making, unions
+from mailer.contacts import AskedLately, ContactAlready, NotToBeAsked
+from mailer.db import utcnow
+from mailer.errors import MailerError
+from mailer.models import Union, UnionStatus
+from mailer.supporter_csv import CsvWriter, Record, SupporterFile, UnwritableFile, restore
+
+COLUMNS = (
+    *("slug", "name", "country", "parent", "status", "languages", "members"),
+    *("interested_at", "affiliated_at", "lapsed_at", "resolution", "is_named"),
+)
+#: of a person to invite; no export has them
+CONTACT_COLUMNS = ("contact_email", "contact_name", "contact_role")
+
+_DATES = ("interested_at", "affiliated_at", "lapsed_at")
+_TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+_MOST_SHOWN = 20
+
+
+class RefusedFile(MailerError):
+    """Nothing of {path} was imported:{problems}"""
+
+
+class RefusedRow(MailerError):
+    """{problem}"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, or would do. Each row counts in exactly one of the first three."""
+
+    added: int
+    changed: int
+    unchanged: int
+    invited: int
+    warnings: tuple[str, ...]
+    notice: int | None  # what to ring for after the commit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """A line of the file, checked on its own. What is None stands nowhere in it."""
+
+    line: int
+    slug: str
+    name: str | None
+    country: str | None
+    parent: str | None
+    status: UnionStatus | None
+    languages: tuple[str, ...] | None
+    members: int | None
+    dates: dict[str, datetime]
+    resolution: str | None
+    is_named: bool | None
+    contact: dict[str, str]  # parameter of `contacts.invite` → text; nobody where it is empty
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def import_file(
+    session: Session, path: Path, *, update: bool = False, dry_run: bool = False, invite: bool = False
+) -> ImportReport:
+    """Add the unions in a CSV file, and fill in what is not known of those that are there: all of it, or nothing.
+
+    A parent may stand anywhere in the file. Nobody is told that their union is affiliated by it.
+
+    :param path: a file as `supporter_csv.SupporterFile` describes, with `COLUMNS`; only `slug` must be there.
+    :param update: overwrite what is known with what the file says. An empty cell never erases anything.
+    :param dry_run: decide everything, write nothing.
+    :param invite: ask each contact in the file whether they want to be one.
+    :raises supporter_csv.UnreadableFile: or `supporter_csv.BrokenFile`, `RefusedFile`: nothing was changed.
+    """
+    with SupporterFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS)) as file:
+        warnings = _unknown_columns(file.header)
+        problems = _Problems(path)
+        rows = list(_read(file, problems))
+    problems.raise_any()
+    with session.begin_nested() as attempt:
+        outcome = _Import(session, problems, update=update)
+        for row in rows:
+            with problems.noted(row.line):
+                outcome.take_over(row)
+        problems.raise_any()
+        outcome.put_under_parents(rows)
+        problems.raise_any()
+        notice = outcome.invite(rows) if invite else None
+        problems.raise_any()
+        changed = outcome.changed()
+        if dry_run:
+            attempt.rollback()
+    people = sum(bool(row.contact) for row in rows)
+    if people and not invite:
+        warnings.append(f"{people} contacts were not asked whether they want to be that: it needs --invite")
+    return ImportReport(
+        outcome.added,
+        changed,
+        len(rows) - outcome.added - changed,
+        outcome.invited,
+        (*warnings, *outcome.warnings),
+        None if dry_run else notice,
+    )
+
+
+class _Problems:
+    """What is wrong with a file, line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: list[str] = []
+
+    @contextmanager
+    def noted(self, line: int) -> Iterator[None]:
+        """Go on behind the block where something in it is refused."""
+        try:
+            yield
+        except MailerError as problem:
+            self._found.append(f"line {line}: {problem}")
+
+    def raise_any(self) -> None:
+        """:raises RefusedFile: something was noted."""
+        if self._found:
+            more = len(self._found) - _MOST_SHOWN
+            shown = [*self._found[:_MOST_SHOWN], *([f"… and {more:,} more"] if more > 0 else [])]
+            raise RefusedFile(path=self._path, problems="".join(f"\n{line}" for line in shown))
+
+
+def _unknown_columns(header: Sequence[str]) -> list[str]:
+    known = {*COLUMNS, *CONTACT_COLUMNS}
+    return [f'column "{name}" is not one that an import reads, and was ignored' for name in header if name not in known]
+
+
+def _read(file: SupporterFile, problems: _Problems) -> Iterator[_Row]:
+    lines: dict[str, int] = {}
+    for record in file.records():
+        with problems.noted(record.line):
+            row = _parse(record, file.header)
+            first = lines.setdefault(row.slug, record.line)
+            if first != record.line:
+                raise RefusedRow(problem=f'the union "{row.slug}" stands on line {first} already')
+            yield row
+
+
+def _parse(record: Record, header: Sequence[str]) -> _Row:
+    if any(map(str.strip, record.cells[len(header) :])):
+        raise RefusedRow(problem=f"there are {len(record.cells)} cells, and the header names {len(header)} columns")
+    text = dict.fromkeys((*COLUMNS, *CONTACT_COLUMNS), "")
+    text |= {name: restore(cell).strip() for name, cell in zip(header, record.cells, strict=False)}
+    return _Row(
+        line=record.line,
+        slug=text["slug"],
+        name=text["name"] or None,
+        country=text["country"] or None,
+        parent=text["parent"] or None,
+        status=_status(text["status"]) if text["status"] else None,
+        languages=tuple(text["languages"].split()) or None,
+        members=_number(text["members"]) if text["members"] else None,
+        dates={column: _past(column, text[column]) for column in _DATES if text[column]},
+        resolution=unions.checked_resolution(text["resolution"]) if text["resolution"] else None,
+        is_named=_truth(text["is_named"]) if text["is_named"] else None,
+        contact=_contact(text),
+    )
+
+
+def _status(text: str) -> UnionStatus:
+    try:
+        return UnionStatus(text.lower())
+    except ValueError:
+        raise RefusedRow(problem=f'status "{text}" is none of {", ".join(UnionStatus)}') from None
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise RefusedRow(problem=f'members "{text}" is no whole number from 1 to 999999999')
+    return int(text)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in _TRUTH:
+        raise RefusedRow(problem=f'is_named "{text}" is neither yes nor no')
+    return _TRUTH[text.lower()]
+
+
+def _past(column: str, text: str) -> datetime:
+    """An ISO 8601 date or time, UTC where it names no zone, that is not in the future."""
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        problem = f'{column} "{text}" is not an ISO date or time, such as 2026-03-31 or 2026-03-31T09:30Z'
+        raise RefusedRow(problem=problem) from None
+    if moment > utcnow():
+        raise RefusedRow(problem=f'{column} "{text}" is in the future')
+    return moment
+
+
+def _contact(text: dict[str, str]) -> dict[str, str]:
+    told = {name.removeprefix("contact_"): text[name] for name in CONTACT_COLUMNS if text[name]}
+    if not told:
+        return {}
+    if "email" not in told:
+        raise RefusedRow(problem="there is a contact without contact_email")
+    addresses.parse(told["email"])
+    return {"address": told.pop("email"), **told}
+
+
+# --- writing to the database ----------------------------------------------------------------------------------------
+
+
+class _Import:
+    """An import under way, inside one transaction."""
+
+    def __init__(self, session: Session, problems: _Problems, *, update: bool) -> None:
+        self._session = session
+        self._problems = problems
+        self._update = update
+        self._before: dict[str, tuple[object, ...]] = {}  # what was known of unions that were there, by slug
+        self.added = 0
+        self.invited = 0
+        self.warnings: list[str] = []
+
+    def take_over(self, row: _Row) -> None:
+        """Add a union, or change what is known of it; its parent may not be there yet."""
+        union = unions.find(self._session, row.slug)
+        if union is None:
+            self._add(row)
+        else:
+            self._before[row.slug] = _facts(union)
+            self._change(union, row)
+
+    def _add(self, row: _Row) -> None:
+        if row.name is None:
+            raise RefusedRow(problem=f'there is no union "{row.slug}" yet, and one needs a name')
+        union = unions.add(
+            self._session,
+            row.slug,
+            row.name,
+            country=row.country,
+            languages=row.languages or (),
+            members=row.members,
+        )
+        self.added += 1
+        _set_standing(union, row)
+
+    def _change(self, union: Union, row: _Row) -> None:
+        replaces = self._update
+        unions.change(
+            self._session,
+            row.slug,
+            name=row.name if replaces else None,
+            country=row.country if replaces or union.country is None else None,
+            languages=row.languages if replaces or not union.languages else None,
+            members=row.members if replaces or union.members is None else None,
+        )
+        if row.is_named is False:  # counts whoever says it
+            union.is_named = False
+        if replaces:
+            _set_standing(union, row)
+        elif row.resolution is not None and union.resolution is None:
+            union.resolution = row.resolution
+
+    def put_under_parents(self, rows: Sequence[_Row]) -> None:
+        """Have each union belong to its federation, now that all are there."""
+        moved = []
+        for row in rows:
+            union = unions.find(self._session, row.slug)
+            is_free = self._update or row.slug not in self._before
+            if row.parent is not None and union is not None and (is_free or union.parent is None):
+                moved.append(row)
+                union.parent = None  # else one that moves below another that moves could seem to close a circle
+        self._session.flush()
+        for row in moved:
+            with self._problems.noted(row.line):
+                unions.change(self._session, row.slug, parent_slug=row.parent)
+
+    def invite(self, rows: Sequence[_Row]) -> int | None:
+        """Ask each contact whether they want to be one; returns what to ring for."""
+        notice = None
+        for row in rows:
+            if row.contact:
+                with self._problems.noted(row.line):
+                    notice = self._invite(row) or notice
+        return notice
+
+    def _invite(self, row: _Row) -> int | None:
+        union = unions.get(self._session, row.slug)
+        try:
+            notice = contacts.invite(self._session, union, **row.contact)
+        except (ContactAlready, AskedLately, NotToBeAsked) as reason:
+            self.warnings.append(f"line {row.line}: {reason}")
+            return None
+        self.invited += 1
+        return notice
+
+    def changed(self) -> int:
+        """How many unions that were there are not as they were; what they have to forward says so, too."""
+        known = {slug: unions.get(self._session, slug) for slug in self._before}
+        changed = [union for slug, union in known.items() if _facts(union) != self._before[slug]]
+        for union in changed:
+            kit_making.renew(self._session, union)
+        return len(changed)
+
+
+def _set_standing(union: Union, row: _Row) -> None:
+    """Where a union stands with us, and since when: now, unless the file says otherwise."""
+    if row.status is not None and row.status is not union.status:
+        unions.move(union, row.status)
+    for column, moment in row.dates.items():
+        setattr(union, column, moment)
+    if union.status is UnionStatus.LISTED and any(getattr(union, column) for column in _DATES):
+        raise RefusedRow(problem="a union that is only listed has no such dates; give its status")
+    if row.is_named is not None:
+        union.is_named = row.is_named
+    if row.resolution is not None:
+        union.resolution = row.resolution
+
+
+def _facts(union: Union) -> tuple[object, ...]:
+    return tuple(_cells(union).values())
+
+
+# --- out ------------------------------------------------------------------------------------------------------------
+
+
+def export(session: Session, path: Path) -> int:
+    """Write all unions, in the columns that an import reads: no contacts, logos and introductions. The file is readable
+    for its owner only, and is there whole or not at all.
+
+    :param path: where to write it; a file of that name is replaced.
+    :returns: how many unions it has.
+    :raises supporter_csv.UnwritableFile: no file was made or replaced.
+    """
+    everything = unions.all_unions(session)
+    draft: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        draft = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            writer = CsvWriter(file, COLUMNS)
+            for union in everything:
+                writer.write(list(_cells(union).values()))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as problem:
+        raise UnwritableFile(path=path, problem=problem.strerror) from None
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+    return len(everything)
+
+
+def _cells(union: Union) -> dict[str, str | None]:
+    """Column → what stands in it."""
+    dates: dict[str, datetime | None] = {column: getattr(union, column) for column in _DATES}
+    return {
+        "slug": union.slug,
+        "name": union.name,
+        "country": union.country,
+        "parent": union.parent.slug if union.parent else None,
+        "status": union.status.value,
+        "languages": " ".join(union.languages),
+        "members": str(union.members) if union.members is not None else None,
+        **{column: moment.isoformat() if moment else None for column, moment in dates.items()},
+        "resolution": union.resolution,
+        "is_named": "yes" if union.is_named else "no",
+    }

@@ -1,0 +1,218 @@
+"""Asking that a union affiliate, and being the person who gets its mail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Blueprint, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
+
+from mailer import affiliation, contacts, countries, languages, tokens
+from mailer.addresses import Address
+from mailer.affiliation import AskedFor
+from mailer.contacts import NoContact
+from mailer.db import session_scope, utcnow
+from mailer.subscribers import MAX_TEXT_LENGTH, one_line
+from mailer.tokens import Link
+from mailer.web import agreement, fields, protection, suggestions
+from mailer.web.doorbell import ring_for
+from mailer.web.fields import Mistyped
+from mailer.web.language import LANGUAGES, _, current, prefer, url
+from mailer.web.site import site
+
+affiliating = Blueprint("affiliating", __name__)
+
+_INTERNATIONAL = "international"  # among the countries, for a union of several
+_MAX_RESOLUTION_LENGTH = 2000
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Typed:
+    """The form as it was filled in, or as it comes filled in."""
+
+    name: str = ""
+    country: str = ""
+    languages: frozenset[str] = frozenset()
+    members: str = ""
+    parent: str = ""
+    resolution: str = ""
+    is_named: bool = True
+    person_name: str = ""
+    role: str = ""
+    email: str = ""
+    language: str = ""
+    agreed: bool = False
+
+    @classmethod
+    def of(cls, form: MultiDict[str, str]) -> "_Typed":
+        """What was posted."""
+        texts = ("name", "country", "members", "parent", "resolution", "person_name", "role", "email")
+        language = form.get("language", "")
+        return cls(
+            **{field: form.get(field, "") for field in texts},
+            languages=frozenset(form.getlist("languages")),
+            is_named="is_named" in form,
+            language=language if language in LANGUAGES else current(),
+            agreed="agreed" in form,
+        )
+
+
+class _Problems(Exception):
+    """What is wrong with a form: field → what to do about it, in the order of the page."""
+
+    def __init__(self, by_field: Mapping[str, str]) -> None:
+        super().__init__()
+        self.by_field = by_field
+
+
+@affiliating.route("/affiliate", methods=["GET", "POST"])
+def affiliate() -> ResponseReturnValue:
+    """The form for a union that wants to affiliate."""
+    if request.method == "GET":
+        return _show(_Typed(country=_likely_country(), language=current()))
+    typed = _Typed.of(request.form)
+    try:
+        asked = _read(typed)
+    except _Problems as problems:
+        return _show(typed, problems.by_field), 422
+    if protection.looks_human(request.form):
+        with session_scope(site().engine) as session:
+            notice = affiliation.ask(session, asked)
+        ring_for(notice)
+    return redirect(url("joining.check_your_mail", form="union"), 303)
+
+
+def _likely_country() -> str:
+    return countries.likely(request.headers.get("Accept-Language", "")) or ""
+
+
+def _show(typed: _Typed, problems: Mapping[str, str] | None = None) -> str:
+    with session_scope(site().engine, read_only=True) as session:
+        union_names = suggestions.union_names(session, typed.country)
+    return render_template(
+        "affiliating/affiliate.html",
+        typed=typed,
+        problems=problems or {},
+        countries=countries.all_in(current()),
+        international=_INTERNATIONAL,
+        languages=[(tag, languages.name(tag)) for tag in LANGUAGES],
+        union_names=union_names,
+        contact_text=agreement.to_be_a_contact(),
+        max_address=fields.MAX_ADDRESS_LENGTH,
+        max_number=fields.MAX_NUMBER_LENGTH,
+        max_resolution=_MAX_RESOLUTION_LENGTH,
+        max_text=MAX_TEXT_LENGTH,
+    )
+
+
+# --- reading the form -----------------------------------------------------------------------------------------------
+
+
+def _read(typed: _Typed) -> AskedFor:
+    """What a form asks for.
+
+    :raises _Problems: with all that is wrong.
+    """
+    problems: dict[str, str] = {}
+    name = _line("name", typed.name, problems)
+    if name is None and "name" not in problems:
+        problems["name"] = _("Enter the name of your union.")
+    if typed.country != _INTERNATIONAL and typed.country not in dict(countries.all_in("en")):
+        problems["country"] = _("Choose the country of your union, or “International”.")
+    members = _number("members", typed.members, problems)
+    parent = _line("parent", typed.parent, problems)
+    resolution = _resolution(typed.resolution, problems)
+    person_name = _line("person_name", typed.person_name, problems)
+    role = _line("role", typed.role, problems)
+    address = _address(typed.email, problems)
+    if not typed.agreed:
+        problems["agreed"] = _("To ask for this, tick the box that says we may write to you.")
+    if problems or address is None or name is None:
+        raise _Problems(problems)
+    return AskedFor(
+        name=name,
+        country=None if typed.country == _INTERNATIONAL else typed.country,
+        languages=tuple(tag for tag in LANGUAGES if tag in typed.languages),
+        members=members,
+        parent=parent,
+        resolution=resolution,
+        is_named=typed.is_named,
+        person_name=person_name,
+        address=address,
+        role=role,
+        language=typed.language,
+        consent_text=agreement.to_be_a_contact(),
+        shown_in=current(),
+        asked_at=utcnow(),
+    )
+
+
+def _line(field: str, typed: str, problems: dict[str, str]) -> str | None:
+    text = one_line(typed)
+    if text is not None and len(text) > MAX_TEXT_LENGTH:
+        problems[field] = fields.too_long(MAX_TEXT_LENGTH)
+    return text
+
+
+def _number(field: str, typed: str, problems: dict[str, str]) -> int | None:
+    try:
+        return fields.number(typed)
+    except Mistyped as mistake:
+        problems[field] = mistake.advice
+        return None
+
+
+def _resolution(typed: str, problems: dict[str, str]) -> str | None:
+    text = "\n".join(one_line(line) or "" for line in typed.splitlines()).strip()
+    if len(text) > _MAX_RESOLUTION_LENGTH:
+        problems["resolution"] = fields.too_long(_MAX_RESOLUTION_LENGTH)
+    return text or None
+
+
+def _address(typed: str, problems: dict[str, str]) -> Address | None:
+    try:
+        return fields.address(typed.strip())
+    except Mistyped as mistake:
+        problems["email"] = mistake.advice
+        return None
+
+
+# --- being a union's contact ----------------------------------------------------------------------------------------
+
+
+@affiliating.route("/contact/<token>", methods=["GET", "POST"])
+def confirm(token: str) -> str:
+    """Ask for the one click that only the owner of an address can have meant, and take it. Programs that follow every
+    link in a mail only make it ask."""
+    is_meant = request.method == "POST"
+    with session_scope(site().engine, read_only=not is_meant) as session:
+        if is_meant:
+            asked = affiliation.confirm(session, token, base_url=site().settings.base_url)
+        else:
+            asked = affiliation.look(session, token)
+    if asked.notice is not None:
+        ring_for(asked.notice)
+    prefer(asked.language)
+    page = "affiliating/confirmed.html" if asked.is_confirmed else "affiliating/confirm.html"
+    return render_template(page, token=token, asked=asked)
+
+
+@affiliating.route("/no-contact/<token>", methods=["GET", "POST"])
+def step_down(token: str) -> str:
+    """Ask whether to get no more of a union's mail, and see to it. Whoever reads such a mail knows this address, also
+    when it was forwarded: nothing here names the person."""
+    is_meant = request.method == "POST"
+    contact_id = tokens.verify(site().settings.keyring, Link.CONTACT, token)
+    try:
+        with session_scope(site().engine, read_only=not is_meant) as session:
+            if not is_meant:
+                union_name = contacts.look(session, contact_id).union_name
+                return render_template("affiliating/step_down.html", token=token, union_name=union_name)
+            place, notice = contacts.step_down(session, contact_id)
+    except NoContact:
+        return render_template("affiliating/no_contact.html")
+    ring_for(notice)
+    return render_template("affiliating/stepped_down.html", union_name=place.union_name)

@@ -1,0 +1,234 @@
+"""What a union gets to forward, what it says of it, and what came of that. Behind signed links, which name nobody."""
+
+from dataclasses import dataclass
+from datetime import date
+from io import BytesIO
+
+from babel.dates import format_skeleton
+from flask import Blueprint, Response, abort, redirect, render_template, request, send_file
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from mailer import charts, kits, languages, tokens, union_reports
+from mailer.db import session_scope
+from mailer.kits import Answer, InvalidReach, NoKit, Page
+from mailer.models import Kit, Union
+from mailer.tokens import Link
+from mailer.union_reports import NoResults, Results
+from mailer.web import fields
+from mailer.web.fields import Mistyped
+from mailer.web.joining import logo_address
+from mailer.web.language import _, current, current_locale, prefer, url
+from mailer.web.site import site
+
+forwarding = Blueprint("forwarding", __name__)
+
+#: what is in a kit → what kind of file that is; texts are UTF-8
+_TYPES = {
+    "mail.eml": "message/rfc822",
+    "mail.html": "text/html",
+    "mail.txt": "text/plain",
+    "messenger-short.txt": "text/plain",
+    "messenger-medium.txt": "text/plain",
+    "leaflet.pdf": "application/pdf",
+    "picture.png": "image/png",
+}
+_PICTURE = "picture.png"
+_PAPER = frozenset({"leaflet.pdf", _PICTURE})
+
+
+# --- a kit ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edition:
+    """A kit in one language, as its page shows it."""
+
+    language: str
+    name: str  # of the language, as its speakers call it
+    is_own: bool  # one of the union's
+    is_open: bool  # else behind its name
+    files: tuple[str, ...]  # to download, by name; none while it is being made, or where it cannot be
+    texts: tuple[str, str] | None  # for messengers: short, medium
+    has_paper: bool
+    has_failed: bool
+
+
+@forwarding.route("/kit/<token>", methods=["GET", "POST"])
+def kit(token: str) -> ResponseReturnValue:
+    """Everything to forward, and the three things that a union may say of it."""
+    kit_id = _kit(token)
+    try:
+        return _answer(token, kit_id) if request.method == "POST" else _show(token, kit_id)
+    except NoKit:
+        return _gone()
+
+
+def _kit(token: str) -> int:
+    return tokens.verify(site().settings.keyring, Link.KIT, token)
+
+
+def _gone() -> ResponseReturnValue:
+    return render_template("forwarding/gone.html"), 410
+
+
+def _answer(token: str, kit_id: int) -> ResponseReturnValue:
+    said, typed = request.form.get("answer"), request.form.get("reached", "")
+    if said not in list(Answer):
+        abort(400)
+    try:
+        reached = fields.number(typed) if said == Answer.FORWARDED else None
+        with session_scope(site().engine) as session:
+            kits.answer(session, kit_id, Answer(said), reached=reached)
+    except Mistyped as mistake:
+        return _show(token, kit_id, typed, mistake.advice), 422
+    except InvalidReach:
+        return _show(token, kit_id, typed, _("Enter about how many members it reached, such as 250.")), 422
+    return redirect(url("forwarding.kit", token=token), 303)
+
+
+def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None = None) -> str:
+    with session_scope(site().engine, read_only=True) as session:
+        page = kits.look(session, kit_id, base_url=site().settings.base_url)
+        logo = _logo(session, page)
+    if page.own_languages:
+        prefer(page.languages[0])
+    return render_template(
+        "forwarding/kit.html",
+        token=token,
+        page=page,
+        logo=logo,
+        editions=_editions(page),
+        labels=_labels(),
+        picture=_PICTURE,
+        reached=typed if typed is not None else page.reached,
+        problems={"reached": problem} if problem else {},
+        max_number=fields.MAX_NUMBER_LENGTH,
+    )
+
+
+def _logo(session: Session, page: Page) -> str | None:
+    return logo_address(session.get(Union, page.union_id)) if page.union_id and page.union_name else None
+
+
+def _editions(page: Page) -> list[_Edition]:
+    opened = page.languages[: page.own_languages] or [current() if current() in page.languages else page.languages[0]]
+    return [
+        _Edition(
+            language=language,
+            name=languages.name(language),
+            is_own=language in page.languages[: page.own_languages],
+            is_open=language in opened,
+            files=tuple(name for name in _labels() if name in page.files.get(language, ())),
+            texts=page.texts.get(language),
+            has_paper=_PAPER.issubset(page.files.get(language, ())),
+            has_failed=language in page.problems,
+        )
+        for language in page.languages
+        if not page.is_over or language in page.files or language in page.problems  # else nothing will be there
+    ]
+
+
+def _labels() -> dict[str, str]:
+    """What the page calls the files that it offers, in this order."""
+    return {
+        "mail.eml": _("Draft mail (EML)"),
+        "mail.html": _("Mail to paste (HTML)"),
+        "mail.txt": _("Mail as plain text"),
+        "leaflet.pdf": _("Leaflet to print (PDF)"),
+        _PICTURE: _("Picture (PNG)"),
+    }
+
+
+@forwarding.get("/kit/<token>/<edition>/<file>")
+def kit_file(token: str, edition: str, file: str) -> ResponseReturnValue:
+    """One file of a kit, in the language `edition`."""
+    kit_id = _kit(token)
+    if file not in _TYPES:
+        abort(404)
+    with session_scope(site().engine, read_only=True) as session:
+        try:
+            content = kits.file(session, kit_id, edition, file)
+        except NoKit:
+            return _missing(session, kit_id)
+        name = f"{_slug(session, kit_id)}-{edition}-{file}"
+    return _download(content, name, _TYPES[file])
+
+
+@forwarding.get("/kit/<token>/kit.zip")
+def kit_archive(token: str) -> ResponseReturnValue:
+    """All of a kit at once."""
+    kit_id = _kit(token)
+    with session_scope(site().engine, read_only=True) as session:
+        try:
+            content = kits.archive(session, kit_id)
+        except NoKit:
+            return _missing(session, kit_id)
+        name = f"{_slug(session, kit_id)}-kit.zip"
+    return _download(content, name, "application/zip")
+
+
+def _missing(session: Session, kit_id: int) -> ResponseReturnValue:
+    """Tell a kit that is gone from one that never had such a file, or has it not yet."""
+    try:
+        kits.look(session, kit_id, base_url=site().settings.base_url)
+        abort(404)
+    except NoKit:
+        return _gone()
+
+
+def _slug(session: Session, kit_id: int) -> str:
+    return session.get_one(Kit, kit_id).campaign.slug
+
+
+def _download(content: bytes, name: str, mimetype: str) -> Response:
+    # A picture that a page shows is shown all the same.
+    return send_file(BytesIO(content), mimetype=mimetype, as_attachment=True, download_name=name)
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+@forwarding.get("/results/<token>")
+def results(token: str) -> ResponseReturnValue:
+    """What a union's forwarding brought; of a federation, what that of its unions brought too."""
+    found = _results(token)
+    if found is None:
+        return render_template("forwarding/no_results.html"), 410
+    keyring = site().settings.keyring
+    return render_template(
+        "forwarding/results.html",
+        token=token,
+        results=found,
+        kits=[(kit, tokens.sign(keyring, Link.KIT, kit.kit_id)) for kit in found.kits],
+        months=[(_month(month, "yMMMM"), joined) for month, joined in found.joined.items()],
+    )
+
+
+@forwarding.get("/results/<token>/chart.svg")
+def results_chart(token: str) -> ResponseReturnValue:
+    """Who joined through a union's link, month by month, as a picture."""
+    found = _results(token)
+    if found is None:
+        abort(404)
+    rows = [(_month(month, "yMMM"), joined) for month, joined in found.joined.items()]
+    svg = charts.bars(_("Joined through your link"), rows, hidden=_("under 10"))
+    return Response(svg, content_type="image/svg+xml; charset=utf-8")
+
+
+def _results(token: str) -> Results | None:
+    union_id = tokens.verify(site().settings.keyring, Link.UNION, token)
+    try:
+        with session_scope(site().engine, read_only=True) as session:
+            return union_reports.results(session, union_id)
+    except NoResults:
+        return None
+
+
+def _month(month: str, skeleton: str) -> str:
+    """A month as the reader writes it.
+
+    :param month: "2035-04".
+    :param skeleton: CLDR's name for the form.
+    """
+    return str(format_skeleton(skeleton, date.fromisoformat(f"{month}-01"), locale=current_locale()))

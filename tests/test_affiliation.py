@@ -1,0 +1,528 @@
+"""What a visitor writes touches no union before an organiser said yes, and a union moves only to where it may."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, func, select
+from sqlalchemy.orm import Session
+
+from mailer import addresses, affiliation, applications, contacts, subscribers, suppression, tokens, unions
+from mailer.affiliation import (
+    AffiliatedAlready,
+    AskedFor,
+    NotAffiliated,
+)
+from mailer.applications import KnownUnion, UnknownApplication
+from mailer.crypto import keyring_of
+from mailer.db import session_scope, utcnow
+from mailer.delivery import Reason
+from mailer.models import (
+    Application,
+    Base,
+    ConsentAction,
+    ConsentEvent,
+    ConsentPurpose,
+    ConsentText,
+    DeliveryState,
+    Request,
+    Subscriber,
+    SubscriptionStatus,
+    SuppressionReason,
+    Union,
+    UnionContact,
+    UnionStatus,
+)
+from mailer.notices import Notice, NoticeKind, owe
+from mailer.requests import DeadLink
+from mailer.tokens import Link
+from mailer.unions import CircularFederation, SluglessUnion, UnknownUnion, UnusableText
+from tests.concurrency import Beside
+from tests.factories import WHEN, make_contact, make_list, make_subscriber, make_union, notices_owed, said
+
+BASE_URL = "https://act.example.org"
+ANA = "ana@example.org"
+
+ASKED = AskedFor(
+    name="Syndicat des Dockers",
+    country="FR",
+    languages=("fr", "en"),
+    members=1200,
+    parent="World Federation",
+    resolution="Congress of 1 March 2026: we affiliate.",
+    is_named=True,
+    person_name="Ana Example",
+    address=addresses.parse(ANA),
+    role="General secretary",
+    language="fr",
+    consent_text="Yes, write to me about our union.",
+    shown_in="en",
+    asked_at=datetime(2026, 3, 1, 12, 0, tzinfo=UTC),
+)
+
+
+def ask(engine: Engine, asked: AskedFor = ASKED) -> str:
+    """Ask, and return the token in the mail."""
+    with session_scope(engine) as session:
+        affiliation.ask(session, asked)
+        token = said(notices_owed(session)[-1]).token
+    assert token is not None
+    return token
+
+
+def confirm(engine: Engine, token: str) -> affiliation.Asked:
+    with session_scope(engine) as session:
+        return affiliation.confirm(session, token, base_url=BASE_URL)
+
+
+def apply(engine: Engine, asked: AskedFor = ASKED) -> int:
+    """Ask and confirm; returns the application's id."""
+    confirm(engine, ask(engine, asked))
+    with session_scope(engine, read_only=True) as session:
+        return applications.all_applications(session)[-1].id
+
+
+def blind_index(session: Session) -> bytes:
+    return keyring_of(session).blind_index(ASKED.address.folded)
+
+
+def rows(session: Session) -> dict[str, int]:
+    """Table → how many rows it has."""
+    counts = {name: session.scalar(select(func.count()).select_from(t)) for name, t in Base.metadata.tables.items()}
+    session.commit()
+    return {name: count or 0 for name, count in counts.items()}
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_that_was_typed_goes_into_the_mail_or_is_known_of_anybody(engine: Engine, session: Session) -> None:
+    ask(engine)
+    (mail,) = notices_owed(session)
+    assert (mail.address, mail.language, mail.state) == (ANA, "fr", DeliveryState.PENDING)
+    assert (said(mail).kind, said(mail).words) == (NoticeKind.CONTACT, {})
+    for table in (Union, Application, Subscriber, UnionContact, ConsentText):
+        assert session.scalars(select(table)).all() == []
+
+
+def unknown(session: Session) -> None:
+    make_subscriber(session, email="boris@example.org")
+
+
+def known(session: Session) -> None:
+    make_subscriber(session, make_list(session), email=ANA)
+
+
+def contact(session: Session) -> None:
+    make_contact(session, make_union(session), make_subscriber(session, email=ANA))
+
+
+def erased(session: Session) -> None:
+    subscribers.erase(session, ANA)
+
+
+def complained(session: Session) -> None:
+    suppression.add(session, blind_index(session), SuppressionReason.COMPLAINED)
+
+
+def repeated(session: Session) -> None:
+    affiliation.ask(session, ASKED)
+
+
+def invited(session: Session) -> None:
+    contacts.invite(session, make_union(session), ANA)
+
+
+@contextmanager
+def watched(engine: Engine) -> Iterator[list[str]]:
+    """The statements that are run."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def work_of(engine: Engine, asked: AskedFor) -> list[str]:
+    """The statements of asking."""
+    with watched(engine) as statements, session_scope(engine) as session:
+        affiliation.ask(session, asked)
+    return statements
+
+
+@pytest.mark.parametrize("situation", [unknown, known, contact, erased, complained, repeated, invited])
+def test_the_same_work_is_done_whoever_is_known(
+    engine: Engine, session: Session, situation: Callable[[Session], None]
+) -> None:
+    affiliation.ask(
+        session, replace(ASKED, address=addresses.parse("first@example.org"))
+    )  # makes the standing campaign
+    session.commit()
+    expected = work_of(engine, replace(ASKED, address=addresses.parse("nobody@example.org")))
+    situation(session)
+    before = rows(session)
+    assert work_of(engine, ASKED) == expected
+    added = {table: count - before[table] for table, count in rows(session).items() if count != before[table]}
+    assert added == {"requests": 1, "deliveries": 1}
+
+
+@pytest.mark.parametrize(
+    ("situation", "reason"),
+    [(complained, Reason.SUPPRESSED), (repeated, Reason.REPEATED), (invited, Reason.REPEATED)],
+)
+def test_what_must_not_go_out_is_withheld_and_not_kept(
+    session: Session, situation: Callable[[Session], None], reason: Reason
+) -> None:
+    situation(session)
+    affiliation.ask(session, ASKED)
+    mail = notices_owed(session)[-1]
+    assert (mail.state, mail.reason, said(mail).token) == (DeliveryState.SKIPPED, reason, None)
+    request = session.scalars(select(Request).order_by(Request.id.desc()).limit(1)).one()
+    assert (request.details, request.is_mailed) == ("{}", False)
+
+
+def test_who_is_known_is_asked_in_their_own_language(session: Session) -> None:
+    make_subscriber(session, email=ANA, language="el")
+    affiliation.ask(session, ASKED)
+    assert notices_owed(session)[0].language == "el"
+
+
+# --- confirming -----------------------------------------------------------------------------------------------------
+
+
+def test_who_confirms_sees_first_what_was_asked_in_their_name(engine: Engine, session: Session) -> None:
+    asked = affiliation.look(session, ask(engine))
+    assert asked == affiliation.Asked(
+        "fr", "Syndicat des Dockers", is_application=True, consent_text=ASKED.consent_text, is_confirmed=False
+    )
+    assert applications.all_applications(session) == []
+
+
+def test_once_confirmed_an_application_waits_and_no_union_is_changed(engine: Engine, session: Session) -> None:
+    token = ask(engine)
+    asked = confirm(engine, token)
+    assert (asked.is_confirmed, asked.is_application, asked.union_name) == (True, True, "Syndicat des Dockers")
+    assert confirm(engine, token) == asked == affiliation.look(session, token)
+    (application,) = applications.all_applications(session)
+    for column in ("name", "country", "members", "parent", "resolution", "is_named", "role"):
+        assert getattr(application, column) == getattr(ASKED, column)
+    assert application.languages == ["fr", "en"]
+    person = applications.applicant(session, application)
+    assert person is not None
+    assert (person.email, person.name, person.language, person.country) == (ANA, "Ana Example", "fr", None)
+    counts = rows(session)
+    assert [counts[table] for table in ("unions", "union_contacts", "subscriptions", "subscribers")] == [0, 0, 0, 1]
+
+
+def test_the_consent_log_has_the_words_of_the_form(engine: Engine, session: Session) -> None:
+    apply(engine)
+    event, text = session.execute(select(ConsentEvent, ConsentText).join(ConsentText)).one()
+    assert (event.purpose, event.action, event.method) == (
+        ConsentPurpose.CONTACT,
+        ConsentAction.GIVEN,
+        "affiliation form",
+    )
+    assert (text.text, text.language, event.asked_at) == (ASKED.consent_text, "en", ASKED.asked_at)
+
+
+def test_once_confirmed_the_request_holds_nothing_of_the_person(engine: Engine, session: Session) -> None:
+    apply(engine)
+    assert session.scalars(select(Request.details)).all() == ['{"union_name": "Syndicat des Dockers"}']
+
+
+def test_who_reported_our_mail_as_spam_meanwhile_applies_for_nothing(engine: Engine, session: Session) -> None:
+    token = ask(engine)
+    complained(session)
+    session.commit()
+    with pytest.raises(DeadLink):
+        confirm(engine, token)
+    assert applications.all_applications(session) == []
+
+
+# --- saying yes -----------------------------------------------------------------------------------------------------
+
+
+def test_an_accepted_union_is_affiliated_with_its_person_as_contact(engine: Engine, session: Session) -> None:
+    application_id = apply(engine)
+    make_union(session, "world")
+    union, notice = applications.accept(session, application_id, parent_slug="world", base_url=BASE_URL)
+    session.commit()
+    session.refresh(union)
+    assert (union.slug, union.name, union.country) == ("syndicat-des-dockers", "Syndicat des Dockers", "FR")
+    assert (union.languages, union.members, union.is_named) == (["fr", "en"], 1200, True)
+    assert union.parent is not None
+    assert union.parent.slug == "world"
+    assert (union.status, union.resolution) == (UnionStatus.AFFILIATED, ASKED.resolution)
+    assert union.interested_at and union.affiliated_at
+    assert union.interested_at < union.affiliated_at <= utcnow()
+    ((who, person),) = contacts.of_union(session, union.id)
+    assert (person.email, who.role) == (ANA, "General secretary")
+    assert applications.all_applications(session) == []
+    assert notice == notices_owed(session)[-1].campaign_id
+
+
+def test_a_contact_is_told_with_all_the_links(engine: Engine, session: Session) -> None:
+    union, _ = applications.accept(session, apply(engine), base_url=BASE_URL)
+    mail = notices_owed(session)[-1]
+    (who, person) = contacts.of_union(session, union.id)[0]
+    assert (mail.subscriber_id, mail.union_id, mail.language, mail.address) == (person.id, union.id, "fr", None)
+    assert said(mail).kind is NoticeKind.AFFILIATED
+    words = said(mail).words
+    assert set(words) == {"union", "join_url", "results_url", "stop_url"}
+    assert (words["union"], words["join_url"]) == (union.name, f"{BASE_URL}/fr/join/syndicat-des-dockers")
+    keyring = keyring_of(session)
+    for word, page, link, number in (
+        ("results_url", "results", Link.UNION, union.id),
+        ("stop_url", "no-contact", Link.CONTACT, who.id),
+    ):
+        address, _, token = words[word].rpartition("/")
+        assert address == f"{BASE_URL}/fr/{page}"
+        assert tokens.verify(keyring, link, token) == number
+
+
+def test_a_union_that_is_not_to_be_named_gets_a_join_link_that_does_not_name_it(
+    engine: Engine, session: Session
+) -> None:
+    union, _ = applications.accept(session, apply(engine, replace(ASKED, is_named=False)), base_url=BASE_URL)
+    assert not union.is_named
+    welcome = said(notices_owed(session)[-1]).words
+    assert welcome["join_url"] == f"{BASE_URL}/fr/"
+    assert union.name not in str(welcome)
+
+
+def test_a_union_of_that_name_is_updated_only_on_request(engine: Engine, session: Session) -> None:
+    application_id = apply(engine)
+    make_union(session, "dockers-be", name="SYNDICAT  des dockers", country="BE")
+    make_union(session, "dockers-fr", name="Syndicat des dockers", country="FR")
+    with pytest.raises(KnownUnion, match="--as dockers-fr"):
+        applications.accept(session, application_id, base_url=BASE_URL)
+    union, _ = applications.accept(session, application_id, slug="dockers-lyon", base_url=BASE_URL)
+    assert (union.slug, union.name) == ("dockers-lyon", "Syndicat des Dockers")
+
+
+def test_a_slug_that_another_union_has_is_not_taken_by_itself(engine: Engine, session: Session) -> None:
+    application_id = apply(engine)
+    make_union(session, "syndicat-des-dockers", name="Another")
+    with pytest.raises(KnownUnion, match='named "Another"'):
+        applications.accept(session, application_id, base_url=BASE_URL)
+    assert len(applications.all_applications(session)) == 1
+
+
+def test_a_known_union_keeps_what_is_known_and_is_filled_in(engine: Engine, session: Session) -> None:
+    union = make_union(
+        session, "dockers", name="Dockers", country=None, languages=["de"], status=UnionStatus.INTERESTED
+    )
+    session.commit()
+    application_id = apply(engine, replace(ASKED, is_named=False))
+    accepted, _ = applications.accept(session, application_id, slug="dockers", base_url=BASE_URL)
+    assert accepted is union
+    assert (union.name, union.country, union.languages, union.members) == ("Dockers", "FR", ["de"], 1200)
+    assert (union.status, union.interested_at, union.is_named) == (UnionStatus.AFFILIATED, WHEN, False)
+
+
+def test_a_second_person_of_an_affiliated_union_is_its_contact_too_and_alone_is_told(
+    engine: Engine, session: Session
+) -> None:
+    union = make_union(session, "dockers", status=UnionStatus.AFFILIATED, is_named=False)
+    make_contact(session, union)
+    session.commit()
+    application_id = apply(engine, replace(ASKED, resolution=None))
+    union.resolution = "As of 2020."
+    applications.accept(session, application_id, slug="dockers", base_url=BASE_URL)
+    assert (union.affiliated_at, union.is_named, union.resolution) == (WHEN, False, "As of 2020.")
+    assert union.country == "GB"
+    assert len(contacts.of_union(session, union.id)) == 2
+    told = [mail.subscriber_id for mail in notices_owed(session) if said(mail).kind is NoticeKind.AFFILIATED]
+    assert told == [contacts.of_union(session, union.id)[1][1].id]
+
+
+def test_an_application_of_somebody_who_was_erased_since_has_no_contact(engine: Engine, session: Session) -> None:
+    application_id = apply(engine)
+    subscribers.erase(session, ANA)
+    session.commit()
+    session.expire_all()
+    union, notice = applications.accept(session, application_id, base_url=BASE_URL)
+    assert (union.status, notice) == (UnionStatus.AFFILIATED, None)
+    assert contacts.of_union(session, union.id) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Fédération Générale de l'Énergie (CGE)", "federation-generale-de-lenergie-cge"),
+        ("Groß & Łódź – Ørsted", "gross-lodz-orsted"),
+        ("İşçi Sendikası", "isci-sendikasi"),
+        ("Local 1199", "local-1199"),
+        ("Union " + "x" * 100, "union-" + "x" * 74),
+    ],
+)
+def test_a_slug_is_made_of_a_name_in_latin_letters(name: str, slug: str) -> None:
+    assert unions.slug_of(name) == slug
+
+
+@pytest.mark.parametrize("name", ["Профсоюз докеров", "Ένωση Λιμενεργατών ABC", "اتحاد العمال", "!!!"])
+def test_a_name_in_another_script_needs_a_slug(name: str) -> None:
+    with pytest.raises(SluglessUnion, match="--as"):
+        unions.slug_of(name)
+
+
+def say_yes(session: Session, application_id: int) -> None:
+    applications.accept(session, application_id, slug="another", base_url=BASE_URL)
+
+
+@pytest.mark.parametrize("again", [say_yes, applications.decline])
+def test_an_application_is_decided_once(
+    engine: Engine, session: Session, again: Callable[[Session, int], None]
+) -> None:
+    application_id = apply(engine)
+    with pytest.raises(UnknownApplication, match="application 99"):
+        again(session, 99)
+    applications.accept(session, application_id, base_url=BASE_URL)
+
+    def decide() -> None:
+        with session_scope(engine) as other:
+            again(other, application_id)
+
+    second = Beside(decide)
+    second.must_wait()
+    session.commit()
+    with pytest.raises(UnknownApplication):
+        second.result()
+
+
+def test_what_is_refused_leaves_the_application(engine: Engine, session: Session) -> None:
+    application_id = apply(engine)
+    union = make_union(session, "dockers")
+    make_union(session, "branch", parent=union)
+    session.commit()
+    with pytest.raises(CircularFederation), session_scope(engine) as other:
+        applications.accept(other, application_id, slug="dockers", parent_slug="branch", base_url=BASE_URL)
+    with pytest.raises(UnknownUnion), session_scope(engine) as other:
+        applications.accept(other, application_id, parent_slug="nowhere", base_url=BASE_URL)
+    session.expire_all()
+    assert len(applications.all_applications(session)) == 1
+    assert unions.get(session, "dockers").status is UnionStatus.LISTED
+
+
+# --- saying no ------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_declined_is_forgotten(engine: Engine, session: Session) -> None:
+    application_id = apply(engine)
+    person = subscribers.find(session, ANA)
+    assert person is not None
+    owe(session, Notice(NoticeKind.MANAGE), language="en", subscriber_id=person.id)
+    applications.decline(session, application_id)
+    session.commit()
+    counts = rows(session)
+    tables = ("applications", "subscribers", "consent_events", "requests", "suppressions")
+    assert {table: counts[table] for table in tables} == dict.fromkeys(tables, 0)
+    mail = notices_owed(session)[-1]
+    assert (mail.state, mail.reason, mail.subscriber_id) == (DeliveryState.SKIPPED, Reason.ERASED, None)
+
+
+@pytest.mark.parametrize("status", [SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED])
+def test_who_is_or_was_on_a_list_is_kept_without_the_consent(
+    engine: Engine, session: Session, status: SubscriptionStatus
+) -> None:
+    make_subscriber(session, make_list(session), email=ANA, status=status)
+    session.commit()
+    applications.decline(session, apply(engine))
+    assert subscribers.find(session, ANA) is not None
+    actions = session.scalars(select(ConsentEvent.action).order_by(ConsentEvent.id)).all()
+    assert actions == [ConsentAction.GIVEN, ConsentAction.WITHDRAWN]
+
+
+def test_who_speaks_for_a_union_or_asks_for_another_is_kept_with_the_consent(engine: Engine, session: Session) -> None:
+    first = apply(engine)
+    second = apply(engine, replace(ASKED, name="Another"))
+    applications.decline(session, first)
+    applications.accept(session, second, base_url=BASE_URL)
+    session.commit()
+    applications.decline(session, apply(engine, replace(ASKED, name="A third")))
+    assert session.scalars(select(ConsentEvent.action)).all() == [ConsentAction.GIVEN] * 3
+    assert len(session.scalars(select(UnionContact)).all()) == 1
+
+
+def test_an_application_of_somebody_who_was_erased_can_be_declined(engine: Engine, session: Session) -> None:
+    application_id = apply(engine)
+    subscribers.erase(session, ANA)
+    session.commit()
+    session.expire_all()
+    applications.decline(session, application_id)
+    assert applications.all_applications(session) == []
+
+
+# --- moving ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_union_affiliates_lapses_and_comes_back_with_dates(session: Session) -> None:
+    make_union(session, "dockers", status=UnionStatus.INTERESTED)
+    union, notice = affiliation.affiliate(session, "dockers", resolution=" Carried\r\nunanimously ", base_url=BASE_URL)
+    assert (union.status, union.interested_at, notice) == (UnionStatus.AFFILIATED, WHEN, None)
+    assert union.resolution == "Carried\nunanimously"
+    first = union.affiliated_at
+    affiliation.lapse(session, "dockers")
+    assert (union.status, union.affiliated_at) == (UnionStatus.LAPSED, first)
+    lapsed = union.lapsed_at
+    affiliation.affiliate(session, "dockers", base_url=BASE_URL)
+    assert first and lapsed and union.affiliated_at
+    assert first < lapsed < union.affiliated_at
+    assert (union.lapsed_at, union.resolution) == (lapsed, "Carried\nunanimously")
+
+
+def test_all_contacts_are_told_that_their_union_is_affiliated(session: Session) -> None:
+    union = make_union(session, "dockers", languages=["tr"])
+    people = [make_subscriber(session, language=language) for language in ("es", None, "ga")]
+    for person in people:
+        make_contact(session, union, person)
+    make_contact(session, make_union(session, "miners"))
+    _, notice = affiliation.affiliate(session, "dockers", base_url=BASE_URL)
+    mails = notices_owed(session)
+    assert [(mail.subscriber_id, mail.language) for mail in mails] == [
+        (people[0].id, "es"),
+        (people[1].id, "tr"),
+        (people[2].id, "ga"),
+    ]
+    joins = [said(mail).words["join_url"] for mail in mails]
+    assert joins == [f"{BASE_URL}{prefix}/join/dockers" for prefix in ("/es", "/tr", "")]
+    assert notice == mails[0].campaign_id
+
+
+@pytest.mark.parametrize("status", UnionStatus)
+def test_moves_that_make_no_sense_are_refused(session: Session, status: UnionStatus) -> None:
+    union = make_union(session, "dockers", status=status)
+    moves: dict[Callable[[], object], tuple[set[UnionStatus], type[Exception]]] = {
+        lambda: unions.note_interest(session, "dockers"): ({UnionStatus.LISTED}, unions.BeyondInterest),
+        lambda: affiliation.affiliate(session, "dockers", base_url=BASE_URL): (
+            {UnionStatus.LISTED, UnionStatus.INTERESTED, UnionStatus.LAPSED},
+            AffiliatedAlready,
+        ),
+        lambda: affiliation.lapse(session, "dockers"): ({UnionStatus.AFFILIATED}, NotAffiliated),
+    }
+    for move, (allowed, error) in moves.items():
+        session.commit()
+        if status in allowed:
+            move()
+            assert union.status is not status
+            session.rollback()
+        else:
+            with pytest.raises(error, match='"dockers"'):
+                move()
+            assert union.status is status
+
+
+def test_a_resolution_is_plain_text_of_a_readable_length(session: Session) -> None:
+    make_union(session, "dockers")
+    for resolution in ("", "x" * 2001, "a\x00b"):
+        with pytest.raises(UnusableText, match="resolution"):
+            affiliation.affiliate(session, "dockers", resolution=resolution, base_url=BASE_URL)
+    with pytest.raises(UnknownUnion):
+        affiliation.affiliate(session, "nowhere", base_url=BASE_URL)
+    assert unions.get(session, "dockers").status is UnionStatus.LISTED
