@@ -8,6 +8,10 @@ they belong to. System notices are nobody's, and so are applications and what is
 The rules are part of each query: the database hands out no other row. They choose rows, not columns: what shows which
 union a person belongs to asks `told_unions` first. A session without a limit sees everything, as organisers do. What
 goes past a session, by its connection, is not limited; an import opens sessions of its own, and is for organisers only.
+
+The rules are about rows. Which unions there are is public, and what they told us of themselves stands in the same rows:
+the file of unions is refused (`refuse`). The campaign of a kit is an organiser's, not the union's: the pages of a kit
+and of its results are read without a limit, each behind its own link.
 """
 
 from collections.abc import Iterator
@@ -20,6 +24,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.expression import SelectBase, UpdateBase
 from sqlalchemy.sql.visitors import ExternallyTraversible
 
+from mailer.errors import MailerError
 from mailer.models import (
     Base,
     Campaign,
@@ -51,6 +56,10 @@ class UnlimitableStatement(RuntimeError):
     """A statement that names tables in a way to which no limit can be added, in a session that has one."""
 
 
+class ForOrganisers(MailerError):
+    """This is for organisers: it tells of every union what it told us of itself."""
+
+
 def limit(session: Session, union_id: int) -> None:
     """From now on have a session see, change and delete only what belongs to a union.
 
@@ -75,6 +84,15 @@ def of(session: Session) -> int | None:
     """The union that a session is limited to, if it is."""
     union_id: int | None = session.info.get(_KEY)
     return union_id
+
+
+def refuse(session: Session) -> None:
+    """Insist that a session has no limit.
+
+    :raises ForOrganisers: it has one.
+    """
+    if of(session) is not None:
+        raise ForOrganisers
 
 
 def told_unions(session: Session) -> frozenset[int] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer import addresses, contacts, kit_making, unions
+from mailer import addresses, contacts, kit_making, scope, unions
 from mailer.contacts import AskedLately, ContactAlready, NotToBeAsked
 from mailer.db import utcnow
 from mailer.errors import MailerError
@@ -81,8 +81,10 @@ def import_file(
     :param update: overwrite what is known with what the file says. An empty cell never erases anything.
     :param dry_run: decide everything, write nothing.
     :param invite: ask each contact in the file whether they want to be one.
-    :raises supporter_csv.UnreadableFile: or `supporter_csv.BrokenFile`, `RefusedFile`: nothing was changed.
+    :raises supporter_csv.UnreadableFile: or `supporter_csv.BrokenFile`, `RefusedFile`, `scope.ForOrganisers`: nothing
+        was changed.
     """
+    scope.refuse(session)
     with SupporterFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS)) as file:
         warnings = _unknown_columns(file.header)
         problems = _Problems(path)
@@ -340,8 +342,9 @@ def export(session: Session, path: Path) -> int:
 
     :param path: where to write it; a file of that name is replaced.
     :returns: how many unions it has.
-    :raises supporter_csv.UnwritableFile: no file was made or replaced.
+    :raises supporter_csv.UnwritableFile: or `scope.ForOrganisers`: no file was made or replaced.
     """
+    scope.refuse(session)
     everything = unions.all_unions(session)
     draft: Path | None = None
     try:

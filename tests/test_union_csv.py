@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import suppression, union_csv, unions
+from mailer import scope, suppression, union_csv, unions
 from mailer.crypto import keyring_of
 from mailer.db import session_scope, utcnow
 from mailer.models import SuppressionReason, Union, UnionStatus
@@ -344,3 +344,16 @@ def test_an_export_is_readable_for_its_owner_only_and_whole_or_not_there(
     assert sorted(path.name for path in tmp_path.glob("*.csv*")) == ["unions.csv"]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
     assert session.scalars(select(Union.slug)).first()
+
+
+def test_the_file_of_all_unions_is_for_organisers_only(engine: Engine, session: Session, file: Path) -> None:
+    union_id = make_union(session, "dockers").id
+    session.commit()
+    write(file, "slug,name", "miners,Miners")
+    with session_scope(engine) as limited:
+        scope.limit(limited, union_id)
+        with pytest.raises(scope.ForOrganisers):
+            union_csv.export(limited, file.with_name("out.csv"))
+        with pytest.raises(scope.ForOrganisers):
+            union_csv.import_file(limited, file)
+    assert not file.with_name("out.csv").exists()
