@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from mailer import affiliation, contacts, countries, languages, tokens
-from mailer.addresses import Address
 from mailer.affiliation import AskedFor
 from mailer.contacts import NoContact
 from mailer.db import session_scope, utcnow
@@ -16,7 +15,7 @@ from mailer.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.tokens import Link
 from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for
-from mailer.web.fields import Mistyped
+from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
 
@@ -60,14 +59,6 @@ class _Typed:
         )
 
 
-class _Problems(Exception):
-    """What is wrong with a form: field → what to do about it, in the order of the page."""
-
-    def __init__(self, by_field: Mapping[str, str]) -> None:
-        super().__init__()
-        self.by_field = by_field
-
-
 @affiliating.route("/affiliate", methods=["GET", "POST"])
 def affiliate() -> ResponseReturnValue:
     """The form for a union that wants to affiliate."""
@@ -76,7 +67,7 @@ def affiliate() -> ResponseReturnValue:
     typed = _Typed.of(request.form)
     try:
         asked = _read(typed)
-    except _Problems as problems:
+    except Problems as problems:
         return _show(typed, problems.by_field), 422
     if protection.looks_human(request.form):
         with session_scope(site().engine) as session:
@@ -114,7 +105,7 @@ def _show(typed: _Typed, problems: Mapping[str, str] | None = None) -> str:
 def _read(typed: _Typed) -> AskedFor:
     """What a form asks for.
 
-    :raises _Problems: with all that is wrong.
+    :raises Problems: with all that is wrong.
     """
     problems: dict[str, str] = {}
     name = _line("name", typed.name, problems)
@@ -122,16 +113,16 @@ def _read(typed: _Typed) -> AskedFor:
         problems["name"] = _("Enter the name of your union.")
     if typed.country != _INTERNATIONAL and typed.country not in dict(countries.all_in("en")):
         problems["country"] = _("Choose the country of your union, or “International”.")
-    members = _number("members", typed.members, problems)
+    members = fields.check("members", lambda: fields.number(typed.members), problems)
     parent = _line("parent", typed.parent, problems)
     resolution = _resolution(typed.resolution, problems)
     person_name = _line("person_name", typed.person_name, problems)
     role = _line("role", typed.role, problems)
-    address = _address(typed.email, problems)
+    address = fields.check("email", lambda: fields.address(typed.email.strip()), problems)
     if not typed.agreed:
         problems["agreed"] = _("To ask for this, tick the box that says we may write to you.")
     if problems or address is None or name is None:
-        raise _Problems(problems)
+        raise Problems(problems)
     return AskedFor(
         name=name,
         country=None if typed.country == _INTERNATIONAL else typed.country,
@@ -157,27 +148,11 @@ def _line(field: str, typed: str, problems: dict[str, str]) -> str | None:
     return text
 
 
-def _number(field: str, typed: str, problems: dict[str, str]) -> int | None:
-    try:
-        return fields.number(typed)
-    except Mistyped as mistake:
-        problems[field] = mistake.advice
-        return None
-
-
 def _resolution(typed: str, problems: dict[str, str]) -> str | None:
     text = "\n".join(one_line(line) or "" for line in typed.splitlines()).strip()
     if len(text) > _MAX_RESOLUTION_LENGTH:
         problems["resolution"] = fields.too_long(_MAX_RESOLUTION_LENGTH)
     return text or None
-
-
-def _address(typed: str, problems: dict[str, str]) -> Address | None:
-    try:
-        return fields.address(typed.strip())
-    except Mistyped as mistake:
-        problems["email"] = mistake.advice
-        return None
 
 
 # --- being a union's contact ----------------------------------------------------------------------------------------

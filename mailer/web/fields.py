@@ -1,10 +1,14 @@
 """Fields that several forms have: what may stand in them, and what to do where it does not."""
 
 import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from mailer import addresses
 from mailer.addresses import Address, InvalidAddress
 from mailer.web.language import _
+
+T = TypeVar("T")
 
 MAX_ADDRESS_LENGTH = 320  # RFC 5321: 64 before the @, 255 behind it
 #: more people than are in all unions of the world
@@ -15,12 +19,29 @@ MAX_NUMBER_LENGTH = 20  # as it is typed, with what parts the thousands
 _NUMBER = re.compile(r"\d{1,3}(?:[.,'’٬\s]\d{3})+|\d+")
 
 
+class Problems(Exception):
+    """What is wrong with a form: field → what to do about it, in the order of the page."""
+
+    def __init__(self, by_field: Mapping[str, str]) -> None:
+        super().__init__()
+        self.by_field = by_field
+
+
 class Mistyped(Exception):
     """What was typed cannot be taken; `advice` says what to do, in the reader's language."""
 
     def __init__(self, advice: str) -> None:
         super().__init__()
         self.advice = advice
+
+
+def check(field: str, read: Callable[[], T], problems: dict[str, str]) -> T | None:
+    """What `read` makes of a field; None where that cannot be taken, with what to do about it among the problems."""
+    try:
+        return read()
+    except Mistyped as mistake:
+        problems[field] = mistake.advice
+        return None
 
 
 def address(typed: str) -> Address:

@@ -9,14 +9,13 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from mailer import countries, languages, lists, signups, unions
-from mailer.addresses import Address
 from mailer.db import session_scope, utcnow
 from mailer.models import MailingList, Union
 from mailer.signups import SignUp
 from mailer.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for
-from mailer.web.fields import Mistyped
+from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
 
@@ -63,14 +62,6 @@ class _Typed:
             alerts="alerts" in form,
             store_union="store_union" in form,
         )
-
-
-class _Problems(Exception):
-    """What is wrong with a form: field → what to do about it, in the order of the page."""
-
-    def __init__(self, by_field: Mapping[str, str]) -> None:
-        super().__init__()
-        self.by_field = by_field
 
 
 @joining.route("/", methods=["GET", "POST"])
@@ -126,7 +117,7 @@ def _sign_up(union_slug: str | None) -> ResponseReturnValue:
         typed = _Typed.of(request.form)
         try:
             sign_up, is_unlisted = _read(session, offer, typed)
-        except _Problems as problems:
+        except Problems as problems:
             return _show(session, offer, typed, problems.by_field), 422
     if protection.looks_human(request.form):
         _ask(sign_up)
@@ -175,10 +166,10 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
 def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]:
     """What a form asks for, and whether the union in it is none that we know.
 
-    :raises _Problems: with all that is wrong.
+    :raises Problems: with all that is wrong.
     """
     problems: dict[str, str] = {}
-    address = _address(typed.email, problems)
+    address = fields.check("email", lambda: fields.address(typed.email), problems)
     name = one_line(typed.name)
     if name is not None and len(name) > MAX_TEXT_LENGTH:
         problems["name"] = fields.too_long(MAX_TEXT_LENGTH)
@@ -191,7 +182,7 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
     if not typed.alerts:
         problems["alerts"] = fields.agree_to_mail()
     if problems or address is None:
-        raise _Problems(problems)
+        raise Problems(problems)
     return SignUp(
         address=address,
         name=name,
@@ -205,14 +196,6 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
         via_union_id=offer.via.id if offer.via else None,
         asked_at=utcnow(),
     ), is_unlisted
-
-
-def _address(typed: str, problems: dict[str, str]) -> Address | None:
-    try:
-        return fields.address(typed)
-    except Mistyped as mistake:
-        problems["email"] = mistake.advice
-        return None
 
 
 def _union(session: Session, offer: _Offer, typed: _Typed, problems: dict[str, str]) -> tuple[int | None, bool]:
