@@ -1,7 +1,5 @@
 """A list's supporters as a CSV file."""
 
-import os
-import tempfile
 from collections.abc import Set
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from mailer.models import (
     Suppression,
     Union,
 )
-from mailer.supporter_csv import COLUMNS, CsvWriter
+from mailer.supporter_csv import COLUMNS, CsvWriter, whole_file
 
 _ROWS_PER_FETCH = 1000
 
@@ -42,26 +40,16 @@ def export_list(session: Session, list_slug: str, path: Path) -> int:
     :raises lists.UnknownList: or `UnwritableExport`: no file was made or replaced.
     """
     people = _people(lists.get(session, list_slug).id, scope.told_unions(session))
+    exported = 0
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    except OSError as problem:
-        raise UnwritableExport(path=path, problem=problem.strerror) from None
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with whole_file(path) as file:
             writer = CsvWriter(file, COLUMNS)
-            exported = 0
             for row in session.execute(people.execution_options(yield_per=_ROWS_PER_FETCH)):
                 agreed = row.confirmed_at.isoformat() if row.confirmed_at else None
                 writer.write([row.email, row.name, row.country, row.slug, row.language, agreed, row.source])
                 exported += 1
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
     except OSError as problem:
         raise UnwritableExport(path=path, problem=problem.strerror) from None
-    finally:
-        draft.unlink(missing_ok=True)
     return exported
 
 

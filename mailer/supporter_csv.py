@@ -2,7 +2,9 @@
 
 import csv
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self, TextIO
@@ -213,6 +215,25 @@ class CsvWriter:
     def write(self, cells: Sequence[str | None]) -> None:
         """Write one record; None is an empty cell."""
         self._writer.writerow([defuse(cell or "") for cell in cells])
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A file to write text to that is readable for its owner only, and is there whole or not at all.
+
+    :param path: where it will be; a file of that name is replaced.
+    :raises OSError: no file was made or replaced.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 class RejectsFile:

@@ -1,7 +1,5 @@
 """Unions as a CSV file, in and out."""
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from mailer.contacts import AskedLately, ContactAlready, NotToBeAsked
 from mailer.db import utcnow
 from mailer.errors import MailerError
 from mailer.models import Union, UnionStatus
-from mailer.supporter_csv import CsvWriter, Record, SupporterFile, UnwritableFile, restore
+from mailer.supporter_csv import CsvWriter, Record, SupporterFile, UnwritableFile, restore, whole_file
 
 COLUMNS = (
     *("slug", "name", "country", "parent", "status", "languages", "members"),
@@ -346,22 +344,13 @@ def export(session: Session, path: Path) -> int:
     """
     scope.refuse(session)
     everything = unions.all_unions(session)
-    draft: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-        draft = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with whole_file(path) as file:
             writer = CsvWriter(file, COLUMNS)
             for union in everything:
                 writer.write(list(_cells(union).values()))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
     except OSError as problem:
         raise UnwritableFile(path=path, problem=problem.strerror) from None
-    finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
     return len(everything)
 
 

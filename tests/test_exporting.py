@@ -69,7 +69,7 @@ def test_a_failed_export_leaves_what_was_there(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mailer.exporting.os.fsync", full)
+    monkeypatch.setattr("mailer.supporter_csv.os.fsync", full)
     with pytest.raises(UnwritableExport, match="No space left"):
         export_list(session, "urgent-actions", path)
     assert [file.name for file in tmp_path.iterdir() if "people" in file.name] == ["people.csv"]
