@@ -115,7 +115,7 @@ def ask(session: Session, asked: AskedFor) -> int:
     person = session.execute(
         select(Subscriber.id, Subscriber.language).where(Subscriber.email_index == email_index)
     ).first()
-    withheld = contacts.reason_to_withhold(session, email_index, suppressed)
+    withheld = notices.reason_to_withhold(session, RequestKind.CONTACT, email_index, suppressed)
     if withheld:
         requests.pretend(session, RequestKind.CONTACT)
         token = None
@@ -273,13 +273,13 @@ def tell(
     results = tokens.sign(keyring_of(session), Link.UNION, union.id)
     notice = None
     for contact, person in people:
-        language = contacts.language_of(union, person)
+        language = contacts.language_of(union, person.language)
         site = f"{base_url}{languages.prefix(language)}"
         words = {
             **({"union": union.name} if union.is_named else {}),
             "join_url": f"{site}/join/{union.slug}" if union.is_named else f"{site}/",
             "results_url": f"{site}/results/{results}",
-            "stop_url": contacts.stop_url(session, contact, language=language, base_url=base_url),
+            "stop_url": contacts.stop_url(session, contact.id, language=language, base_url=base_url),
         }
         notice = notices.owe(
             session,

@@ -4,9 +4,9 @@ An organiser invites an address, or somebody asks that their union affiliate (se
 confirmed). Being a contact puts nobody on a list, and every mail has a link by which one is a contact no more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Select, delete, exists, select, update
@@ -38,8 +38,6 @@ from mailer.tokens import Link
 METHOD = "invitation"
 STEPPED_DOWN = "link in a mail"
 REMOVED = "organiser"
-#: how long an address is asked only once, whoever has it asked
-_ONE_MAIL_IN = timedelta(hours=24)
 
 
 class NoContact(MailerError):
@@ -141,12 +139,13 @@ def invite(
         address=parsed,
         name=_short("name", name),
         role=_short("role", role),
-        language=languages.normalise(language) if language else language_of(union, person),
+        language=languages.normalise(language) if language else language_of(union, person.language if person else None),
         asked_at=utcnow(),
     )
     if person is not None and is_one(session, union.id, person.id):
         raise ContactAlready(address=parsed.text, slug=union.slug)
-    match reason_to_withhold(session, email_index, suppression.reason(session, email_index)):
+    suppressed = suppression.reason(session, email_index)
+    match notices.reason_to_withhold(session, RequestKind.CONTACT, email_index, suppressed):
         case Reason.SUPPRESSED:
             raise NotToBeAsked(address=parsed.text)
         case Reason.REPEATED:
@@ -159,22 +158,6 @@ def invite(
         subscriber_id=person.id if person else None,
         address=None if person else parsed.text,
     )
-
-
-def reason_to_withhold(session: Session, email_index: bytes, suppressed: SuppressionReason | None) -> Reason | None:
-    """Why an address must not be asked: whoever has it asked, it gets one such mail a day, and none if it reported us
-    as spam. As much is read whatever comes of it."""
-    # One that was confirmed does not count: its owner reads our mail, and may speak for two unions.
-    lately = exists().where(
-        Request.email_index == email_index,
-        Request.kind == RequestKind.CONTACT,
-        Request.used_at.is_(None),
-        Request.created_at > utcnow() - _ONE_MAIL_IN,
-    )
-    repeated = session.scalar(select(lately))
-    if suppressed is SuppressionReason.COMPLAINED:
-        return Reason.SUPPRESSED
-    return Reason.REPEATED if repeated else None
 
 
 def _short(detail: str, text: str | None) -> str | None:
@@ -286,17 +269,23 @@ def of_union(session: Session, union_id: int) -> Sequence[tuple[UnionContact, Su
     return [(contact, person) for contact, person in rows]
 
 
-def language_of(union: Union, person: Subscriber | None) -> str:
+def unions_without(session: Session, slugs: Collection[str]) -> Sequence[str]:
+    """Those of some unions that nobody is the contact of, by slug."""
+    has_contact = exists().where(UnionContact.union_id == Union.id)
+    return session.scalars(select(Union.slug).where(Union.slug.in_(slugs), ~has_contact).order_by(Union.slug)).all()
+
+
+def language_of(union: Union, spoken: str | None) -> str:
     """What a union's contact is written to in: their own language, else the union's first, else English."""
-    return (person.language if person else None) or next(iter(union.languages), "en")
+    return spoken or next(iter(union.languages), "en")
 
 
-def stop_url(session: Session, contact: UnionContact, *, language: str, base_url: str) -> str:
+def stop_url(session: Session, contact_id: int, *, language: str, base_url: str) -> str:
     """The link in a contact's mails by which they get no more of them.
 
     :param language: that the mail is in.
     """
-    token = tokens.sign(keyring_of(session), Link.CONTACT, contact.id)
+    token = tokens.sign(keyring_of(session), Link.CONTACT, contact_id)
     return f"{base_url}{languages.prefix(language)}/no-contact/{token}"
 
 
@@ -335,7 +324,7 @@ def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
         address=addresses.parse(person.email),
         name=None,
         role=contact.role,
-        language=language_of(union, person),
+        language=language_of(union, person.language),
         asked_at=utcnow(),
     )
     _end(session, contact, method=STEPPED_DOWN)

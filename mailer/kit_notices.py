@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import db, languages, notices, publishing, suppression, tokens
+from mailer import contacts, db, languages, notices, publishing, suppression, tokens
 from mailer.crypto import keyring_of
 from mailer.models import Campaign, CampaignStatus, Kit, KitEdition, Subscriber, Union, UnionContact, UnionStatus
 from mailer.notices import Notice, NoticeKind
@@ -105,7 +105,7 @@ def _owe(session: Session, kind: NoticeKind, kit_ids: Sequence[int], base_url: s
         .order_by(Kit.id, UnionContact.id)
     )
     for kit, campaign, union, contact_id, subscriber_id, spoken in people:
-        language = spoken or next(iter(union.languages), "en")
+        language = contacts.language_of(union, spoken)
         words = _words(session, kit, campaign, union, contact_id, language, base_url)
         ring_for = notices.owe(
             session,
@@ -121,10 +121,10 @@ def _words(
     session: Session, kit: Kit, campaign: Campaign, union: Union, contact_id: int, language: str, base_url: str
 ) -> dict[str, str]:
     """What the mail to one contact prints. A union that asked not to be named is not named here either."""
-    keyring, site = keyring_of(session), f"{base_url}{languages.prefix(language)}"
+    kit_token = tokens.sign(keyring_of(session), Link.KIT, kit.id)
     words = {
-        "kit_url": f"{site}/kit/{tokens.sign(keyring, Link.KIT, kit.id)}",
-        "stop_url": f"{site}/no-contact/{tokens.sign(keyring, Link.CONTACT, contact_id)}",
+        "kit_url": f"{base_url}{languages.prefix(language)}/kit/{kit_token}",
+        "stop_url": contacts.stop_url(session, contact_id, language=language, base_url=base_url),
         "campaign": publishing.title(campaign, language),
     }
     if campaign.deadline is not None:

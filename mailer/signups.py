@@ -9,7 +9,7 @@ its preferences; and the rows of a mail that must not go out are written too, as
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from babel.lists import format_list
@@ -39,8 +39,6 @@ from mailer.publishing import Headline
 from mailer.requests import DeadLink
 
 METHOD = "sign-up form"
-#: how long an address gets no second mail of the same kind, whoever asks for one
-_ONE_MAIL_IN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +109,7 @@ def ask(session: Session, sign_up: SignUp) -> int:
         request, notice, language = RequestKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
     else:
         request, notice, language = RequestKind.SIGN_UP, NoticeKind.CONFIRM, sign_up.language
-    withheld = _reason_to_withhold(session, request, email_index, known)
+    withheld = notices.reason_to_withhold(session, request, email_index, known.suppressed)
     token = _issue(session, request, email_index, known, sign_up, withheld=withheld)
     return notices.owe(
         session,
@@ -137,21 +135,6 @@ def _look_up(session: Session, email_index: bytes) -> _Known:
         gets=active if reason is None else frozenset(),
         suppressed=reason,
     )
-
-
-def _reason_to_withhold(session: Session, kind: RequestKind, email_index: bytes, known: _Known) -> Reason | None:
-    """Why the mail must not go out: whoever asks, an address gets one a day, and none if it reported us as spam."""
-    # A sign-up that was confirmed does not count: its owner reads our mail, and may come back on the day they left.
-    lately = exists().where(
-        Request.email_index == email_index,
-        Request.kind == kind,
-        Request.used_at.is_(None),
-        Request.created_at > utcnow() - _ONE_MAIL_IN,
-    )
-    repeated = session.scalar(select(lately))
-    if known.suppressed is SuppressionReason.COMPLAINED:
-        return Reason.SUPPRESSED
-    return Reason.REPEATED if repeated else None
 
 
 def _issue(

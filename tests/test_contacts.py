@@ -449,7 +449,7 @@ def test_only_its_own_contacts_are_removed(session: Session, union: Union) -> No
 
 def test_the_link_to_stop_is_the_contacts_and_in_their_language(session: Session, union: Union) -> None:
     contact = make_contact(session, union)
-    url = contacts.stop_url(session, contact, language="fr-CA", base_url=BASE_URL)
+    url = contacts.stop_url(session, contact.id, language="fr-CA", base_url=BASE_URL)
     page, _, token = url.rpartition("/")
     assert page == f"{BASE_URL}/fr/no-contact"
     assert tokens.verify(keyring_of(session), Link.CONTACT, token) == contact.id

@@ -2,8 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
@@ -11,13 +9,13 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mailer import addresses, gaps, loading, previewing, reports, sending, steering
 from mailer import campaigns as domain
 from mailer.cli import readiness
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.progress import progress_bar
 from mailer.cli.standing import print_overview, progress_table
 from mailer.db import utcnow
 from mailer.errors import MailerError
@@ -298,7 +296,7 @@ def resend(installation: Installation, slug: str, state: str) -> None:
 
 def follow(installation: Installation, slug: str) -> reports.Progress:
     """Show a campaign's progress, and what holds it up, until it has ended or is paused."""
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task(slug, total=None)
         while True:
             with installation.session(read_only=True) as session:
@@ -310,13 +308,6 @@ def follow(installation: Installation, slug: str) -> reports.Progress:
             time.sleep(_POLL_SECONDS)
     Console(stderr=True).print(progress_table(progress))
     return progress
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield bar
 
 
 def _parse_time(text: str) -> datetime:

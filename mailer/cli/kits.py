@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, contacts, kit_making, languages, tokens, unions
+from mailer import campaigns, contacts, kit_making, languages, tokens
 from mailer import kits as domain
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.progress import progress_bar
 from mailer.errors import MailerError
 from mailer.kits import Standing
 from mailer.models import Campaign
@@ -58,7 +58,7 @@ def make(installation: Installation, slug: str) -> None:
         kit_making.plan(session, campaign)
         kit_making.try_again(session, campaign)
     ring_for, made = None, 0
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task(slug, total=sum(standing.waiting for standing in _standings(installation, slug)))
         more = True
         while more:
@@ -89,7 +89,7 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show how far each kit of a campaign has got, and what the union says of it."""
     with installation.session(read_only=True) as session:
         standings = domain.standings(session, campaigns.get(session, slug))
-        unreached = _without_contact(session, standings)
+        unreached = contacts.unions_without(session, [each.union for each in standings if each.union])
     if as_json:
         click.echo(json.dumps([_to_json(standing) for standing in standings], ensure_ascii=False))
         return
@@ -107,12 +107,6 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
 def _standings(installation: Installation, slug: str) -> list[Standing]:
     with installation.session(read_only=True) as session:
         return domain.standings(session, campaigns.get(session, slug))
-
-
-def _without_contact(session: Session, standings: Sequence[Standing]) -> list[str]:
-    """The slugs of the unions that nobody gets the kit for."""
-    slugs = [standing.union for standing in standings if standing.union]
-    return [slug for slug in slugs if not contacts.of_union(session, unions.get(session, slug).id)]
 
 
 def _to_json(standing: Standing) -> dict[str, Any]:
@@ -198,8 +192,3 @@ def _find(session: Session, campaign: Campaign, union: str) -> Standing:
         if standing.union == union:
             return standing
     raise NoSuchKit(slug=campaign.slug, union=union)
-
-
-def _progress_bar() -> Progress:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
