@@ -24,20 +24,12 @@ from mailer import (
 )
 from mailer.addresses import Address
 from mailer.contacts import Invitation
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
 from mailer.errors import MailerError
-from mailer.models import (
-    Application,
-    Request,
-    RequestKind,
-    Subscriber,
-    Union,
-    UnionContact,
-    UnionStatus,
-)
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import Application, Request, RequestKind, Subscriber, Union, UnionContact, UnionStatus
 from mailer.tokens import Link
 
 METHOD = "affiliation form"

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from mailer import affiliation, consents, contacts, kit_making, subscribers, suppression, unions
 from mailer.errors import MailerError
-from mailer.models import (
+from mailer.store.models import (
     Application,
     ConsentPurpose,
     Delivery,

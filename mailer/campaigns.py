@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
-from mailer.models import Campaign, CampaignStatus
 from mailer.segments import Segment
+from mailer.store.models import Campaign, CampaignStatus
 
 
 class UnknownCampaign(MailerError):

@@ -9,16 +9,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import campaigns, countries, tokens, unions
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
 from mailer.delivery import Claimed
 from mailer.editions import EditionKey, Press, from_json, mail_domain
 from mailer.identity import Sender
 from mailer.mail.headers import a_label_address
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
 from mailer.mail.types import Outgoing
-from mailer.models import Campaign, Edition, MailingList
 from mailer.recipients import Recipient
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, Edition, MailingList
 
 
 class Composer(Protocol):

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.db import add_unique
-from mailer.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
+from mailer.store.db import add_unique
+from mailer.store.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
 
 _UNDETERMINED = "und"  # BCP 47: nobody said in which language the text is
 

@@ -14,15 +14,18 @@ from sqlalchemy.orm import Session
 
 from mailer import addresses, consents, languages, notices, requests, subscribers, suppression, tokens
 from mailer.addresses import Address
-from mailer.crypto import keyring_of
-from mailer.db import add_unique, utcnow
-from mailer.delivery import WAITING, Reason
 from mailer.errors import MailerError
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import add_unique, utcnow
+from mailer.store.models import (
+    WAITING,
     ConsentPurpose,
     Delivery,
     DeliveryState,
     Purpose,
+    Reason,
     Request,
     RequestKind,
     Subscriber,
@@ -31,8 +34,6 @@ from mailer.models import (
     Union,
     UnionContact,
 )
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink
 from mailer.tokens import Link
 
 METHOD = "invitation"

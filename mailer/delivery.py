@@ -14,7 +14,6 @@ Functions that take an engine commit for themselves; those that take a session l
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -41,10 +40,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate, Update
 
-from mailer import campaigns, db, subscribers, suppression
-from mailer.crypto import keyring_of
-from mailer.db import UtcDateTime, session_scope
-from mailer.models import (
+from mailer import campaigns, subscribers, suppression
+from mailer.segments import audience
+from mailer.store import db
+from mailer.store.crypto import keyring_of
+from mailer.store.db import UtcDateTime, session_scope
+from mailer.store.models import (
+    BEFORE_CAMPAIGNS,
+    WAITING,
     Base,
     Campaign,
     CampaignStatus,
@@ -52,38 +55,16 @@ from mailer.models import (
     Delivery,
     DeliveryState,
     Purpose,
+    Reason,
     Request,
     RequestKind,
     Subscriber,
     Subscription,
     SuppressionReason,
 )
-from mailer.segments import audience
 
 #: rows a claim may hold; a worker holds two at a time, so that a lost host costs at most 250
 CLAIM_LIMIT = 120
-
-#: what has not gone out and nobody holds
-WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
-#: system mail goes first: one person is waiting for it
-BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
-
-
-class Reason(StrEnum):
-    """Why a delivery ended as it did, where the answer of a mail server alone does not say it."""
-
-    LEFT = "left"  # unsubscribed after the audience was frozen
-    SUPPRESSED = "suppressed"  # the address must get nothing
-    ERASED = "erased"  # the person had their data erased
-    CANCELLED = "cancelled"  # the campaign was
-    WORKER_LOST = "worker lost"  # its lease ran out with the outcome not learned
-    RESTORED = "restored"  # owed by a backup, so that it may have gone out before
-    CONNECTION_LOST = "connection lost"  # the server hung up between the body and its answer
-    POLICY = "policy"  # the server refuses us, not this address: spam, block lists, authentication
-    GAVE_UP = "gave up"  # refused for now, too often
-    UNUSABLE = "unusable"  # the address cannot stand in a mail
-    UNREADABLE = "unreadable"  # the stored address was damaged
-    REPEATED = "repeated"  # the address was sent such a notice a short while ago
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from mailer import addresses, requests, scope, subscribers
-from mailer.db import utcnow
-from mailer.models import (
+from mailer import addresses, requests, subscribers
+from mailer.store import scope
+from mailer.store.db import utcnow
+from mailer.store.models import (
     Application,
     Campaign,
     ConsentEvent,

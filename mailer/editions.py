@@ -15,9 +15,9 @@ from mailer.identity import Sender
 from mailer.mail import fields
 from mailer.mail.render import Frame, Relay, render, templates
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
-from mailer.models import Campaign, CampaignText, Edition, Subscription
 from mailer.notices import NoticeKind
 from mailer.segments import audience
+from mailer.store.models import Campaign, CampaignText, Edition, Subscription
 
 #: what a text may print, and what it may branch on
 FIELDS = ("name", "country", "union", "target_name", "target_email", "target_address")

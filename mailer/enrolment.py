@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Table, and_, bindparam, insert, literal, l
 from sqlalchemy.orm import Session
 
 from mailer import subscribers, suppression
-from mailer.db import utcnow
-from mailer.models import (
+from mailer.store.db import utcnow
+from mailer.store.models import (
     Base,
     ConsentAction,
     ConsentEvent,

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select, true
 from sqlalchemy.orm import Session, aliased
 
-from mailer import lists, scope
+from mailer import lists
 from mailer.errors import MailerError
-from mailer.models import (
+from mailer.store import scope
+from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,

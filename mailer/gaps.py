@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from mailer import campaigns, countries, editions, segments
 from mailer.campaigns import Target, Targets
 from mailer.errors import MailerError
-from mailer.models import Campaign, Subscriber, Subscription
+from mailer.store.models import Campaign, Subscriber, Subscription
 
 #: fields that print a part of the target
 _TARGET_FIELDS = frozenset(["target_name", "target_email", "target_address"])

@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 
 from mailer import kits, notices, requests, subscribers
-from mailer.db import session_scope
+from mailer.store.db import session_scope
 
 
 def tidy(engine: Engine) -> None:

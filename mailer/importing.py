@@ -15,10 +15,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from mailer import addresses, consents, countries, enrolment, languages, lists, subscribers, suppression, unions
-from mailer.crypto import Keyring, keyring_of
-from mailer.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.enrolment import Candidate, Decision, Fate, Terms
 from mailer.errors import MailerError
+from mailer.store.crypto import Keyring, keyring_of
+from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.supporter_csv import COLUMNS, REJECT_COLUMNS, Record, RejectsFile, SupporterFile, restore
 
 #: A transaction holds SQLite's write lock for 0.3 s at this size; larger ones are hardly faster.

@@ -9,7 +9,7 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 
 from mailer import tokens
-from mailer.crypto import Keyring
+from mailer.store.crypto import Keyring
 from mailer.tokens import ForgedToken, Link
 
 #: bytes that are read of a message; its headers are at the beginning

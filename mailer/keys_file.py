@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from mailer.crypto import Key
 from mailer.errors import MailerError
+from mailer.store.crypto import Key
 
 NAME = "keys.env"
 _HEADER = """\

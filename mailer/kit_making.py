@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Engine, Select, exists, insert, literal, or_, select, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
-from mailer import db, kit_archives, kit_notices, suppression
-from mailer.db import session_scope
+from mailer import kit_archives, kit_notices, suppression
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.identity import Sender
-from mailer.models import Campaign, CampaignText, Kit, KitEdition, MailingList, Union, UnionStatus
 from mailer.relay import Bearer, RelayPress
+from mailer.store import db
+from mailer.store.db import session_scope
+from mailer.store.models import Campaign, CampaignText, Kit, KitEdition, MailingList, Union, UnionStatus
 
 log = logging.getLogger(__name__)
 

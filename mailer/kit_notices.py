@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import contacts, db, languages, notices, publishing, suppression, tokens
-from mailer.crypto import keyring_of
-from mailer.models import Campaign, CampaignStatus, Kit, KitEdition, Subscriber, Union, UnionContact, UnionStatus
+from mailer import contacts, languages, notices, publishing, suppression, tokens
 from mailer.notices import Notice, NoticeKind
+from mailer.store import db
+from mailer.store.crypto import keyring_of
+from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Subscriber, Union, UnionContact, UnionStatus
 from mailer.tokens import Link
 
 #: the statuses of a campaign that goes out or has gone out

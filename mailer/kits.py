@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import db, kit_archives, kit_notices, languages, publishing
+from mailer import kit_archives, kit_notices, languages, publishing
 from mailer.errors import MailerError
-from mailer.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionStatus
 from mailer.relay import Bearer, read_text
+from mailer.store import db
+from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionStatus
 
 #: how long the files of a campaign that is over are kept
 _KEPT = timedelta(days=90)

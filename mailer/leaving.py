@@ -14,9 +14,11 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import consents, notices, requests, subscribers, suppression
-from mailer.db import utcnow
 from mailer.errors import MailerError
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink, UnknownLink
+from mailer.store.db import utcnow
+from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
@@ -29,8 +31,6 @@ from mailer.models import (
     Suppression,
     SuppressionReason,
 )
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink, UnknownLink
 
 MAX_PAUSE_WEEKS = 12
 

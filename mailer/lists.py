@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from mailer import slugs
-from mailer.db import add_unique
 from mailer.errors import MailerError
-from mailer.models import Campaign, MailingList, Subscription
+from mailer.store import slugs
+from mailer.store.db import add_unique
+from mailer.store.models import Campaign, MailingList, Subscription
 
 # What the columns hold.
 _MOST_OF_NAME = 200

@@ -12,13 +12,14 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import addresses, countries, editions, languages, lists, slugs, unions
+from mailer import addresses, countries, editions, languages, lists, unions
 from mailer.campaigns import Target
-from mailer.db import add_unique
 from mailer.errors import MailerError
 from mailer.mail import fields
-from mailer.models import Campaign, CampaignStatus, CampaignText
 from mailer.segments import Segment, audience
+from mailer.store import slugs
+from mailer.store.db import add_unique
+from mailer.store.models import Campaign, CampaignStatus, CampaignText
 
 SETTINGS_FILE = "campaign.toml"
 _KNOWN_KEYS = frozenset(

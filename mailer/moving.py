@@ -11,20 +11,12 @@ from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from mailer import addresses, notices, requests, subscribers, suppression
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
-from mailer.delivery import Reason
 from mailer.errors import MailerError
-from mailer.models import (
-    Delivery,
-    Request,
-    RequestKind,
-    Subscriber,
-    Suppression,
-    SuppressionReason,
-)
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import Delivery, Reason, Request, RequestKind, Subscriber, Suppression, SuppressionReason
 
 _DAY = timedelta(days=1)
 #: new addresses that one person may name in a day

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from mailer import languages, notices
 from mailer.composing import Envelopes
-from mailer.db import utcnow
 from mailer.delivery import Claimed
 from mailer.errors import MailerError
 from mailer.identity import Sender
@@ -16,6 +15,7 @@ from mailer.mail.render import Frame, render_notice
 from mailer.mail.types import Outgoing, Pieces, Slot, join_pieces
 from mailer.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
+from mailer.store.db import utcnow
 
 #: the page that a notice's button leads to, by the token of its link; where there is none, a word holds the address
 _PAGES = {

@@ -10,14 +10,14 @@ from datetime import timedelta
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer.db import add_unique, utcnow
-from mailer.delivery import Reason
-from mailer.models import (
+from mailer.store.db import add_unique, utcnow
+from mailer.store.models import (
     Campaign,
     CampaignStatus,
     Delivery,
     DeliveryState,
     Purpose,
+    Reason,
     Request,
     RequestKind,
     SuppressionReason,

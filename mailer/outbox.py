@@ -18,14 +18,14 @@ from sqlalchemy import Engine
 
 from mailer import delivery, recipients, recovery, steering
 from mailer.composing import Composer
-from mailer.db import has_one_writer, session_scope, utcnow
-from mailer.delivery import Batch, Claimed, Reason, Settlement
+from mailer.delivery import Batch, Claimed, Settlement
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.journal import Journal, JournalUnwritable, mark_claim
 from mailer.mail.headers import UnusableAddress
 from mailer.mail.types import Outcome, Outgoing
-from mailer.models import Campaign, DeliveryState, Purpose
 from mailer.recipients import Recipient
+from mailer.store.db import has_one_writer, session_scope, utcnow
+from mailer.store.models import Campaign, DeliveryState, Purpose, Reason
 from mailer.verdicts import POLICY_WINDOW, PolicyWatch, give_up_at, settlement
 from mailer.worker import Worker
 

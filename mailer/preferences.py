@@ -27,15 +27,17 @@ from mailer import (
     suppression,
     unions,
 )
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
-from mailer.delivery import Reason
 from mailer.errors import MailerError
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import (
     ConsentPurpose,
     Delivery,
     MailingList,
     Purpose,
+    Reason,
     Request,
     RequestKind,
     Subscriber,
@@ -46,8 +48,6 @@ from mailer.models import (
     Union,
     UnionContact,
 )
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink
 
 METHOD = "preferences page"
 #: Who presses the button twice means one mail; who presses it all day is not the person whom it goes to.

@@ -11,14 +11,15 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, countries, db, delivery, editions, gaps, languages, segments, unions
+from mailer import campaigns, countries, delivery, editions, gaps, languages, segments, unions
 from mailer.campaigns import Targets
 from mailer.composing import CampaignComposer
 from mailer.delivery import Claimed
 from mailer.errors import MailerError
 from mailer.identity import Sender
-from mailer.models import Campaign, Delivery, Purpose
 from mailer.recipients import Recipient
+from mailer.store import db
+from mailer.store.models import Campaign, Delivery, Purpose
 
 _SAMPLE_ADDRESS, _SAMPLE_NAME = "alex.reader@example.org", "Alex Reader"
 

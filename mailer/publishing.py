@@ -18,7 +18,7 @@ from markdown_it.token import Token
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from mailer import campaigns, countries, db, editions, languages
+from mailer import campaigns, countries, editions, languages
 from mailer.campaigns import Target, Targets
 from mailer.errors import MailerError
 from mailer.mail import markdown
@@ -26,7 +26,8 @@ from mailer.mail.html_slots import cut_html
 from mailer.mail.markers import Markers
 from mailer.mail.merge import fill
 from mailer.mail.types import Pieces
-from mailer.models import Campaign, CampaignStatus, CampaignText
+from mailer.store import db
+from mailer.store.models import Campaign, CampaignStatus, CampaignText
 
 PER_PAGE = 20  # campaigns of the archive
 

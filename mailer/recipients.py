@@ -7,16 +7,19 @@ from typing import Any
 from sqlalchemy import Engine, LargeBinary, bindparam, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from mailer import addresses, db
-from mailer.crypto import Keyring, UnreadableSecret, keyring_of
-from mailer.db import session_scope
-from mailer.delivery import Batch, Claimed, Reason
-from mailer.models import (
+from mailer import addresses
+from mailer.delivery import Batch, Claimed
+from mailer.notices import Notice
+from mailer.store import db
+from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
+from mailer.store.db import session_scope
+from mailer.store.models import (
     Campaign,
     CampaignStatus,
     Delivery,
     Kit,
     Purpose,
+    Reason,
     Subscriber,
     Subscription,
     Suppression,
@@ -25,7 +28,6 @@ from mailer.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.notices import Notice
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 from sqlalchemy import Engine, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, db, delivery, journal, notices
-from mailer.db import session_scope
-from mailer.delivery import Reason, Settlement
+from mailer import campaigns, delivery, journal, notices
+from mailer.delivery import Settlement
 from mailer.journal import Answer, Left, Record
-from mailer.models import Base, Claim, Delivery, DeliveryState
+from mailer.store import db
+from mailer.store.db import session_scope
+from mailer.store.models import Base, Claim, Delivery, DeliveryState, Reason
 
 log = logging.getLogger(__name__)
 

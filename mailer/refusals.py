@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import addresses
-from mailer.models import Campaign, Delivery, DeliveryState, Purpose, Subscriber
+from mailer.store.models import Campaign, Delivery, DeliveryState, Purpose, Subscriber
 
 #: kinds of refusal that are shown
 _MOST = 10

@@ -20,9 +20,9 @@ from mailer.mail.markers import Markers
 from mailer.mail.merge import fill
 from mailer.mail.render import Relay, printable
 from mailer.mail.types import Pieces, Slot
-from mailer.models import Campaign, Union
 from mailer.paper import sheets
 from mailer.paper.sheets import Sheet, UnprintableLanguage
+from mailer.store.models import Campaign, Union
 
 #: what the messenger texts may have, links included
 SHORT_CHARACTERS = 280

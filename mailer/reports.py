@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from mailer import countries, db, scope, unions
+from mailer import countries, unions
 from mailer.composing import message_id
-from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose, Subscriber
 from mailer.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.small_numbers import hide_small
+from mailer.store import db, scope
+from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose, Subscriber
 from mailer.verdicts import give_up_at
 
 #: what a rate counts: a server answered for it

@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from mailer import db
-from mailer.db import utcnow
 from mailer.errors import MailerError
-from mailer.models import Request, RequestKind
+from mailer.store import db
+from mailer.store.db import utcnow
+from mailer.store.models import Request, RequestKind
 
 LIFETIME = {
     RequestKind.SIGN_UP: timedelta(days=7),

@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from mailer.db import SQLITE_BUSY_SECONDS, driver_errors_explained
 from mailer.errors import MailerError
+from mailer.store.db import SQLITE_BUSY_SECONDS, driver_errors_explained
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _LOCK_SECONDS = SQLITE_BUSY_SECONDS

@@ -8,15 +8,16 @@ from typing import Protocol
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, db, delivery, editions, kit_making, recovery, segments, steering
+from mailer import campaigns, delivery, editions, kit_making, recovery, segments, steering
 from mailer.composing import CampaignComposer, Composer
-from mailer.db import session_scope
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.identity import Sender
 from mailer.mail.smtp import SenderRefused, SmtpUnavailable
-from mailer.models import Campaign, CampaignStatus, Delivery, Subscriber, Subscription
 from mailer.notice_mails import NoticeComposer
 from mailer.outbox import Outbox
+from mailer.store import db
+from mailer.store.db import session_scope
+from mailer.store.models import Campaign, CampaignStatus, Delivery, Subscriber, Subscription
 from mailer.worker import Worker
 
 log = logging.getLogger(__name__)

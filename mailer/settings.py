@@ -15,11 +15,11 @@ from dotenv import dotenv_values
 
 from mailer import keys_file
 from mailer import setting_values as values
-from mailer.crypto import Key, Keyring, decode_secret
 from mailer.errors import ConfigurationError
 from mailer.identity import Sender
 from mailer.mail import dkim
 from mailer.mail.smtp import Server
+from mailer.store.crypto import Key, Keyring, decode_secret
 
 KEY_VARIABLES = ("MAILER_SECRET_KEYS", "MAILER_LINK_KEYS", "MAILER_INDEX_KEY")
 VALKEY_SOCKET = "valkey.sock"

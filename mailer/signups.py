@@ -16,16 +16,20 @@ from babel.lists import format_list
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import consents, db, languages, notices, publishing, requests, subscribers, suppression
+from mailer import consents, languages, notices, publishing, requests, subscribers, suppression
 from mailer.addresses import Address
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
-from mailer.delivery import Reason
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind
+from mailer.publishing import Headline
+from mailer.requests import DeadLink
+from mailer.store import db
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import (
     ConsentEvent,
     ConsentPurpose,
     JoinCount,
     MailingList,
+    Reason,
     Request,
     RequestKind,
     Subscriber,
@@ -34,9 +38,6 @@ from mailer.models import (
     Suppression,
     SuppressionReason,
 )
-from mailer.notices import Notice, NoticeKind
-from mailer.publishing import Headline
-from mailer.requests import DeadLink
 
 METHOD = "sign-up form"
 

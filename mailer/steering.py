@@ -3,9 +3,20 @@
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, db
-from mailer.delivery import BEFORE_CAMPAIGNS, WAITING, Reason, audience_of, skip_cancelled
-from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose
+from mailer import campaigns
+from mailer.delivery import audience_of, skip_cancelled
+from mailer.store import db
+from mailer.store.models import (
+    BEFORE_CAMPAIGNS,
+    WAITING,
+    Campaign,
+    CampaignStatus,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Purpose,
+    Reason,
+)
 
 _OPEN = (*WAITING, DeliveryState.SENDING)
 

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer import addresses, suppression
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
-from mailer.models import (
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import (
     Application,
     Campaign,
     Delivery,

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import db
-from mailer.models import Suppression, SuppressionReason
+from mailer.store import db
+from mailer.store.models import Suppression, SuppressionReason
 
 #: A reason further along takes the place of one before it: it is lifted by less.
 _WEIGHT = {

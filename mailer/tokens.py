@@ -9,8 +9,8 @@ import hashlib
 import hmac
 import re
 
-from mailer.crypto import Keyring
 from mailer.errors import MailerError
+from mailer.store.crypto import Keyring
 
 _ID_BYTES = 6
 _MAC_BYTES = 14

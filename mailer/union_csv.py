@@ -8,11 +8,12 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer import addresses, contacts, kit_making, scope, unions
+from mailer import addresses, contacts, kit_making, unions
 from mailer.contacts import AskedLately, ContactAlready, NotToBeAsked
-from mailer.db import utcnow
 from mailer.errors import MailerError
-from mailer.models import Union, UnionStatus
+from mailer.store import scope
+from mailer.store.db import utcnow
+from mailer.store.models import Union, UnionStatus
 from mailer.supporter_csv import CsvWriter, Record, SupporterFile, UnwritableFile, restore, whole_file
 
 COLUMNS = (

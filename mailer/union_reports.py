@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import QueryableAttribute, Session, selectinload
 
-from mailer import db, languages, publishing, union_trees
+from mailer import languages, publishing, union_trees
 from mailer.errors import MailerError
-from mailer.models import Campaign, CampaignText, JoinCount, Kit, Union
 from mailer.small_numbers import Sum, hidden_in_sums
+from mailer.store import db
+from mailer.store.models import Campaign, CampaignText, JoinCount, Kit, Union
 from mailer.union_trees import UnionTree
 
 _MONTHS = 12  # that a union's own page looks back, this one among them

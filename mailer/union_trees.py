@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.models import Union
+from mailer.store.models import Union
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from types import MappingProxyType
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from mailer import countries, db, logos, slugs
+from mailer import countries, logos
 from mailer import languages as language_tags
-from mailer.db import add_unique, utcnow
 from mailer.errors import MailerError
-from mailer.models import Union, UnionStatus
+from mailer.store import db, slugs
+from mailer.store.db import add_unique, utcnow
+from mailer.store.models import Union, UnionStatus
 
 # What the columns hold, and what a page or a kit has room for.
 _MOST_OF_NAME = 200

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from mailer.addresses import redact
-from mailer.db import utcnow
-from mailer.delivery import Reason, Settlement
+from mailer.delivery import Settlement
 from mailer.mail.types import Outcome, OutcomeKind, Stage
-from mailer.models import Campaign, DeliveryState
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, DeliveryState, Reason
 
 #: waits after the first, second, … temporary refusal, in minutes; then the last one again until giving up
 _RETRY_MINUTES = (1, 5, 15, 30, 60)

@@ -6,10 +6,10 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection, Enum
 
-from mailer.crypto import EncryptedText
-from mailer.db import UtcDateTime, open_engine
-from mailer.models import Base
 from mailer.settings import load_settings
+from mailer.store.crypto import EncryptedText
+from mailer.store.db import UtcDateTime, open_engine
+from mailer.store.models import Base
 
 
 def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:

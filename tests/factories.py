@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import addresses, crypto
+from mailer import addresses
 from mailer.identity import Sender
-from mailer.models import (
+from mailer.notices import Notice
+from mailer.store import crypto
+from mailer.store.models import (
     Campaign,
     CampaignStatus,
     CampaignText,
@@ -25,7 +27,6 @@ from mailer.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.notices import Notice
 
 _number = count(1)
 #: Who the mails of these tests come from.

@@ -6,9 +6,9 @@ from datetime import timedelta
 from sqlalchemy import Engine, select
 
 from mailer import delivery
-from mailer.db import session_scope
 from mailer.delivery import Batch, Settlement
-from mailer.models import CampaignStatus, Delivery, DeliveryState
+from mailer.store.db import session_scope
+from mailer.store.models import CampaignStatus, Delivery, DeliveryState
 from tests.factories import make_campaign, make_list, make_subscriber
 
 LEASE = timedelta(seconds=30)

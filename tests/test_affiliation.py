@@ -17,10 +17,11 @@ from mailer.affiliation import (
     NotAffiliated,
 )
 from mailer.applications import KnownUnion, UnknownApplication
-from mailer.crypto import keyring_of
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Reason
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind, owe
+from mailer.requests import DeadLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     Application,
     Base,
     ConsentAction,
@@ -28,6 +29,7 @@ from mailer.models import (
     ConsentPurpose,
     ConsentText,
     DeliveryState,
+    Reason,
     Request,
     Subscriber,
     SubscriptionStatus,
@@ -36,8 +38,6 @@ from mailer.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.notices import Notice, NoticeKind, owe
-from mailer.requests import DeadLink
 from mailer.tokens import Link
 from mailer.unions import CircularFederation, SluglessUnion, UnknownUnion, UnusableText
 from tests.concurrency import Beside

@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from mailer.app import create_app
-from mailer.db import DatabaseUnavailable
 from mailer.settings import Settings
+from mailer.store.db import DatabaseUnavailable
 
 PROJECT = Path(__file__).parent.parent
 PAGES = ["/", "/fr/", "/healthz", "/static/site.css", "/no/such/page", "/privacy", "/feed.atom", f"/confirm/{'0' * 40}"]

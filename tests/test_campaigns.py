@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from mailer import campaigns
 from mailer.campaigns import DeadlinePassed, Target, Targets, TooLate, UnknownCampaign, WrongStatus
-from mailer.models import CampaignStatus
+from mailer.store.models import CampaignStatus
 from tests.factories import WHEN, make_campaign, make_list
 
 S = CampaignStatus

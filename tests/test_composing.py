@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from mailer import tokens
 from mailer.composing import CampaignComposer, message_id
-from mailer.crypto import keyring_of
 from mailer.delivery import Claimed
 from mailer.identity import Sender
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.types import Outgoing
-from mailer.models import Campaign, Purpose
 from mailer.recipients import Recipient
+from mailer.store.crypto import keyring_of
+from mailer.store.models import Campaign, Purpose
 from tests.factories import SENDER, make_campaign, make_list, make_union
 
 BODY = """\

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import consents
-from mailer.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
+from mailer.store.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
 from tests.factories import make_list, make_subscriber
 
 ASKED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

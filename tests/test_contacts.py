@@ -18,10 +18,11 @@ from mailer.contacts import (
     NotItsContact,
     NotToBeAsked,
 )
-from mailer.crypto import keyring_of
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Reason
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind, owe
+from mailer.requests import DeadLink, UnknownLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
@@ -29,6 +30,7 @@ from mailer.models import (
     Delivery,
     DeliveryState,
     Purpose,
+    Reason,
     Request,
     Subscriber,
     Subscription,
@@ -38,8 +40,6 @@ from mailer.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.notices import Notice, NoticeKind, owe
-from mailer.requests import DeadLink, UnknownLink
 from mailer.tokens import Link
 from tests.concurrency import Beside
 from tests.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, said

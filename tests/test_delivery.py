@@ -9,21 +9,22 @@ from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from mailer import campaigns, delivery, recipients, recovery, steering, subscribers, suppression
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Reason, Settlement
-from mailer.models import (
+from mailer.delivery import Settlement
+from mailer.recipients import Recipient
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     Campaign,
     CampaignStatus,
     Claim,
     Delivery,
     DeliveryState,
     Purpose,
+    Reason,
     Subscriber,
     Subscription,
     SubscriptionStatus,
     SuppressionReason,
 )
-from mailer.recipients import Recipient
 from tests.factories import make_campaign, make_list, make_subscriber
 from tests.ledger import LEASE, claim, planned, sent, states
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from mailer import consents, disclosure, moving, notices, preferences, requests, suppression
-from mailer.delivery import Reason
-from mailer.models import (
+from mailer.store.models import (
     Application,
     Base,
     ConsentPurpose,
     DeliveryState,
     MailingList,
     Purpose,
+    Reason,
     RequestKind,
     Subscriber,
     SubscriptionStatus,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from mailer import editions
 from mailer.editions import Press, Unrenderable
 from mailer.mail.types import Rendering, Slot, SlotContext
-from mailer.models import Campaign, Edition
+from mailer.store.models import Campaign, Edition
 from tests.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
 
 

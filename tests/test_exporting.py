@@ -11,11 +11,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from mailer import subscribers, suppression
-from mailer.db import session_scope
 from mailer.exporting import UnwritableExport, export_list
 from mailer.importing import import_file
 from mailer.lists import UnknownList
-from mailer.models import Subscriber, SubscriptionStatus, SuppressionReason
+from mailer.store.db import session_scope
+from mailer.store.models import Subscriber, SubscriptionStatus, SuppressionReason
 from mailer.supporter_csv import COLUMNS, defuse, restore
 from tests.factories import make_list, make_subscriber, make_union, subscribe
 

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from mailer import gaps
 from mailer.gaps import NobodyToWriteTo
-from mailer.models import MailingList
+from mailer.store.models import MailingList
 from tests.factories import add_text, make_campaign, make_list, make_subscriber, make_union
 
 

@@ -9,11 +9,20 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from mailer import housekeeping, notices, requests
-from mailer.db import DatabaseUnavailable, utcnow
 from mailer.mail.pipeline import Pipeline
-from mailer.models import CampaignStatus, Delivery, DeliveryState, Kit, KitEdition, Request, RequestKind, Subscription
 from mailer.notices import Notice, NoticeKind
 from mailer.settings import Settings
+from mailer.store.db import DatabaseUnavailable, utcnow
+from mailer.store.models import (
+    CampaignStatus,
+    Delivery,
+    DeliveryState,
+    Kit,
+    KitEdition,
+    Request,
+    RequestKind,
+    Subscription,
+)
 from mailer.worker import Worker
 from tests.factories import make_campaign, make_list, make_subscriber
 from workers import sweeper

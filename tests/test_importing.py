@@ -15,10 +15,10 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from mailer import consents, enrolment, importing, lists, subscribers, suppression
-from mailer.crypto import keyring_of
-from mailer.db import DatabaseUnavailable, session_scope
 from mailer.importing import ImportReport, import_file
-from mailer.models import (
+from mailer.store.crypto import keyring_of
+from mailer.store.db import DatabaseUnavailable, session_scope
+from mailer.store.models import (
     ConsentEvent,
     ConsentPurpose,
     ConsentText,

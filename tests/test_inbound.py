@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailer import inbound, tokens
-from mailer.crypto import Key, Keyring
 from mailer.inbound import Finding, Kind
+from mailer.store.crypto import Key, Keyring
 from mailer.tokens import Link
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 

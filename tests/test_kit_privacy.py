@@ -18,11 +18,11 @@ from sqlalchemy.orm import Session
 
 from mailer import loading, sample, tokens
 from mailer.campaigns import Target
-from mailer.crypto import Keyring
 from mailer.mail import draft, render
-from mailer.models import Campaign, CampaignText, Union
 from mailer.paper import sheets
 from mailer.relay import Bearer, RelayPress
+from mailer.store.crypto import Keyring
+from mailer.store.models import Campaign, CampaignText, Union
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 from tests.factories import SENDER, make_contact, make_list, make_subscriber, make_union
 from tests.kit_reading import links, pdf_text, problems

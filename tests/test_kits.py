@@ -10,14 +10,14 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session, object_session, undefer
 
 from mailer import kit_making, kit_notices, kits, sending, subscribers, tokens
-from mailer.crypto import keyring_of
-from mailer.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.errors import MailerError
 from mailer.kit_making import Made
 from mailer.kits import Answer, InvalidReach, NoKit
-from mailer.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionContact, UnionStatus
 from mailer.notices import NoticeKind
 from mailer.relay import Bearer, RelayPress
+from mailer.store.crypto import keyring_of
+from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
+from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionContact, UnionStatus
 from mailer.tokens import Link
 from tests.concurrency import Beside
 from tests.factories import (

@@ -6,7 +6,7 @@ import pytest
 from babel.dates import format_date
 
 from mailer import languages
-from mailer.models import Base
+from mailer.store.models import Base
 
 
 @pytest.mark.parametrize(

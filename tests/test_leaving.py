@@ -9,10 +9,12 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import consents, leaving, requests, subscribers, suppression
-from mailer.crypto import keyring_of
-from mailer.db import session_scope, utcnow
 from mailer.leaving import Left, Method, NotOnList, Scope
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink, UnknownLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
@@ -27,8 +29,6 @@ from mailer.models import (
     Suppression,
     SuppressionReason,
 )
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink, UnknownLink
 from tests.concurrency import Beside
 from tests.factories import (
     WHEN,

@@ -23,17 +23,18 @@ from sqlalchemy import Engine, select
 
 from mailer import campaigns, delivery, recipients, recovery, steering, subscribers
 from mailer.campaigns import WrongStatus
-from mailer.crypto import Keyring
-from mailer.db import open_engine, session_scope, utcnow
-from mailer.delivery import Batch, Claimed, Reason, Settlement
+from mailer.delivery import Batch, Claimed, Settlement
 from mailer.journal import Journal
 from mailer.mail.types import Outcome, OutcomeKind
-from mailer.models import (
+from mailer.store.crypto import Keyring
+from mailer.store.db import open_engine, session_scope, utcnow
+from mailer.store.models import (
     Campaign,
     CampaignStatus,
     Claim,
     Delivery,
     DeliveryState,
+    Reason,
     Subscriber,
     Subscription,
     SubscriptionStatus,

@@ -4,9 +4,10 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import lists, slugs
-from mailer.db import session_scope
-from mailer.models import SubscriptionStatus
+from mailer import lists
+from mailer.store import slugs
+from mailer.store.db import session_scope
+from mailer.store.models import SubscriptionStatus
 from tests.concurrency import Beside
 from tests.factories import make_campaign, make_subscriber, make_union
 

@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer import campaigns, editions, loading, sample
-from mailer.db import session_scope
 from mailer.errors import MailerError
 from mailer.loading import AlreadyStarted, LoadedElsewhere, NoSuchFolder
-from mailer.models import CampaignStatus
-from mailer.slugs import InvalidSlug
+from mailer.store.db import session_scope
+from mailer.store.models import CampaignStatus
+from mailer.store.slugs import InvalidSlug
 from tests.concurrency import Beside
 from tests.factories import make_list, make_union
 

@@ -8,15 +8,19 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from mailer import addresses, delivery, leaving, moving, requests, subscribers, suppression
-from mailer.crypto import keyring_of
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Reason, Settlement
+from mailer.delivery import Settlement
 from mailer.importing import import_file
 from mailer.leaving import Method, Scope
-from mailer.models import (
+from mailer.moving import AddressTaken, TooManyAddresses
+from mailer.notices import NoticeKind
+from mailer.requests import DeadLink, UnknownLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     Delivery,
     DeliveryState,
     MailingList,
+    Reason,
     Request,
     RequestKind,
     Subscriber,
@@ -24,9 +28,6 @@ from mailer.models import (
     Suppression,
     SuppressionReason,
 )
-from mailer.moving import AddressTaken, TooManyAddresses
-from mailer.notices import NoticeKind
-from mailer.requests import DeadLink, UnknownLink
 from tests.factories import deliver, make_campaign, make_list, make_subscriber, notices_owed, said, subscribe
 
 ANA, NEW = "ana@example.org", "ana.new@example.net"

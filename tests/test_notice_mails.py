@@ -18,18 +18,18 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from mailer import languages, notice_mails, notices, sending, subscribers, tokens
-from mailer.crypto import keyring_of
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Claimed, Reason
+from mailer.delivery import Claimed
 from mailer.identity import Sender
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.render import Frame, render_notice
 from mailer.mail.types import Rendering
-from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
 from mailer.notice_mails import NoticeComposer, WordlessNotice
 from mailer.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
 from mailer.verdicts import MOST_ATTEMPTS
 from mailer.worker import Worker
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber, notices_owed

@@ -7,10 +7,9 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from mailer import notices, steering
-from mailer.db import session_scope
-from mailer.delivery import Reason
-from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
 from mailer.notices import Notice, NoticeKind
+from mailer.store.db import session_scope
+from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
 from tests.concurrency import Beside
 from tests.factories import deliver, make_campaign, make_list, make_subscriber
 

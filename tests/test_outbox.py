@@ -10,11 +10,11 @@ from sqlalchemy import Engine, select
 
 from mailer import delivery, journal, recipients, sending
 from mailer.composing import CampaignComposer
-from mailer.db import DatabaseUnavailable, session_scope
 from mailer.journal import Journal, JournalUnwritable
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing
-from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState
 from mailer.outbox import Outbox
+from mailer.store.db import DatabaseUnavailable, session_scope
+from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState
 from mailer.worker import Worker
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber
 

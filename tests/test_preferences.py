@@ -20,11 +20,12 @@ from mailer import (
     requests,
     suppression,
 )
-from mailer.crypto import keyring_of
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Reason
 from mailer.leaving import Method, Scope
-from mailer.models import (
+from mailer.notices import NoticeKind
+from mailer.requests import DeadLink, UnknownLink
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     Application,
     Base,
     ConsentAction,
@@ -34,6 +35,7 @@ from mailer.models import (
     Delivery,
     DeliveryState,
     MailingList,
+    Reason,
     Request,
     RequestKind,
     Subscriber,
@@ -44,8 +46,6 @@ from mailer.models import (
     Union,
     UnionContact,
 )
-from mailer.notices import NoticeKind
-from mailer.requests import DeadLink, UnknownLink
 from tests.factories import (
     deliver,
     make_campaign,

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer import countries, previewing, unions
-from mailer.models import Campaign, DeliveryState, MailingList, Purpose
 from mailer.previewing import NoText, Reader, UnwritableFolder
+from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
 from tests.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
 
 

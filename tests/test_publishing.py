@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer import publishing
-from mailer.db import utcnow
-from mailer.models import Campaign, CampaignStatus, MailingList
 from mailer.publishing import Addressee
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, CampaignStatus, MailingList
 from tests.factories import WHEN, add_text, make_campaign, make_list
 
 TARGETS = [

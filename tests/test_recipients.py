@@ -8,11 +8,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer import delivery, notices, recipients, subscribers, suppression
-from mailer.crypto import keyring_of
-from mailer.delivery import Reason
-from mailer.models import CampaignStatus, Kit, Subscriber, SuppressionReason, Union, UnionStatus
 from mailer.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
+from mailer.store.crypto import keyring_of
+from mailer.store.models import CampaignStatus, Kit, Reason, Subscriber, SuppressionReason, Union, UnionStatus
 from tests.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
 
 ANA = "ana@example.org"

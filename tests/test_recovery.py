@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 
 from mailer import delivery, journal, notices, recovery, steering
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Batch, Reason
+from mailer.delivery import Batch
 from mailer.journal import Journal
 from mailer.mail.types import Outcome, OutcomeKind
-from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Subscription
 from mailer.notices import Notice, NoticeKind
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Reason, Subscription
 from tests.factories import make_campaign, make_list, make_subscriber
 
 S = DeliveryState

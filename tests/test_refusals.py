@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer import refusals, reports, subscribers
-from mailer.db import utcnow
-from mailer.models import Campaign, DeliveryState, MailingList, Purpose
 from mailer.refusals import Refusal
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
 from tests.factories import deliver, make_campaign, make_list, make_subscriber
 
 S = DeliveryState

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer import reports, subscribers
-from mailer.db import utcnow
-from mailer.models import Campaign, CampaignStatus, Claim, DeliveryState, MailingList, Purpose
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, CampaignStatus, Claim, DeliveryState, MailingList, Purpose
 from tests.factories import deliver, make_campaign, make_list, make_subscriber, make_union
 
 

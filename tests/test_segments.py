@@ -13,8 +13,8 @@ from sqlalchemy import Engine, func, text
 from sqlalchemy.orm import Session
 
 from mailer import countries, languages, lists, segments, unions
-from mailer.models import MailingList, SubscriptionStatus, Union
 from mailer.segments import InvalidSegment, Segment
+from mailer.store.models import MailingList, SubscriptionStatus, Union
 from tests.factories import make_list, make_subscriber, make_union, subscribe
 
 COUNTRIES = (None, "GB", "FR", "DE", "NO", "BR")

@@ -13,17 +13,17 @@ from sqlalchemy.orm import Session
 
 from mailer import campaigns, delivery, journal, recovery, sending, steering, subscribers
 from mailer.campaigns import TooLate, WrongStatus
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Reason
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import SmtpUnavailable
-from mailer.models import (
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     Campaign,
     CampaignStatus,
     Delivery,
     DeliveryState,
     Edition,
+    Reason,
     Subscriber,
     Subscription,
     SubscriptionStatus,

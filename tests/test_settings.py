@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mailer.crypto import Key
 from mailer.errors import ConfigurationError
 from mailer.mail.smtp import Server
 from mailer.settings import Settings, load_settings
+from mailer.store.crypto import Key
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 
 KEYS = {

@@ -12,11 +12,13 @@ from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import addresses, requests, signups, subscribers, suppression
-from mailer.crypto import keyring_of
-from mailer.db import session_scope, utcnow
-from mailer.delivery import Reason
 from mailer.importing import import_file
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind
+from mailer.requests import DeadLink, UnknownLink
+from mailer.signups import SignUp
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     Base,
     CampaignStatus,
     ConsentEvent,
@@ -26,6 +28,7 @@ from mailer.models import (
     DeliveryState,
     JoinCount,
     MailingList,
+    Reason,
     Request,
     RequestKind,
     Subscriber,
@@ -35,9 +38,6 @@ from mailer.models import (
     SuppressionReason,
     Union,
 )
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink, UnknownLink
-from mailer.signups import SignUp
 from tests.concurrency import Beside
 from tests.factories import add_text, make_campaign, make_list, make_subscriber, make_union
 

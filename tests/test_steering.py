@@ -5,15 +5,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from mailer import delivery, steering, subscribers
-from mailer.db import session_scope
-from mailer.delivery import Reason, Settlement
-from mailer.models import (
-    Campaign,
-    CampaignStatus,
-    Delivery,
-    DeliveryState,
-    Subscriber,
-)
+from mailer.delivery import Settlement
+from mailer.store.db import session_scope
+from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Reason, Subscriber
 from tests.factories import make_campaign, make_list, make_subscriber
 from tests.ledger import claim, planned, sent, states
 

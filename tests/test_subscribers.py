@@ -9,8 +9,8 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from mailer import addresses, subscribers, suppression
-from mailer.crypto import keyring_of
-from mailer.models import (
+from mailer.store.crypto import keyring_of
+from mailer.store.models import (
     Campaign,
     Claim,
     ConsentAction,

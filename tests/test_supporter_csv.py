@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from mailer.db import session_scope
 from mailer.importing import import_file
-from mailer.models import ConsentText, Subscriber
+from mailer.store.db import session_scope
+from mailer.store.models import ConsentText, Subscriber
 from mailer.supporter_csv import BrokenFile, UnreadableFile
 from tests.factories import make_list
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer import tokens
-from mailer.crypto import Key, Keyring
+from mailer.store.crypto import Key, Keyring
 from mailer.tokens import ForgedToken, Link
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 

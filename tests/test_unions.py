@@ -8,9 +8,10 @@ from PIL import Image
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import countries, languages, logos, slugs, unions
-from mailer.db import session_scope
-from mailer.models import UnionStatus
+from mailer import countries, languages, logos, unions
+from mailer.store import slugs
+from mailer.store.db import session_scope
+from mailer.store.models import UnionStatus
 from mailer.unions import (
     CircularFederation,
     ImplausibleSize,

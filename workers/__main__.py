@@ -17,10 +17,10 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
 from mailer import logs, schema
-from mailer.db import open_engine
 from mailer.errors import ConfigurationError, MailerError
 from mailer.queue import QUEUE, connect
 from mailer.settings import Settings, load_settings
+from mailer.store.db import open_engine
 from workers import sweeper
 from workers.runtime import Stop, open_runtime
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from redis import Redis
 
 from mailer import kit_making, sending, steering
-from mailer.db import session_scope
 from mailer.errors import ServiceUnavailable
 from mailer.queue import RedisUnavailable, ring, ring_kits
+from mailer.store.db import session_scope
 from workers.runtime import Runtime, Stop, open_runtime
 
 log = logging.getLogger(__name__)

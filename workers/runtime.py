@@ -14,10 +14,10 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from mailer import steering
-from mailer.db import open_engine, session_scope
 from mailer.mail.pipeline import Pipeline
 from mailer.queue import connect
 from mailer.settings import Settings, load_settings
+from mailer.store.db import open_engine, session_scope
 from mailer.worker import Worker
 from workers.pace import Pace
 

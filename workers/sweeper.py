@@ -5,10 +5,10 @@ import multiprocessing
 from multiprocessing.connection import Connection
 
 from mailer import housekeeping, kit_making, kit_notices, sending
-from mailer.db import open_engine, session_scope
 from mailer.errors import ServiceUnavailable
 from mailer.queue import RedisUnavailable, ring, ring_kits
 from mailer.settings import Settings
+from mailer.store.db import open_engine, session_scope
 from workers.runtime import Runtime, Stop
 
 log = logging.getLogger(__name__)

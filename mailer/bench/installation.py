@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import Engine, insert
 
 from mailer import keys_file, lists, loading, reports, schema, sending
-from mailer.crypto import Keyring, keyring_of
-from mailer.db import open_engine, session_scope
 from mailer.mail.types import Outgoing
-from mailer.models import Base, Campaign, DeliveryState, Subscriber, Subscription, SubscriptionStatus
 from mailer.outbox import Outbox
 from mailer.settings import Settings, load_settings
+from mailer.store.crypto import Keyring, keyring_of
+from mailer.store.db import open_engine, session_scope
+from mailer.store.models import Base, Campaign, DeliveryState, Subscriber, Subscription, SubscriptionStatus
 from mailer.worker import Worker
 
 _CAMPAIGN = Path(__file__).with_name("campaign")

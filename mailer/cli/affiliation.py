@@ -10,7 +10,7 @@ from mailer import affiliation, applications, contacts, tokens
 from mailer import unions as trade_unions
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
-from mailer.models import Application
+from mailer.store.models import Application
 from mailer.tokens import Link
 
 slug_argument = click.argument("slug")

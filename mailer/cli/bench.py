@@ -13,7 +13,7 @@ import click
 from mailer.bench import installation, postgresql, site, table
 from mailer.bench.installation import Installation
 from mailer.bench.suite import OF_EVERY_SIZE, Case, Results, Sinks, Suite, running_sinks
-from mailer.db import utcnow
+from mailer.store.db import utcnow
 
 _LARGE = 20_000  # recipients from which on one run is long enough to need no repetition
 _MILLION = 1_000_000

@@ -17,10 +17,10 @@ from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
 from mailer.cli.standing import print_overview, progress_table
-from mailer.db import utcnow
 from mailer.errors import MailerError
-from mailer.models import CampaignStatus, DeliveryState
 from mailer.previewing import Reader
+from mailer.store.db import utcnow
+from mailer.store.models import CampaignStatus, DeliveryState
 
 _ENDED_OR_PAUSED = (CampaignStatus.SENT, CampaignStatus.CANCELLED, CampaignStatus.PAUSED)
 _POLL_SECONDS = 0.5

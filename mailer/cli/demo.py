@@ -33,10 +33,10 @@ from mailer.cli.installation import Installation
 from mailer.cli.processes import LOCK, Local, alone_in, local_installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
 from mailer.errors import MailerError
-from mailer.models import CampaignStatus
 from mailer.queue import connect, ring
 from mailer.segments import Segment
 from mailer.settings import load_settings
+from mailer.store.models import CampaignStatus
 
 _FOLDER = "demo"  # inside the data directory, so that a real installation is never touched
 _MARK = "made-by-mailer-demo"  # in it: a folder without it is not ours to clear

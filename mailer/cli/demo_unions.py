@@ -13,9 +13,9 @@ from mailer import affiliation, campaigns, catcher, contacts, kits, previewing, 
 from mailer.cli.installation import Installation
 from mailer.errors import MailerError
 from mailer.kits import Standing
-from mailer.models import Delivery, Purpose
 from mailer.notices import Notice
 from mailer.sample import SampleContact, SampleUnion
+from mailer.store.models import Delivery, Purpose
 from mailer.tokens import Link
 
 _WAIT_SECONDS = 120.0

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer import schema
-from mailer.db import open_engine, session_scope
 from mailer.settings import Settings, load_settings
+from mailer.store.db import open_engine, session_scope
 
 
 class Installation:

@@ -4,11 +4,12 @@ import json
 
 import click
 
-from mailer import crypto, keys_file
+from mailer import keys_file
 from mailer.cli.installation import Installation
-from mailer.db import driver_errors_explained
-from mailer.models import Base
 from mailer.settings import KEY_VARIABLES, Settings
+from mailer.store import crypto
+from mailer.store.db import driver_errors_explained
+from mailer.store.models import Base
 
 
 @click.group()

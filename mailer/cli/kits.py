@@ -19,8 +19,8 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
 from mailer.errors import MailerError
 from mailer.kits import Standing
-from mailer.models import Campaign
 from mailer.previewing import UnwritableFolder
+from mailer.store.models import Campaign
 from mailer.tokens import Link
 
 #: what the kit that carries nobody's name is called in a table, and its folder, as no slug begins

@@ -15,10 +15,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from mailer import catcher, keys_file, schema
-from mailer.db import open_engine
 from mailer.errors import MailerError
 from mailer.queue import VALKEY_LOG, connect, embedded_valkey
 from mailer.settings import VALKEY_SOCKET, Settings, load_settings
+from mailer.store.db import open_engine
 
 _STOP_SECONDS = 30
 LOCK = "run.lock"  # in the data directory

@@ -8,9 +8,9 @@ import click
 
 from mailer import lists
 from mailer.cli.processes import Local, alone_in, local_installation
-from mailer.db import open_engine, session_scope
 from mailer.errors import MailerError
 from mailer.settings import load_settings
+from mailer.store.db import open_engine, session_scope
 
 #: what an installation that was told nothing calls itself; links lead to this machine, so nothing real can be sent
 SAMPLE_IDENTITY = {

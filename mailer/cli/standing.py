@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mailer.models import CampaignStatus, DeliveryState
 from mailer.refusals import Refusal, TestMail
 from mailer.reports import Overview, Progress, Rate, WorkerState
+from mailer.store.models import CampaignStatus, DeliveryState
 
 #: what to do about a worker that does not send
 _ADVICE = {

@@ -13,7 +13,7 @@ from mailer import unions as trade_unions
 from mailer.cli import affiliation
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
-from mailer.models import Union, UnionStatus
+from mailer.store.models import Union, UnionStatus
 
 _STATUSES = [status.value for status in UnionStatus]
 

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from mailer import affiliation, contacts, countries, languages, tokens
 from mailer.affiliation import AskedFor
 from mailer.contacts import NoContact
-from mailer.db import session_scope, utcnow
+from mailer.store.db import session_scope, utcnow
 from mailer.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.tokens import Link
 from mailer.web import agreement, fields, protection, suggestions

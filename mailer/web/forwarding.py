@@ -10,9 +10,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from mailer import charts, kits, languages, tokens, union_reports
-from mailer.db import session_scope
 from mailer.kits import Answer, InvalidReach, NoKit, Page
-from mailer.models import Kit, Union
+from mailer.store.db import session_scope
+from mailer.store.models import Kit, Union
 from mailer.tokens import Link
 from mailer.union_reports import NoResults, Results
 from mailer.web import fields

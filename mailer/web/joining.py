@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from mailer import countries, languages, lists, signups, unions
-from mailer.db import session_scope, utcnow
-from mailer.models import MailingList, Union
 from mailer.signups import SignUp
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import MailingList, Union
 from mailer.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for

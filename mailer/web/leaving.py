@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from mailer import leaving as domain
 from mailer import tokens
-from mailer.crypto import keyring_of
-from mailer.db import session_scope
 from mailer.leaving import Left, Method, NotOnList, Place, Scope
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope
 from mailer.tokens import Link
 from mailer.web.doorbell import ring_for
 from mailer.web.site import site

@@ -18,9 +18,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mailer import tokens
-from mailer.db import utcnow
 from mailer.errors import ConfigurationError
 from mailer.settings import Settings
+from mailer.store.db import utcnow
 from mailer.web import language
 from mailer.web.site import site
 

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 
 from mailer import contacts, countries, disclosure, languages, leaving, lists, moving, tokens
 from mailer import preferences as domain
-from mailer.db import session_scope, utcnow
 from mailer.errors import MailerError
-from mailer.models import SuppressionReason
 from mailer.preferences import Held
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import SuppressionReason
 from mailer.subscribers import MAX_TEXT_LENGTH
 from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from flask import abort, request
 from markupsafe import Markup
 
-from mailer.crypto import Keyring
-from mailer.db import utcnow
+from mailer.store.crypto import Keyring
+from mailer.store.db import utcnow
 from mailer.web.language import _
 from mailer.web.site import site
 

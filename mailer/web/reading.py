@@ -8,8 +8,8 @@ from flask import Blueprint, Response, abort, render_template, request
 from markupsafe import Markup
 
 from mailer import languages, publishing
-from mailer.db import session_scope, utcnow
 from mailer.publishing import Headline
+from mailer.store.db import session_scope, utcnow
 from mailer.web import agreement
 from mailer.web.language import LANGUAGES, current, in_address, url, wished
 from mailer.web.site import site

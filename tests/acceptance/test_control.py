@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from mailer import subscribers
-from mailer.db import session_scope
 from mailer.delivery import CLAIM_LIMIT
-from mailer.models import MailingList, Subscriber, Subscription, SubscriptionStatus, Suppression
+from mailer.store.db import session_scope
+from mailer.store.models import MailingList, Subscriber, Subscription, SubscriptionStatus, Suppression
 from tests.acceptance.system import System, wait_until
 from tests.conftest import CommandLine
 from tests.factories import make_campaign, make_list, make_subscriber

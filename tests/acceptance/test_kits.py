@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from mailer.db import utcnow
-from mailer.models import Campaign, Kit, KitEdition, UnionStatus
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
 from tests.acceptance.system import START_SECONDS, System, wait_until
 from tests.factories import add_text, make_campaign, make_contact, make_list, make_subscriber, make_union
 

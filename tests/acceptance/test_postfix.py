@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from mailer import reports, sending
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server, SmtpUnavailable
-from mailer.models import Campaign, CampaignStatus, DeliveryState
+from mailer.store.models import Campaign, CampaignStatus, DeliveryState
 from mailer.worker import Worker
 from tests.certificates import Certificates, make_certificates
 from tests.debian import program

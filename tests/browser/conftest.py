@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from mailer.crypto import Key
+from mailer.store.crypto import Key
 from mailer.web import protection
 from tests.browser.site import ORGANISATION, Site, serving
 from tests.browser.visitor import DESKTOP, Visitor

@@ -23,10 +23,11 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from mailer import kit_making, loading, logos, requests, sample, sending, subscribers, tokens, unions
 from mailer.app import create_app
-from mailer.db import session_scope, utcnow
 from mailer.identity import Sender
 from mailer.mail.pipeline import Pipeline
-from mailer.models import (
+from mailer.settings import Settings, load_settings
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     Campaign,
     JoinCount,
     Kit,
@@ -36,7 +37,6 @@ from mailer.models import (
     SubscriptionStatus,
     UnionStatus,
 )
-from mailer.settings import Settings, load_settings
 from mailer.worker import Worker
 from tests.factories import make_contact, make_subscriber
 from tests.mail_server import MailServer

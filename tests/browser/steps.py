@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from mailer import applications, kit_making
-from mailer.db import session_scope
-from mailer.models import SubscriptionStatus
+from mailer.store.db import session_scope
+from mailer.store.models import SubscriptionStatus
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
 

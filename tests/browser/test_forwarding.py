@@ -13,9 +13,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from mailer import sample, subscribers, tokens
-from mailer.crypto import keyring_of
-from mailer.db import session_scope
-from mailer.models import (
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope
+from mailer.store.models import (
     Campaign,
     ConsentEvent,
     MailingList,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from mailer.models import SubscriptionStatus
+from mailer.store.models import SubscriptionStatus
 from tests.browser.site import LIST, UNION, Site
 from tests.browser.visitor import DESKTOP, PHONE, Visitor
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
 from mailer import sample, subscribers, unions
-from mailer.db import session_scope, utcnow
-from mailer.models import JoinCount, Kit, Subscriber, Union, UnionContact, UnionStatus
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import JoinCount, Kit, Subscriber, Union, UnionContact, UnionStatus
 from mailer.web.language import LANGUAGES
 from tests.browser import steps
 from tests.browser.inspection import accessibility_problems, wide_parts

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from mailer.cli import campaigns as command_line
 from mailer.cli import main
 from mailer.cli.installation import Installation
-from mailer.db import utcnow
-from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose
 from mailer.settings import load_settings
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose
 from tests.conftest import CommandLine
 from tests.factories import WHEN, deliver, make_campaign, make_list, make_subscriber
 

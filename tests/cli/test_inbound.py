@@ -14,8 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import inbound, subscribers, tokens
-from mailer.crypto import keyring_of
-from mailer.models import Delivery, Subscription, SubscriptionStatus
+from mailer.store.crypto import keyring_of
+from mailer.store.models import Delivery, Subscription, SubscriptionStatus
 from mailer.tokens import Link
 from tests.conftest import CommandLine
 from tests.factories import make_list, make_subscriber, subscribe

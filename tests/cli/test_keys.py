@@ -10,10 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from mailer import crypto, keys_file
-from mailer.db import open_engine, session_scope
-from mailer.models import Subscriber
+from mailer import keys_file
 from mailer.settings import KEY_VARIABLES, load_settings
+from mailer.store import crypto
+from mailer.store.db import open_engine, session_scope
+from mailer.store.models import Subscriber
 from tests.conftest import SECRET_KEY, CommandLine
 from tests.factories import make_subscriber
 

@@ -9,11 +9,11 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from mailer import kits, sending, tokens, unions
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
 from mailer.errors import MailerError
-from mailer.models import Campaign, CampaignStatus, Kit, UnionStatus
 from mailer.relay import RelayPress
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, CampaignStatus, Kit, UnionStatus
 from mailer.tokens import Link
 from tests.conftest import CommandLine
 from tests.factories import (

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer.db import utcnow
-from mailer.models import JoinCount, Kit
+from mailer.store.db import utcnow
+from mailer.store.models import JoinCount, Kit
 from tests.conftest import CommandLine
 from tests.factories import make_campaign, make_list, make_union
 

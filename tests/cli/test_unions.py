@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from mailer import addresses, affiliation, applications, contacts, tokens, unions
 from mailer.affiliation import AskedFor
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
-from mailer.models import MailingList, Subscriber, Union, UnionStatus
 from mailer.notices import NoticeKind
 from mailer.queue import connect, open_queue
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import MailingList, Subscriber, Union, UnionStatus
 from mailer.tokens import Link
 from tests.conftest import CommandLine
 from tests.factories import SENDER, make_contact, make_list, make_subscriber, make_union, notices_owed, said

@@ -14,7 +14,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from mailer import kit_archives, tokens
-from mailer.models import Base, Campaign, Delivery, Kit, KitEdition, Purpose, Subscription, Union
+from mailer.store.models import Base, Campaign, Delivery, Kit, KitEdition, Purpose, Subscription, Union
 from tests.factories import WHEN
 
 #: where nobody must be led

@@ -11,8 +11,9 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from mailer import contacts
-from mailer.db import utcnow
-from mailer.models import (
+from mailer.notices import NoticeKind
+from mailer.store.db import utcnow
+from mailer.store.models import (
     Application,
     ConsentEvent,
     ConsentPurpose,
@@ -24,7 +25,6 @@ from mailer.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.notices import NoticeKind
 from mailer.tokens import Link
 from mailer.web.language import LANGUAGES
 from tests.factories import make_contact, make_subscriber, make_union, notices_owed, said

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from mailer import tokens
-from mailer.models import (
+from mailer.store.models import (
     ConsentEvent,
     Delivery,
     DeliveryState,

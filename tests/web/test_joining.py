@@ -16,9 +16,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from mailer import suppression
-from mailer.crypto import keyring_of
-from mailer.db import utcnow
-from mailer.models import (
+from mailer.notices import Notice, NoticeKind
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import (
     CampaignStatus,
     ConsentEvent,
     ConsentPurpose,
@@ -34,7 +35,6 @@ from mailer.models import (
     SuppressionReason,
     Union,
 )
-from mailer.notices import Notice, NoticeKind
 from mailer.web import joining
 from mailer.web.language import _
 from tests.factories import add_text, make_campaign, make_list, make_subscriber, make_union

@@ -18,11 +18,11 @@ from werkzeug.test import TestResponse
 
 from mailer import housekeeping, sending, subscribers, tokens
 from mailer.app import create_app
-from mailer.crypto import Key, keyring_of
-from mailer.db import session_scope, utcnow
 from mailer.mail.pipeline import Pipeline
-from mailer.models import Delivery, DeliveryState, MailingList, Purpose, Subscription, SubscriptionStatus
 from mailer.settings import Settings
+from mailer.store.crypto import Key, keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import Delivery, DeliveryState, MailingList, Purpose, Subscription, SubscriptionStatus
 from mailer.tokens import Link
 from mailer.worker import Worker
 from tests.concurrency import Beside

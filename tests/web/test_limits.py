@@ -320,7 +320,7 @@ def test_the_hash_of_a_network_is_another_each_day_and_in_each_installation(
 ) -> None:
     from datetime import UTC, datetime
 
-    from mailer.crypto import Key
+    from mailer.store.crypto import Key
 
     def hashed(app: Flask) -> str:
         with app.test_request_context(environ_overrides={"REMOTE_ADDR": "198.51.100.7"}):

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from mailer.models import Delivery
+from mailer.store.models import Delivery
 from tests.web.pages import EVIL, every_page, newest_token, raw, seen, stays_here
 
 pytestmark = pytest.mark.usefixtures("ana")

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, update
 
 from mailer import languages, requests, subscribers, suppression, tokens
-from mailer.crypto import keyring_of
-from mailer.db import session_scope, utcnow
-from mailer.models import (
+from mailer.notices import Notice
+from mailer.store.crypto import keyring_of
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
     Base,
     ConsentEvent,
     ConsentText,
@@ -35,7 +36,6 @@ from mailer.models import (
     Union,
     UnionContact,
 )
-from mailer.notices import Notice
 from mailer.tokens import Link
 from tests.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, subscribe
 from tests.web.conftest import stamp_of

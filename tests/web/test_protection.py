@@ -10,7 +10,7 @@ from flask import Flask, render_template_string, request
 from flask.testing import FlaskClient
 
 from mailer import tokens
-from mailer.crypto import Key, Keyring
+from mailer.store.crypto import Key, Keyring
 from mailer.web import protection
 from tests.web.conftest import stamp_of
 

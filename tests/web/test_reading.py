@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from mailer import languages, publishing
 from mailer.app import create_app
-from mailer.db import utcnow
-from mailer.models import Campaign, CampaignStatus, MailingList
 from mailer.settings import Settings
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, CampaignStatus, MailingList
 from mailer.web.language import LANGUAGES
 from tests.factories import WHEN, add_text, make_campaign, make_list
 

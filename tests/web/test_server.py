@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mailer.cli.run import _GUNICORN
-from mailer.crypto import Key
+from mailer.store.crypto import Key
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 
 PROJECT = Path(__file__).parents[2]

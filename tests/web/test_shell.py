@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 
 from mailer import languages, tokens
 from mailer.app import create_app
-from mailer.db import DatabaseUnavailable
 from mailer.requests import DeadLink
 from mailer.settings import Settings
+from mailer.store.db import DatabaseUnavailable
 from mailer.web import language
 from mailer.web.language import LANGUAGES, _, ngettext, prefer
 

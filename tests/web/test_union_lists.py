@@ -6,8 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
-from mailer.db import session_scope
-from mailer.models import Request
+from mailer.store.db import session_scope
+from mailer.store.models import Request
 from tests.factories import make_list, make_union
 
 FORM = {"name": "", "country": "GB", "union": "", "language": "en", "alerts": "yes"}

@@ -10,11 +10,11 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from mailer import kit_making, sending
-from mailer.db import DatabaseUnavailable, utcnow
 from mailer.mail.pipeline import Pipeline
-from mailer.models import Campaign, Kit, KitEdition, UnionStatus
 from mailer.queue import connect, open_queue
 from mailer.settings import Settings
+from mailer.store.db import DatabaseUnavailable, utcnow
+from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
 from mailer.worker import Worker
 from tests.factories import SENDER, make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.mail_server import MailServer

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mailer.db import DatabaseUnavailable
 from mailer.queue import embedded_valkey
+from mailer.store.db import DatabaseUnavailable
 from workers.pace import Pace
 
 RATE = 50

@@ -10,10 +10,11 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError, StatementError
 from sqlalchemy.orm import Session
 
-from mailer import crypto, db, schema
-from mailer.crypto import Keyring
-from mailer.db import DatabaseUnavailable, ForeignFile, open_engine, session_scope
-from mailer.models import Base, MailingList, Union
+from mailer import schema
+from mailer.store import crypto, db
+from mailer.store.crypto import Keyring
+from mailer.store.db import DatabaseUnavailable, ForeignFile, open_engine, session_scope
+from mailer.store.models import Base, MailingList, Union
 from tests.concurrency import Beside
 from tests.factories import make_list, make_subscriber
 

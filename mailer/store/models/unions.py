@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from mailer.crypto import EncryptedText
-from mailer.db import UtcDateTime, utcnow
-from mailer.models.base import Base, by_value
+from mailer.store.crypto import EncryptedText
+from mailer.store.db import UtcDateTime, utcnow
+from mailer.store.models.base import Base, by_value
 
 
 class UnionStatus(enum.StrEnum):

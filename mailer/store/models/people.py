@@ -6,9 +6,9 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mailer.crypto import EncryptedText
-from mailer.db import UtcDateTime, utcnow
-from mailer.models.base import Base, BigId, by_value
+from mailer.store.crypto import EncryptedText
+from mailer.store.db import UtcDateTime, utcnow
+from mailer.store.models.base import Base, BigId, by_value
 
 
 class MailingList(Base):

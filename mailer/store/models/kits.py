@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from mailer.db import UtcDateTime, utcnow
-from mailer.models.base import Base
-from mailer.models.campaigns import Campaign
-from mailer.models.unions import Union
+from mailer.store.db import UtcDateTime, utcnow
+from mailer.store.models.base import Base
+from mailer.store.models.campaigns import Campaign
+from mailer.store.models.unions import Union
 
 
 class Kit(Base):

@@ -31,8 +31,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from mailer import crypto
 from mailer.errors import ServiceUnavailable
+from mailer.store import crypto
 
 SQLITE_BUSY_SECONDS = 15
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO

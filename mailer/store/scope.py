@@ -25,7 +25,7 @@ from sqlalchemy.sql.expression import SelectBase, UpdateBase
 from sqlalchemy.sql.visitors import ExternallyTraversible
 
 from mailer.errors import MailerError
-from mailer.models import (
+from mailer.store.models import (
     Base,
     Campaign,
     CampaignText,

@@ -3,12 +3,19 @@
 import enum
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mailer.crypto import EncryptedText
-from mailer.db import UtcDateTime
-from mailer.models.base import Base, BigId, by_value
+from mailer.store.crypto import EncryptedText
+from mailer.store.db import UtcDateTime
+from mailer.store.models.base import Base, BigId, by_value
 
 
 class Purpose(enum.StrEnum):
@@ -29,6 +36,29 @@ class DeliveryState(enum.StrEnum):
     FAILED = "failed"  # refused for good
     UNKNOWN = "unknown"  # begun, and nobody learned the answer; only a person may have it sent again
     SKIPPED = "skipped"  # left, suppressed, erased or cancelled before it was sent
+
+
+class Reason(enum.StrEnum):
+    """Why a delivery ended as it did, where the answer of a mail server alone does not say it."""
+
+    LEFT = "left"  # unsubscribed after the audience was frozen
+    SUPPRESSED = "suppressed"  # the address must get nothing
+    ERASED = "erased"  # the person had their data erased
+    CANCELLED = "cancelled"  # the campaign was
+    WORKER_LOST = "worker lost"  # its lease ran out with the outcome not learned
+    RESTORED = "restored"  # owed by a backup, so that it may have gone out before
+    CONNECTION_LOST = "connection lost"  # the server hung up between the body and its answer
+    POLICY = "policy"  # the server refuses us, not this address: spam, block lists, authentication
+    GAVE_UP = "gave up"  # refused for now, too often
+    UNUSABLE = "unusable"  # the address cannot stand in a mail
+    UNREADABLE = "unreadable"  # the stored address was damaged
+    REPEATED = "repeated"  # the address was sent such a notice a short while ago
+
+
+#: what has not gone out and nobody holds
+WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
+#: system mail goes first: one person is waiting for it
+BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
 
 
 class Claim(Base):

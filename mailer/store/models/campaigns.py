@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from mailer.db import UtcDateTime, utcnow
-from mailer.models.base import Base, by_value
-from mailer.models.people import MailingList
+from mailer.store.db import UtcDateTime, utcnow
+from mailer.store.models.base import Base, by_value
+from mailer.store.models.people import MailingList
 
 
 class CampaignStatus(enum.StrEnum):

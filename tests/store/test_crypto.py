@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import Engine, LargeBinary, select, type_coerce, update
 
-from mailer import crypto
-from mailer.crypto import Key, Keyring, UnreadableSecret
-from mailer.db import session_scope
-from mailer.models import Base, Subscriber
+from mailer.store import crypto
+from mailer.store.crypto import Key, Keyring, UnreadableSecret
+from mailer.store.db import session_scope
+from mailer.store.models import Base, Subscriber
 from tests.factories import make_subscriber
 
 OLD = Key("old", bytes(range(32)))

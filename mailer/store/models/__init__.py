@@ -1,11 +1,11 @@
 """The tables: people, unions, what they agreed to, campaigns and their kits, and the delivery ledger."""
 
-from mailer.models.base import Base
-from mailer.models.campaigns import Campaign, CampaignStatus, CampaignText, Edition
-from mailer.models.consent import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText, Request, RequestKind
-from mailer.models.kits import Kit, KitEdition
-from mailer.models.ledger import Claim, Delivery, DeliveryState, Purpose
-from mailer.models.people import (
+from mailer.store.models.base import Base
+from mailer.store.models.campaigns import Campaign, CampaignStatus, CampaignText, Edition
+from mailer.store.models.consent import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText, Request, RequestKind
+from mailer.store.models.kits import Kit, KitEdition
+from mailer.store.models.ledger import BEFORE_CAMPAIGNS, WAITING, Claim, Delivery, DeliveryState, Purpose, Reason
+from mailer.store.models.people import (
     MailingList,
     Subscriber,
     Subscription,
@@ -13,9 +13,11 @@ from mailer.models.people import (
     Suppression,
     SuppressionReason,
 )
-from mailer.models.unions import Application, JoinCount, Union, UnionContact, UnionStatus
+from mailer.store.models.unions import Application, JoinCount, Union, UnionContact, UnionStatus
 
 __all__ = [
+    "BEFORE_CAMPAIGNS",
+    "WAITING",
     "Application",
     "Base",
     "Campaign",
@@ -34,6 +36,7 @@ __all__ = [
     "KitEdition",
     "MailingList",
     "Purpose",
+    "Reason",
     "Request",
     "RequestKind",
     "Subscriber",
