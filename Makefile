@@ -50,14 +50,14 @@ format: $(READY)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-# Brings the catalogues in mailer/translations up to date with the sources: new messages come empty, old ones go.
+# Brings the catalogues in mailer/locale/catalogues up to date with the sources: new messages come empty, old ones go.
 translations: $(READY)
 	@mkdir -p build
 	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-location --output build/messages.pot .
-	@$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir mailer/translations \
+	@$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir mailer/locale/catalogues \
 		--no-fuzzy-matching --ignore-obsolete --no-wrap
 	@sed -i '/^$$/{1d};/^"\(Project-Id\|Report-Msgid\|POT-\|PO-\|Last-\|Language-Team\|Generated\)/d' \
-		mailer/translations/*/LC_MESSAGES/messages.po  # what nobody filled in, and dates
+		mailer/locale/catalogues/*/LC_MESSAGES/messages.po  # what nobody filled in, and dates
 
 # Writes requirements.lock anew from the ranges in pyproject.toml.
 lock:

@@ -13,24 +13,16 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import (
-    contacts,
-    languages,
-    notices,
-    requests,
-    suppression,
-    tokens,
-    unions,
-)
-from mailer.addresses import Address
+from mailer import contacts, links, notices, requests, suppression, unions
 from mailer.contacts import Invitation
 from mailer.errors import MailerError
+from mailer.links import Link
+from mailer.mail.addresses import Address
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Application, Request, RequestKind, Subscriber, Union, UnionContact, UnionStatus
-from mailer.tokens import Link
 
 METHOD = "affiliation form"
 
@@ -262,11 +254,11 @@ def tell(
     session: Session, union: Union, people: Sequence[tuple[UnionContact, Subscriber]], base_url: str
 ) -> int | None:
     """Owe contacts of a union the mail that says that it is affiliated."""
-    results = tokens.sign(keyring_of(session), Link.UNION, union.id)
+    results = links.sign(keyring_of(session), Link.UNION, union.id)
     notice = None
     for contact, person in people:
         language = contacts.language_of(union, person.language)
-        site = f"{base_url}{languages.prefix(language)}"
+        site = f"{base_url}{links.prefix(language)}"
         words = {
             **({"union": union.name} if union.is_named else {}),
             "join_url": f"{site}/join/{union.slug}" if union.is_named else f"{site}/",

@@ -23,7 +23,7 @@ from typing import cast
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.setting_values import is_loopback
+from mailer.mail.smtp import is_loopback
 
 FOLDER = "caught"  # where it keeps mail, in the data directory of who starts it
 GREETING = "Tocsin mail catcher"  # that it introduces itself with

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, countries, tokens, unions
+from mailer import campaigns, links, unions
 from mailer.delivery import Claimed
 from mailer.editions import EditionKey, Press, from_json, mail_domain
-from mailer.identity import Sender
+from mailer.locale import countries
 from mailer.mail.headers import a_label_address
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
+from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
 from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
@@ -65,7 +66,7 @@ class Envelopes:
     def _envelope_sender(self, delivery_id: int) -> str:
         if self._bounce_address is None:
             return self._from_address
-        return self._bounce_address.format(token=tokens.sign(self._keyring, tokens.Link.BOUNCE, delivery_id))
+        return self._bounce_address.format(token=links.sign(self._keyring, links.Link.BOUNCE, delivery_id))
 
 
 class CampaignComposer:
@@ -87,7 +88,7 @@ class CampaignComposer:
     def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
         """The message of a delivery, ready for the wire."""
         key = self._press.choose((delivery.language, delivery.country, delivery.union_id))
-        token = tokens.sign(self._keyring, tokens.Link.UNSUBSCRIBE, recipient.subscription_id or 0)
+        token = links.sign(self._keyring, links.Link.UNSUBSCRIBE, recipient.subscription_id or 0)
         unsubscribe_url = f"{self._sender.base_url}/unsubscribe/{token}"
         values = {
             **self._shared_values(key[0], delivery.country, delivery.union_id),

@@ -12,9 +12,12 @@ from typing import Any, Protocol
 from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import addresses, consents, languages, notices, requests, subscribers, suppression, tokens
-from mailer.addresses import Address
+from mailer import consents, links, notices, requests, subscribers, suppression
 from mailer.errors import MailerError
+from mailer.links import Link
+from mailer.locale import languages, translations
+from mailer.mail import addresses
+from mailer.mail.addresses import Address
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink
 from mailer.store.crypto import keyring_of
@@ -34,7 +37,6 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
-from mailer.tokens import Link
 
 METHOD = "invitation"
 STEPPED_DOWN = "link in a mail"
@@ -98,7 +100,7 @@ class Invitation:
     @property
     def consent_text(self) -> str:
         """The exact words that are agreed to."""
-        _ = languages.gettext_for(self.shown_in)
+        _ = translations.gettext_for(self.shown_in)
         return _("Yes, write to me on behalf of my union: kits to forward, and reminders of them.")
 
 
@@ -286,8 +288,8 @@ def stop_url(session: Session, contact_id: int, *, language: str, base_url: str)
 
     :param language: that the mail is in.
     """
-    token = tokens.sign(keyring_of(session), Link.CONTACT, contact_id)
-    return f"{base_url}{languages.prefix(language)}/no-contact/{token}"
+    token = links.sign(keyring_of(session), Link.CONTACT, contact_id)
+    return f"{base_url}{links.prefix(language)}/no-contact/{token}"
 
 
 def look(session: Session, contact_id: int) -> Place:

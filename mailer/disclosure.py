@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from mailer import addresses, requests, subscribers
+from mailer import requests, subscribers
+from mailer.formats.tables import CsvWriter
+from mailer.mail import addresses
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -27,7 +29,6 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
-from mailer.supporter_csv import CsvWriter
 
 _COLUMNS = ("section", "item", "field", "value")
 _BOM = "\ufeff"  # without it Excel takes a file of ours for Latin-1, and a name in Cyrillic for noise

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, languages, unions
+from mailer import campaigns, links, unions
 from mailer.errors import MailerError
-from mailer.identity import Sender
+from mailer.locale import languages, translations
 from mailer.mail import fields
 from mailer.mail.render import Frame, Relay, render, templates
+from mailer.mail.sender import Sender
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 from mailer.notices import NoticeKind
 from mailer.segments import audience
@@ -215,7 +216,7 @@ class Press:
             direction=languages.direction(language),
             organisation=self._sender.organisation,
             postal_address=self._sender.postal_address,
-            gettext=languages.gettext_for(language),
+            gettext=translations.gettext_for(language),
             deadline=self.deadline(language),
             web_url=self.web_url(language),
             relay=relay,
@@ -234,7 +235,7 @@ class Press:
         """The address of the web version, on a page in the reader's language if the site speaks it."""
         if not self._campaign.public:
             return None
-        return f"{self._sender.base_url}{languages.prefix(language)}/campaigns/{self._campaign.slug}"
+        return f"{self._sender.base_url}{links.prefix(language)}/campaigns/{self._campaign.slug}"
 
 
 def freeze(session: Session, campaign: Campaign, sender: Sender) -> None:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from mailer import lists
 from mailer.errors import MailerError
+from mailer.formats.tables import CsvWriter, whole_file
+from mailer.importing import COLUMNS
 from mailer.store import scope
 from mailer.store.models import (
     ConsentAction,
@@ -20,7 +22,6 @@ from mailer.store.models import (
     Suppression,
     Union,
 )
-from mailer.supporter_csv import COLUMNS, CsvWriter, whole_file
 
 _ROWS_PER_FETCH = 1000
 

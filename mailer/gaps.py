@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, countries, editions, segments
+from mailer import campaigns, editions, segments
 from mailer.campaigns import Target, Targets
 from mailer.errors import MailerError
+from mailer.locale import countries
 from mailer.store.models import Campaign, Subscriber, Subscription
 
 #: fields that print a part of the target

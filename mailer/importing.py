@@ -14,12 +14,16 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from mailer import addresses, consents, countries, enrolment, languages, lists, subscribers, suppression, unions
+from mailer import consents, enrolment, lists, subscribers, suppression, unions
 from mailer.enrolment import Candidate, Decision, Fate, Terms
 from mailer.errors import MailerError
+from mailer.formats.tables import REJECT_COLUMNS, Record, RejectsFile, TableFile, restore
+from mailer.locale import countries, languages
+from mailer.mail import addresses
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
-from mailer.supporter_csv import COLUMNS, REJECT_COLUMNS, Record, RejectsFile, SupporterFile, restore
+
+COLUMNS = ("email", "name", "country", "union", "language", "consent_at", "source")
 
 #: A transaction holds SQLite's write lock for 0.3 s at this size; larger ones are hardly faster.
 ROWS_PER_TRANSACTION = 4000
@@ -91,7 +95,7 @@ def import_file(
     The whole file is checked before anything is written. Then it is imported in transactions of its own; after an
     interruption at any point the same call goes on where it was, since it leaves alone whom it finds on the list.
 
-    :param path: a file as `supporter_csv.SupporterFile` describes.
+    :param path: a file as `tables.TableFile` describes.
     :param consent: the exact words that these people agreed to.
     :param union_consent: the words by which they agreed that we store their union; without it none is stored.
     :param update: overwrite what is known with what the file says, instead of only filling in what is not known.
@@ -104,7 +108,7 @@ def import_file(
     """
     if not consent.strip() or (union_consent is not None and not union_consent.strip()):
         raise NoConsentText()
-    with SupporterFile(path) as file:
+    with TableFile(path, columns=COLUMNS) as file:
         if rejects is not None and file.is_same_as(rejects):
             raise RejectsFileIsInput(path=path)
         total = file.check()
@@ -130,7 +134,7 @@ def import_file(
 
 def _prepare(
     engine: Engine,
-    file: SupporterFile,
+    file: TableFile,
     list_slug: str,
     consent: str,
     union_consent: str | None,
@@ -333,7 +337,7 @@ class _Seen:
 # --- what is told afterwards ----------------------------------------------------------------------------------------
 
 
-def _unknown_columns(file: SupporterFile) -> list[str]:
+def _unknown_columns(file: TableFile) -> list[str]:
     known = {*COLUMNS, *REJECT_COLUMNS}
     return [
         f'column {position} "{name}" is not one that an import reads, and was ignored'

@@ -8,9 +8,9 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
-from mailer import tokens
+from mailer import links
+from mailer.links import ForgedToken, Link
 from mailer.store.crypto import Keyring
-from mailer.tokens import ForgedToken, Link
 
 #: bytes that are read of a message; its headers are at the beginning
 MAX_BYTES = 2**20
@@ -70,7 +70,7 @@ def read(
     token = _token(places, unsubscribe_address)
     if token is not None:
         try:
-            return Finding(Kind.LEAVE, tokens.verify(keyring, Link.UNSUBSCRIBE, token))
+            return Finding(Kind.LEAVE, links.verify(keyring, Link.UNSUBSCRIBE, token))
         except ForgedToken:
             return Finding(Kind.FORGED)
     return Finding(Kind.OTHER if _token(places, bounce_address) is None else Kind.BOUNCE)

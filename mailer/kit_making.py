@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Engine, Select, exists, insert, literal, or_, select, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
-from mailer import kit_archives, kit_notices, suppression
+from mailer import kit_notices, suppression
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.identity import Sender
+from mailer.formats import archives
+from mailer.mail.sender import Sender
 from mailer.relay import Bearer, RelayPress
 from mailer.store import db
 from mailer.store.db import session_scope
@@ -227,7 +228,7 @@ def _take(engine: Engine, campaign_id: int) -> list[_Task]:
 
 def _print(press: RelayPress, task: _Task) -> _Result:
     try:
-        return _Result(task, kit_archives.pack(press.files(task.bearer, task.language)), None)
+        return _Result(task, archives.pack(press.files(task.bearer, task.language)), None)
     except ServiceUnavailable:
         raise
     except MailerError as problem:

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import contacts, languages, notices, publishing, suppression, tokens
+from mailer import contacts, links, notices, publishing, suppression
+from mailer.links import Link
+from mailer.locale import languages
 from mailer.notices import Notice, NoticeKind
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Subscriber, Union, UnionContact, UnionStatus
-from mailer.tokens import Link
 
 #: the statuses of a campaign that goes out or has gone out
 OUT = (CampaignStatus.SENDING, CampaignStatus.SENT)
@@ -122,9 +123,9 @@ def _words(
     session: Session, kit: Kit, campaign: Campaign, union: Union, contact_id: int, language: str, base_url: str
 ) -> dict[str, str]:
     """What the mail to one contact prints. A union that asked not to be named is not named here either."""
-    kit_token = tokens.sign(keyring_of(session), Link.KIT, kit.id)
+    kit_token = links.sign(keyring_of(session), Link.KIT, kit.id)
     words = {
-        "kit_url": f"{base_url}{languages.prefix(language)}/kit/{kit_token}",
+        "kit_url": f"{base_url}{links.prefix(language)}/kit/{kit_token}",
         "stop_url": contacts.stop_url(session, contact_id, language=language, base_url=base_url),
         "campaign": publishing.title(campaign, language),
     }

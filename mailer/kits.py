@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import kit_archives, kit_notices, languages, publishing
+from mailer import kit_notices, links, publishing
 from mailer.errors import MailerError
+from mailer.formats import archives
+from mailer.locale import languages
 from mailer.relay import Bearer, read_text
 from mailer.store import db
 from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionStatus
@@ -65,10 +67,10 @@ def look(session: Session, kit_id: int, *, base_url: str) -> Page:
     """
     kit = _find(session, kit_id)
     campaign, bearer = kit.campaign, Bearer.of(kit.union)
-    archives = _archives(session, kit)
+    made = _archives(session, kit)
     own = _own_languages(kit)
     ordered = (*own, *(edition.language for edition in kit.editions if edition.language not in own))
-    site = f"{base_url}{languages.prefix(ordered[0])}"
+    site = f"{base_url}{links.prefix(ordered[0])}"
     return Page(
         campaign_title=publishing.title(campaign, ordered[0]),
         campaign_slug=campaign.slug,
@@ -80,8 +82,8 @@ def look(session: Session, kit_id: int, *, base_url: str) -> Page:
         is_held=campaign.status is CampaignStatus.PAUSED,
         is_over=campaign.status is CampaignStatus.CANCELLED or not kit_notices.is_in_time(session, campaign),
         is_ready=kit.ready_at is not None,
-        files={language: kit_archives.names(archive) for language, archive in archives.items()},
-        texts={language: _messages(archive) for language, archive in archives.items()},
+        files={language: archives.names(archive) for language, archive in made.items()},
+        texts={language: _messages(archive) for language, archive in made.items()},
         problems={edition.language: edition.problem for edition in kit.editions if edition.problem},
         join_url=f"{site}/join/{bearer.slug}" if bearer.slug else f"{site}/",
         public_url=f"{site}/campaigns/{campaign.slug}" if campaign.public else None,
@@ -98,7 +100,7 @@ def file(session: Session, kit_id: int, language: str, name: str) -> bytes:
     :raises NoKit: the kit is gone, or has no such file.
     """
     archive = _archives(session, _find(session, kit_id), language).get(language)
-    contents = kit_archives.read(archive, name) if archive is not None else None
+    contents = archives.read(archive, name) if archive is not None else None
     if contents is None:
         raise NoKit
     return contents
@@ -112,7 +114,7 @@ def archive(session: Session, kit_id: int) -> bytes:
     found = files(session, kit_id)
     if not found:
         raise NoKit
-    return kit_archives.pack(
+    return archives.pack(
         {f"{language}/{name}": contents for language, within in found.items() for name, contents in within.items()}
     )
 
@@ -124,7 +126,7 @@ def files(session: Session, kit_id: int, language: str | None = None) -> dict[st
     :raises NoKit: it is gone.
     """
     found = _archives(session, _find(session, kit_id), language)
-    return {made_in: kit_archives.unpack(archive) for made_in, archive in found.items()}
+    return {made_in: archives.unpack(archive) for made_in, archive in found.items()}
 
 
 def _find(session: Session, kit_id: int) -> Kit:
@@ -164,7 +166,7 @@ def _own_languages(kit: Kit) -> tuple[str, ...]:
 
 
 def _messages(archive: bytes) -> tuple[str, str]:
-    short, medium = (read_text(kit_archives.read(archive, name) or b"") for name in _MESSENGER)
+    short, medium = (read_text(archives.read(archive, name) or b"") for name in _MESSENGER)
     return short, medium
 
 

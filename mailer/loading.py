@@ -12,10 +12,11 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import addresses, countries, editions, languages, lists, unions
+from mailer import editions, lists, unions
 from mailer.campaigns import Target
 from mailer.errors import MailerError
-from mailer.mail import fields
+from mailer.locale import countries, languages
+from mailer.mail import addresses, fields
 from mailer.segments import Segment, audience
 from mailer.store import slugs
 from mailer.store.db import add_unique

@@ -8,7 +8,7 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-from mailer.addresses import redact
+from mailer.mail.addresses import redact
 
 #: of our links: `tokens` and `requests` write them alike
 _TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", re.IGNORECASE | re.ASCII)

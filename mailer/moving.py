@@ -10,8 +10,9 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session
 
-from mailer import addresses, notices, requests, subscribers, suppression
+from mailer import notices, requests, subscribers, suppression
 from mailer.errors import MailerError
+from mailer.mail import addresses
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink
 from mailer.store.crypto import keyring_of

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.orm import Session
 
-from mailer import languages, notices
+from mailer import links, notices
 from mailer.composing import Envelopes
 from mailer.delivery import Claimed
 from mailer.errors import MailerError
-from mailer.identity import Sender
+from mailer.locale import languages, translations
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
 from mailer.mail.render import Frame, render_notice
+from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing, Pieces, Slot, join_pieces
 from mailer.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
@@ -88,7 +89,7 @@ class NoticeComposer:
         """What a notice prints of its own, by field."""
         values = {field: word for field, word in notice.words.items() if field in _FIELDS[notice.kind]}
         if notice.token is not None and notice.kind in _PAGES:
-            site = f"{self._sender.base_url}{languages.prefix(language)}"
+            site = f"{self._sender.base_url}{links.prefix(language)}"
             values["link_url"] = f"{site}/{_PAGES[notice.kind]}/{notice.token}"
         return values
 
@@ -99,7 +100,7 @@ class NoticeComposer:
         return compiled
 
     def _compile(self, kind: NoticeKind, language: str, shown: frozenset[str]) -> CompiledEdition:
-        translate = languages.gettext_for(language)
+        translate = translations.gettext_for(language)
         organisation = self._sender.organisation
         subject, preheader = _heading(kind, translate, shown)
         names: dict[str, Pieces] = {field: (Slot(field),) for field in ("list", "campaign", "union")}

@@ -12,22 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import (
-    addresses,
-    consents,
-    contacts,
-    countries,
-    languages,
-    leaving,
-    lists,
-    moving,
-    notices,
-    requests,
-    subscribers,
-    suppression,
-    unions,
-)
+from mailer import consents, contacts, leaving, lists, moving, notices, requests, subscribers, suppression, unions
 from mailer.errors import MailerError
+from mailer.locale import countries, languages
+from mailer.mail import addresses
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink
 from mailer.store.crypto import keyring_of

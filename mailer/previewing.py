@@ -11,12 +11,13 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, countries, delivery, editions, gaps, languages, segments, unions
+from mailer import campaigns, delivery, editions, gaps, segments, unions
 from mailer.campaigns import Targets
 from mailer.composing import CampaignComposer
 from mailer.delivery import Claimed
 from mailer.errors import MailerError
-from mailer.identity import Sender
+from mailer.locale import countries, languages
+from mailer.mail.sender import Sender
 from mailer.recipients import Recipient
 from mailer.store import db
 from mailer.store.models import Campaign, Delivery, Purpose

@@ -18,9 +18,10 @@ from markdown_it.token import Token
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from mailer import campaigns, countries, editions, languages
+from mailer import campaigns, editions
 from mailer.campaigns import Target, Targets
 from mailer.errors import MailerError
+from mailer.locale import countries, languages
 from mailer.mail import markdown
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markers import Markers

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Engine, LargeBinary, bindparam, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from mailer import addresses
 from mailer.delivery import Batch, Claimed
+from mailer.mail import addresses
 from mailer.notices import Notice
 from mailer.store import db
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of

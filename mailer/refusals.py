@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import addresses
+from mailer.mail import addresses
 from mailer.store.models import Campaign, Delivery, DeliveryState, Purpose, Subscriber
 
 #: kinds of refusal that are shown

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from mailer import countries, languages
+from mailer import links
 from mailer.campaigns import Target, Targets
 from mailer.editions import EditionKey, Press
-from mailer.identity import Sender
+from mailer.formats.paper import sheets
+from mailer.formats.paper.sheets import Sheet, UnprintableLanguage
+from mailer.locale import countries, languages, translations
 from mailer.mail import draft, markdown, plain_text
 from mailer.mail.markers import Markers
 from mailer.mail.merge import fill
 from mailer.mail.render import Relay, printable
+from mailer.mail.sender import Sender
 from mailer.mail.types import Pieces, Slot
-from mailer.paper import sheets
-from mailer.paper.sheets import Sheet, UnprintableLanguage
 from mailer.store.models import Campaign, Union
 
 #: what the messenger texts may have, links included
@@ -132,7 +133,7 @@ class RelayPress:
             html=fill(rendering.html, values, blank=_BLANK),
             text=fill(rendering.text, values, blank=_BLANK),
             prose=tuple(fill(paragraph, values, blank=_BLANK) for paragraph in self._prose(key)),
-            call=languages.gettext_for(language)("Act by {date}").format(date=deadline) if deadline else None,
+            call=translations.gettext_for(language)("Act by {date}").format(date=deadline) if deadline else None,
             target=target,
             web_url=self._press.web_url(language),
             join_url=join_url,
@@ -141,7 +142,7 @@ class RelayPress:
     def _join_url(self, bearer: Bearer, language: str) -> str:
         """Where a reader signs up: it says through which union, if that is named, and never who."""
         page = f"/join/{bearer.slug}" if bearer.slug else "/"
-        return f"{self._sender.base_url}{languages.prefix(language)}{page}"
+        return f"{self._sender.base_url}{links.prefix(language)}{page}"
 
     def _prose(self, key: EditionKey) -> list[Pieces]:
         """The paragraphs that a text begins with, without its salutation, up to where it says whom to write to."""
@@ -157,7 +158,7 @@ class RelayPress:
         return paragraphs[: next(addressing, None)]
 
     def _on_paper(self, relayed: _Relayed, bearer: Bearer) -> dict[str, bytes]:
-        _ = languages.gettext_for(relayed.language)
+        _ = translations.gettext_for(relayed.language)
         sheet = Sheet(
             language=relayed.language,
             direction=languages.direction(relayed.language),
@@ -230,14 +231,14 @@ def _short(relayed: _Relayed) -> str:
 
 def _links(relayed: _Relayed) -> tuple[str | None, str]:
     """Where one can read more, and join."""
-    _ = languages.gettext_for(relayed.language)
+    _ = translations.gettext_for(relayed.language)
     read_more, join = _("Read more:"), _("Get the next alert yourself:")
     return f"{read_more}\n{relayed.web_url}" if relayed.web_url else None, f"{join}\n{relayed.join_url}"
 
 
 def _written_to(relayed: _Relayed) -> str | None:
     """Whom to write to."""
-    _, target = languages.gettext_for(relayed.language), relayed.target
+    _, target = translations.gettext_for(relayed.language), relayed.target
     return "\n".join(filter(None, [_("Write to:"), _line(target.name), _line(target.email)])) if target else None
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from mailer import countries, unions
+from mailer import unions
 from mailer.composing import message_id
+from mailer.locale import countries
 from mailer.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.small_numbers import hide_small
 from mailer.store import db, scope

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from mailer import countries, languages, lists, unions
+from mailer import lists, unions
 from mailer.errors import MailerError
+from mailer.locale import countries, languages
 from mailer.store import scope
 from mailer.store.db import prefers_groups
 from mailer.store.models import MailingList, Subscription

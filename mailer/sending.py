@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from mailer import campaigns, delivery, editions, kit_making, recovery, segments, steering
 from mailer.composing import CampaignComposer, Composer
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.identity import Sender
+from mailer.mail.sender import Sender
 from mailer.mail.smtp import SenderRefused, SmtpUnavailable
 from mailer.notice_mails import NoticeComposer
 from mailer.outbox import Outbox

@@ -16,8 +16,9 @@ from babel.lists import format_list
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import consents, languages, notices, publishing, requests, subscribers, suppression
-from mailer.addresses import Address
+from mailer import consents, links, notices, publishing, requests, subscribers, suppression
+from mailer.locale import languages
+from mailer.mail.addresses import Address
 from mailer.notices import Notice, NoticeKind
 from mailer.publishing import Headline
 from mailer.requests import DeadLink
@@ -318,6 +319,6 @@ def _welcome(session: Session, person: Subscriber, lists: Sequence[str], alert: 
         "share_url": f"{base_url}/",  # in no language: friends may have others
     }
     if alert is not None:
-        words["campaign_url"] = f"{base_url}{languages.prefix(language)}/campaigns/{alert.slug}"
+        words["campaign_url"] = f"{base_url}{links.prefix(language)}/campaigns/{alert.slug}"
         words["campaign_title"] = alert.title
     return notices.owe(session, Notice(NoticeKind.WELCOME, words=words), language=language, subscriber_id=person.id)

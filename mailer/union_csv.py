@@ -8,13 +8,14 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer import addresses, contacts, kit_making, unions
+from mailer import contacts, kit_making, unions
 from mailer.contacts import AskedLately, ContactAlready, NotToBeAsked
 from mailer.errors import MailerError
+from mailer.formats.tables import CsvWriter, Record, TableFile, UnwritableFile, restore, whole_file
+from mailer.mail import addresses
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import Union, UnionStatus
-from mailer.supporter_csv import CsvWriter, Record, SupporterFile, UnwritableFile, restore, whole_file
 
 COLUMNS = (
     *("slug", "name", "country", "parent", "status", "languages", "members"),
@@ -76,7 +77,7 @@ def import_file(
 
     A parent may stand anywhere in the file. Nobody is told that their union is affiliated by it.
 
-    :param path: a file as `supporter_csv.SupporterFile` describes, with `COLUMNS`; only `slug` must be there.
+    :param path: a file as `tables.TableFile` describes, with `COLUMNS`; only `slug` must be there.
     :param update: overwrite what is known with what the file says. An empty cell never erases anything.
     :param dry_run: decide everything, write nothing.
     :param invite: ask each contact in the file whether they want to be one.
@@ -84,7 +85,7 @@ def import_file(
         was changed.
     """
     scope.refuse(session)
-    with SupporterFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS)) as file:
+    with TableFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS)) as file:
         warnings = _unknown_columns(file.header)
         problems = _Problems(path)
         rows = list(_read(file, problems))
@@ -143,7 +144,7 @@ def _unknown_columns(header: Sequence[str]) -> list[str]:
     return [f'column "{name}" is not one that an import reads, and was ignored' for name in header if name not in known]
 
 
-def _read(file: SupporterFile, problems: _Problems) -> Iterator[_Row]:
+def _read(file: TableFile, problems: _Problems) -> Iterator[_Row]:
     lines: dict[str, int] = {}
     for record in file.records():
         with problems.noted(record.line):

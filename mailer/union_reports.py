@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import QueryableAttribute, Session, selectinload
 
-from mailer import languages, publishing, union_trees
+from mailer import publishing, union_trees
 from mailer.errors import MailerError
+from mailer.locale import languages
 from mailer.small_numbers import Sum, hidden_in_sums
 from mailer.store import db
 from mailer.store.models import Campaign, CampaignText, JoinCount, Kit, Union

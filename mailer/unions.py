@@ -7,9 +7,10 @@ from types import MappingProxyType
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from mailer import countries, logos
-from mailer import languages as language_tags
 from mailer.errors import MailerError
+from mailer.formats import logos
+from mailer.locale import countries
+from mailer.locale import languages as language_tags
 from mailer.store import db, slugs
 from mailer.store.db import add_unique, utcnow
 from mailer.store.models import Union, UnionStatus

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from mailer.addresses import redact
 from mailer.delivery import Settlement
+from mailer.mail.addresses import redact
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, DeliveryState, Reason

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from mailer.identity import Sender
+from mailer.mail.sender import Sender
 
 
 def _at_once() -> float:

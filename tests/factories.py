@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import addresses
-from mailer.identity import Sender
+from mailer.mail import addresses
+from mailer.mail.sender import Sender
 from mailer.notices import Notice
 from mailer.store import crypto
 from mailer.store.models import (

@@ -10,13 +10,15 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
-from mailer import addresses, affiliation, applications, contacts, subscribers, suppression, tokens, unions
+from mailer import affiliation, applications, contacts, links, subscribers, suppression, unions
 from mailer.affiliation import (
     AffiliatedAlready,
     AskedFor,
     NotAffiliated,
 )
 from mailer.applications import KnownUnion, UnknownApplication
+from mailer.links import Link
+from mailer.mail import addresses
 from mailer.notices import Notice, NoticeKind, owe
 from mailer.requests import DeadLink
 from mailer.store.crypto import keyring_of
@@ -38,7 +40,6 @@ from mailer.store.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.tokens import Link
 from mailer.unions import CircularFederation, SluglessUnion, UnknownUnion, UnusableText
 from tests.concurrency import Beside
 from tests.factories import WHEN, make_contact, make_list, make_subscriber, make_union, notices_owed, said
@@ -283,7 +284,7 @@ def test_a_contact_is_told_with_all_the_links(engine: Engine, session: Session) 
     ):
         address, _, token = words[word].rpartition("/")
         assert address == f"{BASE_URL}/fr/{page}"
-        assert tokens.verify(keyring, link, token) == number
+        assert links.verify(keyring, link, token) == number
 
 
 def test_a_union_that_is_not_to_be_named_gets_a_join_link_that_does_not_name_it(

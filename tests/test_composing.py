@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.orm import Session
 
-from mailer import tokens
+from mailer import links
 from mailer.composing import CampaignComposer, message_id
 from mailer.delivery import Claimed
-from mailer.identity import Sender
 from mailer.mail.dkim import Signer, SigningKey
+from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
 from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
@@ -101,7 +101,7 @@ def test_header_and_body_and_preferences_lead_to_the_same_subscription(session: 
     header = message["List-Unsubscribe"]
     found |= set(re.findall(r"unsubscribe/([a-z0-9]+)>", header)) | set(re.findall(r"leave\+([a-z0-9]+)@", header))
     (token,) = found
-    assert tokens.verify(keyring_of(session), tokens.Link.UNSUBSCRIBE, token) == 41
+    assert links.verify(keyring_of(session), links.Link.UNSUBSCRIBE, token) == 41
     assert f"<https://act.example.org/preferences/{token}>" in text_of(message)
     assert outgoing.sender == "alerts@example.org"
 
@@ -116,7 +116,7 @@ def test_a_bounce_comes_back_to_its_delivery(session: Session, campaign: Campaig
     sender = replace(SENDER, bounce_address="bounce+{token}@example.org")
     outgoing, _ = compose(session, campaign, claimed(77), sender=sender)
     token = outgoing.sender.removeprefix("bounce+").removesuffix("@example.org")
-    assert tokens.verify(keyring_of(session), tokens.Link.BOUNCE, token) == 77
+    assert links.verify(keyring_of(session), links.Link.BOUNCE, token) == 77
 
 
 def test_a_message_id_is_the_same_on_every_retry_and_of_no_other_message(session: Session, campaign: Campaign) -> None:

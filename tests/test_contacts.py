@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import addresses, affiliation, contacts, importing, languages, requests, subscribers, suppression, tokens
+from mailer import affiliation, contacts, importing, links, requests, subscribers, suppression
 from mailer.contacts import (
     AskedLately,
     ContactAlready,
@@ -18,6 +18,9 @@ from mailer.contacts import (
     NotItsContact,
     NotToBeAsked,
 )
+from mailer.links import Link
+from mailer.locale import languages
+from mailer.mail import addresses
 from mailer.notices import Notice, NoticeKind, owe
 from mailer.requests import DeadLink, UnknownLink
 from mailer.store.crypto import keyring_of
@@ -40,7 +43,6 @@ from mailer.store.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.tokens import Link
 from tests.concurrency import Beside
 from tests.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
@@ -452,7 +454,7 @@ def test_the_link_to_stop_is_the_contacts_and_in_their_language(session: Session
     url = contacts.stop_url(session, contact.id, language="fr-CA", base_url=BASE_URL)
     page, _, token = url.rpartition("/")
     assert page == f"{BASE_URL}/fr/no-contact"
-    assert tokens.verify(keyring_of(session), Link.CONTACT, token) == contact.id
+    assert links.verify(keyring_of(session), Link.CONTACT, token) == contact.id
 
 
 def test_a_contact_is_appointed_once_and_given_a_role_who_has_none(session: Session, union: Union) -> None:

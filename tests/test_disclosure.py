@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from mailer import consents, disclosure, moving, notices, preferences, requests, suppression
+from mailer.formats.tables import restore
 from mailer.store.models import (
     Application,
     Base,
@@ -25,7 +26,6 @@ from mailer.store.models import (
     SubscriptionStatus,
     SuppressionReason,
 )
-from mailer.supporter_csv import restore
 from tests.factories import (
     WHEN,
     deliver,

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from mailer import subscribers, suppression
 from mailer.exporting import UnwritableExport, export_list
-from mailer.importing import import_file
+from mailer.formats.tables import defuse, restore
+from mailer.importing import COLUMNS, import_file
 from mailer.lists import UnknownList
 from mailer.store.db import session_scope
 from mailer.store.models import Subscriber, SubscriptionStatus, SuppressionReason
-from mailer.supporter_csv import COLUMNS, defuse, restore
 from tests.factories import make_list, make_subscriber, make_union, subscribe
 
 
@@ -69,7 +69,7 @@ def test_a_failed_export_leaves_what_was_there(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mailer.supporter_csv.os.fsync", full)
+    monkeypatch.setattr("mailer.formats.tables.os.fsync", full)
     with pytest.raises(UnwritableExport, match="No space left"):
         export_list(session, "urgent-actions", path)
     assert [file.name for file in tmp_path.iterdir() if "people" in file.name] == ["people.csv"]

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailer import inbound, tokens
+from mailer import inbound, links
 from mailer.inbound import Finding, Kind
+from mailer.links import Link
 from mailer.store.crypto import Key, Keyring
-from mailer.tokens import Link
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 
 KEYRING = Keyring(secret_keys=[SECRET_KEY], link_keys=[LINK_KEY], index_key=INDEX_KEY)
-TOKEN = tokens.sign(KEYRING, Link.UNSUBSCRIBE, 7)
-BOUNCE = tokens.sign(KEYRING, Link.BOUNCE, 7)
+TOKEN = links.sign(KEYRING, Link.UNSUBSCRIBE, 7)
+BOUNCE = links.sign(KEYRING, Link.BOUNCE, 7)
 LEAVE = Finding(Kind.LEAVE, 7)
 
 
@@ -62,7 +62,7 @@ def test_the_address_is_found_among_others_and_in_folded_headers() -> None:
 
 
 def test_the_envelope_goes_before_what_the_headers_say() -> None:
-    other = tokens.sign(KEYRING, Link.UNSUBSCRIBE, 8)
+    other = links.sign(KEYRING, Link.UNSUBSCRIBE, 8)
     assert read(message(f"To: leave+{other}@example.org"), recipient=f"leave+{TOKEN}@example.org") == LEAVE
 
 

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from mailer import loading, sample, tokens
+from mailer import loading, sample
 from mailer.campaigns import Target
+from mailer.formats.paper import sheets
+from mailer.links import Link, sign
 from mailer.mail import draft, render
-from mailer.paper import sheets
 from mailer.relay import Bearer, RelayPress
 from mailer.store.crypto import Keyring
 from mailer.store.models import Campaign, CampaignText, Union
@@ -37,7 +38,7 @@ SECRETS = {*PEOPLE, *PEOPLE.values(), *UNNAMED, *UNNAMED.values()}
 KEYRING = Keyring(secret_keys=[SECRET_KEY], link_keys=[LINK_KEY], index_key=INDEX_KEY)
 #: what links of the generated texts start with
 OF_TEXTS = "https://texts.example.org/?n="
-TOKEN = tokens.sign(KEYRING, tokens.Link.UNSUBSCRIBE, 7)
+TOKEN = sign(KEYRING, Link.UNSUBSCRIBE, 7)
 SLUG = "travailleurs-des-quais"
 BEARERS = [SLUG, "cedar-teachers", "harbour-workers-international", *UNNAMED, None]
 

@@ -9,16 +9,16 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session, object_session, undefer
 
-from mailer import kit_making, kit_notices, kits, sending, subscribers, tokens
+from mailer import kit_making, kit_notices, kits, links, sending, subscribers
 from mailer.errors import MailerError
 from mailer.kit_making import Made
 from mailer.kits import Answer, InvalidReach, NoKit
+from mailer.links import Link
 from mailer.notices import NoticeKind
 from mailer.relay import Bearer, RelayPress
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionContact, UnionStatus
-from mailer.tokens import Link
 from tests.concurrency import Beside
 from tests.factories import (
     SENDER,
@@ -244,8 +244,8 @@ def test_a_notice_leads_to_the_kit_and_out_of_being_a_contact(engine: Engine, se
     keyring = keyring_of(session)
     assert (owed.union_id, owed.language) == (union.id, "fr")
     assert said(owed).words == {
-        "kit_url": f"{BASE}/fr/kit/{tokens.sign(keyring, Link.KIT, kit_of(session, union).id)}",
-        "stop_url": f"{BASE}/fr/no-contact/{tokens.sign(keyring, Link.CONTACT, contact.id)}",
+        "kit_url": f"{BASE}/fr/kit/{links.sign(keyring, Link.KIT, kit_of(session, union).id)}",
+        "stop_url": f"{BASE}/fr/no-contact/{links.sign(keyring, Link.CONTACT, contact.id)}",
         "campaign": "Free the five",
         "union": "Dockers",
         "deadline": "30 avril 2035",

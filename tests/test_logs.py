@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer import addresses, logs
+from mailer import logs
+from mailer.mail import addresses
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer import addresses, delivery, leaving, moving, requests, subscribers, suppression
+from mailer import delivery, leaving, moving, requests, subscribers, suppression
 from mailer.delivery import Settlement
 from mailer.importing import import_file
 from mailer.leaving import Method, Scope
+from mailer.mail import addresses
 from mailer.moving import AddressTaken, TooManyAddresses
 from mailer.notices import NoticeKind
 from mailer.requests import DeadLink, UnknownLink

@@ -17,12 +17,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import languages, notice_mails, notices, sending, subscribers, tokens
+from mailer import notice_mails, notices, sending, subscribers
 from mailer.delivery import Claimed
-from mailer.identity import Sender
+from mailer.links import Link, verify
+from mailer.locale import languages, translations
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.render import Frame, render_notice
+from mailer.mail.sender import Sender
 from mailer.mail.types import Rendering
 from mailer.notice_mails import NoticeComposer, WordlessNotice
 from mailer.notices import Notice, NoticeKind
@@ -156,7 +158,7 @@ def test_every_notice_is_a_whole_mail_with_one_button(session: Session, kind: No
 
 def test_the_words_are_those_of_the_language(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     french = {"Please confirm your address": "Confirmez votre adresse", "Yes, sign me up": "Oui, c’est moi <b>"}
-    monkeypatch.setattr(languages, "gettext_for", lambda _: lambda words: french.get(words, words))
+    monkeypatch.setattr(translations, "gettext_for", lambda _: lambda words: french.get(words, words))
     message = compose(session, notice(NoticeKind.CONFIRM), language="fr")
     assert message["Subject"] == "Confirmez votre adresse"
     assert "Oui, c’est moi <b>\n<https" in part(message, "plain")
@@ -309,7 +311,7 @@ def test_a_bounce_of_a_notice_comes_back_to_its_delivery(session: Session) -> No
     composer = NoticeComposer(session, sender)
     mail = composer.compose(claimed(notice(NoticeKind.MANAGE), number=77), Recipient("ana@example.net", None, None))
     token = mail.sender.removeprefix("bounce+").removesuffix("@example.org")
-    assert tokens.verify(keyring_of(session), tokens.Link.BOUNCE, token) == 77
+    assert verify(keyring_of(session), Link.BOUNCE, token) == 77
 
 
 def test_a_notice_is_signed_like_all_mail(session: Session) -> None:

@@ -8,19 +8,10 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import (
-    addresses,
-    contacts,
-    countries,
-    languages,
-    leaving,
-    lists,
-    moving,
-    preferences,
-    requests,
-    suppression,
-)
+from mailer import contacts, leaving, lists, moving, preferences, requests, suppression
 from mailer.leaving import Method, Scope
+from mailer.locale import countries, languages
+from mailer.mail import addresses
 from mailer.notices import NoticeKind
 from mailer.requests import DeadLink, UnknownLink
 from mailer.store.crypto import keyring_of

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer import countries, previewing, unions
+from mailer import previewing, unions
+from mailer.locale import countries
 from mailer.previewing import NoText, Reader, UnwritableFolder
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
 from tests.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union

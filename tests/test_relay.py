@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from mailer.editions import Unrenderable
-from mailer.paper import sheets
-from mailer.paper.sheets import Sheet
+from mailer.formats.paper import sheets
+from mailer.formats.paper.sheets import Sheet
 from mailer.relay import MEDIUM_CHARACTERS, SHORT_CHARACTERS, Bearer, RelayPress, read_text
 from mailer.store.models import Campaign, CampaignText, Union
 from tests.factories import SENDER, add_text, make_campaign, make_list, make_union

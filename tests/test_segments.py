@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, text
 from sqlalchemy.orm import Session
 
-from mailer import countries, languages, lists, segments, unions
+from mailer import lists, segments, unions
+from mailer.locale import countries, languages
 from mailer.segments import InvalidSegment, Segment
 from mailer.store.models import MailingList, SubscriptionStatus, Union
 from tests.factories import make_list, make_subscriber, make_union, subscribe

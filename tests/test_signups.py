@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import addresses, requests, signups, subscribers, suppression
+from mailer import requests, signups, subscribers, suppression
 from mailer.importing import import_file
+from mailer.mail import addresses
 from mailer.notices import Notice, NoticeKind
 from mailer.requests import DeadLink, UnknownLink
 from mailer.signups import SignUp

@@ -8,12 +8,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from mailer import suppression, union_csv, unions
+from mailer.formats.tables import BrokenFile, UnreadableFile, UnwritableFile
 from mailer.notices import NoticeKind
 from mailer.store import scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import SuppressionReason, Union, UnionStatus
-from mailer.supporter_csv import BrokenFile, UnreadableFile, UnwritableFile
 from mailer.union_csv import COLUMNS, ImportReport, RefusedFile
 from tests.factories import WHEN, make_contact, make_subscriber, make_union, notices_owed, said
 

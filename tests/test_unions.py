@@ -8,7 +8,9 @@ from PIL import Image
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import countries, languages, logos, unions
+from mailer import unions
+from mailer.formats import logos
+from mailer.locale import countries, languages
 from mailer.store import slugs
 from mailer.store.db import session_scope
 from mailer.store.models import UnionStatus

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from mailer import keys_file, lists, loading, reports, schema, sending
+from mailer import lists, loading, reports, schema, sending
 from mailer.mail.types import Outgoing
 from mailer.outbox import Outbox
-from mailer.settings import Settings, load_settings
+from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import open_engine, session_scope
 from mailer.store.models import Base, Campaign, DeliveryState, Subscriber, Subscription, SubscriptionStatus

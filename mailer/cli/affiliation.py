@@ -6,12 +6,12 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from mailer import affiliation, applications, contacts, tokens
+from mailer import affiliation, applications, contacts, links
 from mailer import unions as trade_unions
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
+from mailer.links import Link
 from mailer.store.models import Application
-from mailer.tokens import Link
 
 slug_argument = click.argument("slug")
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -189,7 +189,7 @@ def link(installation: Installation, slug: str) -> None:
     the union."""
     with installation.session(read_only=True) as session:
         union = trade_unions.get(session, slug)
-    token = tokens.sign(installation.settings.keyring, Link.UNION, union.id)
+    token = links.sign(installation.settings.keyring, Link.UNION, union.id)
     click.echo(f"{installation.settings.base_url}/results/{token}")
 
 

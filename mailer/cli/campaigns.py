@@ -10,14 +10,15 @@ from typing import Any
 import click
 from rich.console import Console
 
-from mailer import addresses, gaps, loading, previewing, reports, sending, steering
 from mailer import campaigns as domain
+from mailer import gaps, loading, previewing, reports, sending, steering
 from mailer.cli import readiness
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
 from mailer.cli.standing import print_overview, progress_table
 from mailer.errors import MailerError
+from mailer.mail import addresses
 from mailer.previewing import Reader
 from mailer.store.db import utcnow
 from mailer.store.models import CampaignStatus, DeliveryState

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from mailer import (
     campaigns,
     catcher,
-    countries,
     importing,
     lists,
     loading,
@@ -33,6 +32,7 @@ from mailer.cli.installation import Installation
 from mailer.cli.processes import LOCK, Local, alone_in, local_installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
 from mailer.errors import MailerError
+from mailer.locale import countries
 from mailer.queue import connect, ring
 from mailer.segments import Segment
 from mailer.settings import load_settings

@@ -9,14 +9,14 @@ from rich.table import Table
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer import affiliation, campaigns, catcher, contacts, kits, previewing, sample, tokens, unions
+from mailer import affiliation, campaigns, catcher, contacts, kits, links, previewing, sample, unions
 from mailer.cli.installation import Installation
 from mailer.errors import MailerError
 from mailer.kits import Standing
+from mailer.links import Link
 from mailer.notices import Notice
 from mailer.sample import SampleContact, SampleUnion
 from mailer.store.models import Delivery, Purpose
-from mailer.tokens import Link
 
 _WAIT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
@@ -110,7 +110,7 @@ def kit_page(installation: Installation) -> str | None:
         kit_id = next((each.kit_id for each in kits.standings(session, campaign) if each.union == slug), None)
     if kit_id is None:
         return None
-    token = tokens.sign(installation.settings.keyring, Link.KIT, kit_id)
+    token = links.sign(installation.settings.keyring, Link.KIT, kit_id)
     return f"{installation.settings.base_url}/kit/{token}"
 
 

@@ -4,9 +4,8 @@ import json
 
 import click
 
-from mailer import keys_file
 from mailer.cli.installation import Installation
-from mailer.settings import KEY_VARIABLES, Settings
+from mailer.settings import KEY_VARIABLES, Settings, keys_file
 from mailer.store import crypto
 from mailer.store.db import driver_errors_explained
 from mailer.store.models import Base

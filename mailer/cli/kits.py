@@ -12,16 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, contacts, kit_making, languages, tokens
+from mailer import campaigns, contacts, kit_making, links
 from mailer import kits as domain
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
 from mailer.errors import MailerError
 from mailer.kits import Standing
+from mailer.links import Link
+from mailer.locale import languages
 from mailer.previewing import UnwritableFolder
 from mailer.store.models import Campaign
-from mailer.tokens import Link
 
 #: what the kit that carries nobody's name is called in a table, and its folder, as no slug begins
 _EVERYBODY = "everybody"
@@ -182,7 +183,7 @@ def link(installation: Installation, slug: str, union: str) -> None:
     """Print the address of a union's kit, for one that gets no mail from us. Who has it can answer for the union."""
     with installation.session(read_only=True) as session:
         standing = _find(session, campaigns.get(session, slug), union)
-    token = tokens.sign(installation.settings.keyring, Link.KIT, standing.kit_id)
+    token = links.sign(installation.settings.keyring, Link.KIT, standing.kit_id)
     click.echo(f"{installation.settings.base_url}/kit/{token}")
 
 

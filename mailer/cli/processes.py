@@ -14,10 +14,10 @@ from types import FrameType
 from redis import Redis
 from redis.exceptions import RedisError
 
-from mailer import catcher, keys_file, schema
+from mailer import catcher, schema
 from mailer.errors import MailerError
 from mailer.queue import VALKEY_LOG, connect, embedded_valkey
-from mailer.settings import VALKEY_SOCKET, Settings, load_settings
+from mailer.settings import VALKEY_SOCKET, Settings, keys_file, load_settings
 from mailer.store.db import open_engine
 
 _STOP_SECONDS = 30

@@ -13,11 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mailer import charts, union_reports
+from mailer import union_reports
 from mailer import unions as trade_unions
 from mailer.cli.installation import Installation
 from mailer.cli.unions import unions
-from mailer.supporter_csv import CsvWriter
+from mailer.formats import charts
+from mailer.formats.tables import CsvWriter
 from mailer.union_reports import Report, Row
 
 _HIDDEN = "under 10"

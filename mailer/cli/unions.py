@@ -8,11 +8,12 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
-from mailer import contacts, kit_making, lists, logos, union_csv
+from mailer import contacts, kit_making, lists, union_csv
 from mailer import unions as trade_unions
 from mailer.cli import affiliation
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
+from mailer.formats import logos
 from mailer.store.models import Union, UnionStatus
 
 _STATUSES = [status.value for status in UnionStatus]

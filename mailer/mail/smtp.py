@@ -6,6 +6,7 @@ and `smtp_replies` (what the two sides write), `backlog` (messages that were tak
 """
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from mailer.errors import MailerError, ServiceUnavailable
 
@@ -32,3 +33,13 @@ class Server:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -7,12 +7,13 @@ from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from mailer import affiliation, contacts, countries, languages, tokens
+from mailer import affiliation, contacts, links
 from mailer.affiliation import AskedFor
 from mailer.contacts import NoContact
+from mailer.links import Link
+from mailer.locale import countries, languages
 from mailer.store.db import session_scope, utcnow
 from mailer.subscribers import MAX_TEXT_LENGTH, one_line
-from mailer.tokens import Link
 from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for
 from mailer.web.fields import Problems
@@ -180,7 +181,7 @@ def step_down(token: str) -> str:
     """Ask whether to get no more of a union's mail, and see to it. Whoever reads such a mail knows this address, also
     when it was forwarded: nothing here names the person."""
     is_meant = request.method == "POST"
-    contact_id = tokens.verify(site().settings.keyring, Link.CONTACT, token)
+    contact_id = links.verify(site().settings.keyring, Link.CONTACT, token)
     try:
         with session_scope(site().engine, read_only=not is_meant) as session:
             if not is_meant:

@@ -20,7 +20,7 @@ from flask import Blueprint, Response, abort, make_response, render_template, re
 
 from mailer import catcher
 from mailer.catcher import CaughtMessage
-from mailer.setting_values import is_loopback
+from mailer.mail.smtp import is_loopback
 from mailer.settings import Settings
 from mailer.web.site import site
 

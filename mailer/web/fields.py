@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from mailer import addresses
-from mailer.addresses import Address, InvalidAddress
+from mailer.mail import addresses
+from mailer.mail.addresses import Address, InvalidAddress
 from mailer.web.language import _
 
 T = TypeVar("T")

@@ -9,11 +9,13 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import charts, kits, languages, tokens, union_reports
+from mailer import kits, links, union_reports
+from mailer.formats import charts
 from mailer.kits import Answer, InvalidReach, NoKit, Page
+from mailer.links import Link
+from mailer.locale import languages
 from mailer.store.db import session_scope
 from mailer.store.models import Kit, Union
-from mailer.tokens import Link
 from mailer.union_reports import NoResults, Results
 from mailer.web import fields
 from mailer.web.fields import Mistyped
@@ -65,7 +67,7 @@ def kit(token: str) -> ResponseReturnValue:
 
 
 def _kit(token: str) -> int:
-    return tokens.verify(site().settings.keyring, Link.KIT, token)
+    return links.verify(site().settings.keyring, Link.KIT, token)
 
 
 def _gone() -> ResponseReturnValue:
@@ -200,7 +202,7 @@ def results(token: str) -> ResponseReturnValue:
         "forwarding/results.html",
         token=token,
         results=found,
-        kits=[(kit, tokens.sign(keyring, Link.KIT, kit.kit_id)) for kit in found.kits],
+        kits=[(kit, links.sign(keyring, Link.KIT, kit.kit_id)) for kit in found.kits],
         months=[(_month(month, "yMMMM"), joined) for month, joined in found.joined.items()],
     )
 
@@ -217,7 +219,7 @@ def results_chart(token: str) -> ResponseReturnValue:
 
 
 def _results(token: str) -> Results | None:
-    union_id = tokens.verify(site().settings.keyring, Link.UNION, token)
+    union_id = links.verify(site().settings.keyring, Link.UNION, token)
     try:
         with session_scope(site().engine, read_only=True) as session:
             return union_reports.results(session, union_id)

@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from mailer import countries, languages, lists, signups, unions
+from mailer import lists, signups, unions
+from mailer.locale import countries, languages
 from mailer.signups import SignUp
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import MailingList, Union

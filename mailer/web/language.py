@@ -8,7 +8,7 @@ from flask import Flask, Response, current_app, g, request, url_for
 from flask_babel import Babel, Domain, format_number, refresh
 from markupsafe import Markup, escape
 
-from mailer import languages
+from mailer.locale import languages, translations
 from mailer.web.site import site
 
 #: What the name of a page is preceded by where its address begins with a language.
@@ -23,7 +23,7 @@ class _Catalogues(Domain):  # type: ignore[misc]  # Flask-Babel has no types
     everything else in it escaped: so a name can stand in `<bdi>`."""
 
     def get_translations(self) -> NullTranslations:
-        return languages.translations(current())
+        return translations.catalogue(current())
 
     def gettext(self, string: str, **values: Any) -> str:
         return _filled(self.get_translations().gettext(string), values)

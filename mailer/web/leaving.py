@@ -11,11 +11,11 @@ from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 
 from mailer import leaving as domain
-from mailer import tokens
+from mailer import links
 from mailer.leaving import Left, Method, NotOnList, Place, Scope
+from mailer.links import Link
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope
-from mailer.tokens import Link
 from mailer.web.doorbell import ring_for
 from mailer.web.site import site
 
@@ -59,7 +59,7 @@ def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read
     """Do something with the subscription that a link is for; None where it is gone."""
     try:
         with session_scope(site().engine, read_only=read_only) as session:
-            return act(session, tokens.verify(keyring_of(session), Link.UNSUBSCRIBE, token))
+            return act(session, links.verify(keyring_of(session), Link.UNSUBSCRIBE, token))
     except NotOnList:
         return None
 

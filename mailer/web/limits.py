@@ -17,7 +17,7 @@ from flask_limiter import Limit, Limiter, RequestLimit
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from mailer import tokens
+from mailer import links
 from mailer.errors import ConfigurationError
 from mailer.settings import Settings
 from mailer.store.db import utcnow
@@ -171,10 +171,10 @@ def _asker() -> str:
 def _link() -> str | None:
     """The subscription that a signed link in this request is for; None if there is none, or it is forged."""
     try:
-        subscription = tokens.verify(
-            site().settings.keyring, tokens.Link.UNSUBSCRIBE, (request.view_args or {}).get("token", "")
+        subscription = links.verify(
+            site().settings.keyring, links.Link.UNSUBSCRIBE, (request.view_args or {}).get("token", "")
         )
-    except tokens.ForgedToken:
+    except links.ForgedToken:
         return None
     return f"link-{subscription}"
 

@@ -13,9 +13,10 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import contacts, countries, disclosure, languages, leaving, lists, moving, tokens
+from mailer import contacts, disclosure, leaving, links, lists, moving
 from mailer import preferences as domain
 from mailer.errors import MailerError
+from mailer.locale import countries, languages
 from mailer.preferences import Held
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import SuppressionReason
@@ -39,7 +40,7 @@ preferences = Blueprint("preferences", __name__)
 
 
 def _subscription(token: str) -> int:
-    return tokens.verify(site().settings.keyring, tokens.Link.UNSUBSCRIBE, token)
+    return links.verify(site().settings.keyring, links.Link.UNSUBSCRIBE, token)
 
 
 @preferences.get("/preferences/<token>")

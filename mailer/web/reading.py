@@ -7,7 +7,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from flask import Blueprint, Response, abort, render_template, request
 from markupsafe import Markup
 
-from mailer import languages, publishing
+from mailer import publishing
+from mailer.locale import languages
 from mailer.publishing import Headline
 from mailer.store.db import session_scope, utcnow
 from mailer.web import agreement

@@ -21,10 +21,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mailer import kit_making, loading, logos, requests, sample, sending, subscribers, tokens, unions
+from mailer import kit_making, loading, requests, sample, sending, subscribers, unions
 from mailer.app import create_app
-from mailer.identity import Sender
+from mailer.formats import logos
+from mailer.links import Link, sign
 from mailer.mail.pipeline import Pipeline
+from mailer.mail.sender import Sender
 from mailer.settings import Settings, load_settings
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -170,23 +172,23 @@ class Site:
                 .join(Campaign, Campaign.id == Kit.campaign_id)
                 .where(Campaign.slug == PUBLIC_CAMPAIGN, Kit.union_id == unions.get(session, FEDERATION).id)
             )
-            return f"/kit/{tokens.sign(self._settings.keyring, tokens.Link.KIT, session.scalars(kit).one())}"
+            return f"/kit/{sign(self._settings.keyring, Link.KIT, session.scalars(kit).one())}"
 
     def gone_kit_link(self) -> str:
         """The path of a kit that is not there any more."""
-        return f"/kit/{tokens.sign(self._settings.keyring, tokens.Link.KIT, 1_000_000)}"
+        return f"/kit/{sign(self._settings.keyring, Link.KIT, 1_000_000)}"
 
     def results_link(self) -> str:
         """The path of what the federation's forwarding brought."""
         with session_scope(self.engine, read_only=True) as session:
             union_id = unions.get(session, FEDERATION).id
-        return f"/results/{tokens.sign(self._settings.keyring, tokens.Link.UNION, union_id)}"
+        return f"/results/{sign(self._settings.keyring, Link.UNION, union_id)}"
 
     def no_contact_link(self) -> str:
         """The path by which a new contact of the federation gets no more of its mail."""
         with session_scope(self.engine) as session:
             contact = make_contact(session, unions.get(session, FEDERATION), make_subscriber(session))
-        return f"/no-contact/{tokens.sign(self._settings.keyring, tokens.Link.CONTACT, contact.id)}"
+        return f"/no-contact/{sign(self._settings.keyring, Link.CONTACT, contact.id)}"
 
     @property
     def sender(self) -> Sender:

@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from mailer import sample, subscribers, tokens
+from mailer import sample, subscribers
+from mailer.links import Link, sign
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (
@@ -299,7 +300,7 @@ def test_joining_is_offered_first_and_leaving_is_in_sight_on_a_phone(
             news = session.scalars(select(MailingList).where(MailingList.slug == "news")).one()
             person = session.scalars(select(Subscriber).limit(1)).one()
             subscription = subscribe(session, person, news).id
-        token = tokens.sign(keyring_of(session), tokens.Link.UNSUBSCRIBE, subscription)
+        token = sign(keyring_of(session), Link.UNSUBSCRIBE, subscription)
     visitor = visit(PHONE, java_script_enabled=False)
     page = visitor.open(f"/{language}/unsubscribe/{token}")
     expect(page.get_by_role("heading", level=1)).to_contain_text(LIST_WITH_A_LONG_NAME)

@@ -13,10 +13,10 @@ from click.testing import Result
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import inbound, subscribers, tokens
+from mailer import inbound, links, subscribers
+from mailer.links import Link
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Delivery, Subscription, SubscriptionStatus
-from mailer.tokens import Link
 from tests.conftest import CommandLine
 from tests.factories import make_list, make_subscriber, subscribe
 
@@ -31,7 +31,7 @@ def address(session: Session) -> str:
     subscription = subscribe(session, person, make_list(session))
     subscribe(session, person, make_list(session, "news", name="News"))
     session.commit()
-    return f"leave+{tokens.sign(keyring_of(session), Link.UNSUBSCRIBE, subscription.id)}@example.org"
+    return f"leave+{links.sign(keyring_of(session), Link.UNSUBSCRIBE, subscription.id)}@example.org"
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from mailer import keys_file
-from mailer.settings import KEY_VARIABLES, load_settings
+from mailer.settings import KEY_VARIABLES, keys_file, load_settings
 from mailer.store import crypto
 from mailer.store.db import open_engine, session_scope
 from mailer.store.models import Subscriber

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from mailer import kits, sending, tokens, unions
+from mailer import kits, links, sending, unions
 from mailer.errors import MailerError
+from mailer.links import Link
 from mailer.relay import RelayPress
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Kit, UnionStatus
-from mailer.tokens import Link
 from tests.conftest import CommandLine
 from tests.factories import (
     SENDER,
@@ -173,7 +173,7 @@ def test_kits_are_saved_as_folders_of_unions_and_languages(
 def test_the_address_of_a_kit_can_be_handed_to_a_union(cli: CommandLine, session: Session, campaign: Campaign) -> None:
     address = cli("kits", "link", SLUG, "--union", "miners").stdout.strip()
     token = address.removeprefix("https://act.example.org/kit/")
-    assert tokens.verify(keyring_of(session), Link.KIT, token) == 3
+    assert links.verify(keyring_of(session), Link.KIT, token) == 3
     refused = cli("kits", "link", SLUG, "--union", "nobody", exit_code=1)
     assert 'has no kit for the union "nobody"' in refused.stderr
 

@@ -10,14 +10,15 @@ from PIL import Image
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import addresses, affiliation, applications, contacts, tokens, unions
+from mailer import affiliation, applications, contacts, links, unions
 from mailer.affiliation import AskedFor
+from mailer.links import Link
+from mailer.mail import addresses
 from mailer.notices import NoticeKind
 from mailer.queue import connect, open_queue
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import MailingList, Subscriber, Union, UnionStatus
-from mailer.tokens import Link
 from tests.conftest import CommandLine
 from tests.factories import SENDER, make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
@@ -271,7 +272,7 @@ def test_the_address_of_its_results_can_be_handed_to_a_union(cli: CommandLine, s
     union = make_union(session, "dockers", status=UnionStatus.AFFILIATED)
     session.commit()
     token = cli("unions", "link", "dockers").stdout.strip().removeprefix("https://act.example.org/results/")
-    assert tokens.verify(keyring_of(session), Link.UNION, token) == union.id
+    assert links.verify(keyring_of(session), Link.UNION, token) == union.id
 
 
 def test_who_has_no_contact_is_told_how_to_get_one(cli: CommandLine, session: Session) -> None:

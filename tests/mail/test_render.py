@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailer import languages
 from mailer.errors import MailerError
+from mailer.locale import translations
 from mailer.mail import render as rendering_of
 from mailer.mail.fields import parse
 from mailer.mail.html_slots import UnsafePlace, cut_html
@@ -86,7 +86,7 @@ def test_a_headline_of_unknown_length_is_underlined_from_side_to_side(own_headin
 
 
 def test_french_has_a_space_before_its_colon() -> None:
-    french = replace(FRAME, language="fr", gettext=languages.gettext_for("fr"))
+    french = replace(FRAME, language="fr", gettext=translations.gettext_for("fr"))
     assert "Se désinscrire\u00a0: <[unsubscribe_url]>" in shown(edition("Text", frame=french).text)
 
 

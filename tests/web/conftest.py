@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from mailer import unions
 from mailer.app import create_app
+from mailer.links import Link
 from mailer.settings import Settings
 from mailer.store.models import MailingList, Subscriber, UnionStatus
-from mailer.tokens import Link
 from mailer.web import protection
 from tests.factories import make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.web.pages import affiliate, campaign_link, make_kit, newest_token, sign_up, signed

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from mailer import kit_archives, tokens
+from mailer.formats import archives
+from mailer.links import Link, sign
 from mailer.store.models import Base, Campaign, Delivery, Kit, KitEdition, Purpose, Subscription, Union
 from tests.factories import WHEN
 
@@ -53,16 +54,16 @@ def make_kit(
 ) -> Kit:
     """A kit that is ready, in some languages, with the same files in each."""
     kit = Kit(campaign_id=campaign.id, union_id=union.id if union else None, ready_at=WHEN, sent_at=WHEN)
-    archive = kit_archives.pack(KIT_FILES if files is None else files)
+    archive = archives.pack(KIT_FILES if files is None else files)
     kit.editions = [KitEdition(language=language, made_at=WHEN, archive=archive) for language in languages]
     session.add(kit)
     session.flush()
     return kit
 
 
-def signed(app: Flask, link: tokens.Link, number: int) -> str:
+def signed(app: Flask, link: Link, number: int) -> str:
     """The token that stands in a mail."""
-    return tokens.sign(app.extensions["site"].settings.keyring, link, number)
+    return sign(app.extensions["site"].settings.keyring, link, number)
 
 
 def newest_token(session: Session) -> str:
@@ -81,7 +82,7 @@ def campaign_link(app: Flask, session: Session) -> str:
     subscription = session.scalars(select(Subscription.id).order_by(Subscription.id)).first()
     session.rollback()  # on SQLite nobody else could write
     assert subscription
-    return tokens.sign(app.extensions["site"].settings.keyring, tokens.Link.UNSUBSCRIBE, subscription)
+    return sign(app.extensions["site"].settings.keyring, Link.UNSUBSCRIBE, subscription)
 
 
 def first_part(rule: Rule) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from mailer import contacts
+from mailer.links import Link
 from mailer.notices import NoticeKind
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -25,7 +26,6 @@ from mailer.store.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.tokens import Link
 from mailer.web.language import LANGUAGES
 from tests.factories import make_contact, make_subscriber, make_union, notices_owed, said
 from tests.web.conftest import stamp_of

@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from mailer.links import Link
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, JoinCount, Kit, KitEdition, MailingList, Union, UnionStatus
-from mailer.tokens import Link
 from mailer.web.language import LANGUAGES
 from tests.factories import add_text, make_campaign, make_list, make_union
 from tests.web.pages import KIT_FILES, make_kit, signed, stored

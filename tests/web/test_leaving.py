@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from werkzeug.test import TestResponse
 
-from mailer import housekeeping, sending, subscribers, tokens
+from mailer import housekeeping, links, sending, subscribers
 from mailer.app import create_app
+from mailer.links import Link
 from mailer.mail.pipeline import Pipeline
 from mailer.settings import Settings
 from mailer.store.crypto import Key, keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Delivery, DeliveryState, MailingList, Purpose, Subscription, SubscriptionStatus
-from mailer.tokens import Link
 from mailer.worker import Worker
 from tests.concurrency import Beside
 from tests.conftest import LINK_KEY
@@ -50,7 +50,7 @@ def address(engine: Engine) -> str:
 
 
 def token_of(engine: Engine, subscription_id: int, link: Link = Link.UNSUBSCRIBE) -> str:
-    return tokens.sign(keyring_of(engine), link, subscription_id)
+    return links.sign(keyring_of(engine), link, subscription_id)
 
 
 def subscriptions(engine: Engine) -> Sequence[Subscription]:

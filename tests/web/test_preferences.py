@@ -17,7 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, update
 
-from mailer import languages, requests, subscribers, suppression, tokens
+from mailer import requests, subscribers, suppression
+from mailer.links import Link, sign
+from mailer.locale import languages
 from mailer.notices import Notice
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
@@ -36,7 +38,6 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
-from mailer.tokens import Link
 from tests.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, subscribe
 from tests.web.conftest import stamp_of
 
@@ -74,7 +75,7 @@ def subscriptions(engine: Engine, email: str = ANA) -> Sequence[Subscription]:
 
 def campaign_token(engine: Engine, email: str = ANA) -> str:
     """What the links in a campaign mail to a person carry."""
-    return tokens.sign(keyring_of(engine), Link.UNSUBSCRIBE, subscriptions(engine, email)[0].id)
+    return sign(keyring_of(engine), Link.UNSUBSCRIBE, subscriptions(engine, email)[0].id)
 
 
 def manage_token(engine: Engine, email: str = ANA) -> str:
@@ -126,7 +127,7 @@ def text_of(html: str) -> str:
 
 def test_the_page_is_the_same_for_everyone_who_ever_got_a_mail(engine: Engine, client: FlaskClient) -> None:
     links = [campaign_token(engine, ANA), campaign_token(engine, BORIS)]
-    links.append(tokens.sign(keyring_of(engine), Link.UNSUBSCRIBE, 0))  # of a test mail
+    links.append(sign(keyring_of(engine), Link.UNSUBSCRIBE, 0))  # of a test mail
     pages = [client.get(f"/preferences/{link}").text.replace(link, "TOKEN") for link in links]
     assert pages[0] == pages[1] == pages[2]
     erase(engine)
@@ -152,7 +153,7 @@ def test_the_page_first_of_all_invites_whom_the_mail_was_forwarded_to(engine: En
 @pytest.mark.parametrize("path", ["", "/pause", "/resume", "/link"])
 def test_a_forged_link_opens_nothing(engine: Engine, client: FlaskClient, path: str) -> None:
     token = campaign_token(engine)
-    bounce = tokens.sign(keyring_of(engine), Link.BOUNCE, subscriptions(engine)[0].id)
+    bounce = sign(keyring_of(engine), Link.BOUNCE, subscriptions(engine)[0].id)
     before = count_rows(engine)
     for forged in (token[:-1], token[:-1] + ("0" if token[-1] != "0" else "1"), bounce, manage_token(engine)):
         answer = client.post(f"/preferences/{forged}{path}", data={"weeks": 1}) if path else None
@@ -244,7 +245,7 @@ def test_a_date_is_written_as_the_reader_writes_it(engine: Engine, client: Flask
 
 def test_nobody_learns_from_a_pause_who_is_still_on_the_list(engine: Engine, client: FlaskClient) -> None:
     links = {email: campaign_token(engine, email) for email in (ANA, BORIS)}  # Boris has left
-    links["erased"] = tokens.sign(keyring_of(engine), Link.UNSUBSCRIBE, 999)
+    links["erased"] = sign(keyring_of(engine), Link.UNSUBSCRIBE, 999)
     for action in ("pause", "resume"):
         pages = {
             client.post(f"/preferences/{link}/{action}", data={"weeks": 2}).text.replace(link, "TOKEN")

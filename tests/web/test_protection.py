@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, render_template_string, request
 from flask.testing import FlaskClient
 
-from mailer import tokens
+from mailer import links
 from mailer.store.crypto import Key, Keyring
 from mailer.web import protection
 from tests.web.conftest import stamp_of
@@ -113,8 +113,8 @@ def test_the_time_in_a_stamp_cannot_be_changed(app: Flask, anyone: FlaskClient) 
 def test_no_other_signature_of_ours_is_a_stamp(app: Flask, anyone: FlaskClient) -> None:
     made = stamp_of(app).partition(".")[0]
     keyring = app.extensions["site"].settings.keyring
-    for link in tokens.Link:
-        signed = tokens.sign(keyring, link, int(made))
+    for link in links.Link:
+        signed = links.sign(keyring, link, int(made))
         for mac in (signed[:32], signed[-32:], signed[12:] + "0000"):
             assert anyone.post("/form", data={"stamp": f"{made}.{mac}"}).text == "program"
 
@@ -199,7 +199,7 @@ def test_anybody_may_link_here(anyone: FlaskClient) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/fr"])
 def test_mail_programs_post_to_leave_from_wherever_they_are(app: Flask, anyone: FlaskClient, prefix: str) -> None:
-    token = tokens.sign(app.extensions["site"].settings.keyring, tokens.Link.UNSUBSCRIBE, 7)
+    token = links.sign(app.extensions["site"].settings.keyring, links.Link.UNSUBSCRIBE, 7)
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://mail.example.com"}
     answer = anyone.post(f"{prefix}/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"}, headers=headers)
     assert answer.status_code == 200

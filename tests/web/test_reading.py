@@ -9,8 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from mailer import languages, publishing
+from mailer import publishing
 from mailer.app import create_app
+from mailer.locale import translations
 from mailer.settings import Settings
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, MailingList
@@ -107,7 +108,7 @@ def test_a_campaign_comes_in_the_text_for_the_address_else_for_the_browser(
 
     arabic = read("/ar/campaigns/free-the-five", "uk")
     assert '<article class="alert-text" lang="ar" dir="rtl">' in arabic and "بالعربية" in arabic
-    assert languages.gettext_for("ar")("This text has not been translated into your language yet.") not in arabic
+    assert translations.gettext_for("ar")("This text has not been translated into your language yet.") not in arabic
     # The site speaks no Ukrainian; who reads it gets the campaign in it all the same.
     assert "українською" in read("/campaigns/free-the-five", "uk-UA, en;q=0.5")
     assert "українською" in read("/campaigns/free-the-five?text=uk")
@@ -115,7 +116,7 @@ def test_a_campaign_comes_in_the_text_for_the_address_else_for_the_browser(
     assert '<a href="/ar/campaigns/free-the-five" lang="ar" hreflang="ar">' in read("/campaigns/free-the-five")
     turkish = read("/tr/campaigns/free-the-five", "uk")
     untranslated = "This text has not been translated into your language yet."
-    assert "write today" in turkish and languages.gettext_for("tr")(untranslated) in turkish
+    assert "write today" in turkish and translations.gettext_for("tr")(untranslated) in turkish
     assert client.get("/campaigns/free-the-five?text=fr").status_code == 404
 
 
@@ -157,7 +158,7 @@ def test_one_finds_whom_to_write_to_in_ones_country(client: FlaskClient, publish
     assert "<strong>Austria e Germania</strong>" in page
     assert "<bdi>&lt;Botschaft&gt;</bdi><br><bdi>Allee 2</bdi><br><bdi>B</bdi>" in page
     assert 'href="mailto:berlin@example.org"' in page
-    assert page.index(languages.gettext_for("it")("Everywhere else")) > page.index("Austria")
+    assert page.index(translations.gettext_for("it")("Everywhere else")) > page.index("Austria")
     assert 'href="#addressees"' in page
     publish("of-one", targets=[rest])
     assert "addressees" not in client.get("/campaigns/of-one").text

@@ -10,8 +10,9 @@ import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 
-from mailer import languages, tokens
+from mailer import links
 from mailer.app import create_app
+from mailer.locale import translations
 from mailer.requests import DeadLink
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable
@@ -226,7 +227,7 @@ def test_search_engines_find_a_page_in_each_language_but_no_page_whose_address_i
     wanted = {tag: f"https://act.example.org/{tag}/privacy" for tag in LANGUAGES}
     assert found == wanted | {"x-default": "https://act.example.org/privacy"}
     keyring = app.extensions["site"].settings.keyring
-    token = tokens.sign(keyring, tokens.Link.UNSUBSCRIBE, 1)
+    token = links.sign(keyring, links.Link.UNSUBSCRIBE, 1)
     for secret in (f"/unsubscribe/{token}", "/no/such/page", "/privacy?utm=1"):
         page = Markup(client.get(secret).text)
         assert not [link for link in page.all("link") if "hreflang" in link]
@@ -262,10 +263,10 @@ def catalogues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         file = tmp_path / "catalogues" / tag / "LC_MESSAGES" / "messages.po"
         file.parent.mkdir(parents=True)
         file.write_text(CATALOGUE.format(tag=tag, forms=forms, strings=strings), encoding="utf-8")
-    monkeypatch.setattr(languages, "TRANSLATIONS", tmp_path / "catalogues")
-    languages.translations.cache_clear()
+    monkeypatch.setattr(translations, "CATALOGUES", tmp_path / "catalogues")
+    translations.catalogue.cache_clear()
     yield
-    languages.translations.cache_clear()
+    translations.catalogue.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -340,7 +341,7 @@ def test_a_wrong_method_is_told_the_right_ones(client: FlaskClient) -> None:
     assert "GET" in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize(("problem", "status"), [(DeadLink(), 410), (tokens.ForgedToken(), 404)])
+@pytest.mark.parametrize(("problem", "status"), [(DeadLink(), 410), (links.ForgedToken(), 404)])
 def test_a_link_that_does_not_work_leads_to_a_fresh_one(app: Flask, problem: Exception, status: int) -> None:
     @app.get("/link")
     def link() -> str:

@@ -10,6 +10,7 @@ import hmac
 import re
 
 from mailer.errors import MailerError
+from mailer.locale.languages import of_site
 from mailer.store.crypto import Keyring
 
 _ID_BYTES = 6
@@ -55,3 +56,9 @@ def _mac(secret: bytes, link: Link, payload: bytes) -> bytes:
     # Keyed BLAKE2b (RFC 7693) is a MAC by itself. HMAC of hashlib lets go of the interpreter lock at each call, which
     # cost 25 µs a message beside the ledger's thread; this costs 1.
     return hashlib.blake2b(payload, key=secret, digest_size=_MAC_BYTES, person=link.value.encode()).digest()
+
+
+def prefix(tag: str | None) -> str:
+    """What the addresses of the site's pages in a language begin with: "/fr"; nothing where the site lacks it."""
+    language = of_site(tag)
+    return f"/{language}" if language else ""

@@ -394,7 +394,7 @@ def test_the_newest_key_encrypts_and_older_ones_still_decrypt(load: Callable[...
 def test_a_wrong_setting_ends_the_program_with_one_line_and_no_traceback(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from mailer.cli import main; main()", "db", "upgrade"],
-        env={"MAILER_BASE_URL": "act.example.org", "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={"MAILER_BASE_URL": "act.example.org", "PYTHONPATH": str(Path(__file__).parents[2])},
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from mailer import sample
-from mailer.languages import SITE_LANGUAGES
-from mailer.paper import sheets
-from mailer.paper.sheets import Sheet, UnprintableLanguage, UnprintableSheet, leaflet, picture
+from mailer.formats.paper import sheets
+from mailer.formats.paper.sheets import Sheet, UnprintableLanguage, UnprintableSheet, leaflet, picture
+from mailer.locale.languages import SITE_LANGUAGES
 from tests.kit_reading import pdf_text
 
 PPI = 144

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from mailer import logos
-from mailer.logos import UnusableLogo
+from mailer.formats import logos
+from mailer.formats.logos import UnusableLogo
 
 
 def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer import charts
+from mailer.formats import charts
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROWS = [("Quaysiders", 120), ("Nurses Together", 60), ("Teachers", None), ("Poets", 0)]

@@ -1,4 +1,4 @@
-"""Supporters as CSV: which columns, which bytes, and how a cell is kept from becoming a spreadsheet formula."""
+"""Tables as CSV: which bytes, and how a cell is kept from becoming a spreadsheet formula."""
 
 import csv
 import os
@@ -11,7 +11,6 @@ from typing import BinaryIO, Self, TextIO
 
 from mailer.errors import MailerError
 
-COLUMNS = ("email", "name", "country", "union", "language", "consent_at", "source")
 #: What a rejects file has behind the original columns. An import ignores them, so that it can be fed back.
 REJECT_COLUMNS = ("rejected_line", "rejected_reason")
 
@@ -55,14 +54,14 @@ class Record:
     cells: list[str]
 
 
-class SupporterFile:
-    """A CSV file of supporters, or of what else has columns: UTF-8 with or without BOM, with comma, semicolon or tab,
+class TableFile:
+    """A CSV file with a header: UTF-8 with or without BOM, with comma, semicolon or tab,
     read as a stream.
 
     `header` has the column names as compared: trimmed, in lower case.
     """
 
-    def __init__(self, path: Path, *, columns: Sequence[str] = COLUMNS) -> None:
+    def __init__(self, path: Path, *, columns: Sequence[str]) -> None:
         """Open a file and read its header.
 
         :param columns: that there may be; the first one has to be.
@@ -239,7 +238,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 class RejectsFile:
     """The file of lines to be corrected and imported again, if one is wanted."""
 
-    def __init__(self, path: Path | None, source: SupporterFile) -> None:
+    def __init__(self, path: Path | None, source: TableFile) -> None:
         self._file: TextIO | None = None
         self._kept = [i for i, name in enumerate(source.header) if name not in REJECT_COLUMNS]
         self._width = len(source.header)

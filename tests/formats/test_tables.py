@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
+from mailer.formats.tables import BrokenFile, UnreadableFile
 from mailer.importing import import_file
 from mailer.store.db import session_scope
 from mailer.store.models import ConsentText, Subscriber
-from mailer.supporter_csv import BrokenFile, UnreadableFile
 from tests.factories import make_list
 
 

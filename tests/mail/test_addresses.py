@@ -5,7 +5,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer import addresses
+from mailer.mail import addresses
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from babel import Locale
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer import countries
+from mailer.locale import countries
 
 
 @pytest.mark.parametrize(

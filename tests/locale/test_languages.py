@@ -5,7 +5,7 @@ import datetime
 import pytest
 from babel.dates import format_date
 
-from mailer import languages
+from mailer.locale import languages, translations
 from mailer.store.models import Base
 
 
@@ -48,9 +48,9 @@ def test_other_languages_run_left_to_right(tag: str) -> None:
 
 
 def test_a_region_speaks_its_language_and_an_untranslated_language_reads_english() -> None:
-    assert languages.gettext_for("fr-CA")("Unsubscribe") == "Se désinscrire"
-    assert languages.gettext_for("sw")("Unsubscribe") == "Unsubscribe"
-    assert languages.gettext_for("en")("Unsubscribe") == "Unsubscribe"
+    assert translations.gettext_for("fr-CA")("Unsubscribe") == "Se désinscrire"
+    assert translations.gettext_for("sw")("Unsubscribe") == "Unsubscribe"
+    assert translations.gettext_for("en")("Unsubscribe") == "Unsubscribe"
 
 
 @pytest.mark.parametrize(

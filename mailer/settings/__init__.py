@@ -13,12 +13,11 @@ from typing import TypeVar
 
 from dotenv import dotenv_values
 
-from mailer import keys_file
-from mailer import setting_values as values
 from mailer.errors import ConfigurationError
-from mailer.identity import Sender
-from mailer.mail import dkim
+from mailer.mail import dkim, smtp
+from mailer.mail.sender import Sender
 from mailer.mail.smtp import Server
+from mailer.settings import keys_file, values
 from mailer.store.crypto import Key, Keyring, decode_secret
 
 KEY_VARIABLES = ("MAILER_SECRET_KEYS", "MAILER_LINK_KEYS", "MAILER_INDEX_KEY")
@@ -154,7 +153,7 @@ class Settings:
         """
         if self.configured_smtp is None:
             raise ConfigurationError("MAILER_SMTP_URL", "is not set", "smtp+starttls://user:pass@mail.example.org:587")
-        if not values.is_loopback(self.configured_smtp.host) and not self.base_url.startswith("https://"):
+        if not smtp.is_loopback(self.configured_smtp.host) and not self.base_url.startswith("https://"):
             raise ConfigurationError(
                 "MAILER_BASE_URL",
                 "must be https when mail leaves this machine: readers' links carry it",

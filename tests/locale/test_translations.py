@@ -10,10 +10,10 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 
-from mailer.languages import TRANSLATIONS
+from mailer.locale.translations import CATALOGUES
 
-PROJECT = Path(__file__).parent.parent
-TRANSLATED = sorted(folder.name for folder in TRANSLATIONS.iterdir())
+PROJECT = Path(__file__).parents[2]
+TRANSLATED = sorted(folder.name for folder in CATALOGUES.iterdir())
 
 
 def read(file: Path) -> Catalog:
@@ -31,7 +31,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def catalogue(tag: str) -> Catalog:
-    return read(TRANSLATIONS / tag / "LC_MESSAGES" / "messages.po")
+    return read(CATALOGUES / tag / "LC_MESSAGES" / "messages.po")
 
 
 def english(message: Message) -> tuple[str, ...]:
@@ -103,5 +103,5 @@ def test_a_catalogue_says_its_language_and_how_it_counts(tag: str) -> None:
     there = catalogue(tag)
     headers = dict(there.mime_headers)
     assert headers["Language"] == tag
-    assert "Plural-Forms: " in (TRANSLATIONS / tag / "LC_MESSAGES" / "messages.po").read_text(encoding="utf-8")
+    assert "Plural-Forms: " in (CATALOGUES / tag / "LC_MESSAGES" / "messages.po").read_text(encoding="utf-8")
     assert there.num_plurals == Catalog(locale=tag).num_plurals

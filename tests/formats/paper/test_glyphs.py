@@ -5,12 +5,13 @@ import pytest
 from babel.messages.pofile import read_po
 
 from mailer import sample
-from mailer.languages import SITE_LANGUAGES, TRANSLATIONS
-from mailer.paper import glyphs
+from mailer.formats.paper import glyphs
+from mailer.locale.languages import SITE_LANGUAGES
+from mailer.locale.translations import CATALOGUES
 
 
 def words_of_the_site(language: str) -> Iterator[str]:
-    for path in TRANSLATIONS.glob(f"{language}/**/*.po"):
+    for path in CATALOGUES.glob(f"{language}/**/*.po"):
         for message in read_po(io.BytesIO(path.read_bytes())):
             yield from [message.string] if isinstance(message.string, str) else message.string or ()
 

@@ -1,23 +1,17 @@
-"""Languages: their tags, their names, which way they are written, and the fixed words of mails and pages in them."""
+"""Languages: their tags, their names, which way they are written, and how they write a date."""
 
 import functools
-import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 from babel.dates import format_date, format_time, get_datetime_format
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
 
 from mailer.errors import MailerError
 
-TRANSLATIONS = Path(__file__).parent / "translations"
 #: that the site and the system mails speak; English is what their sources are written in
 SITE_LANGUAGES = ("en", "fr", "de", "it", "es", "el", "ru", "kk", "tr", "ar")
 
@@ -70,12 +64,6 @@ def of_site(tag: str | None) -> str | None:
     return next((form for form in forms(tag or "") if form in SITE_LANGUAGES), None)
 
 
-def prefix(tag: str | None) -> str:
-    """What the addresses of the site's pages in a language begin with: "/fr"; nothing where the site lacks it."""
-    language = of_site(tag)
-    return f"/{language}" if language else ""
-
-
 def direction(tag: str) -> Literal["ltr", "rtl"]:
     """Which way a language is written, by its script.
 
@@ -126,37 +114,6 @@ def written(moment: datetime, tag: str) -> str:
         return day
     both = str(get_datetime_format("medium", known)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
     return both.format(f"{format_time(moment, 'short', locale=known)} UTC", day)
-
-
-def gettext_for(tag: str) -> Callable[[str], str]:
-    """What translates fixed words from English; English where there is no translation.
-
-    :param tag: as `normalise` gives it; "pt-BR" falls back to "pt".
-    """
-    return translations(tag).gettext
-
-
-@functools.cache
-def translations(tag: str) -> NullTranslations:
-    """The catalogue of a language, else of what it is a form of; where there is none, one that leaves English as it is.
-
-    It is read as translators write it: nothing has to be compiled first.
-
-    :param tag: as `normalise` gives it.
-    """
-    for form in forms(tag):
-        file = TRANSLATIONS / form.replace("-", "_") / "LC_MESSAGES" / "messages.po"
-        if file.exists():
-            return _read(file)
-    return NullTranslations()
-
-
-def _read(file: Path) -> Translations:
-    compiled = io.BytesIO()
-    with file.open("rb") as stream:
-        write_mo(compiled, read_po(stream, abort_invalid=True))
-    compiled.seek(0)
-    return Translations(compiled)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ import segno
 import typst
 
 from mailer.errors import MailerError
-from mailer.paper import glyphs
+from mailer.formats.paper import glyphs
 
 _HERE = Path(__file__).parent
 

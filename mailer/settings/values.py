@@ -7,15 +7,14 @@ variable stops.
 import re
 from collections.abc import Callable
 from email.utils import getaddresses
-from ipaddress import ip_address
 from math import nan
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from mailer import addresses
-from mailer.mail.smtp import Server
+from mailer.mail import addresses
+from mailer.mail.smtp import Server, is_loopback
 
 
 def database_url(text: str) -> str:
@@ -81,16 +80,6 @@ def smtp_url(text: str) -> Server:
         username=unquote(url.username) if url.username else None,
         password=unquote(url.password) if url.password else None,
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\([^()]*\)')

@@ -1,0 +1,1 @@
+"""Countries, languages and translations. It knows nothing of us: no database, no model, no setting."""
