@@ -14,8 +14,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from mailer import logs, schema
 from mailer.errors import ConfigurationError, ServiceUnavailable
 from mailer.links import ForgedToken
+from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.queue import connect
-from mailer.requests import DeadLink, UnknownLink
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, open_engine
 from mailer.web import agreement, errors, language, limits, protection, security

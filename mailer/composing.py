@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, links, unions
+from mailer import campaigns, links
 from mailer.delivery import Claimed
 from mailer.editions import EditionKey, Press, from_json, mail_domain
 from mailer.locale import countries
@@ -20,6 +20,7 @@ from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, Edition, MailingList
+from mailer.unions import directory
 
 
 class Composer(Protocol):
@@ -79,7 +80,7 @@ class CampaignComposer:
         self._press = Press(session, campaign, sender)
         self._headers = _edition_headers(campaign, campaign.mailing_list, sender)
         self._targets = campaigns.Targets.of(campaign)
-        self._unions = {union.id: union.name for union in unions.all_unions(session)}
+        self._unions = {union.id: union.name for union in directory.all_unions(session)}
         frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id))
         self._frozen = {(edition.language, edition.variant): edition.rendering for edition in frozen}
         self._compiled: dict[EditionKey, CompiledEdition] = {}

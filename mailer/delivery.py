@@ -40,7 +40,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate, Update
 
-from mailer import campaigns, subscribers, suppression
+from mailer import campaigns
+from mailer.people import subscribers, suppression
 from mailer.segments import audience
 from mailer.store import db
 from mailer.store.crypto import keyring_of

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from mailer import requests, subscribers
 from mailer.formats.tables import CsvWriter
 from mailer.mail import addresses
+from mailer.people import mailed_links, subscribers
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -191,7 +191,7 @@ def _requests(session: Session, person: Subscriber) -> Iterator[Facts]:
             "asked_at": request.created_at,
             "ends_at": request.expires_at,
             "used_at": request.used_at,
-            "details": requests.details_of(request),
+            "details": mailed_links.details_of(request),
         }
 
 

@@ -9,16 +9,17 @@ from typing import Any
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, links, unions
+from mailer import campaigns, links
 from mailer.errors import MailerError
 from mailer.locale import languages, translations
 from mailer.mail import fields
 from mailer.mail.render import Frame, Relay, render, templates
 from mailer.mail.sender import Sender
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
-from mailer.notices import NoticeKind
+from mailer.people.notices import NoticeKind
 from mailer.segments import audience
 from mailer.store.models import Campaign, CampaignText, Edition, Subscription
+from mailer.unions import directory
 
 #: what a text may print, and what it may branch on
 FIELDS = ("name", "country", "union", "target_name", "target_email", "target_address")
@@ -146,7 +147,7 @@ class Press:
         self._campaign = campaign
         self._sender = sender
         self._texts = Texts(campaign)
-        self._federations = unions.ancestors_by_union(session)
+        self._federations = directory.ancestors_by_union(session)
         self._chosen: dict[Reader, EditionKey] = {}
         self._bare_fields: dict[EditionKey, frozenset[str]] = {}
 

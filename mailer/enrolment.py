@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, bindparam, insert, literal, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from mailer import subscribers, suppression
+from mailer.people import subscribers, suppression
 from mailer.store.db import utcnow
 from mailer.store.models import (
     Base,

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select, true
 from sqlalchemy.orm import Session, aliased
 
-from mailer import lists
 from mailer.errors import MailerError
 from mailer.formats.tables import CsvWriter, whole_file
 from mailer.importing import COLUMNS
+from mailer.people import lists
 from mailer.store import scope
 from mailer.store.models import (
     ConsentAction,

@@ -2,7 +2,8 @@
 
 from sqlalchemy import Engine
 
-from mailer import kits, notices, requests, subscribers
+from mailer import kits
+from mailer.people import mailed_links, notices, subscribers
 from mailer.store.db import session_scope
 
 
@@ -13,6 +14,6 @@ def tidy(engine: Engine) -> None:
 
     :raises DatabaseUnavailable: what was done before stays done.
     """
-    for task in (requests.forget_expired, notices.forget_settled, subscribers.end_pauses, kits.forget_old):
+    for task in (mailed_links.forget_expired, notices.forget_settled, subscribers.end_pauses, kits.forget_old):
         with session_scope(engine) as session:
             task(session)

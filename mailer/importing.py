@@ -14,14 +14,16 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from mailer import consents, enrolment, lists, subscribers, suppression, unions
+from mailer import enrolment
 from mailer.enrolment import Candidate, Decision, Fate, Terms
 from mailer.errors import MailerError
 from mailer.formats.tables import REJECT_COLUMNS, Record, RejectsFile, TableFile, restore
 from mailer.locale import countries, languages
 from mailer.mail import addresses
+from mailer.people import consents, lists, subscribers, suppression
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
+from mailer.unions import directory
 
 COLUMNS = ("email", "name", "country", "union", "language", "consent_at", "source")
 
@@ -152,7 +154,7 @@ def _prepare(
             else consents.text_id(session, union_consent.strip()),
             update=update,
         )
-        known_unions = None if union_consent is None else unions.ids_by_slug_or_name(session)
+        known_unions = None if union_consent is None else directory.ids_by_slug_or_name(session)
     return terms, _RowParser(file.header, keyring_of(engine), known_unions)
 
 

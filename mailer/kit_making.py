@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Engine, Select, exists, insert, literal, or_, select, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
-from mailer import kit_notices, suppression
+from mailer import kit_notices
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.formats import archives
 from mailer.mail.sender import Sender
+from mailer.people import suppression
 from mailer.relay import Bearer, RelayPress
 from mailer.store import db
 from mailer.store.db import session_scope

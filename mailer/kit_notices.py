@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import contacts, links, notices, publishing, suppression
+from mailer import links, publishing
 from mailer.links import Link
 from mailer.locale import languages
-from mailer.notices import Notice, NoticeKind
+from mailer.people import notices, suppression
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Subscriber, Union, UnionContact, UnionStatus
+from mailer.unions import contacts
 
 #: the statuses of a campaign that goes out or has gone out
 OUT = (CampaignStatus.SENDING, CampaignStatus.SENT)

@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import consents, notices, requests, subscribers, suppression
 from mailer.errors import MailerError
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink, UnknownLink
+from mailer.people import consents, mailed_links, notices, subscribers, suppression
+from mailer.people.mailed_links import DeadLink, UnknownLink
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import utcnow
 from mailer.store.models import (
     ConsentAction,
@@ -104,7 +104,7 @@ class _Person:
 def look(session: Session, subscription_id: int) -> Place:
     """What a page may say about a subscription.
 
-    :param subscription_id: as `tokens.verify` finds it in a link.
+    :param subscription_id: as `links.verify` finds it in a link.
     :raises NotOnList: there is none: the person was erased.
     """
     mailing_list = _list_of(session, subscription_id)
@@ -236,7 +236,7 @@ def _owe_goodbye(session: Session, person: _Person, undo: str, list_name: str | 
 
 
 def _issue(session: Session, person: _Person, details: Mapping[str, Any]) -> str:
-    return requests.issue(
+    return mailed_links.issue(
         session, RequestKind.UNDO, email_index=person.email_index, subscriber_id=person.id, details=details
     )
 
@@ -245,7 +245,7 @@ def _offer_again(session: Session, person: _Person, subscription_id: int, scope:
     """Another link for a leaving that was only just asked for, and now is again."""
     lately = select(Request).where(*_left_by_page(person, since=utcnow() - _PRESSED_AGAIN), Request.used_at.is_(None))
     for request in session.scalars(lately.order_by(Request.id.desc()).limit(_LOOKED_AT)):
-        details = requests.details_of(request)
+        details = mailed_links.details_of(request)
         pressed_lately = datetime.fromisoformat(details["at"]) > utcnow() - _PRESSED_AGAIN
         if pressed_lately and (details["subscription"], details["scope"]) == (subscription_id, scope):
             return _issue(session, person, details)
@@ -267,8 +267,8 @@ def look_back(session: Session, token: str) -> Return:
     :raises UnknownLink: it is none of ours, or the person was erased.
     :raises DeadLink: it has run out.
     """
-    request = requests.find(session, RequestKind.UNDO, token)
-    return _return(session, requests.details_of(request))
+    request = mailed_links.find(session, RequestKind.UNDO, token)
+    return _return(session, mailed_links.details_of(request))
 
 
 def undo(session: Session, token: str) -> Return:
@@ -279,13 +279,13 @@ def undo(session: Session, token: str) -> Return:
     :raises UnknownLink: it is none of ours, or the person was erased.
     :raises DeadLink: it has run out, nothing of it can be brought back, or they reported our mail as spam.
     """
-    request = requests.find(session, RequestKind.UNDO, token)
+    request = mailed_links.find(session, RequestKind.UNDO, token)
     person = _hold(session, Subscriber.id == request.subscriber_id)
     if person is None:
         raise DeadLink
     session.expire(request)
-    request = requests.find(session, RequestKind.UNDO, token)  # as it is now that nobody else changes it
-    details = requests.details_of(request)
+    request = mailed_links.find(session, RequestKind.UNDO, token)  # as it is now that nobody else changes it
+    details = mailed_links.details_of(request)
     suppressed = session.get(Suppression, person.email_index, populate_existing=True)
     if suppressed is not None and suppressed.reason is SuppressionReason.COMPLAINED:
         raise DeadLink

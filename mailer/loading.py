@@ -12,15 +12,17 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import editions, lists, unions
+from mailer import editions
 from mailer.campaigns import Target
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail import addresses, fields
+from mailer.people import lists
 from mailer.segments import Segment, audience
 from mailer.store import slugs
 from mailer.store.db import add_unique
 from mailer.store.models import Campaign, CampaignStatus, CampaignText
+from mailer.unions import directory
 
 SETTINGS_FILE = "campaign.toml"
 _KNOWN_KEYS = frozenset(
@@ -76,7 +78,7 @@ def load(session: Session, folder: Path) -> Campaign:
     :raises fields.TextFieldError: likewise, in a text.
     :raises AlreadyStarted: the campaign is no draft any more.
     :raises LoadedElsewhere: it was made at the same moment.
-    :raises lists.UnknownList: or `unions.UnknownUnion`: something named does not exist yet.
+    :raises lists.UnknownList: or `directory.UnknownUnion`: something named does not exist yet.
     """
     folder = folder.resolve()
     if not _is_file(folder / SETTINGS_FILE):
@@ -362,7 +364,7 @@ def _usual(session: Session, comparison: fields.Comparison) -> str:
         case "country":
             return countries.parse(comparison.value)
         case "union":
-            return unions.get(session, comparison.value).slug
+            return directory.get(session, comparison.value).slug
         case _:
             return languages.normalise(comparison.value)
 

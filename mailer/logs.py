@@ -10,7 +10,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from mailer.mail.addresses import redact
 
-#: of our links: `tokens` and `requests` write them alike
+#: of our links: `links` and `mailed_links` write them alike
 _TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", re.IGNORECASE | re.ASCII)
 _OWN_FIELDS = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 

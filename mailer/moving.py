@@ -10,11 +10,11 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session
 
-from mailer import notices, requests, subscribers, suppression
 from mailer.errors import MailerError
 from mailer.mail import addresses
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink
+from mailer.people import mailed_links, notices, subscribers, suppression
+from mailer.people.mailed_links import DeadLink
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Delivery, Reason, Request, RequestKind, Subscriber, Suppression, SuppressionReason
@@ -45,12 +45,12 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     :returns: what to ring for after the commit.
     :raises addresses.InvalidAddress: it is none.
     :raises TooManyAddresses: nothing was changed.
-    :raises requests.DeadLink: they were erased at this moment.
+    :raises mailed_links.DeadLink: they were erased at this moment.
     """
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
     suppression.keep_removals_out(session)
-    requests.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index)
     person = hold(session, subscriber_id)
     mine = session.scalars(_named_today(Request.subscriber_id == subscriber_id)).all()
     again = next((request for request in mine if bytes(request.email_index) == email_index), None)
@@ -62,7 +62,7 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     if again is not None:
         again.details, token, withheld = json.dumps(details), None, Reason.REPEATED  # the mail is there already
     else:
-        token = requests.issue(
+        token = mailed_links.issue(
             session,
             RequestKind.ADDRESS,
             email_index=email_index,
@@ -122,7 +122,7 @@ def named(session: Session, subscriber_id: int) -> str | None:
 
 def _address(request: Request) -> str | None:
     """What a link moves its person to; None where that was withdrawn."""
-    address: str | None = requests.details_of(request).get("address")
+    address: str | None = mailed_links.details_of(request).get("address")
     return address
 
 
@@ -139,14 +139,14 @@ def withdraw(session: Session, subscriber_id: int) -> None:
 def look(session: Session, token: str) -> None:
     """Whether a link to a new address works. Changes nothing.
 
-    :raises requests.UnknownLink: it is none of ours, or the person was erased.
-    :raises requests.DeadLink: it has run out, or was withdrawn, or they have moved on.
+    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.DeadLink: it has run out, or was withdrawn, or they have moved on.
     """
     _find(session, token)
 
 
 def _find(session: Session, token: str) -> Request:
-    request = requests.find(session, RequestKind.ADDRESS, token)
+    request = mailed_links.find(session, RequestKind.ADDRESS, token)
     if request.used_at is not None:
         owner = select(Subscriber.id).where(Subscriber.email_index == request.email_index)
         works = session.scalar(owner) == request.subscriber_id
@@ -162,8 +162,8 @@ def move(session: Session, token: str) -> None:
 
     What was mailed to the old address opens nothing any more: that mailbox may be why they move.
 
-    :raises requests.UnknownLink: it is none of ours, or the person was erased.
-    :raises requests.DeadLink: as `look`, or one of the addresses must not be mailed.
+    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.DeadLink: as `look`, or one of the addresses must not be mailed.
     :raises AddressTaken: it has become somebody's in the meantime.
     """
     # Alone with whatever imports, erases or signs up: each could be writing about the same address.
@@ -179,7 +179,7 @@ def move(session: Session, token: str) -> None:
         raise AddressTaken
     if bytes(request.email_index) != bytes(person.email_index):  # else it is only spelt otherwise
         _carry_suppression(session, bytes(person.email_index), bytes(request.email_index))
-    person.email, person.email_index = requests.details_of(request)["address"], request.email_index
+    person.email, person.email_index = mailed_links.details_of(request)["address"], request.email_index
     request.used_at = utcnow()
     session.flush()
     withdraw(session, person.id)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.orm import Session
 
-from mailer import links, notices
+from mailer import links
 from mailer.composing import Envelopes
 from mailer.delivery import Claimed
 from mailer.errors import MailerError
@@ -14,7 +14,8 @@ from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_ed
 from mailer.mail.render import Frame, render_notice
 from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing, Pieces, Slot, join_pieces
-from mailer.notices import Notice, NoticeKind
+from mailer.people import notices
+from mailer.people.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
 from mailer.store.db import utcnow
 

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import consents, contacts, leaving, lists, moving, notices, requests, subscribers, suppression, unions
+from mailer import leaving, moving
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail import addresses
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink
+from mailer.people import consents, lists, mailed_links, notices, subscribers, suppression
+from mailer.people.mailed_links import DeadLink
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -36,6 +37,7 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
+from mailer.unions import contacts, directory
 
 METHOD = "preferences page"
 #: Who presses the button twice means one mail; who presses it all day is not the person whom it goes to.
@@ -113,7 +115,7 @@ def mail_link(session: Session, address: str, *, language: str) -> int:
 def mail_link_to_owner(session: Session, subscription_id: int, *, language: str) -> int:
     """Likewise, to whoever got the mail that the link of a subscription was in.
 
-    :param subscription_id: as `tokens.verify` finds it in a link; of somebody who was erased, nothing is sent.
+    :param subscription_id: as `links.verify` finds it in a link; of somebody who was erased, nothing is sent.
     """
     owner = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
     return _mail_link(session, Subscriber.id == owner, language)
@@ -124,13 +126,13 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> i
     suppression.keep_removals_out(session)
     person = session.execute(select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)).first()
     email_index = bytes(person.email_index) if person else secrets.token_bytes(32)
-    requests.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index)
     withheld = _why_not(session, email_index) or (None if person else Reason.SUPPRESSED)
     token = None
     if withheld or person is None:
-        requests.pretend(session, RequestKind.MANAGE)
+        mailed_links.pretend(session, RequestKind.MANAGE)
     else:
-        token = requests.issue(session, RequestKind.MANAGE, email_index=email_index, subscriber_id=person.id)
+        token = mailed_links.issue(session, RequestKind.MANAGE, email_index=email_index, subscriber_id=person.id)
     return notices.owe(
         session,
         Notice(NoticeKind.MANAGE, token),
@@ -158,10 +160,10 @@ def _why_not(session: Session, email_index: bytes) -> Reason | None:
 def whose(session: Session, token: str) -> int:
     """The id of the subscriber whom a link to see and change everything was mailed to.
 
-    :raises requests.UnknownLink: it is none of ours, or the person was erased.
-    :raises requests.DeadLink: it has run out.
+    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.DeadLink: it has run out.
     """
-    request = requests.find(session, RequestKind.MANAGE, token)
+    request = mailed_links.find(session, RequestKind.MANAGE, token)
     if request.subscriber_id is None:
         raise DeadLink
     return request.subscriber_id
@@ -248,12 +250,12 @@ def describe(session: Session, subscriber_id: int, *, name: str, country: str, l
 def state_union(session: Session, subscriber_id: int, text: str, *, words: str, shown_in: str) -> None:
     """Store which union a person belongs to, and that they agreed to it.
 
-    :param text: as `unions.recognise` reads it.
+    :param text: as `directory.recognise` reads it.
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
     :raises UnrecognisedUnion: nothing was changed.
     """
     person = moving.hold(session, subscriber_id)
-    union_id = unions.recognise(session, text, person.country)
+    union_id = directory.recognise(session, text, person.country)
     if union_id is None:
         raise UnrecognisedUnion
     if union_id == person.union_id:
@@ -391,7 +393,7 @@ def _subscription(session: Session, subscriber_id: int, list_id: int) -> Subscri
 def erase(session: Session, subscriber_id: int) -> None:
     """Erase a person, at once and everywhere, as `subscribers.erase` does.
 
-    :raises requests.DeadLink: they were erased at this moment.
+    :raises mailed_links.DeadLink: they were erased at this moment.
     """
     suppression.keep_imports_out(session)  # before the person is held: so does everyone who removes somebody
     person = moving.hold(session, subscriber_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, editions, gaps, segments, unions
+from mailer import campaigns, delivery, editions, gaps, segments
 from mailer.campaigns import Targets
 from mailer.composing import CampaignComposer
 from mailer.delivery import Claimed
@@ -21,6 +21,7 @@ from mailer.mail.sender import Sender
 from mailer.recipients import Recipient
 from mailer.store import db
 from mailer.store.models import Campaign, Delivery, Purpose
+from mailer.unions import directory
 
 _SAMPLE_ADDRESS, _SAMPLE_NAME = "alex.reader@example.org", "Alex Reader"
 
@@ -97,7 +98,7 @@ def preview(session: Session, campaign: Campaign, reader: Reader, sender: Sender
     :returns: the files written.
     :raises NoText: the campaign has no text in the language asked for.
     :raises UnwritableFolder: there is no room, no right to write, or a file of that name.
-    :raises unions.UnknownUnion: or `countries.UnknownCountry`.
+    :raises directory.UnknownUnion: or `countries.UnknownCountry`.
     """
     composer = CampaignComposer(session, campaign, sender)
     messages = {
@@ -151,7 +152,7 @@ def _sample_delivery(session: Session, reader: Reader, language: str | None) -> 
         address=None,
         language=language,
         country=countries.parse(reader.country) if reader.country else None,
-        union_id=unions.get(session, reader.union).id if reader.union else None,
+        union_id=directory.get(session, reader.union).id if reader.union else None,
         attempts=0,
     )
 

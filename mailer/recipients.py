@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailer.delivery import Batch, Claimed
 from mailer.mail import addresses
-from mailer.notices import Notice
+from mailer.people.notices import Notice
 from mailer.store import db
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
 from mailer.store.db import session_scope

@@ -8,9 +8,10 @@ from pathlib import Path
 from sqlalchemy import Engine, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, journal, notices
+from mailer import campaigns, delivery, journal
 from mailer.delivery import Settlement
 from mailer.journal import Answer, Left, Record
+from mailer.people import notices
 from mailer.store import db
 from mailer.store.db import session_scope
 from mailer.store.models import Base, Claim, Delivery, DeliveryState, Reason

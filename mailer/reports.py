@@ -10,13 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from mailer import unions
 from mailer.composing import message_id
 from mailer.locale import countries
 from mailer.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.small_numbers import hide_small
 from mailer.store import db, scope
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose, Subscriber
+from mailer.unions import directory
 from mailer.verdicts import give_up_at
 
 #: what a rate counts: a server answered for it
@@ -273,7 +273,7 @@ def spread(session: Session, campaign: Campaign, by: str) -> dict[str, int | Non
 def _union_names(session: Session) -> dict[int, str]:
     """Each union's id → its name, with its slug where another has the same name."""
     told = scope.told_unions(session)
-    known = [union for union in unions.all_unions(session) if told is None or union.id in told]
+    known = [union for union in directory.all_unions(session) if told is None or union.id in told]
     bearers = Counter(union.name for union in known)
     return {union.id: union.name if bearers[union.name] == 1 else f"{union.name} ({union.slug})" for union in known}
 

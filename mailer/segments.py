@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from mailer import lists, unions
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
+from mailer.people import lists
 from mailer.store import scope
 from mailer.store.db import prefers_groups
 from mailer.store.models import MailingList, Subscription
+from mailer.unions import directory
 
 
 class InvalidSegment(MailerError):
@@ -89,7 +90,9 @@ def audience(session: Session, list_id: int, segment: Segment) -> Select[Any]:
 
     It reads the index ix_audience and nothing else, unless other lists are named.
 
-    :raises unions.UnknownUnion: or `lists.UnknownList`, `countries.UnknownCountryGroup`: a value names nothing known.
+    :raises directory.UnknownUnion: a value names no union.
+    :raises lists.UnknownList: a value names no list.
+    :raises countries.UnknownCountryGroup: a value names no group of countries.
     :raises ForeignList: or `ForeignUnion`: it would tell of people what is not this list's owner's to know.
     """
     return _people(session, list_id, segment).where(*_conditions(session, segment, Subscription))
@@ -103,7 +106,7 @@ def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
 
     :returns: columns country, union_id, language and people. No union stands there that this session must not tell of,
         see `scope.told_unions`.
-    :raises unions.UnknownUnion: or another error, as `audience`.
+    :raises directory.UnknownUnion: or another error, as `audience`.
     """
     kinds = (Subscription.country, Subscription.union_id, Subscription.language)
     people = _people(session, list_id, segment).add_columns(*kinds, func.count().label("people"))
@@ -173,7 +176,7 @@ def _union_ids(session: Session, slugs: Iterable[str]) -> list[int]:
     told = scope.told_unions(session)
     ids: set[int] = set()
     for slug in slugs:
-        within = unions.descendants(session, [slug])
+        within = directory.descendants(session, [slug])
         if told is not None and not within <= told:
             raise ForeignUnion(slug=slug)
         ids |= within

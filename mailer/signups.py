@@ -16,12 +16,13 @@ from babel.lists import format_list
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import consents, links, notices, publishing, requests, subscribers, suppression
+from mailer import links, publishing
 from mailer.locale import languages
 from mailer.mail.addresses import Address
-from mailer.notices import Notice, NoticeKind
+from mailer.people import consents, mailed_links, notices, subscribers, suppression
+from mailer.people.mailed_links import DeadLink
+from mailer.people.notices import Notice, NoticeKind
 from mailer.publishing import Headline
-from mailer.requests import DeadLink
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
@@ -105,7 +106,7 @@ def ask(session: Session, sign_up: SignUp) -> int:
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.keep_removals_out(session)
     email_index = keyring_of(session).blind_index(sign_up.address.folded)
-    requests.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index)
     known = _look_up(session, email_index)
     if known.subscriber_id is not None and known.gets.issuperset(sign_up.list_ids):
         request, notice, language = RequestKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
@@ -150,11 +151,11 @@ def _issue(
 ) -> str | None:
     """Keep what is asked for; returns the token for the mail."""
     if withheld:
-        requests.pretend(session, kind)
+        mailed_links.pretend(session, kind)
         return None
     if kind is RequestKind.MANAGE:
-        return requests.issue(session, kind, email_index=email_index, subscriber_id=known.subscriber_id)
-    return requests.issue(session, kind, email_index=email_index, details=sign_up.to_details())
+        return mailed_links.issue(session, kind, email_index=email_index, subscriber_id=known.subscriber_id)
+    return mailed_links.issue(session, kind, email_index=email_index, details=sign_up.to_details())
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------
@@ -172,14 +173,14 @@ class Asked:
 def look(session: Session, token: str) -> Asked:
     """What a link to confirm is for. Changes nothing.
 
-    :raises requests.UnknownLink: it is none of ours, or the person was erased.
-    :raises requests.DeadLink: it has run out.
+    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.DeadLink: it has run out.
     """
-    request = requests.find(session, RequestKind.SIGN_UP, token)
+    request = mailed_links.find(session, RequestKind.SIGN_UP, token)
     if request.used_at is not None:
         language = session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id))
         return Asked(language, (), None)
-    sign_up = SignUp.from_details(requests.details_of(request))
+    sign_up = SignUp.from_details(mailed_links.details_of(request))
     names = select(MailingList.name).where(MailingList.id.in_(sign_up.list_ids)).order_by(MailingList.slug)
     union_text = sign_up.union_text if sign_up.union_id is not None else None
     return Asked(sign_up.language, tuple(session.scalars(names)), union_text)
@@ -193,17 +194,17 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     :param union_agreed: whether they agreed, here too, that their union is stored: who filled in the form may have been
         somebody else.
     :param base_url: of the site, for the links in the welcome mail.
-    :raises requests.UnknownLink: it is none of ours, or the person was erased.
-    :raises requests.DeadLink: it has run out, they left since it was used, or they reported our mail as spam.
+    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.DeadLink: it has run out, they left since it was used, or they reported our mail as spam.
     """
-    requests.find(session, RequestKind.SIGN_UP, token)  # nobody is kept waiting for a link that is none
+    mailed_links.find(session, RequestKind.SIGN_UP, token)  # nobody is kept waiting for a link that is none
     # Alone, without imports, erasures and other confirmations: each could be writing about the same person.
     suppression.keep_imports_out(session)
     session.expire_all()
-    request = requests.find(session, RequestKind.SIGN_UP, token)
+    request = mailed_links.find(session, RequestKind.SIGN_UP, token)
     welcome_now = request.used_at is None
     if welcome_now:
-        sign_up = SignUp.from_details(requests.details_of(request))
+        sign_up = SignUp.from_details(mailed_links.details_of(request))
         _carry_out(session, request, sign_up if union_agreed else replace(sign_up, union_id=None, union_text=None))
     person = session.get_one(Subscriber, request.subscriber_id)
     lists = _confirmed_lists(session, request)

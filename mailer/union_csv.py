@@ -8,14 +8,15 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer import contacts, kit_making, unions
-from mailer.contacts import AskedLately, ContactAlready, NotToBeAsked
+from mailer import kit_making
 from mailer.errors import MailerError
 from mailer.formats.tables import CsvWriter, Record, TableFile, UnwritableFile, restore, whole_file
 from mailer.mail import addresses
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import Union, UnionStatus
+from mailer.unions import contacts, directory
+from mailer.unions.contacts import AskedLately, ContactAlready, NotToBeAsked
 
 COLUMNS = (
     *("slug", "name", "country", "parent", "status", "languages", "members"),
@@ -170,7 +171,7 @@ def _parse(record: Record, header: Sequence[str]) -> _Row:
         languages=tuple(text["languages"].split()) or None,
         members=_number(text["members"]) if text["members"] else None,
         dates={column: _past(column, text[column]) for column in _DATES if text[column]},
-        resolution=unions.checked_resolution(text["resolution"]) if text["resolution"] else None,
+        resolution=directory.checked_resolution(text["resolution"]) if text["resolution"] else None,
         is_named=_truth(text["is_named"]) if text["is_named"] else None,
         contact=_contact(text),
     )
@@ -235,7 +236,7 @@ class _Import:
 
     def take_over(self, row: _Row) -> None:
         """Add a union, or change what is known of it; its parent may not be there yet."""
-        union = unions.find(self._session, row.slug)
+        union = directory.find(self._session, row.slug)
         if union is None:
             self._add(row)
         else:
@@ -245,7 +246,7 @@ class _Import:
     def _add(self, row: _Row) -> None:
         if row.name is None:
             raise RefusedRow(problem=f'there is no union "{row.slug}" yet, and one needs a name')
-        union = unions.add(
+        union = directory.add(
             self._session,
             row.slug,
             row.name,
@@ -258,7 +259,7 @@ class _Import:
 
     def _change(self, union: Union, row: _Row) -> None:
         replaces = self._update
-        unions.change(
+        directory.change(
             self._session,
             row.slug,
             name=row.name if replaces else None,
@@ -277,7 +278,7 @@ class _Import:
         """Have each union belong to its federation, now that all are there."""
         moved = []
         for row in rows:
-            union = unions.find(self._session, row.slug)
+            union = directory.find(self._session, row.slug)
             is_free = self._update or row.slug not in self._before
             if row.parent is not None and union is not None and (is_free or union.parent is None):
                 moved.append(row)
@@ -285,7 +286,7 @@ class _Import:
         self._session.flush()
         for row in moved:
             with self._problems.noted(row.line):
-                unions.change(self._session, row.slug, parent_slug=row.parent)
+                directory.change(self._session, row.slug, parent_slug=row.parent)
 
     def invite(self, rows: Sequence[_Row]) -> int | None:
         """Ask each contact whether they want to be one; returns what to ring for."""
@@ -297,7 +298,7 @@ class _Import:
         return notice
 
     def _invite(self, row: _Row) -> int | None:
-        union = unions.get(self._session, row.slug)
+        union = directory.get(self._session, row.slug)
         try:
             notice = contacts.invite(self._session, union, **row.contact)
         except (ContactAlready, AskedLately, NotToBeAsked) as reason:
@@ -308,7 +309,7 @@ class _Import:
 
     def changed(self) -> int:
         """How many unions that were there are not as they were; what they have to forward says so, too."""
-        known = {slug: unions.get(self._session, slug) for slug in self._before}
+        known = {slug: directory.get(self._session, slug) for slug in self._before}
         changed = [union for slug, union in known.items() if _facts(union) != self._before[slug]]
         for union in changed:
             kit_making.renew(self._session, union)
@@ -318,7 +319,7 @@ class _Import:
 def _set_standing(union: Union, row: _Row) -> None:
     """Where a union stands with us, and since when: now, unless the file says otherwise."""
     if row.status is not None and row.status is not union.status:
-        unions.move(union, row.status)
+        directory.move(union, row.status)
     for column, moment in row.dates.items():
         setattr(union, column, moment)
     if union.status is UnionStatus.LISTED and any(getattr(union, column) for column in _DATES):
@@ -345,7 +346,7 @@ def export(session: Session, path: Path) -> int:
     :raises supporter_csv.UnwritableFile: or `scope.ForOrganisers`: no file was made or replaced.
     """
     scope.refuse(session)
-    everything = unions.all_unions(session)
+    everything = directory.all_unions(session)
     try:
         with whole_file(path) as file:
             writer = CsvWriter(file, COLUMNS)

@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import QueryableAttribute, Session, selectinload
 
-from mailer import publishing, union_trees
+from mailer import publishing
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.small_numbers import Sum, hidden_in_sums
 from mailer.store import db
 from mailer.store.models import Campaign, CampaignText, JoinCount, Kit, Union
-from mailer.union_trees import UnionTree
+from mailer.unions import trees
+from mailer.unions.trees import UnionTree
 
 _MONTHS = 12  # that a union's own page looks back, this one among them
 _MOST_KITS = 100  # that it lists
@@ -108,7 +109,7 @@ def results(session: Session, union_id: int) -> Results:
     months = _months_until(db.now(session))
     since, until = months[0], months[-1]
     period = _Period(since, until)
-    tree = union_trees.read(session).beneath(union_id)
+    tree = trees.read(session).beneath(union_id)
     counted = _count(session, period, among=tree.places)
     by_month = _joined_by_month(session, period, among=tree.places)
     spread = {_Cell("month", month): by_month.get(month, 0) for month in months}
@@ -141,7 +142,7 @@ def report(session: Session, *, since: str | None = None, until: str | None = No
     """
     period = _Period(since, until)
     period.check()
-    tree = union_trees.read(session)
+    tree = trees.read(session)
     counted = _count(session, period)
     joined = _shown(_cells(tree, lambda each: counted[each].joined), _sums(tree))
     reached = _shown(_cells(tree, lambda each: counted[each].reached), _sums(tree))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
 from mailer.mail.sender import Sender
-from mailer.notices import Notice
+from mailer.people.notices import Notice
 from mailer.store import crypto
 from mailer.store.models import (
     Campaign,

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from mailer import campaigns, delivery, recipients, recovery, steering, subscribers, suppression
+from mailer import campaigns, delivery, recipients, recovery, steering
 from mailer.delivery import Settlement
+from mailer.people import subscribers, suppression
 from mailer.recipients import Recipient
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from mailer import consents, disclosure, moving, notices, preferences, requests, suppression
+from mailer import disclosure, moving, preferences
 from mailer.formats.tables import restore
+from mailer.people import consents, mailed_links, notices, suppression
 from mailer.store.models import (
     Application,
     Base,
@@ -228,7 +229,7 @@ def test_nothing_about_anybody_else_is_told(session: Session, ana: Subscriber, m
     before = about(session, ana)
     boris = make_subscriber(session, mailing_list, email="boris@example.org", name="Boris", country="FR")
     deliver(session, make_campaign(session, mailing_list, slug="free-the-poet"), boris, DeliveryState.SENT)
-    requests.issue(session, RequestKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
+    mailed_links.issue(session, RequestKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
     consents.withdraw(session, boris.id, ConsentPurpose.UNION, method="import")
     suppression.add(session, boris.email_index, SuppressionReason.COMPLAINED)
     moving.name(session, boris.id, "boris.new@example.net", language="en")

@@ -8,9 +8,10 @@ from redis import Redis
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer import housekeeping, notices, requests
+from mailer import housekeeping
 from mailer.mail.pipeline import Pipeline
-from mailer.notices import Notice, NoticeKind
+from mailer.people import mailed_links, notices
+from mailer.people.notices import Notice, NoticeKind
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, utcnow
 from mailer.store.models import (
@@ -31,7 +32,7 @@ from workers.runtime import Runtime
 
 def test_a_sign_up_that_nobody_confirmed_is_gone_after_seven_days(engine: Engine, session: Session) -> None:
     for _ in range(2):
-        requests.issue(session, RequestKind.SIGN_UP, email_index=bytes(32), details={"email": "ana@example.org"})
+        mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32), details={"email": "ana@example.org"})
     first = session.scalars(select(Request.id).limit(1)).one()
     for request in session.scalars(select(Request).where(Request.id == first)):
         request.created_at, request.expires_at = utcnow() - timedelta(days=7), utcnow() - timedelta(seconds=1)
@@ -39,18 +40,18 @@ def test_a_sign_up_that_nobody_confirmed_is_gone_after_seven_days(engine: Engine
     housekeeping.tidy(engine)
     session.expire_all()
     gone, waiting = session.scalars(select(Request).order_by(Request.id))
-    assert (gone.id, gone.email_index == gone.token_hash, requests.details_of(gone)) == (first, True, {})
-    assert (waiting.email_index, requests.details_of(waiting)) == (bytes(32), {"email": "ana@example.org"})
+    assert (gone.id, gone.email_index == gone.token_hash, mailed_links.details_of(gone)) == (first, True, {})
+    assert (waiting.email_index, mailed_links.details_of(waiting)) == (bytes(32), {"email": "ana@example.org"})
 
 
 def test_a_link_that_ran_out_is_told_from_one_that_never_was_for_half_a_year(engine: Engine, session: Session) -> None:
-    token = requests.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
-    for age, said in ((timedelta(days=1), requests.DeadLink), (timedelta(days=181), requests.UnknownLink)):
+    token = mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
+    for age, said in ((timedelta(days=1), mailed_links.DeadLink), (timedelta(days=181), mailed_links.UnknownLink)):
         session.execute(update(Request).values(expires_at=utcnow() - age))
         session.commit()
         housekeeping.tidy(engine)
         with pytest.raises(said):
-            requests.find(session, RequestKind.SIGN_UP, token)
+            mailed_links.find(session, RequestKind.SIGN_UP, token)
 
 
 def test_what_a_settled_notice_said_is_gone_and_what_is_owed_stays(engine: Engine, session: Session) -> None:
@@ -106,7 +107,7 @@ def runtime(
 
 
 def test_each_round_of_the_sweeper_tidies(runtime: Runtime, session: Session) -> None:
-    requests.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
+    mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
     session.execute(update(Request).values(expires_at=utcnow()))
     session.commit()
     sweeper.sweep(runtime)
@@ -135,7 +136,7 @@ def test_what_has_run_out_goes_though_no_mail_can_be_looked_for(
         raise DatabaseUnavailable(problem="it is busy")
 
     monkeypatch.setattr("mailer.sending.sweep", fail)
-    requests.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
+    mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
     session.execute(update(Request).values(expires_at=utcnow()))
     session.commit()
     sweeper.sweep(runtime)

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session, object_session, undefer
 
-from mailer import kit_making, kit_notices, kits, links, sending, subscribers
+from mailer import kit_making, kit_notices, kits, links, sending
 from mailer.errors import MailerError
 from mailer.kit_making import Made
 from mailer.kits import Answer, InvalidReach, NoKit
 from mailer.links import Link
-from mailer.notices import NoticeKind
+from mailer.people import subscribers
+from mailer.people.notices import NoticeKind
 from mailer.relay import Bearer, RelayPress
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import consents, leaving, requests, subscribers, suppression
+from mailer import leaving
 from mailer.leaving import Left, Method, NotOnList, Scope
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink, UnknownLink
+from mailer.people import consents, mailed_links, subscribers, suppression
+from mailer.people.mailed_links import DeadLink, UnknownLink
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -446,7 +447,10 @@ def test_a_second_press_offers_the_way_back_again_but_a_forwarded_mail_does_not_
     assert second.undo not in (None, first.undo)
     an_hour_ago = utcnow() - timedelta(hours=1)
     session.execute(update(Request).values(created_at=an_hour_ago))
-    details = {**requests.details_of(session.scalars(select(Request).limit(1)).one()), "at": an_hour_ago.isoformat()}
+    details = {
+        **mailed_links.details_of(session.scalars(select(Request).limit(1)).one()),
+        "at": an_hour_ago.isoformat(),
+    }
     session.execute(update(Request).values(details=json.dumps(details)))
     session.expire_all()
     assert by_page(session, person, scope=Scope.ALL).undo is None
@@ -468,7 +472,7 @@ def test_the_way_back_ends_after_a_month(session: Session, person: Subscriber) -
     session.execute(update(Request).values(expires_at=utcnow() - timedelta(seconds=1)))
     with pytest.raises(DeadLink):
         leaving.undo(session, token)
-    requests.forget_expired(session)
+    mailed_links.forget_expired(session)
     with pytest.raises(DeadLink):
         leaving.undo(session, token)
 

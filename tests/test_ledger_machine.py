@@ -21,11 +21,12 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, select
 
-from mailer import campaigns, delivery, recipients, recovery, steering, subscribers
+from mailer import campaigns, delivery, recipients, recovery, steering
 from mailer.campaigns import WrongStatus
 from mailer.delivery import Batch, Claimed, Settlement
 from mailer.journal import Journal
 from mailer.mail.types import Outcome, OutcomeKind
+from mailer.people import subscribers
 from mailer.store.crypto import Keyring
 from mailer.store.db import open_engine, session_scope, utcnow
 from mailer.store.models import (

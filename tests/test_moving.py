@@ -7,14 +7,15 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer import delivery, leaving, moving, requests, subscribers, suppression
+from mailer import delivery, leaving, moving
 from mailer.delivery import Settlement
 from mailer.importing import import_file
 from mailer.leaving import Method, Scope
 from mailer.mail import addresses
 from mailer.moving import AddressTaken, TooManyAddresses
-from mailer.notices import NoticeKind
-from mailer.requests import DeadLink, UnknownLink
+from mailer.people import mailed_links, subscribers, suppression
+from mailer.people.mailed_links import DeadLink, UnknownLink
+from mailer.people.notices import NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -108,7 +109,7 @@ def test_the_mail_is_in_the_language_of_the_page_where_the_person_has_chosen_non
 
 def test_no_other_link_and_none_that_ran_out_changes_an_address(session: Session, ana: Subscriber) -> None:
     token = sent(name(session, ana))
-    manage = requests.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    manage = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
     for other in (manage, token[:-1], token[:-1] + ("0" if token[-1] != "0" else "1")):
         with pytest.raises(UnknownLink):
             moving.move(session, other)
@@ -150,12 +151,12 @@ def test_an_address_may_be_spelt_otherwise(session: Session, ana: Subscriber) ->
 
 
 def test_what_was_mailed_to_the_old_address_opens_nothing_any_more(session: Session, ana: Subscriber) -> None:
-    manage = requests.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    manage = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
     left = leaving.leave(session, session.scalars(select(Subscription.id)).one(), method=Method.PAGE)
     earlier = sent(name(session, ana, "other@example.net"))
     moving.move(session, sent(name(session, ana)))
     with pytest.raises(DeadLink):
-        requests.find(session, RequestKind.MANAGE, manage)
+        mailed_links.find(session, RequestKind.MANAGE, manage)
     with pytest.raises(DeadLink):
         leaving.undo(session, sent(left.undo))
     with pytest.raises(DeadLink):
@@ -320,7 +321,7 @@ def test_who_changes_their_mind_floods_nobody(session: Session, ana: Subscriber)
     for _ in range(5):
         name(session, ana)
         moving.withdraw(session, ana.id)
-        requests.forget_expired(session)
+        mailed_links.forget_expired(session)
     assert [mail.state for mail in notices_owed(session)].count(DeliveryState.PENDING) == 1
 
 

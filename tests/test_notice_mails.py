@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import notice_mails, notices, sending, subscribers
+from mailer import notice_mails, sending
 from mailer.delivery import Claimed
 from mailer.links import Link, verify
 from mailer.locale import languages, translations
@@ -27,7 +27,8 @@ from mailer.mail.render import Frame, render_notice
 from mailer.mail.sender import Sender
 from mailer.mail.types import Rendering
 from mailer.notice_mails import NoticeComposer, WordlessNotice
-from mailer.notices import Notice, NoticeKind
+from mailer.people import notices, subscribers
+from mailer.people.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow

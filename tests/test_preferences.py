@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import contacts, leaving, lists, moving, preferences, requests, suppression
+from mailer import leaving, moving, preferences
 from mailer.leaving import Method, Scope
 from mailer.locale import countries, languages
 from mailer.mail import addresses
-from mailer.notices import NoticeKind
-from mailer.requests import DeadLink, UnknownLink
+from mailer.people import lists, mailed_links, suppression
+from mailer.people.mailed_links import DeadLink, UnknownLink
+from mailer.people.notices import NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -37,6 +38,7 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
+from mailer.unions import contacts
 from tests.factories import (
     deliver,
     make_campaign,
@@ -254,9 +256,9 @@ def test_nobody_is_flooded_one_link_an_hour_and_three_a_day(session: Session, an
 
 
 def test_a_link_works_for_a_day_and_for_its_own_purpose_only(session: Session, ana: Subscriber) -> None:
-    token = requests.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
-    other = requests.issue(session, RequestKind.UNDO, email_index=ana.email_index, subscriber_id=ana.id)
-    nobodys = requests.issue(session, RequestKind.MANAGE, email_index=bytes(32))
+    token = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    other = mailed_links.issue(session, RequestKind.UNDO, email_index=ana.email_index, subscriber_id=ana.id)
+    nobodys = mailed_links.issue(session, RequestKind.MANAGE, email_index=bytes(32))
     with pytest.raises(UnknownLink):
         preferences.whose(session, other)
     with pytest.raises(DeadLink):

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer import previewing, unions
+from mailer import previewing
 from mailer.locale import countries
 from mailer.previewing import NoText, Reader, UnwritableFolder
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
+from mailer.unions import directory
 from tests.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
 
 
@@ -74,7 +75,7 @@ def test_one_language_is_previewed_when_one_is_asked_for(session: Session, campa
 def test_an_unknown_country_or_union_is_refused(session: Session, campaign: Campaign, tmp_path: Path) -> None:
     with pytest.raises(countries.UnknownCountry):
         previewing.preview(session, campaign, Reader(country="Atlantis"), SENDER, tmp_path)
-    with pytest.raises(unions.UnknownUnion):
+    with pytest.raises(directory.UnknownUnion):
         previewing.preview(session, campaign, Reader(union="nobody"), SENDER, tmp_path)
 
 

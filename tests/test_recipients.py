@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import delivery, notices, recipients, subscribers, suppression
-from mailer.notices import Notice, NoticeKind
+from mailer import delivery, recipients
+from mailer.people import notices, subscribers, suppression
+from mailer.people.notices import Notice, NoticeKind
 from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
 from mailer.store.models import CampaignStatus, Kit, Reason, Subscriber, SuppressionReason, Union, UnionStatus

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select, text
 
-from mailer import delivery, journal, notices, recovery, steering
+from mailer import delivery, journal, recovery, steering
 from mailer.delivery import Batch
 from mailer.journal import Journal
 from mailer.mail.types import Outcome, OutcomeKind
-from mailer.notices import Notice, NoticeKind
+from mailer.people import notices
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Reason, Subscription
 from tests.factories import make_campaign, make_list, make_subscriber

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer import refusals, reports, subscribers
+from mailer import refusals, reports
+from mailer.people import subscribers
 from mailer.refusals import Refusal
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose

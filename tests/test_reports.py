@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer import reports, subscribers
+from mailer import reports
+from mailer.people import subscribers
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Claim, DeliveryState, MailingList, Purpose
 from tests.factories import deliver, make_campaign, make_list, make_subscriber, make_union

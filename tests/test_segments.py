@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, text
 from sqlalchemy.orm import Session
 
-from mailer import lists, segments, unions
+from mailer import segments
 from mailer.locale import countries, languages
+from mailer.people import lists
 from mailer.segments import InvalidSegment, Segment
 from mailer.store.models import MailingList, SubscriptionStatus, Union
+from mailer.unions import directory
 from tests.factories import make_list, make_subscriber, make_union, subscribe
 
 COUNTRIES = (None, "GB", "FR", "DE", "NO", "BR")
@@ -206,7 +208,7 @@ def test_unknown_languages_unions_and_lists_are_refused(session: Session) -> Non
     news = make_list(session)
     with pytest.raises(languages.InvalidLanguage):
         Segment.parse({"languages": ["klingon"]})
-    with pytest.raises(unions.UnknownUnion, match="no union"):
+    with pytest.raises(directory.UnknownUnion, match="no union"):
         segments.count(session, news.id, Segment.parse({"unions": ["nobody"]}))
     with pytest.raises(lists.UnknownList, match="no list"):
         segments.count(session, news.id, Segment.parse({"exclude_lists": ["nothing"]}))

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, journal, recovery, sending, steering, subscribers
+from mailer import campaigns, delivery, journal, recovery, sending, steering
 from mailer.campaigns import TooLate, WrongStatus
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import SmtpUnavailable
+from mailer.people import subscribers
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Campaign,

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import requests, signups, subscribers, suppression
+from mailer import signups
 from mailer.importing import import_file
 from mailer.mail import addresses
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink, UnknownLink
+from mailer.people import mailed_links, subscribers, suppression
+from mailer.people.mailed_links import DeadLink, UnknownLink
+from mailer.people.notices import Notice, NoticeKind
 from mailer.signups import SignUp
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
@@ -272,8 +273,8 @@ def test_the_link_in_a_manage_mail_is_its_owners(session: Session, sign_up: Sign
     signups.ask(session, sign_up)
     token = said(latest_notice(session)).token
     assert token is not None
-    request = requests.find(session, RequestKind.MANAGE, token)
-    assert (request.subscriber_id, requests.details_of(request)) == (person_of(session).id, {})
+    request = mailed_links.find(session, RequestKind.MANAGE, token)
+    assert (request.subscriber_id, mailed_links.details_of(request)) == (person_of(session).id, {})
 
 
 @pytest.mark.parametrize("situation", [complained, repeated])
@@ -281,7 +282,7 @@ def test_of_what_is_withheld_nothing_is_kept(session: Session, sign_up: SignUp, 
     situation(session, sign_up)
     signups.ask(session, sign_up)
     withheld = session.scalars(select(Request).order_by(Request.id.desc()).limit(1)).one()
-    assert requests.details_of(withheld) == {}
+    assert mailed_links.details_of(withheld) == {}
     assert withheld.email_index != blind_index(session)
     assert said(latest_notice(session)).token is None
 
@@ -493,7 +494,9 @@ def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, sign_up
 
 
 def test_a_link_that_was_made_for_something_else_confirms_nothing(session: Session, sign_up: SignUp) -> None:
-    manage = requests.issue(session, RequestKind.MANAGE, email_index=blind_index(session), details=sign_up.to_details())
+    manage = mailed_links.issue(
+        session, RequestKind.MANAGE, email_index=blind_index(session), details=sign_up.to_details()
+    )
     for token in (manage, "0" * 40, "x"):
         with pytest.raises(UnknownLink):
             signups.look(session, token)

@@ -4,8 +4,9 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import delivery, steering, subscribers
+from mailer import delivery, steering
 from mailer.delivery import Settlement
+from mailer.people import subscribers
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Reason, Subscriber
 from tests.factories import make_campaign, make_list, make_subscriber

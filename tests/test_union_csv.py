@@ -7,14 +7,16 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import suppression, union_csv, unions
+from mailer import union_csv
 from mailer.formats.tables import BrokenFile, UnreadableFile, UnwritableFile
-from mailer.notices import NoticeKind
+from mailer.people import suppression
+from mailer.people.notices import NoticeKind
 from mailer.store import scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import SuppressionReason, Union, UnionStatus
 from mailer.union_csv import COLUMNS, ImportReport, RefusedFile
+from mailer.unions import directory
 from tests.factories import WHEN, make_contact, make_subscriber, make_union, notices_owed, said
 
 
@@ -36,14 +38,14 @@ def take(engine: Engine, file: Path, **options: Any) -> ImportReport:
 def facts(session: Session) -> list[tuple[Any, ...]]:
     """All that is known of all unions."""
     session.expire_all()
-    found = [tuple(union_csv._cells(union).values()) for union in unions.all_unions(session)]
+    found = [tuple(union_csv._cells(union).values()) for union in directory.all_unions(session)]
     session.commit()
     return found
 
 
 def get(session: Session, slug: str) -> Union:
     session.expire_all()
-    union = unions.get(session, slug)
+    union = directory.get(session, slug)
     _ = union.parent
     session.commit()
     return union
@@ -81,7 +83,7 @@ def test_a_parent_may_come_later_in_the_file_or_be_there_already(engine: Engine,
     make_union(session, "world")
     session.commit()
     take(engine, write(file, "slug,name,parent", "dockers,Dockers,europe", "europe,Europe,world"))
-    assert unions.ancestors_by_union(session)[unions.get(session, "dockers").id] == {"dockers", "europe", "world"}
+    assert directory.ancestors_by_union(session)[directory.get(session, "dockers").id] == {"dockers", "europe", "world"}
 
 
 def test_excels_semicolons_and_mark_are_read(engine: Engine, session: Session, file: Path) -> None:
@@ -177,7 +179,7 @@ def test_a_tree_may_be_turned_over(engine: Engine, session: Session, file: Path)
     make_union(session, "c")
     session.commit()
     take(engine, write(file, "slug,parent", "a,b", "b,c"), update=True)  # a was above b
-    assert unions.ancestors_by_union(session)[top.id] == {"a", "b", "c"}
+    assert directory.ancestors_by_union(session)[top.id] == {"a", "b", "c"}
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(engine: Engine, session: Session, file: Path) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from mailer import lists, loading, reports, schema, sending
+from mailer import loading, reports, schema, sending
 from mailer.mail.types import Outgoing
 from mailer.outbox import Outbox
+from mailer.people import lists
 from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import open_engine, session_scope

@@ -6,12 +6,13 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from mailer import affiliation, applications, contacts, links
-from mailer import unions as trade_unions
+from mailer import links
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.links import Link
 from mailer.store.models import Application
+from mailer.unions import affiliation, applications, contacts
+from mailer.unions import directory as trade_unions
 
 slug_argument = click.argument("slug")
 json_lines_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

@@ -13,19 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import (
-    campaigns,
-    catcher,
-    importing,
-    lists,
-    loading,
-    previewing,
-    reports,
-    sample,
-    sending,
-    small_numbers,
-    unions,
-)
+from mailer import campaigns, catcher, importing, loading, previewing, reports, sample, sending, small_numbers
 from mailer.cli import demo_unions
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation
@@ -33,10 +21,12 @@ from mailer.cli.processes import LOCK, Local, alone_in, local_installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
 from mailer.errors import MailerError
 from mailer.locale import countries
+from mailer.people import lists
 from mailer.queue import connect, ring
 from mailer.segments import Segment
 from mailer.settings import load_settings
 from mailer.store.models import CampaignStatus
+from mailer.unions import directory
 
 _FOLDER = "demo"  # inside the data directory, so that a real installation is never touched
 _MARK = "made-by-mailer-demo"  # in it: a folder without it is not ours to clear
@@ -152,7 +142,7 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
 def _left_out(session: Session, segment: Segment) -> str:
     """Whom the sample campaign excludes, in words."""
     in_countries = " and ".join(countries.name(code, "en") for code in segment.exclude_countries or ())
-    in_unions = " and ".join(unions.get(session, slug).name for slug in segment.exclude_unions or ())
+    in_unions = " and ".join(directory.get(session, slug).name for slug in segment.exclude_unions or ())
     return f"{in_countries}, and members of the {in_unions}"
 
 

@@ -9,14 +9,15 @@ from rich.table import Table
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer import affiliation, campaigns, catcher, contacts, kits, links, previewing, sample, unions
+from mailer import campaigns, catcher, kits, links, previewing, sample
 from mailer.cli.installation import Installation
 from mailer.errors import MailerError
 from mailer.kits import Standing
 from mailer.links import Link
-from mailer.notices import Notice
+from mailer.people.notices import Notice
 from mailer.sample import SampleContact, SampleUnion
 from mailer.store.models import Delivery, Purpose
+from mailer.unions import affiliation, applications, contacts, directory
 
 _WAIT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
@@ -39,7 +40,7 @@ def affiliate(session: Session, base_url: str) -> None:
     :param base_url: of the site, for links in these mails.
     """
     for each in sample.unions():
-        union = unions.add(
+        union = directory.add(
             session,
             each.slug,
             each.name,
@@ -50,9 +51,9 @@ def affiliate(session: Session, base_url: str) -> None:
             is_named=each.is_named,
         )
         for language, words in each.introductions.items():
-            unions.introduce(session, union.slug, language, words)
+            directory.introduce(session, union.slug, language, words)
         if each.logo is not None:
-            unions.set_logo(session, union.slug, each.logo.read_bytes())
+            directory.set_logo(session, union.slug, each.logo.read_bytes())
         if each.contact is not None:
             _appoint(session, each, each.contact, base_url)
             affiliation.affiliate(session, union.slug, resolution=each.resolution, base_url=base_url)
@@ -60,12 +61,12 @@ def affiliate(session: Session, base_url: str) -> None:
 
 def _appoint(session: Session, union: SampleUnion, person: SampleContact, base_url: str) -> None:
     """Invite somebody, and follow the link in the mail that asks them, as nobody does in a demo."""
-    contacts.invite(session, unions.get(session, union.slug), person.address, name=person.name, role=person.role)
+    contacts.invite(session, directory.get(session, union.slug), person.address, name=person.name, role=person.role)
     session.flush()
     newest = select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id.desc()).limit(1)
     invitation = session.scalars(newest).one()
     token = Notice.from_stored(invitation.notice or "").token
-    affiliation.confirm(session, token or "", base_url=base_url)
+    applications.confirm(session, token or "", base_url=base_url)
 
 
 # --- kits -----------------------------------------------------------------------------------------------------------

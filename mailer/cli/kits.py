@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, contacts, kit_making, links
+from mailer import campaigns, kit_making, links
 from mailer import kits as domain
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
@@ -23,6 +23,7 @@ from mailer.links import Link
 from mailer.locale import languages
 from mailer.previewing import UnwritableFolder
 from mailer.store.models import Campaign
+from mailer.unions import contacts
 
 #: what the kit that carries nobody's name is called in a table, and its folder, as no slug begins
 _EVERYBODY = "everybody"

@@ -4,9 +4,9 @@ import json
 
 import click
 
-from mailer import lists as mailing_lists
-from mailer import unions
 from mailer.cli.installation import Installation
+from mailer.people import lists as mailing_lists
+from mailer.unions import directory
 
 
 @click.group()
@@ -23,7 +23,7 @@ def lists() -> None:
 def create(slug: str, name: str, description: str | None, closed: bool, owner: str | None) -> None:
     """Make a list. SLUG is what files and commands call it, such as urgent-actions."""
     with Installation().session() as session:
-        owner_id = unions.get(session, owner).id if owner else None
+        owner_id = directory.get(session, owner).id if owner else None
         mailing_list = mailing_lists.create(
             session, slug, name, description=description, is_open=not closed, owner_id=owner_id
         )
@@ -48,7 +48,7 @@ def change(
     with Installation().session() as session:
         mailing_lists.change(session, slug, name=name, description=description, is_open=is_open)
         if owner or no_owner:
-            mailing_lists.hand_over(session, slug, unions.get(session, owner).id if owner else None)
+            mailing_lists.hand_over(session, slug, directory.get(session, owner).id if owner else None)
     click.echo(f"Changed the list {slug}.")
 
 
@@ -57,7 +57,7 @@ def change(
 def show_all(as_json: bool) -> None:
     """Show every list, whether the sign-up page offers it, and whose it is."""
     with Installation().session(read_only=True) as session:
-        slugs = {union.id: union.slug for union in unions.all_unions(session)}
+        slugs = {union.id: union.slug for union in directory.all_unions(session)}
         for mailing_list in mailing_lists.all_lists(session):
             owner = slugs[mailing_list.owner_id] if mailing_list.owner_id else None
             if as_json:

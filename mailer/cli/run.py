@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from mailer import lists
 from mailer.cli.processes import Local, alone_in, local_installation
 from mailer.errors import MailerError
+from mailer.people import lists
 from mailer.settings import load_settings
 from mailer.store.db import open_engine, session_scope
 

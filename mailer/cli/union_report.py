@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from mailer import union_reports
-from mailer import unions as trade_unions
 from mailer.cli.installation import Installation
 from mailer.cli.unions import unions
 from mailer.formats import charts
 from mailer.formats.tables import CsvWriter
 from mailer.union_reports import Report, Row
+from mailer.unions import directory as trade_unions
 
 _HIDDEN = "under 10"
 _NUMBERS = ("kits", "acknowledged", "forwarded", "reached", "joined")

@@ -8,13 +8,15 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
-from mailer import contacts, kit_making, lists, union_csv
-from mailer import unions as trade_unions
+from mailer import kit_making, union_csv
 from mailer.cli import affiliation
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.formats import logos
+from mailer.people import lists
 from mailer.store.models import Union, UnionStatus
+from mailer.unions import contacts
+from mailer.unions import directory as trade_unions
 
 _STATUSES = [status.value for status in UnionStatus]
 

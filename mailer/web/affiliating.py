@@ -7,13 +7,14 @@ from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from mailer import affiliation, contacts, links
-from mailer.affiliation import AskedFor
-from mailer.contacts import NoContact
+from mailer import links
 from mailer.links import Link
 from mailer.locale import countries, languages
+from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.store.db import session_scope, utcnow
-from mailer.subscribers import MAX_TEXT_LENGTH, one_line
+from mailer.unions import applications, contacts
+from mailer.unions.applications import AskedFor
+from mailer.unions.contacts import NoContact
 from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for
 from mailer.web.fields import Problems
@@ -72,7 +73,7 @@ def affiliate() -> ResponseReturnValue:
         return _show(typed, problems.by_field), 422
     if protection.looks_human(request.form):
         with session_scope(site().engine) as session:
-            notice = affiliation.ask(session, asked)
+            notice = applications.ask(session, asked)
         ring_for(notice)
     return redirect(url("joining.check_your_mail", form="union"), 303)
 
@@ -166,9 +167,9 @@ def confirm(token: str) -> str:
     is_meant = request.method == "POST"
     with session_scope(site().engine, read_only=not is_meant) as session:
         if is_meant:
-            asked = affiliation.confirm(session, token, base_url=site().settings.base_url)
+            asked = applications.confirm(session, token, base_url=site().settings.base_url)
         else:
-            asked = affiliation.look(session, token)
+            asked = applications.look(session, token)
     if asked.notice is not None:
         ring_for(asked.notice)
     prefer(asked.language)

@@ -39,12 +39,15 @@ def explain_unavailable(error: errors.ServiceUnavailable) -> Response:
 
 
 def explain_unknown_link(_error: MailerError) -> Response:
-    """Answer to a link that we never made, or made for something else: `requests.UnknownLink`, `tokens.ForgedToken`."""
+    """Answer to a link that we never made, or made for something else.
+
+    Such as `mailed_links.UnknownLink` and `links.ForgedToken`.
+    """
     return _page(_cut_link(), NotFound())
 
 
 def explain_dead_link(_error: MailerError) -> Response:
-    """Answer to a link that has run out, and say how to get a fresh one: `requests.DeadLink`."""
+    """Answer to a link that has run out, and say how to get a fresh one: `mailed_links.DeadLink`."""
     return explain(Gone())
 
 

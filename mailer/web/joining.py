@@ -8,12 +8,14 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from mailer import lists, signups, unions
+from mailer import signups
 from mailer.locale import countries, languages
+from mailer.people import lists
+from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.signups import SignUp
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import MailingList, Union
-from mailer.subscribers import MAX_TEXT_LENGTH, one_line
+from mailer.unions import directory
 from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for
 from mailer.web.fields import Problems
@@ -81,7 +83,7 @@ def join(union: str) -> ResponseReturnValue:
 def logo(union: str) -> Response:
     """The logo of the union in whose name a page is."""
     with session_scope(site().engine, read_only=True) as session:
-        found = unions.find_named(session, union)
+        found = directory.find_named(session, union)
         picture = found.logo if found else None
     if picture is None:
         abort(404)
@@ -133,7 +135,7 @@ def _ask(sign_up: SignUp) -> None:
 
 
 def _offer(session: Session, union_slug: str | None) -> _Offer:
-    via = unions.find_named(session, union_slug) if union_slug is not None else None
+    via = directory.find_named(session, union_slug) if union_slug is not None else None
     if union_slug is not None and via is None:
         abort(404)
     return _Offer(lists.open_lists(session, owner_id=via.id if via else None), via)
@@ -212,7 +214,7 @@ def _union(session: Session, offer: _Offer, typed: _Typed, problems: dict[str, s
         if not is_via:  # the page itself put that one in
             problems["store_union"] = fields.agree_to_union()
         return None, False
-    union_id = offer.via.id if offer.via and is_via else unions.recognise(session, text, typed.country)
+    union_id = offer.via.id if offer.via and is_via else directory.recognise(session, text, typed.country)
     return union_id, union_id is None
 
 

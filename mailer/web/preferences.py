@@ -13,14 +13,16 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import contacts, disclosure, leaving, links, lists, moving
+from mailer import disclosure, leaving, links, moving
 from mailer import preferences as domain
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
+from mailer.people import lists
+from mailer.people.subscribers import MAX_TEXT_LENGTH
 from mailer.preferences import Held
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import SuppressionReason
-from mailer.subscribers import MAX_TEXT_LENGTH
+from mailer.unions import contacts
 from mailer.web import agreement, fields, protection, suggestions
 from mailer.web.doorbell import ring_for
 from mailer.web.fields import Mistyped

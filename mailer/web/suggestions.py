@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from mailer import unions
+from mailer.unions import directory
 
 #: A page must stay light for an old phone: so many names, and so many bytes of them.
 _MOST = 300
@@ -13,7 +13,7 @@ _BYTES_AROUND_NAME = 17  # of <option></option>
 def union_names(session: Session, country: str | None) -> list[str]:
     """Names of unions, those of a country first."""
     names, room = [], _MOST_BYTES
-    for name in unions.names_to_choose_from(session, country, most=_MOST):
+    for name in directory.names_to_choose_from(session, country, most=_MOST):
         room -= len(name.encode()) + _BYTES_AROUND_NAME
         if room < 0:
             break

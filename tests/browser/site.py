@@ -21,12 +21,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mailer import kit_making, loading, requests, sample, sending, subscribers, unions
+from mailer import kit_making, loading, sample, sending
 from mailer.app import create_app
 from mailer.formats import logos
 from mailer.links import Link, sign
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.sender import Sender
+from mailer.people import mailed_links, subscribers
 from mailer.settings import Settings, load_settings
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -39,6 +40,7 @@ from mailer.store.models import (
     SubscriptionStatus,
     UnionStatus,
 )
+from mailer.unions import directory
 from mailer.worker import Worker
 from tests.factories import make_contact, make_subscriber
 from tests.mail_server import MailServer
@@ -160,8 +162,8 @@ class Site:
     def dead_link(self) -> str:
         """The path of a link that has run out."""
         with session_scope(self.engine) as session:
-            token = requests.issue(session, RequestKind.MANAGE, email_index=secrets.token_bytes(32))
-            requests.find(session, RequestKind.MANAGE, token).expires_at = utcnow()
+            token = mailed_links.issue(session, RequestKind.MANAGE, email_index=secrets.token_bytes(32))
+            mailed_links.find(session, RequestKind.MANAGE, token).expires_at = utcnow()
         return f"/manage/{token}"
 
     def kit_link(self) -> str:
@@ -170,7 +172,7 @@ class Site:
             kit = (
                 select(Kit.id)
                 .join(Campaign, Campaign.id == Kit.campaign_id)
-                .where(Campaign.slug == PUBLIC_CAMPAIGN, Kit.union_id == unions.get(session, FEDERATION).id)
+                .where(Campaign.slug == PUBLIC_CAMPAIGN, Kit.union_id == directory.get(session, FEDERATION).id)
             )
             return f"/kit/{sign(self._settings.keyring, Link.KIT, session.scalars(kit).one())}"
 
@@ -181,13 +183,13 @@ class Site:
     def results_link(self) -> str:
         """The path of what the federation's forwarding brought."""
         with session_scope(self.engine, read_only=True) as session:
-            union_id = unions.get(session, FEDERATION).id
+            union_id = directory.get(session, FEDERATION).id
         return f"/results/{sign(self._settings.keyring, Link.UNION, union_id)}"
 
     def no_contact_link(self) -> str:
         """The path by which a new contact of the federation gets no more of its mail."""
         with session_scope(self.engine) as session:
-            contact = make_contact(session, unions.get(session, FEDERATION), make_subscriber(session))
+            contact = make_contact(session, directory.get(session, FEDERATION), make_subscriber(session))
         return f"/no-contact/{sign(self._settings.keyring, Link.CONTACT, contact.id)}"
 
     @property
@@ -277,8 +279,8 @@ def _furnish(session: Session, folder: Path, settings: Settings) -> int:
     )
     session.flush()
     for union in sample.unions():
-        unions.add(session, union.slug, union.name, country=union.country, parent_slug=union.parent)
-    unions.add(session, "energy", UNION_WITH_A_LONG_NAME)
+        directory.add(session, union.slug, union.name, country=union.country, parent_slug=union.parent)
+    directory.add(session, "energy", UNION_WITH_A_LONG_NAME)
     _affiliate(session)
     make_subscriber(session, alerts)  # a campaign needs somebody to go to
     campaign = loading.load(session, _public(sample.CAMPAIGN_DIR, folder))
@@ -288,12 +290,12 @@ def _furnish(session: Session, folder: Path, settings: Settings) -> int:
 
 def _affiliate(session: Session) -> None:
     """Affiliate a federation whose members read two languages, with a logo, and let people have joined through it."""
-    federation = unions.get(session, FEDERATION)
+    federation = directory.get(session, FEDERATION)
     federation.status, federation.affiliated_at = UnionStatus.AFFILIATED, utcnow()
     federation.languages = ["ar", "en"]
     federation.logo = logos.read(_LOGO.read_bytes())
     month = utcnow()
-    for union, joined in zip([federation, *unions.children(session, federation)], (120, 48, 7, 0), strict=True):
+    for union, joined in zip([federation, *directory.children(session, federation)], (120, 48, 7, 0), strict=True):
         for _ in range(3):
             session.add(JoinCount(union_id=union.id, month=f"{month:%Y-%m}", joined=joined))
             month -= timedelta(days=31)

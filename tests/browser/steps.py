@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from mailer import applications, kit_making
+from mailer import kit_making
 from mailer.store.db import session_scope
 from mailer.store.models import SubscriptionStatus
+from mailer.unions import applications
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor
 

@@ -12,8 +12,9 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from mailer import sample, subscribers
+from mailer import sample
 from mailer.links import Link, sign
+from mailer.people import subscribers
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (

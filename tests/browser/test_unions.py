@@ -11,9 +11,11 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
-from mailer import sample, subscribers, unions
+from mailer import sample
+from mailer.people import subscribers
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import JoinCount, Kit, Subscriber, Union, UnionContact, UnionStatus
+from mailer.unions import directory
 from mailer.web.language import LANGUAGES
 from tests.browser import steps
 from tests.browser.inspection import accessibility_problems, wide_parts
@@ -123,7 +125,7 @@ def test_an_officer_affiliates_a_union_forwards_an_alert_and_sees_what_it_brough
     assert "/check-your-mail" in page.url
     inspect("check-your-mail")
     with session_scope(site.engine, read_only=True) as session:
-        assert unions.find(session, slug) is None
+        assert directory.find(session, slug) is None
         assert subscribers.find(session, address) is None
 
     asks = site.mail_to(address)
@@ -315,7 +317,7 @@ def test_a_forwarded_mail_to_an_officer_shows_nothing_of_them(
     assert not [secret for secret in (address, *OFFICER.split(), ROLE) if secret in stranger.page.content()]
     with session_scope(site.engine, read_only=True) as session:
         assert them(session, address)[:3] == before[:3]
-        union = unions.get(session, "chimney")
+        union = directory.get(session, "chimney")
         assert union.status is UnionStatus.AFFILIATED
 
 

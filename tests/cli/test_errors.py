@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from mailer import cli as command_line
-from mailer import lists
 from mailer.cli import main
+from mailer.people import lists
 from tests.conftest import CommandLine
 
 CONSENT = ("--consent", "I want urgent actions by e-mail.")

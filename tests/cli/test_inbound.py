@@ -13,8 +13,9 @@ from click.testing import Result
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import inbound, links, subscribers
+from mailer import inbound, links
 from mailer.links import Link
+from mailer.people import subscribers
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Delivery, Subscription, SubscriptionStatus
 from tests.conftest import CommandLine

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from mailer import kits, links, sending, unions
+from mailer import kits, links, sending
 from mailer.errors import MailerError
 from mailer.links import Link
 from mailer.relay import RelayPress
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Kit, UnionStatus
+from mailer.unions import directory
 from tests.conftest import CommandLine
 from tests.factories import (
     SENDER,
@@ -121,7 +122,7 @@ def test_a_status_shows_what_each_union_says(cli: CommandLine, session: Session,
 def test_a_status_says_nothing_of_contacts_where_each_union_has_one(
     cli: CommandLine, session: Session, campaign: Campaign
 ) -> None:
-    make_contact(session, unions.get(session, "miners"), make_subscriber(session))
+    make_contact(session, directory.get(session, "miners"), make_subscriber(session))
     session.commit()
     assert "No contact" not in cli("kits", "status", SLUG).stdout
 

@@ -10,15 +10,16 @@ from PIL import Image
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import affiliation, applications, contacts, links, unions
-from mailer.affiliation import AskedFor
+from mailer import links
 from mailer.links import Link
 from mailer.mail import addresses
-from mailer.notices import NoticeKind
+from mailer.people.notices import NoticeKind
 from mailer.queue import connect, open_queue
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import MailingList, Subscriber, Union, UnionStatus
+from mailer.unions import applications, contacts, directory
+from mailer.unions.applications import AskedFor
 from tests.conftest import CommandLine
 from tests.factories import SENDER, make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
@@ -42,10 +43,10 @@ def apply(engine: Engine, name: str = "Dockers of Example", **changes: Any) -> i
         "asked_at": utcnow(),
     }
     with Session(engine) as session, session.begin():
-        affiliation.ask(session, AskedFor(**(facts | changes)))
+        applications.ask(session, AskedFor(**(facts | changes)))
         token = said(notices_owed(session)[-1]).token
     with Session(engine) as session, session.begin():
-        affiliation.confirm(session, token or "", base_url=SENDER.base_url)
+        applications.confirm(session, token or "", base_url=SENDER.base_url)
         return applications.all_applications(session)[-1].id
 
 
@@ -113,7 +114,7 @@ def test_all_of_a_union_is_shown(cli: CommandLine, session: Session) -> None:
         make_union(session, branch, parent=union)
     make_contact(session, union)
     session.add_all([MailingList(slug="own", name="Own", owner_id=union.id), MailingList(slug="any", name="Any")])
-    unions.introduce(session, "dockers", "en", "Dear members,\n\nread this.")
+    directory.introduce(session, "dockers", "en", "Dear members,\n\nread this.")
     union.resolution = "Carried."
     session.commit()
     shown = json.loads(cli("unions", "show", "dockers", "--json").stdout)
@@ -237,7 +238,7 @@ def test_an_application_may_be_accepted_under_another_name_and_federation(
     application_id = str(apply(engine, "Профсоюз докеров"))
     assert "--as SLUG" in cli("unions", "accept", application_id, exit_code=1).stderr
     cli("unions", "accept", application_id, "--as", "dockers-ru", "--parent", "world")
-    union = unions.get(session, "dockers-ru")
+    union = directory.get(session, "dockers-ru")
     assert union.parent is not None
     assert (union.name, union.parent.slug) == ("Профсоюз докеров", "world")
 
@@ -294,7 +295,7 @@ def test_contacts_are_invited_shown_and_removed(cli: CommandLine, session: Sessi
     assert len(rung_for(with_valkey)) == 1
     assert "less than 24 hours" in cli("unions", "invite", "dockers", "ana@example.org", exit_code=1).stderr
     assert cli("unions", "contacts", "dockers").stdout == ""
-    affiliation.confirm(session, said(notices_owed(session)[0]).token or "", base_url=SENDER.base_url)
+    applications.confirm(session, said(notices_owed(session)[0]).token or "", base_url=SENDER.base_url)
     session.commit()
     assert cli("unions", "contacts", "dockers").stdout == "ana@example.org  Ana Example  Treasurer\n"
     (shown,) = lines(cli("unions", "contacts", "dockers", "--json").stdout)
@@ -357,11 +358,11 @@ def test_unions_are_imported_and_exported(cli: CommandLine, session: Session, tm
     assert out.read_text().splitlines()[1] == "dockers,Dockers,,,listed,,,,,,,yes"
     file.write_text("slug,name\ndockers,Dockers of Example\n")
     cli("unions", "import", file)
-    assert unions.get(session, "dockers").name == "Dockers"
+    assert directory.get(session, "dockers").name == "Dockers"
     session.rollback()
     cli("unions", "import", file, "--update")
     session.expire_all()
-    assert unions.get(session, "dockers").name == "Dockers of Example"
+    assert directory.get(session, "dockers").name == "Dockers of Example"
 
 
 def test_a_wrong_line_stops_an_import(cli: CommandLine, session: Session, tmp_path: Path) -> None:

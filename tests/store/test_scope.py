@@ -19,13 +19,10 @@ from sqlalchemy.orm import Session, aliased
 import mailer
 from mailer import (
     campaigns,
-    consents,
-    contacts,
     delivery,
     disclosure,
     enrolment,
     exporting,
-    lists,
     loading,
     previewing,
     refusals,
@@ -33,13 +30,11 @@ from mailer import (
     segments,
     sending,
     steering,
-    subscribers,
-    suppression,
-    unions,
 )
 from mailer.enrolment import Candidate, Terms
-from mailer.notices import Notice, NoticeKind, owe
-from mailer.requests import issue
+from mailer.people import consents, lists, subscribers, suppression
+from mailer.people.mailed_links import issue
+from mailer.people.notices import Notice, NoticeKind, owe
 from mailer.segments import Segment
 from mailer.store import scope
 from mailer.store.crypto import keyring_of
@@ -73,6 +68,7 @@ from mailer.store.models import (
     UnionContact,
 )
 from mailer.store.scope import UnlimitableStatement
+from mailer.unions import contacts, directory
 from tests.factories import (
     SENDER,
     WHEN,
@@ -375,7 +371,7 @@ def _read_list(
     for named in world.unions:
         if named.id not in world.beneath(union_id):
             for key in ("unions", "exclude_unions"):
-                with pytest.raises((segments.ForeignUnion, unions.UnknownUnion)):
+                with pytest.raises((segments.ForeignUnion, directory.UnknownUnion)):
                     segments.count(session, mailing_list.id, Segment.parse({key: [named.slug]}))
 
 
@@ -452,7 +448,7 @@ def test_a_union_is_not_shown_what_its_federation_or_its_branch_has(two: Two) ->
     with two.seen_by(two.bakers) as session:
         assert [each.slug for each in lists.all_lists(session)] == ["bakers-news"]
     with session_scope(two.engine) as session:
-        federation = unions.get(session, "food-workers").id
+        federation = directory.get(session, "food-workers").id
     with two.seen_by(federation) as session:
         assert [each.slug for each in lists.all_lists(session)] == ["food-workers-news"]
         assert session.scalar(select(func.count(Subscriber.id))) == 0
@@ -483,7 +479,7 @@ def test_no_question_about_an_audience_tells_it_either(two: Two) -> None:
 
 def test_a_federation_is_told_who_belongs_to_a_union_beneath_it(two: Two) -> None:
     with session_scope(two.engine) as session:
-        food_workers = unions.get(session, "food-workers").id
+        food_workers = directory.get(session, "food-workers").id
     with two.seen_by(food_workers) as session:
         assert scope.told_unions(session) == frozenset({food_workers, two.bakers})
     with session_scope(two.engine) as session:
@@ -573,7 +569,7 @@ def test_what_belongs_to_a_row_is_loaded_within_the_limit_too(two: Two) -> None:
 
 def test_who_speaks_for_a_union_is_known_to_it_and_to_no_other(two: Two) -> None:
     with session_scope(two.engine) as session:
-        make_contact(session, unions.get(session, "dockers"), make_subscriber(session, email="dora@example.org"))
+        make_contact(session, directory.get(session, "dockers"), make_subscriber(session, email="dora@example.org"))
     for union_id, number in ((two.dockers, 1), (two.bakers, 0)):
         with two.seen_by(union_id) as session:
             assert len(contacts.of_union(session, two.dockers)) == number
@@ -582,11 +578,11 @@ def test_who_speaks_for_a_union_is_known_to_it_and_to_no_other(two: Two) -> None
 
 def test_a_union_that_asked_not_to_be_named_is_not_named_to_another(two: Two) -> None:
     with session_scope(two.engine) as session:
-        unions.get(session, "dockers").is_named = False
+        directory.get(session, "dockers").is_named = False
     with two.seen_by(two.bakers) as session:
-        assert [each.slug for each in unions.all_unions(session)] == ["bakers", "food-workers"]
+        assert [each.slug for each in directory.all_unions(session)] == ["bakers", "food-workers"]
     with two.seen_by(two.dockers) as session:
-        assert unions.get(session, "dockers").slug == "dockers"
+        assert directory.get(session, "dockers").slug == "dockers"
 
 
 def test_an_import_is_refused_and_tells_nothing_first(two: Two) -> None:

@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import unions
 from mailer.app import create_app
 from mailer.links import Link
 from mailer.settings import Settings
 from mailer.store.models import MailingList, Subscriber, UnionStatus
+from mailer.unions import directory
 from mailer.web import protection
 from tests.factories import make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.web.pages import affiliate, campaign_link, make_kit, newest_token, sign_up, signed
@@ -67,7 +67,7 @@ def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) ->
 
 def links_of_union(app: Flask, session: Session, contact: Subscriber) -> dict[str, str]:
     """What the union of that person, who is its contact, gets links to."""
-    union = unions.get(session, "dockers")
+    union = directory.get(session, "dockers")
     union.status = UnionStatus.AFFILIATED
     campaign = make_campaign(session, session.scalars(select(MailingList)).one())
     found = {

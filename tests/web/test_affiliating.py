@@ -10,9 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer import contacts
 from mailer.links import Link
-from mailer.notices import NoticeKind
+from mailer.people.notices import NoticeKind
 from mailer.store.db import utcnow
 from mailer.store.models import (
     Application,
@@ -26,6 +25,7 @@ from mailer.store.models import (
     UnionContact,
     UnionStatus,
 )
+from mailer.unions import contacts
 from mailer.web.language import LANGUAGES
 from tests.factories import make_contact, make_subscriber, make_union, notices_owed, said
 from tests.web.conftest import stamp_of

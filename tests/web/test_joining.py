@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from mailer import suppression
-from mailer.notices import Notice, NoticeKind
+from mailer.people import suppression
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from werkzeug.test import TestResponse
 
-from mailer import housekeeping, links, sending, subscribers
+from mailer import housekeeping, links, sending
 from mailer.app import create_app
 from mailer.links import Link
 from mailer.mail.pipeline import Pipeline
+from mailer.people import subscribers
 from mailer.settings import Settings
 from mailer.store.crypto import Key, keyring_of
 from mailer.store.db import session_scope, utcnow

@@ -17,10 +17,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, update
 
-from mailer import requests, subscribers, suppression
 from mailer.links import Link, sign
 from mailer.locale import languages
-from mailer.notices import Notice
+from mailer.people import mailed_links, subscribers, suppression
+from mailer.people.notices import Notice
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -82,7 +82,7 @@ def manage_token(engine: Engine, email: str = ANA) -> str:
     """What the link carries that is mailed to a person who asks for it."""
     owner = person(engine, email)
     with session_scope(engine) as session:
-        return requests.issue(session, RequestKind.MANAGE, email_index=owner.email_index, subscriber_id=owner.id)
+        return mailed_links.issue(session, RequestKind.MANAGE, email_index=owner.email_index, subscriber_id=owner.id)
 
 
 def mails(engine: Engine) -> Sequence[Delivery]:
@@ -364,7 +364,7 @@ def test_a_link_that_ran_out_says_so_and_one_of_nobodys_opens_nothing(
 def test_looking_changes_nothing(engine: Engine, client: FlaskClient) -> None:
     token, campaign = manage_token(engine), campaign_token(engine)
     with session_scope(engine) as session:
-        moving_token = requests.issue(
+        moving_token = mailed_links.issue(
             session,
             RequestKind.ADDRESS,
             email_index=bytes(32),

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from mailer import links
 from mailer.app import create_app
 from mailer.locale import translations
-from mailer.requests import DeadLink
+from mailer.people.mailed_links import DeadLink
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable
 from mailer.web import language

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import suppression
 from mailer.mail import addresses
+from mailer.people import suppression
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (

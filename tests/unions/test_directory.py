@@ -8,13 +8,13 @@ from PIL import Image
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import unions
 from mailer.formats import logos
 from mailer.locale import countries, languages
 from mailer.store import slugs
 from mailer.store.db import session_scope
 from mailer.store.models import UnionStatus
-from mailer.unions import (
+from mailer.unions import directory
+from mailer.unions.directory import (
     CircularFederation,
     ImplausibleSize,
     NamelessUnion,
@@ -29,62 +29,62 @@ from tests.concurrency import Beside
 @pytest.fixture
 def tree(session: Session) -> dict[str, int]:
     """world → europe → dockers-gb, dockers-fr; world → miners; teachers on its own. Slug → id."""
-    unions.add(session, "world", "World Federation")
-    unions.add(session, "europe", "European Federation", parent_slug="world")
-    unions.add(session, "dockers-gb", "Dockers", country="United Kingdom", parent_slug="europe")
-    unions.add(session, "dockers-fr", "Dockers", country="FR", parent_slug="europe")
-    unions.add(session, "miners", "Miners United", country="ZA", parent_slug="world")
-    unions.add(session, "teachers", "Teachers", country="ES")
-    return {union.slug: union.id for union in unions.all_unions(session)}
+    directory.add(session, "world", "World Federation")
+    directory.add(session, "europe", "European Federation", parent_slug="world")
+    directory.add(session, "dockers-gb", "Dockers", country="United Kingdom", parent_slug="europe")
+    directory.add(session, "dockers-fr", "Dockers", country="FR", parent_slug="europe")
+    directory.add(session, "miners", "Miners United", country="ZA", parent_slug="world")
+    directory.add(session, "teachers", "Teachers", country="ES")
+    return {union.slug: union.id for union in directory.all_unions(session)}
 
 
 def test_a_federation_contains_its_unions_at_any_depth(session: Session, tree: dict[str, int]) -> None:
-    assert unions.descendants(session, ["world"]) == set(tree.values()) - {tree["teachers"]}
-    assert unions.descendants(session, ["europe", "teachers"]) == {
+    assert directory.descendants(session, ["world"]) == set(tree.values()) - {tree["teachers"]}
+    assert directory.descendants(session, ["europe", "teachers"]) == {
         tree[slug] for slug in ("europe", "dockers-gb", "dockers-fr", "teachers")
     }
-    assert unions.descendants(session, ["miners"]) == {tree["miners"]}
-    assert unions.descendants(session, []) == set()
+    assert directory.descendants(session, ["miners"]) == {tree["miners"]}
+    assert directory.descendants(session, []) == set()
 
 
 def test_a_union_knows_every_federation_above_it(session: Session, tree: dict[str, int]) -> None:
-    above = unions.ancestors_by_union(session)
+    above = directory.ancestors_by_union(session)
     assert above[tree["dockers-gb"]] == {"dockers-gb", "europe", "world"}
     assert above[tree["world"]] == {"world"}
     assert set(above) == set(tree.values())
 
 
 def test_a_circle_made_by_hand_is_walked_once(session: Session, tree: dict[str, int]) -> None:
-    unions.get(session, "world").parent_id = tree["dockers-gb"]
+    directory.get(session, "world").parent_id = tree["dockers-gb"]
     session.flush()
-    assert unions.descendants(session, ["europe"]) == set(tree.values()) - {tree["teachers"]}
-    assert unions.ancestors_by_union(session)[tree["world"]] == {"world", "dockers-gb", "europe"}
+    assert directory.descendants(session, ["europe"]) == set(tree.values()) - {tree["teachers"]}
+    assert directory.ancestors_by_union(session)[tree["world"]] == {"world", "dockers-gb", "europe"}
 
 
 def test_a_union_is_found_by_slug_or_by_a_name_that_is_its_alone(session: Session, tree: dict[str, int]) -> None:
-    found = unions.ids_by_slug_or_name(session)
+    found = directory.ids_by_slug_or_name(session)
     assert found["miners"] == found["Miners United"] == tree["miners"]
     assert "Dockers" not in found
 
 
 def test_country_is_kept_as_a_code(session: Session, tree: dict[str, int]) -> None:
-    assert unions.get(session, "dockers-gb").country == "GB"
-    assert unions.get(session, "world").country is None
+    assert directory.get(session, "dockers-gb").country == "GB"
+    assert directory.get(session, "world").country is None
 
 
 def test_what_cannot_be_added_is_refused(session: Session, tree: dict[str, int]) -> None:
     with pytest.raises(UnionExists, match="World Federation"):
-        unions.add(session, "world", "Another")
+        directory.add(session, "world", "Another")
     with pytest.raises(UnknownUnion, match="mailer unions add nowhere"):
-        unions.add(session, "new", "New", parent_slug="nowhere")
+        directory.add(session, "new", "New", parent_slug="nowhere")
     with pytest.raises(UnknownUnion):
-        unions.add(session, "own-parent", "New", parent_slug="own-parent")
+        directory.add(session, "own-parent", "New", parent_slug="own-parent")
     with pytest.raises(countries.UnknownCountry):
-        unions.add(session, "new", "New", country="Atlantis")
+        directory.add(session, "new", "New", country="Atlantis")
     with pytest.raises(NamelessUnion):
-        unions.add(session, "new", "  ")
+        directory.add(session, "new", "  ")
     with pytest.raises(UnknownUnion):
-        unions.descendants(session, ["nowhere"])
+        directory.descendants(session, ["nowhere"])
 
 
 @pytest.mark.parametrize(
@@ -92,16 +92,16 @@ def test_what_cannot_be_added_is_refused(session: Session, tree: dict[str, int])
 )
 def test_a_slug_is_lowercase_letters_digits_and_hyphens(session: Session, slug: str) -> None:
     with pytest.raises(slugs.InvalidSlug):
-        unions.add(session, slug, "Name")
+        directory.add(session, slug, "Name")
 
 
 def test_of_two_who_add_the_same_union_at_once_one_is_told_of_the_other(engine: Engine) -> None:
     def add_it_too() -> None:
         with session_scope(engine) as session:
-            unions.add(session, "dockers", "Other dockers")
+            directory.add(session, "dockers", "Other dockers")
 
     with session_scope(engine) as session:
-        unions.add(session, "dockers", "Dockers")
+        directory.add(session, "dockers", "Dockers")
         second = Beside(add_it_too)
         second.must_wait()
     with pytest.raises(UnionExists, match='named "Dockers"'):
@@ -109,10 +109,10 @@ def test_of_two_who_add_the_same_union_at_once_one_is_told_of_the_other(engine: 
 
 
 def test_names_to_choose_from_are_those_of_the_country_first(session: Session, tree: dict[str, int]) -> None:
-    assert unions.names_to_choose_from(session, "ZA", most=3) == ["Miners United", "Dockers", "European Federation"]
+    assert directory.names_to_choose_from(session, "ZA", most=3) == ["Miners United", "Dockers", "European Federation"]
     everywhere = ["Dockers", "European Federation", "Miners United", "Teachers", "World Federation"]
-    assert unions.names_to_choose_from(session, None, most=10) == everywhere
-    assert unions.names_to_choose_from(session, "FR", most=10) == everywhere
+    assert directory.names_to_choose_from(session, None, most=10) == everywhere
+    assert directory.names_to_choose_from(session, "FR", most=10) == everywhere
 
 
 @pytest.mark.parametrize(
@@ -133,19 +133,19 @@ def test_names_to_choose_from_are_those_of_the_country_first(session: Session, t
 def test_a_union_is_recognised_as_people_type_it(
     session: Session, tree: dict[str, int], typed: str, country: str | None, slug: str | None
 ) -> None:
-    assert unions.recognise(session, typed, country) == (tree[slug] if slug else None)
+    assert directory.recognise(session, typed, country) == (tree[slug] if slug else None)
 
 
 def test_a_union_is_recognised_in_any_script(session: Session) -> None:
-    union = unions.add(session, "osyp", "Όσυπ Αθήνας")
-    assert unions.recognise(session, "ΌΣΥΠ ΑΘΉΝΑΣ", None) == union.id
+    union = directory.add(session, "osyp", "Όσυπ Αθήνας")
+    assert directory.recognise(session, "ΌΣΥΠ ΑΘΉΝΑΣ", None) == union.id
 
 
 # --- what is known of a union ---------------------------------------------------------------------------------------
 
 
 def test_a_union_is_added_with_all_that_is_known(session: Session) -> None:
-    union = unions.add(
+    union = directory.add(
         session,
         "dockers",
         "Dockers",
@@ -163,14 +163,14 @@ def test_a_union_is_added_with_all_that_is_known(session: Session) -> None:
 
 
 def test_only_what_is_named_is_changed(session: Session, tree: dict[str, int]) -> None:
-    unions.change(session, "dockers-gb", members=900, languages=["en"], is_named=False, resolution="Carried.\r\n")
-    union = unions.change(session, "dockers-gb", name=" Dockers  of Britain ")
+    directory.change(session, "dockers-gb", members=900, languages=["en"], is_named=False, resolution="Carried.\r\n")
+    union = directory.change(session, "dockers-gb", name=" Dockers  of Britain ")
     session.commit()
     session.refresh(union)
     assert (union.name, union.country, union.parent_id) == ("Dockers of Britain", "GB", tree["europe"])
     assert (union.members, union.languages, union.is_named) == (900, ["en"], False)
     assert f"{union.resolution}" == "Carried."
-    unions.change(
+    directory.change(
         session, "dockers-gb", country="", parent_slug="", languages=[], members=0, is_named=True, resolution=""
     )
     session.commit()
@@ -182,23 +182,23 @@ def test_only_what_is_named_is_changed(session: Session, tree: dict[str, int]) -
 def test_no_union_comes_to_contain_itself(session: Session, tree: dict[str, int]) -> None:
     for parent in ("world", "europe", "dockers-gb"):
         with pytest.raises(CircularFederation):
-            unions.change(session, "world", parent_slug=parent)
-    unions.change(session, "dockers-gb", parent_slug="teachers")
-    assert unions.children(session, unions.get(session, "teachers")) == [unions.get(session, "dockers-gb")]
-    unions.change(session, "world", parent_slug="dockers-gb")
-    assert unions.ancestors_by_union(session)[tree["world"]] == {"world", "dockers-gb", "teachers"}
+            directory.change(session, "world", parent_slug=parent)
+    directory.change(session, "dockers-gb", parent_slug="teachers")
+    assert directory.children(session, directory.get(session, "teachers")) == [directory.get(session, "dockers-gb")]
+    directory.change(session, "world", parent_slug="dockers-gb")
+    assert directory.ancestors_by_union(session)[tree["world"]] == {"world", "dockers-gb", "teachers"}
 
 
 def test_of_two_who_put_unions_under_each_other_one_is_told(engine: Engine, session: Session) -> None:
     for slug in ("one", "other"):
-        unions.add(session, slug, slug)
+        directory.add(session, slug, slug)
     session.commit()
 
     def put_one_under_other() -> None:
         with session_scope(engine) as second:
-            unions.change(second, "one", parent_slug="other")
+            directory.change(second, "one", parent_slug="other")
 
-    unions.change(session, "other", parent_slug="one")
+    directory.change(session, "other", parent_slug="one")
     second = Beside(put_one_under_other)
     second.must_wait()
     session.commit()
@@ -225,8 +225,8 @@ def test_a_wrong_change_changes_nothing(
 ) -> None:
     right: dict[str, Any] = {"name": "New", "country": "DE", "languages": ["de"], "members": 5, "is_named": False}
     with pytest.raises(error):
-        unions.change(session, "miners", **(right | wrong))
-    union = unions.get(session, "miners")
+        directory.change(session, "miners", **(right | wrong))
+    union = directory.get(session, "miners")
     assert (union.name, union.country, union.languages, union.members, union.is_named) == (
         "Miners United",
         "ZA",
@@ -237,13 +237,13 @@ def test_a_wrong_change_changes_nothing(
 
 
 def test_a_union_introduces_alerts_in_its_own_words_in_each_language(session: Session) -> None:
-    union = unions.add(session, "dockers", "Dockers")
-    unions.introduce(session, "dockers", "EN", "  Dear members,\r\n\r\nread this. \n")
-    unions.introduce(session, "dockers", "fr", "Chers membres")
+    union = directory.add(session, "dockers", "Dockers")
+    directory.introduce(session, "dockers", "EN", "  Dear members,\r\n\r\nread this. \n")
+    directory.introduce(session, "dockers", "fr", "Chers membres")
     session.commit()
     session.refresh(union)
     assert union.introductions == {"en": "Dear members,\n\nread this.", "fr": "Chers membres"}
-    unions.introduce(session, "dockers", "en", None)
+    directory.introduce(session, "dockers", "en", None)
     session.commit()
     session.refresh(union)
     assert union.introductions == {"fr": "Chers membres"}
@@ -251,24 +251,24 @@ def test_a_union_introduces_alerts_in_its_own_words_in_each_language(session: Se
 
 @pytest.mark.parametrize("words", ["", " \n ", "x" * 1001, "a\x07b", "a\x1b[31mb", "a\x00b", "\ud800"])
 def test_an_introduction_is_plain_text_of_a_readable_length(session: Session, words: str) -> None:
-    unions.add(session, "dockers", "Dockers")
+    directory.add(session, "dockers", "Dockers")
     with pytest.raises(UnusableText, match="introduction"):
-        unions.introduce(session, "dockers", "en", words)
-    unions.introduce(session, "dockers", "en", "x" * 1000)
+        directory.introduce(session, "dockers", "en", words)
+    directory.introduce(session, "dockers", "en", "x" * 1000)
 
 
 def test_a_logo_is_kept_as_a_small_png(session: Session) -> None:
-    union = unions.add(session, "dockers", "Dockers")
+    union = directory.add(session, "dockers", "Dockers")
     picture = io.BytesIO()
     Image.new("RGB", (900, 300), "red").save(picture, "JPEG")
-    unions.set_logo(session, "dockers", picture.getvalue())
+    directory.set_logo(session, "dockers", picture.getvalue())
     session.commit()
     session.expire_all()
     assert union.logo is not None
     assert union.logo.startswith(b"\x89PNG")
     with pytest.raises(logos.UnusableLogo):
-        unions.set_logo(session, "dockers", b"no picture")
-    unions.set_logo(session, "dockers", None)
+        directory.set_logo(session, "dockers", b"no picture")
+    directory.set_logo(session, "dockers", None)
     session.commit()
     session.expire_all()
     assert union.logo is None
@@ -278,28 +278,28 @@ def test_a_logo_is_kept_as_a_small_png(session: Session) -> None:
 
 
 def test_a_union_that_asked_not_to_be_named_is_named_to_nobody(session: Session, tree: dict[str, int]) -> None:
-    unions.change(session, "miners", is_named=False)
-    assert "Miners United" not in unions.names_to_choose_from(session, "ZA", most=10)
-    assert unions.recognise(session, "Miners United", "ZA") is None
-    assert unions.recognise(session, "miners", None) is None
-    assert unions.find_named(session, "miners") is None
-    assert unions.find_named(session, "nowhere") is None
+    directory.change(session, "miners", is_named=False)
+    assert "Miners United" not in directory.names_to_choose_from(session, "ZA", most=10)
+    assert directory.recognise(session, "Miners United", "ZA") is None
+    assert directory.recognise(session, "miners", None) is None
+    assert directory.find_named(session, "miners") is None
+    assert directory.find_named(session, "nowhere") is None
 
 
 def test_a_union_that_may_be_named_is_found(session: Session, tree: dict[str, int]) -> None:
-    union = unions.find_named(session, "miners")
+    union = directory.find_named(session, "miners")
     assert union is not None
     assert union.id == tree["miners"]
 
 
 def test_imports_and_audiences_still_know_it(session: Session, tree: dict[str, int]) -> None:
-    unions.change(session, "miners", is_named=False)
-    assert unions.ids_by_slug_or_name(session)["Miners United"] == tree["miners"]
-    assert tree["miners"] in unions.descendants(session, ["world"])
-    assert unions.get(session, "miners") in unions.all_unions(session)
+    directory.change(session, "miners", is_named=False)
+    assert directory.ids_by_slug_or_name(session)["Miners United"] == tree["miners"]
+    assert tree["miners"] in directory.descendants(session, ["world"])
+    assert directory.get(session, "miners") in directory.all_unions(session)
 
 
 def test_unions_of_a_name_are_found_however_it_is_written(session: Session, tree: dict[str, int]) -> None:
-    found = [union.slug for union in unions.of_name(session, " DOCKERS ")]
+    found = [union.slug for union in directory.of_name(session, " DOCKERS ")]
     assert found == ["dockers-fr", "dockers-gb"]
-    assert unions.of_name(session, "Dock") == []
+    assert directory.of_name(session, "Dock") == []

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import consents
+from mailer.people import consents
 from mailer.store.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
 from tests.factories import make_list, make_subscriber
 

@@ -9,20 +9,13 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import affiliation, contacts, importing, links, requests, subscribers, suppression
-from mailer.contacts import (
-    AskedLately,
-    ContactAlready,
-    LongDetail,
-    NoContact,
-    NotItsContact,
-    NotToBeAsked,
-)
+from mailer import importing, links
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.mail import addresses
-from mailer.notices import Notice, NoticeKind, owe
-from mailer.requests import DeadLink, UnknownLink
+from mailer.people import mailed_links, subscribers, suppression
+from mailer.people.mailed_links import DeadLink, UnknownLink
+from mailer.people.notices import Notice, NoticeKind, owe
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -43,6 +36,8 @@ from mailer.store.models import (
     UnionContact,
     UnionStatus,
 )
+from mailer.unions import applications, contacts
+from mailer.unions.contacts import AskedLately, ContactAlready, LongDetail, NoContact, NotItsContact, NotToBeAsked
 from tests.concurrency import Beside
 from tests.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
@@ -70,9 +65,9 @@ def invite(engine: Engine, union: Union, email: str = ANA) -> str:
     return token
 
 
-def confirm(engine: Engine, token: str) -> affiliation.Asked:
+def confirm(engine: Engine, token: str) -> applications.Asked:
     with session_scope(engine) as session:
-        return affiliation.confirm(session, token, base_url=BASE_URL)
+        return applications.confirm(session, token, base_url=BASE_URL)
 
 
 def person_of(session: Session, email: str = ANA) -> Subscriber:
@@ -167,7 +162,7 @@ def test_the_page_shows_what_is_agreed_to_before_anything_is_done(
     engine: Engine, session: Session, union: Union
 ) -> None:
     token = invite(engine, union)
-    asked = affiliation.look(session, token)
+    asked = applications.look(session, token)
     assert (asked.language, asked.union_name) == ("fr", "Dockers de France")
     assert (asked.is_application, asked.is_confirmed) == (False, False)
     assert asked.consent_text == contacts.Invitation.from_details(_details(session)).consent_text != ""
@@ -175,7 +170,7 @@ def test_the_page_shows_what_is_agreed_to_before_anything_is_done(
 
 
 def _details(session: Session) -> dict[str, object]:
-    return requests.details_of(session.scalars(select(Request)).one())
+    return mailed_links.details_of(session.scalars(select(Request)).one())
 
 
 def test_who_confirms_is_a_contact_on_no_list(engine: Engine, session: Session, union: Union) -> None:
@@ -190,7 +185,7 @@ def test_who_confirms_is_a_contact_on_no_list(engine: Engine, session: Session, 
 
 def test_the_consent_log_has_the_words_of_the_page(engine: Engine, session: Session, union: Union) -> None:
     token = invite(engine, union)
-    words = affiliation.look(session, token).consent_text
+    words = applications.look(session, token).consent_text
     session.commit()
     confirm(engine, token)
     event, text = session.execute(select(ConsentEvent, ConsentText).join(ConsentText)).one()
@@ -210,7 +205,7 @@ def test_who_is_known_keeps_what_they_told_us(engine: Engine, session: Session, 
 
 def test_confirming_twice_does_it_once(engine: Engine, session: Session, union: Union) -> None:
     token = invite(engine, union)
-    assert confirm(engine, token) == confirm(engine, token) == affiliation.look(session, token)
+    assert confirm(engine, token) == confirm(engine, token) == applications.look(session, token)
     assert [count(session, table) for table in (Subscriber, UnionContact, ConsentEvent)] == [1, 1, 1]
 
 
@@ -254,7 +249,7 @@ def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, union: 
     token = invite(engine, union)
     session.execute(update(Request).values(expires_at=utcnow()))
     session.commit()
-    for act in (affiliation.look, partial(affiliation.confirm, base_url=BASE_URL)):
+    for act in (applications.look, partial(applications.confirm, base_url=BASE_URL)):
         with pytest.raises(DeadLink):
             act(session, token)
         with pytest.raises(UnknownLink):
@@ -431,7 +426,7 @@ def test_an_old_link_does_not_bring_back_who_stepped_down(engine: Engine, sessio
     with pytest.raises(DeadLink):
         confirm(engine, token)
     with pytest.raises(DeadLink):
-        affiliation.look(session, token)
+        applications.look(session, token)
 
 
 def test_who_stepped_down_may_be_invited_again(engine: Engine, session: Session, union: Union) -> None:

@@ -10,17 +10,12 @@ import pytest
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
-from mailer import affiliation, applications, contacts, links, subscribers, suppression, unions
-from mailer.affiliation import (
-    AffiliatedAlready,
-    AskedFor,
-    NotAffiliated,
-)
-from mailer.applications import KnownUnion, UnknownApplication
+from mailer import links
 from mailer.links import Link
 from mailer.mail import addresses
-from mailer.notices import Notice, NoticeKind, owe
-from mailer.requests import DeadLink
+from mailer.people import subscribers, suppression
+from mailer.people.mailed_links import DeadLink
+from mailer.people.notices import Notice, NoticeKind, owe
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -40,7 +35,10 @@ from mailer.store.models import (
     UnionContact,
     UnionStatus,
 )
-from mailer.unions import CircularFederation, SluglessUnion, UnknownUnion, UnusableText
+from mailer.unions import affiliation, applications, contacts, directory
+from mailer.unions.affiliation import AffiliatedAlready, NotAffiliated
+from mailer.unions.applications import AskedFor, KnownUnion, UnknownApplication
+from mailer.unions.directory import CircularFederation, SluglessUnion, UnknownUnion, UnusableText
 from tests.concurrency import Beside
 from tests.factories import WHEN, make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
@@ -68,15 +66,15 @@ ASKED = AskedFor(
 def ask(engine: Engine, asked: AskedFor = ASKED) -> str:
     """Ask, and return the token in the mail."""
     with session_scope(engine) as session:
-        affiliation.ask(session, asked)
+        applications.ask(session, asked)
         token = said(notices_owed(session)[-1]).token
     assert token is not None
     return token
 
 
-def confirm(engine: Engine, token: str) -> affiliation.Asked:
+def confirm(engine: Engine, token: str) -> applications.Asked:
     with session_scope(engine) as session:
-        return affiliation.confirm(session, token, base_url=BASE_URL)
+        return applications.confirm(session, token, base_url=BASE_URL)
 
 
 def apply(engine: Engine, asked: AskedFor = ASKED) -> int:
@@ -130,7 +128,7 @@ def complained(session: Session) -> None:
 
 
 def repeated(session: Session) -> None:
-    affiliation.ask(session, ASKED)
+    applications.ask(session, ASKED)
 
 
 def invited(session: Session) -> None:
@@ -153,7 +151,7 @@ def watched(engine: Engine) -> Iterator[list[str]]:
 def work_of(engine: Engine, asked: AskedFor) -> list[str]:
     """The statements of asking."""
     with watched(engine) as statements, session_scope(engine) as session:
-        affiliation.ask(session, asked)
+        applications.ask(session, asked)
     return statements
 
 
@@ -161,7 +159,7 @@ def work_of(engine: Engine, asked: AskedFor) -> list[str]:
 def test_the_same_work_is_done_whoever_is_known(
     engine: Engine, session: Session, situation: Callable[[Session], None]
 ) -> None:
-    affiliation.ask(
+    applications.ask(
         session, replace(ASKED, address=addresses.parse("first@example.org"))
     )  # makes the standing campaign
     session.commit()
@@ -181,7 +179,7 @@ def test_what_must_not_go_out_is_withheld_and_not_kept(
     session: Session, situation: Callable[[Session], None], reason: Reason
 ) -> None:
     situation(session)
-    affiliation.ask(session, ASKED)
+    applications.ask(session, ASKED)
     mail = notices_owed(session)[-1]
     assert (mail.state, mail.reason, said(mail).token) == (DeliveryState.SKIPPED, reason, None)
     request = session.scalars(select(Request).order_by(Request.id.desc()).limit(1)).one()
@@ -190,7 +188,7 @@ def test_what_must_not_go_out_is_withheld_and_not_kept(
 
 def test_who_is_known_is_asked_in_their_own_language(session: Session) -> None:
     make_subscriber(session, email=ANA, language="el")
-    affiliation.ask(session, ASKED)
+    applications.ask(session, ASKED)
     assert notices_owed(session)[0].language == "el"
 
 
@@ -198,8 +196,8 @@ def test_who_is_known_is_asked_in_their_own_language(session: Session) -> None:
 
 
 def test_who_confirms_sees_first_what_was_asked_in_their_name(engine: Engine, session: Session) -> None:
-    asked = affiliation.look(session, ask(engine))
-    assert asked == affiliation.Asked(
+    asked = applications.look(session, ask(engine))
+    assert asked == applications.Asked(
         "fr", "Syndicat des Dockers", is_application=True, consent_text=ASKED.consent_text, is_confirmed=False
     )
     assert applications.all_applications(session) == []
@@ -209,7 +207,7 @@ def test_once_confirmed_an_application_waits_and_no_union_is_changed(engine: Eng
     token = ask(engine)
     asked = confirm(engine, token)
     assert (asked.is_confirmed, asked.is_application, asked.union_name) == (True, True, "Syndicat des Dockers")
-    assert confirm(engine, token) == asked == affiliation.look(session, token)
+    assert confirm(engine, token) == asked == applications.look(session, token)
     (application,) = applications.all_applications(session)
     for column in ("name", "country", "members", "parent", "resolution", "is_named", "role"):
         assert getattr(application, column) == getattr(ASKED, column)
@@ -364,13 +362,13 @@ def test_an_application_of_somebody_who_was_erased_since_has_no_contact(engine: 
     ],
 )
 def test_a_slug_is_made_of_a_name_in_latin_letters(name: str, slug: str) -> None:
-    assert unions.slug_of(name) == slug
+    assert directory.slug_of(name) == slug
 
 
 @pytest.mark.parametrize("name", ["Профсоюз докеров", "Ένωση Λιμενεργατών ABC", "اتحاد العمال", "!!!"])
 def test_a_name_in_another_script_needs_a_slug(name: str) -> None:
     with pytest.raises(SluglessUnion, match="--as"):
-        unions.slug_of(name)
+        directory.slug_of(name)
 
 
 def say_yes(session: Session, application_id: int) -> None:
@@ -408,7 +406,7 @@ def test_what_is_refused_leaves_the_application(engine: Engine, session: Session
         applications.accept(other, application_id, parent_slug="nowhere", base_url=BASE_URL)
     session.expire_all()
     assert len(applications.all_applications(session)) == 1
-    assert unions.get(session, "dockers").status is UnionStatus.LISTED
+    assert directory.get(session, "dockers").status is UnionStatus.LISTED
 
 
 # --- saying no ------------------------------------------------------------------------------------------------------
@@ -500,7 +498,7 @@ def test_all_contacts_are_told_that_their_union_is_affiliated(session: Session) 
 def test_moves_that_make_no_sense_are_refused(session: Session, status: UnionStatus) -> None:
     union = make_union(session, "dockers", status=status)
     moves: dict[Callable[[], object], tuple[set[UnionStatus], type[Exception]]] = {
-        lambda: unions.note_interest(session, "dockers"): ({UnionStatus.LISTED}, unions.BeyondInterest),
+        lambda: directory.note_interest(session, "dockers"): ({UnionStatus.LISTED}, directory.BeyondInterest),
         lambda: affiliation.affiliate(session, "dockers", base_url=BASE_URL): (
             {UnionStatus.LISTED, UnionStatus.INTERESTED, UnionStatus.LAPSED},
             AffiliatedAlready,
@@ -526,4 +524,4 @@ def test_a_resolution_is_plain_text_of_a_readable_length(session: Session) -> No
             affiliation.affiliate(session, "dockers", resolution=resolution, base_url=BASE_URL)
     with pytest.raises(UnknownUnion):
         affiliation.affiliate(session, "nowhere", base_url=BASE_URL)
-    assert unions.get(session, "dockers").status is UnionStatus.LISTED
+    assert directory.get(session, "dockers").status is UnionStatus.LISTED

@@ -49,7 +49,7 @@ class Notice:
     """What a notice says beyond who it is for. Stored encrypted until it is settled."""
 
     kind: NoticeKind
-    token: str | None = None  # of the link in it, see `requests`
+    token: str | None = None  # of the link in it, see `mailed_links`
     words: Mapping[str, str] = field(default_factory=dict)  # what its text prints, such as the name of a list
     kit_id: int | None = None  # of the kit that it is about: it is skipped once that must not be forwarded any more
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from mailer import subscribers, suppression
 from mailer.mail import addresses
+from mailer.people import subscribers, suppression
 from mailer.store.crypto import keyring_of
 from mailer.store.models import (
     Campaign,

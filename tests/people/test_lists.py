@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import lists
+from mailer.people import lists
 from mailer.store import slugs
 from mailer.store.db import session_scope
 from mailer.store.models import SubscriptionStatus

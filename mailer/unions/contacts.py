@@ -12,14 +12,15 @@ from typing import Any, Protocol
 from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import consents, links, notices, requests, subscribers, suppression
+from mailer import links
 from mailer.errors import MailerError
 from mailer.links import Link
 from mailer.locale import languages, translations
 from mailer.mail import addresses
 from mailer.mail.addresses import Address
-from mailer.notices import Notice, NoticeKind
-from mailer.requests import DeadLink
+from mailer.people import consents, mailed_links, notices, subscribers, suppression
+from mailer.people.mailed_links import DeadLink
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique, utcnow
 from mailer.store.models import (
@@ -135,7 +136,7 @@ def invite(
     email_index = keyring_of(session).blind_index(parsed.folded)
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.keep_removals_out(session)
-    requests.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index)
     person = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
     invitation = Invitation(
         union_id=union.id,
@@ -153,7 +154,7 @@ def invite(
             raise NotToBeAsked(address=parsed.text)
         case Reason.REPEATED:
             raise AskedLately(address=parsed.text)
-    token = requests.issue(session, RequestKind.CONTACT, email_index=email_index, details=invitation.to_details())
+    token = mailed_links.issue(session, RequestKind.CONTACT, email_index=email_index, details=invitation.to_details())
     return notices.owe(
         session,
         Notice(NoticeKind.CONTACT, token, {"union": union.name}),
@@ -198,7 +199,7 @@ class Agreed(Protocol):
 def accept(session: Session, request: Request, invitation: Invitation, now: datetime) -> Subscriber:
     """Make the owner of an address the contact that they were invited to be; returns them. As for `take_in`.
 
-    :raises requests.DeadLink: they reported our mail as spam, or the union is gone.
+    :raises mailed_links.DeadLink: they reported our mail as spam, or the union is gone.
     """
     if session.get(Union, invitation.union_id) is None:
         raise DeadLink
@@ -218,7 +219,7 @@ def take_in(
 
     :param name: and the language of what they agreed to, kept where nobody knows theirs.
     :param method: how it reached us, for the consent log.
-    :raises requests.DeadLink: they reported our mail as spam.
+    :raises mailed_links.DeadLink: they reported our mail as spam.
     """
     suppressed = suppression.reason(session, request.email_index)
     if suppressed is SuppressionReason.COMPLAINED:
@@ -295,7 +296,7 @@ def stop_url(session: Session, contact_id: int, *, language: str, base_url: str)
 def look(session: Session, contact_id: int) -> Place:
     """What the page behind a contact's `stop_url` may say. Changes nothing.
 
-    :param contact_id: as `tokens.verify` finds it in the link.
+    :param contact_id: as `links.verify` finds it in the link.
     :raises NoContact: they are that no more.
     """
     union = session.scalar(select(Union).join(UnionContact).where(UnionContact.id == contact_id))
@@ -314,7 +315,7 @@ def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
     They are told so by one mail, by which they can take it back: whoever pressed the button may have got a mail of
     theirs that was forwarded.
 
-    :param contact_id: as `tokens.verify` finds it in the link.
+    :param contact_id: as `links.verify` finds it in the link.
     :returns: with it, what to ring for after the commit.
     :raises NoContact: they are that no more: a second press of the button changes nothing.
     """
@@ -331,13 +332,13 @@ def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
         asked_at=utcnow(),
     )
     _end(session, contact, method=STEPPED_DOWN)
-    token = requests.issue(
+    token = mailed_links.issue(
         session,
         RequestKind.CONTACT,
         email_index=person.email_index,
         subscriber_id=person.id,
         details=back.to_details(),
-        lifetime=requests.LIFETIME[RequestKind.UNDO],
+        lifetime=mailed_links.LIFETIME[RequestKind.UNDO],
     )
     place = _place(union)
     words = {"union": place.union_name} if place.union_name is not None else {}

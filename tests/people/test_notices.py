@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from mailer import notices, steering
-from mailer.notices import Notice, NoticeKind
+from mailer import steering
+from mailer.people import notices
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
 from tests.concurrency import Beside

@@ -1,0 +1,1 @@
+"""Unions: the directory and its trees, contacts, affiliation and applications."""

@@ -1,0 +1,349 @@
+"""Applications: a union asks to affiliate, its address is confirmed, and an organiser says yes or no.
+
+Nothing that a visitor writes into the form goes into the mail that asks to confirm, which anybody could have sent to
+anybody; nor does it become part of `unions`, which everybody sees, before an organiser says yes.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from mailer import kit_making
+from mailer.errors import MailerError
+from mailer.mail.addresses import Address
+from mailer.people import consents, mailed_links, notices, subscribers, suppression
+from mailer.people.mailed_links import DeadLink
+from mailer.people.notices import Notice, NoticeKind
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import (
+    Application,
+    ConsentPurpose,
+    Delivery,
+    Request,
+    RequestKind,
+    Subscriber,
+    Subscription,
+    Union,
+    UnionContact,
+    UnionStatus,
+)
+from mailer.unions import affiliation, contacts, directory
+from mailer.unions.contacts import Invitation
+
+METHOD = "affiliation form"
+DECLINED = "declined by an organiser"
+
+
+class UnknownApplication(MailerError):
+    """There is no application {id}: it was accepted or declined, or never made. See what waits with
+    `mailer unions applications`"""
+
+
+class KnownUnion(MailerError):
+    """There is a union "{slug}" already, named "{name}". If it is the one that asks, update it with --as {slug}; if
+    not, choose another slug with --as SLUG."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedFor:
+    """What somebody filled in and agreed to on their union's behalf."""
+
+    name: str  # of the union
+    country: str | None
+    languages: tuple[str, ...]  # of the union, the first one first
+    members: int | None
+    parent: str | None  # as they wrote it
+    resolution: str | None
+    is_named: bool
+    person_name: str | None
+    address: Address
+    role: str | None
+    language: str  # to be written to in
+    consent_text: str  # the exact words beside the box that was ticked
+    shown_in: str  # the language of these words
+    asked_at: datetime
+
+    def to_details(self) -> dict[str, Any]:
+        """As kept with the request."""
+        return {**asdict(self), "languages": list(self.languages), "asked_at": self.asked_at.isoformat()}
+
+    @classmethod
+    def from_details(cls, details: dict[str, Any]) -> "AskedFor":
+        """As kept with the request."""
+        changed = {
+            "address": Address(**details["address"]),
+            "languages": tuple(details["languages"]),
+            "asked_at": datetime.fromisoformat(details["asked_at"]),
+        }
+        return cls(**{**details, **changed})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a link would confirm, for the owner of the address to see first: anyone may have asked. Or what it did."""
+
+    language: str | None  # the person's own
+    union_name: str | None  # None: it asked not to be named
+    is_application: bool  # else an organiser's invitation
+    consent_text: str  # what they agree to
+    is_confirmed: bool
+    notice: int | None = None  # what to ring for after the commit
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def ask(session: Session, asked: AskedFor) -> int:
+    """Keep what was asked for, and owe the owner of the address the mail by which it is confirmed.
+
+    Nobody learns from it who is known here: the same rows are written where no mail may go out.
+
+    :returns: what to ring for after the commit.
+    """
+    # An erasure at the same moment would leave what is written here pointing at nobody.
+    suppression.keep_removals_out(session)
+    email_index = keyring_of(session).blind_index(asked.address.folded)
+    mailed_links.one_at_a_time(session, email_index)
+    suppressed = suppression.reason(session, email_index)
+    person = session.execute(
+        select(Subscriber.id, Subscriber.language).where(Subscriber.email_index == email_index)
+    ).first()
+    withheld = notices.reason_to_withhold(session, RequestKind.CONTACT, email_index, suppressed)
+    if withheld:
+        mailed_links.pretend(session, RequestKind.CONTACT)
+        token = None
+    else:
+        token = mailed_links.issue(session, RequestKind.CONTACT, email_index=email_index, details=asked.to_details())
+    return notices.owe(
+        session,
+        Notice(NoticeKind.CONTACT, token),
+        language=(person.language if person else None) or asked.language,
+        subscriber_id=person.id if person else None,
+        address=None if person else asked.address.text,
+        withheld=withheld,
+    )
+
+
+# --- confirming -----------------------------------------------------------------------------------------------------
+
+
+def look(session: Session, token: str) -> Asked:
+    """What a link would confirm, of an application or an invitation. Changes nothing.
+
+    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.DeadLink: it has run out, or who was invited is no contact any more.
+    """
+    request = mailed_links.find(session, RequestKind.CONTACT, token)
+    if request.used_at is not None:
+        return _confirmed(session, request)
+    wanted = _wanted(request)
+    return Asked(
+        wanted.language,
+        wanted.name if isinstance(wanted, AskedFor) else _union_name(session, wanted.union_id),
+        is_application=isinstance(wanted, AskedFor),
+        consent_text=wanted.consent_text,
+        is_confirmed=False,
+    )
+
+
+def confirm(session: Session, token: str, *, base_url: str) -> Asked:
+    """Do what the owner of an address was asked to confirm; once, however often the link is used. On no list by that.
+
+    An application then waits for an organiser; who was invited is the union's contact from now on, and welcomed if it
+    is affiliated.
+
+    :param base_url: of the site, for the links in that mail.
+    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.DeadLink: as `look`, or they reported our mail as spam.
+    """
+    mailed_links.find(session, RequestKind.CONTACT, token)  # nobody is kept waiting for a link that is none
+    # Alone, without imports, erasures and other confirmations: each could be writing about the same person.
+    suppression.keep_imports_out(session)
+    session.expire_all()
+    request = mailed_links.find(session, RequestKind.CONTACT, token)
+    notice = _carry_out(session, request, _wanted(request), base_url) if request.used_at is None else None
+    return replace(_confirmed(session, request), notice=notice)
+
+
+def _wanted(request: Request) -> AskedFor | Invitation:
+    details = mailed_links.details_of(request)
+    return Invitation.from_details(details) if "union_id" in details else AskedFor.from_details(details)
+
+
+def _carry_out(session: Session, request: Request, wanted: AskedFor | Invitation, base_url: str) -> int | None:
+    now = utcnow()
+    notice = None
+    if isinstance(wanted, AskedFor):
+        person = _apply(session, request, wanted, now)
+        told: dict[str, Any] = {"union_name": wanted.name}
+    else:
+        person = contacts.accept(session, request, wanted, now)
+        told = {"union_id": wanted.union_id}
+        union = session.get_one(Union, wanted.union_id)
+        if union.status is UnionStatus.AFFILIATED:
+            newcomer = [each for each in contacts.of_union(session, union.id) if each[1].id == person.id]
+            notice = affiliation.tell(session, union, newcomer, base_url)
+    request.used_at = now
+    request.subscriber_id = person.id
+    request.details = json.dumps(told, ensure_ascii=False)
+    session.flush()
+    return notice
+
+
+def _apply(session: Session, request: Request, asked: AskedFor, now: datetime) -> Subscriber:
+    person = contacts.take_in(session, request, asked, name=asked.person_name, method=METHOD, now=now)
+    kept = {column: getattr(asked, column) for column in _KEPT}
+    session.add(Application(**kept, languages=list(asked.languages), subscriber_id=person.id, confirmed_at=now))
+    return person
+
+
+_KEPT = ("name", "country", "members", "parent", "resolution", "is_named", "role")
+
+
+def _confirmed(session: Session, request: Request) -> Asked:
+    """What a link that was used came to.
+
+    :raises DeadLink: they are the union's contact no more.
+    """
+    told = mailed_links.details_of(request)
+    is_application = "union_id" not in told
+    if not is_application and not contacts.is_one(session, told["union_id"], request.subscriber_id):
+        raise DeadLink
+    return Asked(
+        session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id)),
+        told["union_name"] if is_application else _union_name(session, told["union_id"]),
+        is_application=is_application,
+        consent_text="",
+        is_confirmed=True,
+    )
+
+
+def _union_name(session: Session, union_id: int) -> str | None:
+    """None for one that asked not to be named: a mail with this link may have been forwarded."""
+    union = session.get(Union, union_id)
+    if union is None:
+        raise DeadLink
+    return union.name if union.is_named else None
+
+
+# --- deciding -------------------------------------------------------------------------------------------------------
+
+
+def all_applications(session: Session) -> Sequence[Application]:
+    """What waits for an organiser, the oldest first."""
+    return session.scalars(select(Application).order_by(Application.id)).all()
+
+
+def applicant(session: Session, application: Application) -> Subscriber | None:
+    """Who asked; None if they were erased since."""
+    return session.get(Subscriber, application.subscriber_id) if application.subscriber_id is not None else None
+
+
+def accept(
+    session: Session, application_id: int, *, slug: str | None = None, parent_slug: str | None = None, base_url: str
+) -> tuple[Union, int | None]:
+    """Say yes: the union is affiliated, and who asked is its contact.
+
+    :param slug: of the union; of one that is there, to fill in what is not known of it. By default made of its name.
+    :param parent_slug: the federation that it belongs to.
+    :param base_url: of the site, for the links in the mail that tells its contacts.
+    :returns: the union, and what to ring for after the commit, if anything.
+    :raises UnknownApplication: there is none. Nothing was changed, as with every error here.
+    :raises KnownUnion: a union has the slug already.
+    :raises directory.SluglessUnion: no slug can be made of the name.
+    :raises MailerError: as `directory.add` and `directory.change`.
+    """
+    suppression.keep_removals_out(session)  # who is made a contact must not be erased at this moment
+    application = _hold_application(session, application_id)
+    union = _union_of(session, application, slug, parent_slug)
+    is_new = union.status is not UnionStatus.AFFILIATED
+    union.interested_at = union.interested_at or application.confirmed_at
+    union.resolution = application.resolution or union.resolution
+    if is_new:
+        directory.move(union, UnionStatus.AFFILIATED)
+    if application.subscriber_id is not None:
+        contacts.appoint(session, union.id, application.subscriber_id, role=application.role)
+    newcomer = application.subscriber_id
+    session.delete(application)
+    session.flush()
+    told = contacts.of_union(session, union.id)
+    return union, affiliation.tell(session, union, [c for c in told if is_new or c[1].id == newcomer], base_url)
+
+
+def _hold_application(session: Session, application_id: int) -> Application:
+    """:raises UnknownApplication: there is none, or another organiser has just decided."""
+    found = select(Application).where(Application.id == application_id).with_for_update()
+    application = session.scalar(found.execution_options(populate_existing=True))
+    if application is None:
+        raise UnknownApplication(id=application_id)
+    return application
+
+
+def _union_of(session: Session, application: Application, slug: str | None, parent_slug: str | None) -> Union:
+    known = directory.find(session, slug) if slug is not None else None
+    if known is not None:
+        return _fill_in(session, known.slug, application, parent_slug)
+    if slug is None:
+        alike = sorted(directory.of_name(session, application.name), key=lambda one: one.country != application.country)
+        slug = alike[0].slug if alike else directory.slug_of(application.name)
+        taken = directory.find(session, slug)
+        if taken is not None:
+            raise KnownUnion(slug=slug, name=taken.name)
+    return directory.add(
+        session,
+        slug,
+        application.name,
+        country=application.country,
+        parent_slug=parent_slug,
+        languages=application.languages,
+        members=application.members,
+        is_named=application.is_named,
+    )
+
+
+def _fill_in(session: Session, slug: str, application: Application, parent_slug: str | None) -> Union:
+    """What is not known of a union. That it is not to be named counts whoever said it."""
+    union = directory.hold(session, slug)
+    directory.change(
+        session,
+        slug,
+        country=application.country if union.country is None else None,
+        parent_slug=parent_slug,
+        languages=application.languages if not union.languages else None,
+        members=application.members if union.members is None else None,
+        is_named=None if application.is_named else False,
+    )
+    kit_making.renew(session, union)
+    return union
+
+
+def decline(session: Session, application_id: int) -> None:
+    """Say no. Nobody is told; who asked is forgotten, unless they are on a list, or were, or speak for a union.
+
+    :raises UnknownApplication: there is none.
+    """
+    suppression.keep_imports_out(session)  # before the person is held: so does everyone who removes somebody
+    application = _hold_application(session, application_id)
+    person = subscribers.hold(session, Subscriber.id == application.subscriber_id)
+    session.delete(application)
+    session.flush()
+    if person is None or _is_applicant_or_contact(session, person.id):
+        return
+    if session.scalar(select(exists().where(Subscription.subscriber_id == person.id))):
+        consents.withdraw(session, person.id, ConsentPurpose.CONTACT, method=DECLINED)
+    else:
+        subscribers.forget_deliveries(session, Delivery.subscriber_id == person.id)
+        session.delete(person)  # the database deletes consent events and requests with it
+    session.flush()
+
+
+def _is_applicant_or_contact(session: Session, subscriber_id: int) -> bool:
+    is_contact = exists().where(UnionContact.subscriber_id == subscriber_id)
+    applies = exists().where(Application.subscriber_id == subscriber_id)
+    return bool(session.scalar(select(or_(is_contact, applies))))
