@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, links
+from mailer import links
+from mailer.campaigns import targets
+from mailer.campaigns.editions import EditionKey, Press, from_json, mail_domain
 from mailer.delivery import Claimed
-from mailer.editions import EditionKey, Press, from_json, mail_domain
 from mailer.locale import countries
 from mailer.mail.headers import a_label_address
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
@@ -79,7 +80,7 @@ class CampaignComposer:
         self._envelopes = Envelopes(session, campaign, sender)
         self._press = Press(session, campaign, sender)
         self._headers = _edition_headers(campaign, campaign.mailing_list, sender)
-        self._targets = campaigns.Targets.of(campaign)
+        self._targets = targets.Targets.of(campaign)
         self._unions = {union.id: union.name for union in directory.all_unions(session)}
         frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id))
         self._frozen = {(edition.language, edition.variant): edition.rendering for edition in frozen}

@@ -40,9 +40,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate, Update
 
-from mailer import campaigns
+from mailer.campaigns import segments
+from mailer.campaigns.segments import audience
 from mailer.people import subscribers, suppression
-from mailer.segments import audience
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import UtcDateTime, session_scope
@@ -112,7 +112,7 @@ def plan(session: Session, campaign: Campaign) -> int:
 
     :returns: how many recipients there are.
     """
-    recipients = audience(session, campaign.list_id, campaigns.segment_of(campaign)).add_columns(
+    recipients = audience(session, campaign.list_id, segments.segment_of(campaign)).add_columns(
         literal(campaign.id),
         literal(Purpose.CAMPAIGN, Delivery.purpose.type),
         literal(DeliveryState.PENDING, Delivery.state.type),

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Engine, Select, exists, insert, literal, o
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
 from mailer import kit_notices
+from mailer.campaigns import deadlines
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.formats import archives
 from mailer.mail.sender import Sender
@@ -82,7 +83,7 @@ def plan_missing(session: Session) -> None:
     lacks_kit = exists().where(Union.status == UnionStatus.AFFILIATED, is_for, ~has_kit)
     lacks_any = ~exists().where(Kit.campaign_id == Campaign.id) & MailingList.owner_id.is_(None)
     wanted = select(Campaign).join(MailingList, MailingList.id == Campaign.list_id)
-    wanted = wanted.where(kit_notices.may_be_forwarded(session), or_(lacks_kit, lacks_any))
+    wanted = wanted.where(deadlines.may_be_forwarded(session), or_(lacks_kit, lacks_any))
     for campaign in session.scalars(wanted).all():
         plan(session, campaign)
 
@@ -95,9 +96,9 @@ def require_forwarding(session: Session, campaign: Campaign) -> None:
     """
     if not campaign.forwardable:
         raise NotForForwarding(slug=campaign.slug)
-    may_be = select(Campaign.id).where(Campaign.id == campaign.id, kit_notices.may_be_forwarded(session))
+    may_be = select(Campaign.id).where(Campaign.id == campaign.id, deadlines.may_be_forwarded(session))
     if session.scalar(may_be) is None:
-        is_out = campaign.status in kit_notices.OUT
+        is_out = campaign.status in deadlines.OUT
         raise NoTimeToForward(slug=campaign.slug, status="over" if is_out else campaign.status)
 
 
@@ -117,7 +118,7 @@ def renew(session: Session, union: Union) -> None:
     If it asked not to be named, those of campaigns that are over go, too.
     """
     of_union = select(Kit.id).join(Campaign, Campaign.id == Kit.campaign_id).where(Kit.union_id == union.id)
-    kit_ids = session.scalars(of_union.where(kit_notices.has_time(session))).all()
+    kit_ids = session.scalars(of_union.where(deadlines.has_time(session))).all()
     # Whoever is making one just now has the old name, and may not write it down: see `_held`.
     unmade = {"archive": None, "made_at": None, "problem": None, "taken_until": None}
     session.execute(update(KitEdition).where(KitEdition.kit_id.in_(kit_ids)).values(unmade))
@@ -191,7 +192,7 @@ def _waiting(session: Session) -> Select[int]:
         .join(Campaign, Campaign.id == Kit.campaign_id)
         .outerjoin(Union, Union.id == Kit.union_id)
         .where(*_UNMADE, or_(KitEdition.taken_until.is_(None), KitEdition.taken_until <= db.now(session)))
-        .where(kit_notices.may_be_forwarded(session))
+        .where(deadlines.may_be_forwarded(session))
         .where(or_(Kit.union_id.is_(None), Union.status == UnionStatus.AFFILIATED))
     )
 

@@ -6,45 +6,23 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links, publishing
+from mailer import links
+from mailer.campaigns import publishing
+from mailer.campaigns.deadlines import may_be_forwarded
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.people import notices, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store import db
 from mailer.store.crypto import keyring_of
-from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Subscriber, Union, UnionContact, UnionStatus
+from mailer.store.models import Campaign, Kit, KitEdition, Subscriber, Union, UnionContact, UnionStatus
 from mailer.unions import contacts
 
-#: the statuses of a campaign that goes out or has gone out
-OUT = (CampaignStatus.SENDING, CampaignStatus.SENT)
 #: how long before the deadline those who said nothing are reminded
 _REMIND_BEFORE = timedelta(days=3)
 #: how long after a kit its reminder comes at the earliest; sooner where hardly any time is left
 _PEACE, _SHORT_PEACE = timedelta(hours=24), timedelta(hours=6)
 _HARDLY_ANY_TIME = timedelta(hours=36)
-#: for how long a campaign is forwarded that names no deadline
-_WITHOUT_DEADLINE = timedelta(days=30)
-
-
-def may_be_forwarded(session: Session) -> ColumnElement[bool]:
-    """The condition that kits of a campaign are made and sent: it is going out or has gone out, and there is time left.
-
-    Not while it is paused: whatever is wrong with it, no more people should get it now.
-    """
-    return and_(Campaign.forwardable, Campaign.status.in_(OUT), has_time(session))
-
-
-def has_time(session: Session) -> ColumnElement[bool]:
-    """The condition that a campaign that has begun can still be acted on."""
-    now = db.now(session)
-    is_recent = and_(Campaign.deadline.is_(None), Campaign.started_at >= now - _WITHOUT_DEADLINE)
-    return or_(Campaign.deadline >= now, is_recent)
-
-
-def is_in_time(session: Session, campaign: Campaign) -> bool:
-    """Whether a campaign can still be acted on."""
-    return session.scalar(select(Campaign.id).where(Campaign.id == campaign.id, has_time(session))) is not None
 
 
 def tell(session: Session, base_url: str) -> int | None:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import kit_notices, links, publishing
+from mailer import links
+from mailer.campaigns import deadlines, publishing
 from mailer.errors import MailerError
 from mailer.formats import archives
 from mailer.locale import languages
@@ -80,7 +81,7 @@ def look(session: Session, kit_id: int, *, base_url: str) -> Page:
         own_languages=len(own),
         deadline=campaign.deadline,
         is_held=campaign.status is CampaignStatus.PAUSED,
-        is_over=campaign.status is CampaignStatus.CANCELLED or not kit_notices.is_in_time(session, campaign),
+        is_over=campaign.status is CampaignStatus.CANCELLED or deadlines.is_over(campaign, db.now(session)),
         is_ready=kit.ready_at is not None,
         files={language: archives.names(archive) for language, archive in made.items()},
         texts={language: _messages(archive) for language, archive in made.items()},

@@ -1,25 +1,20 @@
 """Before a campaign is sent: whom it would reach, what is missing, and how it would look."""
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, editions, gaps, segments
-from mailer.campaigns import Targets
+from mailer import delivery
 from mailer.composing import CampaignComposer
 from mailer.delivery import Claimed
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail.sender import Sender
 from mailer.recipients import Recipient
-from mailer.store import db
 from mailer.store.models import Campaign, Delivery, Purpose
 from mailer.unions import directory
 
@@ -32,21 +27,6 @@ class UnwritableFolder(MailerError):
 
 class NoText(MailerError):
     """Campaign "{slug}" has no text in {language}. It has: {known}"""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What an organiser should know before sending."""
-
-    audience: int
-    by_text: Mapping[str, int]  # language of the text they would get → people
-    without_text: Mapping[str, int]  # language that has no text → people, who get the campaign's own
-    without_target: tuple[str, ...]  # countries of the audience that have no target of their own, in English
-    without_country: int  # people who did not say where they live, so that no target is their own
-    has_fallback: bool  # whether those are asked to write to somebody all the same
-    gaps: gaps.Gaps  # what the texts print, and some of the audience have nothing for
-    is_overdue: bool  # whether the deadline has passed, so that it cannot be sent any more
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +42,6 @@ class Reader:
     def recipient(self) -> Recipient:
         """The person that such a mail is composed for."""
         return Recipient(email=_SAMPLE_ADDRESS, name=_SAMPLE_NAME if self.has_name else None, subscription_id=None)
-
-
-def check(session: Session, campaign: Campaign) -> Check:
-    """Count the audience and find what its texts and targets leave out."""
-    tally = segments.tally(session, campaign.list_id, campaigns.segment_of(campaign))
-    grouped = select(tally.c.language, tally.c.country, func.sum(tally.c.people))
-    targets, texts = Targets.of(campaign), editions.Texts(campaign)
-    by_text: Counter[str] = Counter()
-    without_text: Counter[str] = Counter()
-    by_country: Counter[str | None] = Counter()
-    for language, country, people in session.execute(grouped.group_by(tally.c.language, tally.c.country)):
-        text = texts.for_language(language).language
-        by_text[text] += int(people)
-        by_country[country] += int(people)
-        if language and text.partition("-")[0] != language.partition("-")[0]:
-            without_text[language] += int(people)
-    missing = [code for code in by_country if code and not targets.has_own(code)]
-    return Check(
-        audience=sum(by_text.values()),
-        by_text=by_text,
-        without_text=without_text,
-        without_target=tuple(sorted(countries.name(code, "en") for code in missing)),
-        without_country=by_country[None],
-        has_fallback=targets.fallback is not None,
-        gaps=gaps.find(session, campaign),
-        is_overdue=campaigns.is_overdue(campaign, db.now(session)),
-        warnings=tuple(editions.try_out(session, campaign)),
-    )
 
 
 def preview(session: Session, campaign: Campaign, reader: Reader, sender: Sender, folder: Path) -> list[Path]:

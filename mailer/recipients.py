@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, LargeBinary, bindparam, or_, select, type_coerce
+from sqlalchemy import Engine, LargeBinary, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import deadlines
 from mailer.delivery import Batch, Claimed
 from mailer.mail import addresses
 from mailer.people.notices import Notice
-from mailer.store import db
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (
@@ -125,7 +125,7 @@ def _outdated(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
         .where(
             Kit.id.in_(kit_ids),
             Campaign.status != CampaignStatus.CANCELLED,
-            or_(Campaign.deadline.is_(None), Campaign.deadline >= db.now(session)),
+            deadlines.has_time(session),
             Union.status == UnionStatus.AFFILIATED,
         )
     )

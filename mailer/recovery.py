@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy import Engine, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, journal
+from mailer import delivery, journal
+from mailer.campaigns import lifecycle
 from mailer.delivery import Settlement
 from mailer.journal import Answer, Left, Record
 from mailer.people import notices
@@ -33,7 +34,7 @@ def hold_if_restored(engine: Engine, folder: Path) -> None:
         given = db.last_id_given(session, Claim.__tablename__)
         if given >= known:
             return
-        held = campaigns.pause_all(session, reason=_RESTORED)
+        held = lifecycle.pause_all(session, reason=_RESTORED)
         notices.doubt_waiting(session)
     journal.forget_claims_after(folder, given)
     log.error(

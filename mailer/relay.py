@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.campaigns import Target, Targets
-from mailer.editions import EditionKey, Press
+from mailer.campaigns.editions import EditionKey, Press
+from mailer.campaigns.targets import Target, Targets
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet, UnprintableLanguage
 from mailer.locale import countries, languages, translations

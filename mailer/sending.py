@@ -8,7 +8,8 @@ from typing import Protocol
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, editions, kit_making, recovery, segments, steering
+from mailer import delivery, kit_making, recovery, steering
+from mailer.campaigns import deadlines, editions, lifecycle, segments
 from mailer.composing import CampaignComposer, Composer
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.mail.sender import Sender
@@ -46,13 +47,13 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     """Freeze a campaign's editions and audience and set it sending.
 
     :returns: the number of recipients.
-    :raises campaigns.WrongStatus: it has been started before.
-    :raises campaigns.TooLate: its latest start has passed.
+    :raises lifecycle.WrongStatus: it has been started before.
+    :raises deadlines.TooLate: its latest start has passed.
     :raises NobodyToSendTo: its audience is empty.
     """
     now = db.now(session)
-    campaigns.require_in_time(campaign, now)
-    campaigns.move(session, campaign, "start", started_at=now, hold_reason=None)
+    deadlines.require_in_time(campaign, now)
+    lifecycle.move(session, campaign, "start", started_at=now, hold_reason=None)
     return _plan(session, campaign, sender)
 
 
@@ -72,14 +73,14 @@ def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
 def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
     """Let a campaign start by itself at a time. Its texts were tried when it was loaded.
 
-    :raises campaigns.WrongStatus: it has been started before.
-    :raises campaigns.TooLate: the time is after its latest start.
+    :raises lifecycle.WrongStatus: it has been started before.
+    :raises deadlines.TooLate: the time is after its latest start.
     :raises NobodyToSendTo: its audience is empty as of now.
     """
-    campaigns.require_in_time(campaign, at)
-    if not segments.count(session, campaign.list_id, campaigns.segment_of(campaign)):
+    deadlines.require_in_time(campaign, at)
+    if not segments.count(session, campaign.list_id, segments.segment_of(campaign)):
         raise NobodyToSendTo(slug=campaign.slug)
-    campaigns.move(session, campaign, "schedule", scheduled_at=at)
+    lifecycle.move(session, campaign, "schedule", scheduled_at=at)
 
 
 def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
@@ -87,12 +88,12 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
 
     A latest start does not stop it here: a person has decided.
 
-    :raises campaigns.WrongStatus: it is not paused.
+    :raises lifecycle.WrongStatus: it is not paused.
     """
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
-        campaigns.move(session, campaign, "reschedule", hold_reason=None)
+        lifecycle.move(session, campaign, "reschedule", hold_reason=None)
         return
-    campaigns.move(session, campaign, "resume", hold_reason=None, resumed_at=db.now(session))
+    lifecycle.move(session, campaign, "resume", hold_reason=None, resumed_at=db.now(session))
     if campaign.started_at is None:
         campaign.started_at = db.now(session)
         _plan(session, campaign, sender)
@@ -170,7 +171,7 @@ def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
             log.error("system mails wait: %s; they go out once it is mended", reason.rstrip("."))
             return
         if campaign.status is CampaignStatus.SENDING:
-            campaigns.move(session, campaign, "pause", hold_reason=reason[:300])
+            lifecycle.move(session, campaign, "pause", hold_reason=reason[:300])
         steering.fail_tests(session, campaign_id, reason)
     log.error(
         "campaign held: %s; see `mailer campaigns status`, and once it is mended, `resume`",
@@ -220,14 +221,14 @@ def _start_scheduled(engine: Engine, campaign_id: int, sender: Sender) -> None:
     try:
         with session_scope(engine) as session:
             start(session, session.get_one(Campaign, campaign_id), sender)
-    except campaigns.WrongStatus:
+    except lifecycle.WrongStatus:
         log.info("another worker started the campaign", extra={"campaign": campaign_id})
     except ServiceUnavailable:
         raise
     except MailerError as problem:
         with session_scope(engine) as session:
             campaign = session.get_one(Campaign, campaign_id)
-            campaigns.move(session, campaign, "pause", hold_reason=str(problem)[:300])
+            lifecycle.move(session, campaign, "pause", hold_reason=str(problem)[:300])
         log.error(  # without a trace: it is no mistake of ours
             "scheduled campaign held back: %s; it waits for `mailer campaigns resume`",
             str(problem).rstrip("."),

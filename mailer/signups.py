@@ -16,13 +16,14 @@ from babel.lists import format_list
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links, publishing
+from mailer import links
+from mailer.campaigns import publishing
+from mailer.campaigns.publishing import Headline
 from mailer.locale import languages
 from mailer.mail.addresses import Address
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
-from mailer.publishing import Headline
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow

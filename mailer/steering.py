@@ -3,7 +3,7 @@
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns
+from mailer.campaigns import lifecycle
 from mailer.delivery import audience_of, skip_cancelled
 from mailer.store import db
 from mailer.store.models import (
@@ -24,9 +24,9 @@ _OPEN = (*WAITING, DeliveryState.SENDING)
 def cancel(session: Session, campaign: Campaign) -> None:
     """Stop a campaign for good; what has not gone out is skipped. What a worker holds follows when it lets go.
 
-    :raises campaigns.WrongStatus: it has been sent already.
+    :raises lifecycle.WrongStatus: it has been sent already.
     """
-    campaigns.move(session, campaign, "cancel", finished_at=db.now(session), hold_reason=None)
+    lifecycle.move(session, campaign, "cancel", finished_at=db.now(session), hold_reason=None)
     skip_cancelled(session, Delivery.state.in_(WAITING), *audience_of(campaign.id))
 
 
@@ -34,9 +34,9 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     """Owe again, because a person asked for it, what is unknown or failed; each keeps its Message-ID.
 
     :returns: how many will be sent again. Erased people are not among them.
-    :raises campaigns.WrongStatus: the campaign is not under way and not sent.
+    :raises lifecycle.WrongStatus: the campaign is not under way and not sent.
     """
-    campaigns.move(session, campaign, "resend", finished_at=None)
+    lifecycle.move(session, campaign, "resend", finished_at=None)
     again = session.scalars(
         update(Delivery)
         .where(*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))

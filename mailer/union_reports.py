@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, true
 from sqlalchemy.orm import QueryableAttribute, Session, selectinload
 
-from mailer import publishing
+from mailer.campaigns import publishing
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.small_numbers import Sum, hidden_in_sums

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from mailer import campaigns, delivery, recipients, recovery, steering
+from mailer import delivery, recipients, recovery, steering
+from mailer.campaigns import lifecycle
 from mailer.delivery import Settlement
 from mailer.people import subscribers, suppression
 from mailer.recipients import Recipient
@@ -151,7 +152,7 @@ def test_a_pause_is_seen_before_the_next_message(engine: Engine) -> None:
     batch = claim(engine, planned(engine, 1))
     assert recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
     with session_scope(engine) as session:
-        campaigns.move(session, session.get_one(Campaign, batch.campaign_id), "pause")
+        lifecycle.move(session, session.get_one(Campaign, batch.campaign_id), "pause")
     assert not recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
 
 

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from mailer import loading, sample
-from mailer.campaigns import Target
+from mailer import sample
+from mailer.campaigns.files import load
+from mailer.campaigns.targets import Target
 from mailer.formats.paper import sheets
 from mailer.links import Link, sign
 from mailer.mail import draft, render
@@ -100,7 +101,7 @@ def bearers(session: Session) -> dict[str | None, Bearer]:
 def kits(session: Session, bearers: dict[str | None, Bearer]) -> Kits:
     """Those of the sample campaign, as everyone may read it on the web too."""
     make_list(session, sample.LIST_SLUG)
-    campaign = loading.load(session, sample.CAMPAIGN_DIR)
+    campaign = load(session, sample.CAMPAIGN_DIR)
     campaign.public = True
     session.flush()
     return Kits(session, campaign, bearers)
@@ -185,7 +186,7 @@ def test_nothing_in_any_campaigns_kits_is_anybodys(
 def leak_by_template(kits: Kits, patch: pytest.MonkeyPatch, folder: Path) -> set[str]:
     shutil.copytree(render.TEMPLATES, folder / "emails")
     for suffix, words in (("mjml", '<mj-text><a href="{}">x</a></mj-text>'), ("txt", "{}\n")):
-        file = folder / "emails" / f"campaign_layout.{suffix}"
+        file = folder / "emails" / "layouts" / f"campaign.{suffix}"
         link = f"https://act.example.org/unsubscribe/{TOKEN}"
         file.write_text(file.read_text().replace("{% block card %}\n", "{% block card %}\n" + words.format(link)))
     patch.setattr(render, "TEMPLATES", folder / "emails")

@@ -21,8 +21,9 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, select
 
-from mailer import campaigns, delivery, recipients, recovery, steering
-from mailer.campaigns import WrongStatus
+from mailer import delivery, recipients, recovery, steering
+from mailer.campaigns import lifecycle
+from mailer.campaigns.lifecycle import WrongStatus
 from mailer.delivery import Batch, Claimed, Settlement
 from mailer.journal import Journal
 from mailer.mail.types import Outcome, OutcomeKind
@@ -284,7 +285,7 @@ class Ledger(RuleBasedStateMachine):
 
     def _move(self, name: str) -> None:
         with session_scope(self.engine) as session, suppress(WrongStatus):
-            campaigns.move(session, session.get_one(Campaign, 1), name)
+            lifecycle.move(session, session.get_one(Campaign, 1), name)
 
     @precondition(lambda self: self.steps > _CANCEL_AFTER)
     @rule()

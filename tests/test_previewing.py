@@ -1,4 +1,4 @@
-"""Before sending: what `check` finds missing, and how a mail would look."""
+"""Before sending: how a mail would look."""
 
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -11,7 +11,7 @@ from mailer.locale import countries
 from mailer.previewing import NoText, Reader, UnwritableFolder
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
 from mailer.unions import directory
-from tests.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
+from tests.factories import SENDER, add_text, make_campaign, make_list, make_union
 
 
 @pytest.fixture
@@ -24,28 +24,6 @@ def campaign(session: Session, news: MailingList) -> Campaign:
     campaign = make_campaign(session, news, body='{% if country == "GB" %}In London{% else %}Elsewhere{% endif %}\n')
     add_text(session, campaign, "ar", "مرحبا\n")
     return campaign
-
-
-def test_a_check_says_whom_the_texts_and_targets_leave_out(
-    session: Session, news: MailingList, campaign: Campaign
-) -> None:
-    campaign.targets = [{"countries": ["GB"], "name": "London", "email": "", "address": ""}]
-    campaign.audience = {"exclude_countries": ["BR"]}
-    for country, language in (("GB", "en-GB"), ("FR", "fr"), ("DE", "fr"), (None, None), ("EG", "ar"), ("BR", "en")):
-        make_subscriber(session, news, country=country, language=language)
-    found = previewing.check(session, campaign)
-    assert found.audience == 5
-    assert found.by_text == {"en": 4, "ar": 1}
-    assert found.without_text == {"fr": 2}
-    assert found.without_target == ("Egypt", "France", "Germany")
-    assert found.without_country == 1
-    assert not found.has_fallback
-    assert any("ar.md" in warning for warning in found.warnings)
-
-
-def test_a_check_of_an_audience_of_nobody_counts_nobody(session: Session, campaign: Campaign) -> None:
-    found = previewing.check(session, campaign)
-    assert (found.audience, found.by_text, found.without_country) == (0, {}, 0)
 
 
 def test_every_language_is_previewed_as_page_text_and_message(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from mailer.editions import Unrenderable
+from mailer.campaigns.editions import Unrenderable
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet
 from mailer.relay import MEDIUM_CHARACTERS, SHORT_CHARACTERS, Bearer, RelayPress, read_text

@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, delivery, journal, recovery, sending, steering
-from mailer.campaigns import TooLate, WrongStatus
+from mailer import delivery, journal, recovery, sending, steering
+from mailer.campaigns import lifecycle
+from mailer.campaigns.deadlines import TooLate
+from mailer.campaigns.lifecycle import WrongStatus
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import SmtpUnavailable
@@ -82,7 +84,7 @@ def test_nobody_to_send_to_leaves_the_draft_a_draft(engine: Engine) -> None:
     with session_scope(engine) as session:
         make_campaign(session, make_list(session))
     with pytest.raises(sending.NobodyToSendTo), session_scope(engine) as session:
-        sending.start(session, campaigns.get(session, "free-the-five"), SENDER)
+        sending.start(session, lifecycle.get(session, "free-the-five"), SENDER)
     assert status(engine, 1) is CampaignStatus.DRAFT
     with session_scope(engine, read_only=True) as session:
         assert session.scalars(select(Edition)).all() == []
@@ -145,7 +147,7 @@ def test_a_paused_schedule_goes_on_waiting_for_its_time(session: Session) -> Non
     make_subscriber(session, mailing_list)
     campaign = make_campaign(session, mailing_list)
     sending.schedule(session, campaign, utcnow() + timedelta(hours=1))
-    campaigns.move(session, campaign, "pause")
+    lifecycle.move(session, campaign, "pause")
     sending.resume(session, campaign, SENDER)
     assert campaign.status is CampaignStatus.SCHEDULED
 
@@ -320,7 +322,7 @@ def test_a_pause_takes_hold_in_the_middle_of_a_claim_and_resume_goes_on(
 
     def pause() -> None:
         with session_scope(engine) as session:
-            campaigns.move(session, session.get_one(Campaign, campaign_id), "pause")
+            lifecycle.move(session, session.get_one(Campaign, campaign_id), "pause")
 
     in_the_middle(server, "p1@example.net", pause)
     sending.drain(engine, campaign_id, wire, worker)

@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from mailer import loading, reports, schema, sending
+from mailer import reports, schema, sending
+from mailer.campaigns import files
 from mailer.mail.types import Outgoing
 from mailer.outbox import Outbox
 from mailer.people import lists
@@ -143,7 +144,7 @@ def start_campaign(installation: Installation) -> Started:
     slug = f"bench-{secrets.token_hex(4)}"
     with installation.engine() as engine, tempfile.TemporaryDirectory() as directory:
         with session_scope(engine) as session:
-            campaign_id = loading.load(session, shutil.copytree(_CAMPAIGN, Path(directory) / slug)).id
+            campaign_id = files.load(session, shutil.copytree(_CAMPAIGN, Path(directory) / slug)).id
         began = time.monotonic()
         with session_scope(engine) as session:
             campaign = session.get_one(Campaign, campaign_id)

@@ -10,13 +10,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from mailer import campaigns as domain
-from mailer import gaps, loading, previewing, reports, sending, steering
-from mailer.cli import readiness
+from mailer import previewing, reports, sending, steering
+from mailer.campaigns import deadlines, files, lifecycle, readiness
+from mailer.cli import campaign_check
+from mailer.cli.campaign_status import print_overview, progress_table
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
-from mailer.cli.standing import print_overview, progress_table
 from mailer.errors import MailerError
 from mailer.mail import addresses
 from mailer.previewing import Reader
@@ -66,12 +66,12 @@ def reader_options(command: Any) -> Any:
 def load(installation: Installation, folder: Path) -> None:
     """Make or update the draft of a campaign from FOLDER, whose name is its slug."""
     with installation.session() as session:
-        campaign = loading.load(session, folder)
+        campaign = files.load(session, folder)
         texts = ", ".join(text.language for text in campaign.texts)
-        is_overdue = domain.is_overdue(campaign, utcnow())
+        is_over = deadlines.is_over(campaign, utcnow())
     click.echo(f'Campaign "{campaign.slug}" is loaded as a draft, in {texts}.')
-    if is_overdue:
-        click.echo(f"Warning: {readiness.OVERDUE}", err=True)
+    if is_over:
+        click.echo(f"Warning: {campaign_check.OVERDUE}", err=True)
     click.echo(f"Next: mailer campaigns check {campaign.slug}")
 
 
@@ -81,7 +81,7 @@ def load(installation: Installation, folder: Path) -> None:
 def list_(installation: Installation, as_json: bool) -> None:
     """Show every campaign, the latest first, with its status, its audience and its times."""
     with installation.session(read_only=True) as session:
-        found = [reports.progress(session, campaign) for campaign in domain.all_campaigns(session)]
+        found = [reports.progress(session, campaign) for campaign in lifecycle.all_campaigns(session)]
     if as_json:
         click.echo(json.dumps([_listed(progress) for progress in found]))
         return
@@ -90,7 +90,7 @@ def list_(installation: Installation, as_json: bool) -> None:
     for progress in found:
         times = {"scheduled": progress.scheduled_at, "started": progress.started_at, "ended": progress.finished_at}
         told = ", ".join(f"{word} {_minute(time)}" for word, time in times.items() if time)
-        people = readiness.people(progress.audience) if progress.started_at else ""
+        people = campaign_check.people(progress.audience) if progress.started_at else ""
         click.echo(f"{progress.slug:<32}  {progress.status:<10}{people:>18}  {told}".rstrip())
 
 
@@ -111,11 +111,11 @@ _LIST_KEYS = ("slug", "status", "audience", "scheduled_at", "started_at", "finis
 def check(installation: Installation, slug: str, as_json: bool) -> None:
     """Say whom a campaign would reach and what is missing."""
     with installation.session(read_only=True) as session:
-        found = previewing.check(session, domain.get(session, slug))
+        found = readiness.check(session, lifecycle.get(session, slug))
     if as_json:
-        click.echo(json.dumps({"slug": slug} | readiness.to_json(found), ensure_ascii=False))
+        click.echo(json.dumps({"slug": slug} | campaign_check.to_json(found), ensure_ascii=False))
     else:
-        readiness.show(found)
+        campaign_check.show(found)
 
 
 @campaigns.command()
@@ -136,7 +136,7 @@ def preview(
     """Write the mail as .html, .txt and .eml; in every language unless one is named."""
     reader = Reader(language=language, country=country, union=union, has_name=not no_name)
     with installation.session(read_only=True) as session:
-        campaign = domain.get(session, slug)
+        campaign = lifecycle.get(session, slug)
         for file in previewing.preview(session, campaign, reader, installation.settings.mail_sender, folder):
             click.echo(str(file))
 
@@ -156,7 +156,7 @@ def test(
     to = addresses.parse(address).text
     _require_usable_server(installation)
     with installation.session() as session:
-        campaign = domain.get(session, slug)
+        campaign = lifecycle.get(session, slug)
         previewing.order_test(session, campaign, reader, installation.settings.mail_sender, to)
     ring(installation, campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
@@ -173,15 +173,15 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
     starts = _parse_time(at) if at else None
     _require_usable_server(installation)
     with installation.session() as session:
-        campaign = domain.get(session, slug)
+        campaign = lifecycle.get(session, slug)
         was_at = campaign.scheduled_at if campaign.status is CampaignStatus.SCHEDULED else None
-        gaps.require_targets(session, campaign)
+        readiness.require_targets(session, campaign)
         if starts:
             sending.schedule(session, campaign, starts)
             message = f'Campaign "{slug}" starts by itself at {_minute(starts)}.'
         else:
             count = sending.start(session, campaign, sender)
-            message = f'Campaign "{slug}" is being sent to {readiness.people(count)}.'
+            message = f'Campaign "{slug}" is being sent to {campaign_check.people(count)}.'
     if was_at:
         click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '; it is sent now instead.'}")
     click.echo(message)
@@ -221,9 +221,9 @@ def pause(installation: Installation, slug: str | None, every: bool) -> None:
         raise click.UsageError("Name one campaign, or say --all.")
     with installation.session() as session:
         if slug is None:
-            paused = domain.pause_all(session, reason=_PAUSED_BY_HAND)
+            paused = lifecycle.pause_all(session, reason=_PAUSED_BY_HAND)
         else:
-            domain.move(session, domain.get(session, slug), "pause", hold_reason=_PAUSED_BY_HAND)
+            lifecycle.move(session, lifecycle.get(session, slug), "pause", hold_reason=_PAUSED_BY_HAND)
             paused = [slug]
     click.echo(f"Paused: {', '.join(paused)}." if paused else "Nothing was under way or scheduled.")
 
@@ -235,7 +235,7 @@ def resume(installation: Installation, slug: str) -> None:
     """Go on with a paused campaign."""
     sender = installation.settings.mail_sender
     with installation.session() as session:
-        campaign = domain.get(session, slug)
+        campaign = lifecycle.get(session, slug)
         sending.resume(session, campaign, sender)
     ring(installation, campaign.id)
     click.echo(f'Campaign "{slug}" is {campaign.status} again.')
@@ -247,7 +247,7 @@ def resume(installation: Installation, slug: str) -> None:
 def cancel(installation: Installation, slug: str) -> None:
     """Stop a campaign for good; what has not gone out is skipped."""
     with installation.session() as session:
-        steering.cancel(session, domain.get(session, slug))
+        steering.cancel(session, lifecycle.get(session, slug))
     click.echo(f'Campaign "{slug}" is cancelled.')
 
 
@@ -258,7 +258,7 @@ def cancel(installation: Installation, slug: str) -> None:
 def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show where a campaign stands: its states, how fast it goes, what was refused, who is sending."""
     with installation.session(read_only=True) as session:
-        overview = reports.overview(session, domain.get(session, slug))
+        overview = reports.overview(session, lifecycle.get(session, slug))
     if as_json:
         click.echo(json.dumps(overview.to_json(), ensure_ascii=False))
         return
@@ -273,7 +273,7 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
 def recipients(installation: Installation, slug: str, state: str, as_json: bool) -> None:
     """List the recipients in a state, one a line."""
     with installation.session(read_only=True) as session:
-        for row in reports.recipients(session, domain.get(session, slug), DeliveryState(state)):
+        for row in reports.recipients(session, lifecycle.get(session, slug), DeliveryState(state)):
             if as_json:
                 click.echo(json.dumps(row, ensure_ascii=False))
             else:
@@ -288,7 +288,7 @@ def recipients(installation: Installation, slug: str, state: str, as_json: bool)
 def resend(installation: Installation, slug: str, state: str) -> None:
     """Send again what is unknown (it may have arrived already) or failed, under the same Message-IDs."""
     with installation.session() as session:
-        campaign = domain.get(session, slug)
+        campaign = lifecycle.get(session, slug)
         count = steering.resend(session, campaign, DeliveryState(state))
     if count:
         ring(installation, campaign.id)
@@ -301,7 +301,7 @@ def follow(installation: Installation, slug: str) -> reports.Progress:
         task = bar.add_task(slug, total=None)
         while True:
             with installation.session(read_only=True) as session:
-                progress = reports.progress(session, domain.get(session, slug))
+                progress = reports.progress(session, lifecycle.get(session, slug))
             held = f"{slug}: {progress.hold_reason}" if progress.hold_reason else slug
             bar.update(task, description=held, total=progress.audience or None, completed=progress.settled)
             if progress.status in _ENDED_OR_PAUSED:

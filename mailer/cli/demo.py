@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, catcher, importing, loading, previewing, reports, sample, sending, small_numbers
+from mailer import catcher, importing, previewing, reports, sample, sending, small_numbers
+from mailer.campaigns import files, lifecycle, readiness, segments
+from mailer.campaigns.segments import Segment
 from mailer.cli import demo_unions
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation
@@ -23,7 +25,6 @@ from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.people import lists
 from mailer.queue import connect, ring
-from mailer.segments import Segment
 from mailer.settings import load_settings
 from mailer.store.models import CampaignStatus
 from mailer.unions import directory
@@ -128,9 +129,9 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
         soft_wrap=True,
     )
     with installation.session() as session:
-        campaign = loading.load(session, sample.CAMPAIGN_DIR)
-        found = previewing.check(session, campaign)
-        left_out = _left_out(session, campaigns.segment_of(campaign))
+        campaign = files.load(session, sample.CAMPAIGN_DIR)
+        found = readiness.check(session, campaign)
+        left_out = _left_out(session, segments.segment_of(campaign))
     console.print(
         f'Loaded campaign "{campaign.slug}" in {len(campaign.texts)} languages. It goes to {found.audience:,} of them: '
         f"its audience leaves out people in {left_out}.",
@@ -149,7 +150,7 @@ def _left_out(session: Session, segment: Segment) -> str:
 def _send(installation: Installation) -> reports.Progress:
     slug = sample.CAMPAIGN_DIR.name
     with installation.session() as session:
-        campaign = campaigns.get(session, slug)
+        campaign = lifecycle.get(session, slug)
         sending.start(session, campaign, installation.settings.mail_sender)
     with connect(installation.settings.redis_url) as connection:
         ring(connection, campaign.id)
@@ -157,7 +158,7 @@ def _send(installation: Installation) -> reports.Progress:
 
 
 def _report(session: Session, progress: reports.Progress, by_text: Mapping[str, int], console: Console) -> None:
-    campaign = campaigns.get(session, progress.slug)
+    campaign = lifecycle.get(session, progress.slug)
     for title, by in _SPREADS.items():
         console.print(_spread_table(title, reports.spread(session, campaign, by)))
     console.print(_spread_table("language of the text", small_numbers.hide_small(by_text)))

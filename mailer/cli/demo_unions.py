@@ -9,7 +9,8 @@ from rich.table import Table
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, catcher, kits, links, previewing, sample
+from mailer import catcher, kits, links, previewing, sample
+from mailer.campaigns import lifecycle
 from mailer.cli.installation import Installation
 from mailer.errors import MailerError
 from mailer.kits import Standing
@@ -107,7 +108,7 @@ def kit_page(installation: Installation) -> str | None:
     none, since the campaign did not start."""
     slug = next(union.slug for union in sample.unions() if union.contact)
     with installation.session(read_only=True) as session:
-        campaign = campaigns.get(session, sample.CAMPAIGN_DIR.name)
+        campaign = lifecycle.get(session, sample.CAMPAIGN_DIR.name)
         kit_id = next((each.kit_id for each in kits.standings(session, campaign) if each.union == slug), None)
     if kit_id is None:
         return None
@@ -119,7 +120,7 @@ def _await_kits(installation: Installation, log: Path) -> list[Standing]:
     end = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < end:
         with installation.session(read_only=True) as session:
-            standings = kits.standings(session, campaigns.get(session, sample.CAMPAIGN_DIR.name))
+            standings = kits.standings(session, lifecycle.get(session, sample.CAMPAIGN_DIR.name))
             are_ready = all(each.ready_at and (each.sent_at or each.union is None) for each in standings)
             is_unsent = exists().where(Delivery.purpose == Purpose.NOTICE, Delivery.settled_at.is_(None))
             if are_ready and not session.scalar(select(is_unsent)):

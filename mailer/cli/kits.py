@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import campaigns, kit_making, links
+from mailer import kit_making, links
 from mailer import kits as domain
+from mailer.campaigns import lifecycle
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
@@ -55,7 +56,7 @@ def make(installation: Installation, slug: str) -> None:
     """Make a campaign's kits here and now, also what could not be made before. Workers do so by themselves."""
     sender = installation.settings.mail_sender
     with installation.session() as session:
-        campaign = campaigns.get(session, slug)
+        campaign = lifecycle.get(session, slug)
         kit_making.require_forwarding(session, campaign)
         kit_making.plan(session, campaign)
         kit_making.try_again(session, campaign)
@@ -90,7 +91,7 @@ def _account(slug: str, standings: Sequence[Standing]) -> None:
 def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show how far each kit of a campaign has got, and what the union says of it."""
     with installation.session(read_only=True) as session:
-        standings = domain.standings(session, campaigns.get(session, slug))
+        standings = domain.standings(session, lifecycle.get(session, slug))
         unreached = contacts.unions_without(session, [each.union for each in standings if each.union])
     if as_json:
         click.echo(json.dumps([_to_json(standing) for standing in standings], ensure_ascii=False))
@@ -108,7 +109,7 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
 
 def _standings(installation: Installation, slug: str) -> list[Standing]:
     with installation.session(read_only=True) as session:
-        return domain.standings(session, campaigns.get(session, slug))
+        return domain.standings(session, lifecycle.get(session, slug))
 
 
 def _to_json(standing: Standing) -> dict[str, Any]:
@@ -156,7 +157,7 @@ def save(installation: Installation, slug: str, union: str | None, language: str
     tag = languages.normalise(language) if language else None
     written = 0
     with installation.session(read_only=True) as session:
-        campaign = campaigns.get(session, slug)
+        campaign = lifecycle.get(session, slug)
         for standing in [_find(session, campaign, union)] if union else domain.standings(session, campaign):
             target = folder / (standing.union or _FOLDER_OF_EVERYBODY)
             written += _write(target, domain.files(session, standing.kit_id, tag))
@@ -183,7 +184,7 @@ def _write(folder: Path, files: dict[str, dict[str, bytes]]) -> int:
 def link(installation: Installation, slug: str, union: str) -> None:
     """Print the address of a union's kit, for one that gets no mail from us. Who has it can answer for the union."""
     with installation.session(read_only=True) as session:
-        standing = _find(session, campaigns.get(session, slug), union)
+        standing = _find(session, lifecycle.get(session, slug), union)
     token = links.sign(installation.settings.keyring, Link.KIT, standing.kit_id)
     click.echo(f"{installation.settings.base_url}/kit/{token}")
 

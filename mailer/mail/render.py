@@ -68,10 +68,10 @@ class Frame:
     relay: Relay | None = None  # for a mail that somebody else passes on
 
 
-def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame) -> Rendering:
+def render(kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame) -> Rendering:
     """Make one edition of a campaign: HTML and text with slots, checked.
 
-    :param template: name of a pair of files in templates/emails, without their suffix.
+    :param kind: name of a pair of files in templates/emails/campaigns, without their suffix.
     :param preheader: what inboxes show behind the subject.
     :param body: CommonMark.
     :raises MailerError: saying what the text or the template holds that no mail may hold.
@@ -86,7 +86,7 @@ def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, f
         values["unsubscribe_url"] = markers.mark((_UNSUBSCRIBE_URL,))
     html_body = Markup(markdown.to_html(tokens, markers))  # noqa: S704 - sanitised
     return _print(
-        template,
+        f"campaigns/{kind}",
         frame,
         markers,
         subject=subject,
@@ -97,18 +97,18 @@ def render(template: str, *, subject: Pieces, preheader: Pieces, body: Pieces, f
 
 
 def render_notice(
-    template: str, *, subject: Pieces, preheader: Pieces, fields: Mapping[str, Pieces], frame: Frame
+    kind: str, *, subject: Pieces, preheader: Pieces, fields: Mapping[str, Pieces], frame: Frame
 ) -> Rendering:
     """Make the mail of a system notice, all of whose words stand in its template: HTML and text with slots, checked.
 
-    :param template: name of a pair of files in templates/emails, without their suffix.
+    :param kind: name of a pair of files in templates/emails/notices, without their suffix.
     :param fields: what the template asks for by name; an empty one is not shown.
     :raises MailerError: saying what the template holds that no mail may hold.
     """
     markers = Markers()
     values = {name: markers.mark(printable(pieces)) for name, pieces in fields.items()}
     return _print(
-        template, frame, markers, subject=subject, preheader=preheader, html_values=values, text_values=values
+        f"notices/{kind}", frame, markers, subject=subject, preheader=preheader, html_values=values, text_values=values
     )
 
 
@@ -188,9 +188,12 @@ class _CheckingLoader(FileSystemLoader):
         return source, path, is_fresh
 
 
-def templates() -> list[str]:
-    """The mails there are templates for: what is built on a layout, not the layouts."""
-    return sorted(path.stem for path in TEMPLATES.glob("*.mjml") if not path.stem.endswith("layout"))
+def kinds(folder: str) -> list[str]:
+    """The kinds of mail there are templates for.
+
+    :param folder: of templates/emails: "campaigns" or "notices".
+    """
+    return sorted(path.stem for path in (TEMPLATES / folder).glob("*.mjml"))
 
 
 @functools.cache
@@ -208,7 +211,8 @@ def _fill(name: str, values: dict[str, object]) -> str:
     try:
         return _environment().get_template(name).render(values)
     except TemplateNotFound as missing:
-        raise UnknownTemplate(template=missing.name, known=", ".join(templates())) from None
+        folder = str(missing.name).partition("/")[0]
+        raise UnknownTemplate(template=missing.name, known=", ".join(kinds(folder))) from None
     except TemplateError as problem:
         raise BrokenTemplate(template=name, problem=problem) from None
 

@@ -7,9 +7,9 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from flask import Blueprint, Response, abort, render_template, request
 from markupsafe import Markup
 
-from mailer import publishing
+from mailer.campaigns import publishing
+from mailer.campaigns.publishing import Headline
 from mailer.locale import languages
-from mailer.publishing import Headline
 from mailer.store.db import session_scope, utcnow
 from mailer.web import agreement
 from mailer.web.language import LANGUAGES, current, in_address, url, wished

@@ -21,8 +21,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mailer import kit_making, loading, sample, sending
+from mailer import kit_making, sample, sending
 from mailer.app import create_app
+from mailer.campaigns import files
 from mailer.formats import logos
 from mailer.links import Link, sign
 from mailer.mail.pipeline import Pipeline
@@ -201,7 +202,7 @@ class Site:
         """Send a campaign, by default a short one to the urgent actions list; returns its id."""
         folder = folder or write_campaign(self._folder / f"alert-{next(self._numbers)}")
         with session_scope(self.engine) as session:
-            campaign = loading.load(session, folder)
+            campaign = files.load(session, folder)
             sending.start(session, campaign, self.sender)
             campaign_id = campaign.id
         self.deliver()
@@ -283,7 +284,7 @@ def _furnish(session: Session, folder: Path, settings: Settings) -> int:
     directory.add(session, "energy", UNION_WITH_A_LONG_NAME)
     _affiliate(session)
     make_subscriber(session, alerts)  # a campaign needs somebody to go to
-    campaign = loading.load(session, _public(sample.CAMPAIGN_DIR, folder))
+    campaign = files.load(session, _public(sample.CAMPAIGN_DIR, folder))
     sending.start(session, campaign, settings.mail_sender)
     return campaign.id
 

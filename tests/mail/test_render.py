@@ -321,13 +321,14 @@ def test_a_template_cannot_print_a_link_of_one_person_in_a_mail_that_is_passed_o
 @pytest.fixture
 def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Writes a template named "own" into a folder of its own."""
+    (tmp_path / "campaigns").mkdir()
     monkeypatch.setattr(rendering_of, "TEMPLATES", tmp_path)
     rendering_of._environment.cache_clear()
     monkeypatch.setattr(rendering_of, "_environment", rendering_of._environment.__wrapped__)
 
     def write(mjml: str) -> None:
-        (tmp_path / "own.mjml").write_text(mjml)
-        (tmp_path / "own.txt").write_text("{{ body }}")
+        (tmp_path / "campaigns" / "own.mjml").write_text(mjml)
+        (tmp_path / "campaigns" / "own.txt").write_text("{{ body }}")
 
     return write
 
@@ -338,7 +339,7 @@ def render_own() -> Rendering:
 
 def test_an_unknown_mjml_tag_is_an_error_with_file_and_line(templates: Callable[[str], None]) -> None:
     templates("<mjml>\n<mj-body>\n<mj-frob>x</mj-frob></mj-body></mjml>")
-    with pytest.raises(UnknownMjmlTag, match=r"^own\.mjml:3: there is no MJML tag <mj-frob>"):
+    with pytest.raises(UnknownMjmlTag, match=r"^campaigns/own\.mjml:3: there is no MJML tag <mj-frob>"):
         render_own()
 
 
@@ -361,7 +362,7 @@ def test_mjml_that_is_not_well_formed_is_an_error(templates: Callable[[str], Non
 
 
 def test_an_unknown_template_is_an_error_that_names_the_known() -> None:
-    with pytest.raises(UnknownTemplate, match=r'"nonsense\.mjml"\. Known: (\w+, )*urgent_action\b'):
+    with pytest.raises(UnknownTemplate, match=r'"campaigns/nonsense\.mjml"\. Known: (\w+, )*urgent_action\b'):
         render("nonsense", subject=("x",), preheader=("x",), body=("x",), frame=FRAME)
 
 

@@ -17,25 +17,13 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
 import mailer
-from mailer import (
-    campaigns,
-    delivery,
-    disclosure,
-    enrolment,
-    exporting,
-    loading,
-    previewing,
-    refusals,
-    reports,
-    segments,
-    sending,
-    steering,
-)
+from mailer import delivery, disclosure, enrolment, exporting, refusals, reports, sending, steering
+from mailer.campaigns import files, lifecycle, readiness, segments
+from mailer.campaigns.segments import Segment
 from mailer.enrolment import Candidate, Terms
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.people.mailed_links import issue
 from mailer.people.notices import Notice, NoticeKind, owe
-from mailer.segments import Segment
 from mailer.store import scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
@@ -337,7 +325,7 @@ def _read_everything(session: Session, world: World, union_id: int, folder: Path
         yield [(contact.role, person.email) for contact, person in contacts.of_union(session, owner.id)]
     for mailing_list in world.lists:
         yield from _read_list(session, world, mailing_list, union_id, folder)
-    yield [each.slug for each in campaigns.all_campaigns(session)]
+    yield [each.slug for each in lifecycle.all_campaigns(session)]
     for campaign in world.campaigns:
         yield from _read_campaign(session, world, campaign, union_id)
     for person in world.people:
@@ -379,10 +367,10 @@ def _read_campaign(session: Session, world: World, campaign: Campaign, union_id:
     """Also of one that came from elsewhere: it must not become a key to what is in the ledger."""
     is_own = world.owner_of(campaign.list_id) == union_id
     if is_own:
-        yield campaigns.get(session, campaign.slug).slug
+        yield lifecycle.get(session, campaign.slug).slug
     else:
-        with pytest.raises(campaigns.UnknownCampaign):
-            campaigns.get(session, campaign.slug)
+        with pytest.raises(lifecycle.UnknownCampaign):
+            lifecycle.get(session, campaign.slug)
     states = reports.progress(session, campaign).states
     sent = [d for d in world.rows[Delivery] if d.campaign_id == campaign.id and d.purpose is Purpose.CAMPAIGN]
     assert sum(states.values()) == (len(sent) if is_own else 0)
@@ -395,7 +383,7 @@ def _read_campaign(session: Session, world: World, campaign: Campaign, union_id:
     yield steering.latest_refused_us(session, campaign, 10)
     assert (campaign.id in steering.campaigns_with_work(session)) == is_own
     if is_own:
-        overview = reports.overview(session, campaigns.get(session, campaign.slug)).to_json()
+        overview = reports.overview(session, lifecycle.get(session, campaign.slug)).to_json()
         del overview["slug"]
         yield json.dumps(overview)
 
@@ -488,13 +476,13 @@ def test_a_federation_is_told_who_belongs_to_a_union_beneath_it(two: Two) -> Non
 
 def test_a_spread_by_union_leaves_the_others_out(two: Two) -> None:
     with session_scope(two.engine) as session:
-        bakers_news, campaign = lists.get(session, "bakers-news"), campaigns.get(session, "bakers-alert")
+        bakers_news, campaign = lists.get(session, "bakers-news"), lifecycle.get(session, "bakers-alert")
         for union_id in (two.bakers, two.dockers):
             for _ in range(20):
                 person = make_subscriber(session, bakers_news, union=session.get_one(Union, union_id))
                 deliver(session, campaign, person, DeliveryState.SENT)
     with two.seen_by(two.bakers) as session:
-        campaign = campaigns.get(session, "bakers-alert")
+        campaign = lifecycle.get(session, "bakers-alert")
         assert reports.spread(session, campaign, "union") == {"": 20, "Bakers": 20}
 
 
@@ -507,22 +495,22 @@ def test_what_is_changed_and_deleted_is_ones_own_too(two: Two) -> None:
     with session_scope(two.engine) as session:
         ours = select(MailingList.slug).where(MailingList.name == "Ours")
         assert list(session.scalars(ours)) == ["bakers-news"]
-        assert [each.slug for each in campaigns.all_campaigns(session) if each.hold_reason] == ["bakers-alert"]
-        assert len(campaigns.all_campaigns(session)) == 3
+        assert [each.slug for each in lifecycle.all_campaigns(session) if each.hold_reason] == ["bakers-alert"]
+        assert len(lifecycle.all_campaigns(session)) == 3
         assert session.scalar(select(func.count(Delivery.id))) == 1
 
 
 def test_a_union_plans_checks_and_stops_its_own_campaign(two: Two) -> None:
     with two.seen_by(two.bakers) as session:
-        campaign = campaigns.get(session, "bakers-alert")
-        assert previewing.check(session, campaign).audience == 2
+        campaign = lifecycle.get(session, "bakers-alert")
+        assert readiness.check(session, campaign).audience == 2
         assert sending.start(session, campaign, SENDER) == 2
-        campaigns.move(session, campaign, "pause", hold_reason="We wait for the lawyer.")
+        lifecycle.move(session, campaign, "pause", hold_reason="We wait for the lawyer.")
         steering.cancel(session, campaign)
-        with pytest.raises(campaigns.UnknownCampaign):
-            campaigns.get(session, "dockers-alert")
+        with pytest.raises(lifecycle.UnknownCampaign):
+            lifecycle.get(session, "dockers-alert")
     with session_scope(two.engine) as session:
-        states = reports.progress(session, campaigns.get(session, "dockers-alert")).states
+        states = reports.progress(session, lifecycle.get(session, "dockers-alert")).states
         assert states[DeliveryState.PENDING] == 1
 
 
@@ -532,25 +520,25 @@ def test_a_campaign_does_not_load_with_a_list_of_another_union_in_its_audience(t
     head = 'kind = "urgent_action"\nlist = "bakers-news"\nlanguage = "en"\n[audience]\n'
     (folder / "campaign.toml").write_text(f'{head}exclude_lists = ["urgent-actions"]\nlists = ["dockers-news"]\n')
     (folder / "en.md").write_text('+++\nsubject = "Bread"\npreheader = "For all"\n+++\n\nHello.\n')
-    with session_scope(two.engine) as session, pytest.raises(loading.InvalidFile) as refused:
-        loading.load(session, folder)
+    with session_scope(two.engine) as session, pytest.raises(files.InvalidFile) as refused:
+        files.load(session, folder)
     assert 'campaign.toml:6: lists: The list "dockers-news" belongs to a union' in str(refused.value)
-    with two.seen_by(two.bakers) as session, pytest.raises(loading.InvalidFile, match='no list "urgent-actions"'):
-        loading.load(session, folder)
+    with two.seen_by(two.bakers) as session, pytest.raises(files.InvalidFile, match='no list "urgent-actions"'):
+        files.load(session, folder)
 
 
 def test_nor_does_one_start_whose_list_has_become_another_unions_since(two: Two) -> None:
     with session_scope(two.engine) as session:
         lists.create(session, "strike-fund", "Strike fund")
-        campaigns.get(session, "alert").audience = {"exclude_lists": ["strike-fund"]}
+        lifecycle.get(session, "alert").audience = {"exclude_lists": ["strike-fund"]}
         lists.hand_over(session, "strike-fund", two.bakers)
     with session_scope(two.engine) as session, pytest.raises(segments.ForeignList, match='"strike-fund"'):
-        sending.start(session, campaigns.get(session, "alert"), SENDER)
+        sending.start(session, lifecycle.get(session, "alert"), SENDER)
 
 
 def test_a_plan_reads_nobody_from_the_list_of_another(two: Two) -> None:
     with session_scope(two.engine) as session:
-        foreign = campaigns.get(session, "dockers-alert")
+        foreign = lifecycle.get(session, "dockers-alert")
     with two.seen_by(two.bakers) as session:
         delivery.plan(session, foreign)
     with session_scope(two.engine) as session:
@@ -559,7 +547,7 @@ def test_a_plan_reads_nobody_from_the_list_of_another(two: Two) -> None:
 
 def test_what_belongs_to_a_row_is_loaded_within_the_limit_too(two: Two) -> None:
     with session_scope(two.engine) as session:
-        alert = campaigns.get(session, "alert").id
+        alert = lifecycle.get(session, "alert").id
         session.add(Kit(campaign_id=alert, union_id=two.bakers))
     with two.seen_by(two.bakers) as session:
         kit = session.scalars(select(Kit)).one()

@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from mailer import publishing
 from mailer.app import create_app
+from mailer.campaigns import publishing
 from mailer.locale import translations
 from mailer.settings import Settings
 from mailer.store.db import utcnow

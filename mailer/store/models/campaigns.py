@@ -31,7 +31,7 @@ class Campaign(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(80), unique=True)
-    kind: Mapped[str] = mapped_column(String(40))  # names its template: templates/emails/<kind>.mjml
+    kind: Mapped[str] = mapped_column(String(40))  # names its template: templates/emails/campaigns/<kind>.mjml
     list_id: Mapped[int] = mapped_column(ForeignKey("lists.id"), nullable=True)  # none only for the standing one
     language: Mapped[str] = mapped_column(String(20))  # of the source text, and for whose language has none
     status: Mapped[CampaignStatus] = mapped_column(by_value(CampaignStatus), default=CampaignStatus.DRAFT)

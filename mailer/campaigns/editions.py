@@ -1,0 +1,318 @@
+"""Editions: a campaign's texts rendered once for everyone who sees the same words, then merged per person."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from email.utils import parseaddr
+from typing import Any
+
+from sqlalchemy import delete, null
+from sqlalchemy.orm import Session
+
+from mailer import links
+from mailer.campaigns import segments
+from mailer.campaigns.segments import audience
+from mailer.errors import MailerError
+from mailer.locale import languages, translations
+from mailer.mail import fields, render
+from mailer.mail.render import Frame, Relay
+from mailer.mail.sender import Sender
+from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
+from mailer.store.models import Campaign, CampaignText, Edition, Subscription
+from mailer.unions import directory
+
+#: what a text may print, and what it may branch on
+FIELDS = ("name", "country", "union", "target_name", "target_email", "target_address")
+CONDITIONS = ("country", "union", "language")
+#: how many `if` and `elif` a text may have: as many as the column editions.variant holds
+MOST_TESTS = 200
+
+#: a reader's language, country and union id, as far as they are known
+Reader = tuple[str | None, str | None, int | None]
+#: the language of the text, and the outcome of each test in it
+EditionKey = tuple[str, str]
+
+
+class Unrenderable(MailerError):
+    """{file}:{line}: {problem}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One language's text, read: subject, preheader and body as templates that share one variant."""
+
+    language: str
+    subject: fields.Template
+    preheader: fields.Template
+    body: fields.Template
+    written: CampaignText
+
+    @classmethod
+    def of(cls, text: CampaignText) -> "Source":
+        """Read a stored text. What `files` accepted is accepted here."""
+        file = f"{text.language}.md"
+        return cls(
+            text.language,
+            parse_source(text.subject, file=file),
+            parse_source(text.preheader, file=file),
+            parse_source(text.body, file=file, line=text.body_line),
+            text,
+        )
+
+    @property
+    def parts(self) -> tuple[fields.Template, fields.Template, fields.Template]:
+        """In the order in which their tests stand in a variant."""
+        return self.subject, self.preheader, self.body
+
+    @property
+    def condition_names(self) -> frozenset[str]:
+        """What this text asks of its reader."""
+        return frozenset(comparison.name for comparison in self.comparisons)
+
+    @property
+    def file(self) -> str:
+        """The name of the file that it was read from."""
+        return f"{self.language}.md"
+
+    @property
+    def comparisons(self) -> tuple[fields.Comparison, ...]:
+        """What this text compares its reader with."""
+        return sum((part.comparisons for part in self.parts), ())
+
+    def samples(self) -> set[str]:
+        """Variants that show every wording of this text at least once, and the one with all tests true."""
+        variants = {"1" * sum(part.tests for part in self.parts)}
+        for shown in self.parts:
+            for sample in shown.samples():
+                variants.add("".join(sample if part is shown else "0" * part.tests for part in self.parts))
+        return variants
+
+    def line_of(self, error: MailerError) -> int:
+        """The line of the file on which stands what an error complains of, else the one on which the body starts."""
+        first = self.written.body_line
+        for words in (str(error.fields.get(name, "")).partition("\n")[0].strip() for name in ("url", "html", "field")):
+            if words and words in self.written.body:
+                return first + self.written.body[: self.written.body.index(words)].count("\n")
+        return first
+
+    def variant(self, facts: fields.Facts) -> str:
+        """Which wording a reader gets: the outcome of each test in the text, such as "101"."""
+        return "".join(part.variant(facts) for part in self.parts)
+
+    def resolve(self, variant: str) -> tuple[Pieces, Pieces, Pieces]:
+        """Subject, preheader and body in the wording of a variant."""
+        resolved, start = [], 0
+        for part in self.parts:
+            resolved.append(part.resolve(variant[start : start + part.tests]))
+            start += part.tests
+        subject, preheader, body = resolved
+        return subject, preheader, body
+
+
+def parse_source(text: str, *, file: str, line: int = 1) -> fields.Template:
+    """Read a text with the fields and conditions that campaigns know.
+
+    :raises fields.TextFieldError: with file and line.
+    """
+    return fields.parse(text, file=file, first_line=line, fields=FIELDS, conditions=CONDITIONS)
+
+
+def kinds() -> list[str]:
+    """The kinds of campaign there are templates for."""
+    return render.kinds("campaigns")
+
+
+class Texts:
+    """A campaign's texts, to be chosen by a reader's language."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._own = campaign.language
+        self.sources = {text.language: Source.of(text) for text in campaign.texts}
+
+    @property
+    def condition_names(self) -> frozenset[str]:
+        """What the texts ask of their readers, all together."""
+        return frozenset().union(*(source.condition_names for source in self.sources.values()))
+
+    def for_language(self, language: str | None) -> Source:
+        """The text in a language, else in the one it is a form of ("pt" for "pt-BR"), else the campaign's own."""
+        known = (form for form in languages.forms(language or "") if form in self.sources)
+        return self.sources[next(known, self._own)]
+
+
+class Press:
+    """Chooses and renders the editions of one campaign. Holds no session: what it needs is read when it is made."""
+
+    def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
+        self._campaign = campaign
+        self._sender = sender
+        self._texts = Texts(campaign)
+        self._federations = directory.ancestors_by_union(session)
+        self._chosen: dict[Reader, EditionKey] = {}
+        self._bare_fields: dict[EditionKey, frozenset[str]] = {}
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages there are texts in."""
+        return sorted(self._texts.sources)
+
+    def choose(self, reader: Reader) -> EditionKey:
+        """The edition that such a reader gets."""
+        chosen = self._chosen.get(reader)
+        if chosen is None:
+            chosen = self._chosen[reader] = self._choose(*reader)
+        return chosen
+
+    def _choose(self, language: str | None, country: str | None, union_id: int | None) -> EditionKey:
+        source = self._texts.for_language(language)
+        facts = {
+            "language": languages.forms(language or source.language),
+            "country": {country} if country else set(),
+            "union": self._federations.get(union_id, frozenset()) if union_id else set(),
+        }
+        return source.language, source.variant(facts)
+
+    def wanted(self, session: Session) -> set[EditionKey]:
+        """The editions that the campaign's audience needs."""
+        asked = self._texts.condition_names
+        columns = [
+            Subscription.language,
+            Subscription.country if "country" in asked else null(),
+            Subscription.union_id if "union" in asked else null(),
+        ]
+        segment = segments.segment_of(self._campaign)
+        readers = audience(session, self._campaign.list_id, segment).add_columns(*columns).distinct()
+        return {self.choose((language, country, union_id)) for language, country, union_id in session.execute(readers)}
+
+    def bare_fields(self, key: EditionKey) -> frozenset[str]:
+        """The fields that an edition prints without a default."""
+        bare = self._bare_fields.get(key)
+        if bare is None:
+            language, variant = key
+            pieces = itertools.chain.from_iterable(self._texts.sources[language].resolve(variant))
+            slots = (piece for piece in pieces if isinstance(piece, Slot))
+            bare = self._bare_fields[key] = frozenset(slot.field for slot in slots if not slot.default)
+        return bare
+
+    def trial(self) -> set[EditionKey]:
+        """Editions that between them show every wording of every text."""
+        return {(language, variant) for language, source in self._texts.sources.items() for variant in source.samples()}
+
+    def wording(self, key: EditionKey) -> tuple[Pieces, Pieces, Pieces]:
+        """Subject, preheader and body (Markdown) of an edition."""
+        language, variant = key
+        return self._texts.sources[language].resolve(variant)
+
+    def render(self, key: EditionKey, *, relay: Relay | None = None) -> Rendering:
+        """Render one edition.
+
+        :param relay: who passes it on, if it is the one for people of whom we know nothing.
+        :raises Unrenderable: its Markdown or its size, with file and line.
+        """
+        language, _variant = key
+        source = self._texts.sources[language]
+        subject, preheader, body = self.wording(key)
+        frame = Frame(
+            language=language,
+            direction=languages.direction(language),
+            organisation=self._sender.organisation,
+            postal_address=self._sender.postal_address,
+            gettext=translations.gettext_for(language),
+            deadline=self.deadline(language),
+            web_url=self.web_url(language),
+            relay=relay,
+        )
+        try:
+            return render.render(self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame)
+        except MailerError as error:
+            raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error
+
+    def deadline(self, language: str) -> str | None:
+        """The campaign's deadline as people of a language write it; None if there is none."""
+        deadline = self._campaign.deadline
+        return languages.written(deadline, language) if deadline else None
+
+    def web_url(self, language: str) -> str | None:
+        """The address of the web version, on a page in the reader's language if the site speaks it."""
+        if not self._campaign.public:
+            return None
+        return f"{self._sender.base_url}{links.prefix(language)}/campaigns/{self._campaign.slug}"
+
+
+def freeze(session: Session, campaign: Campaign, sender: Sender) -> None:
+    """Render every edition that the audience needs; from here on the campaign says what it says.
+
+    :raises Unrenderable: a text cannot be rendered.
+    """
+    campaign.mail_domain = mail_domain(sender)
+    discard(session, campaign)
+    press = Press(session, campaign, sender)
+    for key in sorted(press.wanted(session)):
+        _keep(session, campaign, key, press.render(key))
+
+
+def discard(session: Session, campaign: Campaign) -> None:
+    """Forget what was rendered of a draft, because its texts changed."""
+    session.execute(delete(Edition).where(Edition.campaign_id == campaign.id))
+
+
+def try_out(session: Session, campaign: Campaign) -> list[str]:
+    """Render every text, to find out that it can be.
+
+    :returns: warnings, such as of a mail that Gmail would clip.
+    :raises Unrenderable: a text cannot be rendered.
+    """
+    press = Press(session, campaign, TRIAL_SENDER)
+    warnings = [
+        f"{language}.md: {warning}"
+        for language, variant in sorted(press.trial())
+        for warning in press.render((language, variant)).warnings
+    ]
+    return list(dict.fromkeys(warnings))
+
+
+#: for trials before the installation's own identity is set: a rendering differs by it in a few words only
+TRIAL_SENDER = Sender(
+    organisation="Organisation",
+    mailbox="sender@example.org",
+    postal_address="Postal address",
+    base_url="https://example.org",
+)
+
+
+def _keep(session: Session, campaign: Campaign, key: EditionKey, rendering: Rendering) -> None:
+    language, variant = key
+    session.add(Edition(campaign_id=campaign.id, language=language, variant=variant, rendering=to_json(rendering)))
+    session.flush()
+
+
+def mail_domain(sender: Sender) -> str:
+    """The right side of Message-IDs: the domain of the From address."""
+    return parseaddr(sender.mailbox)[1].rpartition("@")[2]
+
+
+def to_json(rendering: Rendering) -> dict[str, Any]:
+    """A rendering as it is stored: a slot is an object, a text is itself."""
+    return {
+        "language": rendering.language,
+        **{
+            part: [piece if isinstance(piece, str) else asdict(piece) for piece in getattr(rendering, part)]
+            for part in _PARTS
+        },
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Rendering:
+    """The rendering that `to_json` stored."""
+    subject, html, text = (_pieces(data[part]) for part in _PARTS)
+    return Rendering(language=data["language"], subject=subject, html=html, text=text)
+
+
+def _pieces(data: Iterable[Any]) -> Pieces:
+    return tuple(
+        piece if isinstance(piece, str) else Slot(piece["field"], piece["default"], SlotContext(piece["context"]))
+        for piece in data
+    )
+
+
+_PARTS = ("subject", "html", "text")

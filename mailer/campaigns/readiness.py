@@ -1,0 +1,140 @@
+"""Readiness: whom a campaign would reach, and what still keeps it from being sent."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import deadlines, editions, segments
+from mailer.campaigns.targets import Target, Targets
+from mailer.errors import MailerError
+from mailer.locale import countries
+from mailer.store import db
+from mailer.store.models import Campaign, Subscriber, Subscription
+
+#: fields that print a part of the target
+_TARGET_FIELDS = frozenset(["target_name", "target_email", "target_address"])
+_MOST_NAMED = 12
+
+
+class NobodyToWriteTo(MailerError):
+    """Campaign "{slug}" asks people to write to a target, and there is none for {whom}. In campaign.toml, add one
+    [[targets]] for them, or one without countries for everyone else; then load it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Where readers would find nothing, since no default stands there either."""
+
+    without_target: Mapping[str | None, int]  # country, None if not known → people asked to write to nobody
+    empty_fields: Mapping[str, int]  # field → people who have no value for it, those without a target excepted
+
+
+def find(session: Session, campaign: Campaign) -> Gaps:
+    """Look through everyone's edition for fields that it prints without a default, and they have nothing for."""
+    press = editions.Press(session, campaign, editions.TRIAL_SENDER)
+    targets = Targets.of(campaign)
+    without_target: Counter[str | None] = Counter()
+    empty: Counter[str] = Counter()
+    tally = segments.tally(session, campaign.list_id, segments.segment_of(campaign))
+    prints_names = False
+    for language, country, union_id, people in session.execute(
+        select(tally.c.language, tally.c.country, tally.c.union_id, tally.c.people)
+    ):
+        printed = press.bare_fields(press.choose((language, country, union_id)))
+        target = targets.for_country(country)
+        if target is None and printed & _TARGET_FIELDS:
+            without_target[country] += people
+        for field in printed & _empty_fields(country, union_id, target):
+            empty[field] += people
+        prints_names |= "name" in printed
+    if prints_names and (nameless := _count_nameless(session, campaign, press)):
+        empty["name"] = nameless
+    return Gaps(without_target, empty)
+
+
+def _empty_fields(country: str | None, union_id: int | None, target: Target | None) -> frozenset[str]:
+    values: dict[str, object] = {"country": country, "union": union_id}
+    if target is not None:
+        values |= target.values
+    return frozenset(field for field, value in values.items() if not value)
+
+
+def _count_nameless(session: Session, campaign: Campaign, press: editions.Press) -> int:
+    """How many read a text that prints their name, and have told none."""
+    readers = (Subscription.language, Subscription.country, Subscription.union_id)
+    nameless = (
+        segments.audience(session, campaign.list_id, segments.segment_of(campaign))
+        .join(Subscriber, Subscriber.id == Subscription.subscriber_id)
+        .where(Subscriber.name.is_(None))
+        .add_columns(*readers, func.count())
+        .group_by(*readers)
+    )
+    return sum(
+        people for *reader, people in session.execute(nameless) if "name" in press.bare_fields(press.choose((*reader,)))
+    )
+
+
+def require_targets(session: Session, campaign: Campaign) -> None:
+    """Refuse a campaign that would ask some of its audience to write to nobody.
+
+    :raises NobodyToWriteTo: naming their countries.
+    """
+    missing = find(session, campaign).without_target
+    if missing:
+        raise NobodyToWriteTo(slug=campaign.slug, whom=name_countries(missing))
+
+
+def name_countries(codes: Mapping[str | None, int]) -> str:
+    """Countries by their English names, the first dozen of them, and people who did not say theirs."""
+    names = sorted(countries.name(code, "en") for code in codes if code)
+    more = len(names) - _MOST_NAMED
+    named = [*names[:_MOST_NAMED], *([f"{more} more countries"] if more > 0 else [])]
+    if None in codes:
+        named.append("people whose country is not known")
+    return ", ".join(named)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What an organiser should know before sending."""
+
+    audience: int
+    by_text: Mapping[str, int]  # language of the text they would get → people
+    without_text: Mapping[str, int]  # language that has no text → people, who get the campaign's own
+    without_target: tuple[str, ...]  # countries of the audience that have no target of their own, in English
+    without_country: int  # people who did not say where they live, so that no target is their own
+    has_fallback: bool  # whether those are asked to write to somebody all the same
+    gaps: Gaps  # what the texts print, and some of the audience have nothing for
+    is_over: bool  # whether the deadline has passed, so that it cannot be sent any more
+    warnings: tuple[str, ...]
+
+
+def check(session: Session, campaign: Campaign) -> Check:
+    """Count the audience and find what its texts and targets leave out."""
+    tally = segments.tally(session, campaign.list_id, segments.segment_of(campaign))
+    grouped = select(tally.c.language, tally.c.country, func.sum(tally.c.people))
+    targets, texts = Targets.of(campaign), editions.Texts(campaign)
+    by_text: Counter[str] = Counter()
+    without_text: Counter[str] = Counter()
+    by_country: Counter[str | None] = Counter()
+    for language, country, people in session.execute(grouped.group_by(tally.c.language, tally.c.country)):
+        text = texts.for_language(language).language
+        by_text[text] += int(people)
+        by_country[country] += int(people)
+        if language and text.partition("-")[0] != language.partition("-")[0]:
+            without_text[language] += int(people)
+    missing = [code for code in by_country if code and not targets.has_own(code)]
+    return Check(
+        audience=sum(by_text.values()),
+        by_text=by_text,
+        without_text=without_text,
+        without_target=tuple(sorted(countries.name(code, "en") for code in missing)),
+        without_country=by_country[None],
+        has_fallback=targets.fallback is not None,
+        gaps=find(session, campaign),
+        is_over=deadlines.is_over(campaign, db.now(session)),
+        warnings=tuple(editions.try_out(session, campaign)),
+    )

@@ -1,0 +1,209 @@
+"""Audiences: a segment is data, compiled to one SELECT of who may be mailed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, null, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from mailer.errors import MailerError
+from mailer.locale import countries, languages
+from mailer.people import lists
+from mailer.store import scope
+from mailer.store.db import prefers_groups
+from mailer.store.models import Campaign, MailingList, Subscription
+from mailer.unions import directory
+
+
+class InvalidSegment(MailerError):
+    """{problem}"""
+
+
+class ForeignList(MailerError):
+    """The list "{slug}" belongs to a union, and this campaign goes to a list that does not belong to the same one. Who
+    is on it is that union's alone to use: name lists of its own here, or lists that belong to no union."""
+
+
+class ForeignUnion(MailerError):
+    """Whether somebody belongs to "{slug}" is not told to another union. Name your own union here, or one beneath
+    it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Who of a list is meant. Keys are ANDed, values ORed; None means all.
+
+    Countries are ISO 3166-1 alpha-2 codes or groups such as "@EU", unions and lists are slugs, languages are
+    BCP 47 tags. A union includes its descendants. A person without a country (or union, or language) matches no
+    include and no exclude.
+    """
+
+    countries: tuple[str, ...] | None = None
+    exclude_countries: tuple[str, ...] | None = None
+    unions: tuple[str, ...] | None = None
+    exclude_unions: tuple[str, ...] | None = None
+    languages: tuple[str, ...] | None = None
+    exclude_languages: tuple[str, ...] | None = None
+    lists: tuple[str, ...] | None = None  # also on one of these lists
+    exclude_lists: tuple[str, ...] | None = None  # on none of these lists
+
+    @classmethod
+    def parse(cls, table: Mapping[str, object]) -> "Segment":
+        """Read a segment from plain data.
+
+        :raises InvalidSegment: an unknown key, a value that is not a list of texts, or an empty list.
+        :raises countries.UnknownCountry: or another error for a value that nothing is known of.
+        """
+        known = {field.name for field in fields(cls)}
+        for key in table:
+            if key not in known:
+                raise InvalidSegment(problem=f'unknown audience key "{key}"; known are {", ".join(sorted(known))}')
+        return cls(**{key: _values(key, value) for key, value in table.items()})
+
+    def to_json(self) -> dict[str, list[str]]:
+        """The keys that are set, as `parse` reads them."""
+        return {field.name: list(value) for field in fields(self) if (value := getattr(self, field.name)) is not None}
+
+
+def _values(key: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise InvalidSegment(problem=f'audience key "{key}" must be a list of texts, such as ["GB", "@EU"]')
+    if not value:
+        raise InvalidSegment(problem=f'audience key "{key}" is an empty list; leave it out to mean everyone')
+    if key.endswith("countries"):
+        return tuple(_country_or_group(item) for item in value)
+    if key.endswith("languages"):
+        return tuple(languages.normalise(item) for item in value)
+    return tuple(value)
+
+
+def _country_or_group(text: str) -> str:
+    if text.startswith("@"):
+        countries.expand(text.upper())
+        return text.upper()
+    return countries.parse(text)
+
+
+def audience(session: Session, list_id: int, segment: Segment) -> Select[Any]:
+    """The subscriptions of a list that a segment means and that may be mailed, as a SELECT to add columns to.
+
+    It reads the index ix_audience and nothing else, unless other lists are named.
+
+    :raises directory.UnknownUnion: a value names no union.
+    :raises lists.UnknownList: a value names no list.
+    :raises countries.UnknownCountryGroup: a value names no group of countries.
+    :raises ForeignList: or `ForeignUnion`: it would tell of people what is not this list's owner's to know.
+    """
+    return _people(session, list_id, segment).where(*_conditions(session, segment, Subscription))
+
+
+def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
+    """How many people of an audience there are of each country, union and language, as a table to select from.
+
+    Asked of groups, conditions cost next to nothing: the index is in the order of the groups, and a million people
+    make some ten thousand of them.
+
+    :returns: columns country, union_id, language and people. No union stands there that this session must not tell of,
+        see `scope.told_unions`.
+    :raises directory.UnknownUnion: or another error, as `audience`.
+    """
+    kinds = (Subscription.country, Subscription.union_id, Subscription.language)
+    people = _people(session, list_id, segment).add_columns(*kinds, func.count().label("people"))
+    # MATERIALIZED, or SQLite asks the conditions of every row after all.
+    groups = people.group_by(*kinds).cte("groups").prefix_with("MATERIALIZED", dialect="sqlite")
+    told = scope.told_unions(session)
+    union_id = groups.c.union_id
+    if told is not None:
+        union_id = case((union_id.in_(sorted(told)), union_id), else_=null()).label("union_id")
+    shown = select(groups.c.country, union_id, groups.c.language, groups.c.people)
+    return shown.where(*_conditions(session, segment, groups.c)).subquery("tally")
+
+
+def count(session: Session, list_id: int, segment: Segment) -> int:
+    """How many people `audience` selects, within 200 ms for a million of them unless other lists are named."""
+    asks_of_rows = segment != Segment(countries=segment.countries)
+    if asks_of_rows and prefers_groups(session):
+        return session.scalar(select(func.sum(tally(session, list_id, segment).c.people))) or 0
+    return session.scalar(audience(session, list_id, segment).add_columns(func.count())) or 0
+
+
+def _people(session: Session, list_id: int, segment: Segment) -> Select[Any]:
+    """Who of a list may be mailed, as far as countries and other lists tell."""
+    people = select().select_from(Subscription).where(Subscription.list_id == list_id, Subscription.mailable.is_(True))
+    if segment.countries is not None:
+        # The index is entered by country, so this one makes rows fewer before they are looked at.
+        people = people.where(Subscription.country.in_(_country_codes(segment.countries)))
+    if segment.lists is not None:
+        people = people.where(_also_on(session, list_id, segment.lists))
+    if segment.exclude_lists is not None:
+        people = people.where(~_also_on(session, list_id, segment.exclude_lists))
+    return people
+
+
+def _conditions(session: Session, segment: Segment, columns: Any) -> list[ColumnElement[bool]]:
+    """What a segment asks of country, union and language beyond `_people`.
+
+    :param columns: what has `country`, `union_id` and `language`.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    if segment.exclude_countries is not None:
+        conditions.append(_not_in(columns.country, _country_codes(segment.exclude_countries)))
+    if segment.unions is not None:
+        conditions.append(columns.union_id.in_(_union_ids(session, segment.unions)))
+    if segment.exclude_unions is not None:
+        conditions.append(_not_in(columns.union_id, _union_ids(session, segment.exclude_unions)))
+    if segment.languages is not None:
+        conditions.append(columns.language.in_(segment.languages))
+    if segment.exclude_languages is not None:
+        conditions.append(_not_in(columns.language, segment.exclude_languages))
+    return conditions
+
+
+def _country_codes(values: Iterable[str]) -> list[str]:
+    codes: set[str] = set()
+    for value in values:
+        codes |= countries.expand(value) if value.startswith("@") else {value}
+    return sorted(codes)
+
+
+def _not_in(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+    # NULL NOT IN (…) is not true, and would drop everyone who did not say.
+    return or_(column.is_(None), column.not_in(list(values)))
+
+
+def _union_ids(session: Session, slugs: Iterable[str]) -> list[int]:
+    told = scope.told_unions(session)
+    ids: set[int] = set()
+    for slug in slugs:
+        within = directory.descendants(session, [slug])
+        if told is not None and not within <= told:
+            raise ForeignUnion(slug=slug)
+        ids |= within
+    return sorted(ids)
+
+
+def _also_on(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElement[bool]:
+    # One look-up a person: a million of them take SQLite a second. IN (SELECT …) takes it a quarter of that for a
+    # list of 100,000, and three times as much for one of a million.
+    other = aliased(Subscription)
+    return exists().where(
+        other.subscriber_id == Subscription.subscriber_id,
+        other.list_id.in_(_list_ids(session, list_id, slugs)),
+        other.mailable.is_(True),
+    )
+
+
+def _list_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]:
+    """Ids of lists that may choose an audience of a list: such as belong to no union, or to the same one."""
+    owner_id = session.scalar(select(MailingList.owner_id).where(MailingList.id == list_id))
+    named = [lists.get(session, slug) for slug in slugs]
+    for each in named:
+        if each.owner_id not in (None, owner_id):
+            raise ForeignList(slug=each.slug)
+    return [each.id for each in named]
+
+
+def segment_of(campaign: Campaign) -> Segment:
+    """Whom a campaign is for."""
+    return Segment.parse(campaign.audience)

@@ -1,0 +1,92 @@
+"""What an organiser should know of a campaign before it is sent, in words and as JSON. Small numbers are hidden."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from mailer import small_numbers
+from mailer.campaigns import readiness
+from mailer.campaigns.readiness import Check
+
+OVERDUE = "its deadline has passed, so sending it will be refused. Change deadline in campaign.toml."
+#: a default that fits most texts, to suggest for a field that stays empty
+_DEFAULTS = {
+    "name": "friend",
+    "country": "your country",
+    "union": "your union",
+    "target_email": "no e-mail address",
+    "target_address": "no postal address",
+}
+
+
+def to_json(found: Check) -> dict[str, Any]:
+    """As `campaigns check --json` prints it, without the slug."""
+    return {
+        "audience": found.audience,
+        "by_text": small_numbers.hide_small(found.by_text),
+        "without_text": small_numbers.hide_small(found.without_text),
+        "without_target": found.without_target,
+        "without_country": _hide_small(found.without_country),
+        "has_fallback": found.has_fallback,
+        "nobody_to_write_to": sorted(code or "" for code in found.gaps.without_target),
+        "empty_fields": _empty_fields(found),
+        "deadline_passed": found.is_over,
+        "warnings": found.warnings,
+    }
+
+
+def show(found: Check) -> None:
+    """Print it: the numbers first, and what keeps the campaign from being sent last."""
+    click.echo(f"Audience: {found.audience:,}")
+    for language, count in small_numbers.hide_small(found.by_text).items():
+        click.echo(f"  text in {language}: {_shown(count)}")
+    for language, count in small_numbers.hide_small(found.without_text).items():
+        click.echo(f"  no text in {language}: {people(count)} get the campaign's own language")
+    if found.without_target or found.without_country:
+        get = "the fallback target" if found.has_fallback else "NO target, since there is no fallback"
+        click.echo(f"Without a target of their own, and so with {get}:")
+        if found.without_target:
+            click.echo("  " + ", ".join(found.without_target))
+        if found.without_country:
+            click.echo(f"  people whose country is not known: {_shown(_hide_small(found.without_country))}")
+    for warning in (*found.warnings, *_empty_field_warnings(found)):
+        click.echo(f"Warning: {warning}")
+    for reason in _obstacles(found):
+        click.secho(f"NOT READY: {reason}", bold=True)
+
+
+def people(count: int | None) -> str:
+    """A number of people in words; None is one that is too small to show."""
+    return "1 person" if count == 1 else f"{_shown(count)} people"
+
+
+def _empty_field_warnings(found: Check) -> Iterator[str]:
+    for field, count in _empty_fields(found).items():
+        filled = f'{{{{ {field} or "{_DEFAULTS.get(field, "…")}" }}}}'
+        yield f"{{{{ {field} }}}} is empty for {people(count)}. Give a default: {filled}"
+
+
+def _obstacles(found: Check) -> Iterator[str]:
+    if found.gaps.without_target:
+        whom = readiness.name_countries(found.gaps.without_target)
+        yield (
+            f"the texts ask people to write to a target, and there is none for {whom}. Add [[targets]] for them, or "
+            "one without countries for everyone else. Until then send is refused."
+        )
+    if found.is_over:
+        yield OVERDUE
+    if not found.audience:
+        yield "nobody would get it. Look at [audience] and the list."
+
+
+def _empty_fields(found: Check) -> dict[str, int | None]:
+    return {field: _hide_small(count) for field, count in sorted(found.gaps.empty_fields.items())}
+
+
+def _hide_small(count: int) -> int | None:
+    return small_numbers.hide_small({"": count})[""]
+
+
+def _shown(count: int | None) -> str:
+    return "under 10" if count is None else f"{count:,}"

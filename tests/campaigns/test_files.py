@@ -1,0 +1,303 @@
+"""Campaigns as files: what becomes a draft, and what is refused with file and line."""
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from mailer import sample
+from mailer.campaigns import editions, files, lifecycle
+from mailer.campaigns.files import AlreadyStarted, LoadedElsewhere, NoSuchFolder
+from mailer.errors import MailerError
+from mailer.store.db import session_scope
+from mailer.store.models import CampaignStatus
+from mailer.store.slugs import InvalidSlug
+from tests.concurrency import Beside
+from tests.factories import make_list, make_union
+
+TOML = """\
+kind = "urgent_action"
+list = "urgent-actions"
+language = "en"
+"""
+ENGLISH = """\
++++
+subject = "Free them"
+preheader = "Six dockers are in prison"
++++
+
+Dear {{ name or "friend" }},
+
+write today.
+"""
+
+
+@pytest.fixture
+def folder(session: Session, tmp_path: Path) -> Path:
+    """A campaign that can be loaded."""
+    make_list(session)
+    make_union(session, "dockers")
+    session.commit()
+    folder = tmp_path / "free-the-dockers"
+    folder.mkdir()
+    (folder / "campaign.toml").write_text(TOML)
+    (folder / "en.md").write_text(ENGLISH)
+    return folder
+
+
+def refusal(session: Session, folder: Path) -> str:
+    with pytest.raises(MailerError) as caught:
+        files.load(session, folder)
+    session.rollback()
+    return str(caught.value)
+
+
+def test_the_sample_campaign_becomes_a_draft(session: Session) -> None:
+    make_list(session, sample.LIST_SLUG)
+    for union in sample.unions():
+        make_union(session, union.slug)
+    campaign = files.load(session, sample.CAMPAIGN_DIR)
+    assert campaign.slug == "veldara-dockers"
+    assert campaign.status is CampaignStatus.DRAFT
+    assert [text.language for text in campaign.texts] == ["ar", "de", "en", "es", "fr", "ru"]
+    assert campaign.audience["exclude_countries"] == ["BR", "JP"]
+    assert campaign.deadline == datetime(2035, 4, 30, 16, 0, tzinfo=UTC)
+    assert campaign.forwardable and not campaign.public
+
+
+def test_loading_again_updates_the_draft_and_keeps_its_salt(session: Session, folder: Path) -> None:
+    first = files.load(session, folder)
+    salt = first.salt
+    (folder / "fr.md").write_text(ENGLISH.replace("Free them", "Libérez-les"))
+    (folder / "campaign.toml").write_text(TOML + '[audience]\ncountries = ["@EU"]\n')
+    again = files.load(session, folder)
+    assert (again.id, again.salt) == (first.id, salt)
+    assert [text.subject for text in again.texts] == ["Free them", "Libérez-les"]
+    assert again.audience == {"countries": ["@EU"]}
+    (folder / "fr.md").unlink()
+    assert [text.language for text in files.load(session, folder).texts] == ["en"]
+
+
+STARTED = set(CampaignStatus) - {CampaignStatus.DRAFT, CampaignStatus.STANDING}
+
+
+@pytest.mark.parametrize("status", sorted(STARTED))
+def test_what_has_started_is_left_alone(session: Session, folder: Path, status: CampaignStatus) -> None:
+    files.load(session, folder).status = status
+    session.commit()
+    (folder / "en.md").write_text(ENGLISH.replace("Free them", "Changed"))
+    with pytest.raises(AlreadyStarted, match=status.value):
+        files.load(session, folder)
+    assert lifecycle.get(session, folder.name).texts[0].subject == "Free them"
+
+
+def test_a_refused_folder_leaves_the_old_draft_as_it_was(session: Session, folder: Path) -> None:
+    files.load(session, folder)
+    session.commit()
+    (folder / "campaign.toml").write_text(TOML + "forwardable = true\n")
+    (folder / "en.md").write_text(ENGLISH.replace("Free them", "Changed") + "<b>no</b>\n")
+    refusal(session, folder)
+    draft = lifecycle.get(session, folder.name)
+    assert not draft.forwardable
+    assert draft.texts[0].subject == "Free them"
+
+
+SETTINGS = {
+    "broken TOML": ("deadline = \n", "campaign.toml:4: not valid TOML"),
+    "a text without quotes": ("deadline = soon\n", "A text stands in straight quotes"),
+    "a day as people write it": ("deadline = 15.12.2035\n", "a day is written 2035-12-15"),
+    "a quote that is not closed": ('latest_start = "soon\n', "campaign.toml:4: not valid TOML: a text is not closed"),
+    "a key twice": ("public = true\npublic = true\n", "campaign.toml:5: not valid TOML: this stands there twice"),
+    "a number out of all measure": ("public = " + "1" * 5000 + "\n", "campaign.toml:5: not valid TOML"),
+    "brackets out of all measure": ("public = " + "[" * 5000 + "\n", "campaign.toml:5: not valid TOML"),
+    "an unknown key": ("\ncolour = 'red'\n", "campaign.toml:5: colour: unknown key"),
+    "a wrong type": ('public = "yes"\n', "campaign.toml:4: public: must be true or false"),
+    "a time without zone": ("deadline = 2035-04-30T18:00:00\n", "campaign.toml:4: deadline: must say its zone"),
+    "a time in quotes": ('latest_start = "soon"\n', "campaign.toml:4: latest_start: must be a date"),
+    "a time before all time": ("deadline = 0001-01-01T00:00:00+05:00\n", "campaign.toml:4: deadline: is out of"),
+    "an audience that is no table": ("audience = 3\n", "campaign.toml:4: audience: must be a table"),
+    "an unknown audience key": ('[audience]\ncolour = ["x"]\n', "campaign.toml:5: colour: unknown audience key"),
+    "an unknown country": ('[audience]\n\ncountries = ["GB", "Atlantis"]\n', "campaign.toml:6: countries: There is no"),
+    "an unknown group": ('[audience]\nexclude_countries = ["@MARS"]\n', "campaign.toml:5: exclude_countries: There is"),
+    "an unknown union": ('[audience]\nunions = ["nobody"]\n', 'campaign.toml:5: unions: There is no union "nobody"'),
+    "an unknown list": ('[audience]\nlists = ["nothing"]\n', 'campaign.toml:5: lists: There is no list "nothing"'),
+    "an unknown language": ('[audience]\nlanguages = ["klingon"]\n', "campaign.toml:5: languages:"),
+    "nobody at all": ("[audience]\ncountries = []\n", "campaign.toml:5: countries: audience key"),
+    "a key of the same name elsewhere": (
+        '[[targets]]\ncountries = ["GB"]\nname = "A"\n[audience]\ncountries = ["Atlantis"]\n',
+        "campaign.toml:8: countries: There is no",
+    ),
+    "two targets for a country": (
+        '[[targets]]\ncountries = ["GB"]\nname = "A"\n[[targets]]\ncountries = ["@G7"]\nname = "B"\n',
+        "campaign.toml:8: countries: two targets are for GB",
+    ),
+    "two fallbacks": ('[[targets]]\nname = "A"\n[[targets]]\nname = "B"\n', "only one can be for everyone else"),
+    "a target without name": ('[[targets]]\ncountries = ["GB"]\n', "campaign.toml:4: name: is missing"),
+    "a target with a strange key": ('[[targets]]\nname = "A"\nfax = "1"\n', "campaign.toml:6: fax: unknown key"),
+    "a target whose address is none": ('[[targets]]\nname = "A"\nemail = "at home"\n', "campaign.toml:6: email:"),
+    "targets that are no tables": ("targets = [1]\n", "campaign.toml:4: targets: must be tables"),
+}
+
+
+@pytest.mark.parametrize(("addition", "message"), SETTINGS.values(), ids=SETTINGS)
+def test_bad_settings_are_refused_with_their_line(session: Session, folder: Path, addition: str, message: str) -> None:
+    (folder / "campaign.toml").write_text(TOML + addition)
+    assert message in refusal(session, folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('kind = "urgent_action"', 'kind = "poem"', 'campaign.toml:1: kind: there is no template for kind "poem"'),
+        ('list = "urgent-actions"', 'list = "nothing"', 'campaign.toml:2: list: There is no list "nothing"'),
+        ('list = "urgent-actions"\n', "", "campaign.toml:1: list: is missing"),
+        ('language = "en"', 'language = "fr"', "campaign.toml:3: the campaign's own language is fr"),
+        ('language = "en"', "language = 5", "campaign.toml:3: language: must be a text in quotes"),
+    ],
+)
+def test_what_must_be_there_is_asked_for(session: Session, folder: Path, old: str, new: str, message: str) -> None:
+    (folder / "campaign.toml").write_text(TOML.replace(old, new))
+    assert message in refusal(session, folder)
+
+
+BODIES = {
+    "a broken condition": ('{% if country == "GB" %}\nHello\n', "en.md:9: This {% if %} has no {% endif %}"),
+    "an unknown field": ("{{ shoe_size }}\n", 'en.md:9: There is no field "shoe_size"'),
+    "attributes": ("\n{{ name.__class__ }}\n", "en.md:10:"),
+    "raw HTML": ("\n<script>alert(1)</script>\n", 'en.md:10: The HTML "<script>'),
+    "a picture": ("a\n![us](https://example.org/a.png)\n", "en.md:10: The picture"),
+    "a link that runs": ("a\n\n[us](javascript:alert)\n", "en.md:11: The link"),
+    "HTML that few would see": ('{% if country == "GB" %}a{% elif country == "FR" %}<i>b</i>{% endif %}\n', "en.md:9:"),
+    "a country nobody has": ('\n{% if country == "UK" %}Hello{% endif %}\n', "en.md:10:"),
+    "a country's name": (
+        '{% if country == "France" %}Hello{% endif %}\n',
+        'en.md:9: country is never "France"; write "FR"',
+    ),
+    "an unknown union": ('{% if union == "nobody" %}Hello{% endif %}\n', 'en.md:9: There is no union "nobody"'),
+    "no language": ('{% if language in ["fr", "klingon"] %}Hello{% endif %}\n', "en.md:9:"),
+    "more conditions than any": ('{% if country == "GB" %}a{% endif %}' * 201, "en.md:1: has more than 200"),
+    "too much": ("word " * 30_000, "en.md:5: The mail's HTML has"),
+}
+
+
+@pytest.mark.parametrize(("addition", "message"), BODIES.values(), ids=BODIES)
+def test_bad_texts_are_refused_with_their_line(session: Session, folder: Path, addition: str, message: str) -> None:
+    (folder / "en.md").write_text(ENGLISH + addition)
+    assert message in refusal(session, folder)
+
+
+FILES = {
+    "not UTF-8": ("en.md", ENGLISH.encode() + "é\n".encode("latin-1"), "en.md:9: is not UTF-8"),
+    "a NUL": ("en.md", ENGLISH.encode() + b"\n\0", "en.md:10: contains a NUL"),
+    "a larger file than any": ("en.md", b"a" * 1_000_001, "en.md:1: is no file, or larger than 1000 kB"),
+    "no front matter": ("en.md", b"Hello\n", "en.md:1: must begin with a line +++"),
+    "an open front matter": ("en.md", b'+++\nsubject = "a"\n', "en.md:1: must begin with a line +++"),
+    "nothing under it": ("en.md", b'+++\nsubject = "a"\npreheader = "b"\n+++\n \n', "en.md:4: there is no text"),
+    "no subject": ("en.md", b'+++\npreheader = "b"\n+++\nHello\n', "en.md:2: subject: is missing"),
+    "two lines of subject": (
+        "en.md",
+        b'+++\npreheader = "b"\nsubject = "a\\nb"\n+++\nHello\n',
+        "en.md:3: subject: must",
+    ),
+    "a broken subject": (
+        "en.md",
+        b'+++\npreheader = "b"\nsubject = "{{ x }}"\n+++\nHello\n',
+        "en.md:3: There is no field",
+    ),
+    "a strange key": (
+        "en.md",
+        b'+++\nsubject = "a"\npreheader = "b"\nfrom = "c"\n+++\nHello\n',
+        "en.md:4: from: unknown",
+    ),
+    "broken front matter": ("en.md", b'+++\nsubject = "a"\npreheader = b\n+++\nHello\n', "en.md:3: not valid TOML"),
+    "a NUL in a subject": (
+        "en.md",
+        b'+++\npreheader = "b"\nsubject = "a\\u0000b"\n+++\nHello\n',
+        "en.md:3: contains a NUL character",
+    ),
+    "a NUL in an audience": (
+        "campaign.toml",
+        TOML.encode() + b'[audience]\nunions = [\n"dockers",\n"a\\U00000000"]\n',
+        "campaign.toml:7: contains a NUL character",
+    ),
+    "a file that is no language": ("notes.md", ENGLISH.encode(), "notes.md:1: the file's name must be its language"),
+    "a language twice": ("EN.md", ENGLISH.encode(), "en.md:1: there is another text in en"),
+    "settings that are not UTF-8": ("campaign.toml", b"kind = '\xff'\n", "campaign.toml:1: is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), FILES.values(), ids=FILES)
+def test_bad_files_are_refused_with_their_line(
+    session: Session, folder: Path, name: str, content: bytes, message: str
+) -> None:
+    (folder / name).write_bytes(content)
+    assert message in refusal(session, folder)
+
+
+def test_a_folder_a_broken_link_and_a_pipe_are_no_texts(session: Session, folder: Path) -> None:
+    for make in (Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")):
+        path = folder / "fr.md"
+        make(path)
+        assert "fr.md:1: is no file" in refusal(session, folder)
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_what_only_looks_like_a_nul_is_read(session: Session, folder: Path) -> None:
+    (folder / "en.md").write_text(ENGLISH.replace('"Free them"', "'Free \\u0000 them'"))
+    assert files.load(session, folder).texts[0].subject == "Free \\u0000 them"
+
+
+def test_of_two_who_load_the_same_new_campaign_at_once_one_is_told(engine: Engine, folder: Path) -> None:
+    def load_it_too() -> None:
+        with session_scope(engine) as session:
+            files.load(session, folder)
+
+    with session_scope(engine) as session:
+        first = files.load(session, folder)
+        second = Beside(load_it_too)
+        second.must_wait()
+    if engine.dialect.name == "postgresql":
+        with pytest.raises(LoadedElsewhere, match="load it again"):
+            second.result()
+    else:
+        second.result()  # it waited before it looked, and changed the draft of the first
+    with session_scope(engine, read_only=True) as session:
+        assert lifecycle.get(session, folder.name).id == first.id
+
+
+def test_texts_with_a_byte_order_mark_and_windows_line_ends_are_read(session: Session, folder: Path) -> None:
+    (folder / "en.md").write_bytes(b"\xef\xbb\xbf" + ENGLISH.replace("\n", "\r\n").encode())
+    assert "\r" not in files.load(session, folder).texts[0].body
+
+
+def test_a_deadline_that_names_a_day_means_until_it_is_over(session: Session, folder: Path) -> None:
+    (folder / "campaign.toml").write_text(TOML + "deadline = 2035-04-30\n")
+    assert files.load(session, folder).deadline == datetime(2035, 4, 30, 23, 59, 59, tzinfo=UTC)
+
+
+def test_a_link_to_a_folder_is_no_second_campaign(session: Session, folder: Path) -> None:
+    link = folder.with_name("latest")
+    link.symlink_to(folder)
+    assert files.load(session, link).slug == "free-the-dockers"
+
+
+@pytest.mark.parametrize("name", ["Free Them", "free_them", "ελευθερία", "a" * 81])
+def test_a_folder_whose_name_cannot_be_a_slug_is_refused(session: Session, folder: Path, name: str) -> None:
+    with pytest.raises(InvalidSlug):
+        files.load(session, Path(shutil.copytree(folder, folder.with_name(name))))
+
+
+def test_a_folder_without_campaign_is_refused(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(NoSuchFolder, match=r"campaign\.toml"):
+        files.load(session, tmp_path)
+
+
+def test_conditions_that_can_hold_are_accepted(session: Session, folder: Path) -> None:
+    body = '{% if country in ["GB", "IE"] and union != "dockers" or language == "pt-BR" %}Hello{% endif %}\n'
+    (folder / "en.md").write_text(ENGLISH + body)
+    campaign = files.load(session, folder)
+    assert editions.Texts(campaign).condition_names == {"country", "union", "language"}

@@ -1,0 +1,192 @@
+"""Public campaigns: which there are, and what somebody reads of whom nothing is known."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import publishing
+from mailer.campaigns.publishing import Addressee
+from mailer.store.db import utcnow
+from mailer.store.models import Campaign, CampaignStatus, MailingList
+from tests.factories import WHEN, add_text, make_campaign, make_list
+
+TARGETS = [
+    {"countries": ["GB"], "name": "Embassy, London", "email": "london@example.org", "address": "12 Example Square"},
+    {"countries": ["DE", "AT"], "name": "Botschaft, Berlin", "email": "", "address": "Beispielallee 21"},
+    {"countries": [], "name": "The Ministry", "email": "a%b@example.org", "address": "1 Ministry Square"},
+]
+
+
+@pytest.fixture
+def alerts(session: Session) -> MailingList:
+    return make_list(session)
+
+
+def publish(session: Session, alerts: MailingList, slug: str = "free-the-five", **columns: Any) -> Campaign:
+    """A public campaign that is out, with some columns changed."""
+    campaign = make_campaign(session, alerts, slug=slug, body=columns.pop("body", "Write today.\n"))
+    for name, value in {"public": True, "status": CampaignStatus.SENT, "started_at": WHEN, **columns}.items():
+        setattr(campaign, name, value)
+    session.flush()
+    return campaign
+
+
+def html(session: Session, campaign: Campaign, language: str = "en") -> str:
+    return publishing.page(session, campaign, language=language, shown_in="en").html
+
+
+# --- which there are ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_listed", "is_readable"),
+    [
+        ({"status": CampaignStatus.SENDING}, True, True),
+        ({"status": CampaignStatus.SENT}, True, True),
+        ({"status": CampaignStatus.PAUSED}, False, True),
+        ({"status": CampaignStatus.CANCELLED}, False, True),
+        ({"status": CampaignStatus.PAUSED, "started_at": None}, False, False),
+        ({"status": CampaignStatus.CANCELLED, "started_at": None}, False, False),
+        ({"status": CampaignStatus.SCHEDULED, "started_at": None}, False, False),
+        ({"status": CampaignStatus.DRAFT, "started_at": None}, False, False),
+        ({"public": False}, False, False),
+    ],
+)
+def test_what_is_public_and_has_begun_can_be_read_and_what_goes_on_is_listed(
+    session: Session, alerts: MailingList, columns: dict[str, Any], is_listed: bool, is_readable: bool
+) -> None:
+    publish(session, alerts, **columns)
+    listed, _ = publishing.archive(session, "en")
+    assert [headline.slug for headline in listed] == ["free-the-five"] * is_listed
+    if is_readable:
+        assert publishing.find(session, "free-the-five")
+    else:
+        with pytest.raises(publishing.NotPublished):
+            publishing.find(session, "free-the-five")
+
+
+def test_the_newest_come_first_and_so_many_to_a_page(session: Session, alerts: MailingList) -> None:
+    for number in range(publishing.PER_PAGE + 2):
+        publish(session, alerts, f"no-{number}", started_at=WHEN + timedelta(days=number % 7))
+    first, has_older = publishing.archive(session, "en")
+    second, has_older_still = publishing.archive(session, "en", page=2)
+    assert (len(first), has_older, len(second), has_older_still) == (publishing.PER_PAGE, True, 2, False)
+    begun = [headline.since for headline in first + second]
+    assert begun == sorted(begun, reverse=True)
+    assert len({headline.slug for headline in first + second}) == publishing.PER_PAGE + 2
+
+
+def test_a_headline_comes_in_the_readers_language_else_in_the_campaigns_own(
+    session: Session, alerts: MailingList
+) -> None:
+    campaign = publish(session, alerts)
+    add_text(session, campaign, "fr", "Écrivez.\n")
+    for reader, language in (("fr", "fr"), ("fr-CA", "fr"), ("ru", "en")):
+        (headline,), _ = publishing.archive(session, reader)
+        assert headline.language == language
+        assert headline.title == {"fr": "Subject", "en": "Free the five"}[language]
+
+
+def test_a_deadline_is_over_once_it_has_passed(session: Session, alerts: MailingList) -> None:
+    for slug, deadline in (("past", utcnow() - timedelta(hours=1)), ("open", utcnow() + timedelta(hours=1))):
+        publish(session, alerts, slug, deadline=deadline)
+    publish(session, alerts, "without")
+    listed, _ = publishing.archive(session, "en")
+    assert {headline.slug: headline.is_over for headline in listed} == {"past": True, "open": False, "without": False}
+
+
+def test_the_current_campaign_is_the_newest_that_one_can_still_act_on(session: Session, alerts: MailingList) -> None:
+    assert publishing.current(session, "en") is None
+    publish(session, alerts, "older", started_at=WHEN)
+    publish(session, alerts, "newer", started_at=WHEN + timedelta(days=1))
+    publish(session, alerts, "over", started_at=WHEN + timedelta(days=2), deadline=utcnow() - timedelta(hours=1))
+    current = publishing.current(session, "en")
+    assert current is not None and current.slug == "newer"
+
+
+def test_what_names_a_campaign_in_feeds_stays_and_gives_no_secret_away(session: Session, alerts: MailingList) -> None:
+    campaign = publish(session, alerts, salt=bytes(range(16)))
+    (before,), _ = publishing.archive(session, "en")
+    campaign.started_at = WHEN + timedelta(days=1)
+    session.flush()
+    (after,), _ = publishing.archive(session, "fr")
+    assert before.id == after.id
+    assert before.id != uuid.UUID(bytes=campaign.salt, version=4)
+    publish(session, alerts, "another")
+    assert len({headline.id for headline in publishing.archive(session, "en")[0]}) == 2
+
+
+# --- what one reads -------------------------------------------------------------------------------------------------
+
+
+def test_nobody_in_particular_is_addressed(session: Session, alerts: MailingList) -> None:
+    body = "Dear {{ name or 'friend' }} in {{ country }}, of {{ union or 'no <union>' }}.\n"
+    text = html(session, publish(session, alerts, body=body))
+    assert "Dear <bdi>friend</bdi> in <bdi>…</bdi>, of <bdi>no &lt;union&gt;</bdi>." in text
+
+
+def test_a_text_names_the_target_for_everyone_else(session: Session, alerts: MailingList) -> None:
+    body = "{{ target_name }}, {{ target_address }}\n\n[Write](mailto:{{ target_email }})\n"
+    text = html(session, publish(session, alerts, body=body, targets=TARGETS))
+    assert "<bdi>The Ministry</bdi>, <bdi>1 Ministry Square</bdi>" in text
+    assert '<p class="action"><a href="mailto:a%25b@example.org">Write</a></p>' in text
+    without = html(session, publish(session, alerts, "without", body=body))
+    assert "<bdi>…</bdi>, <bdi>…</bdi>" in without
+    assert 'href="mailto:"' in without
+
+
+def test_branches_show_what_somebody_reads_of_whom_only_the_language_is_known(
+    session: Session, alerts: MailingList
+) -> None:
+    body = (
+        '{% if country == "GB" %}British{% else %}anywhere{% endif %} '
+        '{% if union != "dockers" %}no docker{% endif %} {% if language == "fr" %}French{% endif %}\n'
+    )
+    campaign = publish(session, alerts, body=body)
+    assert html(session, campaign) == "<p>anywhere no docker</p>\n"
+    assert "French" in html(session, campaign, "fr-CA")
+
+
+def test_headlines_stand_below_the_title_of_the_page(session: Session, alerts: MailingList) -> None:
+    for slug, body, shown in (
+        ("one", "# A\n\n## B\n\n###### C\n", ["<h2>A</h2>", "<h3>B</h3>", "<h6>C</h6>"]),
+        ("two", "## A\n\n### B\n", ["<h2>A</h2>", "<h3>B</h3>"]),
+        ("three", "### A\n\n#### B\n", ["<h2>A</h2>", "<h3>B</h3>"]),
+    ):
+        text = html(session, publish(session, alerts, slug, body=body))
+        assert [headline for headline in shown if headline not in text] == []
+
+
+def test_what_an_author_wrote_cannot_become_a_script(session: Session, alerts: MailingList) -> None:
+    body = "`<script>` &lt;script&gt; [x](https://example.org/?q=\"onclick=1) {{ name or '<script>' }}\n"
+    text = html(session, publish(session, alerts, body=body))
+    assert "<script" not in text
+    assert " onclick" not in text
+
+
+def test_a_title_is_one_line_that_any_document_can_hold(session: Session, alerts: MailingList) -> None:
+    campaign = publish(session, alerts)
+    campaign.texts[0].subject = "Free {{ name or 'them' }},\n now\x0b & \ufffe<all>"
+    session.flush()
+    assert publishing.page(session, campaign, language="en", shown_in="en").headline.title == "Free them, now & <all>"
+
+
+def test_everyone_to_write_to_is_listed_by_country_and_the_rest_of_the_world_comes_last(
+    session: Session, alerts: MailingList
+) -> None:
+    campaign = publish(session, alerts, targets=[TARGETS[2], *TARGETS[:2]])
+    page = publishing.page(session, campaign, language="en", shown_in="fr")
+    assert page.addressees == (
+        Addressee("Allemagne et Autriche", "Botschaft, Berlin", "", "Beispielallee 21"),
+        Addressee("Royaume-Uni", "Embassy, London", "london@example.org", "12 Example Square"),
+        Addressee("", "The Ministry", "a%b@example.org", "1 Ministry Square"),
+    )
+    assert page.addressees[2].mailto == "mailto:a%25b@example.org"
+
+
+def test_a_cancelled_campaign_says_so(session: Session, alerts: MailingList) -> None:
+    campaign = publish(session, alerts, status=CampaignStatus.CANCELLED, deadline=datetime(2035, 1, 1, tzinfo=UTC))
+    assert publishing.page(session, campaign, language="en", shown_in="en").is_cancelled

@@ -1,0 +1,94 @@
+"""Before a campaign is sent: whom it would leave out, and what its texts print for which readers have nothing."""
+
+import pytest
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import readiness
+from mailer.campaigns.readiness import NobodyToWriteTo
+from mailer.store.models import Campaign, MailingList
+from tests.factories import add_text, make_campaign, make_list, make_subscriber, make_union
+
+
+@pytest.fixture
+def news(session: Session) -> MailingList:
+    return make_list(session)
+
+
+@pytest.fixture
+def campaign(session: Session, news: MailingList) -> Campaign:
+    campaign = make_campaign(session, news)
+    add_text(session, campaign, "ar", "مرحبا\n")
+    return campaign
+
+
+def test_a_check_says_whom_the_texts_and_targets_leave_out(
+    session: Session, news: MailingList, campaign: Campaign
+) -> None:
+    campaign.targets = [{"countries": ["GB"], "name": "London", "email": "", "address": ""}]
+    campaign.audience = {"exclude_countries": ["BR"]}
+    for country, language in (("GB", "en-GB"), ("FR", "fr"), ("DE", "fr"), (None, None), ("EG", "ar"), ("BR", "en")):
+        make_subscriber(session, news, country=country, language=language)
+    found = readiness.check(session, campaign)
+    assert found.audience == 5
+    assert found.by_text == {"en": 4, "ar": 1}
+    assert found.without_text == {"fr": 2}
+    assert found.without_target == ("Egypt", "France", "Germany")
+    assert found.without_country == 1
+    assert not found.has_fallback
+    assert any("ar.md" in warning for warning in found.warnings)
+
+
+def test_a_check_of_an_audience_of_nobody_counts_nobody(session: Session, campaign: Campaign) -> None:
+    found = readiness.check(session, campaign)
+    assert (found.audience, found.by_text, found.without_country) == (0, {}, 0)
+
+
+def test_only_who_reads_a_field_without_a_default_and_has_no_value_counts(session: Session, news: MailingList) -> None:
+    campaign = make_campaign(session, news, body='{{ name }} {{ country or "here" }} {{ union }}\n')
+    add_text(session, campaign, "fr", '{{ name or "à vous" }} {{ country }}\n')
+    make_subscriber(session, news, union=make_union(session, "dockers"))
+    make_subscriber(session, news)
+    make_subscriber(session, news, name=None, country=None)
+    make_subscriber(session, news, name=None, country=None, language="fr")
+    found = readiness.find(session, campaign)
+    assert found.empty_fields == {"name": 1, "union": 2, "country": 1}
+    assert found.without_target == {}
+
+
+def test_what_only_others_read_counts_for_nobody(session: Session, news: MailingList) -> None:
+    union = make_union(session, "dockers")
+    body = (
+        '{% if union == "dockers" %}{{ union }}{% endif %}{% if country == "GB" %}{{ target_name }}{% endif %}'
+        '{% if country == "FR" %}{{ name }}{% endif %}.\n'
+    )
+    campaign = make_campaign(session, news, body=body)
+    make_subscriber(session, news, union=union, country="IE", name=None)
+    make_subscriber(session, news, country=None)
+    readiness.require_targets(session, campaign)
+    assert readiness.find(session, campaign) == readiness.Gaps({}, {})
+
+
+def test_people_without_a_target_are_named_by_country(session: Session, news: MailingList) -> None:
+    campaign = make_campaign(session, news, body="Write to {{ target_name }}, {{ target_email }}.\n")
+    campaign.targets = [{"countries": ["GB"], "name": "London", "email": "", "address": ""}]
+    for country in ("GB", "FR", None):
+        make_subscriber(session, news, country=country)
+    found = readiness.find(session, campaign)
+    assert found.without_target == {"FR": 1, None: 1}
+    assert found.empty_fields == {"target_email": 1}  # of the target there is
+    with pytest.raises(NobodyToWriteTo, match=r"none for France, people whose country is not known\. In campaign"):
+        readiness.require_targets(session, campaign)
+    campaign.targets = [*campaign.targets, {"countries": [], "name": "Ministry", "email": "m@x.org", "address": ""}]
+    readiness.require_targets(session, campaign)
+
+
+def test_texts_that_print_no_target_need_none(session: Session, news: MailingList) -> None:
+    make_subscriber(session, news)
+    readiness.require_targets(session, make_campaign(session, news, body='Write to {{ target_name or "them" }}.\n'))
+
+
+def test_many_countries_are_named_in_part(session: Session) -> None:
+    codes = ["AT", "BE", "BG", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR"]
+    named = readiness.name_countries(dict.fromkeys([*codes, None], 1))
+    assert named.startswith("Austria, Belgium, ")
+    assert named.endswith("Greece, Spain, 2 more countries, people whose country is not known")
