@@ -93,16 +93,20 @@ def test_a_headline_comes_in_the_readers_language_else_in_the_campaigns_own(
 def test_a_deadline_is_over_once_it_has_passed(session: Session, alerts: MailingList) -> None:
     for slug, deadline in (("past", utcnow() - timedelta(hours=1)), ("open", utcnow() + timedelta(hours=1))):
         publish(session, alerts, slug, deadline=deadline)
-    publish(session, alerts, "without")
+    publish(session, alerts, "without", started_at=utcnow() - timedelta(days=29))
+    publish(session, alerts, "old", started_at=utcnow() - timedelta(days=31))
     listed, _ = publishing.archive(session, "en")
-    assert {headline.slug: headline.is_over for headline in listed} == {"past": True, "open": False, "without": False}
+    is_over = {headline.slug: headline.is_over for headline in listed}
+    assert is_over == {"past": True, "open": False, "without": False, "old": True}
 
 
 def test_the_current_campaign_is_the_newest_that_one_can_still_act_on(session: Session, alerts: MailingList) -> None:
     assert publishing.current(session, "en") is None
-    publish(session, alerts, "older", started_at=WHEN)
-    publish(session, alerts, "newer", started_at=WHEN + timedelta(days=1))
-    publish(session, alerts, "over", started_at=WHEN + timedelta(days=2), deadline=utcnow() - timedelta(hours=1))
+    publish(session, alerts, "old", started_at=utcnow() - timedelta(days=31))
+    assert publishing.current(session, "en") is None
+    publish(session, alerts, "older", started_at=utcnow() - timedelta(days=3))
+    publish(session, alerts, "newer", started_at=utcnow() - timedelta(days=2))
+    publish(session, alerts, "over", started_at=utcnow() - timedelta(days=1), deadline=utcnow() - timedelta(hours=1))
     current = publishing.current(session, "en")
     assert current is not None and current.slug == "newer"
 
