@@ -40,14 +40,14 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Clearance:
     """What a worker must know right before it sends: whether it still may, and to whom."""
 
     may_send_campaign: bool
     recipients: Mapping[int, Recipient | Reason]  # delivery id → who, or why not
 
 
-def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Standing:
+def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clearance:
     """See who of a claim's people may still be mailed, and whether its campaign is still under way.
 
     Called for a few at a time right before they are sent, so that who leaves gets nothing more.
@@ -59,7 +59,7 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Stan
         found |= _addressees(session, [d for d in deliveries if d.subscriber_id is None])
         # What a notice says is forgotten only with the person it was for: there is nothing to send.
         found |= {d.id: Reason.ERASED for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is None}
-        return Standing(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
+        return Clearance(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
 
 
 def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) -> dict[int, Recipient | Reason]:

@@ -8,10 +8,11 @@ from typing import Protocol
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import delivery, kit_making, recovery, steering
+from mailer import delivery, recovery, steering
 from mailer.campaigns import deadlines, editions, lifecycle, segments
 from mailer.composing import CampaignComposer, Composer
 from mailer.errors import MailerError, ServiceUnavailable
+from mailer.kits import making
 from mailer.mail.sender import Sender
 from mailer.mail.smtp import SenderRefused, SmtpUnavailable
 from mailer.notice_mails import NoticeComposer
@@ -64,7 +65,7 @@ def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
     if not recipients:
         raise NobodyToSendTo(slug=campaign.slug)
     if campaign.forwardable:
-        kit_making.plan(session, campaign)
+        making.plan(session, campaign)
     db.analyze(session, Subscriber, Subscription, Delivery)
     log.info("campaign started", extra={"campaign": campaign.id, "recipients": recipients})
     return recipients

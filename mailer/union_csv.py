@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer import kit_making
 from mailer.errors import MailerError
 from mailer.formats.tables import CsvWriter, Record, TableFile, UnwritableFile, restore, whole_file
+from mailer.kits import making
 from mailer.mail import addresses
 from mailer.store import scope
 from mailer.store.db import utcnow
@@ -312,7 +312,7 @@ class _Import:
         known = {slug: directory.get(self._session, slug) for slug in self._before}
         changed = [union for slug, union in known.items() if _facts(union) != self._before[slug]]
         for union in changed:
-            kit_making.renew(self._session, union)
+            making.renew(self._session, union)
         return len(changed)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from mailer import kit_making, sending, steering
+from mailer import sending, steering
 from mailer.errors import ServiceUnavailable
+from mailer.kits import making
 from mailer.queue import RedisUnavailable, ring, ring_kits
 from mailer.store.db import session_scope
 from workers.runtime import Runtime, Stop, open_runtime
@@ -40,9 +41,7 @@ def make_kits(campaign_id: int) -> None:
     with open_runtime(stop) as runtime:
         _call_help(runtime, campaign_id)
         try:
-            made = kit_making.make(
-                runtime.engine, campaign_id, runtime.worker.sender, seconds=KITS_SECONDS, stopping=stop
-            )
+            made = making.make(runtime.engine, campaign_id, runtime.worker.sender, seconds=KITS_SECONDS, stopping=stop)
         except ServiceUnavailable as problem:
             log.warning("%s", problem, extra={"campaign": campaign_id})
             return  # the sweeper rings again
@@ -61,7 +60,7 @@ def _wait(seconds: float, stop: Stop) -> None:
 def _call_help(runtime: Runtime, campaign_id: int) -> None:
     """Let one more idle worker join in, if there is work: each that comes calls the next."""
     with session_scope(runtime.engine, read_only=True) as session:
-        has_kits = campaign_id in kit_making.campaigns_with_work(session)
+        has_kits = campaign_id in making.campaigns_with_work(session)
         has_mail = campaign_id in steering.campaigns_with_work(session)
     if has_kits:  # first: a few seconds for them, and then a minute of mail
         _try(ring_kits, runtime, campaign_id)

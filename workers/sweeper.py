@@ -4,8 +4,9 @@ import logging
 import multiprocessing
 from multiprocessing.connection import Connection
 
-from mailer import housekeeping, kit_making, kit_notices, sending
+from mailer import housekeeping, sending
 from mailer.errors import ServiceUnavailable
+from mailer.kits import announcements, making
 from mailer.queue import RedisUnavailable, ring, ring_kits
 from mailer.settings import Settings
 from mailer.store.db import open_engine, session_scope
@@ -42,9 +43,9 @@ def _sweep_kits(runtime: Runtime) -> None:
     """Plan kits for unions that affiliated since, have them made, and write to those whom nobody has written to."""
     base_url = runtime.worker.sender.base_url
     with session_scope(runtime.engine) as session:
-        kit_making.plan_missing(session)
-        owed = [kit_notices.tell(session, base_url), kit_notices.remind(session, base_url)]
-        with_work = kit_making.campaigns_with_work(session)
+        making.plan_missing(session)
+        owed = [announcements.tell(session, base_url), announcements.remind(session, base_url)]
+        with_work = making.campaigns_with_work(session)
     for campaign_id in with_work:
         try:
             ring_kits(runtime.redis, campaign_id)
@@ -77,7 +78,7 @@ def _make_kits_here(settings: Settings, campaign_id: int, report: Connection) ->
     stop = Stop().listen()
     engine = open_engine(settings.database_url, settings.keyring)
     try:
-        made = kit_making.make(engine, campaign_id, settings.mail_sender, seconds=_KITS_SECONDS, stopping=stop)
+        made = making.make(engine, campaign_id, settings.mail_sender, seconds=_KITS_SECONDS, stopping=stop)
     except ServiceUnavailable as problem:
         log.warning("sweep put off: %s", problem)
         return

@@ -9,11 +9,12 @@ from rich.table import Table
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer import catcher, kits, links, previewing, sample
+from mailer import catcher, links, previewing, sample
 from mailer.campaigns import lifecycle
 from mailer.cli.installation import Installation
 from mailer.errors import MailerError
-from mailer.kits import Standing
+from mailer.kits import pages, progress
+from mailer.kits.progress import KitProgress
 from mailer.links import Link
 from mailer.people.notices import Notice
 from mailer.sample import SampleContact, SampleUnion
@@ -80,15 +81,15 @@ def show_kits(installation: Installation, folder: Path, log: Path, console: Cons
     :param log: what the workers say.
     :raises NoKits: they were not made, or nobody was told, in time.
     """
-    standings = _await_kits(installation, log)
+    kits = _await_kits(installation, log)
     table = Table(title="Kits for unions to forward", title_justify="left")
     for heading in ("union", "reads", "files", "told that it is ready"):
         table.add_column(heading, justify="right" if heading == "files" else "left", no_wrap=True)
     told = _told(folder)
-    for standing in standings:
-        union = next((each for each in sample.unions() if each.slug == standing.union), None)
+    for kit in kits:
+        union = next((each for each in sample.unions() if each.slug == kit.union), None)
         name = union.slug if union else _EVERYBODY
-        saved = _save(installation, standing, folder / "kits" / name)
+        saved = _save(installation, kit, folder / "kits" / name)
         table.add_row(
             name if union is None or union.is_named else f"{name} (unnamed)",
             " ".join(union.languages) if union else "",
@@ -109,29 +110,29 @@ def kit_page(installation: Installation) -> str | None:
     slug = next(union.slug for union in sample.unions() if union.contact)
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, sample.CAMPAIGN_DIR.name)
-        kit_id = next((each.kit_id for each in kits.standings(session, campaign) if each.union == slug), None)
+        kit_id = next((each.kit_id for each in progress.of_campaign(session, campaign) if each.union == slug), None)
     if kit_id is None:
         return None
     token = links.sign(installation.settings.keyring, Link.KIT, kit_id)
     return f"{installation.settings.base_url}/kit/{token}"
 
 
-def _await_kits(installation: Installation, log: Path) -> list[Standing]:
+def _await_kits(installation: Installation, log: Path) -> list[KitProgress]:
     end = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < end:
         with installation.session(read_only=True) as session:
-            standings = kits.standings(session, lifecycle.get(session, sample.CAMPAIGN_DIR.name))
-            are_ready = all(each.ready_at and (each.sent_at or each.union is None) for each in standings)
+            kits = progress.of_campaign(session, lifecycle.get(session, sample.CAMPAIGN_DIR.name))
+            are_ready = all(each.ready_at and (each.sent_at or each.union is None) for each in kits)
             is_unsent = exists().where(Delivery.purpose == Purpose.NOTICE, Delivery.settled_at.is_(None))
             if are_ready and not session.scalar(select(is_unsent)):
-                return standings
+                return kits
         time.sleep(_POLL_SECONDS)
     raise NoKits(seconds=_WAIT_SECONDS, log=log)
 
 
-def _save(installation: Installation, standing: Standing, folder: Path) -> list[Path]:
+def _save(installation: Installation, kit: KitProgress, folder: Path) -> list[Path]:
     with installation.session(read_only=True) as session:
-        found = kits.files(session, standing.kit_id)
+        found = pages.files(session, kit.kit_id)
     saved: list[Path] = []
     for language, files in found.items():
         (folder / language).mkdir(parents=True)

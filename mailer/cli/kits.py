@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import kit_making, links
-from mailer import kits as domain
+from mailer import links
 from mailer.campaigns import lifecycle
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
 from mailer.errors import MailerError
-from mailer.kits import Standing
+from mailer.kits import making, pages, progress
+from mailer.kits.progress import KitProgress
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.previewing import UnwritableFolder
@@ -57,30 +57,28 @@ def make(installation: Installation, slug: str) -> None:
     sender = installation.settings.mail_sender
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
-        kit_making.require_forwarding(session, campaign)
-        kit_making.plan(session, campaign)
-        kit_making.try_again(session, campaign)
+        making.require_forwarding(session, campaign)
+        making.plan(session, campaign)
+        making.try_again(session, campaign)
     ring_for, made = None, 0
     with progress_bar() as bar:
-        task = bar.add_task(slug, total=sum(standing.waiting for standing in _standings(installation, slug)))
+        task = bar.add_task(slug, total=sum(kit.waiting for kit in _kits(installation, slug)))
         more = True
         while more:
-            turn = kit_making.make(
-                installation.engine, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False
-            )
+            turn = making.make(installation.engine, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False)
             made, more, ring_for = made + turn.editions, turn.more, turn.notice or ring_for
             bar.update(task, completed=made)
     if ring_for is not None:
         ring(installation, ring_for)
-    _account(slug, _standings(installation, slug))
+    _account(slug, _kits(installation, slug))
 
 
-def _account(slug: str, standings: Sequence[Standing]) -> None:
-    made, waiting = sum(standing.made for standing in standings), sum(standing.waiting for standing in standings)
-    click.echo(f"{len(standings):,} kits in {made:,} editions are made.")
+def _account(slug: str, kits: Sequence[KitProgress]) -> None:
+    made, waiting = sum(kit.made for kit in kits), sum(kit.waiting for kit in kits)
+    click.echo(f"{len(kits):,} kits in {made:,} editions are made.")
     if waiting:
         click.echo(f"{waiting:,} are being made by workers.")
-    if failed := sum(len(standing.problems) for standing in standings):
+    if failed := sum(len(kit.problems) for kit in kits):
         click.echo(f"Warning: {failed:,} could not be made. See why: mailer kits status {slug}", err=True)
 
 
@@ -91,58 +89,58 @@ def _account(slug: str, standings: Sequence[Standing]) -> None:
 def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show how far each kit of a campaign has got, and what the union says of it."""
     with installation.session(read_only=True) as session:
-        standings = domain.standings(session, lifecycle.get(session, slug))
-        unreached = contacts.unions_without(session, [each.union for each in standings if each.union])
+        kits = progress.of_campaign(session, lifecycle.get(session, slug))
+        unreached = contacts.unions_without(session, [each.union for each in kits if each.union])
     if as_json:
-        click.echo(json.dumps([_to_json(standing) for standing in standings], ensure_ascii=False))
+        click.echo(json.dumps([_to_json(kit) for kit in kits], ensure_ascii=False))
         return
-    if not standings:
+    if not kits:
         click.echo(f'Campaign "{slug}" has no kits. They are planned when it starts, if it is forwardable.')
         return
-    Console(highlight=False, emoji=False).print(_table(slug, standings))
-    for standing in standings:
-        for language, problem in standing.problems.items():
-            click.echo(f"{standing.union or _EVERYBODY} in {language} could not be made: {problem}")
+    Console(highlight=False, emoji=False).print(_table(slug, kits))
+    for kit in kits:
+        for language, problem in kit.problems.items():
+            click.echo(f"{kit.union or _EVERYBODY} in {language} could not be made: {problem}")
     if unreached:
         click.echo(f"No contact: {', '.join(unreached)}. Invite one with: mailer unions invite SLUG ADDRESS")
 
 
-def _standings(installation: Installation, slug: str) -> list[Standing]:
+def _kits(installation: Installation, slug: str) -> list[KitProgress]:
     with installation.session(read_only=True) as session:
-        return domain.standings(session, lifecycle.get(session, slug))
+        return progress.of_campaign(session, lifecycle.get(session, slug))
 
 
-def _to_json(standing: Standing) -> dict[str, Any]:
+def _to_json(kit: KitProgress) -> dict[str, Any]:
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
-        for key, value in asdict(standing).items()
+        for key, value in asdict(kit).items()
         if key != "kit_id"
     }
 
 
-def _table(slug: str, standings: Sequence[Standing]) -> Table:
+def _table(slug: str, kits: Sequence[KitProgress]) -> Table:
     table = Table(title=f"{slug}: kits", title_justify="left")
     for heading in ("union", "made", "waiting", "failed", "sent", "answer", "reached"):
         is_number = heading in ("made", "waiting", "failed", "reached")
         # A slug that is cut short is no use in a command.
         table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
-    for standing in standings:
+    for kit in kits:
         table.add_row(
-            standing.union or _EVERYBODY,
-            str(standing.made),
-            str(standing.waiting),
-            str(len(standing.problems)),
-            f"{standing.sent_at:%Y-%m-%d}" if standing.sent_at else "",
-            _answer(standing),
-            f"{standing.reached:,}" if standing.reached is not None else "",
+            kit.union or _EVERYBODY,
+            str(kit.made),
+            str(kit.waiting),
+            str(len(kit.problems)),
+            f"{kit.sent_at:%Y-%m-%d}" if kit.sent_at else "",
+            _answer(kit),
+            f"{kit.reached:,}" if kit.reached is not None else "",
         )
     return table
 
 
-def _answer(standing: Standing) -> str:
+def _answer(kit: KitProgress) -> str:
     """The most that a union has said."""
-    said = {"forwarded": standing.forwarded_at, "promised": standing.promised_at, "seen": standing.seen_at}
-    return next((word for word, when in said.items() if when), "reminded" if standing.reminded_at else "")
+    said = {"forwarded": kit.forwarded_at, "promised": kit.promised_at, "seen": kit.seen_at}
+    return next((word for word, when in said.items() if when), "reminded" if kit.reminded_at else "")
 
 
 @kits.command()
@@ -158,9 +156,9 @@ def save(installation: Installation, slug: str, union: str | None, language: str
     written = 0
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
-        for standing in [_find(session, campaign, union)] if union else domain.standings(session, campaign):
-            target = folder / (standing.union or _FOLDER_OF_EVERYBODY)
-            written += _write(target, domain.files(session, standing.kit_id, tag))
+        for kit in [_find(session, campaign, union)] if union else progress.of_campaign(session, campaign):
+            target = folder / (kit.union or _FOLDER_OF_EVERYBODY)
+            written += _write(target, pages.files(session, kit.kit_id, tag))
     if not written:
         raise NothingMade(slug=slug)
     click.echo(f"Wrote {written:,} files to {folder}.")
@@ -184,14 +182,14 @@ def _write(folder: Path, files: dict[str, dict[str, bytes]]) -> int:
 def link(installation: Installation, slug: str, union: str) -> None:
     """Print the address of a union's kit, for one that gets no mail from us. Who has it can answer for the union."""
     with installation.session(read_only=True) as session:
-        standing = _find(session, lifecycle.get(session, slug), union)
-    token = links.sign(installation.settings.keyring, Link.KIT, standing.kit_id)
+        kit = _find(session, lifecycle.get(session, slug), union)
+    token = links.sign(installation.settings.keyring, Link.KIT, kit.kit_id)
     click.echo(f"{installation.settings.base_url}/kit/{token}")
 
 
-def _find(session: Session, campaign: Campaign, union: str) -> Standing:
+def _find(session: Session, campaign: Campaign, union: str) -> KitProgress:
     """:raises NoSuchKit: that union has none."""
-    for standing in domain.standings(session, campaign):
-        if standing.union == union:
-            return standing
+    for kit in progress.of_campaign(session, campaign):
+        if kit.union == union:
+            return kit
     raise NoSuchKit(slug=campaign.slug, union=union)

@@ -8,11 +8,12 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
-from mailer import kit_making, union_csv
+from mailer import union_csv
 from mailer.cli import affiliation
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.formats import logos
+from mailer.kits import making
 from mailer.people import lists
 from mailer.store.models import Union, UnionStatus
 from mailer.unions import contacts
@@ -98,7 +99,7 @@ def change(
             is_named=is_named,
             resolution=resolution,
         )
-        kit_making.renew(session, union)
+        making.renew(session, union)
     click.echo(f"Changed the union {slug}.")
 
 
@@ -176,7 +177,7 @@ def logo(slug: str, file: Path | None, remove: bool) -> None:
     _require_one(file, remove)
     with Installation().session() as session:
         trade_unions.set_logo(session, slug, _read(file) if file else None)
-        kit_making.renew(session, trade_unions.get(session, slug))
+        making.renew(session, trade_unions.get(session, slug))
     click.echo(f"The union {slug} has {'a logo' if file else 'no logo'} now.")
 
 
@@ -199,7 +200,7 @@ def introduce(slug: str, language: str, file: TextIO | None, remove: bool) -> No
         raise click.BadParameter("it is not UTF-8 text", param_hint="FILE") from None
     with Installation().session() as session:
         trade_unions.introduce(session, slug, language, words)
-        kit_making.renew(session, trade_unions.get(session, slug))
+        making.renew(session, trade_unions.get(session, slug))
     click.echo(f"The union {slug} {'introduces' if file else 'no longer introduces'} alerts in {language}.")
 
 

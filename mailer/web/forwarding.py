@@ -9,9 +9,10 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import kits, links, union_reports
+from mailer import links, union_reports
 from mailer.formats import charts
-from mailer.kits import Answer, InvalidReach, NoKit, Page
+from mailer.kits import pages
+from mailer.kits.pages import Answer, InvalidReach, NoKit, Page
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.store.db import session_scope
@@ -81,7 +82,7 @@ def _answer(token: str, kit_id: int) -> ResponseReturnValue:
     try:
         reached = fields.number(typed) if said == Answer.FORWARDED else None
         with session_scope(site().engine) as session:
-            kits.answer(session, kit_id, Answer(said), reached=reached)
+            pages.answer(session, kit_id, Answer(said), reached=reached)
     except Mistyped as mistake:
         return _show(token, kit_id, typed, mistake.advice), 422
     except InvalidReach:
@@ -91,7 +92,7 @@ def _answer(token: str, kit_id: int) -> ResponseReturnValue:
 
 def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None = None) -> str:
     with session_scope(site().engine, read_only=True) as session:
-        page = kits.look(session, kit_id, base_url=site().settings.base_url)
+        page = pages.look(session, kit_id, base_url=site().settings.base_url)
         logo = _logo(session, page)
     if page.own_languages:
         prefer(page.languages[0])
@@ -150,7 +151,7 @@ def kit_file(token: str, edition: str, file: str) -> ResponseReturnValue:
         abort(404)
     with session_scope(site().engine, read_only=True) as session:
         try:
-            content = kits.file(session, kit_id, edition, file)
+            content = pages.file(session, kit_id, edition, file)
         except NoKit:
             return _missing(session, kit_id)
         name = f"{_slug(session, kit_id)}-{edition}-{file}"
@@ -163,7 +164,7 @@ def kit_archive(token: str) -> ResponseReturnValue:
     kit_id = _kit(token)
     with session_scope(site().engine, read_only=True) as session:
         try:
-            content = kits.archive(session, kit_id)
+            content = pages.archive(session, kit_id)
         except NoKit:
             return _missing(session, kit_id)
         name = f"{_slug(session, kit_id)}-kit.zip"
@@ -173,7 +174,7 @@ def kit_archive(token: str) -> ResponseReturnValue:
 def _missing(session: Session, kit_id: int) -> ResponseReturnValue:
     """Tell a kit that is gone from one that never had such a file, or has it not yet."""
     try:
-        kits.look(session, kit_id, base_url=site().settings.base_url)
+        pages.look(session, kit_id, base_url=site().settings.base_url)
         abort(404)
     except NoKit:
         return _gone()

@@ -21,10 +21,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mailer import kit_making, sample, sending
+from mailer import sample, sending
 from mailer.app import create_app
 from mailer.campaigns import files
 from mailer.formats import logos
+from mailer.kits import making
 from mailer.links import Link, sign
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.sender import Sender
@@ -240,7 +241,7 @@ def serving(environment: dict[str, str], folder: Path, mail_server: MailServer) 
     site = Site(settings, engine, mail_server, folder)
     with session_scope(engine) as session:
         campaign_id = _furnish(session, folder, settings)
-    kit_making.make(engine, campaign_id, settings.mail_sender, seconds=60, stopping=lambda: False)
+    making.make(engine, campaign_id, settings.mail_sender, seconds=60, stopping=lambda: False)
     with _running(server):
         site.deliver()
         yield site

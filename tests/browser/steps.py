@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mailer import kit_making
+from mailer.kits import making
 from mailer.store.db import session_scope
 from mailer.store.models import SubscriptionStatus
 from mailer.unions import applications
@@ -81,7 +81,7 @@ def affiliated(
 
 def make_kits(site: Site, campaign_id: int) -> None:
     """Make a campaign's kits, as workers do."""
-    kit_making.make(site.engine, campaign_id, site.sender, seconds=60, stopping=lambda: False)
+    making.make(site.engine, campaign_id, site.sender, seconds=60, stopping=lambda: False)
 
 
 def answer(visitor: Visitor, what: str) -> None:

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from mailer import kits, links, sending
+from mailer import links, sending
 from mailer.errors import MailerError
+from mailer.kits import pages
+from mailer.kits.editions import KitEditions
 from mailer.links import Link
-from mailer.relay import RelayPress
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Kit, UnionStatus
@@ -93,7 +94,7 @@ def test_what_cannot_be_made_is_told_and_tried_again(
         raise Unprintable
 
     with monkeypatch.context() as broken:
-        broken.setattr(RelayPress, "files", fail)
+        broken.setattr(KitEditions, "files", fail)
         told = cli("kits", "make", SLUG)
     assert told.stdout == "3 kits in 0 editions are made.\n"
     assert f"Warning: 6 could not be made. See why: mailer kits status {SLUG}" in told.stderr
@@ -160,7 +161,7 @@ def test_kits_are_saved_as_folders_of_unions_and_languages(
     assert folders == {f"{union}/{tag}" for union in ("_everybody", "dockers", "miners") for tag in ("en", "fr")}
     assert {path.name for path in (tmp_path / "all" / "dockers" / "fr").iterdir()} == FILES
     mail = (tmp_path / "all" / "miners" / "en" / "mail.txt").read_bytes()
-    assert mail == kits.file(session, 3, "en", "mail.txt")
+    assert mail == pages.file(session, 3, "en", "mail.txt")
     session.rollback()
     cli("kits", "save", SLUG, "--union", "miners", "--language", "FR", "-o", tmp_path / "one")
     assert {path.parent.relative_to(tmp_path / "one").as_posix() for path in (tmp_path / "one").rglob("*.*")} == {

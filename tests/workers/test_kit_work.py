@@ -9,7 +9,8 @@ from redis import Redis
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from mailer import kit_making, sending
+from mailer import sending
+from mailer.kits import making
 from mailer.mail.pipeline import Pipeline
 from mailer.queue import connect, open_queue
 from mailer.settings import Settings
@@ -103,7 +104,7 @@ def test_who_said_nothing_is_reminded_without_anybody_asking(
     runtime: Runtime, session: Session, campaign: Campaign
 ) -> None:
     sweeper.sweep(runtime)
-    kit_making.make(runtime.engine, campaign.id, SENDER, seconds=60, stopping=lambda: False)
+    making.make(runtime.engine, campaign.id, SENDER, seconds=60, stopping=lambda: False)
     for kit in session.scalars(select(Kit).where(Kit.union_id.is_not(None))):
         assert kit.sent_at is not None
         kit.sent_at -= timedelta(days=2)
@@ -120,6 +121,6 @@ def test_mail_is_swept_though_no_kit_can_be(
     def fail(_session: Session) -> None:
         raise DatabaseUnavailable(problem="it is busy")
 
-    monkeypatch.setattr(kit_making, "plan_missing", fail)
+    monkeypatch.setattr(making, "plan_missing", fail)
     sweeper.sweep(runtime)
     assert rung(runtime.redis) == [f"campaign-{campaign.id}"]

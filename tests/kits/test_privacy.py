@@ -20,9 +20,10 @@ from mailer import sample
 from mailer.campaigns.files import load
 from mailer.campaigns.targets import Target
 from mailer.formats.paper import sheets
+from mailer.kits.editions import KitEditions
+from mailer.kits.wording import Bearer
 from mailer.links import Link, sign
 from mailer.mail import draft, render
-from mailer.relay import Bearer, RelayPress
 from mailer.store.crypto import Keyring
 from mailer.store.models import Campaign, CampaignText, Union
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
@@ -54,7 +55,7 @@ class Kits:
     """The kits of one campaign, and what may stand in them."""
 
     def __init__(self, session: Session, campaign: Campaign, bearers: dict[str | None, Bearer]) -> None:
-        self.press = RelayPress(session, campaign, SENDER)
+        self.press = KitEditions(session, campaign, SENDER)
         self.bearers = bearers
         self._public = {target["email"] for target in campaign.targets} | {"copies@example.org"}
 
@@ -217,7 +218,7 @@ def leak_by_header(kits: Kits, patch: pytest.MonkeyPatch, folder: Path) -> set[s
 
 
 def leak_by_link(kits: Kits, patch: pytest.MonkeyPatch, folder: Path) -> set[str]:
-    patch.setattr(RelayPress, "_join_url", lambda *_: f"https://act.example.org/?from={TOKEN}")
+    patch.setattr(KitEditions, "_join_url", lambda *_: f"https://act.example.org/?from={TOKEN}")
     return FILES - {"picture.png"}
 
 

@@ -1,21 +1,22 @@
 """Forwarding kits: what a union gets of a campaign to put in front of its members, and what it says came of it."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, literal, or_, select, update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
 from mailer import links
 from mailer.campaigns import deadlines, publishing
 from mailer.errors import MailerError
 from mailer.formats import archives
+from mailer.kits.messages import read_text
+from mailer.kits.wording import Bearer
 from mailer.locale import languages
-from mailer.relay import Bearer, read_text
 from mailer.store import db
-from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionStatus
+from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, UnionStatus
 
 #: how long the files of a campaign that is over are kept
 _KEPT = timedelta(days=90)
@@ -169,59 +170,6 @@ def _own_languages(kit: Kit) -> tuple[str, ...]:
 def _messages(archive: bytes) -> tuple[str, str]:
     short, medium = (read_text(archives.read(archive, name) or b"") for name in _MESSENGER)
     return short, medium
-
-
-# --- what organisers see --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How far one kit of a campaign has got."""
-
-    kit_id: int
-    union: str | None  # its slug; None: the kit for everybody
-    made: int  # languages
-    waiting: int
-    problems: Mapping[str, str]  # language → why it cannot be made
-    ready_at: datetime | None
-    sent_at: datetime | None
-    reminded_at: datetime | None
-    seen_at: datetime | None
-    promised_at: datetime | None
-    forwarded_at: datetime | None
-    reached: int | None
-
-
-def standings(session: Session, campaign: Campaign) -> list[Standing]:
-    """How far the kits of a campaign have got: the one for everybody, then those of unions that are affiliated, by
-    slug."""
-    editions: dict[int, list[KitEdition]] = {}
-    for edition in session.scalars(select(KitEdition).join(Kit).where(Kit.campaign_id == campaign.id)):
-        editions.setdefault(edition.kit_id, []).append(edition)
-    rows = session.execute(
-        select(Kit, Union.slug)
-        .outerjoin(Union, Union.id == Kit.union_id)
-        .where(Kit.campaign_id == campaign.id, or_(Kit.union_id.is_(None), Union.status == UnionStatus.AFFILIATED))
-        .order_by(Kit.union_id.is_not(None), Union.slug)
-    )
-    return [_standing(kit, slug, editions.get(kit.id, [])) for kit, slug in rows]
-
-
-def _standing(kit: Kit, slug: str | None, editions: Sequence[KitEdition]) -> Standing:
-    return Standing(
-        kit_id=kit.id,
-        union=slug,
-        made=sum(edition.made_at is not None for edition in editions),
-        waiting=sum(edition.made_at is None and edition.problem is None for edition in editions),
-        problems={edition.language: edition.problem for edition in editions if edition.problem},
-        ready_at=kit.ready_at,
-        sent_at=kit.sent_at,
-        reminded_at=kit.reminded_at,
-        seen_at=kit.seen_at,
-        promised_at=kit.promised_at,
-        forwarded_at=kit.forwarded_at,
-        reached=kit.reached,
-    )
 
 
 # --- what a union says ----------------------------------------------------------------------------------------------

@@ -9,14 +9,16 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session, object_session, undefer
 
-from mailer import kit_making, kit_notices, kits, links, sending
+from mailer import links, sending
 from mailer.errors import MailerError
-from mailer.kit_making import Made
-from mailer.kits import Answer, InvalidReach, NoKit
+from mailer.kits import announcements, making, pages, progress
+from mailer.kits.editions import KitEditions
+from mailer.kits.making import Made
+from mailer.kits.pages import Answer, InvalidReach, NoKit
+from mailer.kits.wording import Bearer
 from mailer.links import Link
 from mailer.people import subscribers
 from mailer.people.notices import NoticeKind
-from mailer.relay import Bearer, RelayPress
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionContact, UnionStatus
@@ -78,7 +80,7 @@ def make(engine: Engine, campaign: Campaign, *, seconds: float = 60) -> Made:
 
 
 def work(engine: Engine, campaign_id: int, *, seconds: float = 60) -> Made:
-    return kit_making.make(engine, campaign_id, SENDER, seconds=seconds, stopping=lambda: False)
+    return making.make(engine, campaign_id, SENDER, seconds=seconds, stopping=lambda: False)
 
 
 def planned(session: Session) -> list[tuple[str | None, str]]:
@@ -116,10 +118,10 @@ def test_what_is_not_to_be_forwarded_has_no_kits(session: Session) -> None:
     campaign = make_forwardable(session)
     campaign.forwardable = False
     start(session, campaign)
-    kit_making.plan_missing(session)
+    making.plan_missing(session)
     assert planned(session) == []
-    with pytest.raises(kit_making.NotForForwarding):
-        kit_making.require_forwarding(session, campaign)
+    with pytest.raises(making.NotForForwarding):
+        making.require_forwarding(session, campaign)
 
 
 def test_what_goes_to_a_unions_own_list_is_for_that_union_alone(session: Session) -> None:
@@ -127,14 +129,14 @@ def test_what_goes_to_a_unions_own_list_is_for_that_union_alone(session: Session
     campaign.mailing_list.owner_id = make_union(session, "dockers", status=AFFILIATED).id
     make_union(session, "miners", status=AFFILIATED)
     sending.start(session, campaign, SENDER)
-    kit_making.plan_missing(session)
+    making.plan_missing(session)
     assert session.scalars(select(Kit.union_id)).all() == [campaign.mailing_list.owner_id]
 
 
 def test_planning_again_plans_nothing(session: Session) -> None:
     make_union(session, status=AFFILIATED)
     campaign = start(session, make_forwardable(session))
-    assert kit_making.plan(session, campaign) == 0
+    assert making.plan(session, campaign) == 0
     assert len(planned(session)) == 2
 
 
@@ -145,9 +147,9 @@ def test_two_who_plan_the_same_at_once_plan_it_once(engine: Engine, session: Ses
 
     def plan() -> None:
         with session_scope(engine) as other:
-            kit_making.plan_missing(other)
+            making.plan_missing(other)
 
-    assert kit_making.plan(session, campaign) == 1
+    assert making.plan(session, campaign) == 1
     beside = Beside(plan)
     beside.must_wait()
     session.commit()
@@ -158,9 +160,9 @@ def test_two_who_plan_the_same_at_once_plan_it_once(engine: Engine, session: Ses
 def test_a_union_that_affiliates_later_gets_the_kits_of_what_is_under_way(session: Session) -> None:
     campaign = start(session, make_forwardable(session, deadline=utcnow() + timedelta(days=1)))
     make_union(session, status=AFFILIATED)
-    kit_making.plan_missing(session)
+    making.plan_missing(session)
     assert planned(session) == [(None, "en"), ("dockers", "en")]
-    assert campaign.id in kit_making.campaigns_with_work(session)
+    assert campaign.id in making.campaigns_with_work(session)
 
 
 @pytest.mark.parametrize(
@@ -180,15 +182,15 @@ def test_no_kit_is_planned_or_made_of_what_is_stopped_or_over(
     make_union(session, status=AFFILIATED)
     session.execute(update(Campaign).where(Campaign.id == campaign.id).values(stopped))
     session.commit()
-    kit_making.plan_missing(session)
+    making.plan_missing(session)
     session.commit()
     assert planned(session) == [(None, "en")]
-    assert kit_making.campaigns_with_work(session) == []
+    assert making.campaigns_with_work(session) == []
     session.commit()
     assert make(engine, campaign) == Made(editions=0, more=False, notice=None)
     session.refresh(campaign)
-    with pytest.raises(kit_making.NoTimeToForward):
-        kit_making.require_forwarding(session, campaign)
+    with pytest.raises(making.NoTimeToForward):
+        making.require_forwarding(session, campaign)
 
 
 # --- making ---------------------------------------------------------------------------------------------------------
@@ -206,13 +208,13 @@ def test_every_edition_is_made_and_each_contact_is_told_once(engine: Engine, ses
     assert done.notice == notices_owed(session)[0].campaign_id
     assert told(session) == people
     assert make(engine, campaign) == Made(editions=0, more=False, notice=None)
-    assert kit_notices.tell(session, BASE) is None
+    assert announcements.tell(session, BASE) is None
     assert told(session) == people
     for whose in (union, silent, None):
         kit = kit_of(session, whose)
         assert kit.ready_at is not None
         assert (kit.sent_at is not None) is (whose is union)
-        assert kits.look(session, kit.id, base_url=BASE).files == {"en": FILES, "fr": FILES}
+        assert pages.look(session, kit.id, base_url=BASE).files == {"en": FILES, "fr": FILES}
 
 
 def test_who_is_erased_meanwhile_waits_until_all_are_told(engine: Engine, session: Session) -> None:
@@ -221,7 +223,7 @@ def test_who_is_erased_meanwhile_waits_until_all_are_told(engine: Engine, sessio
     make(engine, campaign)
     session.execute(update(Kit).values(sent_at=None))
     session.commit()
-    assert kit_notices.tell(session, BASE) is not None
+    assert announcements.tell(session, BASE) is not None
 
     def erase() -> None:
         with session_scope(engine) as other:
@@ -268,10 +270,10 @@ def test_a_contact_is_written_to_in_their_own_language_else_in_their_unions(
 def test_who_becomes_a_contact_after_the_kit_was_made_is_told_then(engine: Engine, session: Session) -> None:
     union = make_union(session, status=AFFILIATED)
     make(engine, start(session, make_forwardable(session)))
-    assert kit_notices.tell(session, BASE) is None
+    assert announcements.tell(session, BASE) is None
     person = make_contact(session, union).subscriber_id
-    assert kit_notices.tell(session, BASE) is not None
-    assert kit_notices.tell(session, BASE) is None
+    assert announcements.tell(session, BASE) is not None
+    assert announcements.tell(session, BASE) is None
     assert told(session) == [person]
 
 
@@ -299,11 +301,11 @@ def test_workers_side_by_side_make_each_edition_once(
     campaign = start(session, make_forwardable(session, "fr"))
     made: list[tuple[int | None, str]] = []
 
-    def files(_press: RelayPress, bearer: Bearer, language: str) -> dict[str, bytes]:
+    def files(_press: KitEditions, bearer: Bearer, language: str) -> dict[str, bytes]:
         made.append((bearer.union_id, language))
         return {"mail.txt": b"words"}
 
-    monkeypatch.setattr(RelayPress, "files", files)
+    monkeypatch.setattr(KitEditions, "files", files)
     both = [Beside(lambda: work(engine, campaign.id)) for _ in range(2)]
     for worker in both:
         worker.result()
@@ -329,7 +331,7 @@ def test_what_a_lost_worker_had_taken_is_made_by_another_when_its_lease_is_over(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr(RelayPress, "files", die)
+        killed.setattr(KitEditions, "files", die)
         with pytest.raises(KeyboardInterrupt):
             make(engine, campaign)
     assert make(engine, campaign) == Made(editions=0, more=False, notice=None)  # still another's
@@ -350,7 +352,7 @@ def test_a_worker_that_comes_second_changes_nothing(
             other.execute(update(Kit).values(ready_at=WHEN))
         return {"mail.txt": b"ours"}
 
-    monkeypatch.setattr(RelayPress, "files", files)
+    monkeypatch.setattr(KitEditions, "files", files)
     make(engine, campaign)
     assert session.execute(select(KitEdition.archive, KitEdition.made_at)).one() == (b"the other's", WHEN)
     assert kit_of(session, None).ready_at == WHEN
@@ -373,10 +375,10 @@ def test_of_two_workers_with_a_kits_last_editions_the_second_calls_it_ready(engi
     assert kit_of(session, None).ready_at is not None
 
 
-def fail_in(language: str) -> Callable[[RelayPress, Bearer, str], dict[str, bytes]]:
-    whole = RelayPress.files
+def fail_in(language: str) -> Callable[[KitEditions, Bearer, str], dict[str, bytes]]:
+    whole = KitEditions.files
 
-    def files(press: RelayPress, bearer: Bearer, wanted: str) -> dict[str, bytes]:
+    def files(press: KitEditions, bearer: Bearer, wanted: str) -> dict[str, bytes]:
         if wanted == language:
             raise Unprintable
         return whole(press, bearer, wanted)
@@ -391,9 +393,9 @@ def test_what_cannot_be_made_in_one_language_says_why_and_keeps_no_other_from_be
     person = make_contact(session, union).subscriber_id
     campaign = start(session, make_forwardable(session, "fr"))
     with monkeypatch.context() as broken:
-        broken.setattr(RelayPress, "files", fail_in("en"))
+        broken.setattr(KitEditions, "files", fail_in("en"))
         assert make(engine, campaign).editions == 4
-    page = kits.look(session, kit_of(session, union).id, base_url=BASE)
+    page = pages.look(session, kit_of(session, union).id, base_url=BASE)
     assert page.is_ready
     assert page.problems == {"en": "The text cannot be made into a mail."}
     assert list(page.files) == list(page.texts) == ["fr"]
@@ -404,10 +406,10 @@ def test_what_cannot_be_made_in_one_language_says_why_and_keeps_no_other_from_be
         == 2
     )
     assert told(session) == [person]
-    kit_making.try_again(session, campaign)
+    making.try_again(session, campaign)
     session.commit()
     assert make(engine, campaign).editions == 2
-    assert kits.look(session, kit_of(session, union).id, base_url=BASE).problems == {}
+    assert pages.look(session, kit_of(session, union).id, base_url=BASE).problems == {}
     assert told(session) == [person]  # and not again
 
 
@@ -417,10 +419,10 @@ def test_nobody_is_told_of_a_kit_with_nothing_in_it(
     make_contact(session, make_union(session, status=AFFILIATED))
     campaign = start(session, make_forwardable(session))
     with monkeypatch.context() as broken:
-        broken.setattr(RelayPress, "files", fail_in("en"))
+        broken.setattr(KitEditions, "files", fail_in("en"))
         make(engine, campaign)
     assert told(session) == []
-    kit_making.try_again(session, campaign)
+    making.try_again(session, campaign)
     session.commit()
     make(engine, campaign)
     assert len(told(session)) == 1
@@ -434,7 +436,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_text(
     def fail(*_: object) -> dict[str, bytes]:
         raise DatabaseUnavailable(problem="it is busy")
 
-    monkeypatch.setattr(RelayPress, "files", fail)
+    monkeypatch.setattr(KitEditions, "files", fail)
     with pytest.raises(DatabaseUnavailable):
         make(engine, campaign)
     assert session.scalars(select(KitEdition.problem)).all() == [None]
@@ -443,9 +445,9 @@ def test_a_database_that_is_away_is_no_fault_of_the_text(
 def test_a_worker_that_is_told_to_stop_lets_go_at_once(engine: Engine, session: Session) -> None:
     campaign = start(session, make_forwardable(session, "fr", "de"))
     answers = iter([False, False, True, True, True])
-    done = kit_making.make(engine, campaign.id, SENDER, seconds=60, stopping=lambda: next(answers))
+    done = making.make(engine, campaign.id, SENDER, seconds=60, stopping=lambda: next(answers))
     assert done == Made(editions=1, more=True, notice=None)
-    assert kit_making.campaigns_with_work(session) == [campaign.id]
+    assert making.campaigns_with_work(session) == [campaign.id]
 
 
 def test_making_ends_after_its_seconds_and_says_that_there_is_more(engine: Engine, session: Session) -> None:
@@ -463,10 +465,10 @@ def test_a_union_that_lapsed_gets_nothing_until_it_is_affiliated_again(engine: E
     assert make(engine, campaign).editions == 1
     kit_id = kit_of(session, union).id
     with pytest.raises(NoKit):
-        kits.look(session, kit_id, base_url=BASE)
+        pages.look(session, kit_id, base_url=BASE)
     with pytest.raises(NoKit):
-        kits.answer(session, kit_id, Answer.SEEN)
-    assert [standing.union for standing in kits.standings(session, campaign)] == [None]
+        pages.answer(session, kit_id, Answer.SEEN)
+    assert [kit.union for kit in progress.of_campaign(session, campaign)] == [None]
     session.get_one(Union, union.id).status = AFFILIATED
     session.commit()
     assert make(engine, campaign).editions == 1
@@ -478,10 +480,10 @@ def test_a_union_that_asked_not_to_be_named_is_named_nowhere(engine: Engine, ses
     make_contact(session, union)
     make(engine, start(session, make_forwardable(session)))
     kit_id = kit_of(session, union).id
-    page = kits.look(session, kit_id, base_url=BASE)
+    page = pages.look(session, kit_id, base_url=BASE)
     assert (page.union_id, page.union_name, page.join_url) == (union.id, None, f"{BASE}/en/")
     assert "union" not in said(notices_owed(session)[0]).words
-    with zipfile.ZipFile(BytesIO(kits.archive(session, kit_id))) as made:
+    with zipfile.ZipFile(BytesIO(pages.archive(session, kit_id))) as made:
         for name in made.namelist():
             assert b"uiet" not in made.read(name)
 
@@ -492,14 +494,14 @@ def test_a_union_that_asks_not_to_be_named_later_has_its_kits_made_anew(engine: 
     campaign = start(session, make_forwardable(session))
     make(engine, campaign)
     kit_id = kit_of(session, union).id
-    assert b"Quiet" in kits.file(session, kit_id, "en", "mail.txt")
+    assert b"Quiet" in pages.file(session, kit_id, "en", "mail.txt")
     union.is_named = False
-    kit_making.renew(session, union)
+    making.renew(session, union)
     with pytest.raises(NoKit):
-        kits.file(session, kit_id, "en", "mail.txt")
-    assert not kits.look(session, kit_id, base_url=BASE).is_ready
+        pages.file(session, kit_id, "en", "mail.txt")
+    assert not pages.look(session, kit_id, base_url=BASE).is_ready
     assert make(engine, campaign).editions == 1  # and not the one for everybody
-    assert b"Quiet" not in kits.file(session, kit_id, "en", "mail.txt")
+    assert b"Quiet" not in pages.file(session, kit_id, "en", "mail.txt")
     assert len(told(session)) == 1
 
 
@@ -508,12 +510,12 @@ def test_a_kit_that_carries_a_name_goes_also_when_its_campaign_is_over(engine: E
     campaign = start(session, make_forwardable(session))
     make(engine, campaign)
     campaign.deadline = WHEN
-    kit_making.renew(session, union)
-    assert kits.file(session, kit_of(session, union).id, "en", "mail.txt")  # nothing to make anew
+    making.renew(session, union)
+    assert pages.file(session, kit_of(session, union).id, "en", "mail.txt")  # nothing to make anew
     session.get_one(Union, union.id).is_named = False
-    kit_making.renew(session, union)
+    making.renew(session, union)
     with pytest.raises(NoKit):
-        kits.look(session, kit_of(session, union).id, base_url=BASE)
+        pages.look(session, kit_of(session, union).id, base_url=BASE)
 
 
 def test_what_is_being_made_while_a_union_asks_not_to_be_named_is_not_kept(
@@ -523,18 +525,18 @@ def test_what_is_being_made_while_a_union_asks_not_to_be_named_is_not_kept(
     campaign = start(session, make_forwardable(session))
     made: list[str | None] = []
 
-    def files(_press: RelayPress, bearer: Bearer, _language: str) -> dict[str, bytes]:
+    def files(_press: KitEditions, bearer: Bearer, _language: str) -> dict[str, bytes]:
         if bearer.union_id and not any(made):
             with session_scope(engine) as other:
                 union = other.get_one(Union, union_id)
                 union.is_named = False
-                kit_making.renew(other, union)
+                making.renew(other, union)
         made.append(bearer.name)
         return {"mail.txt": str(bearer.name).encode()}
 
-    monkeypatch.setattr(RelayPress, "files", files)
+    monkeypatch.setattr(KitEditions, "files", files)
     make(engine, campaign)
-    assert kits.file(session, kit_of(session, session.get_one(Union, union_id)).id, "en", "mail.txt") == b"None"
+    assert pages.file(session, kit_of(session, session.get_one(Union, union_id)).id, "en", "mail.txt") == b"None"
 
 
 # --- what its page shows --------------------------------------------------------------------------------------------
@@ -547,11 +549,11 @@ def test_a_page_shows_the_kit_with_the_unions_own_languages_first(engine: Engine
     campaign.public = True
     start(session, campaign)
     kit_id = kit_of(session, union).id
-    before = kits.look(session, kit_id, base_url=BASE)
+    before = pages.look(session, kit_id, base_url=BASE)
     assert (before.is_ready, before.files, before.texts) == (False, {}, {})
     session.commit()
     make(engine, campaign)
-    page = kits.look(session, kit_of(session, union).id, base_url=BASE)
+    page = pages.look(session, kit_of(session, union).id, base_url=BASE)
     assert (page.languages, page.own_languages) == (("tr", "fr", "ar", "en"), 2)
     assert (page.campaign_title, page.campaign_slug) == ("Subject", "free-the-five")
     assert (page.union_id, page.union_name) == (union.id, "Dockers")
@@ -570,25 +572,25 @@ def test_nothing_can_be_taken_of_a_campaign_that_was_stopped(
     kit = kit_of(session, None)
     campaign.status = status
     session.flush()
-    page = kits.look(session, kit.id, base_url=BASE)
+    page = pages.look(session, kit.id, base_url=BASE)
     assert (page.files, page.texts, page.is_held) == ({}, {}, status is CampaignStatus.PAUSED)
     with pytest.raises(NoKit):
-        kits.file(session, kit.id, "en", "mail.eml")
+        pages.file(session, kit.id, "en", "mail.eml")
     with pytest.raises(NoKit):
-        kits.archive(session, kit.id)
+        pages.archive(session, kit.id)
     campaign.status = CampaignStatus.SENDING
     session.flush()
-    assert kits.look(session, kit.id, base_url=BASE).files == {"en": FILES}
+    assert pages.look(session, kit.id, base_url=BASE).files == {"en": FILES}
 
 
 def test_the_kit_for_everybody_carries_nobodys_name(engine: Engine, session: Session) -> None:
     campaign = start(session, make_forwardable(session, "fr"))
     make(engine, campaign)
-    page = kits.look(session, kit_of(session, None).id, base_url=BASE)
+    page = pages.look(session, kit_of(session, None).id, base_url=BASE)
     assert (page.union_id, page.union_name, page.own_languages) == (None, None, 0)
     assert (page.join_url, page.public_url) == (f"{BASE}/en/", None)
     with pytest.raises(NoKit):
-        kits.answer(session, kit_of(session, None).id, Answer.SEEN)
+        pages.answer(session, kit_of(session, None).id, Answer.SEEN)
 
 
 @pytest.mark.parametrize(
@@ -599,32 +601,32 @@ def test_the_kit_for_everybody_carries_nobodys_name(engine: Engine, session: Ses
 def test_a_page_says_whether_it_is_too_late(session: Session, changes: dict[str, object], is_over: bool) -> None:
     campaign = start(session, make_forwardable(session))
     session.execute(update(Campaign).where(Campaign.id == campaign.id).values(changes))
-    assert kits.look(session, kit_of(session, None).id, base_url=BASE).is_over is is_over
+    assert pages.look(session, kit_of(session, None).id, base_url=BASE).is_over is is_over
 
 
 def test_files_are_to_be_had_one_by_one_and_all_at_once(engine: Engine, session: Session) -> None:
     campaign = start(session, make_forwardable(session, "fr"))
     make(engine, campaign)
     kit_id = kit_of(session, None).id
-    with zipfile.ZipFile(BytesIO(kits.archive(session, kit_id))) as made:
+    with zipfile.ZipFile(BytesIO(pages.archive(session, kit_id))) as made:
         assert made.namelist() == [f"{language}/{name}" for language in ("en", "fr") for name in FILES]
         for name in FILES:
-            assert made.read(f"fr/{name}") == kits.file(session, kit_id, "fr", name)
-    assert kits.archive(session, kit_id) == kits.archive(session, kit_id)
+            assert made.read(f"fr/{name}") == pages.file(session, kit_id, "fr", name)
+    assert pages.archive(session, kit_id) == pages.archive(session, kit_id)
     for language, name in (("de", "mail.txt"), ("fr", "letter.txt"), ("fr", "../fr/mail.txt")):
         with pytest.raises(NoKit):
-            kits.file(session, kit_id, language, name)
+            pages.file(session, kit_id, language, name)
 
 
 def test_nothing_is_to_be_had_of_a_kit_that_is_not_made_or_not_there(session: Session) -> None:
     start(session, make_forwardable(session))
     kit_id = kit_of(session, None).id
     for read in (
-        lambda: kits.archive(session, kit_id),
-        lambda: kits.file(session, kit_id, "en", "mail.txt"),
-        lambda: kits.look(session, kit_id + 1, base_url=BASE),
-        lambda: kits.archive(session, kit_id + 1),
-        lambda: kits.answer(session, kit_id + 1, Answer.SEEN),
+        lambda: pages.archive(session, kit_id),
+        lambda: pages.file(session, kit_id, "en", "mail.txt"),
+        lambda: pages.look(session, kit_id + 1, base_url=BASE),
+        lambda: pages.archive(session, kit_id + 1),
+        lambda: pages.answer(session, kit_id + 1, Answer.SEEN),
     ):
         with pytest.raises(NoKit):
             read()
@@ -642,26 +644,26 @@ def kit(session: Session) -> Kit:
 
 
 def test_an_answer_keeps_the_time_when_it_was_first_given(session: Session, kit: Kit) -> None:
-    kits.answer(session, kit.id, Answer.SEEN)
+    pages.answer(session, kit.id, Answer.SEEN)
     session.refresh(kit)
     first = kit.seen_at
     assert first is not None and abs(utcnow() - first) < timedelta(minutes=1)
     assert (kit.promised_at, kit.forwarded_at, kit.reached) == (None, None, None)
-    kits.answer(session, kit.id, Answer.SEEN)
-    kits.answer(session, kit.id, Answer.PROMISED)
+    pages.answer(session, kit.id, Answer.SEEN)
+    pages.answer(session, kit.id, Answer.PROMISED)
     session.refresh(kit)
     assert kit.seen_at == first and kit.promised_at is not None
 
 
 def test_how_many_a_union_reached_may_be_corrected(session: Session, kit: Kit) -> None:
-    kits.answer(session, kit.id, Answer.FORWARDED)
+    pages.answer(session, kit.id, Answer.FORWARDED)
     session.refresh(kit)
     first = kit.forwarded_at
     assert first is not None
     for number in (250, 300):
-        kits.answer(session, kit.id, Answer.FORWARDED, reached=number)
-    kits.answer(session, kit.id, Answer.FORWARDED)
-    kits.answer(session, kit.id, Answer.SEEN, reached=7)
+        pages.answer(session, kit.id, Answer.FORWARDED, reached=number)
+    pages.answer(session, kit.id, Answer.FORWARDED)
+    pages.answer(session, kit.id, Answer.SEEN, reached=7)
     session.refresh(kit)
     assert (kit.reached, kit.forwarded_at) == (300, first)
 
@@ -669,7 +671,7 @@ def test_how_many_a_union_reached_may_be_corrected(session: Session, kit: Kit) -
 @pytest.mark.parametrize("reached", [0, -5, 10**9 + 1, 10**30])
 def test_nobody_reaches_less_than_one_or_more_than_there_are(session: Session, kit: Kit, reached: int) -> None:
     with pytest.raises(InvalidReach):
-        kits.answer(session, kit.id, Answer.FORWARDED, reached=reached)
+        pages.answer(session, kit.id, Answer.FORWARDED, reached=reached)
     session.refresh(kit)
     assert (kit.forwarded_at, kit.reached) == (None, None)
 
@@ -691,7 +693,7 @@ def sent(session: Session, kit: Kit) -> Callable[..., int | None]:
         for column, value in changes.items():
             setattr(kit, column, value)
         session.commit()
-        found = kit_notices.remind(session, BASE)
+        found = announcements.remind(session, BASE)
         session.commit()
         return found
 
@@ -714,14 +716,14 @@ def test_who_said_nothing_is_reminded_once_in_the_last_three_days(
 ) -> None:
     assert (sent(ago=ago, left=left) is not None) is is_reminded
     assert len(told(session, NoticeKind.REMINDER)) == is_reminded
-    assert kit_notices.remind(session, BASE) is None
+    assert announcements.remind(session, BASE) is None
 
 
 @pytest.mark.parametrize("answer", list(Answer))
 def test_who_said_anything_is_not_reminded(
     session: Session, kit: Kit, sent: Callable[..., int | None], answer: Answer
 ) -> None:
-    kits.answer(session, kit.id, answer)
+    pages.answer(session, kit.id, answer)
     assert sent(ago=2 * DAY, left=DAY) is None
 
 
@@ -729,7 +731,7 @@ def test_who_was_told_nothing_is_not_reminded(sent: Callable[..., int | None], s
     sent(ago=DAY, left=9 * DAY)
     kit.sent_at, kit.campaign.deadline = None, utcnow() + DAY
     session.commit()
-    assert kit_notices.remind(session, BASE) is None
+    assert announcements.remind(session, BASE) is None
 
 
 @pytest.mark.parametrize("status", [CampaignStatus.PAUSED, CampaignStatus.CANCELLED])
@@ -758,20 +760,20 @@ def test_files_go_90_days_after_the_end_and_what_was_said_stays(
     campaign = start(session, make_forwardable(session))
     make(engine, campaign)
     kit_id = kit_of(session, union).id
-    kits.answer(session, kit_id, Answer.FORWARDED, reached=40)
+    pages.answer(session, kit_id, Answer.FORWARDED, reached=40)
     end = utcnow() - ended
     campaign.deadline, campaign.finished_at = (end, None) if has_deadline else (None, end)
     session.commit()
-    kits.forget_old(session)
+    pages.forget_old(session)
     session.commit()
     assert kit_of(session, union).reached == 40
     if is_kept:
-        assert kits.file(session, kit_id, "en", "mail.txt")
+        assert pages.file(session, kit_id, "en", "mail.txt")
         return
     for read in (
-        lambda: kits.file(session, kit_id, "en", "mail.txt"),
-        lambda: kits.archive(session, kit_id),
-        lambda: kits.look(session, kit_id, base_url=BASE),
+        lambda: pages.file(session, kit_id, "en", "mail.txt"),
+        lambda: pages.archive(session, kit_id),
+        lambda: pages.look(session, kit_id, base_url=BASE),
     ):
         with pytest.raises(NoKit):
             read()

@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Engine, Select, exists, insert, literal, or_, select, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
-from mailer import kit_notices
 from mailer.campaigns import deadlines
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.formats import archives
+from mailer.kits import announcements
+from mailer.kits.editions import KitEditions
+from mailer.kits.wording import Bearer
 from mailer.mail.sender import Sender
 from mailer.people import suppression
-from mailer.relay import Bearer, RelayPress
 from mailer.store import db
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignText, Kit, KitEdition, MailingList, Union, UnionStatus
@@ -176,7 +177,7 @@ def make(engine: Engine, campaign_id: int, sender: Sender, *, seconds: float, st
     end = time.monotonic() + seconds
     editions, notice = 0, None
     with session_scope(engine, read_only=True) as session:
-        press = RelayPress(session, session.get_one(Campaign, campaign_id), sender)
+        press = KitEditions(session, session.get_one(Campaign, campaign_id), sender)
     while not (is_over := stopping() or time.monotonic() >= end) and (tasks := _take(engine, campaign_id)):
         results = [_print(press, task) for task in tasks if not stopping()]
         editions += len(results)
@@ -228,7 +229,7 @@ def _take(engine: Engine, campaign_id: int) -> list[_Task]:
         ]
 
 
-def _print(press: RelayPress, task: _Task) -> _Result:
+def _print(press: KitEditions, task: _Task) -> _Result:
     try:
         return _Result(task, archives.pack(press.files(task.bearer, task.language)), None)
     except ServiceUnavailable:
@@ -263,7 +264,7 @@ def _keep(engine: Engine, tasks: Sequence[_Task], results: Sequence[_Result], se
         ready = update(Kit).where(Kit.id.in_(kit_ids), Kit.ready_at.is_(None), ~waits).values(ready_at=now)
         if not session.scalars(ready.returning(Kit.id)).all():
             return None
-        return kit_notices.tell(session, sender.base_url)
+        return announcements.tell(session, sender.base_url)
 
 
 def _held(task: _Task) -> tuple[ColumnElement[bool], ...]:

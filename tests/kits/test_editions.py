@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from mailer.campaigns.editions import Unrenderable
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet
-from mailer.relay import MEDIUM_CHARACTERS, SHORT_CHARACTERS, Bearer, RelayPress, read_text
+from mailer.kits.editions import KitEditions
+from mailer.kits.messages import MEDIUM_CHARACTERS, SHORT_CHARACTERS, read_text
+from mailer.kits.wording import Bearer
 from mailer.store.models import Campaign, CampaignText, Union
 from tests.factories import SENDER, add_text, make_campaign, make_list, make_union
 
@@ -68,7 +70,7 @@ def campaign(session: Session, body: str = "Write today.\n", **columns: Any) -> 
 
 
 def files(session: Session, made: Campaign, union: Union | None, language: str = "en") -> dict[str, bytes]:
-    return RelayPress(session, made, SENDER).files(Bearer.of(union), language)
+    return KitEditions(session, made, SENDER).files(Bearer.of(union), language)
 
 
 def text(made: Mapping[str, bytes], name: str = "mail.txt") -> str:
@@ -91,7 +93,7 @@ def test_a_kit_has_seven_files_that_say_the_same(session: Session, union: Union)
 
 
 def test_it_needs_no_database_any_more(session: Session, union: Union, no_paper: None) -> None:
-    press, bearer = RelayPress(session, campaign(session), SENDER), Bearer.of(union)
+    press, bearer = KitEditions(session, campaign(session), SENDER), Bearer.of(union)
     session.commit()
     session.close()
     assert press.languages == ["en"]
@@ -367,7 +369,7 @@ def test_however_much_there_is_to_say_it_fits_and_no_link_is_cut(
     made.texts = [CampaignText(language="ar", subject=subject, preheader=preheader, body=body, body_line=1)]
     bearer = Bearer(1, "Dockers", slug, "GB", {}, None)
     site = f"https://{host}.example.org"
-    got = RelayPress(session, made, replace(SENDER, base_url=site)).files(bearer, "ar")
+    got = KitEditions(session, made, replace(SENDER, base_url=site)).files(bearer, "ar")
     join, web = f"{site}/ar/join/{slug}", f"{site}/ar/campaigns/{slug}"
     short, medium = text(got, "messenger-short.txt"), text(got, "messenger-medium.txt")
     assert len(short) <= SHORT_CHARACTERS and len(medium) <= MEDIUM_CHARACTERS

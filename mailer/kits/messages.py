@@ -1,0 +1,94 @@
+"""What a kit has for messengers and to paste: short plain texts.
+
+A link stands on a line of its own: there it is shown as it is written, whichever way the words around it run, and no
+isolate has to stand beside it, which some messengers would take for a part of the link.
+"""
+
+from mailer.kits.wording import Relayed, one_line
+from mailer.locale import translations
+
+#: what the messenger texts may have, links included
+SHORT_CHARACTERS = 280
+MEDIUM_CHARACTERS = 1000
+#: what is too short to be worth a cut sentence
+_FEWEST_CHARACTERS = 80
+_FEWEST_OF_TITLE = 40
+_BOM = "\ufeff"
+
+
+def short(relayed: Relayed) -> str:
+    """For a post or a text message: the title, until when, and where one can read more, or else whom to write to, and
+    join. A link is never shortened."""
+    web, join = _links(relayed)
+    for rest in (
+        [relayed.call, web or _written_to(relayed), join],
+        [relayed.call, join],
+        [relayed.call, relayed.join_url],
+        [relayed.join_url],
+    ):
+        lines = [line for line in rest if line]
+        room = SHORT_CHARACTERS - len("\n".join(["", *lines]))
+        if room >= min(_FEWEST_OF_TITLE, len(relayed.title)):
+            break
+    return "\n".join(filter(None, [_shortened(relayed.title, room), *lines]))
+
+
+def _links(relayed: Relayed) -> tuple[str | None, str]:
+    """Where one can read more, and join."""
+    _ = translations.gettext_for(relayed.language)
+    read_more, join = _("Read more:"), _("Get the next alert yourself:")
+    return f"{read_more}\n{relayed.web_url}" if relayed.web_url else None, f"{join}\n{relayed.join_url}"
+
+
+def _written_to(relayed: Relayed) -> str | None:
+    """Whom to write to."""
+    _, target = translations.gettext_for(relayed.language), relayed.target
+    return "\n".join(filter(None, [_("Write to:"), one_line(target.name), one_line(target.email)])) if target else None
+
+
+def medium(relayed: Relayed, organisation: str) -> str:
+    """For a messenger: what happened, whom to write to and until when, and where it goes on."""
+    rest = [
+        relayed.call,
+        _written_to(relayed),
+        *_links(relayed),
+        one_line(organisation),
+    ]
+    end = [block for block in rest if block]
+    room = MEDIUM_CHARACTERS - len("\n\n".join(["", *end]))
+    begin = [_bold(_shortened(relayed.title, room - 2))]
+    for paragraph in (relayed.lead, *relayed.prose):
+        room_left = room - len("\n\n".join([*begin, ""]))
+        if len(paragraph) > room_left:
+            if len(begin) <= 2 and room_left >= _FEWEST_CHARACTERS:
+                begin.append(_shortened(paragraph, room_left))
+            break
+        begin.append(paragraph)
+    return "\n\n".join(filter(None, [*begin, *end]))
+
+
+def _bold(title: str) -> str:
+    """Bold in WhatsApp; elsewhere the stars set a title off as well."""
+    return title if not title or "*" in title else f"*{title}*"
+
+
+def _shortened(text: str, most: int) -> str:
+    """At most so many characters, cut between words where there are any."""
+    if len(text) <= most:
+        return text
+    if most < 2:
+        return ""
+    cut = text[: most - 1]
+    whole_words = cut if text[most - 1].isspace() else cut.rpartition(" ")[0]
+    return f"{(whole_words or cut).rstrip(' ,;:.–—-')}…"
+
+
+def read_text(content: bytes) -> str:
+    """What a .txt file of a kit says, for a page to show and to copy."""
+    return content.decode("utf-8-sig").replace("\r\n", "\n")
+
+
+def text_file(text: str) -> bytes:
+    """A text that opens right everywhere: older Windows needs the line ends, and it, macOS and iOS the byte order mark
+    to know letters beyond ASCII for what they are."""
+    return f"{_BOM}{text}".replace("\n", "\r\n").encode("utf-8", "replace")
