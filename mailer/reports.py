@@ -10,14 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from mailer.composing import message_id
+from mailer.delivery.composing import message_id
+from mailer.delivery.verdicts import give_up_at
 from mailer.locale import countries
 from mailer.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.small_numbers import hide_small
 from mailer.store import db, scope
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose, Subscriber
 from mailer.unions import directory
-from mailer.verdicts import give_up_at
 
 #: what a rate counts: a server answered for it
 _ANSWERED = (DeliveryState.SENT, DeliveryState.FAILED)

@@ -25,12 +25,12 @@ from sqlalchemy.orm import Session
 
 from mailer import schema
 from mailer.cli import main
+from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server
 from mailer.settings import Settings, load_settings
 from mailer.store.crypto import Key, Keyring
 from mailer.store.db import open_engine
-from mailer.worker import Worker
 from tests.factories import SENDER
 from tests.mail_server import MailServer, running
 from tests.servers import VALKEY_DATABASES, Servers, wait_for_servers

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, select
 
-from mailer import delivery
-from mailer.delivery import Batch, Settlement
+from mailer.delivery import ledger
+from mailer.delivery.ledger import Batch, Settlement
 from mailer.store.db import session_scope
 from mailer.store.models import CampaignStatus, Delivery, DeliveryState
 from tests.factories import make_campaign, make_list, make_subscriber
@@ -22,13 +22,13 @@ def planned(engine: Engine, people: int) -> int:
             make_subscriber(session, mailing_list)
         campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
         campaign.mail_domain = "example.org"
-        assert delivery.plan(session, campaign) == people
+        assert ledger.plan(session, campaign) == people
         return campaign.id
 
 
 def claim(engine: Engine, campaign_id: int, *, limit: int = 20, lease: timedelta = LEASE) -> Batch:
     """Claim what there must be."""
-    batch = delivery.claim(engine, campaign_id, worker="test", journal="a.journal", lease=lease, limit=limit)
+    batch = ledger.claim(engine, campaign_id, worker="test", journal="a.journal", lease=lease, limit=limit)
     assert batch is not None
     return batch
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from mailer import housekeeping
+from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.people import mailed_links, notices
 from mailer.people.notices import Notice, NoticeKind
@@ -24,7 +25,6 @@ from mailer.store.models import (
     RequestKind,
     Subscription,
 )
-from mailer.worker import Worker
 from tests.factories import make_campaign, make_list, make_subscriber
 from workers import sweeper
 from workers.runtime import Runtime
@@ -135,7 +135,7 @@ def test_what_has_run_out_goes_though_no_mail_can_be_looked_for(
     def fail(*_: object) -> list[int]:
         raise DatabaseUnavailable(problem="it is busy")
 
-    monkeypatch.setattr("mailer.sending.sweep", fail)
+    monkeypatch.setattr("mailer.delivery.sweeping.sweep", fail)
     mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
     session.execute(update(Request).values(expires_at=utcnow()))
     session.commit()

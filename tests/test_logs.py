@@ -36,7 +36,7 @@ def test_an_address_is_redacted_wherever_it_stands(
     capsys: pytest.CaptureFixture[str], address: str, as_json: bool
 ) -> None:
     logs.configure(json=as_json)
-    logger = logging.getLogger("mailer.delivery")
+    logger = logging.getLogger("mailer.delivery.ledger")
     logger.info("refused %s\n%s", f"<{address}>", address, extra={"reply": f"550 {address} unknown", "all": [address]})
     try:
         raise LookupError(f"nobody is: {address}")
@@ -51,16 +51,22 @@ def test_an_address_is_redacted_wherever_it_stands(
 
 def test_json_lines_hold_ids_as_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(json=True)
-    logging.getLogger("mailer.delivery").info("claimed", extra={"campaign": 7, "rows": 20})
+    logging.getLogger("mailer.delivery.ledger").info("claimed", extra={"campaign": 7, "rows": 20})
     record = json.loads(capsys.readouterr().err)
     time = record.pop("time")
-    assert record == {"level": "INFO", "logger": "mailer.delivery", "message": "claimed", "campaign": 7, "rows": 20}
+    assert record == {
+        "level": "INFO",
+        "logger": "mailer.delivery.ledger",
+        "message": "claimed",
+        "campaign": 7,
+        "rows": 20,
+    }
     assert time.endswith("+00:00")
 
 
 def test_text_lines_are_short_and_end_with_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(json=False)
-    logging.getLogger("mailer.delivery").info("claimed", extra={"campaign": 7, "rows": 20})
+    logging.getLogger("mailer.delivery.ledger").info("claimed", extra={"campaign": 7, "rows": 20})
     assert capsys.readouterr().err.endswith(" INFO    mailer.delivery claimed campaign=7 rows=20\n")
 
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer import delivery, leaving, moving
-from mailer.delivery import Settlement
+from mailer import leaving, moving
+from mailer.delivery import ledger
+from mailer.delivery.ledger import Settlement
 from mailer.importing import import_file
 from mailer.leaving import Method, Scope
 from mailer.mail import addresses
@@ -381,7 +382,7 @@ def test_a_new_address_is_not_held_to_blame_for_the_old_one(
     row = deliver(session, make_campaign(session, mailing_list), ana, DeliveryState.SENDING, fence=7)
     if moves:
         moving.move(session, sent(name(session, ana)))
-    delivery.record(session, 7, [Settlement(row.id, DeliveryState.FAILED, smtp_code=550, suppress=True)])
+    ledger.record(session, 7, [Settlement(row.id, DeliveryState.FAILED, smtp_code=550, suppress=True)])
     assert (session.get(Suppression, ana.email_index) is None) is moves
 
 

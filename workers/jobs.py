@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from mailer import sending, steering
+from mailer.delivery import ledger, sending
 from mailer.errors import ServiceUnavailable
 from mailer.kits import making
 from mailer.queue import RedisUnavailable, ring, ring_kits
@@ -61,7 +61,7 @@ def _call_help(runtime: Runtime, campaign_id: int) -> None:
     """Let one more idle worker join in, if there is work: each that comes calls the next."""
     with session_scope(runtime.engine, read_only=True) as session:
         has_kits = campaign_id in making.campaigns_with_work(session)
-        has_mail = campaign_id in steering.campaigns_with_work(session)
+        has_mail = campaign_id in ledger.campaigns_with_work(session)
     if has_kits:  # first: a few seconds for them, and then a minute of mail
         _try(ring_kits, runtime, campaign_id)
     if has_mail:

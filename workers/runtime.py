@@ -13,12 +13,12 @@ from types import FrameType
 from redis import Redis
 from sqlalchemy import Engine
 
-from mailer import steering
+from mailer.delivery import ledger
+from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.queue import connect
 from mailer.settings import Settings, load_settings
 from mailer.store.db import open_engine, session_scope
-from mailer.worker import Worker
 from workers.pace import Pace
 
 _JOURNALS = "journals"  # in the data directory
@@ -86,4 +86,4 @@ def open_runtime(stop: Stop) -> Iterator[Runtime]:
 def _sending(engine: Engine) -> int:
     """How many workers hold a claim."""
     with session_scope(engine, read_only=True) as session:
-        return steering.workers_sending(session)
+        return ledger.workers_sending(session)

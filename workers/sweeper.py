@@ -4,7 +4,8 @@ import logging
 import multiprocessing
 from multiprocessing.connection import Connection
 
-from mailer import housekeeping, sending
+from mailer import housekeeping
+from mailer.delivery import sending, sweeping
 from mailer.errors import ServiceUnavailable
 from mailer.kits import announcements, making
 from mailer.queue import RedisUnavailable, ring, ring_kits
@@ -35,7 +36,7 @@ def sweep(runtime: Runtime) -> None:
 
 
 def _sweep_ledger(runtime: Runtime) -> None:
-    for campaign_id in sending.sweep(runtime.engine, runtime.worker):
+    for campaign_id in sweeping.sweep(runtime.engine, runtime.worker):
         _ring_or_drain(runtime, campaign_id)
 
 

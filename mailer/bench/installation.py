@@ -13,16 +13,17 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from mailer import reports, schema, sending
+from mailer import reports, schema
 from mailer.campaigns import files
+from mailer.delivery import control, sending
+from mailer.delivery.outbox import Outbox
+from mailer.delivery.worker import Worker
 from mailer.mail.types import Outgoing
-from mailer.outbox import Outbox
 from mailer.people import lists
 from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import open_engine, session_scope
 from mailer.store.models import Base, Campaign, DeliveryState, Subscriber, Subscription, SubscriptionStatus
-from mailer.worker import Worker
 
 _CAMPAIGN = Path(__file__).with_name("campaign")
 _LIST = "urgent-actions"  # that campaign's
@@ -148,7 +149,7 @@ def start_campaign(installation: Installation) -> Started:
         began = time.monotonic()
         with session_scope(engine) as session:
             campaign = session.get_one(Campaign, campaign_id)
-            recipients = sending.start(session, campaign, installation.settings.mail_sender)
+            recipients = control.start(session, campaign, installation.settings.mail_sender)
         return Started(campaign_id, recipients, time.monotonic() - began)
 
 

@@ -7,11 +7,11 @@ from itertools import cycle, islice
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from mailer import sending
 from mailer.bench.installation import Installation
 from mailer.bench.meter import Cost, Meter
 from mailer.bench.processes import Ready
 from mailer.bench.sinks import HOST
+from mailer.delivery import sending
 from mailer.mail.dkim import SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server

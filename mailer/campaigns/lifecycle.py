@@ -1,5 +1,6 @@
-"""Campaigns: what one is, where it stands, and which moves are allowed from there."""
+"""The life of a campaign: where it stands, and which moves are allowed from there."""
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,10 +37,10 @@ def all_campaigns(session: Session) -> Sequence[Campaign]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
-    """What people may do with a campaign as a whole."""
+class _Rule:
+    """Where a move is allowed from, and where it leads."""
 
-    allowed: Sequence[CampaignStatus]  # from where
+    allowed: Sequence[CampaignStatus]
     leads_to: CampaignStatus
     done: str  # "it cannot be …"
     advice: str  # where it is not allowed
@@ -47,55 +48,58 @@ class _Move:
 
 _S = CampaignStatus
 _ONCE = "A campaign is sent once; `mailer campaigns status` shows how it went, `resend` repeats what failed."
-_MOVES = {
-    "schedule": _Move((_S.DRAFT, _S.SCHEDULED), _S.SCHEDULED, "scheduled", _ONCE),
-    "start": _Move((_S.DRAFT, _S.SCHEDULED), _S.SENDING, "started", _ONCE),
-    "pause": _Move(
+
+
+class Move(enum.Enum):
+    """What is done to a campaign as a whole. `delivery.control` does each of them, with all that belongs to it."""
+
+    SCHEDULE = _Rule((_S.DRAFT, _S.SCHEDULED), _S.SCHEDULED, "scheduled", _ONCE)
+    START = _Rule((_S.DRAFT, _S.SCHEDULED), _S.SENDING, "started", _ONCE)
+    PAUSE = _Rule(
         (_S.SENDING, _S.SCHEDULED), _S.PAUSED, "paused", "Only a campaign that is under way or scheduled can be."
-    ),
-    "resume": _Move((_S.PAUSED,), _S.SENDING, "resumed", "Only a paused campaign can be."),
-    "reschedule": _Move((_S.PAUSED,), _S.SCHEDULED, "scheduled again", "Only a paused campaign can be."),
-    "cancel": _Move(
+    )
+    RESUME = _Rule((_S.PAUSED,), _S.SENDING, "resumed", "Only a paused campaign can be.")
+    RESCHEDULE = _Rule((_S.PAUSED,), _S.SCHEDULED, "scheduled again", "Only a paused campaign can be.")
+    CANCEL = _Rule(
         (_S.DRAFT, _S.SCHEDULED, _S.SENDING, _S.PAUSED),
         _S.CANCELLED,
         "cancelled",
         "What has been sent cannot be called back.",
-    ),
-    "resend": _Move((_S.SENDING, _S.SENT), _S.SENDING, "sent again", "Only one that has started can be."),
-}
+    )
+    RESEND = _Rule((_S.SENDING, _S.SENT), _S.SENDING, "sent again", "Only one that has started can be.")
+    FINISH = _Rule((_S.SENDING,), _S.SENT, "finished", "Only one that is under way can be.")
 
 
-def move(session: Session, campaign: Campaign, name: str, **changes: object) -> None:
+def move(session: Session, campaign: Campaign, to: Move, **changes: object) -> None:
     """Take a campaign to the status that a move leads to, atomically: of two people, one succeeds.
 
-    :param name: a key of the table above, such as "pause".
     :param changes: further columns to set with it.
     :raises WrongStatus: the move is not allowed from where the campaign stands.
     """
-    wanted = _MOVES[name]
+    rule = to.value
     moved = session.scalar(
         update(Campaign)
-        .where(Campaign.id == campaign.id, Campaign.status.in_(wanted.allowed))
-        .values(status=wanted.leads_to, **changes)
+        .where(Campaign.id == campaign.id, Campaign.status.in_(rule.allowed))
+        .values(status=rule.leads_to, **changes)
         .returning(Campaign.id)
     )
     session.refresh(campaign)
     if moved is None:
-        is_held = campaign.status is _S.PAUSED and wanted.leads_to is not _S.PAUSED
-        advice = f"It goes on with: mailer campaigns resume {campaign.slug}" if is_held else wanted.advice
-        raise WrongStatus(slug=campaign.slug, status=campaign.status, move=wanted.done, advice=advice)
+        is_held = campaign.status is _S.PAUSED and rule.leads_to is not _S.PAUSED
+        advice = f"It goes on with: mailer campaigns resume {campaign.slug}" if is_held else rule.advice
+        raise WrongStatus(slug=campaign.slug, status=campaign.status, move=rule.done, advice=advice)
 
 
-def pause_all(session: Session, *, reason: str) -> list[str]:
-    """Pause everything that is under way or scheduled, whatever else happens to it at the same moment.
+def move_all(session: Session, to: Move, **changes: object) -> list[str]:
+    """Make a move with every campaign that it is allowed for, whatever else happens to it at the same moment.
 
-    :returns: the slugs of what was paused.
+    :param changes: further columns to set with it.
+    :returns: the slugs of those that moved.
     """
-    pause = _MOVES["pause"]
-    paused = session.scalars(
+    moved = session.scalars(
         update(Campaign)
-        .where(Campaign.status.in_(pause.allowed))
-        .values(status=pause.leads_to, hold_reason=reason)
+        .where(Campaign.status.in_(to.value.allowed))
+        .values(status=to.value.leads_to, **changes)
         .returning(Campaign.slug)
     )
-    return sorted(paused)
+    return sorted(moved)

@@ -10,16 +10,17 @@ from typing import Any
 import click
 from rich.console import Console
 
-from mailer import previewing, reports, sending, steering
+from mailer import reports
 from mailer.campaigns import deadlines, files, lifecycle, readiness
 from mailer.cli import campaign_check
 from mailer.cli.campaign_status import print_overview, progress_table
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
+from mailer.delivery import control, previews
+from mailer.delivery.previews import Reader
 from mailer.errors import MailerError
 from mailer.mail import addresses
-from mailer.previewing import Reader
 from mailer.store.db import utcnow
 from mailer.store.models import CampaignStatus, DeliveryState
 
@@ -137,7 +138,7 @@ def preview(
     reader = Reader(language=language, country=country, union=union, has_name=not no_name)
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
-        for file in previewing.preview(session, campaign, reader, installation.settings.mail_sender, folder):
+        for file in previews.preview(session, campaign, reader, installation.settings.mail_sender, folder):
             click.echo(str(file))
 
 
@@ -157,7 +158,7 @@ def test(
     _require_usable_server(installation)
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
-        previewing.order_test(session, campaign, reader, installation.settings.mail_sender, to)
+        previews.order_test(session, campaign, reader, installation.settings.mail_sender, to)
     ring(installation, campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
 
@@ -177,10 +178,10 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
         was_at = campaign.scheduled_at if campaign.status is CampaignStatus.SCHEDULED else None
         readiness.require_targets(session, campaign)
         if starts:
-            sending.schedule(session, campaign, starts)
+            control.schedule(session, campaign, starts)
             message = f'Campaign "{slug}" starts by itself at {_minute(starts)}.'
         else:
-            count = sending.start(session, campaign, sender)
+            count = control.start(session, campaign, sender)
             message = f'Campaign "{slug}" is being sent to {campaign_check.people(count)}.'
     if was_at:
         click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '; it is sent now instead.'}")
@@ -221,9 +222,9 @@ def pause(installation: Installation, slug: str | None, every: bool) -> None:
         raise click.UsageError("Name one campaign, or say --all.")
     with installation.session() as session:
         if slug is None:
-            paused = lifecycle.pause_all(session, reason=_PAUSED_BY_HAND)
+            paused = control.pause_all(session, reason=_PAUSED_BY_HAND)
         else:
-            lifecycle.move(session, lifecycle.get(session, slug), "pause", hold_reason=_PAUSED_BY_HAND)
+            control.pause(session, lifecycle.get(session, slug), reason=_PAUSED_BY_HAND)
             paused = [slug]
     click.echo(f"Paused: {', '.join(paused)}." if paused else "Nothing was under way or scheduled.")
 
@@ -236,7 +237,7 @@ def resume(installation: Installation, slug: str) -> None:
     sender = installation.settings.mail_sender
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
-        sending.resume(session, campaign, sender)
+        control.resume(session, campaign, sender)
     ring(installation, campaign.id)
     click.echo(f'Campaign "{slug}" is {campaign.status} again.')
 
@@ -247,7 +248,7 @@ def resume(installation: Installation, slug: str) -> None:
 def cancel(installation: Installation, slug: str) -> None:
     """Stop a campaign for good; what has not gone out is skipped."""
     with installation.session() as session:
-        steering.cancel(session, lifecycle.get(session, slug))
+        control.cancel(session, lifecycle.get(session, slug))
     click.echo(f'Campaign "{slug}" is cancelled.')
 
 
@@ -289,7 +290,7 @@ def resend(installation: Installation, slug: str, state: str) -> None:
     """Send again what is unknown (it may have arrived already) or failed, under the same Message-IDs."""
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
-        count = steering.resend(session, campaign, DeliveryState(state))
+        count = control.resend(session, campaign, DeliveryState(state))
     if count:
         ring(installation, campaign.id)
     click.echo(f"{count:,} will be sent again." if count else f"Nothing is {state}.")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import catcher, importing, previewing, reports, sample, sending, small_numbers
+from mailer import catcher, importing, reports, sample, small_numbers
 from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
 from mailer.cli import demo_unions
@@ -21,6 +21,7 @@ from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation
 from mailer.cli.processes import LOCK, Local, alone_in, local_installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
+from mailer.delivery import control, previews
 from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.people import lists
@@ -151,7 +152,7 @@ def _send(installation: Installation) -> reports.Progress:
     slug = sample.CAMPAIGN_DIR.name
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
-        sending.start(session, campaign, installation.settings.mail_sender)
+        control.start(session, campaign, installation.settings.mail_sender)
     with connect(installation.settings.redis_url) as connection:
         ring(connection, campaign.id)
     return follow(installation, slug)
@@ -190,7 +191,7 @@ def _show_mails(folder: Path, console: Console) -> None:
         language = str(caught.message["Content-Language"])
         if language not in seen and "List-Id" in caught.message:  # a system mail comes from no list
             seen.add(language)
-            previewing.write_parts(caught.data, readable / language)
+            previews.write_parts(caught.data, readable / language)
             console.print(f"  {readable / language}.html", soft_wrap=True)
     console.print(f"All of them, one a file: {maildir}/new (a Maildir, as mutt -f reads it)", soft_wrap=True)
 

@@ -9,9 +9,10 @@ from rich.table import Table
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer import catcher, links, previewing, sample
+from mailer import catcher, links, sample
 from mailer.campaigns import lifecycle
 from mailer.cli.installation import Installation
+from mailer.delivery import previews
 from mailer.errors import MailerError
 from mailer.kits import pages, progress
 from mailer.kits.progress import KitProgress
@@ -149,7 +150,7 @@ def _told(folder: Path) -> dict[str, str]:
     for caught in catcher.read(folder / catcher.FOLDER):
         if caught.recipient in wanted and _leads_to_a_kit(caught.message):
             if not told:
-                previewing.write_parts(caught.data, folder / MAILS / _KIT_MAIL)
+                previews.write_parts(caught.data, folder / MAILS / _KIT_MAIL)
             told[caught.recipient] = f"{caught.recipient} ({caught.message['Content-Language']})"
     return told
 

@@ -17,12 +17,12 @@ from mailer.campaigns import lifecycle
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
+from mailer.delivery.previews import UnwritableFolder
 from mailer.errors import MailerError
 from mailer.kits import making, pages, progress
 from mailer.kits.progress import KitProgress
 from mailer.links import Link
 from mailer.locale import languages
-from mailer.previewing import UnwritableFolder
 from mailer.store.models import Campaign
 from mailer.unions import contacts
 

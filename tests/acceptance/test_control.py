@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy import Engine, select, update
 
-from mailer.delivery import CLAIM_LIMIT
+from mailer.delivery.ledger import CLAIM_LIMIT
 from mailer.people import subscribers
 from mailer.store.db import session_scope
 from mailer.store.models import MailingList, Subscriber, Subscription, SubscriptionStatus, Suppression

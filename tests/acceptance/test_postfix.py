@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import reports, sending
+from mailer import reports
+from mailer.delivery import control, sending
+from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server, SmtpUnavailable
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
-from mailer.worker import Worker
 from tests.certificates import Certificates, make_certificates
 from tests.debian import program
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber
@@ -74,7 +75,7 @@ def start(session: Session, *hosts: str) -> Campaign:
     for number in range(PEOPLE):
         make_subscriber(session, mailing_list, email=f"person{number}@{hosts[number % len(hosts)]}")
     campaign = make_campaign(session, mailing_list)
-    sending.start(session, campaign, SENDER)
+    control.start(session, campaign, SENDER)
     session.commit()
     return campaign
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mailer.delivery import CLAIM_LIMIT
+from mailer.delivery.ledger import CLAIM_LIMIT
 from tests.acceptance.account import require_completion, require_exact
 from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, START_SECONDS, System, wait_until
 

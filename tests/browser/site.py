@@ -21,9 +21,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mailer import sample, sending
+from mailer import sample
 from mailer.app import create_app
 from mailer.campaigns import files
+from mailer.delivery import control, sending, sweeping
+from mailer.delivery.worker import Worker
 from mailer.formats import logos
 from mailer.kits import making
 from mailer.links import Link, sign
@@ -43,7 +45,6 @@ from mailer.store.models import (
     UnionStatus,
 )
 from mailer.unions import directory
-from mailer.worker import Worker
 from tests.factories import make_contact, make_subscriber
 from tests.mail_server import MailServer
 
@@ -126,7 +127,7 @@ class Site:
             sender=self.sender,
         )
         with closing(Pipeline(self._settings.smtp, connections=1)) as wire:
-            for campaign_id in sending.sweep(self.engine, worker):
+            for campaign_id in sweeping.sweep(self.engine, worker):
                 sending.drain(self.engine, campaign_id, wire, worker)
 
     def mail_to(self, address: str) -> Mail:
@@ -204,7 +205,7 @@ class Site:
         folder = folder or write_campaign(self._folder / f"alert-{next(self._numbers)}")
         with session_scope(self.engine) as session:
             campaign = files.load(session, folder)
-            sending.start(session, campaign, self.sender)
+            control.start(session, campaign, self.sender)
             campaign_id = campaign.id
         self.deliver()
         return campaign_id
@@ -286,7 +287,7 @@ def _furnish(session: Session, folder: Path, settings: Settings) -> int:
     _affiliate(session)
     make_subscriber(session, alerts)  # a campaign needs somebody to go to
     campaign = files.load(session, _public(sample.CAMPAIGN_DIR, folder))
-    sending.start(session, campaign, settings.mail_sender)
+    control.start(session, campaign, settings.mail_sender)
     return campaign.id
 
 

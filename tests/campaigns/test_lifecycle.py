@@ -4,26 +4,27 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
-from mailer.campaigns.lifecycle import UnknownCampaign, WrongStatus
+from mailer.campaigns.lifecycle import Move, UnknownCampaign, WrongStatus
 from mailer.store.models import CampaignStatus
 from tests.factories import make_campaign, make_list
 
 S = CampaignStatus
 ALLOWED = {
-    "schedule": ("scheduled", {S.DRAFT, S.SCHEDULED}),
-    "start": ("started", {S.DRAFT, S.SCHEDULED}),
-    "pause": ("paused", {S.SENDING, S.SCHEDULED}),
-    "reschedule": ("scheduled again", {S.PAUSED}),
-    "resume": ("resumed", {S.PAUSED}),
-    "cancel": ("cancelled", {S.DRAFT, S.SCHEDULED, S.SENDING, S.PAUSED}),
-    "resend": ("sent again", {S.SENDING, S.SENT}),
+    Move.SCHEDULE: ("scheduled", {S.DRAFT, S.SCHEDULED}),
+    Move.START: ("started", {S.DRAFT, S.SCHEDULED}),
+    Move.PAUSE: ("paused", {S.SENDING, S.SCHEDULED}),
+    Move.RESCHEDULE: ("scheduled again", {S.PAUSED}),
+    Move.RESUME: ("resumed", {S.PAUSED}),
+    Move.CANCEL: ("cancelled", {S.DRAFT, S.SCHEDULED, S.SENDING, S.PAUSED}),
+    Move.RESEND: ("sent again", {S.SENDING, S.SENT}),
+    Move.FINISH: ("finished", {S.SENDING}),
 }
 
 
 @pytest.mark.parametrize("status", S)
-@pytest.mark.parametrize("move", ALLOWED)
+@pytest.mark.parametrize("move", Move)
 def test_a_move_is_made_from_where_it_is_allowed_and_refused_elsewhere(
-    session: Session, move: str, status: CampaignStatus
+    session: Session, move: Move, status: CampaignStatus
 ) -> None:
     campaign = make_campaign(session, make_list(session), status=status)
     done, allowed = ALLOWED[move]
@@ -39,10 +40,10 @@ def test_a_move_is_made_from_where_it_is_allowed_and_refused_elsewhere(
 def test_pausing_everything_leaves_drafts_and_ended_campaigns_alone(session: Session) -> None:
     news = make_list(session)
     made = {status: make_campaign(session, news, slug=status.value, status=status) for status in S}
-    assert lifecycle.pause_all(session, reason="stop") == ["scheduled", "sending"]
+    assert lifecycle.move_all(session, Move.PAUSE, hold_reason="stop") == ["scheduled", "sending"]
     session.expire_all()
     assert [status for status in S if made[status].status is not status] == [S.SCHEDULED, S.SENDING]
-    assert lifecycle.pause_all(session, reason="stop") == []
+    assert lifecycle.move_all(session, Move.PAUSE, hold_reason="stop") == []
 
 
 def test_an_unknown_campaign_is_named(session: Session) -> None:

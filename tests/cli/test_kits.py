@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from mailer import links, sending
+from mailer import links
+from mailer.delivery import control
 from mailer.errors import MailerError
 from mailer.kits import pages
 from mailer.kits.editions import KitEditions
@@ -52,7 +53,7 @@ def campaign(session: Session) -> Campaign:
     campaign = make_campaign(session, mailing_list)
     campaign.forwardable = True
     add_text(session, campaign, "fr", "Bonjour.\n")
-    sending.start(session, campaign, SENDER)
+    control.start(session, campaign, SENDER)
     session.commit()
     return campaign
 

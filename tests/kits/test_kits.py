@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session, object_session, undefer
 
-from mailer import links, sending
+from mailer import links
+from mailer.delivery import control
 from mailer.errors import MailerError
 from mailer.kits import announcements, making, pages, progress
 from mailer.kits.editions import KitEditions
@@ -66,7 +67,7 @@ def make_forwardable(session: Session, *languages: str, deadline: datetime | Non
 
 
 def start(session: Session, campaign: Campaign) -> Campaign:
-    sending.start(session, campaign, SENDER)
+    control.start(session, campaign, SENDER)
     session.commit()
     return campaign
 
@@ -128,7 +129,7 @@ def test_what_goes_to_a_unions_own_list_is_for_that_union_alone(session: Session
     campaign = make_forwardable(session)
     campaign.mailing_list.owner_id = make_union(session, "dockers", status=AFFILIATED).id
     make_union(session, "miners", status=AFFILIATED)
-    sending.start(session, campaign, SENDER)
+    control.start(session, campaign, SENDER)
     making.plan_missing(session)
     assert session.scalars(select(Kit.union_id)).all() == [campaign.mailing_list.owner_id]
 

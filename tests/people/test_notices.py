@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from mailer import steering
+from mailer.delivery import ledger
 from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import session_scope
@@ -31,14 +31,14 @@ def test_a_notice_is_owed_to_an_address_or_to_a_subscriber(session: Session) -> 
     person = make_subscriber(session)
     to_person = owed(session, address=None, subscriber_id=person.id)
     assert (to_person.subscriber_id, to_person.address) == (person.id, None)
-    assert steering.campaigns_with_work(session) == [to_person.campaign_id]
+    assert ledger.campaigns_with_work(session) == [to_person.campaign_id]
 
 
 def test_what_is_withheld_is_written_down_and_never_sent(session: Session) -> None:
     withheld = owed(session, withheld=Reason.SUPPRESSED)
     assert (withheld.state, withheld.reason) == (S.SKIPPED, Reason.SUPPRESSED)
     assert withheld.settled_at is not None
-    assert steering.campaigns_with_work(session) == []
+    assert ledger.campaigns_with_work(session) == []
 
 
 @pytest.mark.parametrize("kind", NoticeKind)

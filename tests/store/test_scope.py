@@ -17,9 +17,10 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
 import mailer
-from mailer import delivery, disclosure, enrolment, exporting, refusals, reports, sending, steering
+from mailer import disclosure, enrolment, exporting, refusals, reports
 from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
+from mailer.delivery import control, ledger, verdicts
 from mailer.enrolment import Candidate, Terms
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.people.mailed_links import issue
@@ -380,8 +381,8 @@ def _read_campaign(session: Session, world: World, campaign: Campaign, union_id:
         yield json.dumps(rows)
     yield [reports.spread(session, campaign, by) for by in ("country", "language", "union")]
     yield refusals.refusals(session, campaign, states), refusals.test_mails(session, campaign)
-    yield steering.latest_refused_us(session, campaign, 10)
-    assert (campaign.id in steering.campaigns_with_work(session)) == is_own
+    yield verdicts.latest_refused_us(session, campaign, 10)
+    assert (campaign.id in ledger.campaigns_with_work(session)) == is_own
     if is_own:
         overview = reports.overview(session, lifecycle.get(session, campaign.slug)).to_json()
         del overview["slug"]
@@ -504,9 +505,9 @@ def test_a_union_plans_checks_and_stops_its_own_campaign(two: Two) -> None:
     with two.seen_by(two.bakers) as session:
         campaign = lifecycle.get(session, "bakers-alert")
         assert readiness.check(session, campaign).audience == 2
-        assert sending.start(session, campaign, SENDER) == 2
-        lifecycle.move(session, campaign, "pause", hold_reason="We wait for the lawyer.")
-        steering.cancel(session, campaign)
+        assert control.start(session, campaign, SENDER) == 2
+        control.pause(session, campaign, reason="We wait for the lawyer.")
+        control.cancel(session, campaign)
         with pytest.raises(lifecycle.UnknownCampaign):
             lifecycle.get(session, "dockers-alert")
     with session_scope(two.engine) as session:
@@ -533,14 +534,14 @@ def test_nor_does_one_start_whose_list_has_become_another_unions_since(two: Two)
         lifecycle.get(session, "alert").audience = {"exclude_lists": ["strike-fund"]}
         lists.hand_over(session, "strike-fund", two.bakers)
     with session_scope(two.engine) as session, pytest.raises(segments.ForeignList, match='"strike-fund"'):
-        sending.start(session, lifecycle.get(session, "alert"), SENDER)
+        control.start(session, lifecycle.get(session, "alert"), SENDER)
 
 
 def test_a_plan_reads_nobody_from_the_list_of_another(two: Two) -> None:
     with session_scope(two.engine) as session:
         foreign = lifecycle.get(session, "dockers-alert")
     with two.seen_by(two.bakers) as session:
-        delivery.plan(session, foreign)
+        ledger.plan(session, foreign)
     with session_scope(two.engine) as session:
         assert session.scalar(select(func.count(Delivery.id))) == 1
 

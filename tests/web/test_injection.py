@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import sending
+from mailer.delivery import sending, sweeping
+from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.settings import Settings
-from mailer.worker import Worker
 from tests.mail_server import running
 from tests.web.pages import affiliate, every_page, sign_up, stays_here
 
@@ -66,7 +66,7 @@ def deliver(
 
         def send() -> list[EmailMessage]:
             with closing(Pipeline(sender.smtp, connections=1)) as wire:
-                for campaign_id in sending.sweep(engine, worker):
+                for campaign_id in sweeping.sweep(engine, worker):
                     sending.drain(engine, campaign_id, wire, worker)
             return [
                 message_from_bytes(received.data, EmailMessage, policy=policy.default)

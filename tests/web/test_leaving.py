@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from werkzeug.test import TestResponse
 
-from mailer import housekeeping, links, sending
+from mailer import housekeeping, links
 from mailer.app import create_app
+from mailer.delivery import control, sending
+from mailer.delivery.worker import Worker
 from mailer.links import Link
 from mailer.mail.pipeline import Pipeline
 from mailer.people import subscribers
@@ -25,7 +27,6 @@ from mailer.settings import Settings
 from mailer.store.crypto import Key, keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Delivery, DeliveryState, MailingList, Purpose, Subscription, SubscriptionStatus
-from mailer.worker import Worker
 from tests.concurrency import Beside
 from tests.conftest import LINK_KEY
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber, make_union, subscribe
@@ -342,7 +343,7 @@ def test_who_leaves_in_the_middle_gets_nothing_more_of_it(
         mailing_list = make_list(session, "alerts")
         people = [make_subscriber(session, mailing_list, email=f"p{number}@example.net") for number in range(6)]
         campaign = make_campaign(session, mailing_list)
-        sending.start(session, campaign, SENDER)
+        control.start(session, campaign, SENDER)
         of_p4 = select(Subscription.id).where(Subscription.subscriber_id == people[4].id)
         address = f"/unsubscribe/{token_of(engine, session.scalars(of_p4).one())}"
         campaign_id = campaign.id

@@ -9,14 +9,14 @@ from redis import Redis
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from mailer import sending
+from mailer.delivery import control
+from mailer.delivery.worker import Worker
 from mailer.kits import making
 from mailer.mail.pipeline import Pipeline
 from mailer.queue import connect, open_queue
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, utcnow
 from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
-from mailer.worker import Worker
 from tests.factories import SENDER, make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.mail_server import MailServer
 from workers import jobs, sweeper
@@ -30,7 +30,7 @@ def campaign(session: Session) -> Campaign:
     make_subscriber(session, mailing_list, email="reader@example.net")
     campaign = make_campaign(session, mailing_list)
     campaign.forwardable, campaign.deadline = True, utcnow() + timedelta(days=2)
-    sending.start(session, campaign, SENDER)
+    control.start(session, campaign, SENDER)
     union = make_union(session, status=UnionStatus.AFFILIATED)
     make_contact(session, union, make_subscriber(session, email="officer@example.net"))
     session.commit()

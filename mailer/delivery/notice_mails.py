@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.composing import Envelopes
-from mailer.delivery import Claimed
+from mailer.delivery.composing import Envelopes
+from mailer.delivery.ledger import Claimed
+from mailer.delivery.recipients import Recipient
 from mailer.errors import MailerError
 from mailer.locale import languages, translations
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
@@ -16,7 +17,6 @@ from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing, Pieces, Slot, join_pieces
 from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
-from mailer.recipients import Recipient
 from mailer.store.db import utcnow
 
 #: the page that a notice's button leads to, by the token of its link; where there is none, a word holds the address

@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from mailer.delivery import Settlement
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mailer.delivery.ledger import Settlement, audience_of
 from mailer.mail.addresses import redact
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, DeliveryState, Reason
+from mailer.store.models import Campaign, Delivery, DeliveryState, Reason
 
 #: waits after the first, second, … temporary refusal, in minutes; then the last one again until giving up
 _RETRY_MINUTES = (1, 5, 15, 30, 60)
@@ -109,3 +112,22 @@ class PolicyWatch:
         self._last.append(refused)
         self._refusals += refused
         self._in_a_row = self._in_a_row + 1 if refused else 0
+
+
+def latest_refused_us(session: Session, campaign: Campaign, count: int) -> list[bool]:
+    """Whether each of a campaign's last answers was a server's refusal of us, the oldest first.
+
+    :param count: so many at most; none from before somebody had the campaign go on after a pause.
+    """
+    latest: list[tuple[int, bool]] = []
+    for state in (DeliveryState.SENT, DeliveryState.FAILED):  # each the end of a range of ix_work
+        query = (
+            select(Delivery.id, Delivery.reason)
+            .where(*audience_of(campaign.id), Delivery.state == state)
+            .order_by(Delivery.id.desc())
+            .limit(count)
+        )
+        if campaign.resumed_at is not None:
+            query = query.where(Delivery.settled_at > campaign.resumed_at)
+        latest += [(delivery_id, reason == Reason.POLICY) for delivery_id, reason in session.execute(query)]
+    return [refused for _, refused in sorted(latest)[-count:]]

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, LargeBinary, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines
-from mailer.delivery import Batch, Claimed
+from mailer.delivery.ledger import Batch, Claimed
 from mailer.mail import addresses
 from mailer.people.notices import Notice
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
@@ -138,7 +138,7 @@ def _outdated(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
     }
 
 
-# Built once, as in `delivery`. Ciphertexts are decrypted one by one, not by the column, so that one can fail alone.
+# Built once, as in `ledger`. Ciphertexts are decrypted one by one, not by the column, so that one can fail alone.
 _STATUS = select(Campaign.status).where(Campaign.id == bindparam("campaign"))
 _PEOPLE = (
     select(

@@ -392,3 +392,21 @@ def skip_cancelled(session: Session, *which: ColumnElement[bool]) -> None:
 def audience_of(campaign_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """The conditions that make a delivery one of a campaign's frozen audience."""
     return Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.CAMPAIGN
+
+
+def campaigns_with_work(session: Session) -> list[int]:
+    """Ids of campaigns of which something could be claimed now."""
+    due = or_(
+        Delivery.state == DeliveryState.PENDING,
+        (Delivery.state == DeliveryState.DEFERRED) & (Delivery.not_before <= db.now(session)),
+    )
+    of_campaign = exists().where(Delivery.campaign_id == Campaign.id, Delivery.purpose == Purpose.CAMPAIGN, due)
+    first = exists().where(Delivery.campaign_id == Campaign.id, Delivery.purpose.in_(BEFORE_CAMPAIGNS), due)
+    wanted = or_(first, (Campaign.status == CampaignStatus.SENDING) & of_campaign)
+    return list(session.scalars(select(Campaign.id).where(wanted).order_by(Campaign.id)))
+
+
+def workers_sending(session: Session) -> int:
+    """How many workers hold a claim whose lease has not run out."""
+    holding = select(func.count(Claim.journal.distinct())).where(Claim.expires_at > db.now(session))
+    return session.scalar(holding) or 0

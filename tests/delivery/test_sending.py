@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
-from mailer import delivery, journal, recovery, sending, steering
 from mailer.campaigns import lifecycle
 from mailer.campaigns.deadlines import TooLate
 from mailer.campaigns.lifecycle import WrongStatus
+from mailer.delivery import control, journal, ledger, recovery, sending, sweeping
+from mailer.delivery.worker import Worker
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import SmtpUnavailable
@@ -31,7 +32,6 @@ from mailer.store.models import (
     Subscription,
     SubscriptionStatus,
 )
-from mailer.worker import Worker
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber
 from tests.mail_server import MailServer
 
@@ -45,7 +45,7 @@ def started(engine: Engine, people: int) -> int:
         for number in range(people):
             make_subscriber(session, mailing_list, email=f"p{number}@example.net", name=f"Person {number}")
         campaign = make_campaign(session, mailing_list)
-        assert sending.start(session, campaign, SENDER) == people
+        assert control.start(session, campaign, SENDER) == people
         return campaign.id
 
 
@@ -75,16 +75,16 @@ def test_a_campaign_is_sent_once(session: Session) -> None:
     mailing_list = make_list(session)
     make_subscriber(session, mailing_list)
     campaign = make_campaign(session, mailing_list)
-    sending.start(session, campaign, SENDER)
+    control.start(session, campaign, SENDER)
     with pytest.raises(WrongStatus, match="is sending, so it cannot be started"):
-        sending.start(session, campaign, SENDER)
+        control.start(session, campaign, SENDER)
 
 
 def test_nobody_to_send_to_leaves_the_draft_a_draft(engine: Engine) -> None:
     with session_scope(engine) as session:
         make_campaign(session, make_list(session))
-    with pytest.raises(sending.NobodyToSendTo), session_scope(engine) as session:
-        sending.start(session, lifecycle.get(session, "free-the-five"), SENDER)
+    with pytest.raises(control.NobodyToSendTo), session_scope(engine) as session:
+        control.start(session, lifecycle.get(session, "free-the-five"), SENDER)
     assert status(engine, 1) is CampaignStatus.DRAFT
     with session_scope(engine, read_only=True) as session:
         assert session.scalars(select(Edition)).all() == []
@@ -95,17 +95,17 @@ def test_a_late_start_is_refused_and_a_late_schedule_waits_for_a_person(engine: 
         mailing_list = make_list(session)
         make_subscriber(session, mailing_list)
         campaign = make_campaign(session, mailing_list)
-        sending.schedule(session, campaign, utcnow() - timedelta(hours=2))
+        control.schedule(session, campaign, utcnow() - timedelta(hours=2))
         campaign.latest_start = utcnow() - timedelta(hours=1)
         session.flush()
         with pytest.raises(TooLate):
-            sending.schedule(session, campaign, utcnow())
-    assert sending.sweep(engine, worker) == []
+            control.schedule(session, campaign, utcnow())
+    assert sweeping.sweep(engine, worker) == []
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, 1)
         assert campaign.status is CampaignStatus.PAUSED
         assert "was not to start after" in (campaign.hold_reason or "")
-        sending.resume(session, campaign, SENDER)
+        control.resume(session, campaign, SENDER)
     assert rows(engine) == {(S.PENDING, None): 1}
 
 
@@ -114,11 +114,11 @@ def test_a_scheduled_campaign_starts_by_itself_when_its_time_has_come(engine: En
         mailing_list = make_list(session)
         make_subscriber(session, mailing_list)
         campaign = make_campaign(session, mailing_list)
-        sending.schedule(session, campaign, utcnow() + timedelta(hours=1))
-    assert sending.sweep(engine, worker) == []
+        control.schedule(session, campaign, utcnow() + timedelta(hours=1))
+    assert sweeping.sweep(engine, worker) == []
     with session_scope(engine) as session:
-        sending.schedule(session, session.get_one(Campaign, 1), utcnow())
-    assert sending.sweep(engine, worker) == [1]
+        control.schedule(session, session.get_one(Campaign, 1), utcnow())
+    assert sweeping.sweep(engine, worker) == [1]
     assert rows(engine) == {(S.PENDING, None): 1}
 
 
@@ -126,10 +126,10 @@ def test_a_scheduled_campaign_that_cannot_start_says_why(engine: Engine, worker:
     with session_scope(engine) as session:
         mailing_list = make_list(session)
         make_subscriber(session, mailing_list, email="last@example.net")
-        sending.schedule(session, make_campaign(session, mailing_list), utcnow())
+        control.schedule(session, make_campaign(session, mailing_list), utcnow())
     with session_scope(engine) as session:
         subscribers.erase(session, "last@example.net")
-    sending.sweep(engine, worker)
+    sweeping.sweep(engine, worker)
     with session_scope(engine, read_only=True) as session:
         campaign = session.get_one(Campaign, 1)
         assert campaign.status is CampaignStatus.PAUSED
@@ -138,17 +138,17 @@ def test_a_scheduled_campaign_that_cannot_start_says_why(engine: Engine, worker:
 
 def test_an_audience_of_nobody_is_not_scheduled(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
-    with pytest.raises(sending.NobodyToSendTo):
-        sending.schedule(session, campaign, utcnow() + timedelta(days=1))
+    with pytest.raises(control.NobodyToSendTo):
+        control.schedule(session, campaign, utcnow() + timedelta(days=1))
 
 
 def test_a_paused_schedule_goes_on_waiting_for_its_time(session: Session) -> None:
     mailing_list = make_list(session)
     make_subscriber(session, mailing_list)
     campaign = make_campaign(session, mailing_list)
-    sending.schedule(session, campaign, utcnow() + timedelta(hours=1))
-    lifecycle.move(session, campaign, "pause")
-    sending.resume(session, campaign, SENDER)
+    control.schedule(session, campaign, utcnow() + timedelta(hours=1))
+    control.pause(session, campaign, reason="wait")
+    control.resume(session, campaign, SENDER)
     assert campaign.status is CampaignStatus.SCHEDULED
 
 
@@ -218,7 +218,7 @@ def test_resending_the_unknown_keeps_the_message_id(
     sending.drain(engine, campaign_id, wire, worker)
     server.behaviour.dot = lambda _: "250 ok"
     with session_scope(engine) as session:
-        steering.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
+        control.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
     sending.drain(engine, campaign_id, wire, worker)
     first, second = server.received
     assert first.message_id == second.message_id
@@ -298,7 +298,7 @@ def test_policy_refusals_pause_a_campaign_though_each_turn_sees_only_a_few(
     drain_eight()
     assert status(engine, campaign_id) is CampaignStatus.PAUSED
     with session_scope(engine) as session:
-        sending.resume(session, session.get_one(Campaign, campaign_id), SENDER)
+        control.resume(session, session.get_one(Campaign, campaign_id), SENDER)
     server.behaviour.dot = lambda of: "550 5.7.1 spam" if of == "p30@example.net" else "250 ok"
     sending.drain(engine, campaign_id, wire, worker)
     assert status(engine, campaign_id) is CampaignStatus.SENT  # a person has decided: the count began anew
@@ -322,14 +322,14 @@ def test_a_pause_takes_hold_in_the_middle_of_a_claim_and_resume_goes_on(
 
     def pause() -> None:
         with session_scope(engine) as session:
-            lifecycle.move(session, session.get_one(Campaign, campaign_id), "pause")
+            control.pause(session, session.get_one(Campaign, campaign_id), reason="wait")
 
     in_the_middle(server, "p1@example.net", pause)
     sending.drain(engine, campaign_id, wire, worker)
     assert rows(engine) == {(S.SENT, None): 2, (S.PENDING, None): 4}
     server.behaviour.dot = lambda _: "250 ok"
     with session_scope(engine) as session:
-        sending.resume(session, session.get_one(Campaign, campaign_id), SENDER)
+        control.resume(session, session.get_one(Campaign, campaign_id), SENDER)
     sending.drain(engine, campaign_id, wire, worker)
     assert server.copies() == {f"p{number}@example.net": 1 for number in range(6)}
 
@@ -355,7 +355,7 @@ def test_a_worker_whose_lease_ran_out_begins_no_further_message(
     assert len(server.received) == 2
     assert rows(engine) == {(S.UNKNOWN, Reason.WORKER_LOST): 6}
     # It may settle nothing by itself any more; its journal, which turns up late, proves what became of two.
-    sending.sweep(engine, worker)
+    sweeping.sweep(engine, worker)
     assert rows(engine) == {(S.SENT, None): 2, (S.UNKNOWN, Reason.WORKER_LOST): 4}
     assert journal.names(worker.journals) == []
 
@@ -367,7 +367,7 @@ def test_one_unusable_address_does_not_hold_up_the_rest(
         mailing_list = make_list(session)
         make_subscriber(session, mailing_list, email="a=?b@example.net")
         make_subscriber(session, mailing_list, email="fine@example.net")
-        sending.start(session, make_campaign(session, mailing_list), SENDER)
+        control.start(session, make_campaign(session, mailing_list), SENDER)
     sending.drain(engine, 1, wire, worker)
     assert rows(engine) == {(S.SENT, None): 1, (S.FAILED, Reason.UNUSABLE): 1}
 
@@ -412,12 +412,12 @@ def test_a_signed_campaign_which_is_composed_ahead_is_sent_like_any_other(
 
 def test_the_sweeper_finds_work_that_no_ring_told_of(engine: Engine, worker: Worker) -> None:
     campaign_id = started(engine, 2)
-    assert sending.sweep(engine, worker) == [campaign_id]
+    assert sweeping.sweep(engine, worker) == [campaign_id]
 
 
 def test_the_sweeper_finishes_a_campaign_whose_last_worker_was_lost(engine: Engine, worker: Worker) -> None:
     campaign_id = started(engine, 2)
-    delivery.claim(engine, campaign_id, worker="lost", journal="lost.journal", lease=timedelta(minutes=-5))
-    assert sending.sweep(engine, worker) == []
+    ledger.claim(engine, campaign_id, worker="lost", journal="lost.journal", lease=timedelta(minutes=-5))
+    assert sweeping.sweep(engine, worker) == []
     assert status(engine, campaign_id) is CampaignStatus.SENT
     assert rows(engine) == {(S.UNKNOWN, Reason.WORKER_LOST): 2}

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailer.delivery.verdicts import MOST_ATTEMPTS, PolicyWatch, settlement
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.models import DeliveryState, Reason
-from mailer.verdicts import MOST_ATTEMPTS, PolicyWatch, settlement
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)

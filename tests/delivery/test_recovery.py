@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select, text
 
-from mailer import delivery, journal, recovery, steering
-from mailer.delivery import Batch
-from mailer.journal import Journal
+from mailer.delivery import control, journal, ledger, recovery
+from mailer.delivery.journal import Journal
+from mailer.delivery.ledger import Batch
 from mailer.mail.types import Outcome, OutcomeKind
 from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
@@ -31,7 +31,7 @@ def campaign_id(engine: Engine) -> int:
         for _ in range(5):
             make_subscriber(session, mailing_list)
         campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
-        delivery.plan(session, campaign)
+        ledger.plan(session, campaign)
         return campaign.id
 
 
@@ -42,7 +42,7 @@ def living(tmp_path: Path) -> Journal:
 
 
 def claim(engine: Engine, campaign_id: int, kept: Journal, *, lease: timedelta = LEASE) -> Batch:
-    batch = delivery.claim(engine, campaign_id, worker="test", journal=kept.name, lease=lease)
+    batch = ledger.claim(engine, campaign_id, worker="test", journal=kept.name, lease=lease)
     assert batch is not None
     return batch
 
@@ -150,7 +150,7 @@ def test_of_a_cancelled_campaign_nothing_waits_again(
 ) -> None:
     begin(living, claim(engine, campaign_id, living), *BEGUN)
     with session_scope(engine) as session:
-        steering.cancel(session, session.get_one(Campaign, campaign_id))
+        control.cancel(session, session.get_one(Campaign, campaign_id))
     living.close()
     recovery.replay(engine, tmp_path)
     assert [state for state, _ in rows(engine)] == [S.SENT, S.FAILED, S.SKIPPED, S.UNKNOWN, S.SKIPPED]
@@ -241,7 +241,7 @@ def test_a_late_journal_says_nothing_of_what_a_person_had_sent_again(
     engine: Engine, campaign_id: int, late: Batch, tmp_path: Path, when: str
 ) -> None:
     with session_scope(engine) as session:
-        steering.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
+        control.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN)
     other = Journal(tmp_path / "other-host")
     if when != "owed again":
         assert claim(engine, campaign_id, other, lease=RAN_OUT).fence > late.fence
@@ -282,7 +282,7 @@ def test_what_is_under_way_in_a_restored_database_is_held_until_a_person_decides
     for _ in range(3):
         batch = claim(engine, campaign_id, living)
         journal.mark_claim(tmp_path, batch.fence)
-        delivery.close(engine, batch)
+        ledger.close(engine, batch)
     recovery.hold_if_restored(engine, tmp_path)
     assert status(engine, campaign_id) == (CampaignStatus.SENDING, None)
     restore(1)
@@ -307,7 +307,7 @@ def test_system_mails_that_a_restored_database_owes_are_in_doubt_and_not_sent_ag
     for _ in range(3):
         batch = claim(engine, campaign_id, living)
         journal.mark_claim(tmp_path, batch.fence)
-        delivery.close(engine, batch)
+        ledger.close(engine, batch)
     restore(1)
     recovery.hold_if_restored(engine, tmp_path)
     with session_scope(engine, read_only=True) as session:

@@ -8,10 +8,9 @@ from pathlib import Path
 from sqlalchemy import Engine, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import delivery, journal
-from mailer.campaigns import lifecycle
-from mailer.delivery import Settlement
-from mailer.journal import Answer, Left, Record
+from mailer.delivery import control, journal, ledger
+from mailer.delivery.journal import Answer, Left, Record
+from mailer.delivery.ledger import Settlement
 from mailer.people import notices
 from mailer.store import db
 from mailer.store.db import session_scope
@@ -34,7 +33,7 @@ def hold_if_restored(engine: Engine, folder: Path) -> None:
         given = db.last_id_given(session, Claim.__tablename__)
         if given >= known:
             return
-        held = lifecycle.pause_all(session, reason=_RESTORED)
+        held = control.pause_all(session, reason=_RESTORED)
         notices.doubt_waiting(session)
     journal.forget_claims_after(folder, given)
     log.error(
@@ -62,9 +61,9 @@ def _replay(engine: Engine, name: str, left: Left) -> None:
         claims = session.scalars(select(Claim).where(Claim.journal == name).with_for_update()).all()
         for claim in claims:
             record = left.of(claim.id)
-            delivery.record(session, claim.id, [*_settlements(record)])
+            ledger.record(session, claim.id, [*_settlements(record)])
             if record.complete:
-                delivery.let_go(session, claim.id, claim.campaign_id)
+                ledger.let_go(session, claim.id, claim.campaign_id)
             else:
                 _give_up(session, claim)
             unknown = sum(answer is None for answer in record.begun.values())
@@ -174,7 +173,7 @@ def _give_up(session: Session, claim: Claim) -> int:
     """Call unknown all that a claim still holds; returns how many rows."""
     rows = session.scalars(
         update(Delivery)
-        .where(*delivery.held_by(claim.id, claim.campaign_id))
+        .where(*ledger.held_by(claim.id, claim.campaign_id))
         .values(
             state=DeliveryState.UNKNOWN,
             reason=Reason.WORKER_LOST,

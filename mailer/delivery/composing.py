@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 from mailer import links
 from mailer.campaigns import targets
 from mailer.campaigns.editions import EditionKey, Press, from_json, mail_domain
-from mailer.delivery import Claimed
+from mailer.delivery.ledger import Claimed
+from mailer.delivery.recipients import Recipient
 from mailer.locale import countries
 from mailer.mail.headers import a_label_address
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
 from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
-from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, Edition, MailingList

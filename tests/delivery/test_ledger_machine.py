@@ -21,11 +21,11 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, select
 
-from mailer import delivery, recipients, recovery, steering
 from mailer.campaigns import lifecycle
-from mailer.campaigns.lifecycle import WrongStatus
-from mailer.delivery import Batch, Claimed, Settlement
-from mailer.journal import Journal
+from mailer.campaigns.lifecycle import Move, WrongStatus
+from mailer.delivery import control, ledger, recipients, recovery
+from mailer.delivery.journal import Journal
+from mailer.delivery.ledger import Batch, Claimed, Settlement
 from mailer.mail.types import Outcome, OutcomeKind
 from mailer.people import subscribers
 from mailer.store.crypto import Keyring
@@ -132,7 +132,7 @@ class Ledger(RuleBasedStateMachine):
             for _ in range(people):
                 make_subscriber(session, mailing_list)
             campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
-            self.people = delivery.plan(session, campaign)
+            self.people = ledger.plan(session, campaign)
             rows = session.execute(select(Delivery.id, Delivery.subscriber_id))
             self.person_of = {row: person for row, person in rows if person is not None}
 
@@ -142,7 +142,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(host=st.sampled_from(HOSTS), another=st.booleans(), limit=st.integers(1, 4), count=st.integers(0, 4))
     def claim_and_begin(self, host: str, another: bool, limit: int, count: int) -> None:
         worker = self._worker(NEARER if host in self.unreachable else host, another=another)
-        batch = delivery.claim(self.engine, 1, worker="test", journal=worker.journal.name, lease=LEASE, limit=limit)
+        batch = ledger.claim(self.engine, 1, worker="test", journal=worker.journal.name, lease=LEASE, limit=limit)
         if batch is not None:
             worker.holds.append(Hold(batch, list(batch.deliveries)))
             self._begin(worker, worker.holds[-1], count)
@@ -200,14 +200,14 @@ class Ledger(RuleBasedStateMachine):
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
         worker, hold = data.draw(st.sampled_from(self._holds(_is_unsettled)))
-        worker.lost_a_claim |= not delivery.settle(self.engine, hold.batch, hold.known)
+        worker.lost_a_claim |= not ledger.settle(self.engine, hold.batch, hold.known)
         hold.known = []
 
     @precondition(lambda self: self._holds(_may_close))
     @rule(data=st.data())
     def close(self, data: st.DataObject) -> None:
         worker, hold = data.draw(st.sampled_from(self._holds(_may_close)))
-        worker.lost_a_claim |= not delivery.close(self.engine, hold.batch, hold.known)
+        worker.lost_a_claim |= not ledger.close(self.engine, hold.batch, hold.known)
         worker.holds.remove(hold)
         if not worker.holds:
             self.workers.remove(worker)
@@ -265,33 +265,33 @@ class Ledger(RuleBasedStateMachine):
                 claim.expires_at, claim.stalled_until = utcnow() - LEASE, None
         recovery.give_up_lost(self.engine, grace=timedelta())
         with session_scope(self.engine) as session:
-            steering.finish(session, 1)
+            control.finish(session, 1)
 
     # --- people -----------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self._holds())
     @rule()
     def pause(self) -> None:
-        self._move("pause")
+        self._move(Move.PAUSE)
 
     @precondition(lambda self: self._status() is CampaignStatus.PAUSED)
     @rule()
     def resume(self) -> None:
-        self._move("resume")
+        self._move(Move.RESUME)
 
     def _status(self) -> CampaignStatus:
         with session_scope(self.engine, read_only=True) as session:
             return session.get_one(Campaign, 1).status
 
-    def _move(self, name: str) -> None:
+    def _move(self, move: Move) -> None:
         with session_scope(self.engine) as session, suppress(WrongStatus):
-            lifecycle.move(session, session.get_one(Campaign, 1), name)
+            lifecycle.move(session, session.get_one(Campaign, 1), move)
 
     @precondition(lambda self: self.steps > _CANCEL_AFTER)
     @rule()
     def cancel(self) -> None:
         with session_scope(self.engine) as session, suppress(WrongStatus):
-            steering.cancel(session, session.get_one(Campaign, 1))
+            control.cancel(session, session.get_one(Campaign, 1))
 
     @precondition(lambda self: self._rows_in(S.UNKNOWN, S.FAILED))
     @rule()
@@ -299,7 +299,7 @@ class Ledger(RuleBasedStateMachine):
         for state in (S.UNKNOWN, S.FAILED):
             before = self._rows_in(state)
             with session_scope(self.engine) as session, suppress(WrongStatus):
-                steering.resend(session, session.get_one(Campaign, 1), state)
+                control.resend(session, session.get_one(Campaign, 1), state)
             self.may_have_arrived -= before - self._rows_in(state)
 
     @precondition(lambda self: self._holds() and 2 * len(self.gone) < self.people)

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.composing import CampaignComposer, message_id
-from mailer.delivery import Claimed
+from mailer.delivery.composing import CampaignComposer, message_id
+from mailer.delivery.ledger import Claimed
+from mailer.delivery.recipients import Recipient
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
-from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, Purpose
 from tests.factories import SENDER, make_campaign, make_list, make_union

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from mailer import delivery, journal, recipients, sending
-from mailer.composing import CampaignComposer
-from mailer.journal import Journal, JournalUnwritable
+from mailer.delivery import control, journal, ledger, recipients, sweeping
+from mailer.delivery.composing import CampaignComposer
+from mailer.delivery.journal import Journal, JournalUnwritable
+from mailer.delivery.outbox import Outbox
+from mailer.delivery.worker import Worker
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing
-from mailer.outbox import Outbox
 from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState
-from mailer.worker import Worker
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber
 
 S = DeliveryState
@@ -30,7 +30,7 @@ def open_outbox(engine: Engine, worker: Worker) -> Callable[[], Outbox]:
         for _ in range(PEOPLE):
             make_subscriber(session, mailing_list)
         campaign = make_campaign(session, mailing_list)
-        sending.start(session, campaign, SENDER)
+        control.start(session, campaign, SENDER)
         campaign_id = campaign.id
 
     def make() -> Outbox:
@@ -80,7 +80,7 @@ def test_whatever_ends_the_sending_what_was_begun_is_not_put_back(
         assert outbox.begin(second)
         outbox.note(sent(first))
         raise RuntimeError("a mistake of ours")
-    sending.sweep(engine, worker)
+    sweeping.sweep(engine, worker)
     assert states(engine) == {S.SENT: 1, S.UNKNOWN: 1, S.PENDING: 4}
 
 
@@ -106,7 +106,7 @@ def test_a_database_that_fails_at_a_look_up_begins_nothing_more(
     with pytest.raises(DatabaseUnavailable), open_outbox() as outbox:
         first, second = take(outbox, 2)
         assert outbox.begin(first)
-        monkeypatch.setattr("mailer.outbox._LOOK_SECONDS", -1.0)
+        monkeypatch.setattr("mailer.delivery.outbox._LOOK_SECONDS", -1.0)
         monkeypatch.setattr(recipients, "look_up", fail(NO_DATABASE))
         assert not outbox.begin(second)
         outbox.note(sent(first))
@@ -116,8 +116,8 @@ def test_a_database_that_fails_at_a_look_up_begins_nothing_more(
 def test_an_answer_that_the_database_did_not_take_is_settled_later_and_not_sent_again(
     engine: Engine, open_outbox: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
-    monkeypatch.setattr("mailer.outbox._SETTLE_SECONDS", -1.0)
-    monkeypatch.setattr(delivery, "settle", fail(NO_DATABASE))
+    monkeypatch.setattr("mailer.delivery.outbox._SETTLE_SECONDS", -1.0)
+    monkeypatch.setattr(ledger, "settle", fail(NO_DATABASE))
     with pytest.raises(DatabaseUnavailable), open_outbox() as outbox:
         first, second, _ = take(outbox, 3)
         assert outbox.begin(first)
@@ -125,7 +125,7 @@ def test_an_answer_that_the_database_did_not_take_is_settled_later_and_not_sent_
         outbox.note(sent(first))
         outbox.note(sent(second))
     assert states(engine) == {S.SENDING: PEOPLE}
-    sending.sweep(engine, worker)
+    sweeping.sweep(engine, worker)
     assert states(engine) == {S.SENT: 2, S.PENDING: PEOPLE - 2}
 
 
@@ -138,7 +138,7 @@ def test_a_claim_whose_look_up_failed_waits_again(
             while not outbox.exhausted:
                 assert outbox.take(wait=True) is None
     assert states(engine) == {S.SENDING: PEOPLE}
-    sending.sweep(engine, worker)
+    sweeping.sweep(engine, worker)
     assert states(engine) == {S.PENDING: PEOPLE}
 
 
@@ -146,11 +146,11 @@ def test_a_full_disk_at_the_mark_of_a_claim_is_said_and_nothing_is_held(
     engine: Engine, open_outbox: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
     with monkeypatch.context() as full:
-        full.setattr("mailer.outbox.mark_claim", fail(FULL))
+        full.setattr("mailer.delivery.outbox.mark_claim", fail(FULL))
         with pytest.raises(JournalUnwritable), open_outbox() as outbox:
             while not outbox.exhausted:
                 assert outbox.take(wait=True) is None
-    sending.sweep(engine, worker)
+    sweeping.sweep(engine, worker)
     assert states(engine) == {S.PENDING: PEOPLE}
 
 
@@ -158,7 +158,7 @@ def test_before_it_claims_what_the_host_left_is_cleared_up(
     engine: Engine, open_outbox: Callable[[], Outbox], worker: Worker
 ) -> None:
     dead = Journal(worker.journals)
-    left = delivery.claim(engine, 1, worker="dead", journal=dead.name, lease=timedelta(days=1), limit=2)
+    left = ledger.claim(engine, 1, worker="dead", journal=dead.name, lease=timedelta(days=1), limit=2)
     assert left is not None
     dead.begin(left.fence, left.deliveries[0].id)
     dead.close()

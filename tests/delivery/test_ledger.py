@@ -8,11 +8,10 @@ import pytest
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from mailer import delivery, recipients, recovery, steering
-from mailer.campaigns import lifecycle
-from mailer.delivery import Settlement
+from mailer.delivery import control, ledger, recipients, recovery
+from mailer.delivery.ledger import Settlement
+from mailer.delivery.recipients import Recipient
 from mailer.people import subscribers, suppression
-from mailer.recipients import Recipient
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Campaign,
@@ -50,14 +49,14 @@ def test_only_those_who_may_be_mailed_are_planned(engine: Engine) -> None:
         make_subscriber(session, mailing_list, status=SubscriptionStatus.PENDING)
         make_subscriber(session, mailing_list, status=SubscriptionStatus.UNSUBSCRIBED)
         make_subscriber(session, make_list(session, "news"))
-        delivery.plan(session, make_campaign(session, mailing_list))
+        ledger.plan(session, make_campaign(session, mailing_list))
         assert session.scalars(select(Delivery.subscriber_id)).all() == [wanted.id]
 
 
 def test_the_database_itself_refuses_a_second_delivery_to_one_person(engine: Engine) -> None:
     campaign_id = planned(engine, 1)
     with pytest.raises(IntegrityError), session_scope(engine) as session:
-        delivery.plan(session, session.get_one(Campaign, campaign_id))
+        ledger.plan(session, session.get_one(Campaign, campaign_id))
     assert states(engine) == {S.PENDING: 1}
 
 
@@ -75,7 +74,7 @@ def test_two_claims_never_hold_the_same_delivery(engine: Engine) -> None:
     batches = [claim(engine, campaign_id, limit=3) for _ in range(3)]
     held = [claimed.id for batch in batches for claimed in batch.deliveries]
     assert len(held) == len(set(held)) == 7
-    assert delivery.claim(engine, campaign_id, worker="late", journal="late.journal", lease=LEASE) is None
+    assert ledger.claim(engine, campaign_id, worker="late", journal="late.journal", lease=LEASE) is None
     assert [batch.fence for batch in batches] == sorted({batch.fence for batch in batches})
 
 
@@ -96,7 +95,7 @@ def test_nothing_is_claimed_of_a_campaign_that_is_not_sending(engine: Engine, st
     campaign_id = planned(engine, 2)
     with session_scope(engine) as session:
         session.get_one(Campaign, campaign_id).status = status
-    assert delivery.claim(engine, campaign_id, worker="test", journal="test.journal", lease=LEASE) is None
+    assert ledger.claim(engine, campaign_id, worker="test", journal="test.journal", lease=LEASE) is None
 
 
 def test_a_test_mail_goes_first_and_whatever_the_status(engine: Engine) -> None:
@@ -104,9 +103,7 @@ def test_a_test_mail_goes_first_and_whatever_the_status(engine: Engine) -> None:
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         campaign.status = CampaignStatus.PAUSED
-        delivery.add_test(
-            session, campaign, address="organiser@example.org", language=None, country=None, union_id=None
-        )
+        ledger.add_test(session, campaign, address="organiser@example.org", language=None, country=None, union_id=None)
     batch = claim(engine, campaign_id)
     assert [claimed.purpose for claimed in batch.deliveries] == [Purpose.TEST]
     standing = recipients.look_up(engine, batch, batch.deliveries)
@@ -118,9 +115,9 @@ def test_a_deferred_delivery_waits_for_its_time(engine: Engine) -> None:
     batch = claim(engine, campaign_id)
     row = batch.deliveries[0].id
     later = utcnow() + timedelta(hours=1)
-    delivery.settle(engine, batch, [Settlement(row, S.DEFERRED, smtp_code=451, smtp_text="later", not_before=later)])
-    delivery.close(engine, batch)
-    assert delivery.claim(engine, campaign_id, worker="test", journal="test.journal", lease=LEASE) is None
+    ledger.settle(engine, batch, [Settlement(row, S.DEFERRED, smtp_code=451, smtp_text="later", not_before=later)])
+    ledger.close(engine, batch)
+    assert ledger.claim(engine, campaign_id, worker="test", journal="test.journal", lease=LEASE) is None
     with session_scope(engine) as session:
         session.get_one(Delivery, row).not_before = utcnow() - timedelta(seconds=1)
     again = claim(engine, campaign_id)
@@ -152,7 +149,7 @@ def test_a_pause_is_seen_before_the_next_message(engine: Engine) -> None:
     batch = claim(engine, planned(engine, 1))
     assert recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
     with session_scope(engine) as session:
-        lifecycle.move(session, session.get_one(Campaign, batch.campaign_id), "pause")
+        control.pause(session, session.get_one(Campaign, batch.campaign_id), reason="wait")
     assert not recipients.look_up(engine, batch, batch.deliveries).may_send_campaign
 
 
@@ -161,9 +158,9 @@ def test_a_pause_is_seen_before_the_next_message(engine: Engine) -> None:
 
 def test_what_was_settled_stays_and_the_rest_waits_again(engine: Engine) -> None:
     batch = claim(engine, planned(engine, 3))
-    delivery.settle(engine, batch, sent(batch)[:1])
+    ledger.settle(engine, batch, sent(batch)[:1])
     assert states(engine) == {S.SENT: 1, S.SENDING: 2}
-    delivery.close(engine, batch)
+    ledger.close(engine, batch)
     assert states(engine) == {S.SENT: 1, S.PENDING: 2}
     with session_scope(engine, read_only=True) as session:
         done = session.scalars(select(Delivery).where(Delivery.state == S.SENT)).one()
@@ -175,7 +172,7 @@ def test_what_was_settled_stays_and_the_rest_waits_again(engine: Engine) -> None
 def test_the_servers_words_are_encrypted_because_servers_quote_addresses(engine: Engine) -> None:
     batch = claim(engine, planned(engine, 1))
     words = "5.1.1 <ana@example.org> unknown"
-    delivery.settle(engine, batch, [Settlement(batch.deliveries[0].id, S.FAILED, smtp_code=550, smtp_text=words)])
+    ledger.settle(engine, batch, [Settlement(batch.deliveries[0].id, S.FAILED, smtp_code=550, smtp_text=words)])
     with session_scope(engine, read_only=True) as session:
         stored = session.scalar(text("SELECT smtp_text FROM deliveries"))
         assert b"ana@example.org" not in bytes(stored)
@@ -188,10 +185,10 @@ def test_a_worker_that_lost_its_lease_can_settle_and_release_nothing(engine: Eng
     recovery.give_up_lost(engine, grace=timedelta())
     assert states(engine) == {S.UNKNOWN: 2}
     with session_scope(engine) as session:
-        assert steering.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN) == 2
+        assert control.resend(session, session.get_one(Campaign, campaign_id), S.UNKNOWN) == 2
     other = claim(engine, campaign_id)
-    delivery.settle(engine, stopped, sent(stopped))
-    delivery.close(engine, stopped)
+    ledger.settle(engine, stopped, sent(stopped))
+    ledger.close(engine, stopped)
     assert states(engine) == {S.SENDING: 2}
     assert other.fence > stopped.fence
 
@@ -199,8 +196,8 @@ def test_a_worker_that_lost_its_lease_can_settle_and_release_nothing(engine: Eng
 def test_an_expired_lease_cannot_be_renewed(engine: Engine) -> None:
     campaign_id = planned(engine, 2)
     late, alive = claim(engine, campaign_id, limit=1, lease=timedelta(seconds=-1)), claim(engine, campaign_id, limit=1)
-    assert not delivery.renew(engine, late, lease=LEASE)
-    assert delivery.renew(engine, alive, lease=LEASE)
+    assert not ledger.renew(engine, late, lease=LEASE)
+    assert ledger.renew(engine, alive, lease=LEASE)
     recovery.give_up_lost(engine, grace=timedelta())
     assert states(engine) == {S.UNKNOWN: 1, S.SENDING: 1}
 
@@ -209,10 +206,10 @@ def test_a_lost_workers_deliveries_are_unknown_and_never_sent_again_by_themselve
     campaign_id = planned(engine, 2)
     claim(engine, campaign_id, lease=timedelta(seconds=-1))
     recovery.give_up_lost(engine, grace=timedelta())
-    assert delivery.claim(engine, campaign_id, worker="next", journal="next.journal", lease=LEASE) is None
+    assert ledger.claim(engine, campaign_id, worker="next", journal="next.journal", lease=LEASE) is None
     with session_scope(engine) as session:
-        assert steering.campaigns_with_work(session) == []
-        assert steering.finish(session, campaign_id)
+        assert ledger.campaigns_with_work(session) == []
+        assert control.finish(session, campaign_id)
         reasons = set(session.scalars(select(Delivery.reason)))
     assert reasons == {Reason.WORKER_LOST}
 

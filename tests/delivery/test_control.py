@@ -1,11 +1,11 @@
-"""Steering a campaign's ledger as a whole: ended, cancelled, sent again, and found by whoever looks for work."""
+"""A campaign as a whole: ended, cancelled, sent again, and found by whoever looks for work."""
 
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import delivery, steering
-from mailer.delivery import Settlement
+from mailer.delivery import control, ledger
+from mailer.delivery.ledger import Settlement
 from mailer.people import subscribers
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Reason, Subscriber
@@ -18,25 +18,25 @@ S = DeliveryState
 def test_a_campaign_is_sent_when_nothing_is_open_and_not_before(engine: Engine) -> None:
     campaign_id = planned(engine, 2)
     batch = claim(engine, campaign_id)
-    delivery.settle(engine, batch, sent(batch)[:1])
+    ledger.settle(engine, batch, sent(batch)[:1])
     with session_scope(engine) as session:
-        assert not steering.finish(session, campaign_id)
-    delivery.settle(engine, batch, sent(batch)[1:])
+        assert not control.finish(session, campaign_id)
+    ledger.settle(engine, batch, sent(batch)[1:])
     with session_scope(engine) as session:
-        assert steering.finish(session, campaign_id)
+        assert control.finish(session, campaign_id)
         campaign = session.get_one(Campaign, campaign_id)
         assert campaign.status is CampaignStatus.SENT
         assert campaign.finished_at is not None
-        assert not steering.finish(session, campaign_id)
+        assert not control.finish(session, campaign_id)
 
 
 def test_cancelling_skips_what_waits_and_then_what_a_worker_lets_go(engine: Engine) -> None:
     campaign_id = planned(engine, 3)
     batch = claim(engine, campaign_id, limit=1)
     with session_scope(engine) as session:
-        steering.cancel(session, session.get_one(Campaign, campaign_id))
+        control.cancel(session, session.get_one(Campaign, campaign_id))
     assert states(engine) == {S.SKIPPED: 2, S.SENDING: 1}
-    delivery.close(engine, batch)
+    ledger.close(engine, batch)
     assert states(engine) == {S.SKIPPED: 3}
     with session_scope(engine, read_only=True) as session:
         assert set(session.scalars(select(Delivery.reason))) == {Reason.CANCELLED}
@@ -47,14 +47,14 @@ def test_resending_takes_that_state_only_and_opens_the_campaign_again(engine: En
     campaign_id = planned(engine, 3)
     batch = claim(engine, campaign_id)
     first, second, third = batch.deliveries
-    delivery.settle(
+    ledger.settle(
         engine, batch, [Settlement(first.id, S.SENT), Settlement(second.id, S.FAILED), Settlement(third.id, S.UNKNOWN)]
     )
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
-        steering.finish(session, campaign_id)
+        control.finish(session, campaign_id)
         session.refresh(campaign)
-        assert steering.resend(session, campaign, state) == 1
+        assert control.resend(session, campaign, state) == 1
         assert campaign.status is CampaignStatus.SENDING
     again = claim(engine, campaign_id)
     assert [claimed.id for claimed in again.deliveries] == [second.id if state is S.FAILED else third.id]
@@ -63,11 +63,11 @@ def test_resending_takes_that_state_only_and_opens_the_campaign_again(engine: En
 def test_resending_nothing_leaves_the_campaign_sent(engine: Engine) -> None:
     campaign_id = planned(engine, 1)
     batch = claim(engine, campaign_id)
-    delivery.settle(engine, batch, sent(batch))
+    ledger.settle(engine, batch, sent(batch))
     with session_scope(engine) as session:
-        steering.finish(session, campaign_id)
+        control.finish(session, campaign_id)
         campaign = session.get_one(Campaign, campaign_id)
-        assert steering.resend(session, campaign, S.FAILED) == 0
+        assert control.resend(session, campaign, S.FAILED) == 0
         session.refresh(campaign)
         assert campaign.status is CampaignStatus.SENT
 
@@ -90,5 +90,5 @@ def test_work_is_found_in_the_database_alone(session: Session) -> None:
     paused = make_campaign(session, mailing_list, slug="paused", status=CampaignStatus.PAUSED)
     make_campaign(session, mailing_list, slug="idle", status=CampaignStatus.SENDING)
     for campaign in (busy, paused):
-        delivery.plan(session, campaign)
-    assert steering.campaigns_with_work(session) == [busy.id]
+        ledger.plan(session, campaign)
+    assert ledger.campaigns_with_work(session) == [busy.id]

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import delivery, recipients
+from mailer.delivery import ledger, recipients
+from mailer.delivery.recipients import Recipient
 from mailer.people import notices, subscribers, suppression
 from mailer.people.notices import Notice, NoticeKind
-from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
 from mailer.store.models import CampaignStatus, Kit, Reason, Subscriber, SuppressionReason, Union, UnionStatus
 from tests.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
@@ -19,7 +19,7 @@ ANA = "ana@example.org"
 
 
 def look_up(engine: Engine, campaign_id: int) -> list[Recipient | Reason]:
-    batch = delivery.claim(engine, campaign_id, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+    batch = ledger.claim(engine, campaign_id, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
     assert batch is not None
     return list(recipients.look_up(engine, batch, batch.deliveries).recipients.values())
 
@@ -52,7 +52,7 @@ def test_a_test_mail_goes_to_no_address_that_was_suppressed_for_good(
     engine: Engine, session: Session, reason: SuppressionReason
 ) -> None:
     campaign = make_campaign(session, make_list(session))
-    delivery.add_test(session, campaign, address=ANA, language=None, country=None, union_id=None)
+    ledger.add_test(session, campaign, address=ANA, language=None, country=None, union_id=None)
     suppression.add(session, keyring_of(session).blind_index(ANA), reason)
     session.commit()
     (found,) = look_up(engine, campaign.id)
@@ -66,7 +66,7 @@ def test_a_campaign_goes_to_nobody_who_was_suppressed(
     mailing_list = make_list(session)
     person = make_subscriber(session, mailing_list, email=ANA)
     campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
-    delivery.plan(session, campaign)
+    ledger.plan(session, campaign)
     campaign_id = campaign.id
     suppression.add(session, person.email_index, reason)
     subscribers.refresh(session)
@@ -77,7 +77,7 @@ def test_a_campaign_goes_to_nobody_who_was_suppressed(
 def test_a_notice_to_who_was_erased_since_it_was_claimed_does_not_go_out(engine: Engine, session: Session) -> None:
     standing = notices.owe(session, Notice(NoticeKind.CONFIRM, "0" * 40), language="en", address=ANA)
     session.commit()
-    batch = delivery.claim(engine, standing, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+    batch = ledger.claim(engine, standing, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
     assert batch is not None
     subscribers.erase(session, ANA)
     session.commit()

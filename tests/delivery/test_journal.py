@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer import journal
-from mailer.journal import Answer, Journal, JournalUnwritable
+from mailer.delivery import journal
+from mailer.delivery.journal import Answer, Journal, JournalUnwritable
 from mailer.mail.types import Outcome, OutcomeKind
 
 SENT = Outcome(id=1, kind=OutcomeKind.SENT, code=250, text="queued for <ana@example.org>")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer import delivery
-from mailer.composing import CampaignComposer
-from mailer.delivery import Claimed
+from mailer.delivery import ledger
+from mailer.delivery.composing import CampaignComposer
+from mailer.delivery.ledger import Claimed
+from mailer.delivery.recipients import Recipient
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail.sender import Sender
-from mailer.recipients import Recipient
 from mailer.store.models import Campaign, Delivery, Purpose
 from mailer.unions import directory
 
@@ -76,7 +76,7 @@ def order_test(session: Session, campaign: Campaign, reader: Reader, sender: Sen
     language = _languages(campaign, reader.language)[0] if reader.language else None
     claimed = _sample_delivery(session, reader, language)
     CampaignComposer(session, campaign, sender).compose(claimed, reader.recipient)
-    return delivery.add_test(
+    return ledger.add_test(
         session,
         campaign,
         address=address,

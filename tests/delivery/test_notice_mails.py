@@ -17,8 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import notice_mails, sending
-from mailer.delivery import Claimed
+from mailer.delivery import control, notice_mails, sending, sweeping
+from mailer.delivery.ledger import Claimed
+from mailer.delivery.notice_mails import NoticeComposer, WordlessNotice
+from mailer.delivery.recipients import Recipient
+from mailer.delivery.verdicts import MOST_ATTEMPTS
+from mailer.delivery.worker import Worker
 from mailer.links import Link, verify
 from mailer.locale import languages, translations
 from mailer.mail.dkim import Signer, SigningKey
@@ -26,15 +30,11 @@ from mailer.mail.pipeline import Pipeline
 from mailer.mail.render import Frame, render_notice
 from mailer.mail.sender import Sender
 from mailer.mail.types import Rendering
-from mailer.notice_mails import NoticeComposer, WordlessNotice
 from mailer.people import notices, subscribers
 from mailer.people.notices import Notice, NoticeKind
-from mailer.recipients import Recipient
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
-from mailer.verdicts import MOST_ATTEMPTS
-from mailer.worker import Worker
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber, notices_owed
 from tests.mail_server import MailServer
 
@@ -396,9 +396,9 @@ def test_notices_go_out_before_a_campaign_and_are_settled(
         mailing_list = make_list(session)
         for number in range(3):
             make_subscriber(session, mailing_list, email=f"p{number}@example.net")
-        sending.start(session, make_campaign(session, mailing_list), SENDER)
+        control.start(session, make_campaign(session, mailing_list), SENDER)
     campaign_id = owe(engine, *NoticeKind)
-    for ring in sending.sweep(engine, worker):
+    for ring in sweeping.sweep(engine, worker):
         assert not sending.drain(engine, ring, wire, worker)
     first = [message.recipient for message in server.received]
     assert first[: len(NoticeKind)] == [f"{kind}@example.net" for kind in NoticeKind]
@@ -409,7 +409,7 @@ def test_notices_go_out_before_a_campaign_and_are_settled(
         assert session.get_one(Campaign, campaign_id).status is CampaignStatus.STANDING
         notices.forget_settled(session)
         assert [(row.notice, row.address) for row in notices_owed(session)] == [(None, None)] * len(NoticeKind)
-    assert sending.sweep(engine, worker) == []
+    assert sweeping.sweep(engine, worker) == []
 
 
 def test_a_subscriber_gets_their_notice_where_they_are_now(

@@ -16,18 +16,18 @@ from types import TracebackType
 
 from sqlalchemy import Engine
 
-from mailer import delivery, recipients, recovery, steering
-from mailer.composing import Composer
-from mailer.delivery import Batch, Claimed, Settlement
+from mailer.delivery import ledger, recipients, recovery, verdicts
+from mailer.delivery.composing import Composer
+from mailer.delivery.journal import Journal, JournalUnwritable, mark_claim
+from mailer.delivery.ledger import Batch, Claimed, Settlement
+from mailer.delivery.recipients import Recipient
+from mailer.delivery.verdicts import POLICY_WINDOW, PolicyWatch, give_up_at, settlement
+from mailer.delivery.worker import Worker
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.journal import Journal, JournalUnwritable, mark_claim
 from mailer.mail.headers import UnusableAddress
 from mailer.mail.types import Outcome, Outgoing
-from mailer.recipients import Recipient
 from mailer.store.db import has_one_writer, session_scope, utcnow
 from mailer.store.models import Campaign, DeliveryState, Purpose, Reason
-from mailer.verdicts import POLICY_WINDOW, PolicyWatch, give_up_at, settlement
-from mailer.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class Outbox:
         recovery.replay(self._engine, self._worker.journals)
         with session_scope(self._engine, read_only=True) as session:
             # A turn is a few seconds: what other turns were told counts too.
-            self._policy = PolicyWatch(steering.latest_refused_us(session, self._campaign, POLICY_WINDOW))
+            self._policy = PolicyWatch(verdicts.latest_refused_us(session, self._campaign, POLICY_WINDOW))
         self._journal = Journal(self._worker.journals)
         self._next = self._claims.submit(self._claim)
         self._renewer.start()
@@ -159,7 +159,7 @@ class Outbox:
         if self._failed or self._begun:
             return False  # closing would put back what was begun: whoever replays the journal knows better
         for hold in self._holds.values():
-            self._lost |= not delivery.close(self._engine, hold.batch, hold.settlements)
+            self._lost |= not ledger.close(self._engine, hold.batch, hold.settlements)
         return not self._lost
 
     @property
@@ -273,7 +273,7 @@ class Outbox:
         if not self._turn():
             return None
         asked = time.monotonic()
-        batch = delivery.claim(
+        batch = ledger.claim(
             self._engine,
             self._campaign.id,
             worker=self._worker.name,
@@ -365,10 +365,10 @@ class Outbox:
         hold.settled = time.monotonic()
         if closing:
             del self._holds[hold.batch.fence]
-            close = partial(delivery.close, complete=hold.is_complete)
+            close = partial(ledger.close, complete=hold.is_complete)
             self._writes.append(self._ledger.submit(close, self._engine, hold.batch, settlements))
         else:
-            self._writes.append(self._ledger.submit(delivery.settle, self._engine, hold.batch, settlements))
+            self._writes.append(self._ledger.submit(ledger.settle, self._engine, hold.batch, settlements))
         while self._writes and self._writes[0].done():
             self._check(self._writes.popleft())
 
@@ -387,7 +387,7 @@ class Outbox:
             for hold in list(self._holds.values()):
                 asked = time.monotonic()
                 try:
-                    if delivery.renew(self._engine, hold.batch, lease=lease):
+                    if ledger.renew(self._engine, hold.batch, lease=lease):
                         hold.lease_ends = asked + lease.total_seconds()
                 except ServiceUnavailable as problem:
                     # Nothing is begun once the lease has run out; until then there may be another chance.

@@ -1,0 +1,162 @@
+"""Control: what is done to a campaign as a whole, from its start to its end. Each move is one function here."""
+
+import logging
+from datetime import datetime
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import deadlines, editions, lifecycle, segments
+from mailer.campaigns.lifecycle import Move
+from mailer.delivery import ledger
+from mailer.delivery.composing import CampaignComposer
+from mailer.delivery.ledger import audience_of, skip_cancelled
+from mailer.errors import MailerError
+from mailer.kits import making
+from mailer.mail.sender import Sender
+from mailer.store import db
+from mailer.store.models import (
+    WAITING,
+    Campaign,
+    CampaignStatus,
+    Delivery,
+    DeliveryState,
+    Purpose,
+    Subscriber,
+    Subscription,
+)
+
+log = logging.getLogger(__name__)
+
+_OPEN = (*WAITING, DeliveryState.SENDING)
+_REASON_CHARACTERS = 300  # as many as the column holds
+
+
+class NobodyToSendTo(MailerError):
+    """The audience of campaign "{slug}" is empty, so there is nobody to send it to. See who it selects with:
+    mailer campaigns check {slug}"""
+
+
+def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
+    """Let a campaign start by itself at a time. Its texts were tried when it was loaded.
+
+    :raises lifecycle.WrongStatus: it has been started before.
+    :raises deadlines.TooLate: the time is after its latest start.
+    :raises NobodyToSendTo: its audience is empty as of now.
+    """
+    deadlines.require_in_time(campaign, at)
+    if not segments.count(session, campaign.list_id, segments.segment_of(campaign)):
+        raise NobodyToSendTo(slug=campaign.slug)
+    lifecycle.move(session, campaign, Move.SCHEDULE, scheduled_at=at)
+
+
+def start(session: Session, campaign: Campaign, sender: Sender) -> int:
+    """Freeze a campaign's editions and audience and set it sending.
+
+    :returns: the number of recipients.
+    :raises lifecycle.WrongStatus: it has been started before.
+    :raises deadlines.TooLate: its latest start has passed.
+    :raises NobodyToSendTo: its audience is empty.
+    """
+    now = db.now(session)
+    deadlines.require_in_time(campaign, now)
+    lifecycle.move(session, campaign, Move.START, started_at=now, hold_reason=None)
+    return _plan(session, campaign, sender)
+
+
+def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
+    editions.freeze(session, campaign, sender)
+    CampaignComposer(session, campaign, sender).compile_all()
+    recipients = ledger.plan(session, campaign)
+    if not recipients:
+        raise NobodyToSendTo(slug=campaign.slug)
+    if campaign.forwardable:
+        making.plan(session, campaign)
+    db.analyze(session, Subscriber, Subscription, Delivery)
+    log.info("campaign started", extra={"campaign": campaign.id, "recipients": recipients})
+    return recipients
+
+
+def pause(session: Session, campaign: Campaign, *, reason: str) -> None:
+    """Hold a campaign until somebody resumes it; a worker begins no further message of it within two seconds.
+
+    :param reason: that an organiser is shown.
+    :raises lifecycle.WrongStatus: it is neither under way nor scheduled.
+    """
+    lifecycle.move(session, campaign, Move.PAUSE, hold_reason=reason[:_REASON_CHARACTERS])
+
+
+def pause_all(session: Session, *, reason: str) -> list[str]:
+    """Pause everything that is under way or scheduled.
+
+    :param reason: that an organiser is shown.
+    :returns: the slugs of what was paused.
+    """
+    return lifecycle.move_all(session, Move.PAUSE, hold_reason=reason[:_REASON_CHARACTERS])
+
+
+def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
+    """Go on with a paused campaign; one that had not begun starts now, unless its time is still to come.
+
+    A latest start does not stop it here: a person has decided.
+
+    :raises lifecycle.WrongStatus: it is not paused.
+    """
+    if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
+        lifecycle.move(session, campaign, Move.RESCHEDULE, hold_reason=None)
+        return
+    lifecycle.move(session, campaign, Move.RESUME, hold_reason=None, resumed_at=db.now(session))
+    if campaign.started_at is None:
+        campaign.started_at = db.now(session)
+        _plan(session, campaign, sender)
+
+
+def cancel(session: Session, campaign: Campaign) -> None:
+    """Stop a campaign for good; what has not gone out is skipped. What a worker holds follows when it lets go.
+
+    :raises lifecycle.WrongStatus: it has been sent already.
+    """
+    lifecycle.move(session, campaign, Move.CANCEL, finished_at=db.now(session), hold_reason=None)
+    skip_cancelled(session, Delivery.state.in_(WAITING), *audience_of(campaign.id))
+
+
+def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
+    """Owe again, because a person asked for it, what is unknown or failed; each keeps its Message-ID.
+
+    :returns: how many will be sent again. Erased people are not among them.
+    :raises lifecycle.WrongStatus: the campaign is not under way and not sent.
+    """
+    lifecycle.move(session, campaign, Move.RESEND, finished_at=None)
+    again = session.scalars(
+        update(Delivery)
+        .where(*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
+        .values(state=DeliveryState.PENDING, reason=None, smtp_code=None, smtp_text=None, settled_at=None)
+        .returning(Delivery.id)
+    )
+    count = len(again.all())
+    finish(session, campaign.id)
+    return count
+
+
+def finish(session: Session, campaign_id: int) -> bool:
+    """Call a campaign sent if nothing of it is pending, sending or deferred.
+
+    :returns: whether this call did so.
+    """
+    # The row is locked before the ledger is looked at: one statement would see the ledger as it was before it waited
+    # for a `resend` to commit.
+    campaign = session.get_one(Campaign, campaign_id, with_for_update=True, populate_existing=True)
+    owed = exists().where(*audience_of(campaign_id), Delivery.state.in_(_OPEN))
+    if campaign.status is not CampaignStatus.SENDING or session.scalar(select(owed)):
+        return False
+    lifecycle.move(session, campaign, Move.FINISH, finished_at=db.now(session))
+    return True
+
+
+def fail_tests(session: Session, campaign_id: int, problem: str) -> None:
+    """Give up the test mails that a campaign owes: an organiser waits for them, and should hear of the problem."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.TEST, Delivery.state.in_(WAITING))
+        .values(state=DeliveryState.FAILED, smtp_text=problem, settled_at=db.now(session))
+    )

@@ -1,0 +1,61 @@
+"""Sweeping: what nobody may have told a worker of, found again in the database."""
+
+import logging
+
+from sqlalchemy import Engine, select
+
+from mailer.campaigns import lifecycle
+from mailer.delivery import control, ledger, recovery
+from mailer.delivery.worker import Worker
+from mailer.errors import MailerError, ServiceUnavailable
+from mailer.mail.sender import Sender
+from mailer.store import db
+from mailer.store.db import session_scope
+from mailer.store.models import Campaign, CampaignStatus
+
+log = logging.getLogger(__name__)
+
+
+def sweep(engine: Engine, worker: Worker) -> list[int]:
+    """Do what no worker may ever have been told of: clear up after lost ones, start what is due, finish what is done.
+
+    :returns: ids of campaigns with work, for whoever can ring for them; that of system notices first.
+    """
+    recovery.hold_if_restored(engine, worker.journals)
+    recovery.replay(engine, worker.journals)
+    recovery.vouch(engine, worker.journals, interval=worker.lease)
+    recovery.give_up_lost(engine, grace=worker.lease)
+    with session_scope(engine, read_only=True) as session:
+        now = db.now(session)
+        is_due = (Campaign.status == CampaignStatus.SCHEDULED) & (Campaign.scheduled_at <= now)
+        due = list(session.scalars(select(Campaign.id).where(is_due)))
+        under_way = list(session.scalars(select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING)))
+    for campaign_id in due:
+        _start_scheduled(engine, campaign_id, worker.sender)
+    for campaign_id in under_way:
+        with session_scope(engine) as session:
+            control.finish(session, campaign_id)
+    with session_scope(engine, read_only=True) as session:
+        is_standing = Campaign.status == CampaignStatus.STANDING
+        standing = set(session.scalars(select(Campaign.id).where(is_standing)))
+        return sorted(ledger.campaigns_with_work(session), key=lambda campaign_id: campaign_id not in standing)
+
+
+def _start_scheduled(engine: Engine, campaign_id: int, sender: Sender) -> None:
+    """Start a campaign whose time has come, or hold it and say why it could not start."""
+    try:
+        with session_scope(engine) as session:
+            control.start(session, session.get_one(Campaign, campaign_id), sender)
+    except lifecycle.WrongStatus:
+        log.info("another worker started the campaign", extra={"campaign": campaign_id})
+    except ServiceUnavailable:
+        raise
+    except MailerError as problem:
+        with session_scope(engine) as session:
+            campaign = session.get_one(Campaign, campaign_id)
+            control.pause(session, campaign, reason=str(problem))
+        log.error(  # without a trace: it is no mistake of ours
+            "scheduled campaign held back: %s; it waits for `mailer campaigns resume`",
+            str(problem).rstrip("."),
+            extra={"campaign": campaign_id},
+        )
