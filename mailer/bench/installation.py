@@ -13,13 +13,14 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from mailer import reports, schema
+from mailer import schema
 from mailer.campaigns import files
 from mailer.delivery import control, sending
 from mailer.delivery.outbox import Outbox
 from mailer.delivery.worker import Worker
 from mailer.mail.types import Outgoing
 from mailer.people import lists
+from mailer.reports import progress as campaign_progress
 from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import open_engine, session_scope
@@ -156,7 +157,7 @@ def start_campaign(installation: Installation) -> Started:
 def count_sent(installation: Installation, campaign_id: int) -> int:
     """How many of a campaign's messages a server took, by its ledger."""
     with installation.engine() as engine, session_scope(engine, read_only=True) as session:
-        progress = reports.progress(session, session.get_one(Campaign, campaign_id))
+        progress = campaign_progress.of_campaign(session, session.get_one(Campaign, campaign_id))
         return progress.states[DeliveryState.SENT]
 
 

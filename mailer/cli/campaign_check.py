@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from mailer import small_numbers
 from mailer.campaigns import readiness
 from mailer.campaigns.readiness import Check
+from mailer.reports import small_numbers
 
 OVERDUE = "its deadline has passed, so sending it will be refused. Change deadline in campaign.toml."
 #: a default that fits most texts, to suggest for a field that stays empty

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mailer.refusals import Refusal, TestMail
-from mailer.reports import Overview, Progress, Rate, WorkerState
+from mailer.reports.progress import Overview, Progress, Rate, WorkerState
+from mailer.reports.refusals import Refusal, TestMail
 from mailer.store.models import CampaignStatus, DeliveryState
 
 #: what to do about a worker that does not send

@@ -10,7 +10,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from mailer import reports
 from mailer.campaigns import deadlines, files, lifecycle, readiness
 from mailer.cli import campaign_check
 from mailer.cli.campaign_status import print_overview, progress_table
@@ -21,6 +20,7 @@ from mailer.delivery import control, previews
 from mailer.delivery.previews import Reader
 from mailer.errors import MailerError
 from mailer.mail import addresses
+from mailer.reports import progress as campaign_progress
 from mailer.store.db import utcnow
 from mailer.store.models import CampaignStatus, DeliveryState
 
@@ -82,7 +82,7 @@ def load(installation: Installation, folder: Path) -> None:
 def list_(installation: Installation, as_json: bool) -> None:
     """Show every campaign, the latest first, with its status, its audience and its times."""
     with installation.session(read_only=True) as session:
-        found = [reports.progress(session, campaign) for campaign in lifecycle.all_campaigns(session)]
+        found = [campaign_progress.of_campaign(session, campaign) for campaign in lifecycle.all_campaigns(session)]
     if as_json:
         click.echo(json.dumps([_listed(progress) for progress in found]))
         return
@@ -95,7 +95,7 @@ def list_(installation: Installation, as_json: bool) -> None:
         click.echo(f"{progress.slug:<32}  {progress.status:<10}{people:>18}  {told}".rstrip())
 
 
-def _listed(progress: reports.Progress) -> dict[str, Any]:
+def _listed(progress: campaign_progress.Progress) -> dict[str, Any]:
     """What `list --json` says of a campaign; nobody knows its audience before it is started."""
     report = progress.to_json()
     report["audience"] = progress.audience if progress.started_at else None
@@ -205,7 +205,7 @@ def _require_usable_server(installation: Installation) -> None:
         _ = installation.settings.smtp
 
 
-def _require_sent(progress: reports.Progress) -> None:
+def _require_sent(progress: campaign_progress.Progress) -> None:
     """:raises NotSent: it ended otherwise, or waits for a person."""
     if progress.status is not CampaignStatus.SENT:
         reason = f" ({progress.hold_reason.rstrip('.')})" if progress.hold_reason else ""
@@ -259,7 +259,7 @@ def cancel(installation: Installation, slug: str) -> None:
 def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show where a campaign stands: its states, how fast it goes, what was refused, who is sending."""
     with installation.session(read_only=True) as session:
-        overview = reports.overview(session, lifecycle.get(session, slug))
+        overview = campaign_progress.overview(session, lifecycle.get(session, slug))
     if as_json:
         click.echo(json.dumps(overview.to_json(), ensure_ascii=False))
         return
@@ -274,7 +274,7 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
 def recipients(installation: Installation, slug: str, state: str, as_json: bool) -> None:
     """List the recipients in a state, one a line."""
     with installation.session(read_only=True) as session:
-        for row in reports.recipients(session, lifecycle.get(session, slug), DeliveryState(state)):
+        for row in campaign_progress.recipients(session, lifecycle.get(session, slug), DeliveryState(state)):
             if as_json:
                 click.echo(json.dumps(row, ensure_ascii=False))
             else:
@@ -296,13 +296,13 @@ def resend(installation: Installation, slug: str, state: str) -> None:
     click.echo(f"{count:,} will be sent again." if count else f"Nothing is {state}.")
 
 
-def follow(installation: Installation, slug: str) -> reports.Progress:
+def follow(installation: Installation, slug: str) -> campaign_progress.Progress:
     """Show a campaign's progress, and what holds it up, until it has ended or is paused."""
     with progress_bar() as bar:
         task = bar.add_task(slug, total=None)
         while True:
             with installation.session(read_only=True) as session:
-                progress = reports.progress(session, lifecycle.get(session, slug))
+                progress = campaign_progress.of_campaign(session, lifecycle.get(session, slug))
             held = f"{slug}: {progress.hold_reason}" if progress.hold_reason else slug
             bar.update(task, description=held, total=progress.audience or None, completed=progress.settled)
             if progress.status in _ENDED_OR_PAUSED:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import catcher, importing, reports, sample, small_numbers
+from mailer import catcher, sample
 from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
 from mailer.cli import demo_unions
@@ -26,7 +26,10 @@ from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.people import lists
 from mailer.queue import connect, ring
+from mailer.reports import progress as campaign_progress
+from mailer.reports import small_numbers
 from mailer.settings import load_settings
+from mailer.spreadsheets import importing
 from mailer.store.models import CampaignStatus
 from mailer.unions import directory
 
@@ -148,7 +151,7 @@ def _left_out(session: Session, segment: Segment) -> str:
     return f"{in_countries}, and members of the {in_unions}"
 
 
-def _send(installation: Installation) -> reports.Progress:
+def _send(installation: Installation) -> campaign_progress.Progress:
     slug = sample.CAMPAIGN_DIR.name
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
@@ -158,10 +161,12 @@ def _send(installation: Installation) -> reports.Progress:
     return follow(installation, slug)
 
 
-def _report(session: Session, progress: reports.Progress, by_text: Mapping[str, int], console: Console) -> None:
+def _report(
+    session: Session, progress: campaign_progress.Progress, by_text: Mapping[str, int], console: Console
+) -> None:
     campaign = lifecycle.get(session, progress.slug)
     for title, by in _SPREADS.items():
-        console.print(_spread_table(title, reports.spread(session, campaign, by)))
+        console.print(_spread_table(title, campaign_progress.spread(session, campaign, by)))
     console.print(_spread_table("language of the text", small_numbers.hide_small(by_text)))
     if progress.started_at and progress.finished_at:
         seconds = (progress.finished_at - progress.started_at).total_seconds()

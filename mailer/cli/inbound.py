@@ -6,12 +6,13 @@ import sys
 
 import click
 
-from mailer import inbound as domain
-from mailer import leaving, logs
+from mailer import logs
 from mailer.cli.installation import Installation
 from mailer.errors import ConfigurationError, MailerError
-from mailer.inbound import Finding, Kind
-from mailer.leaving import Method, NotOnList
+from mailer.inbound import messages
+from mailer.inbound.messages import Finding, Kind
+from mailer.selfservice import leaving
+from mailer.selfservice.leaving import Method, NotOnList
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def inbound(recipient: str | None, sender: str | None) -> None:
 
 def _read() -> bytes:
     """The beginning of the message, which has its headers."""
-    message = sys.stdin.buffer.read(domain.MAX_BYTES)
+    message = sys.stdin.buffer.read(messages.MAX_BYTES)
     while sys.stdin.buffer.read(_CHUNK):
         continue  # a mail server may take it for a failure when nobody reads the rest
     return message
@@ -60,7 +61,7 @@ def _find_out(installation: Installation, message: bytes, recipient: str | None,
     if "{token}" not in (settings.unsubscribe_address or ""):
         # Without it, every wish to leave would be dropped unnoticed.
         raise ConfigurationError("MAILER_UNSUBSCRIBE_ADDRESS", "must be set, with {token} in it", _EXAMPLE)
-    return domain.read(
+    return messages.read(
         message,
         keyring=settings.keyring,
         unsubscribe_address=settings.unsubscribe_address or "",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from mailer import preferences
 from mailer.cli.installation import Installation
-from mailer.exporting import export_list
-from mailer.importing import ImportReport, import_file
+from mailer.selfservice import preferences
+from mailer.spreadsheets.exporting import export_list
+from mailer.spreadsheets.importing import ImportReport, import_file
 
 
 @click.group()

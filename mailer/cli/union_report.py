@@ -13,12 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mailer import union_reports
 from mailer.cli.installation import Installation
 from mailer.cli.unions import unions
 from mailer.formats import charts
 from mailer.formats.tables import CsvWriter
-from mailer.union_reports import Report, Row
+from mailer.reports import unions as union_reports
+from mailer.reports.unions import Report, Row
 from mailer.unions import directory as trade_unions
 
 _HIDDEN = "under 10"

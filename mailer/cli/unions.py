@@ -8,13 +8,13 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
-from mailer import union_csv
 from mailer.cli import affiliation
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.formats import logos
 from mailer.kits import making
 from mailer.people import lists
+from mailer.spreadsheets import unions as union_csv
 from mailer.store.models import Union, UnionStatus
 from mailer.unions import contacts
 from mailer.unions import directory as trade_unions

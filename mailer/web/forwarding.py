@@ -9,15 +9,16 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import links, union_reports
+from mailer import links
 from mailer.formats import charts
 from mailer.kits import pages
 from mailer.kits.pages import Answer, InvalidReach, NoKit, Page
 from mailer.links import Link
 from mailer.locale import languages
+from mailer.reports import unions
+from mailer.reports.unions import NoResults, Results
 from mailer.store.db import session_scope
 from mailer.store.models import Kit, Union
-from mailer.union_reports import NoResults, Results
 from mailer.web import fields
 from mailer.web.fields import Mistyped
 from mailer.web.joining import logo_address
@@ -223,7 +224,7 @@ def _results(token: str) -> Results | None:
     union_id = links.verify(site().settings.keyring, Link.UNION, token)
     try:
         with session_scope(site().engine, read_only=True) as session:
-            return union_reports.results(session, union_id)
+            return unions.results(session, union_id)
     except NoResults:
         return None
 

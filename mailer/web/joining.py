@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from mailer import signups
 from mailer.locale import countries, languages
 from mailer.people import lists
 from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
-from mailer.signups import SignUp
+from mailer.selfservice import signups
+from mailer.selfservice.signups import SignUp
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import MailingList, Union
 from mailer.unions import directory

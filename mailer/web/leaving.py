@@ -10,10 +10,10 @@ from typing import TypeVar
 from flask import Blueprint, render_template, request
 from sqlalchemy.orm import Session
 
-from mailer import leaving as domain
 from mailer import links
-from mailer.leaving import Left, Method, NotOnList, Place, Scope
 from mailer.links import Link
+from mailer.selfservice import leaving as domain
+from mailer.selfservice.leaving import Left, Method, NotOnList, Place, Scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope
 from mailer.web.doorbell import ring_for

@@ -13,13 +13,14 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from mailer import disclosure, leaving, links, moving
-from mailer import preferences as domain
+from mailer import links
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.people import lists
 from mailer.people.subscribers import MAX_TEXT_LENGTH
-from mailer.preferences import Held
+from mailer.selfservice import address_change, disclosure, leaving
+from mailer.selfservice import preferences as domain
+from mailer.selfservice.preferences import Held
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import SuppressionReason
 from mailer.unions import contacts
@@ -247,7 +248,7 @@ _PROBLEMS: Mapping[type[MailerError], tuple[str, Callable[[], str]]] = {
     domain.NotToBeJoined: ("lists", lambda: _("This list cannot be joined just now.")),
     leaving.NotOnList: ("lists", lambda: _("You are not on that list any more.")),
     contacts.NoContact: ("contact", lambda: _("You are not a contact of that union any more.")),
-    moving.TooManyAddresses: (
+    address_change.TooManyAddresses: (
         "email",
         lambda: _("You have given us several new addresses today. Please try again tomorrow."),
     ),
@@ -326,7 +327,7 @@ def change_address(token: str) -> ResponseReturnValue:
 
     def change(session: Session, subscriber_id: int) -> int:
         address = fields.address(request.form.get("email", "").strip())
-        return moving.name(session, subscriber_id, address.text, language=current())
+        return address_change.name(session, subscriber_id, address.text, language=current())
 
     return _change(token, change, saved="address")
 
@@ -334,7 +335,7 @@ def change_address(token: str) -> ResponseReturnValue:
 @preferences.post("/manage/<token>/address/keep")
 def keep_address(token: str) -> ResponseReturnValue:
     """Stay at the address that is held, whatever new one was named."""
-    return _change(token, moving.withdraw)
+    return _change(token, address_change.withdraw)
 
 
 @preferences.post("/manage/<token>/download")
@@ -371,7 +372,7 @@ def use_address(token: str) -> ResponseReturnValue:
     is_meant = request.method == "POST"
     try:
         with session_scope(site().engine, read_only=not is_meant) as session:
-            (moving.move if is_meant else moving.look)(session, token)
-    except moving.AddressTaken:
+            (address_change.move if is_meant else address_change.look)(session, token)
+    except address_change.AddressTaken:
         return render_template("preferences/address_taken.html"), 409
     return render_template("preferences/moved.html" if is_meant else "preferences/use_address.html", token=token)

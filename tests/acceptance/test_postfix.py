@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import reports
 from mailer.delivery import control, sending
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server, SmtpUnavailable
+from mailer.reports import progress
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
 from tests.certificates import Certificates, make_certificates
 from tests.debian import program
@@ -88,7 +88,7 @@ def test_everyone_gets_a_campaign_once_over_starttls(
         assert not sending.drain(engine, campaign.id, wire, worker(tmp_path))
     session.refresh(campaign)
     assert campaign.status is CampaignStatus.SENT
-    assert reports.progress(session, campaign).states[DeliveryState.SENT] == PEOPLE
+    assert progress.of_campaign(session, campaign).states[DeliveryState.SENT] == PEOPLE
     delivered = relay.wait_for(PEOPLE)
     assert sorted(mail["Delivered-To"] for mail in delivered) == sorted(
         f"person{number}@example.org" for number in range(PEOPLE)
@@ -121,7 +121,7 @@ def test_a_relay_whose_certificate_nobody_vouches_for_gets_nothing(
     campaign = start(session, "example.org")
     with wire_to(relay, None) as wire, pytest.raises(SmtpUnavailable, match="certificate"):
         sending.drain(engine, campaign.id, wire, worker(tmp_path))
-    assert reports.progress(session, campaign).states[DeliveryState.PENDING] == PEOPLE
+    assert progress.of_campaign(session, campaign).states[DeliveryState.PENDING] == PEOPLE
     assert relay.mailbox() == []
 
 
@@ -140,8 +140,8 @@ def test_who_a_relay_refuses_fails_and_the_others_get_their_mail(
     ) as relay:  # fmt: skip
         with wire_to(relay, certificates) as wire:
             sending.drain(engine, campaign.id, wire, worker(tmp_path))
-        delivered = relay.wait_for(reports.progress(session, campaign).states[DeliveryState.SENT])
-    states = reports.progress(session, campaign).states
+        delivered = relay.wait_for(progress.of_campaign(session, campaign).states[DeliveryState.SENT])
+    states = progress.of_campaign(session, campaign).states
     assert states[DeliveryState.SENT] == len(delivered)
     assert states[DeliveryState.FAILED] > 0
     assert states[DeliveryState.UNKNOWN] == 0

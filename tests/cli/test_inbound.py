@@ -13,7 +13,8 @@ from click.testing import Result
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer import inbound, links
+from mailer import links
+from mailer.inbound.messages import MAX_BYTES
 from mailer.links import Link
 from mailer.people import subscribers
 from mailer.store.crypto import keyring_of
@@ -118,9 +119,9 @@ def test_all_else_is_taken_and_dropped_and_the_log_names_nobody(
 
 
 def test_of_a_huge_message_only_the_beginning_counts(hand_over: HandOver, session: Session, address: str) -> None:
-    late = "X-Fill: " + "x" * inbound.MAX_BYTES + "\r\n" + MAIL.format(to=address)
+    late = "X-Fill: " + "x" * MAX_BYTES + "\r\n" + MAIL.format(to=address)
     assert kind(hand_over(late)) == "other"
-    assert kind(hand_over(MAIL.format(to=address) + "x" * inbound.MAX_BYTES * 2)) == "leave"
+    assert kind(hand_over(MAIL.format(to=address) + "x" * MAX_BYTES * 2)) == "leave"
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from mailer.formats.tables import BrokenFile, UnreadableFile
-from mailer.importing import import_file
+from mailer.spreadsheets.importing import import_file
 from mailer.store.db import session_scope
 from mailer.store.models import ConsentText, Subscriber
 from tests.factories import make_list

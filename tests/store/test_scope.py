@@ -17,14 +17,16 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, aliased
 
 import mailer
-from mailer import disclosure, enrolment, exporting, refusals, reports
 from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
 from mailer.delivery import control, ledger, verdicts
-from mailer.enrolment import Candidate, Terms
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.people.mailed_links import issue
 from mailer.people.notices import Notice, NoticeKind, owe
+from mailer.reports import progress, refusals
+from mailer.selfservice import disclosure
+from mailer.spreadsheets import enrolment, exporting
+from mailer.spreadsheets.enrolment import Candidate, Terms
 from mailer.store import scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
@@ -372,19 +374,19 @@ def _read_campaign(session: Session, world: World, campaign: Campaign, union_id:
     else:
         with pytest.raises(lifecycle.UnknownCampaign):
             lifecycle.get(session, campaign.slug)
-    states = reports.progress(session, campaign).states
+    states = progress.of_campaign(session, campaign).states
     sent = [d for d in world.rows[Delivery] if d.campaign_id == campaign.id and d.purpose is Purpose.CAMPAIGN]
     assert sum(states.values()) == (len(sent) if is_own else 0)
     for state in DeliveryState:
-        rows = list(reports.recipients(session, campaign, state))
+        rows = list(progress.recipients(session, campaign, state))
         assert len(rows) == states[state]
         yield json.dumps(rows)
-    yield [reports.spread(session, campaign, by) for by in ("country", "language", "union")]
+    yield [progress.spread(session, campaign, by) for by in ("country", "language", "union")]
     yield refusals.refusals(session, campaign, states), refusals.test_mails(session, campaign)
     yield verdicts.latest_refused_us(session, campaign, 10)
     assert (campaign.id in ledger.campaigns_with_work(session)) == is_own
     if is_own:
-        overview = reports.overview(session, lifecycle.get(session, campaign.slug)).to_json()
+        overview = progress.overview(session, lifecycle.get(session, campaign.slug)).to_json()
         del overview["slug"]
         yield json.dumps(overview)
 
@@ -484,7 +486,7 @@ def test_a_spread_by_union_leaves_the_others_out(two: Two) -> None:
                 deliver(session, campaign, person, DeliveryState.SENT)
     with two.seen_by(two.bakers) as session:
         campaign = lifecycle.get(session, "bakers-alert")
-        assert reports.spread(session, campaign, "union") == {"": 20, "Bakers": 20}
+        assert progress.spread(session, campaign, "union") == {"": 20, "Bakers": 20}
 
 
 def test_what_is_changed_and_deleted_is_ones_own_too(two: Two) -> None:
@@ -511,7 +513,7 @@ def test_a_union_plans_checks_and_stops_its_own_campaign(two: Two) -> None:
         with pytest.raises(lifecycle.UnknownCampaign):
             lifecycle.get(session, "dockers-alert")
     with session_scope(two.engine) as session:
-        states = reports.progress(session, lifecycle.get(session, "dockers-alert")).states
+        states = progress.of_campaign(session, lifecycle.get(session, "dockers-alert")).states
         assert states[DeliveryState.PENDING] == 1
 
 

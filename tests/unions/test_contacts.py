@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import importing, links
+from mailer import links
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.people import mailed_links, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import Notice, NoticeKind, owe
+from mailer.spreadsheets import importing
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (

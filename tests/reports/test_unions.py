@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import event, insert
 from sqlalchemy.orm import Session
 
-from mailer import union_reports
-from mailer.small_numbers import Sum
+from mailer.reports import unions as union_reports
+from mailer.reports.small_numbers import Sum
+from mailer.reports.unions import InvalidMonth, MonthsReversed, NoResults, Report, Results, Row
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, JoinCount, Kit, Union
-from mailer.union_reports import InvalidMonth, MonthsReversed, NoResults, Report, Results, Row
 from tests.factories import add_text, make_campaign, make_list, make_union
 from tests.inference import Range, narrowed
 

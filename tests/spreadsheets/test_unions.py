@@ -7,15 +7,15 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer import union_csv
 from mailer.formats.tables import BrokenFile, UnreadableFile, UnwritableFile
 from mailer.people import suppression
 from mailer.people.notices import NoticeKind
+from mailer.spreadsheets import unions
+from mailer.spreadsheets.unions import COLUMNS, ImportReport, RefusedFile
 from mailer.store import scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import SuppressionReason, Union, UnionStatus
-from mailer.union_csv import COLUMNS, ImportReport, RefusedFile
 from mailer.unions import directory
 from tests.factories import WHEN, make_contact, make_subscriber, make_union, notices_owed, said
 
@@ -32,13 +32,13 @@ def write(file: Path, *lines: str) -> Path:
 
 def take(engine: Engine, file: Path, **options: Any) -> ImportReport:
     with session_scope(engine) as session:
-        return union_csv.import_file(session, file, **options)
+        return unions.import_file(session, file, **options)
 
 
 def facts(session: Session) -> list[tuple[Any, ...]]:
     """All that is known of all unions."""
     session.expire_all()
-    found = [tuple(union_csv._cells(union).values()) for union in directory.all_unions(session)]
+    found = [tuple(unions._cells(union).values()) for union in directory.all_unions(session)]
     session.commit()
     return found
 
@@ -324,7 +324,7 @@ def full(session: Session) -> list[tuple[Any, ...]]:
 def test_what_goes_out_comes_in_as_it_was(
     engine: Engine, session: Session, file: Path, full: list[tuple[Any, ...]]
 ) -> None:
-    assert union_csv.export(session, file) == 4
+    assert unions.export(session, file) == 4
     assert not [line for line in file.read_text().splitlines() if line.split(",")[1].startswith(("=", "+"))]
     session.commit()
     assert take(engine, file, update=True).unchanged == 4
@@ -337,13 +337,13 @@ def test_what_goes_out_comes_in_as_it_was(
 def test_an_export_is_readable_for_its_owner_only_and_whole_or_not_there(
     session: Session, file: Path, full: list[tuple[Any, ...]], tmp_path: Path
 ) -> None:
-    union_csv.export(session, file)
+    unions.export(session, file)
     assert file.stat().st_mode & 0o777 == 0o600
     with pytest.raises(UnwritableFile):
-        union_csv.export(session, tmp_path / "nowhere" / "unions.csv")
+        unions.export(session, tmp_path / "nowhere" / "unions.csv")
     (tmp_path / "folder").mkdir()
     with pytest.raises(UnwritableFile):
-        union_csv.export(session, tmp_path / "folder")
+        unions.export(session, tmp_path / "folder")
     assert sorted(path.name for path in tmp_path.glob("*.csv*")) == ["unions.csv"]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
     assert session.scalars(select(Union.slug)).first()
@@ -356,7 +356,7 @@ def test_the_file_of_all_unions_is_for_organisers_only(engine: Engine, session: 
     with session_scope(engine) as limited:
         scope.limit(limited, union_id)
         with pytest.raises(scope.ForOrganisers):
-            union_csv.export(limited, file.with_name("out.csv"))
+            unions.export(limited, file.with_name("out.csv"))
         with pytest.raises(scope.ForOrganisers):
-            union_csv.import_file(limited, file)
+            unions.import_file(limited, file)
     assert not file.with_name("out.csv").exists()

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import leaving, moving
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.people import consents, lists, mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
+from mailer.selfservice import address_change, leaving
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -187,7 +187,7 @@ def see(session: Session, subscriber_id: int) -> Held:
         country=person.country,
         language=person.language,
         union=session.scalar(select(Union.name).where(Union.id == person.union_id)),
-        new_address=moving.named(session, subscriber_id),
+        new_address=address_change.named(session, subscriber_id),
         blocked=blocked,
         memberships=_memberships(session, subscriber_id, blocked),
         contact_of=_contact_of(session, subscriber_id),
@@ -240,7 +240,7 @@ def describe(session: Session, subscriber_id: int, *, name: str, country: str, l
     line = subscribers.one_line(name)
     if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
         raise NameTooLong
-    person = moving.hold(session, subscriber_id)
+    person = address_change.hold(session, subscriber_id)
     person.name = line
     person.country = countries.parse(country) if country else None
     person.language = languages.normalise(language) if language else None
@@ -254,7 +254,7 @@ def state_union(session: Session, subscriber_id: int, text: str, *, words: str, 
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
     :raises UnrecognisedUnion: nothing was changed.
     """
-    person = moving.hold(session, subscriber_id)
+    person = address_change.hold(session, subscriber_id)
     union_id = directory.recognise(session, text, person.country)
     if union_id is None:
         raise UnrecognisedUnion
@@ -267,7 +267,7 @@ def state_union(session: Session, subscriber_id: int, text: str, *, words: str, 
 
 def forget_union(session: Session, subscriber_id: int) -> None:
     """Forget which union a person belongs to, wherever that is stored, and write down that they no longer agree."""
-    person = moving.hold(session, subscriber_id)
+    person = address_change.hold(session, subscriber_id)
     if person.union_id is None:
         return
     person.union_id = None
@@ -314,7 +314,7 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     :raises NotToBeJoined: the list is not open, or the person reported our mail as spam.
     :raises lists.UnknownList: there is none of that slug, or none that is offered to them.
     """
-    person = moving.hold(session, subscriber_id)
+    person = address_change.hold(session, subscriber_id)
     mailing_list = lists.get(session, list_slug)
     subscription = _subscription(session, subscriber_id, mailing_list.id)
     if mailing_list.owner_id is not None and subscription is None:
@@ -396,8 +396,8 @@ def erase(session: Session, subscriber_id: int) -> None:
     :raises mailed_links.DeadLink: they were erased at this moment.
     """
     suppression.keep_imports_out(session)  # before the person is held: so does everyone who removes somebody
-    person = moving.hold(session, subscriber_id)
-    moving.forget_mails(session, subscriber_id)
+    person = address_change.hold(session, subscriber_id)
+    address_change.forget_mails(session, subscriber_id)
     subscribers.erase(session, person.email)
 
 
@@ -409,5 +409,5 @@ def erase_address(session: Session, address: str) -> None:
     suppression.keep_imports_out(session)
     person = subscribers.find(session, address)
     if person is not None:
-        moving.forget_mails(session, person.id)
+        address_change.forget_mails(session, person.id)
     subscribers.erase(session, address)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from mailer import disclosure, moving, preferences
 from mailer.formats.tables import restore
 from mailer.people import consents, mailed_links, notices, suppression
+from mailer.selfservice import address_change, disclosure, preferences
 from mailer.store.models import (
     Application,
     Base,
@@ -79,7 +79,7 @@ def ana(session: Session, mailing_list: MailingList) -> Subscriber:
         settled_at=WHEN,
     )
     deliver(session, campaign, None, DeliveryState.SENT, purpose=Purpose.TEST, address="Ana@example.org")
-    moving.name(session, person.id, "ana.new@example.net", language="en")
+    address_change.name(session, person.id, "ana.new@example.net", language="en")
     preferences.mail_link(session, ANA, language="en")
     suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
     make_contact(session, union, person, role="Treasurer").confirmed_at = WHEN
@@ -232,7 +232,7 @@ def test_nothing_about_anybody_else_is_told(session: Session, ana: Subscriber, m
     mailed_links.issue(session, RequestKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
     consents.withdraw(session, boris.id, ConsentPurpose.UNION, method="import")
     suppression.add(session, boris.email_index, SuppressionReason.COMPLAINED)
-    moving.name(session, boris.id, "boris.new@example.net", language="en")
+    address_change.name(session, boris.id, "boris.new@example.net", language="en")
     make_contact(session, make_union(session, "bakers"), boris)
     session.add(Application(name="Bakers", languages=[], is_named=True, subscriber_id=boris.id))
     after = about(session, ana)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer import reports
 from mailer.people import subscribers
+from mailer.reports import progress as campaign_progress
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Claim, DeliveryState, MailingList, Purpose
 from tests.factories import deliver, make_campaign, make_list, make_subscriber, make_union
@@ -20,7 +20,7 @@ def test_all_seven_states_are_there_and_add_up(session: Session) -> None:
     for state in (DeliveryState.SENT, DeliveryState.SENT, DeliveryState.UNKNOWN, DeliveryState.PENDING):
         deliver(session, campaign, make_subscriber(session, news), state)
     deliver(session, campaign, None, DeliveryState.SENT, purpose=Purpose.TEST, address="test@example.org")
-    progress = reports.progress(session, campaign)
+    progress = campaign_progress.of_campaign(session, campaign)
     assert progress.to_json()["states"] == {
         "pending": 1,
         "sending": 0,
@@ -44,12 +44,12 @@ def test_an_erased_person_stays_as_a_row_without_address(session: Session) -> No
     session.commit()
     subscribers.erase(session, "gone@example.org")
     session.commit()
-    erased, kept = reports.recipients(session, campaign, DeliveryState.SENT)
+    erased, kept = campaign_progress.recipients(session, campaign, DeliveryState.SENT)
     assert erased["email"] is None
     assert kept["email"] == there.email
     assert list(kept) == ["delivery", "email", "state", "reason", "smtp_code", "smtp_text", "message_id", "attempts"]
     assert kept["message_id"].startswith("<") and kept["message_id"].endswith("@example.org>")
-    assert list(reports.recipients(session, campaign, DeliveryState.FAILED)) == []
+    assert list(campaign_progress.recipients(session, campaign, DeliveryState.FAILED)) == []
 
 
 # --- how a campaign does ----------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_the_rate_is_of_the_last_minute_and_tells_when_the_rest_will_have_gone(
     settle(session, running, DeliveryState.SKIPPED, ago=10, times=7)
     for _ in range(120):
         deliver(session, running, make_subscriber(session), DeliveryState.PENDING)
-    found = reports.overview(session, running)
+    found = campaign_progress.overview(session, running)
     assert found.rate.last_minute == 1.0
     assert found.rate.overall == pytest.approx(0.15, abs=0.01)
     assert found.eta is not None
@@ -89,10 +89,10 @@ def test_the_rate_is_of_the_last_minute_and_tells_when_the_rest_will_have_gone(
 def test_where_many_went_the_rate_is_of_the_latest(
     session: Session, running: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reports, "_LATEST", 20)
+    monkeypatch.setattr(campaign_progress, "_LATEST", 20)
     settle(session, running, DeliveryState.SENT, ago=50, times=30)
     settle(session, running, DeliveryState.SENT, ago=2, times=20)
-    rate = reports.overview(session, running).rate.last_minute
+    rate = campaign_progress.overview(session, running).rate.last_minute
     assert rate is not None
     assert 5 < rate <= 10
 
@@ -104,13 +104,13 @@ def test_a_campaign_that_does_not_go_has_no_rate_now_and_no_end(
     settle(session, running, DeliveryState.SENT, ago=10, times=60)
     deliver(session, running, make_subscriber(session), DeliveryState.PENDING)
     running.status = status
-    found = reports.overview(session, running)
+    found = campaign_progress.overview(session, running)
     assert (found.rate.last_minute, found.eta) == (None, None)
     assert found.rate.overall == pytest.approx(0.1, abs=0.01)
 
 
 def test_a_draft_has_nothing_to_report(session: Session) -> None:
-    found = reports.overview(session, make_campaign(session, make_list(session))).to_json()
+    found = campaign_progress.overview(session, make_campaign(session, make_list(session))).to_json()
     assert found["rate"] == {"last_minute": None, "overall": None}
     assert [found[key] for key in ("eta", "next_retry", "give_up_at")] == [None] * 3
     assert [found[key] for key in ("refusals", "tests", "workers")] == [[]] * 3
@@ -121,12 +121,12 @@ def test_retries_are_announced_with_their_end(session: Session, running: Campaig
     for minutes in (3, 0, 7):
         not_before = due + timedelta(minutes=minutes)
         deliver(session, running, make_subscriber(session), DeliveryState.DEFERRED, not_before=not_before)
-    found = reports.overview(session, running)
+    found = campaign_progress.overview(session, running)
     assert found.next_retry == due
     assert running.started_at is not None
     assert found.give_up_at == running.started_at + timedelta(days=2)
     running.deadline = utcnow() + timedelta(hours=1)
-    assert reports.overview(session, running).give_up_at == running.deadline
+    assert campaign_progress.overview(session, running).give_up_at == running.deadline
 
 
 def test_workers_are_sending_stalled_or_lost(session: Session, running: Campaign) -> None:
@@ -140,7 +140,7 @@ def test_workers_are_sending_stalled_or_lost(session: Session, running: Campaign
         about = {"worker": worker, "journal": worker, "expires_at": expires_at, "stalled_until": stalled_until}
         session.add(Claim(campaign_id=running.id, **about))
     session.flush()
-    assert reports.overview(session, running).to_json()["workers"] == [
+    assert campaign_progress.overview(session, running).to_json()["workers"] == [
         {"worker": "a:1", "state": "lost"},
         {"worker": "b:2", "state": "stalled"},
         {"worker": "c:3", "state": "lost"},
@@ -153,7 +153,7 @@ def test_the_report_for_programs_is_plain_json(session: Session, running: Campai
     deliver(session, running, person, DeliveryState.DEFERRED, not_before=later, smtp_code=450, smtp_text="4.2.2 full")
     about = {"purpose": Purpose.TEST, "address": "me@example.org", "settled_at": later}
     deliver(session, running, None, DeliveryState.SENT, **about)
-    report = json.loads(json.dumps(reports.overview(session, running).to_json()))
+    report = json.loads(json.dumps(campaign_progress.overview(session, running).to_json()))
     assert report["refusals"][0] == {
         "state": "deferred",
         "smtp_code": 450,
@@ -183,11 +183,15 @@ def test_a_spread_names_countries_and_unions_and_hides_the_few(session: Session)
     crowd(session, campaign, news, 12, country="GB", union=namesake)
     crowd(session, campaign, news, 2, country="DE")
     crowd(session, campaign, news, 1, country=None)
-    assert reports.spread(session, campaign, "country") == {
+    assert campaign_progress.spread(session, campaign, "country") == {
         "France": 13,
         "United Kingdom": 12,
         "": None,
         "Germany": None,
     }
-    assert reports.spread(session, campaign, "union") == {"Dockers (dockers)": 13, "Dockers (quays)": None, "": None}
-    assert reports.spread(session, campaign, "language") == {"en": 28}
+    assert campaign_progress.spread(session, campaign, "union") == {
+        "Dockers (dockers)": 13,
+        "Dockers (quays)": None,
+        "": None,
+    }
+    assert campaign_progress.spread(session, campaign, "language") == {"en": 28}

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from mailer.errors import MailerError
 from mailer.formats.tables import CsvWriter, whole_file
-from mailer.importing import COLUMNS
 from mailer.people import lists
+from mailer.spreadsheets.importing import COLUMNS
 from mailer.store import scope
 from mailer.store.models import (
     ConsentAction,

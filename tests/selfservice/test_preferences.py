@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import leaving, moving, preferences
-from mailer.leaving import Method, Scope
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.people import lists, mailed_links, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import NoticeKind
+from mailer.selfservice import address_change, leaving, preferences
+from mailer.selfservice.leaving import Method, Scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -507,10 +507,10 @@ def test_a_contact_sees_whose_contact_they_are_and_stops_it(session: Session, an
 
 def test_a_contact_who_moves_stays_one(session: Session, ana: Subscriber, dockers: Union) -> None:
     make_contact(session, dockers, ana)
-    moving.name(session, ana.id, "ana.new@example.net", language="en")
+    address_change.name(session, ana.id, "ana.new@example.net", language="en")
     token = said(notices_owed(session)[-1]).token
     assert token is not None
-    moving.move(session, token)
+    address_change.move(session, token)
     ((_, person),) = contacts.of_union(session, dockers.id)
     assert person.email == "ana.new@example.net"
 
@@ -548,7 +548,7 @@ def test_an_erased_person_is_nowhere_in_the_database(
     preferences.join(session, ana.id, "urgent-actions", words=WORDS, shown_in="fr")
     preferences.mail_link(session, ANA, language="fr")
     preferences.leave(session, ana.id, "urgent-actions")
-    moving.name(session, ana.id, "ana.new@example.org", language="fr")
+    address_change.name(session, ana.id, "ana.new@example.org", language="fr")
     session.commit()
     subscriber_id = ana.id
     with session_scope(engine) as changing:
@@ -572,7 +572,7 @@ def test_an_erased_person_is_nowhere_in_the_database(
 def test_an_organiser_erases_by_address_what_a_person_would_erase_by_link(
     session: Session, ana: Subscriber, mailing_list: MailingList
 ) -> None:
-    moving.name(session, ana.id, "ana.new@example.net", language="en")
+    address_change.name(session, ana.id, "ana.new@example.net", language="en")
     preferences.erase_address(session, ana.email)
     preferences.erase_address(session, "nobody@example.net")
     held = session.scalars(select(Delivery.address).where(Delivery.address.is_not(None))).all()

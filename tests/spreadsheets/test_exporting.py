@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer.exporting import UnwritableExport, export_list
 from mailer.formats.tables import defuse, restore
-from mailer.importing import COLUMNS, import_file
 from mailer.people import subscribers, suppression
 from mailer.people.lists import UnknownList
+from mailer.spreadsheets.exporting import UnwritableExport, export_list
+from mailer.spreadsheets.importing import COLUMNS, import_file
 from mailer.store.db import session_scope
 from mailer.store.models import Subscriber, SubscriptionStatus, SuppressionReason
 from tests.factories import make_list, make_subscriber, make_union, subscribe

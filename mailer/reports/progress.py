@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from mailer.delivery.composing import message_id
 from mailer.delivery.verdicts import give_up_at
 from mailer.locale import countries
-from mailer.refusals import Refusal, TestMail, refusals, test_mails
-from mailer.small_numbers import hide_small
+from mailer.reports.refusals import Refusal, TestMail, refusals, test_mails
+from mailer.reports.small_numbers import hide_small
 from mailer.store import db, scope
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose, Subscriber
 from mailer.unions import directory
@@ -62,7 +62,7 @@ class Progress:
         return self.audience - sum(self.states[state] for state in unsettled)
 
 
-def progress(session: Session, campaign: Campaign) -> Progress:
+def of_campaign(session: Session, campaign: Campaign) -> Progress:
     """Count a campaign's ledger."""
     counted = session.execute(
         select(Delivery.state, func.count()).where(*_audience_of(campaign)).group_by(Delivery.state)
@@ -139,7 +139,7 @@ def _to_json(value: Refusal | TestMail | WorkerSeen) -> dict[str, Any]:
 def overview(session: Session, campaign: Campaign) -> Overview:
     """See how a campaign does. Reads what is on an index and a bounded number of rows: a second at a million rows."""
     now = db.now(session)
-    counted = progress(session, campaign)
+    counted = of_campaign(session, campaign)
     rate = _rate(session, campaign, counted, now)
     is_deferred = counted.states[DeliveryState.DEFERRED] > 0
     return Overview(

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import leaving
-from mailer.leaving import Left, Method, NotOnList, Scope
 from mailer.people import consents, mailed_links, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import Notice, NoticeKind
+from mailer.selfservice import leaving
+from mailer.selfservice.leaving import Left, Method, NotOnList, Scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (

@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer import leaving, moving
 from mailer.delivery import ledger
 from mailer.delivery.ledger import Settlement
-from mailer.importing import import_file
-from mailer.leaving import Method, Scope
 from mailer.mail import addresses
-from mailer.moving import AddressTaken, TooManyAddresses
 from mailer.people import mailed_links, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import NoticeKind
+from mailer.selfservice import address_change, leaving
+from mailer.selfservice.address_change import AddressTaken, TooManyAddresses
+from mailer.selfservice.leaving import Method, Scope
+from mailer.spreadsheets.importing import import_file
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -54,7 +54,7 @@ def index_of(session: Session, email: str) -> bytes:
 
 def name(session: Session, person: Subscriber, address: str = NEW) -> str | None:
     """Name an address; returns the token in the mail that goes there, if one does."""
-    moving.name(session, person.id, address, language="tr")
+    address_change.name(session, person.id, address, language="tr")
     mail = notices_owed(session)[-1]
     assert (mail.state is DeliveryState.PENDING) == (said(mail).token is not None)
     return said(mail).token
@@ -86,17 +86,17 @@ def test_an_address_changes_once_the_new_one_says_so(
     (mail,) = notices_owed(session)
     assert (mail.subscriber_id, mail.address, mail.language) == (None, "Ana.New@example.net", "fr")
     assert said(mail).kind is NoticeKind.ADDRESS
-    moving.look(session, token)
+    address_change.look(session, token)
     assert ana.email == ANA
-    assert moving.named(session, ana.id) == "Ana.New@example.net"
+    assert address_change.named(session, ana.id) == "Ana.New@example.net"
     for _ in range(2):
-        moving.move(session, token)
-        moving.look(session, token)
+        address_change.move(session, token)
+        address_change.look(session, token)
     session.expire_all()
     assert ana.email == "Ana.New@example.net"
     assert subscribers.find(session, NEW) is ana
     assert subscribers.find(session, ANA) is None
-    assert moving.named(session, ana.id) is None
+    assert address_change.named(session, ana.id) is None
     assert session.scalars(select(Subscription.mailable)).all() == [True]
 
 
@@ -113,9 +113,9 @@ def test_no_other_link_and_none_that_ran_out_changes_an_address(session: Session
     manage = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
     for other in (manage, token[:-1], token[:-1] + ("0" if token[-1] != "0" else "1")):
         with pytest.raises(UnknownLink):
-            moving.move(session, other)
+            address_change.move(session, other)
     session.execute(update(Request).values(expires_at=utcnow()))
-    for act in (moving.look, moving.move):
+    for act in (address_change.look, address_change.move):
         with pytest.raises(DeadLink):
             act(session, token)
     assert ana.email == ANA
@@ -124,28 +124,28 @@ def test_no_other_link_and_none_that_ran_out_changes_an_address(session: Session
 def test_the_latest_wish_counts(session: Session, ana: Subscriber) -> None:
     mistyped = sent(name(session, ana, "anna@example.net"))
     token = sent(name(session, ana))
-    for act in (moving.look, moving.move):
+    for act in (address_change.look, address_change.move):
         with pytest.raises(DeadLink):
             act(session, mistyped)
-    moving.move(session, token)
+    address_change.move(session, token)
     assert ana.email == NEW
 
 
 def test_a_wish_can_be_withdrawn_and_taken_up_again_without_another_mail(session: Session, ana: Subscriber) -> None:
     token = sent(name(session, ana))
-    moving.withdraw(session, ana.id)
-    assert moving.named(session, ana.id) is None
+    address_change.withdraw(session, ana.id)
+    assert address_change.named(session, ana.id) is None
     with pytest.raises(DeadLink):
-        moving.move(session, token)
+        address_change.move(session, token)
     assert name(session, ana) is None
     assert notices_owed(session)[-1].reason == Reason.REPEATED
-    assert moving.named(session, ana.id) == NEW
-    moving.move(session, token)
+    assert address_change.named(session, ana.id) == NEW
+    address_change.move(session, token)
     assert ana.email == NEW
 
 
 def test_an_address_may_be_spelt_otherwise(session: Session, ana: Subscriber) -> None:
-    moving.move(session, sent(name(session, ana, "Ana@example.org")))
+    address_change.move(session, sent(name(session, ana, "Ana@example.org")))
     assert ana.email == "Ana@example.org"
     assert subscribers.find(session, ANA) is ana
     assert reason_of(session, ANA) is None
@@ -155,21 +155,21 @@ def test_what_was_mailed_to_the_old_address_opens_nothing_any_more(session: Sess
     manage = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
     left = leaving.leave(session, session.scalars(select(Subscription.id)).one(), method=Method.PAGE)
     earlier = sent(name(session, ana, "other@example.net"))
-    moving.move(session, sent(name(session, ana)))
+    address_change.move(session, sent(name(session, ana)))
     with pytest.raises(DeadLink):
         mailed_links.find(session, RequestKind.MANAGE, manage)
     with pytest.raises(DeadLink):
         leaving.undo(session, sent(left.undo))
     with pytest.raises(DeadLink):
-        moving.move(session, earlier)
+        address_change.move(session, earlier)
     assert ana.email == NEW
 
 
 def test_a_link_that_was_used_does_not_bring_back_who_has_moved_on(session: Session, ana: Subscriber) -> None:
     first = sent(name(session, ana))
-    moving.move(session, first)
-    moving.move(session, sent(name(session, ana, "third@example.net")))
-    for act in (moving.look, moving.move):
+    address_change.move(session, first)
+    address_change.move(session, sent(name(session, ana, "third@example.net")))
+    for act in (address_change.look, address_change.move):
         with pytest.raises(DeadLink):
             act(session, first)
     assert ana.email == "third@example.net"
@@ -178,7 +178,7 @@ def test_a_link_that_was_used_does_not_bring_back_who_has_moved_on(session: Sess
 def test_no_import_brings_the_old_address_back(
     engine: Engine, session: Session, ana: Subscriber, mailing_list: MailingList, tmp_path: Path
 ) -> None:
-    moving.move(session, sent(name(session, ana)))
+    address_change.move(session, sent(name(session, ana)))
     session.commit()
     file = tmp_path / "people.csv"
     file.write_text(f"email\n{ANA}\n")
@@ -189,7 +189,7 @@ def test_no_import_brings_the_old_address_back(
 def test_who_left_all_lists_has_left_them_at_the_new_address_too(session: Session, ana: Subscriber) -> None:
     of_ana = session.scalars(select(Subscription.id)).one()
     leaving.leave(session, of_ana, method=Method.ONE_CLICK, scope=Scope.ALL)
-    moving.move(session, sent(name(session, ana)))
+    address_change.move(session, sent(name(session, ana)))
     assert (reason_of(session, NEW), reason_of(session, ANA)) == (SuppressionReason.LEFT, SuppressionReason.LEFT)
 
 
@@ -200,7 +200,7 @@ def test_an_address_that_works_and_is_wanted_gets_mail_again(
     suppression.add(session, ana.email_index, SuppressionReason.BOUNCED)
     suppression.add(session, index_of(session, NEW), reason)
     subscribers.refresh(session)
-    moving.move(session, sent(name(session, ana)))
+    address_change.move(session, sent(name(session, ana)))
     assert reason_of(session, NEW) is None
     assert reason_of(session, ANA) is SuppressionReason.BOUNCED
     assert session.scalars(select(Subscription.mailable)).all() == [True]
@@ -218,7 +218,7 @@ def test_who_reports_our_mail_as_spam_in_the_meantime_stays(session: Session, an
     token = sent(name(session, ana))
     suppression.add(session, index_of(session, complained), SuppressionReason.COMPLAINED)
     with pytest.raises(DeadLink):
-        moving.move(session, token)
+        address_change.move(session, token)
     assert ana.email == ANA
 
 
@@ -234,10 +234,10 @@ def outcome(engine: Engine, ana: Subscriber, address: str) -> tuple[str | None, 
 
     before = rows()
     with session_scope(engine) as session:
-        moving.name(session, ana.id, address, language="en")
+        address_change.name(session, ana.id, address, language="en")
     after = rows()
     with session_scope(engine) as session:
-        return moving.named(session, ana.id), after[0] - before[0], after[1] - before[1]
+        return address_change.named(session, ana.id), after[0] - before[0], after[1] - before[1]
 
 
 def test_naming_an_address_shows_and_writes_the_same_whosever_it_is(
@@ -265,9 +265,9 @@ def test_two_people_swap_addresses_by_way_of_a_third(
     session: Session, ana: Subscriber, mailing_list: MailingList
 ) -> None:
     boris = make_subscriber(session, mailing_list, email="boris@example.org")
-    moving.move(session, sent(name(session, ana)))
-    moving.move(session, sent(name(session, boris, ANA)))
-    moving.move(session, sent(name(session, ana, "boris@example.org")))
+    address_change.move(session, sent(name(session, ana)))
+    address_change.move(session, sent(name(session, boris, ANA)))
+    address_change.move(session, sent(name(session, ana, "boris@example.org")))
     session.expire_all()
     assert (ana.email, boris.email) == ("boris@example.org", ANA)
     assert subscribers.find(session, ANA) is boris
@@ -280,10 +280,10 @@ def test_of_two_who_named_the_same_address_the_first_to_confirm_gets_it(
 ) -> None:
     boris = make_subscriber(session, mailing_list, email="boris@example.org")
     first, second = sent(name(session, ana)), sent(name(session, boris))
-    moving.move(session, first)
+    address_change.move(session, first)
     session.commit()
     with pytest.raises(AddressTaken), session_scope(engine) as other:
-        moving.move(other, second)
+        address_change.move(other, second)
     session.expire_all()
     assert (ana.email, boris.email) == (NEW, "boris@example.org")
 
@@ -294,7 +294,7 @@ def test_an_address_that_signed_up_in_the_meantime_keeps_its_own(
     token = sent(name(session, ana))
     make_subscriber(session, mailing_list, email=NEW)
     with pytest.raises(AddressTaken):
-        moving.move(session, token)
+        address_change.move(session, token)
 
 
 # --- floods ---------------------------------------------------------------------------------------------------------
@@ -304,10 +304,10 @@ def test_a_person_names_three_addresses_a_day(session: Session, ana: Subscriber)
     for number in range(3):
         assert name(session, ana, f"ana{number}@example.net")
     with pytest.raises(TooManyAddresses):
-        moving.name(session, ana.id, NEW, language="en")
-    assert moving.named(session, ana.id) == "ana2@example.net"
+        address_change.name(session, ana.id, NEW, language="en")
+    assert address_change.named(session, ana.id) == "ana2@example.net"
     assert name(session, ana, "ana1@example.net") is None  # the mail is there already
-    assert moving.named(session, ana.id) == "ana1@example.net"
+    assert address_change.named(session, ana.id) == "ana1@example.net"
     pass_a_day(session)
     assert name(session, ana)
 
@@ -321,7 +321,7 @@ def test_an_address_gets_three_such_mails_a_day_whoever_names_it(session: Sessio
 def test_who_changes_their_mind_floods_nobody(session: Session, ana: Subscriber) -> None:
     for _ in range(5):
         name(session, ana)
-        moving.withdraw(session, ana.id)
+        address_change.withdraw(session, ana.id)
         mailed_links.forget_expired(session)
     assert [mail.state for mail in notices_owed(session)].count(DeliveryState.PENDING) == 1
 
@@ -335,11 +335,11 @@ def test_who_is_erased_leaves_no_new_address_behind(
 ) -> None:
     boris = make_subscriber(session, mailing_list, email="boris@example.org")
     name(session, ana)
-    moving.withdraw(session, ana.id)
+    address_change.withdraw(session, ana.id)
     name(session, boris, "boris.new@example.net")
     notices_owed(session)[0].state = state
     session.flush()
-    moving.forget_mails(session, ana.id)
+    address_change.forget_mails(session, ana.id)
     hers, his = notices_owed(session)
     assert (hers.address, hers.notice, hers.language) == (None, None, None)
     assert hers.state is (DeliveryState.SENT if state is DeliveryState.SENT else DeliveryState.SKIPPED)
@@ -352,7 +352,7 @@ def test_a_link_to_a_new_address_dies_with_the_person(session: Session, ana: Sub
     session.flush()
     session.expire_all()
     with pytest.raises(UnknownLink):
-        moving.move(session, token)
+        address_change.move(session, token)
 
 
 def test_an_erased_persons_address_is_forgotten_where_somebody_else_named_it(
@@ -366,7 +366,7 @@ def test_an_erased_persons_address_is_forgotten_where_somebody_else_named_it(
 
 def test_who_is_on_no_list_moves_too(session: Session) -> None:
     person = make_subscriber(session, email="boris@example.org")
-    moving.move(session, sent(name(session, person)))
+    address_change.move(session, sent(name(session, person)))
     assert person.email == NEW
     subscribe(session, person, make_list(session))
 
@@ -381,7 +381,7 @@ def test_a_new_address_is_not_held_to_blame_for_the_old_one(
     """A server says that the address does not exist just after its owner has left it."""
     row = deliver(session, make_campaign(session, mailing_list), ana, DeliveryState.SENDING, fence=7)
     if moves:
-        moving.move(session, sent(name(session, ana)))
+        address_change.move(session, sent(name(session, ana)))
     ledger.record(session, 7, [Settlement(row.id, DeliveryState.FAILED, smtp_code=550, suppress=True)])
     assert (session.get(Suppression, ana.email_index) is None) is moves
 
@@ -394,7 +394,7 @@ def test_whoever_names_anothers_address_each_day_does_not_keep_its_owner_from_it
     for number in range(4):
         stranger = make_subscriber(session, mailing_list, email=f"stranger{number}@example.org")
         name(session, stranger, wanted)
-        moving.withdraw(session, stranger.id)
+        address_change.withdraw(session, stranger.id)
     owner.email_index = bytes(32)  # it becomes free
     session.flush()
     name(session, ana, wanted)

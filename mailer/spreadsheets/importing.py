@@ -14,13 +14,13 @@ from typing import Self
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from mailer import enrolment
-from mailer.enrolment import Candidate, Decision, Fate, Terms
 from mailer.errors import MailerError
 from mailer.formats.tables import REJECT_COLUMNS, Record, RejectsFile, TableFile, restore
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.people import consents, lists, subscribers, suppression
+from mailer.spreadsheets import enrolment
+from mailer.spreadsheets.enrolment import Candidate, Decision, Fate, Terms
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.unions import directory

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailer import inbound, links
-from mailer.inbound import Finding, Kind
+from mailer import links
+from mailer.inbound import messages
+from mailer.inbound.messages import Finding, Kind
 from mailer.links import Link
 from mailer.store.crypto import Key, Keyring
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
@@ -29,7 +30,7 @@ def message(*headers: str) -> bytes:
 
 
 def read(data: bytes, *, recipient: str | None = None, sender: str | None = None) -> Finding:
-    return inbound.read(
+    return messages.read(
         data,
         keyring=KEYRING,
         unsubscribe_address="leave+{token}@example.org",
@@ -94,7 +95,7 @@ def test_a_token_that_we_did_not_sign_for_this_is_forged(token: str) -> None:
 
 def test_a_link_key_that_was_rotated_still_verifies() -> None:
     rotated = Keyring(secret_keys=[SECRET_KEY], link_keys=[Key.generate(), LINK_KEY], index_key=INDEX_KEY)
-    found = inbound.read(
+    found = messages.read(
         message(f"To: leave+{TOKEN}@example.org"), keyring=rotated, unsubscribe_address="leave+{token}@example.org"
     )
     assert found == LEAVE
@@ -173,7 +174,7 @@ def test_no_headers_and_no_envelope_are_too_strange(
     [b"To: a@example.org\n", b" (((((", b"To: \xff\xfe\n ", b"leave+", b"\n", b"Content-Type: a;", b"To: a\r"],
 )
 def test_a_message_made_to_take_long_does_not(piece: bytes) -> None:
-    data = (b"To: " + piece * (inbound.MAX_BYTES // len(piece)))[: inbound.MAX_BYTES]
+    data = (b"To: " + piece * (messages.MAX_BYTES // len(piece)))[: messages.MAX_BYTES]
     began = time.process_time()
     read(data)
     assert time.process_time() - began < 5

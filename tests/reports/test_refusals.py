@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer import refusals, reports
 from mailer.people import subscribers
-from mailer.refusals import Refusal
+from mailer.reports import progress, refusals
+from mailer.reports.refusals import Refusal
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
 from tests.factories import deliver, make_campaign, make_list, make_subscriber
@@ -34,7 +34,7 @@ def refuse(session: Session, campaign: Campaign, text: str | None, *, code: int 
 
 
 def of(session: Session, campaign: Campaign) -> list[Refusal]:
-    return refusals.refusals(session, campaign, reports.progress(session, campaign).states)
+    return refusals.refusals(session, campaign, progress.of_campaign(session, campaign).states)
 
 
 def test_the_same_code_is_told_apart_by_the_enhanced_code(session: Session, campaign: Campaign) -> None:

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import signups
-from mailer.importing import import_file
 from mailer.mail import addresses
 from mailer.people import mailed_links, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import Notice, NoticeKind
-from mailer.signups import SignUp
+from mailer.selfservice import signups
+from mailer.selfservice.signups import SignUp
+from mailer.spreadsheets.importing import import_file
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from mailer import enrolment, importing
-from mailer.importing import ImportReport, import_file
 from mailer.people import consents, lists, subscribers, suppression
+from mailer.spreadsheets import enrolment, importing
+from mailer.spreadsheets.importing import ImportReport, import_file
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import (

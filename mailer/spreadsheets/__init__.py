@@ -1,0 +1,1 @@
+"""People and unions, in and out as CSV."""
