@@ -11,22 +11,22 @@ from redis import Redis
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from mailer import logs, schema
 from mailer.errors import ConfigurationError, ServiceUnavailable
 from mailer.links import ForgedToken
+from mailer.operations import logs, schema
+from mailer.operations.queue import connect
 from mailer.people.mailed_links import DeadLink, UnknownLink
-from mailer.queue import connect
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, open_engine
 from mailer.web import agreement, errors, language, limits, protection, security
-from mailer.web.affiliating import affiliating
 from mailer.web.caught import caught
-from mailer.web.forwarding import forwarding
 from mailer.web.health import health
-from mailer.web.joining import joining
-from mailer.web.leaving import leaving
-from mailer.web.preferences import preferences
-from mailer.web.reading import reading
+from mailer.web.public.affiliating import affiliating
+from mailer.web.public.forwarding import forwarding
+from mailer.web.public.joining import joining
+from mailer.web.public.leaving import leaving
+from mailer.web.public.preferences import preferences
+from mailer.web.public.reading import reading
 from mailer.web.site import Site
 
 _WEB = Path(__file__).parent / "web"

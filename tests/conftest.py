@@ -23,17 +23,17 @@ from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import schema
 from mailer.cli import main
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server
+from mailer.operations import schema
 from mailer.settings import Settings, load_settings
 from mailer.store.crypto import Key, Keyring
 from mailer.store.db import open_engine
-from tests.factories import SENDER
-from tests.mail_server import MailServer, running
-from tests.servers import VALKEY_DATABASES, Servers, wait_for_servers
+from tests.support.factories import SENDER
+from tests.support.mail_server import MailServer, running
+from tests.support.servers import VALKEY_DATABASES, Servers, wait_for_servers
 
 _DIRECTORY = "TOCSIN_TEST_SERVERS"  # how xdist's workers, which inherit the environment, learn of the directory
 _TEMPLATE = "template_tocsin"
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = tempfile.mkdtemp(prefix="tocsin-")  # short: the path of a socket may have 107 bytes
     Path(directory).chmod(0o711)
     os.environ[_DIRECTORY] = directory
-    program = Path(__file__).with_name("servers.py")
+    program = Path(__file__).parent / "support" / "servers.py"
     # A session of its own: Ctrl-C ends the tests, whose end ends the servers.
     process = subprocess.Popen([sys.executable, program, directory], stdin=subprocess.PIPE, start_new_session=True)
     config.add_cleanup(partial(_stop, process, Path(directory)))

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Engine, delete, inspect, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from mailer import schema
+from mailer.operations import schema
 from mailer.store import db
 from mailer.store.crypto import Keyring
 from mailer.store.db import DatabaseUnavailable, open_engine
 from mailer.store.models import Base, ConsentAction, ConsentEvent, ConsentPurpose
 from tests.conftest import CommandLine
-from tests.factories import make_subscriber
+from tests.support.factories import make_subscriber
 
 PROJECT = Path(__file__).parent.parent
 

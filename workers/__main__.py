@@ -16,9 +16,9 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
-from mailer import logs, schema
 from mailer.errors import ConfigurationError, MailerError
-from mailer.queue import QUEUE, connect
+from mailer.operations import logs, schema
+from mailer.operations.queue import QUEUE, connect
 from mailer.settings import Settings, load_settings
 from mailer.store.db import open_engine
 from workers import sweeper

@@ -9,7 +9,7 @@ from redis import Redis
 from mailer.delivery import ledger, sending
 from mailer.errors import ServiceUnavailable
 from mailer.kits import making
-from mailer.queue import RedisUnavailable, ring, ring_kits
+from mailer.operations.queue import RedisUnavailable, ring, ring_kits
 from mailer.store.db import session_scope
 from workers.runtime import Runtime, Stop, open_runtime
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from mailer.delivery import ledger
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
-from mailer.queue import connect
+from mailer.operations.queue import connect
 from mailer.settings import Settings, load_settings
 from mailer.store.db import open_engine, session_scope
 from workers.pace import Pace

@@ -4,11 +4,11 @@ import logging
 import multiprocessing
 from multiprocessing.connection import Connection
 
-from mailer import housekeeping
 from mailer.delivery import sending, sweeping
 from mailer.errors import ServiceUnavailable
 from mailer.kits import announcements, making
-from mailer.queue import RedisUnavailable, ring, ring_kits
+from mailer.operations import housekeeping
+from mailer.operations.queue import RedisUnavailable, ring, ring_kits
 from mailer.settings import Settings
 from mailer.store.db import open_engine, session_scope
 from workers.runtime import Runtime, Stop

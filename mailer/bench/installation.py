@@ -13,12 +13,12 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from mailer import schema
 from mailer.campaigns import files
 from mailer.delivery import control, sending
 from mailer.delivery.outbox import Outbox
 from mailer.delivery.worker import Worker
 from mailer.mail.types import Outgoing
+from mailer.operations import schema
 from mailer.people import lists
 from mailer.reports import progress as campaign_progress
 from mailer.settings import Settings, keys_file, load_settings

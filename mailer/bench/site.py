@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from mailer.bench.installation import Installation
 from mailer.bench.sinks import free_port, wait_for
 from mailer.bench.visitors import HOST, Visits, fill_in, post_steadily
-from mailer.queue import embedded_valkey
 from mailer.store.db import session_scope
 from mailer.store.models import Request, RequestKind
+from mailer.trial.valkey import embedded_valkey
 
 _CHECKOUT = Path(__file__).parents[2]
 _PATH = "/"

@@ -22,7 +22,7 @@ _COMMANDS = {
     "lists": "mailer.cli.lists:lists",
     "run": "mailer.cli.run:run",
     "subscribers": "mailer.cli.subscribers:subscribers",
-    "unions": "mailer.cli.union_report:unions",
+    "unions": "mailer.cli.unions:unions",
     "worker": "mailer.cli.worker:worker",
 }
 

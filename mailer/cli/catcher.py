@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mailer import catcher as domain
+from mailer.trial import catcher as domain
 
 
 @click.command(hidden=True)

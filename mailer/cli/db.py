@@ -2,8 +2,8 @@
 
 import click
 
-from mailer import schema
 from mailer.cli.installation import Installation
+from mailer.operations import schema
 
 
 @click.group()

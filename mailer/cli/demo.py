@@ -13,24 +13,24 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import catcher, sample
 from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
 from mailer.cli import demo_unions
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation
-from mailer.cli.processes import LOCK, Local, alone_in, local_installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
 from mailer.delivery import control, previews
 from mailer.errors import MailerError
 from mailer.locale import countries
+from mailer.operations.queue import connect, ring
 from mailer.people import lists
-from mailer.queue import connect, ring
 from mailer.reports import progress as campaign_progress
 from mailer.reports import small_numbers
 from mailer.settings import load_settings
 from mailer.spreadsheets import importing
 from mailer.store.models import CampaignStatus
+from mailer.trial import catcher, sample
+from mailer.trial.processes import LOCK, Local, alone_in, local_installation
 from mailer.unions import directory
 
 _FOLDER = "demo"  # inside the data directory, so that a real installation is never touched

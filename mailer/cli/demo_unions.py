@@ -9,7 +9,7 @@ from rich.table import Table
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer import catcher, links, sample
+from mailer import links
 from mailer.campaigns import lifecycle
 from mailer.cli.installation import Installation
 from mailer.delivery import previews
@@ -18,8 +18,9 @@ from mailer.kits import pages, progress
 from mailer.kits.progress import KitProgress
 from mailer.links import Link
 from mailer.people.notices import Notice
-from mailer.sample import SampleContact, SampleUnion
 from mailer.store.models import Delivery, Purpose
+from mailer.trial import catcher, sample
+from mailer.trial.sample import SampleContact, SampleUnion
 from mailer.unions import affiliation, applications, contacts, directory
 
 _WAIT_SECONDS = 120.0

@@ -2,10 +2,10 @@
 
 import click
 
-from mailer import queue
 from mailer.cli.installation import Installation
 from mailer.errors import ConfigurationError
-from mailer.queue import RedisUnavailable
+from mailer.operations import queue
+from mailer.operations.queue import RedisUnavailable
 
 
 def ring(installation: Installation, campaign_id: int, *, first: bool = False) -> None:

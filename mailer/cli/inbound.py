@@ -6,11 +6,11 @@ import sys
 
 import click
 
-from mailer import logs
 from mailer.cli.installation import Installation
 from mailer.errors import ConfigurationError, MailerError
 from mailer.inbound import messages
 from mailer.inbound.messages import Finding, Kind
+from mailer.operations import logs
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method, NotOnList
 

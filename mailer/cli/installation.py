@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import schema
+from mailer.operations import schema
 from mailer.settings import Settings, load_settings
 from mailer.store.db import open_engine, session_scope
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from mailer.cli.processes import Local, alone_in, local_installation
 from mailer.errors import MailerError
 from mailer.people import lists
 from mailer.settings import load_settings
 from mailer.store.db import open_engine, session_scope
+from mailer.trial.processes import Local, alone_in, local_installation
 
 #: what an installation that was told nothing calls itself; links lead to this machine, so nothing real can be sent
 SAMPLE_IDENTITY = {

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
 
-from mailer import catcher
-from mailer.catcher import CaughtMessage
 from mailer.mail.smtp import is_loopback
 from mailer.settings import Settings
+from mailer.trial import catcher
+from mailer.trial.catcher import CaughtMessage
 from mailer.web.site import site
 
 caught = Blueprint("caught", __name__, url_prefix="/caught")

@@ -2,7 +2,7 @@
 
 import logging
 
-from mailer.queue import RedisUnavailable, ring
+from mailer.operations.queue import RedisUnavailable, ring
 from mailer.web.site import site
 
 log = logging.getLogger(__name__)

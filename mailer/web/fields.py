@@ -4,8 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from sqlalchemy.orm import Session
+
 from mailer.mail import addresses
 from mailer.mail.addresses import Address, InvalidAddress
+from mailer.unions import directory
 from mailer.web.language import _
 
 T = TypeVar("T")
@@ -86,3 +89,20 @@ def agree_to_mail() -> str:
 def agree_to_union() -> str:
     """What to do where a union is named, and the box beside it is not ticked."""
     return _("To have us store your union, tick this box. If you would rather not, leave the union empty.")
+
+
+#: A page must stay light for an old phone: so many names, and so many bytes of them.
+_MOST = 300
+_MOST_BYTES = 12_000
+_BYTES_AROUND_NAME = 17  # of <option></option>
+
+
+def union_names(session: Session, country: str | None) -> list[str]:
+    """Names of unions, those of a country first."""
+    names, room = [], _MOST_BYTES
+    for name in directory.names_to_choose_from(session, country, most=_MOST):
+        room -= len(name.encode()) + _BYTES_AROUND_NAME
+        if room < 0:
+            break
+        names.append(name)
+    return names

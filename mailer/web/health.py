@@ -4,8 +4,8 @@ import logging
 
 from flask import Blueprint, Response, jsonify
 
-from mailer import schema
 from mailer.errors import MailerError
+from mailer.operations import schema
 from mailer.web.site import site
 
 logger = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mailer import sample
+from mailer.trial import sample
 from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, System
-from tests.mail_server import MailServer
+from tests.support.mail_server import MailServer
 
 
 @pytest.fixture

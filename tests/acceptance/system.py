@@ -15,7 +15,7 @@ import psutil
 from click.testing import CliRunner
 
 from mailer.cli import main
-from tests.mail_server import MailServer
+from tests.support.mail_server import MailServer
 
 LEASE_SECONDS = 1.0
 CONNECTIONS = 4  # open ones per sending process

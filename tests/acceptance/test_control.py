@@ -15,7 +15,7 @@ from mailer.store.db import session_scope
 from mailer.store.models import MailingList, Subscriber, Subscription, SubscriptionStatus, Suppression
 from tests.acceptance.system import System, wait_until
 from tests.conftest import CommandLine
-from tests.factories import make_campaign, make_list, make_subscriber
+from tests.support.factories import make_campaign, make_list, make_subscriber
 
 SLOW = 0.02  # seconds between a dot and its answer
 #: so slow that what a worker holds would take it well over two seconds

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
 from tests.acceptance.system import START_SECONDS, System, wait_until
-from tests.factories import add_text, make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.factories import add_text, make_campaign, make_contact, make_list, make_subscriber, make_union
 
 log = logging.getLogger(__name__)
 

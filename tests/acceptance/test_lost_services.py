@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from mailer.bench.postgresql import running_postgresql, url
-from mailer.queue import embedded_valkey
+from mailer.trial.valkey import embedded_valkey
 from tests.acceptance.account import require_completion, require_exact
 from tests.acceptance.system import CONNECTIONS, START_SECONDS, System, kill_together, wait_until
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from mailer import sample
 from mailer.locale import countries
+from mailer.trial import sample
 from tests.acceptance.system import System
 
 SUPPORTERS = 10_000

@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.account import require_completion, require_exact
 from tests.acceptance.system import CONNECTIONS, START_SECONDS, System, wait_until
-from tests.mail_server import MailServer
+from tests.support.mail_server import MailServer
 
 PEOPLE = 40
 _FOR_EVER = 3600.0

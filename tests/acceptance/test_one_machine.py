@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mailer import catcher
-from mailer.cli.processes import alone_in
 from mailer.cli.run import SAMPLE_IDENTITY
+from mailer.trial import catcher
+from mailer.trial.processes import alone_in
 from tests.acceptance.system import kill_together, wait_for
 
 _MARK = "TOCSIN_TEST_MACHINE"  # in the environment of every process that a test starts

@@ -19,10 +19,10 @@ from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server, SmtpUnavailable
 from mailer.reports import progress
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
-from tests.certificates import Certificates, make_certificates
-from tests.debian import program
-from tests.factories import SENDER, make_campaign, make_list, make_subscriber
-from tests.postfix import GONE, Postfix, running_postfix
+from tests.support.certificates import Certificates, make_certificates
+from tests.support.debian import program
+from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.support.postfix import GONE, Postfix, running_postfix
 
 pytestmark = pytest.mark.servers
 

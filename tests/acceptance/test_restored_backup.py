@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from mailer.queue import connect, ring
+from mailer.operations.queue import connect, ring
 from tests.acceptance.system import LEASE_SECONDS, START_SECONDS, System, wait_until
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -16,9 +16,9 @@ from mailer.web import protection
 from tests.browser.site import ORGANISATION, Site, serving
 from tests.browser.visitor import DESKTOP, Visitor
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
-from tests.debian import program
-from tests.mail_server import running
-from tests.servers import VALKEY_DATABASES, Servers
+from tests.support.debian import program
+from tests.support.mail_server import running
+from tests.support.servers import VALKEY_DATABASES, Servers
 
 _TIMEOUT_MS = 10_000
 _network = count(1)

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, Request
 
 from tests.browser.visitor import Visitor
-from tests.debian import program
+from tests.support.debian import program
 
 MOST_BYTES = 60_000
 MOST_REQUESTS = 4  # the page, its style sheet, the icon, and a picture such as a union's logo

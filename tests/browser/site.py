@@ -21,7 +21,6 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from mailer import sample
 from mailer.app import create_app
 from mailer.campaigns import files
 from mailer.delivery import control, sending, sweeping
@@ -44,9 +43,10 @@ from mailer.store.models import (
     SubscriptionStatus,
     UnionStatus,
 )
+from mailer.trial import sample
 from mailer.unions import directory
-from tests.factories import make_contact, make_subscriber
-from tests.mail_server import MailServer
+from tests.support.factories import make_contact, make_subscriber
+from tests.support.mail_server import MailServer
 
 ORGANISATION = "Harbour Solidarity"
 LIST = sample.LIST_NAME

@@ -12,7 +12,6 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from mailer import sample
 from mailer.links import Link, sign
 from mailer.people import subscribers
 from mailer.store.crypto import keyring_of
@@ -27,11 +26,12 @@ from mailer.store.models import (
     Suppression,
     UnionContact,
 )
+from mailer.trial import sample
 from mailer.web.language import LANGUAGES
 from tests.browser import steps
 from tests.browser.site import LIST_WITH_A_LONG_NAME, Mail, Site
 from tests.browser.visitor import PHONE, Visitor
-from tests.factories import make_union, subscribe
+from tests.support.factories import make_union, subscribe
 
 ACTIVE, LEFT = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
 NAME, ROLE = "Xenia Unmistakable", "Keeper of the Seals"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from mailer import catcher, sample
 from mailer.cli.run import SAMPLE_IDENTITY
+from mailer.trial import catcher, sample
 from tests.acceptance.system import START_SECONDS, wait_until
 from tests.browser import steps
 from tests.browser.site import ALERT, write_campaign

@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
-from mailer import sample
 from mailer.people import subscribers
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import JoinCount, Kit, Subscriber, Union, UnionContact, UnionStatus
+from mailer.trial import sample
 from mailer.unions import directory
 from mailer.web.language import LANGUAGES
 from tests.browser import steps

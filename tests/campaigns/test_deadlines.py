@@ -10,7 +10,7 @@ from mailer.campaigns import deadlines
 from mailer.campaigns.deadlines import DeadlinePassed, TooLate
 from mailer.store import db
 from mailer.store.models import Campaign, CampaignStatus
-from tests.factories import WHEN, make_campaign, make_list
+from tests.support.factories import WHEN, make_campaign, make_list
 
 S = CampaignStatus
 MINUTE = timedelta(minutes=1)

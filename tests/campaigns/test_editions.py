@@ -13,7 +13,7 @@ from mailer.campaigns import editions
 from mailer.campaigns.editions import Press, Unrenderable
 from mailer.mail.types import Rendering, Slot, SlotContext
 from mailer.store.models import Campaign, Edition
-from tests.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
+from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
 
 
 def frozen(session: Session, campaign: Campaign) -> dict[tuple[str, str], Rendering]:

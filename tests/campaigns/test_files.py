@@ -9,15 +9,15 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer import sample
 from mailer.campaigns import editions, files, lifecycle
 from mailer.campaigns.files import AlreadyStarted, LoadedElsewhere, NoSuchFolder
 from mailer.errors import MailerError
 from mailer.store.db import session_scope
 from mailer.store.models import CampaignStatus
 from mailer.store.slugs import InvalidSlug
-from tests.concurrency import Beside
-from tests.factories import make_list, make_union
+from mailer.trial import sample
+from tests.support.concurrency import Beside
+from tests.support.factories import make_list, make_union
 
 TOML = """\
 kind = "urgent_action"

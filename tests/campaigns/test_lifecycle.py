@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import lifecycle
 from mailer.campaigns.lifecycle import Move, UnknownCampaign, WrongStatus
 from mailer.store.models import CampaignStatus
-from tests.factories import make_campaign, make_list
+from tests.support.factories import make_campaign, make_list
 
 S = CampaignStatus
 ALLOWED = {

@@ -11,7 +11,7 @@ from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Addressee
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, MailingList
-from tests.factories import WHEN, add_text, make_campaign, make_list
+from tests.support.factories import WHEN, add_text, make_campaign, make_list
 
 TARGETS = [
     {"countries": ["GB"], "name": "Embassy, London", "email": "london@example.org", "address": "12 Example Square"},

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import readiness
 from mailer.campaigns.readiness import NobodyToWriteTo
 from mailer.store.models import Campaign, MailingList
-from tests.factories import add_text, make_campaign, make_list, make_subscriber, make_union
+from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from mailer.locale import countries, languages
 from mailer.people import lists
 from mailer.store.models import MailingList, SubscriptionStatus, Union
 from mailer.unions import directory
-from tests.factories import make_list, make_subscriber, make_union, subscribe
+from tests.support.factories import make_list, make_subscriber, make_union, subscribe
 
 COUNTRIES = (None, "GB", "FR", "DE", "NO", "BR")
 UNIONS = (None, "federation", "branch", "sub-branch", "other")

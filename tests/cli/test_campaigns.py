@@ -17,7 +17,7 @@ from mailer.settings import load_settings
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose
 from tests.conftest import CommandLine
-from tests.factories import WHEN, deliver, make_campaign, make_list, make_subscriber
+from tests.support.factories import WHEN, deliver, make_campaign, make_list, make_subscriber
 
 SLUG = "free-the-five"
 

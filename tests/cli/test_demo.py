@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mailer import sample
 from mailer.cli import demo
 from mailer.settings import load_settings
+from mailer.trial import sample
 
 PROJECT = Path(__file__).parents[2]
 VARIABLES = re.findall(r"^\| `(MAILER_[A-Z_]+)` \|", (PROJECT / "docs/reference/settings.md").read_text(), re.MULTILINE)

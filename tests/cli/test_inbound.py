@@ -20,7 +20,7 @@ from mailer.people import subscribers
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Delivery, Subscription, SubscriptionStatus
 from tests.conftest import CommandLine
-from tests.factories import make_list, make_subscriber, subscribe
+from tests.support.factories import make_list, make_subscriber, subscribe
 
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
 MAIL = "From: Ana Example <ana@example.net>\r\nTo: {to}\r\nSubject: unsubscribe\r\n\r\nPlease, ana@example.net\r\n"

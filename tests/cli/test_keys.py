@@ -15,7 +15,7 @@ from mailer.store import crypto
 from mailer.store.db import open_engine, session_scope
 from mailer.store.models import Subscriber
 from tests.conftest import SECRET_KEY, CommandLine
-from tests.factories import make_subscriber
+from tests.support.factories import make_subscriber
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Kit, UnionStatus
 from mailer.unions import directory
 from tests.conftest import CommandLine
-from tests.factories import (
+from tests.support.factories import (
     SENDER,
     WHEN,
     add_text,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from mailer.store.db import utcnow
 from mailer.store.models import JoinCount, Kit
 from tests.conftest import CommandLine
-from tests.factories import make_campaign, make_list, make_union
+from tests.support.factories import make_campaign, make_list, make_union
 
 MONTH = f"{utcnow():%Y-%m}"
 

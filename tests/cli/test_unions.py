@@ -13,15 +13,15 @@ from sqlalchemy.orm import Session
 from mailer import links
 from mailer.links import Link
 from mailer.mail import addresses
+from mailer.operations.queue import connect, open_queue
 from mailer.people.notices import NoticeKind
-from mailer.queue import connect, open_queue
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import MailingList, Subscriber, Union, UnionStatus
 from mailer.unions import applications, contacts, directory
 from mailer.unions.applications import AskedFor
 from tests.conftest import CommandLine
-from tests.factories import SENDER, make_contact, make_list, make_subscriber, make_union, notices_owed, said
+from tests.support.factories import SENDER, make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
 
 def apply(engine: Engine, name: str = "Dockers of Example", **changes: Any) -> int:

@@ -21,7 +21,7 @@ from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, Purpose
-from tests.factories import SENDER, make_campaign, make_list, make_union
+from tests.support.factories import SENDER, make_campaign, make_list, make_union
 
 BODY = """\
 {{ target_name or "nobody" }} / {{ target_email or "none" }} / {{ country or "anywhere" }} / {{ union or "all" }}

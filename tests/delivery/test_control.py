@@ -9,8 +9,8 @@ from mailer.delivery.ledger import Settlement
 from mailer.people import subscribers
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Reason, Subscriber
-from tests.factories import make_campaign, make_list, make_subscriber
-from tests.ledger import claim, planned, sent, states
+from tests.support.factories import make_campaign, make_list, make_subscriber
+from tests.support.ledger import claim, planned, sent, states
 
 S = DeliveryState
 

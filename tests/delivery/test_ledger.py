@@ -26,8 +26,8 @@ from mailer.store.models import (
     SubscriptionStatus,
     SuppressionReason,
 )
-from tests.factories import make_campaign, make_list, make_subscriber
-from tests.ledger import LEASE, claim, planned, sent, states
+from tests.support.factories import make_campaign, make_list, make_subscriber
+from tests.support.ledger import LEASE, claim, planned, sent, states
 
 S = DeliveryState
 

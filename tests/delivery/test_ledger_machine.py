@@ -41,7 +41,7 @@ from mailer.store.models import (
     Subscription,
     SubscriptionStatus,
 )
-from tests.factories import make_campaign, make_list, make_subscriber
+from tests.support.factories import make_campaign, make_list, make_subscriber
 
 S = DeliveryState
 LEASE = timedelta(hours=1)

@@ -35,8 +35,8 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
-from tests.factories import SENDER, make_campaign, make_list, make_subscriber, notices_owed
-from tests.mail_server import MailServer
+from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, notices_owed
+from tests.support.mail_server import MailServer
 
 S = DeliveryState
 TOKEN = "0123456789abcdef0123456789abcdef01234567"

@@ -16,7 +16,7 @@ from mailer.delivery.worker import Worker
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing
 from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState
-from tests.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
 
 S = DeliveryState
 PEOPLE = 6

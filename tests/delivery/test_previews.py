@@ -11,7 +11,7 @@ from mailer.delivery.previews import NoText, Reader, UnwritableFolder
 from mailer.locale import countries
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
 from mailer.unions import directory
-from tests.factories import SENDER, add_text, make_campaign, make_list, make_union
+from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_union
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from mailer.people import notices, subscribers, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.models import CampaignStatus, Kit, Reason, Subscriber, SuppressionReason, Union, UnionStatus
-from tests.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
 
 ANA = "ana@example.org"
 

@@ -16,7 +16,7 @@ from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Reason, Subscription
-from tests.factories import make_campaign, make_list, make_subscriber
+from tests.support.factories import make_campaign, make_list, make_subscriber
 
 S = DeliveryState
 LEASE = timedelta(seconds=30)

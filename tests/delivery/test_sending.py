@@ -32,8 +32,8 @@ from mailer.store.models import (
     Subscription,
     SubscriptionStatus,
 )
-from tests.factories import SENDER, make_campaign, make_list, make_subscriber
-from tests.mail_server import MailServer
+from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.support.mail_server import MailServer
 
 S = DeliveryState
 

@@ -11,7 +11,7 @@ from mailer.formats.tables import BrokenFile, UnreadableFile
 from mailer.spreadsheets.importing import import_file
 from mailer.store.db import session_scope
 from mailer.store.models import ConsentText, Subscriber
-from tests.factories import make_list
+from tests.support.factories import make_list
 
 
 @pytest.fixture

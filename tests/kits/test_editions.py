@@ -18,7 +18,7 @@ from mailer.kits.editions import KitEditions
 from mailer.kits.messages import MEDIUM_CHARACTERS, SHORT_CHARACTERS, read_text
 from mailer.kits.wording import Bearer
 from mailer.store.models import Campaign, CampaignText, Union
-from tests.factories import SENDER, add_text, make_campaign, make_list, make_union
+from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_union
 
 FILES = [
     "mail.eml", "mail.html", "mail.txt", "messenger-short.txt", "messenger-medium.txt", "leaflet.pdf", "picture.png",

@@ -23,8 +23,8 @@ from mailer.people.notices import NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionContact, UnionStatus
-from tests.concurrency import Beside
-from tests.factories import (
+from tests.support.concurrency import Beside
+from tests.support.factories import (
     SENDER,
     WHEN,
     add_text,

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from mailer import sample
 from mailer.campaigns.files import load
 from mailer.campaigns.targets import Target
 from mailer.formats.paper import sheets
@@ -26,9 +25,10 @@ from mailer.links import Link, sign
 from mailer.mail import draft, render
 from mailer.store.crypto import Keyring
 from mailer.store.models import Campaign, CampaignText, Union
+from mailer.trial import sample
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
-from tests.factories import SENDER, make_contact, make_list, make_subscriber, make_union
-from tests.kit_reading import links, pdf_text, problems
+from tests.support.factories import SENDER, make_contact, make_list, make_subscriber, make_union
+from tests.support.kit_reading import links, pdf_text, problems
 
 FILES = {
     "mail.eml", "mail.html", "mail.txt", "messenger-short.txt", "messenger-medium.txt", "leaflet.pdf", "picture.png",

@@ -33,10 +33,10 @@ from mailer.mail.merge import EditionHeaders, compile_edition
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server
 from mailer.mail.types import OutcomeKind, Outgoing, Rendering, Slot, SlotContext
-from tests.debian import program
 from tests.mail.desk import Desk
 from tests.mail.test_merge import HOSTILE_NAMES, LIST_HEADERS, RENDERING, assert_fit_for_the_wire, merge_for, read
-from tests.test_catcher import Catcher
+from tests.support.debian import program
+from tests.trial.test_catcher import Catcher
 
 WHEN = datetime(2025, 3, 1, 12, tzinfo=UTC)
 ED25519_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -13,7 +13,7 @@ from mailer.mail.pipeline import Pipeline, Timeouts
 from mailer.mail.smtp import SenderRefused, Server, SmtpUnavailable
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing, Stage
 from tests.mail.desk import Desk
-from tests.mail_server import MailServer, running
+from tests.support.mail_server import MailServer, running
 
 SENT, DEFERRED, FAILED, UNKNOWN = OutcomeKind.SENT, OutcomeKind.DEFERRED, OutcomeKind.FAILED, OutcomeKind.UNKNOWN
 WITHOUT_PIPELINING = ("SIZE 26214400", "8BITMIME", "SMTPUTF8", "DSN")

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from mailer import catcher
 from mailer.errors import MailerError
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import Server
 from mailer.mail.types import OutcomeKind, Outgoing
-from tests import debian
+from mailer.trial import catcher
 from tests.mail.desk import Desk
 from tests.mail.test_pipeline import outgoing
+from tests.support import debian
 
 MESSAGES = 500
 

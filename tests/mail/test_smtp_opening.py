@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from mailer.mail.pipeline import Pipeline, Timeouts
 from mailer.mail.smtp import Server, SmtpUnavailable
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing, Stage
-from tests.mail_server import Behaviour, MailServer, running
+from tests.support.mail_server import Behaviour, MailServer, running
 
 ALL = ("PIPELINING", "SIZE 1000", "8BITMIME", "SMTPUTF8", "DSN")
 

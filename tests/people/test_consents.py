@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from mailer.people import consents
 from mailer.store.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
-from tests.factories import make_list, make_subscriber
+from tests.support.factories import make_list, make_subscriber
 
 ASKED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from mailer.people import lists
 from mailer.store import slugs
 from mailer.store.db import session_scope
 from mailer.store.models import SubscriptionStatus
-from tests.concurrency import Beside
-from tests.factories import make_campaign, make_subscriber, make_union
+from tests.support.concurrency import Beside
+from tests.support.factories import make_campaign, make_subscriber, make_union
 
 
 def test_a_list_is_made_and_found(session: Session) -> None:

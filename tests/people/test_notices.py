@@ -11,8 +11,8 @@ from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
-from tests.concurrency import Beside
-from tests.factories import deliver, make_campaign, make_list, make_subscriber
+from tests.support.concurrency import Beside
+from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
 
 S = DeliveryState
 

@@ -27,7 +27,7 @@ from mailer.store.models import (
     Suppression,
     SuppressionReason,
 )
-from tests.factories import make_list, make_subscriber, make_union, subscribe
+from tests.support.factories import make_list, make_subscriber, make_union, subscribe
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from mailer.people import subscribers
 from mailer.reports import progress as campaign_progress
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Claim, DeliveryState, MailingList, Purpose
-from tests.factories import deliver, make_campaign, make_list, make_subscriber, make_union
+from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, make_union
 
 
 def test_all_seven_states_are_there_and_add_up(session: Session) -> None:

@@ -10,7 +10,7 @@ from mailer.reports import progress, refusals
 from mailer.reports.refusals import Refusal
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
-from tests.factories import deliver, make_campaign, make_list, make_subscriber
+from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
 
 S = DeliveryState
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mailer.reports import small_numbers
 from mailer.reports.small_numbers import SMALLEST_SHOWN, Sum, hidden_in_sums, hide_small
-from tests.inference import Range, narrowed
+from tests.support.inference import Range, narrowed
 
 COUNTS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 40), min_size=1)
 

@@ -16,8 +16,8 @@ from mailer.reports.small_numbers import Sum
 from mailer.reports.unions import InvalidMonth, MonthsReversed, NoResults, Report, Results, Row
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, JoinCount, Kit, Union
-from tests.factories import add_text, make_campaign, make_list, make_union
-from tests.inference import Range, narrowed
+from tests.support.factories import add_text, make_campaign, make_list, make_union
+from tests.support.inference import Range, narrowed
 
 NOW = utcnow()
 MONTH = f"{NOW:%Y-%m}"

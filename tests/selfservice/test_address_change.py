@@ -31,7 +31,7 @@ from mailer.store.models import (
     Suppression,
     SuppressionReason,
 )
-from tests.factories import deliver, make_campaign, make_list, make_subscriber, notices_owed, said, subscribe
+from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, notices_owed, said, subscribe
 
 ANA, NEW = "ana@example.org", "ana.new@example.net"
 

@@ -27,7 +27,7 @@ from mailer.store.models import (
     SubscriptionStatus,
     SuppressionReason,
 )
-from tests.factories import (
+from tests.support.factories import (
     WHEN,
     deliver,
     make_campaign,

@@ -30,8 +30,8 @@ from mailer.store.models import (
     Suppression,
     SuppressionReason,
 )
-from tests.concurrency import Beside
-from tests.factories import (
+from tests.support.concurrency import Beside
+from tests.support.factories import (
     WHEN,
     make_campaign,
     make_list,

@@ -39,7 +39,7 @@ from mailer.store.models import (
     UnionContact,
 )
 from mailer.unions import contacts
-from tests.factories import (
+from tests.support.factories import (
     deliver,
     make_campaign,
     make_contact,

@@ -40,8 +40,8 @@ from mailer.store.models import (
     SuppressionReason,
     Union,
 )
-from tests.concurrency import Beside
-from tests.factories import add_text, make_campaign, make_list, make_subscriber, make_union
+from tests.support.concurrency import Beside
+from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
 
 BASE_URL = "https://act.example.org"
 ANA = "ana@example.org"

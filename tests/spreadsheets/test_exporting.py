@@ -17,7 +17,7 @@ from mailer.spreadsheets.exporting import UnwritableExport, export_list
 from mailer.spreadsheets.importing import COLUMNS, import_file
 from mailer.store.db import session_scope
 from mailer.store.models import Subscriber, SubscriptionStatus, SuppressionReason
-from tests.factories import make_list, make_subscriber, make_union, subscribe
+from tests.support.factories import make_list, make_subscriber, make_union, subscribe
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -28,8 +28,8 @@ from mailer.store.models import (
     SubscriptionStatus,
     SuppressionReason,
 )
-from tests.concurrency import Beside
-from tests.factories import make_list, make_subscriber, make_union
+from tests.support.concurrency import Beside
+from tests.support.factories import make_list, make_subscriber, make_union
 
 HEADER = "email,name,country,union,language,consent_at,source"
 ANA = "ana@example.org,Ana Example,GB,dockers,en,2025-05-01,street stall"

@@ -17,7 +17,7 @@ from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import SuppressionReason, Union, UnionStatus
 from mailer.unions import directory
-from tests.factories import WHEN, make_contact, make_subscriber, make_union, notices_owed, said
+from tests.support.factories import WHEN, make_contact, make_subscriber, make_union, notices_owed, said
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from mailer.store import crypto
 from mailer.store.crypto import Key, Keyring, UnreadableSecret
 from mailer.store.db import session_scope
 from mailer.store.models import Base, Subscriber
-from tests.factories import make_subscriber
+from tests.support.factories import make_subscriber
 
 OLD = Key("old", bytes(range(32)))
 NEW = Key("new", bytes(range(1, 33)))

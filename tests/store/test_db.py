@@ -10,13 +10,13 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError, StatementError
 from sqlalchemy.orm import Session
 
-from mailer import schema
+from mailer.operations import schema
 from mailer.store import crypto, db
 from mailer.store.crypto import Keyring
 from mailer.store.db import DatabaseUnavailable, ForeignFile, open_engine, session_scope
 from mailer.store.models import Base, MailingList, Union
-from tests.concurrency import Beside
-from tests.factories import make_list, make_subscriber
+from tests.support.concurrency import Beside
+from tests.support.factories import make_list, make_subscriber
 
 
 def test_a_block_that_ends_well_is_committed(engine: Engine) -> None:

@@ -39,8 +39,8 @@ from mailer.unions import affiliation, applications, contacts, directory
 from mailer.unions.affiliation import AffiliatedAlready, NotAffiliated
 from mailer.unions.applications import AskedFor, KnownUnion, UnknownApplication
 from mailer.unions.directory import CircularFederation, SluglessUnion, UnknownUnion, UnusableText
-from tests.concurrency import Beside
-from tests.factories import WHEN, make_contact, make_list, make_subscriber, make_union, notices_owed, said
+from tests.support.concurrency import Beside
+from tests.support.factories import WHEN, make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
 BASE_URL = "https://act.example.org"
 ANA = "ana@example.org"

@@ -39,8 +39,8 @@ from mailer.store.models import (
 )
 from mailer.unions import applications, contacts
 from mailer.unions.contacts import AskedLately, ContactAlready, LongDetail, NoContact, NotItsContact, NotToBeAsked
-from tests.concurrency import Beside
-from tests.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, said
+from tests.support.concurrency import Beside
+from tests.support.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
 BASE_URL = "https://act.example.org"
 ANA = "ana@example.org"

@@ -23,7 +23,7 @@ from mailer.unions.directory import (
     UnknownUnion,
     UnusableText,
 )
-from tests.concurrency import Beside
+from tests.support.concurrency import Beside
 
 
 @pytest.fixture

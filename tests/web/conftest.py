@@ -16,7 +16,7 @@ from mailer.settings import Settings
 from mailer.store.models import MailingList, Subscriber, UnionStatus
 from mailer.unions import directory
 from mailer.web import protection
-from tests.factories import make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.factories import make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.web.pages import affiliate, campaign_link, make_kit, newest_token, sign_up, signed
 
 

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from mailer.formats import archives
 from mailer.links import Link, sign
 from mailer.store.models import Base, Campaign, Delivery, Kit, KitEdition, Purpose, Subscription, Union
-from tests.factories import WHEN
+from tests.support.factories import WHEN
 
 #: where nobody must be led
 EVIL = "evil.example.com"

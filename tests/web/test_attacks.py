@@ -26,7 +26,7 @@ from mailer.store.models import (
     Suppression,
     SuppressionReason,
 )
-from tests.factories import make_subscriber, subscribe
+from tests.support.factories import make_subscriber, subscribe
 from tests.web.conftest import stamp_of
 from tests.web.pages import address_of, affiliate, campaign_link, every_page, first_part, rules, seen, sign_up, stored
 

@@ -22,7 +22,7 @@ from mailer.delivery import sending, sweeping
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.settings import Settings
-from tests.mail_server import running
+from tests.support.mail_server import running
 from tests.web.pages import affiliate, every_page, sign_up, stays_here
 
 pytestmark = pytest.mark.usefixtures("ana")

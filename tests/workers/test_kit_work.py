@@ -13,12 +13,12 @@ from mailer.delivery import control
 from mailer.delivery.worker import Worker
 from mailer.kits import making
 from mailer.mail.pipeline import Pipeline
-from mailer.queue import connect, open_queue
+from mailer.operations.queue import connect, open_queue
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, utcnow
 from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
-from tests.factories import SENDER, make_campaign, make_contact, make_list, make_subscriber, make_union
-from tests.mail_server import MailServer
+from tests.support.factories import SENDER, make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.mail_server import MailServer
 from workers import jobs, sweeper
 from workers.runtime import Runtime, Stop
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mailer.queue import embedded_valkey
 from mailer.store.db import DatabaseUnavailable
+from mailer.trial.valkey import embedded_valkey
 from workers.pace import Pace
 
 RATE = 50

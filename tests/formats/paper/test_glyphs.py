@@ -4,10 +4,10 @@ from collections.abc import Iterator
 import pytest
 from babel.messages.pofile import read_po
 
-from mailer import sample
 from mailer.formats.paper import glyphs
 from mailer.locale.languages import SITE_LANGUAGES
 from mailer.locale.translations import CATALOGUES
+from mailer.trial import sample
 
 
 def words_of_the_site(language: str) -> Iterator[str]:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from mailer import sample
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet, UnprintableLanguage, UnprintableSheet, leaflet, picture
 from mailer.locale.languages import SITE_LANGUAGES
-from tests.kit_reading import pdf_text
+from mailer.trial import sample
+from tests.support.kit_reading import pdf_text
 
 PPI = 144
 MILLIMETRE = PPI / 25.4

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailer import logs
 from mailer.mail import addresses
+from mailer.operations import logs
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 
-from tests.certificates import Certificates
+from tests.support.certificates import Certificates
 
 MAIL_USER = "postfix"
 #: a host whose every recipient it takes first, and sends a bounce for afterwards

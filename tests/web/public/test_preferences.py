@@ -38,7 +38,7 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
-from tests.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, subscribe
+from tests.support.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, subscribe
 from tests.web.conftest import stamp_of
 
 ANA, BORIS, NEW = "ana@example.org", "boris@example.org", "ana.new@example.net"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mailer import catcher
-from mailer.catcher import CaughtMessage
+from mailer.trial import catcher
+from mailer.trial.catcher import CaughtMessage
 
 MESSAGE = b"Subject: Free them\r\n\r\nWrite today.\r\n"
 

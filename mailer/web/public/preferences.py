@@ -24,7 +24,7 @@ from mailer.selfservice.preferences import Held
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import SuppressionReason
 from mailer.unions import contacts
-from mailer.web import agreement, fields, protection, suggestions
+from mailer.web import agreement, fields, protection
 from mailer.web.doorbell import ring_for
 from mailer.web.fields import Mistyped
 from mailer.web.language import LANGUAGES, _, current, prefer, url
@@ -135,7 +135,7 @@ def _show(token: str, problems: Mapping[str, str] | None = None) -> str:
     """The page; with what was typed and what is wrong with it, where there are problems: field → what to do."""
     with session_scope(site().engine, read_only=True) as session:
         held = domain.see(session, domain.whose(session, token))
-        union_names = suggestions.union_names(session, held.country)
+        union_names = fields.union_names(session, held.country)
     prefer(held.language)
     return render_template(
         "preferences/manage.html",

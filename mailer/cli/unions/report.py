@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from mailer.cli.installation import Installation
-from mailer.cli.unions import unions
 from mailer.formats import charts
 from mailer.formats.tables import CsvWriter
 from mailer.reports import unions as union_reports
@@ -32,7 +31,7 @@ _FOOTNOTE = (
 file_type = click.Path(path_type=Path, dir_okay=False)
 
 
-@unions.command("report")
+@click.command("report")
 @click.option("--since", metavar="YYYY-MM", help="The first month that counts; by default from the beginning.")
 @click.option("--until", metavar="YYYY-MM", help="The last month that counts; by default this one.")
 @click.option("--union", "slug", metavar="SLUG", help="Only this union or federation, with all that is beneath it.")
@@ -130,3 +129,6 @@ def _write(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8", newline="")
     click.echo(f"Wrote {path}.", err=True)
+
+
+COMMANDS = (report,)

@@ -21,8 +21,8 @@ from mailer.store.db import session_scope
 from mailer.store.models import Kit, Union
 from mailer.web import fields
 from mailer.web.fields import Mistyped
-from mailer.web.joining import logo_address
 from mailer.web.language import _, current, current_locale, prefer, url
+from mailer.web.public.joining import logo_address
 from mailer.web.site import site
 
 forwarding = Blueprint("forwarding", __name__)

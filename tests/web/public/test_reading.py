@@ -16,7 +16,7 @@ from mailer.settings import Settings
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, MailingList
 from mailer.web.language import LANGUAGES
-from tests.factories import WHEN, add_text, make_campaign, make_list
+from tests.support.factories import WHEN, add_text, make_campaign, make_list
 
 DEADLINE = datetime(2035, 4, 30, 23, 59, 59, tzinfo=UTC)
 ATOM = "{http://www.w3.org/2005/Atom}"

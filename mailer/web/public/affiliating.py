@@ -15,7 +15,7 @@ from mailer.store.db import session_scope, utcnow
 from mailer.unions import applications, contacts
 from mailer.unions.applications import AskedFor
 from mailer.unions.contacts import NoContact
-from mailer.web import agreement, fields, protection, suggestions
+from mailer.web import agreement, fields, protection
 from mailer.web.doorbell import ring_for
 from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
@@ -84,7 +84,7 @@ def _likely_country() -> str:
 
 def _show(typed: _Typed, problems: Mapping[str, str] | None = None) -> str:
     with session_scope(site().engine, read_only=True) as session:
-        union_names = suggestions.union_names(session, typed.country)
+        union_names = fields.union_names(session, typed.country)
     return render_template(
         "affiliating/affiliate.html",
         typed=typed,

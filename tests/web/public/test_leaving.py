@@ -16,21 +16,22 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from werkzeug.test import TestResponse
 
-from mailer import housekeeping, links
+from mailer import links
 from mailer.app import create_app
 from mailer.delivery import control, sending
 from mailer.delivery.worker import Worker
 from mailer.links import Link
 from mailer.mail.pipeline import Pipeline
+from mailer.operations import housekeeping
 from mailer.people import subscribers
 from mailer.settings import Settings
 from mailer.store.crypto import Key, keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Delivery, DeliveryState, MailingList, Purpose, Subscription, SubscriptionStatus
-from tests.concurrency import Beside
 from tests.conftest import LINK_KEY
-from tests.factories import SENDER, make_campaign, make_list, make_subscriber, make_union, subscribe
-from tests.mail_server import MailServer
+from tests.support.concurrency import Beside
+from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, make_union, subscribe
+from tests.support.mail_server import MailServer
 
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}

@@ -8,7 +8,6 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
-from mailer.cli import affiliation
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.formats import logos
@@ -22,16 +21,11 @@ from mailer.unions import directory as trade_unions
 _STATUSES = [status.value for status in UnionStatus]
 
 
-@click.group()
-def unions() -> None:
-    """Trade unions and the federations above them: what is known of them, and whom they name as contacts."""
-
-
 slug_argument = click.argument("slug")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
-@unions.command()
+@click.command()
 @slug_argument
 @click.option("--name", required=True, help="Its full name.")
 @click.option("--country", help="ISO 3166 code or English name; leave it out for an international federation.")
@@ -66,7 +60,7 @@ def add(
     click.echo(f'Added the union {union.slug}, "{union.name}".')
 
 
-@unions.command()
+@click.command()
 @slug_argument
 @click.option("--name", help="Its full name.")
 @click.option("--country", help='ISO 3166 code or English name; "" for an international federation.')
@@ -103,7 +97,7 @@ def change(
     click.echo(f"Changed the union {slug}.")
 
 
-@unions.command("list")
+@click.command("list")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only those that stand there.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def show_all(status: str | None, as_json: bool) -> None:
@@ -131,7 +125,7 @@ def _brief(union: Union) -> dict[str, Any]:
     }
 
 
-@unions.command()
+@click.command()
 @slug_argument
 @json_option
 def show(slug: str, as_json: bool) -> None:
@@ -168,7 +162,7 @@ def _written(fact: Any) -> str:
     return f"\n{'':<14}".join("\n".join(lines).splitlines())
 
 
-@unions.command()
+@click.command()
 @slug_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @click.option("--remove", is_flag=True, help="Have none any more.")
@@ -186,7 +180,7 @@ def _read(file: Path) -> bytes:
         return stream.read(logos.MAX_BYTES + 1)  # of what is longer, no more is needed to refuse it
 
 
-@unions.command()
+@click.command()
 @slug_argument
 @click.option("--language", metavar="TAG", required=True, help="That the words are in.")
 @click.argument("file", type=click.File(encoding="utf-8-sig"), required=False)
@@ -209,7 +203,7 @@ def _require_one(file: Path | TextIO | None, remove: bool) -> None:
         raise click.UsageError("Name one file, or say --remove.")
 
 
-@unions.command("import")
+@click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--update", is_flag=True, help="Overwrite what is known, instead of only filling in what is not.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
@@ -240,7 +234,7 @@ def import_(installation: Installation, file: Path, update: bool, dry_run: bool,
         click.echo(f"Warning: {warning.rstrip('.')}.", err=True)
 
 
-@unions.command()
+@click.command()
 @click.option(
     "-o",
     "--output",
@@ -256,5 +250,4 @@ def export(output: Path) -> None:
     click.echo(f"Wrote {'1 union' if exported == 1 else f'{exported:,} unions'} to {output}.")
 
 
-for command in affiliation.COMMANDS:
-    unions.add_command(command)
+COMMANDS = (add, change, show_all, show, logo, introduce, import_, export)

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from mailer import web
 from mailer.people import suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
@@ -35,11 +36,11 @@ from mailer.store.models import (
     SuppressionReason,
     Union,
 )
-from mailer.web import joining
 from mailer.web.language import _
-from tests.factories import add_text, make_campaign, make_list, make_subscriber, make_union
+from mailer.web.public import joining
+from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
 
-STATIC = Path(joining.__file__).parent / "static"
+STATIC = Path(web.__file__).parent / "static"
 ANA = "ana@example.org"
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from mailer import sample
 from mailer.formats import logos
 from mailer.locale import countries
 from mailer.mail import addresses, fields
+from mailer.trial import sample
 
 FIELDS = {"name", "country", "union", "target_name", "target_email", "target_address"}
 LANGUAGES = ["ar", "de", "en", "es", "fr", "ru"]

@@ -16,7 +16,7 @@ from mailer.links import Link
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, JoinCount, Kit, KitEdition, MailingList, Union, UnionStatus
 from mailer.web.language import LANGUAGES
-from tests.factories import add_text, make_campaign, make_list, make_union
+from tests.support.factories import add_text, make_campaign, make_list, make_union
 from tests.web.pages import KIT_FILES, make_kit, signed, stored
 
 DEADLINE = datetime(2035, 4, 30, 23, 59, tzinfo=UTC)

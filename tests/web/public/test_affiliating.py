@@ -27,7 +27,7 @@ from mailer.store.models import (
 )
 from mailer.unions import contacts
 from mailer.web.language import LANGUAGES
-from tests.factories import make_contact, make_subscriber, make_union, notices_owed, said
+from tests.support.factories import make_contact, make_subscriber, make_union, notices_owed, said
 from tests.web.conftest import stamp_of
 from tests.web.pages import affiliate, newest_token, seen, signed, stored
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from mailer.errors import MailerError
 from mailer.store.db import SQLITE_BUSY_SECONDS, driver_errors_explained
 
-_MIGRATIONS = Path(__file__).parent.parent / "migrations"
+_MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _LOCK_SECONDS = SQLITE_BUSY_SECONDS
 _ADVISORY_LOCK = 0x70C51  # any number that nothing else in the database locks
 

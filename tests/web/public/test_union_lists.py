@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select
 
 from mailer.store.db import session_scope
 from mailer.store.models import Request
-from tests.factories import make_list, make_union
+from tests.support.factories import make_list, make_union
 
 FORM = {"name": "", "country": "GB", "union": "", "language": "en", "alerts": "yes"}
 

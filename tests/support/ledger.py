@@ -9,7 +9,7 @@ from mailer.delivery import ledger
 from mailer.delivery.ledger import Batch, Settlement
 from mailer.store.db import session_scope
 from mailer.store.models import CampaignStatus, Delivery, DeliveryState
-from tests.factories import make_campaign, make_list, make_subscriber
+from tests.support.factories import make_campaign, make_list, make_subscriber
 
 LEASE = timedelta(seconds=30)
 

@@ -14,11 +14,13 @@ from types import FrameType
 from redis import Redis
 from redis.exceptions import RedisError
 
-from mailer import catcher, schema
 from mailer.errors import MailerError
-from mailer.queue import VALKEY_LOG, connect, embedded_valkey
+from mailer.operations import schema
+from mailer.operations.queue import connect
 from mailer.settings import VALKEY_SOCKET, Settings, keys_file, load_settings
 from mailer.store.db import open_engine
+from mailer.trial import catcher
+from mailer.trial.valkey import VALKEY_LOG, embedded_valkey
 
 _STOP_SECONDS = 30
 LOCK = "run.lock"  # in the data directory

@@ -11,7 +11,8 @@ import pytest
 import redis
 
 from mailer.errors import ConfigurationError
-from mailer.queue import RedisUnavailable, connect, embedded_valkey, open_queue, ring
+from mailer.operations.queue import RedisUnavailable, connect, open_queue, ring
+from mailer.trial.valkey import embedded_valkey
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The real PostgreSQL and Valkey of one test run, as a process that ends when the test run does.
 
-`python tests/servers.py DIRECTORY` starts both, writes their addresses to DIRECTORY/servers.json, and stops them and
-removes DIRECTORY when its standard input closes. So nothing is left running, even when pytest is killed.
+`python tests/support/servers.py DIRECTORY` starts both, writes their addresses to DIRECTORY/servers.json, and stops
+them and removes DIRECTORY when its standard input closes. So nothing is left running, even when pytest is killed.
 """
 
 import json

@@ -16,7 +16,7 @@ from mailer.selfservice.signups import SignUp
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import MailingList, Union
 from mailer.unions import directory
-from mailer.web import agreement, fields, protection, suggestions
+from mailer.web import agreement, fields, protection
 from mailer.web.doorbell import ring_for
 from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
@@ -155,7 +155,7 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
         problems=problems or {},
         countries=countries.all_in(current()),
         languages=[(tag, languages.name(tag)) for tag in LANGUAGES],
-        union_names=suggestions.union_names(session, typed.country or _likely_country()),
+        union_names=fields.union_names(session, typed.country or _likely_country()),
         alerts_text=agreement.to_what_was_asked_for(),
         union_text=agreement.to_store_the_union(),
         max_address=fields.MAX_ADDRESS_LENGTH,

@@ -8,9 +8,9 @@ from redis import Redis
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer import housekeeping
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
+from mailer.operations import housekeeping
 from mailer.people import mailed_links, notices
 from mailer.people.notices import Notice, NoticeKind
 from mailer.settings import Settings
@@ -25,7 +25,7 @@ from mailer.store.models import (
     RequestKind,
     Subscription,
 )
-from tests.factories import make_campaign, make_list, make_subscriber
+from tests.support.factories import make_campaign, make_list, make_subscriber
 from workers import sweeper
 from workers.runtime import Runtime
 

@@ -1,0 +1,1 @@
+"""Trying it out on one machine: sample world, mail catcher, embedded Valkey, local processes."""

@@ -1,0 +1,1 @@
+"""The public site, one file a page or a few."""
