@@ -1,6 +1,6 @@
 """Affiliation: a union asks for it with an address that is confirmed; and how one begins and ends.
 
-Nothing that a visitor writes into the form goes into the mail that asks to confirm, which anybody could have sent to
+Nothing that a visitor writes into the form goes into the mail that asks to confirm: anybody can have that mail sent to
 anybody. What an organiser makes of it is in `applications`.
 """
 
@@ -44,11 +44,11 @@ METHOD = "affiliation form"
 
 
 class AffiliatedAlready(MailerError):
-    """The union "{slug}" is affiliated already."""
+    """The union "{slug}" is already affiliated."""
 
 
 class NotAffiliated(MailerError):
-    """The union "{slug}" is {status}: there is no affiliation that could lapse."""
+    """The union "{slug}" is {status}. Only the affiliation of an affiliated union can lapse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,8 @@ def look(session: Session, token: str) -> Asked:
 
 
 def confirm(session: Session, token: str, *, base_url: str) -> Asked:
-    """Do what the owner of an address was asked to confirm; once, however often the link is used. On no list by that.
+    """Do what the owner of an address was asked to confirm; once, however often the link is used. Nobody comes on
+    a list by that.
 
     An application then waits for an organiser; who was invited is the union's contact from now on, and welcomed if it
     is affiliated.

@@ -25,13 +25,13 @@ DECLINED = "declined by an organiser"
 
 
 class UnknownApplication(MailerError):
-    """There is no application {id}: it was accepted or declined, or never made. See what waits with
-    `mailer unions applications`"""
+    """There is no application {id}: it was accepted or declined, or it never existed. See those that wait with: mailer
+    unions applications"""
 
 
 class KnownUnion(MailerError):
-    """There is a union "{slug}" already, named "{name}". If it is the one that asks, update it with --as {slug}; if
-    not, choose another slug with --as SLUG."""
+    """There is already a union "{slug}", named "{name}". If it is the union that applies, update it with --as {slug}.
+    If not, choose another slug with --as SLUG."""
 
 
 def all_applications(session: Session) -> Sequence[Application]:
@@ -105,7 +105,7 @@ def _union_of(session: Session, application: Application, slug: str | None, pare
 
 
 def _fill_in(session: Session, slug: str, application: Application, parent_slug: str | None) -> Union:
-    """What is not known of a union. That it is not to be named counts whoever said it."""
+    """Fill in what is not known of a union. That it is not to be named counts, whoever said so."""
     union = unions.hold(session, slug)
     unions.change(
         session,

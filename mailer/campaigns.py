@@ -22,11 +22,11 @@ class WrongStatus(MailerError):
 
 
 class TooLate(MailerError):
-    """Campaign "{slug}" was not to start after {latest_start}. If it should still go out: {advice}"""
+    """The latest start of campaign "{slug}" is {latest_start}. If it should still go out later: {advice}"""
 
 
 class DeadlinePassed(MailerError):
-    """Campaign "{slug}" asks people to act before {deadline}, and would start only at {start}. If it should still go
+    """Campaign "{slug}" asks people to act before {deadline}, but it would only start at {start}. If it should still go
     out: {advice}"""
 
 
@@ -113,7 +113,7 @@ class _Move:
 
 
 _S = CampaignStatus
-_ONCE = "A campaign is sent once; `mailer campaigns status` shows how it went, `resend` repeats what failed."
+_ONCE = "A campaign is sent only once. `mailer campaigns status` shows how it went; `resend` sends again what failed."
 _MOVES = {
     "schedule": _Move((_S.DRAFT, _S.SCHEDULED), _S.SCHEDULED, "scheduled", _ONCE),
     "start": _Move((_S.DRAFT, _S.SCHEDULED), _S.SENDING, "started", _ONCE),
@@ -149,7 +149,7 @@ def move(session: Session, campaign: Campaign, name: str, **changes: object) -> 
     session.refresh(campaign)
     if moved is None:
         is_held = campaign.status is _S.PAUSED and wanted.leads_to is not _S.PAUSED
-        advice = f"It goes on with: mailer campaigns resume {campaign.slug}" if is_held else wanted.advice
+        advice = f"Resume it with: mailer campaigns resume {campaign.slug}" if is_held else wanted.advice
         raise WrongStatus(slug=campaign.slug, status=campaign.status, move=wanted.done, advice=advice)
 
 

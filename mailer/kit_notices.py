@@ -44,7 +44,7 @@ def is_in_time(session: Session, campaign: Campaign) -> bool:
 
 
 def tell(session: Session, base_url: str) -> int | None:
-    """Tell the contacts of unions whose kits are ready, once a kit. Who becomes a union's first contact only after
+    """Tell the contacts of unions whose kits are ready, once per kit. Who becomes a union's first contact only after
     that is told then.
 
     :returns: what to ring for after the commit; None where there is nobody to tell.

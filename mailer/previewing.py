@@ -28,7 +28,7 @@ class UnwritableFolder(MailerError):
 
 
 class NoText(MailerError):
-    """Campaign "{slug}" has no text in {language}. It has: {known}"""
+    """Campaign "{slug}" has no text in {language}. It has texts in: {known}"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,13 +166,13 @@ def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         if campaign.status is CampaignStatus.STANDING:
-            log.error("system mails wait: %s; they go out once it is mended", reason.rstrip("."))
+            log.error("system mails wait: %s; they go out once that is fixed", reason.rstrip("."))
             return
         if campaign.status is CampaignStatus.SENDING:
             campaigns.move(session, campaign, "pause", hold_reason=reason[:300])
         steering.fail_tests(session, campaign_id, reason)
     log.error(
-        "campaign held: %s; see `mailer campaigns status`, and once it is mended, `resume`",
+        "campaign held: %s; see `mailer campaigns status`, and once that is fixed, `resume`",
         reason.rstrip("."),
         extra={"campaign": campaign_id},
     )
@@ -190,7 +190,7 @@ def _remember(engine: Engine, campaign_id: int, problem: str | None) -> None:
 
 
 def sweep(engine: Engine, worker: Worker) -> list[int]:
-    """Do what no worker may ever have been told of: clear up after lost ones, start what is due, finish what is done.
+    """Do what perhaps no worker was told of: clear up after lost ones, start what is due, finish what is done.
 
     :returns: ids of campaigns with work, for whoever can ring for them; that of system notices first.
     """

@@ -42,7 +42,7 @@ class BrokenTemplate(MailerError):
 
 
 class HtmlTooLarge(MailerError):
-    """The mail's HTML has {size} bytes. Mail programs cut it off from 102,000 on: shorten it to under {limit}."""
+    """The mail's HTML has {size} bytes. Mail programs cut off what is over 102,000. Shorten it to under {limit}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +236,4 @@ def _preheader_warnings(preheader: Pieces) -> list[str]:
     length = sum(len(piece) if isinstance(piece, str) else len(piece.default) or 10 for piece in preheader)
     if length in PREHEADER_CHARACTERS:
         return []
-    return [
-        f"The preheader has {length} characters; {PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} show well."
-    ]
+    return [f"The preheader has {length} characters. Best are {PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]}."]

@@ -151,7 +151,8 @@ def test_kits_are_saved_as_folders_of_unions_and_languages(
 ) -> None:
     refused = cli("kits", "save", SLUG, "-o", tmp_path / "none", exit_code=1)
     assert refused.stderr == (
-        f'mailer: Of the kits of campaign "{SLUG}" nothing is made that you asked for. See: mailer kits status {SLUG}\n'
+        f'mailer: Campaign "{SLUG}" has no finished kit that you asked for. '
+        f"See which are finished: mailer kits status {SLUG}\n"
     )
     cli("kits", "make", SLUG)
     assert cli("kits", "save", SLUG, "-o", tmp_path / "all").stdout == f"Wrote 42 files to {tmp_path / 'all'}.\n"

@@ -148,7 +148,7 @@ def test_the_same_text_renders_to_the_same_edition() -> None:
         ("[x]()", ForbiddenLink, "refused"),
         ("<vbscript:x>", ForbiddenLink, "vbscript"),
         ("[x]: javascript:a\n\n[x]", ForbiddenLink, "javascript"),
-        ("[x]({{ name }})", MisplacedField, "{{ name }} cannot stand in the start of a link"),
+        ("[x]({{ name }})", MisplacedField, "{{ name }} cannot be in the start of a link"),
         ("[x]({{ unsubscribe_url }}/x)", MisplacedField, "the start of a link"),
         ("[x](https://{{ name }}/)", MisplacedField, "the host of a link"),
         ("[x](https://example.org{{ name }})", MisplacedField, "the host of a link"),
