@@ -27,8 +27,8 @@ class NotForForwarding(MailerError):
 
 
 class NoTimeToForward(MailerError):
-    """Campaign "{slug}" is {status}. Kits are made once a campaign is being sent, until its deadline, or for 30 days if
-    it has none."""
+    """Campaign "{slug}" is {status}. Kits are made for a campaign that is being sent or has been sent, until its
+    deadline, or for 30 days if it has none."""
 
 
 #: how long a worker may take for what it took, and how many editions that is

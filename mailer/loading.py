@@ -396,9 +396,9 @@ _TOML_ADVICE = {
     "Invalid value": 'this value cannot be read. Put a text in straight quotes, as in list = "urgent-actions"; '
     "write true, false and days such as 2035-12-15 without quotes",
     "Expected newline": "there is something after this value. Put a text in quotes; write a day as 2035-12-15",
-    "Illegal character": 'a text does not end on its line. End it with the quote it began with: "…"',
-    "Unterminated string": 'a text does not end. End it with the quote it began with: "…"',
-    "Unclosed array": "a list does not end. End it with ]",
+    "Illegal character": 'a text is not closed on its line. Close it with the quote it began with: "…"',
+    "Unterminated string": 'a text is not closed. Close it with the quote it began with: "…"',
+    "Unclosed array": "a list is not closed. Close it with ]",
     "Cannot overwrite a value": "this is written twice; keep one",
     "Cannot declare": "this table is written twice; keep one",
     "Expected '=' after a key": 'this line is not a key = "value", a [table] or a # comment',

@@ -199,7 +199,7 @@ def test_every_wrong_line_is_named_and_nothing_is_imported(engine: Engine, sessi
         "UPPER,A,,,,,,,,": "cannot be a short name",
         "nameless,,,,,,,,,": "one needs a name",
         "atlantis,A,Atlantis,,,,,,,": 'no country "Atlantis"',
-        "status,A,,joined,,,,,,": "none of listed, interested, affiliated, lapsed",
+        "status,A,,joined,,,,,,": "not one of listed, interested, affiliated, lapsed",
         "language,A,,,klingonish,,,,,": "is not a language",
         "members,A,,,,many,,,,": 'members "many"',
         "none,A,,,,0,,,,": "cannot have 0 members",

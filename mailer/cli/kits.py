@@ -74,7 +74,7 @@ def make(installation: Installation, slug: str) -> None:
 
 def _account(slug: str, standings: Sequence[Standing]) -> None:
     made, waiting = sum(standing.made for standing in standings), sum(standing.waiting for standing in standings)
-    click.echo(f"{len(standings):,} kits in {made:,} editions are made.")
+    click.echo(f"{made:,} editions of {len(standings):,} kits are made.")
     if waiting:
         click.echo(f"{waiting:,} editions are being made by workers.")
     if failed := sum(len(standing.problems) for standing in standings):

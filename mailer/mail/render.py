@@ -236,4 +236,6 @@ def _preheader_warnings(preheader: Pieces) -> list[str]:
     length = sum(len(piece) if isinstance(piece, str) else len(piece.default) or 10 for piece in preheader)
     if length in PREHEADER_CHARACTERS:
         return []
-    return [f"The preheader has {length} characters. Best are {PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]}."]
+    return [
+        f"The preheader has {length} characters; {PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} work best."
+    ]

@@ -140,7 +140,7 @@ def test_sending_or_scheduling_anew_says_what_was_planned(cli: CommandLine, camp
     assert "It was scheduled for 2035-01-01T09:00+00:00.\n" in again
     assert "will start at 2036-01-01" in again
     now = cli("campaigns", "send", SLUG).stdout
-    assert "It was scheduled for 2036-01-01T09:00+00:00; it is sent now instead.\n" in now
+    assert "It was scheduled for 2036-01-01T09:00+00:00. It is sent now instead.\n" in now
 
 
 @pytest.mark.parametrize("command", [("send", SLUG), ("test", SLUG, "--to", "me@example.org")])

@@ -121,7 +121,7 @@ def test_a_variant_of_another_text_is_refused(variant: str) -> None:
         ("{{ name or }}", 1, "Something is missing"),
         ("{{ name or “friend” }}", 1, "straight quotes"),
         ("{{ name or 'friend }}", 1, "quotation mark is not closed"),
-        ("{{ na me }}", 1, "Only one field"),
+        ("{{ na me }}", 1, "Write only one field"),
         ("{% if country = 'GB' %}x{% endif %}", 1, "==, not ="),
         ("{{ (name }}", 1, "cannot be read. Only"),
         ("one\ntwo {name}", 2, "write {{ name }}, not {name}"),

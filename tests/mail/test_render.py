@@ -244,7 +244,7 @@ def test_a_lone_link_becomes_a_button() -> None:
 def test_the_authors_are_warned_of_a_preheader_that_shows_badly() -> None:
     assert edition("Text").warnings == ()
     (warning,) = edition("Text", preheader="Short").warnings
-    assert warning == "The preheader has 5 characters; 40 to 90 show well."
+    assert warning == "The preheader has 5 characters; 40 to 90 work best."
 
 
 def test_large_html_is_warned_of_and_larger_html_refused() -> None:
