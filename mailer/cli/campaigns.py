@@ -163,7 +163,7 @@ def test(
 
 @campaigns.command()
 @slug_argument
-@click.option("--at", metavar="ISO-TIME", help="Start automatically at this time, which needs a time zone.")
+@click.option("--at", metavar="ISO-TIME", help="Start automatically at this time, written with its time zone.")
 @click.option("--wait", is_flag=True, help="Wait until it is sent, paused or cancelled.")
 @pass_installation
 def send(installation: Installation, slug: str, at: str | None, wait: bool) -> None:
@@ -247,7 +247,7 @@ def resume(installation: Installation, slug: str) -> None:
 @slug_argument
 @pass_installation
 def cancel(installation: Installation, slug: str) -> None:
-    """Stop a campaign for good. Mails that have not gone out are not sent."""
+    """Stop a campaign for good. Mails that have not gone out are skipped."""
     with installation.session() as session:
         steering.cancel(session, domain.get(session, slug))
     click.echo(f'Campaign "{slug}" is cancelled.')

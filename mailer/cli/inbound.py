@@ -23,7 +23,7 @@ _CHUNK = 2**16
     "--recipient",
     metavar="ADDRESS",
     envvar=["ORIGINAL_RECIPIENT", "RECIPIENT"],
-    help="The envelope's recipient. By default the variable ORIGINAL_RECIPIENT or RECIPIENT, or the headers.",
+    help="The envelope's recipient. By default the variable ORIGINAL_RECIPIENT or RECIPIENT, else the headers.",
 )
 @click.option(
     "--sender", metavar="ADDRESS", help="The envelope's sender; may be empty. By default the Return-Path header."

@@ -48,7 +48,7 @@ def report(
     svg_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Show the results of forwarding: kits, what unions answered, members reached, and who joined by their links."""
+    """Show the results of forwarding: kits, what unions answered, members reached, and who joined through them."""
     with Installation().session(read_only=True) as session:
         if slug is not None:
             trade_unions.get(session, slug)
@@ -78,7 +78,7 @@ def _beneath(found: Report, slug: str) -> list[Row]:
 
 
 def _title(found: Report) -> str:
-    return f"What forwarding brought, {found.since or 'from the beginning'} to {found.until or 'now'}"
+    return f"Results of forwarding, {found.since or 'from the beginning'} to {found.until or 'now'}"
 
 
 def _table(rows: Sequence[Row], title: str) -> Table:

@@ -202,7 +202,10 @@ def _read(file: Path) -> bytes:
 @click.argument("file", type=click.File(encoding="utf-8-sig"), required=False)
 @click.option("--remove", is_flag=True, help="Remove its words in this language.")
 def introduce(slug: str, language: str, file: TextIO | None, remove: bool) -> None:
-    """Set the words to its members that a union puts above an alert: a text FILE, or "-" for standard input."""
+    """Set the words that a union puts above the alerts in its kits.
+
+    FILE is a text file, or "-" for standard input.
+    """
     _require_one(file, remove)
     try:
         words = file.read() if file else None
