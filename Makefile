@@ -28,7 +28,7 @@ run: $(READY)
 test: $(READY)
 	@$(BIN)/python -m pytest -n auto
 
-# What takes long: a thousand kills.
+# The long tests: a thousand kills.
 soak: $(READY)
 	@$(BIN)/python -m pytest -n auto -m soak
 
@@ -36,7 +36,7 @@ soak: $(READY)
 bench: $(READY)
 	@$(BIN)/mailer bench --write docs/reference/performance.md $(BENCH)
 
-# Against Debian's Postfix, as root, which installs it if need be.
+# Tests against Debian's Postfix. As root, this installs it if need be.
 test-servers: $(READY)
 	@$(BIN)/python -m pytest -m servers
 
@@ -50,16 +50,17 @@ format: $(READY)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-# Brings the catalogues in mailer/locale/catalogues up to date with the sources: new messages come empty, old ones go.
+# Brings the catalogues in mailer/locale/catalogues up to date with the sources: new messages come without a translation,
+# old ones go.
 translations: $(READY)
 	@mkdir -p build
 	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-location --output build/messages.pot .
 	@$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir mailer/locale/catalogues \
 		--no-fuzzy-matching --ignore-obsolete --no-wrap
 	@sed -i '/^$$/{1d};/^"\(Project-Id\|Report-Msgid\|POT-\|PO-\|Last-\|Language-Team\|Generated\)/d' \
-		mailer/locale/catalogues/*/LC_MESSAGES/messages.po  # what nobody filled in, and dates
+		mailer/locale/catalogues/*/LC_MESSAGES/messages.po  # empty headers, and dates
 
-# Writes requirements.lock anew from the ranges in pyproject.toml.
+# Writes requirements.lock again, from the ranges in pyproject.toml.
 lock:
 	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet uv
 	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 class _App(Flask):
-    """A Flask app that keeps to itself what people ask for."""
+    """A Flask app that logs nothing of what people ask for."""
 
     def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         """Write down what failed and where. Flask would add the path, which may hold a link's token, and the errors'

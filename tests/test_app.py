@@ -237,7 +237,7 @@ def test_a_server_refuses_to_start_on_a_database_that_is_behind(
 ) -> None:
     done = load_wsgi(tmp_path, environment | {"MAILER_DATABASE_URL": empty_database_url})
     assert done.returncode == 1
-    assert done.stderr.startswith("mailer: The database has not been brought up to date")
+    assert done.stderr.startswith("mailer: The database is not up to date")
     assert done.stderr.count("\n") == 1
 
 

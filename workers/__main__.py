@@ -78,7 +78,9 @@ def _supervise(settings: Settings) -> None:
         next_sweep = time.monotonic()
         while not stop():
             if not child.is_alive():
-                log.error("the queue process ended with code %s; starting it again: why is said above", child.exitcode)
+                log.error(
+                    "the queue process ended with code %s; starting it again; the reason is above", child.exitcode
+                )
                 time.sleep(_RESTART_SECONDS)
                 # SQLite's locks end at a fork and its memory of them does not: a child that inherits a connection
                 # would commit into a write-ahead log that others have removed.
@@ -91,7 +93,7 @@ def _supervise(settings: Settings) -> None:
     child.terminate()
     child.join(_STOP_SECONDS)
     if child.is_alive():
-        log.error("the queue process does not end; killing it, its journal says what it had begun")
+        log.error("the queue process does not end; killing it. Its journal says what it had begun")
         child.kill()
         child.join()
 
@@ -115,7 +117,7 @@ def _run_queue(redis_url: str, supervisor: int) -> None:
             worker.work(logging_level="WARNING")
             return
         except RedisError as problem:
-            log.warning("Redis cannot be reached, trying again: see that it runs, and MAILER_REDIS_URL (%s)", problem)
+            log.warning("Redis cannot be reached, trying again: check that it runs, and MAILER_REDIS_URL (%s)", problem)
             time.sleep(_RESTART_SECONDS)
 
 

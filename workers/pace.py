@@ -112,7 +112,7 @@ class Pace:
     def _without_redis(self, now: float) -> float:
         """An equal share, counted anew every second; and nothing until the others have counted too."""
         if not self._alone:
-            log.warning("Redis is away: start it again; until then each worker keeps to its share of the rate")
+            log.warning("Redis is away: start it; until then, each worker keeps to its share of the rate")
             self._alone = True
             self._next = now + _QUIET_SECONDS
         if now >= self._share_until:

@@ -51,7 +51,7 @@ def _sweep_kits(runtime: Runtime) -> None:
         try:
             ring_kits(runtime.redis, campaign_id)
         except RedisUnavailable as problem:
-            log.warning("%s Making kits from here.", problem, extra={"campaign": campaign_id})
+            log.warning("%s This process makes the kits itself.", problem, extra={"campaign": campaign_id})
             owed.append(_make_kits(runtime, campaign_id))
     for standing_id in {each for each in owed if each is not None}:
         _ring_or_drain(runtime, standing_id)
@@ -92,7 +92,7 @@ def _ring_or_drain(runtime: Runtime, campaign_id: int) -> None:
     try:
         ring(runtime.redis, campaign_id)
     except RedisUnavailable as problem:
-        log.warning("%s Sending from here.", problem, extra={"campaign": campaign_id})
+        log.warning("%s This process sends the mail itself.", problem, extra={"campaign": campaign_id})
         sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
 
 

@@ -36,7 +36,7 @@ _HOMES = (("GB", "en"), ("ES", "es"), ("US", "en"), ("MX", "es"), ("FR", "fr")) 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """One that only its environment tells of, so that another process can be told too."""
+    """An installation that is described by its environment alone, so that another process can be told of it."""
 
     environ: Mapping[str, str]
 
@@ -93,7 +93,7 @@ def make(folder: Path, *, people: int, database_url: str | None = None) -> Insta
 
 
 def _populate(engine: Engine, people: int) -> None:
-    """Past the importer, which would take minutes for a million and is measured elsewhere."""
+    """Add people, past the importer, which would take minutes for a million and is measured elsewhere."""
     tables = Base.metadata.tables
     keyring = keyring_of(engine)
     with session_scope(engine) as session:

@@ -15,7 +15,7 @@ Ready = Callable[[], None]
 
 
 class BenchFailed(MailerError):
-    """A process that was to be measured ended early. What it said is above."""
+    """A process that was being measured ended early. Its output is above."""
 
 
 @dataclass(frozen=True, slots=True)

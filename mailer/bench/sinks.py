@@ -22,7 +22,7 @@ _BACKLOG = "100"
 
 
 class SinkBroken(ServiceUnavailable):
-    """The server to measure against did not start: {command}"""
+    """The server that the mail should go to did not start: {command}"""
 
 
 def smtp_sink() -> str | None:

@@ -19,7 +19,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 class NoPlaceForTable(MailerError):
-    """{file} has no lines "{begin}" and "{end}" for the table to stand between. Put them where it should be."""
+    """{file} lacks the lines "{begin}" and "{end}". Put them where the table should be."""
 
 
 @dataclass(frozen=True, slots=True)

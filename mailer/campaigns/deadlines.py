@@ -16,11 +16,11 @@ _WITHOUT_DEADLINE = timedelta(days=30)
 
 
 class TooLate(MailerError):
-    """Campaign "{slug}" was not to start after {latest_start}. If it should still go out: {advice}"""
+    """The latest start of campaign "{slug}" is {latest_start}. If it should still go out later: {advice}"""
 
 
 class DeadlinePassed(MailerError):
-    """Campaign "{slug}" asks people to act before {deadline}, and would start only at {start}. If it should still go
+    """Campaign "{slug}" asks people to act before {deadline}, but it would only start at {start}. If it should still go
     out: {advice}"""
 
 

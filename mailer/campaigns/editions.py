@@ -88,7 +88,7 @@ class Source:
         return variants
 
     def line_of(self, error: MailerError) -> int:
-        """The line of the file on which stands what an error complains of, else the one on which the body starts."""
+        """The line of the file that an error is about, else the one on which the body starts."""
         first = self.written.body_line
         for words in (str(error.fields.get(name, "")).partition("\n")[0].strip() for name in ("url", "html", "field")):
             if words and words in self.written.body:

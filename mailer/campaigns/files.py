@@ -1,4 +1,4 @@
-"""Campaigns as files: a folder of campaign.toml and one Markdown text a language becomes a draft."""
+"""Campaigns as files: a folder of campaign.toml and one Markdown text per language becomes a draft."""
 
 import re
 import secrets
@@ -33,7 +33,7 @@ _TEXT_KEYS = frozenset(["subject", "preheader"])
 _MAX_FILE_BYTES = 1_000_000
 _THE_REST = ""  # what a target without countries is for
 _DOUBLE_TARGET = (
-    "two targets have no countries, and only one can be for everyone else: say in the other one whose it is, such as "
+    "two targets have no countries, but only one can be for everyone else: give the other one its countries, such as "
     'countries = ["GB"]'
 )
 T = TypeVar("T")
@@ -47,11 +47,11 @@ class InvalidFile(MailerError):
 
 
 class NoSuchFolder(MailerError):
-    """{folder} is not a campaign folder: it has no campaign.toml, or may not be read. Name the folder that holds it."""
+    """{folder} is not a campaign folder: it has no campaign.toml, or cannot be read. Name the folder that holds it."""
 
 
 class LoadedElsewhere(MailerError):
-    """Somebody else has just loaded a campaign "{slug}" for the first time. See that it is the same one, and load it
+    """Somebody else has just loaded a campaign "{slug}" for the first time. Check that it is the same one, and load it
     again."""
 
 
@@ -173,7 +173,7 @@ def _read_targets(tables: object, problem: "_Complaint") -> list[Target]:
         problem.refuse_unknown(table, _TARGET_KEYS)
         codes = table.get("countries", [])
         if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-            problem.about("countries", 'must be a list of texts, such as ["GB"]')
+            problem.about("countries", 'must be a list of texts in quotes, such as ["GB"]')
         expanded = sorted(problem.check("countries", lambda: _expand(codes)))  # noqa: B023  # called at once
         for code in expanded or [_THE_REST]:
             if code in seen:
@@ -208,14 +208,14 @@ def _read_time(table: Mapping[str, Any], key: str, problem: "_Complaint") -> dat
     value = table.get(key)
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            problem.about(key, "must say its zone, such as 2035-12-15T18:00:00+01:00, or name a day only")
+            problem.about(key, "must have a time zone, such as 2035-12-15T18:00:00+01:00, or be a day only")
         if not 1 < value.year < 9999:
-            problem.about(key, "is out of all time")
+            problem.about(key, "is not a possible time")
         return value.astimezone(UTC)
     if isinstance(value, date):
         return datetime.combine(value, _END_OF_DAY)
     if value is not None:
-        problem.about(key, "must be a date or a time with a zone, without quotes")
+        problem.about(key, "must be a day, or a time with a time zone, without quotes")
     return None
 
 
@@ -249,7 +249,7 @@ class _Complaint:
     def refuse_unknown(self, table: Mapping[str, Any], known: frozenset[str]) -> None:
         for key in table:
             if key not in known:
-                self.about(key, f"unknown key; known are {', '.join(sorted(known))}")
+                self.about(key, f"unknown key; known keys: {', '.join(sorted(known))}")
 
     def text(self, table: Mapping[str, Any], key: str) -> str:
         value = self.optional_text(table, key)
@@ -303,7 +303,7 @@ def _read_texts(folder: Path) -> list[_Text]:
     for path in sorted(folder.glob("*.md")):
         text = _read_text(path)
         if text.language in texts:
-            raise InvalidFile(file=path.name, line=1, problem=f"there is another text in {text.language}")
+            raise InvalidFile(file=path.name, line=1, problem=f"there is already a text in {text.language}")
         texts[text.language] = text
     return list(texts.values())
 
@@ -383,7 +383,7 @@ def _parse_toml(text: str, path: Path, *, first_line: int) -> dict[str, Any]:
     escape = _ESCAPED_NUL.search(text)
     if escape and _holds_nul(table):
         line = first_line + text.count("\n", 0, escape.end())
-        raise InvalidFile(file=path.name, line=line, problem="contains a NUL character, which no text may hold")
+        raise InvalidFile(file=path.name, line=line, problem="contains a NUL character, which is not allowed")
     return table
 
 
@@ -397,15 +397,15 @@ def _explain_toml(message: str) -> str:
 
 #: what the parser says at its beginning → what to do
 _TOML_ADVICE = {
-    "Invalid value": 'this value cannot be read. A text stands in straight quotes, as in list = "urgent-actions"; '
-    "true, false and days such as 2035-12-15 stand in none",
-    "Expected newline": "something stands behind this value. A text stands in quotes; a day is written 2035-12-15",
-    "Illegal character": 'a text is not closed on its line. It ends with the quote it began with: "…"',
-    "Unterminated string": 'a text is not closed. It ends with the quote it began with: "…"',
-    "Unclosed array": "a list is not closed. It ends with ]",
-    "Cannot overwrite a value": "this stands there twice",
-    "Cannot declare": "this table stands there twice",
-    "Expected '=' after a key": 'this line is no key = "value", no [table] and no # comment',
+    "Invalid value": 'this value cannot be read. Put a text in straight quotes, as in list = "urgent-actions"; '
+    "write true, false and days such as 2035-12-15 without quotes",
+    "Expected newline": "there is something after this value. Put a text in quotes; write a day as 2035-12-15",
+    "Illegal character": 'a text is not closed on its line. Close it with the quote it began with: "…"',
+    "Unterminated string": 'a text is not closed. Close it with the quote it began with: "…"',
+    "Unclosed array": "a list is not closed. Close it with ]",
+    "Cannot overwrite a value": "this is written twice; keep one",
+    "Cannot declare": "this table is written twice; keep one",
+    "Expected '=' after a key": 'this line is not a key = "value", a [table] or a # comment',
 }
 
 #: how TOML writes a NUL; one that is written as it is was refused when the file was read
@@ -435,7 +435,7 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise InvalidFile(file=path.name, line=1, problem=f"cannot be read: {error.strerror}") from None
     if data is None:
-        problem = f"is no file, or larger than {_MAX_FILE_BYTES // 1000} kB"
+        problem = f"is not a file, or is larger than {_MAX_FILE_BYTES // 1000} kB"
         raise InvalidFile(file=path.name, line=1, problem=problem)
     try:
         text = data.decode("utf-8-sig")

@@ -40,7 +40,7 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
 
 class NotPublished(MailerError):
-    """There is no page of a campaign "{slug}": it is not public, or it has not begun."""
+    """There is no page for campaign "{slug}": it does not exist, is not public, or has not started."""
 
 
 @dataclass(frozen=True, slots=True)

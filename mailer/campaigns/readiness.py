@@ -20,8 +20,8 @@ _MOST_NAMED = 12
 
 
 class NobodyToWriteTo(MailerError):
-    """Campaign "{slug}" asks people to write to a target, and there is none for {whom}. In campaign.toml, add one
-    [[targets]] for them, or one without countries for everyone else; then load it again."""
+    """Campaign "{slug}" asks people to write to a target, but there is none for {whom}. In campaign.toml, add
+    [[targets]] for them, or one without countries for everyone else. Then load it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,12 @@ class InvalidSegment(MailerError):
 
 
 class ForeignList(MailerError):
-    """The list "{slug}" belongs to a union, and this campaign goes to a list that does not belong to the same one. Who
-    is on it is that union's alone to use: name lists of its own here, or lists that belong to no union."""
+    """The list "{slug}" belongs to a union, and only that union may use it. This campaign goes to a list that is not
+    theirs. Here, name lists of the union that owns this campaign's list, or lists that belong to no union."""
 
 
 class ForeignUnion(MailerError):
-    """Whether somebody belongs to "{slug}" is not told to another union. Name your own union here, or one beneath
-    it."""
+    """No other union may know who belongs to "{slug}". Name your own union here, or one below it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +57,7 @@ class Segment:
         known = {field.name for field in fields(cls)}
         for key in table:
             if key not in known:
-                raise InvalidSegment(problem=f'unknown audience key "{key}"; known are {", ".join(sorted(known))}')
+                raise InvalidSegment(problem=f'unknown audience key "{key}"; known keys: {", ".join(sorted(known))}')
         return cls(**{key: _values(key, value) for key, value in table.items()})
 
     def to_json(self) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The `mailer` command: one module a group, one domain call a command."""
+"""The `mailer` command: one module per group, one domain call per command."""
 
 import errno
 import sys

@@ -30,16 +30,33 @@ _POSTGRESQL = {"max_connections": "50", "autovacuum": "off"}
     multiple=True,
     type=click.IntRange(100, 200_000),
     default=(10_000, 100_000),
-    help="Of a campaign. By default 10,000 and 100,000.",
+    help="Recipients of a campaign. May be repeated. By default 10,000 and 100,000.",
 )
-@click.option("--rounds", type=click.IntRange(1, 9), default=3, show_default=True, help="Of which the median is taken.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 9),
+    default=3,
+    show_default=True,
+    help="How often to measure each case; the median counts.",
+)
 @click.option(
     "--database", "databases", multiple=True, type=click.Choice(["sqlite", "postgresql"]),
-    default=("sqlite", "postgresql"), help="By default both.",
+    default=("sqlite", "postgresql"), help="Measure on this database only. By default on both.",
 )  # fmt: skip
-@click.option("--case", "letters", multiple=True, type=click.Choice([*_LETTERS]), help="By default all.")
-@click.option("--million", is_flag=True, help="One million recipients too, on SQLite.")
-@click.option("--write", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Update this page.")
+@click.option(
+    "--case",
+    "letters",
+    multiple=True,
+    type=click.Choice([*_LETTERS]),
+    help="Measure this case only. May be repeated. By default all.",
+)
+@click.option("--million", is_flag=True, help="Also measure one million recipients, on SQLite.")
+@click.option(
+    "--write",
+    "file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Update the tables in this page.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print every run as JSON.")
 def bench(
     recipients: tuple[int, ...],
@@ -50,11 +67,11 @@ def bench(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure how fast this machine sends, to servers on it that throw away what they get, and how fast it takes
-    sign-ups (g).
+    """Measure how fast this machine sends mail (cases a to f) and takes sign-ups (case g).
 
-    Everything happens in a temporary directory, with invented people; a real installation is not touched. Sizes up to
-    20,000 are measured with every case and in rounds, larger ones once, with those cases that tell something of size.
+    The mail goes to servers on this machine that throw it away. Everything happens in a temporary directory, with
+    invented people; a real installation is not touched. Campaigns of up to 20,000 recipients are measured several
+    times, with every case. Larger ones are measured once, with the cases in which size matters.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers started here end with it
     audiences = [(database, people) for database in databases for people in sorted(set(recipients))]

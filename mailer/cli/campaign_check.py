@@ -42,10 +42,10 @@ def show(found: Check) -> None:
     for language, count in small_numbers.hide_small(found.by_text).items():
         click.echo(f"  text in {language}: {_shown(count)}")
     for language, count in small_numbers.hide_small(found.without_text).items():
-        click.echo(f"  no text in {language}: {people(count)} get the campaign's own language")
+        click.echo(f"  no text in {language}: {people(count)} get it in the campaign's own language")
     if found.without_target or found.without_country:
         get = "the fallback target" if found.has_fallback else "NO target, since there is no fallback"
-        click.echo(f"Without a target of their own, and so with {get}:")
+        click.echo(f"People without a target of their own, who get {get}:")
         if found.without_target:
             click.echo("  " + ", ".join(found.without_target))
         if found.without_country:
@@ -71,13 +71,13 @@ def _obstacles(found: Check) -> Iterator[str]:
     if found.gaps.without_target:
         whom = readiness.name_countries(found.gaps.without_target)
         yield (
-            f"the texts ask people to write to a target, and there is none for {whom}. Add [[targets]] for them, or "
-            "one without countries for everyone else. Until then send is refused."
+            f"the texts ask people to write to a target, but there is none for {whom}. Add [[targets]] for them, or "
+            "one without countries for everyone else. Until then, `send` is refused."
         )
     if found.is_over:
         yield OVERDUE
     if not found.audience:
-        yield "nobody would get it. Look at [audience] and the list."
+        yield "nobody would get it. Check [audience] and the list."
 
 
 def _empty_fields(found: Check) -> dict[str, int | None]:

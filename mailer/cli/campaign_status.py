@@ -14,8 +14,10 @@ from mailer.store.models import CampaignStatus, DeliveryState
 #: what to do about a worker that does not send
 _ADVICE = {
     WorkerState.SENDING: "",
-    WorkerState.STALLED: ": it lives, but does nothing. If that lasts, end its process; the rest clears up by itself",
-    WorkerState.LOST: ": cleared up by its own host, or given up by the others, within about a minute",
+    WorkerState.STALLED: (
+        ": it is alive, but does nothing. If this goes on, end its process; what it held is then cleared up"
+    ),
+    WorkerState.LOST: ": within about a minute its own host clears up after it, or the others give up what it held",
 }
 
 
@@ -48,9 +50,9 @@ def _lines(overview: Overview) -> Iterator[str]:
     progress = overview.progress
     if progress.status is CampaignStatus.PAUSED:
         yield f"Paused: {progress.hold_reason or 'no reason given'}"
-        yield f"Go on with: mailer campaigns resume {progress.slug}"
+        yield f"Resume it with: mailer campaigns resume {progress.slug}"
     elif progress.status is CampaignStatus.SCHEDULED and progress.scheduled_at:
-        yield f"Starts by itself at {_clock(progress.scheduled_at)}"
+        yield f"Starts at {_clock(progress.scheduled_at)}"
     elif progress.hold_reason:
         yield f"Held up: {progress.hold_reason}"
     if overview.rate.overall is not None:
@@ -59,10 +61,10 @@ def _lines(overview: Overview) -> Iterator[str]:
         yield f"Done at about {_clock(overview.eta)}"
     if overview.next_retry and overview.give_up_at:
         retry, end = _clock(overview.next_retry), _clock(overview.give_up_at)
-        yield f"Deferred are tried again from {retry} on, and given up at {end}"
+        yield f"Deferred mails are tried again from {retry} on, and given up at {end}"
     if progress.states[DeliveryState.UNKNOWN]:
         yield (
-            "Unknown may have arrived or not. To send them again, which some may get twice: "
+            "Unknown mails may or may not have arrived. To send them again (some people may get them twice): "
             f"mailer campaigns resend {progress.slug} --state unknown"
         )
     for seen in overview.workers:
@@ -76,7 +78,7 @@ def _rates(rate: Rate) -> str:
 
 def _refusal_table(refusals: Sequence[Refusal]) -> Table:
     table = Table(title="Refusals", title_justify="left")
-    for heading in ("state", "answer", "people", "such as"):
+    for heading in ("state", "answer", "people", "example"):
         table.add_column(heading, justify="right" if heading == "people" else "left", overflow="fold")
     for refusal in refusals:
         answer = " ".join(str(part) for part in (refusal.smtp_code, refusal.enhanced_code, refusal.reason) if part)

@@ -1,4 +1,4 @@
-"""`mailer campaigns`: from a folder of texts to a sent campaign and its account."""
+"""`mailer campaigns`: from a folder of texts to a sent campaign and its figures."""
 
 import json
 import time
@@ -38,7 +38,7 @@ class NotSent(MailerError):
 
 
 class NoZone(MailerError):
-    """{text} names no time zone. Write one, such as 2026-12-01T09:00:00+01:00 or 2026-12-01T08:00:00Z."""
+    """{text} has no time zone. Add one, as in 2026-12-01T09:00:00+01:00 or 2026-12-01T08:00:00Z."""
 
 
 @click.group()
@@ -53,8 +53,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 def reader_options(command: Any) -> Any:
     """The options that say for whom a mail is composed."""
     for option in (
-        click.option("--union", "union", metavar="SLUG", help="As a member of this union gets it."),
-        click.option("--country", metavar="CC", help="As someone in this country gets it."),
+        click.option("--union", "union", metavar="SLUG", help="As a member of this union would get it."),
+        click.option("--country", metavar="CC", help="As someone in this country would get it."),
         click.option("--language", metavar="TAG", help="In this language."),
     ):
         command = option(command)
@@ -65,7 +65,7 @@ def reader_options(command: Any) -> Any:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @pass_installation
 def load(installation: Installation, folder: Path) -> None:
-    """Make or update the draft of a campaign from FOLDER, whose name is its slug."""
+    """Create or update a draft campaign from FOLDER. The folder's name is the campaign's slug."""
     with installation.session() as session:
         campaign = files.load(session, folder)
         texts = ", ".join(text.language for text in campaign.texts)
@@ -80,7 +80,7 @@ def load(installation: Installation, folder: Path) -> None:
 @json_option
 @pass_installation
 def list_(installation: Installation, as_json: bool) -> None:
-    """Show every campaign, the latest first, with its status, its audience and its times."""
+    """Show all campaigns, newest first, with status, audience and times."""
     with installation.session(read_only=True) as session:
         found = [campaign_progress.of_campaign(session, campaign) for campaign in lifecycle.all_campaigns(session)]
     if as_json:
@@ -110,7 +110,7 @@ _LIST_KEYS = ("slug", "status", "audience", "scheduled_at", "started_at", "finis
 @json_option
 @pass_installation
 def check(installation: Installation, slug: str, as_json: bool) -> None:
-    """Say whom a campaign would reach and what is missing."""
+    """Show whom a campaign would reach, and what is missing."""
     with installation.session(read_only=True) as session:
         found = readiness.check(session, lifecycle.get(session, slug))
     if as_json:
@@ -122,7 +122,7 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
 @campaigns.command()
 @slug_argument
 @reader_options
-@click.option("--no-name", is_flag=True, help="As someone gets it who told no name.")
+@click.option("--no-name", is_flag=True, help="As someone whose name we do not know would get it.")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 @pass_installation
 def preview(
@@ -134,7 +134,7 @@ def preview(
     no_name: bool,
     folder: Path,
 ) -> None:
-    """Write the mail as .html, .txt and .eml; in every language unless one is named."""
+    """Write the mail as .html, .txt and .eml files, in every language or in the one you name."""
     reader = Reader(language=language, country=country, union=union, has_name=not no_name)
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
@@ -144,7 +144,7 @@ def preview(
 
 @campaigns.command()
 @slug_argument
-@click.option("--to", "address", required=True, metavar="ADDRESS", help="Who gets the test mail.")
+@click.option("--to", "address", required=True, metavar="ADDRESS", help="Where to send the test mail.")
 @reader_options
 @pass_installation
 def test(
@@ -165,11 +165,14 @@ def test(
 
 @campaigns.command()
 @slug_argument
-@click.option("--at", metavar="ISO-TIME", help="Start by itself at this time, with its zone.")
-@click.option("--wait", is_flag=True, help="Follow it until it has been sent, is paused or cancelled.")
+@click.option("--at", metavar="ISO-TIME", help="Start automatically at this time, written with its time zone.")
+@click.option("--wait", is_flag=True, help="Wait until it is sent, paused or cancelled.")
 @pass_installation
 def send(installation: Installation, slug: str, at: str | None, wait: bool) -> None:
-    """Send a campaign to its audience, once. With --wait it ends with 1 unless the campaign has been sent."""
+    """Send a campaign to its audience. A campaign is sent only once.
+
+    With --wait, the exit code is 1 unless the campaign was sent.
+    """
     sender = installation.settings.mail_sender
     starts = _parse_time(at) if at else None
     _require_usable_server(installation)
@@ -179,12 +182,12 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
         readiness.require_targets(session, campaign)
         if starts:
             control.schedule(session, campaign, starts)
-            message = f'Campaign "{slug}" starts by itself at {_minute(starts)}.'
+            message = f'Campaign "{slug}" will start at {_minute(starts)}.'
         else:
             count = control.start(session, campaign, sender)
             message = f'Campaign "{slug}" is being sent to {campaign_check.people(count)}.'
     if was_at:
-        click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '; it is sent now instead.'}")
+        click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '. It is sent now instead.'}")
     click.echo(message)
     if starts is None:
         ring(installation, campaign.id)
@@ -214,26 +217,26 @@ def _require_sent(progress: campaign_progress.Progress) -> None:
 
 @campaigns.command()
 @click.argument("slug", required=False)
-@click.option("--all", "every", is_flag=True, help="Pause everything that is under way or scheduled.")
+@click.option("--all", "every", is_flag=True, help="Pause all campaigns that are under way or scheduled.")
 @pass_installation
 def pause(installation: Installation, slug: str | None, every: bool) -> None:
-    """Stop sending a campaign for now. Takes hold within two seconds."""
+    """Pause a campaign. Sending stops within two seconds."""
     if every == (slug is not None):
-        raise click.UsageError("Name one campaign, or say --all.")
+        raise click.UsageError("Name one campaign, or use --all.")
     with installation.session() as session:
         if slug is None:
             paused = control.pause_all(session, reason=_PAUSED_BY_HAND)
         else:
             control.pause(session, lifecycle.get(session, slug), reason=_PAUSED_BY_HAND)
             paused = [slug]
-    click.echo(f"Paused: {', '.join(paused)}." if paused else "Nothing was under way or scheduled.")
+    click.echo(f"Paused: {', '.join(paused)}." if paused else "No campaign was under way or scheduled.")
 
 
 @campaigns.command()
 @slug_argument
 @pass_installation
 def resume(installation: Installation, slug: str) -> None:
-    """Go on with a paused campaign."""
+    """Continue sending a paused campaign."""
     sender = installation.settings.mail_sender
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
@@ -246,7 +249,7 @@ def resume(installation: Installation, slug: str) -> None:
 @slug_argument
 @pass_installation
 def cancel(installation: Installation, slug: str) -> None:
-    """Stop a campaign for good; what has not gone out is skipped."""
+    """Stop a campaign for good. Mails that have not gone out are skipped."""
     with installation.session() as session:
         control.cancel(session, lifecycle.get(session, slug))
     click.echo(f'Campaign "{slug}" is cancelled.')
@@ -257,7 +260,7 @@ def cancel(installation: Installation, slug: str) -> None:
 @json_option
 @pass_installation
 def status(installation: Installation, slug: str, as_json: bool) -> None:
-    """Show where a campaign stands: its states, how fast it goes, what was refused, who is sending."""
+    """Show how a campaign is going: how many mails are sent, how fast, what was refused, who is sending."""
     with installation.session(read_only=True) as session:
         overview = campaign_progress.overview(session, lifecycle.get(session, slug))
     if as_json:
@@ -268,11 +271,16 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
 
 @campaigns.command()
 @slug_argument
-@click.option("--state", type=click.Choice([state.value for state in DeliveryState]), required=True, help="Which.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in DeliveryState]),
+    required=True,
+    help="Only recipients in this state.",
+)
 @json_option
 @pass_installation
 def recipients(installation: Installation, slug: str, state: str, as_json: bool) -> None:
-    """List the recipients in a state, one a line."""
+    """List the recipients in a state, one per line."""
     with installation.session(read_only=True) as session:
         for row in campaign_progress.recipients(session, lifecycle.get(session, slug), DeliveryState(state)):
             if as_json:
@@ -284,16 +292,16 @@ def recipients(installation: Installation, slug: str, state: str, as_json: bool)
 
 @campaigns.command()
 @slug_argument
-@click.option("--state", type=click.Choice(["unknown", "failed"]), required=True, help="Which to send again.")
+@click.option("--state", type=click.Choice(["unknown", "failed"]), required=True, help="Which mails to send again.")
 @pass_installation
 def resend(installation: Installation, slug: str, state: str) -> None:
-    """Send again what is unknown (it may have arrived already) or failed, under the same Message-IDs."""
+    """Send unknown or failed mails again, with the same Message-IDs. Unknown ones may have arrived already."""
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         count = control.resend(session, campaign, DeliveryState(state))
     if count:
         ring(installation, campaign.id)
-    click.echo(f"{count:,} will be sent again." if count else f"Nothing is {state}.")
+    click.echo(f"{count:,} will be sent again." if count else f"No mail is {state}.")
 
 
 def follow(installation: Installation, slug: str) -> campaign_progress.Progress:

@@ -13,7 +13,7 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Bring the database up to date with this version; creates it where there is none."""
+    """Upgrade the database to this version, or create it if there is none."""
     installation = Installation()
     installation.settings.make_data_dir()
     schema.upgrade(installation.unchecked_engine)

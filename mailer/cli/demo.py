@@ -40,20 +40,22 @@ _WORKERS = 2
 
 
 class NotADemo(MailerError):
-    """{folder} is there, but no demo made it. Move it away, or name another MAILER_DATA_DIR."""
+    """{folder} exists, but the demo did not make it. Move it away, or set MAILER_DATA_DIR to another directory."""
 
 
 class DemoFailed(MailerError):
-    """The demo's campaign ended as {status}. What happened is in {log}"""
+    """The demo's campaign was not sent: it is {status}. The reason is in {log}"""
 
 
 @click.command()
 @click.option(
-    "--supporters", type=click.IntRange(1), default=1200, show_default=True, help="How many invented supporters."
+    "--supporters", type=click.IntRange(1), default=1200, show_default=True, help="How many supporters to invent."
 )
-@click.option("--keep", is_flag=True, help="Go on running afterwards, until Ctrl-C, to look around.")
+@click.option(
+    "--keep", is_flag=True, help="Keep everything running afterwards, so that you can look around. Ctrl-C stops it."
+)
 def demo(supporters: int, keep: bool) -> None:
-    """Send an invented campaign to invented supporters, and report. Everything runs on this machine."""
+    """Send an invented campaign to invented supporters, and show the results. Everything runs on this machine."""
     began = time.monotonic()
     settings = load_settings()
     folder = settings.make_data_dir() / _FOLDER
@@ -102,7 +104,7 @@ def _clear(folder: Path) -> None:
 
 
 def _isolate(folder: Path, given: Iterable[str]) -> None:
-    """Forget every setting of a real installation: its database, its mail server, its keys.
+    """Hide every setting of a real installation: its database, its mail server, its keys.
 
     :param given: the names of all variables that are set, in the environment or in `.env`.
     """
@@ -128,8 +130,8 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
         rejects=rejects,
     )
     console.print(
-        f"Imported {report.created:,} people from {report.read:,} rows. {report.rejected} rows were rejected and "
-        f"{report.unknown_unions} imported without a union that nobody knows; they are in {rejects}",
+        f"Imported {report.created:,} people from {report.read:,} rows. Rows rejected: {report.rejected}. "
+        f"Rows imported without their union, which is not known: {report.unknown_unions}. They are all in {rejects}",
         soft_wrap=True,
     )
     with installation.session() as session:
@@ -182,7 +184,7 @@ def _spread_table(by: str, spread: Mapping[str, int | None]) -> Table:
     table.add_column(by)
     table.add_column("messages", justify="right")
     for name, count in spread.items():
-        table.add_row(name or "not said", "under 10" if count is None else f"{count:,}")
+        table.add_row(name or "not known", "under 10" if count is None else f"{count:,}")
     return table
 
 
@@ -190,7 +192,7 @@ def _show_mails(folder: Path, console: Console) -> None:
     """Write the first mail in each language to be read in a browser, and say where all of them are."""
     maildir, readable = folder / catcher.FOLDER, folder / demo_unions.MAILS
     readable.mkdir()
-    console.print("\nThe first mail in each language, to open in a browser (beside each, as text and as it was sent):")
+    console.print("\nThe first mail in each language, to open in a browser (next to it: as text, and as it was sent):")
     seen: set[str] = set()
     for caught in catcher.read(maildir):
         language = str(caught.message["Content-Language"])
@@ -198,7 +200,7 @@ def _show_mails(folder: Path, console: Console) -> None:
             seen.add(language)
             previews.write_parts(caught.data, readable / language)
             console.print(f"  {readable / language}.html", soft_wrap=True)
-    console.print(f"All of them, one a file: {maildir}/new (a Maildir, as mutt -f reads it)", soft_wrap=True)
+    console.print(f"All mails, one per file: {maildir}/new (a Maildir, which mutt -f can read)", soft_wrap=True)
 
 
 def _keep_running(installation: Installation, local: Local, folder: Path, console: Console) -> None:
@@ -207,7 +209,7 @@ def _keep_running(installation: Installation, local: Local, folder: Path, consol
     mailer = Path(sys.executable).with_name("mailer")
     console.print("Everything keeps running. Stop: Ctrl-C")
     _serve(installation, local, console)
-    console.print("To go on with it, in another terminal:", soft_wrap=True)
+    console.print("To try it from another terminal:", soft_wrap=True)
     for line in (
         f"cd {folder.resolve()}",
         "export MAILER_DATA_DIR=.",
@@ -227,7 +229,7 @@ def _serve(installation: Installation, local: Local, console: Console) -> None:
     try:
         require_free(port)
     except PortTaken:
-        console.print(f"Port {port} is taken, so that the pages behind the links in the mails are not shown.")
+        console.print(f"Port {port} is taken, so the links in the mails lead nowhere.")
         return
     start_web(local, port)
     if kit := demo_unions.kit_page(installation):

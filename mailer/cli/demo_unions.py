@@ -31,7 +31,7 @@ _KIT_MAIL = "kit-is-ready"  # one of them
 
 
 class NoKits(MailerError):
-    """The demo's kits were not ready after {seconds:.0f} seconds. What happened is in {log}"""
+    """The demo's kits were not ready after {seconds:.0f} seconds. The reason is in {log}"""
 
 
 # --- affiliating ----------------------------------------------------------------------------------------------------
@@ -101,9 +101,11 @@ def show_kits(installation: Installation, folder: Path, log: Path, console: Cons
     console.print()
     console.print(table)
     made_in = " ".join(sorted({file.parent.name for file in saved}))
-    console.print(f"They are in {folder / 'kits'}/UNION/LANGUAGE/, in {made_in}:", soft_wrap=True, highlight=False)
+    console.print(
+        f"Saved in {folder / 'kits'}/UNION/LANGUAGE/ (languages: {made_in}):", soft_wrap=True, highlight=False
+    )
     console.print(f"  {', '.join(sorted({file.name for file in saved}))}", soft_wrap=True, highlight=False)
-    console.print(f"A mail that tells a union's contact: {folder / MAILS / _KIT_MAIL}.html", soft_wrap=True)
+    console.print(f"A mail that tells a union's contact about it: {folder / MAILS / _KIT_MAIL}.html", soft_wrap=True)
 
 
 def kit_page(installation: Installation) -> str | None:
@@ -145,7 +147,7 @@ def _save(installation: Installation, kit: KitProgress, folder: Path) -> list[Pa
 
 
 def _told(folder: Path) -> dict[str, str]:
-    """Whom a caught mail told that a kit is ready: address → address and language. Writes the first of them down."""
+    """Whom a caught mail told that a kit is ready: address → address and language. Saves the first of these mails."""
     wanted = {each.contact.address for each in sample.unions() if each.contact}
     told: dict[str, str] = {}
     for caught in catcher.read(folder / catcher.FOLDER):

@@ -24,16 +24,16 @@ _CHUNK = 2**16
     "--recipient",
     metavar="ADDRESS",
     envvar=["ORIGINAL_RECIPIENT", "RECIPIENT"],
-    help="Whom the envelope names; else the variables ORIGINAL_RECIPIENT or RECIPIENT say it, or the headers.",
+    help="The envelope's recipient. By default the variable ORIGINAL_RECIPIENT or RECIPIENT, else the headers.",
 )
 @click.option(
-    "--sender", metavar="ADDRESS", help="The envelope's sender, which may be empty; else Return-Path says it."
+    "--sender", metavar="ADDRESS", help="The envelope's sender; may be empty. By default the Return-Path header."
 )
 def inbound(recipient: str | None, sender: str | None) -> None:
-    """Take one message on standard input, as a mail server's pipe hands it over.
+    """Read one message from standard input, as a mail server's pipe delivers it.
 
-    One to the unsubscribe address takes its writer off that list. All else is dropped, and nothing is ever answered.
-    Where the database or a setting is missing it ends with 75, on which mail servers try again later.
+    A message to the unsubscribe address takes its sender off that list. Every other message is dropped. Nothing is
+    ever answered. If the database or a setting is missing, the exit code is 75, and mail servers try again later.
     """
     logs.configure(json=not sys.stderr.isatty())
     message = _read()

@@ -18,25 +18,25 @@ def keys() -> None:
 
 @keys.command()
 def new() -> None:
-    """Make the keys of a new installation, in keys.env in the data directory.
+    """Make the keys for a new installation, in keys.env in the data directory.
 
-    Keep a copy of that file apart from the database's backups: without it no stored address can be read.
+    Keep a copy of that file, away from the database's backups. Without it, no stored address can be read.
     """
     settings = Installation().settings
     if settings.configured_keys:
         raise keys_file.KeysExist(file=_where(settings))
     click.echo(
-        f"Made {keys_file.create(settings.make_data_dir())}. Keep a copy of it apart from the database's backups."
+        f"Made {keys_file.create(settings.make_data_dir())}. Keep a copy of it, away from the database's backups."
     )
 
 
 @keys.command()
 def rotate() -> None:
-    """Replace the secret key: add a new one in front, and encrypt everything anew under it.
+    """Replace the secret key: add a new one in front, and encrypt everything again with it.
 
-    Stop the web part and the workers first: they cannot read what is encrypted under a key they do not know.
-    Interrupted, it goes on where it was when run again. Keys from the environment are yours to change: then this prints
-    the value to set, and encrypts anew when it is run with that value.
+    Stop the web part and the workers first: they cannot read what is encrypted with a key that they do not know. If it
+    is interrupted, run it again: it continues where it stopped. If your keys come from the environment, it prints the
+    value to set. Set it, and run the command again: it then encrypts everything.
     """
     installation = Installation()
     if not _needs_encrypting(installation):
@@ -48,13 +48,16 @@ def rotate() -> None:
         installation = Installation()
     with driver_errors_explained():
         count = crypto.rotate(installation.engine, Base.metadata)
-    click.echo(f"Encrypted {count} values anew under the key {installation.settings.keyring.secret_keys[0].id}.")
+    click.echo(f"Encrypted {count} values again, with the key {installation.settings.keyring.secret_keys[0].id}.")
 
 
 @keys.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> None:
-    """Show how many stored values are under each secret key, newest first. A key with none may be removed."""
+    """Show how many stored values are encrypted with each secret key, newest key first.
+
+    A key with none may be removed.
+    """
     installation = Installation()
     with installation.session(read_only=True) as session:
         usage = crypto.key_usage(session, Base.metadata)

@@ -1,4 +1,4 @@
-"""`mailer kits`: what unions get to forward, and what they say of it."""
+"""`mailer kits`: what unions get to forward, and what they answer."""
 
 import json
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class NoSuchKit(MailerError):
 
 
 class NothingMade(MailerError):
-    """Of the kits of campaign "{slug}" nothing is made that you asked for. See: mailer kits status {slug}"""
+    """Campaign "{slug}" has no finished kit that you asked for. See which are finished: mailer kits status {slug}"""
 
 
 @click.group()
@@ -53,7 +53,7 @@ slug_argument = click.argument("slug", metavar="CAMPAIGN")
 @slug_argument
 @pass_installation
 def make(installation: Installation, slug: str) -> None:
-    """Make a campaign's kits here and now, also what could not be made before. Workers do so by themselves."""
+    """Make a campaign's kits now, and try again those that failed. Usually workers make them by themselves."""
     sender = installation.settings.mail_sender
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
@@ -75,11 +75,11 @@ def make(installation: Installation, slug: str) -> None:
 
 def _account(slug: str, kits: Sequence[KitProgress]) -> None:
     made, waiting = sum(kit.made for kit in kits), sum(kit.waiting for kit in kits)
-    click.echo(f"{len(kits):,} kits in {made:,} editions are made.")
+    click.echo(f"{made:,} editions of {len(kits):,} kits are made.")
     if waiting:
-        click.echo(f"{waiting:,} are being made by workers.")
+        click.echo(f"{waiting:,} editions are being made by workers.")
     if failed := sum(len(kit.problems) for kit in kits):
-        click.echo(f"Warning: {failed:,} could not be made. See why: mailer kits status {slug}", err=True)
+        click.echo(f"Warning: {failed:,} editions could not be made. See why: mailer kits status {slug}", err=True)
 
 
 @kits.command()
@@ -87,7 +87,7 @@ def _account(slug: str, kits: Sequence[KitProgress]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 @pass_installation
 def status(installation: Installation, slug: str, as_json: bool) -> None:
-    """Show how far each kit of a campaign has got, and what the union says of it."""
+    """Show how far each kit of a campaign is, and what the union answered."""
     with installation.session(read_only=True) as session:
         kits = progress.of_campaign(session, lifecycle.get(session, slug))
         unreached = contacts.unions_without(session, [each.union for each in kits if each.union])
@@ -100,9 +100,11 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
     Console(highlight=False, emoji=False).print(_table(slug, kits))
     for kit in kits:
         for language, problem in kit.problems.items():
-            click.echo(f"{kit.union or _EVERYBODY} in {language} could not be made: {problem}")
+            click.echo(f"Kit for {kit.union or _EVERYBODY} in {language} could not be made: {problem}")
     if unreached:
-        click.echo(f"No contact: {', '.join(unreached)}. Invite one with: mailer unions invite SLUG ADDRESS")
+        click.echo(
+            f"Unions without a contact: {', '.join(unreached)}. Invite one with: mailer unions invite SLUG ADDRESS"
+        )
 
 
 def _kits(installation: Installation, slug: str) -> list[KitProgress]:
@@ -150,8 +152,10 @@ def _answer(kit: KitProgress) -> str:
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 @pass_installation
 def save(installation: Installation, slug: str, union: str | None, language: str | None, folder: Path) -> None:
-    """Write what is made as files: a folder a union, and in it one a language. The kit for everybody else, which
-    carries nobody's name, is in the folder _everybody."""
+    """Save the kits that are made as files: a folder for each union, and in it one for each language.
+
+    The kit for everybody else, which carries no union's name, is in the folder _everybody.
+    """
     tag = languages.normalise(language) if language else None
     written = 0
     with installation.session(read_only=True) as session:
@@ -177,10 +181,13 @@ def _write(folder: Path, files: dict[str, dict[str, bytes]]) -> int:
 
 @kits.command()
 @slug_argument
-@click.option("--union", "union", metavar="SLUG", required=True, help="Whose kit it is.")
+@click.option("--union", "union", metavar="SLUG", required=True, help="The union whose kit it is.")
 @pass_installation
 def link(installation: Installation, slug: str, union: str) -> None:
-    """Print the address of a union's kit, for one that gets no mail from us. Who has it can answer for the union."""
+    """Print the link to a union's kit, for a union that gets no mail from us.
+
+    Anyone who has the link can answer for the union.
+    """
     with installation.session(read_only=True) as session:
         kit = _find(session, lifecycle.get(session, slug), union)
     token = links.sign(installation.settings.keyring, Link.KIT, kit.kit_id)

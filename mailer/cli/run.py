@@ -34,13 +34,24 @@ class PortTaken(MailerError):
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Of the web part, on 127.0.0.1."
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    help="The port of the web part, on 127.0.0.1.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="How many send side by side.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many workers send at the same time.",
+)
 def run(port: int, workers: int) -> None:
     """Run everything on this machine, until Ctrl-C.
 
-    Without MAILER_REDIS_URL it brings its own Valkey, without MAILER_SMTP_URL a mail catcher that delivers nothing.
+    If MAILER_REDIS_URL is not set, it starts its own Valkey. If MAILER_SMTP_URL is not set, it starts a mail catcher,
+    which delivers nothing.
     """
     defaults = SAMPLE_IDENTITY | {"MAILER_BASE_URL": f"http://127.0.0.1:{port}"}
     try:
@@ -88,7 +99,7 @@ def _start(local: Local, port: int, workers: int) -> None:
         local.start(f"worker {number}", "workers")
     if unset := SAMPLE_IDENTITY.keys() - local.given:
         names = ", ".join(sorted(unset))
-        click.echo(f"Not set: {names}. The site shows sample values, and `mailer campaigns send` refuses.")
+        click.echo(f"Not set: {names}. The site shows sample values, and `mailer campaigns send` is refused.")
     if "MAILER_SMTP_URL" not in local.given:
         click.echo(f"Mail is caught, not sent. Read it: {local.settings.base_url}/caught/")
     click.echo(f"Site: {local.settings.base_url}   Data: {local.settings.data_dir}   Stop: Ctrl-C")

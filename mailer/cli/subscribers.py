@@ -21,15 +21,19 @@ def subscribers() -> None:
 @subscribers.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--list", "list_slug", metavar="SLUG", required=True, help="The list to put them on.")
-@click.option("--consent", metavar="TEXT", required=True, help="The exact words by which they agreed to this mail.")
-@click.option("--union-consent", metavar="TEXT", help="The words by which they agreed that their union is stored.")
-@click.option("--update", is_flag=True, help="Overwrite what is known, instead of only filling in what is not.")
-@click.option("--dry-run", is_flag=True, help="Say exactly what would change, and change nothing.")
+@click.option(
+    "--consent", metavar="TEXT", required=True, help="The exact words with which they agreed to get this mail."
+)
+@click.option(
+    "--union-consent", metavar="TEXT", help="The exact words with which they agreed that we store their union."
+)
+@click.option("--update", is_flag=True, help="Overwrite what we know, instead of only filling in what is missing.")
+@click.option("--dry-run", is_flag=True, help="Show exactly what would change, but change nothing.")
 @click.option(
     "--rejects",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the lines that were not imported as they stand to FILE, to be corrected and imported.",
+    help="Write the lines that were not fully imported to FILE, so that you can correct and import them.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def import_(
@@ -42,11 +46,11 @@ def import_(
     rejects: Path | None,
     as_json: bool,
 ) -> None:
-    """Put the supporters in a CSV file on a list.
+    """Import supporters from a CSV file, and put them on a list.
 
     The file is UTF-8, separated by comma, semicolon or tab, and its first line names the columns: email, and any of
-    name, country, union, language, consent_at, source. Nobody who left is subscribed again. It may be interrupted,
-    and run again.
+    name, country, union, language, consent_at, source. Nobody who left is subscribed again. You may interrupt the
+    import, and run it again.
     """
     with click.progressbar(length=1, label="Importing", file=sys.stderr, hidden=as_json) as bar:
 
@@ -92,13 +96,13 @@ def _print(report: ImportReport, *, dry_run: bool, rejects: Path | None) -> None
     if more := report.remarked - len(report.examples):
         click.echo(f"… and {more:,} more{'' if rejects else ' (see them all with --rejects FILE)'}", err=True)
     if report.examples and rejects is not None:
-        click.echo(f"All such lines are in {rejects}: correct them there and import that file.", err=True)
+        click.echo(f"All such lines are in {rejects}: correct them there, and import that file.", err=True)
     elif report.examples:
-        click.echo("Add --rejects FILE to get all such lines in a file to correct.", err=True)
+        click.echo("Add --rejects FILE to get all such lines in a file that you can correct.", err=True)
 
 
 @subscribers.command()
-@click.option("--list", "list_slug", metavar="SLUG", required=True, help="Whose people.")
+@click.option("--list", "list_slug", metavar="SLUG", required=True, help="The list to export.")
 @click.option(
     "-o",
     "--output",
@@ -110,7 +114,7 @@ def _print(report: ImportReport, *, dry_run: bool, rejects: Path | None) -> None
 def export(list_slug: str, output: Path) -> None:
     """Write the people on a list to a CSV file.
 
-    Only those who want the mail now: a file with people who left in it would bring them back wherever it is imported.
+    Only people who want the mail now are in it. Otherwise, people who left would be back wherever it is imported.
     """
     with Installation().session(read_only=True) as session:
         exported = export_list(session, list_slug, output)
@@ -120,10 +124,10 @@ def export(list_slug: str, output: Path) -> None:
 @subscribers.command()
 @click.argument("email")
 def erase(email: str) -> None:
-    """Erase a person: all that is known of them, everywhere.
+    """Erase a person: everything that we know about them, everywhere.
 
-    What stays is a keyed hash of the address, so that no import brings them back. The answer is the same whether the
-    address was known or not.
+    Only a keyed hash of the address stays, so that no import brings them back. The answer is the same whether or not
+    the address was known.
     """
     with Installation().session() as session:
         preferences.erase_address(session, email)

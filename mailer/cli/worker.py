@@ -8,8 +8,8 @@ import click
 
 @click.command()
 def worker() -> None:
-    """Send what is due, until told to stop. Start as many as you like, on as many machines.
+    """Send the mail that is due, until told to stop. Start as many workers as you like, on as many machines.
 
-    SIGTERM and Ctrl-C let a message that was begun finish, and end within seconds.
+    On SIGTERM or Ctrl-C, it finishes the messages that it has begun, and ends within seconds.
     """
     os.execv(sys.executable, [sys.executable, "-m", "workers"])  # noqa: S606  # the same program, under its own name

@@ -36,8 +36,8 @@ _ANSWER = re.compile(rb"a (\d+) (\d+) (sent|deferred|failed|unknown) (\d+)( no-s
 
 
 class JournalUnwritable(ServiceUnavailable):
-    """The worker's journal in {folder} cannot be written: {problem}. Make room on the disk; nothing was begun that it
-    does not know of, and sending goes on by itself."""
+    """The worker's journal in {folder} cannot be written: {problem}. Make room on the disk; sending then goes on by
+    itself. No mail was begun that is not in the journal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Settlement:
 
 
 def plan(session: Session, campaign: Campaign) -> int:
-    """Freeze a campaign's audience: one pending delivery a recipient, in one statement.
+    """Freeze a campaign's audience: one pending delivery per recipient, in one statement.
 
     :returns: how many recipients there are.
     """

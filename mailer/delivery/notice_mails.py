@@ -48,7 +48,7 @@ _Key = tuple[NoticeKind, str, frozenset[str]]
 
 
 class WordlessNotice(MailerError):
-    """Delivery {delivery} is a notice of which nobody knows any more what it said. It should have been skipped."""
+    """The words of delivery {delivery}, a notice, are no longer stored. It should have been skipped."""
 
 
 class NoticeComposer:

@@ -214,7 +214,7 @@ class Outbox:
             return False
         if now >= hold.lease_ends:
             log.warning(
-                "lease lost, sending no more of it: it will be cleared up by itself", extra={"claim": hold.batch.fence}
+                "lease lost, sending stopped: what was claimed will be cleared up", extra={"claim": hold.batch.fence}
             )
             self._halted = True
             return False

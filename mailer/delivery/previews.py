@@ -26,7 +26,7 @@ class UnwritableFolder(MailerError):
 
 
 class NoText(MailerError):
-    """Campaign "{slug}" has no text in {language}. It has: {known}"""
+    """Campaign "{slug}" has no text in {language}. It has texts in: {known}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

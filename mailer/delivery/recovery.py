@@ -42,7 +42,7 @@ def hold_if_restored(engine: Engine, folder: Path) -> None:
     )
 
 
-_RESTORED = "the database was restored from a backup; what was sent since then would be sent again"
+_RESTORED = "the database was restored from a backup; mail sent since then would be sent again"
 
 
 def replay(engine: Engine, folder: Path) -> None:
@@ -68,7 +68,7 @@ def _replay(engine: Engine, name: str, left: Left) -> None:
                 _give_up(session, claim)
             unknown = sum(answer is None for answer in record.begun.values())
             log.warning(
-                "cleared up after a worker; if some are unknown, see `campaigns recipients SLUG --state unknown`",
+                "cleared up after a worker; if some mails are unknown, see `campaigns recipients SLUG --state unknown`",
                 extra={"claim": claim.id, "campaign": claim.campaign_id, "worker": claim.worker, "unknown": unknown},
             )
         known = {claim.id for claim in claims}
@@ -140,7 +140,7 @@ def vouch(engine: Engine, folder: Path, *, interval: timedelta) -> int:
     stalled = [fence for fence, expires_at in living if expires_at <= now]
     for fence in stalled:
         log.error(
-            "a worker is stalled: it lives, but its claim ran out; if that lasts, end its process",
+            "a worker is stalled: it is alive, but its claim has expired; if this goes on, end its process",
             extra={"claim": fence},
         )
     return len(stalled)

@@ -97,13 +97,13 @@ def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         if campaign.status is CampaignStatus.STANDING:
-            log.error("system mails wait: %s; they go out once it is mended", reason.rstrip("."))
+            log.error("system mails wait: %s; they go out once that is fixed", reason.rstrip("."))
             return
         if campaign.status is CampaignStatus.SENDING:
             control.pause(session, campaign, reason=reason)
         control.fail_tests(session, campaign_id, reason)
     log.error(
-        "campaign held: %s; see `mailer campaigns status`, and once it is mended, `resume`",
+        "campaign held: %s; see `mailer campaigns status`, and once that is fixed, `resume`",
         reason.rstrip("."),
         extra={"campaign": campaign_id},
     )

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def sweep(engine: Engine, worker: Worker) -> list[int]:
-    """Do what no worker may ever have been told of: clear up after lost ones, start what is due, finish what is done.
+    """Do what perhaps no worker was told of: clear up after lost ones, start what is due, finish what is done.
 
     :returns: ids of campaigns with work, for whoever can ring for them; that of system notices first.
     """

@@ -33,7 +33,7 @@ def read(data: bytes) -> bytes:
                 _check_size(*picture.size)
                 small = _shrunk(picture)
         except UnidentifiedImageError:
-            raise UnusableLogo(problem="it is no PNG or JPEG picture") from None
+            raise UnusableLogo(problem="it is not a PNG or JPEG picture") from None
         except Image.DecompressionBombError:
             raise UnusableLogo(problem="it has too many pixels") from None
         except (OSError, SyntaxError, ValueError, EOFError) as problem:  # what Pillow raises where a file is broken
@@ -45,7 +45,7 @@ def read(data: bytes) -> bytes:
 
 def _check_size(width: int, height: int) -> None:
     if min(width, height) < _MIN_SIDE:
-        raise UnusableLogo(problem=f"it has {width} × {height} pixels, and needs {_MIN_SIDE} each way")
+        raise UnusableLogo(problem=f"it has {width} × {height} pixels, but needs at least {_MIN_SIDE} each way")
     if width * height > _MAX_PIXELS:
         raise UnusableLogo(problem=f"it has {width} × {height} pixels, which is too many")
 

@@ -79,7 +79,7 @@ class TableFile:
             raise UnreadableFile(path=path, problem=problem.strerror) from None
         try:
             if self._file.read(len(_ZIP)) == _ZIP:
-                raise UnreadableFile(path=path, problem=f"it is a workbook, not a table of text. {_SAVE}")
+                raise UnreadableFile(path=path, problem=f"it is a spreadsheet file, not a CSV file. {_SAVE}")
             self._file.seek(0)
             lines = _Lines(self._file, path)
             first = next(lines, None)
@@ -149,7 +149,7 @@ class TableFile:
             raise BrokenFile(path=self._path, line=1, problem=problem)
         doubled = sorted({name for name in self.header if name and self.header.count(name) > 1})
         if doubled:
-            problem = f"the column {', '.join(doubled)} stands there more than once; keep one"
+            problem = f"the column {', '.join(doubled)} is there more than once; keep one"
             raise BrokenFile(path=self._path, line=1, problem=problem)
 
 
@@ -176,7 +176,7 @@ class _Lines:
         self.number += 1
         self._record_bytes += len(raw)
         if self._record_bytes > MAX_RECORD_BYTES:
-            raise self._broken("this record is longer than 64 KB; is a quotation mark missing, or a line end?")
+            raise self._broken("this record is longer than 64 KB; is a quotation mark or a line end missing?")
         if b"\0" in raw:
             raise self._broken(f"there is a NUL byte. {_SAVE}")
         try:

@@ -26,7 +26,7 @@ _HARDLY_ANY_TIME = timedelta(hours=36)
 
 
 def tell(session: Session, base_url: str) -> int | None:
-    """Tell the contacts of unions whose kits are ready, once a kit. Who becomes a union's first contact only after
+    """Tell the contacts of unions whose kits are ready, once per kit. Who becomes a union's first contact only after
     that is told then.
 
     :returns: what to ring for after the commit; None where there is nobody to tell.

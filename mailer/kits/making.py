@@ -27,13 +27,13 @@ log = logging.getLogger(__name__)
 
 
 class NotForForwarding(MailerError):
-    """Campaign "{slug}" is not to be forwarded. Whether it is, says forwardable in its campaign.toml, before it is
-    sent."""
+    """Campaign "{slug}" is not to be forwarded. To change that, set forwardable = true in its campaign.toml before it
+    is sent."""
 
 
 class NoTimeToForward(MailerError):
-    """Campaign "{slug}" is {status}. Kits are made of a campaign that is going out or has gone out, until its deadline,
-    or for 30 days where it names none."""
+    """Campaign "{slug}" is {status}. Kits are made for a campaign that is being sent or has been sent, until its
+    deadline, or for 30 days if it has none."""
 
 
 #: how long a worker may take for what it took, and how many editions that is
@@ -236,7 +236,7 @@ def _print(press: KitEditions, task: _Task) -> _Result:
         raise
     except MailerError as problem:
         log.warning(
-            "kit edition cannot be made: %s; once it is mended: mailer kits make",
+            "kit edition cannot be made: %s; once that is fixed, run: mailer kits make",
             str(problem).rstrip("."),
             extra={"kit": task.kit_id, "language": task.language},
         )
@@ -268,7 +268,7 @@ def _keep(engine: Engine, tasks: Sequence[_Task], results: Sequence[_Result], se
 
 
 def _held(task: _Task) -> tuple[ColumnElement[bool], ...]:
-    """The conditions that an edition is still this worker's: whoever was slow, and lost it to another, or makes it of
+    """The conditions that an edition is still this worker's: one that was slow and lost it to another, or makes it of
     what has changed since, changes nothing."""
     return KitEdition.id == task.edition_id, KitEdition.taken_until == task.taken_until, *_UNMADE
 

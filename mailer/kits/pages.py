@@ -31,7 +31,7 @@ class NoKit(MailerError):
 
 
 class InvalidReach(MailerError):
-    """{reached} is not a number of people that a union can have reached. Say about how many, such as 250."""
+    """{reached} is not a number of people that a union can have reached. Give about how many, such as 250."""
 
 
 # --- what its page shows --------------------------------------------------------------------------------------------

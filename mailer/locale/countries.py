@@ -17,7 +17,7 @@ class UnknownCountry(MailerError):
 
 
 class UnknownCountryGroup(MailerError):
-    """There is no country group "{text}". Known are {known}."""
+    """There is no country group "{text}". Known groups: {known}."""
 
 
 #: What CLDR lists as territories without their being a country to live in: groupings, pseudo-locales, unknown.

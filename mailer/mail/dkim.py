@@ -81,7 +81,7 @@ def read_keys(pem: bytes) -> tuple[PrivateKey, ...]:
         raise ValueError("holds no private key in PEM form")
     rsa_keys = [key for key in keys if isinstance(key, RSAPrivateKey)]
     if len(rsa_keys) != 1 or len(keys) > 2:
-        raise ValueError("must hold one RSA key and, beside it, at most one Ed25519 key")
+        raise ValueError("must hold one RSA key, and at most one Ed25519 key besides")
     if rsa_keys[0].key_size < _RSA_BITS:
         raise ValueError(f"holds an RSA key of {rsa_keys[0].key_size} bits; at least {_RSA_BITS} are needed")
     return keys
@@ -91,9 +91,9 @@ def _private_key(pem: bytes) -> PrivateKey:
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:
-        raise ValueError("holds a key with a passphrase, which a program that starts by itself cannot type") from None
+        raise ValueError("holds a key with a passphrase, which the program cannot type; save it without one") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise ValueError("holds something else than private keys") from None
+        raise ValueError("holds something other than private keys") from None
     if not isinstance(key, PrivateKey):
         raise ValueError("holds a key that is neither RSA nor Ed25519")
     return key

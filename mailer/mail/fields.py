@@ -153,10 +153,10 @@ _MEANINGS = {
     "unknown tag 'endif'": "This {% endif %} has no {% if %} before it.",
     "unknown tag 'el": "This {% else %} or {% elif %} has no {% if %} before it, or there is an {% else %} already.",
     "unexpected char '[“”„«»‘’]'": 'Write straight quotes: {{ name or "friend" }}.',
-    "unexpected char": "A quotation mark is not closed, or a character stands where none may.",
-    "got '='": "Compare with two signs: ==, not =.",
+    "unexpected char": "A quotation mark is not closed, or there is a character that may not be there.",
+    "got '='": "Compare with two equals signs: ==, not =.",
     "Expected an expression|unexpected 'end of": "Something is missing between the braces.",
-    "'end of print statement', got": 'Only one field, and maybe a default, stands there: {{ name or "friend" }}.',
+    "'end of print statement', got": 'Write only one field there, and maybe a default: {{ name or "friend" }}.',
 }
 
 #: The operators of a comparison → whether they are true for a member or for anyone else.
@@ -187,7 +187,9 @@ class _Reader:
             raise self._explain(source, problem) from None
         except (ValueError, RecursionError):
             # Numbers with thousands of digits and thousands of brackets are too much for the parser itself.
-            raise self._error(1, "The text cannot be read: it holds a number or brackets out of all measure.") from None
+            raise self._error(
+                1, "The text cannot be read: a number is too long, or there are too many brackets."
+            ) from None
         return Template(sequence, tuple(self._tests), frozenset(self._fields), tuple(self._comparisons))
 
     def _error(self, line: int, problem: str) -> TextFieldError:
@@ -212,7 +214,7 @@ class _Reader:
         for line, kind, value in environment.lex(source):
             for written in _SINGLE_BRACES.finditer(value) if kind == "data" else ():
                 if written[1].lower() in self._known_fields:
-                    problem = f"A field stands in two braces: write {{{{ {written[1].lower()} }}}}, not {written[0]}."
+                    problem = f"Put a field in two braces: write {{{{ {written[1].lower()} }}}}, not {written[0]}."
                     raise self._error(line + value.count("\n", 0, written.start()), problem)
 
     def _explain(self, source: str, problem: TemplateSyntaxError) -> TextFieldError:

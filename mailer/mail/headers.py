@@ -36,7 +36,7 @@ _URI = re.compile(r"(?:https?|mailto):[!-;=?-~]{1,900}")
 
 
 class UnusableAddress(MailerError):
-    """The address cannot stand in a mail's header: {problem}."""
+    """The address cannot be written in a mail's header: {problem}."""
 
 
 class UnusableHeader(MailerError):
@@ -131,7 +131,7 @@ def a_label_address(address: str) -> str:
         local, _, domain = address.rpartition("@")
         address = f"{local}@{_a_label(domain)}"
     if not _ADDRESS.fullmatch(address) or "=?" in address or not address.partition("@")[0].isprintable():
-        raise UnusableAddress(problem="it has white space, brackets, quotes or controls in it")
+        raise UnusableAddress(problem="it contains white space, brackets, quotes or control characters")
     return address
 
 
@@ -140,7 +140,7 @@ def _a_label(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True).decode()
     except idna.IDNAError:
-        raise UnusableAddress(problem="its domain is no domain name") from None
+        raise UnusableAddress(problem="its domain is not a domain name") from None
 
 
 def _phrase(text: str) -> list[str]:

@@ -19,7 +19,7 @@ _TEXT_ATTRIBUTES = frozenset({"title", "aria-label"})
 
 
 class UnsafePlace(MailerError):
-    """{field} stands in {place} of the mail's HTML, where a person's data cannot be put safely."""
+    """{field} is in {place} of the mail's HTML, where a person's data is not safe. Put it in the text."""
 
 
 def cut_html(html: str, markers: Markers) -> Pieces:

@@ -25,7 +25,7 @@ _ALLOWED_TAGS = {"a", "bdi", "blockquote", "br", "code", "em", "hr", "li", "ol",
 _BETWEEN_TAGS = re.compile(r">[^<]+<")
 _SCHEME = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _WEB_HOST = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
-_AFTER_HOST = "It may stand behind the first slash after the host."
+_AFTER_HOST = "Put it after the first slash that follows the host."
 
 
 class ForbiddenLink(MailerError):
@@ -33,7 +33,7 @@ class ForbiddenLink(MailerError):
 
 
 class MisplacedField(MailerError):
-    """{field} cannot stand in {place}. {remedy}"""
+    """{field} cannot be in {place}. {remedy}"""
 
 
 class ForbiddenPicture(MailerError):
@@ -87,7 +87,7 @@ def _check_link(url: str, markers: Markers) -> None:
             raise MisplacedField(
                 field=written(slots[0]),
                 place="the start of a link",
-                remedy="Write where it leads first: [e-mail](mailto:{{ target_email }}).",
+                remedy="Write the start of the link yourself: [e-mail](mailto:{{ target_email }}).",
             )
         raise ForbiddenLink(url=markers.shown(url))
     if scheme[1].lower().startswith("http"):

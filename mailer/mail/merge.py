@@ -52,7 +52,7 @@ class Merge:
 
 
 def fill(pieces: Pieces, values: Mapping[str, str], *, blank: str = "") -> str:
-    """Pieces as one string, as somebody reads them of whom nothing is known but some values.
+    """Pieces as one string, as read by somebody of whom only some values are known.
 
     :param values: by field; where there is none, the slot's default stands.
     :param blank: what stands where there is neither, but in no URL.
@@ -180,7 +180,7 @@ def _static_headers(rendering: Rendering, edition: EditionHeaders, boundary: str
 def _sender(sender: str) -> tuple[str, str]:
     name, address = headers.split_mailbox(sender)
     if not address.rpartition("@")[0].isascii():
-        raise headers.UnusableAddress(problem="what stands before the @ of a sender must be ASCII")
+        raise headers.UnusableAddress(problem="a sender must have only ASCII before the @")
     return name, address
 
 
@@ -293,4 +293,4 @@ def _check(edition: CompiledEdition, rendering: Rendering, expected: list[str], 
         meant = "".join(piece if isinstance(piece, str) else filled[piece.field] for piece in pieces)
         part = message.get_body((subtype,))
         if part is None or part.defects or part.get_content().replace("\r\n", "\n") != meant:
-            raise BrokenMessage(problem=f"its {subtype} part reads otherwise than it was written")
+            raise BrokenMessage(problem=f"its {subtype} part reads differently from what was written")

@@ -27,7 +27,8 @@ class UnknownMjmlTag(MailerError):
 
 
 class FetchesSomething(MailerError):
-    """The template {template} makes a mail that fetches something when it is read: "{what}". Mails tell us nothing."""
+    """The template {template} makes a mail that fetches something when it is read: "{what}". Take that out: mails must
+    not tell us who reads them."""
 
 
 def check_tags(source: str, *, file: str) -> None:

@@ -42,7 +42,7 @@ class BrokenTemplate(MailerError):
 
 
 class HtmlTooLarge(MailerError):
-    """The mail's HTML has {size} bytes. Mail programs cut it off from 102,000 on: shorten it to under {limit}."""
+    """The mail's HTML has {size} bytes. Mail programs cut off what is over 102,000. Shorten it to under {limit}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,5 +241,5 @@ def _preheader_warnings(preheader: Pieces) -> list[str]:
     if length in PREHEADER_CHARACTERS:
         return []
     return [
-        f"The preheader has {length} characters; {PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} show well."
+        f"The preheader has {length} characters; {PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} work best."
     ]

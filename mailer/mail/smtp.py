@@ -12,8 +12,8 @@ from mailer.errors import MailerError, ServiceUnavailable
 
 
 class SmtpUnavailable(ServiceUnavailable):
-    """The mail server {server} cannot be used: {problem}. Check MAILER_SMTP_URL and that the server runs; what has
-    not gone out waits and is tried again."""
+    """The mail server {server} cannot be used: {problem}. Check MAILER_SMTP_URL, and that the server is running.
+    Mail that has not gone out waits, and is tried again."""
 
 
 class SenderRefused(MailerError):

@@ -1,4 +1,4 @@
-"""Housekeeping: what has to go, or to begin again, when its time has come, and nobody asks for."""
+"""Housekeeping: what has to go, or to begin again, when its time has come, though nobody asks for it."""
 
 from sqlalchemy import Engine
 

@@ -16,7 +16,7 @@ _ADVISORY_LOCK = 0x70C51  # any number that nothing else in the database locks
 
 
 class SchemaOutdated(MailerError):
-    """The database has not been brought up to date with this version. Run: mailer db upgrade"""
+    """The database is not up to date with this version. Run: mailer db upgrade"""
 
     exit_code = 3
 

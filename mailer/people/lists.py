@@ -16,12 +16,12 @@ _MOST_OF_DESCRIPTION = 500
 
 
 class UnknownList(MailerError):
-    """There is no list "{slug}". See what there is with `mailer lists list`, or make it: mailer lists create {slug}
+    """There is no list "{slug}". See all lists with `mailer lists list`, or create it: mailer lists create {slug}
     --name NAME"""
 
 
 class ListExists(MailerError):
-    """There is a list "{slug}" already, named "{name}". Choose another slug."""
+    """There is already a list "{slug}", named "{name}". Choose another slug."""
 
 
 class NamelessList(MailerError):
@@ -29,13 +29,13 @@ class NamelessList(MailerError):
 
 
 class LongDescription(MailerError):
-    """The description of a list may have 500 characters, and this one has {length}. Say in a sentence or two what
-    comes, and how often."""
+    """The description of a list may have at most 500 characters; this one has {length}. Say in a sentence or two what
+    the list sends, and how often."""
 
 
 class ListInUse(MailerError):
-    """There are people or campaigns on the list "{slug}" already, and nobody's address changes hands. Make a list for
-    the union, and have people join that: mailer lists create SLUG --name NAME --owner UNION"""
+    """The list "{slug}" already has people or campaigns, so it cannot change hands. Create a list for the union, and
+    have people join that: mailer lists create SLUG --name NAME --owner UNION"""
 
 
 def create(
@@ -88,7 +88,7 @@ def change(
 
 
 def hand_over(session: Session, slug: str, owner_id: int | None) -> MailingList:
-    """Have a list belong to a union; or to none, but to the organisers, who see everything anyway.
+    """Give a list to a union, or back to the organisers, who see everything anyway.
 
     :raises UnknownList: there is none.
     :raises ListInUse: a union would get to see people who never joined its list.

@@ -40,7 +40,7 @@ class UnknownLink(MailerError):
 
 
 class DeadLink(MailerError):
-    """This link has run out, or what it was for is gone. Ask for a new one."""
+    """This link has expired, or what it was for is gone. Ask for a new one."""
 
 
 def issue(

@@ -101,7 +101,8 @@ def reason_to_withhold(
     session: Session, kind: RequestKind, email_index: bytes, suppressed: SuppressionReason | None
 ) -> Reason | None:
     """Why a mail must not go out by which the owner of an address confirms what somebody asked for with it: whoever
-    asks, it gets one of a kind a day, and none if it reported us as spam. As much is read whatever comes of it."""
+    asks, it gets one of a kind a day, and none if it reported us as spam. The same is read whatever the answer, so that
+    the time it takes tells nothing."""
     # One that was confirmed does not count: its owner reads our mail, may come back on the day they left, and may speak
     # for two unions.
     lately = exists().where(

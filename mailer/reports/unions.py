@@ -28,7 +28,7 @@ _MONTH = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 class NoResults(MailerError):
-    """There is no such union any more."""
+    """This union no longer exists."""
 
 
 class InvalidMonth(MailerError):
@@ -180,7 +180,7 @@ class _Period:
         return and_(true() if self.since is None else month >= self.since, month <= (self.until or "9999-12"))
 
     def has_moment(self, moment: ColumnElement[datetime]) -> ColumnElement[bool]:
-        """Whether a moment is in one of them; a moment that is none is not."""
+        """Whether a moment is in one of them; NULL is not."""
         is_in: list[ColumnElement[bool]] = [moment.is_not(None)]
         if self.since:
             is_in.append(moment >= _first_moment(self.since))

@@ -27,8 +27,8 @@ _MAILS_A_DAY = 3
 
 
 class AddressTaken(MailerError):
-    """This address is registered with us on its own. Ask for its own link, and erase what it shows; then name it here
-    again."""
+    """This address already has its own registration with us. Ask for its link, and erase what it shows. Then name the
+    address here again."""
 
 
 class TooManyAddresses(MailerError):
@@ -98,7 +98,7 @@ def _named_today(whose: ColumnElement[bool]) -> Select[Request]:
 
 
 def _why_not(session: Session, person: Subscriber, email_index: bytes) -> Reason | None:
-    """Why the mail must not go out. As much is read whatever comes of it."""
+    """Why the mail must not go out. The same is read whatever the answer, so that the time it takes tells nothing."""
     named = session.scalars(_named_today(Request.email_index == email_index)).all()
     reasons = suppression.reason(session, person.email_index), suppression.reason(session, email_index)
     is_taken = _is_somebody_elses(session, person, email_index)

@@ -242,7 +242,7 @@ def _issue(session: Session, person: _Person, details: Mapping[str, Any]) -> str
 
 
 def _offer_again(session: Session, person: _Person, subscription_id: int, scope: Scope) -> str | None:
-    """Another link for a leaving that was only just asked for, and now is again."""
+    """Give another link to come back, where a leaving that was only just asked for is asked for again."""
     lately = select(Request).where(*_left_by_page(person, since=utcnow() - _PRESSED_AGAIN), Request.used_at.is_(None))
     for request in session.scalars(lately.order_by(Request.id.desc()).limit(_LOOKED_AT)):
         details = mailed_links.details_of(request)

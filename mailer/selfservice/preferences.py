@@ -143,7 +143,8 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> i
 
 
 def _why_not(session: Session, email_index: bytes) -> Reason | None:
-    """Why a link must not be mailed to an address. As much is read whatever comes of it."""
+    """Why a link must not be mailed to an address. The same is read whatever the answer, so that the time it takes
+    tells nothing."""
     blocked = suppression.reason(session, email_index)
     lately = select(Request.created_at).where(
         Request.email_index == email_index,

@@ -45,7 +45,7 @@ class UnknownSetting(ConfigurationError):
     def __init__(self, variable: str, known: Iterable[str]) -> None:
         self.variable = variable
         alike = get_close_matches(variable, known, n=1)
-        hint = f"Did you mean {alike[0]}?" if alike else "They are all in docs/reference/settings.md."
+        hint = f"Did you mean {alike[0]}?" if alike else "All settings are in docs/reference/settings.md."
         Exception.__init__(self, f"{variable}: there is no such setting. {hint}")
 
 
@@ -86,7 +86,7 @@ class Settings:
         """
         example = "k1:" + "A-url-safe-base64-of-32-random-bytes="
         hint = (
-            f"there is none in {self.data_dir.absolute() / keys_file.NAME} either. Make keys with: mailer keys new; "
+            f"it is not in {self.data_dir.absolute() / keys_file.NAME} either. Make keys with: mailer keys new; "
             "or, if you have an installation elsewhere, set MAILER_DATA_DIR"
         )
         return Keyring(
@@ -129,7 +129,7 @@ class Settings:
             raise UnreadableFile(socket, problem.strerror or str(problem)) from None
         raise ConfigurationError(
             "MAILER_REDIS_URL",
-            "is not set, and no `mailer run` is active on this data directory",
+            "is not set, and no `mailer run` is running on this data directory",
             "redis://127.0.0.1:6379/0",
         )
 
@@ -156,7 +156,7 @@ class Settings:
         if not smtp.is_loopback(self.configured_smtp.host) and not self.base_url.startswith("https://"):
             raise ConfigurationError(
                 "MAILER_BASE_URL",
-                "must be https when mail leaves this machine: readers' links carry it",
+                "must be https when mail leaves this machine, because links in the mails begin with it",
                 "https://act.example.org",
             )
         return self.configured_smtp
@@ -197,7 +197,7 @@ class Settings:
         file = _required("MAILER_DKIM_KEY_FILE", self.dkim_key_file, _DKIM_KEY_FILE, why)
         keys = _dkim_keys(file)
         if len(selectors) != len(keys):
-            problem = f"must name one selector for each key in {file}, in their order; there are {len(keys)}"
+            problem = f"must name one selector for each key in {file}, in the same order; there are {len(keys)} keys"
             raise ConfigurationError("MAILER_DKIM_SELECTOR", problem, ",".join(("s1", "ed1")[: len(keys)]))
         signer = dkim.Signer(domain, tuple(map(dkim.SigningKey, selectors, keys)))
         from_domain = parseaddr(self.sender or "")[1].rpartition("@")[2]
@@ -223,7 +223,7 @@ def _dkim_keys(file: Path) -> tuple[dkim.PrivateKey, ...]:
     try:
         with file.open("rb") as stream:
             if os.fstat(stream.fileno()).st_mode & stat.S_IRWXO:
-                raise ValueError("may be read or changed by everybody on this machine; run chmod o-rwx on it")
+                raise ValueError("can be read or changed by everybody on this machine; run chmod o-rwx on it")
             return dkim.read_keys(stream.read())
     except OSError as problem:
         reason = f"{file} cannot be read: {problem.strerror or problem}"

@@ -17,8 +17,8 @@ _HEADER = """\
 
 
 class KeysExist(MailerError):
-    """There are keys in {file} already, and new ones would make everything stored unreadable. To replace the secret
-    key, run: mailer keys rotate"""
+    """There are already keys in {file}. With new ones, nothing that is stored could be read. To replace the secret key,
+    run: mailer keys rotate"""
 
 
 def read(data_dir: Path) -> dict[str, str]:

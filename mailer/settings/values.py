@@ -24,9 +24,9 @@ def database_url(text: str) -> str:
     except ArgumentError:
         raise ValueError("is not a database URL") from None
     if url.drivername not in ("sqlite", "postgresql+psycopg"):
-        raise ValueError(f"the driver {url.drivername!r} is not supported; sqlite and postgresql+psycopg are")
+        raise ValueError(f"the driver {url.drivername!r} is not supported; use sqlite or postgresql+psycopg")
     if url.drivername == "sqlite" and (not url.database or ":memory:" in url.database or "mode" in url.query):
-        raise ValueError("must name a file: web part, workers and commands work on the same database")
+        raise ValueError("must name a file, so that the web part, the workers and commands share one database")
     return text
 
 
@@ -48,7 +48,7 @@ def base_url(text: str) -> str:
     if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
         raise ValueError("must be an http or https address without user, query and fragment")
     if set(text) & set(" \"'<>\\"):
-        raise ValueError("holds characters that no address has")
+        raise ValueError("contains characters that an address cannot have")
     return text.rstrip("/")
 
 
@@ -58,7 +58,7 @@ def _split(text: str) -> SplitResult:
     try:
         _ = url.port
     except ValueError:
-        raise ValueError("has a port that is no number from 0 to 65535") from None
+        raise ValueError("has a port that is not a number from 0 to 65535") from None
     return url
 
 
@@ -69,7 +69,7 @@ def smtp_url(text: str) -> Server:
     """A mail server, with how to speak to it and, if need be, as whom."""
     url = _split(text)
     if url.scheme not in _SMTP_SCHEMES or not url.hostname or url.path not in ("", "/"):
-        raise ValueError("must be smtp://, smtp+starttls:// or smtps:// and a host")
+        raise ValueError("must be smtp://, smtp+starttls:// or smtps://, and then a host")
     security, port = _SMTP_SCHEMES[url.scheme]
     if url.username and security == "none" and not is_loopback(url.hostname):
         raise ValueError("a password must not travel unencrypted: use smtp+starttls:// or smtps://")
@@ -108,7 +108,7 @@ def address_pattern(text: str) -> str:
     """An address in which {token} may stand for what differs per message."""
     example = text.replace("{token}", "x" * 32)
     if set(example) & set("{}<> "):
-        raise ValueError("must be a bare address, and only {token} is filled in")
+        raise ValueError("must be an address without a name; only {token} is filled in")
     mailbox(example)
     return text
 
@@ -116,7 +116,7 @@ def address_pattern(text: str) -> str:
 def address(text: str) -> str:
     """A bare address, without a name."""
     if set(text) & set("<> "):
-        raise ValueError("must be a bare address")
+        raise ValueError("must be an address without a name")
     return mailbox(text)
 
 
@@ -126,7 +126,7 @@ def https_url(text: str) -> str:
     if url.scheme != "https" or not url.hostname or "@" in url.netloc:
         raise ValueError("must be an https address")
     if not text.isascii() or set(text) & set(" \"'<>\\"):
-        raise ValueError("holds characters that no address has; use xn-- names and %-escapes")
+        raise ValueError("contains characters that an address cannot have; use xn-- names and %-escapes")
     return text
 
 
@@ -158,7 +158,7 @@ def selectors(text: str) -> tuple[str, ...]:
     selectors = tuple(part.strip() for part in text.split(","))
     if not all(map(_SELECTOR.fullmatch, selectors)) or len(set(selectors)) < len(selectors) or len(selectors) > 2:
         raise ValueError(
-            "must be one name of letters, digits, hyphens and dots, or two different ones with a comma between"
+            "must be a name of letters, digits, hyphens and dots, or two different ones separated by a comma"
         )
     return selectors
 

@@ -120,7 +120,7 @@ def _known(session: Session, list_id: int, indexes: Sequence[bytes]) -> dict[byt
 
 
 def _withdrew_union() -> ColumnElement[bool]:
-    """Whether the last that a person said of having their union stored is that it must not be."""
+    """Whether the last thing that a person said about storing their union is that we must not."""
     latest = (
         select(ConsentEvent.action)
         .where(ConsentEvent.subscriber_id == Subscriber.id, ConsentEvent.purpose == ConsentPurpose.UNION)

@@ -50,13 +50,13 @@ class InvalidRow(MailerError):
 
 
 class ImportInterrupted(MailerError):
-    """Interrupted after {done} of {total} rows; these are in, the rest is not. Run the same command again: what is
-    in will be left as it is."""
+    """Interrupted after {done} of {total} rows. These are imported; the rest are not. Run the same command again: it
+    leaves what is imported as it is."""
 
 
 class ImportStopped(MailerError):
-    """Stopped after {done} of {total} rows; these are in, the rest is not. The reason: {problem} Then run the same
-    command again: what is in will be left as it is."""
+    """Stopped after {done} of {total} rows. These are imported; the rest are not. The reason: {problem} Then run the
+    same command again: it leaves what is imported as it is."""
 
     exit_code = 3
 
@@ -176,8 +176,8 @@ def _enrol(engine: Engine, terms: Terms, candidates: Sequence[Candidate], *, dry
 
 @contextmanager
 def _older_objects_spared() -> Iterator[None]:
-    """Keep the cycle collector off what existed before: rows make it run often, and to go through the program's
-    300,000 other objects each time took a tenth of an import."""
+    """Keep the garbage collector off objects that existed before: rows make it run often, and going through the
+    program's 300,000 other objects each time took a tenth of an import."""
     gc.freeze()
     try:
         yield
@@ -258,7 +258,7 @@ class _RowParser:
     def parse(self, record: Record) -> _Row:
         """:raises MailerError: with the reason for the rejects file."""
         if any(map(str.strip, record.cells[self._width :])):
-            raise InvalidRow(problem=f"there are {len(record.cells)} cells, and the header names {self._width} columns")
+            raise InvalidRow(problem=f"there are {len(record.cells)} cells, but the header names {self._width} columns")
         text = self._cells(record.cells)
         if not text["email"]:
             raise InvalidRow(problem="there is no address")
@@ -342,7 +342,7 @@ class _Seen:
 def _unknown_columns(file: TableFile) -> list[str]:
     known = {*COLUMNS, *REJECT_COLUMNS}
     return [
-        f'column {position} "{name}" is not one that an import reads, and was ignored'
+        f'column {position} "{name}" is not known, and was ignored'
         for position, name in enumerate(file.header, start=1)
         if name not in known
     ]
@@ -380,8 +380,8 @@ class _Tally:
         warnings = list(self._warnings)
         if self._unions_dropped:
             warnings.append(
-                f"{self._unions_dropped} people were imported without their union: storing it needs the words by which "
-                "they agreed to that (--union-consent)"
+                f"{self._unions_dropped} people were imported without their union: to store it, give the words with "
+                "which they agreed to that (--union-consent)"
             )
         return ImportReport(
             read=self.read,

@@ -31,7 +31,7 @@ _MOST_SHOWN = 20
 
 
 class RefusedFile(MailerError):
-    """Nothing of {path} was imported:{problems}"""
+    """Nothing was imported from {path}:{problems}"""
 
 
 class RefusedRow(MailerError):
@@ -106,7 +106,7 @@ def import_file(
             attempt.rollback()
     people = sum(bool(row.contact) for row in rows)
     if people and not invite:
-        warnings.append(f"{people} contacts were not asked whether they want to be that: it needs --invite")
+        warnings.append(f"{people} contacts were not invited; to invite them, add --invite")
     return ImportReport(
         outcome.added,
         changed,
@@ -126,7 +126,7 @@ class _Problems:
 
     @contextmanager
     def noted(self, line: int) -> Iterator[None]:
-        """Go on behind the block where something in it is refused."""
+        """Note what the block refuses, and go on after it."""
         try:
             yield
         except MailerError as problem:
@@ -142,7 +142,7 @@ class _Problems:
 
 def _unknown_columns(header: Sequence[str]) -> list[str]:
     known = {*COLUMNS, *CONTACT_COLUMNS}
-    return [f'column "{name}" is not one that an import reads, and was ignored' for name in header if name not in known]
+    return [f'column "{name}" is not known, and was ignored' for name in header if name not in known]
 
 
 def _read(file: TableFile, problems: _Problems) -> Iterator[_Row]:
@@ -152,13 +152,13 @@ def _read(file: TableFile, problems: _Problems) -> Iterator[_Row]:
             row = _parse(record, file.header)
             first = lines.setdefault(row.slug, record.line)
             if first != record.line:
-                raise RefusedRow(problem=f'the union "{row.slug}" stands on line {first} already')
+                raise RefusedRow(problem=f'the union "{row.slug}" is already on line {first}')
             yield row
 
 
 def _parse(record: Record, header: Sequence[str]) -> _Row:
     if any(map(str.strip, record.cells[len(header) :])):
-        raise RefusedRow(problem=f"there are {len(record.cells)} cells, and the header names {len(header)} columns")
+        raise RefusedRow(problem=f"there are {len(record.cells)} cells, but the header names {len(header)} columns")
     text = dict.fromkeys((*COLUMNS, *CONTACT_COLUMNS), "")
     text |= {name: restore(cell).strip() for name, cell in zip(header, record.cells, strict=False)}
     return _Row(
@@ -181,12 +181,12 @@ def _status(text: str) -> UnionStatus:
     try:
         return UnionStatus(text.lower())
     except ValueError:
-        raise RefusedRow(problem=f'status "{text}" is none of {", ".join(UnionStatus)}') from None
+        raise RefusedRow(problem=f'status "{text}" is not one of {", ".join(UnionStatus)}') from None
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
-        raise RefusedRow(problem=f'members "{text}" is no whole number from 1 to 999999999')
+        raise RefusedRow(problem=f'members "{text}" is not a whole number from 1 to 999999999')
     return int(text)
 
 
@@ -245,7 +245,7 @@ class _Import:
 
     def _add(self, row: _Row) -> None:
         if row.name is None:
-            raise RefusedRow(problem=f'there is no union "{row.slug}" yet, and one needs a name')
+            raise RefusedRow(problem=f'there is no union "{row.slug}" yet, and a new one needs a name')
         union = directory.add(
             self._session,
             row.slug,
@@ -308,7 +308,7 @@ class _Import:
         return notice
 
     def changed(self) -> int:
-        """How many unions that were there are not as they were; what they have to forward says so, too."""
+        """Count the unions that were there and have changed, and have their kits made again."""
         known = {slug: directory.get(self._session, slug) for slug in self._before}
         changed = [union for slug, union in known.items() if _facts(union) != self._before[slug]]
         for union in changed:
@@ -323,7 +323,7 @@ def _set_standing(union: Union, row: _Row) -> None:
     for column, moment in row.dates.items():
         setattr(union, column, moment)
     if union.status is UnionStatus.LISTED and any(getattr(union, column) for column in _DATES):
-        raise RefusedRow(problem="a union that is only listed has no such dates; give its status")
+        raise RefusedRow(problem="a union whose status is listed has no such dates; give another status")
     if row.is_named is not None:
         union.is_named = row.is_named
     if row.resolution is not None:

@@ -41,7 +41,7 @@ _FORMAT = 1
 
 class UnreadableSecret(MailerError):
     """A stored value cannot be decrypted: its key "{key_id}" is not in MAILER_SECRET_KEYS, or the row was
-    damaged. Put the key back (older keys stay readable behind the newest)."""
+    damaged. Put the key back, behind the newest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Key:
         """
         name, colon, encoded = text.strip().partition(":")
         if not colon or not name or not name.isascii() or not name.isalnum() or len(name) > 32:
-            raise ValueError("a key is written id:base64, the id in letters and digits")
+            raise ValueError("a key is written as id:base64, with an id of letters and digits")
         return cls(id=name, secret=decode_secret(encoded))
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ def decode_secret(encoded: str) -> bytes:
     except (binascii.Error, ValueError):
         raise ValueError("the key is not url-safe base64") from None
     if len(secret) != KEY_BYTES:
-        raise ValueError(f"the key has {len(secret)} bytes, {KEY_BYTES} are needed")
+        raise ValueError(f"the key has {len(secret)} bytes, but {KEY_BYTES} are needed")
     if len(set(secret)) < 12:  # 32 random bytes have fewer than 12 different values once in 10**17
         raise ValueError("the key is not random")
     return secret

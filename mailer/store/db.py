@@ -39,12 +39,12 @@ _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class DatabaseUnavailable(ServiceUnavailable):
-    """The database cannot be used: {problem}. Check MAILER_DATABASE_URL, that the server runs, that the disk has
-    room, and that `mailer db upgrade` has been run; what was committed before is safe."""
+    """The database cannot be used: {problem}. Check MAILER_DATABASE_URL, that the server is running, that the disk has
+    room, and that `mailer db upgrade` has been run. What was saved before is safe."""
 
 
 class ForeignFile(ServiceUnavailable):
-    """{file} can be read by others and belongs to another user, who alone can change that. Have them run:
+    """{file} can be read by others, and belongs to another user. Only that user can change this. Have them run:
     chmod 600 {file}"""
 
 

@@ -57,7 +57,7 @@ class UnlimitableStatement(RuntimeError):
 
 
 class ForOrganisers(MailerError):
-    """This is for organisers: it tells of every union what it told us of itself."""
+    """Only organisers may do this: it concerns what every union has told us about itself."""
 
 
 def limit(session: Session, union_id: int) -> None:

@@ -42,11 +42,12 @@ class NotOnLoopback(MailerError):
 
 
 class CannotListen(ServiceUnavailable):
-    """The mail catcher cannot listen on {host} port {port}: {problem}. Choose another port, or stop what uses it."""
+    """The mail catcher cannot listen on {host} port {port}: {problem}. Choose another port, or stop the program that
+    uses it."""
 
 
 class CannotKeepMail(ServiceUnavailable):
-    """The mail catcher cannot keep mail in {maildir}: {problem}. Choose a directory that may be written to."""
+    """The mail catcher cannot keep mail in {maildir}: {problem}. Choose a directory that you can write to."""
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------

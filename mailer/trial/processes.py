@@ -27,19 +27,20 @@ LOCK = "run.lock"  # in the data directory
 
 
 class ProcessEnded(MailerError):
-    """The {name} process ended with code {code}, so everything was stopped. Its last words are {where}."""
+    """The {name} process ended with code {code}, so everything was stopped. Its last messages are {where}."""
 
     exit_code = 3
 
 
 class ValkeyEnded(MailerError):
-    """The embedded Valkey ended, so everything was stopped. Its last words are in {log}"""
+    """The embedded Valkey ended, so everything was stopped. Its last messages are in {log}"""
 
     exit_code = 3
 
 
 class AlreadyRunning(MailerError):
-    """`mailer run` or `demo` is active on {data_dir} already. Stop it first, or name another MAILER_DATA_DIR."""
+    """`mailer run` or `mailer demo` is already running on {data_dir}. Stop it first, or set MAILER_DATA_DIR to another
+    directory."""
 
 
 class Local:

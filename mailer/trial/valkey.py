@@ -34,7 +34,7 @@ def embedded_valkey(socket: Path) -> Iterator[str]:
     socket = socket.resolve()
     if len(str(socket).encode()) > _MAX_SOCKET_PATH:
         raise ConfigurationError(
-            "MAILER_DATA_DIR", f"the path of {socket} is longer than a socket's may be", "/srv/tocsin"
+            "MAILER_DATA_DIR", f"the path {socket} is too long for a socket; choose a shorter path", "/srv/tocsin"
         )
     command = [
         str(get_binary_path()),

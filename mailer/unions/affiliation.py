@@ -15,11 +15,11 @@ from mailer.unions import contacts, directory
 
 
 class AffiliatedAlready(MailerError):
-    """The union "{slug}" is affiliated already."""
+    """The union "{slug}" is already affiliated."""
 
 
 class NotAffiliated(MailerError):
-    """The union "{slug}" is {status}: there is no affiliation that could lapse."""
+    """The union "{slug}" is {status}. Only the affiliation of an affiliated union can lapse."""
 
 
 def affiliate(session: Session, slug: str, *, resolution: str | None = None, base_url: str) -> tuple[Union, int | None]:

@@ -1,6 +1,6 @@
 """Applications: a union asks to affiliate, its address is confirmed, and an organiser says yes or no.
 
-Nothing that a visitor writes into the form goes into the mail that asks to confirm, which anybody could have sent to
+Nothing that a visitor writes into the form goes into the mail that asks to confirm: anybody can have that mail sent to
 anybody; nor does it become part of `unions`, which everybody sees, before an organiser says yes.
 """
 
@@ -41,13 +41,13 @@ DECLINED = "declined by an organiser"
 
 
 class UnknownApplication(MailerError):
-    """There is no application {id}: it was accepted or declined, or never made. See what waits with
-    `mailer unions applications`"""
+    """There is no application {id}: it was accepted or declined, or it never existed. See those that wait with: mailer
+    unions applications"""
 
 
 class KnownUnion(MailerError):
-    """There is a union "{slug}" already, named "{name}". If it is the one that asks, update it with --as {slug}; if
-    not, choose another slug with --as SLUG."""
+    """There is already a union "{slug}", named "{name}". If it is the union that applies, update it with --as {slug}.
+    If not, choose another slug with --as SLUG."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,8 @@ def look(session: Session, token: str) -> Asked:
 
 
 def confirm(session: Session, token: str, *, base_url: str) -> Asked:
-    """Do what the owner of an address was asked to confirm; once, however often the link is used. On no list by that.
+    """Do what the owner of an address was asked to confirm; once, however often the link is used. Nobody comes on
+    a list by that.
 
     An application then waits for an organiser; who was invited is the union's contact from now on, and welcomed if it
     is affiliated.
@@ -308,7 +309,7 @@ def _union_of(session: Session, application: Application, slug: str | None, pare
 
 
 def _fill_in(session: Session, slug: str, application: Application, parent_slug: str | None) -> Union:
-    """What is not known of a union. That it is not to be named counts whoever said it."""
+    """Fill in what is not known of a union. That it is not to be named counts, whoever said so."""
     union = directory.hold(session, slug)
     directory.change(
         session,

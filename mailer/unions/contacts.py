@@ -1,7 +1,7 @@
 """Contacts: the people who get a union's mail, such as its kits, because they confirmed that they want it.
 
 An organiser invites an address, or somebody asks that their union affiliate (see `affiliation`, where either link is
-confirmed). Being a contact puts nobody on a list, and every mail has a link by which one is a contact no more.
+confirmed). Being a contact puts nobody on a list, and every mail has a link by which one stops being a contact.
 """
 
 from collections.abc import Collection, Sequence
@@ -45,28 +45,28 @@ REMOVED = "organiser"
 
 
 class NoContact(MailerError):
-    """Nothing is sent to you on a union's behalf by this link: you are its contact no more."""
+    """You are no longer a contact of this union. Nothing is sent to you on its behalf."""
 
 
 class NotItsContact(MailerError):
-    """{address} is no contact of the union "{slug}". See who is with: mailer unions contacts {slug}"""
+    """{address} is not a contact of the union "{slug}". See who is: mailer unions contacts {slug}"""
 
 
 class ContactAlready(MailerError):
-    """{address} is a contact of the union "{slug}" already."""
+    """{address} is already a contact of the union "{slug}"."""
 
 
 class AskedLately(MailerError):
-    """{address} was asked less than 24 hours ago, and has not answered. The link in that mail works for 7 days; ask
+    """{address} was asked less than 24 hours ago, and has not answered yet. The link in that mail works for 7 days. Ask
     again tomorrow at the earliest."""
 
 
 class NotToBeAsked(MailerError):
-    """{address} reported our mail as spam, so that nothing may be sent there. Invite somebody else of the union."""
+    """{address} reported our mail as spam, so nothing may be sent there. Invite somebody else from the union."""
 
 
 class LongDetail(MailerError):
-    """The {detail} of a contact may have 200 characters, and this one has {length}."""
+    """The {detail} of a contact may have at most 200 characters; this one has {length}. Make it shorter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,10 +212,10 @@ def take_in(
     session: Session, request: Request, agreed: Agreed, *, name: str | None, method: str, now: datetime
 ) -> Subscriber:
     """The person whose address a link was mailed to, made known if they are not, with what they agreed to written down.
-    On no list by that.
+    Nobody comes on a list by that.
 
     It lifts what kept mail from who left, was erased, or whose mailbox was gone; never from who reported our mail as
-    spam. To be called in a transaction that is alone with erasures and imports.
+    spam. To be called in a transaction that keeps erasures and imports out.
 
     :param name: and the language of what they agreed to, kept where nobody knows theirs.
     :param method: how it reached us, for the consent log.
@@ -347,7 +347,7 @@ def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
 
 
 def end(session: Session, contact_id: int) -> None:
-    """Likewise, by themselves beyond doubt: nobody has to be told.
+    """Likewise, where it was surely the person themselves: nobody has to be told.
 
     :raises NoContact: they are that no more.
     """
@@ -372,7 +372,7 @@ def remove(session: Session, union: Union, address: str) -> None:
 
 
 def _hold(session: Session, contact_id: int) -> UnionContact | None:
-    """A contact that nobody else removes; the person is held before, as by who erases them."""
+    """A contact, held so that nobody else removes it. The person is held first, as an erasure does."""
     owner = select(UnionContact.subscriber_id).where(UnionContact.id == contact_id).scalar_subquery()
     subscribers.hold(session, Subscriber.id == owner)
     held = select(UnionContact).where(UnionContact.id == contact_id).with_for_update()

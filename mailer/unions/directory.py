@@ -40,12 +40,12 @@ _ASCII_FOR = str.maketrans(
 
 
 class UnknownUnion(MailerError):
-    """There is no union "{slug}". See them with `mailer unions list`, or add it: mailer unions add {slug} --name NAME
+    """There is no union "{slug}". See all with `mailer unions list`, or add it: mailer unions add {slug} --name NAME
     --country CC"""
 
 
 class UnionExists(MailerError):
-    """There is a union "{slug}" already, named "{name}". Choose another slug."""
+    """There is already a union "{slug}", named "{name}". Choose another slug."""
 
 
 class NamelessUnion(MailerError):
@@ -53,7 +53,7 @@ class NamelessUnion(MailerError):
 
 
 class CircularFederation(MailerError):
-    """The union "{slug}" cannot belong to "{parent}", which is itself or belongs to it. Give another parent."""
+    """The union "{slug}" cannot belong to "{parent}", which is the same union or belongs to it. Name another parent."""
 
 
 class ImplausibleSize(MailerError):
@@ -61,11 +61,11 @@ class ImplausibleSize(MailerError):
 
 
 class TooManyLanguages(MailerError):
-    """A union can have 20 languages, and these are {number}. Name those that most of its members read."""
+    """A union can have at most 20 languages; these are {number}. Name those that most of its members read."""
 
 
 class UnusableText(MailerError):
-    """The {text} {problem}. Give it as plain text of at most {most} characters."""
+    """The {text} {problem}. Write it as plain text of at most {most} characters."""
 
 
 class SluglessUnion(MailerError):
@@ -73,7 +73,7 @@ class SluglessUnion(MailerError):
 
 
 class BeyondInterest(MailerError):
-    """The union "{slug}" is {status} already. Only one that is merely listed can become interested."""
+    """The union "{slug}" is already {status}. Only a listed union can become interested."""
 
 
 def add(
@@ -268,7 +268,7 @@ def hold(session: Session, slug: str) -> Union:
 
 
 def move(union: Union, status: UnionStatus) -> Union:
-    """Have a union stand somewhere else with us as of now; whether it may is for `affiliation` to say."""
+    """Give a union another status from now on. Whether it may have it is for `affiliation` to say."""
     union.status = status
     if status in _DATE_OF:
         setattr(union, _DATE_OF[status], utcnow())

@@ -90,7 +90,7 @@ def mail(name: str) -> Response:
 
 @caught.get("/<name>/html")
 def html(name: str) -> Response:
-    """The HTML part of a mail, as from nowhere: no script, nothing fetched."""
+    """The HTML part of a mail, without an origin: no script runs, and nothing is fetched."""
     written = _part(_get(name).message, "html")
     response = make_response(written.replace("<head>", f"<head>{_LINKS_OPEN_OUTSIDE}", 1))
     response.headers["Content-Security-Policy"] = _MAIL_CSP

@@ -56,7 +56,7 @@ def init(app: Flask, *, https: bool) -> None:
 
 
 def _with_a_host(app: WSGIApplication) -> WSGIApplication:
-    """Let a malformed Host through to no page: Flask could not even show the one that says so."""
+    """Replace a malformed Host before any page sees it: Flask could not even show the page that refuses it."""
 
     def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if "HTTP_HOST" in environ and not _HOST.fullmatch(environ["HTTP_HOST"]):

@@ -229,7 +229,7 @@ def test_refusals_are_settled_shown_suppressed_and_name_nobody(
     assert status["next_retry"] is not None
     assert status["give_up_at"] is not None
     shown = system.mailer("campaigns", "status", slug)
-    assert "Deferred are tried again from" in shown
+    assert "Deferred mails are tried again from" in shown
     failed = system.recipients(slug, "failed")
     assert {"550 5.1.1", "550 5.7.1"} == {f"{row['smtp_code']} {row['smtp_text'].split()[0]}" for row in failed}
     assert all(row["email"] in row["smtp_text"] for row in failed)

@@ -114,7 +114,7 @@ def test_the_demo_delivers_and_reports_twice_in_a_row(machine: Machine) -> None:
         ):
             assert words in done.stdout
         rejected = (demo / "rejects.csv").read_text().splitlines()[1:]
-        assert "3 rows were rejected and 1 imported without a union" in done.stdout and len(rejected) == 4
+        assert "Rows rejected: 3." in done.stdout and "which is not known: 1." in done.stdout and len(rejected) == 4
         assert re.search(rf"audience\s*│\s*{len(caught)}\b", done.stdout + done.stderr)
         assert "{" not in done.stdout + done.stderr  # the workers' log is in a file
         for language in ("ar", "de", "en", "es", "fr", "ru"):
@@ -126,7 +126,7 @@ def test_a_demo_that_runs_is_not_cleared_away_by_another(machine: Machine) -> No
     machine.mailer("demo", "--supporters", "10")
     with alone_in(machine.folder / "data" / "demo"):
         refused = machine.mailer("demo", exit_code=1)
-    assert "is active on data/demo already" in refused.stderr
+    assert "is already running on data/demo" in refused.stderr
     assert (machine.folder / "data" / "demo" / "tocsin.db").exists()
 
 
@@ -159,7 +159,7 @@ def test_a_second_run_is_refused_and_the_first_goes_on(machine: Machine, port: i
         began = time.monotonic()
         refused = machine.mailer("run", "--port", str(port), exit_code=1)
         assert time.monotonic() - began < 10
-        assert "is active on data already" in refused.stderr and refused.stderr.count("\n") == 1
+        assert "is already running on data" in refused.stderr and refused.stderr.count("\n") == 1
         elsewhere = machine.environment | {"MAILER_DATA_DIR": "other"}
         refused = Machine(machine.folder, elsewhere).mailer("run", "--port", str(port), exit_code=1)
         assert f"Port {port} is taken. Try another one: mailer run --port" in refused.stderr

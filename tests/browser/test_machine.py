@@ -79,7 +79,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         assert running.wait(30) == 0, (machine.folder / "log").read_text()
 
 
-def test_one_joins_reads_the_caught_mails_and_leaves(machine: Machine, browser: Browser) -> None:
+def test_a_person_joins_reads_the_caught_mails_and_leaves(machine: Machine, browser: Browser) -> None:
     began = time.monotonic()
     with browser.new_context(**PHONE, locale="en") as context:
         visitor = Visitor(context, machine.url)

@@ -22,7 +22,7 @@ def heading(visitor: Visitor) -> str:
 @pytest.mark.parametrize(
     ("device", "has_scripts"), [(DESKTOP, True), (PHONE, False)], ids=["desktop", "phone without scripts"]
 )
-def test_one_joins_leaves_comes_back_sees_and_erases(
+def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     site: Site, visit: Callable[..., Visitor], device: dict[str, Any], has_scripts: bool
 ) -> None:
     visitor = visit(device, java_script_enabled=has_scripts)

@@ -162,7 +162,7 @@ def test_the_page_of_a_campaign_leads_to_whom_to_write_to(visit: Callable[..., V
     expect(embassy).to_be_visible()
 
 
-def test_two_hundred_percent_is_no_reason_to_scroll_sideways(visit: Callable[..., Visitor]) -> None:
+def test_a_page_at_two_hundred_percent_need_not_be_scrolled_sideways(visit: Callable[..., Visitor]) -> None:
     # A window of 1280 pixels, magnified to 200 %, is one of 640 with two dots to a pixel (WCAG 2.2, 1.4.4 and 1.4.10).
     visitor = visit({"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2})
     for path in (

@@ -94,7 +94,7 @@ def test_every_wording_is_tried_also_one_behind_an_elif(session: Session) -> Non
 def test_warnings_name_their_file_once(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
     add_text(session, campaign, "fr", '{% if country == "GB" %}Londres{% endif %} Bonjour\n')
-    assert editions.try_out(session, campaign) == ["fr.md: The preheader has 9 characters; 40 to 90 show well."]
+    assert editions.try_out(session, campaign) == ["fr.md: The preheader has 9 characters; 40 to 90 work best."]
 
 
 @pytest.mark.parametrize(

@@ -108,17 +108,20 @@ def test_a_refused_folder_leaves_the_old_draft_as_it_was(session: Session, folde
 
 SETTINGS = {
     "broken TOML": ("deadline = \n", "campaign.toml:4: not valid TOML"),
-    "a text without quotes": ("deadline = soon\n", "A text stands in straight quotes"),
-    "a day as people write it": ("deadline = 15.12.2035\n", "a day is written 2035-12-15"),
+    "a text without quotes": ("deadline = soon\n", "Put a text in straight quotes"),
+    "a day as people write it": ("deadline = 15.12.2035\n", "write a day as 2035-12-15"),
     "a quote that is not closed": ('latest_start = "soon\n', "campaign.toml:4: not valid TOML: a text is not closed"),
-    "a key twice": ("public = true\npublic = true\n", "campaign.toml:5: not valid TOML: this stands there twice"),
+    "a key twice": ("public = true\npublic = true\n", "campaign.toml:5: not valid TOML: this is written twice"),
     "a number out of all measure": ("public = " + "1" * 5000 + "\n", "campaign.toml:5: not valid TOML"),
     "brackets out of all measure": ("public = " + "[" * 5000 + "\n", "campaign.toml:5: not valid TOML"),
     "an unknown key": ("\ncolour = 'red'\n", "campaign.toml:5: colour: unknown key"),
     "a wrong type": ('public = "yes"\n', "campaign.toml:4: public: must be true or false"),
-    "a time without zone": ("deadline = 2035-04-30T18:00:00\n", "campaign.toml:4: deadline: must say its zone"),
-    "a time in quotes": ('latest_start = "soon"\n', "campaign.toml:4: latest_start: must be a date"),
-    "a time before all time": ("deadline = 0001-01-01T00:00:00+05:00\n", "campaign.toml:4: deadline: is out of"),
+    "a time without zone": ("deadline = 2035-04-30T18:00:00\n", "campaign.toml:4: deadline: must have a time zone"),
+    "a time in quotes": ('latest_start = "soon"\n', "campaign.toml:4: latest_start: must be a day"),
+    "a time before all time": (
+        "deadline = 0001-01-01T00:00:00+05:00\n",
+        "campaign.toml:4: deadline: is not a possible time",
+    ),
     "an audience that is no table": ("audience = 3\n", "campaign.toml:4: audience: must be a table"),
     "an unknown audience key": ('[audience]\ncolour = ["x"]\n', "campaign.toml:5: colour: unknown audience key"),
     "an unknown country": ('[audience]\n\ncountries = ["GB", "Atlantis"]\n', "campaign.toml:6: countries: There is no"),
@@ -193,7 +196,7 @@ def test_bad_texts_are_refused_with_their_line(session: Session, folder: Path, a
 FILES = {
     "not UTF-8": ("en.md", ENGLISH.encode() + "é\n".encode("latin-1"), "en.md:9: is not UTF-8"),
     "a NUL": ("en.md", ENGLISH.encode() + b"\n\0", "en.md:10: contains a NUL"),
-    "a larger file than any": ("en.md", b"a" * 1_000_001, "en.md:1: is no file, or larger than 1000 kB"),
+    "a larger file than any": ("en.md", b"a" * 1_000_001, "en.md:1: is not a file, or is larger than 1000 kB"),
     "no front matter": ("en.md", b"Hello\n", "en.md:1: must begin with a line +++"),
     "an open front matter": ("en.md", b'+++\nsubject = "a"\n', "en.md:1: must begin with a line +++"),
     "nothing under it": ("en.md", b'+++\nsubject = "a"\npreheader = "b"\n+++\n \n', "en.md:4: there is no text"),
@@ -225,7 +228,7 @@ FILES = {
         "campaign.toml:7: contains a NUL character",
     ),
     "a file that is no language": ("notes.md", ENGLISH.encode(), "notes.md:1: the file's name must be its language"),
-    "a language twice": ("EN.md", ENGLISH.encode(), "en.md:1: there is another text in en"),
+    "a language twice": ("EN.md", ENGLISH.encode(), "en.md:1: there is already a text in en"),
     "settings that are not UTF-8": ("campaign.toml", b"kind = '\xff'\n", "campaign.toml:1: is not UTF-8"),
 }
 
@@ -242,7 +245,7 @@ def test_a_folder_a_broken_link_and_a_pipe_are_no_texts(session: Session, folder
     for make in (Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")):
         path = folder / "fr.md"
         make(path)
-        assert "fr.md:1: is no file" in refusal(session, folder)
+        assert "fr.md:1: is not a file" in refusal(session, folder)
         path.rmdir() if path.is_dir() else path.unlink()
 
 

@@ -50,7 +50,7 @@ def test_a_folder_that_may_not_be_read_is_refused(
     cli("lists", "create", "news", "--name", "News")
     (tmp_path / "closed").mkdir()
     monkeypatch.setattr(Path, "stat", refuse)  # root, who may run these tests, is refused nothing
-    assert "may not be read" in one_line(cli("campaigns", "load", "closed", exit_code=1).stderr)
+    assert "cannot be read" in one_line(cli("campaigns", "load", "closed", exit_code=1).stderr)
     imported = ("subscribers", "import", "closed/people.csv", "--list", "news", *CONSENT)
     assert "Permission denied" in one_line(cli(*imported, exit_code=1).stderr)
 

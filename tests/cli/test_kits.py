@@ -68,7 +68,7 @@ def test_kits_are_made_without_a_worker_and_told_of(cli: CommandLine, session: S
         None: 2, "dockers": 2, "miners": 2,
     }  # fmt: skip
     made = cli("kits", "make", SLUG)
-    assert made.stdout == "3 kits in 6 editions are made.\n"
+    assert made.stdout == "6 editions of 3 kits are made.\n"
     assert "Workers will find it" in made.stderr  # there is no Redis to tell them of the notice
     assert len(notices_owed(session)) == 1
     session.rollback()
@@ -82,7 +82,7 @@ def test_kits_are_made_without_a_worker_and_told_of(cli: CommandLine, session: S
 def test_a_union_that_affiliated_just_now_gets_its_kit(cli: CommandLine, session: Session, campaign: Campaign) -> None:
     make_union(session, "bakers", status=UnionStatus.AFFILIATED)
     session.commit()
-    assert cli("kits", "make", SLUG).stdout == "4 kits in 8 editions are made.\n"
+    assert cli("kits", "make", SLUG).stdout == "8 editions of 4 kits are made.\n"
 
 
 def test_what_cannot_be_made_is_told_and_tried_again(
@@ -97,10 +97,13 @@ def test_what_cannot_be_made_is_told_and_tried_again(
     with monkeypatch.context() as broken:
         broken.setattr(KitEditions, "files", fail)
         told = cli("kits", "make", SLUG)
-    assert told.stdout == "3 kits in 0 editions are made.\n"
-    assert f"Warning: 6 could not be made. See why: mailer kits status {SLUG}" in told.stderr
-    assert "dockers in fr could not be made: The text cannot be made into a mail." in cli("kits", "status", SLUG).stdout
-    assert cli("kits", "make", SLUG).stdout == "3 kits in 6 editions are made.\n"
+    assert told.stdout == "0 editions of 3 kits are made.\n"
+    assert f"Warning: 6 editions could not be made. See why: mailer kits status {SLUG}" in told.stderr
+    assert (
+        "Kit for dockers in fr could not be made: The text cannot be made into a mail."
+        in cli("kits", "status", SLUG).stdout
+    )
+    assert cli("kits", "make", SLUG).stdout == "6 editions of 3 kits are made.\n"
 
 
 def test_a_status_shows_what_each_union_says(cli: CommandLine, session: Session, campaign: Campaign) -> None:
@@ -116,7 +119,7 @@ def test_a_status_shows_what_each_union_says(cli: CommandLine, session: Session,
         ["dockers", "0", "2", "0", "2026-03-01", "forwarded", "1,250"],
         ["miners", "0", "2", "0", "", "promised", ""],
     ]
-    assert "No contact: miners. Invite one with: mailer unions invite SLUG ADDRESS\n" in shown
+    assert "Unions without a contact: miners. Invite one with: mailer unions invite SLUG ADDRESS\n" in shown
     assert status_of(cli)["dockers"]["forwarded_at"] == "2026-03-01T12:00:00+00:00"
     assert "kit_id" not in status_of(cli)["dockers"]
 
@@ -141,7 +144,7 @@ def test_a_narrow_terminal_cuts_no_slug_short(
     )
     session.commit()
     shown = cli("kits", "status", SLUG, env=cli.environment | {"COLUMNS": str(columns)}).stdout
-    table = shown.partition("No contact")[0]
+    table = shown.partition("Unions without")[0]
     cells = [line.split("│")[1:-1] for line in table.splitlines() if "│" in line]
     columns_below = ["".join(cell.strip() for cell in column) for column in zip(*cells, strict=True)]
     for column, whole in ((0, f"dockers{slug}miners"), (4, "2026-03-01"), (5, "forwarded"), (6, "12,500")):
@@ -154,7 +157,8 @@ def test_kits_are_saved_as_folders_of_unions_and_languages(
 ) -> None:
     refused = cli("kits", "save", SLUG, "-o", tmp_path / "none", exit_code=1)
     assert refused.stderr == (
-        f'mailer: Of the kits of campaign "{SLUG}" nothing is made that you asked for. See: mailer kits status {SLUG}\n'
+        f'mailer: Campaign "{SLUG}" has no finished kit that you asked for. '
+        f"See which are finished: mailer kits status {SLUG}\n"
     )
     cli("kits", "make", SLUG)
     assert cli("kits", "save", SLUG, "-o", tmp_path / "all").stdout == f"Wrote 42 files to {tmp_path / 'all'}.\n"
@@ -185,9 +189,9 @@ def test_the_address_of_a_kit_can_be_handed_to_a_union(cli: CommandLine, session
     ("changes", "words"),
     [
         ({"forwardable": False}, "is not to be forwarded"),
-        ({"status": CampaignStatus.PAUSED}, f'Campaign "{SLUG}" is paused. Kits are made of'),
-        ({"deadline": WHEN}, f'Campaign "{SLUG}" is over. Kits are made of'),
-        ({"started_at": WHEN}, f'Campaign "{SLUG}" is over. Kits are made of'),
+        ({"status": CampaignStatus.PAUSED}, f'Campaign "{SLUG}" is paused. Kits are made for'),
+        ({"deadline": WHEN}, f'Campaign "{SLUG}" is over. Kits are made for'),
+        ({"started_at": WHEN}, f'Campaign "{SLUG}" is over. Kits are made for'),
     ],
 )
 def test_kits_are_made_only_of_what_may_be_forwarded_now(

@@ -38,7 +38,7 @@ def test_an_owner_that_is_refused_leaves_the_list_as_it_was(cli: CommandLine) ->
     cli("lists", "create", "other", "--name", "Other", "--owner", "bakers", exit_code=1)
     assert cli("lists", "list").stdout == "news  News  open\n"
     refused = cli("lists", "change", "news", "--owner", "bakers", "--no-owner", exit_code=2)
-    assert "Choose one of --owner and --no-owner." in refused.stderr
+    assert "Use either --owner or --no-owner." in refused.stderr
 
 
 def test_a_change_of_something_else_leaves_a_list_open_or_closed(cli: CommandLine) -> None:

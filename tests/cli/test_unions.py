@@ -198,7 +198,7 @@ def test_an_introduction_is_read_from_a_file_or_standard_input(
 def test_an_application_is_shown_and_accepted(
     cli: CommandLine, engine: Engine, session: Session, with_valkey: str
 ) -> None:
-    assert cli("unions", "applications").stdout == "No union asks to affiliate.\n"
+    assert cli("unions", "applications").stdout == "No application is waiting.\n"
     assert cli("unions", "applications", "--json").stdout == ""
     application_id = apply(engine)
     (shown,) = lines(cli("unions", "applications", "--json").stdout)
@@ -351,7 +351,7 @@ def test_unions_are_imported_and_exported(cli: CommandLine, session: Session, tm
         "changed": 0,
         "unchanged": 0,
         "invited": 1,
-        "warnings": ['column "phone" is not one that an import reads, and was ignored'],
+        "warnings": ['column "phone" is not known, and was ignored'],
     }
     assert len(rung_for(with_valkey)) == 1
     assert cli("unions", "export", "-o", out).stdout == f"Wrote 1 union to {out}.\n"

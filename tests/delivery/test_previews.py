@@ -46,7 +46,7 @@ def test_every_language_is_previewed_as_page_text_and_message(
 def test_one_language_is_previewed_when_one_is_asked_for(session: Session, campaign: Campaign, tmp_path: Path) -> None:
     files = previews.preview(session, campaign, Reader(language="AR"), SENDER, tmp_path)
     assert {file.suffixes[0] for file in files} == {".ar"}
-    with pytest.raises(NoText, match=r"no text in fr\. It has: ar, en"):
+    with pytest.raises(NoText, match=r"no text in fr\. It has texts in: ar, en"):
         previews.preview(session, campaign, Reader(language="fr"), SENDER, tmp_path)
 
 

@@ -99,7 +99,7 @@ def test_a_unions_contact_gets_its_mail(engine: Engine, session: Session) -> Non
 
 
 @pytest.mark.parametrize("is_anothers", [False, True])
-def test_who_is_a_unions_contact_no_more_gets_none_of_its_mail(
+def test_who_stopped_being_a_unions_contact_gets_none_of_its_mail(
     engine: Engine, session: Session, is_anothers: bool
 ) -> None:
     union, person = make_union(session), make_subscriber(session, make_list(session))

@@ -104,7 +104,7 @@ def test_a_late_start_is_refused_and_a_late_schedule_waits_for_a_person(engine: 
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, 1)
         assert campaign.status is CampaignStatus.PAUSED
-        assert "was not to start after" in (campaign.hold_reason or "")
+        assert "The latest start of campaign" in (campaign.hold_reason or "")
         control.resume(session, campaign, SENDER)
     assert rows(engine) == {(S.PENDING, None): 1}
 

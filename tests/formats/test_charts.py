@@ -53,7 +53,7 @@ def test_a_small_number_beside_a_large_one_has_a_bar_that_can_be_seen() -> None:
     assert float(rectangles(drawn(rows=[("a", 100_000), ("b", 1)]))[1].get("width") or 0) >= 2
 
 
-def test_it_is_said_aloud_what_is_drawn() -> None:
+def test_what_is_drawn_is_read_aloud() -> None:
     chart = drawn()
     assert chart.get("role") == "img"
     said = {each.get("id"): each.text for each in chart if each.tag in (f"{SVG}title", f"{SVG}desc")}

@@ -106,13 +106,13 @@ def huge(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"", "no PNG or JPEG"),
-        (b"not a picture", "no PNG or JPEG"),
-        (GIF, "no PNG or JPEG"),
-        (SVG, "no PNG or JPEG"),
+        (b"", "not a PNG or JPEG"),
+        (b"not a picture", "not a PNG or JPEG"),
+        (GIF, "not a PNG or JPEG"),
+        (SVG, "not a PNG or JPEG"),
         (encoded(Image.new("RGB", (64, 64)))[:-40], "broken"),
         (encoded(Image.effect_noise((64, 64), 9), "JPEG")[:500], "broken"),
-        (encoded(Image.new("RGB", (31, 64))), "31 × 64 pixels, and needs 32"),
+        (encoded(Image.new("RGB", (31, 64))), "31 × 64 pixels, but needs at least 32"),
         (huge(7000, 7000), "7000 × 7000 pixels, which is too many"),
         (huge(10_000, 10_000), "too many"),
         (huge(100_000, 100_000), "too many"),

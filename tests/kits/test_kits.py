@@ -402,7 +402,7 @@ def test_what_cannot_be_made_in_one_language_says_why_and_keeps_no_other_from_be
     assert list(page.files) == list(page.texts) == ["fr"]
     assert (
         caplog.messages.count(
-            "kit edition cannot be made: The text cannot be made into a mail; once it is mended: mailer kits make"
+            "kit edition cannot be made: The text cannot be made into a mail; once that is fixed, run: mailer kits make"
         )
         == 2
     )

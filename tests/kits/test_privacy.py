@@ -112,7 +112,7 @@ def kits(session: Session, bearers: dict[str | None, Bearer]) -> Kits:
 
 
 @pytest.mark.parametrize("slug", BEARERS)
-def test_nothing_in_the_sample_campaigns_kits_is_anybodys(kits: Kits, slug: str | None) -> None:
+def test_nothing_in_the_sample_campaigns_kits_belongs_to_a_person(kits: Kits, slug: str | None) -> None:
     for language in kits.press.languages:
         assert kits.problems(slug, language) == []
 
@@ -158,7 +158,7 @@ BODIES = st.lists(LINES | BRANCHES, min_size=1, max_size=6).map("\n\n".join)
 
 @given(language=st.sampled_from(["en", "fr", "ar"]), subject=SPANS, preheader=SPANS, body=BODIES, target=st.booleans())
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_nothing_in_any_campaigns_kits_is_anybodys(
+def test_nothing_in_any_campaigns_kits_belongs_to_a_person(
     session: Session,
     bearers: dict[str | None, Bearer],
     language: str,

@@ -43,7 +43,7 @@ def test_codes_and_english_names_are_understood(text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Atlantis", "ZZ", "EU", "SU", "Soviet Union", "826", "Deutschland", "XA"])
-def test_what_is_no_one_country_is_refused_by_name(text: str) -> None:
+def test_what_is_not_a_single_country_is_refused_by_name(text: str) -> None:
     with pytest.raises(countries.UnknownCountry) as refused:
         countries.parse(text)
     assert f'"{text}"' in str(refused.value)

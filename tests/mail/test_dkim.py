@@ -287,10 +287,10 @@ def test_keys_are_read_in_the_order_of_the_file() -> None:
     [
         pytest.param(lambda: b"", "holds no private key", id="empty"),
         pytest.param(lambda: b"MIIEvQIBADANBg", "holds no private key", id="no PEM"),
-        pytest.param(lambda: pem(rsa_key()).replace(b"MII", b"AAA", 1), "something else", id="broken"),
+        pytest.param(lambda: pem(rsa_key()).replace(b"MII", b"AAA", 1), "something other", id="broken"),
         pytest.param(
             lambda: rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-            "something else than private keys",
+            "something other than private keys",
             id="public key",
         ),
         pytest.param(lambda: pem(rsa_key(), BestAvailableEncryption(b"secret")), "passphrase", id="encrypted"),

@@ -148,7 +148,7 @@ def test_the_same_text_renders_to_the_same_edition() -> None:
         ("[x]()", ForbiddenLink, "refused"),
         ("<vbscript:x>", ForbiddenLink, "vbscript"),
         ("[x]: javascript:a\n\n[x]", ForbiddenLink, "javascript"),
-        ("[x]({{ name }})", MisplacedField, "{{ name }} cannot stand in the start of a link"),
+        ("[x]({{ name }})", MisplacedField, "{{ name }} cannot be in the start of a link"),
         ("[x]({{ unsubscribe_url }}/x)", MisplacedField, "the start of a link"),
         ("[x](https://{{ name }}/)", MisplacedField, "the host of a link"),
         ("[x](https://example.org{{ name }})", MisplacedField, "the host of a link"),
@@ -244,7 +244,7 @@ def test_a_lone_link_becomes_a_button() -> None:
 def test_the_authors_are_warned_of_a_preheader_that_shows_badly() -> None:
     assert edition("Text").warnings == ()
     (warning,) = edition("Text", preheader="Short").warnings
-    assert warning == "The preheader has 5 characters; 40 to 90 show well."
+    assert warning == "The preheader has 5 characters; 40 to 90 work best."
 
 
 def test_large_html_is_warned_of_and_larger_html_refused() -> None:

@@ -87,7 +87,7 @@ def test_the_token_of_a_link_is_redacted_wherever_it_stands(capsys: pytest.Captu
     assert "/undo/[token]" in written
 
 
-def test_of_a_request_that_failed_the_web_servers_log_says_neither_from_where_nor_what_for(
+def test_the_web_servers_log_of_a_failed_request_says_neither_from_where_nor_what_for(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     logs.configure(json=True)

@@ -515,7 +515,7 @@ def test_a_contact_who_moves_stays_one(session: Session, ana: Subscriber, docker
     assert person.email == "ana.new@example.net"
 
 
-def test_an_erased_contact_is_one_no_more_and_no_application_says_who_made_it(
+def test_an_erased_contact_is_no_longer_one_and_no_application_says_who_made_it(
     session: Session, ana: Subscriber, dockers: Union
 ) -> None:
     make_contact(session, dockers, ana)

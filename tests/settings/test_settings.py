@@ -73,13 +73,13 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_BASE_URL", "https://user@act.example.org", "without user, query and fragment"),
         ("MAILER_BASE_URL", "https://bücher.example.org", "xn--"),
         ("MAILER_BASE_URL", "https://act.example.org:99999", "has a port"),
-        ("MAILER_BASE_URL", 'https://act.example.org/"onclick', "holds characters"),
+        ("MAILER_BASE_URL", 'https://act.example.org/"onclick', "contains characters"),
         ("MAILER_REDIS_URL", "localhost:6379", "must start with redis://"),
         ("MAILER_REDIS_URL", "redis://", "must name a host"),
         ("MAILER_REDIS_URL", "redis://localhost:many/0", "has a port"),
         ("MAILER_REDIS_URL", "unix://", "must name a host, or after unix:// the path"),
         ("MAILER_SMTP_URL", "mail.example.org", "must be smtp://"),
-        ("MAILER_SMTP_URL", "smtp://", "and a host"),
+        ("MAILER_SMTP_URL", "smtp://", "and then a host"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org/inbox", "must be smtp://"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org:0x19", "has a port"),
         ("MAILER_SMTP_URL", "smtp://user:pass@mail.example.org", "must not travel unencrypted"),
@@ -92,21 +92,21 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SENDER", "alerts@bücher.example.org", "xn--"),
         ("MAILER_REPLY_TO", "office@", "is not an e-mail address"),
         ("MAILER_BOUNCE_ADDRESS", "bounce+{id}@example.org", "only {token} is filled in"),
-        ("MAILER_BOUNCE_ADDRESS", "Bounces <bounce@example.org>", "must be a bare address"),
+        ("MAILER_BOUNCE_ADDRESS", "Bounces <bounce@example.org>", "must be an address without a name"),
         ("MAILER_UNSUBSCRIBE_ADDRESS", "leave+{token.__class__}@example.org", "only {token} is filled in"),
-        ("MAILER_PRIVACY_CONTACT", "Privacy <privacy@example.org>", "must be a bare address"),
+        ("MAILER_PRIVACY_CONTACT", "Privacy <privacy@example.org>", "must be an address without a name"),
         ("MAILER_PRIVACY_CONTACT", "privacy", "is not an e-mail address"),
         ("MAILER_PRIVACY_URL", "http://www.example.org/privacy", "must be an https address"),
         ("MAILER_PRIVACY_URL", "https://user@www.example.org", "must be an https address"),
-        ("MAILER_PRIVACY_URL", "https://www.example.org/datenschutzerklärung", "holds characters"),
+        ("MAILER_PRIVACY_URL", "https://www.example.org/datenschutzerklärung", "contains characters"),
         ("MAILER_SECURITY_CONTACT", "security@example.org", "must start with mailto: or https://"),
         ("MAILER_SECURITY_CONTACT", "mailto:security", "is not an e-mail address"),
         ("MAILER_SECURITY_CONTACT", "javascript:alert(1)", "must start with mailto: or https://"),
         ("MAILER_DKIM_DOMAIN", "https://example.org", "is not an e-mail domain"),
         ("MAILER_DKIM_DOMAIN", "bücher.example.org", "xn--"),
-        ("MAILER_DKIM_SELECTOR", "s1._domainkey", "must be one name of letters"),
+        ("MAILER_DKIM_SELECTOR", "s1._domainkey", "must be a name of letters"),
         ("MAILER_DKIM_SELECTOR", "s1,s1", "two different ones"),
-        ("MAILER_DKIM_SELECTOR", "s1,s2,s3", "must be one name of letters"),
+        ("MAILER_DKIM_SELECTOR", "s1,s2,s3", "must be a name of letters"),
         ("MAILER_SMTP_CONNECTIONS", "0", "must be a whole number from 1 to 100"),
         ("MAILER_SMTP_CONNECTIONS", "four", "must be a whole number from 1 to 100"),
         ("MAILER_SMTP_RATE", "0", "must be a number of messages a second"),
@@ -304,7 +304,7 @@ def test_every_dkim_key_needs_a_selector(dkim_settings: Callable[..., Settings])
 def test_a_dkim_key_that_anybody_may_read_is_refused(dkim_settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "dkim.pem").chmod(0o644)
     line = refusal(lambda: dkim_settings().mail_sender)
-    assert line.startswith(f"MAILER_DKIM_KEY_FILE: {tmp_path}/dkim.pem may be read or changed by everybody")
+    assert line.startswith(f"MAILER_DKIM_KEY_FILE: {tmp_path}/dkim.pem can be read or changed by everybody")
 
 
 @pytest.mark.parametrize(
@@ -356,12 +356,12 @@ def test_the_embedded_valkey_of_the_data_directory_is_found(load: Callable[..., 
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        (SHORT, "has 5 bytes, 32 are needed"),
+        (SHORT, "has 5 bytes, but 32 are needed"),
         (ALL_ZERO, "is not random"),
         ("k1:correct-horse-battery-staple!", "is not url-safe base64"),
-        (str(SECRET_KEY).partition(":")[2], "a key is written id:base64"),
+        (str(SECRET_KEY).partition(":")[2], "a key is written as id:base64"),
         (f"{SECRET_KEY},{SECRET_KEY}", "two keys have the same id"),
-        (f"{SECRET_KEY},", "a key is written id:base64"),
+        (f"{SECRET_KEY},", "a key is written as id:base64"),
     ],
 )
 @pytest.mark.parametrize("variable", ["MAILER_SECRET_KEYS", "MAILER_LINK_KEYS"])

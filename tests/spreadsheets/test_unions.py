@@ -202,18 +202,18 @@ def test_every_wrong_line_is_named_and_nothing_is_imported(engine: Engine, sessi
         "UPPER,A,,,,,,,,": "cannot be a short name",
         "nameless,,,,,,,,,": "one needs a name",
         "atlantis,A,Atlantis,,,,,,,": 'no country "Atlantis"',
-        "status,A,,joined,,,,,,": "none of listed, interested, affiliated, lapsed",
+        "status,A,,joined,,,,,,": "not one of listed, interested, affiliated, lapsed",
         "language,A,,,klingonish,,,,,": "is not a language",
         "members,A,,,,many,,,,": 'members "many"',
         "none,A,,,,0,,,,": "cannot have 0 members",
         "date,A,,affiliated,,,yesterday,,,": "is not an ISO date",
         "future,A,,affiliated,,,2999-01-01,,,": "in the future",
-        "dated,A,,,,,2024-01-01,,,": "give its status",
+        "dated,A,,,,,2024-01-01,,,": "give another status",
         "named,A,,,,,,perhaps,,": "neither yes nor no",
         "address,A,,,,,,,ana,": "line",
         "nobody,A,,,,,,,,Ana": "without contact_email",
         "good,A,,,,,,,,": "",
-        "good,B,,,,,,,,": "stands on line 15 already",
+        "good,B,,,,,,,,": "is already on line 15",
         "long,A,,,,,,,,,surplus": "11 cells",
     }
     write(file, header, *wrong)
@@ -269,7 +269,7 @@ def test_what_is_no_such_table_is_refused(engine: Engine, file: Path) -> None:
 
 def test_a_column_that_is_not_read_is_told(engine: Engine, file: Path) -> None:
     report = take(engine, write(file, "slug,name,phone", "a,A,1"))
-    assert report.warnings == ('column "phone" is not one that an import reads, and was ignored',)
+    assert report.warnings == ('column "phone" is not known, and was ignored',)
 
 
 # --- contacts -------------------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ CONTACTS = (
 def test_contacts_are_asked_only_on_request(engine: Engine, session: Session, file: Path) -> None:
     report = take(engine, write(file, *CONTACTS))
     assert (report.invited, report.notice, notices_owed(session)) == (0, None, [])
-    assert "2 contacts were not asked" in report.warnings[0]
+    assert "2 contacts were not invited" in report.warnings[0]
 
 
 def test_contacts_are_asked_and_are_none_until_they_confirm(engine: Engine, session: Session, file: Path) -> None:

@@ -242,7 +242,7 @@ few = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck
 # --- whatever is asked ----------------------------------------------------------------------------------------------
 
 
-def test_of_every_model_it_is_said_whose_its_rows_are() -> None:
+def test_every_model_says_whose_its_rows_are() -> None:
     assert set(MODELS) - scope.PUBLIC == set(OWN)
     assert {ConsentText} == scope.PUBLIC
 

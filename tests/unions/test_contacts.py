@@ -322,7 +322,7 @@ def by_organiser(session: Session, contact: UnionContact, union: Union) -> None:
 
 
 @pytest.mark.parametrize("leave", [by_link, by_organiser])
-def test_who_is_a_contact_no_more_keeps_their_lists_and_gets_no_more_of_the_unions_mail(
+def test_who_stops_being_a_contact_keeps_their_lists_and_gets_no_more_of_the_unions_mail(
     session: Session, union: Union, leave: Callable[[Session, UnionContact, Union], None]
 ) -> None:
     person = make_subscriber(session, make_list(session), email=ANA)

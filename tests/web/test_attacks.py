@@ -179,7 +179,7 @@ def test_what_a_link_shows_is_kept_nowhere_and_passed_on_to_nobody(
         assert page.headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_a_head_with_a_form_in_it_is_no_post(client: FlaskClient, session: Session) -> None:
+def test_a_head_request_with_a_form_in_it_is_not_taken_for_a_post(client: FlaskClient, session: Session) -> None:
     form = {"email": "new@example.org", "country": "GB", "language": "en", "alerts": "yes"}
     form |= {"stamp": stamp_of(client.application), "agreed": "yes", "name": "Dockers of the North"}
     for path in ("/", "/fr/", "/join/dockers", "/preferences", "/affiliate"):

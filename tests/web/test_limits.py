@@ -90,7 +90,7 @@ def few(monkeypatch: pytest.MonkeyPatch, name: str, *, each: int, together: int 
 # --- what is counted ------------------------------------------------------------------------------------------------
 
 
-def test_one_network_signs_up_so_often_and_others_go_on(app: Flask) -> None:
+def test_one_network_signs_up_only_so_often_while_others_go_on(app: Flask) -> None:
     visitors = Networks(app)
     assert visitors.until_refused("/") == 30
     assert visitors.post("/", "203.0.113.9") != 429
@@ -113,7 +113,7 @@ def test_a_language_before_the_address_does_not_double_the_allowance(app: Flask)
         assert visitors.post(path) == 429
 
 
-def test_everybody_together_asks_for_mail_so_often(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everybody_together_can_ask_for_mail_only_so_often(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     few(monkeypatch, "ask", each=10, together=25)
     client = app.test_client()
     answers = [
@@ -274,7 +274,7 @@ def test_one_link_that_is_posted_over_and_over_is_refused_however_it_is_written(
         ("unknown", "198.51.100.7", False),
     ],
 )
-def test_a_network_is_an_address_or_what_one_household_has_of_the_new_ones(one: str, other: str, same: bool) -> None:
+def test_a_network_is_an_ipv4_address_or_the_ipv6_block_of_one_household(one: str, other: str, same: bool) -> None:
     assert (limits._prefix(one) == limits._prefix(other)) is same
 
 

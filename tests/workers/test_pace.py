@@ -140,7 +140,7 @@ def test_without_redis_nothing_goes_until_everyone_has_noticed_and_then_a_share(
     assert time.monotonic() - asked >= 1.9
     assert 0.09 < pace() < 0.12  # a quarter of the rate
     assert [record.message for record in caplog.records] == [
-        "Redis is away: start it again; until then each worker keeps to its share of the rate"
+        "Redis is away: start it; until then, each worker keeps to its share of the rate"
     ]
 
 

@@ -7,7 +7,7 @@ from mailer.cli.unions import affiliation, directory, report
 
 @click.group()
 def unions() -> None:
-    """Trade unions and the federations above them: what is known of them, and whom they name as contacts."""
+    """Record trade unions and federations, affiliate them, and invite their contacts."""
 
 
 for command in (*directory.COMMANDS, *affiliation.COMMANDS, *report.COMMANDS):

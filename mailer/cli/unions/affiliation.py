@@ -1,4 +1,4 @@
-"""What of `mailer unions` is between a union and us: affiliation, and the people who speak for it."""
+"""The commands of `mailer unions` about a union and us: its affiliation, and the people who speak for it."""
 
 import json
 from typing import Any
@@ -15,13 +15,13 @@ from mailer.unions import affiliation, applications, contacts
 from mailer.unions import directory as trade_unions
 
 slug_argument = click.argument("slug")
-json_lines_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 
 
 @click.command("applications")
 @json_lines_option
 def applications_(as_json: bool) -> None:
-    """Show which unions ask to affiliate: confirmed by who asks, and not decided yet."""
+    """Show the confirmed applications to affiliate that wait for your decision."""
     with Installation().session(read_only=True) as session:
         waiting = [_asked(session, application) for application in applications.all_applications(session)]
     for facts in waiting:
@@ -30,7 +30,7 @@ def applications_(as_json: bool) -> None:
         else:
             _print(facts)
     if not waiting and not as_json:
-        click.echo("No union asks to affiliate.")
+        click.echo("No application is waiting.")
 
 
 def _asked(session: Session, application: Application) -> dict[str, Any]:
@@ -70,11 +70,11 @@ def _print(facts: dict[str, Any]) -> None:
 
 @click.command()
 @click.argument("application_id", metavar="ID", type=int)
-@click.option("--as", "slug", metavar="SLUG", help="What to call it; a union that is there is updated.")
+@click.option("--as", "slug", metavar="SLUG", help="The slug of the union. If there is such a union, it is updated.")
 @click.option("--parent", "parent_slug", metavar="SLUG", help="The federation that it belongs to.")
 @pass_installation
 def accept(installation: Installation, application_id: int, slug: str | None, parent_slug: str | None) -> None:
-    """Affiliate the union of an application, and tell its contacts. ID is what `applications` shows."""
+    """Accept an application: affiliate the union, and tell its contacts. `applications` shows the ID."""
     base_url = installation.settings.base_url
     with installation.session() as session:
         union, notice = applications.accept(
@@ -89,18 +89,21 @@ def accept(installation: Installation, application_id: int, slug: str | None, pa
 @click.command()
 @click.argument("application_id", metavar="ID", type=int)
 def decline(application_id: int) -> None:
-    """Delete an application. Nobody is told; who asked is forgotten, unless they get our mail otherwise."""
+    """Decline an application and delete it. Nobody is told.
+
+    The person who sent it is deleted too, unless they are or were on a list, or are a union's contact.
+    """
     with Installation().session() as session:
         applications.decline(session, application_id)
-    click.echo("Declined. The application is deleted; nobody was told.")
+    click.echo("Declined. The application is deleted. Nobody was told.")
 
 
 @click.command()
 @slug_argument
-@click.option("--resolution", metavar="TEXT", help="What it passed: by whom, when, in which words.")
+@click.option("--resolution", metavar="TEXT", help="The resolution: who passed it, when, and what it says.")
 @pass_installation
 def affiliate(installation: Installation, slug: str, resolution: str | None) -> None:
-    """Affiliate a union, also one that had lapsed, and tell its contacts. From now on it gets kits."""
+    """Affiliate a union, or one that had lapsed, and tell its contacts. It gets kits from now on."""
     base_url = installation.settings.base_url
     with installation.session() as session:
         union, notice = affiliation.affiliate(session, slug, resolution=resolution, base_url=base_url)
@@ -112,14 +115,14 @@ def affiliate(installation: Installation, slug: str, resolution: str | None) -> 
 
 def _told(slug: str, count: int) -> str:
     if count == 0:
-        return f"It has no contact yet: mailer unions invite {slug} ADDRESS"
+        return f"It has no contact yet. Invite one with: mailer unions invite {slug} ADDRESS"
     return f"It has {'1 contact' if count == 1 else f'{count} contacts'}."
 
 
 @click.command()
 @slug_argument
 def interested(slug: str) -> None:
-    """Note that a union said that it may affiliate."""
+    """Record that a union is interested in affiliating."""
     with Installation().session() as session:
         trade_unions.note_interest(session, slug)
     click.echo(f"The union {slug} is interested.")
@@ -128,7 +131,7 @@ def interested(slug: str) -> None:
 @click.command()
 @slug_argument
 def lapse(slug: str) -> None:
-    """End a union's affiliation: it gets no more kits. `affiliate` brings it back."""
+    """End a union's affiliation: it gets no more kits. To bring it back, use `affiliate`."""
     with Installation().session() as session:
         affiliation.lapse(session, slug)
     click.echo(f"The affiliation of the union {slug} has lapsed.")
@@ -138,13 +141,15 @@ def lapse(slug: str) -> None:
 @slug_argument
 @click.argument("address")
 @click.option("--name", help="How they wish to be addressed.")
-@click.option("--role", help='What they are there, such as "General secretary".')
-@click.option("--language", metavar="TAG", help="To write to them in; by default the union's first.")
+@click.option("--role", help='Their role in the union, such as "General secretary".')
+@click.option(
+    "--language", metavar="TAG", help="The language of mail to them. By default their own, or the union's first."
+)
 @pass_installation
 def invite(
     installation: Installation, slug: str, address: str, name: str | None, role: str | None, language: str | None
 ) -> None:
-    """Ask ADDRESS whether its owner wants to get the union's mail. They are its contact once they confirm."""
+    """Invite the person at ADDRESS to be a union's contact, who gets its mail. They become one when they confirm."""
     with installation.session() as session:
         union = trade_unions.get(session, slug)
         notice = contacts.invite(session, union, address, name=name, role=role, language=language)
@@ -176,18 +181,20 @@ def contacts_(slug: str, as_json: bool) -> None:
 @slug_argument
 @click.argument("address")
 def remove_contact(slug: str, address: str) -> None:
-    """Send ADDRESS no more of a union's mail. The lists that they are on stay."""
+    """Remove a contact of a union: they get no more of its mail. They stay on their lists."""
     with Installation().session() as session:
         contacts.remove(session, trade_unions.get(session, slug), address)
-    click.echo(f"{address} is no contact of the union {slug} any more.")
+    click.echo(f"{address} is no longer a contact of the union {slug}.")
 
 
 @click.command()
 @slug_argument
 @pass_installation
 def link(installation: Installation, slug: str) -> None:
-    """Print the address of a union's results, for one that lost it or has no contact. Who has it can answer for
-    the union."""
+    """Print the link to a union's results, for a union that lost it or has no contact.
+
+    Anyone who has the link can answer for the union.
+    """
     with installation.session(read_only=True) as session:
         union = trade_unions.get(session, slug)
     token = links.sign(installation.settings.keyring, Link.UNION, union.id)

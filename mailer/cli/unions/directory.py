@@ -30,10 +30,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 @click.option("--name", required=True, help="Its full name.")
 @click.option("--country", help="ISO 3166 code or English name; leave it out for an international federation.")
 @click.option("--parent", "parent_slug", metavar="SLUG", help="The federation that it belongs to.")
-@click.option("--status", type=click.Choice(_STATUSES), default=UnionStatus.LISTED.value, help="Where it stands.")
-@click.option("--language", "languages", metavar="TAG", multiple=True, help="That its members read, the first first.")
-@click.option("--members", type=int, help="About how many it has.")
-@click.option("--unnamed", is_flag=True, help="It asked not to be named: nothing that the public sees names it.")
+@click.option(
+    "--status", type=click.Choice(_STATUSES), default=UnionStatus.LISTED.value, help="Where it stands with us."
+)
+@click.option(
+    "--language",
+    "languages",
+    metavar="TAG",
+    multiple=True,
+    help="A language that its members read. May be repeated, the main one first.",
+)
+@click.option("--members", type=int, help="About how many members it has.")
+@click.option("--unnamed", is_flag=True, help="It asked not to be named: the public never sees its name.")
 def add(
     slug: str,
     name: str,
@@ -44,7 +52,7 @@ def add(
     members: int | None,
     unnamed: bool,
 ) -> None:
-    """Add a union. SLUG is what files and commands call it, such as dockers-gb."""
+    """Add a union. SLUG is its short name in files and commands, such as dockers-gb."""
     with Installation().session() as session:
         union = trade_unions.add(
             session,
@@ -65,9 +73,15 @@ def add(
 @click.option("--name", help="Its full name.")
 @click.option("--country", help='ISO 3166 code or English name; "" for an international federation.')
 @click.option("--parent", "parent_slug", metavar="SLUG", help='The federation that it belongs to; "" for none.')
-@click.option("--language", "languages", metavar="TAG", multiple=True, help='All that its members read; "" for none.')
-@click.option("--members", type=int, help="About how many it has; 0 if nobody knows.")
-@click.option("--resolution", metavar="TEXT", help='By which it affiliated; "" for none.')
+@click.option(
+    "--language",
+    "languages",
+    metavar="TAG",
+    multiple=True,
+    help='A language that its members read. Give them all; "" for none.',
+)
+@click.option("--members", type=int, help="About how many members it has; 0 if not known.")
+@click.option("--resolution", metavar="TEXT", help='The resolution by which it affiliated; "" for none.')
 @click.option("--named", "is_named", flag_value=True, default=None, help="It may be named.")
 @click.option("--unnamed", "is_named", flag_value=False, default=None, help="It asked not to be named.")
 def change(
@@ -80,7 +94,7 @@ def change(
     resolution: str | None,
     is_named: bool | None,
 ) -> None:
-    """Change what is known of a union. What is not given stays as it is."""
+    """Change what we know about a union. What you leave out stays as it is."""
     with Installation().session() as session:
         union = trade_unions.change(
             session,
@@ -98,10 +112,10 @@ def change(
 
 
 @click.command("list")
-@click.option("--status", type=click.Choice(_STATUSES), help="Only those that stand there.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--status", type=click.Choice(_STATUSES), help="Only unions with this status.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def show_all(status: str | None, as_json: bool) -> None:
-    """Show every union, with its country, the federation that it belongs to, and where it stands."""
+    """Show all unions, with country, federation and status."""
     with Installation().session(read_only=True) as session:
         for union in trade_unions.all_unions(session):
             if status in (None, union.status):
@@ -129,7 +143,7 @@ def _brief(union: Union) -> dict[str, Any]:
 @slug_argument
 @json_option
 def show(slug: str, as_json: bool) -> None:
-    """Show all that is known of a union."""
+    """Show everything that we know about a union."""
     with Installation().session(read_only=True) as session:
         facts = _full(session, trade_unions.get(session, slug))
     if as_json:
@@ -165,14 +179,14 @@ def _written(fact: Any) -> str:
 @click.command()
 @slug_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
-@click.option("--remove", is_flag=True, help="Have none any more.")
+@click.option("--remove", is_flag=True, help="Remove the logo.")
 def logo(slug: str, file: Path | None, remove: bool) -> None:
-    """Set the logo that a union's kits carry: FILE, a PNG or JPEG picture."""
+    """Set the logo that a union's kits carry. FILE is a PNG or JPEG picture."""
     _require_one(file, remove)
     with Installation().session() as session:
         trade_unions.set_logo(session, slug, _read(file) if file else None)
         making.renew(session, trade_unions.get(session, slug))
-    click.echo(f"The union {slug} has {'a logo' if file else 'no logo'} now.")
+    click.echo(f"The union {slug} now has {'a logo' if file else 'no logo'}.")
 
 
 def _read(file: Path) -> bytes:
@@ -182,11 +196,14 @@ def _read(file: Path) -> bytes:
 
 @click.command()
 @slug_argument
-@click.option("--language", metavar="TAG", required=True, help="That the words are in.")
+@click.option("--language", metavar="TAG", required=True, help="The language of the words.")
 @click.argument("file", type=click.File(encoding="utf-8-sig"), required=False)
-@click.option("--remove", is_flag=True, help="Say nothing of its own in this language any more.")
+@click.option("--remove", is_flag=True, help="Remove its words in this language.")
 def introduce(slug: str, language: str, file: TextIO | None, remove: bool) -> None:
-    """Set what a union says to its members above an alert: the text in FILE, or "-" for standard input."""
+    """Set the words that a union puts above the alerts in its kits.
+
+    FILE is a text file, or "-" for standard input.
+    """
     _require_one(file, remove)
     try:
         words = file.read() if file else None
@@ -195,23 +212,23 @@ def introduce(slug: str, language: str, file: TextIO | None, remove: bool) -> No
     with Installation().session() as session:
         trade_unions.introduce(session, slug, language, words)
         making.renew(session, trade_unions.get(session, slug))
-    click.echo(f"The union {slug} {'introduces' if file else 'no longer introduces'} alerts in {language}.")
+    click.echo(f"The union {slug} {'now introduces' if file else 'no longer introduces'} alerts in {language}.")
 
 
 def _require_one(file: Path | TextIO | None, remove: bool) -> None:
     if remove == (file is not None):
-        raise click.UsageError("Name one file, or say --remove.")
+        raise click.UsageError("Name one file, or use --remove.")
 
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--update", is_flag=True, help="Overwrite what is known, instead of only filling in what is not.")
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
-@click.option("--invite", is_flag=True, help="Ask the contacts in the file whether they want to be that.")
+@click.option("--update", is_flag=True, help="Overwrite what we know, instead of only filling in what is missing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, but change nothing.")
+@click.option("--invite", is_flag=True, help="Invite the contacts in the file.")
 @json_option
 @pass_installation
 def import_(installation: Installation, file: Path, update: bool, dry_run: bool, invite: bool, as_json: bool) -> None:
-    """Add the unions in a CSV file: all of them, or, where one line is wrong, none.
+    """Add the unions in a CSV file. If one line is wrong, none is added.
 
     The file is UTF-8, separated by comma, semicolon or tab, and its first line names the columns: slug, and any of
     name, country, parent, status, languages, members, interested_at, affiliated_at, lapsed_at, resolution, is_named,
@@ -244,7 +261,7 @@ def import_(installation: Installation, file: Path, update: bool, dry_run: bool,
     help="The file to write; only you will be able to read it.",
 )
 def export(output: Path) -> None:
-    """Write all unions to a CSV file, as an import reads it. Contacts are not in it."""
+    """Write all unions to a CSV file that `import` can read. Contacts are not in it."""
     with Installation().session(read_only=True) as session:
         exported = union_csv.export(session, output)
     click.echo(f"Wrote {'1 union' if exported == 1 else f'{exported:,} unions'} to {output}.")

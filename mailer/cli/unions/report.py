@@ -24,19 +24,21 @@ _HIDDEN = "under 10"
 _NUMBERS = ("kits", "acknowledged", "forwarded", "reached", "joined")
 _EVERYBODY = "all unions"
 _FOOTNOTE = (
-    "A federation's numbers include those of all beneath it. Kits are those that went out. Members reached are as the "
-    'unions tell. Of people, numbers from 1 to 9 are shown as "under 10", and so is what would give one away.'
+    "A federation's numbers include those of all unions below it. Kits are those that went out. Members reached are as "
+    'the unions report. From 1 to 9, numbers of people are shown as "under 10"; so are others that would give one away.'
 )
 
 file_type = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("report")
-@click.option("--since", metavar="YYYY-MM", help="The first month that counts; by default from the beginning.")
-@click.option("--until", metavar="YYYY-MM", help="The last month that counts; by default this one.")
-@click.option("--union", "slug", metavar="SLUG", help="Only this union or federation, with all that is beneath it.")
+@click.option("--since", metavar="YYYY-MM", help="The first month to count. By default the first of all.")
+@click.option("--until", metavar="YYYY-MM", help="The last month to count. By default this one.")
+@click.option("--union", "slug", metavar="SLUG", help="Only this union or federation, with all unions below it.")
 @click.option("--csv", "csv_file", metavar="FILE", type=file_type, help="Write a CSV file instead of showing a table.")
-@click.option("--svg", "svg_file", metavar="FILE", type=file_type, help="Draw who joined as an SVG file instead.")
+@click.option(
+    "--svg", "svg_file", metavar="FILE", type=file_type, help="Write a chart of who joined as an SVG file instead."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def report(
     since: str | None,
@@ -46,7 +48,7 @@ def report(
     svg_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Show what forwarding brought: kits, what unions said of them, members reached, and who joined by their links."""
+    """Show the results of forwarding: kits, what unions answered, members reached, and who joined through them."""
     with Installation().session(read_only=True) as session:
         if slug is not None:
             trade_unions.get(session, slug)
@@ -76,7 +78,7 @@ def _beneath(found: Report, slug: str) -> list[Row]:
 
 
 def _title(found: Report) -> str:
-    return f"What forwarding brought, {found.since or 'from the beginning'} to {found.until or 'now'}"
+    return f"Results of forwarding, {found.since or 'from the beginning'} to {found.until or 'now'}"
 
 
 def _table(rows: Sequence[Row], title: str) -> Table:

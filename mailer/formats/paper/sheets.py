@@ -91,7 +91,8 @@ def _compile(template: str, data: dict[str, object], **options: Any) -> bytes:
 
 @cache
 def _printing_process() -> int:
-    """The first that prints: what it forks then would wait for ever for threads of typst that no fork copies."""
+    """The first process that prints. What it forks afterwards would wait for ever for typst's threads: a fork copies no
+    threads."""
     return os.getpid()
 
 

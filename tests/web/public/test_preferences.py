@@ -347,7 +347,7 @@ def test_the_page_shows_everything_in_the_persons_language(engine: Engine, clien
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/erase"), ("POST", "/erase"), ("POST", "/details")])
-def test_a_link_that_ran_out_says_so_and_one_of_nobodys_opens_nothing(
+def test_an_expired_link_says_so_and_a_link_of_nobody_opens_nothing(
     engine: Engine, client: FlaskClient, method: str, path: str
 ) -> None:
     token = manage_token(engine)
