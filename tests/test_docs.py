@@ -55,41 +55,83 @@ def _walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Comman
         yield name, command
 
 
-def _items() -> list[str]:
-    """The parts of the reference, each about a command or a few: an item of a list, or a section."""
-    return re.split(r"^(?:- (?=`)|## )", (REFERENCE / "commands.md").read_text(), flags=re.MULTILINE)
+def _sections() -> dict[str, str]:
+    """The sections of the reference, each about a group of commands, by the group's full name."""
+    _, *parts = re.split(r"^## (.+)$", (REFERENCE / "commands.md").read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def _documented(command: str) -> str:
-    """What the reference says of a command."""
-    return "\n".join(item for item in _items() if re.search(rf"(?:^|`){re.escape(command)}\b", item))
+def _rows(text: str, *header: str) -> list[list[str]]:
+    """The rows of all tables with this header, each as its cells."""
+    rows, is_inside = [], False
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if is_inside and cells and set(line) != set("|-"):
+            assert len(cells) == len(header), line
+            rows.append(cells)
+        is_inside = cells == [*header] or (is_inside and cells != [])
+    return rows
+
+
+def _quoted(cell: str) -> list[str]:
+    return re.findall("`([^`]+)`", cell)
+
+
+def _real_options() -> Iterator[tuple[str, click.Option]]:
+    for name, command in _walk(main, "mailer"):
+        yield from ((name, each) for each in command.params if isinstance(each, click.Option) and not each.hidden)
+
+
+def _documented_options() -> Iterator[tuple[str, str, str]]:
+    """Each option of each command: the command's full name, the option with its value, the default."""
+    for group, text in _sections().items():
+        for commands, options, default, _ in _rows(text, "command", "option", "default", "meaning"):
+            for command in _quoted(commands):
+                for option in _quoted(options):
+                    yield f"{group} {command}", option, default
 
 
 def _options(command: click.Command) -> set[str]:
     return {"--help"} | {option for parameter in command.params for option in parameter.opts}
 
 
-def test_every_command_and_option_is_documented() -> None:
-    missing = []
+def test_the_reference_has_every_command_with_its_arguments_in_the_section_of_its_group_and_no_other() -> None:
+    documented = [
+        (group, re.sub(r"(--[a-z-]+) [A-Z-]+", r"\1 …", usage))
+        for group, text in _sections().items()
+        for cell, _ in _rows(text, "command", "what it does")
+        for usage in _quoted(cell)
+    ]
+    real = []
     for name, command in _walk(main, "mailer"):
-        about = _documented(name)
-        if not about:
-            missing.append(name)
-        for parameter in command.params:
-            if isinstance(parameter, click.Option) and not parameter.hidden:
-                missing += [f"{name} {option}" for option in parameter.opts if not _names(about, option)]
-    assert missing == []
+        arguments = [piece for piece in command.collect_usage_pieces(click.Context(command)) if piece != "[OPTIONS]"]
+        required = [f"{each.opts[-1]} …" for known, each in _real_options() if known == name and each.required]
+        real.append((name.rpartition(" ")[0], " ".join([name, *arguments, *required])))
+    assert sorted(documented) == sorted(real)
 
 
-def test_every_documented_option_exists() -> None:
+def test_the_reference_has_every_option_of_every_command_and_no_other() -> None:
+    documented = [(command, *option.partition(" ")[:2]) for command, option, _ in _documented_options()]
+    real = [(name, each.opts, "" if each.is_flag else " ") for name, each in _real_options()]
+    assert sorted(documented) == sorted((name, option, value) for name, options, value in real for option in options)
+
+
+def test_the_reference_gives_the_defaults_that_hold() -> None:
+    documented = {(command, option.split()[0]): default for command, option, default in _documented_options()}
+    for name, each in _real_options():
+        written = documented[name, each.opts[-1]]
+        assert written
+        assert (written == "required") is each.required, (name, each.opts)
+        values = each.default if isinstance(each.default, tuple) else (each.default,)
+        real = {str(value) for value in values if isinstance(value, str | int) and not isinstance(value, bool)}
+        assert real <= set(written.replace(",", "").split()), (name, each.opts)
+
+
+def test_options_that_the_reference_mentions_are_options_of_that_group() -> None:
     known = dict(_walk(main, "mailer"))
-    invented = []
-    for item in _items():
-        about = [command for name, command in known.items() if re.search(rf"(?:^|`){re.escape(name)}\b", item)]
-        if about:
-            allowed = set().union(*map(_options, about))
-            invented += [option for option in _OPTION.findall(item) if option not in allowed]
-    assert invented == []
+    for group, text in _sections().items():
+        allowed = [_options(command) for name, command in known.items() if name.rpartition(" ")[0] == group]
+        assert set(_OPTION.findall(text)) <= set().union(*allowed), group
 
 
 _OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*(?![\w])")
@@ -119,10 +161,6 @@ def test_what_the_log_may_warn_of_is_explained_to_who_is_on_call() -> None:
     assert [message for message in said if f"`{message}" not in page] == []
 
 
-def _names(about: str, option: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", about) is not None
-
-
 def test_every_command_says_what_it_does() -> None:
     silent = [
         f"{name} {parameter.name}" if parameter else name
@@ -138,6 +176,18 @@ def test_every_dependency_is_explained() -> None:
     needed = [re.split(r"[\[<>=~!]", requirement)[0] for requirement in project["dependencies"]]
     explained = re.findall(r"^\| `([\w-]+)` \|", (REFERENCE / "dependencies.md").read_text(), re.MULTILINE)
     assert sorted(explained) == sorted(needed)
+
+
+def test_every_decision_stands_in_the_index_under_its_number_and_title() -> None:
+    folder = PROJECT / "docs" / "decisions"
+    listed = _rows((folder / "README.md").read_text(), "number", "decision", "what was chosen", "date")
+    decisions = []
+    for page in sorted(folder.glob("[0-9]*.md")):
+        number, _, title = page.read_text().partition("\n")[0].removeprefix("# ").partition(". ")
+        assert int(page.name[:4]) == int(number), page.name
+        decisions.append([number, f"[{title}]({page.name})"])
+    assert [cells[:2] for cells in listed] == decisions
+    assert all(chosen and re.fullmatch(r"20\d\d-\d\d-\d\d", date) for _, _, chosen, date in listed)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
