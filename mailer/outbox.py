@@ -31,10 +31,6 @@ from mailer.worker import Worker
 
 log = logging.getLogger(__name__)
 
-#: seconds that one look at who has left is good for; promise 5 allows 2
-_LOOK_SECONDS = 1.0
-#: seconds that an answer may wait to be settled with others
-_SETTLE_SECONDS = 1.0
 #: Threads that compose where each message is signed. With two cores, three make 2,960 a second, two 2,830, one 2,130.
 _DRAFTERS = 3
 #: Messages that a thread is given at once: one by one, the handing over took a tenth of the time.
@@ -48,8 +44,8 @@ _Drafts = dict[int, Outgoing | MailerError]
 
 
 @dataclass
-class _Hold:
-    """One claim at work."""
+class _ClaimAtWork:
+    """A claim of which something may still go out, or be settled."""
 
     batch: Batch
     lease_ends: float  # monotonic seconds, by this process's clock: never later than the ledger says
@@ -79,20 +75,33 @@ class Outbox:
     """A `mail.pipeline.Supply` over the ledger. Use it as a context manager: leaving it settles and lets go."""
 
     def __init__(
-        self, engine: Engine, campaign: Campaign, composer: Composer, worker: Worker, *, turn: Callable[[], bool]
+        self,
+        engine: Engine,
+        campaign: Campaign,
+        composer: Composer,
+        worker: Worker,
+        *,
+        turn: Callable[[], bool],
+        look_seconds: float = 1.0,
+        settle_seconds: float = 1.0,
     ) -> None:
-        """:param turn: whether this campaign may go on claiming; asked before each claim, in another thread."""
+        """:param turn: whether this campaign may go on claiming; asked before each claim, in another thread.
+        :param look_seconds: that one look at who has left is good for; promise 5 allows 2.
+        :param settle_seconds: that an answer may wait to be settled with others.
+        """
         self._engine = engine
         self._campaign = campaign
         self._give_up_at = give_up_at(campaign)
         self._composer = composer
         self._worker = worker
         self._turn = turn
+        self._look_seconds = look_seconds
+        self._settle_seconds = settle_seconds
         self._journal: Journal  # from __enter__ on
         self._policy: PolicyWatch  # from __enter__ on
-        self._current: _Hold | None = None
-        self._holds: dict[int, _Hold] = {}  # by fencing number; all that are not closed
-        self._hold_of: dict[int, _Hold] = {}  # by delivery id; those that are out
+        self._current: _ClaimAtWork | None = None
+        self._at_work: dict[int, _ClaimAtWork] = {}  # by fencing number; all that are not closed
+        self._claim_of: dict[int, _ClaimAtWork] = {}  # by delivery id; those that are out
         # One thread claims and one settles; what is settled of a claim is settled in its order. A database with one
         # writer at a time has one thread for both, because two would only wait for each other.
         self._claims = ThreadPoolExecutor(max_workers=1, thread_name_prefix="claims")
@@ -102,7 +111,7 @@ class Outbox:
         # not: in a thread it would only keep the wire waiting for its turn.
         signs = worker.sender.signer is not None
         self._drafting = ThreadPoolExecutor(_DRAFTERS, thread_name_prefix="drafts") if signs else None
-        self._next: Future[_Hold | None] | None = None
+        self._next: Future[_ClaimAtWork | None] | None = None
         self._writes: deque[Future[bool]] = deque()  # whether the claim still stood
         self._begun: set[int] = set()  # delivery ids; no outcome yet
         self._lost = False  # a claim was given up by others
@@ -110,7 +119,7 @@ class Outbox:
         self._problem: ServiceUnavailable | None = None  # raised when everything that was begun has been answered
         self._halted = False  # no further message may be begun: paused, lease lost, told to stop
         self._drained = False  # the ledger had nothing more to claim
-        self.hold_reason: str | None = None  # why the campaign must be paused
+        self.paused_because: str | None = None  # why the campaign must be paused
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew_forever, name="renewer")
 
@@ -158,8 +167,8 @@ class Outbox:
             self._check(self._writes.popleft())
         if self._failed or self._begun:
             return False  # closing would put back what was begun: whoever replays the journal knows better
-        for hold in self._holds.values():
-            self._lost |= not delivery.close(self._engine, hold.batch, hold.settlements)
+        for claim in self._at_work.values():
+            self._lost |= not delivery.close(self._engine, claim.batch, claim.settlements)
         return not self._lost
 
     @property
@@ -201,28 +210,28 @@ class Outbox:
     def begin(self, message: Outgoing) -> bool:
         """Whether a message may be sent after all; if so, the journal knows from now on that it was begun."""
         try:
-            return self._begin(self._hold_of[message.id], message)
+            return self._begin(self._claim_of[message.id], message)
         except ServiceUnavailable as problem:
             self._halt_for(problem)  # raised later: answers to others are still to come
             return False
 
-    def _begin(self, hold: _Hold, message: Outgoing) -> bool:
+    def _begin(self, claim: _ClaimAtWork, message: Outgoing) -> bool:
         now = time.monotonic()
-        if now - hold.looked > _LOOK_SECONDS:
-            self._look_again(hold)
+        if now - claim.looked > self._look_seconds:
+            self._look_again(claim)
         if self._must_halt():
             return False
-        if now >= hold.lease_ends:
+        if now >= claim.lease_ends:
             log.warning(
-                "lease lost, sending no more of it: it will be cleared up by itself", extra={"claim": hold.batch.fence}
+                "lease lost, sending no more of it: it will be cleared up by itself", extra={"claim": claim.batch.fence}
             )
             self._halted = True
             return False
-        recipient = hold.recipients[message.id]
+        recipient = claim.recipients[message.id]
         if isinstance(recipient, Reason):
-            self._end(hold, _not_sent(message.id, recipient))
+            self._end(claim, _not_sent(message.id, recipient))
             return False
-        self._journal.begin(hold.batch.fence, message.id)
+        self._journal.begin(claim.batch.fence, message.id)
         self._begun.add(message.id)
         return True
 
@@ -238,13 +247,13 @@ class Outbox:
 
     def note(self, outcome: Outcome) -> None:
         """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
-        hold = self._hold_of[outcome.id]
-        attempts = hold.out[outcome.id].attempts
+        claim = self._claim_of[outcome.id]
+        attempts = claim.out[outcome.id].attempts
         fate = settlement(outcome, attempts=attempts, now=utcnow(), give_up_at=self._give_up_at)
-        self._journal.answer(hold.batch.fence, outcome, no_such_address=fate.suppress)
-        self._end(hold, fate)
+        self._journal.answer(claim.batch.fence, outcome, no_such_address=fate.suppress)
+        self._end(claim, fate)
         if (reason := self._policy.note(outcome)) is not None:
-            self.hold_reason = reason
+            self.paused_because = reason
             self._halted = True
 
     # --- the ledger's side ------------------------------------------------------------------------------------------
@@ -254,21 +263,21 @@ class Outbox:
         if self._next is None:
             return False
         try:
-            hold = self._next.result(_WAIT_SECONDS if wait else 0)
+            claim = self._next.result(_WAIT_SECONDS if wait else 0)
         except TimeoutError:
             return False
         except ServiceUnavailable as problem:
             self._failed = True  # there may be a claim that we know nothing of
             self._halt_for(problem)
-            hold = None
+            claim = None
         self._next = None
-        if hold is None:
+        if claim is None:
             return False
-        self._current = hold
+        self._current = claim
         self._next = self._claims.submit(self._claim)
         return True
 
-    def _claim(self) -> _Hold | None:
+    def _claim(self) -> _ClaimAtWork | None:
         """Claim and look up, in a thread of its own. None when there is nothing, or it is another campaign's turn."""
         if not self._turn():
             return None
@@ -286,7 +295,7 @@ class Outbox:
         mark_claim(self._worker.journals, batch.fence)
         looked = time.monotonic()
         standing = recipients.look_up(self._engine, batch, batch.deliveries)
-        hold = _Hold(
+        claim = _ClaimAtWork(
             batch=batch,
             lease_ends=asked + self._worker.lease.total_seconds(),
             looked=looked,
@@ -294,81 +303,81 @@ class Outbox:
             waiting=deque(batch.deliveries),
         )
         if not standing.may_send_campaign:
-            hold.waiting = deque(claimed for claimed in hold.waiting if claimed.purpose is not Purpose.CAMPAIGN)
+            claim.waiting = deque(claimed for claimed in claim.waiting if claimed.purpose is not Purpose.CAMPAIGN)
         if self._drafting is not None:
-            self._compose_ahead(hold, self._drafting)
-        self._holds[batch.fence] = hold  # from here on it is renewed
-        return hold
+            self._compose_ahead(claim, self._drafting)
+        self._at_work[batch.fence] = claim  # from here on it is renewed
+        return claim
 
-    def _compose_ahead(self, hold: _Hold, drafting: ThreadPoolExecutor) -> None:
+    def _compose_ahead(self, claim: _ClaimAtWork, drafting: ThreadPoolExecutor) -> None:
         """What a draft says of its recipient is as old as the claim; whether it may leave is asked when it is begun."""
-        waiting = list(hold.waiting)
+        waiting = list(claim.waiting)
         for start in range(0, len(waiting), _DRAFTED_TOGETHER):
             some = waiting[start : start + _DRAFTED_TOGETHER]
-            hold.drafts |= dict.fromkeys((claimed.id for claimed in some), drafting.submit(self._draft, hold, some))
+            claim.drafts |= dict.fromkeys((claimed.id for claimed in some), drafting.submit(self._draft, claim, some))
 
-    def _draft(self, hold: _Hold, deliveries: Sequence[Claimed]) -> _Drafts:
+    def _draft(self, claim: _ClaimAtWork, deliveries: Sequence[Claimed]) -> _Drafts:
         drafts: _Drafts = {}
         for claimed in deliveries:
-            if isinstance(recipient := hold.recipients[claimed.id], Recipient):
+            if isinstance(recipient := claim.recipients[claimed.id], Recipient):
                 try:
                     drafts[claimed.id] = self._composer.compose(claimed, recipient)
                 except MailerError as problem:
                     drafts[claimed.id] = problem
         return drafts
 
-    def _look_again(self, hold: _Hold) -> None:
+    def _look_again(self, claim: _ClaimAtWork) -> None:
         looked = time.monotonic()
-        under_way = [*hold.out.values(), *hold.waiting]
-        standing = recipients.look_up(self._engine, hold.batch, under_way)
-        hold.recipients.update(standing.recipients)
-        hold.looked = looked
+        under_way = [*claim.out.values(), *claim.waiting]
+        standing = recipients.look_up(self._engine, claim.batch, under_way)
+        claim.recipients.update(standing.recipients)
+        claim.looked = looked
         if not standing.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
             self._halted = True
 
-    def _compose(self, hold: _Hold, claimed: Claimed) -> Outgoing | None:
-        recipient = hold.recipients[claimed.id]
-        hold.out[claimed.id] = claimed
-        self._hold_of[claimed.id] = hold
+    def _compose(self, claim: _ClaimAtWork, claimed: Claimed) -> Outgoing | None:
+        recipient = claim.recipients[claimed.id]
+        claim.out[claimed.id] = claimed
+        self._claim_of[claimed.id] = claim
         if isinstance(recipient, Reason):
-            self._end(hold, _not_sent(claimed.id, recipient))
+            self._end(claim, _not_sent(claimed.id, recipient))
             return None
         try:
-            drafts = hold.drafts.pop(claimed.id, None)
+            drafts = claim.drafts.pop(claimed.id, None)
             draft = drafts.result().get(claimed.id) if drafts else None
             if isinstance(draft, MailerError):
                 raise draft
             return draft or self._composer.compose(claimed, recipient)
         except UnusableAddress:
             # One address that no header can hold must not stop the campaign for everyone behind it.
-            self._end(hold, _not_sent(claimed.id, Reason.UNUSABLE))
+            self._end(claim, _not_sent(claimed.id, Reason.UNUSABLE))
         except MailerError as problem:
             # Anything else is wrong for all of them.
-            self.hold_reason = str(problem)
+            self.paused_because = str(problem)
             self._halted = True
         return None
 
-    def _end(self, hold: _Hold, fate: Settlement) -> None:
-        hold.settlements.append(fate)
+    def _end(self, claim: _ClaimAtWork, fate: Settlement) -> None:
+        claim.settlements.append(fate)
         self._begun.discard(fate.delivery_id)
-        hold.fates += 1
+        claim.fates += 1
         # What was refused for now must be let go of where the campaign was cancelled meanwhile.
-        hold.final &= fate.state is not DeliveryState.DEFERRED
-        del hold.out[fate.delivery_id], self._hold_of[fate.delivery_id]
-        if hold.is_done:
-            self._write_later(hold, closing=True)
-        elif time.monotonic() - hold.settled > _SETTLE_SECONDS:
-            self._write_later(hold, closing=False)
+        claim.final &= fate.state is not DeliveryState.DEFERRED
+        del claim.out[fate.delivery_id], self._claim_of[fate.delivery_id]
+        if claim.is_done:
+            self._write_later(claim, closing=True)
+        elif time.monotonic() - claim.settled > self._settle_seconds:
+            self._write_later(claim, closing=False)
 
-    def _write_later(self, hold: _Hold, *, closing: bool) -> None:
-        settlements, hold.settlements = hold.settlements, []
-        hold.settled = time.monotonic()
+    def _write_later(self, claim: _ClaimAtWork, *, closing: bool) -> None:
+        settlements, claim.settlements = claim.settlements, []
+        claim.settled = time.monotonic()
         if closing:
-            del self._holds[hold.batch.fence]
-            close = partial(delivery.close, complete=hold.is_complete)
-            self._writes.append(self._ledger.submit(close, self._engine, hold.batch, settlements))
+            del self._at_work[claim.batch.fence]
+            close = partial(delivery.close, complete=claim.is_complete)
+            self._writes.append(self._ledger.submit(close, self._engine, claim.batch, settlements))
         else:
-            self._writes.append(self._ledger.submit(delivery.settle, self._engine, hold.batch, settlements))
+            self._writes.append(self._ledger.submit(delivery.settle, self._engine, claim.batch, settlements))
         while self._writes and self._writes[0].done():
             self._check(self._writes.popleft())
 
@@ -384,14 +393,14 @@ class Outbox:
     def _renew_forever(self) -> None:
         lease = self._worker.lease
         while not self._closing.wait(lease.total_seconds() / 3):
-            for hold in list(self._holds.values()):
+            for claim in list(self._at_work.values()):
                 asked = time.monotonic()
                 try:
-                    if delivery.renew(self._engine, hold.batch, lease=lease):
-                        hold.lease_ends = asked + lease.total_seconds()
+                    if delivery.renew(self._engine, claim.batch, lease=lease):
+                        claim.lease_ends = asked + lease.total_seconds()
                 except ServiceUnavailable as problem:
                     # Nothing is begun once the lease has run out; until then there may be another chance.
-                    log.warning("lease not renewed: %s", problem, extra={"claim": hold.batch.fence})
+                    log.warning("lease not renewed: %s", problem, extra={"claim": claim.batch.fence})
 
 
 def _not_sent(delivery_id: int, reason: Reason) -> Settlement:

@@ -1,5 +1,6 @@
 """The outbox: what was begun is never put back, whatever fails, and what is known is not forgotten."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,8 +24,8 @@ PEOPLE = 6
 
 
 @pytest.fixture
-def open_outbox(engine: Engine, worker: Worker) -> Callable[[], Outbox]:
-    """Makes the outbox of a campaign to six people."""
+def open_outbox(engine: Engine, worker: Worker) -> Callable[..., Outbox]:
+    """Makes the outbox of a campaign to six people; takes its options, and another worker."""
     with session_scope(engine) as session:
         mailing_list = make_list(session)
         for _ in range(PEOPLE):
@@ -33,10 +34,11 @@ def open_outbox(engine: Engine, worker: Worker) -> Callable[[], Outbox]:
         sending.start(session, campaign, SENDER)
         campaign_id = campaign.id
 
-    def make() -> Outbox:
+    def make(worker: Worker = worker, *, turn: Callable[[], bool] = lambda: True, **seconds: float) -> Outbox:
         with session_scope(engine) as session:
             campaign = session.get_one(Campaign, campaign_id)
-            return Outbox(engine, campaign, CampaignComposer(session, campaign, SENDER), worker, turn=lambda: True)
+            composer = CampaignComposer(session, campaign, SENDER)
+            return Outbox(engine, campaign, composer, worker, turn=turn, **seconds)
 
     return make
 
@@ -68,11 +70,10 @@ def fail(problem: Exception) -> Callable[..., Any]:
 
 
 NO_DATABASE = DatabaseUnavailable(problem="it went away")
-FULL = JournalUnwritable(folder="journals", problem="No space left on device")
 
 
 def test_whatever_ends_the_sending_what_was_begun_is_not_put_back(
-    engine: Engine, open_outbox: Callable[[], Outbox], worker: Worker
+    engine: Engine, open_outbox: Callable[..., Outbox], worker: Worker
 ) -> None:
     with pytest.raises(RuntimeError), open_outbox() as outbox:
         first, second, *_ = take(outbox, 4)
@@ -85,7 +86,7 @@ def test_whatever_ends_the_sending_what_was_begun_is_not_put_back(
 
 
 def test_a_full_disk_begins_nothing_more_and_waits_for_the_answers_to_what_was_begun(
-    engine: Engine, open_outbox: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
     with pytest.raises(JournalUnwritable), open_outbox() as outbox:
         first, second, third = take(outbox, 3)
@@ -101,12 +102,11 @@ def test_a_full_disk_begins_nothing_more_and_waits_for_the_answers_to_what_was_b
 
 
 def test_a_database_that_fails_at_a_look_up_begins_nothing_more(
-    engine: Engine, open_outbox: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(DatabaseUnavailable), open_outbox() as outbox:
+    with pytest.raises(DatabaseUnavailable), open_outbox(look_seconds=-1.0) as outbox:
         first, second = take(outbox, 2)
         assert outbox.begin(first)
-        monkeypatch.setattr("mailer.outbox._LOOK_SECONDS", -1.0)
         monkeypatch.setattr(recipients, "look_up", fail(NO_DATABASE))
         assert not outbox.begin(second)
         outbox.note(sent(first))
@@ -114,11 +114,10 @@ def test_a_database_that_fails_at_a_look_up_begins_nothing_more(
 
 
 def test_an_answer_that_the_database_did_not_take_is_settled_later_and_not_sent_again(
-    engine: Engine, open_outbox: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
-    monkeypatch.setattr("mailer.outbox._SETTLE_SECONDS", -1.0)
     monkeypatch.setattr(delivery, "settle", fail(NO_DATABASE))
-    with pytest.raises(DatabaseUnavailable), open_outbox() as outbox:
+    with pytest.raises(DatabaseUnavailable), open_outbox(settle_seconds=-1.0) as outbox:
         first, second, _ = take(outbox, 3)
         assert outbox.begin(first)
         assert outbox.begin(second)
@@ -130,7 +129,7 @@ def test_an_answer_that_the_database_did_not_take_is_settled_later_and_not_sent_
 
 
 def test_a_claim_whose_look_up_failed_waits_again(
-    engine: Engine, open_outbox: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
     with monkeypatch.context() as away:
         away.setattr(recipients, "look_up", fail(NO_DATABASE))
@@ -143,10 +142,10 @@ def test_a_claim_whose_look_up_failed_waits_again(
 
 
 def test_a_full_disk_at_the_mark_of_a_claim_is_said_and_nothing_is_held(
-    engine: Engine, open_outbox: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
     with monkeypatch.context() as full:
-        full.setattr("mailer.outbox.mark_claim", fail(FULL))
+        full.setattr(os, "pwrite", fail(OSError(28, "No space left on device")))  # as the mark is written
         with pytest.raises(JournalUnwritable), open_outbox() as outbox:
             while not outbox.exhausted:
                 assert outbox.take(wait=True) is None
@@ -155,7 +154,7 @@ def test_a_full_disk_at_the_mark_of_a_claim_is_said_and_nothing_is_held(
 
 
 def test_before_it_claims_what_the_host_left_is_cleared_up(
-    engine: Engine, open_outbox: Callable[[], Outbox], worker: Worker
+    engine: Engine, open_outbox: Callable[..., Outbox], worker: Worker
 ) -> None:
     dead = Journal(worker.journals)
     left = delivery.claim(engine, 1, worker="dead", journal=dead.name, lease=timedelta(days=1), limit=2)
@@ -169,7 +168,7 @@ def test_before_it_claims_what_the_host_left_is_cleared_up(
 
 
 def test_from_a_restored_backup_it_claims_nothing(
-    engine: Engine, open_outbox: Callable[[], Outbox], worker: Worker
+    engine: Engine, open_outbox: Callable[..., Outbox], worker: Worker
 ) -> None:
     journal.mark_claim(worker.journals, 1_000)
     with open_outbox() as outbox:
