@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import IntEnum, auto
 from functools import partial
 from types import TracebackType
 
@@ -41,6 +42,50 @@ _WAIT_SECONDS = 0.1
 
 #: messages by delivery id, or why one cannot be made
 _Drafts = dict[int, Outgoing | MailerError]
+
+
+#: of a pause, or of what is raised at the end
+_Cause = str | ServiceUnavailable
+
+
+class _Course(IntEnum):
+    """What may still go out, and how it ends."""
+
+    OPEN = auto()  # more is claimed, and what was claimed goes out
+    TURN_OVER = auto()  # no more is claimed, because others have their turn; what was claimed goes out
+    DRAINED = auto()  # no more is claimed, because no more is due; what was claimed goes out
+    HALTED = auto()  # nothing more is begun: the campaign is under way no longer, a lease ran out, or we are to stop
+    TO_PAUSE = auto()  # nothing more is begun, and the campaign must be paused; the cause says why
+    BROKEN = auto()  # nothing more is begun; the cause is raised once everything that was begun has been answered
+
+
+class _InLedger(IntEnum):
+    """How much of what the journal knows stands in the ledger, or is on its way there."""
+
+    ALL = auto()  # at the end the claims are closed and the journal is discarded
+    BUT_LOST_CLAIMS = auto()  # others gave up a claim: those left are closed, the journal stays
+    IN_DOUBT = auto()  # a write or a claim failed: no claim is closed, the journal stays
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The one state of an outbox. Only the wire's thread changes it; the others tell that thread by their futures."""
+
+    course: _Course = _Course.OPEN
+    in_ledger: _InLedger = _InLedger.ALL
+    cause: _Cause | None = None  # a str with TO_PAUSE, a missing service with BROKEN
+
+    def after(self, course: _Course, cause: _Cause | None = None) -> "_State":
+        """The state after something happened. Either part may go on to any later value of its list, and never back.
+        Of several reasons to pause the last counts, of several missing services the first.
+        """
+        if course < self.course or self.course is _Course.BROKEN:
+            return self
+        return _State(course, self.in_ledger, cause)
+
+    def lacking(self, in_ledger: _InLedger) -> "_State":
+        """The state after something did not get into the ledger."""
+        return _State(self.course, max(self.in_ledger, in_ledger), self.cause)
 
 
 @dataclass
@@ -111,15 +156,10 @@ class Outbox:
         # not: in a thread it would only keep the wire waiting for its turn.
         signs = worker.sender.signer is not None
         self._drafting = ThreadPoolExecutor(_DRAFTERS, thread_name_prefix="drafts") if signs else None
-        self._next: Future[_ClaimAtWork | None] | None = None
+        self._next: Future[_ClaimAtWork | _Course] | None = None  # the next claim, or why there is none
         self._writes: deque[Future[bool]] = deque()  # whether the claim still stood
         self._begun: set[int] = set()  # delivery ids; no outcome yet
-        self._lost = False  # a claim was given up by others
-        self._failed = False  # something that is known did not get into the ledger
-        self._problem: ServiceUnavailable | None = None  # raised when everything that was begun has been answered
-        self._halted = False  # no further message may be begun: paused, lease lost, told to stop
-        self._drained = False  # the ledger had nothing more to claim
-        self.paused_because: str | None = None  # why the campaign must be paused
+        self._state = _State()
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew_forever, name="renewer")
 
@@ -153,28 +193,34 @@ class Outbox:
             self._ledger.shutdown()
             if self._drafting is not None:
                 self._drafting.shutdown(cancel_futures=True)
-        if error is None and self._problem is not None:
-            raise self._problem
+        if error is None and isinstance(self._state.cause, ServiceUnavailable):
+            raise self._state.cause
 
     def _let_go(self) -> bool:
         """Close every claim.
 
         :returns: whether everything that the journal knows stands in the ledger.
         """
-        if self._next is not None:
-            self._next.result()
+        if self._next is not None and isinstance(found := self._next.result(), _Course):
+            self._state = self._state.after(found)
         while self._writes:
             self._check(self._writes.popleft())
-        if self._failed or self._begun:
+        if self._state.in_ledger is _InLedger.IN_DOUBT or self._begun:
             return False  # closing would put back what was begun: whoever replays the journal knows better
         for claim in self._at_work.values():
-            self._lost |= not delivery.close(self._engine, claim.batch, claim.settlements)
-        return not self._lost
+            if not delivery.close(self._engine, claim.batch, claim.settlements):
+                self._state = self._state.lacking(_InLedger.BUT_LOST_CLAIMS)
+        return self._state.in_ledger is _InLedger.ALL
 
     @property
     def is_drained(self) -> bool:
         """Whether everything that was due has been sent."""
-        return self._drained and not self._halted
+        return self._state.course is _Course.DRAINED
+
+    @property
+    def paused_because(self) -> str | None:
+        """Why the campaign must be paused; None if it need not be."""
+        return self._state.cause if isinstance(self._state.cause, str) else None
 
     # --- what the wire calls ----------------------------------------------------------------------------------------
 
@@ -187,8 +233,8 @@ class Outbox:
 
     def _must_halt(self) -> bool:
         if self._worker.stopping():
-            self._halted = True
-        return self._halted
+            self._state = self._state.after(_Course.HALTED)
+        return self._state.course >= _Course.HALTED
 
     def take(self, *, wait: bool) -> Outgoing | None:
         """The next message, or None when there is none right now."""
@@ -212,7 +258,8 @@ class Outbox:
         try:
             return self._begin(self._claim_of[message.id], message)
         except ServiceUnavailable as problem:
-            self._halt_for(problem)  # raised later: answers to others are still to come
+            # Raised later: answers to others are still to come.
+            self._state = self._state.after(_Course.BROKEN, problem)
             return False
 
     def _begin(self, claim: _ClaimAtWork, message: Outgoing) -> bool:
@@ -225,7 +272,7 @@ class Outbox:
             log.warning(
                 "lease lost, sending no more of it: it will be cleared up by itself", extra={"claim": claim.batch.fence}
             )
-            self._halted = True
+            self._state = self._state.after(_Course.HALTED)
             return False
         recipient = claim.recipients[message.id]
         if isinstance(recipient, Reason):
@@ -239,11 +286,7 @@ class Outbox:
         try:
             self._journal.flush()
         except JournalUnwritable as problem:
-            self._halt_for(problem)  # what is known goes into the ledger all the same
-
-    def _halt_for(self, problem: ServiceUnavailable) -> None:
-        self._problem = self._problem or problem
-        self._halted = True
+            self._state = self._state.after(_Course.BROKEN, problem)  # what is known goes into the ledger all the same
 
     def note(self, outcome: Outcome) -> None:
         """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
@@ -253,8 +296,7 @@ class Outbox:
         self._journal.answer(claim.batch.fence, outcome, no_such_address=fate.suppress)
         self._end(claim, fate)
         if (reason := self._policy.note(outcome)) is not None:
-            self.paused_because = reason
-            self._halted = True
+            self._state = self._state.after(_Course.TO_PAUSE, reason)
 
     # --- the ledger's side ------------------------------------------------------------------------------------------
 
@@ -263,24 +305,26 @@ class Outbox:
         if self._next is None:
             return False
         try:
-            claim = self._next.result(_WAIT_SECONDS if wait else 0)
+            found = self._next.result(_WAIT_SECONDS if wait else 0)
         except TimeoutError:
             return False
         except ServiceUnavailable as problem:
-            self._failed = True  # there may be a claim that we know nothing of
-            self._halt_for(problem)
-            claim = None
-        self._next = None
-        if claim is None:
+            # There may be a claim that we know nothing of.
+            self._state = self._state.lacking(_InLedger.IN_DOUBT).after(_Course.BROKEN, problem)
+            self._next = None
             return False
-        self._current = claim
+        self._next = None
+        if isinstance(found, _Course):
+            self._state = self._state.after(found)
+            return False
+        self._current = found
         self._next = self._claims.submit(self._claim)
         return True
 
-    def _claim(self) -> _ClaimAtWork | None:
-        """Claim and look up, in a thread of its own. None when there is nothing, or it is another campaign's turn."""
+    def _claim(self) -> _ClaimAtWork | _Course:
+        """Claim and look up, in a thread of its own: the claim, or what becomes of the outbox without one."""
         if not self._turn():
-            return None
+            return _Course.TURN_OVER
         asked = time.monotonic()
         batch = delivery.claim(
             self._engine,
@@ -290,8 +334,7 @@ class Outbox:
             lease=self._worker.lease,
         )
         if batch is None:
-            self._drained = True
-            return None
+            return _Course.DRAINED
         mark_claim(self._worker.journals, batch.fence)
         looked = time.monotonic()
         standing = recipients.look_up(self._engine, batch, batch.deliveries)
@@ -333,7 +376,7 @@ class Outbox:
         claim.recipients.update(standing.recipients)
         claim.looked = looked
         if not standing.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
-            self._halted = True
+            self._state = self._state.after(_Course.HALTED)
 
     def _compose(self, claim: _ClaimAtWork, claimed: Claimed) -> Outgoing | None:
         recipient = claim.recipients[claimed.id]
@@ -353,8 +396,7 @@ class Outbox:
             self._end(claim, _not_sent(claimed.id, Reason.UNUSABLE))
         except MailerError as problem:
             # Anything else is wrong for all of them.
-            self.paused_because = str(problem)
-            self._halted = True
+            self._state = self._state.after(_Course.TO_PAUSE, str(problem))
         return None
 
     def _end(self, claim: _ClaimAtWork, fate: Settlement) -> None:
@@ -383,12 +425,13 @@ class Outbox:
 
     def _check(self, write: Future[bool]) -> None:
         """Take notice of how a write to the ledger went."""
-        self._failed, failed_before = True, self._failed
+        # In doubt until its answer is here, and whatever else comes instead.
+        before, self._state = self._state, self._state.lacking(_InLedger.IN_DOUBT)
         try:
-            self._lost |= not write.result()
-            self._failed = failed_before
+            stood = write.result()
+            self._state = before if stood else before.lacking(_InLedger.BUT_LOST_CLAIMS)
         except ServiceUnavailable as problem:
-            self._halt_for(problem)
+            self._state = self._state.after(_Course.BROKEN, problem)
 
     def _renew_forever(self) -> None:
         lease = self._worker.lease

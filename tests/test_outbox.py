@@ -1,21 +1,27 @@
 """The outbox: what was begun is never put back, whatever fails, and what is known is not forgotten."""
 
 import os
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
-from mailer import delivery, journal, recipients, sending
+from mailer import delivery, journal, recipients, recovery, sending
 from mailer.composing import CampaignComposer
-from mailer.db import DatabaseUnavailable, session_scope
+from mailer.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.journal import Journal, JournalUnwritable
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing
-from mailer.models import Campaign, CampaignStatus, Delivery, DeliveryState
+from mailer.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState
 from mailer.outbox import Outbox
+from mailer.verdicts import PolicyWatch
 from mailer.worker import Worker
 from tests.factories import SENDER, make_campaign, make_list, make_subscriber
 
@@ -70,6 +76,7 @@ def fail(problem: Exception) -> Callable[..., Any]:
 
 
 NO_DATABASE = DatabaseUnavailable(problem="it went away")
+STILL_NO_DATABASE = DatabaseUnavailable(problem="it is still away")
 
 
 def test_whatever_ends_the_sending_what_was_begun_is_not_put_back(
@@ -177,3 +184,252 @@ def test_from_a_restored_backup_it_claims_nothing(
     assert states(engine) == {S.PENDING: PEOPLE}
     with session_scope(engine, read_only=True) as session:
         assert session.get_one(Campaign, 1).status is CampaignStatus.PAUSED
+
+
+# --- how it ends, whatever happens in whatever order ----------------------------------------------------------------
+
+
+def answer(outbox: Outbox, messages: Sequence[Outgoing]) -> None:
+    """Begin messages, and hear that each was taken."""
+    for message in messages:
+        assert outbox.begin(message)
+        outbox.note(sent(message))
+
+
+def say(*reasons: str | None) -> Callable[..., str | None]:
+    """A `PolicyWatch.note` that finds one after the other."""
+    left = iter(reasons)
+    return lambda *_: next(left)
+
+
+@pytest.mark.parametrize("asked_for_more", [True, False])
+def test_what_was_taken_goes_out_though_the_ledger_has_no_more(
+    engine: Engine, open_outbox: Callable[..., Outbox], worker: Worker, asked_for_more: bool
+) -> None:
+    with open_outbox() as outbox:
+        taken = take(outbox, PEOPLE)
+        while asked_for_more and not outbox.exhausted:
+            assert outbox.take(wait=True) is None
+        answer(outbox, taken)
+    assert outbox.is_drained
+    assert outbox.paused_because is None
+    assert states(engine) == {S.SENT: PEOPLE}
+    assert journal.names(worker.journals) == []
+
+
+def test_when_others_have_their_turn_what_was_claimed_goes_out_and_it_is_not_drained(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "claim", partial(delivery.claim, limit=3))
+    turns = iter([True, False])
+    with open_outbox(turn=lambda: next(turns)) as outbox:
+        taken = take(outbox, 3)
+        while not outbox.exhausted:
+            assert outbox.take(wait=True) is None
+        answer(outbox, taken)
+    assert not outbox.is_drained
+    assert outbox.paused_because is None
+    assert states(engine) == {S.SENT: 3, S.PENDING: 3}
+
+
+def test_once_told_to_stop_it_begins_nothing_more_and_is_not_drained(
+    engine: Engine, open_outbox: Callable[..., Outbox], worker: Worker
+) -> None:
+    told = False
+    with open_outbox(replace(worker, stopping=lambda: told)) as outbox:
+        first, second, third, *_ = take(outbox, PEOPLE)
+        assert outbox.begin(first)
+        told = True
+        assert not outbox.begin(second)
+        told = False
+        assert not outbox.begin(third)
+        assert outbox.exhausted
+        outbox.note(sent(first))
+    assert not outbox.is_drained  # though the ledger had no more to claim, and says so after the stop
+    assert states(engine) == {S.SENT: 1, S.PENDING: 5}
+
+
+def test_the_last_reason_to_pause_is_told_though_nothing_is_left_and_it_is_told_to_stop(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+) -> None:
+    monkeypatch.setattr(PolicyWatch, "note", say(None, None, None, None, "refused", "refused again"))
+    told = False
+    with open_outbox(replace(worker, stopping=lambda: told)) as outbox:
+        taken = take(outbox, PEOPLE)
+        while not outbox.exhausted:
+            assert outbox.take(wait=True) is None
+        assert all(map(outbox.begin, taken))
+        for message in taken:
+            outbox.note(sent(message))
+        told = True
+        assert outbox.exhausted
+    assert outbox.paused_because == "refused again"
+    assert not outbox.is_drained
+    assert states(engine) == {S.SENT: PEOPLE}
+
+
+@pytest.mark.parametrize("first_to_happen", ["a reason to pause", "a missing service"])
+def test_a_missing_service_is_raised_whether_or_not_the_campaign_must_be_paused(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, first_to_happen: str
+) -> None:
+    monkeypatch.setattr(PolicyWatch, "note", say("refused"))
+    with pytest.raises(DatabaseUnavailable, match="it went away"), open_outbox(look_seconds=-1.0) as outbox:
+        first, second = take(outbox, 2)
+        assert outbox.begin(first)
+        monkeypatch.setattr(recipients, "look_up", fail(NO_DATABASE))
+        if first_to_happen == "a reason to pause":
+            outbox.note(sent(first))
+            assert outbox.paused_because == "refused"
+            assert not outbox.begin(second)
+        else:
+            assert not outbox.begin(second)
+            outbox.note(sent(first))
+    assert states(engine) == {S.SENT: 1, S.PENDING: 5}
+
+
+def test_of_two_missing_services_the_first_is_raised(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+) -> None:
+    monkeypatch.setattr(delivery, "settle", fail(STILL_NO_DATABASE))
+    with (
+        pytest.raises(DatabaseUnavailable, match="it went away"),
+        open_outbox(look_seconds=-1.0, settle_seconds=-1.0) as outbox,
+    ):
+        first, second, _ = take(outbox, 3)
+        assert outbox.begin(first)
+        monkeypatch.setattr(recipients, "look_up", fail(NO_DATABASE))
+        assert not outbox.begin(second)
+        outbox.note(sent(first))
+    assert states(engine) == {S.SENDING: PEOPLE}  # the second left its mark all the same
+    sending.sweep(engine, worker)
+    assert states(engine) == {S.SENT: 1, S.PENDING: 5}
+
+
+def test_a_mistake_of_ours_is_raised_and_not_the_missing_service_before_it(
+    open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RuntimeError, match="a mistake of ours"), open_outbox(look_seconds=-1.0) as outbox:
+        [message] = take(outbox, 1)
+        monkeypatch.setattr(recipients, "look_up", fail(NO_DATABASE))
+        assert not outbox.begin(message)
+        raise RuntimeError("a mistake of ours")
+
+
+def test_a_mistake_of_ours_in_claiming_reaches_the_wire_and_puts_nothing_back(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+) -> None:
+    with monkeypatch.context() as wrong:
+        wrong.setattr(recipients, "look_up", fail(RuntimeError("a mistake of ours")))
+        with pytest.raises(RuntimeError, match="a mistake of ours"), open_outbox() as outbox:
+            while True:
+                outbox.take(wait=True)
+    assert states(engine) == {S.SENDING: PEOPLE}
+    sending.sweep(engine, worker)
+    assert states(engine) == {S.PENDING: PEOPLE}
+
+
+def failing_once(problem: Exception, *, when: Event, then: bool = True) -> Callable[..., bool]:
+    """A `delivery.settle` that raises the first time, in its own thread.
+
+    :param when: it waits for this.
+    :param then: what later ones return if the claim stands.
+    """
+    settle, problems = delivery.settle, [problem]
+
+    def call(*arguments: Any) -> bool:
+        assert when.wait(60)
+        if problems:
+            raise problems.pop()
+        return settle(*arguments) and then
+
+    return call
+
+
+def test_a_mistake_of_ours_in_settling_reaches_the_wire_and_puts_nothing_back(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+) -> None:
+    noted = Event()
+    monkeypatch.setattr(delivery, "settle", failing_once(RuntimeError("a mistake of ours"), when=noted))
+    with pytest.raises(RuntimeError, match="a mistake of ours"), open_outbox(settle_seconds=-1.0) as outbox:
+        first, second, *_ = take(outbox, 3)
+        answer(outbox, [first])
+        noted.set()
+        futures.wait(outbox._writes)
+        answer(outbox, [second])
+    assert states(engine) == {S.SENT: 1, S.SENDING: 5}
+    sending.sweep(engine, worker)
+    assert states(engine) == {S.SENT: 2, S.PENDING: 4}
+
+
+@pytest.mark.parametrize("stood", [True, False])
+def test_after_a_write_that_failed_nothing_is_put_back_whatever_becomes_of_later_ones(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker, stood: bool
+) -> None:
+    noted = Event()
+    monkeypatch.setattr(delivery, "settle", failing_once(NO_DATABASE, when=noted, then=stood))
+    with pytest.raises(DatabaseUnavailable), open_outbox(settle_seconds=-1.0) as outbox:
+        first, second, *_ = take(outbox, 3)
+        answer(outbox, [first, second])
+        noted.set()
+    assert states(engine) == {S.SENT: 1, S.SENDING: 5}
+    sending.sweep(engine, worker)
+    assert states(engine) == {S.SENT: 2, S.PENDING: 4}
+
+
+def give_up_claim_of(engine: Engine, message: Outgoing) -> None:
+    """Do as another host does when a lease ran out."""
+    with session_scope(engine) as session:
+        fence = session.scalars(select(Delivery.fence).where(Delivery.id == message.id)).one()
+        session.execute(update(Claim).where(Claim.id == fence).values(expires_at=utcnow()))
+    recovery.give_up_lost(engine, grace=timedelta())
+
+
+def test_a_claim_that_others_gave_up_stops_no_other_and_its_journal_stays(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+) -> None:
+    monkeypatch.setattr(delivery, "claim", partial(delivery.claim, limit=3))
+    with open_outbox() as outbox:
+        of_first = take(outbox, 3)
+        assert all(map(outbox.begin, of_first))
+        of_second = take(outbox, 3)
+        give_up_claim_of(engine, of_first[0])
+        for message in of_first:
+            outbox.note(sent(message))
+        answer(outbox, of_second)
+        while not outbox.exhausted:
+            assert outbox.take(wait=True) is None
+    assert outbox.is_drained
+    assert states(engine) == {S.UNKNOWN: 3, S.SENT: 3}
+    assert len(journal.names(worker.journals)) == 1
+    sending.sweep(engine, worker)
+    assert states(engine) == {S.SENT: PEOPLE}
+
+
+@pytest.mark.parametrize("begun", [2, 3])  # of three: so the claim is settled at the end, or before
+def test_when_others_gave_up_a_claim_the_next_one_is_put_back_and_the_journal_stays(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker, begun: int
+) -> None:
+    monkeypatch.setattr(delivery, "claim", partial(delivery.claim, limit=3))
+    with open_outbox() as outbox:
+        taken = take(outbox, 3)[:begun]
+        assert all(map(outbox.begin, taken))
+        give_up_claim_of(engine, taken[0])
+        for message in taken:
+            outbox.note(sent(message))
+    assert states(engine) == {S.UNKNOWN: 3, S.PENDING: 3}
+    assert len(journal.names(worker.journals)) == 1
+    sending.sweep(engine, worker)
+    assert states(engine) == Counter({S.SENT: begun, S.UNKNOWN: 3 - begun, S.PENDING: 3})
+
+
+def test_a_lease_that_ran_out_ends_the_sending_of_other_claims_too(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
+) -> None:
+    monkeypatch.setattr(delivery, "renew", lambda *_, **__: False)
+    with open_outbox(replace(worker, lease=timedelta(seconds=0.1))) as outbox:
+        message, *_ = take(outbox, PEOPLE - 1)
+        time.sleep(0.1)
+        assert not outbox.begin(message)
+        assert outbox.exhausted  # though one has not been taken
+    assert not outbox.is_drained
+    assert states(engine) == {S.PENDING: PEOPLE}
