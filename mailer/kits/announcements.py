@@ -31,7 +31,7 @@ def tell(session: Session, base_url: str) -> int | None:
 
     :returns: what to ring for after the commit; None where there is nobody to tell.
     """
-    suppression.keep_removals_out(session)  # who is written to must not be erased at this moment
+    suppression.lock_shared(session)  # who is written to must not be erased at this moment
     is_something = exists().where(KitEdition.kit_id == Kit.id, KitEdition.archive.is_not(None))
     is_news = and_(Kit.ready_at.is_not(None), Kit.sent_at.is_(None), is_something)
     told = update(Kit).where(is_news, _has_contact(), _in_time(session)).values(sent_at=db.now(session))
@@ -43,7 +43,7 @@ def remind(session: Session, base_url: str) -> int | None:
 
     :returns: what to ring for after the commit; None where there is nobody to remind.
     """
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     now = db.now(session)
     said_nothing = and_(Kit.seen_at.is_(None), Kit.promised_at.is_(None), Kit.forwarded_at.is_(None))
     had_time = or_(

@@ -7,7 +7,7 @@ not; only the owner of the address sees a mail, or none.
 import json
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, delete, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -17,7 +17,7 @@ from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
-from mailer.store.models import Delivery, Reason, Request, RequestKind, Subscriber, Suppression, SuppressionReason
+from mailer.store.models import Delivery, Reason, Request, RequestKind, Subscriber, SuppressionReason
 
 _DAY = timedelta(days=1)
 #: new addresses that one person may name in a day
@@ -49,7 +49,7 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     """
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     mailed_links.one_at_a_time(session, email_index)
     person = hold(session, subscriber_id)
     mine = session.scalars(_named_today(Request.subscriber_id == subscriber_id)).all()
@@ -167,7 +167,7 @@ def move(session: Session, token: str) -> None:
     :raises AddressTaken: it has become somebody's in the meantime.
     """
     # Alone with whatever imports, erases or signs up: each could be writing about the same address.
-    suppression.keep_imports_out(session)
+    suppression.lock_alone(session)
     request = _find(session, token)
     if request.used_at is not None:
         return
@@ -195,8 +195,14 @@ def move(session: Session, token: str) -> None:
 
 
 def _carry_suppression(session: Session, old: bytes, new: bytes) -> None:
-    """Lift what kept mail from the new address, which works and is wanted, and let no import bring the old one back."""
-    session.execute(delete(Suppression).where(Suppression.email_index == new))
+    """Lift what kept mail from the new address, which works and is wanted, and let no import bring the old one back.
+
+    :raises DeadLink: the new one's owner reported our mail as spam.
+    """
+    try:
+        suppression.lift(session, new)
+    except suppression.Complained:
+        raise DeadLink from None
     if suppression.reason(session, old) is SuppressionReason.LEFT:
         suppression.add(session, new, SuppressionReason.LEFT)  # who has left all lists has left them
     suppression.add(session, old, SuppressionReason.LEFT)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -32,7 +32,6 @@ from mailer.store.models import (
     Subscriber,
     Subscription,
     SubscriptionStatus,
-    Suppression,
     SuppressionReason,
     Union,
     UnionContact,
@@ -123,7 +122,7 @@ def mail_link_to_owner(session: Session, subscription_id: int, *, language: str)
 
 def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> int:
     # An erasure at the same moment would leave what is written here pointing at nobody.
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     person = session.execute(select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)).first()
     email_index = bytes(person.email_index) if person else secrets.token_bytes(32)
     mailed_links.one_at_a_time(session, email_index)
@@ -320,11 +319,14 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     subscription = _subscription(session, subscriber_id, mailing_list.id)
     if mailing_list.owner_id is not None and subscription is None:
         raise lists.UnknownList(slug=list_slug)
-    if not mailing_list.is_open or suppression.reason(session, person.email_index) is SuppressionReason.COMPLAINED:
+    if not mailing_list.is_open:
         raise NotToBeJoined
     # It was their own link: the mailbox works, and who had left all lists is coming back.
+    try:
+        suppression.lift(session, person.email_index)
+    except suppression.Complained:
+        raise NotToBeJoined from None
     person.is_kept_off_lists = False
-    session.execute(delete(Suppression).where(Suppression.email_index == person.email_index))
     if subscription is None or subscription.status is not SubscriptionStatus.ACTIVE:
         subscribers.put_on(session, subscriber_id, mailing_list.id, utcnow())
         _agree(session, subscriber_id, ConsentPurpose.ALERTS, words, shown_in, mailing_list.id)
@@ -396,7 +398,7 @@ def erase(session: Session, subscriber_id: int) -> None:
 
     :raises mailed_links.DeadLink: they were erased at this moment.
     """
-    suppression.keep_imports_out(session)  # before the person is held: so does everyone who removes somebody
+    suppression.lock_alone(session)
     person = address_change.hold(session, subscriber_id)
     address_change.forget_mails(session, subscriber_id)
     subscribers.erase(session, person.email)
@@ -407,7 +409,7 @@ def erase_address(session: Session, address: str) -> None:
 
     :raises addresses.InvalidAddress: it is no address.
     """
-    suppression.keep_imports_out(session)
+    suppression.lock_alone(session)
     person = subscribers.find(session, address)
     if person is not None:
         address_change.forget_mails(session, person.id)

@@ -30,7 +30,7 @@ def affiliate(session: Session, slug: str, *, resolution: str | None = None, bas
     :returns: the union, and what to ring for after the commit, if anything.
     :raises directory.UnknownUnion: or `AffiliatedAlready`, `directory.UnusableText`: nothing was changed.
     """
-    suppression.keep_removals_out(session)  # who is told must not be erased at this moment
+    suppression.lock_shared(session)  # who is told must not be erased at this moment
     union = directory.hold(session, slug)
     if union.status is UnionStatus.AFFILIATED:
         raise AffiliatedAlready(slug=slug)

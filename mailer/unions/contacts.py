@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Select, delete, exists, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -33,7 +33,6 @@ from mailer.store.models import (
     Request,
     RequestKind,
     Subscriber,
-    Suppression,
     SuppressionReason,
     Union,
     UnionContact,
@@ -135,7 +134,7 @@ def invite(
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
     # An erasure at the same moment would leave what is written here pointing at nobody.
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     mailed_links.one_at_a_time(session, email_index)
     person = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
     invitation = Invitation(
@@ -221,10 +220,11 @@ def take_in(
     :param method: how it reached us, for the consent log.
     :raises mailed_links.DeadLink: they reported our mail as spam.
     """
-    suppressed = suppression.reason(session, request.email_index)
-    if suppressed is SuppressionReason.COMPLAINED:
-        raise DeadLink
     person = subscribers.hold(session, Subscriber.email_index == request.email_index)
+    try:
+        suppressed = suppression.lift(session, request.email_index)
+    except suppression.Complained:
+        raise DeadLink from None
     if person is None:
         person = Subscriber(email=agreed.address.text, email_index=request.email_index)
         session.add(person)
@@ -233,8 +233,6 @@ def take_in(
     session.flush()
     if suppressed in (SuppressionReason.LEFT, SuppressionReason.ERASED):
         person.is_kept_off_lists = True
-    if suppressed is not None:
-        session.execute(delete(Suppression).where(Suppression.email_index == request.email_index))
     words = consents.text_id(session, agreed.consent_text, language=agreed.shown_in)
     consents.give(
         session,
