@@ -16,9 +16,9 @@ from babel.lists import format_list
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Headline
+from mailer.links import Pages
 from mailer.locale import languages
 from mailer.mail.addresses import Address
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
@@ -316,9 +316,9 @@ def _welcome(session: Session, person: Subscriber, lists: Sequence[str], alert: 
     language = person.language or "en"
     words = {
         "lists": format_list(list(lists), locale=languages.locale(language)),
-        "share_url": f"{base_url}/",  # in no language: friends may have others
+        "share_url": Pages(base_url).front(),  # in no language: friends may have others
     }
     if alert is not None:
-        words["campaign_url"] = f"{base_url}{links.prefix(language)}/campaigns/{alert.slug}"
+        words["campaign_url"] = Pages(base_url, language).campaign(alert.slug)
         words["campaign_title"] = alert.title
     return notices.owe(session, Notice(NoticeKind.WELCOME, words=words), language=language, subscriber_id=person.id)

@@ -12,9 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.errors import MailerError
-from mailer.links import Link
 from mailer.locale import languages, translations
 from mailer.mail import addresses
 from mailer.mail.addresses import Address
@@ -282,17 +280,8 @@ def language_of(union: Union, spoken: str | None) -> str:
     return spoken or next(iter(union.languages), "en")
 
 
-def stop_url(session: Session, contact_id: int, *, language: str, base_url: str) -> str:
-    """The link in a contact's mails by which they get no more of them.
-
-    :param language: that the mail is in.
-    """
-    token = links.sign(keyring_of(session), Link.CONTACT, contact_id)
-    return f"{base_url}{links.prefix(language)}/no-contact/{token}"
-
-
 def look(session: Session, contact_id: int) -> Place:
-    """What the page behind a contact's `stop_url` may say. Changes nothing.
+    """What the page behind `links.Pages.no_contact` may say. Changes nothing.
 
     :param contact_id: as `links.verify` finds it in the link.
     :raises NoContact: they are that no more.
