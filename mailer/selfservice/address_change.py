@@ -22,8 +22,6 @@ from mailer.store.models import Delivery, Reason, Request, RequestKind, Subscrib
 _DAY = timedelta(days=1)
 #: new addresses that one person may name in a day
 _NAMED_A_DAY = 3
-#: mails of this kind that an address gets in a day, whoever names it
-_MAILS_A_DAY = 3
 
 
 class AddressTaken(MailerError):
@@ -56,7 +54,8 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     again = next((request for request in mine if bytes(request.email_index) == email_index), None)
     if again is None and len(mine) >= _NAMED_A_DAY:
         raise TooManyAddresses
-    withheld = _why_not(session, person, email_index)
+    is_barred = _is_barred(session, person, email_index)
+    withheld = mailed_links.reason_to_withhold(session, RequestKind.ADDRESS, email_index, is_barred=is_barred)
     withdraw(session, subscriber_id)
     details = {"address": parsed.text}
     if again is not None:
@@ -97,16 +96,12 @@ def _named_today(whose: ColumnElement[bool]) -> Select[Request]:
     )
 
 
-def _why_not(session: Session, person: Subscriber, email_index: bytes) -> Reason | None:
-    """Why the mail must not go out. The same is read whatever the answer, so that the time it takes tells nothing."""
-    named = session.scalars(_named_today(Request.email_index == email_index)).all()
+def _is_barred(session: Session, person: Subscriber, email_index: bytes) -> bool:
+    """Whether no mail must go to an address that a person names. The same is read whatever the answer, so that the time
+    it takes tells nothing."""
     reasons = suppression.reason(session, person.email_index), suppression.reason(session, email_index)
     is_taken = _is_somebody_elses(session, person, email_index)
-    if is_taken or SuppressionReason.COMPLAINED in reasons:
-        return Reason.SUPPRESSED
-    # What was withheld does not count: others could name an address each day, and keep its owner from it for ever.
-    mails = sum(request.is_mailed for request in named)
-    return Reason.REPEATED if mails >= _MAILS_A_DAY else None
+    return is_taken or SuppressionReason.COMPLAINED in reasons
 
 
 def _is_somebody_elses(session: Session, person: Subscriber, email_index: bytes) -> bool:

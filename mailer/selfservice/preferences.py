@@ -7,7 +7,7 @@ another link mailed, to the address that is held.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
@@ -26,8 +26,6 @@ from mailer.store.models import (
     Delivery,
     MailingList,
     Purpose,
-    Reason,
-    Request,
     RequestKind,
     Subscriber,
     Subscription,
@@ -39,10 +37,6 @@ from mailer.store.models import (
 from mailer.unions import contacts, directory
 
 METHOD = "preferences page"
-#: Who presses the button twice means one mail; who presses it all day is not the person whom it goes to.
-_LINK_EVERY = timedelta(hours=1)
-_LINKS_A_DAY = 3
-_DAY = timedelta(days=1)
 
 
 class NameTooLong(MailerError):
@@ -126,7 +120,8 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> i
     person = session.execute(select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)).first()
     email_index = bytes(person.email_index) if person else secrets.token_bytes(32)
     mailed_links.one_at_a_time(session, email_index)
-    withheld = _why_not(session, email_index) or (None if person else Reason.SUPPRESSED)
+    is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED or person is None
+    withheld = mailed_links.reason_to_withhold(session, RequestKind.MANAGE, email_index, is_barred=is_barred)
     token = None
     if withheld or person is None:
         mailed_links.pretend(session, RequestKind.MANAGE)
@@ -139,22 +134,6 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> i
         subscriber_id=person.id if person else None,
         withheld=withheld,
     )
-
-
-def _why_not(session: Session, email_index: bytes) -> Reason | None:
-    """Why a link must not be mailed to an address. The same is read whatever the answer, so that the time it takes
-    tells nothing."""
-    blocked = suppression.reason(session, email_index)
-    lately = select(Request.created_at).where(
-        Request.email_index == email_index,
-        Request.kind == RequestKind.MANAGE,
-        Request.created_at > utcnow() - _DAY,
-    )
-    times = session.scalars(lately).all()
-    if blocked is SuppressionReason.COMPLAINED:
-        return Reason.SUPPRESSED
-    too_often = len(times) >= _LINKS_A_DAY or any(time > utcnow() - _LINK_EVERY for time in times)
-    return Reason.REPEATED if too_often else None
 
 
 def whose(session: Session, token: str) -> int:

@@ -112,7 +112,9 @@ def ask(session: Session, sign_up: SignUp) -> int:
         request, notice, language = RequestKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
     else:
         request, notice, language = RequestKind.SIGN_UP, NoticeKind.CONFIRM, sign_up.language
-    withheld = notices.reason_to_withhold(session, request, email_index, known.suppressed)
+    # Whatever the mail then is: anyone can have the form mail anybody.
+    is_barred, limits = known.suppressed is SuppressionReason.COMPLAINED, mailed_links.ONE_A_DAY
+    withheld = mailed_links.reason_to_withhold(session, request, email_index, is_barred=is_barred, limits=limits)
     token = _issue(session, request, email_index, known, sign_up, withheld=withheld)
     return notices.owe(
         session,

@@ -29,6 +29,7 @@ from mailer.store.models import (
     RequestKind,
     Subscriber,
     Subscription,
+    SuppressionReason,
     Union,
     UnionContact,
     UnionStatus,
@@ -110,11 +111,11 @@ def ask(session: Session, asked: AskedFor) -> int:
     suppression.lock_shared(session)
     email_index = keyring_of(session).blind_index(asked.address.folded)
     mailed_links.one_at_a_time(session, email_index)
-    suppressed = suppression.reason(session, email_index)
+    is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED
     person = session.execute(
         select(Subscriber.id, Subscriber.language).where(Subscriber.email_index == email_index)
     ).first()
-    withheld = notices.reason_to_withhold(session, RequestKind.CONTACT, email_index, suppressed)
+    withheld = mailed_links.reason_to_withhold(session, RequestKind.CONTACT, email_index, is_barred=is_barred)
     if withheld:
         mailed_links.pretend(session, RequestKind.CONTACT)
         token = None

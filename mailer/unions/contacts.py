@@ -145,8 +145,8 @@ def invite(
     )
     if person is not None and is_one(session, union.id, person.id):
         raise ContactAlready(address=parsed.text, slug=union.slug)
-    suppressed = suppression.reason(session, email_index)
-    match notices.reason_to_withhold(session, RequestKind.CONTACT, email_index, suppressed):
+    is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED
+    match mailed_links.reason_to_withhold(session, RequestKind.CONTACT, email_index, is_barred=is_barred):
         case Reason.SUPPRESSED:
             raise NotToBeAsked(address=parsed.text)
         case Reason.REPEATED:
