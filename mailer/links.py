@@ -1,4 +1,4 @@
-"""Signed links: a number and a purpose, no address, nothing to look up.
+"""The addresses of our pages, and signed links: a number and a purpose, no address, nothing to look up.
 
 A token is 40 hexadecimal digits, so that it survives a mail server that folds the case of a local part, where
 `{token}` of the unsubscribe address stands. (Base32 would be 8 characters shorter and take ten times as long.)
@@ -8,6 +8,7 @@ import enum
 import hashlib
 import hmac
 import re
+from dataclasses import dataclass
 
 from mailer.errors import MailerError
 from mailer.locale.languages import of_site
@@ -58,7 +59,82 @@ def _mac(secret: bytes, link: Link, payload: bytes) -> bytes:
     return hashlib.blake2b(payload, key=secret, digest_size=_MAC_BYTES, person=link.value.encode()).digest()
 
 
-def prefix(tag: str | None) -> str:
-    """What the addresses of the site's pages in a language begin with: "/fr"; nothing where the site lacks it."""
-    language = of_site(tag)
-    return f"/{language}" if language else ""
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The addresses of our pages, written here and nowhere else. What a method is given stands in the address."""
+
+    base_url: str  # of the site, no trailing slash
+    language: str | None = None  # that the pages are to be in; none, or none of the site's: the one the visitor prefers
+
+    def front(self) -> str:
+        """What we do, and the form to sign up with."""
+        return self._at("/")
+
+    def join(self, union_slug: str | None) -> str:
+        """Likewise, in a union's name; the front page where it is None."""
+        return self._at(f"/join/{union_slug}") if union_slug else self.front()
+
+    def campaign(self, slug: str) -> str:
+        """An alert to read, and to act on."""
+        return self._at(f"/campaigns/{slug}")
+
+    def unsubscribe(self, token: str) -> str:
+        """To leave the list that a mail came from.
+
+        :param token: of a subscription, for `Link.UNSUBSCRIBE`.
+        """
+        return self._at(f"/unsubscribe/{token}")
+
+    def preferences(self, token: str) -> str:
+        """To pause that list, and to have a link to everything else mailed.
+
+        :param token: as for `unsubscribe`.
+        """
+        return self._at(f"/preferences/{token}")
+
+    def kit(self, keyring: Keyring, kit_id: int) -> str:
+        """What a union has to forward, and where it answers."""
+        return self._at(f"/kit/{sign(keyring, Link.KIT, kit_id)}")
+
+    def results(self, keyring: Keyring, union_id: int) -> str:
+        """What a union's forwarding brought."""
+        return self._at(f"/results/{sign(keyring, Link.UNION, union_id)}")
+
+    def no_contact(self, keyring: Keyring, contact_id: int) -> str:
+        """To get no more of a union's mail as its contact."""
+        return self._at(f"/no-contact/{sign(keyring, Link.CONTACT, contact_id)}")
+
+    def confirm(self, token: str) -> str:
+        """To confirm a sign-up.
+
+        :param token: as `mailed_links.issue` makes it; so below.
+        """
+        return self._at(f"/confirm/{token}")
+
+    def manage(self, token: str) -> str:
+        """To see, change and erase what is held about a person."""
+        return self._at(f"/manage/{token}")
+
+    def address(self, token: str) -> str:
+        """To be written to at another address."""
+        return self._at(f"/address/{token}")
+
+    def undo(self, token: str) -> str:
+        """To take a leaving back."""
+        return self._at(f"/undo/{token}")
+
+    def contact(self, token: str) -> str:
+        """To become a union's contact."""
+        return self._at(f"/contact/{token}")
+
+    def caught(self) -> str:
+        """Mail that was caught on this machine and not sent; in no language."""
+        return f"{self.base_url}/caught/"
+
+    def security_txt(self) -> str:
+        """Where to report a weakness (RFC 9116); in no language."""
+        return f"{self.base_url}/.well-known/security.txt"
+
+    def _at(self, path: str) -> str:
+        language = of_site(self.language)
+        return f"{self.base_url}/{language}{path}" if language else f"{self.base_url}{path}"

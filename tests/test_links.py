@@ -1,11 +1,22 @@
-"""Signed links: what one is good for, and that nobody else can make one."""
+"""Signed links: what one is good for, and that nobody else can make one. Addresses: each leads to a page."""
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.exceptions import NotFound
 
 from mailer import links
-from mailer.links import ForgedToken, Link
+from mailer.app import create_app
+from mailer.links import ForgedToken, Link, Pages
+from mailer.locale.languages import SITE_LANGUAGES
+from mailer.settings import Settings
 from mailer.store.crypto import Key, Keyring
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 
@@ -63,3 +74,69 @@ def test_links_in_old_mails_outlive_a_new_key_until_the_old_one_is_taken_away() 
     assert links.sign(ring(NEWER, LINK_KEY), Link.UNSUBSCRIBE, 7) != old
     with pytest.raises(ForgedToken):
         links.verify(ring(NEWER), Link.UNSUBSCRIBE, old)
+
+
+# --- addresses ------------------------------------------------------------------------------------------------------
+
+BASE_URL = "https://act.example.org"
+#: what a page is given, by the name of the parameter: a new page needs no new test
+GIVEN = {
+    "keyring": ring(LINK_KEY),
+    "kit_id": 7,
+    "union_id": 7,
+    "contact_id": 7,
+    "token": links.sign(ring(LINK_KEY), Link.UNSUBSCRIBE, 7),
+    "slug": "free-the-poet",
+    "union_slug": "dockers",
+}
+PAGES = {name: page for name, page in vars(Pages).items() if inspect.isfunction(page) and not name.startswith("_")}
+
+
+def address(page: Callable[..., str], language: str | None) -> str:
+    """The address of a page, made with whatever it asks for."""
+    _self, *parameters = inspect.signature(page).parameters
+    return page(Pages(BASE_URL, language), **{name: GIVEN[name] for name in parameters})
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_every_address_that_we_write_is_a_page_of_the_site(settings: Callable[..., Settings]) -> None:
+    app = create_app(settings(MAILER_BASE_URL=BASE_URL))
+    site = app.url_map.bind("act.example.org")
+    lost = []
+    for name, page in PAGES.items():
+        for language in (None, "ko", *SITE_LANGUAGES):
+            written = address(page, language)
+            assert written.startswith(f"{BASE_URL}/")
+            try:
+                site.match(urlsplit(written).path)
+            except NotFound:
+                lost.append((name, written))
+    app.extensions["site"].engine.dispose()
+    assert lost == []
+    assert len(PAGES) > 10  # they were found
+
+
+def test_a_page_is_in_the_language_asked_for_if_the_site_speaks_it() -> None:
+    fronts = {language: Pages(BASE_URL, language).front() for language in (None, "fr-CA", "ko")}
+    assert fronts == {None: f"{BASE_URL}/", "fr-CA": f"{BASE_URL}/fr/", "ko": f"{BASE_URL}/"}
+
+
+def test_a_union_without_a_name_has_people_join_on_the_front_page() -> None:
+    assert Pages(BASE_URL, "fr").join("dockers") == f"{BASE_URL}/fr/join/dockers"
+    assert Pages(BASE_URL, "fr").join(None) == f"{BASE_URL}/fr/"
+
+
+@pytest.mark.parametrize(
+    ("page", "link"), [(Pages.kit, Link.KIT), (Pages.results, Link.UNION), (Pages.no_contact, Link.CONTACT)]
+)
+def test_a_link_to_what_is_not_everybodys_is_signed_for_that_page(page: Callable[..., Any], link: Link) -> None:
+    token = page(Pages(BASE_URL), ring(LINK_KEY), 7).rpartition("/")[2]
+    assert links.verify(ring(LINK_KEY), link, token) == 7
+
+
+def test_no_other_module_writes_the_address_of_a_page() -> None:
+    folder = Path(links.__file__).parent
+    spelt = re.compile(r"base_url\}[/{]")
+    assert spelt.search(Path(links.__file__).read_text())
+    others = [path for path in folder.rglob("*.py") if path != Path(links.__file__)]
+    assert [path.name for path in others if spelt.search(path.read_text())] == []

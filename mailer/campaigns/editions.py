@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.campaigns import segments
 from mailer.campaigns.segments import audience
 from mailer.errors import MailerError
+from mailer.links import Pages
 from mailer.locale import languages, translations
 from mailer.mail import fields, render
 from mailer.mail.render import Frame, Relay
@@ -236,7 +236,7 @@ class Press:
         """The address of the web version, on a page in the reader's language if the site speaks it."""
         if not self._campaign.public:
             return None
-        return f"{self._sender.base_url}{links.prefix(language)}/campaigns/{self._campaign.slug}"
+        return Pages(self._sender.base_url, language).campaign(self._campaign.slug)
 
 
 def freeze(session: Session, campaign: Campaign, sender: Sender) -> None:

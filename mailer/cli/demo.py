@@ -21,6 +21,7 @@ from mailer.cli.installation import Installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
 from mailer.delivery import control, previews
 from mailer.errors import MailerError
+from mailer.links import Pages
 from mailer.locale import countries
 from mailer.operations.queue import connect, ring
 from mailer.people import lists
@@ -234,4 +235,4 @@ def _serve(installation: Installation, local: Local, console: Console) -> None:
     start_web(local, port)
     if kit := demo_unions.kit_page(installation):
         console.print(f"A union's kit, as its contact sees it: {kit}", soft_wrap=True)
-    console.print(f"All mail: {installation.settings.base_url}/caught/", soft_wrap=True)
+    console.print(f"All mail: {Pages(installation.settings.base_url).caught()}", soft_wrap=True)

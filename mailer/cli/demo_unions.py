@@ -9,14 +9,13 @@ from rich.table import Table
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.campaigns import lifecycle
 from mailer.cli.installation import Installation
 from mailer.delivery import previews
 from mailer.errors import MailerError
 from mailer.kits import pages, progress
 from mailer.kits.progress import KitProgress
-from mailer.links import Link
+from mailer.links import Pages
 from mailer.people.notices import Notice
 from mailer.store.models import Delivery, Purpose
 from mailer.trial import catcher, sample
@@ -117,8 +116,7 @@ def kit_page(installation: Installation) -> str | None:
         kit_id = next((each.kit_id for each in progress.of_campaign(session, campaign) if each.union == slug), None)
     if kit_id is None:
         return None
-    token = links.sign(installation.settings.keyring, Link.KIT, kit_id)
-    return f"{installation.settings.base_url}/kit/{token}"
+    return Pages(installation.settings.base_url).kit(installation.settings.keyring, kit_id)
 
 
 def _await_kits(installation: Installation, log: Path) -> list[KitProgress]:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.campaigns import lifecycle
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
@@ -21,7 +20,7 @@ from mailer.delivery.previews import UnwritableFolder
 from mailer.errors import MailerError
 from mailer.kits import making, pages, progress
 from mailer.kits.progress import KitProgress
-from mailer.links import Link
+from mailer.links import Pages
 from mailer.locale import languages
 from mailer.store.models import Campaign
 from mailer.unions import contacts
@@ -190,8 +189,7 @@ def link(installation: Installation, slug: str, union: str) -> None:
     """
     with installation.session(read_only=True) as session:
         kit = _find(session, lifecycle.get(session, slug), union)
-    token = links.sign(installation.settings.keyring, Link.KIT, kit.kit_id)
-    click.echo(f"{installation.settings.base_url}/kit/{token}")
+    click.echo(Pages(installation.settings.base_url).kit(installation.settings.keyring, kit.kit_id))
 
 
 def _find(session: Session, campaign: Campaign, union: str) -> KitProgress:

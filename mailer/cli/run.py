@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mailer.errors import MailerError
+from mailer.links import Pages
 from mailer.people import lists
 from mailer.settings import load_settings
 from mailer.store.db import open_engine, session_scope
@@ -101,5 +102,5 @@ def _start(local: Local, port: int, workers: int) -> None:
         names = ", ".join(sorted(unset))
         click.echo(f"Not set: {names}. The site shows sample values, and `mailer campaigns send` is refused.")
     if "MAILER_SMTP_URL" not in local.given:
-        click.echo(f"Mail is caught, not sent. Read it: {local.settings.base_url}/caught/")
+        click.echo(f"Mail is caught, not sent. Read it: {Pages(local.settings.base_url).caught()}")
     click.echo(f"Site: {local.settings.base_url}   Data: {local.settings.data_dir}   Stop: Ctrl-C")

@@ -77,6 +77,7 @@ class CampaignComposer:
     def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
         self._keyring = keyring_of(session)
         self._sender = sender
+        self._pages = links.Pages(sender.base_url)  # in no language: these links work for ever
         self._envelopes = Envelopes(session, campaign, sender)
         self._press = Press(session, campaign, sender)
         self._headers = _edition_headers(campaign, campaign.mailing_list, sender)
@@ -91,10 +92,10 @@ class CampaignComposer:
         """The message of a delivery, ready for the wire."""
         key = self._press.choose((delivery.language, delivery.country, delivery.union_id))
         token = links.sign(self._keyring, links.Link.UNSUBSCRIBE, recipient.subscription_id or 0)
-        unsubscribe_url = f"{self._sender.base_url}/unsubscribe/{token}"
+        unsubscribe_url = self._pages.unsubscribe(token)
         values = {
             **self._shared_values(key[0], delivery.country, delivery.union_id),
-            "preferences_url": f"{self._sender.base_url}/preferences/{token}",
+            "preferences_url": self._pages.preferences(token),
             "unsubscribe_url": unsubscribe_url,
         }
         if recipient.name:
@@ -156,7 +157,7 @@ def _edition_headers(campaign: Campaign, mailing_list: MailingList, sender: Send
         reply_to=sender.reply_to,
         list_id=f"{mailing_list.slug}.{host}",
         list_name=mailing_list.name,
-        list_help=f"{sender.base_url}/",
+        list_help=links.Pages(sender.base_url).front(),
         # Campaign, list, kind and sender, never a person: the parts that Gmail groups complaints by.
         feedback_id=f"{campaign.slug}:{mailing_list.slug}:{campaign.kind}:{host}",
     )

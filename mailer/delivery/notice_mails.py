@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.delivery.composing import Envelopes
 from mailer.delivery.ledger import Claimed
 from mailer.delivery.recipients import Recipient
 from mailer.errors import MailerError
+from mailer.links import Pages
 from mailer.locale import languages, translations
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
 from mailer.mail.render import Frame, render_notice
@@ -20,13 +20,13 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import utcnow
 
 #: the page that a notice's button leads to, by the token of its link; where there is none, a word holds the address
-_PAGES = {
-    NoticeKind.CONFIRM: "confirm",
-    NoticeKind.MANAGE: "manage",
-    NoticeKind.ADDRESS: "address",
-    NoticeKind.GOODBYE: "undo",
-    NoticeKind.CONTACT: "contact",
-    NoticeKind.STEPPED_DOWN: "contact",
+_PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
+    NoticeKind.CONFIRM: Pages.confirm,
+    NoticeKind.MANAGE: Pages.manage,
+    NoticeKind.ADDRESS: Pages.address,
+    NoticeKind.GOODBYE: Pages.undo,
+    NoticeKind.CONTACT: Pages.contact,
+    NoticeKind.STEPPED_DOWN: Pages.contact,
 }
 _KIT_FIELDS = frozenset({"kit_url", "campaign", "union", "deadline", "stop_url"})
 #: what each kind may print of its own
@@ -90,8 +90,7 @@ class NoticeComposer:
         """What a notice prints of its own, by field."""
         values = {field: word for field, word in notice.words.items() if field in _FIELDS[notice.kind]}
         if notice.token is not None and notice.kind in _PAGES:
-            site = f"{self._sender.base_url}{links.prefix(language)}"
-            values["link_url"] = f"{site}/{_PAGES[notice.kind]}/{notice.token}"
+            values["link_url"] = _PAGES[notice.kind](Pages(self._sender.base_url, language), notice.token)
         return values
 
     def _edition(self, key: _Key) -> CompiledEdition:

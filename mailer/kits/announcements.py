@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.campaigns import publishing
 from mailer.campaigns.deadlines import may_be_forwarded
-from mailer.links import Link
+from mailer.links import Pages
 from mailer.locale import languages
 from mailer.people import notices, suppression
 from mailer.people.notices import Notice, NoticeKind
@@ -31,7 +30,7 @@ def tell(session: Session, base_url: str) -> int | None:
 
     :returns: what to ring for after the commit; None where there is nobody to tell.
     """
-    suppression.keep_removals_out(session)  # who is written to must not be erased at this moment
+    suppression.lock_shared(session)  # who is written to must not be erased at this moment
     is_something = exists().where(KitEdition.kit_id == Kit.id, KitEdition.archive.is_not(None))
     is_news = and_(Kit.ready_at.is_not(None), Kit.sent_at.is_(None), is_something)
     told = update(Kit).where(is_news, _has_contact(), _in_time(session)).values(sent_at=db.now(session))
@@ -43,7 +42,7 @@ def remind(session: Session, base_url: str) -> int | None:
 
     :returns: what to ring for after the commit; None where there is nobody to remind.
     """
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     now = db.now(session)
     said_nothing = and_(Kit.seen_at.is_(None), Kit.promised_at.is_(None), Kit.forwarded_at.is_(None))
     had_time = or_(
@@ -103,10 +102,10 @@ def _words(
     session: Session, kit: Kit, campaign: Campaign, union: Union, contact_id: int, language: str, base_url: str
 ) -> dict[str, str]:
     """What the mail to one contact prints. A union that asked not to be named is not named here either."""
-    kit_token = links.sign(keyring_of(session), Link.KIT, kit.id)
+    site, keyring = Pages(base_url, language), keyring_of(session)
     words = {
-        "kit_url": f"{base_url}{links.prefix(language)}/kit/{kit_token}",
-        "stop_url": contacts.stop_url(session, contact_id, language=language, base_url=base_url),
+        "kit_url": site.kit(keyring, kit.id),
+        "stop_url": site.no_contact(keyring, contact_id),
         "campaign": publishing.title(campaign, language),
     }
     if campaign.deadline is not None:

@@ -7,13 +7,13 @@ has neither value nor default, "…" stands, as on the web: whoever forwards it 
 
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.campaigns.editions import EditionKey, Press
 from mailer.campaigns.targets import Targets
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet, UnprintableLanguage
 from mailer.kits.messages import medium, short, text_file
 from mailer.kits.wording import Bearer, Relayed, addressee, capitalised, is_salutation, names_target, one_line
+from mailer.links import Pages
 from mailer.locale import countries, languages, translations
 from mailer.mail import draft, markdown, plain_text
 from mailer.mail.markers import Markers
@@ -81,8 +81,7 @@ class KitEditions:
 
     def _join_url(self, bearer: Bearer, language: str) -> str:
         """Where a reader signs up: it says through which union, if that is named, and never who."""
-        page = f"/join/{bearer.slug}" if bearer.slug else "/"
-        return f"{self._sender.base_url}{links.prefix(language)}{page}"
+        return Pages(self._sender.base_url, language).join(bearer.slug)
 
     def _prose(self, key: EditionKey) -> list[Pieces]:
         """The paragraphs that a text begins with, without its salutation, up to where it says whom to write to."""

@@ -267,7 +267,7 @@ def _keep(engine: Engine, tasks: Sequence[_Task], results: Sequence[_Result], se
     :returns: what to ring for, where unions are to be told.
     """
     with session_scope(engine) as session:
-        suppression.keep_removals_out(session)  # before the kits are held: so does everyone who tells of one
+        suppression.lock_shared(session)  # for those who are told
         kit_ids = {task.kit_id for task in tasks}
         # Two workers that make a kit's last editions would each see the other's as waiting still: one at a time.
         session.execute(select(Kit.id).where(Kit.id.in_(kit_ids)).order_by(Kit.id).with_for_update(key_share=True))

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.campaigns import deadlines, publishing
 from mailer.errors import MailerError
 from mailer.formats import archives
 from mailer.kits.messages import read_text
 from mailer.kits.wording import Bearer
+from mailer.links import Pages
 from mailer.locale import languages
 from mailer.store import db
 from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, UnionStatus
@@ -72,7 +72,7 @@ def look(session: Session, kit_id: int, *, base_url: str) -> Page:
     made = _archives(session, kit)
     own = _own_languages(kit)
     ordered = (*own, *(edition.language for edition in kit.editions if edition.language not in own))
-    site = f"{base_url}{links.prefix(ordered[0])}"
+    site = Pages(base_url, ordered[0])
     return Page(
         campaign_title=publishing.title(campaign, ordered[0]),
         campaign_slug=campaign.slug,
@@ -87,8 +87,8 @@ def look(session: Session, kit_id: int, *, base_url: str) -> Page:
         files={language: archives.names(archive) for language, archive in made.items()},
         texts={language: _messages(archive) for language, archive in made.items()},
         problems={edition.language: edition.problem for edition in kit.editions if edition.problem},
-        join_url=f"{site}/join/{bearer.slug}" if bearer.slug else f"{site}/",
-        public_url=f"{site}/campaigns/{campaign.slug}" if campaign.public else None,
+        join_url=site.join(bearer.slug),
+        public_url=site.campaign(campaign.slug) if campaign.public else None,
         seen_at=kit.seen_at,
         promised_at=kit.promised_at,
         forwarded_at=kit.forwarded_at,

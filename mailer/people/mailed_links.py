@@ -8,7 +8,8 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.store import db
 from mailer.store.db import utcnow
-from mailer.store.models import Request, RequestKind
+from mailer.store.models import Reason, Request, RequestKind
 
 LIFETIME = {
     RequestKind.SIGN_UP: timedelta(days=7),
@@ -26,6 +27,24 @@ LIFETIME = {
     RequestKind.ADDRESS: timedelta(days=1),
     RequestKind.UNDO: timedelta(days=30),
     RequestKind.CONTACT: timedelta(days=7),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many links an address is mailed in how long, whoever asks for them."""
+
+    mails: int
+    within: timedelta
+
+
+ONE_A_DAY = (Limit(1, timedelta(days=1)),)
+#: Who presses a button twice means one mail; who presses it all day is not the person whom it goes to.
+LIMITS: Mapping[RequestKind, Sequence[Limit]] = {
+    RequestKind.SIGN_UP: ONE_A_DAY,
+    RequestKind.MANAGE: (Limit(1, timedelta(hours=1)), Limit(3, timedelta(days=1))),
+    RequestKind.ADDRESS: (Limit(3, timedelta(days=1)),),
+    RequestKind.CONTACT: ONE_A_DAY,
 }
 
 #: how long a link that ran out is told from one that never was
@@ -86,6 +105,38 @@ def pretend(session: Session, kind: RequestKind) -> None:
     whoever asks for an address each day could keep its owner out for ever.
     """
     issue(session, kind, email_index=secrets.token_bytes(32), is_mailed=False)
+
+
+def reason_to_withhold(
+    session: Session,
+    kind: RequestKind,
+    email_index: bytes,
+    *,
+    is_barred: bool,
+    limits: Sequence[Limit] | None = None,
+) -> Reason | None:
+    """Why a link must not be mailed to an address. The same is read whatever the answer, so that the time it takes
+    tells nothing.
+
+    :param is_barred: whether the address gets no such mail at all; most often, because it reported us as spam.
+    :param limits: that take the place of those of the kind.
+    """
+    limits = LIMITS[kind] if limits is None else limits
+    now = utcnow()
+    # One that was used does not count: its owner reads our mail, may come back on the day they left, and may speak for
+    # two unions. Nor does one that was withheld: others could ask each day, and keep the owner from it for ever.
+    lately = select(Request.created_at).where(
+        Request.email_index == email_index,
+        Request.kind == kind,
+        Request.used_at.is_(None),
+        Request.is_mailed,
+        Request.created_at > now - max(limit.within for limit in limits),
+    )
+    times = session.scalars(lately).all()
+    if is_barred:
+        return Reason.SUPPRESSED
+    reached = (sum(time > now - limit.within for time in times) >= limit.mails for limit in limits)
+    return Reason.REPEATED if any(reached) else None
 
 
 def one_at_a_time(session: Session, email_index: bytes) -> None:

@@ -5,9 +5,8 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from mailer.store.db import add_unique, utcnow
@@ -18,14 +17,9 @@ from mailer.store.models import (
     DeliveryState,
     Purpose,
     Reason,
-    Request,
-    RequestKind,
-    SuppressionReason,
 )
 
 _SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.UNKNOWN)
-#: how long an address gets no second mail of a kind, whoever asks for one
-_ONE_MAIL_IN = timedelta(hours=24)
 _SLUG = "(notices)"  # no slug that a person could give
 
 
@@ -95,26 +89,6 @@ def owe(
     )
     session.flush()
     return campaign_id
-
-
-def reason_to_withhold(
-    session: Session, kind: RequestKind, email_index: bytes, suppressed: SuppressionReason | None
-) -> Reason | None:
-    """Why a mail must not go out by which the owner of an address confirms what somebody asked for with it: whoever
-    asks, it gets one of a kind a day, and none if it reported us as spam. The same is read whatever the answer, so that
-    the time it takes tells nothing."""
-    # One that was confirmed does not count: its owner reads our mail, may come back on the day they left, and may speak
-    # for two unions.
-    lately = exists().where(
-        Request.email_index == email_index,
-        Request.kind == kind,
-        Request.used_at.is_(None),
-        Request.created_at > utcnow() - _ONE_MAIL_IN,
-    )
-    repeated = session.scalar(select(lately))
-    if suppressed is SuppressionReason.COMPLAINED:
-        return Reason.SUPPRESSED
-    return Reason.REPEATED if repeated else None
 
 
 def standing(session: Session) -> Campaign:

@@ -139,7 +139,7 @@ def erase(session: Session, address: str) -> None:
     """
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
-    suppression.keep_imports_out(session)
+    suppression.lock_alone(session)
     # Held against a campaign that is being planned: else its rows, not seen yet, would keep what they copied.
     theirs = select(Subscriber).where(Subscriber.email_index == email_index).with_for_update()
     subscriber = session.scalar(theirs)

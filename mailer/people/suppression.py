@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from mailer.errors import MailerError
 from mailer.store import db
 from mailer.store.models import Suppression, SuppressionReason
 
@@ -16,19 +17,31 @@ _WEIGHT = {
     SuppressionReason.COMPLAINED: 3,
 }
 
+#: What the owner of an address lifts by asking for our mail with a link that only they got.
+_LIFTED_BY_OWNER = (SuppressionReason.LEFT, SuppressionReason.BOUNCED, SuppressionReason.ERASED)
+
 _LOCK = 0x5EA1ED  # any number that nothing else in the database locks
 
 
-def keep_removals_out(session: Session) -> None:
-    """Let nobody be removed for good until this transaction ends. Whoever writes about many people calls it before
-    asking who is on the list: it could bring back somebody who is being erased at that moment."""
+# The order in which everybody takes locks, so that no two wait for each other for ever: one of the two locks below;
+# then `mailed_links.one_at_a_time`; then rows, and of these a kit, union or application before the person, the person
+# before their address on this list, and that before their subscriptions. What is not needed is left out.
+
+
+def lock_shared(session: Session) -> None:
+    """Let nobody be removed for good until this transaction ends. Whoever writes about people and removes none of them
+    calls it before asking who is on the list: it could bring back somebody who is being erased at that moment."""
     db.lock(session, _LOCK, shared=True)
 
 
-def keep_imports_out(session: Session) -> None:
-    """Wait for those who called `keep_removals_out`, and let no other begin until this transaction ends. Whoever
-    removes a person for good calls it before looking for them: an import could just be writing about them."""
+def lock_alone(session: Session) -> None:
+    """Wait for those who called `lock_shared`, and let no other begin until this transaction ends. Whoever removes a
+    person for good, or brings one back, calls it before looking for them: an import may be writing about them."""
     db.lock(session, _LOCK)
+
+
+class Complained(MailerError):
+    """This address may not be written to: our mail was reported as spam there."""
 
 
 def add(session: Session, email_index: bytes, reason: SuppressionReason) -> None:
@@ -46,6 +59,32 @@ def add(session: Session, email_index: bytes, reason: SuppressionReason) -> None
         existing.reason = reason
         existing.month = month
     session.flush()
+
+
+def lift(
+    session: Session, email_index: bytes, *, reasons: Collection[SuppressionReason] = _LIFTED_BY_OWNER
+) -> SuppressionReason | None:
+    """Take an address off the list, because its owner asks for our mail again. `subscribers.refresh` then carries it
+    over to whether the person may be mailed.
+
+    A complaint that is written down at the same moment is neither lifted nor missed.
+
+    :param reasons: why it may have been put there; for any other reason it stays.
+    :returns: why it was on the list; None if nothing was lifted.
+    :raises Complained: its owner reported our mail as spam, which nothing lifts.
+    """
+    lifted = session.scalars(
+        delete(Suppression)
+        .where(
+            Suppression.email_index == email_index,
+            Suppression.reason.in_(reasons),
+            Suppression.reason != SuppressionReason.COMPLAINED,
+        )
+        .returning(Suppression.reason)
+    ).one_or_none()
+    if lifted is None and reason(session, email_index) is SuppressionReason.COMPLAINED:
+        raise Complained
+    return lifted
 
 
 def reason(session: Session, email_index: bytes) -> SuppressionReason | None:

@@ -7,7 +7,7 @@ not; only the owner of the address sees a mail, or none.
 import json
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, delete, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -17,13 +17,11 @@ from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
-from mailer.store.models import Delivery, Reason, Request, RequestKind, Subscriber, Suppression, SuppressionReason
+from mailer.store.models import Delivery, Reason, Request, RequestKind, Subscriber, SuppressionReason
 
 _DAY = timedelta(days=1)
 #: new addresses that one person may name in a day
 _NAMED_A_DAY = 3
-#: mails of this kind that an address gets in a day, whoever names it
-_MAILS_A_DAY = 3
 
 
 class AddressTaken(MailerError):
@@ -49,14 +47,15 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     """
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     mailed_links.one_at_a_time(session, email_index)
     person = hold(session, subscriber_id)
     mine = session.scalars(_named_today(Request.subscriber_id == subscriber_id)).all()
     again = next((request for request in mine if bytes(request.email_index) == email_index), None)
     if again is None and len(mine) >= _NAMED_A_DAY:
         raise TooManyAddresses
-    withheld = _why_not(session, person, email_index)
+    is_barred = _is_barred(session, person, email_index)
+    withheld = mailed_links.reason_to_withhold(session, RequestKind.ADDRESS, email_index, is_barred=is_barred)
     withdraw(session, subscriber_id)
     details = {"address": parsed.text}
     if again is not None:
@@ -97,16 +96,12 @@ def _named_today(whose: ColumnElement[bool]) -> Select[Request]:
     )
 
 
-def _why_not(session: Session, person: Subscriber, email_index: bytes) -> Reason | None:
-    """Why the mail must not go out. The same is read whatever the answer, so that the time it takes tells nothing."""
-    named = session.scalars(_named_today(Request.email_index == email_index)).all()
+def _is_barred(session: Session, person: Subscriber, email_index: bytes) -> bool:
+    """Whether no mail must go to an address that a person names. The same is read whatever the answer, so that the time
+    it takes tells nothing."""
     reasons = suppression.reason(session, person.email_index), suppression.reason(session, email_index)
     is_taken = _is_somebody_elses(session, person, email_index)
-    if is_taken or SuppressionReason.COMPLAINED in reasons:
-        return Reason.SUPPRESSED
-    # What was withheld does not count: others could name an address each day, and keep its owner from it for ever.
-    mails = sum(request.is_mailed for request in named)
-    return Reason.REPEATED if mails >= _MAILS_A_DAY else None
+    return is_taken or SuppressionReason.COMPLAINED in reasons
 
 
 def _is_somebody_elses(session: Session, person: Subscriber, email_index: bytes) -> bool:
@@ -167,7 +162,7 @@ def move(session: Session, token: str) -> None:
     :raises AddressTaken: it has become somebody's in the meantime.
     """
     # Alone with whatever imports, erases or signs up: each could be writing about the same address.
-    suppression.keep_imports_out(session)
+    suppression.lock_alone(session)
     request = _find(session, token)
     if request.used_at is not None:
         return
@@ -195,8 +190,14 @@ def move(session: Session, token: str) -> None:
 
 
 def _carry_suppression(session: Session, old: bytes, new: bytes) -> None:
-    """Lift what kept mail from the new address, which works and is wanted, and let no import bring the old one back."""
-    session.execute(delete(Suppression).where(Suppression.email_index == new))
+    """Lift what kept mail from the new address, which works and is wanted, and let no import bring the old one back.
+
+    :raises DeadLink: the new one's owner reported our mail as spam.
+    """
+    try:
+        suppression.lift(session, new)
+    except suppression.Complained:
+        raise DeadLink from None
     if suppression.reason(session, old) is SuppressionReason.LEFT:
         suppression.add(session, new, SuppressionReason.LEFT)  # who has left all lists has left them
     suppression.add(session, old, SuppressionReason.LEFT)

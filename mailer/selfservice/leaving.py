@@ -135,10 +135,9 @@ def leave(
     :raises NotOnList: there is no such subscription: the person was erased.
     """
     if scope is Scope.ALL:
-        suppression.keep_imports_out(session)  # before the person is held: who erases them takes these in that order
+        suppression.lock_alone(session)
     person = _hold_owner(session, subscription_id)
     mailing_list = _list_of(session, subscription_id)
-    # Before the subscriptions change: so does a worker that suppresses an address, and neither waits for the other.
     suppresses = scope is Scope.ALL and _suppress(session, person)
     at = utcnow()
     taken = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
@@ -286,11 +285,11 @@ def undo(session: Session, token: str) -> Return:
     session.expire(request)
     request = mailed_links.find(session, RequestKind.UNDO, token)  # as it is now that nobody else changes it
     details = mailed_links.details_of(request)
-    suppressed = session.get(Suppression, person.email_index, populate_existing=True)
-    if suppressed is not None and suppressed.reason is SuppressionReason.COMPLAINED:
-        raise DeadLink
-    if details["suppressed"] and suppressed is not None and suppressed.reason is SuppressionReason.LEFT:
-        session.delete(suppressed)
+    lifted = {SuppressionReason.LEFT} if details["suppressed"] else set[SuppressionReason]()  # as this leaving did
+    try:
+        suppression.lift(session, person.email_index, reasons=lifted)
+    except suppression.Complained:
+        raise DeadLink from None
     _bring_back(session, person, details)
     request.used_at = utcnow()
     subscribers.refresh(session, [person.id])

@@ -7,9 +7,9 @@ another link mailed, to the address that is held.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -26,13 +26,10 @@ from mailer.store.models import (
     Delivery,
     MailingList,
     Purpose,
-    Reason,
-    Request,
     RequestKind,
     Subscriber,
     Subscription,
     SubscriptionStatus,
-    Suppression,
     SuppressionReason,
     Union,
     UnionContact,
@@ -40,10 +37,6 @@ from mailer.store.models import (
 from mailer.unions import contacts, directory
 
 METHOD = "preferences page"
-#: Who presses the button twice means one mail; who presses it all day is not the person whom it goes to.
-_LINK_EVERY = timedelta(hours=1)
-_LINKS_A_DAY = 3
-_DAY = timedelta(days=1)
 
 
 class NameTooLong(MailerError):
@@ -123,11 +116,12 @@ def mail_link_to_owner(session: Session, subscription_id: int, *, language: str)
 
 def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> int:
     # An erasure at the same moment would leave what is written here pointing at nobody.
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     person = session.execute(select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)).first()
     email_index = bytes(person.email_index) if person else secrets.token_bytes(32)
     mailed_links.one_at_a_time(session, email_index)
-    withheld = _why_not(session, email_index) or (None if person else Reason.SUPPRESSED)
+    is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED or person is None
+    withheld = mailed_links.reason_to_withhold(session, RequestKind.MANAGE, email_index, is_barred=is_barred)
     token = None
     if withheld or person is None:
         mailed_links.pretend(session, RequestKind.MANAGE)
@@ -140,22 +134,6 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> i
         subscriber_id=person.id if person else None,
         withheld=withheld,
     )
-
-
-def _why_not(session: Session, email_index: bytes) -> Reason | None:
-    """Why a link must not be mailed to an address. The same is read whatever the answer, so that the time it takes
-    tells nothing."""
-    blocked = suppression.reason(session, email_index)
-    lately = select(Request.created_at).where(
-        Request.email_index == email_index,
-        Request.kind == RequestKind.MANAGE,
-        Request.created_at > utcnow() - _DAY,
-    )
-    times = session.scalars(lately).all()
-    if blocked is SuppressionReason.COMPLAINED:
-        return Reason.SUPPRESSED
-    too_often = len(times) >= _LINKS_A_DAY or any(time > utcnow() - _LINK_EVERY for time in times)
-    return Reason.REPEATED if too_often else None
 
 
 def whose(session: Session, token: str) -> int:
@@ -320,11 +298,14 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     subscription = _subscription(session, subscriber_id, mailing_list.id)
     if mailing_list.owner_id is not None and subscription is None:
         raise lists.UnknownList(slug=list_slug)
-    if not mailing_list.is_open or suppression.reason(session, person.email_index) is SuppressionReason.COMPLAINED:
+    if not mailing_list.is_open:
         raise NotToBeJoined
     # It was their own link: the mailbox works, and who had left all lists is coming back.
+    try:
+        suppression.lift(session, person.email_index)
+    except suppression.Complained:
+        raise NotToBeJoined from None
     person.is_kept_off_lists = False
-    session.execute(delete(Suppression).where(Suppression.email_index == person.email_index))
     if subscription is None or subscription.status is not SubscriptionStatus.ACTIVE:
         subscribers.put_on(session, subscriber_id, mailing_list.id, utcnow())
         _agree(session, subscriber_id, ConsentPurpose.ALERTS, words, shown_in, mailing_list.id)
@@ -396,7 +377,7 @@ def erase(session: Session, subscriber_id: int) -> None:
 
     :raises mailed_links.DeadLink: they were erased at this moment.
     """
-    suppression.keep_imports_out(session)  # before the person is held: so does everyone who removes somebody
+    suppression.lock_alone(session)
     person = address_change.hold(session, subscriber_id)
     address_change.forget_mails(session, subscriber_id)
     subscribers.erase(session, person.email)
@@ -407,7 +388,7 @@ def erase_address(session: Session, address: str) -> None:
 
     :raises addresses.InvalidAddress: it is no address.
     """
-    suppression.keep_imports_out(session)
+    suppression.lock_alone(session)
     person = subscribers.find(session, address)
     if person is not None:
         address_change.forget_mails(session, person.id)

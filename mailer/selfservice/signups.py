@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import Any
 
 from babel.lists import format_list
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Headline
+from mailer.links import Pages
 from mailer.locale import languages
 from mailer.mail.addresses import Address
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
@@ -38,7 +38,6 @@ from mailer.store.models import (
     Subscriber,
     Subscription,
     SubscriptionStatus,
-    Suppression,
     SuppressionReason,
 )
 
@@ -105,7 +104,7 @@ def ask(session: Session, sign_up: SignUp) -> int:
     :returns: what to ring for after the commit.
     """
     # An erasure at the same moment would leave what is written here pointing at nobody.
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     email_index = keyring_of(session).blind_index(sign_up.address.folded)
     mailed_links.one_at_a_time(session, email_index)
     known = _look_up(session, email_index)
@@ -113,7 +112,9 @@ def ask(session: Session, sign_up: SignUp) -> int:
         request, notice, language = RequestKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
     else:
         request, notice, language = RequestKind.SIGN_UP, NoticeKind.CONFIRM, sign_up.language
-    withheld = notices.reason_to_withhold(session, request, email_index, known.suppressed)
+    # Whatever the mail then is: anyone can have the form mail anybody.
+    is_barred, limits = known.suppressed is SuppressionReason.COMPLAINED, mailed_links.ONE_A_DAY
+    withheld = mailed_links.reason_to_withhold(session, request, email_index, is_barred=is_barred, limits=limits)
     token = _issue(session, request, email_index, known, sign_up, withheld=withheld)
     return notices.owe(
         session,
@@ -200,7 +201,7 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     """
     mailed_links.find(session, RequestKind.SIGN_UP, token)  # nobody is kept waiting for a link that is none
     # Alone, without imports, erasures and other confirmations: each could be writing about the same person.
-    suppression.keep_imports_out(session)
+    suppression.lock_alone(session)
     session.expire_all()
     request = mailed_links.find(session, RequestKind.SIGN_UP, token)
     welcome_now = request.used_at is None
@@ -218,10 +219,11 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
 
 
 def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
-    suppressed = session.get(Suppression, request.email_index)
-    if suppressed is not None and suppressed.reason is SuppressionReason.COMPLAINED:
-        raise DeadLink
     person = subscribers.hold(session, Subscriber.email_index == request.email_index)
+    try:
+        suppressed = suppression.lift(session, request.email_index)
+    except suppression.Complained:
+        raise DeadLink from None
     gets_mail = person is not None and suppressed is None and _is_on_any_list(session, person)
     if person is None:
         person = Subscriber(email=sign_up.address.text, email_index=request.email_index)
@@ -229,8 +231,6 @@ def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
     person.is_kept_off_lists = False
     _fill_in(person, sign_up, replace=not gets_mail)
     session.flush()
-    if suppressed is not None:
-        session.execute(delete(Suppression).where(Suppression.email_index == request.email_index))
     now = utcnow()
     for list_id in sign_up.list_ids:
         subscribers.put_on(session, person.id, list_id, now)
@@ -318,9 +318,9 @@ def _welcome(session: Session, person: Subscriber, lists: Sequence[str], alert: 
     language = person.language or "en"
     words = {
         "lists": format_list(list(lists), locale=languages.locale(language)),
-        "share_url": f"{base_url}/",  # in no language: friends may have others
+        "share_url": Pages(base_url).front(),  # in no language: friends may have others
     }
     if alert is not None:
-        words["campaign_url"] = f"{base_url}{links.prefix(language)}/campaigns/{alert.slug}"
+        words["campaign_url"] = Pages(base_url, language).campaign(alert.slug)
         words["campaign_title"] = alert.title
     return notices.owe(session, Notice(NoticeKind.WELCOME, words=words), language=language, subscriber_id=person.id)

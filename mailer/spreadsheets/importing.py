@@ -164,7 +164,7 @@ def _enrol(engine: Engine, terms: Terms, candidates: Sequence[Candidate], *, dry
         try:
             with session_scope(engine, read_only=dry_run) as session:
                 if not dry_run:
-                    suppression.keep_removals_out(session)
+                    suppression.lock_shared(session)
                 decisions = enrolment.decide(session, terms, candidates)
                 if not dry_run:
                     enrolment.carry_out(session, terms, decisions)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.errors import MailerError
-from mailer.links import Link
+from mailer.links import Pages
 from mailer.people import notices, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
@@ -30,7 +29,7 @@ def affiliate(session: Session, slug: str, *, resolution: str | None = None, bas
     :returns: the union, and what to ring for after the commit, if anything.
     :raises directory.UnknownUnion: or `AffiliatedAlready`, `directory.UnusableText`: nothing was changed.
     """
-    suppression.keep_removals_out(session)  # who is told must not be erased at this moment
+    suppression.lock_shared(session)  # who is told must not be erased at this moment
     union = directory.hold(session, slug)
     if union.status is UnionStatus.AFFILIATED:
         raise AffiliatedAlready(slug=slug)
@@ -56,16 +55,16 @@ def tell(
     session: Session, union: Union, people: Sequence[tuple[UnionContact, Subscriber]], base_url: str
 ) -> int | None:
     """Owe contacts of a union the mail that says that it is affiliated."""
-    results = links.sign(keyring_of(session), Link.UNION, union.id)
+    keyring = keyring_of(session)
     notice = None
     for contact, person in people:
         language = contacts.language_of(union, person.language)
-        site = f"{base_url}{links.prefix(language)}"
+        site = Pages(base_url, language)
         words = {
             **({"union": union.name} if union.is_named else {}),
-            "join_url": f"{site}/join/{union.slug}" if union.is_named else f"{site}/",
-            "results_url": f"{site}/results/{results}",
-            "stop_url": contacts.stop_url(session, contact.id, language=language, base_url=base_url),
+            "join_url": site.join(union.slug if union.is_named else None),
+            "results_url": site.results(keyring, union.id),
+            "stop_url": site.no_contact(keyring, contact.id),
         }
         notice = notices.owe(
             session,

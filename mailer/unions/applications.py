@@ -28,6 +28,7 @@ from mailer.store.models import (
     RequestKind,
     Subscriber,
     Subscription,
+    SuppressionReason,
     Union,
     UnionContact,
     UnionStatus,
@@ -106,14 +107,14 @@ def ask(session: Session, asked: AskedFor) -> int:
     :returns: what to ring for after the commit.
     """
     # An erasure at the same moment would leave what is written here pointing at nobody.
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     email_index = keyring_of(session).blind_index(asked.address.folded)
     mailed_links.one_at_a_time(session, email_index)
-    suppressed = suppression.reason(session, email_index)
+    is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED
     person = session.execute(
         select(Subscriber.id, Subscriber.language).where(Subscriber.email_index == email_index)
     ).first()
-    withheld = notices.reason_to_withhold(session, RequestKind.CONTACT, email_index, suppressed)
+    withheld = mailed_links.reason_to_withhold(session, RequestKind.CONTACT, email_index, is_barred=is_barred)
     if withheld:
         mailed_links.pretend(session, RequestKind.CONTACT)
         token = None
@@ -164,7 +165,7 @@ def confirm(session: Session, token: str, *, base_url: str) -> Asked:
     """
     mailed_links.find(session, RequestKind.CONTACT, token)  # nobody is kept waiting for a link that is none
     # Alone, without imports, erasures and other confirmations: each could be writing about the same person.
-    suppression.keep_imports_out(session)
+    suppression.lock_alone(session)
     session.expire_all()
     request = mailed_links.find(session, RequestKind.CONTACT, token)
     notice = _carry_out(session, request, _wanted(request), base_url) if request.used_at is None else None
@@ -259,7 +260,7 @@ def accept(
     :raises directory.SluglessUnion: no slug can be made of the name.
     :raises MailerError: as `directory.add` and `directory.change`.
     """
-    suppression.keep_removals_out(session)  # who is made a contact must not be erased at this moment
+    suppression.lock_shared(session)  # who is made a contact must not be erased at this moment
     application = _hold_application(session, application_id)
     union = _union_of(session, application, slug, parent_slug)
     is_new = union.status is not UnionStatus.AFFILIATED
@@ -327,7 +328,7 @@ def decline(session: Session, application_id: int) -> None:
 
     :raises UnknownApplication: there is none.
     """
-    suppression.keep_imports_out(session)  # before the person is held: so does everyone who removes somebody
+    suppression.lock_alone(session)
     application = _hold_application(session, application_id)
     person = subscribers.hold(session, Subscriber.id == application.subscriber_id)
     session.delete(application)

@@ -9,12 +9,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Select, delete, exists, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.errors import MailerError
-from mailer.links import Link
 from mailer.locale import languages, translations
 from mailer.mail import addresses
 from mailer.mail.addresses import Address
@@ -33,7 +31,6 @@ from mailer.store.models import (
     Request,
     RequestKind,
     Subscriber,
-    Suppression,
     SuppressionReason,
     Union,
     UnionContact,
@@ -135,7 +132,7 @@ def invite(
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
     # An erasure at the same moment would leave what is written here pointing at nobody.
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
     mailed_links.one_at_a_time(session, email_index)
     person = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
     invitation = Invitation(
@@ -148,8 +145,8 @@ def invite(
     )
     if person is not None and is_one(session, union.id, person.id):
         raise ContactAlready(address=parsed.text, slug=union.slug)
-    suppressed = suppression.reason(session, email_index)
-    match notices.reason_to_withhold(session, RequestKind.CONTACT, email_index, suppressed):
+    is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED
+    match mailed_links.reason_to_withhold(session, RequestKind.CONTACT, email_index, is_barred=is_barred):
         case Reason.SUPPRESSED:
             raise NotToBeAsked(address=parsed.text)
         case Reason.REPEATED:
@@ -221,10 +218,11 @@ def take_in(
     :param method: how it reached us, for the consent log.
     :raises mailed_links.DeadLink: they reported our mail as spam.
     """
-    suppressed = suppression.reason(session, request.email_index)
-    if suppressed is SuppressionReason.COMPLAINED:
-        raise DeadLink
     person = subscribers.hold(session, Subscriber.email_index == request.email_index)
+    try:
+        suppressed = suppression.lift(session, request.email_index)
+    except suppression.Complained:
+        raise DeadLink from None
     if person is None:
         person = Subscriber(email=agreed.address.text, email_index=request.email_index)
         session.add(person)
@@ -233,8 +231,6 @@ def take_in(
     session.flush()
     if suppressed in (SuppressionReason.LEFT, SuppressionReason.ERASED):
         person.is_kept_off_lists = True
-    if suppressed is not None:
-        session.execute(delete(Suppression).where(Suppression.email_index == request.email_index))
     words = consents.text_id(session, agreed.consent_text, language=agreed.shown_in)
     consents.give(
         session,
@@ -284,17 +280,8 @@ def language_of(union: Union, spoken: str | None) -> str:
     return spoken or next(iter(union.languages), "en")
 
 
-def stop_url(session: Session, contact_id: int, *, language: str, base_url: str) -> str:
-    """The link in a contact's mails by which they get no more of them.
-
-    :param language: that the mail is in.
-    """
-    token = links.sign(keyring_of(session), Link.CONTACT, contact_id)
-    return f"{base_url}{links.prefix(language)}/no-contact/{token}"
-
-
 def look(session: Session, contact_id: int) -> Place:
-    """What the page behind a contact's `stop_url` may say. Changes nothing.
+    """What the page behind `links.Pages.no_contact` may say. Changes nothing.
 
     :param contact_id: as `links.verify` finds it in the link.
     :raises NoContact: they are that no more.

@@ -235,7 +235,7 @@ def test_an_import_under_way_cannot_bring_back_who_leaves_all(
 ) -> None:
     subscription = subscriptions(session, person)[0].id
     session.commit()
-    suppression.keep_removals_out(session)
+    suppression.lock_shared(session)
 
     def leave(scope: Scope) -> None:
         with session_scope(engine) as other:

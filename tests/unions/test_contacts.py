@@ -9,8 +9,6 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer import links
-from mailer.links import Link
 from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.people import mailed_links, subscribers, suppression
@@ -443,14 +441,6 @@ def test_only_its_own_contacts_are_removed(session: Session, union: Union) -> No
     for address in (ANA, "nobody@example.org"):
         with pytest.raises(NotItsContact):
             contacts.remove(session, union, address)
-
-
-def test_the_link_to_stop_is_the_contacts_and_in_their_language(session: Session, union: Union) -> None:
-    contact = make_contact(session, union)
-    url = contacts.stop_url(session, contact.id, language="fr-CA", base_url=BASE_URL)
-    page, _, token = url.rpartition("/")
-    assert page == f"{BASE_URL}/fr/no-contact"
-    assert links.verify(keyring_of(session), Link.CONTACT, token) == contact.id
 
 
 def test_a_contact_is_appointed_once_and_given_a_role_who_has_none(session: Session, union: Union) -> None:

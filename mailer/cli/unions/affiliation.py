@@ -6,10 +6,9 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from mailer import links
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
-from mailer.links import Link
+from mailer.links import Pages
 from mailer.store.models import Application
 from mailer.unions import affiliation, applications, contacts
 from mailer.unions import directory as trade_unions
@@ -197,8 +196,7 @@ def link(installation: Installation, slug: str) -> None:
     """
     with installation.session(read_only=True) as session:
         union = trade_unions.get(session, slug)
-    token = links.sign(installation.settings.keyring, Link.UNION, union.id)
-    click.echo(f"{installation.settings.base_url}/results/{token}")
+    click.echo(Pages(installation.settings.base_url).results(installation.settings.keyring, union.id))
 
 
 #: in the order in which they come up

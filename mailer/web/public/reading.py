@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Headline
+from mailer.links import Pages
 from mailer.locale import languages
 from mailer.store.db import session_scope, utcnow
 from mailer.web import agreement
@@ -135,6 +136,6 @@ def security_txt() -> Response:
     lines = [
         f"Contact: {settings.security_contact}",
         f"Expires: {_moment(datetime.combine(last_day, time(), UTC))}",
-        f"Canonical: {settings.base_url}/.well-known/security.txt",
+        f"Canonical: {Pages(settings.base_url).security_txt()}",
     ]
     return Response("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
