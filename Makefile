@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo run test test-servers soak bench lint format translations lock clean
+.PHONY: setup demo run test test-servers soak bench lint format translations language migration lock clean
 
 setup: $(READY)
 
@@ -52,13 +52,34 @@ format: $(READY)
 
 # Brings the catalogues in mailer/locale/catalogues up to date with the sources: new messages come without a translation,
 # old ones go.
-translations: $(READY)
-	@mkdir -p build
-	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-location --output build/messages.pot .
-	@$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir mailer/locale/catalogues \
+translations: build/messages.pot
+	@$(BIN)/pybabel --quiet update --input-file $< --output-dir mailer/locale/catalogues \
 		--no-fuzzy-matching --ignore-obsolete --no-wrap
-	@sed -i '/^$$/{1d};/^"\(Project-Id\|Report-Msgid\|POT-\|PO-\|Last-\|Language-Team\|Generated\)/d' \
-		mailer/locale/catalogues/*/LC_MESSAGES/messages.po  # empty headers, and dates
+	@$(WITHOUT_DATES) mailer/locale/catalogues/*/LC_MESSAGES/messages.po
+
+# Begins the catalogue of a language: make language TAG=pt-BR
+language: CATALOGUE = mailer/locale/catalogues/$(subst -,_,$(TAG))/LC_MESSAGES/messages.po
+language: build/messages.pot
+	@test -n "$(TAG)" || { echo "Name the language by its tag: make language TAG=pt-BR"; exit 1; }
+	@test ! -e $(CATALOGUE) || { echo "There is $(CATALOGUE) already."; exit 1; }
+	@$(BIN)/pybabel --quiet init --input-file $< --output-file $(CATALOGUE) --no-wrap --locale $(subst -,_,$(TAG))
+	@$(WITHOUT_DATES) -e '/^#\( \|$$\)/d' $(CATALOGUE)
+	@echo "Translate $(CATALOGUE), and add $(TAG) to SITE_LANGUAGES in mailer/locale/languages.py."
+
+# What translators would only stumble over: empty headers, and dates.
+WITHOUT_DATES := sed -i -e '/^$$/{1d}' -e '/^"\(Project-Id\|Report-Msgid\|POT-\|PO-\|Last-\|Language-Team\|Generated\)/d'
+
+.PHONY: build/messages.pot
+build/messages.pot: $(READY)
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-location --output $@ .
+
+# Drafts the next migration from what has changed in mailer/store/models: make migration NAME="what it does"
+migration: $(READY)
+	@test -n "$(NAME)" || { echo 'Say what it does: make migration NAME="mark quiet lists"'; exit 1; }
+	@$(BIN)/python migrations/draft.py "$(NAME)"
+	@$(BIN)/ruff check --quiet --fix migrations/versions
+	@$(BIN)/ruff format --quiet migrations/versions
 
 # Writes requirements.lock again, from the ranges in pyproject.toml.
 lock:

@@ -1,19 +1,22 @@
-"""What Alembic runs to migrate: `mailer.schema` hands it a connection; its command line uses the settings' database."""
+"""What Alembic runs to migrate, and to draft a migration: `operations.schema` and `draft.py` hand it a connection."""
 
 from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import Connection, Enum
+from sqlalchemy import Connection, DefaultClause, Enum, false, true
 
-from mailer.settings import load_settings
 from mailer.store.crypto import EncryptedText
-from mailer.store.db import UtcDateTime, open_engine
+from mailer.store.db import UtcDateTime
 from mailer.store.models import Base
 
 
 def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
     """Write our own column types as what they are stored as: a migration must not change when the code does."""
+    if kind == "server_default" and isinstance(item, DefaultClause):
+        for value in (true(), false()):
+            if item.arg is value:
+                return f"sa.{value}()"  # alembic would write SQLite's 1 or 0, which PostgreSQL takes for no boolean
     if kind != "type":
         return False
     if isinstance(item, EncryptedText):
@@ -38,12 +41,4 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-given: Connection | None = context.config.attributes.get("connection")
-if given is not None:
-    migrate(given)
-else:
-    settings = load_settings()
-    engine = open_engine(settings.database_url, settings.keyring)
-    with engine.begin() as own:
-        migrate(own)
-    engine.dispose()
+migrate(context.config.attributes["connection"])

@@ -139,7 +139,7 @@ def test_no_page_has_inline_style_or_script() -> None:
 def test_an_unknown_address_gets_a_page_that_helps(client: FlaskClient) -> None:
     page = client.get("/no/such/page")
     assert page.status_code == 404
-    assert "There is nothing here" in page.text
+    assert "We cannot find this page" in page.text
 
 
 def test_a_mistake_of_ours_is_not_shown_to_visitors(app: Flask) -> None:

@@ -1,5 +1,6 @@
 """The migrations lead to exactly the models, once, whoever runs them."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,26 @@ def test_there_is_a_single_head_and_numbers_follow_each_other() -> None:
     numbers = [revision.revision for revision in reversed(list(script.walk_revisions()))]
     assert script.get_heads() == [numbers[-1]]
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+def test_a_draft_holds_what_the_models_have_more_under_the_next_number_and_needs_no_keys(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "migrations", tmp_path / "migrations")
+    with_a_new_column = (
+        "import runpy, sqlalchemy as sa\n"
+        "from mailer.store.models import MailingList\n"
+        "column = sa.Column('is_quiet', sa.Boolean, nullable=False, server_default=sa.false())\n"
+        "MailingList.__table__.append_column(column)\n"
+        "runpy.run_path('migrations/draft.py', run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", with_a_new_column, "mark quiet lists"]
+    subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(PROJECT)}, check=True)
+    number = f"{int(schema.head()) + 1:04}"
+    text = (tmp_path / "migrations" / "versions" / f"{number}_mark_quiet_lists.py").read_text()
+    upgrade = text.partition("def upgrade() -> None:\n")[2].replace("'", '"').splitlines()
+    assert upgrade == [
+        '    with op.batch_alter_table("lists", schema=None) as batch_op:',
+        '        batch_op.add_column(sa.Column("is_quiet", sa.Boolean(), server_default=sa.false(), nullable=False))',
+    ]
 
 
 def test_the_migrated_schema_equals_the_models(engine: Engine) -> None:

@@ -128,32 +128,37 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
     """
     match kind:
         case NoticeKind.CONFIRM:
-            return _("Please confirm your address"), _("One click, and you are in. If it was not you, do nothing.")
+            preheader = _("One click and you are signed up. If this was not you, do nothing.")
+            return _("Please confirm your address"), preheader
         case NoticeKind.WELCOME:
-            return _("Welcome to {organisation}"), _("You are signed up. Here is what you get, and what you can do.")
+            preheader = _("You are signed up. Here is what you will get and what you can do.")
+            return _("Welcome to {organisation}"), preheader
         case NoticeKind.MANAGE:
-            return _("Your link to your details"), _("It works for one day. Never forward this mail.")
+            return _("The link to your details"), _("It works for one day. Never forward this e-mail.")
         case NoticeKind.ADDRESS:
-            return _("Please confirm your new address"), _("One click, and our mail comes here from now on.")
+            return _("Please confirm your new address"), _("One click, and we will write to this address from now on.")
         case NoticeKind.GOODBYE:
-            preheader = _("If that was not you, this mail has a button that undoes it.")
+            preheader = _("If this was not you, use the button in this e-mail to undo it.")
             return (_("You have left {list}") if "list" in shown else _("You have left all our lists")), preheader
         case NoticeKind.CONTACT if "union" in shown:
-            return _("May we write to you for {union}?"), _("Nothing goes out before you say yes, with one click.")
+            preheader = _("We send nothing until you say yes, with one click.")
+            return _("May we send you our e-mails for {union}?"), preheader
         case NoticeKind.CONTACT:
-            return _("Please confirm your address"), _("One click, and we know that it was you who wrote for a union.")
+            return _("Please confirm your address"), _("With one click, you confirm that you wrote to us for a union.")
         case NoticeKind.AFFILIATED:
-            preheader = _("From now on you get each alert ready to forward to your members.")
-            named, unnamed = _("{union} is affiliated: welcome!"), _("Your union is affiliated: welcome!")
+            preheader = _("From now on, you will get each alert ready to forward to your members.")
+            named, unnamed = _("{union} is now affiliated: welcome!"), _("Your union is now affiliated: welcome!")
             return (named if "union" in shown else unnamed), preheader
         case NoticeKind.STEPPED_DOWN:
-            preheader = _("If that was not you, this mail has a button that undoes it.")
-            named, unnamed = _("You get no more mail for {union}"), _("You get no more mail for your union")
-            return (named if "union" in shown else unnamed), preheader
+            preheader = _("If this was not you, use the button in this e-mail to undo it.")
+            if "union" in shown:
+                return _("You will get no more e-mails for {union}"), preheader
+            return _("You will get no more e-mails for your union"), preheader
         case NoticeKind.KIT:
-            return _("Ready to forward: {campaign}"), _("A mail, messages, a leaflet and a picture for your members.")
+            preheader = _("An e-mail, messages, a leaflet and a picture for your members.")
+            return _("Ready to forward: {campaign}"), preheader
         case NoticeKind.REMINDER:
-            preheader = _("The kit for your members is waiting for you. It takes five minutes.")
+            preheader = _("The kit for your members is waiting. Forwarding it takes five minutes.")
             return _("There is still time: {campaign}"), preheader
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import IntEnum, auto
 from functools import partial
 from types import TracebackType
 
@@ -31,10 +32,6 @@ from mailer.store.models import Campaign, DeliveryState, Purpose, Reason
 
 log = logging.getLogger(__name__)
 
-#: seconds that one look at who has left is good for; promise 5 allows 2
-_LOOK_SECONDS = 1.0
-#: seconds that an answer may wait to be settled with others
-_SETTLE_SECONDS = 1.0
 #: Threads that compose where each message is signed. With two cores, three make 2,960 a second, two 2,830, one 2,130.
 _DRAFTERS = 3
 #: Messages that a thread is given at once: one by one, the handing over took a tenth of the time.
@@ -47,9 +44,53 @@ _WAIT_SECONDS = 0.1
 _Drafts = dict[int, Outgoing | MailerError]
 
 
+#: of a pause, or of what is raised at the end
+_Cause = str | ServiceUnavailable
+
+
+class _Course(IntEnum):
+    """What may still go out, and how it ends."""
+
+    OPEN = auto()  # more is claimed, and what was claimed goes out
+    TURN_OVER = auto()  # no more is claimed, because others have their turn; what was claimed goes out
+    DRAINED = auto()  # no more is claimed, because no more is due; what was claimed goes out
+    HALTED = auto()  # nothing more is begun: the campaign is under way no longer, a lease ran out, or we are to stop
+    TO_PAUSE = auto()  # nothing more is begun, and the campaign must be paused; the cause says why
+    BROKEN = auto()  # nothing more is begun; the cause is raised once everything that was begun has been answered
+
+
+class _InLedger(IntEnum):
+    """How much of what the journal knows stands in the ledger, or is on its way there."""
+
+    ALL = auto()  # at the end the claims are closed and the journal is discarded
+    BUT_LOST_CLAIMS = auto()  # others gave up a claim: those left are closed, the journal stays
+    IN_DOUBT = auto()  # a write or a claim failed: no claim is closed, the journal stays
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The one state of an outbox. Only the wire's thread changes it; the others tell that thread by their futures."""
+
+    course: _Course = _Course.OPEN
+    in_ledger: _InLedger = _InLedger.ALL
+    cause: _Cause | None = None  # a str with TO_PAUSE, a missing service with BROKEN
+
+    def after(self, course: _Course, cause: _Cause | None = None) -> "_State":
+        """The state after something happened. Either part may go on to any later value of its list, and never back.
+        Of several reasons to pause the last counts, of several missing services the first.
+        """
+        if course < self.course or self.course is _Course.BROKEN:
+            return self
+        return _State(course, self.in_ledger, cause)
+
+    def lacking(self, in_ledger: _InLedger) -> "_State":
+        """The state after something did not get into the ledger."""
+        return _State(self.course, max(self.in_ledger, in_ledger), self.cause)
+
+
 @dataclass
-class _Hold:
-    """One claim at work."""
+class _ClaimAtWork:
+    """A claim of which something may still go out, or be settled."""
 
     batch: Batch
     lease_ends: float  # monotonic seconds, by this process's clock: never later than the ledger says
@@ -79,20 +120,33 @@ class Outbox:
     """A `mail.pipeline.Supply` over the ledger. Use it as a context manager: leaving it settles and lets go."""
 
     def __init__(
-        self, engine: Engine, campaign: Campaign, composer: Composer, worker: Worker, *, turn: Callable[[], bool]
+        self,
+        engine: Engine,
+        campaign: Campaign,
+        composer: Composer,
+        worker: Worker,
+        *,
+        turn: Callable[[], bool],
+        look_seconds: float = 1.0,
+        settle_seconds: float = 1.0,
     ) -> None:
-        """:param turn: whether this campaign may go on claiming; asked before each claim, in another thread."""
+        """:param turn: whether this campaign may go on claiming; asked before each claim, in another thread.
+        :param look_seconds: that one look at who has left is good for; promise 5 allows 2.
+        :param settle_seconds: that an answer may wait to be settled with others.
+        """
         self._engine = engine
         self._campaign = campaign
         self._give_up_at = give_up_at(campaign)
         self._composer = composer
         self._worker = worker
         self._turn = turn
+        self._look_seconds = look_seconds
+        self._settle_seconds = settle_seconds
         self._journal: Journal  # from __enter__ on
         self._policy: PolicyWatch  # from __enter__ on
-        self._current: _Hold | None = None
-        self._holds: dict[int, _Hold] = {}  # by fencing number; all that are not closed
-        self._hold_of: dict[int, _Hold] = {}  # by delivery id; those that are out
+        self._current: _ClaimAtWork | None = None
+        self._at_work: dict[int, _ClaimAtWork] = {}  # by fencing number; all that are not closed
+        self._claim_of: dict[int, _ClaimAtWork] = {}  # by delivery id; those that are out
         # One thread claims and one settles; what is settled of a claim is settled in its order. A database with one
         # writer at a time has one thread for both, because two would only wait for each other.
         self._claims = ThreadPoolExecutor(max_workers=1, thread_name_prefix="claims")
@@ -102,15 +156,10 @@ class Outbox:
         # not: in a thread it would only keep the wire waiting for its turn.
         signs = worker.sender.signer is not None
         self._drafting = ThreadPoolExecutor(_DRAFTERS, thread_name_prefix="drafts") if signs else None
-        self._next: Future[_Hold | None] | None = None
+        self._next: Future[_ClaimAtWork | _Course] | None = None  # the next claim, or why there is none
         self._writes: deque[Future[bool]] = deque()  # whether the claim still stood
         self._begun: set[int] = set()  # delivery ids; no outcome yet
-        self._lost = False  # a claim was given up by others
-        self._failed = False  # something that is known did not get into the ledger
-        self._problem: ServiceUnavailable | None = None  # raised when everything that was begun has been answered
-        self._halted = False  # no further message may be begun: paused, lease lost, told to stop
-        self._drained = False  # the ledger had nothing more to claim
-        self.hold_reason: str | None = None  # why the campaign must be paused
+        self._state = _State()
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew_forever, name="renewer")
 
@@ -144,28 +193,34 @@ class Outbox:
             self._ledger.shutdown()
             if self._drafting is not None:
                 self._drafting.shutdown(cancel_futures=True)
-        if error is None and self._problem is not None:
-            raise self._problem
+        if error is None and isinstance(self._state.cause, ServiceUnavailable):
+            raise self._state.cause
 
     def _let_go(self) -> bool:
         """Close every claim.
 
         :returns: whether everything that the journal knows stands in the ledger.
         """
-        if self._next is not None:
-            self._next.result()
+        if self._next is not None and isinstance(found := self._next.result(), _Course):
+            self._state = self._state.after(found)
         while self._writes:
             self._check(self._writes.popleft())
-        if self._failed or self._begun:
+        if self._state.in_ledger is _InLedger.IN_DOUBT or self._begun:
             return False  # closing would put back what was begun: whoever replays the journal knows better
-        for hold in self._holds.values():
-            self._lost |= not ledger.close(self._engine, hold.batch, hold.settlements)
-        return not self._lost
+        for claim in self._at_work.values():
+            if not ledger.close(self._engine, claim.batch, claim.settlements):
+                self._state = self._state.lacking(_InLedger.BUT_LOST_CLAIMS)
+        return self._state.in_ledger is _InLedger.ALL
 
     @property
     def is_drained(self) -> bool:
         """Whether everything that was due has been sent."""
-        return self._drained and not self._halted
+        return self._state.course is _Course.DRAINED
+
+    @property
+    def paused_because(self) -> str | None:
+        """Why the campaign must be paused; None if it need not be."""
+        return self._state.cause if isinstance(self._state.cause, str) else None
 
     # --- what the wire calls ----------------------------------------------------------------------------------------
 
@@ -178,8 +233,8 @@ class Outbox:
 
     def _must_halt(self) -> bool:
         if self._worker.stopping():
-            self._halted = True
-        return self._halted
+            self._state = self._state.after(_Course.HALTED)
+        return self._state.course >= _Course.HALTED
 
     def take(self, *, wait: bool) -> Outgoing | None:
         """The next message, or None when there is none right now."""
@@ -201,28 +256,29 @@ class Outbox:
     def begin(self, message: Outgoing) -> bool:
         """Whether a message may be sent after all; if so, the journal knows from now on that it was begun."""
         try:
-            return self._begin(self._hold_of[message.id], message)
+            return self._begin(self._claim_of[message.id], message)
         except ServiceUnavailable as problem:
-            self._halt_for(problem)  # raised later: answers to others are still to come
+            # Raised later: answers to others are still to come.
+            self._state = self._state.after(_Course.BROKEN, problem)
             return False
 
-    def _begin(self, hold: _Hold, message: Outgoing) -> bool:
+    def _begin(self, claim: _ClaimAtWork, message: Outgoing) -> bool:
         now = time.monotonic()
-        if now - hold.looked > _LOOK_SECONDS:
-            self._look_again(hold)
+        if now - claim.looked > self._look_seconds:
+            self._look_again(claim)
         if self._must_halt():
             return False
-        if now >= hold.lease_ends:
+        if now >= claim.lease_ends:
             log.warning(
-                "lease lost, sending stopped: what was claimed will be cleared up", extra={"claim": hold.batch.fence}
+                "lease lost, sending stopped: what was claimed will be cleared up", extra={"claim": claim.batch.fence}
             )
-            self._halted = True
+            self._state = self._state.after(_Course.HALTED)
             return False
-        recipient = hold.recipients[message.id]
+        recipient = claim.recipients[message.id]
         if isinstance(recipient, Reason):
-            self._end(hold, _not_sent(message.id, recipient))
+            self._end(claim, _not_sent(message.id, recipient))
             return False
-        self._journal.begin(hold.batch.fence, message.id)
+        self._journal.begin(claim.batch.fence, message.id)
         self._begun.add(message.id)
         return True
 
@@ -230,22 +286,17 @@ class Outbox:
         try:
             self._journal.flush()
         except JournalUnwritable as problem:
-            self._halt_for(problem)  # what is known goes into the ledger all the same
-
-    def _halt_for(self, problem: ServiceUnavailable) -> None:
-        self._problem = self._problem or problem
-        self._halted = True
+            self._state = self._state.after(_Course.BROKEN, problem)  # what is known goes into the ledger all the same
 
     def note(self, outcome: Outcome) -> None:
         """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
-        hold = self._hold_of[outcome.id]
-        attempts = hold.out[outcome.id].attempts
+        claim = self._claim_of[outcome.id]
+        attempts = claim.out[outcome.id].attempts
         fate = settlement(outcome, attempts=attempts, now=utcnow(), give_up_at=self._give_up_at)
-        self._journal.answer(hold.batch.fence, outcome, no_such_address=fate.suppress)
-        self._end(hold, fate)
+        self._journal.answer(claim.batch.fence, outcome, no_such_address=fate.suppress)
+        self._end(claim, fate)
         if (reason := self._policy.note(outcome)) is not None:
-            self.hold_reason = reason
-            self._halted = True
+            self._state = self._state.after(_Course.TO_PAUSE, reason)
 
     # --- the ledger's side ------------------------------------------------------------------------------------------
 
@@ -254,24 +305,26 @@ class Outbox:
         if self._next is None:
             return False
         try:
-            hold = self._next.result(_WAIT_SECONDS if wait else 0)
+            found = self._next.result(_WAIT_SECONDS if wait else 0)
         except TimeoutError:
             return False
         except ServiceUnavailable as problem:
-            self._failed = True  # there may be a claim that we know nothing of
-            self._halt_for(problem)
-            hold = None
-        self._next = None
-        if hold is None:
+            # There may be a claim that we know nothing of.
+            self._state = self._state.lacking(_InLedger.IN_DOUBT).after(_Course.BROKEN, problem)
+            self._next = None
             return False
-        self._current = hold
+        self._next = None
+        if isinstance(found, _Course):
+            self._state = self._state.after(found)
+            return False
+        self._current = found
         self._next = self._claims.submit(self._claim)
         return True
 
-    def _claim(self) -> _Hold | None:
-        """Claim and look up, in a thread of its own. None when there is nothing, or it is another campaign's turn."""
+    def _claim(self) -> _ClaimAtWork | _Course:
+        """Claim and look up, in a thread of its own: the claim, or what becomes of the outbox without one."""
         if not self._turn():
-            return None
+            return _Course.TURN_OVER
         asked = time.monotonic()
         batch = ledger.claim(
             self._engine,
@@ -281,12 +334,11 @@ class Outbox:
             lease=self._worker.lease,
         )
         if batch is None:
-            self._drained = True
-            return None
+            return _Course.DRAINED
         mark_claim(self._worker.journals, batch.fence)
         looked = time.monotonic()
         standing = recipients.look_up(self._engine, batch, batch.deliveries)
-        hold = _Hold(
+        claim = _ClaimAtWork(
             batch=batch,
             lease_ends=asked + self._worker.lease.total_seconds(),
             looked=looked,
@@ -294,104 +346,104 @@ class Outbox:
             waiting=deque(batch.deliveries),
         )
         if not standing.may_send_campaign:
-            hold.waiting = deque(claimed for claimed in hold.waiting if claimed.purpose is not Purpose.CAMPAIGN)
+            claim.waiting = deque(claimed for claimed in claim.waiting if claimed.purpose is not Purpose.CAMPAIGN)
         if self._drafting is not None:
-            self._compose_ahead(hold, self._drafting)
-        self._holds[batch.fence] = hold  # from here on it is renewed
-        return hold
+            self._compose_ahead(claim, self._drafting)
+        self._at_work[batch.fence] = claim  # from here on it is renewed
+        return claim
 
-    def _compose_ahead(self, hold: _Hold, drafting: ThreadPoolExecutor) -> None:
+    def _compose_ahead(self, claim: _ClaimAtWork, drafting: ThreadPoolExecutor) -> None:
         """What a draft says of its recipient is as old as the claim; whether it may leave is asked when it is begun."""
-        waiting = list(hold.waiting)
+        waiting = list(claim.waiting)
         for start in range(0, len(waiting), _DRAFTED_TOGETHER):
             some = waiting[start : start + _DRAFTED_TOGETHER]
-            hold.drafts |= dict.fromkeys((claimed.id for claimed in some), drafting.submit(self._draft, hold, some))
+            claim.drafts |= dict.fromkeys((claimed.id for claimed in some), drafting.submit(self._draft, claim, some))
 
-    def _draft(self, hold: _Hold, deliveries: Sequence[Claimed]) -> _Drafts:
+    def _draft(self, claim: _ClaimAtWork, deliveries: Sequence[Claimed]) -> _Drafts:
         drafts: _Drafts = {}
         for claimed in deliveries:
-            if isinstance(recipient := hold.recipients[claimed.id], Recipient):
+            if isinstance(recipient := claim.recipients[claimed.id], Recipient):
                 try:
                     drafts[claimed.id] = self._composer.compose(claimed, recipient)
                 except MailerError as problem:
                     drafts[claimed.id] = problem
         return drafts
 
-    def _look_again(self, hold: _Hold) -> None:
+    def _look_again(self, claim: _ClaimAtWork) -> None:
         looked = time.monotonic()
-        under_way = [*hold.out.values(), *hold.waiting]
-        standing = recipients.look_up(self._engine, hold.batch, under_way)
-        hold.recipients.update(standing.recipients)
-        hold.looked = looked
+        under_way = [*claim.out.values(), *claim.waiting]
+        standing = recipients.look_up(self._engine, claim.batch, under_way)
+        claim.recipients.update(standing.recipients)
+        claim.looked = looked
         if not standing.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
-            self._halted = True
+            self._state = self._state.after(_Course.HALTED)
 
-    def _compose(self, hold: _Hold, claimed: Claimed) -> Outgoing | None:
-        recipient = hold.recipients[claimed.id]
-        hold.out[claimed.id] = claimed
-        self._hold_of[claimed.id] = hold
+    def _compose(self, claim: _ClaimAtWork, claimed: Claimed) -> Outgoing | None:
+        recipient = claim.recipients[claimed.id]
+        claim.out[claimed.id] = claimed
+        self._claim_of[claimed.id] = claim
         if isinstance(recipient, Reason):
-            self._end(hold, _not_sent(claimed.id, recipient))
+            self._end(claim, _not_sent(claimed.id, recipient))
             return None
         try:
-            drafts = hold.drafts.pop(claimed.id, None)
+            drafts = claim.drafts.pop(claimed.id, None)
             draft = drafts.result().get(claimed.id) if drafts else None
             if isinstance(draft, MailerError):
                 raise draft
             return draft or self._composer.compose(claimed, recipient)
         except UnusableAddress:
             # One address that no header can hold must not stop the campaign for everyone behind it.
-            self._end(hold, _not_sent(claimed.id, Reason.UNUSABLE))
+            self._end(claim, _not_sent(claimed.id, Reason.UNUSABLE))
         except MailerError as problem:
             # Anything else is wrong for all of them.
-            self.hold_reason = str(problem)
-            self._halted = True
+            self._state = self._state.after(_Course.TO_PAUSE, str(problem))
         return None
 
-    def _end(self, hold: _Hold, fate: Settlement) -> None:
-        hold.settlements.append(fate)
+    def _end(self, claim: _ClaimAtWork, fate: Settlement) -> None:
+        claim.settlements.append(fate)
         self._begun.discard(fate.delivery_id)
-        hold.fates += 1
+        claim.fates += 1
         # What was refused for now must be let go of where the campaign was cancelled meanwhile.
-        hold.final &= fate.state is not DeliveryState.DEFERRED
-        del hold.out[fate.delivery_id], self._hold_of[fate.delivery_id]
-        if hold.is_done:
-            self._write_later(hold, closing=True)
-        elif time.monotonic() - hold.settled > _SETTLE_SECONDS:
-            self._write_later(hold, closing=False)
+        claim.final &= fate.state is not DeliveryState.DEFERRED
+        del claim.out[fate.delivery_id], self._claim_of[fate.delivery_id]
+        if claim.is_done:
+            self._write_later(claim, closing=True)
+        elif time.monotonic() - claim.settled > self._settle_seconds:
+            self._write_later(claim, closing=False)
 
-    def _write_later(self, hold: _Hold, *, closing: bool) -> None:
-        settlements, hold.settlements = hold.settlements, []
-        hold.settled = time.monotonic()
+    def _write_later(self, claim: _ClaimAtWork, *, closing: bool) -> None:
+        settlements, claim.settlements = claim.settlements, []
+        claim.settled = time.monotonic()
         if closing:
-            del self._holds[hold.batch.fence]
-            close = partial(ledger.close, complete=hold.is_complete)
-            self._writes.append(self._ledger.submit(close, self._engine, hold.batch, settlements))
+            del self._at_work[claim.batch.fence]
+            close = partial(ledger.close, complete=claim.is_complete)
+            self._writes.append(self._ledger.submit(close, self._engine, claim.batch, settlements))
         else:
-            self._writes.append(self._ledger.submit(ledger.settle, self._engine, hold.batch, settlements))
+            self._writes.append(self._ledger.submit(ledger.settle, self._engine, claim.batch, settlements))
         while self._writes and self._writes[0].done():
             self._check(self._writes.popleft())
 
     def _check(self, write: Future[bool]) -> None:
         """Take notice of how a write to the ledger went."""
-        self._failed, failed_before = True, self._failed
+        # In doubt until its answer is here, and whatever else comes instead.
+        before, self._state = self._state, self._state.lacking(_InLedger.IN_DOUBT)
         try:
-            self._lost |= not write.result()
-            self._failed = failed_before
+            stood = write.result()
+            self._state = before if stood else before.lacking(_InLedger.BUT_LOST_CLAIMS)
         except ServiceUnavailable as problem:
-            self._halt_for(problem)
+            self._state = self._state.after(_Course.BROKEN, problem)
 
     def _renew_forever(self) -> None:
         lease = self._worker.lease
         while not self._closing.wait(lease.total_seconds() / 3):
-            for hold in list(self._holds.values()):
+            for claim in list(self._at_work.values()):
                 asked = time.monotonic()
                 try:
-                    if ledger.renew(self._engine, hold.batch, lease=lease):
-                        hold.lease_ends = asked + lease.total_seconds()
+                    if ledger.renew(self._engine, claim.batch, lease=lease):
+                        claim.lease_ends = asked + lease.total_seconds()
                 except ServiceUnavailable as problem:
                     # Nothing is begun once the lease has run out; until then there may be another chance.
-                    log.warning("lease not renewed: %s", problem, extra={"claim": hold.batch.fence})
+                    log.warning("lease not renewed: %s", problem, extra={"claim": claim.batch.fence})
 
 
 def _not_sent(delivery_id: int, reason: Reason) -> Settlement:

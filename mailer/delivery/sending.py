@@ -50,8 +50,8 @@ def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, secon
     except SenderRefused as refusal:
         _hold(engine, campaign_id, str(refusal))
         return False
-    if outbox.hold_reason is not None:
-        _hold(engine, campaign_id, outbox.hold_reason)
+    if outbox.paused_because is not None:
+        _hold(engine, campaign_id, outbox.paused_because)
         return False
     if campaign.hold_reason is not None:
         _remember(engine, campaign_id, None)

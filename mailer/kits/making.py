@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, Select, exists, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Engine, ScalarSelect, Select, exists, insert, literal, or_, select, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
 from mailer.campaigns import deadlines
@@ -46,7 +46,8 @@ _HANDFUL = 8
 
 def plan(session: Session, campaign: Campaign) -> int:
     """Plan a campaign's kits in each language that it has a text in: the one for everybody, and one for every union
-    that is affiliated now. What goes to a union's own list is for that union alone.
+    that is affiliated now. What goes to a union's own list is for that union alone. What was made of a union that has
+    changed since is planned again.
 
     :returns: how many editions were planned, which excludes what was planned before.
     """
@@ -69,7 +70,7 @@ def plan(session: Session, campaign: Campaign) -> int:
         .order_by(Kit.id, CampaignText.language)
     )
     planned = session.execute(insert(KitEdition).from_select(["kit_id", "language"], missing).returning(KitEdition.id))
-    return len(planned.all())
+    return len(planned.all()) + _plan_outdated(session, campaign)
 
 
 def _has_kit(campaign: Campaign, union_id: QueryableAttribute[int] | None) -> ColumnElement[bool]:
@@ -78,13 +79,14 @@ def _has_kit(campaign: Campaign, union_id: QueryableAttribute[int] | None) -> Co
 
 
 def plan_missing(session: Session) -> None:
-    """Plan kits of campaigns that may be forwarded, for unions that affiliated since."""
+    """Plan kits of campaigns that may be forwarded, for unions that affiliated or changed since."""
     has_kit = exists().where(Kit.campaign_id == Campaign.id, Kit.union_id == Union.id)
     is_for = or_(MailingList.owner_id.is_(None), MailingList.owner_id == Union.id)
     lacks_kit = exists().where(Union.status == UnionStatus.AFFILIATED, is_for, ~has_kit)
     lacks_any = ~exists().where(Kit.campaign_id == Campaign.id) & MailingList.owner_id.is_(None)
+    is_changed = exists().where(KitEdition.kit_id == Kit.id, Kit.campaign_id == Campaign.id, _is_outdated())
     wanted = select(Campaign).join(MailingList, MailingList.id == Campaign.list_id)
-    wanted = wanted.where(deadlines.may_be_forwarded(session), or_(lacks_kit, lacks_any))
+    wanted = wanted.where(deadlines.may_be_forwarded(session), or_(lacks_kit, lacks_any, is_changed))
     for campaign in session.scalars(wanted).all():
         plan(session, campaign)
 
@@ -113,19 +115,33 @@ def try_again(session: Session, campaign: Campaign) -> None:
     session.execute(update(Kit).where(Kit.id.in_(kit_ids)).values(ready_at=None))
 
 
-def renew(session: Session, union: Union) -> None:
-    """Have a union's kits made anew, because its name, logo or words have changed. Nobody is told again.
-
-    If it asked not to be named, those of campaigns that are over go, too.
-    """
-    of_union = select(Kit.id).join(Campaign, Campaign.id == Kit.campaign_id).where(Kit.union_id == union.id)
-    kit_ids = session.scalars(of_union.where(deadlines.has_time(session))).all()
-    # Whoever is making one just now has the old name, and may not write it down: see `_held`.
+def _plan_outdated(session: Session, campaign: Campaign) -> int:
+    """Plan again what was made of a union that has changed since: its name, logo or words. Nobody is told again."""
+    of_campaign = select(Kit.id).where(Kit.campaign_id == campaign.id)
     unmade = {"archive": None, "made_at": None, "problem": None, "taken_until": None}
-    session.execute(update(KitEdition).where(KitEdition.kit_id.in_(kit_ids)).values(unmade))
-    session.execute(update(Kit).where(Kit.id.in_(kit_ids)).values(ready_at=None))
-    if not union.is_named:
-        session.execute(update(KitEdition).where(KitEdition.kit_id.in_(of_union)).values(archive=None))
+    again = update(KitEdition).where(KitEdition.kit_id.in_(of_campaign), _is_outdated()).values(unmade)
+    kit_ids = session.scalars(again.returning(KitEdition.kit_id)).all()
+    session.execute(update(Kit).where(Kit.id.in_(set(kit_ids))).values(ready_at=None))
+    return len(kit_ids)
+
+
+def drop_names(session: Session) -> None:
+    """Drop what names a union that has asked not to be named, also of campaigns that are over. `pages` shows none of it
+    from the moment that the union asked."""
+    unnamed = select(Kit.id).join(Union, Union.id == Kit.union_id).where(~Union.is_named)
+    names = update(KitEdition).where(KitEdition.archive.is_not(None), KitEdition.kit_id.in_(unnamed), _is_outdated())
+    session.execute(names.values(archive=None))
+
+
+def _is_outdated() -> ColumnElement[bool]:
+    """The condition that an edition was made, or could not be, of an earlier revision of its union."""
+    is_done = or_(KitEdition.made_at.is_not(None), KitEdition.problem.is_not(None))
+    return is_done & KitEdition.union_revision.is_distinct_from(_revision_of(KitEdition.kit_id))
+
+
+def _revision_of(kit_id: QueryableAttribute[int] | int) -> ScalarSelect[int]:
+    """What a kit's union is at; none for the kit for everybody."""
+    return select(Union.revision).join(Kit, Kit.union_id == Union.id).where(Kit.id == kit_id).scalar_subquery()
 
 
 # --- making ---------------------------------------------------------------------------------------------------------
@@ -148,6 +164,7 @@ class _Task:
     taken_until: datetime
     kit_id: int
     bearer: Bearer
+    revision: int | None  # of the union, which the bearer was read from
     language: str
 
 
@@ -225,7 +242,8 @@ def _take(engine: Engine, campaign_id: int) -> list[_Task]:
             .options(undefer(Union.logo))
         )
         return [
-            _Task(edition_id, until, kit_id, Bearer.of(union), language) for edition_id, kit_id, language, union in rows
+            _Task(edition_id, until, kit_id, Bearer.of(union), union.revision if union else None, language)
+            for edition_id, kit_id, language, union in rows
         ]
 
 
@@ -256,9 +274,12 @@ def _keep(engine: Engine, tasks: Sequence[_Task], results: Sequence[_Result], se
         now = db.now(session)
         for result in results:
             made_at = now if result.archive is not None else None
+            task = result.task
             values = {"archive": result.archive, "made_at": made_at, "problem": result.problem}
-            session.execute(update(KitEdition).where(*_held(result.task)).values(values))
-        for task in tasks[len(results) :]:
+            of_now = _revision_of(task.kit_id).is_not_distinct_from(task.revision)
+            made = update(KitEdition).where(*_held(task), of_now).values(**values, union_revision=task.revision)
+            session.execute(made)
+        for task in tasks:  # what was not begun, or its union has changed meanwhile
             session.execute(update(KitEdition).where(*_held(task)).values(taken_until=None))
         waits = exists().where(KitEdition.kit_id == Kit.id, *_UNMADE)
         ready = update(Kit).where(Kit.id.in_(kit_ids), Kit.ready_at.is_(None), ~waits).values(ready_at=now)
@@ -268,8 +289,7 @@ def _keep(engine: Engine, tasks: Sequence[_Task], results: Sequence[_Result], se
 
 
 def _held(task: _Task) -> tuple[ColumnElement[bool], ...]:
-    """The conditions that an edition is still this worker's: one that was slow and lost it to another, or makes it of
-    what has changed since, changes nothing."""
+    """The conditions that an edition is still this worker's: who was slow and lost it to another changes nothing."""
     return KitEdition.id == task.edition_id, KitEdition.taken_until == task.taken_until, *_UNMADE
 
 

@@ -1,11 +1,11 @@
 """Forwarding kits: what a union gets of a campaign to put in front of its members, and what it says came of it."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import ColumnElement, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, publishing
@@ -83,7 +83,7 @@ def look(session: Session, kit_id: int, *, base_url: str) -> Page:
         deadline=campaign.deadline,
         is_held=campaign.status is CampaignStatus.PAUSED,
         is_over=campaign.status is CampaignStatus.CANCELLED or deadlines.is_over(campaign, db.now(session)),
-        is_ready=kit.ready_at is not None,
+        is_ready=kit.ready_at is not None and not _is_outdated(kit),
         files={language: archives.names(archive) for language, archive in made.items()},
         texts={language: _messages(archive) for language, archive in made.items()},
         problems={edition.language: edition.problem for edition in kit.editions if edition.problem},
@@ -149,7 +149,7 @@ def _archives(session: Session, kit: Kit, language: str | None = None) -> dict[s
     if kit.campaign.status in (CampaignStatus.PAUSED, CampaignStatus.CANCELLED):
         return {}
     made = select(KitEdition.language, KitEdition.archive).where(
-        KitEdition.kit_id == kit.id, KitEdition.made_at.is_not(None)
+        KitEdition.kit_id == kit.id, KitEdition.made_at.is_not(None), *_shown(session, kit)
     )
     if language is not None:
         made = made.where(KitEdition.language == language)
@@ -157,6 +157,19 @@ def _archives(session: Session, kit: Kit, language: str | None = None) -> dict[s
     if found and not any(found.values()):
         raise NoKit
     return {made_in: archive for made_in, archive in found.items() if archive is not None}
+
+
+def _is_outdated(kit: Kit) -> bool:
+    """Whether its union has changed since, so that something of it is made again."""
+    return kit.union is not None and any(edition.union_revision != kit.union.revision for edition in kit.editions)
+
+
+def _shown(session: Session, kit: Kit) -> Sequence[ColumnElement[bool]]:
+    """The conditions that an edition may be shown. One that was made of what its union has changed since is not, except
+    when the campaign is over, so that it is not made again; and never if the union asked not to be named."""
+    if kit.union is None or (kit.union.is_named and deadlines.is_over(kit.campaign, db.now(session))):
+        return ()
+    return (KitEdition.union_revision == kit.union.revision,)
 
 
 def _own_languages(kit: Kit) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from mailer.kits import pages
+from mailer.kits import making, pages
 from mailer.people import mailed_links, notices, subscribers
 from mailer.store.db import session_scope
 
@@ -14,6 +14,12 @@ def tidy(engine: Engine) -> None:
 
     :raises DatabaseUnavailable: what was done before stays done.
     """
-    for task in (mailed_links.forget_expired, notices.forget_settled, subscribers.end_pauses, pages.forget_old):
+    for task in (
+        mailed_links.forget_expired,
+        notices.forget_settled,
+        subscribers.end_pauses,
+        pages.forget_old,
+        making.drop_names,
+    ):
         with session_scope(engine) as session:
             task(session)

@@ -62,7 +62,7 @@ _FORM = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
 
 class UnknownLink(MailerError):
-    """This link is not one of ours, or a part of it is missing. Copy the whole link from the mail."""
+    """This link does not work. Part of it may be missing: copy the whole link from the e-mail."""
 
 
 class DeadLink(MailerError):

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
 from mailer.formats.tables import CsvWriter, Record, TableFile, UnwritableFile, restore, whole_file
-from mailer.kits import making
 from mailer.mail import addresses
 from mailer.store import scope
 from mailer.store.db import utcnow
@@ -308,12 +307,9 @@ class _Import:
         return notice
 
     def changed(self) -> int:
-        """Count the unions that were there and have changed, and have their kits made again."""
+        """Count the unions that were there and have changed."""
         known = {slug: directory.get(self._session, slug) for slug in self._before}
-        changed = [union for slug, union in known.items() if _facts(union) != self._before[slug]]
-        for union in changed:
-            making.renew(self._session, union)
-        return len(changed)
+        return sum(_facts(union) != self._before[slug] for slug, union in known.items())
 
 
 def _set_standing(union: Union, row: _Row) -> None:

@@ -14,7 +14,6 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
-from mailer.kits import making
 from mailer.mail.addresses import Address
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
@@ -311,7 +310,6 @@ def _fill_in(session: Session, slug: str, application: Application, parent_slug:
         members=application.members if union.members is None else None,
         is_named=None if application.is_named else False,
     )
-    making.renew(session, union)
     return union
 
 

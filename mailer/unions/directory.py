@@ -137,6 +137,7 @@ def change(
     :raises UnknownUnion: or `CircularFederation`, `UnusableText`, or as `add`: nothing was changed.
     """
     union = get(session, slug)
+    printed = _printed(union)
     new_name = union.name if name is None else _checked_name(slug, name)
     new_country = union.country if country is None else countries.parse(country) if country else None
     new_languages = union.languages if languages is None else _checked_languages(languages)
@@ -148,8 +149,20 @@ def change(
     union.resolution = new_resolution
     if is_named is not None:
         union.is_named = is_named
+    if _printed(union) != printed:
+        _count_change(union)
     session.flush()
     return union
+
+
+def _printed(union: Union) -> tuple[object, ...]:
+    """What of a union its kits depend on, but for its logo and words."""
+    return union.name, union.country, union.parent_id, union.is_named
+
+
+def _count_change(union: Union) -> None:
+    """Have the kits made again that print something of a union: `kits.making` finds those of an earlier revision."""
+    union.revision = Union.revision + 1  # in the database: of two changes at once, none may be lost
 
 
 def _put_under(session: Session, union: Union, parent_slug: str) -> None:
@@ -184,6 +197,7 @@ def introduce(session: Session, slug: str, language: str, words: str | None) -> 
     others = {known: text for known, text in union.introductions.items() if known != tag}
     own = {} if words is None else {tag: _checked_text("introduction", words, most=_MOST_OF_INTRODUCTION)}
     union.introductions = others | own
+    _count_change(union)
     session.flush()
 
 
@@ -195,6 +209,7 @@ def set_logo(session: Session, slug: str, picture: bytes | None) -> None:
     """
     union = get(session, slug)
     union.logo = logos.read(picture) if picture is not None else None
+    _count_change(union)
     session.flush()
 
 

@@ -66,62 +66,62 @@ def _page(advice: _Advice, error: HTTPException) -> Response:
 def _misunderstood() -> _Advice:
     return _Advice(
         _("We did not understand that"),
-        _("Something in the address or in the form was not as it should be. Go back, and try again."),
+        _("Something is wrong with the address or the form. Go back and try again."),
     )
 
 
 def _forbidden() -> _Advice:
     return _Advice(
         _("This form came from another site"),
-        _("To keep you safe, we take forms from our own pages only. Open the page here, and fill it in again."),
+        _("To keep you safe, we only accept forms from our own pages. Open the page here and fill in the form again."),
         url("joining.sign_up"),
-        _("Go to the start page"),
+        _("Go to the home page"),
     )
 
 
 def _nothing_here() -> _Advice:
     return _Advice(
-        _("There is nothing here"),
-        _("Check the address. If it came from a mail, copy the whole link from the mail."),
+        _("We cannot find this page"),
+        _("Check the address. If it came from an e-mail, copy the whole link from that e-mail."),
         url("joining.sign_up"),
-        _("Go to the start page"),
+        _("Go to the home page"),
     )
 
 
 def _wrong_way() -> _Advice:
-    return _Advice(_("That does not work here"), _("Go back, and use the button on the page."))
+    return _Advice(_("That does not work here"), _("Go back and use the button on the page."))
 
 
 def _cut_link() -> _Advice:
     if _is_for_unions():
         return _Advice(
-            _("This link is not one of ours"),
-            _("A part of it may be missing. Copy the whole link from the mail."),
+            _("This link does not work"),
+            _("Part of it may be missing. Copy the whole link from the e-mail."),
             url("affiliating.affiliate"),
             _("For unions"),
         )
     return _Advice(
-        _("This link is not one of ours"),
-        _("A part of it may be missing. Copy the whole link from the mail, or ask us for a fresh one."),
+        _("This link does not work"),
+        _("Part of it may be missing. Copy the whole link from the e-mail, or ask us for a new one."),
         url("preferences.ask_link"),
-        _("Get a fresh link"),
+        _("Get a new link"),
     )
 
 
 def _dead_link() -> _Advice:
     if _is_for_unions():
         return _Advice(
-            _("This link has run out"),
+            _("This link has expired"),
             _(
-                "For your safety, our links work for a limited time. If you filled in our form for unions, ask again. "
-                "If we invited you, write to us, and we send you a fresh one."
+                "For your safety, our links only work for a limited time. If you filled in our form for unions, "
+                "ask again. If we invited you, write to us and we will send you a new one."
             ),
             url("affiliating.affiliate"),
             _("Ask again"),
         )
     return _Advice(
-        _("This link has run out"),
-        _("For your safety, our links work for a limited time. We will gladly mail you a fresh one."),
+        _("This link has expired"),
+        _("For your safety, our links only work for a limited time. We will gladly send you a new one."),
         *_where_links_come_from(),
     )
 
@@ -130,7 +130,7 @@ def _where_links_come_from() -> tuple[str, str]:
     # Who never confirmed, or left, is mailed a link when they sign up anew, and no other.
     if (request.endpoint or "").endswith(("joining.confirm", "leaving.undo")):
         return url("joining.sign_up"), _("Sign up")
-    return url("preferences.ask_link"), _("Get a fresh link")
+    return url("preferences.ask_link"), _("Get a new link")
 
 
 def _is_for_unions() -> bool:
@@ -141,28 +141,28 @@ def _is_for_unions() -> bool:
 def _too_much() -> _Advice:
     return _Advice(
         _("That is too much at once"),
-        _("What you sent is larger than our forms can take. Go back, and make it shorter."),
+        _("What you sent is too long for our forms. Go back and make it shorter."),
     )
 
 
 def _too_often() -> _Advice:
     return _Advice(
-        _("Please wait a little"),
-        _("Too many requests came from your network. Nothing is lost: wait a few minutes, and try again."),
+        _("Please wait a little while"),
+        _("Your network has sent us too many requests. Nothing is lost. Wait a few minutes and try again."),
     )
 
 
 def _back_soon() -> _Advice:
     return _Advice(
         _("We will be back soon"),
-        _("Something that this site needs is not there just now. Please try again in a few minutes."),
+        _("Part of this site is not working at the moment. Please try again in a few minutes."),
     )
 
 
 def _our_fault() -> _Advice:
     return _Advice(
         _("Something went wrong"),
-        _("It is our fault, not yours, and it has been noted. Please try again later."),
+        _("This is our fault, not yours, and we have recorded it. Please try again later."),
     )
 
 

@@ -59,7 +59,7 @@ def address(typed: str) -> Address:
     try:
         return addresses.parse(typed)
     except InvalidAddress:
-        raise Mistyped(_("This is not an e-mail address. One looks like this: name@example.org")) from None
+        raise Mistyped(_("This is not an e-mail address. Enter one like this: name@example.org")) from None
 
 
 def number(typed: str) -> int | None:
@@ -83,12 +83,12 @@ def too_long(most: int) -> str:
 
 def agree_to_mail() -> str:
     """What to do where the box beside the mail of a list is not ticked."""
-    return _("To join, tick the box that says we may write to you.")
+    return _("To sign up, tick the box that says we may write to you.")
 
 
 def agree_to_union() -> str:
     """What to do where a union is named, and the box beside it is not ticked."""
-    return _("To have us store your union, tick this box. If you would rather not, leave the union empty.")
+    return _("If you want us to store your union, tick this box. If not, leave the union empty.")
 
 
 #: A page must stay light for an old phone: so many names, and so many bytes of them.

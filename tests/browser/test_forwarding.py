@@ -244,7 +244,7 @@ def test_these_tests_would_notice_if_a_page_told_on_somebody(
 ) -> None:
     visitor = visit()
     visitor.open(site.mail_to(owner).link("preferences"))
-    visitor.press("Mail me a link")
+    visitor.press("Send me a link")
     visitor.open(site.mail_to(owner).link("manage"))
     shown = given_away(visitor, owner)
     assert {owner, *NAME.split(), GUILD, COUNTRY[1], *OTHER_LISTS.values()} <= set(shown)
@@ -266,14 +266,14 @@ def test_the_owner_hears_once_of_a_leaving_that_a_stranger_brought_about_and_tak
     for _ in range(2):
         stranger.open(mail.link("unsubscribe"))
         stranger.press("Leave this list")
-    expect(stranger.page.get_by_text("Then you have taken somebody else off the list.")).to_be_visible()
+    expect(stranger.page.get_by_text("If so, you have taken someone else off the list.")).to_be_visible()
     assert (site.lists_of(owner) or {})[sample.LIST_SLUG] is LEFT
     [goodbye] = site.mails_to(owner)[mails:]
     visitor = visit(PHONE, java_script_enabled=False)
     visitor.open(goodbye.link("undo"))
     assert given_away(visitor, owner) == []
     assert (site.lists_of(owner) or {})[sample.LIST_SLUG] is LEFT
-    visitor.press("Yes, bring me back")
+    visitor.press("Yes, sign me up again")
     assert set((site.lists_of(owner) or {}).values()) == {ACTIVE}
     assert len(site.mails_to(owner)) == mails + 1
 

@@ -37,7 +37,7 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     page.get_by_role("checkbox", name=LIST).check()
     page.get_by_role("checkbox", name="may send me the mail that I ask for").check()
     visitor.press("Sign me up")
-    assert "check your mail" in heading(visitor)
+    assert "check your e-mail" in heading(visitor)
     assert site.lists_of(address) is None
 
     mail = site.mail_to(address)
@@ -62,7 +62,7 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     visitor.press("Leave this list")
     assert "You have left" in heading(visitor)
     assert site.lists_of(address) == {"urgent-actions": LEFT}
-    visitor.press("Take it back")
+    visitor.press("Undo")
     assert "You are back" in heading(visitor)
     assert site.lists_of(address) == {"urgent-actions": ACTIVE}
 
@@ -72,7 +72,7 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     goodbye = site.mail_to(address)
     visitor.open(goodbye.link("undo"))
     assert site.lists_of(address) == {"urgent-actions": LEFT}
-    visitor.press("Yes, bring me back")
+    visitor.press("Yes, sign me up again")
     assert site.lists_of(address) == {"urgent-actions": ACTIVE}
 
     visitor.open(alert.link("preferences"))
@@ -81,8 +81,8 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     assert "Paused until" in heading(visitor)
     visitor.press("End the pause")
     page.get_by_role("link", name="Back to your choices").click()
-    visitor.press("Mail me a link")
-    assert "Check your mail" in heading(visitor)
+    visitor.press("Send me a link")
+    assert "Check your e-mail" in heading(visitor)
 
     visitor.open(site.mail_to(address).link("manage"))
     expect(page.get_by_label("Your name")).to_have_value("Ana Example")
@@ -103,13 +103,13 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     assert site.lists_of(moved) == {"urgent-actions": ACTIVE}
     assert site.lists_of(address) is None
 
-    page.get_by_role("link", name="Get a fresh link").click()
+    page.get_by_role("link", name="Get a new link").click()
     page.get_by_label("E-mail address").fill(moved)
-    visitor.press("Mail me a link")
+    visitor.press("Send me a link")
     visitor.open(site.mail_to(moved).link("manage"))
     page.get_by_role("link", name="Erase everything about me").click()
     visitor.press("Erase everything")
-    assert "Everything is erased" in heading(visitor)
+    assert "Everything has been erased" in heading(visitor)
     assert site.lists_of(moved) is None
     visitor.open(alert.link("unsubscribe"))
     assert "You are not on our list" in heading(visitor)

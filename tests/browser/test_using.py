@@ -63,7 +63,7 @@ def test_each_form_takes_nothing_but_a_keyboard(
             break
     with page.expect_navigation():
         page.keyboard.press("Enter")
-    assert "check your mail" in page.get_by_role("heading", level=1).inner_text()
+    assert "check your e-mail" in page.get_by_role("heading", level=1).inner_text()
 
     visitor.open(site.mail_to(address).link(link))
     while focus_after(page, "Tab")["name"] != "button":
@@ -132,7 +132,7 @@ def test_a_form_with_mistakes_says_so_first_and_leads_to_each(site: Site, visit:
     expect(page.get_by_label("Your name")).to_have_value("Ana Example")
     steps.fill_in(visitor, site.new_address())
     steps.submit(visitor)
-    assert "check your mail" in page.get_by_role("heading", level=1).inner_text()
+    assert "check your e-mail" in page.get_by_role("heading", level=1).inner_text()
 
 
 def test_a_double_click_and_going_back_to_press_again_sign_up_once(site: Site, visit: Callable[..., Visitor]) -> None:
@@ -158,7 +158,7 @@ def test_the_page_of_a_campaign_leads_to_whom_to_write_to(visit: Callable[..., V
     page = visit(PHONE, java_script_enabled=False).open(f"/campaigns/{PUBLIC_CAMPAIGN}")
     embassy = page.get_by_text("Embassy of Ondoria, London")
     expect(embassy).to_be_hidden()
-    page.get_by_role("link", name="Find it by your country").click()
+    page.get_by_role("link", name="Find your country").click()
     expect(embassy).to_be_visible()
 
 

@@ -182,26 +182,27 @@ def test_a_reader_gets_the_nearest_language_of_the_site_or_english(
     ("kind", "sentence"),
     [
         (NoticeKind.CONFIRM, "If it was not you, do nothing."),
-        (NoticeKind.CONFIRM, "after 7 days nothing of this is stored"),
-        (NoticeKind.MANAGE, "The link works for one day. Never forward this mail"),
-        (NoticeKind.GOODBYE, "you can undo it for 30 days"),
+        (NoticeKind.CONFIRM, "after 7 days we store nothing about this"),
+        (NoticeKind.MANAGE, "The link works for one day. Never forward this e-mail"),
+        (NoticeKind.GOODBYE, "you can undo it within 30 days"),
         (NoticeKind.CONTACT, "If it was not you, do nothing."),
-        (NoticeKind.CONTACT, "after 7 days nothing of this is stored"),
-        (NoticeKind.STEPPED_DOWN, "you can undo it for 30 days"),
+        (NoticeKind.CONTACT, "after 7 days we store nothing about this"),
+        (NoticeKind.STEPPED_DOWN, "you can undo it within 30 days"),
         (NoticeKind.KIT, "People should act by"),
         (
             NoticeKind.KIT,
-            "a mail that is ready to forward, messages for phones, a leaflet to print and a picture to share",
+            "an e-mail that is ready to forward, messages for phones, a leaflet to print and a picture to share",
         ),
-        (NoticeKind.KIT, "One click on its page tells us what you will do."),
-        (NoticeKind.KIT, "Please forward what is in the kit and not this mail"),
-        (NoticeKind.REMINDER, "Please forward what is in the kit and not this mail"),
-        (NoticeKind.REMINDER, "We do not remind you of this alert again."),
+        (NoticeKind.KIT, "One click on the kit's page tells us what you will do."),
+        (NoticeKind.KIT, "Please forward what is in the kit, not this e-mail"),
+        (NoticeKind.REMINDER, "Please forward what is in the kit, not this e-mail"),
+        (NoticeKind.REMINDER, "We will not remind you of this alert again."),
     ],
 )
 def test_a_notice_says_what_to_do_and_until_when(session: Session, kind: NoticeKind, sentence: str) -> None:
     message = compose(session, notice(kind))
-    assert all(sentence in " ".join(part(message, subtype).split()) for subtype in ("plain", "html"))
+    said = [" ".join(html.unescape(part(message, subtype)).split()) for subtype in ("plain", "html")]
+    assert all(sentence in words for words in said)
 
 
 def test_a_welcome_shows_the_alert_to_act_on_and_the_link_to_share(session: Session) -> None:
@@ -217,7 +218,7 @@ def test_a_welcome_shows_the_alert_to_act_on_and_the_link_to_share(session: Sess
 def test_what_a_welcome_has_no_words_for_is_not_shown(session: Session) -> None:
     bare = compose(session, notice(NoticeKind.WELCOME, {"campaign_title": "No link to it", "lists": ""}))
     assert buttons(bare) == []
-    for words in ("No link to it", "You get mail from", "Send this link", "Act now"):
+    for words in ("No link to it", "You will get e-mails from", "Send this link", "Act now"):
         assert words not in part(bare, "plain")
         assert words not in part(bare, "html")
     assert "\n\n\n" not in part(bare, "plain")
@@ -233,16 +234,18 @@ def test_a_goodbye_names_the_list_that_was_left_or_all(session: Session) -> None
 
 def test_an_invitation_names_the_union_and_a_confirmation_names_none(session: Session) -> None:
     invitation = compose(session, notice(NoticeKind.CONTACT, {"union": "Dockers of the North"}))
-    assert invitation["Subject"] == "May we write to you for Dockers of the North?"
-    assert "<h1>May we write to you for <bdi>Dockers of the North</bdi>?" in " ".join(part(invitation, "html").split())
-    assert "an organiser of" in part(invitation, "plain")
+    assert invitation["Subject"] == "May we send you our e-mails for Dockers of the North?"
+    assert "<h1>May we send you our e-mails for <bdi>Dockers of the North</bdi>?" in " ".join(
+        part(invitation, "html").split()
+    )
+    assert "an organiser at" in part(invitation, "plain")
     assert compose(session, notice(NoticeKind.CONTACT))["Subject"] == "Please confirm your address"
 
 
 def test_the_mails_to_unions_say_what_they_are_about(session: Session) -> None:
     subjects = [str(compose(session, notice(kind))["Subject"]) for kind in TO_CONTACTS]
     assert subjects == [
-        "Dockers of the North is affiliated: welcome!",
+        "Dockers of the North is now affiliated: welcome!",
         "Ready to forward: Free the five",
         "There is still time: Free the five",
     ]

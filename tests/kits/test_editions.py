@@ -226,7 +226,7 @@ def test_its_own_words_are_for_their_language_and_its_forms(
 def test_for_everybody_else_nothing_stands_above(session: Session, no_paper: None) -> None:
     made = files(session, campaign(session), None)
     assert text(made).startswith("Urgent action\n")
-    assert "Somebody who got it passed it on to you." in " ".join(text(made).split())
+    assert "Someone who got it passed it on to you." in " ".join(text(made).split())
 
 
 def test_below_stands_how_to_join_and_nothing_that_leaves(session: Session, union: Union, no_paper: None) -> None:
@@ -235,7 +235,7 @@ def test_below_stands_how_to_join_and_nothing_that_leaves(session: Session, unio
     assert f'<a href="{JOIN}">Sign up</a>' in html
     assert f"Get the next alert yourself: <{JOIN}>" in plain
     for part in (html, plain):
-        for wrong in ("nsubscribe", "preferences", "You receive this mail", "Change what you get"):
+        for wrong in ("nsubscribe", "preferences", "You are receiving this e-mail", "Change what you get"):
             assert wrong not in part
     words = "This alert is from Harbour Solidarity. Dockers & <Friends> passes it on to its members."
     assert words in " ".join(plain.split())

@@ -23,6 +23,7 @@ from mailer.people.notices import NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionContact, UnionStatus
+from mailer.unions import directory
 from tests.support.concurrency import Beside
 from tests.support.factories import (
     SENDER,
@@ -496,12 +497,14 @@ def test_a_union_that_asks_not_to_be_named_later_has_its_kits_made_anew(engine: 
     make(engine, campaign)
     kit_id = kit_of(session, union).id
     assert b"Quiet" in pages.file(session, kit_id, "en", "mail.txt")
-    union.is_named = False
-    making.renew(session, union)
-    with pytest.raises(NoKit):
+    directory.change(session, "quiet-harbour", is_named=False)
+    session.commit()
+    with pytest.raises(NoKit):  # at once, before any worker hears of it
         pages.file(session, kit_id, "en", "mail.txt")
     assert not pages.look(session, kit_id, base_url=BASE).is_ready
+    making.plan_missing(session)
     assert make(engine, campaign).editions == 1  # and not the one for everybody
+    assert pages.look(session, kit_id, base_url=BASE).is_ready
     assert b"Quiet" not in pages.file(session, kit_id, "en", "mail.txt")
     assert len(told(session)) == 1
 
@@ -511,12 +514,40 @@ def test_a_kit_that_carries_a_name_goes_also_when_its_campaign_is_over(engine: E
     campaign = start(session, make_forwardable(session))
     make(engine, campaign)
     campaign.deadline = WHEN
-    making.renew(session, union)
-    assert pages.file(session, kit_of(session, union).id, "en", "mail.txt")  # nothing to make anew
-    session.get_one(Union, union.id).is_named = False
-    making.renew(session, union)
+    directory.change(session, union.slug, name="Another name")
+    making.plan_missing(session)
+    assert pages.file(session, kit_of(session, union).id, "en", "mail.txt")  # nothing is made again
+    directory.change(session, union.slug, is_named=False)
     with pytest.raises(NoKit):
-        pages.look(session, kit_of(session, union).id, base_url=BASE)
+        pages.file(session, kit_of(session, union).id, "en", "mail.txt")
+    assert session.scalars(select(KitEdition.archive).where(KitEdition.kit_id == kit_of(session, union).id)).one()
+    making.drop_names(session)
+    assert not session.scalars(select(KitEdition.archive).where(KitEdition.kit_id == kit_of(session, union).id)).one()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session: directory.change(session, "dockers", name="Dockers United"),
+        lambda session: directory.change(session, "dockers", country="FR"),
+        lambda session: directory.introduce(session, "dockers", "en", "Dear members"),
+        lambda session: directory.set_logo(session, "dockers", None),
+    ],
+)
+def test_whatever_changes_what_a_kit_prints_has_it_made_again(
+    engine: Engine, session: Session, change: Callable[[Session], object]
+) -> None:
+    make_union(session, "dockers", status=AFFILIATED)
+    campaign = start(session, make_forwardable(session))
+    assert make(engine, campaign).editions == 2
+    directory.change(session, "dockers", members=12)  # which no kit prints
+    making.plan_missing(session)
+    session.commit()
+    assert make(engine, campaign).editions == 0
+    change(session)
+    making.plan_missing(session)
+    session.commit()
+    assert make(engine, campaign).editions == 1
 
 
 def test_what_is_being_made_while_a_union_asks_not_to_be_named_is_not_kept(
@@ -529,9 +560,7 @@ def test_what_is_being_made_while_a_union_asks_not_to_be_named_is_not_kept(
     def files(_press: KitEditions, bearer: Bearer, _language: str) -> dict[str, bytes]:
         if bearer.union_id and not any(made):
             with session_scope(engine) as other:
-                union = other.get_one(Union, union_id)
-                union.is_named = False
-                making.renew(other, union)
+                directory.change(other, other.get_one(Union, union_id).slug, is_named=False)
         made.append(bearer.name)
         return {"mail.txt": str(bearer.name).encode()}
 

@@ -284,7 +284,7 @@ def test_a_mail_that_is_passed_on_says_by_whom_and_how_to_join_and_has_no_link_o
     assert "Get the next alert yourself: <https://example.org/join/dockers>\n" in text
     assert 'href="https://example.org/campaigns/six"' in html
     for part in (html, text):
-        assert "This alert is from" in part and "You receive this mail" not in part
+        assert "This alert is from" in part and "You are receiving this e-mail" not in part
         assert "12 Quay Street" in part and "Act by 12 March 2027" in part
     assert "prefers-color-scheme" in html and ".bearer .box" in html
 
@@ -299,7 +299,7 @@ def test_whoever_passes_it_on_may_say_it_in_their_own_words_which_are_only_words
 
 def test_without_a_name_it_is_passed_on_by_somebody() -> None:
     html, text = relayed(replace(RELAY, name=None))
-    assert "Somebody who got it passed it on to you." in html
+    assert "Someone who got it passed it on to you." in html
     assert text.startswith("Urgent action\n")
     assert "None" not in html + text
     assert 'class="copy bearer"' not in html

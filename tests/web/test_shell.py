@@ -303,14 +303,14 @@ def test_a_name_in_a_sentence_is_kept_apart_and_escaped(app: Flask) -> None:
 # --- errors ---------------------------------------------------------------------------------------------------------
 
 STATUSES = {
-    400: "Go back, and try again",
-    403: "fill it in again",
+    400: "Go back and try again",
+    403: "fill in the form again",
     404: "Check the address",
     405: "use the button on the page",
-    410: "mail you a fresh one",
+    410: "send you a new one",
     413: "make it shorter",
-    418: "Go back, and try again",
-    429: "wait a few minutes",
+    418: "Go back and try again",
+    429: "Wait a few minutes",
     500: "our fault",
     502: "our fault",
     503: "try again in a few minutes",

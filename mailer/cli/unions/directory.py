@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.formats import logos
-from mailer.kits import making
 from mailer.people import lists
 from mailer.spreadsheets import unions as union_csv
 from mailer.store.models import Union, UnionStatus
@@ -96,7 +95,7 @@ def change(
 ) -> None:
     """Change what we know about a union. What you leave out stays as it is."""
     with Installation().session() as session:
-        union = trade_unions.change(
+        trade_unions.change(
             session,
             slug,
             name=name,
@@ -107,7 +106,6 @@ def change(
             is_named=is_named,
             resolution=resolution,
         )
-        making.renew(session, union)
     click.echo(f"Changed the union {slug}.")
 
 
@@ -185,7 +183,6 @@ def logo(slug: str, file: Path | None, remove: bool) -> None:
     _require_one(file, remove)
     with Installation().session() as session:
         trade_unions.set_logo(session, slug, _read(file) if file else None)
-        making.renew(session, trade_unions.get(session, slug))
     click.echo(f"The union {slug} now has {'a logo' if file else 'no logo'}.")
 
 
@@ -211,7 +208,6 @@ def introduce(slug: str, language: str, file: TextIO | None, remove: bool) -> No
         raise click.BadParameter("it is not UTF-8 text", param_hint="FILE") from None
     with Installation().session() as session:
         trade_unions.introduce(session, slug, language, words)
-        making.renew(session, trade_unions.get(session, slug))
     click.echo(f"The union {slug} {'now introduces' if file else 'no longer introduces'} alerts in {language}.")
 
 

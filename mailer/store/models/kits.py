@@ -75,6 +75,7 @@ class KitEdition(Base):
     taken_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # a worker is at it; past that, another may
     made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     problem: Mapped[str | None] = mapped_column(String(300))  # why it cannot be made
+    union_revision: Mapped[int | None]  # of the union, when this was made or could not be
     archive: Mapped[bytes | None] = mapped_column(
         LargeBinary, deferred=True
     )  # a ZIP; gone when the campaign is long over

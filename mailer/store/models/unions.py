@@ -43,6 +43,8 @@ class Union(Base):
     introductions: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)  # language → words
     logo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  # PNG, as `logos.read` makes it
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    # Counts the changes of what its kits print; a kit made of an earlier one is out of date.
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")
 
     parent: Mapped["Union | None"] = relationship(remote_side=[id])
 

@@ -114,7 +114,7 @@ def _read(typed: _Typed) -> AskedFor:
     if name is None and "name" not in problems:
         problems["name"] = _("Enter the name of your union.")
     if typed.country != _INTERNATIONAL and typed.country not in dict(countries.all_in("en")):
-        problems["country"] = _("Choose the country of your union, or “International”.")
+        problems["country"] = _("Choose your union's country, or “International”.")
     members = fields.check("members", lambda: fields.number(typed.members), problems)
     parent = _line("parent", typed.parent, problems)
     resolution = _resolution(typed.resolution, problems)
@@ -122,7 +122,7 @@ def _read(typed: _Typed) -> AskedFor:
     role = _line("role", typed.role, problems)
     address = fields.check("email", lambda: fields.address(typed.email.strip()), problems)
     if not typed.agreed:
-        problems["agreed"] = _("To ask for this, tick the box that says we may write to you.")
+        problems["agreed"] = _("To send your request, tick the box that says we may write to you.")
     if problems or address is None or name is None:
         raise Problems(problems)
     return AskedFor(

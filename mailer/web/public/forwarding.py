@@ -136,9 +136,9 @@ def _editions(page: Page) -> list[_Edition]:
 def _labels() -> dict[str, str]:
     """What the page calls the files that it offers, in this order."""
     return {
-        "mail.eml": _("Draft mail (EML)"),
-        "mail.html": _("Mail to paste (HTML)"),
-        "mail.txt": _("Mail as plain text"),
+        "mail.eml": _("Draft e-mail (EML)"),
+        "mail.html": _("E-mail to paste (HTML)"),
+        "mail.txt": _("E-mail as plain text"),
         "leaflet.pdf": _("Leaflet to print (PDF)"),
         _PICTURE: _("Picture (PNG)"),
     }
@@ -216,7 +216,7 @@ def results_chart(token: str) -> ResponseReturnValue:
     if found is None:
         abort(404)
     rows = [(_month(month, "yMMM"), joined) for month, joined in found.joined.items()]
-    svg = charts.bars(_("Joined through your link"), rows, hidden=_("under 10"))
+    svg = charts.bars(_("Signed up through your link"), rows, hidden=_("under 10"))
     return Response(svg, content_type="image/svg+xml; charset=utf-8")
 
 

@@ -182,8 +182,8 @@ def _saved() -> str | None:
     match request.args.get("saved"):
         case "address":
             return _(
-                "If that address can be used, a mail is on its way to it. Press the button in that mail. Until then, "
-                "everything stays as it is."
+                "If that address can be used, an e-mail is on its way to it. Press the button in that e-mail. Until "
+                "then, nothing changes."
             )
         case "1":
             return _("Your changes are saved.")
@@ -193,10 +193,11 @@ def _saved() -> str | None:
 def _trouble(held: Held) -> str | None:
     match held.blocked:
         case SuppressionReason.COMPLAINED:
-            return _("Our mail to your address was reported as spam. So we send it no more alerts.")
+            return _("Our e-mail to your address was reported as spam, so we have stopped sending alerts to it.")
         case SuppressionReason.BOUNCED:
             return _(
-                "Our mail to your address came back. So we send it no more alerts. If it works again, sign up again."
+                "Our e-mail to your address came back, so we have stopped sending alerts to it. If the address works "
+                "again, sign up again."
             )
     return None
 
@@ -243,11 +244,11 @@ _PROBLEMS: Mapping[type[MailerError], tuple[str, Callable[[], str]]] = {
     domain.NameTooLong: ("name", lambda: fields.too_long(MAX_TEXT_LENGTH)),
     domain.UnrecognisedUnion: (
         "union",
-        lambda: _("We do not know that union. Begin to type, and choose it from the list, or leave this empty."),
+        lambda: _("We do not know that union. Start typing and choose it from the list, or leave this empty."),
     ),
-    domain.NotToBeJoined: ("lists", lambda: _("This list cannot be joined just now.")),
-    leaving.NotOnList: ("lists", lambda: _("You are not on that list any more.")),
-    contacts.NoContact: ("contact", lambda: _("You are not a contact of that union any more.")),
+    domain.NotToBeJoined: ("lists", lambda: _("You cannot join this list at the moment.")),
+    leaving.NotOnList: ("lists", lambda: _("You are no longer on that list.")),
+    contacts.NoContact: ("contact", lambda: _("You are no longer a contact for that union.")),
     address_change.TooManyAddresses: (
         "email",
         lambda: _("You have given us several new addresses today. Please try again tomorrow."),

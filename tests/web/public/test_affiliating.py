@@ -62,7 +62,7 @@ def test_the_form_says_what_affiliation_means_and_offers_the_unions_that_may_be_
     make_union(session, "silent", name="The Silent Ones", is_named=False)
     session.commit()
     page = client.get("/affiliate").text
-    assert "Your members get nothing from us unless they join themselves" in page
+    assert "Your members get nothing from us unless they sign up themselves" in page
     assert "<option>Harbour Workers International</option>" in page
     assert "The Silent Ones" not in page
     assert re.search(r'name="is_named" type="checkbox" value="yes" checked', page)
@@ -78,7 +78,7 @@ def test_what_is_asked_for_waits_for_the_owner_of_the_address_and_then_for_an_or
 ) -> None:
     answer = client.post("/affiliate", data=full_form())
     assert (answer.status_code, answer.headers["Location"]) == (303, "/check-your-mail?form=union")
-    assert "your request goes to an organiser" in client.get(answer.headers["Location"]).text
+    assert "your request will go to an organiser" in client.get(answer.headers["Location"]).text
     assert session.scalars(select(Application)).all() == []
     token = newest_token(session)
     page = client.get(f"/contact/{token}", headers={"Accept-Language": "de"})
@@ -133,7 +133,7 @@ def test_what_a_visitor_typed_stands_in_no_mail(client: FlaskClient, session: Se
 
 MISTAKES = {
     "name": ("", "Enter the name of your union."),
-    "country": ("XX", "Choose the country of your union"),
+    "country": ("XX", "Choose your union's country"),
     "members": ("many", "Enter a whole number"),
     "parent": ("x" * 201, "Use at most 200 characters"),
     "resolution": ("x" * 2001, "Use at most 2000 characters"),
@@ -226,13 +226,13 @@ def test_who_is_invited_sees_by_which_union_and_gets_its_mail_with_one_press(
     token = newest_token(session)
     before = stored(engine)
     page = client.get(f"/contact/{token}").text
-    assert "Do you want to get the mail for <bdi>Dockers United</bdi>?" in page
+    assert "Do you want to get our e-mails for <bdi>Dockers United</bdi>?" in page
     assert "write to me on behalf of my union" in page
     assert stored(engine) == before
     for _ in range(3):
         page = client.post(f"/contact/{token}").text
-        assert "You get the mail for <bdi>Dockers United</bdi> from now on." in page
-    assert "You get the mail for" in client.get(f"/contact/{token}").text
+        assert "From now on, you will get our e-mails for <bdi>Dockers United</bdi>." in page
+    assert "From now on, you will get our e-mails for" in client.get(f"/contact/{token}").text
     session.rollback()
     assert session.scalars(select(UnionContact.union_id)).all() == [union.id]
     assert len(session.scalars(select(ConsentEvent)).all()) == 1
@@ -246,8 +246,10 @@ def test_an_invitation_by_a_union_that_asked_not_to_be_named_says_your_union(
     session.commit()
     token = newest_token(session)
     pages = [client.open(f"/contact/{token}", method=method) for method in ("GET", "POST", "GET")]
-    assert "Do you want to get the mail for your union?" in pages[0].text
-    assert ["your union's mail from now on" in unescape(page.text) for page in pages[1:]] == [True] * 2
+    assert "Do you want to get our e-mails for your union?" in pages[0].text
+    assert ["From now on, you will get our e-mails for your union" in unescape(page.text) for page in pages[1:]] == [
+        True
+    ] * 2
     for page in pages:
         assert page.status_code == 200
         assert "Silent" not in page.text
@@ -268,7 +270,7 @@ def test_a_confirmation_that_is_sent_again_and_again_makes_one_application(
     affiliate(client, OFFICER)
     token = newest_token(session)
     pages = [client.post(f"/contact/{token}") for _ in range(3)]
-    assert ["An organiser looks at it, and writes to you." in page.text for page in pages] == [True] * 3
+    assert ["An organiser will look at it and write to you." in page.text for page in pages] == [True] * 3
     assert len(session.scalars(select(Application)).all()) == 1
 
 
@@ -291,7 +293,7 @@ def test_a_link_that_is_none_of_ours_is_not_found(client: FlaskClient, path: str
     for method in ("GET", "POST"):
         page = client.open(path, method=method)
         assert page.status_code == 404
-        assert "Copy the whole link from the mail." in page.text
+        assert "Copy the whole link from the e-mail." in page.text
 
 
 # --- stopping -------------------------------------------------------------------------------------------------------
@@ -309,7 +311,7 @@ def test_a_contact_stops_the_unions_mail_with_one_press_and_stays_on_their_lists
     page = client.get(address)
     assert page.headers["Content-Language"] == "en"  # the reader's: their own would tell of them
     assert "Dockers United" in page.text
-    assert page.text.index("Join yourself") < page.text.index("Stop sending it to me")
+    assert page.text.index("Sign up yourself") < page.text.index("Stop sending them to me")
     assert not [secret for secret in (OFFICER, "Zoé", "General secretary") if secret in page.text]
     assert stored(engine) == before
     assert client.post(address).status_code == 200
@@ -320,7 +322,7 @@ def test_a_contact_stops_the_unions_mail_with_one_press_and_stays_on_their_lists
     for method in ("GET", "POST"):  # again, and later
         page = client.open(address, method=method)
         assert page.status_code == 200
-        assert "It was stopped before" in page.text
+        assert "These e-mails have already been stopped" in page.text
     assert session.scalars(select(UnionContact.id)).all() == [other.id]
 
 

@@ -169,7 +169,7 @@ def test_while_it_is_being_made_the_page_says_so_and_shows_what_there_is(
     assert answer.status_code == 200
     assert "Come back in a minute." in answer.text
     assert "http-equiv" not in answer.text  # who reads by ear would begin again and again
-    assert "This is being made just now." in answer.text
+    assert "We are making this now." in answer.text
     assert f"{address}/fr/leaflet.pdf" in answer.text
     assert client.get(f"{address}/de/leaflet.pdf").status_code == 404
 
@@ -195,7 +195,7 @@ def test_a_language_that_paper_cannot_print_and_one_that_failed_say_so(
     page = client.get(f"/en{kit_address(app, kit)}").text
     assert "there is no leaflet and no picture" in page
     assert "<img" not in page
-    assert "could not be made in this language" in page
+    assert "could not make the kit in this language" in page
     assert "nmae" not in page
 
 
@@ -215,7 +215,7 @@ def test_of_what_is_stopped_there_is_nothing_to_forward(
     session.commit()
     page = client.get(f"/en{address}").text.partition("</header>")[2]
     assert "We have stopped this alert for the moment." in page
-    for offered in ("Look again", "being made", "kit.zip", "mail.eml", "<textarea", "<details", 'value="promised"'):
+    for offered in ("Check again", "making", "kit.zip", "mail.eml", "<textarea", "<details", 'value="promised"'):
         assert offered not in page
     assert client.get(f"{address}/fr/mail.eml").status_code == 404
 
@@ -232,7 +232,7 @@ def test_nobody_waits_for_what_is_over(
     session.commit()
     page = client.get(f"/en{address}").text
     assert "This campaign is over." in page
-    for waiting in ("Come back in a minute.", "This is being made just now.", 'id="in-de"', "mail.eml"):
+    for waiting in ("Come back in a minute.", "We are making this now.", 'id="in-de"', "mail.eml"):
         assert waiting not in page
 
 
@@ -255,12 +255,12 @@ def test_who_got_the_mail_forwarded_is_told_first_whose_page_it_is_and_where_to_
     ):
         page = client.get(f"/en{path}").text
         assert re.search(rf'<a class="button quiet" href="[^"]*{join}"', page)
-        order = [page.index(words) for words in ("Was the mail forwarded to you?", "Join yourself", "<h1", first)]
+        order = [page.index(words) for words in ("Was the e-mail forwarded to you?", "Sign up yourself", "<h1", first)]
         assert order == sorted(order)
     for_everybody = make_kit(session, campaign, None)
     session.commit()
     page = client.get(f"/en{kit_address(app, for_everybody)}").text
-    assert "Was the mail forwarded to you?" not in page
+    assert "Was the e-mail forwarded to you?" not in page
     assert "answer for your union" not in page
 
 
@@ -413,7 +413,7 @@ def test_a_kit_that_is_gone_says_so_whatever_is_asked_of_it(
     for path in (address, f"{address}/fr/mail.eml", f"{address}/kit.zip"):
         page = client.get(f"/en{path}")
         assert page.status_code == 410
-        assert "This kit is not here any more" in page.text
+        assert "This kit is no longer available" in page.text
         assert page.headers["Cache-Control"] == "no-store"
     if end != "forgotten":  # then it is still to be said what came of it
         assert client.post(address, data={"answer": "seen"}).status_code == 410
@@ -427,7 +427,7 @@ def test_a_link_that_is_none_of_ours_is_not_found(app: Flask, client: FlaskClien
     ):
         page = client.get(path)
         assert page.status_code == 404
-        assert "Copy the whole link from the mail." in page.text
+        assert "Copy the whole link from the e-mail." in page.text
     assert client.post(f"/kit/{other[0]}", data={"answer": "seen"}).status_code == 404
 
 
@@ -498,7 +498,7 @@ def test_a_federation_sees_its_unions_too_and_nobody_elses(
     assert "Silent" not in page
     assert "Teachers" not in page
     own = client.get(f"/en{results_address(app, union)}").text
-    assert "Unions that belong to you" not in own
+    assert "Unions in your federation" not in own
     assert "Harbour Workers" not in own
 
 
@@ -521,7 +521,7 @@ def test_it_says_which_small_numbers_are_hidden(
     session.commit()
     page = client.get(f"/en{results_address(app, union)}").text
     assert "to about 7 members" in page
-    assert "what you told us yourself is" in page
+    assert "We do show what you told us yourself." in page
 
 
 # --- the page to join -----------------------------------------------------------------------------------------------
@@ -545,7 +545,7 @@ def test_the_page_to_join_carries_the_logo_and_browsers_keep_it(
 
 
 def test_only_the_page_of_a_union_says_that_joins_by_it_are_counted(client: FlaskClient, union: Union) -> None:
-    words = "We count how many join by this page, and do not note who."
+    words = "We count how many people sign up through this page, and do not record who they are."
     assert words in client.get("/en/join/dockers").text
     assert words not in client.get("/en/").text
 

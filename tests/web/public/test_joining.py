@@ -320,7 +320,7 @@ def test_a_list_that_is_closed_cannot_be_joined_by_its_name(
 TOO_LONG = "This is too long. Use at most {most} characters."
 MISTAKES = [
     ({"email": ""}, "email", "Enter your e-mail address.", {}),
-    ({"email": "ana"}, "email", "This is not an e-mail address. One looks like this: name@example.org", {}),
+    ({"email": "ana"}, "email", "This is not an e-mail address. Enter one like this: name@example.org", {}),
     ({"email": f"{'a' * 310}@example.org"}, "email", TOO_LONG, {"most": 320}),
     ({"name": "x" * 201}, "name", TOO_LONG, {"most": 200}),
     ({"country": ""}, "country", "Choose the country you live in.", {}),
@@ -329,11 +329,11 @@ MISTAKES = [
     (
         {"union": "Dockers United"},
         "store_union",
-        "To have us store your union, tick this box. If you would rather not, leave the union empty.",
+        "If you want us to store your union, tick this box. If not, leave the union empty.",
         {},
     ),
     ({"lists": None}, "lists", "Choose at least one list.", {}),
-    ({"alerts": None}, "alerts", "To join, tick the box that says we may write to you.", {}),
+    ({"alerts": None}, "alerts", "To sign up, tick the box that says we may write to you.", {}),
 ]
 
 

@@ -182,7 +182,14 @@ def test_leaving_all_lists_and_taking_it_back(client: FlaskClient, engine: Engin
 
 def test_the_page_first_of_all_invites_whom_the_mail_was_forwarded_to(client: FlaskClient, address: str) -> None:
     page = client.get(address).text.partition("<main")[2]
-    said = ["Was the mail forwarded to you?", 'href="/en/"', "Join yourself", "<h1>", 'value="list"', 'value="all"']
+    said = [
+        "Was the e-mail forwarded to you?",
+        'href="/en/"',
+        "Sign up yourself",
+        "<h1>",
+        'value="list"',
+        'value="all"',
+    ]
     assert [page.index(words) for words in said] == sorted(page.index(words) for words in said)
 
 

@@ -147,7 +147,7 @@ def test_the_page_speaks_the_readers_language_not_the_persons(engine: Engine, cl
 
 def test_the_page_first_of_all_invites_whom_the_mail_was_forwarded_to(engine: Engine, client: FlaskClient) -> None:
     said = text_of(client.get(f"/en/preferences/{campaign_token(engine)}").text)
-    assert said.index("Was the mail forwarded to you?") < said.index("Join yourself") < said.index("Pause")
+    assert said.index("Was the e-mail forwarded to you?") < said.index("Sign up yourself") < said.index("Pause")
 
 
 @pytest.mark.parametrize("path", ["", "/pause", "/resume", "/link"])
@@ -551,7 +551,7 @@ def test_a_unions_contact_sees_it_and_stops_it_with_one_button(engine: Engine, c
         make_contact(session, make_union(session, "bakers", name="Bakers & <Millers>"), person(engine), role="Chair")
         make_contact(session, make_union(session, "pilots"), person(engine, BORIS), role="Deckhand")
     page = client.get(f"{PAGE}/{token}").text
-    assert "You are a contact of <bdi>Bakers &amp; &lt;Millers&gt;</bdi>." in page
+    assert "You are a contact for <bdi>Bakers &amp; &lt;Millers&gt;</bdi>." in page
     assert "Chair" in page and "Deckhand" not in page
     assert client.get(f"{PAGE}/{token}/contact/bakers").status_code == 405
     answer = client.post(f"{PAGE}/{token}/contact/bakers")
@@ -560,7 +560,7 @@ def test_a_unions_contact_sees_it_and_stops_it_with_one_button(engine: Engine, c
     for union in ("bakers", "pilots", "nothing"):
         again = client.post(f"{PAGE}/{token}/contact/{union}")
         assert again.status_code == 422
-        assert "You are not a contact of that union any more." in text_of(again.text)
+        assert "You are no longer a contact for that union." in text_of(again.text)
     with session_scope(engine, read_only=True) as session:
         assert [each.role for each in session.scalars(select(UnionContact))] == ["Deckhand"]
 
@@ -632,7 +632,7 @@ def test_an_address_that_became_somebodys_meanwhile_is_explained_to_its_owner(
         make_subscriber(session, email=NEW)
     answer = client.post(f"/en/address/{token_mailed(engine)}")
     assert answer.status_code == 409
-    assert "on our lists already" in answer.text
+    assert "already on our lists" in answer.text
     assert person(engine).email == ANA
 
 
@@ -686,7 +686,7 @@ def test_erasing_takes_one_page_and_one_button(engine: Engine, client: FlaskClie
     before = client.get(f"/en/preferences/{campaign}").text
     answer = client.post(f"{PAGE}/{manage}/erase")
     assert answer.status_code == 200
-    assert "Everything is erased" in answer.text
+    assert "Everything has been erased" in answer.text
     with session_scope(engine, read_only=True) as session:
         assert subscribers.find(session, ANA) is None
         assert session.scalars(select(Union.slug)).all() == ["dockers"]
