@@ -4,14 +4,16 @@ A link's token is random and stands in one mail only; what is kept is its hash. 
 while, and may be followed twice: a second click finds what the first one did.
 """
 
+import enum
 import hashlib
 import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -20,6 +22,11 @@ from mailer.errors import MailerError
 from mailer.store import db
 from mailer.store.db import utcnow
 from mailer.store.models import Reason, Request, RequestKind
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kept = TypeVar("Kept", bound="DataclassInstance")
 
 LIFETIME = {
     RequestKind.SIGN_UP: timedelta(days=7),
@@ -75,7 +82,7 @@ def issue(
     """Keep a request and make the token for the link that is mailed.
 
     :param email_index: `Keyring.blind_index` of the address that the mail goes to.
-    :param details: what depends on the kind; stored encrypted, as JSON.
+    :param details: what depends on the kind, such as `to_details` of a dataclass; stored encrypted, as JSON.
     :param is_mailed: whether the link goes out; see `Request.is_mailed`.
     :param lifetime: of the link; by default as long as those of its kind.
     :returns: the token: 40 hexadecimal digits, 160 random bits.
@@ -164,6 +171,43 @@ def details_of(request: Request) -> dict[str, Any]:
     """What `issue` was given."""
     details: dict[str, Any] = json.loads(request.details)
     return details
+
+
+def to_details(value: "DataclassInstance") -> dict[str, Any]:
+    """A frozen dataclass as `issue` keeps it: its fields are text, numbers, times, enums, other dataclasses, or tuples
+    of these, or None."""
+    return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return to_details(value)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, enum.Enum) else value
+
+
+def from_details(kept: type[Kept], details: Mapping[str, Any]) -> Kept:
+    """The dataclass that `to_details` was given. A field that was not kept has its default: it is newer."""
+    types = get_type_hints(kept)
+    return kept(**{name: _typed(types[name], value) for name, value in details.items()})
+
+
+def _typed(field: Any, value: Any) -> Any:
+    """A value as the type of its field has it."""
+    if value is None:
+        return None
+    if get_origin(field) is UnionType:
+        (field,) = (each for each in get_args(field) if each is not NoneType)
+    if get_origin(field) is tuple:
+        return tuple(_typed(get_args(field)[0], each) for each in value)
+    if is_dataclass(field):
+        return from_details(cast("type[DataclassInstance]", field), value)
+    if field is datetime:
+        return datetime.fromisoformat(value)
+    return field(value) if issubclass(field, enum.Enum) else value
 
 
 def forget_expired(session: Session) -> None:

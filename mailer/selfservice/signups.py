@@ -8,9 +8,8 @@ its preferences; and the rows of a mail that must not go out are written too, as
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from babel.lists import format_list
 from sqlalchemy import exists, select, update
@@ -59,20 +58,6 @@ class SignUp:
     shown_in: str  # the language of these words
     via_union_id: int | None = None  # in whose name the page was
     asked_at: datetime
-
-    def to_details(self) -> dict[str, Any]:
-        """As kept with the request."""
-        return {**asdict(self), "list_ids": list(self.list_ids), "asked_at": self.asked_at.isoformat()}
-
-    @classmethod
-    def from_details(cls, details: dict[str, Any]) -> "SignUp":
-        """As kept with the request."""
-        changed = {
-            "address": Address(**details["address"]),
-            "list_ids": tuple(details["list_ids"]),
-            "asked_at": datetime.fromisoformat(details["asked_at"]),
-        }
-        return cls(**{**details, **changed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +142,7 @@ def _issue(
         return None
     if kind is RequestKind.MANAGE:
         return mailed_links.issue(session, kind, email_index=email_index, subscriber_id=known.subscriber_id)
-    return mailed_links.issue(session, kind, email_index=email_index, details=sign_up.to_details())
+    return mailed_links.issue(session, kind, email_index=email_index, details=mailed_links.to_details(sign_up))
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------
@@ -182,7 +167,7 @@ def look(session: Session, token: str) -> Asked:
     if request.used_at is not None:
         language = session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id))
         return Asked(language, (), None)
-    sign_up = SignUp.from_details(mailed_links.details_of(request))
+    sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(request))
     names = select(MailingList.name).where(MailingList.id.in_(sign_up.list_ids)).order_by(MailingList.slug)
     union_text = sign_up.union_text if sign_up.union_id is not None else None
     return Asked(sign_up.language, tuple(session.scalars(names)), union_text)
@@ -206,7 +191,7 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     request = mailed_links.find(session, RequestKind.SIGN_UP, token)
     welcome_now = request.used_at is None
     if welcome_now:
-        sign_up = SignUp.from_details(mailed_links.details_of(request))
+        sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(request))
         _carry_out(session, request, sign_up if union_agreed else replace(sign_up, union_id=None, union_text=None))
     person = session.get_one(Subscriber, request.subscriber_id)
     lists = _confirmed_lists(session, request)

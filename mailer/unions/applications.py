@@ -6,7 +6,7 @@ anybody; nor does it become part of `unions`, which everybody sees, before an or
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -69,20 +69,6 @@ class AskedFor:
     shown_in: str  # the language of these words
     asked_at: datetime
 
-    def to_details(self) -> dict[str, Any]:
-        """As kept with the request."""
-        return {**asdict(self), "languages": list(self.languages), "asked_at": self.asked_at.isoformat()}
-
-    @classmethod
-    def from_details(cls, details: dict[str, Any]) -> "AskedFor":
-        """As kept with the request."""
-        changed = {
-            "address": Address(**details["address"]),
-            "languages": tuple(details["languages"]),
-            "asked_at": datetime.fromisoformat(details["asked_at"]),
-        }
-        return cls(**{**details, **changed})
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -119,7 +105,9 @@ def ask(session: Session, asked: AskedFor) -> int:
         mailed_links.pretend(session, RequestKind.CONTACT)
         token = None
     else:
-        token = mailed_links.issue(session, RequestKind.CONTACT, email_index=email_index, details=asked.to_details())
+        token = mailed_links.issue(
+            session, RequestKind.CONTACT, email_index=email_index, details=mailed_links.to_details(asked)
+        )
     return notices.owe(
         session,
         Notice(NoticeKind.CONTACT, token),
@@ -174,7 +162,9 @@ def confirm(session: Session, token: str, *, base_url: str) -> Asked:
 
 def _wanted(request: Request) -> AskedFor | Invitation:
     details = mailed_links.details_of(request)
-    return Invitation.from_details(details) if "union_id" in details else AskedFor.from_details(details)
+    if "union_id" in details:
+        return mailed_links.from_details(Invitation, details)
+    return mailed_links.from_details(AskedFor, details)
 
 
 def _carry_out(session: Session, request: Request, wanted: AskedFor | Invitation, base_url: str) -> int | None:

@@ -5,9 +5,9 @@ confirmed). Being a contact puts nobody on a list, and every mail has a link by 
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session
@@ -77,19 +77,6 @@ class Invitation:
     language: str
     asked_at: datetime
 
-    def to_details(self) -> dict[str, Any]:
-        """As kept with the request."""
-        return {**asdict(self), "asked_at": self.asked_at.isoformat()}
-
-    @classmethod
-    def from_details(cls, details: dict[str, Any]) -> "Invitation":
-        """As kept with the request."""
-        changed = {
-            "address": Address(**details["address"]),
-            "asked_at": datetime.fromisoformat(details["asked_at"]),
-        }
-        return cls(**{**details, **changed})
-
     @property
     def shown_in(self) -> str:
         """The language of the words that are agreed to."""
@@ -151,7 +138,9 @@ def invite(
             raise NotToBeAsked(address=parsed.text)
         case Reason.REPEATED:
             raise AskedLately(address=parsed.text)
-    token = mailed_links.issue(session, RequestKind.CONTACT, email_index=email_index, details=invitation.to_details())
+    token = mailed_links.issue(
+        session, RequestKind.CONTACT, email_index=email_index, details=mailed_links.to_details(invitation)
+    )
     return notices.owe(
         session,
         Notice(NoticeKind.CONTACT, token, {"union": union.name}),
@@ -324,7 +313,7 @@ def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
         RequestKind.CONTACT,
         email_index=person.email_index,
         subscriber_id=person.id,
-        details=back.to_details(),
+        details=mailed_links.to_details(back),
         lifetime=mailed_links.LIFETIME[RequestKind.UNDO],
     )
     place = _place(union)

@@ -495,7 +495,7 @@ def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, sign_up
 
 def test_a_link_that_was_made_for_something_else_confirms_nothing(session: Session, sign_up: SignUp) -> None:
     manage = mailed_links.issue(
-        session, RequestKind.MANAGE, email_index=blind_index(session), details=sign_up.to_details()
+        session, RequestKind.MANAGE, email_index=blind_index(session), details=mailed_links.to_details(sign_up)
     )
     for token in (manage, "0" * 40, "x"):
         with pytest.raises(UnknownLink):

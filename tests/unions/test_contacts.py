@@ -164,7 +164,7 @@ def test_the_page_shows_what_is_agreed_to_before_anything_is_done(
     asked = applications.look(session, token)
     assert (asked.language, asked.union_name) == ("fr", "Dockers de France")
     assert (asked.is_application, asked.is_confirmed) == (False, False)
-    assert asked.consent_text == contacts.Invitation.from_details(_details(session)).consent_text != ""
+    assert asked.consent_text == mailed_links.from_details(contacts.Invitation, _details(session)).consent_text != ""
     assert count(session, UnionContact) == 0
 
 
