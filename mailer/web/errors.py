@@ -128,7 +128,7 @@ def _dead_link() -> _Advice:
 
 def _where_links_come_from() -> tuple[str, str]:
     # Who never confirmed, or left, is mailed a link when they sign up anew, and no other.
-    if (request.endpoint or "").endswith(("joining.confirm", "leaving.undo")):
+    if (request.endpoint or "").endswith(("joining.confirm", "joining.welcome", "leaving.undo", "leaving.come_back")):
         return url("joining.sign_up"), _("Sign up")
     return url("preferences.ask_link"), _("Get a new link")
 

@@ -7,6 +7,7 @@ from babel.support import NullTranslations
 from flask import Flask, Response, current_app, g, request, url_for
 from flask_babel import Babel, Domain, format_number, refresh
 from markupsafe import Markup, escape
+from werkzeug.routing import Rule
 
 from mailer.locale import languages, translations
 from mailer.web.site import site
@@ -173,13 +174,21 @@ def alternates() -> list[tuple[str, str]]:
 def _page() -> tuple[str | None, dict[str, Any]]:
     """The page at this address, by its name without a language, and the values in the address. None where there is
     none, none to look at, or one in English only."""
-    rule = request.url_rule
-    if rule is None or "GET" not in (rule.methods or ()):
+    rule = _to_look_at(request.url_rule)
+    if rule is None:
         return None, {}
     endpoint = rule.endpoint.removeprefix(f"{PREFIX}.")
     if f"{PREFIX}.{endpoint}" not in current_app.view_functions:
         return None, {}
     return endpoint, dict(request.view_args or {})
+
+
+def _to_look_at(rule: Rule | None) -> Rule | None:
+    """The rule of the page that one may look at, also where a form was posted to its address."""
+    if rule is None or "GET" in (rule.methods or ()):
+        return rule
+    same_address = (each for each in current_app.url_map.iter_rules() if each.rule == rule.rule)
+    return next((each for each in same_address if "GET" in (each.methods or ())), None)
 
 
 def _was_asked_for() -> bool:

@@ -49,13 +49,13 @@ _READ = Allowance("read", ((600, MINUTE),))
 
 #: what each form counts as, by its endpoint; every other is an _ACT
 FORMS = {
-    "joining.sign_up": _SIGN_UP,
-    "joining.join": _SIGN_UP,
-    "affiliating.affiliate": _ASK,
-    "preferences.ask_link": _ASK,
+    "joining.ask": _SIGN_UP,
+    "joining.ask_via": _SIGN_UP,
+    "affiliating.ask": _ASK,
+    "preferences.mail_link_to_address": _ASK,
     "preferences.mail_link": _ASK,
     "preferences.change_address": _ASK,
-    "leaving.unsubscribe": _LEAVE,
+    "leaving.leave": _LEAVE,
 }
 #: links that are none of ours
 _GUESSES: Rates = ((60, MINUTE), (600, HOUR))

@@ -36,7 +36,7 @@ _FIELDS = Markup(
 )
 
 #: What mail clients post to, from wherever they are (RFC 8058).
-_OPEN_TO_ALL = "leaving.unsubscribe"
+_OPEN_TO_ALL = "leaving.leave"
 
 
 def stamp() -> Markup:

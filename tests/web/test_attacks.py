@@ -163,6 +163,10 @@ def test_programs_that_follow_every_link_change_nothing(
     assert stored(engine) == before
 
 
+def test_no_view_both_shows_a_page_and_takes_its_form(app: Flask) -> None:
+    assert [rule.endpoint for rule in rules(app, "POST") if "GET" in (rule.methods or ())] == []
+
+
 def test_what_a_link_shows_is_kept_nowhere_and_passed_on_to_nobody(
     app: Flask, client: FlaskClient, links: dict[str, str]
 ) -> None:

@@ -194,8 +194,9 @@ def test_every_form_has_a_limit_in_every_language(app: Flask, monkeypatch: pytes
 
 
 def test_every_form_that_makes_us_write_is_limited_for_all_together(app: Flask) -> None:
-    asking = ("affiliating.affiliate", "preferences.ask_link", "preferences.change_address")
-    for endpoint in ("joining.sign_up", "joining.join", *asking):
+    asking = ("joining.ask", "joining.ask_via", "affiliating.ask")
+    asking_for_links = ("preferences.mail_link", "preferences.mail_link_to_address", "preferences.change_address")
+    for endpoint in (*asking, *asking_for_links):
         assert limits.FORMS[endpoint].together, endpoint
 
 
@@ -205,12 +206,12 @@ def test_the_guide_gives_the_limits_that_hold() -> None:
     def written(rates: limits.Rates) -> str:
         return ", ".join(f"{number:,} {'an' if unit == limits.HOUR else 'a'} {unit}" for number, unit in rates)
 
-    for each in {*limits.FORMS.values(), limits._ACT, limits._READ} - {limits.FORMS["leaving.unsubscribe"]}:
+    for each in {*limits.FORMS.values(), limits._ACT, limits._READ} - {limits.FORMS["leaving.leave"]}:
         assert re.search(rf"^\| .* \| {written(each.each)} \| ?{written(each.together)} ?\|$", guide, re.MULTILINE), (
             each
         )
     assert f"| {written(limits._GUESSES)} |" in guide
-    assert limits.FORMS["leaving.unsubscribe"].each == ((60, limits.MINUTE),)
+    assert limits.FORMS["leaving.leave"].each == ((60, limits.MINUTE),)
     assert "each link 60 times a minute" in guide
 
 

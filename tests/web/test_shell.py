@@ -219,6 +219,16 @@ def test_from_a_page_that_is_not_there_the_switch_leads_to_the_start(client: Fla
     assert [link["href"] for link in page.all("a") if link.get("hreflang")] == [f"/{tag}/" for tag in LANGUAGES]
 
 
+def test_from_a_form_that_was_sent_the_switch_leads_to_the_page_at_its_address(client: FlaskClient, app: Flask) -> None:
+    token = links.sign(app.extensions["site"].settings.keyring, links.Link.UNSUBSCRIBE, 1)
+    for path in ("/", "/affiliate", "/preferences", f"/unsubscribe/{token}"):
+        page = Markup(client.post(f"/fr{path}").text)
+        assert [link["href"] for link in page.all("a") if link.get("hreflang")] == [
+            f"/{tag}{path}" for tag in LANGUAGES
+        ]
+        assert not [link for link in page.all("link") if "hreflang" in link]
+
+
 def test_search_engines_find_a_page_in_each_language_but_no_page_whose_address_is_a_secret(
     client: FlaskClient, app: Flask
 ) -> None:

@@ -61,11 +61,15 @@ class _Typed:
         )
 
 
-@affiliating.route("/affiliate", methods=["GET", "POST"])
-def affiliate() -> ResponseReturnValue:
+@affiliating.get("/affiliate")
+def affiliate() -> str:
     """The form for a union that wants to affiliate."""
-    if request.method == "GET":
-        return _show(_Typed(country=_likely_country(), language=current()))
+    return _show(_Typed(country=_likely_country(), language=current()))
+
+
+@affiliating.post("/affiliate")
+def ask() -> ResponseReturnValue:
+    """Take that form, and mail a link to confirm it by."""
     typed = _Typed.of(request.form)
     try:
         asked = _read(typed)
@@ -160,36 +164,53 @@ def _resolution(typed: str, problems: dict[str, str]) -> str | None:
 # --- being a union's contact ----------------------------------------------------------------------------------------
 
 
-@affiliating.route("/contact/<token>", methods=["GET", "POST"])
+@affiliating.get("/contact/<token>")
 def confirm(token: str) -> str:
-    """Ask for the one click that only the owner of an address can have meant, and take it. Programs that follow every
-    link in a mail only make it ask."""
-    is_meant = request.method == "POST"
-    with session_scope(site().engine, read_only=not is_meant) as session:
-        if is_meant:
-            asked = applications.confirm(session, token, base_url=site().settings.base_url)
-        else:
-            asked = applications.look(session, token)
-    if asked.notice is not None:
-        ring_for(asked.notice)
+    """Ask for the one click that only the owner of an address can have meant. Programs that follow every link in a mail
+    end here, so nothing is changed."""
+    with session_scope(site().engine, read_only=True) as session:
+        asked = applications.look(session, token)
     prefer(asked.language)
-    page = "affiliating/confirmed.html" if asked.is_confirmed else "affiliating/confirm.html"
+    page = "affiliating/thank.html" if asked.is_confirmed else "affiliating/confirm.html"
     return render_template(page, token=token, asked=asked)
 
 
-@affiliating.route("/no-contact/<token>", methods=["GET", "POST"])
+@affiliating.post("/contact/<token>")
+def thank(token: str) -> str:
+    """Do what the owner of an address confirms, and say what comes next."""
+    with session_scope(site().engine) as session:
+        asked = applications.confirm(session, token, base_url=site().settings.base_url)
+    if asked.notice is not None:
+        ring_for(asked.notice)
+    prefer(asked.language)
+    return render_template("affiliating/thank.html", asked=asked)
+
+
+@affiliating.get("/no-contact/<token>")
 def step_down(token: str) -> str:
-    """Ask whether to get no more of a union's mail, and see to it. Whoever reads such a mail knows this address, also
-    when it was forwarded: nothing here names the person."""
-    is_meant = request.method == "POST"
-    contact_id = links.verify(site().settings.keyring, Link.CONTACT, token)
+    """Ask whether to get no more of a union's mail. Whoever reads such a mail knows this address, also when it was
+    forwarded: nothing here names the person."""
+    contact_id = _contact(token)
     try:
-        with session_scope(site().engine, read_only=not is_meant) as session:
-            if not is_meant:
-                union_name = contacts.look(session, contact_id).union_name
-                return render_template("affiliating/step_down.html", token=token, union_name=union_name)
+        with session_scope(site().engine, read_only=True) as session:
+            place = contacts.look(session, contact_id)
+    except NoContact:
+        return render_template("affiliating/no_contact.html")
+    return render_template("affiliating/step_down.html", token=token, union_name=place.union_name)
+
+
+@affiliating.post("/no-contact/<token>")
+def stop_contact(token: str) -> str:
+    """Send no more of a union's mail to whom that link was mailed."""
+    contact_id = _contact(token)
+    try:
+        with session_scope(site().engine) as session:
             place, notice = contacts.step_down(session, contact_id)
     except NoContact:
         return render_template("affiliating/no_contact.html")
     ring_for(notice)
-    return render_template("affiliating/stepped_down.html", union_name=place.union_name)
+    return render_template("affiliating/stop_contact.html", union_name=place.union_name)
+
+
+def _contact(token: str) -> int:
+    return links.verify(site().settings.keyring, Link.CONTACT, token)

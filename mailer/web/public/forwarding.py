@@ -58,12 +58,22 @@ class _Edition:
     has_failed: bool
 
 
-@forwarding.route("/kit/<token>", methods=["GET", "POST"])
+@forwarding.get("/kit/<token>")
 def kit(token: str) -> ResponseReturnValue:
     """Everything to forward, and the three things that a union may say of it."""
     kit_id = _kit(token)
     try:
-        return _answer(token, kit_id) if request.method == "POST" else _show(token, kit_id)
+        return _show(token, kit_id)
+    except NoKit:
+        return _gone()
+
+
+@forwarding.post("/kit/<token>")
+def answer(token: str) -> ResponseReturnValue:
+    """Keep what a union says of a kit."""
+    kit_id = _kit(token)
+    try:
+        return _answer(token, kit_id)
     except NoKit:
         return _gone()
 

@@ -67,16 +67,28 @@ class _Typed:
         )
 
 
-@joining.route("/", methods=["GET", "POST"])
-def sign_up() -> ResponseReturnValue:
+@joining.get("/")
+def sign_up() -> str:
     """The sign-up form."""
-    return _sign_up(None)
+    return _blank(None)
 
 
-@joining.route("/join/<union>", methods=["GET", "POST"])
-def join(union: str) -> ResponseReturnValue:
-    """The same in a union's name."""
-    return _sign_up(union)
+@joining.post("/")
+def ask() -> ResponseReturnValue:
+    """Take that form, and mail a link to confirm it by."""
+    return _take(None)
+
+
+@joining.get("/join/<union>")
+def join(union: str) -> str:
+    """The sign-up form in a union's name."""
+    return _blank(union)
+
+
+@joining.post("/join/<union>")
+def ask_via(union: str) -> ResponseReturnValue:
+    """Take the form that is in a union's name."""
+    return _take(union)
 
 
 @joining.get("/join/<union>/logo.png")
@@ -110,13 +122,18 @@ def check_your_mail() -> str:
     )
 
 
-def _sign_up(union_slug: str | None) -> ResponseReturnValue:
+def _blank(union_slug: str | None) -> str:
+    """The form, with what we can guess filled in."""
     with session_scope(site().engine, read_only=True) as session:
         offer = _offer(session, union_slug)
-        if request.method == "GET":
-            union = offer.via.name if offer.via else ""
-            typed = _Typed(country=_likely_country() or "", union=union, language=current())
-            return _show(session, offer, typed)
+        union = offer.via.name if offer.via else ""
+        typed = _Typed(country=_likely_country() or "", union=union, language=current())
+        return _show(session, offer, typed)
+
+
+def _take(union_slug: str | None) -> ResponseReturnValue:
+    with session_scope(site().engine, read_only=True) as session:
+        offer = _offer(session, union_slug)
         typed = _Typed.of(request.form)
         try:
             sign_up, is_unlisted = _read(session, offer, typed)
@@ -150,7 +167,7 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
         "joining/sign_up.html",
         offer=offer,
         logo=logo_address(offer.via),
-        address=url("joining.join", union=offer.via.slug) if offer.via else url("joining.sign_up"),
+        address=url("joining.ask_via", union=offer.via.slug) if offer.via else url("joining.ask"),
         typed=typed,
         problems=problems or {},
         countries=countries.all_in(current()),

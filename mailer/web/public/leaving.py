@@ -24,35 +24,32 @@ Found = TypeVar("Found", Left, Place)
 leaving = Blueprint("leaving", __name__)
 
 
-@leaving.route("/unsubscribe/<token>", methods=["GET", "POST"])
+@leaving.get("/unsubscribe/<token>")
 def unsubscribe(token: str) -> str:
-    """Ask what to leave, and leave it. Programs that follow every link in a mail only make it ask."""
-    return _leave(token) if request.method == "POST" else _ask_what_to_leave(token)
-
-
-def _ask_what_to_leave(token: str) -> str:
+    """Ask what to leave. Programs that follow every link in a mail end here, so nothing is changed."""
     place = _with_subscription(token, domain.look, read_only=True)
     if place is None:
         return render_template("leaving/not_on_list.html")
     return render_template("leaving/unsubscribe.html", token=token, list_name=place.list_name)
 
 
-def _leave(token: str) -> str:
+@leaving.post("/unsubscribe/<token>")
+def leave(token: str) -> str:
     """Leave by the mail program's own button (RFC 8058), which sends no scope, or by the page's."""
     method = Method.PAGE if "scope" in request.form else Method.ONE_CLICK
     # Whatever else it says, somebody wants to leave.
     scope = Scope.ALL if request.form.get("scope") == Scope.ALL else Scope.LIST
     reason = request.form.get("reason")
 
-    def leave(session: Session, subscription_id: int) -> Left:
+    def take_off(session: Session, subscription_id: int) -> Left:
         return domain.leave(session, subscription_id, method=method, scope=scope, reason=reason)
 
-    left = _with_subscription(token, leave)
+    left = _with_subscription(token, take_off)
     if left is None:
         return render_template("leaving/not_on_list.html")
     if left.notice is not None:
         ring_for(left.notice)
-    return render_template("leaving/left.html", left=left, is_all=left.scope is Scope.ALL)
+    return render_template("leaving/leave.html", left=left, is_all=left.scope is Scope.ALL)
 
 
 def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read_only: bool = False) -> Found | None:
@@ -64,11 +61,17 @@ def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read
         return None
 
 
-@leaving.route("/undo/<token>", methods=["GET", "POST"])
+@leaving.get("/undo/<token>")
 def undo(token: str) -> str:
-    """Ask whether to come back, and bring back what one leaving took."""
-    is_meant = request.method == "POST"
-    with session_scope(site().engine, read_only=not is_meant) as session:
-        back = domain.undo(session, token) if is_meant else domain.look_back(session, token)
-    page = "leaving/back.html" if is_meant else "leaving/undo.html"
-    return render_template(page, token=token, back=back)
+    """Ask whether to come back."""
+    with session_scope(site().engine, read_only=True) as session:
+        back = domain.look_back(session, token)
+    return render_template("leaving/undo.html", token=token, back=back)
+
+
+@leaving.post("/undo/<token>")
+def come_back(token: str) -> str:
+    """Bring back what one leaving took."""
+    with session_scope(site().engine) as session:
+        back = domain.undo(session, token)
+    return render_template("leaving/come_back.html", back=back)

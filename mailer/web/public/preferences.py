@@ -92,11 +92,15 @@ def mail_link(token: str) -> ResponseReturnValue:
     return redirect(url("preferences.link_sent"), 303)
 
 
-@preferences.route("/preferences", methods=["GET", "POST"])
-def ask_link() -> ResponseReturnValue:
+@preferences.get("/preferences")
+def ask_link() -> str:
+    """Ask for the address to mail a link to."""
+    return _ask_for_address()
+
+
+@preferences.post("/preferences")
+def mail_link_to_address() -> ResponseReturnValue:
     """Mail a link to an address, if it is known. Nobody learns whether it is."""
-    if request.method != "POST":
-        return _ask_for_address()
     typed = request.form.get("email", "").strip()
     try:
         fields.address(typed)
@@ -352,28 +356,41 @@ def download(token: str) -> Response:
     return Response(write(held), mimetype=mimetype, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-@preferences.route("/manage/<token>/erase", methods=["GET", "POST"])
+@preferences.get("/manage/<token>/erase")
 def erase(token: str) -> str:
-    """Say what erasing means, and erase."""
-    is_meant = request.method == "POST"
-    with session_scope(site().engine, read_only=not is_meant) as session:
+    """Say what erasing means, and ask for it."""
+    with session_scope(site().engine, read_only=True) as session:
+        prefer(domain.language_of(session, domain.whose(session, token)))
+    return render_template("preferences/erase.html", token=token)
+
+
+@preferences.post("/manage/<token>/erase")
+def forget(token: str) -> str:
+    """Erase everything that is held of a person."""
+    with session_scope(site().engine) as session:
         subscriber_id = domain.whose(session, token)
         prefer(domain.language_of(session, subscriber_id))
-        if is_meant:
-            domain.erase(session, subscriber_id)
-    return render_template("preferences/erased.html" if is_meant else "preferences/erase.html", token=token)
+        domain.erase(session, subscriber_id)
+    return render_template("preferences/forget.html")
 
 
 # --- with the link that was mailed to a new address -----------------------------------------------------------------
 
 
-@preferences.route("/address/<token>", methods=["GET", "POST"])
-def use_address(token: str) -> ResponseReturnValue:
-    """Ask for the one click, and write to the address that the link was mailed to from now on."""
-    is_meant = request.method == "POST"
+@preferences.get("/address/<token>")
+def use_address(token: str) -> str:
+    """Ask for the one click."""
+    with session_scope(site().engine, read_only=True) as session:
+        address_change.look(session, token)
+    return render_template("preferences/use_address.html", token=token)
+
+
+@preferences.post("/address/<token>")
+def move(token: str) -> ResponseReturnValue:
+    """Write to the address that the link was mailed to from now on."""
     try:
-        with session_scope(site().engine, read_only=not is_meant) as session:
-            (address_change.move if is_meant else address_change.look)(session, token)
+        with session_scope(site().engine) as session:
+            address_change.move(session, token)
     except address_change.AddressTaken:
         return render_template("preferences/address_taken.html"), 409
-    return render_template("preferences/moved.html" if is_meant else "preferences/use_address.html", token=token)
+    return render_template("preferences/move.html")
