@@ -13,7 +13,6 @@ from rich.console import Console
 from mailer.campaigns import deadlines, files, lifecycle, readiness
 from mailer.cli import campaign_check
 from mailer.cli.campaign_status import print_overview, progress_table
-from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
 from mailer.delivery import control, previews
@@ -159,7 +158,7 @@ def test(
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         previews.order_test(session, campaign, reader, installation.settings.mail_sender, to)
-    ring(installation, campaign.id, first=True)
+    installation.ring(campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
 
 
@@ -190,7 +189,7 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
         click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '. It is sent now instead.'}")
     click.echo(message)
     if starts is None:
-        ring(installation, campaign.id)
+        installation.ring(campaign.id)
     if wait:
         _require_sent(follow(installation, slug))
 
@@ -241,7 +240,7 @@ def resume(installation: Installation, slug: str) -> None:
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         control.resume(session, campaign, sender)
-    ring(installation, campaign.id)
+    installation.ring(campaign.id)
     click.echo(f'Campaign "{slug}" is {campaign.status} again.')
 
 
@@ -300,7 +299,7 @@ def resend(installation: Installation, slug: str, state: str) -> None:
         campaign = lifecycle.get(session, slug)
         count = control.resend(session, campaign, DeliveryState(state))
     if count:
-        ring(installation, campaign.id)
+        installation.ring(campaign.id)
     click.echo(f"{count:,} will be sent again." if count else f"No mail is {state}.")
 
 

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from mailer import links
 from mailer.campaigns import lifecycle
-from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.progress import progress_bar
 from mailer.delivery.previews import UnwritableFolder
@@ -60,16 +59,14 @@ def make(installation: Installation, slug: str) -> None:
         making.require_forwarding(session, campaign)
         making.plan(session, campaign)
         making.try_again(session, campaign)
-    ring_for, made = None, 0
+    made = 0
     with progress_bar() as bar:
         task = bar.add_task(slug, total=sum(kit.waiting for kit in _kits(installation, slug)))
         more = True
         while more:
-            turn = making.make(installation.engine, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False)
-            made, more, ring_for = made + turn.editions, turn.more, turn.notice or ring_for
+            turn = making.make(installation.session, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False)
+            made, more = made + turn.editions, turn.more
             bar.update(task, completed=made)
-    if ring_for is not None:
-        ring(installation, ring_for)
     _account(slug, _kits(installation, slug))
 
 

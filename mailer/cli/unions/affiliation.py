@@ -7,7 +7,6 @@ import click
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.links import Link
 from mailer.store.models import Application
@@ -77,12 +76,8 @@ def accept(installation: Installation, application_id: int, slug: str | None, pa
     """Accept an application: affiliate the union, and tell its contacts. `applications` shows the ID."""
     base_url = installation.settings.base_url
     with installation.session() as session:
-        union, notice = applications.accept(
-            session, application_id, slug=slug, parent_slug=parent_slug, base_url=base_url
-        )
+        union = applications.accept(session, application_id, slug=slug, parent_slug=parent_slug, base_url=base_url)
         count = len(contacts.of_union(session, union.id))
-    if notice is not None:
-        ring(installation, notice, first=True)
     click.echo(f'The union {union.slug}, "{union.name}", is affiliated. {_told(union.slug, count)}')
 
 
@@ -106,10 +101,8 @@ def affiliate(installation: Installation, slug: str, resolution: str | None) -> 
     """Affiliate a union, or one that had lapsed, and tell its contacts. It gets kits from now on."""
     base_url = installation.settings.base_url
     with installation.session() as session:
-        union, notice = affiliation.affiliate(session, slug, resolution=resolution, base_url=base_url)
+        union = affiliation.affiliate(session, slug, resolution=resolution, base_url=base_url)
         count = len(contacts.of_union(session, union.id))
-    if notice is not None:
-        ring(installation, notice, first=True)
     click.echo(f"The union {slug} is affiliated. {_told(union.slug, count)}")
 
 
@@ -152,8 +145,7 @@ def invite(
     """Invite the person at ADDRESS to be a union's contact, who gets its mail. They become one when they confirm."""
     with installation.session() as session:
         union = trade_unions.get(session, slug)
-        notice = contacts.invite(session, union, address, name=name, role=role, language=language)
-    ring(installation, notice, first=True)
+        contacts.invite(session, union, address, name=name, role=role, language=language)
     click.echo(f"Asked {address}. They have 7 days to confirm.")
 
 

@@ -8,7 +8,6 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
-from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
 from mailer.formats import logos
 from mailer.kits import making
@@ -236,10 +235,7 @@ def import_(installation: Installation, file: Path, update: bool, dry_run: bool,
     """
     with installation.session() as session:
         report = union_csv.import_file(session, file, update=update, dry_run=dry_run, invite=invite)
-    if report.notice is not None:
-        ring(installation, report.notice, first=True)
     counts = dataclasses.asdict(report)
-    del counts["notice"]
     if as_json:
         click.echo(json.dumps(counts, ensure_ascii=False))
         return

@@ -11,12 +11,11 @@ from mailer import links
 from mailer.links import Link
 from mailer.locale import countries, languages
 from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
-from mailer.store.db import session_scope, utcnow
+from mailer.store.db import utcnow
 from mailer.unions import applications, contacts
 from mailer.unions.applications import AskedFor
 from mailer.unions.contacts import NoContact
 from mailer.web import agreement, fields, protection
-from mailer.web.doorbell import ring_for
 from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
@@ -72,9 +71,8 @@ def affiliate() -> ResponseReturnValue:
     except Problems as problems:
         return _show(typed, problems.by_field), 422
     if protection.looks_human(request.form):
-        with session_scope(site().engine) as session:
-            notice = applications.ask(session, asked)
-        ring_for(notice)
+        with site().session() as session:
+            applications.ask(session, asked)
     return redirect(url("joining.check_your_mail", form="union"), 303)
 
 
@@ -83,7 +81,7 @@ def _likely_country() -> str:
 
 
 def _show(typed: _Typed, problems: Mapping[str, str] | None = None) -> str:
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         union_names = fields.union_names(session, typed.country)
     return render_template(
         "affiliating/affiliate.html",
@@ -165,13 +163,11 @@ def confirm(token: str) -> str:
     """Ask for the one click that only the owner of an address can have meant, and take it. Programs that follow every
     link in a mail only make it ask."""
     is_meant = request.method == "POST"
-    with session_scope(site().engine, read_only=not is_meant) as session:
+    with site().session(read_only=not is_meant) as session:
         if is_meant:
             asked = applications.confirm(session, token, base_url=site().settings.base_url)
         else:
             asked = applications.look(session, token)
-    if asked.notice is not None:
-        ring_for(asked.notice)
     prefer(asked.language)
     page = "affiliating/confirmed.html" if asked.is_confirmed else "affiliating/confirm.html"
     return render_template(page, token=token, asked=asked)
@@ -184,12 +180,11 @@ def step_down(token: str) -> str:
     is_meant = request.method == "POST"
     contact_id = links.verify(site().settings.keyring, Link.CONTACT, token)
     try:
-        with session_scope(site().engine, read_only=not is_meant) as session:
+        with site().session(read_only=not is_meant) as session:
             if not is_meant:
                 union_name = contacts.look(session, contact_id).union_name
                 return render_template("affiliating/step_down.html", token=token, union_name=union_name)
-            place, notice = contacts.step_down(session, contact_id)
+            place = contacts.step_down(session, contact_id)
     except NoContact:
         return render_template("affiliating/no_contact.html")
-    ring_for(notice)
     return render_template("affiliating/stepped_down.html", union_name=place.union_name)

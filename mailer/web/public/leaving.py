@@ -15,8 +15,6 @@ from mailer.links import Link
 from mailer.selfservice import leaving as domain
 from mailer.selfservice.leaving import Left, Method, NotOnList, Place, Scope
 from mailer.store.crypto import keyring_of
-from mailer.store.db import session_scope
-from mailer.web.doorbell import ring_for
 from mailer.web.site import site
 
 Found = TypeVar("Found", Left, Place)
@@ -50,15 +48,13 @@ def _leave(token: str) -> str:
     left = _with_subscription(token, leave)
     if left is None:
         return render_template("leaving/not_on_list.html")
-    if left.notice is not None:
-        ring_for(left.notice)
     return render_template("leaving/left.html", left=left, is_all=left.scope is Scope.ALL)
 
 
 def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read_only: bool = False) -> Found | None:
     """Do something with the subscription that a link is for; None where it is gone."""
     try:
-        with session_scope(site().engine, read_only=read_only) as session:
+        with site().session(read_only=read_only) as session:
             return act(session, links.verify(keyring_of(session), Link.UNSUBSCRIBE, token))
     except NotOnList:
         return None
@@ -68,7 +64,7 @@ def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read
 def undo(token: str) -> str:
     """Ask whether to come back, and bring back what one leaving took."""
     is_meant = request.method == "POST"
-    with session_scope(site().engine, read_only=not is_meant) as session:
+    with site().session(read_only=not is_meant) as session:
         back = domain.undo(session, token) if is_meant else domain.look_back(session, token)
     page = "leaving/back.html" if is_meant else "leaving/undo.html"
     return render_template(page, token=token, back=back)
