@@ -14,6 +14,7 @@ from mailer.campaigns import deadlines, files, lifecycle, readiness
 from mailer.cli import campaign_check
 from mailer.cli.campaign_status import print_overview, progress_table
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import folder_option, json_lines_option, json_option, slug_argument
 from mailer.cli.progress import progress_bar
 from mailer.delivery import control, previews
 from mailer.delivery.previews import Reader
@@ -43,10 +44,6 @@ class NoZone(MailerError):
 @click.group()
 def campaigns() -> None:
     """Load, check, preview, test, send and follow campaigns."""
-
-
-slug_argument = click.argument("slug")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 def reader_options(command: Any) -> Any:
@@ -122,7 +119,7 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
 @slug_argument
 @reader_options
 @click.option("--no-name", is_flag=True, help="As someone whose name we do not know would get it.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@folder_option
 @pass_installation
 def preview(
     installation: Installation,
@@ -276,7 +273,7 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
     required=True,
     help="Only recipients in this state.",
 )
-@json_option
+@json_lines_option
 @pass_installation
 def recipients(installation: Installation, slug: str, state: str, as_json: bool) -> None:
     """List the recipients in a state, one per line."""

@@ -39,6 +39,11 @@ class Installation:
         click.get_current_context().call_on_close(engine.dispose)
         return engine
 
+    def read_again(self) -> None:
+        """Forget the settings, after a command has changed them, and what was opened with them."""
+        for name in ("settings", "engine", "unchecked_engine"):
+            self.__dict__.pop(name, None)
+
     def session(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
         """As `db.session_scope`; and has the notices that are owed in it sent at once, after its commit."""
         return notices.ringing_session(self.engine, partial(self.ring, first=True), read_only=read_only)

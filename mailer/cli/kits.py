@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from mailer import links
 from mailer.campaigns import lifecycle
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import campaign_argument, folder_option, json_option
 from mailer.cli.progress import progress_bar
 from mailer.delivery.previews import UnwritableFolder
 from mailer.errors import MailerError
@@ -45,11 +46,8 @@ def kits() -> None:
     """Make, follow and save the kits that unions forward to their members."""
 
 
-slug_argument = click.argument("slug", metavar="CAMPAIGN")
-
-
 @kits.command()
-@slug_argument
+@campaign_argument
 @pass_installation
 def make(installation: Installation, slug: str) -> None:
     """Make a campaign's kits now, and try again those that failed. Usually workers make them by themselves."""
@@ -80,8 +78,8 @@ def _account(slug: str, kits: Sequence[KitProgress]) -> None:
 
 
 @kits.command()
-@slug_argument
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@campaign_argument
+@json_option
 @pass_installation
 def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show how far each kit of a campaign is, and what the union answered."""
@@ -143,10 +141,10 @@ def _answer(kit: KitProgress) -> str:
 
 
 @kits.command()
-@slug_argument
+@campaign_argument
 @click.option("--union", "union", metavar="SLUG", help="Only the kit of this union.")
 @click.option("--language", metavar="TAG", help="Only in this language.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@folder_option
 @pass_installation
 def save(installation: Installation, slug: str, union: str | None, language: str | None, folder: Path) -> None:
     """Save the kits that are made as files: a folder for each union, and in it one for each language.
@@ -177,7 +175,7 @@ def _write(folder: Path, files: dict[str, dict[str, bytes]]) -> int:
 
 
 @kits.command()
-@slug_argument
+@campaign_argument
 @click.option("--union", "union", metavar="SLUG", required=True, help="The union whose kit it is.")
 @pass_installation
 def link(installation: Installation, slug: str, union: str) -> None:
