@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from redis import Redis
 
@@ -10,6 +11,7 @@ from mailer.delivery import ledger, sending
 from mailer.errors import ServiceUnavailable
 from mailer.kits import making
 from mailer.operations.queue import RedisUnavailable, ring, ring_kits
+from mailer.people import notices
 from mailer.store.db import session_scope
 from workers.runtime import Runtime, Stop, open_runtime
 
@@ -40,13 +42,12 @@ def make_kits(campaign_id: int) -> None:
     stop = Stop().listen()
     with open_runtime(stop) as runtime:
         _call_help(runtime, campaign_id)
+        sessions = partial(notices.ringing_session, runtime.engine, partial(_try, ring, runtime))
         try:
-            made = making.make(runtime.engine, campaign_id, runtime.worker.sender, seconds=KITS_SECONDS, stopping=stop)
+            made = making.make(sessions, campaign_id, runtime.worker.sender, seconds=KITS_SECONDS, stopping=stop)
         except ServiceUnavailable as problem:
             log.warning("%s", problem, extra={"campaign": campaign_id})
             return  # the sweeper rings again
-        if made.notice is not None:
-            _try(ring, runtime, made.notice)
         if made.more:
             _try(ring_kits, runtime, campaign_id)
 

@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+from functools import partial
 from multiprocessing.connection import Connection
 
 from mailer.delivery import sending, sweeping
@@ -9,8 +10,9 @@ from mailer.errors import ServiceUnavailable
 from mailer.kits import announcements, making
 from mailer.operations import housekeeping
 from mailer.operations.queue import RedisUnavailable, ring, ring_kits
+from mailer.people import notices
 from mailer.settings import Settings
-from mailer.store.db import open_engine, session_scope
+from mailer.store.db import open_engine
 from workers.runtime import Runtime, Stop
 
 log = logging.getLogger(__name__)
@@ -43,22 +45,23 @@ def _sweep_ledger(runtime: Runtime) -> None:
 def _sweep_kits(runtime: Runtime) -> None:
     """Plan kits for unions that affiliated since, have them made, and write to those whom nobody has written to."""
     base_url = runtime.worker.sender.base_url
-    with session_scope(runtime.engine) as session:
+    tell_or_send = partial(_ring_or_drain, runtime)
+    with notices.ringing_session(runtime.engine, tell_or_send) as session:
         making.plan_missing(session)
-        owed = [announcements.tell(session, base_url), announcements.remind(session, base_url)]
+        announcements.tell(session, base_url)
+        announcements.remind(session, base_url)
         with_work = making.campaigns_with_work(session)
     for campaign_id in with_work:
         try:
             ring_kits(runtime.redis, campaign_id)
         except RedisUnavailable as problem:
             log.warning("%s This process makes the kits itself.", problem, extra={"campaign": campaign_id})
-            owed.append(_make_kits(runtime, campaign_id))
-    for standing_id in {each for each in owed if each is not None}:
-        _ring_or_drain(runtime, standing_id)
+            for standing_id in _make_kits(runtime, campaign_id):
+                tell_or_send(standing_id)
 
 
-def _make_kits(runtime: Runtime, campaign_id: int) -> int | None:
-    """Make kits for a while; returns what to ring for.
+def _make_kits(runtime: Runtime, campaign_id: int) -> set[int]:
+    """Make kits for a while; returns what came of it that has mail to send: the standing campaign, or nothing.
 
     In a process of its own, and a fresh one: what prints leaflets starts threads, and this process has to fork again.
     """
@@ -68,24 +71,26 @@ def _make_kits(runtime: Runtime, campaign_id: int) -> int | None:
     child.start()
     report.close()
     try:
-        notice: int | None = answer.recv()
+        with_mail: set[int] = answer.recv()
     except EOFError:
-        notice = None  # it ended before its time, and has said why
+        with_mail = set()  # it ended before its time, and has said why
     child.join()
-    return notice
+    return with_mail
 
 
 def _make_kits_here(settings: Settings, campaign_id: int, report: Connection) -> None:
     stop = Stop().listen()
     engine = open_engine(settings.database_url, settings.keyring)
+    with_mail: set[int] = set()
+    sessions = partial(notices.ringing_session, engine, with_mail.add)  # this process has no mail server to send it by
     try:
-        made = making.make(engine, campaign_id, settings.mail_sender, seconds=_KITS_SECONDS, stopping=stop)
+        making.make(sessions, campaign_id, settings.mail_sender, seconds=_KITS_SECONDS, stopping=stop)
     except ServiceUnavailable as problem:
         log.warning("sweep put off: %s", problem)
         return
     finally:
         engine.dispose()
-    report.send(made.notice)
+    report.send(with_mail)
 
 
 def _ring_or_drain(runtime: Runtime, campaign_id: int) -> None:

@@ -13,8 +13,8 @@ from rich.console import Console
 from mailer.campaigns import deadlines, files, lifecycle, readiness
 from mailer.cli import campaign_check
 from mailer.cli.campaign_status import print_overview, progress_table
-from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import folder_option, json_lines_option, json_option, slug_argument
 from mailer.cli.progress import progress_bar
 from mailer.delivery import control, previews
 from mailer.delivery.previews import Reader
@@ -44,10 +44,6 @@ class NoZone(MailerError):
 @click.group()
 def campaigns() -> None:
     """Load, check, preview, test, send and follow campaigns."""
-
-
-slug_argument = click.argument("slug")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 def reader_options(command: Any) -> Any:
@@ -123,7 +119,7 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
 @slug_argument
 @reader_options
 @click.option("--no-name", is_flag=True, help="As someone whose name we do not know would get it.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@folder_option
 @pass_installation
 def preview(
     installation: Installation,
@@ -159,7 +155,7 @@ def test(
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         previews.order_test(session, campaign, reader, installation.settings.mail_sender, to)
-    ring(installation, campaign.id, first=True)
+    installation.ring(campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
 
 
@@ -190,7 +186,7 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
         click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '. It is sent now instead.'}")
     click.echo(message)
     if starts is None:
-        ring(installation, campaign.id)
+        installation.ring(campaign.id)
     if wait:
         _require_sent(follow(installation, slug))
 
@@ -241,7 +237,7 @@ def resume(installation: Installation, slug: str) -> None:
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         control.resume(session, campaign, sender)
-    ring(installation, campaign.id)
+    installation.ring(campaign.id)
     click.echo(f'Campaign "{slug}" is {campaign.status} again.')
 
 
@@ -277,7 +273,7 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
     required=True,
     help="Only recipients in this state.",
 )
-@json_option
+@json_lines_option
 @pass_installation
 def recipients(installation: Installation, slug: str, state: str, as_json: bool) -> None:
     """List the recipients in a state, one per line."""
@@ -300,7 +296,7 @@ def resend(installation: Installation, slug: str, state: str) -> None:
         campaign = lifecycle.get(session, slug)
         count = control.resend(session, campaign, DeliveryState(state))
     if count:
-        ring(installation, campaign.id)
+        installation.ring(campaign.id)
     click.echo(f"{count:,} will be sent again." if count else f"No mail is {state}.")
 
 

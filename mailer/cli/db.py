@@ -2,7 +2,7 @@
 
 import click
 
-from mailer.cli.installation import Installation
+from mailer.cli.installation import Installation, pass_installation
 from mailer.operations import schema
 
 
@@ -12,9 +12,9 @@ def db() -> None:
 
 
 @db.command()
-def upgrade() -> None:
+@pass_installation
+def upgrade(installation: Installation) -> None:
     """Upgrade the database to this version, or create it if there is none."""
-    installation = Installation()
     installation.settings.make_data_dir()
     schema.upgrade(installation.unchecked_engine)
     click.echo(f"The database is up to date (migration {schema.head()}).")

@@ -17,7 +17,7 @@ from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
 from mailer.cli import demo_unions
 from mailer.cli.campaigns import follow
-from mailer.cli.installation import Installation
+from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
 from mailer.delivery import control, previews
 from mailer.errors import MailerError
@@ -55,7 +55,8 @@ class DemoFailed(MailerError):
 @click.option(
     "--keep", is_flag=True, help="Keep everything running afterwards, so that you can look around. Ctrl-C stops it."
 )
-def demo(supporters: int, keep: bool) -> None:
+@pass_installation
+def demo(installation: Installation, supporters: int, keep: bool) -> None:
     """Send an invented campaign to invented supporters, and show the results. Everything runs on this machine."""
     began = time.monotonic()
     settings = load_settings()
@@ -66,8 +67,7 @@ def demo(supporters: int, keep: bool) -> None:
         _isolate(folder, settings.given)
         console = Console()
         with local_installation(SAMPLE_IDENTITY, log=folder / _LOG) as local:
-            os.environ.update(local.environ)
-            installation = Installation()
+            os.environ.update(local.environ)  # before anything is asked of the installation
             by_text = _prepare(installation, folder, supporters, console)
             for number in range(1, _WORKERS + 1):
                 local.start(f"worker {number}", "workers")

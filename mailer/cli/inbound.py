@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from mailer.cli.installation import Installation
+from mailer.cli.installation import Installation, pass_installation
 from mailer.errors import ConfigurationError, MailerError
 from mailer.inbound import messages
 from mailer.inbound.messages import Finding, Kind
@@ -29,7 +29,8 @@ _CHUNK = 2**16
 @click.option(
     "--sender", metavar="ADDRESS", help="The envelope's sender; may be empty. By default the Return-Path header."
 )
-def inbound(recipient: str | None, sender: str | None) -> None:
+@pass_installation
+def inbound(installation: Installation, recipient: str | None, sender: str | None) -> None:
     """Read one message from standard input, as a mail server's pipe delivers it.
 
     A message to the unsubscribe address takes its sender off that list. Every other message is dropped. Nothing is
@@ -37,7 +38,6 @@ def inbound(recipient: str | None, sender: str | None) -> None:
     """
     logs.configure(json=not sys.stderr.isatty())
     message = _read()
-    installation = Installation()
     try:
         found = _find_out(installation, message, recipient, sender)
         kind = found.kind.value if found.subscription_id is None else _leave(installation, found.subscription_id)

@@ -1,16 +1,17 @@
 """What every command needs: the settings, and sessions on the database."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from contextlib import AbstractContextManager
+from functools import cached_property, partial
 
 import click
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from mailer.errors import ConfigurationError
 from mailer.operations import schema
+from mailer.people import notices
 from mailer.settings import Settings, load_settings
-from mailer.store.db import open_engine, session_scope
+from mailer.store.db import open_engine
 
 
 class Installation:
@@ -38,11 +39,28 @@ class Installation:
         click.get_current_context().call_on_close(engine.dispose)
         return engine
 
-    @contextmanager
-    def session(self, *, read_only: bool = False) -> Iterator[Session]:
-        """As `db.session_scope`."""
-        with session_scope(self.engine, read_only=read_only) as session:
-            yield session
+    def read_again(self) -> None:
+        """Forget the settings, after a command has changed them, and what was opened with them."""
+        for name in ("settings", "engine", "unchecked_engine"):
+            self.__dict__.pop(name, None)
+
+    def session(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
+        """As `db.session_scope`; and has the notices that are owed in it sent at once, after its commit."""
+        return notices.ringing_session(self.engine, partial(self.ring, first=True), read_only=read_only)
+
+    def ring(self, campaign_id: int, *, first: bool = False) -> None:
+        """Tell the workers that a campaign has mail to send; without Redis they find it by themselves, only later.
+        Notices need no such call.
+
+        :param first: before every other: somebody waits for it.
+        """
+        from mailer.operations import queue  # here: RQ takes longer to load than most commands take to run
+
+        try:
+            with queue.connect(self.settings.redis_url) as connection:
+                queue.ring(connection, campaign_id, first=first)
+        except (queue.RedisUnavailable, ConfigurationError) as problem:
+            click.echo(f"Warning: {problem} Workers will find it within half a minute.", err=True)
 
 
 pass_installation = click.make_pass_decorator(Installation, ensure=True)

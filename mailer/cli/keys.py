@@ -4,7 +4,8 @@ import json
 
 import click
 
-from mailer.cli.installation import Installation
+from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import json_option
 from mailer.settings import KEY_VARIABLES, Settings, keys_file
 from mailer.store import crypto
 from mailer.store.db import driver_errors_explained
@@ -17,12 +18,13 @@ def keys() -> None:
 
 
 @keys.command()
-def new() -> None:
+@pass_installation
+def new(installation: Installation) -> None:
     """Make the keys for a new installation, in keys.env in the data directory.
 
     Keep a copy of that file, away from the database's backups. Without it, no stored address can be read.
     """
-    settings = Installation().settings
+    settings = installation.settings
     if settings.configured_keys:
         raise keys_file.KeysExist(file=_where(settings))
     click.echo(
@@ -31,34 +33,34 @@ def new() -> None:
 
 
 @keys.command()
-def rotate() -> None:
+@pass_installation
+def rotate(installation: Installation) -> None:
     """Replace the secret key: add a new one in front, and encrypt everything again with it.
 
     Stop the web part and the workers first: they cannot read what is encrypted with a key that they do not know. If it
     is interrupted, run it again: it continues where it stopped. If your keys come from the environment, it prints the
     value to set. Set it, and run the command again: it then encrypts everything.
     """
-    installation = Installation()
     if not _needs_encrypting(installation):
         if not installation.settings.secret_keys_in_file:
             _print_next_value(installation.settings)
             return
         key = keys_file.add_secret_key(installation.settings.data_dir)
         click.echo(f"Added the key {key.id} to {_where(installation.settings)}.")
-        installation = Installation()
+        installation.read_again()
     with driver_errors_explained():
         count = crypto.rotate(installation.engine, Base.metadata)
     click.echo(f"Encrypted {count} values again, with the key {installation.settings.keyring.secret_keys[0].id}.")
 
 
 @keys.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(*, as_json: bool) -> None:
+@json_option
+@pass_installation
+def status(installation: Installation, *, as_json: bool) -> None:
     """Show how many stored values are encrypted with each secret key, newest key first.
 
     A key with none may be removed.
     """
-    installation = Installation()
     with installation.session(read_only=True) as session:
         usage = crypto.key_usage(session, Base.metadata)
     if as_json:

@@ -13,8 +13,8 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
-from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import campaign_argument, folder_option, json_option
 from mailer.cli.progress import progress_bar
 from mailer.delivery.previews import UnwritableFolder
 from mailer.errors import MailerError
@@ -45,11 +45,8 @@ def kits() -> None:
     """Make, follow and save the kits that unions forward to their members."""
 
 
-slug_argument = click.argument("slug", metavar="CAMPAIGN")
-
-
 @kits.command()
-@slug_argument
+@campaign_argument
 @pass_installation
 def make(installation: Installation, slug: str) -> None:
     """Make a campaign's kits now, and try again those that failed. Usually workers make them by themselves."""
@@ -59,16 +56,14 @@ def make(installation: Installation, slug: str) -> None:
         making.require_forwarding(session, campaign)
         making.plan(session, campaign)
         making.try_again(session, campaign)
-    ring_for, made = None, 0
+    made = 0
     with progress_bar() as bar:
         task = bar.add_task(slug, total=sum(kit.waiting for kit in _kits(installation, slug)))
         more = True
         while more:
-            turn = making.make(installation.engine, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False)
-            made, more, ring_for = made + turn.editions, turn.more, turn.notice or ring_for
+            turn = making.make(installation.session, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False)
+            made, more = made + turn.editions, turn.more
             bar.update(task, completed=made)
-    if ring_for is not None:
-        ring(installation, ring_for)
     _account(slug, _kits(installation, slug))
 
 
@@ -82,8 +77,8 @@ def _account(slug: str, kits: Sequence[KitProgress]) -> None:
 
 
 @kits.command()
-@slug_argument
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@campaign_argument
+@json_option
 @pass_installation
 def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show how far each kit of a campaign is, and what the union answered."""
@@ -145,10 +140,10 @@ def _answer(kit: KitProgress) -> str:
 
 
 @kits.command()
-@slug_argument
+@campaign_argument
 @click.option("--union", "union", metavar="SLUG", help="Only the kit of this union.")
 @click.option("--language", metavar="TAG", help="Only in this language.")
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@folder_option
 @pass_installation
 def save(installation: Installation, slug: str, union: str | None, language: str | None, folder: Path) -> None:
     """Save the kits that are made as files: a folder for each union, and in it one for each language.
@@ -179,7 +174,7 @@ def _write(folder: Path, files: dict[str, dict[str, bytes]]) -> int:
 
 
 @kits.command()
-@slug_argument
+@campaign_argument
 @click.option("--union", "union", metavar="SLUG", required=True, help="The union whose kit it is.")
 @pass_installation
 def link(installation: Installation, slug: str, union: str) -> None:

@@ -4,7 +4,8 @@ import json
 
 import click
 
-from mailer.cli.installation import Installation
+from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import json_lines_option, slug_argument
 from mailer.people import lists as mailing_lists
 from mailer.unions import directory
 
@@ -15,16 +16,19 @@ def lists() -> None:
 
 
 @lists.command()
-@click.argument("slug")
+@slug_argument
 @click.option("--name", required=True, help="The name that people see.")
 @click.option("--description", help="What the list sends and how often, for people who may join.")
 @click.option("--closed", is_flag=True, help="Do not offer it on the sign-up page.")
 @click.option(
     "--owner", metavar="UNION", help="The union that owns the list: only that union's sign-up page offers it."
 )
-def create(slug: str, name: str, description: str | None, closed: bool, owner: str | None) -> None:
+@pass_installation
+def create(
+    installation: Installation, slug: str, name: str, description: str | None, closed: bool, owner: str | None
+) -> None:
     """Create a list. SLUG is its short name in files and commands, such as urgent-actions."""
-    with Installation().session() as session:
+    with installation.session() as session:
         owner_id = directory.get(session, owner).id if owner else None
         mailing_list = mailing_lists.create(
             session, slug, name, description=description, is_open=not closed, owner_id=owner_id
@@ -33,7 +37,7 @@ def create(slug: str, name: str, description: str | None, closed: bool, owner: s
 
 
 @lists.command()
-@click.argument("slug")
+@slug_argument
 @click.option("--name", help="The name that people see.")
 @click.option("--description", help='What the list sends and how often; "" for none.')
 @click.option("--open", "is_open", flag_value=True, default=None, help="Offer it on the sign-up page.")
@@ -42,8 +46,15 @@ def create(slug: str, name: str, description: str | None, closed: bool, owner: s
     "--owner", metavar="UNION", help="The union that owns the list from now on; refused once the list is in use."
 )
 @click.option("--no-owner", is_flag=True, help="No union owns the list any more.")
+@pass_installation
 def change(
-    slug: str, name: str | None, description: str | None, is_open: bool | None, owner: str | None, no_owner: bool
+    installation: Installation,
+    slug: str,
+    name: str | None,
+    description: str | None,
+    is_open: bool | None,
+    owner: str | None,
+    no_owner: bool,
 ) -> None:
     """Change a list: what people see of it, whether the sign-up page offers it, or which union owns it.
 
@@ -51,7 +62,7 @@ def change(
     """
     if owner and no_owner:
         raise click.UsageError("Use either --owner or --no-owner.")
-    with Installation().session() as session:
+    with installation.session() as session:
         mailing_lists.change(session, slug, name=name, description=description, is_open=is_open)
         if owner or no_owner:
             mailing_lists.hand_over(session, slug, directory.get(session, owner).id if owner else None)
@@ -59,10 +70,11 @@ def change(
 
 
 @lists.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def show_all(as_json: bool) -> None:
+@json_lines_option
+@pass_installation
+def show_all(installation: Installation, as_json: bool) -> None:
     """Show all lists, whether the sign-up page offers them, and which union owns them."""
-    with Installation().session(read_only=True) as session:
+    with installation.session(read_only=True) as session:
         slugs = {union.id: union.slug for union in directory.all_unions(session)}
         for mailing_list in mailing_lists.all_lists(session):
             owner = slugs[mailing_list.owner_id] if mailing_list.owner_id else None

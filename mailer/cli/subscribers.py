@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from mailer.cli.installation import Installation
+from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import dry_run_option, json_option, output_option, update_option
 from mailer.selfservice import preferences
 from mailer.spreadsheets.exporting import export_list
 from mailer.spreadsheets.importing import ImportReport, import_file
@@ -27,16 +28,18 @@ def subscribers() -> None:
 @click.option(
     "--union-consent", metavar="TEXT", help="The exact words with which they agreed that we store their union."
 )
-@click.option("--update", is_flag=True, help="Overwrite what we know, instead of only filling in what is missing.")
-@click.option("--dry-run", is_flag=True, help="Show exactly what would change, but change nothing.")
+@update_option
+@dry_run_option
 @click.option(
     "--rejects",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the lines that were not fully imported to FILE, so that you can correct and import them.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option
+@pass_installation
 def import_(
+    installation: Installation,
     file: Path,
     list_slug: str,
     consent: str,
@@ -59,7 +62,7 @@ def import_(
             bar.update(done - bar.pos)
 
         report = import_file(
-            Installation().engine,
+            installation.engine,
             file,
             list_slug=list_slug,
             consent=consent,
@@ -103,32 +106,27 @@ def _print(report: ImportReport, *, dry_run: bool, rejects: Path | None) -> None
 
 @subscribers.command()
 @click.option("--list", "list_slug", metavar="SLUG", required=True, help="The list to export.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="The file to write; only you will be able to read it.",
-)
-def export(list_slug: str, output: Path) -> None:
+@output_option
+@pass_installation
+def export(installation: Installation, list_slug: str, output: Path) -> None:
     """Write the people on a list to a CSV file.
 
     Only people who want the mail now are in it. Otherwise, people who left would be back wherever it is imported.
     """
-    with Installation().session(read_only=True) as session:
+    with installation.session(read_only=True) as session:
         exported = export_list(session, list_slug, output)
     click.echo(f"Wrote {'1 person' if exported == 1 else f'{exported:,} people'} to {output}.")
 
 
 @subscribers.command()
 @click.argument("email")
-def erase(email: str) -> None:
+@pass_installation
+def erase(installation: Installation, email: str) -> None:
     """Erase a person: everything that we know about them, everywhere.
 
     Only a keyed hash of the address stays, so that no import brings them back. The answer is the same whether or not
     the address was known.
     """
-    with Installation().session() as session:
+    with installation.session() as session:
         preferences.erase_address(session, email)
     click.echo("Erased. No import will bring this address back.")

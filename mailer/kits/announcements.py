@@ -24,24 +24,19 @@ _PEACE, _SHORT_PEACE = timedelta(hours=24), timedelta(hours=6)
 _HARDLY_ANY_TIME = timedelta(hours=36)
 
 
-def tell(session: Session, base_url: str) -> int | None:
+def tell(session: Session, base_url: str) -> None:
     """Tell the contacts of unions whose kits are ready, once per kit. Who becomes a union's first contact only after
     that is told then.
-
-    :returns: what to ring for after the commit; None where there is nobody to tell.
     """
     suppression.lock_shared(session)  # who is written to must not be erased at this moment
     is_something = exists().where(KitEdition.kit_id == Kit.id, KitEdition.archive.is_not(None))
     is_news = and_(Kit.ready_at.is_not(None), Kit.sent_at.is_(None), is_something)
     told = update(Kit).where(is_news, _has_contact(), _in_time(session)).values(sent_at=db.now(session))
-    return _owe(session, NoticeKind.KIT, list(session.scalars(told.returning(Kit.id))), base_url)
+    _owe(session, NoticeKind.KIT, list(session.scalars(told.returning(Kit.id))), base_url)
 
 
-def remind(session: Session, base_url: str) -> int | None:
-    """Remind, once, the contacts of unions that said nothing of a kit, in the last three days before the deadline.
-
-    :returns: what to ring for after the commit; None where there is nobody to remind.
-    """
+def remind(session: Session, base_url: str) -> None:
+    """Remind, once, the contacts of unions that said nothing of a kit, in the last three days before the deadline."""
     suppression.lock_shared(session)
     now = db.now(session)
     said_nothing = and_(Kit.seen_at.is_(None), Kit.promised_at.is_(None), Kit.forwarded_at.is_(None))
@@ -55,7 +50,7 @@ def remind(session: Session, base_url: str) -> int | None:
         .where(_has_contact(), _in_time(session))
         .values(reminded_at=now)
     )
-    return _owe(session, NoticeKind.REMINDER, list(session.scalars(reminded.returning(Kit.id))), base_url)
+    _owe(session, NoticeKind.REMINDER, list(session.scalars(reminded.returning(Kit.id))), base_url)
 
 
 def _has_contact() -> ColumnElement[bool]:
@@ -73,9 +68,8 @@ def _ends_before(moment: datetime) -> ColumnElement[bool]:
     return Kit.campaign_id.in_(select(Campaign.id).where(Campaign.deadline < moment))
 
 
-def _owe(session: Session, kind: NoticeKind, kit_ids: Sequence[int], base_url: str) -> int | None:
+def _owe(session: Session, kind: NoticeKind, kit_ids: Sequence[int], base_url: str) -> None:
     """Owe a notice of kits to every contact of their unions."""
-    ring_for = None
     people = session.execute(
         select(Kit, Campaign, Union, UnionContact.id, Subscriber.id, Subscriber.language)
         .join(Campaign, Campaign.id == Kit.campaign_id)
@@ -88,14 +82,13 @@ def _owe(session: Session, kind: NoticeKind, kit_ids: Sequence[int], base_url: s
     for kit, campaign, union, contact_id, subscriber_id, spoken in people:
         language = contacts.language_of(union, spoken)
         words = _words(session, kit, campaign, union, contact_id, language, base_url)
-        ring_for = notices.owe(
+        notices.owe(
             session,
             Notice(kind, words=words, kit_id=kit.id),
             language=language,
             subscriber_id=subscriber_id,
             union_id=union.id,
         )
-    return ring_for
 
 
 def _words(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, ScalarSelect, Select, exists, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, insert, literal, or_, select, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
 from mailer.campaigns import deadlines
@@ -20,7 +20,7 @@ from mailer.kits.wording import Bearer
 from mailer.mail.sender import Sender
 from mailer.people import suppression
 from mailer.store import db
-from mailer.store.db import session_scope
+from mailer.store.db import Sessions
 from mailer.store.models import Campaign, CampaignText, Kit, KitEdition, MailingList, Union, UnionStatus
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,6 @@ class Made:
 
     editions: int  # made or given up
     more: bool  # whether some wait still that nobody is at
-    notice: int | None  # the standing campaign, to be rung for when unions are to be told that a kit is ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,24 +181,26 @@ def campaigns_with_work(session: Session) -> list[int]:
     return list(session.scalars(_waiting(session).with_only_columns(Kit.campaign_id).distinct()))
 
 
-def make(engine: Engine, campaign_id: int, sender: Sender, *, seconds: float, stopping: Callable[[], bool]) -> Made:
+def make(sessions: Sessions, campaign_id: int, sender: Sender, *, seconds: float, stopping: Callable[[], bool]) -> Made:
     """Make what waits of a campaign's kits, for a while. Others may do so at the same time.
 
-    A text that cannot be made in one language keeps no other from being made: its edition says why.
+    A text that cannot be made in one language keeps no other from being made: its edition says why. A union whose kit
+    is ready by this is told.
 
+    :param sessions: opens each of the transactions that this takes.
     :param seconds: after which nothing more is begun.
     :param stopping: asked before each edition.
     :raises ServiceUnavailable: the database cannot be used; what was not made waits.
     """
     end = time.monotonic() + seconds
-    editions, notice = 0, None
-    with session_scope(engine, read_only=True) as session:
+    editions = 0
+    with sessions(read_only=True) as session:
         press = KitEditions(session, session.get_one(Campaign, campaign_id), sender)
-    while not (is_over := stopping() or time.monotonic() >= end) and (tasks := _take(engine, campaign_id)):
+    while not (is_over := stopping() or time.monotonic() >= end) and (tasks := _take(sessions, campaign_id)):
         results = [_print(press, task) for task in tasks if not stopping()]
         editions += len(results)
-        notice = _keep(engine, tasks, results, sender) or notice
-    return Made(editions, more=is_over and _is_waiting(engine, campaign_id), notice=notice)
+        _keep(sessions, tasks, results, sender)
+    return Made(editions, more=is_over and _is_waiting(sessions, campaign_id))
 
 
 def _waiting(session: Session) -> Select[int]:
@@ -215,14 +216,14 @@ def _waiting(session: Session) -> Select[int]:
     )
 
 
-def _is_waiting(engine: Engine, campaign_id: int) -> bool:
-    with session_scope(engine, read_only=True) as session:
+def _is_waiting(sessions: Sessions, campaign_id: int) -> bool:
+    with sessions(read_only=True) as session:
         return campaign_id in campaigns_with_work(session)
 
 
-def _take(engine: Engine, campaign_id: int) -> list[_Task]:
+def _take(sessions: Sessions, campaign_id: int) -> list[_Task]:
     """Take a handful of editions, kit after kit, so that the first are ready soon."""
-    with session_scope(engine) as session:
+    with sessions() as session:
         first = (
             _waiting(session)
             .where(Kit.campaign_id == campaign_id)
@@ -261,12 +262,9 @@ def _print(press: KitEditions, task: _Task) -> _Result:
         return _Result(task, None, str(problem)[:300])
 
 
-def _keep(engine: Engine, tasks: Sequence[_Task], results: Sequence[_Result], sender: Sender) -> int | None:
-    """Write down what was made, let go of the rest, and call kits ready of which nothing waits any more.
-
-    :returns: what to ring for, where unions are to be told.
-    """
-    with session_scope(engine) as session:
+def _keep(sessions: Sessions, tasks: Sequence[_Task], results: Sequence[_Result], sender: Sender) -> None:
+    """Write down what was made, let go of the rest, and call kits ready of which nothing waits any more."""
+    with sessions() as session:
         suppression.lock_shared(session)  # for those who are told
         kit_ids = {task.kit_id for task in tasks}
         # Two workers that make a kit's last editions would each see the other's as waiting still: one at a time.
@@ -283,9 +281,8 @@ def _keep(engine: Engine, tasks: Sequence[_Task], results: Sequence[_Result], se
             session.execute(update(KitEdition).where(*_held(task)).values(taken_until=None))
         waits = exists().where(KitEdition.kit_id == Kit.id, *_UNMADE)
         ready = update(Kit).where(Kit.id.in_(kit_ids), Kit.ready_at.is_(None), ~waits).values(ready_at=now)
-        if not session.scalars(ready.returning(Kit.id)).all():
-            return None
-        return announcements.tell(session, sender.base_url)
+        if session.scalars(ready.returning(Kit.id)).all():
+            announcements.tell(session, sender.base_url)
 
 
 def _held(task: _Task) -> tuple[ColumnElement[bool], ...]:

@@ -48,7 +48,7 @@ def open_queue(connection: Redis) -> Queue:
 def ring(connection: Redis, campaign_id: int, *, first: bool = False) -> None:
     """Tell the workers that a campaign has mail to send. Call it after the commit.
 
-    :param first: before every other: somebody waits for it.
+    :param first: before every other: somebody waits for it. One that is at the front already will do.
     :raises RedisUnavailable: nobody could be told.
     """
     _enqueue(connection, _DRAIN, campaign_id, prefix=f"campaign-{campaign_id}-", first=first)
@@ -65,7 +65,8 @@ def ring_kits(connection: Redis, campaign_id: int) -> None:
 def _enqueue(connection: Redis, job: str, campaign_id: int, *, prefix: str, first: bool = False) -> None:
     queue = open_queue(connection)
     try:
-        if not first and any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
+        waiting = queue.get_job_ids(0, 1) if first else queue.get_job_ids()
+        if any(job_id.startswith(prefix) for job_id in waiting):
             return  # one that waits will do; workers that join ring for the next
         queue.enqueue(
             job,

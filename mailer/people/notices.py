@@ -3,13 +3,14 @@
 import enum
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
-from sqlalchemy import select, update
+from sqlalchemy import Engine, inspect, select, update
 from sqlalchemy.orm import Session
 
-from mailer.store.db import add_unique, utcnow
+from mailer.store.db import add_unique, session_scope, utcnow
 from mailer.store.models import (
     Campaign,
     CampaignStatus,
@@ -21,6 +22,7 @@ from mailer.store.models import (
 
 _SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.UNKNOWN)
 _SLUG = "(notices)"  # no slug that a person could give
+_MARK = "notices.owed"  # in `Session.info`: the notices that it owes, until somebody has asked what to ring for
 
 
 class NoticeKind(enum.StrEnum):
@@ -63,32 +65,52 @@ def owe(
     address: str | None = None,
     union_id: int | None = None,
     withheld: Reason | None = None,
-) -> int:
-    """Owe a notice to a subscriber, or to an address that is no subscriber's.
+) -> None:
+    """Owe a notice to a subscriber, or to an address that is no subscriber's. The session is marked, so that whoever
+    opened it by `ringing_session` rings once it is committed.
 
     :param union_id: of the union as whose contact the subscriber gets it. Nobody waits for such a mail, so it is
         skipped, up to the moment it would be sent, if they are its contact no more or their address is suppressed.
     :param withheld: why it must not be sent. It is written down all the same, as skipped: what takes as long as a
-        real one tells nobody who is known here.
-    :returns: what to ring for after the commit: the id of the standing campaign.
+        real one tells nobody who is known here. For the same reason the session is marked all the same.
     """
     campaign_id = standing(session).id
-    session.add(
-        Delivery(
-            campaign_id=campaign_id,
-            purpose=Purpose.NOTICE,
-            subscriber_id=subscriber_id,
-            address=address,
-            notice=json.dumps(asdict(notice), ensure_ascii=False),
-            language=language,
-            union_id=union_id,
-            state=DeliveryState.SKIPPED if withheld else DeliveryState.PENDING,
-            reason=withheld,
-            settled_at=utcnow() if withheld else None,
-        )
+    delivery = Delivery(
+        campaign_id=campaign_id,
+        purpose=Purpose.NOTICE,
+        subscriber_id=subscriber_id,
+        address=address,
+        notice=json.dumps(asdict(notice), ensure_ascii=False),
+        language=language,
+        union_id=union_id,
+        state=DeliveryState.SKIPPED if withheld else DeliveryState.PENDING,
+        reason=withheld,
+        settled_at=utcnow() if withheld else None,
     )
+    session.add(delivery)
     session.flush()
-    return campaign_id
+    session.info.setdefault(_MARK, []).append((campaign_id, delivery))
+
+
+def to_ring_for(session: Session) -> int | None:
+    """What to ring for now that a session is committed: the id of the standing campaign, or None if no notice is owed
+    since this was last asked. What was rolled back, be it to a savepoint, is not owed.
+    """
+    owed = session.info.pop(_MARK, [])
+    return next((campaign_id for campaign_id, delivery in owed if inspect(delivery).has_identity), None)
+
+
+@contextmanager
+def ringing_session(engine: Engine, ring: Callable[[int], None], *, read_only: bool = False) -> Iterator[Session]:
+    """As `db.session_scope`; and where notices are owed, rings once, after the commit.
+
+    :param ring: called with the id of the standing campaign. The notices are owed, whatever becomes of it.
+    """
+    with session_scope(engine, read_only=read_only) as session:
+        yield session
+    campaign_id = to_ring_for(session)
+    if campaign_id is not None:
+        ring(campaign_id)
 
 
 def standing(session: Session) -> Campaign:

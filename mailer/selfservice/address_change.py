@@ -33,14 +33,13 @@ class TooManyAddresses(MailerError):
     """You have named several new addresses today. Please try again tomorrow."""
 
 
-def name(session: Session, subscriber_id: int, address: str, *, language: str) -> int:
+def name(session: Session, subscriber_id: int, address: str, *, language: str) -> None:
     """Owe a new address the mail that proves that it is this person's. Until then everything stays as it is.
 
     What they named before is withdrawn: a mail that went to somebody else by a typing mistake must not move them there.
 
     :param address: as they typed it.
     :param language: of the page; the person's own comes first.
-    :returns: what to ring for after the commit.
     :raises addresses.InvalidAddress: it is none.
     :raises TooManyAddresses: nothing was changed.
     :raises mailed_links.DeadLink: they were erased at this moment.
@@ -69,7 +68,7 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
             details=details,
             is_mailed=withheld is None,
         )
-    return notices.owe(
+    notices.owe(
         session,
         Notice(NoticeKind.ADDRESS, None if withheld else token),
         language=person.language or language,

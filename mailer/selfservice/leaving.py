@@ -81,7 +81,7 @@ class Left:
     scope: Scope
     already: bool  # whether it had been left before
     undo: str | None  # the token to take it back with
-    notice: int | None  # what to ring for after the commit
+    has_goodbye: bool  # whether that token is mailed to them, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +142,18 @@ def leave(
     at = utcnow()
     taken = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
     already = not taken and not suppresses
-    undo, notice = None, None
+    undo, has_goodbye = None, False
     if already:
         undo = _offer_again(session, person, subscription_id, scope) if method is Method.PAGE else None
         if undo is None:
             _end_ways_back(session, person)
     elif method is Method.PAGE:
-        may_write = _left_by_page_today(session, person) < _GOODBYES_A_DAY  # asked before this one counts
+        has_goodbye = _left_by_page_today(session, person) < _GOODBYES_A_DAY  # asked before this one counts
         details = {"subscription": subscription_id, "scope": scope, "taken": taken, "at": at.isoformat()}
         undo = _issue(session, person, details | {"suppressed": suppresses})
-        if may_write:
-            notice = _owe_goodbye(session, person, undo, mailing_list.name if scope is Scope.LIST else None)
-    return Left(_shown_name(mailing_list), scope, already, undo, notice)
+        if has_goodbye:
+            _owe_goodbye(session, person, undo, mailing_list.name if scope is Scope.LIST else None)
+    return Left(_shown_name(mailing_list), scope, already, undo, has_goodbye)
 
 
 def _hold_owner(session: Session, subscription_id: int) -> _Person:
@@ -225,10 +225,10 @@ def _short(reason: str | None) -> str | None:
     return line[: subscribers.MAX_TEXT_LENGTH].strip() if line else None
 
 
-def _owe_goodbye(session: Session, person: _Person, undo: str, list_name: str | None) -> int:
+def _owe_goodbye(session: Session, person: _Person, undo: str, list_name: str | None) -> None:
     words = {"list": list_name} if list_name is not None else {}
     goodbye = Notice(NoticeKind.GOODBYE, undo, words)
-    return notices.owe(session, goodbye, language=person.language, subscriber_id=person.id)
+    notices.owe(session, goodbye, language=person.language, subscriber_id=person.id)
 
 
 # --- coming back ----------------------------------------------------------------------------------------------------

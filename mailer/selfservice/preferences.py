@@ -92,29 +92,28 @@ class Held:
 # --- getting a link -------------------------------------------------------------------------------------------------
 
 
-def mail_link(session: Session, address: str, *, language: str) -> int:
+def mail_link(session: Session, address: str, *, language: str) -> None:
     """Owe the owner of an address a link to see and change everything.
 
     Nobody learns from it who is known here: the same rows are written for an address that is not, and skipped.
 
     :param language: of the page on which it was asked for; the person's own comes first.
-    :returns: what to ring for after the commit.
     :raises addresses.InvalidAddress: it is none.
     """
     index = keyring_of(session).blind_index(addresses.parse(address).folded)
-    return _mail_link(session, Subscriber.email_index == index, language)
+    _mail_link(session, Subscriber.email_index == index, language)
 
 
-def mail_link_to_owner(session: Session, subscription_id: int, *, language: str) -> int:
+def mail_link_to_owner(session: Session, subscription_id: int, *, language: str) -> None:
     """Likewise, to whoever got the mail that the link of a subscription was in.
 
     :param subscription_id: as `links.verify` finds it in a link; of somebody who was erased, nothing is sent.
     """
     owner = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
-    return _mail_link(session, Subscriber.id == owner, language)
+    _mail_link(session, Subscriber.id == owner, language)
 
 
-def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> int:
+def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> None:
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
     person = session.execute(select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)).first()
@@ -127,7 +126,7 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> i
         mailed_links.pretend(session, RequestKind.MANAGE)
     else:
         token = mailed_links.issue(session, RequestKind.MANAGE, email_index=email_index, subscriber_id=person.id)
-    return notices.owe(
+    notices.owe(
         session,
         Notice(NoticeKind.MANAGE, token),
         language=(person.language if person else None) or language,
@@ -312,13 +311,12 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     subscribers.refresh(session, [subscriber_id])
 
 
-def leave(session: Session, subscriber_id: int, list_slug: str) -> int | None:
+def leave(session: Session, subscriber_id: int, list_slug: str) -> None:
     """Take a person off a list.
 
-    :returns: what to ring for after the commit, if anything.
     :raises leaving.NotOnList: they never were on it.
     """
-    return leaving.leave(session, _on(session, subscriber_id, list_slug), method=leaving.Method.PAGE).notice
+    leaving.leave(session, _on(session, subscriber_id, list_slug), method=leaving.Method.PAGE)
 
 
 def pause(session: Session, subscriber_id: int, list_slug: str, weeks: int) -> None:

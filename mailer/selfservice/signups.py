@@ -67,7 +67,6 @@ class Confirmed:
     language: str  # the person's own
     lists: tuple[str, ...]  # names of the lists that they confirmed and are on
     alert: Headline | None  # what one can do at once
-    notice: int | None  # what to ring for after the commit; None where it was confirmed before
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
@@ -83,11 +82,8 @@ class _Known:
     suppressed: SuppressionReason | None
 
 
-def ask(session: Session, sign_up: SignUp) -> int:
-    """Keep a sign-up, and owe the owner of the address the mail that it takes.
-
-    :returns: what to ring for after the commit.
-    """
+def ask(session: Session, sign_up: SignUp) -> None:
+    """Keep a sign-up, and owe the owner of the address the mail that it takes."""
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
     email_index = keyring_of(session).blind_index(sign_up.address.folded)
@@ -101,7 +97,7 @@ def ask(session: Session, sign_up: SignUp) -> int:
     is_barred, limits = known.suppressed is SuppressionReason.COMPLAINED, mailed_links.ONE_A_DAY
     withheld = mailed_links.reason_to_withhold(session, request, email_index, is_barred=is_barred, limits=limits)
     token = _issue(session, request, email_index, known, sign_up, withheld=withheld)
-    return notices.owe(
+    notices.owe(
         session,
         Notice(notice, token),
         language=language,
@@ -199,8 +195,9 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
         raise DeadLink
     language = person.language or "en"
     alert = publishing.current(session, language)
-    notice = _welcome(session, person, lists, alert, base_url) if welcome_now else None
-    return Confirmed(language, lists, alert, notice)
+    if welcome_now:
+        _welcome(session, person, lists, alert, base_url)
+    return Confirmed(language, lists, alert)
 
 
 def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
@@ -299,7 +296,7 @@ def _confirmed_lists(session: Session, request: Request) -> tuple[str, ...]:
     return tuple(session.scalars(names.order_by(MailingList.slug)))
 
 
-def _welcome(session: Session, person: Subscriber, lists: Sequence[str], alert: Headline | None, base_url: str) -> int:
+def _welcome(session: Session, person: Subscriber, lists: Sequence[str], alert: Headline | None, base_url: str) -> None:
     language = person.language or "en"
     words = {
         "lists": format_list(list(lists), locale=languages.locale(language)),
@@ -308,4 +305,4 @@ def _welcome(session: Session, person: Subscriber, lists: Sequence[str], alert: 
     if alert is not None:
         words["campaign_url"] = Pages(base_url, language).campaign(alert.slug)
         words["campaign_title"] = alert.title
-    return notices.owe(session, Notice(NoticeKind.WELCOME, words=words), language=language, subscriber_id=person.id)
+    notices.owe(session, Notice(NoticeKind.WELCOME, words=words), language=language, subscriber_id=person.id)

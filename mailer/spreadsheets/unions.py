@@ -46,7 +46,6 @@ class ImportReport:
     unchanged: int
     invited: int
     warnings: tuple[str, ...]
-    notice: int | None  # what to ring for after the commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,8 @@ def import_file(
         problems.raise_any()
         outcome.put_under_parents(rows)
         problems.raise_any()
-        notice = outcome.invite(rows) if invite else None
+        if invite:
+            outcome.invite(rows)
         problems.raise_any()
         changed = outcome.changed()
         if dry_run:
@@ -112,7 +112,6 @@ def import_file(
         len(rows) - outcome.added - changed,
         outcome.invited,
         (*warnings, *outcome.warnings),
-        None if dry_run else notice,
     )
 
 
@@ -287,24 +286,21 @@ class _Import:
             with self._problems.noted(row.line):
                 directory.change(self._session, row.slug, parent_slug=row.parent)
 
-    def invite(self, rows: Sequence[_Row]) -> int | None:
-        """Ask each contact whether they want to be one; returns what to ring for."""
-        notice = None
+    def invite(self, rows: Sequence[_Row]) -> None:
+        """Ask each contact whether they want to be one."""
         for row in rows:
             if row.contact:
                 with self._problems.noted(row.line):
-                    notice = self._invite(row) or notice
-        return notice
+                    self._invite(row)
 
-    def _invite(self, row: _Row) -> int | None:
+    def _invite(self, row: _Row) -> None:
         union = directory.get(self._session, row.slug)
         try:
-            notice = contacts.invite(self._session, union, **row.contact)
+            contacts.invite(self._session, union, **row.contact)
         except (ContactAlready, AskedLately, NotToBeAsked) as reason:
             self.warnings.append(f"line {row.line}: {reason}")
-            return None
-        self.invited += 1
-        return notice
+        else:
+            self.invited += 1
 
     def changed(self) -> int:
         """Count the unions that were there and have changed."""

@@ -4,10 +4,10 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg.errors import UndefinedTable, UniqueViolation
 from sqlalchemy import (
@@ -148,6 +148,12 @@ def session_scope(engine: Engine, *, read_only: bool = False) -> Iterator[Sessio
     bind = engine.execution_options(read_only=True) if read_only else engine
     with driver_errors_explained(), Session(bind, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+class Sessions(Protocol):
+    """Opens sessions as `session_scope` does, for somebody who does more after each commit."""
+
+    def __call__(self, *, read_only: bool = False) -> AbstractContextManager[Session]: ...
 
 
 @contextmanager

@@ -21,12 +21,12 @@ class NotAffiliated(MailerError):
     """The union "{slug}" is {status}. Only the affiliation of an affiliated union can lapse."""
 
 
-def affiliate(session: Session, slug: str, *, resolution: str | None = None, base_url: str) -> tuple[Union, int | None]:
+def affiliate(session: Session, slug: str, *, resolution: str | None = None, base_url: str) -> Union:
     """Affiliate a union, also one that had lapsed, and tell its contacts.
 
     :param resolution: what it passed, as `directory.checked_resolution` takes it; None leaves what is known.
     :param base_url: of the site, for the links in the mail that tells them.
-    :returns: the union, and what to ring for after the commit, if anything.
+    :returns: the union.
     :raises directory.UnknownUnion: or `AffiliatedAlready`, `directory.UnusableText`: nothing was changed.
     """
     suppression.lock_shared(session)  # who is told must not be erased at this moment
@@ -37,7 +37,8 @@ def affiliate(session: Session, slug: str, *, resolution: str | None = None, bas
         union.resolution = directory.checked_resolution(resolution)
     directory.move(union, UnionStatus.AFFILIATED)
     session.flush()
-    return union, tell(session, union, contacts.of_union(session, union.id), base_url)
+    tell(session, union, contacts.of_union(session, union.id), base_url)
+    return union
 
 
 def lapse(session: Session, slug: str) -> Union:
@@ -51,12 +52,9 @@ def lapse(session: Session, slug: str) -> Union:
     return directory.move(union, UnionStatus.LAPSED)
 
 
-def tell(
-    session: Session, union: Union, people: Sequence[tuple[UnionContact, Subscriber]], base_url: str
-) -> int | None:
+def tell(session: Session, union: Union, people: Sequence[tuple[UnionContact, Subscriber]], base_url: str) -> None:
     """Owe contacts of a union the mail that says that it is affiliated."""
     keyring = keyring_of(session)
-    notice = None
     for contact, person in people:
         language = contacts.language_of(union, person.language)
         site = Pages(base_url, language)
@@ -66,11 +64,10 @@ def tell(
             "results_url": site.results(keyring, union.id),
             "stop_url": site.no_contact(keyring, contact.id),
         }
-        notice = notices.owe(
+        notices.owe(
             session,
             Notice(NoticeKind.AFFILIATED, words=words),
             language=language,
             subscriber_id=person.id,
             union_id=union.id,
         )
-    return notice

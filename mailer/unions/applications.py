@@ -6,7 +6,7 @@ anybody; nor does it become part of `unions`, which everybody sees, before an or
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -79,18 +79,15 @@ class Asked:
     is_application: bool  # else an organiser's invitation
     consent_text: str  # what they agree to
     is_confirmed: bool
-    notice: int | None = None  # what to ring for after the commit
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
-def ask(session: Session, asked: AskedFor) -> int:
+def ask(session: Session, asked: AskedFor) -> None:
     """Keep what was asked for, and owe the owner of the address the mail by which it is confirmed.
 
     Nobody learns from it who is known here: the same rows are written where no mail may go out.
-
-    :returns: what to ring for after the commit.
     """
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
@@ -108,7 +105,7 @@ def ask(session: Session, asked: AskedFor) -> int:
         token = mailed_links.issue(
             session, RequestKind.CONTACT, email_index=email_index, details=mailed_links.to_details(asked)
         )
-    return notices.owe(
+    notices.owe(
         session,
         Notice(NoticeKind.CONTACT, token),
         language=(person.language if person else None) or asked.language,
@@ -156,8 +153,9 @@ def confirm(session: Session, token: str, *, base_url: str) -> Asked:
     suppression.lock_alone(session)
     session.expire_all()
     request = mailed_links.find(session, RequestKind.CONTACT, token)
-    notice = _carry_out(session, request, _wanted(request), base_url) if request.used_at is None else None
-    return replace(_confirmed(session, request), notice=notice)
+    if request.used_at is None:
+        _carry_out(session, request, _wanted(request), base_url)
+    return _confirmed(session, request)
 
 
 def _wanted(request: Request) -> AskedFor | Invitation:
@@ -167,9 +165,8 @@ def _wanted(request: Request) -> AskedFor | Invitation:
     return mailed_links.from_details(AskedFor, details)
 
 
-def _carry_out(session: Session, request: Request, wanted: AskedFor | Invitation, base_url: str) -> int | None:
+def _carry_out(session: Session, request: Request, wanted: AskedFor | Invitation, base_url: str) -> None:
     now = utcnow()
-    notice = None
     if isinstance(wanted, AskedFor):
         person = _apply(session, request, wanted, now)
         told: dict[str, Any] = {"union_name": wanted.name}
@@ -179,12 +176,11 @@ def _carry_out(session: Session, request: Request, wanted: AskedFor | Invitation
         union = session.get_one(Union, wanted.union_id)
         if union.status is UnionStatus.AFFILIATED:
             newcomer = [each for each in contacts.of_union(session, union.id) if each[1].id == person.id]
-            notice = affiliation.tell(session, union, newcomer, base_url)
+            affiliation.tell(session, union, newcomer, base_url)
     request.used_at = now
     request.subscriber_id = person.id
     request.details = json.dumps(told, ensure_ascii=False)
     session.flush()
-    return notice
 
 
 def _apply(session: Session, request: Request, asked: AskedFor, now: datetime) -> Subscriber:
@@ -238,13 +234,13 @@ def applicant(session: Session, application: Application) -> Subscriber | None:
 
 def accept(
     session: Session, application_id: int, *, slug: str | None = None, parent_slug: str | None = None, base_url: str
-) -> tuple[Union, int | None]:
+) -> Union:
     """Say yes: the union is affiliated, and who asked is its contact.
 
     :param slug: of the union; of one that is there, to fill in what is not known of it. By default made of its name.
     :param parent_slug: the federation that it belongs to.
     :param base_url: of the site, for the links in the mail that tells its contacts.
-    :returns: the union, and what to ring for after the commit, if anything.
+    :returns: the union.
     :raises UnknownApplication: there is none. Nothing was changed, as with every error here.
     :raises KnownUnion: a union has the slug already.
     :raises directory.SluglessUnion: no slug can be made of the name.
@@ -264,7 +260,8 @@ def accept(
     session.delete(application)
     session.flush()
     told = contacts.of_union(session, union.id)
-    return union, affiliation.tell(session, union, [c for c in told if is_new or c[1].id == newcomer], base_url)
+    affiliation.tell(session, union, [c for c in told if is_new or c[1].id == newcomer], base_url)
+    return union
 
 
 def _hold_application(session: Session, application_id: int) -> Application:

@@ -107,12 +107,11 @@ def invite(
     name: str | None = None,
     role: str | None = None,
     language: str | None = None,
-) -> int:
+) -> None:
     """Owe an address a mail that asks whether its owner wants to be a union's contact.
 
     :param name: how they wish to be addressed, and their role; kept only once they confirm.
     :param language: as `languages.normalise` reads it; by default their own, else the union's first.
-    :returns: what to ring for after the commit.
     :raises addresses.InvalidAddress: or `languages.InvalidLanguage`, `LongDetail`, `ContactAlready`, `AskedLately`,
         `NotToBeAsked`: nothing was done.
     """
@@ -141,7 +140,7 @@ def invite(
     token = mailed_links.issue(
         session, RequestKind.CONTACT, email_index=email_index, details=mailed_links.to_details(invitation)
     )
-    return notices.owe(
+    notices.owe(
         session,
         Notice(NoticeKind.CONTACT, token, {"union": union.name}),
         language=invitation.language,
@@ -285,14 +284,13 @@ def _place(union: Union) -> Place:
     return Place(union.name if union.is_named else None)
 
 
-def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
+def step_down(session: Session, contact_id: int) -> Place:
     """Send a person no more of a union's mail, also what is on its way already. What they get from lists goes on.
 
     They are told so by one mail, by which they can take it back: whoever pressed the button may have got a mail of
     theirs that was forwarded.
 
     :param contact_id: as `links.verify` finds it in the link.
-    :returns: with it, what to ring for after the commit.
     :raises NoContact: they are that no more: a second press of the button changes nothing.
     """
     contact = _hold(session, contact_id)
@@ -319,7 +317,8 @@ def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
     place = _place(union)
     words = {"union": place.union_name} if place.union_name is not None else {}
     notice = Notice(NoticeKind.STEPPED_DOWN, token, words)
-    return place, notices.owe(session, notice, language=back.language, subscriber_id=person.id)
+    notices.owe(session, notice, language=back.language, subscriber_id=person.id)
+    return place
 
 
 def end(session: Session, contact_id: int) -> None:

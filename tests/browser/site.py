@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from functools import cached_property
+from functools import cached_property, partial
 from html import unescape
 from itertools import count
 from pathlib import Path
@@ -242,7 +242,7 @@ def serving(environment: dict[str, str], folder: Path, mail_server: MailServer) 
     site = Site(settings, engine, mail_server, folder)
     with session_scope(engine) as session:
         campaign_id = _furnish(session, folder, settings)
-    making.make(engine, campaign_id, settings.mail_sender, seconds=60, stopping=lambda: False)
+    making.make(partial(session_scope, engine), campaign_id, settings.mail_sender, seconds=60, stopping=lambda: False)
     with _running(server):
         site.deliver()
         yield site

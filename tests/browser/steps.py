@@ -1,6 +1,7 @@
 """What a person does on the site, a function a step. By the names of fields, so that it works in every language."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from mailer.kits import making
 from mailer.store.db import session_scope
@@ -64,8 +65,7 @@ def accept(site: Site, name: str, slug: str) -> int:
     """Say yes to a union, as an organiser does; returns its id."""
     with session_scope(site.engine) as session:
         [application] = [each for each in applications.all_applications(session) if each.name == name]
-        union, _notice = applications.accept(session, application.id, slug=slug, base_url=site.url)
-        return union.id
+        return applications.accept(session, application.id, slug=slug, base_url=site.url).id
 
 
 def affiliated(
@@ -81,7 +81,7 @@ def affiliated(
 
 def make_kits(site: Site, campaign_id: int) -> None:
     """Make a campaign's kits, as workers do."""
-    making.make(site.engine, campaign_id, site.sender, seconds=60, stopping=lambda: False)
+    making.make(partial(session_scope, site.engine), campaign_id, site.sender, seconds=60, stopping=lambda: False)
 
 
 def answer(visitor: Visitor, what: str) -> None:

@@ -198,7 +198,7 @@ def test_waiting_for_a_campaign_that_ends_unsent_ends_with_1_and_the_reason(
         campaign.hold_reason = "The mail server refuses the sender."
         put(session, campaign, status)
 
-    monkeypatch.setattr(command_line, "ring", hold)
+    monkeypatch.setattr(Installation, "ring", hold)
     waited = cli("campaigns", "send", SLUG, "--wait", exit_code=1)
     last = waited.stderr.splitlines()[-1]
     assert last.startswith(f'mailer: Campaign "{SLUG}" is {status} (The mail server refuses the sender). See')
@@ -207,7 +207,7 @@ def test_waiting_for_a_campaign_that_ends_unsent_ends_with_1_and_the_reason(
 def test_waiting_for_a_campaign_that_is_sent_ends_with_0(
     cli: CommandLine, session: Session, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command_line, "ring", lambda *_: put(session, campaign, CampaignStatus.SENT))
+    monkeypatch.setattr(Installation, "ring", lambda *_: put(session, campaign, CampaignStatus.SENT))
     cli("campaigns", "send", SLUG, "--wait")
 
 

@@ -31,13 +31,14 @@ def test_who_left_was_erased_or_bounced_can_still_be_sent_what_they_ask_for(
 ) -> None:
     person = make_subscriber(session, make_list(session), email=ANA) if is_known else None
     suppression.add(session, keyring_of(session).blind_index(ANA), reason)
-    standing = notices.owe(
+    notices.owe(
         session,
         Notice(NoticeKind.CONFIRM, "0" * 40),
         language="en",
         subscriber_id=person.id if person else None,
         address=None if person else ANA,
     )
+    standing = notices.standing(session).id
     session.commit()
     (found,) = look_up(engine, standing)
     if reason is SuppressionReason.COMPLAINED:
@@ -75,7 +76,8 @@ def test_a_campaign_goes_to_nobody_who_was_suppressed(
 
 
 def test_a_notice_to_who_was_erased_since_it_was_claimed_does_not_go_out(engine: Engine, session: Session) -> None:
-    standing = notices.owe(session, Notice(NoticeKind.CONFIRM, "0" * 40), language="en", address=ANA)
+    notices.owe(session, Notice(NoticeKind.CONFIRM, "0" * 40), language="en", address=ANA)
+    standing = notices.standing(session).id
     session.commit()
     batch = ledger.claim(engine, standing, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
     assert batch is not None
@@ -85,7 +87,8 @@ def test_a_notice_to_who_was_erased_since_it_was_claimed_does_not_go_out(engine:
 
 
 def owe_to_contact(session: Session, union: Union, person: Subscriber) -> int:
-    standing = notices.owe(session, Notice(NoticeKind.KIT), language="en", subscriber_id=person.id, union_id=union.id)
+    notices.owe(session, Notice(NoticeKind.KIT), language="en", subscriber_id=person.id, union_id=union.id)
+    standing = notices.standing(session).id
     session.commit()
     return standing
 
@@ -142,13 +145,14 @@ def test_nobody_is_written_about_a_kit_that_must_not_be_forwarded_any_more(
     kit = Kit(campaign_id=campaign.id, union_id=union.id)
     session.add(kit)
     session.flush()
-    standing = notices.owe(
+    notices.owe(
         session,
         Notice(NoticeKind.KIT, words={"union": union.name}, kit_id=kit.id),
         language="en",
         subscriber_id=contact.subscriber_id,
         union_id=union.id,
     )
+    standing = notices.standing(session).id
     union.status, union.is_named = change.get("union", UnionStatus.AFFILIATED), change.get("is_named", True)
     session.commit()
     (who,) = look_up(engine, standing)

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from io import BytesIO
 
 import pytest
@@ -18,7 +19,7 @@ from mailer.kits.making import Made
 from mailer.kits.pages import Answer, InvalidReach, NoKit
 from mailer.kits.wording import Bearer
 from mailer.links import Link
-from mailer.people import subscribers
+from mailer.people import notices, subscribers
 from mailer.people.notices import NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
@@ -73,16 +74,20 @@ def start(session: Session, campaign: Campaign) -> Campaign:
     return campaign
 
 
-def make(engine: Engine, campaign: Campaign, *, seconds: float = 60) -> Made:
+Ring = Callable[[int], None]
+
+
+def make(engine: Engine, campaign: Campaign, *, seconds: float = 60, ring: Ring = lambda _: None) -> Made:
     """Make what waits, after the test's own transaction, which a worker would wait for."""
     session, campaign_id = object_session(campaign), campaign.id
     assert session is not None
     session.commit()
-    return work(engine, campaign_id, seconds=seconds)
+    return work(engine, campaign_id, seconds=seconds, ring=ring)
 
 
-def work(engine: Engine, campaign_id: int, *, seconds: float = 60) -> Made:
-    return making.make(engine, campaign_id, SENDER, seconds=seconds, stopping=lambda: False)
+def work(engine: Engine, campaign_id: int, *, seconds: float = 60, ring: Ring = lambda _: None) -> Made:
+    sessions = partial(notices.ringing_session, engine, ring)
+    return making.make(sessions, campaign_id, SENDER, seconds=seconds, stopping=lambda: False)
 
 
 def planned(session: Session) -> list[tuple[str | None, str]]:
@@ -189,7 +194,7 @@ def test_no_kit_is_planned_or_made_of_what_is_stopped_or_over(
     assert planned(session) == [(None, "en")]
     assert making.campaigns_with_work(session) == []
     session.commit()
-    assert make(engine, campaign) == Made(editions=0, more=False, notice=None)
+    assert make(engine, campaign) == Made(editions=0, more=False)
     session.refresh(campaign)
     with pytest.raises(making.NoTimeToForward):
         making.require_forwarding(session, campaign)
@@ -205,12 +210,14 @@ def test_every_edition_is_made_and_each_contact_is_told_once(engine: Engine, ses
     campaign = start(
         session, make_forwardable(session, "fr", deadline=datetime(2035, 4, 30, 23, 59, tzinfo=utcnow().tzinfo))
     )
-    done = make(engine, campaign)
-    assert (done.editions, done.more) == (6, False)
-    assert done.notice == notices_owed(session)[0].campaign_id
+    rung: list[int] = []
+    assert make(engine, campaign, ring=rung.append) == Made(editions=6, more=False)
+    assert set(rung) == {notices_owed(session)[0].campaign_id}
     assert told(session) == people
-    assert make(engine, campaign) == Made(editions=0, more=False, notice=None)
-    assert announcements.tell(session, BASE) is None
+    rung.clear()
+    assert make(engine, campaign, ring=rung.append) == Made(editions=0, more=False)
+    announcements.tell(session, BASE)
+    assert (rung, notices.to_ring_for(session)) == ([], None)
     assert told(session) == people
     for whose in (union, silent, None):
         kit = kit_of(session, whose)
@@ -225,7 +232,8 @@ def test_who_is_erased_meanwhile_waits_until_all_are_told(engine: Engine, sessio
     make(engine, campaign)
     session.execute(update(Kit).values(sent_at=None))
     session.commit()
-    assert announcements.tell(session, BASE) is not None
+    announcements.tell(session, BASE)
+    assert notices.to_ring_for(session) is not None
 
     def erase() -> None:
         with session_scope(engine) as other:
@@ -272,10 +280,13 @@ def test_a_contact_is_written_to_in_their_own_language_else_in_their_unions(
 def test_who_becomes_a_contact_after_the_kit_was_made_is_told_then(engine: Engine, session: Session) -> None:
     union = make_union(session, status=AFFILIATED)
     make(engine, start(session, make_forwardable(session)))
-    assert announcements.tell(session, BASE) is None
+    announcements.tell(session, BASE)
+    assert notices.to_ring_for(session) is None
     person = make_contact(session, union).subscriber_id
-    assert announcements.tell(session, BASE) is not None
-    assert announcements.tell(session, BASE) is None
+    announcements.tell(session, BASE)
+    assert notices.to_ring_for(session) is not None
+    announcements.tell(session, BASE)
+    assert notices.to_ring_for(session) is None
     assert told(session) == [person]
 
 
@@ -320,7 +331,7 @@ def test_workers_side_by_side_make_each_edition_once(
 def test_nobody_waits_for_what_another_is_just_taking(engine: Engine, session: Session) -> None:
     campaign = start(session, make_forwardable(session))
     session.execute(select(KitEdition.id).with_for_update())
-    assert work(engine, campaign.id) == Made(editions=0, more=False, notice=None)
+    assert work(engine, campaign.id) == Made(editions=0, more=False)
 
 
 def test_what_a_lost_worker_had_taken_is_made_by_another_when_its_lease_is_over(
@@ -336,7 +347,7 @@ def test_what_a_lost_worker_had_taken_is_made_by_another_when_its_lease_is_over(
         killed.setattr(KitEditions, "files", die)
         with pytest.raises(KeyboardInterrupt):
             make(engine, campaign)
-    assert make(engine, campaign) == Made(editions=0, more=False, notice=None)  # still another's
+    assert make(engine, campaign) == Made(editions=0, more=False)  # still another's
     session.execute(update(KitEdition).values(taken_until=utcnow() - timedelta(seconds=1)))
     session.commit()
     assert make(engine, campaign).editions == 2
@@ -447,15 +458,15 @@ def test_a_database_that_is_away_is_no_fault_of_the_text(
 def test_a_worker_that_is_told_to_stop_lets_go_at_once(engine: Engine, session: Session) -> None:
     campaign = start(session, make_forwardable(session, "fr", "de"))
     answers = iter([False, False, True, True, True])
-    done = making.make(engine, campaign.id, SENDER, seconds=60, stopping=lambda: next(answers))
-    assert done == Made(editions=1, more=True, notice=None)
+    done = making.make(partial(session_scope, engine), campaign.id, SENDER, seconds=60, stopping=lambda: next(answers))
+    assert done == Made(editions=1, more=True)
     assert making.campaigns_with_work(session) == [campaign.id]
 
 
 def test_making_ends_after_its_seconds_and_says_that_there_is_more(engine: Engine, session: Session) -> None:
     campaign = start(session, make_forwardable(session))
-    assert make(engine, campaign, seconds=0) == Made(editions=0, more=True, notice=None)
-    assert make(engine, campaign) == Made(editions=1, more=False, notice=None)
+    assert make(engine, campaign, seconds=0) == Made(editions=0, more=True)
+    assert make(engine, campaign) == Made(editions=1, more=False)
 
 
 def test_a_union_that_lapsed_gets_nothing_until_it_is_affiliated_again(engine: Engine, session: Session) -> None:
@@ -723,9 +734,9 @@ def sent(session: Session, kit: Kit) -> Callable[..., int | None]:
         for column, value in changes.items():
             setattr(kit, column, value)
         session.commit()
-        found = announcements.remind(session, BASE)
+        announcements.remind(session, BASE)
         session.commit()
-        return found
+        return notices.to_ring_for(session)
 
     return send
 
@@ -746,7 +757,8 @@ def test_who_said_nothing_is_reminded_once_in_the_last_three_days(
 ) -> None:
     assert (sent(ago=ago, left=left) is not None) is is_reminded
     assert len(told(session, NoticeKind.REMINDER)) == is_reminded
-    assert announcements.remind(session, BASE) is None
+    announcements.remind(session, BASE)
+    assert notices.to_ring_for(session) is None
 
 
 @pytest.mark.parametrize("answer", list(Answer))
@@ -761,7 +773,8 @@ def test_who_was_told_nothing_is_not_reminded(sent: Callable[..., int | None], s
     sent(ago=DAY, left=9 * DAY)
     kit.sent_at, kit.campaign.deadline = None, utcnow() + DAY
     session.commit()
-    assert announcements.remind(session, BASE) is None
+    announcements.remind(session, BASE)
+    assert notices.to_ring_for(session) is None
 
 
 @pytest.mark.parametrize("status", [CampaignStatus.PAUSED, CampaignStatus.CANCELLED])

@@ -39,8 +39,10 @@ def test_a_ring_that_somebody_waits_for_goes_first(connection: redis.Redis) -> N
     ring(connection, 7)
     ring(connection, 8)
     ring(connection, 8, first=True)
-    first, *_ = open_queue(connection).get_job_ids()
-    assert first.startswith("campaign-8-")
+    first, *others = open_queue(connection).get_job_ids()
+    assert (first.startswith("campaign-8-"), len(others)) == (True, 2)
+    ring(connection, 8, first=True)
+    assert open_queue(connection).get_job_ids() == [first, *others]  # it is there already
 
 
 def test_a_ring_that_reaches_nobody_says_that_nothing_is_lost() -> None:

@@ -3,13 +3,14 @@
 import json
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, event, func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from mailer.delivery import ledger
 from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
-from mailer.store.db import session_scope
+from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
 from tests.support.concurrency import Beside
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
@@ -39,6 +40,90 @@ def test_what_is_withheld_is_written_down_and_never_sent(session: Session) -> No
     assert (withheld.state, withheld.reason) == (S.SKIPPED, Reason.SUPPRESSED)
     assert withheld.settled_at is not None
     assert ledger.campaigns_with_work(session) == []
+
+
+# --- ringing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rung() -> list[int]:
+    """What was rung for."""
+    return []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_whoever_owes_notices_is_rung_for_once_when_others_can_see_them(engine: Engine, count: int) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def ring(campaign_id: int) -> None:
+        with session_scope(engine, read_only=True) as other:
+            owed = select(func.count(Delivery.id)).where(Delivery.campaign_id == campaign_id)
+            seen.append((campaign_id, other.scalar(owed) or 0))
+
+    with notices.ringing_session(engine, ring) as session:
+        for _ in range(count):
+            owed_by = owed(session).campaign_id
+        assert seen == []
+    assert seen == [(owed_by, count)]
+
+
+def test_what_is_withheld_is_rung_for_as_well_so_that_nobody_can_tell(engine: Engine, rung: list[int]) -> None:
+    with notices.ringing_session(engine, rung.append) as session:
+        withheld = owed(session, withheld=Reason.REPEATED)
+    assert rung == [withheld.campaign_id]
+
+
+def test_nobody_is_rung_where_nothing_is_owed(engine: Engine, rung: list[int]) -> None:
+    with notices.ringing_session(engine, rung.append) as session:
+        notices.standing(session)
+    with notices.ringing_session(engine, rung.append, read_only=True) as session:
+        assert session.scalar(select(Delivery.id)) is None
+    assert rung == []
+
+
+def test_nobody_is_rung_when_all_is_rolled_back(engine: Engine, rung: list[int]) -> None:
+    with pytest.raises(ZeroDivisionError), notices.ringing_session(engine, rung.append) as session:
+        owed(session)
+        _ = 1 // 0
+    assert rung == []
+
+
+def test_nobody_is_rung_when_the_commit_fails(engine: Engine, rung: list[int]) -> None:
+    def fail(_session: Session) -> None:
+        raise OperationalError("COMMIT", {}, Exception("disk full"))
+
+    with pytest.raises(DatabaseUnavailable), notices.ringing_session(engine, rung.append) as session:
+        owed(session)
+        event.listen(session, "before_commit", fail)
+    assert rung == []
+
+
+@pytest.mark.parametrize("is_owed_before", [False, True])
+def test_what_is_rolled_back_to_a_savepoint_is_not_rung_for(
+    engine: Engine, rung: list[int], is_owed_before: bool
+) -> None:
+    with notices.ringing_session(engine, rung.append) as session:
+        if is_owed_before:
+            owed(session)
+        with session.begin_nested() as attempt:
+            with session.begin_nested():
+                owed(session)
+            attempt.rollback()
+    assert len(rung) == is_owed_before
+
+
+def test_a_session_that_commits_again_is_rung_for_only_when_it_owes_again(session: Session) -> None:
+    first = owed(session).campaign_id
+    session.commit()
+    assert [notices.to_ring_for(session) for _ in range(2)] == [first, None]
+    session.commit()
+    assert notices.to_ring_for(session) is None
+    owed(session)
+    session.commit()
+    assert notices.to_ring_for(session) == first
+
+
+# --- what they say --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", NoticeKind)

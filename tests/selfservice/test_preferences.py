@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from mailer.locale import countries, languages
 from mailer.mail import addresses
-from mailer.people import lists, mailed_links, suppression
+from mailer.people import lists, mailed_links, notices, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import NoticeKind
 from mailer.selfservice import address_change, leaving, preferences
@@ -152,15 +152,16 @@ def watched(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def effort(engine: Engine, ask: Callable[..., int], whose: str | int) -> tuple[list[str], dict[str, int], int]:
-    """What asking for a link runs and writes, and what it returns."""
+def effort(engine: Engine, ask: Callable[..., None], whose: str | int) -> tuple[list[str], dict[str, int], list[int]]:
+    """What asking for a link runs and writes, and what it rings for."""
+    rung: list[int] = []
     with session_scope(engine) as session:
         before = count_rows(session)
-    with watched(engine) as statements, session_scope(engine) as session:
-        answer = ask(session, whose, language="en")
+    with watched(engine) as statements, notices.ringing_session(engine, rung.append) as session:
+        ask(session, whose, language="en")
     with session_scope(engine) as session:
         after = count_rows(session)
-    return statements, {table: after[table] - before[table] for table in after}, answer
+    return statements, {table: after[table] - before[table] for table in after}, rung
 
 
 def test_asking_for_a_link_takes_the_same_whether_the_address_is_known_or_not(
@@ -434,9 +435,9 @@ def test_leaving_pausing_and_going_on_are_about_that_list_only(
     assert not subscription(session, ana, news).mailable
     preferences.end_pause(session, ana.id, "news")
     assert subscription(session, ana, news).mailable
-    notice = preferences.leave(session, ana.id, "news")
+    preferences.leave(session, ana.id, "news")
     assert [said(mail).kind for mail in notices_owed(session)] == [NoticeKind.GOODBYE]
-    assert notice == notices_owed(session)[0].campaign_id
+    assert notices.to_ring_for(session) == notices_owed(session)[0].campaign_id
     assert subscription(session, ana, news).status is SubscriptionStatus.UNSUBSCRIBED
     assert subscription(session, ana, mailing_list).mailable
     assert log(session) == [(ConsentPurpose.ALERTS, ConsentAction.WITHDRAWN, Method.PAGE, None)]

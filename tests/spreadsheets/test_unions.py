@@ -1,5 +1,6 @@
 """Unions come in from a spreadsheet all at once or not at all, and go out so that they can come in again."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from mailer.formats.tables import BrokenFile, UnreadableFile, UnwritableFile
-from mailer.people import suppression
+from mailer.people import notices, suppression
 from mailer.people.notices import NoticeKind
 from mailer.spreadsheets import unions
 from mailer.spreadsheets.unions import COLUMNS, ImportReport, RefusedFile
@@ -30,8 +31,8 @@ def write(file: Path, *lines: str) -> Path:
     return file
 
 
-def take(engine: Engine, file: Path, **options: Any) -> ImportReport:
-    with session_scope(engine) as session:
+def take(engine: Engine, file: Path, *, ring: Callable[[int], None] = lambda _: None, **options: Any) -> ImportReport:
+    with notices.ringing_session(engine, ring) as session:
         return unions.import_file(session, file, **options)
 
 
@@ -187,13 +188,14 @@ def test_a_dry_run_says_the_same_and_writes_nothing(engine: Engine, session: Ses
     session.commit()
     before = facts(session)
     write(file, "slug,name,country,parent,contact_email", "empty,,FR,new,ana@example.org", "new,New,,,")
-    dry = take(engine, file, dry_run=True, invite=True)
-    assert (facts(session), notices_owed(session), dry.notice) == (before, [], None)
+    rung: list[int] = []
+    dry = take(engine, file, dry_run=True, invite=True, ring=rung.append)
+    assert (facts(session), notices_owed(session), rung) == (before, [], [])
     session.commit()
-    wet = take(engine, file, invite=True)
+    wet = take(engine, file, invite=True, ring=rung.append)
     assert (dry.added, dry.changed, dry.unchanged, dry.invited) == (1, 1, 0, 1)
     assert (wet.added, wet.changed, wet.unchanged, wet.invited) == (1, 1, 0, 1)
-    assert wet.notice == notices_owed(session)[0].campaign_id
+    assert rung == [notices_owed(session)[0].campaign_id]
 
 
 def test_every_wrong_line_is_named_and_nothing_is_imported(engine: Engine, session: Session, file: Path) -> None:
@@ -284,7 +286,7 @@ CONTACTS = (
 
 def test_contacts_are_asked_only_on_request(engine: Engine, session: Session, file: Path) -> None:
     report = take(engine, write(file, *CONTACTS))
-    assert (report.invited, report.notice, notices_owed(session)) == (0, None, [])
+    assert (report.invited, notices_owed(session)) == (0, [])
     assert "2 contacts were not invited" in report.warnings[0]
 
 
@@ -301,8 +303,9 @@ def test_who_cannot_be_asked_is_told_and_stops_nothing(engine: Engine, session: 
     index = keyring_of(session).blind_index("boris@example.org")
     suppression.add(session, index, SuppressionReason.COMPLAINED)
     session.commit()
-    report = take(engine, write(file, *CONTACTS), invite=True)
-    assert (report.added, report.invited, report.notice) == (2, 0, None)
+    rung: list[int] = []
+    report = take(engine, write(file, *CONTACTS), invite=True, ring=rung.append)
+    assert (report.added, report.invited, rung) == (2, 0, [])
     assert [warning[:7] for warning in report.warnings] == ["line 2:", "line 3:"]
 
 

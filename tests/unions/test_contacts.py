@@ -312,7 +312,7 @@ def test_who_becomes_the_contact_of_an_affiliated_union_is_welcomed_with_its_lin
 
 
 def by_link(session: Session, contact: UnionContact, union: Union) -> None:
-    assert contacts.step_down(session, contact.id)[0].union_name == union.name
+    assert contacts.step_down(session, contact.id).union_name == union.name
 
 
 def by_organiser(session: Session, contact: UnionContact, union: Union) -> None:

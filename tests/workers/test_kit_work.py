@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from redis import Redis
@@ -15,7 +16,7 @@ from mailer.kits import making
 from mailer.mail.pipeline import Pipeline
 from mailer.operations.queue import connect, open_queue
 from mailer.settings import Settings
-from mailer.store.db import DatabaseUnavailable, utcnow
+from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
 from tests.support.factories import SENDER, make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.support.mail_server import MailServer
@@ -104,7 +105,7 @@ def test_who_said_nothing_is_reminded_without_anybody_asking(
     runtime: Runtime, session: Session, campaign: Campaign
 ) -> None:
     sweeper.sweep(runtime)
-    making.make(runtime.engine, campaign.id, SENDER, seconds=60, stopping=lambda: False)
+    making.make(partial(session_scope, runtime.engine), campaign.id, SENDER, seconds=60, stopping=lambda: False)
     for kit in session.scalars(select(Kit).where(Kit.union_id.is_not(None))):
         assert kit.sent_at is not None
         kit.sent_at -= timedelta(days=2)

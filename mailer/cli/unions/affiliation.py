@@ -6,22 +6,20 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import json_lines_option, slug_argument
 from mailer.links import Pages
 from mailer.store.models import Application
 from mailer.unions import affiliation, applications, contacts
 from mailer.unions import directory as trade_unions
 
-slug_argument = click.argument("slug")
-json_lines_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-
 
 @click.command("applications")
 @json_lines_option
-def applications_(as_json: bool) -> None:
+@pass_installation
+def applications_(installation: Installation, as_json: bool) -> None:
     """Show the confirmed applications to affiliate that wait for your decision."""
-    with Installation().session(read_only=True) as session:
+    with installation.session(read_only=True) as session:
         waiting = [_asked(session, application) for application in applications.all_applications(session)]
     for facts in waiting:
         if as_json:
@@ -76,23 +74,20 @@ def accept(installation: Installation, application_id: int, slug: str | None, pa
     """Accept an application: affiliate the union, and tell its contacts. `applications` shows the ID."""
     base_url = installation.settings.base_url
     with installation.session() as session:
-        union, notice = applications.accept(
-            session, application_id, slug=slug, parent_slug=parent_slug, base_url=base_url
-        )
+        union = applications.accept(session, application_id, slug=slug, parent_slug=parent_slug, base_url=base_url)
         count = len(contacts.of_union(session, union.id))
-    if notice is not None:
-        ring(installation, notice, first=True)
     click.echo(f'The union {union.slug}, "{union.name}", is affiliated. {_told(union.slug, count)}')
 
 
 @click.command()
 @click.argument("application_id", metavar="ID", type=int)
-def decline(application_id: int) -> None:
+@pass_installation
+def decline(installation: Installation, application_id: int) -> None:
     """Decline an application and delete it. Nobody is told.
 
     The person who sent it is deleted too, unless they are or were on a list, or are a union's contact.
     """
-    with Installation().session() as session:
+    with installation.session() as session:
         applications.decline(session, application_id)
     click.echo("Declined. The application is deleted. Nobody was told.")
 
@@ -105,10 +100,8 @@ def affiliate(installation: Installation, slug: str, resolution: str | None) -> 
     """Affiliate a union, or one that had lapsed, and tell its contacts. It gets kits from now on."""
     base_url = installation.settings.base_url
     with installation.session() as session:
-        union, notice = affiliation.affiliate(session, slug, resolution=resolution, base_url=base_url)
+        union = affiliation.affiliate(session, slug, resolution=resolution, base_url=base_url)
         count = len(contacts.of_union(session, union.id))
-    if notice is not None:
-        ring(installation, notice, first=True)
     click.echo(f"The union {slug} is affiliated. {_told(union.slug, count)}")
 
 
@@ -120,18 +113,20 @@ def _told(slug: str, count: int) -> str:
 
 @click.command()
 @slug_argument
-def interested(slug: str) -> None:
+@pass_installation
+def interested(installation: Installation, slug: str) -> None:
     """Record that a union is interested in affiliating."""
-    with Installation().session() as session:
+    with installation.session() as session:
         trade_unions.note_interest(session, slug)
     click.echo(f"The union {slug} is interested.")
 
 
 @click.command()
 @slug_argument
-def lapse(slug: str) -> None:
+@pass_installation
+def lapse(installation: Installation, slug: str) -> None:
     """End a union's affiliation: it gets no more kits. To bring it back, use `affiliate`."""
-    with Installation().session() as session:
+    with installation.session() as session:
         affiliation.lapse(session, slug)
     click.echo(f"The affiliation of the union {slug} has lapsed.")
 
@@ -151,17 +146,17 @@ def invite(
     """Invite the person at ADDRESS to be a union's contact, who gets its mail. They become one when they confirm."""
     with installation.session() as session:
         union = trade_unions.get(session, slug)
-        notice = contacts.invite(session, union, address, name=name, role=role, language=language)
-    ring(installation, notice, first=True)
+        contacts.invite(session, union, address, name=name, role=role, language=language)
     click.echo(f"Asked {address}. They have 7 days to confirm.")
 
 
 @click.command("contacts")
 @slug_argument
 @json_lines_option
-def contacts_(slug: str, as_json: bool) -> None:
+@pass_installation
+def contacts_(installation: Installation, slug: str, as_json: bool) -> None:
     """Show who gets a union's mail."""
-    with Installation().session(read_only=True) as session:
+    with installation.session(read_only=True) as session:
         for contact, person in contacts.of_union(session, trade_unions.get(session, slug).id):
             if as_json:
                 facts = {
@@ -179,9 +174,10 @@ def contacts_(slug: str, as_json: bool) -> None:
 @click.command("remove-contact")
 @slug_argument
 @click.argument("address")
-def remove_contact(slug: str, address: str) -> None:
+@pass_installation
+def remove_contact(installation: Installation, slug: str, address: str) -> None:
     """Remove a contact of a union: they get no more of its mail. They stay on their lists."""
-    with Installation().session() as session:
+    with installation.session() as session:
         contacts.remove(session, trade_unions.get(session, slug), address)
     click.echo(f"{address} is no longer a contact of the union {slug}.")
 

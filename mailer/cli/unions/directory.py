@@ -8,8 +8,15 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
-from mailer.cli.doorbell import ring
 from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import (
+    dry_run_option,
+    json_lines_option,
+    json_option,
+    output_option,
+    slug_argument,
+    update_option,
+)
 from mailer.formats import logos
 from mailer.people import lists
 from mailer.spreadsheets import unions as union_csv
@@ -18,10 +25,6 @@ from mailer.unions import contacts
 from mailer.unions import directory as trade_unions
 
 _STATUSES = [status.value for status in UnionStatus]
-
-
-slug_argument = click.argument("slug")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 @click.command()
@@ -41,7 +44,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 )
 @click.option("--members", type=int, help="About how many members it has.")
 @click.option("--unnamed", is_flag=True, help="It asked not to be named: the public never sees its name.")
+@pass_installation
 def add(
+    installation: Installation,
     slug: str,
     name: str,
     country: str | None,
@@ -52,7 +57,7 @@ def add(
     unnamed: bool,
 ) -> None:
     """Add a union. SLUG is its short name in files and commands, such as dockers-gb."""
-    with Installation().session() as session:
+    with installation.session() as session:
         union = trade_unions.add(
             session,
             slug,
@@ -83,7 +88,9 @@ def add(
 @click.option("--resolution", metavar="TEXT", help='The resolution by which it affiliated; "" for none.')
 @click.option("--named", "is_named", flag_value=True, default=None, help="It may be named.")
 @click.option("--unnamed", "is_named", flag_value=False, default=None, help="It asked not to be named.")
+@pass_installation
 def change(
+    installation: Installation,
     slug: str,
     name: str | None,
     country: str | None,
@@ -94,7 +101,7 @@ def change(
     is_named: bool | None,
 ) -> None:
     """Change what we know about a union. What you leave out stays as it is."""
-    with Installation().session() as session:
+    with installation.session() as session:
         trade_unions.change(
             session,
             slug,
@@ -111,10 +118,11 @@ def change(
 
 @click.command("list")
 @click.option("--status", type=click.Choice(_STATUSES), help="Only unions with this status.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def show_all(status: str | None, as_json: bool) -> None:
+@json_lines_option
+@pass_installation
+def show_all(installation: Installation, status: str | None, as_json: bool) -> None:
     """Show all unions, with country, federation and status."""
-    with Installation().session(read_only=True) as session:
+    with installation.session(read_only=True) as session:
         for union in trade_unions.all_unions(session):
             if status in (None, union.status):
                 if as_json:
@@ -140,9 +148,10 @@ def _brief(union: Union) -> dict[str, Any]:
 @click.command()
 @slug_argument
 @json_option
-def show(slug: str, as_json: bool) -> None:
+@pass_installation
+def show(installation: Installation, slug: str, as_json: bool) -> None:
     """Show everything that we know about a union."""
-    with Installation().session(read_only=True) as session:
+    with installation.session(read_only=True) as session:
         facts = _full(session, trade_unions.get(session, slug))
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
@@ -178,10 +187,11 @@ def _written(fact: Any) -> str:
 @slug_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @click.option("--remove", is_flag=True, help="Remove the logo.")
-def logo(slug: str, file: Path | None, remove: bool) -> None:
+@pass_installation
+def logo(installation: Installation, slug: str, file: Path | None, remove: bool) -> None:
     """Set the logo that a union's kits carry. FILE is a PNG or JPEG picture."""
     _require_one(file, remove)
-    with Installation().session() as session:
+    with installation.session() as session:
         trade_unions.set_logo(session, slug, _read(file) if file else None)
     click.echo(f"The union {slug} now has {'a logo' if file else 'no logo'}.")
 
@@ -196,7 +206,8 @@ def _read(file: Path) -> bytes:
 @click.option("--language", metavar="TAG", required=True, help="The language of the words.")
 @click.argument("file", type=click.File(encoding="utf-8-sig"), required=False)
 @click.option("--remove", is_flag=True, help="Remove its words in this language.")
-def introduce(slug: str, language: str, file: TextIO | None, remove: bool) -> None:
+@pass_installation
+def introduce(installation: Installation, slug: str, language: str, file: TextIO | None, remove: bool) -> None:
     """Set the words that a union puts above the alerts in its kits.
 
     FILE is a text file, or "-" for standard input.
@@ -206,7 +217,7 @@ def introduce(slug: str, language: str, file: TextIO | None, remove: bool) -> No
         words = file.read() if file else None
     except UnicodeDecodeError:
         raise click.BadParameter("it is not UTF-8 text", param_hint="FILE") from None
-    with Installation().session() as session:
+    with installation.session() as session:
         trade_unions.introduce(session, slug, language, words)
     click.echo(f"The union {slug} {'now introduces' if file else 'no longer introduces'} alerts in {language}.")
 
@@ -218,8 +229,8 @@ def _require_one(file: Path | TextIO | None, remove: bool) -> None:
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--update", is_flag=True, help="Overwrite what we know, instead of only filling in what is missing.")
-@click.option("--dry-run", is_flag=True, help="Show what would change, but change nothing.")
+@update_option
+@dry_run_option
 @click.option("--invite", is_flag=True, help="Invite the contacts in the file.")
 @json_option
 @pass_installation
@@ -232,10 +243,7 @@ def import_(installation: Installation, file: Path, update: bool, dry_run: bool,
     """
     with installation.session() as session:
         report = union_csv.import_file(session, file, update=update, dry_run=dry_run, invite=invite)
-    if report.notice is not None:
-        ring(installation, report.notice, first=True)
     counts = dataclasses.asdict(report)
-    del counts["notice"]
     if as_json:
         click.echo(json.dumps(counts, ensure_ascii=False))
         return
@@ -248,17 +256,11 @@ def import_(installation: Installation, file: Path, update: bool, dry_run: bool,
 
 
 @click.command()
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="The file to write; only you will be able to read it.",
-)
-def export(output: Path) -> None:
+@output_option
+@pass_installation
+def export(installation: Installation, output: Path) -> None:
     """Write all unions to a CSV file that `import` can read. Contacts are not in it."""
-    with Installation().session(read_only=True) as session:
+    with installation.session(read_only=True) as session:
         exported = union_csv.export(session, output)
     click.echo(f"Wrote {'1 union' if exported == 1 else f'{exported:,} unions'} to {output}.")
 

@@ -13,7 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mailer.cli.installation import Installation
+from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import json_option
 from mailer.formats import charts
 from mailer.formats.tables import CsvWriter
 from mailer.reports import unions as union_reports
@@ -39,8 +40,10 @@ file_type = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--svg", "svg_file", metavar="FILE", type=file_type, help="Write a chart of who joined as an SVG file instead."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@json_option
+@pass_installation
 def report(
+    installation: Installation,
     since: str | None,
     until: str | None,
     slug: str | None,
@@ -49,7 +52,7 @@ def report(
     as_json: bool,
 ) -> None:
     """Show the results of forwarding: kits, what unions answered, members reached, and who joined through them."""
-    with Installation().session(read_only=True) as session:
+    with installation.session(read_only=True) as session:
         if slug is not None:
             trade_unions.get(session, slug)
         found = union_reports.report(session, since=since, until=until)

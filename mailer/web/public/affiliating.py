@@ -11,12 +11,11 @@ from mailer import links
 from mailer.links import Link
 from mailer.locale import countries, languages
 from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
-from mailer.store.db import session_scope, utcnow
+from mailer.store.db import utcnow
 from mailer.unions import applications, contacts
 from mailer.unions.applications import AskedFor
 from mailer.unions.contacts import NoContact
 from mailer.web import agreement, fields, protection
-from mailer.web.doorbell import ring_for
 from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
@@ -76,9 +75,8 @@ def ask() -> ResponseReturnValue:
     except Problems as problems:
         return _show(typed, problems.by_field), 422
     if protection.looks_human(request.form):
-        with session_scope(site().engine) as session:
-            notice = applications.ask(session, asked)
-        ring_for(notice)
+        with site().session() as session:
+            applications.ask(session, asked)
     return redirect(url("joining.check_your_mail", form="union"), 303)
 
 
@@ -87,7 +85,7 @@ def _likely_country() -> str:
 
 
 def _show(typed: _Typed, problems: Mapping[str, str] | None = None) -> str:
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         union_names = fields.union_names(session, typed.country)
     return render_template(
         "affiliating/affiliate.html",
@@ -168,7 +166,7 @@ def _resolution(typed: str, problems: dict[str, str]) -> str | None:
 def confirm(token: str) -> str:
     """Ask for the one click that only the owner of an address can have meant. Programs that follow every link in a mail
     end here, so nothing is changed."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         asked = applications.look(session, token)
     prefer(asked.language)
     page = "affiliating/thank.html" if asked.is_confirmed else "affiliating/confirm.html"
@@ -178,10 +176,8 @@ def confirm(token: str) -> str:
 @affiliating.post("/contact/<token>")
 def thank(token: str) -> str:
     """Do what the owner of an address confirms, and say what comes next."""
-    with session_scope(site().engine) as session:
+    with site().session() as session:
         asked = applications.confirm(session, token, base_url=site().settings.base_url)
-    if asked.notice is not None:
-        ring_for(asked.notice)
     prefer(asked.language)
     return render_template("affiliating/thank.html", asked=asked)
 
@@ -192,7 +188,7 @@ def step_down(token: str) -> str:
     forwarded: nothing here names the person."""
     contact_id = _contact(token)
     try:
-        with session_scope(site().engine, read_only=True) as session:
+        with site().session(read_only=True) as session:
             place = contacts.look(session, contact_id)
     except NoContact:
         return render_template("affiliating/no_contact.html")
@@ -204,11 +200,10 @@ def stop_contact(token: str) -> str:
     """Send no more of a union's mail to whom that link was mailed."""
     contact_id = _contact(token)
     try:
-        with session_scope(site().engine) as session:
-            place, notice = contacts.step_down(session, contact_id)
+        with site().session() as session:
+            place = contacts.step_down(session, contact_id)
     except NoContact:
         return render_template("affiliating/no_contact.html")
-    ring_for(notice)
     return render_template("affiliating/stop_contact.html", union_name=place.union_name)
 
 

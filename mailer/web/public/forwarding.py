@@ -17,7 +17,6 @@ from mailer.links import Link
 from mailer.locale import languages
 from mailer.reports import unions
 from mailer.reports.unions import NoResults, Results
-from mailer.store.db import session_scope
 from mailer.store.models import Kit, Union
 from mailer.web import fields
 from mailer.web.fields import Mistyped
@@ -92,7 +91,7 @@ def _answer(token: str, kit_id: int) -> ResponseReturnValue:
         abort(400)
     try:
         reached = fields.number(typed) if said == Answer.FORWARDED else None
-        with session_scope(site().engine) as session:
+        with site().session() as session:
             pages.answer(session, kit_id, Answer(said), reached=reached)
     except Mistyped as mistake:
         return _show(token, kit_id, typed, mistake.advice), 422
@@ -102,7 +101,7 @@ def _answer(token: str, kit_id: int) -> ResponseReturnValue:
 
 
 def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None = None) -> str:
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         page = pages.look(session, kit_id, base_url=site().settings.base_url)
         logo = _logo(session, page)
     if page.own_languages:
@@ -160,7 +159,7 @@ def kit_file(token: str, edition: str, file: str) -> ResponseReturnValue:
     kit_id = _kit(token)
     if file not in _TYPES:
         abort(404)
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         try:
             content = pages.file(session, kit_id, edition, file)
         except NoKit:
@@ -173,7 +172,7 @@ def kit_file(token: str, edition: str, file: str) -> ResponseReturnValue:
 def kit_archive(token: str) -> ResponseReturnValue:
     """All of a kit at once."""
     kit_id = _kit(token)
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         try:
             content = pages.archive(session, kit_id)
         except NoKit:
@@ -233,7 +232,7 @@ def results_chart(token: str) -> ResponseReturnValue:
 def _results(token: str) -> Results | None:
     union_id = links.verify(site().settings.keyring, Link.UNION, token)
     try:
-        with session_scope(site().engine, read_only=True) as session:
+        with site().session(read_only=True) as session:
             return unions.results(session, union_id)
     except NoResults:
         return None

@@ -13,11 +13,10 @@ from mailer.people import lists
 from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.selfservice import signups
 from mailer.selfservice.signups import SignUp
-from mailer.store.db import session_scope, utcnow
+from mailer.store.db import utcnow
 from mailer.store.models import MailingList, Union
 from mailer.unions import directory
 from mailer.web import agreement, fields, protection
-from mailer.web.doorbell import ring_for
 from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
@@ -94,7 +93,7 @@ def ask_via(union: str) -> ResponseReturnValue:
 @joining.get("/join/<union>/logo.png")
 def logo(union: str) -> Response:
     """The logo of the union in whose name a page is."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         found = directory.find_named(session, union)
         picture = found.logo if found else None
     if picture is None:
@@ -124,7 +123,7 @@ def check_your_mail() -> str:
 
 def _blank(union_slug: str | None) -> str:
     """The form, with what we can guess filled in."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         offer = _offer(session, union_slug)
         union = offer.via.name if offer.via else ""
         typed = _Typed(country=_likely_country() or "", union=union, language=current())
@@ -132,7 +131,7 @@ def _blank(union_slug: str | None) -> str:
 
 
 def _take(union_slug: str | None) -> ResponseReturnValue:
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         offer = _offer(session, union_slug)
         typed = _Typed.of(request.form)
         try:
@@ -146,9 +145,8 @@ def _take(union_slug: str | None) -> ResponseReturnValue:
 
 
 def _ask(sign_up: SignUp) -> None:
-    with session_scope(site().engine) as session:
-        notice = signups.ask(session, sign_up)
-    ring_for(notice)
+    with site().session() as session:
+        signups.ask(session, sign_up)
 
 
 def _offer(session: Session, union_slug: str | None) -> _Offer:
@@ -241,7 +239,7 @@ def _union(session: Session, offer: _Offer, typed: _Typed, problems: dict[str, s
 @joining.get("/confirm/<token>")
 def confirm(token: str) -> str:
     """Ask for the one click. Programs that follow every link in a mail end here, so nothing is changed."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         asked = signups.look(session, token)
     prefer(asked.language)
     return render_template("joining/confirm.html", token=token, asked=asked)
@@ -251,10 +249,8 @@ def confirm(token: str) -> str:
 def welcome(token: str) -> str:
     """Put the owner of the address on the lists, and show what there is to do."""
     base_url = site().settings.base_url
-    with session_scope(site().engine) as session:
+    with site().session() as session:
         confirmed = signups.confirm(session, token, union_agreed="store_union" in request.form, base_url=base_url)
-    if confirmed.notice is not None:
-        ring_for(confirmed.notice)
     prefer(confirmed.language)
     return render_template(
         "joining/welcome.html",

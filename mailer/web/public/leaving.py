@@ -15,8 +15,6 @@ from mailer.links import Link
 from mailer.selfservice import leaving as domain
 from mailer.selfservice.leaving import Left, Method, NotOnList, Place, Scope
 from mailer.store.crypto import keyring_of
-from mailer.store.db import session_scope
-from mailer.web.doorbell import ring_for
 from mailer.web.site import site
 
 Found = TypeVar("Found", Left, Place)
@@ -47,15 +45,13 @@ def leave(token: str) -> str:
     left = _with_subscription(token, take_off)
     if left is None:
         return render_template("leaving/not_on_list.html")
-    if left.notice is not None:
-        ring_for(left.notice)
     return render_template("leaving/leave.html", left=left, is_all=left.scope is Scope.ALL)
 
 
 def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read_only: bool = False) -> Found | None:
     """Do something with the subscription that a link is for; None where it is gone."""
     try:
-        with session_scope(site().engine, read_only=read_only) as session:
+        with site().session(read_only=read_only) as session:
             return act(session, links.verify(keyring_of(session), Link.UNSUBSCRIBE, token))
     except NotOnList:
         return None
@@ -64,7 +60,7 @@ def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read
 @leaving.get("/undo/<token>")
 def undo(token: str) -> str:
     """Ask whether to come back."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         back = domain.look_back(session, token)
     return render_template("leaving/undo.html", token=token, back=back)
 
@@ -72,6 +68,6 @@ def undo(token: str) -> str:
 @leaving.post("/undo/<token>")
 def come_back(token: str) -> str:
     """Bring back what one leaving took."""
-    with session_scope(site().engine) as session:
+    with site().session() as session:
         back = domain.undo(session, token)
     return render_template("leaving/come_back.html", back=back)

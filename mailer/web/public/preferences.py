@@ -21,11 +21,10 @@ from mailer.people.subscribers import MAX_TEXT_LENGTH
 from mailer.selfservice import address_change, disclosure, leaving
 from mailer.selfservice import preferences as domain
 from mailer.selfservice.preferences import Held
-from mailer.store.db import session_scope, utcnow
+from mailer.store.db import utcnow
 from mailer.store.models import SuppressionReason
 from mailer.unions import contacts
 from mailer.web import agreement, fields, protection
-from mailer.web.doorbell import ring_for
 from mailer.web.fields import Mistyped
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
@@ -57,7 +56,7 @@ def see(token: str) -> str:
 def pause(token: str) -> str:
     """Pause the list that a mail came from. Nobody learns whether its reader is still on it."""
     subscription_id, weeks = _subscription(token), _weeks()
-    with suppress(leaving.NotOnList), session_scope(site().engine) as session:
+    with suppress(leaving.NotOnList), site().session() as session:
         leaving.pause(session, subscription_id, weeks)
     return render_template("preferences/pause.html", token=token, until=utcnow() + timedelta(weeks=weeks))
 
@@ -66,7 +65,7 @@ def pause(token: str) -> str:
 def resume(token: str) -> str:
     """End the pause."""
     subscription_id = _subscription(token)
-    with suppress(leaving.NotOnList), session_scope(site().engine) as session:
+    with suppress(leaving.NotOnList), site().session() as session:
         leaving.end_pause(session, subscription_id)
     return render_template("preferences/resume.html", token=token)
 
@@ -86,9 +85,8 @@ def mail_link(token: str) -> ResponseReturnValue:
     """Mail a link to the address that the mail with this one went to. No stamp: one button, which one may press at
     once, and the link itself is what no program makes up."""
     subscription_id = _subscription(token)
-    with session_scope(site().engine) as session:
-        notice = domain.mail_link_to_owner(session, subscription_id, language=current())
-    ring_for(notice)
+    with site().session() as session:
+        domain.mail_link_to_owner(session, subscription_id, language=current())
     return redirect(url("preferences.link_sent"), 303)
 
 
@@ -107,9 +105,8 @@ def mail_link_to_address() -> ResponseReturnValue:
     except Mistyped as mistake:
         return _ask_for_address(typed, mistake.advice), 422
     if protection.looks_human(request.form):
-        with session_scope(site().engine) as session:
-            notice = domain.mail_link(session, typed, language=current())
-        ring_for(notice)
+        with site().session() as session:
+            domain.mail_link(session, typed, language=current())
     return redirect(url("preferences.link_sent"), 303)
 
 
@@ -137,7 +134,7 @@ def manage(token: str) -> str:
 
 def _show(token: str, problems: Mapping[str, str] | None = None) -> str:
     """The page; with what was typed and what is wrong with it, where there are problems: field → what to do."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         held = domain.see(session, domain.whose(session, token))
         union_names = fields.union_names(session, held.country)
     prefer(held.language)
@@ -215,16 +212,13 @@ class _NotAgreed(Exception):
         self.field = field
 
 
-def _change(token: str, change: Callable[[Session, int], int | None], *, saved: str = "1") -> ResponseReturnValue:
-    """Change something about the person whose link this is, and show the page again.
-
-    :param change: returns what to ring for, if anything.
-    """
+def _change(token: str, change: Callable[[Session, int], None], *, saved: str = "1") -> ResponseReturnValue:
+    """Change something about the person whose link this is, and show the page again."""
     try:
-        with session_scope(site().engine) as session:
+        with site().session() as session:
             subscriber_id = domain.whose(session, token)
             prefer(domain.language_of(session, subscriber_id))  # that the words they agree to are shown in
-            notice = change(session, subscriber_id)
+            change(session, subscriber_id)
     except Mistyped as mistake:
         return _show(token, {"email": mistake.advice}), 422
     except _NotAgreed as missing:
@@ -234,8 +228,6 @@ def _change(token: str, change: Callable[[Session, int], int | None], *, saved: 
         return _show(token, {field: advice()}), 422
     except (countries.UnknownCountry, languages.InvalidLanguage, lists.UnknownList):
         abort(400)  # no form of ours sends that
-    if notice is not None:
-        ring_for(notice)
     return redirect(url("preferences.manage", token=token, saved=saved), 303)
 
 
@@ -297,21 +289,20 @@ def change_union(token: str) -> ResponseReturnValue:
 def change_list(token: str, slug: str) -> ResponseReturnValue:
     """Join a list, leave it, pause it, or end the pause."""
 
-    def change(session: Session, subscriber_id: int) -> int | None:
+    def change(session: Session, subscriber_id: int) -> None:
         match request.form.get("do"):
             case "join":
                 if "agreed" not in request.form:
                     raise _NotAgreed("lists")
                 domain.join(session, subscriber_id, slug, words=agreement.to_this_list(), shown_in=current())
             case "leave":
-                return domain.leave(session, subscriber_id, slug)
+                domain.leave(session, subscriber_id, slug)
             case "pause":
                 domain.pause(session, subscriber_id, slug, _weeks())
             case "resume":
                 domain.end_pause(session, subscriber_id, slug)
             case _:
                 abort(400)
-        return None
 
     return _change(token, change)
 
@@ -330,9 +321,9 @@ def stop_contact(token: str, union: str) -> ResponseReturnValue:
 def change_address(token: str) -> ResponseReturnValue:
     """Write to another address, which has to be confirmed there."""
 
-    def change(session: Session, subscriber_id: int) -> int:
+    def change(session: Session, subscriber_id: int) -> None:
         address = fields.address(request.form.get("email", "").strip())
-        return address_change.name(session, subscriber_id, address.text, language=current())
+        address_change.name(session, subscriber_id, address.text, language=current())
 
     return _change(token, change, saved="address")
 
@@ -349,7 +340,7 @@ def download(token: str) -> Response:
     extension = request.form.get("format", "")
     if extension not in _FORMATS:
         abort(400)
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         held = disclosure.about(session, domain.whose(session, token))
     mimetype, write = _FORMATS[extension]
     name = f"my-data-{utcnow():%Y-%m-%d}.{extension}"
@@ -359,7 +350,7 @@ def download(token: str) -> Response:
 @preferences.get("/manage/<token>/erase")
 def erase(token: str) -> str:
     """Say what erasing means, and ask for it."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         prefer(domain.language_of(session, domain.whose(session, token)))
     return render_template("preferences/erase.html", token=token)
 
@@ -367,7 +358,7 @@ def erase(token: str) -> str:
 @preferences.post("/manage/<token>/erase")
 def forget(token: str) -> str:
     """Erase everything that is held of a person."""
-    with session_scope(site().engine) as session:
+    with site().session() as session:
         subscriber_id = domain.whose(session, token)
         prefer(domain.language_of(session, subscriber_id))
         domain.erase(session, subscriber_id)
@@ -380,7 +371,7 @@ def forget(token: str) -> str:
 @preferences.get("/address/<token>")
 def use_address(token: str) -> str:
     """Ask for the one click."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         address_change.look(session, token)
     return render_template("preferences/use_address.html", token=token)
 
@@ -389,7 +380,7 @@ def use_address(token: str) -> str:
 def move(token: str) -> ResponseReturnValue:
     """Write to the address that the link was mailed to from now on."""
     try:
-        with session_scope(site().engine) as session:
+        with site().session() as session:
             address_change.move(session, token)
     except address_change.AddressTaken:
         return render_template("preferences/address_taken.html"), 409

@@ -11,7 +11,7 @@ from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Headline
 from mailer.links import Pages
 from mailer.locale import languages
-from mailer.store.db import session_scope, utcnow
+from mailer.store.db import utcnow
 from mailer.web import agreement
 from mailer.web.language import LANGUAGES, current, in_address, url, wished
 from mailer.web.site import site
@@ -33,7 +33,7 @@ def archive() -> str:
     if not (number.isascii() and number.isdecimal() and len(number) <= 4 and 1 <= int(number) <= _LAST_PAGE):
         abort(404)
     page = int(number)
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         campaigns, has_older = publishing.archive(session, current(), page=page)
     if not campaigns and page > 1:
         abort(404)
@@ -43,7 +43,7 @@ def archive() -> str:
 @reading.get("/campaigns/<slug>")
 def campaign(slug: str) -> str:
     """One campaign, in the language that the address names, else in the one of its texts that the browser asks for."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         try:
             found = publishing.find(session, slug)
         except publishing.NotPublished:
@@ -76,7 +76,7 @@ def _text_in(tag: str, slug: str) -> tuple[str, str, str]:
 @reading.get("/feed.atom")
 def feed() -> Response:
     """The newest campaigns as an Atom feed (RFC 4287)."""
-    with session_scope(site().engine, read_only=True) as session:
+    with site().session(read_only=True) as session:
         campaigns, _has_older = publishing.archive(session, current())
     answer = Response(_atom(campaigns), content_type="application/atom+xml; charset=utf-8")
     answer.add_etag()

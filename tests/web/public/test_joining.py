@@ -37,7 +37,7 @@ from mailer.store.models import (
     Union,
 )
 from mailer.web.language import _
-from mailer.web.public import joining
+from mailer.web.site import Site
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
 
 STATIC = Path(web.__file__).parent / "static"
@@ -249,11 +249,11 @@ def test_workers_are_rung_for_once_the_mail_is_owed_for_good(
 ) -> None:
     owed: list[list[int]] = []
 
-    def ring(campaign_id: int) -> None:
+    def ring(_site: Site, campaign_id: int) -> None:
         owed.append(list(session.scalars(select(Delivery.id).where(Delivery.campaign_id == campaign_id))))
         session.rollback()
 
-    monkeypatch.setattr(joining, "ring_for", ring)
+    monkeypatch.setattr(Site, "_ring", ring)
     client.post("/", data=form())
     assert [len(deliveries) for deliveries in owed] == [1]
 
