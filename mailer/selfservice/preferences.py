@@ -37,7 +37,7 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
-from mailer.unions import contacts, directory
+from mailer.unions import directory
 
 METHOD = "preferences page"
 #: Who presses the button twice means one mail; who presses it all day is not the person whom it goes to.
@@ -331,53 +331,16 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     subscribers.refresh(session, [subscriber_id])
 
 
-def leave(session: Session, subscriber_id: int, list_slug: str) -> int | None:
-    """Take a person off a list.
+def subscription_to(session: Session, subscriber_id: int, list_slug: str) -> Subscription:
+    """A person's subscription to a list, also to one that they left.
 
-    :returns: what to ring for after the commit, if anything.
     :raises leaving.NotOnList: they never were on it.
     """
-    return leaving.leave(session, _on(session, subscriber_id, list_slug), method=leaving.Method.PAGE).notice
-
-
-def pause(session: Session, subscriber_id: int, list_slug: str, weeks: int) -> None:
-    """Send a person nothing from a list for some weeks.
-
-    :raises leaving.NotOnList: or `leaving.UnusualPause`: nothing was changed.
-    """
-    leaving.pause(session, _on(session, subscriber_id, list_slug), weeks)
-
-
-def end_pause(session: Session, subscriber_id: int, list_slug: str) -> None:
-    """Send a person a list's mail again.
-
-    :raises leaving.NotOnList: they are not on it.
-    """
-    leaving.end_pause(session, _on(session, subscriber_id, list_slug))
-
-
-def step_down(session: Session, subscriber_id: int, union_slug: str) -> None:
-    """Send a person no more of a union's mail as its contact. What they get from lists goes on.
-
-    :raises contacts.NoContact: they are that no more.
-    """
-    theirs = (
-        select(UnionContact.id)
-        .join(Union, Union.id == UnionContact.union_id)
-        .where(UnionContact.subscriber_id == subscriber_id, Union.slug == union_slug)
-    )
-    contact_id = session.scalar(theirs)
-    if contact_id is None:
-        raise contacts.NoContact
-    contacts.end(session, contact_id)
-
-
-def _on(session: Session, subscriber_id: int, list_slug: str) -> int:
     mailing_list = lists.find(session, list_slug)
     subscription = _subscription(session, subscriber_id, mailing_list.id) if mailing_list else None
     if subscription is None:
         raise leaving.NotOnList
-    return subscription.id
+    return subscription
 
 
 def _subscription(session: Session, subscriber_id: int, list_id: int) -> Subscription | None:

@@ -293,34 +293,49 @@ def stop_url(session: Session, contact_id: int, *, language: str, base_url: str)
     return f"{base_url}{links.prefix(language)}/no-contact/{token}"
 
 
-def look(session: Session, contact_id: int) -> Place:
-    """What the page behind a contact's `stop_url` may say. Changes nothing.
+def get(session: Session, contact_id: int) -> UnionContact:
+    """The contact in whose mail a link was.
 
     :param contact_id: as `links.verify` finds it in the link.
     :raises NoContact: they are that no more.
     """
-    union = session.scalar(select(Union).join(UnionContact).where(UnionContact.id == contact_id))
-    if union is None:
+    contact = session.get(UnionContact, contact_id, populate_existing=True)
+    if contact is None:
         raise NoContact
-    return _place(union)
+    return contact
+
+
+def of_person(session: Session, subscriber_id: int, union_slug: str) -> UnionContact:
+    """A person as a union's contact.
+
+    :raises NoContact: they are that no more.
+    """
+    theirs = select(UnionContact).join(Union, Union.id == UnionContact.union_id)
+    contact = session.scalar(theirs.where(UnionContact.subscriber_id == subscriber_id, Union.slug == union_slug))
+    if contact is None:
+        raise NoContact
+    return contact
+
+
+def look(session: Session, contact: UnionContact) -> Place:
+    """What the page behind a contact's `stop_url` may say. Changes nothing."""
+    return _place(session.get_one(Union, contact.union_id))
 
 
 def _place(union: Union) -> Place:
     return Place(union.name if union.is_named else None)
 
 
-def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
+def step_down(session: Session, contact: UnionContact) -> tuple[Place, int]:
     """Send a person no more of a union's mail, also what is on its way already. What they get from lists goes on.
 
     They are told so by one mail, by which they can take it back: whoever pressed the button may have got a mail of
     theirs that was forwarded.
 
-    :param contact_id: as `links.verify` finds it in the link.
     :returns: with it, what to ring for after the commit.
     :raises NoContact: they are that no more: a second press of the button changes nothing.
     """
-    contact = _hold(session, contact_id)
-    if contact is None:
+    if not _hold(session, contact):
         raise NoContact
     union, person = session.get_one(Union, contact.union_id), session.get_one(Subscriber, contact.subscriber_id)
     back = Invitation(
@@ -346,13 +361,12 @@ def step_down(session: Session, contact_id: int) -> tuple[Place, int]:
     return place, notices.owe(session, notice, language=back.language, subscriber_id=person.id)
 
 
-def end(session: Session, contact_id: int) -> None:
+def end(session: Session, contact: UnionContact) -> None:
     """Likewise, where it was surely the person themselves: nobody has to be told.
 
     :raises NoContact: they are that no more.
     """
-    contact = _hold(session, contact_id)
-    if contact is None:
+    if not _hold(session, contact):
         raise NoContact
     _end(session, contact, method=STEPPED_DOWN)
 
@@ -364,19 +378,17 @@ def remove(session: Session, union: Union, address: str) -> None:
     :raises addresses.InvalidAddress: it is no address.
     """
     person = subscribers.find(session, address)
-    found = session.scalar(_which(union.id, person.id)) if person else None
-    contact = _hold(session, found.id) if found else None
-    if contact is None:
+    contact = session.scalar(_which(union.id, person.id)) if person else None
+    if contact is None or not _hold(session, contact):
         raise NotItsContact(address=address, slug=union.slug)
     _end(session, contact, method=REMOVED)
 
 
-def _hold(session: Session, contact_id: int) -> UnionContact | None:
-    """A contact, held so that nobody else removes it. The person is held first, as an erasure does."""
-    owner = select(UnionContact.subscriber_id).where(UnionContact.id == contact_id).scalar_subquery()
-    subscribers.hold(session, Subscriber.id == owner)
-    held = select(UnionContact).where(UnionContact.id == contact_id).with_for_update()
-    return session.scalar(held.execution_options(populate_existing=True))
+def _hold(session: Session, contact: UnionContact) -> bool:
+    """Let nobody else remove a contact; False where somebody has. The person is held first, as an erasure does."""
+    subscribers.hold(session, Subscriber.id == contact.subscriber_id)
+    held = select(UnionContact).where(UnionContact.id == contact.id).with_for_update()
+    return session.scalar(held.execution_options(populate_existing=True)) is not None
 
 
 def _end(session: Session, contact: UnionContact, *, method: str) -> None:
