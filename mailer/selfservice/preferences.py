@@ -236,7 +236,11 @@ def describe(session: Session, subscriber_id: int, *, name: str, country: str, l
     """Change how a person is addressed, where they live and what they read. What is empty is forgotten.
 
     :param country: as `countries.parse` reads it; :param language: as `languages.normalise` does.
-    :raises NameTooLong: or `countries.UnknownCountry`, `languages.InvalidLanguage`: nothing was changed.
+    Whatever is raised, nothing was changed.
+
+    :raises NameTooLong: the name has more than 200 characters.
+    :raises countries.UnknownCountry: it is no country that we know.
+    :raises languages.InvalidLanguage: it is no language that we know.
     """
     line = subscribers.one_line(name)
     if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
@@ -313,7 +317,7 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
 
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
     :raises NotToBeJoined: the list is not open, or the person reported our mail as spam.
-    :raises lists.UnknownList: there is none of that slug, or none that is offered to them.
+    :raises lists.UnknownList: no list has that slug, or none that is offered to them.
     """
     person = address_change.hold(session, subscriber_id)
     mailing_list = lists.get(session, list_slug)
@@ -368,7 +372,7 @@ def erase(session: Session, subscriber_id: int) -> None:
 def erase_address(session: Session, address: str) -> None:
     """Erase whoever has an address, in the same way. Nobody learns from it whether it was known.
 
-    :raises addresses.InvalidAddress: it is no address.
+    :raises addresses.InvalidAddress: that is no address.
     """
     suppression.keep_imports_out(session)
     person = subscribers.find(session, address)

@@ -129,8 +129,12 @@ def invite(
     :param name: how they wish to be addressed, and their role; kept only once they confirm.
     :param language: as `languages.normalise` reads it; by default their own, else the union's first.
     :returns: what to ring for after the commit.
-    :raises addresses.InvalidAddress: or `languages.InvalidLanguage`, `LongDetail`, `ContactAlready`, `AskedLately`,
-        `NotToBeAsked`: nothing was done.
+    :raises addresses.InvalidAddress: that is no address.
+    :raises languages.InvalidLanguage: it is no language that we know.
+    :raises LongDetail: the name or the role has more than 200 characters.
+    :raises ContactAlready: its owner is a contact of that union.
+    :raises AskedLately: it was asked less than a day ago, and has not answered.
+    :raises NotToBeAsked: its owner reported our mail as spam.
     """
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
@@ -375,7 +379,7 @@ def remove(session: Session, union: Union, address: str) -> None:
     """Likewise, by an organiser.
 
     :raises NotItsContact: they are none.
-    :raises addresses.InvalidAddress: it is no address.
+    :raises addresses.InvalidAddress: that is no address.
     """
     person = subscribers.find(session, address)
     contact = session.scalar(_which(union.id, person.id)) if person else None
