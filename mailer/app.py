@@ -64,7 +64,8 @@ def serve(settings: Settings) -> Flask:
     It starts without a database too, and says 503 until that is back.
 
     :raises ConfigurationError: a key is missing or weak.
-    :raises schema.SchemaOutdated: or `SchemaTooNew`: pages would fail one by one.
+    :raises schema.SchemaOutdated: the database is older than this version: pages would fail one by one.
+    :raises schema.SchemaTooNew: the database is newer: likewise.
     """
     logs.configure(json=not sys.stderr.isatty())
     app = create_app(settings)

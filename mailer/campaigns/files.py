@@ -78,7 +78,8 @@ def load(session: Session, folder: Path) -> Campaign:
     :raises fields.TextFieldError: likewise, in a text.
     :raises AlreadyStarted: the campaign is no draft any more.
     :raises LoadedElsewhere: it was made at the same moment.
-    :raises lists.UnknownList: or `directory.UnknownUnion`: something named does not exist yet.
+    :raises lists.UnknownList: a list that is named does not exist yet.
+    :raises directory.UnknownUnion: a union that is named does not exist yet.
     """
     folder = folder.resolve()
     if not _is_file(folder / SETTINGS_FILE):

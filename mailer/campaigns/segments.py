@@ -52,7 +52,9 @@ class Segment:
         """Read a segment from plain data.
 
         :raises InvalidSegment: an unknown key, a value that is not a list of texts, or an empty list.
-        :raises countries.UnknownCountry: or another error for a value that nothing is known of.
+        :raises countries.UnknownCountry: a value names no country.
+        :raises countries.UnknownCountryGroup: a value names no group of countries.
+        :raises languages.InvalidLanguage: a value names no language.
         """
         known = {field.name for field in fields(cls)}
         for key in table:
@@ -92,7 +94,8 @@ def audience(session: Session, list_id: int, segment: Segment) -> Select[Any]:
     :raises directory.UnknownUnion: a value names no union.
     :raises lists.UnknownList: a value names no list.
     :raises countries.UnknownCountryGroup: a value names no group of countries.
-    :raises ForeignList: or `ForeignUnion`: it would tell of people what is not this list's owner's to know.
+    :raises ForeignList: a list that is named belongs to another union.
+    :raises ForeignUnion: a union that is named is neither the owner of this list nor below it.
     """
     return _people(session, list_id, segment).where(*_conditions(session, segment, Subscription))
 
@@ -105,7 +108,11 @@ def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
 
     :returns: columns country, union_id, language and people. No union stands there that this session must not tell of,
         see `scope.told_unions`.
-    :raises directory.UnknownUnion: or another error, as `audience`.
+    :raises directory.UnknownUnion: as `audience`.
+    :raises lists.UnknownList: as `audience`.
+    :raises countries.UnknownCountryGroup: as `audience`.
+    :raises ForeignList: as `audience`.
+    :raises ForeignUnion: as `audience`.
     """
     kinds = (Subscription.country, Subscription.union_id, Subscription.language)
     people = _people(session, list_id, segment).add_columns(*kinds, func.count().label("people"))

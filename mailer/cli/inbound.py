@@ -78,7 +78,7 @@ def _leave(installation: Installation, subscription_id: int) -> str:
     """Leave that list; returns what to write into the log."""
     try:
         with installation.session() as session:
-            left = leaving.leave(session, subscription_id, method=Method.MAIL)
+            left = leaving.leave(session, leaving.find(session, subscription_id), method=Method.MAIL)
     except NotOnList:
         return "leave: not on our list"
     return "leave: had left before" if left.already else Kind.LEAVE

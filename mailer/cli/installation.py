@@ -26,7 +26,8 @@ class Installation:
     def engine(self) -> Engine:
         """The engine of the configured database, whose schema is this version's.
 
-        :raises schema.SchemaOutdated: or `SchemaTooNew`: it is not.
+        :raises schema.SchemaOutdated: the database is older.
+        :raises schema.SchemaTooNew: the database is newer.
         :raises DatabaseUnavailable: it cannot be reached.
         """
         schema.require_current(self.unchecked_engine)

@@ -50,7 +50,8 @@ def preview(session: Session, campaign: Campaign, reader: Reader, sender: Sender
     :returns: the files written.
     :raises NoText: the campaign has no text in the language asked for.
     :raises UnwritableFolder: there is no room, no right to write, or a file of that name.
-    :raises directory.UnknownUnion: or `countries.UnknownCountry`.
+    :raises directory.UnknownUnion: the reader's union is none that we know.
+    :raises countries.UnknownCountry: the reader's country is none that we know.
     """
     composer = CampaignComposer(session, campaign, sender)
     messages = {

@@ -48,7 +48,10 @@ def read(text: str, markers: Markers) -> list[Token]:
     """Markdown as tokens, checked.
 
     :param text: CommonMark, with markers for its slots.
-    :raises ForbiddenLink, ForbiddenPicture, ForbiddenHtml, MisplacedField: when it holds what no mail may hold.
+    :raises ForbiddenLink: a link in it is none that a mail may hold.
+    :raises ForbiddenPicture: there is a picture in it.
+    :raises ForbiddenHtml: there is HTML in it.
+    :raises MisplacedField: a field stands where none can.
     """
     reader = MarkdownIt("commonmark", {"html": True})
     # By default an unsafe link is shown as text to all its readers; here its author is told.

@@ -115,7 +115,8 @@ class CompiledEdition:
     def merge(self, person: Merge) -> bytes:
         """One person's message: CRLF, no line over 998 octets, none that starts with a dot.
 
-        :raises UnusableAddress, UnusableHeader: for an address or a URL that cannot stand in a header.
+        :raises UnusableAddress: the address cannot stand in a header.
+        :raises UnusableHeader: a URL cannot.
         """
         timestamp = int(person.date.timestamp())
         own_headers = self._personal_headers(person, timestamp)

@@ -54,7 +54,10 @@ def create(
     :param description: what comes and how often, for who may join.
     :param is_open: whether the sign-up page offers it; that of its owner, if it has one.
     :param owner_id: the union whose own list it is.
-    :raises slugs.InvalidSlug: or `ListExists`, `NamelessList`, `LongDescription`: nothing was made.
+    :raises slugs.InvalidSlug: the slug is not written as slugs are.
+    :raises ListExists: a list has that slug.
+    :raises NamelessList: the name is empty or too long.
+    :raises LongDescription: the description has more than 500 characters.
     """
     slugs.check(slug)
     mailing_list = MailingList(
@@ -75,7 +78,11 @@ def change(
     """Change what people see of a list, or whether the sign-up page offers it. Nobody is taken off it by that.
 
     :param name: and the others as for `create`; what is None stays as it is.
-    :raises UnknownList: or `NamelessList`, `LongDescription`: nothing was changed.
+    Whatever is raised, nothing was changed.
+
+    :raises UnknownList: no list has that slug.
+    :raises NamelessList: as for `create`.
+    :raises LongDescription: as for `create`.
     """
     mailing_list = get(session, slug)
     new_name = mailing_list.name if name is None else _checked_name(slug, name)

@@ -138,7 +138,8 @@ def report(session: Session, *, since: str | None = None, until: str | None = No
 
     :param since: the first month that counts, "2034-05"; None: from the beginning.
     :param until: the last one; None: until now.
-    :raises InvalidMonth: or `MonthsReversed`.
+    :raises InvalidMonth: one of them is no month.
+    :raises MonthsReversed: the last comes before the first.
     """
     period = _Period(since, until)
     period.check()
@@ -168,7 +169,11 @@ class _Period:
     until: str | None
 
     def check(self) -> None:
-        """:raises InvalidMonth: or `MonthsReversed`."""
+        """Look whether this is a period.
+
+        :raises InvalidMonth: one of its ends is no month.
+        :raises MonthsReversed: the last comes before the first.
+        """
         for month in (self.since, self.until):
             if month is not None and (not _MONTH.fullmatch(month) or month[:4] in ("0000", "9999")):
                 raise InvalidMonth(month=month)

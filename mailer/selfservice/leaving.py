@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from mailer.errors import MailerError
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
@@ -101,22 +101,27 @@ class _Person:
     language: str | None
 
 
-def look(session: Session, subscription_id: int) -> Place:
-    """What a page may say about a subscription.
+def find(session: Session, subscription_id: int) -> Subscription:
+    """The subscription that a link is for.
 
-    :param subscription_id: as `links.verify` finds it in a link.
+    :param subscription_id: as `links.verify` finds it in the link.
     :raises NotOnList: there is none: the person was erased.
     """
-    mailing_list = _list_of(session, subscription_id)
-    return Place(_shown_name(mailing_list))
-
-
-def _list_of(session: Session, subscription_id: int) -> MailingList:
-    on = select(MailingList).join(Subscription, Subscription.list_id == MailingList.id)
-    mailing_list = session.scalar(on.where(Subscription.id == subscription_id))
-    if mailing_list is None:
+    # Why they left is not read: the link works though that cannot be decrypted.
+    unread = [defer(Subscription.reason)]
+    subscription = session.get(Subscription, subscription_id, options=unread, populate_existing=True)
+    if subscription is None:
         raise NotOnList
-    return mailing_list
+    return subscription
+
+
+def look(session: Session, subscription: Subscription) -> Place:
+    """What a page may say about a subscription."""
+    return Place(_shown_name(_list_of(session, subscription)))
+
+
+def _list_of(session: Session, subscription: Subscription) -> MailingList:
+    return session.get_one(MailingList, subscription.list_id)
 
 
 def _shown_name(mailing_list: MailingList) -> str | None:
@@ -127,38 +132,42 @@ def _shown_name(mailing_list: MailingList) -> str | None:
 
 
 def leave(
-    session: Session, subscription_id: int, *, method: Method, scope: Scope = Scope.LIST, reason: str | None = None
+    session: Session,
+    subscription: Subscription,
+    *,
+    method: Method,
+    scope: Scope = Scope.LIST,
+    reason: str | None = None,
 ) -> Left:
     """Take a person off a list, or off all of them; once, however often it is asked for.
 
     :param reason: in their own words; what is longer than 200 characters is cut.
-    :raises NotOnList: there is no such subscription: the person was erased.
+    :raises NotOnList: the person was erased at this moment.
     """
     if scope is Scope.ALL:
         suppression.lock_alone(session)
-    person = _hold_owner(session, subscription_id)
-    mailing_list = _list_of(session, subscription_id)
+    person = _hold_owner(session, subscription)
+    mailing_list = _list_of(session, subscription)
     suppresses = scope is Scope.ALL and _suppress(session, person)
     at = utcnow()
-    taken = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
+    taken = _take(session, person, None if scope is Scope.ALL else subscription.id, at, method, reason)
     already = not taken and not suppresses
     undo, has_goodbye = None, False
     if already:
-        undo = _offer_again(session, person, subscription_id, scope) if method is Method.PAGE else None
+        undo = _offer_again(session, person, subscription.id, scope) if method is Method.PAGE else None
         if undo is None:
             _end_ways_back(session, person)
     elif method is Method.PAGE:
         has_goodbye = _left_by_page_today(session, person) < _GOODBYES_A_DAY  # asked before this one counts
-        details = {"subscription": subscription_id, "scope": scope, "taken": taken, "at": at.isoformat()}
+        details = {"subscription": subscription.id, "scope": scope, "taken": taken, "at": at.isoformat()}
         undo = _issue(session, person, details | {"suppressed": suppresses})
         if has_goodbye:
             _owe_goodbye(session, person, undo, mailing_list.name if scope is Scope.LIST else None)
     return Left(_shown_name(mailing_list), scope, already, undo, has_goodbye)
 
 
-def _hold_owner(session: Session, subscription_id: int) -> _Person:
-    owner = select(Subscription.subscriber_id).where(Subscription.id == subscription_id).scalar_subquery()
-    person = _hold(session, Subscriber.id == owner)
+def _hold_owner(session: Session, subscription: Subscription) -> _Person:
+    person = _hold(session, Subscriber.id == subscription.subscriber_id)
     if person is None:
         raise NotOnList
     return person
@@ -346,7 +355,7 @@ def _return(session: Session, details: Mapping[str, Any]) -> Return:
         # Their names would tell whoever holds a forwarded mail what the person is on.
         return Return(None, is_all=True)
     try:
-        mailing_list = _list_of(session, details["subscription"])
+        mailing_list = _list_of(session, find(session, details["subscription"]))
     except NotOnList:  # erased a moment ago
         raise UnknownLink from None
     return Return(_shown_name(mailing_list), is_all=False)
@@ -355,7 +364,7 @@ def _return(session: Session, details: Mapping[str, Any]) -> Return:
 # --- pausing --------------------------------------------------------------------------------------------------------
 
 
-def pause(session: Session, subscription_id: int, weeks: int) -> None:
+def pause(session: Session, subscription: Subscription, weeks: int) -> None:
     """Send a person nothing from a list for some weeks from now on.
 
     :param weeks: 1 to 12.
@@ -364,20 +373,20 @@ def pause(session: Session, subscription_id: int, weeks: int) -> None:
     """
     if not 1 <= weeks <= MAX_PAUSE_WEEKS:
         raise UnusualPause
-    _pause_until(session, subscription_id, utcnow() + timedelta(weeks=weeks))
+    _pause_until(session, subscription, utcnow() + timedelta(weeks=weeks))
 
 
-def end_pause(session: Session, subscription_id: int) -> None:
+def end_pause(session: Session, subscription: Subscription) -> None:
     """Have a person get mail from a list again before their pause has run out.
 
     :raises NotOnList: they are not on it, or were erased.
     """
-    _pause_until(session, subscription_id, None)
+    _pause_until(session, subscription, None)
 
 
-def _pause_until(session: Session, subscription_id: int, time: datetime | None) -> None:
-    person = _hold_owner(session, subscription_id)
-    subscription = session.get_one(Subscription, subscription_id, populate_existing=True)
+def _pause_until(session: Session, subscription: Subscription, time: datetime | None) -> None:
+    person = _hold_owner(session, subscription)
+    session.refresh(subscription)  # as it is now that nobody else changes it
     if subscription.status is not SubscriptionStatus.ACTIVE:
         raise NotOnList
     subscription.paused_until = time

@@ -34,7 +34,7 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
-from mailer.unions import contacts, directory
+from mailer.unions import directory
 
 METHOD = "preferences page"
 
@@ -213,7 +213,11 @@ def describe(session: Session, subscriber_id: int, *, name: str, country: str, l
     """Change how a person is addressed, where they live and what they read. What is empty is forgotten.
 
     :param country: as `countries.parse` reads it; :param language: as `languages.normalise` does.
-    :raises NameTooLong: or `countries.UnknownCountry`, `languages.InvalidLanguage`: nothing was changed.
+    Whatever is raised, nothing was changed.
+
+    :raises NameTooLong: the name has more than 200 characters.
+    :raises countries.UnknownCountry: it is no country that we know.
+    :raises languages.InvalidLanguage: it is no language that we know.
     """
     line = subscribers.one_line(name)
     if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
@@ -290,7 +294,7 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
 
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
     :raises NotToBeJoined: the list is not open, or the person reported our mail as spam.
-    :raises lists.UnknownList: there is none of that slug, or none that is offered to them.
+    :raises lists.UnknownList: no list has that slug, or none that is offered to them.
     """
     person = address_change.hold(session, subscriber_id)
     mailing_list = lists.get(session, list_slug)
@@ -311,52 +315,16 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     subscribers.refresh(session, [subscriber_id])
 
 
-def leave(session: Session, subscriber_id: int, list_slug: str) -> None:
-    """Take a person off a list.
+def subscription_to(session: Session, subscriber_id: int, list_slug: str) -> Subscription:
+    """A person's subscription to a list, also to one that they left.
 
     :raises leaving.NotOnList: they never were on it.
     """
-    leaving.leave(session, _on(session, subscriber_id, list_slug), method=leaving.Method.PAGE)
-
-
-def pause(session: Session, subscriber_id: int, list_slug: str, weeks: int) -> None:
-    """Send a person nothing from a list for some weeks.
-
-    :raises leaving.NotOnList: or `leaving.UnusualPause`: nothing was changed.
-    """
-    leaving.pause(session, _on(session, subscriber_id, list_slug), weeks)
-
-
-def end_pause(session: Session, subscriber_id: int, list_slug: str) -> None:
-    """Send a person a list's mail again.
-
-    :raises leaving.NotOnList: they are not on it.
-    """
-    leaving.end_pause(session, _on(session, subscriber_id, list_slug))
-
-
-def step_down(session: Session, subscriber_id: int, union_slug: str) -> None:
-    """Send a person no more of a union's mail as its contact. What they get from lists goes on.
-
-    :raises contacts.NoContact: they are that no more.
-    """
-    theirs = (
-        select(UnionContact.id)
-        .join(Union, Union.id == UnionContact.union_id)
-        .where(UnionContact.subscriber_id == subscriber_id, Union.slug == union_slug)
-    )
-    contact_id = session.scalar(theirs)
-    if contact_id is None:
-        raise contacts.NoContact
-    contacts.end(session, contact_id)
-
-
-def _on(session: Session, subscriber_id: int, list_slug: str) -> int:
     mailing_list = lists.find(session, list_slug)
     subscription = _subscription(session, subscriber_id, mailing_list.id) if mailing_list else None
     if subscription is None:
         raise leaving.NotOnList
-    return subscription.id
+    return subscription
 
 
 def _subscription(session: Session, subscriber_id: int, list_id: int) -> Subscription | None:
@@ -384,7 +352,7 @@ def erase(session: Session, subscriber_id: int) -> None:
 def erase_address(session: Session, address: str) -> None:
     """Erase whoever has an address, in the same way. Nobody learns from it whether it was known.
 
-    :raises addresses.InvalidAddress: it is no address.
+    :raises addresses.InvalidAddress: that is no address.
     """
     suppression.lock_alone(session)
     person = subscribers.find(session, address)

@@ -24,7 +24,8 @@ class KeysExist(MailerError):
 def read(data_dir: Path) -> dict[str, str]:
     """The variables in the file, or none where there is no file.
 
-    :raises OSError, UnicodeDecodeError: the file cannot be read.
+    :raises OSError: the file cannot be read.
+    :raises UnicodeDecodeError: it is no text.
     """
     values = dotenv_values(data_dir / NAME, interpolate=False, encoding="utf-8")
     return {variable: value for variable, value in values.items() if value is not None}

@@ -39,7 +39,8 @@ def export_list(session: Session, list_slug: str, path: Path) -> int:
 
     :param path: where to write it; a file of that name is replaced.
     :returns: how many people it has.
-    :raises lists.UnknownList: or `UnwritableExport`: no file was made or replaced.
+    :raises lists.UnknownList: no list has that slug.
+    :raises UnwritableExport: there is no room, or no right to write; no file was made or replaced.
     """
     people = _people(lists.get(session, list_slug).id, scope.told_unions(session))
     exported = 0

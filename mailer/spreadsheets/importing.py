@@ -105,8 +105,10 @@ def import_file(
     :param rejects: where to write the lines that were not imported as they stand, with line and reason, to be
         corrected and imported; made readable for its owner only.
     :param progress: called with the rows done and the rows there are.
-    :raises supporter_csv.BrokenFile: or another MailerError, before anything is written.
-    :raises ImportInterrupted: on Ctrl-C, and `ImportStopped` when the database or the disk fails on the way.
+    :raises tables.BrokenFile: the file is no CSV that we can read; nothing was written.
+    :raises MailerError: another, of what was asked for; nothing was written.
+    :raises ImportInterrupted: on Ctrl-C.
+    :raises ImportStopped: the database or the disk failed on the way.
     """
     if not consent.strip() or (union_consent is not None and not union_consent.strip()):
         raise NoConsentText()

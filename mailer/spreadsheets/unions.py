@@ -80,8 +80,12 @@ def import_file(
     :param update: overwrite what is known with what the file says. An empty cell never erases anything.
     :param dry_run: decide everything, write nothing.
     :param invite: ask each contact in the file whether they want to be one.
-    :raises supporter_csv.UnreadableFile: or `supporter_csv.BrokenFile`, `RefusedFile`, `scope.ForOrganisers`: nothing
-        was changed.
+    Whatever is raised, nothing was changed.
+
+    :raises tables.UnreadableFile: there is no such file, or no right to read it.
+    :raises tables.BrokenFile: the file is no CSV that we can read.
+    :raises RefusedFile: with all that is wrong in its rows.
+    :raises scope.ForOrganisers: the session is a union's.
     """
     scope.refuse(session)
     with TableFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS)) as file:
@@ -335,7 +339,8 @@ def export(session: Session, path: Path) -> int:
 
     :param path: where to write it; a file of that name is replaced.
     :returns: how many unions it has.
-    :raises supporter_csv.UnwritableFile: or `scope.ForOrganisers`: no file was made or replaced.
+    :raises tables.UnwritableFile: there is no room, or no right to write; no file was made or replaced.
+    :raises scope.ForOrganisers: the session is a union's.
     """
     scope.refuse(session)
     everything = directory.all_unions(session)

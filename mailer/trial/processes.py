@@ -87,7 +87,11 @@ class Local:
         return url
 
     def check(self) -> None:
-        """:raises ProcessEnded: or ValkeyEnded: one that should run does not."""
+        """Look whether all run that should.
+
+        :raises ProcessEnded: a process of ours does not.
+        :raises ValkeyEnded: the embedded Valkey does not.
+        """
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise self.ended(name, process.returncode)
@@ -104,7 +108,8 @@ class Local:
     def wait(self) -> None:
         """Stay until interrupted.
 
-        :raises ProcessEnded: or ValkeyEnded: one ended by itself.
+        :raises ProcessEnded: a process of ours ended by itself.
+        :raises ValkeyEnded: the embedded Valkey did.
         """
         while True:
             self.check()

@@ -27,7 +27,9 @@ def affiliate(session: Session, slug: str, *, resolution: str | None = None, bas
     :param resolution: what it passed, as `directory.checked_resolution` takes it; None leaves what is known.
     :param base_url: of the site, for the links in the mail that tells them.
     :returns: the union.
-    :raises directory.UnknownUnion: or `AffiliatedAlready`, `directory.UnusableText`: nothing was changed.
+    :raises directory.UnknownUnion: no union has that slug.
+    :raises AffiliatedAlready: the union is affiliated; nothing was changed.
+    :raises directory.UnusableText: the resolution is no plain text, or too long; nothing was changed.
     """
     suppression.lock_shared(session)  # who is told must not be erased at this moment
     union = directory.hold(session, slug)
@@ -44,7 +46,8 @@ def affiliate(session: Session, slug: str, *, resolution: str | None = None, bas
 def lapse(session: Session, slug: str) -> Union:
     """End a union's affiliation: it gets no more kits. Its contacts stay, for the day it comes back.
 
-    :raises directory.UnknownUnion: or `NotAffiliated`: nothing was changed.
+    :raises directory.UnknownUnion: no union has that slug.
+    :raises NotAffiliated: the union is not affiliated; nothing was changed.
     """
     union = directory.hold(session, slug)
     if union.status is not UnionStatus.AFFILIATED:

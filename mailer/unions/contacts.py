@@ -112,8 +112,12 @@ def invite(
 
     :param name: how they wish to be addressed, and their role; kept only once they confirm.
     :param language: as `languages.normalise` reads it; by default their own, else the union's first.
-    :raises addresses.InvalidAddress: or `languages.InvalidLanguage`, `LongDetail`, `ContactAlready`, `AskedLately`,
-        `NotToBeAsked`: nothing was done.
+    :raises addresses.InvalidAddress: that is no address.
+    :raises languages.InvalidLanguage: it is no language that we know.
+    :raises LongDetail: the name or the role has more than 200 characters.
+    :raises ContactAlready: its owner is a contact of that union.
+    :raises AskedLately: it was asked less than a day ago, and has not answered.
+    :raises NotToBeAsked: its owner reported our mail as spam.
     """
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
@@ -268,33 +272,48 @@ def language_of(union: Union, spoken: str | None) -> str:
     return spoken or next(iter(union.languages), "en")
 
 
-def look(session: Session, contact_id: int) -> Place:
-    """What the page behind `links.Pages.no_contact` may say. Changes nothing.
+def get(session: Session, contact_id: int) -> UnionContact:
+    """The contact in whose mail a link was.
 
     :param contact_id: as `links.verify` finds it in the link.
     :raises NoContact: they are that no more.
     """
-    union = session.scalar(select(Union).join(UnionContact).where(UnionContact.id == contact_id))
-    if union is None:
+    contact = session.get(UnionContact, contact_id, populate_existing=True)
+    if contact is None:
         raise NoContact
-    return _place(union)
+    return contact
+
+
+def of_person(session: Session, subscriber_id: int, union_slug: str) -> UnionContact:
+    """A person as a union's contact.
+
+    :raises NoContact: they are that no more.
+    """
+    theirs = select(UnionContact).join(Union, Union.id == UnionContact.union_id)
+    contact = session.scalar(theirs.where(UnionContact.subscriber_id == subscriber_id, Union.slug == union_slug))
+    if contact is None:
+        raise NoContact
+    return contact
+
+
+def look(session: Session, contact: UnionContact) -> Place:
+    """What the page behind a contact's `stop_url` may say. Changes nothing."""
+    return _place(session.get_one(Union, contact.union_id))
 
 
 def _place(union: Union) -> Place:
     return Place(union.name if union.is_named else None)
 
 
-def step_down(session: Session, contact_id: int) -> Place:
+def step_down(session: Session, contact: UnionContact) -> Place:
     """Send a person no more of a union's mail, also what is on its way already. What they get from lists goes on.
 
     They are told so by one mail, by which they can take it back: whoever pressed the button may have got a mail of
     theirs that was forwarded.
 
-    :param contact_id: as `links.verify` finds it in the link.
     :raises NoContact: they are that no more: a second press of the button changes nothing.
     """
-    contact = _hold(session, contact_id)
-    if contact is None:
+    if not _hold(session, contact):
         raise NoContact
     union, person = session.get_one(Union, contact.union_id), session.get_one(Subscriber, contact.subscriber_id)
     back = Invitation(
@@ -321,13 +340,12 @@ def step_down(session: Session, contact_id: int) -> Place:
     return place
 
 
-def end(session: Session, contact_id: int) -> None:
+def end(session: Session, contact: UnionContact) -> None:
     """Likewise, where it was surely the person themselves: nobody has to be told.
 
     :raises NoContact: they are that no more.
     """
-    contact = _hold(session, contact_id)
-    if contact is None:
+    if not _hold(session, contact):
         raise NoContact
     _end(session, contact, method=STEPPED_DOWN)
 
@@ -336,22 +354,20 @@ def remove(session: Session, union: Union, address: str) -> None:
     """Likewise, by an organiser.
 
     :raises NotItsContact: they are none.
-    :raises addresses.InvalidAddress: it is no address.
+    :raises addresses.InvalidAddress: that is no address.
     """
     person = subscribers.find(session, address)
-    found = session.scalar(_which(union.id, person.id)) if person else None
-    contact = _hold(session, found.id) if found else None
-    if contact is None:
+    contact = session.scalar(_which(union.id, person.id)) if person else None
+    if contact is None or not _hold(session, contact):
         raise NotItsContact(address=address, slug=union.slug)
     _end(session, contact, method=REMOVED)
 
 
-def _hold(session: Session, contact_id: int) -> UnionContact | None:
-    """A contact, held so that nobody else removes it. The person is held first, as an erasure does."""
-    owner = select(UnionContact.subscriber_id).where(UnionContact.id == contact_id).scalar_subquery()
-    subscribers.hold(session, Subscriber.id == owner)
-    held = select(UnionContact).where(UnionContact.id == contact_id).with_for_update()
-    return session.scalar(held.execution_options(populate_existing=True))
+def _hold(session: Session, contact: UnionContact) -> bool:
+    """Let nobody else remove a contact; False where somebody has. The person is held first, as an erasure does."""
+    subscribers.hold(session, Subscriber.id == contact.subscriber_id)
+    held = select(UnionContact).where(UnionContact.id == contact.id).with_for_update()
+    return session.scalar(held.execution_options(populate_existing=True)) is not None
 
 
 def _end(session: Session, contact: UnionContact, *, method: str) -> None:

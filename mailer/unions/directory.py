@@ -98,8 +98,14 @@ def add(
     :param languages: as `languages.normalise` reads them, the one that most members read first.
     :param members: about how many it has.
     :param is_named: whether the public may see that it has to do with us.
-    :raises slugs.InvalidSlug: or `UnionExists`, `NamelessUnion`, `UnknownUnion` (the parent), `ImplausibleSize`,
-        `TooManyLanguages`, `countries.UnknownCountry`, `languages.InvalidLanguage`: nothing was added.
+    :raises slugs.InvalidSlug: the slug is not written as slugs are.
+    :raises UnionExists: a union has that slug.
+    :raises NamelessUnion: the name is empty or too long.
+    :raises UnknownUnion: no union has the slug of the parent.
+    :raises ImplausibleSize: no union has that many members.
+    :raises TooManyLanguages: there are more than 20.
+    :raises countries.UnknownCountry: it is no country that we know.
+    :raises languages.InvalidLanguage: it is no language that we know.
     """
     slugs.check(slug)
     union = Union(
@@ -134,7 +140,16 @@ def change(
     :param name: and the others as for `add`. An empty country, parent, choice of languages or resolution, and 0
         members, mean that it has none, or that nobody knows.
     :param resolution: by which it affiliated, as `checked_resolution` takes it.
-    :raises UnknownUnion: or `CircularFederation`, `UnusableText`, or as `add`: nothing was changed.
+    Whatever is raised, nothing was changed.
+
+    :raises UnknownUnion: no union has that slug, or that of the parent.
+    :raises CircularFederation: the parent is the union itself, or belongs to it.
+    :raises UnusableText: the resolution is no plain text, or too long.
+    :raises NamelessUnion: as for `add`.
+    :raises ImplausibleSize: as for `add`.
+    :raises TooManyLanguages: as for `add`.
+    :raises countries.UnknownCountry: as for `add`.
+    :raises languages.InvalidLanguage: as for `add`.
     """
     union = get(session, slug)
     printed = _printed(union)
@@ -177,7 +192,8 @@ def _put_under(session: Session, union: Union, parent_slug: str) -> None:
 def note_interest(session: Session, slug: str) -> Union:
     """Write down that a union said that it may affiliate.
 
-    :raises UnknownUnion: or `BeyondInterest`: nothing was changed.
+    :raises UnknownUnion: no union has that slug.
+    :raises BeyondInterest: the union is more than listed already; nothing was changed.
     """
     union = hold(session, slug)
     if union.status is not UnionStatus.LISTED:
@@ -190,7 +206,11 @@ def introduce(session: Session, slug: str, language: str, words: str | None) -> 
 
     :param language: as `languages.normalise` reads it.
     :param words: plain text; an empty line parts paragraphs.
-    :raises UnknownUnion: or `languages.InvalidLanguage`, `UnusableText`: nothing was changed.
+    Whatever is raised, nothing was changed.
+
+    :raises UnknownUnion: no union has that slug.
+    :raises languages.InvalidLanguage: it is no language that we know.
+    :raises UnusableText: the words are no plain text, or too long.
     """
     union = get(session, slug)
     tag = language_tags.normalise(language)
@@ -205,7 +225,8 @@ def set_logo(session: Session, slug: str, picture: bytes | None) -> None:
     """Set the logo that a union's kits carry; None for none.
 
     :param picture: as `logos.read` takes it.
-    :raises UnknownUnion: or `logos.UnusableLogo`: nothing was changed.
+    :raises UnknownUnion: no union has that slug.
+    :raises logos.UnusableLogo: as `logos.read` says; nothing was changed.
     """
     union = get(session, slug)
     union.logo = logos.read(picture) if picture is not None else None

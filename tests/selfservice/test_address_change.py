@@ -153,7 +153,7 @@ def test_an_address_may_be_spelt_otherwise(session: Session, ana: Subscriber) ->
 
 def test_what_was_mailed_to_the_old_address_opens_nothing_any_more(session: Session, ana: Subscriber) -> None:
     manage = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
-    left = leaving.leave(session, session.scalars(select(Subscription.id)).one(), method=Method.PAGE)
+    left = leaving.leave(session, session.scalars(select(Subscription)).one(), method=Method.PAGE)
     earlier = sent(name(session, ana, "other@example.net"))
     address_change.move(session, sent(name(session, ana)))
     with pytest.raises(DeadLink):
@@ -188,7 +188,7 @@ def test_no_import_brings_the_old_address_back(
 
 def test_who_left_all_lists_has_left_them_at_the_new_address_too(session: Session, ana: Subscriber) -> None:
     of_ana = session.scalars(select(Subscription.id)).one()
-    leaving.leave(session, of_ana, method=Method.ONE_CLICK, scope=Scope.ALL)
+    leaving.leave(session, leaving.find(session, of_ana), method=Method.ONE_CLICK, scope=Scope.ALL)
     address_change.move(session, sent(name(session, ana)))
     assert (reason_of(session, NEW), reason_of(session, ANA)) == (SuppressionReason.LEFT, SuppressionReason.LEFT)
 

@@ -91,7 +91,7 @@ def barred(session: Session, person: Subscriber) -> SuppressionReason | None:
 
 
 def by_page(session: Session, person: Subscriber, *, which: int = 0, scope: Scope = Scope.LIST) -> Left:
-    left = leaving.leave(session, subscriptions(session, person)[which].id, method=Method.PAGE, scope=scope)
+    left = leaving.leave(session, subscriptions(session, person)[which], method=Method.PAGE, scope=scope)
     session.commit()
     return left
 
@@ -109,7 +109,7 @@ def test_leaving_a_list_ends_that_one_only_and_is_written_down(
     session: Session, person: Subscriber, method: Method
 ) -> None:
     subscription = subscriptions(session, person)[0]
-    left = leaving.leave(session, subscription.id, method=method, reason="  too\nmany mails ")
+    left = leaving.leave(session, subscription, method=method, reason="  too\nmany mails ")
     assert (left.list_name, left.scope, left.already) == ("Urgent-Actions", Scope.LIST, False)
     assert states(session, person) == [(GONE, False), (ACTIVE, True)]
     assert subscription.reason == "too many mails"
@@ -133,10 +133,10 @@ def test_leaving_all_ends_every_list_and_keeps_imports_from_bringing_them_back(
 @pytest.mark.parametrize("scope", list(Scope))
 def test_leaving_twice_is_leaving_once(session: Session, person: Subscriber, scope: Scope, method: Method) -> None:
     subscription = subscriptions(session, person)[0]
-    first = leaving.leave(session, subscription.id, method=method, scope=scope, reason="first")
+    first = leaving.leave(session, subscription, method=method, scope=scope, reason="first")
     at, written, owed = subscription.unsubscribed_at, log(session), len(notices_owed(session))
     notices.to_ring_for(session)  # for the first
-    second = leaving.leave(session, subscription.id, method=method, scope=scope, reason="second")
+    second = leaving.leave(session, subscription, method=method, scope=scope, reason="second")
     assert (second.list_name, second.scope) == (first.list_name, first.scope)
     assert second.already
     assert notices.to_ring_for(session) is None
@@ -167,19 +167,20 @@ def test_a_reason_is_one_line_of_at_most_200_characters(
     session: Session, person: Subscriber, written: str | None, kept: str | None
 ) -> None:
     subscription = subscriptions(session, person)[0]
-    leaving.leave(session, subscription.id, method=Method.PAGE, reason=written)
+    leaving.leave(session, subscription, method=Method.PAGE, reason=written)
     session.commit()
     session.refresh(subscription)
     assert subscription.reason == kept
 
 
 def test_who_was_erased_is_not_on_our_list(session: Session, person: Subscriber) -> None:
-    gone = subscriptions(session, person)[0].id
+    gone = subscriptions(session, person)[0]
     subscribers.erase(session, "ana@example.org")
     session.commit()
-    for act in (leaving.look, leaving.end_pause):
-        with pytest.raises(NotOnList):
-            act(session, gone)
+    with pytest.raises(NotOnList):
+        leaving.find(session, gone.id)
+    with pytest.raises(NotOnList):
+        leaving.end_pause(session, gone)
     for scope in Scope:
         with pytest.raises(NotOnList):
             leaving.leave(session, gone, method=Method.ONE_CLICK, scope=scope)
@@ -190,7 +191,7 @@ def test_one_may_leave_though_the_address_cannot_be_decrypted(session: Session, 
     session.connection().exec_driver_sql("UPDATE subscribers SET email = name")  # a ciphertext of another column
     session.commit()
     session.expunge_all()
-    leaving.leave(session, subscription.id, method=Method.ONE_CLICK)
+    leaving.leave(session, leaving.find(session, subscription.id), method=Method.ONE_CLICK)
     assert states(session, person)[0] == (GONE, False)
 
 
@@ -200,9 +201,9 @@ def test_two_presses_at_once_are_one(engine: Engine, session: Session, person: S
 
     def leave() -> None:
         with session_scope(engine) as other:
-            leaving.leave(other, subscription, method=Method.PAGE)
+            leaving.leave(other, leaving.find(other, subscription), method=Method.PAGE)
 
-    leaving.leave(session, subscription, method=Method.PAGE)
+    leaving.leave(session, leaving.find(session, subscription), method=Method.PAGE)
     beside = Beside(leave)
     beside.must_wait()
     session.commit()
@@ -223,7 +224,7 @@ def test_leaving_does_not_wait_for_a_campaign_that_is_being_started(
 
     def leave() -> None:
         with session_scope(engine) as other:
-            leaving.leave(other, subscription, method=Method.ONE_CLICK)
+            leaving.leave(other, leaving.find(other, subscription), method=Method.ONE_CLICK)
 
     Beside(leave).result()
     session.commit()
@@ -240,7 +241,7 @@ def test_an_import_under_way_cannot_bring_back_who_leaves_all(
 
     def leave(scope: Scope) -> None:
         with session_scope(engine) as other:
-            leaving.leave(other, subscription, method=Method.PAGE, scope=scope)
+            leaving.leave(other, leaving.find(other, subscription), method=Method.PAGE, scope=scope)
 
     Beside(lambda: leave(Scope.LIST)).result()
     beside = Beside(lambda: leave(Scope.ALL))
@@ -271,14 +272,14 @@ def test_only_the_goodbye_names_a_unions_own_list(session: Session, person: Subs
     token = undo_of(left)
     (goodbye,) = notices_owed(session)
     assert said(goodbye).words == {"list": "Urgent-Actions"}  # it goes to the person themselves
-    assert (left.list_name, leaving.look(session, subscriptions(session, person)[0].id).list_name) == (None, None)
+    assert (left.list_name, leaving.look(session, subscriptions(session, person)[0]).list_name) == (None, None)
     for back in (leaving.look_back(session, token), leaving.undo(session, token)):
         assert (back.list_name, back.is_all) == (None, False)
 
 
 @pytest.mark.parametrize("method", [Method.ONE_CLICK, Method.MAIL])
 def test_who_leaves_without_the_page_hears_no_more(session: Session, person: Subscriber, method: Method) -> None:
-    left = leaving.leave(session, subscriptions(session, person)[0].id, method=method)
+    left = leaving.leave(session, subscriptions(session, person)[0], method=method)
     assert (left.undo, notices.to_ring_for(session)) == (None, None)
     assert notices_owed(session) == []
     assert session.scalar(select(func.count()).select_from(Request)) == 0
@@ -330,7 +331,7 @@ def test_coming_back_twice_is_harmless(session: Session, person: Subscriber) -> 
 def test_an_old_way_back_does_not_undo_a_new_leaving(session: Session, person: Subscriber) -> None:
     left = by_page(session, person)
     leaving.undo(session, undo_of(left))
-    leaving.leave(session, subscriptions(session, person)[0].id, method=Method.ONE_CLICK)
+    leaving.leave(session, subscriptions(session, person)[0], method=Method.ONE_CLICK)
     session.commit()
     with pytest.raises(DeadLink):
         leaving.undo(session, undo_of(left))
@@ -343,7 +344,7 @@ def test_a_way_back_that_was_not_used_does_not_undo_a_new_leaving(session: Sessi
     subscription = subscriptions(session, person)[0]
     subscription.status, subscription.unsubscribed_at = ACTIVE, None  # they signed up again
     session.commit()
-    leaving.leave(session, subscription.id, method=Method.ONE_CLICK)
+    leaving.leave(session, subscription, method=Method.ONE_CLICK)
     session.commit()
     with pytest.raises(DeadLink):
         leaving.undo(session, undo_of(left))
@@ -424,7 +425,7 @@ def test_who_leaves_all_at_the_moment_of_coming_back_to_one_has_left_all(
     engine: Engine, session: Session, person: Subscriber
 ) -> None:
     token = undo_of(by_page(session, person))
-    subscription = subscriptions(session, person)[1].id
+    subscription = subscriptions(session, person)[1]
     session.commit()
 
     def come_back() -> None:
@@ -483,7 +484,7 @@ def test_a_stranger_who_took_somebody_off_cannot_bring_them_back_after_they_left
     session: Session, person: Subscriber, scope: Scope
 ) -> None:
     token = undo_of(by_page(session, person, scope=scope))
-    left = leaving.leave(session, subscriptions(session, person)[0].id, method=Method.ONE_CLICK, scope=Scope.LIST)
+    left = leaving.leave(session, subscriptions(session, person)[0], method=Method.ONE_CLICK, scope=Scope.LIST)
     assert left.already
     with pytest.raises(DeadLink):
         leaving.undo(session, token)
@@ -495,7 +496,7 @@ def test_a_stranger_who_took_somebody_off_cannot_bring_them_back_after_they_left
 @pytest.mark.parametrize("weeks", [1, 12])
 def test_a_pause_holds_that_list_back_until_it_is_over(session: Session, person: Subscriber, weeks: int) -> None:
     subscription = subscriptions(session, person)[0]
-    leaving.pause(session, subscription.id, weeks)
+    leaving.pause(session, subscription, weeks)
     assert states(session, person) == [(ACTIVE, False), (ACTIVE, True)]
     paused_until = subscriptions(session, person)[0].paused_until
     assert paused_until is not None
@@ -510,7 +511,7 @@ def test_a_pause_holds_that_list_back_until_it_is_over(session: Session, person:
 
 
 def test_a_pause_can_be_ended_before(session: Session, person: Subscriber) -> None:
-    subscription = subscriptions(session, person)[0].id
+    subscription = subscriptions(session, person)[0]
     leaving.pause(session, subscription, 4)
     leaving.end_pause(session, subscription)
     assert subscriptions(session, person)[0].paused_until is None
@@ -520,13 +521,13 @@ def test_a_pause_can_be_ended_before(session: Session, person: Subscriber) -> No
 @pytest.mark.parametrize("weeks", [0, -1, 13])
 def test_a_pause_has_a_sensible_length(session: Session, person: Subscriber, weeks: int) -> None:
     with pytest.raises(leaving.UnusualPause):
-        leaving.pause(session, subscriptions(session, person)[0].id, weeks)
+        leaving.pause(session, subscriptions(session, person)[0], weeks)
 
 
 def test_who_left_cannot_be_paused_and_an_end_of_a_pause_does_not_bring_them_back(
     session: Session, person: Subscriber
 ) -> None:
-    subscription = subscriptions(session, person)[0].id
+    subscription = subscriptions(session, person)[0]
     leaving.pause(session, subscription, 4)
     left = by_page(session, person)
     for act in (leaving.end_pause, lambda session, which: leaving.pause(session, which, 1)):
@@ -540,7 +541,7 @@ def test_who_left_cannot_be_paused_and_an_end_of_a_pause_does_not_bring_them_bac
 
 
 def test_who_comes_back_within_a_pause_is_still_paused(session: Session, person: Subscriber) -> None:
-    leaving.pause(session, subscriptions(session, person)[0].id, 4)
+    leaving.pause(session, subscriptions(session, person)[0], 4)
     leaving.undo(session, undo_of(by_page(session, person)))
     assert states(session, person)[0] == (ACTIVE, False)
 

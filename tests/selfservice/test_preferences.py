@@ -283,7 +283,7 @@ def test_one_sees_everything_that_can_be_changed(
     subscribe(session, ana, past, status=SubscriptionStatus.UNSUBSCRIBED)
     ana.union_id = dockers.id
     session.flush()
-    preferences.pause(session, ana.id, "urgent-actions", 2)
+    leaving.pause(session, preferences.subscription_to(session, ana.id, "urgent-actions"), 2)
     held = preferences.see(session, ana.id)
     assert (held.email, held.name, held.country, held.language) == (ANA, "Ana Example", "GB", "fr")
     assert (held.union, held.new_address, held.blocked) == ("Dockers' Union", None, None)
@@ -301,7 +301,7 @@ def test_one_sees_everything_that_can_be_changed(
 
 
 def test_a_pause_that_is_over_is_not_shown(session: Session, ana: Subscriber) -> None:
-    preferences.pause(session, ana.id, "urgent-actions", 1)
+    leaving.pause(session, preferences.subscription_to(session, ana.id, "urgent-actions"), 1)
     session.execute(update(Subscription).values(paused_until=utcnow() - timedelta(seconds=1)))
     assert preferences.see(session, ana.id).memberships[0].paused_until is None
 
@@ -395,7 +395,7 @@ def test_who_left_all_lists_comes_back_to_the_one_they_join(
     news = make_list(session, "news", name="News")
     subscribe(session, ana, news)
     before = subscription(session, ana, mailing_list)
-    leaving.leave(session, before.id, method=Method.ONE_CLICK, scope=Scope.ALL, reason="Too many")
+    leaving.leave(session, before, method=Method.ONE_CLICK, scope=Scope.ALL, reason="Too many")
     preferences.join(session, ana.id, "urgent-actions", words=WORDS, shown_in="fr")
     back, left = subscription(session, ana, mailing_list), subscription(session, ana, news)
     assert (back.status, back.mailable, back.unsubscribed_at, back.reason) == (
@@ -431,11 +431,11 @@ def test_leaving_pausing_and_going_on_are_about_that_list_only(
 ) -> None:
     news = make_list(session, "news")
     subscribe(session, ana, news)
-    preferences.pause(session, ana.id, "news", 4)
+    leaving.pause(session, preferences.subscription_to(session, ana.id, "news"), 4)
     assert not subscription(session, ana, news).mailable
-    preferences.end_pause(session, ana.id, "news")
+    leaving.end_pause(session, preferences.subscription_to(session, ana.id, "news"))
     assert subscription(session, ana, news).mailable
-    preferences.leave(session, ana.id, "news")
+    leaving.leave(session, preferences.subscription_to(session, ana.id, "news"), method=Method.PAGE)
     assert [said(mail).kind for mail in notices_owed(session)] == [NoticeKind.GOODBYE]
     assert notices.to_ring_for(session) == notices_owed(session)[0].campaign_id
     assert subscription(session, ana, news).status is SubscriptionStatus.UNSUBSCRIBED
@@ -447,9 +447,7 @@ def test_a_list_that_one_never_was_on_cannot_be_left_or_paused(session: Session,
     make_list(session, "news")
     for slug in ("news", "nothing"):
         with pytest.raises(leaving.NotOnList):
-            preferences.leave(session, ana.id, slug)
-        with pytest.raises(leaving.NotOnList):
-            preferences.pause(session, ana.id, slug, 1)
+            preferences.subscription_to(session, ana.id, slug)
 
 
 # --- a union's own lists, and its contacts --------------------------------------------------------------------------
@@ -482,7 +480,7 @@ def test_nobody_joins_by_its_name_a_unions_list_that_they_were_not_offered(
         subscription(session, ana, lists.get(session, "urgent-actions")).list_id
     ]
     subscribe(session, ana, own_list)
-    preferences.leave(session, ana.id, own_list.slug)
+    leaving.leave(session, preferences.subscription_to(session, ana.id, own_list.slug), method=Method.PAGE)
     preferences.join(session, ana.id, own_list.slug, words=WORDS, shown_in="fr")
     assert subscription(session, ana, own_list).status is SubscriptionStatus.ACTIVE
 
@@ -496,13 +494,13 @@ def test_a_contact_sees_whose_contact_they_are_and_stops_it(session: Session, an
         ("Bakers", "Treasurer"),
         ("Dockers' Union", "Treasurer"),
     ]
-    preferences.step_down(session, ana.id, "dockers")
+    contacts.end(session, contacts.of_person(session, ana.id, "dockers"))
     assert [each.slug for each in preferences.see(session, ana.id).contact_of] == ["bakers"]
     assert log(session) == []  # they are another's still
-    preferences.step_down(session, ana.id, "bakers")
+    contacts.end(session, contacts.of_person(session, ana.id, "bakers"))
     assert [row[:2] for row in log(session)] == [(ConsentPurpose.CONTACT, ConsentAction.WITHDRAWN)]
     with pytest.raises(contacts.NoContact):  # not even where somebody else is one
-        preferences.step_down(session, ana.id, "dockers")
+        contacts.end(session, contacts.of_person(session, ana.id, "dockers"))
     assert session.scalar(select(func.count(UnionContact.id)).where(UnionContact.union_id == dockers.id)) == 1
 
 
@@ -548,7 +546,7 @@ def test_an_erased_person_is_nowhere_in_the_database(
     preferences.state_union(session, ana.id, "dockers", words=UNION_WORDS, shown_in="fr")
     preferences.join(session, ana.id, "urgent-actions", words=WORDS, shown_in="fr")
     preferences.mail_link(session, ANA, language="fr")
-    preferences.leave(session, ana.id, "urgent-actions")
+    leaving.leave(session, preferences.subscription_to(session, ana.id, "urgent-actions"), method=Method.PAGE)
     address_change.name(session, ana.id, "ana.new@example.org", language="fr")
     session.commit()
     subscriber_id = ana.id

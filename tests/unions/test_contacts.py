@@ -312,7 +312,7 @@ def test_who_becomes_the_contact_of_an_affiliated_union_is_welcomed_with_its_lin
 
 
 def by_link(session: Session, contact: UnionContact, union: Union) -> None:
-    assert contacts.step_down(session, contact.id).union_name == union.name
+    assert contacts.step_down(session, contact).union_name == union.name
 
 
 def by_organiser(session: Session, contact: UnionContact, union: Union) -> None:
@@ -341,7 +341,7 @@ def test_who_stops_being_a_contact_keeps_their_lists_and_gets_no_more_of_the_uni
     ]
     assert session.scalars(select(Subscription.mailable)).all() == [True]
     assert count(session, ConsentEvent) == 0  # they are another's contact still
-    contacts.end(session, others.id)
+    contacts.end(session, others)
     event = session.scalars(select(ConsentEvent)).one()
     assert (event.purpose, event.action) == (ConsentPurpose.CONTACT, ConsentAction.WITHDRAWN)
 
@@ -355,7 +355,7 @@ def test_the_ledger_forgets_whose_contact_somebody_was_but_not_what_a_worker_hol
     sent, held = notices_owed(session)
     sent.state, held.state, held.fence = DeliveryState.SENT, DeliveryState.SENDING, 1
     session.flush()
-    contacts.step_down(session, contact.id)
+    contacts.step_down(session, contact)
     rows = session.execute(
         select(Delivery.state, Delivery.union_id).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id)
     )
@@ -367,7 +367,7 @@ def test_who_is_taken_off_by_a_forwarded_mail_can_take_it_back_by_their_own(
 ) -> None:
     contact = make_contact(session, union, make_subscriber(session, email=ANA, language="fr"))
     contact.role = "Treasurer"
-    contacts.step_down(session, contact.id)
+    contacts.step_down(session, contact)
     goodbye = Notice.from_stored(notices_owed(session)[-1].notice or "")
     assert (goodbye.kind, goodbye.words) == (NoticeKind.STEPPED_DOWN, {"union": union.name})
     assert goodbye.token is not None
@@ -381,17 +381,19 @@ def test_who_is_taken_off_by_a_forwarded_mail_can_take_it_back_by_their_own(
 def test_the_page_of_an_unnamed_union_does_not_name_it(session: Session, union: Union) -> None:
     union.is_named = False
     contact = make_contact(session, union)
-    assert contacts.look(session, contact.id).union_name is None
-    contacts.step_down(session, contact.id)
+    assert contacts.look(session, contact).union_name is None
+    contacts.step_down(session, contact)
     assert union.name not in (notices_owed(session)[-1].notice or "")
 
 
 def test_a_second_press_changes_nothing(session: Session, union: Union) -> None:
     contact = make_contact(session, union)
-    contacts.step_down(session, contact.id)
-    for act in (contacts.look, contacts.step_down):
+    contacts.step_down(session, contact)
+    with pytest.raises(NoContact):
+        contacts.get(session, contact.id)
+    for act in (contacts.step_down, contacts.end):
         with pytest.raises(NoContact):
-            act(session, contact.id)
+            act(session, contact)
     assert count(session, ConsentEvent) == 1
 
 
@@ -401,7 +403,7 @@ def test_who_steps_down_while_they_are_erased_waits_for_that(engine: Engine, ses
 
     def step_down() -> None:
         with session_scope(engine) as other:
-            contacts.step_down(other, contact.id)
+            contacts.step_down(other, contacts.get(other, contact.id))
 
     subscribers.erase(session, ANA)
     second = Beside(step_down)
@@ -413,7 +415,7 @@ def test_who_steps_down_while_they_are_erased_waits_for_that(engine: Engine, ses
 
 def test_looking_changes_nothing_and_names_nobody(session: Session, union: Union) -> None:
     contact = make_contact(session, union, make_subscriber(session, language="tr"))
-    assert contacts.look(session, contact.id) == contacts.Place("Dockers de France")
+    assert contacts.look(session, contact) == contacts.Place("Dockers de France")
     assert len(contacts.of_union(session, union.id)) == 1
 
 

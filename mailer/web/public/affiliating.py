@@ -189,7 +189,7 @@ def step_down(token: str) -> str:
     contact_id = _contact(token)
     try:
         with site().session(read_only=True) as session:
-            place = contacts.look(session, contact_id)
+            place = contacts.look(session, contacts.get(session, contact_id))
     except NoContact:
         return render_template("affiliating/no_contact.html")
     return render_template("affiliating/step_down.html", token=token, union_name=place.union_name)
@@ -201,7 +201,7 @@ def stop_contact(token: str) -> str:
     contact_id = _contact(token)
     try:
         with site().session() as session:
-            place = contacts.step_down(session, contact_id)
+            place = contacts.step_down(session, contacts.get(session, contact_id))
     except NoContact:
         return render_template("affiliating/no_contact.html")
     return render_template("affiliating/stop_contact.html", union_name=place.union_name)

@@ -15,6 +15,7 @@ from mailer.links import Link
 from mailer.selfservice import leaving as domain
 from mailer.selfservice.leaving import Left, Method, NotOnList, Place, Scope
 from mailer.store.crypto import keyring_of
+from mailer.store.models import Subscription
 from mailer.web.site import site
 
 Found = TypeVar("Found", Left, Place)
@@ -39,8 +40,8 @@ def leave(token: str) -> str:
     scope = Scope.ALL if request.form.get("scope") == Scope.ALL else Scope.LIST
     reason = request.form.get("reason")
 
-    def take_off(session: Session, subscription_id: int) -> Left:
-        return domain.leave(session, subscription_id, method=method, scope=scope, reason=reason)
+    def take_off(session: Session, subscription: Subscription) -> Left:
+        return domain.leave(session, subscription, method=method, scope=scope, reason=reason)
 
     left = _with_subscription(token, take_off)
     if left is None:
@@ -48,11 +49,14 @@ def leave(token: str) -> str:
     return render_template("leaving/leave.html", left=left, is_all=left.scope is Scope.ALL)
 
 
-def _with_subscription(token: str, act: Callable[[Session, int], Found], *, read_only: bool = False) -> Found | None:
+def _with_subscription(
+    token: str, act: Callable[[Session, Subscription], Found], *, read_only: bool = False
+) -> Found | None:
     """Do something with the subscription that a link is for; None where it is gone."""
     try:
         with site().session(read_only=read_only) as session:
-            return act(session, links.verify(keyring_of(session), Link.UNSUBSCRIBE, token))
+            subscription_id = links.verify(keyring_of(session), Link.UNSUBSCRIBE, token)
+            return act(session, domain.find(session, subscription_id))
     except NotOnList:
         return None
 

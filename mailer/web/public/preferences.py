@@ -22,7 +22,7 @@ from mailer.selfservice import address_change, disclosure, leaving
 from mailer.selfservice import preferences as domain
 from mailer.selfservice.preferences import Held
 from mailer.store.db import utcnow
-from mailer.store.models import SuppressionReason
+from mailer.store.models import Subscription, SuppressionReason
 from mailer.unions import contacts
 from mailer.web import agreement, fields, protection
 from mailer.web.fields import Mistyped
@@ -57,7 +57,7 @@ def pause(token: str) -> str:
     """Pause the list that a mail came from. Nobody learns whether its reader is still on it."""
     subscription_id, weeks = _subscription(token), _weeks()
     with suppress(leaving.NotOnList), site().session() as session:
-        leaving.pause(session, subscription_id, weeks)
+        leaving.pause(session, leaving.find(session, subscription_id), weeks)
     return render_template("preferences/pause.html", token=token, until=utcnow() + timedelta(weeks=weeks))
 
 
@@ -66,7 +66,7 @@ def resume(token: str) -> str:
     """End the pause."""
     subscription_id = _subscription(token)
     with suppress(leaving.NotOnList), site().session() as session:
-        leaving.end_pause(session, subscription_id)
+        leaving.end_pause(session, leaving.find(session, subscription_id))
     return render_template("preferences/resume.html", token=token)
 
 
@@ -289,6 +289,9 @@ def change_union(token: str) -> ResponseReturnValue:
 def change_list(token: str, slug: str) -> ResponseReturnValue:
     """Join a list, leave it, pause it, or end the pause."""
 
+    def theirs(session: Session, subscriber_id: int) -> Subscription:
+        return domain.subscription_to(session, subscriber_id, slug)
+
     def change(session: Session, subscriber_id: int) -> None:
         match request.form.get("do"):
             case "join":
@@ -296,11 +299,11 @@ def change_list(token: str, slug: str) -> ResponseReturnValue:
                     raise _NotAgreed("lists")
                 domain.join(session, subscriber_id, slug, words=agreement.to_this_list(), shown_in=current())
             case "leave":
-                domain.leave(session, subscriber_id, slug)
+                leaving.leave(session, theirs(session, subscriber_id), method=leaving.Method.PAGE)
             case "pause":
-                domain.pause(session, subscriber_id, slug, _weeks())
+                leaving.pause(session, theirs(session, subscriber_id), _weeks())
             case "resume":
-                domain.end_pause(session, subscriber_id, slug)
+                leaving.end_pause(session, theirs(session, subscriber_id))
             case _:
                 abort(400)
 
@@ -312,7 +315,7 @@ def stop_contact(token: str, union: str) -> ResponseReturnValue:
     """Be a union's contact no more."""
 
     def change(session: Session, subscriber_id: int) -> None:
-        domain.step_down(session, subscriber_id, union)
+        contacts.end(session, contacts.of_person(session, subscriber_id, union))
 
     return _change(token, change)
 
