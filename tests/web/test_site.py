@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from mailer.operations.queue import connect, open_queue
 from mailer.people import notices
 from mailer.store.models import Subscriber
+from mailer.web import site
 from tests.support.factories import notices_owed
 from tests.web.pages import affiliate, sign_up
 
@@ -74,6 +76,11 @@ def test_nobody_is_rung_where_nothing_was_owed(
     assert client.post(f"/manage/{links['manage']}/address", data={"email": "ana"}).status_code == 422
     assert client.post(f"/manage/{links['manage']}/details", data={"country": "XX"}).status_code == 400
     assert rung() == []
+
+
+def test_no_view_opens_a_session_that_does_not_ring() -> None:
+    views = Path(site.__file__).parent.rglob("*.py")
+    assert [view.name for view in views if "session_scope(" in view.read_text(encoding="utf-8")] == []
 
 
 def test_without_redis_the_page_is_the_same_and_the_log_says_what_waits(

@@ -15,6 +15,7 @@ from mailer.delivery.worker import Worker
 from mailer.kits import making
 from mailer.mail.pipeline import Pipeline
 from mailer.operations.queue import connect, open_queue
+from mailer.people import notices
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
@@ -62,15 +63,20 @@ def rung(redis: Redis) -> list[str]:
     return sorted(job_id.rpartition("-")[0] for job_id in open_queue(redis).get_job_ids())
 
 
-def test_who_sends_a_campaign_has_its_kits_made_at_once(
-    runtime: Runtime, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def opened(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run in the test's own process."""
+
     @contextmanager
     def opened(_stop: Stop) -> Iterator[Runtime]:
         yield runtime
 
     monkeypatch.setattr(jobs, "open_runtime", opened)
-    monkeypatch.setattr(Stop, "listen", lambda stop: stop)  # the test's own process keeps its signals
+    monkeypatch.setattr(Stop, "listen", lambda stop: stop)  # it keeps its signals
+
+
+@pytest.mark.usefixtures("opened")
+def test_who_sends_a_campaign_has_its_kits_made_at_once(runtime: Runtime, campaign: Campaign) -> None:
     jobs.drain(campaign.id)
     assert f"kits-{campaign.id}" in rung(runtime.redis)
     runtime.redis.flushdb()
@@ -86,6 +92,16 @@ def test_kits_that_wait_are_rung_for_once(runtime: Runtime, session: Session, ca
     sweeper.sweep(runtime)
     assert rung(runtime.redis) == [f"campaign-{campaign.id}", f"kits-{campaign.id}"]
     assert session.scalar(select(func.count(Kit.id))) == 2
+
+
+@pytest.mark.usefixtures("opened")
+def test_a_union_is_told_of_its_kit_as_soon_as_that_is_made(
+    runtime: Runtime, session: Session, campaign: Campaign
+) -> None:
+    sweeper.sweep(runtime)  # plans it
+    runtime.redis.flushdb()
+    jobs.make_kits(campaign.id)
+    assert f"campaign-{notices.standing(session).id}" in rung(runtime.redis)
 
 
 def test_while_redis_is_away_kits_are_made_here_and_told_of(
