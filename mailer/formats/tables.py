@@ -36,6 +36,10 @@ class BrokenFile(MailerError):
     """{path}, line {line}: {problem}."""
 
 
+class TooManyCells(MailerError):
+    """there are {cells} cells, but the header names {columns} columns"""
+
+
 def defuse(cell: str) -> str:
     """Put an apostrophe before what a spreadsheet would run as a formula. `restore` is its inverse."""
     return f"'{cell}" if cell[:1] in _FORMULA_STARTS and cell else cell
@@ -89,6 +93,7 @@ class TableFile:
             self.written_header = next(self._records()).cells
             self.header = tuple(cell.strip().lower() for cell in self.written_header)
             self._check_header()
+            self._positions = {name: self.header.index(name) if name in self.header else None for name in columns}
         except BaseException:
             self._file.close()
             raise
@@ -98,6 +103,28 @@ class TableFile:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def unknown_columns(self) -> list[str]:
+        """A warning for each column that is not one there may be, nor one of a rejects file."""
+        known = {*self._columns, *REJECT_COLUMNS}
+        return [
+            f'column {position} "{name}" is not known, and was ignored'
+            for position, name in enumerate(self.header, start=1)
+            if name not in known
+        ]
+
+    def texts(self, record: Record) -> dict[str, str]:
+        """Column → its text in a record, empty where the file has no such column or the record ends before it.
+
+        :raises TooManyCells: there is text in cells that no column is named for.
+        """
+        cells, width = record.cells, len(self.header)
+        if any(map(str.strip, cells[width:])):
+            raise TooManyCells(cells=len(cells), columns=width)
+        return {
+            name: restore(cells[position]).strip() if position is not None and position < len(cells) else ""
+            for name, position in self._positions.items()
+        }
 
     def is_same_as(self, other: Path) -> bool:
         """Whether another path leads to this file.

@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mailer.delivery.composing import message_id
+from mailer.delivery.ledger import audience_of
 from mailer.delivery.verdicts import give_up_at
 from mailer.locale import countries
 from mailer.reports.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.reports.small_numbers import hide_small
 from mailer.store import db, scope
-from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose, Subscriber
+from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Subscriber
 from mailer.unions import directory
 
 #: what a rate counts: a server answered for it
@@ -65,7 +66,7 @@ class Progress:
 def of_campaign(session: Session, campaign: Campaign) -> Progress:
     """Count a campaign's ledger."""
     counted = session.execute(
-        select(Delivery.state, func.count()).where(*_audience_of(campaign)).group_by(Delivery.state)
+        select(Delivery.state, func.count()).where(*audience_of(campaign.id)).group_by(Delivery.state)
     )
     states = dict.fromkeys(DeliveryState, 0)
     states.update((state, count) for state, count in counted)
@@ -174,7 +175,7 @@ def _recent_rate(session: Session, campaign: Campaign, now: datetime) -> float:
     for state in _ANSWERED:
         latest = (
             select(Delivery.settled_at)
-            .where(*_audience_of(campaign), Delivery.state == state)
+            .where(*audience_of(campaign.id), Delivery.state == state)
             .order_by(Delivery.id.desc())
             .limit(_LATEST)
             .subquery()
@@ -198,7 +199,7 @@ def _next_retry(session: Session, campaign: Campaign) -> datetime | None:
     """When something deferred is due again. Whom the server refused first is due first, or nearly so."""
     first = (
         select(Delivery.not_before)
-        .where(*_audience_of(campaign), Delivery.state == DeliveryState.DEFERRED)
+        .where(*audience_of(campaign.id), Delivery.state == DeliveryState.DEFERRED)
         .order_by(Delivery.id)
         .limit(_LATEST)
         .subquery()
@@ -228,7 +229,7 @@ def recipients(session: Session, campaign: Campaign, state: DeliveryState) -> It
     rows = session.execute(
         select(Delivery, Subscriber.email)
         .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(*_audience_of(campaign), Delivery.state == state)
+        .where(*audience_of(campaign.id), Delivery.state == state)
         .order_by(Delivery.id)
         .execution_options(yield_per=500)
     )
@@ -245,11 +246,6 @@ def recipients(session: Session, campaign: Campaign, state: DeliveryState) -> It
         }
 
 
-def _audience_of(campaign: Campaign) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The conditions that make a delivery one of a campaign's frozen audience."""
-    return Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.CAMPAIGN
-
-
 def spread(session: Session, campaign: Campaign, by: str) -> dict[str, int | None]:
     """How many messages were sent by country, language or union, the largest first.
 
@@ -260,7 +256,7 @@ def spread(session: Session, campaign: Campaign, by: str) -> dict[str, int | Non
     column = _SPREADS[by]
     counted = session.execute(
         select(column, func.count())
-        .where(*_audience_of(campaign), Delivery.state == DeliveryState.SENT)
+        .where(*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
         .group_by(column)
     )
     names = _union_names(session) if by == "union" else {}

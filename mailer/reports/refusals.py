@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mailer.delivery.ledger import audience_of
 from mailer.mail import addresses
 from mailer.store.models import Campaign, Delivery, DeliveryState, Purpose, Subscriber
 
@@ -64,7 +65,7 @@ def _refusals_in(session: Session, campaign: Campaign, state: DeliveryState, tot
     """Each kind in a state, with the delivery that its example, as the server wrote it, is from."""
     latest = session.execute(
         select(Delivery.id, Delivery.smtp_code, Delivery.reason, Delivery.smtp_text)
-        .where(Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.CAMPAIGN, Delivery.state == state)
+        .where(*audience_of(campaign.id), Delivery.state == state)
         .order_by(Delivery.id.desc())
         .limit(_SAMPLE)
     ).all()

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -15,12 +14,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from mailer.errors import MailerError
-from mailer.formats.tables import REJECT_COLUMNS, Record, RejectsFile, TableFile, restore
+from mailer.formats.tables import Record, RejectsFile, TableFile
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.spreadsheets import enrolment
 from mailer.spreadsheets.enrolment import Candidate, Decision, Fate, Terms
+from mailer.spreadsheets.rows import InvalidRow, past
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.unions import directory
@@ -43,10 +43,6 @@ class NoConsentText(MailerError):
 
 class RejectsFileIsInput(MailerError):
     """The rejects would overwrite {path}, the file that is being imported. Name another file."""
-
-
-class InvalidRow(MailerError):
-    """{problem}"""
 
 
 class ImportInterrupted(MailerError):
@@ -119,7 +115,7 @@ def import_file(
         terms, parser = _prepare(
             engine, file, list_slug, consent.strip(), union_consent, update=update, dry_run=dry_run
         )
-        tally = _Tally(_unknown_columns(file))
+        tally = _Tally(file.unknown_columns())
         with RejectsFile(rejects, file) as rejected, _Seen() as seen, _older_objects_spared():
             try:
                 for records in _batches(file.records()):
@@ -157,7 +153,7 @@ def _prepare(
             update=update,
         )
         known_unions = None if union_consent is None else directory.ids_by_slug_or_name(session)
-    return terms, _RowParser(file.header, keyring_of(engine), known_unions)
+    return terms, _RowParser(file, keyring_of(engine), known_unions)
 
 
 def _enrol(engine: Engine, terms: Terms, candidates: Sequence[Candidate], *, dry_run: bool) -> list[Decision]:
@@ -249,19 +245,16 @@ def _read(parser: "_RowParser", seen: "_Seen", records: Iterable[Record]) -> _Ba
 class _RowParser:
     """Turns a record into a person, or says what is wrong with it."""
 
-    def __init__(self, header: Sequence[str], keyring: Keyring, known_unions: dict[str, int] | None) -> None:
+    def __init__(self, file: TableFile, keyring: Keyring, known_unions: dict[str, int] | None) -> None:
         """:param known_unions: slug or name → id; None where no union may be stored."""
-        self._width = len(header)
-        self._positions = {name: header.index(name) if name in header else None for name in COLUMNS}
+        self._file = file
         self._keyring = keyring
         self._known_unions = known_unions
         self._now = utcnow()
 
     def parse(self, record: Record) -> _Row:
         """:raises MailerError: with the reason for the rejects file."""
-        if any(map(str.strip, record.cells[self._width :])):
-            raise InvalidRow(problem=f"there are {len(record.cells)} cells, but the header names {self._width} columns")
-        text = self._cells(record.cells)
+        text = self._file.texts(record)
         if not text["email"]:
             raise InvalidRow(problem="there is no address")
         address = addresses.parse(text["email"])
@@ -275,7 +268,7 @@ class _RowParser:
             country=countries.parse(text["country"]) if text["country"] else None,
             union_id=union_id,
             language=languages.normalise(text["language"]) if text["language"] else None,
-            consent_at=_past(text["consent_at"], self._now) if text["consent_at"] else None,
+            consent_at=past("consent_at", text["consent_at"], self._now) if text["consent_at"] else None,
             source=_short(text["source"], "source"),
         )
         return _Row(
@@ -284,32 +277,12 @@ class _RowParser:
             union_dropped=bool(union) and self._known_unions is None,
         )
 
-    def _cells(self, cells: Sequence[str]) -> dict[str, str]:
-        """Column → its text, empty where the file has no such column or the row ends before it."""
-        return {
-            name: restore(cells[position]).strip() if position is not None and position < len(cells) else ""
-            for name, position in self._positions.items()
-        }
-
 
 def _short(text: str, column: str) -> str | None:
     line = subscribers.one_line(text)
     if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
         raise InvalidRow(problem=f"the {column} is longer than {subscribers.MAX_TEXT_LENGTH} characters")
     return line
-
-
-def _past(text: str, now: datetime) -> datetime:
-    """An ISO 8601 date or time, UTC where it names no zone, that is not in the future."""
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        problem = f'consent_at "{text}" is not an ISO date or time, such as 2026-03-31 or 2026-03-31T09:30Z'
-        raise InvalidRow(problem=problem) from None
-    if moment > now:
-        raise InvalidRow(problem=f'consent_at "{text}" is in the future')
-    return moment
 
 
 class _Seen:
@@ -339,15 +312,6 @@ class _Seen:
 
 
 # --- what is told afterwards ----------------------------------------------------------------------------------------
-
-
-def _unknown_columns(file: TableFile) -> list[str]:
-    known = {*COLUMNS, *REJECT_COLUMNS}
-    return [
-        f'column {position} "{name}" is not known, and was ignored'
-        for position, name in enumerate(file.header, start=1)
-        if name not in known
-    ]
 
 
 class _Tally:

@@ -1,16 +1,17 @@
 """Unions as a CSV file, in and out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
-from mailer.formats.tables import CsvWriter, Record, TableFile, UnwritableFile, restore, whole_file
+from mailer.formats.tables import CsvWriter, TableFile, UnwritableFile, whole_file
 from mailer.mail import addresses
+from mailer.spreadsheets.rows import InvalidRow, past
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import Union, UnionStatus
@@ -31,10 +32,6 @@ _MOST_SHOWN = 20
 
 class RefusedFile(MailerError):
     """Nothing was imported from {path}:{problems}"""
-
-
-class RefusedRow(MailerError):
-    """{problem}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ def import_file(
     """
     scope.refuse(session)
     with TableFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS)) as file:
-        warnings = _unknown_columns(file.header)
+        warnings = file.unknown_columns()
         problems = _Problems(path)
         rows = list(_read(file, problems))
     problems.raise_any()
@@ -142,29 +139,21 @@ class _Problems:
             raise RefusedFile(path=self._path, problems="".join(f"\n{line}" for line in shown))
 
 
-def _unknown_columns(header: Sequence[str]) -> list[str]:
-    known = {*COLUMNS, *CONTACT_COLUMNS}
-    return [f'column "{name}" is not known, and was ignored' for name in header if name not in known]
-
-
 def _read(file: TableFile, problems: _Problems) -> Iterator[_Row]:
     lines: dict[str, int] = {}
+    now = utcnow()
     for record in file.records():
         with problems.noted(record.line):
-            row = _parse(record, file.header)
+            row = _parse(record.line, file.texts(record), now)
             first = lines.setdefault(row.slug, record.line)
             if first != record.line:
-                raise RefusedRow(problem=f'the union "{row.slug}" is already on line {first}')
+                raise InvalidRow(problem=f'the union "{row.slug}" is already on line {first}')
             yield row
 
 
-def _parse(record: Record, header: Sequence[str]) -> _Row:
-    if any(map(str.strip, record.cells[len(header) :])):
-        raise RefusedRow(problem=f"there are {len(record.cells)} cells, but the header names {len(header)} columns")
-    text = dict.fromkeys((*COLUMNS, *CONTACT_COLUMNS), "")
-    text |= {name: restore(cell).strip() for name, cell in zip(header, record.cells, strict=False)}
+def _parse(line: int, text: Mapping[str, str], now: datetime) -> _Row:
     return _Row(
-        line=record.line,
+        line=line,
         slug=text["slug"],
         name=text["name"] or None,
         country=text["country"] or None,
@@ -172,7 +161,7 @@ def _parse(record: Record, header: Sequence[str]) -> _Row:
         status=_status(text["status"]) if text["status"] else None,
         languages=tuple(text["languages"].split()) or None,
         members=_number(text["members"]) if text["members"] else None,
-        dates={column: _past(column, text[column]) for column in _DATES if text[column]},
+        dates={column: past(column, text[column], now) for column in _DATES if text[column]},
         resolution=directory.checked_resolution(text["resolution"]) if text["resolution"] else None,
         is_named=_truth(text["is_named"]) if text["is_named"] else None,
         contact=_contact(text),
@@ -183,40 +172,27 @@ def _status(text: str) -> UnionStatus:
     try:
         return UnionStatus(text.lower())
     except ValueError:
-        raise RefusedRow(problem=f'status "{text}" is not one of {", ".join(UnionStatus)}') from None
+        raise InvalidRow(problem=f'status "{text}" is not one of {", ".join(UnionStatus)}') from None
 
 
 def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
-        raise RefusedRow(problem=f'members "{text}" is not a whole number from 1 to 999999999')
+        raise InvalidRow(problem=f'members "{text}" is not a whole number from 1 to 999999999')
     return int(text)
 
 
 def _truth(text: str) -> bool:
     if text.lower() not in _TRUTH:
-        raise RefusedRow(problem=f'is_named "{text}" is neither yes nor no')
+        raise InvalidRow(problem=f'is_named "{text}" is neither yes nor no')
     return _TRUTH[text.lower()]
 
 
-def _past(column: str, text: str) -> datetime:
-    """An ISO 8601 date or time, UTC where it names no zone, that is not in the future."""
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        problem = f'{column} "{text}" is not an ISO date or time, such as 2026-03-31 or 2026-03-31T09:30Z'
-        raise RefusedRow(problem=problem) from None
-    if moment > utcnow():
-        raise RefusedRow(problem=f'{column} "{text}" is in the future')
-    return moment
-
-
-def _contact(text: dict[str, str]) -> dict[str, str]:
+def _contact(text: Mapping[str, str]) -> dict[str, str]:
     told = {name.removeprefix("contact_"): text[name] for name in CONTACT_COLUMNS if text[name]}
     if not told:
         return {}
     if "email" not in told:
-        raise RefusedRow(problem="there is a contact without contact_email")
+        raise InvalidRow(problem="there is a contact without contact_email")
     addresses.parse(told["email"])
     return {"address": told.pop("email"), **told}
 
@@ -247,7 +223,7 @@ class _Import:
 
     def _add(self, row: _Row) -> None:
         if row.name is None:
-            raise RefusedRow(problem=f'there is no union "{row.slug}" yet, and a new one needs a name')
+            raise InvalidRow(problem=f'there is no union "{row.slug}" yet, and a new one needs a name')
         union = directory.add(
             self._session,
             row.slug,
@@ -319,7 +295,7 @@ def _set_standing(union: Union, row: _Row) -> None:
     for column, moment in row.dates.items():
         setattr(union, column, moment)
     if union.status is UnionStatus.LISTED and any(getattr(union, column) for column in _DATES):
-        raise RefusedRow(problem="a union whose status is listed has no such dates; give another status")
+        raise InvalidRow(problem="a union whose status is listed has no such dates; give another status")
     if row.is_named is not None:
         union.is_named = row.is_named
     if row.resolution is not None:

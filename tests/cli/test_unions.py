@@ -351,7 +351,7 @@ def test_unions_are_imported_and_exported(cli: CommandLine, session: Session, tm
         "changed": 0,
         "unchanged": 0,
         "invited": 1,
-        "warnings": ['column "phone" is not known, and was ignored'],
+        "warnings": ['column 3 "phone" is not known, and was ignored'],
     }
     assert len(rung_for(with_valkey)) == 1
     assert cli("unions", "export", "-o", out).stdout == f"Wrote 1 union to {out}.\n"

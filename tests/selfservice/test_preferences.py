@@ -1,11 +1,10 @@
 """With a link that was mailed to them people change all about themselves; without one, nobody learns anything."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer.locale import countries, languages
@@ -50,6 +49,7 @@ from tests.support.factories import (
     said,
     subscribe,
 )
+from tests.support.statements import watched
 
 ANA, NOBODY = "ana@example.org", "nobody@example.org"
 WORDS = "Yes, send me the mail of this list."
@@ -135,21 +135,6 @@ def test_the_mail_is_in_the_language_of_the_page_where_the_person_has_chosen_non
 def test_what_is_no_address_is_refused(session: Session) -> None:
     with pytest.raises(addresses.InvalidAddress):
         preferences.mail_link(session, "nobody", language="en")
-
-
-@contextmanager
-def watched(engine: Engine) -> Iterator[list[str]]:
-    """The statements that are run in the block."""
-    statements: list[str] = []
-
-    def note(*arguments: object) -> None:
-        statements.append(str(arguments[2]))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def effort(engine: Engine, ask: Callable[..., None], whose: str | int) -> tuple[list[str], dict[str, int], list[int]]:

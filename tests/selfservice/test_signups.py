@@ -1,14 +1,13 @@
 """Signing up changes nobody's data before the owner of the address confirms it, and tells nobody who is known."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
@@ -42,6 +41,7 @@ from mailer.store.models import (
 )
 from tests.support.concurrency import Beside
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
+from tests.support.statements import watched
 
 BASE_URL = "https://act.example.org"
 ANA = "ana@example.org"
@@ -197,19 +197,6 @@ SITUATIONS: list[Situation] = [
     *(unknown, active, on_another_list, known_only, left, erased, bounced, complained),
     *(repeated, repeated_while_active),
 ]
-
-
-@contextmanager
-def watched(engine: Engine) -> Iterator[list[str]]:
-    """The statements that are run."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def work_of(engine: Engine, sign_up: SignUp) -> list[str]:

@@ -271,7 +271,7 @@ def test_what_is_no_such_table_is_refused(engine: Engine, file: Path) -> None:
 
 def test_a_column_that_is_not_read_is_told(engine: Engine, file: Path) -> None:
     report = take(engine, write(file, "slug,name,phone", "a,A,1"))
-    assert report.warnings == ('column "phone" is not known, and was ignored',)
+    assert report.warnings == ('column 3 "phone" is not known, and was ignored',)
 
 
 # --- contacts -------------------------------------------------------------------------------------------------------

@@ -1,13 +1,11 @@
 """What a visitor writes touches no union before an organiser said yes, and a union moves only to where it may."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -41,6 +39,7 @@ from mailer.unions.applications import AskedFor, KnownUnion, UnknownApplication
 from mailer.unions.directory import CircularFederation, SluglessUnion, UnknownUnion, UnusableText
 from tests.support.concurrency import Beside
 from tests.support.factories import WHEN, make_contact, make_list, make_subscriber, make_union, notices_owed, said
+from tests.support.statements import watched
 
 BASE_URL = "https://act.example.org"
 ANA = "ana@example.org"
@@ -133,19 +132,6 @@ def repeated(session: Session) -> None:
 
 def invited(session: Session) -> None:
     contacts.invite(session, make_union(session), ANA)
-
-
-@contextmanager
-def watched(engine: Engine) -> Iterator[list[str]]:
-    """The statements that are run."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def work_of(engine: Engine, asked: AskedFor) -> list[str]:

@@ -11,7 +11,7 @@ from mailer.trial import sample
 
 
 def words_of_the_site(language: str) -> Iterator[str]:
-    for path in CATALOGUES.glob(f"{language}/**/*.po"):
+    for path in CATALOGUES.glob(f"{language.replace('-', '_')}/**/*.po"):
         for message in read_po(io.BytesIO(path.read_bytes())):
             yield from [message.string] if isinstance(message.string, str) else message.string or ()
 

@@ -72,6 +72,7 @@ SHEETS = {
     "ru": replace(SHEET, language="ru", title="Двенадцать лет тюрьмы за требование расследования"),
     "tr": replace(SHEET, language="tr", title="Soruşturma istedikleri için on iki yıl hapis", call=None, addressee=()),
 }
+SHEETS |= {language: replace(SHEET, language=language) for language in SITE_LANGUAGES if language not in SHEETS}
 LOGO = sample.CAMPAIGN_DIR.parents[1] / "logos" / "quaysiders.png"
 
 

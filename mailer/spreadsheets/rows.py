@@ -1,0 +1,25 @@
+"""What may stand in a row of any file: what is refused, and moments."""
+
+from datetime import UTC, datetime
+
+from mailer.errors import MailerError
+
+
+class InvalidRow(MailerError):
+    """{problem}"""
+
+
+def past(column: str, text: str, now: datetime) -> datetime:
+    """An ISO 8601 date or time, UTC where it names no zone.
+
+    :raises InvalidRow: it is something else, or in the future.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        problem = f'{column} "{text}" is not an ISO date or time, such as 2026-03-31 or 2026-03-31T09:30Z'
+        raise InvalidRow(problem=problem) from None
+    if moment > now:
+        raise InvalidRow(problem=f'{column} "{text}" is in the future')
+    return moment
