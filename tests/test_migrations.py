@@ -1,24 +1,36 @@
 """The migrations lead to exactly the models, once, whoever runs them."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command as alembic
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, delete, inspect, text, update
+from sqlalchemy import Connection, Engine, MetaData, Table, delete, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from mailer.operations import schema
+from mailer.people import mailed_links
 from mailer.store import db
 from mailer.store.crypto import Keyring
-from mailer.store.db import DatabaseUnavailable, open_engine
-from mailer.store.models import Base, ConsentAction, ConsentEvent, ConsentPurpose
+from mailer.store.db import DatabaseUnavailable, open_engine, utcnow
+from mailer.store.models import (
+    Base,
+    ConsentAction,
+    ConsentEvent,
+    ConsentPurpose,
+    MailedLink,
+    MailedLinkKind,
+    Subscriber,
+)
 from tests.conftest import CommandLine
 from tests.support.factories import make_subscriber
 
@@ -110,6 +122,53 @@ def test_the_consent_log_can_be_erased_but_never_rewritten(session: Session) -> 
     session.rollback()
     session.execute(delete(ConsentEvent))
     session.commit()
+
+
+def _upgrade_to(engine: Engine, number: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(PROJECT / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.upgrade(config, number)
+
+
+def test_links_that_were_mailed_before_they_had_their_name_work_as_before(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0005")
+    token, at = "0" * 40, utcnow()
+    row = {
+        "kind": "undo",
+        "email_index": bytes(32),
+        "is_mailed": True,
+        "created_at": at.replace(microsecond=0),
+        "expires_at": at + timedelta(days=30),
+    }
+    with engine.begin() as connection:
+        requests = Table("requests", MetaData(), autoload_with=connection)
+        people = Table("subscribers", MetaData(), autoload_with=connection)
+        email = keyring.encrypt("ana@example.org", "subscribers.email")
+        person = {"id": 1, "email": email, "email_index": bytes(32), "is_kept_off_lists": False, "created_at": at}
+        connection.execute(people.insert().values(person))
+        details = keyring.encrypt('{"taken": [7]}', "requests.details")
+        for text_of_token in (token, "gone"):
+            token_hash = hashlib.sha256(text_of_token.encode()).digest()
+            values = row | {"token_hash": token_hash, "details": details, "subscriber_id": 1}
+            connection.execute(requests.insert().values(values))
+        connection.execute(requests.delete().where(requests.c.id == 2))
+    schema.upgrade(engine)
+    assert "requests" not in inspect(engine).get_table_names()
+    with Session(engine) as session:
+        link = mailed_links.find(session, MailedLinkKind.UNDO, token)
+        assert (link.id, link.subscriber_id, link.is_mailed, link.used_at) == (1, 1, True, None)
+        assert (link.created_at, link.expires_at) == (row["created_at"], row["expires_at"])
+        assert mailed_links.details_of(link) == {"taken": [7]}
+        mailed_links.issue(session, MailedLinkKind.UNDO, email_index=bytes(32))
+        assert session.scalars(select(MailedLink.id).order_by(MailedLink.id)).all() == [1, 3]  # 2 is never used again
+        session.execute(delete(Subscriber))
+        assert session.scalars(select(MailedLink.id)).all() == [3]
+    engine.dispose()
 
 
 def test_an_upgrade_of_what_is_current_changes_nothing(engine: Engine) -> None:

@@ -15,7 +15,7 @@ from mailer.bench.installation import Installation
 from mailer.bench.sinks import free_port, wait_for
 from mailer.bench.visitors import HOST, Visits, fill_in, post_steadily
 from mailer.store.db import session_scope
-from mailer.store.models import Request, RequestKind
+from mailer.store.models import MailedLink, MailedLinkKind
 from mailer.trial.valkey import embedded_valkey
 
 _CHECKOUT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def _answers(visitor: int) -> dict[str, str]:
 
 def _count(measured: Installation) -> int:
     with measured.engine() as engine, session_scope(engine, read_only=True) as session:
-        sign_ups = select(func.count()).select_from(Request).where(Request.kind == RequestKind.SIGN_UP)
+        sign_ups = select(func.count()).select_from(MailedLink).where(MailedLink.kind == MailedLinkKind.SIGN_UP)
         return session.scalar(sign_ups) or 0
 
 

@@ -55,10 +55,10 @@ from mailer.store.models import (
     Claim,
     Delivery,
     DeliveryState,
+    MailedLink,
+    MailedLinkKind,
     Purpose,
     Reason,
-    Request,
-    RequestKind,
     Subscriber,
     Subscription,
     SuppressionReason,
@@ -309,7 +309,9 @@ def _suppress_addresses_of(session: Session, delivery_ids: Sequence[int]) -> Non
     """Never mail again an address of which its server says that it does not exist."""
     # Who moved on this day may have been written to at the address that they left.
     moved = exists().where(
-        Request.subscriber_id == Subscriber.id, Request.kind == RequestKind.ADDRESS, Request.used_at.is_not(None)
+        MailedLink.subscriber_id == Subscriber.id,
+        MailedLink.kind == MailedLinkKind.ADDRESS,
+        MailedLink.used_at.is_not(None),
     )
     people = session.execute(
         select(Subscriber.id, Subscriber.email_index)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.store import db
 from mailer.store.db import utcnow
-from mailer.store.models import Reason, Request, RequestKind
+from mailer.store.models import MailedLink, MailedLinkKind, Reason
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 Kept = TypeVar("Kept", bound="DataclassInstance")
 
 LIFETIME = {
-    RequestKind.SIGN_UP: timedelta(days=7),
-    RequestKind.MANAGE: timedelta(days=1),
-    RequestKind.ADDRESS: timedelta(days=1),
-    RequestKind.UNDO: timedelta(days=30),
-    RequestKind.CONTACT: timedelta(days=7),
+    MailedLinkKind.SIGN_UP: timedelta(days=7),
+    MailedLinkKind.MANAGE: timedelta(days=1),
+    MailedLinkKind.ADDRESS: timedelta(days=1),
+    MailedLinkKind.UNDO: timedelta(days=30),
+    MailedLinkKind.CONTACT: timedelta(days=7),
 }
 
 
@@ -47,11 +47,11 @@ class Limit:
 
 ONE_A_DAY = (Limit(1, timedelta(days=1)),)
 #: Who presses a button twice means one mail; who presses it all day is not the person whom it goes to.
-LIMITS: Mapping[RequestKind, Sequence[Limit]] = {
-    RequestKind.SIGN_UP: ONE_A_DAY,
-    RequestKind.MANAGE: (Limit(1, timedelta(hours=1)), Limit(3, timedelta(days=1))),
-    RequestKind.ADDRESS: (Limit(3, timedelta(days=1)),),
-    RequestKind.CONTACT: ONE_A_DAY,
+LIMITS: Mapping[MailedLinkKind, Sequence[Limit]] = {
+    MailedLinkKind.SIGN_UP: ONE_A_DAY,
+    MailedLinkKind.MANAGE: (Limit(1, timedelta(hours=1)), Limit(3, timedelta(days=1))),
+    MailedLinkKind.ADDRESS: (Limit(3, timedelta(days=1)),),
+    MailedLinkKind.CONTACT: ONE_A_DAY,
 }
 
 #: how long a link that ran out is told from one that never was
@@ -71,7 +71,7 @@ class DeadLink(MailerError):
 
 def issue(
     session: Session,
-    kind: RequestKind,
+    kind: MailedLinkKind,
     *,
     email_index: bytes,
     subscriber_id: int | None = None,
@@ -79,18 +79,18 @@ def issue(
     is_mailed: bool = True,
     lifetime: timedelta | None = None,
 ) -> str:
-    """Keep a request and make the token for the link that is mailed.
+    """Keep what a link is for, and make its token.
 
     :param email_index: `Keyring.blind_index` of the address that the mail goes to.
     :param details: what depends on the kind, such as `to_details` of a dataclass; stored encrypted, as JSON.
-    :param is_mailed: whether the link goes out; see `Request.is_mailed`.
+    :param is_mailed: whether the link goes out; see `MailedLink.is_mailed`.
     :param lifetime: of the link; by default as long as those of its kind.
     :returns: the token: 40 hexadecimal digits, 160 random bits.
     """
     token = secrets.token_hex(_TOKEN_BYTES)
     now = utcnow()
     session.add(
-        Request(
+        MailedLink(
             kind=kind,
             token_hash=_hash(token),
             email_index=email_index,
@@ -105,7 +105,7 @@ def issue(
     return token
 
 
-def pretend(session: Session, kind: RequestKind) -> None:
+def pretend(session: Session, kind: MailedLinkKind) -> None:
     """Do what `issue` does, for a mail that must not go out, so that nobody learns that it does not.
 
     The row is nobody's: it holds nothing, no link leads to it, and it does not count as a mail that was sent, else
@@ -116,7 +116,7 @@ def pretend(session: Session, kind: RequestKind) -> None:
 
 def reason_to_withhold(
     session: Session,
-    kind: RequestKind,
+    kind: MailedLinkKind,
     email_index: bytes,
     *,
     is_barred: bool,
@@ -132,12 +132,12 @@ def reason_to_withhold(
     now = utcnow()
     # One that was used does not count: its owner reads our mail, may come back on the day they left, and may speak for
     # two unions. Nor does one that was withheld: others could ask each day, and keep the owner from it for ever.
-    lately = select(Request.created_at).where(
-        Request.email_index == email_index,
-        Request.kind == kind,
-        Request.used_at.is_(None),
-        Request.is_mailed,
-        Request.created_at > now - max(limit.within for limit in limits),
+    lately = select(MailedLink.created_at).where(
+        MailedLink.email_index == email_index,
+        MailedLink.kind == kind,
+        MailedLink.used_at.is_(None),
+        MailedLink.is_mailed,
+        MailedLink.created_at > now - max(limit.within for limit in limits),
     )
     times = session.scalars(lately).all()
     if is_barred:
@@ -151,25 +151,25 @@ def one_at_a_time(session: Session, email_index: bytes) -> None:
     db.lock(session, int.from_bytes(email_index[:8], signed=True))
 
 
-def find(session: Session, kind: RequestKind, token: str) -> Request:
-    """The request that a link is for.
+def find(session: Session, kind: MailedLinkKind, token: str) -> MailedLink:
+    """The link that a token is of.
 
     :raises UnknownLink: no such link was made for this purpose, or it was forgotten long after its end.
     :raises DeadLink: it has run out.
     """
     if not _FORM.fullmatch(token):
         raise UnknownLink
-    request = session.scalar(select(Request).where(Request.token_hash == _hash(token), Request.kind == kind))
-    if request is None:
+    link = session.scalar(select(MailedLink).where(MailedLink.token_hash == _hash(token), MailedLink.kind == kind))
+    if link is None:
         raise UnknownLink
-    if request.expires_at <= utcnow():
+    if link.expires_at <= utcnow():
         raise DeadLink
-    return request
+    return link
 
 
-def details_of(request: Request) -> dict[str, Any]:
+def details_of(link: MailedLink) -> dict[str, Any]:
     """What `issue` was given."""
-    details: dict[str, Any] = json.loads(request.details)
+    details: dict[str, Any] = json.loads(link.details)
     return details
 
 
@@ -216,12 +216,12 @@ def forget_expired(session: Session) -> None:
     """
     now = utcnow()
     session.execute(
-        update(Request)
-        .where(Request.expires_at <= now, Request.email_index != Request.token_hash)
-        .values(email_index=Request.token_hash, subscriber_id=None, details="{}")
+        update(MailedLink)
+        .where(MailedLink.expires_at <= now, MailedLink.email_index != MailedLink.token_hash)
+        .values(email_index=MailedLink.token_hash, subscriber_id=None, details="{}")
         .execution_options(synchronize_session=False)
     )
-    session.execute(delete(Request).where(Request.expires_at <= now - _REMEMBERED))
+    session.execute(delete(MailedLink).where(MailedLink.expires_at <= now - _REMEMBERED))
     session.expire_all()
 
 

@@ -16,8 +16,8 @@ from mailer.store.models import (
     Campaign,
     Delivery,
     DeliveryState,
+    MailedLink,
     Purpose,
-    Request,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -143,7 +143,7 @@ def erase(session: Session, address: str) -> None:
     # Held against a campaign that is being planned: else its rows, not seen yet, would keep what they copied.
     theirs = select(Subscriber).where(Subscriber.email_index == email_index).with_for_update()
     subscriber = session.scalar(theirs)
-    session.execute(delete(Request).where(Request.email_index == email_index))
+    session.execute(delete(MailedLink).where(MailedLink.email_index == email_index))
     forget_deliveries(session, Delivery.id.in_(deliveries_to(session, parsed)))
     if subscriber is not None:
         forget_deliveries(session, Delivery.subscriber_id == subscriber.id)

@@ -17,7 +17,7 @@ from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
-from mailer.store.models import Delivery, Reason, Request, RequestKind, Subscriber, SuppressionReason
+from mailer.store.models import Delivery, MailedLink, MailedLinkKind, Reason, Subscriber, SuppressionReason
 
 _DAY = timedelta(days=1)
 #: new addresses that one person may name in a day
@@ -49,12 +49,12 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     suppression.lock_shared(session)
     mailed_links.one_at_a_time(session, email_index)
     person = hold(session, subscriber_id)
-    mine = session.scalars(_named_today(Request.subscriber_id == subscriber_id)).all()
-    again = next((request for request in mine if bytes(request.email_index) == email_index), None)
+    mine = session.scalars(_named_today(MailedLink.subscriber_id == subscriber_id)).all()
+    again = next((link for link in mine if bytes(link.email_index) == email_index), None)
     if again is None and len(mine) >= _NAMED_A_DAY:
         raise TooManyAddresses
     is_barred = _is_barred(session, person, email_index)
-    withheld = mailed_links.reason_to_withhold(session, RequestKind.ADDRESS, email_index, is_barred=is_barred)
+    withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.ADDRESS, email_index, is_barred=is_barred)
     withdraw(session, subscriber_id)
     details = {"address": parsed.text}
     if again is not None:
@@ -62,7 +62,7 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     else:
         token = mailed_links.issue(
             session,
-            RequestKind.ADDRESS,
+            MailedLinkKind.ADDRESS,
             email_index=email_index,
             subscriber_id=subscriber_id,
             details=details,
@@ -88,10 +88,13 @@ def hold(session: Session, subscriber_id: int | None) -> Subscriber:
     return person
 
 
-def _named_today(whose: ColumnElement[bool]) -> Select[Request]:
+def _named_today(whose: ColumnElement[bool]) -> Select[MailedLink]:
     """Addresses that were named within a day and have not become anybody's."""
-    return select(Request).where(
-        whose, Request.kind == RequestKind.ADDRESS, Request.used_at.is_(None), Request.created_at > utcnow() - _DAY
+    return select(MailedLink).where(
+        whose,
+        MailedLink.kind == MailedLinkKind.ADDRESS,
+        MailedLink.used_at.is_(None),
+        MailedLink.created_at > utcnow() - _DAY,
     )
 
 
@@ -110,13 +113,13 @@ def _is_somebody_elses(session: Session, person: Subscriber, email_index: bytes)
 
 def named(session: Session, subscriber_id: int) -> str | None:
     """The address that a person named and has not proved to be theirs yet."""
-    found = (_address(request) for request in session.scalars(_named_today(Request.subscriber_id == subscriber_id)))
+    found = (_address(link) for link in session.scalars(_named_today(MailedLink.subscriber_id == subscriber_id)))
     return next(filter(None, found), None)
 
 
-def _address(request: Request) -> str | None:
+def _address(link: MailedLink) -> str | None:
     """What a link moves its person to; None where that was withdrawn."""
-    address: str | None = mailed_links.details_of(request).get("address")
+    address: str | None = mailed_links.details_of(link).get("address")
     return address
 
 
@@ -125,8 +128,8 @@ def withdraw(session: Session, subscriber_id: int) -> None:
 
     The rows stay for their day: what was mailed counts, so that nobody floods an address by changing their mind.
     """
-    for request in session.scalars(_named_today(Request.subscriber_id == subscriber_id)):
-        request.details = "{}"
+    for link in session.scalars(_named_today(MailedLink.subscriber_id == subscriber_id)):
+        link.details = "{}"
     session.flush()
 
 
@@ -139,16 +142,16 @@ def look(session: Session, token: str) -> None:
     _find(session, token)
 
 
-def _find(session: Session, token: str) -> Request:
-    request = mailed_links.find(session, RequestKind.ADDRESS, token)
-    if request.used_at is not None:
-        owner = select(Subscriber.id).where(Subscriber.email_index == request.email_index)
-        works = session.scalar(owner) == request.subscriber_id
+def _find(session: Session, token: str) -> MailedLink:
+    link = mailed_links.find(session, MailedLinkKind.ADDRESS, token)
+    if link.used_at is not None:
+        owner = select(Subscriber.id).where(Subscriber.email_index == link.email_index)
+        works = session.scalar(owner) == link.subscriber_id
     else:
-        works = _address(request) is not None
+        works = _address(link) is not None
     if not works:
         raise DeadLink
-    return request
+    return link
 
 
 def move(session: Session, token: str) -> None:
@@ -162,26 +165,26 @@ def move(session: Session, token: str) -> None:
     """
     # Alone with whatever imports, erases or signs up: each could be writing about the same address.
     suppression.lock_alone(session)
-    request = _find(session, token)
-    if request.used_at is not None:
+    link = _find(session, token)
+    if link.used_at is not None:
         return
-    person = hold(session, request.subscriber_id)
-    reasons = suppression.reason(session, person.email_index), suppression.reason(session, request.email_index)
+    person = hold(session, link.subscriber_id)
+    reasons = suppression.reason(session, person.email_index), suppression.reason(session, link.email_index)
     if SuppressionReason.COMPLAINED in reasons:
         raise DeadLink
-    if _is_somebody_elses(session, person, request.email_index):
+    if _is_somebody_elses(session, person, link.email_index):
         raise AddressTaken
-    if bytes(request.email_index) != bytes(person.email_index):  # else it is only spelt otherwise
-        _carry_suppression(session, bytes(person.email_index), bytes(request.email_index))
-    person.email, person.email_index = mailed_links.details_of(request)["address"], request.email_index
-    request.used_at = utcnow()
+    if bytes(link.email_index) != bytes(person.email_index):  # else it is only spelt otherwise
+        _carry_suppression(session, bytes(person.email_index), bytes(link.email_index))
+    person.email, person.email_index = mailed_links.details_of(link)["address"], link.email_index
+    link.used_at = utcnow()
     session.flush()
     withdraw(session, person.id)
     session.execute(
-        update(Request)
+        update(MailedLink)
         .where(
-            Request.subscriber_id == person.id,
-            Request.kind.in_([RequestKind.MANAGE, RequestKind.UNDO, RequestKind.CONTACT]),
+            MailedLink.subscriber_id == person.id,
+            MailedLink.kind.in_([MailedLinkKind.MANAGE, MailedLinkKind.UNDO, MailedLinkKind.CONTACT]),
         )
         .values(expires_at=utcnow())
     )
@@ -207,8 +210,8 @@ def forget_mails(session: Session, subscriber_id: int) -> None:
 
     One that a worker has claimed keeps its claim, and is skipped for having nothing to say.
     """
-    indexes = select(Request.email_index).where(
-        Request.subscriber_id == subscriber_id, Request.kind == RequestKind.ADDRESS
+    indexes = select(MailedLink.email_index).where(
+        MailedLink.subscriber_id == subscriber_id, MailedLink.kind == MailedLinkKind.ADDRESS
     )
     named = {bytes(email_index) for email_index in session.scalars(indexes)}
     if not named:

@@ -20,9 +20,9 @@ from mailer.store.models import (
     ConsentEvent,
     ConsentText,
     Delivery,
+    MailedLink,
     MailingList,
     Purpose,
-    Request,
     Subscriber,
     Subscription,
     Suppression,
@@ -181,17 +181,17 @@ def _consent(session: Session, person: Subscriber) -> Iterator[Facts]:
 
 def _requests(session: Session, person: Subscriber) -> Iterator[Facts]:
     found = session.scalars(
-        select(Request)
-        .where(or_(Request.subscriber_id == person.id, Request.email_index == person.email_index))
-        .order_by(Request.id)
+        select(MailedLink)
+        .where(or_(MailedLink.subscriber_id == person.id, MailedLink.email_index == person.email_index))
+        .order_by(MailedLink.id)
     )
-    for request in found:
+    for link in found:
         yield {
-            "kind": request.kind.value,
-            "asked_at": request.created_at,
-            "ends_at": request.expires_at,
-            "used_at": request.used_at,
-            "details": mailed_links.details_of(request),
+            "kind": link.kind.value,
+            "asked_at": link.created_at,
+            "ends_at": link.expires_at,
+            "used_at": link.used_at,
+            "details": mailed_links.details_of(link),
         }
 
 

@@ -22,9 +22,9 @@ from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
+    MailedLink,
+    MailedLinkKind,
     MailingList,
-    Request,
-    RequestKind,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -39,7 +39,7 @@ MAX_PAUSE_WEEKS = 12
 _PRESSED_AGAIN = timedelta(minutes=10)
 #: goodbyes to one person in a day: whoever holds a forwarded mail could leave and come back for ever
 _GOODBYES_A_DAY = 3
-_LOOKED_AT = 10  # of the latest requests; each has to be decrypted
+_LOOKED_AT = 10  # of the latest links; each has to be decrypted
 _UNDONE = "undo"  # the method that the consent log names for coming back
 
 
@@ -202,8 +202,8 @@ def _end_ways_back(session: Session, person: _Person) -> None:
     """The latest wish counts: a link to come back from an earlier leaving, which a stranger may have brought about with
     a forwarded mail, does not undo this one."""
     session.execute(
-        update(Request)
-        .where(Request.subscriber_id == person.id, Request.kind == RequestKind.UNDO)
+        update(MailedLink)
+        .where(MailedLink.subscriber_id == person.id, MailedLink.kind == MailedLinkKind.UNDO)
         .values(expires_at=utcnow())
     )
 
@@ -245,15 +245,17 @@ def _owe_goodbye(session: Session, person: _Person, undo: str, list_name: str | 
 
 def _issue(session: Session, person: _Person, details: Mapping[str, Any]) -> str:
     return mailed_links.issue(
-        session, RequestKind.UNDO, email_index=person.email_index, subscriber_id=person.id, details=details
+        session, MailedLinkKind.UNDO, email_index=person.email_index, subscriber_id=person.id, details=details
     )
 
 
 def _offer_again(session: Session, person: _Person, subscription_id: int, scope: Scope) -> str | None:
     """Give another link to come back, where a leaving that was only just asked for is asked for again."""
-    lately = select(Request).where(*_left_by_page(person, since=utcnow() - _PRESSED_AGAIN), Request.used_at.is_(None))
-    for request in session.scalars(lately.order_by(Request.id.desc()).limit(_LOOKED_AT)):
-        details = mailed_links.details_of(request)
+    lately = select(MailedLink).where(
+        *_left_by_page(person, since=utcnow() - _PRESSED_AGAIN), MailedLink.used_at.is_(None)
+    )
+    for link in session.scalars(lately.order_by(MailedLink.id.desc()).limit(_LOOKED_AT)):
+        details = mailed_links.details_of(link)
         pressed_lately = datetime.fromisoformat(details["at"]) > utcnow() - _PRESSED_AGAIN
         if pressed_lately and (details["subscription"], details["scope"]) == (subscription_id, scope):
             return _issue(session, person, details)
@@ -262,11 +264,11 @@ def _offer_again(session: Session, person: _Person, subscription_id: int, scope:
 
 def _left_by_page_today(session: Session, person: _Person) -> int:
     left = _left_by_page(person, since=utcnow() - timedelta(days=1))
-    return session.scalar(select(func.count()).select_from(Request).where(*left)) or 0
+    return session.scalar(select(func.count()).select_from(MailedLink).where(*left)) or 0
 
 
 def _left_by_page(person: _Person, *, since: datetime) -> tuple[ColumnElement[bool], ...]:
-    return Request.subscriber_id == person.id, Request.kind == RequestKind.UNDO, Request.created_at > since
+    return MailedLink.subscriber_id == person.id, MailedLink.kind == MailedLinkKind.UNDO, MailedLink.created_at > since
 
 
 def look_back(session: Session, token: str) -> Return:
@@ -275,8 +277,8 @@ def look_back(session: Session, token: str) -> Return:
     :raises UnknownLink: it is none of ours, or the person was erased.
     :raises DeadLink: it has run out.
     """
-    request = mailed_links.find(session, RequestKind.UNDO, token)
-    return _return(session, mailed_links.details_of(request))
+    link = mailed_links.find(session, MailedLinkKind.UNDO, token)
+    return _return(session, mailed_links.details_of(link))
 
 
 def undo(session: Session, token: str) -> Return:
@@ -287,20 +289,20 @@ def undo(session: Session, token: str) -> Return:
     :raises UnknownLink: it is none of ours, or the person was erased.
     :raises DeadLink: it has run out, nothing of it can be brought back, or they reported our mail as spam.
     """
-    request = mailed_links.find(session, RequestKind.UNDO, token)
-    person = _hold(session, Subscriber.id == request.subscriber_id)
+    link = mailed_links.find(session, MailedLinkKind.UNDO, token)
+    person = _hold(session, Subscriber.id == link.subscriber_id)
     if person is None:
         raise DeadLink
-    session.expire(request)
-    request = mailed_links.find(session, RequestKind.UNDO, token)  # as it is now that nobody else changes it
-    details = mailed_links.details_of(request)
+    session.expire(link)
+    link = mailed_links.find(session, MailedLinkKind.UNDO, token)  # as it is now that nobody else changes it
+    details = mailed_links.details_of(link)
     lifted = {SuppressionReason.LEFT} if details["suppressed"] else set[SuppressionReason]()  # as this leaving did
     try:
         suppression.lift(session, person.email_index, reasons=lifted)
     except suppression.Complained:
         raise DeadLink from None
     _bring_back(session, person, details)
-    request.used_at = utcnow()
+    link.used_at = utcnow()
     subscribers.refresh(session, [person.id])
     back = select(Subscription.id).where(
         Subscription.id.in_(details["taken"]), Subscription.status == SubscriptionStatus.ACTIVE

@@ -24,9 +24,9 @@ from mailer.store.db import utcnow
 from mailer.store.models import (
     ConsentPurpose,
     Delivery,
+    MailedLinkKind,
     MailingList,
     Purpose,
-    RequestKind,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -120,12 +120,12 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> N
     email_index = bytes(person.email_index) if person else secrets.token_bytes(32)
     mailed_links.one_at_a_time(session, email_index)
     is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED or person is None
-    withheld = mailed_links.reason_to_withhold(session, RequestKind.MANAGE, email_index, is_barred=is_barred)
+    withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.MANAGE, email_index, is_barred=is_barred)
     token = None
     if withheld or person is None:
-        mailed_links.pretend(session, RequestKind.MANAGE)
+        mailed_links.pretend(session, MailedLinkKind.MANAGE)
     else:
-        token = mailed_links.issue(session, RequestKind.MANAGE, email_index=email_index, subscriber_id=person.id)
+        token = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=email_index, subscriber_id=person.id)
     notices.owe(
         session,
         Notice(NoticeKind.MANAGE, token),
@@ -141,10 +141,10 @@ def whose(session: Session, token: str) -> int:
     :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
     :raises mailed_links.DeadLink: it has run out.
     """
-    request = mailed_links.find(session, RequestKind.MANAGE, token)
-    if request.subscriber_id is None:
+    link = mailed_links.find(session, MailedLinkKind.MANAGE, token)
+    if link.subscriber_id is None:
         raise DeadLink
-    return request.subscriber_id
+    return link.subscriber_id
 
 
 def language_of(session: Session, subscriber_id: int) -> str | None:

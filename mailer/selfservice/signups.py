@@ -30,10 +30,10 @@ from mailer.store.models import (
     ConsentEvent,
     ConsentPurpose,
     JoinCount,
+    MailedLink,
+    MailedLinkKind,
     MailingList,
     Reason,
-    Request,
-    RequestKind,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -90,13 +90,13 @@ def ask(session: Session, sign_up: SignUp) -> None:
     mailed_links.one_at_a_time(session, email_index)
     known = _look_up(session, email_index)
     if known.subscriber_id is not None and known.gets.issuperset(sign_up.list_ids):
-        request, notice, language = RequestKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
+        kind, notice, language = MailedLinkKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
     else:
-        request, notice, language = RequestKind.SIGN_UP, NoticeKind.CONFIRM, sign_up.language
+        kind, notice, language = MailedLinkKind.SIGN_UP, NoticeKind.CONFIRM, sign_up.language
     # Whatever the mail then is: anyone can have the form mail anybody.
     is_barred, limits = known.suppressed is SuppressionReason.COMPLAINED, mailed_links.ONE_A_DAY
-    withheld = mailed_links.reason_to_withhold(session, request, email_index, is_barred=is_barred, limits=limits)
-    token = _issue(session, request, email_index, known, sign_up, withheld=withheld)
+    withheld = mailed_links.reason_to_withhold(session, kind, email_index, is_barred=is_barred, limits=limits)
+    token = _issue(session, kind, email_index, known, sign_up, withheld=withheld)
     notices.owe(
         session,
         Notice(notice, token),
@@ -125,7 +125,7 @@ def _look_up(session: Session, email_index: bytes) -> _Known:
 
 def _issue(
     session: Session,
-    kind: RequestKind,
+    kind: MailedLinkKind,
     email_index: bytes,
     known: _Known,
     sign_up: SignUp,
@@ -136,7 +136,7 @@ def _issue(
     if withheld:
         mailed_links.pretend(session, kind)
         return None
-    if kind is RequestKind.MANAGE:
+    if kind is MailedLinkKind.MANAGE:
         return mailed_links.issue(session, kind, email_index=email_index, subscriber_id=known.subscriber_id)
     return mailed_links.issue(session, kind, email_index=email_index, details=mailed_links.to_details(sign_up))
 
@@ -159,11 +159,11 @@ def look(session: Session, token: str) -> Asked:
     :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
     :raises mailed_links.DeadLink: it has run out.
     """
-    request = mailed_links.find(session, RequestKind.SIGN_UP, token)
-    if request.used_at is not None:
-        language = session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id))
+    link = mailed_links.find(session, MailedLinkKind.SIGN_UP, token)
+    if link.used_at is not None:
+        language = session.scalar(select(Subscriber.language).where(Subscriber.id == link.subscriber_id))
         return Asked(language, (), None)
-    sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(request))
+    sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(link))
     names = select(MailingList.name).where(MailingList.id.in_(sign_up.list_ids)).order_by(MailingList.slug)
     union_text = sign_up.union_text if sign_up.union_id is not None else None
     return Asked(sign_up.language, tuple(session.scalars(names)), union_text)
@@ -180,17 +180,17 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
     :raises mailed_links.DeadLink: it has run out, they left since it was used, or they reported our mail as spam.
     """
-    mailed_links.find(session, RequestKind.SIGN_UP, token)  # nobody is kept waiting for a link that is none
+    mailed_links.find(session, MailedLinkKind.SIGN_UP, token)  # nobody is kept waiting for a link that is none
     # Alone, without imports, erasures and other confirmations: each could be writing about the same person.
     suppression.lock_alone(session)
     session.expire_all()
-    request = mailed_links.find(session, RequestKind.SIGN_UP, token)
-    welcome_now = request.used_at is None
+    link = mailed_links.find(session, MailedLinkKind.SIGN_UP, token)
+    welcome_now = link.used_at is None
     if welcome_now:
-        sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(request))
-        _carry_out(session, request, sign_up if union_agreed else replace(sign_up, union_id=None, union_text=None))
-    person = session.get_one(Subscriber, request.subscriber_id)
-    lists = _confirmed_lists(session, request)
+        sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(link))
+        _carry_out(session, link, sign_up if union_agreed else replace(sign_up, union_id=None, union_text=None))
+    person = session.get_one(Subscriber, link.subscriber_id)
+    lists = _confirmed_lists(session, link)
     if not lists:
         raise DeadLink
     language = person.language or "en"
@@ -200,15 +200,15 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     return Confirmed(language, lists, alert)
 
 
-def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
-    person = subscribers.hold(session, Subscriber.email_index == request.email_index)
+def _carry_out(session: Session, link: MailedLink, sign_up: SignUp) -> None:
+    person = subscribers.hold(session, Subscriber.email_index == link.email_index)
     try:
-        suppressed = suppression.lift(session, request.email_index)
+        suppressed = suppression.lift(session, link.email_index)
     except suppression.Complained:
         raise DeadLink from None
     gets_mail = person is not None and suppressed is None and _is_on_any_list(session, person)
     if person is None:
-        person = Subscriber(email=sign_up.address.text, email_index=request.email_index)
+        person = Subscriber(email=sign_up.address.text, email_index=link.email_index)
         session.add(person)
     person.is_kept_off_lists = False
     _fill_in(person, sign_up, replace=not gets_mail)
@@ -219,9 +219,9 @@ def _carry_out(session: Session, request: Request, sign_up: SignUp) -> None:
     _log_consent(session, person, sign_up, now)
     if sign_up.via_union_id is not None and not gets_mail:
         _count_join(session, sign_up.via_union_id, now)
-    request.used_at = now
-    request.subscriber_id = person.id
-    request.details = "{}"
+    link.used_at = now
+    link.subscriber_id = person.id
+    link.details = "{}"
     subscribers.refresh(session, [person.id])
 
 
@@ -279,18 +279,18 @@ def _count_join(session: Session, union_id: int, now: datetime) -> None:
     )
 
 
-def _confirmed_lists(session: Session, request: Request) -> tuple[str, ...]:
+def _confirmed_lists(session: Session, link: MailedLink) -> tuple[str, ...]:
     """Names of the lists that a link was used for, as far as they were not left since."""
     confirmed = exists().where(
-        ConsentEvent.subscriber_id == request.subscriber_id,
+        ConsentEvent.subscriber_id == link.subscriber_id,
         ConsentEvent.purpose == ConsentPurpose.ALERTS,
         ConsentEvent.list_id == MailingList.id,
-        ConsentEvent.confirmed_at == request.used_at,
+        ConsentEvent.confirmed_at == link.used_at,
     )
     names = (
         select(MailingList.name)
         .join(Subscription, Subscription.list_id == MailingList.id)
-        .where(Subscription.subscriber_id == request.subscriber_id, confirmed)
+        .where(Subscription.subscriber_id == link.subscriber_id, confirmed)
         .where(Subscription.status == SubscriptionStatus.ACTIVE)
     )
     return tuple(session.scalars(names.order_by(MailingList.slug)))

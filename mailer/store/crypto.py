@@ -157,7 +157,7 @@ class EncryptedText(TypeDecorator[str]):
     cache_ok = True
 
     def __init__(self, context: str) -> None:
-        """:param context: "table.column", bound into the ciphertext."""
+        """:param context: "table.column" as it was called at first, bound into the ciphertext."""
         super().__init__()
         self.context = context
 

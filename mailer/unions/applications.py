@@ -24,8 +24,8 @@ from mailer.store.models import (
     Application,
     ConsentPurpose,
     Delivery,
-    Request,
-    RequestKind,
+    MailedLink,
+    MailedLinkKind,
     Subscriber,
     Subscription,
     SuppressionReason,
@@ -97,13 +97,13 @@ def ask(session: Session, asked: AskedFor) -> None:
     person = session.execute(
         select(Subscriber.id, Subscriber.language).where(Subscriber.email_index == email_index)
     ).first()
-    withheld = mailed_links.reason_to_withhold(session, RequestKind.CONTACT, email_index, is_barred=is_barred)
+    withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.CONTACT, email_index, is_barred=is_barred)
     if withheld:
-        mailed_links.pretend(session, RequestKind.CONTACT)
+        mailed_links.pretend(session, MailedLinkKind.CONTACT)
         token = None
     else:
         token = mailed_links.issue(
-            session, RequestKind.CONTACT, email_index=email_index, details=mailed_links.to_details(asked)
+            session, MailedLinkKind.CONTACT, email_index=email_index, details=mailed_links.to_details(asked)
         )
     notices.owe(
         session,
@@ -124,10 +124,10 @@ def look(session: Session, token: str) -> Asked:
     :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
     :raises mailed_links.DeadLink: it has run out, or who was invited is no contact any more.
     """
-    request = mailed_links.find(session, RequestKind.CONTACT, token)
-    if request.used_at is not None:
-        return _confirmed(session, request)
-    wanted = _wanted(request)
+    link = mailed_links.find(session, MailedLinkKind.CONTACT, token)
+    if link.used_at is not None:
+        return _confirmed(session, link)
+    wanted = _wanted(link)
     return Asked(
         wanted.language,
         wanted.name if isinstance(wanted, AskedFor) else _union_name(session, wanted.union_id),
@@ -148,43 +148,43 @@ def confirm(session: Session, token: str, *, base_url: str) -> Asked:
     :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
     :raises mailed_links.DeadLink: as `look`, or they reported our mail as spam.
     """
-    mailed_links.find(session, RequestKind.CONTACT, token)  # nobody is kept waiting for a link that is none
+    mailed_links.find(session, MailedLinkKind.CONTACT, token)  # nobody is kept waiting for a link that is none
     # Alone, without imports, erasures and other confirmations: each could be writing about the same person.
     suppression.lock_alone(session)
     session.expire_all()
-    request = mailed_links.find(session, RequestKind.CONTACT, token)
-    if request.used_at is None:
-        _carry_out(session, request, _wanted(request), base_url)
-    return _confirmed(session, request)
+    link = mailed_links.find(session, MailedLinkKind.CONTACT, token)
+    if link.used_at is None:
+        _carry_out(session, link, _wanted(link), base_url)
+    return _confirmed(session, link)
 
 
-def _wanted(request: Request) -> AskedFor | Invitation:
-    details = mailed_links.details_of(request)
+def _wanted(link: MailedLink) -> AskedFor | Invitation:
+    details = mailed_links.details_of(link)
     if "union_id" in details:
         return mailed_links.from_details(Invitation, details)
     return mailed_links.from_details(AskedFor, details)
 
 
-def _carry_out(session: Session, request: Request, wanted: AskedFor | Invitation, base_url: str) -> None:
+def _carry_out(session: Session, link: MailedLink, wanted: AskedFor | Invitation, base_url: str) -> None:
     now = utcnow()
     if isinstance(wanted, AskedFor):
-        person = _apply(session, request, wanted, now)
+        person = _apply(session, link, wanted, now)
         told: dict[str, Any] = {"union_name": wanted.name}
     else:
-        person = contacts.accept(session, request, wanted, now)
+        person = contacts.accept(session, link, wanted, now)
         told = {"union_id": wanted.union_id}
         union = session.get_one(Union, wanted.union_id)
         if union.status is UnionStatus.AFFILIATED:
             newcomer = [each for each in contacts.of_union(session, union.id) if each[1].id == person.id]
             affiliation.tell(session, union, newcomer, base_url)
-    request.used_at = now
-    request.subscriber_id = person.id
-    request.details = json.dumps(told, ensure_ascii=False)
+    link.used_at = now
+    link.subscriber_id = person.id
+    link.details = json.dumps(told, ensure_ascii=False)
     session.flush()
 
 
-def _apply(session: Session, request: Request, asked: AskedFor, now: datetime) -> Subscriber:
-    person = contacts.take_in(session, request, asked, name=asked.person_name, method=METHOD, now=now)
+def _apply(session: Session, link: MailedLink, asked: AskedFor, now: datetime) -> Subscriber:
+    person = contacts.take_in(session, link, asked, name=asked.person_name, method=METHOD, now=now)
     kept = {column: getattr(asked, column) for column in _KEPT}
     session.add(Application(**kept, languages=list(asked.languages), subscriber_id=person.id, confirmed_at=now))
     return person
@@ -193,17 +193,17 @@ def _apply(session: Session, request: Request, asked: AskedFor, now: datetime) -
 _KEPT = ("name", "country", "members", "parent", "resolution", "is_named", "role")
 
 
-def _confirmed(session: Session, request: Request) -> Asked:
+def _confirmed(session: Session, link: MailedLink) -> Asked:
     """What a link that was used came to.
 
     :raises DeadLink: they are the union's contact no more.
     """
-    told = mailed_links.details_of(request)
+    told = mailed_links.details_of(link)
     is_application = "union_id" not in told
-    if not is_application and not contacts.is_one(session, told["union_id"], request.subscriber_id):
+    if not is_application and not contacts.is_one(session, told["union_id"], link.subscriber_id):
         raise DeadLink
     return Asked(
-        session.scalar(select(Subscriber.language).where(Subscriber.id == request.subscriber_id)),
+        session.scalar(select(Subscriber.language).where(Subscriber.id == link.subscriber_id)),
         told["union_name"] if is_application else _union_name(session, told["union_id"]),
         is_application=is_application,
         consent_text="",
@@ -326,7 +326,7 @@ def decline(session: Session, application_id: int) -> None:
         consents.withdraw(session, person.id, ConsentPurpose.CONTACT, method=DECLINED)
     else:
         subscribers.forget_deliveries(session, Delivery.subscriber_id == person.id)
-        session.delete(person)  # the database deletes consent events and requests with it
+        session.delete(person)  # the database deletes consent events and mailed links with it
     session.flush()
 
 

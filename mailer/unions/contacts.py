@@ -26,10 +26,10 @@ from mailer.store.models import (
     ConsentPurpose,
     Delivery,
     DeliveryState,
+    MailedLink,
+    MailedLinkKind,
     Purpose,
     Reason,
-    Request,
-    RequestKind,
     Subscriber,
     SuppressionReason,
     Union,
@@ -136,13 +136,13 @@ def invite(
     if person is not None and is_one(session, union.id, person.id):
         raise ContactAlready(address=parsed.text, slug=union.slug)
     is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED
-    match mailed_links.reason_to_withhold(session, RequestKind.CONTACT, email_index, is_barred=is_barred):
+    match mailed_links.reason_to_withhold(session, MailedLinkKind.CONTACT, email_index, is_barred=is_barred):
         case Reason.SUPPRESSED:
             raise NotToBeAsked(address=parsed.text)
         case Reason.REPEATED:
             raise AskedLately(address=parsed.text)
     token = mailed_links.issue(
-        session, RequestKind.CONTACT, email_index=email_index, details=mailed_links.to_details(invitation)
+        session, MailedLinkKind.CONTACT, email_index=email_index, details=mailed_links.to_details(invitation)
     )
     notices.owe(
         session,
@@ -185,20 +185,20 @@ class Agreed(Protocol):
     def asked_at(self) -> datetime: ...
 
 
-def accept(session: Session, request: Request, invitation: Invitation, now: datetime) -> Subscriber:
+def accept(session: Session, link: MailedLink, invitation: Invitation, now: datetime) -> Subscriber:
     """Make the owner of an address the contact that they were invited to be; returns them. As for `take_in`.
 
     :raises mailed_links.DeadLink: they reported our mail as spam, or the union is gone.
     """
     if session.get(Union, invitation.union_id) is None:
         raise DeadLink
-    person = take_in(session, request, invitation, name=invitation.name, method=METHOD, now=now)
+    person = take_in(session, link, invitation, name=invitation.name, method=METHOD, now=now)
     appoint(session, invitation.union_id, person.id, role=invitation.role)
     return person
 
 
 def take_in(
-    session: Session, request: Request, agreed: Agreed, *, name: str | None, method: str, now: datetime
+    session: Session, link: MailedLink, agreed: Agreed, *, name: str | None, method: str, now: datetime
 ) -> Subscriber:
     """The person whose address a link was mailed to, made known if they are not, with what they agreed to written down.
     Nobody comes on a list by that.
@@ -210,13 +210,13 @@ def take_in(
     :param method: how it reached us, for the consent log.
     :raises mailed_links.DeadLink: they reported our mail as spam.
     """
-    person = subscribers.hold(session, Subscriber.email_index == request.email_index)
+    person = subscribers.hold(session, Subscriber.email_index == link.email_index)
     try:
-        suppressed = suppression.lift(session, request.email_index)
+        suppressed = suppression.lift(session, link.email_index)
     except suppression.Complained:
         raise DeadLink from None
     if person is None:
-        person = Subscriber(email=agreed.address.text, email_index=request.email_index)
+        person = Subscriber(email=agreed.address.text, email_index=link.email_index)
         session.add(person)
     person.name = person.name or name
     person.language = person.language or agreed.language
@@ -327,11 +327,11 @@ def step_down(session: Session, contact: UnionContact) -> Place:
     _end(session, contact, method=STEPPED_DOWN)
     token = mailed_links.issue(
         session,
-        RequestKind.CONTACT,
+        MailedLinkKind.CONTACT,
         email_index=person.email_index,
         subscriber_id=person.id,
         details=mailed_links.to_details(back),
-        lifetime=mailed_links.LIFETIME[RequestKind.UNDO],
+        lifetime=mailed_links.LIFETIME[MailedLinkKind.UNDO],
     )
     place = _place(union)
     words = {"union": place.union_name} if place.union_name is not None else {}

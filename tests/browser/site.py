@@ -37,8 +37,8 @@ from mailer.store.models import (
     Campaign,
     JoinCount,
     Kit,
+    MailedLinkKind,
     MailingList,
-    RequestKind,
     Subscription,
     SubscriptionStatus,
     UnionStatus,
@@ -165,8 +165,8 @@ class Site:
     def dead_link(self) -> str:
         """The path of a link that has run out."""
         with session_scope(self.engine) as session:
-            token = mailed_links.issue(session, RequestKind.MANAGE, email_index=secrets.token_bytes(32))
-            mailed_links.find(session, RequestKind.MANAGE, token).expires_at = utcnow()
+            token = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=secrets.token_bytes(32))
+            mailed_links.find(session, MailedLinkKind.MANAGE, token).expires_at = utcnow()
         return f"/manage/{token}"
 
     def kit_link(self) -> str:

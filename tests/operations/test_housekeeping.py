@@ -21,8 +21,8 @@ from mailer.store.models import (
     DeliveryState,
     Kit,
     KitEdition,
-    Request,
-    RequestKind,
+    MailedLink,
+    MailedLinkKind,
     Subscription,
 )
 from tests.support.factories import make_campaign, make_list, make_subscriber
@@ -32,26 +32,26 @@ from workers.runtime import Runtime
 
 def test_a_sign_up_that_nobody_confirmed_is_gone_after_seven_days(engine: Engine, session: Session) -> None:
     for _ in range(2):
-        mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32), details={"email": "ana@example.org"})
-    first = session.scalars(select(Request.id).limit(1)).one()
-    for request in session.scalars(select(Request).where(Request.id == first)):
+        mailed_links.issue(session, MailedLinkKind.SIGN_UP, email_index=bytes(32), details={"email": "ana@example.org"})
+    first = session.scalars(select(MailedLink.id).limit(1)).one()
+    for request in session.scalars(select(MailedLink).where(MailedLink.id == first)):
         request.created_at, request.expires_at = utcnow() - timedelta(days=7), utcnow() - timedelta(seconds=1)
     session.commit()
     housekeeping.tidy(engine)
     session.expire_all()
-    gone, waiting = session.scalars(select(Request).order_by(Request.id))
+    gone, waiting = session.scalars(select(MailedLink).order_by(MailedLink.id))
     assert (gone.id, gone.email_index == gone.token_hash, mailed_links.details_of(gone)) == (first, True, {})
     assert (waiting.email_index, mailed_links.details_of(waiting)) == (bytes(32), {"email": "ana@example.org"})
 
 
 def test_a_link_that_ran_out_is_told_from_one_that_never_was_for_half_a_year(engine: Engine, session: Session) -> None:
-    token = mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
+    token = mailed_links.issue(session, MailedLinkKind.SIGN_UP, email_index=bytes(32))
     for age, said in ((timedelta(days=1), mailed_links.DeadLink), (timedelta(days=181), mailed_links.UnknownLink)):
-        session.execute(update(Request).values(expires_at=utcnow() - age))
+        session.execute(update(MailedLink).values(expires_at=utcnow() - age))
         session.commit()
         housekeeping.tidy(engine)
         with pytest.raises(said):
-            mailed_links.find(session, RequestKind.SIGN_UP, token)
+            mailed_links.find(session, MailedLinkKind.SIGN_UP, token)
 
 
 def test_what_a_settled_notice_said_is_gone_and_what_is_owed_stays(engine: Engine, session: Session) -> None:
@@ -107,12 +107,12 @@ def runtime(
 
 
 def test_each_round_of_the_sweeper_tidies(runtime: Runtime, session: Session) -> None:
-    mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
-    session.execute(update(Request).values(expires_at=utcnow()))
+    mailed_links.issue(session, MailedLinkKind.SIGN_UP, email_index=bytes(32))
+    session.execute(update(MailedLink).values(expires_at=utcnow()))
     session.commit()
     sweeper.sweep(runtime)
     session.expire_all()
-    assert [request.email_index == request.token_hash for request in session.scalars(select(Request))] == [True]
+    assert [request.email_index == request.token_hash for request in session.scalars(select(MailedLink))] == [True]
 
 
 def test_mail_is_found_though_nothing_can_be_tidied(
@@ -136,9 +136,9 @@ def test_what_has_run_out_goes_though_no_mail_can_be_looked_for(
         raise DatabaseUnavailable(problem="it is busy")
 
     monkeypatch.setattr("mailer.delivery.sweeping.sweep", fail)
-    mailed_links.issue(session, RequestKind.SIGN_UP, email_index=bytes(32))
-    session.execute(update(Request).values(expires_at=utcnow()))
+    mailed_links.issue(session, MailedLinkKind.SIGN_UP, email_index=bytes(32))
+    session.execute(update(MailedLink).values(expires_at=utcnow()))
     session.commit()
     sweeper.sweep(runtime)
     session.expire_all()
-    assert [request.email_index == request.token_hash for request in session.scalars(select(Request))] == [True]
+    assert [request.email_index == request.token_hash for request in session.scalars(select(MailedLink))] == [True]

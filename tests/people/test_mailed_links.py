@@ -15,7 +15,7 @@ from mailer.people import mailed_links
 from mailer.people.mailed_links import LIMITS, Limit, from_details, to_details
 from mailer.selfservice.signups import SignUp
 from mailer.store.db import utcnow
-from mailer.store.models import Reason, Request, RequestKind
+from mailer.store.models import MailedLink, MailedLinkKind, Reason
 from mailer.unions.applications import AskedFor
 from mailer.unions.contacts import Invitation
 
@@ -25,16 +25,16 @@ EACH_LIMIT = [(kind, limit) for kind, limits in LIMITS.items() for limit in limi
 MOMENT = timedelta(minutes=1)
 
 
-def mailed(session: Session, kind: RequestKind, ago: timedelta, *, index: bytes = INDEX, **columns: object) -> None:
+def mailed(session: Session, kind: MailedLinkKind, ago: timedelta, *, index: bytes = INDEX, **columns: object) -> None:
     """A link of a while ago."""
     at = utcnow() - ago
     columns = {"token_hash": secrets.token_bytes(32), "details": "{}", "expires_at": at} | columns
-    session.add(Request(kind=kind, email_index=index, created_at=at, **columns))
+    session.add(MailedLink(kind=kind, email_index=index, created_at=at, **columns))
     session.flush()
 
 
 def reason(
-    session: Session, kind: RequestKind, *, is_barred: bool = False, limit: Limit | None = None
+    session: Session, kind: MailedLinkKind, *, is_barred: bool = False, limit: Limit | None = None
 ) -> Reason | None:
     limits = [limit] if limit else None
     return mailed_links.reason_to_withhold(session, kind, INDEX, is_barred=is_barred, limits=limits)
@@ -42,7 +42,7 @@ def reason(
 
 @pytest.mark.parametrize(("kind", "limit"), EACH_LIMIT)
 def test_an_address_gets_so_many_links_of_a_kind_in_a_while_and_no_more(
-    session: Session, kind: RequestKind, limit: Limit
+    session: Session, kind: MailedLinkKind, limit: Limit
 ) -> None:
     mailed(session, kind, limit.within + MOMENT)
     for _ in range(limit.mails):
@@ -54,14 +54,14 @@ def test_an_address_gets_so_many_links_of_a_kind_in_a_while_and_no_more(
 def test_a_link_to_ones_preferences_can_be_asked_for_again_after_an_hour_three_times_a_day(session: Session) -> None:
     reasons = []
     for hours in (23, 22, 21):
-        mailed(session, RequestKind.MANAGE, timedelta(hours=hours))
-        reasons.append(reason(session, RequestKind.MANAGE))
+        mailed(session, MailedLinkKind.MANAGE, timedelta(hours=hours))
+        reasons.append(reason(session, MailedLinkKind.MANAGE))
     assert reasons == [None, None, Reason.REPEATED]
 
 
 @pytest.mark.parametrize("kind", LIMITS)
 def test_what_was_used_withheld_for_something_else_or_for_others_does_not_count(
-    session: Session, kind: RequestKind
+    session: Session, kind: MailedLinkKind
 ) -> None:
     other_kind = next(other for other in LIMITS if other is not kind)
     for _ in range(3):
@@ -74,7 +74,7 @@ def test_what_was_used_withheld_for_something_else_or_for_others_does_not_count(
 
 @pytest.mark.parametrize("kind", LIMITS)
 @pytest.mark.parametrize("repeated", [False, True])
-def test_an_address_that_gets_no_mail_gets_none(session: Session, kind: RequestKind, repeated: bool) -> None:
+def test_an_address_that_gets_no_mail_gets_none(session: Session, kind: MailedLinkKind, repeated: bool) -> None:
     for _ in range(3 * repeated):
         mailed(session, kind, MOMENT)
     assert reason(session, kind, is_barred=True) is Reason.SUPPRESSED
@@ -180,7 +180,7 @@ class Anything:
     yes: bool
     time: datetime | None
     times: tuple[datetime, ...]
-    kind: RequestKind | None
+    kind: MailedLinkKind | None
     inner: Address | None
     inners: tuple[Address, ...]
 
@@ -197,7 +197,7 @@ ADDRESSES = st.builds(Address, text=st.text(), folded=st.text())
         yes=st.booleans(),
         time=st.none() | TIMES,
         times=st.lists(TIMES, max_size=3).map(tuple),
-        kind=st.none() | st.sampled_from(RequestKind),
+        kind=st.none() | st.sampled_from(MailedLinkKind),
         inner=st.none() | ADDRESSES,
         inners=st.lists(ADDRESSES, max_size=3).map(tuple),
     )

@@ -22,10 +22,10 @@ from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Delivery,
     DeliveryState,
+    MailedLink,
+    MailedLinkKind,
     MailingList,
     Reason,
-    Request,
-    RequestKind,
     Subscriber,
     Subscription,
     Suppression,
@@ -66,7 +66,7 @@ def sent(token: str | None) -> str:
 
 
 def pass_a_day(session: Session) -> None:
-    for request in session.scalars(select(Request)):
+    for request in session.scalars(select(MailedLink)):
         request.created_at -= timedelta(days=1)
         request.expires_at -= timedelta(days=1)
     session.commit()
@@ -110,11 +110,11 @@ def test_the_mail_is_in_the_language_of_the_page_where_the_person_has_chosen_non
 
 def test_no_other_link_and_none_that_ran_out_changes_an_address(session: Session, ana: Subscriber) -> None:
     token = sent(name(session, ana))
-    manage = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    manage = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
     for other in (manage, token[:-1], token[:-1] + ("0" if token[-1] != "0" else "1")):
         with pytest.raises(UnknownLink):
             address_change.move(session, other)
-    session.execute(update(Request).values(expires_at=utcnow()))
+    session.execute(update(MailedLink).values(expires_at=utcnow()))
     for act in (address_change.look, address_change.move):
         with pytest.raises(DeadLink):
             act(session, token)
@@ -152,12 +152,12 @@ def test_an_address_may_be_spelt_otherwise(session: Session, ana: Subscriber) ->
 
 
 def test_what_was_mailed_to_the_old_address_opens_nothing_any_more(session: Session, ana: Subscriber) -> None:
-    manage = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    manage = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
     left = leaving.leave(session, session.scalars(select(Subscription)).one(), method=Method.PAGE)
     earlier = sent(name(session, ana, "other@example.net"))
     address_change.move(session, sent(name(session, ana)))
     with pytest.raises(DeadLink):
-        mailed_links.find(session, RequestKind.MANAGE, manage)
+        mailed_links.find(session, MailedLinkKind.MANAGE, manage)
     with pytest.raises(DeadLink):
         leaving.undo(session, sent(left.undo))
     with pytest.raises(DeadLink):
@@ -230,7 +230,7 @@ def outcome(engine: Engine, ana: Subscriber, address: str) -> tuple[str | None, 
 
     def rows() -> tuple[int, int]:
         with session_scope(engine) as session:
-            return len(session.scalars(select(Request.id)).all()), len(session.scalars(select(Delivery.id)).all())
+            return len(session.scalars(select(MailedLink.id)).all()), len(session.scalars(select(Delivery.id)).all())
 
     before = rows()
     with session_scope(engine) as session:
@@ -361,7 +361,7 @@ def test_an_erased_persons_address_is_forgotten_where_somebody_else_named_it(
     make_subscriber(session, mailing_list, email=NEW)
     name(session, ana)
     subscribers.erase(session, NEW)
-    assert session.scalars(select(Request)).all() == []
+    assert session.scalars(select(MailedLink)).all() == []
 
 
 def test_who_is_on_no_list_moves_too(session: Session) -> None:

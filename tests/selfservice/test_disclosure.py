@@ -19,10 +19,10 @@ from mailer.store.models import (
     Base,
     ConsentPurpose,
     DeliveryState,
+    MailedLinkKind,
     MailingList,
     Purpose,
     Reason,
-    RequestKind,
     Subscriber,
     SubscriptionStatus,
     SuppressionReason,
@@ -229,7 +229,7 @@ def test_nothing_about_anybody_else_is_told(session: Session, ana: Subscriber, m
     before = about(session, ana)
     boris = make_subscriber(session, mailing_list, email="boris@example.org", name="Boris", country="FR")
     deliver(session, make_campaign(session, mailing_list, slug="free-the-poet"), boris, DeliveryState.SENT)
-    mailed_links.issue(session, RequestKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
+    mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
     consents.withdraw(session, boris.id, ConsentPurpose.UNION, method="import")
     suppression.add(session, boris.email_index, SuppressionReason.COMPLAINED)
     address_change.name(session, boris.id, "boris.new@example.net", language="en")

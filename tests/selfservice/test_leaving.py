@@ -21,9 +21,9 @@ from mailer.store.models import (
     ConsentPurpose,
     Delivery,
     DeliveryState,
+    MailedLink,
     MailingList,
     Purpose,
-    Request,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -282,7 +282,7 @@ def test_who_leaves_without_the_page_hears_no_more(session: Session, person: Sub
     left = leaving.leave(session, subscriptions(session, person)[0], method=method)
     assert (left.undo, notices.to_ring_for(session)) == (None, None)
     assert notices_owed(session) == []
-    assert session.scalar(select(func.count()).select_from(Request)) == 0
+    assert session.scalar(select(func.count()).select_from(MailedLink)) == 0
 
 
 def test_going_back_and_forth_floods_nobody(session: Session, person: Subscriber) -> None:
@@ -448,12 +448,12 @@ def test_a_second_press_offers_the_way_back_again_but_a_forwarded_mail_does_not_
     second = by_page(session, person, scope=Scope.ALL)
     assert second.undo not in (None, first.undo)
     an_hour_ago = utcnow() - timedelta(hours=1)
-    session.execute(update(Request).values(created_at=an_hour_ago))
+    session.execute(update(MailedLink).values(created_at=an_hour_ago))
     details = {
-        **mailed_links.details_of(session.scalars(select(Request).limit(1)).one()),
+        **mailed_links.details_of(session.scalars(select(MailedLink).limit(1)).one()),
         "at": an_hour_ago.isoformat(),
     }
-    session.execute(update(Request).values(details=json.dumps(details)))
+    session.execute(update(MailedLink).values(details=json.dumps(details)))
     session.expire_all()
     assert by_page(session, person, scope=Scope.ALL).undo is None
     with pytest.raises(DeadLink):
@@ -471,7 +471,7 @@ def test_a_second_press_of_another_button_offers_no_way_back_from_the_first(
 
 def test_the_way_back_ends_after_a_month(session: Session, person: Subscriber) -> None:
     token = undo_of(by_page(session, person))
-    session.execute(update(Request).values(expires_at=utcnow() - timedelta(seconds=1)))
+    session.execute(update(MailedLink).values(expires_at=utcnow() - timedelta(seconds=1)))
     with pytest.raises(DeadLink):
         leaving.undo(session, token)
     mailed_links.forget_expired(session)

@@ -25,10 +25,10 @@ from mailer.store.models import (
     ConsentText,
     Delivery,
     DeliveryState,
+    MailedLink,
+    MailedLinkKind,
     MailingList,
     Reason,
-    Request,
-    RequestKind,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -166,7 +166,7 @@ def test_asking_for_a_link_takes_the_same_whether_the_address_is_known_or_not(
         for name in ("known", "asked", "complained", "bounced", "erased", "nobody")
     ]
     assert all(each == efforts[0] for each in efforts)
-    assert {table: new for table, new in efforts[0][1].items() if new} == {"requests": 1, "deliveries": 1}
+    assert {table: new for table, new in efforts[0][1].items() if new} == {"mailed_links": 1, "deliveries": 1}
 
 
 def test_a_campaign_mails_link_takes_the_same_whether_its_reader_was_erased_or_not(
@@ -197,7 +197,7 @@ def test_nothing_goes_out_and_nothing_is_kept_for_an_address_that_is_not_known(s
         None,
     )
     assert said(mail).token is None
-    (request,) = session.scalars(select(Request))
+    (request,) = session.scalars(select(MailedLink))
     assert request.email_index != keyring_of(session).blind_index(NOBODY)
     assert request.details == "{}"
 
@@ -223,7 +223,7 @@ def test_nobody_is_flooded_one_link_an_hour_and_three_a_day(session: Session, an
         return notices_owed(session)[-1].state
 
     def pass_time(hours: float) -> None:
-        for request in session.scalars(select(Request)):
+        for request in session.scalars(select(MailedLink)):
             request.created_at -= timedelta(hours=hours)
             request.expires_at -= timedelta(hours=hours)
         session.flush()
@@ -242,14 +242,14 @@ def test_nobody_is_flooded_one_link_an_hour_and_three_a_day(session: Session, an
 
 
 def test_a_link_works_for_a_day_and_for_its_own_purpose_only(session: Session, ana: Subscriber) -> None:
-    token = mailed_links.issue(session, RequestKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
-    other = mailed_links.issue(session, RequestKind.UNDO, email_index=ana.email_index, subscriber_id=ana.id)
-    nobodys = mailed_links.issue(session, RequestKind.MANAGE, email_index=bytes(32))
+    token = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    other = mailed_links.issue(session, MailedLinkKind.UNDO, email_index=ana.email_index, subscriber_id=ana.id)
+    nobodys = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=bytes(32))
     with pytest.raises(UnknownLink):
         preferences.whose(session, other)
     with pytest.raises(DeadLink):
         preferences.whose(session, nobodys)
-    session.execute(update(Request).values(expires_at=utcnow()))
+    session.execute(update(MailedLink).values(expires_at=utcnow()))
     with pytest.raises(DeadLink):
         preferences.whose(session, token)
 
@@ -541,7 +541,7 @@ def test_an_erased_person_is_nowhere_in_the_database(
     assert session.scalars(select(Subscriber.id)).all() == [other.id]
     assert session.scalars(select(Subscription.subscriber_id)).all() == [other.id]
     assert session.scalars(select(ConsentEvent)).all() == []
-    assert session.scalars(select(Request)).all() == []
+    assert session.scalars(select(MailedLink)).all() == []
     assert [(mail.state, mail.subscriber_id) for mail in mails] == [
         (DeliveryState.SKIPPED, None),
         (DeliveryState.PENDING, other.id),

@@ -28,10 +28,10 @@ from mailer.store.models import (
     Delivery,
     DeliveryState,
     JoinCount,
+    MailedLink,
+    MailedLinkKind,
     MailingList,
     Reason,
-    Request,
-    RequestKind,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -133,8 +133,8 @@ def test_nothing_is_known_of_anybody_before_they_confirm(engine: Engine, session
     ask(engine, sign_up)
     for table in (Subscriber, Subscription, ConsentEvent, ConsentText, JoinCount):
         assert session.scalars(select(table)).all() == []
-    request = session.scalars(select(Request)).one()
-    assert request.kind is RequestKind.SIGN_UP
+    request = session.scalars(select(MailedLink)).one()
+    assert request.kind is MailedLinkKind.SIGN_UP
     assert request.expires_at - request.created_at == timedelta(days=7)
 
 
@@ -224,7 +224,7 @@ def test_the_same_work_is_done_whoever_is_known(
     before = rows(session)
     assert work_of(engine, sign_up) == expected
     added = {table: count - before[table] for table, count in rows(session).items() if count != before[table]}
-    assert added == {"requests": 1, "deliveries": 1}
+    assert added == {"mailed_links": 1, "deliveries": 1}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_the_link_in_a_manage_mail_is_its_owners(session: Session, sign_up: Sign
     signups.ask(session, sign_up)
     token = said(latest_notice(session)).token
     assert token is not None
-    request = mailed_links.find(session, RequestKind.MANAGE, token)
+    request = mailed_links.find(session, MailedLinkKind.MANAGE, token)
     assert (request.subscriber_id, mailed_links.details_of(request)) == (person_of(session).id, {})
 
 
@@ -268,7 +268,7 @@ def test_the_link_in_a_manage_mail_is_its_owners(session: Session, sign_up: Sign
 def test_of_what_is_withheld_nothing_is_kept(session: Session, sign_up: SignUp, situation: Situation) -> None:
     situation(session, sign_up)
     signups.ask(session, sign_up)
-    withheld = session.scalars(select(Request).order_by(Request.id.desc()).limit(1)).one()
+    withheld = session.scalars(select(MailedLink).order_by(MailedLink.id.desc()).limit(1)).one()
     assert mailed_links.details_of(withheld) == {}
     assert withheld.email_index != blind_index(session)
     assert said(latest_notice(session)).token is None
@@ -277,7 +277,7 @@ def test_of_what_is_withheld_nothing_is_kept(session: Session, sign_up: SignUp, 
 def test_an_address_gets_one_mail_a_day_however_often_others_ask(session: Session, sign_up: SignUp) -> None:
     reasons = []
     for hours_later in (0, 1, 22, 2, 22):
-        for request in session.scalars(select(Request)):
+        for request in session.scalars(select(MailedLink)):
             request.created_at -= timedelta(hours=hours_later)
         signups.ask(session, sign_up)
         reasons.append(latest_notice(session).reason)
@@ -357,7 +357,7 @@ def test_the_consent_log_says_what_was_agreed_to_in_which_words_and_when(
     assert events[ConsentPurpose.UNION, None][1].text == "Yes, store my union."
     for logged, text in events.values():
         assert (logged.method, logged.asked_at, text.language) == ("sign-up form", ASKED, "en")
-        assert logged.confirmed_at == session.scalars(select(Request.used_at)).one()
+        assert logged.confirmed_at == session.scalars(select(MailedLink.used_at)).one()
 
 
 def test_a_union_is_stored_only_with_the_consent_to_that(engine: Engine, session: Session, sign_up: SignUp) -> None:
@@ -466,10 +466,10 @@ def test_an_import_brings_nobody_back_but_their_own_sign_up_does(
 
 def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, sign_up: SignUp) -> None:
     token = ask(engine, sign_up)
-    session.execute(update(Request).values(expires_at=utcnow() + timedelta(seconds=5)))
+    session.execute(update(MailedLink).values(expires_at=utcnow() + timedelta(seconds=5)))
     session.commit()
     assert signups.look(session, token).language == "fr"
-    session.execute(update(Request).values(expires_at=utcnow() - timedelta(seconds=5)))
+    session.execute(update(MailedLink).values(expires_at=utcnow() - timedelta(seconds=5)))
     session.commit()
     session.expire_all()
     with pytest.raises(DeadLink):
@@ -482,7 +482,7 @@ def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, sign_up
 
 def test_a_link_that_was_made_for_something_else_confirms_nothing(session: Session, sign_up: SignUp) -> None:
     manage = mailed_links.issue(
-        session, RequestKind.MANAGE, email_index=blind_index(session), details=mailed_links.to_details(sign_up)
+        session, MailedLinkKind.MANAGE, email_index=blind_index(session), details=mailed_links.to_details(sign_up)
     )
     for token in (manage, "0" * 40, "x"):
         with pytest.raises(UnknownLink):
@@ -538,7 +538,7 @@ def test_a_link_of_a_person_who_was_erased_leads_nowhere(engine: Engine, session
 
 def test_once_confirmed_a_request_holds_nothing_more(engine: Engine, session: Session, sign_up: SignUp) -> None:
     confirm(engine, ask(engine, sign_up))
-    assert session.scalars(select(Request.details)).all() == ["{}"]
+    assert session.scalars(select(MailedLink.details)).all() == ["{}"]
 
 
 # --- by a union's page ----------------------------------------------------------------------------------------------
@@ -554,7 +554,7 @@ def test_joins_by_a_unions_page_are_counted_and_not_stored_on_the_person(
     assert (count.union_id, count.month, count.joined) == (union.id, utcnow().strftime("%Y-%m"), 2)
     assert session.scalars(select(Subscriber.union_id)).all() == [None, None]
     assert session.scalars(select(Subscription.union_id)).all() == [None, None]
-    assert session.scalars(select(Request.details)).all() == ["{}", "{}"]
+    assert session.scalars(select(MailedLink.details)).all() == ["{}", "{}"]
 
 
 def test_a_sign_up_that_is_not_confirmed_counts_as_no_join(

@@ -46,10 +46,10 @@ from mailer.store.models import (
     JoinCount,
     Kit,
     KitEdition,
+    MailedLink,
+    MailedLinkKind,
     MailingList,
     Purpose,
-    Request,
-    RequestKind,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -127,7 +127,7 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     Kit: lambda _w, row, union: row.union_id == union,
     KitEdition: lambda w, row, union: any(k.id == row.kit_id and k.union_id == union for k in w.rows[Kit]),
     MailingList: lambda _w, row, union: row.owner_id == union,
-    Request: lambda _w, _row, _union: False,
+    MailedLink: lambda _w, _row, _union: False,
     Subscriber: lambda w, row, union: w.has_person(row.id, union),
     Subscription: lambda w, row, union: w.owner_of(row.list_id) == union,
     Suppression: lambda w, row, union: any(
@@ -191,7 +191,7 @@ def _make_people(session: Session, dice: Random, world: World) -> None:
             suppression.add(session, person.email_index, dice.choice(list(SuppressionReason)))
             subscribers.refresh(session, [person.id])
         if _maybe(dice):
-            issue(session, RequestKind.MANAGE, email_index=person.email_index, subscriber_id=person.id)
+            issue(session, MailedLinkKind.MANAGE, email_index=person.email_index, subscriber_id=person.id)
             asked = {"languages": ["en"], "is_named": True, "subscriber_id": person.id}
             session.add(Application(name=f"Applicant {number}", role="Chair", **asked))
 

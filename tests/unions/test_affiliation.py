@@ -24,8 +24,8 @@ from mailer.store.models import (
     ConsentPurpose,
     ConsentText,
     DeliveryState,
+    MailedLink,
     Reason,
-    Request,
     Subscriber,
     SubscriptionStatus,
     SuppressionReason,
@@ -154,7 +154,7 @@ def test_the_same_work_is_done_whoever_is_known(
     before = rows(session)
     assert work_of(engine, ASKED) == expected
     added = {table: count - before[table] for table, count in rows(session).items() if count != before[table]}
-    assert added == {"requests": 1, "deliveries": 1}
+    assert added == {"mailed_links": 1, "deliveries": 1}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_what_must_not_go_out_is_withheld_and_not_kept(
     applications.ask(session, ASKED)
     mail = notices_owed(session)[-1]
     assert (mail.state, mail.reason, said(mail).token) == (DeliveryState.SKIPPED, reason, None)
-    request = session.scalars(select(Request).order_by(Request.id.desc()).limit(1)).one()
+    request = session.scalars(select(MailedLink).order_by(MailedLink.id.desc()).limit(1)).one()
     assert (request.details, request.is_mailed) == ("{}", False)
 
 
@@ -218,7 +218,7 @@ def test_the_consent_log_has_the_words_of_the_form(engine: Engine, session: Sess
 
 def test_once_confirmed_the_request_holds_nothing_of_the_person(engine: Engine, session: Session) -> None:
     apply(engine)
-    assert session.scalars(select(Request.details)).all() == ['{"union_name": "Syndicat des Dockers"}']
+    assert session.scalars(select(MailedLink.details)).all() == ['{"union_name": "Syndicat des Dockers"}']
 
 
 def test_who_reported_our_mail_as_spam_meanwhile_applies_for_nothing(engine: Engine, session: Session) -> None:
@@ -407,7 +407,7 @@ def test_who_is_declined_is_forgotten(engine: Engine, session: Session) -> None:
     applications.decline(session, application_id)
     session.commit()
     counts = rows(session)
-    tables = ("applications", "subscribers", "consent_events", "requests", "suppressions")
+    tables = ("applications", "subscribers", "consent_events", "mailed_links", "suppressions")
     assert {table: counts[table] for table in tables} == dict.fromkeys(tables, 0)
     mail = notices_owed(session)[-1]
     assert (mail.state, mail.reason, mail.subscriber_id) == (DeliveryState.SKIPPED, Reason.ERASED, None)

@@ -24,9 +24,9 @@ from mailer.store.models import (
     ConsentText,
     Delivery,
     DeliveryState,
+    MailedLink,
     Purpose,
     Reason,
-    Request,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -120,7 +120,7 @@ def test_an_address_is_asked_once_a_day_until_it_is_confirmed(engine: Engine, se
     session.commit()
     confirm(engine, token)
     contacts.invite(session, other, ANA)
-    session.execute(update(Request).values(used_at=None, created_at=utcnow() - timedelta(hours=24, minutes=1)))
+    session.execute(update(MailedLink).values(used_at=None, created_at=utcnow() - timedelta(hours=24, minutes=1)))
     contacts.invite(session, other, ANA)
 
 
@@ -169,7 +169,7 @@ def test_the_page_shows_what_is_agreed_to_before_anything_is_done(
 
 
 def _details(session: Session) -> dict[str, object]:
-    return mailed_links.details_of(session.scalars(select(Request)).one())
+    return mailed_links.details_of(session.scalars(select(MailedLink)).one())
 
 
 def test_who_confirms_is_a_contact_on_no_list(engine: Engine, session: Session, union: Union) -> None:
@@ -246,7 +246,7 @@ def test_who_reported_our_mail_as_spam_meanwhile_is_not_written_to(
 
 def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, union: Union) -> None:
     token = invite(engine, union)
-    session.execute(update(Request).values(expires_at=utcnow()))
+    session.execute(update(MailedLink).values(expires_at=utcnow()))
     session.commit()
     for act in (applications.look, partial(applications.confirm, base_url=BASE_URL)):
         with pytest.raises(DeadLink):

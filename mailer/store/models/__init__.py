@@ -2,7 +2,14 @@
 
 from mailer.store.models.base import Base
 from mailer.store.models.campaigns import Campaign, CampaignStatus, CampaignText, Edition
-from mailer.store.models.consent import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText, Request, RequestKind
+from mailer.store.models.consent import (
+    ConsentAction,
+    ConsentEvent,
+    ConsentPurpose,
+    ConsentText,
+    MailedLink,
+    MailedLinkKind,
+)
 from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import BEFORE_CAMPAIGNS, WAITING, Claim, Delivery, DeliveryState, Purpose, Reason
 from mailer.store.models.people import (
@@ -34,11 +41,11 @@ __all__ = [
     "JoinCount",
     "Kit",
     "KitEdition",
+    "MailedLink",
+    "MailedLinkKind",
     "MailingList",
     "Purpose",
     "Reason",
-    "Request",
-    "RequestKind",
     "Subscriber",
     "Subscription",
     "SubscriptionStatus",

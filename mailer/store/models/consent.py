@@ -77,7 +77,7 @@ for _guard in _CONSENT_LOG_GUARDS:
     event.listen(ConsentEvent.__table__, "after_create", _guard)
 
 
-class RequestKind(enum.StrEnum):
+class MailedLinkKind(enum.StrEnum):
     """What a link in a mail proves that its reader asked for."""
 
     SIGN_UP = "sign-up"  # to be on lists; nothing about them is stored elsewhere before they confirm
@@ -87,18 +87,19 @@ class RequestKind(enum.StrEnum):
     CONTACT = "contact"  # to be written to on a union's behalf, which may ask to affiliate by that
 
 
-class Request(Base):
+class MailedLink(Base):
     """What somebody asked for on the site, until the link that was mailed to them proves that it was they."""
 
-    __tablename__ = "requests"
+    __tablename__ = "mailed_links"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    kind: Mapped[RequestKind] = mapped_column(by_value(RequestKind))
+    kind: Mapped[MailedLinkKind] = mapped_column(by_value(MailedLinkKind))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # SHA-256; the token is in the mail only
     email_index: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)  # of the address that the mail goes to
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
-    details: Mapped[str] = mapped_column(EncryptedText("requests.details"))  # JSON; what depends on the kind
+    # JSON; what depends on the kind. The name of old is bound into every ciphertext, so it stays.
+    details: Mapped[str] = mapped_column(EncryptedText("requests.details"))
     # Whether the link went out. Where it must not, a row is kept all the same: nobody is to learn that from the answer.
     is_mailed: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

@@ -18,7 +18,7 @@ from mailer.store.models import (
     ConsentEvent,
     ConsentPurpose,
     ConsentText,
-    Request,
+    MailedLink,
     Subscriber,
     Subscription,
     Union,
@@ -277,7 +277,7 @@ def test_a_confirmation_that_is_sent_again_and_again_makes_one_application(
 def test_a_link_that_ran_out_leads_to_the_form(client: FlaskClient, session: Session) -> None:
     affiliate(client, OFFICER)
     token = newest_token(session)
-    session.execute(update(Request).values(expires_at=utcnow()))
+    session.execute(update(MailedLink).values(expires_at=utcnow()))
     session.commit()
     for method in ("GET", "POST"):
         page = client.open(f"/contact/{token}", method=method)

@@ -28,8 +28,8 @@ from mailer.store.models import (
     Delivery,
     DeliveryState,
     JoinCount,
+    MailedLink,
     MailingList,
-    Request,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -228,7 +228,7 @@ def test_where_there_is_no_list_nobody_can_join(client: FlaskClient, session: Se
     assert page.status_code == 200
     assert "<form" not in page.text
     assert client.post("/", data=form()).status_code == 422
-    assert session.scalars(select(Request)).all() == []
+    assert session.scalars(select(MailedLink)).all() == []
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
@@ -305,14 +305,14 @@ def test_a_program_gets_the_same_answer_and_nothing_is_done(
     for tell in ({"website": "https://example.com"}, {"stamp": "forged"}):
         answer = client.post("/", data=form(**tell))
         assert (answer.status_code, answer.data, answer.location) == (303, expected.data, expected.location)
-    assert len(session.scalars(select(Request)).all()) == 1
+    assert len(session.scalars(select(MailedLink)).all()) == 1
 
 
 def test_a_list_that_is_closed_cannot_be_joined_by_its_name(
     client: FlaskClient, lists: list[MailingList], session: Session
 ) -> None:
     assert client.post("/", data=form(lists="staff")).status_code == 422
-    assert session.scalars(select(Request)).all() == []
+    assert session.scalars(select(MailedLink)).all() == []
 
 
 # --- what is wrong with a form --------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def test_a_mistake_is_explained_above_the_form_and_at_its_field_in_the_readers_l
     assert link.removeprefix("#") in [attributes.get("id") for _tag, attributes in elements.found]
     described = [attributes for _tag, attributes in elements.found if f"{field}-problem" in str(attributes)]
     assert [each for each in described if "aria-describedby" in each]
-    assert session.scalars(select(Request)).all() == []
+    assert session.scalars(select(MailedLink)).all() == []
 
 
 def test_what_was_typed_is_kept(client: FlaskClient, lists: list[MailingList], union: Union) -> None:
@@ -490,7 +490,7 @@ def test_a_program_that_follows_every_link_confirms_nothing(
     answer = client.open(f"/confirm/{token}", method=method)
     assert answer.status_code == 200
     assert session.scalars(select(Subscriber)).all() == []
-    assert session.scalars(select(Request.used_at)).all() == [None]
+    assert session.scalars(select(MailedLink.used_at)).all() == [None]
     assert answer.headers["Cache-Control"] == "no-store"
 
 
@@ -536,7 +536,7 @@ def test_a_link_that_is_none_of_ours_or_has_run_out_is_told_apart(
 ) -> None:
     assert client.open(f"/confirm/{'0' * 40}", method=method).status_code == 404
     assert client.open("/confirm/x", method=method).status_code == 404
-    session.execute(update(Request).values(expires_at=utcnow() - timedelta(seconds=1)))
+    session.execute(update(MailedLink).values(expires_at=utcnow() - timedelta(seconds=1)))
     session.commit()
     assert client.open(f"/confirm/{token}", method=method).status_code == 410
     assert session.scalars(select(Subscriber)).all() == []

@@ -29,8 +29,8 @@ from mailer.store.models import (
     ConsentText,
     Delivery,
     DeliveryState,
-    Request,
-    RequestKind,
+    MailedLink,
+    MailedLinkKind,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -82,7 +82,7 @@ def manage_token(engine: Engine, email: str = ANA) -> str:
     """What the link carries that is mailed to a person who asks for it."""
     owner = person(engine, email)
     with session_scope(engine) as session:
-        return mailed_links.issue(session, RequestKind.MANAGE, email_index=owner.email_index, subscriber_id=owner.id)
+        return mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=owner.email_index, subscriber_id=owner.id)
 
 
 def mails(engine: Engine) -> Sequence[Delivery]:
@@ -159,7 +159,7 @@ def test_a_forged_link_opens_nothing(engine: Engine, client: FlaskClient, path: 
         answer = client.post(f"/preferences/{forged}{path}", data={"weeks": 1}) if path else None
         answer = answer or client.get(f"/preferences/{forged}")
         assert answer.status_code == 404
-    assert count_rows(engine) == before | {"requests": before["requests"] + 1}  # the genuine one made here
+    assert count_rows(engine) == before | {"mailed_links": before["mailed_links"] + 1}  # the genuine one made here
 
 
 def test_a_stranger_with_a_forwarded_mail_learns_changes_and_erases_nothing(
@@ -285,7 +285,7 @@ def test_the_answer_is_the_same_for_a_known_and_an_unknown_address(engine: Engin
         answers.append((answer.status_code, answer.location, answer.text, sorted(answer.headers.keys())))
     assert answers[0] == answers[1] == answers[2]
     assert written[0] == written[1] == written[2]
-    assert written[0]["requests"] == written[0]["deliveries"] == 1
+    assert written[0]["mailed_links"] == written[0]["deliveries"] == 1
     states = [mail.state for mail in mails(engine)]
     skipped = DeliveryState.SKIPPED
     assert states == [skipped, DeliveryState.PENDING, skipped, skipped]
@@ -354,7 +354,7 @@ def test_an_expired_link_says_so_and_a_link_of_nobody_opens_nothing(
     other = token[:-1] + ("0" if token[-1] != "0" else "1")
     assert client.open(f"{PAGE}/{other}{path}", method=method).status_code == 404
     with session_scope(engine) as session:
-        session.execute(update(Request).values(expires_at=utcnow()))
+        session.execute(update(MailedLink).values(expires_at=utcnow()))
     answer = client.open(f"{PAGE}/{token}{path}", method=method)
     assert answer.status_code == 410
     assert "/en/preferences" in answer.text
@@ -366,7 +366,7 @@ def test_looking_changes_nothing(engine: Engine, client: FlaskClient) -> None:
     with session_scope(engine) as session:
         moving_token = mailed_links.issue(
             session,
-            RequestKind.ADDRESS,
+            MailedLinkKind.ADDRESS,
             email_index=bytes(32),
             subscriber_id=person(engine).id,
             details={"address": NEW},

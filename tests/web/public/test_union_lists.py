@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
 from mailer.store.db import session_scope
-from mailer.store.models import Request
+from mailer.store.models import MailedLink
 from tests.support.factories import make_list, make_union
 
 FORM = {"name": "", "country": "GB", "union": "", "language": "en", "alerts": "yes"}
@@ -27,7 +27,7 @@ def _lists(engine: Engine) -> None:
 
 def asked_for(engine: Engine) -> list[int]:
     with session_scope(engine, read_only=True) as session:
-        return [len(json.loads(each)["list_ids"]) for each in session.scalars(select(Request.details))]
+        return [len(json.loads(each)["list_ids"]) for each in session.scalars(select(MailedLink.details))]
 
 
 def test_each_page_offers_its_own(client: FlaskClient) -> None:
