@@ -538,5 +538,7 @@ def test_a_link_that_is_none_of_ours_or_has_run_out_is_told_apart(
     assert client.open("/confirm/x", method=method).status_code == 404
     session.execute(update(MailedLink).values(expires_at=utcnow() - timedelta(seconds=1)))
     session.commit()
-    assert client.open(f"/confirm/{token}", method=method).status_code == 410
+    page = client.open(f"/confirm/{token}", method=method)
+    assert page.status_code == 410
+    assert '<a class="button" href="/">Sign up</a>' in page.text  # the only way to another link
     assert session.scalars(select(Subscriber)).all() == []
