@@ -51,7 +51,7 @@ def test_a_draft_holds_what_the_models_have_more_under_the_next_number_and_needs
     with_a_new_column = (
         "import runpy, sqlalchemy as sa\n"
         "from mailer.store.models import MailingList\n"
-        "column = sa.Column('is_quiet', sa.Boolean, nullable=False, server_default=sa.false())\n"
+        "column = sa.Column('only_drafted', sa.Boolean, nullable=False, server_default=sa.false())\n"
         "MailingList.__table__.append_column(column)\n"
         "runpy.run_path('migrations/draft.py', run_name='__main__')\n"
     )
@@ -62,7 +62,7 @@ def test_a_draft_holds_what_the_models_have_more_under_the_next_number_and_needs
     upgrade = text.partition("def upgrade() -> None:\n")[2].replace("'", '"').splitlines()
     assert upgrade == [
         '    with op.batch_alter_table("lists", schema=None) as batch_op:',
-        '        batch_op.add_column(sa.Column("is_quiet", sa.Boolean(), server_default=sa.false(), nullable=False))',
+        '        batch_op.add_column(sa.Column("only_drafted", sa.Boolean(), server_default=sa.false(), nullable=False))',
     ]
 
 
