@@ -62,7 +62,8 @@ def test_a_draft_holds_what_the_models_have_more_under_the_next_number_and_needs
     upgrade = text.partition("def upgrade() -> None:\n")[2].replace("'", '"').splitlines()
     assert upgrade == [
         '    with op.batch_alter_table("lists", schema=None) as batch_op:',
-        '        batch_op.add_column(sa.Column("only_drafted", sa.Boolean(), server_default=sa.false(), nullable=False))',
+        '        batch_op.add_column(sa.Column("only_drafted", sa.Boolean(), '
+        "server_default=sa.false(), nullable=False))",
     ]
 
 

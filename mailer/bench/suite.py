@@ -76,7 +76,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class SuiteResults:
     """What was measured on one database with one audience."""
 
     database: str
@@ -133,7 +133,9 @@ class Suite:
         self._messages = self._make_messages()
         self._signing = _signing(measured)
 
-    def measure(self, cases: Sequence[Case], *, database: str, rounds: int, tell: Callable[[str], None]) -> Results:
+    def measure(
+        self, cases: Sequence[Case], *, database: str, rounds: int, tell: Callable[[str], None]
+    ) -> SuiteResults:
         """Measure the cases in turn, and all of them again: what else the machine does then disturbs all alike.
 
         :param tell: is told of every run.
@@ -145,7 +147,7 @@ class Suite:
                 run = self._run(case)
                 runs[case].append(run)
                 tell(f"{run.rate:9,.0f}/s  {run.cpu_seconds_each * 1e6:5,.0f} µs  {case}")
-        return Results(
+        return SuiteResults(
             database=database,
             recipients=self._recipients,
             message_bytes=round(statistics.mean(len(message.data) for message in self._messages)),

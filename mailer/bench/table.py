@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mailer.bench.sinks import smtp_sink
 from mailer.bench.site import Load
-from mailer.bench.suite import DISTANT_LIMIT, Case, Results
+from mailer.bench.suite import DISTANT_LIMIT, Case, SuiteResults
 from mailer.bench.visitors import Visits
 from mailer.errors import MailerError
 
@@ -37,7 +37,7 @@ class Ratio:
         return f"{self.value:.2f}"
 
 
-def ratios(results: Sequence[Results]) -> list[Ratio]:
+def ratios(results: Sequence[SuiteResults]) -> list[Ratio]:
     """All that the measurements allow."""
     found = [ratio for each in results for ratio in _ratios_of(each)]
     for database in dict.fromkeys(each.database for each in results):
@@ -46,11 +46,11 @@ def ratios(results: Sequence[Results]) -> list[Ratio]:
     return found
 
 
-def _size(results: Results) -> int:
+def _size(results: SuiteResults) -> int:
     return results.recipients
 
 
-def _ratios_of(results: Results) -> Iterator[Ratio]:
+def _ratios_of(results: SuiteResults) -> Iterator[Ratio]:
     where = f"{results.database}, {results.recipients:,}"
     compared = (
         ("(b) to the limit (a)", Case.ENGINE, Case.LIMIT, "0.60"),
@@ -65,7 +65,7 @@ def _ratios_of(results: Results) -> Iterator[Ratio]:
         yield Ratio(f"(f) to the {DISTANT_LIMIT:,.0f}/s possible", where, distant.rate / DISTANT_LIMIT, "≥ 0.80")
 
 
-def _growth(small: Results, large: Results) -> Iterator[Ratio]:
+def _growth(small: SuiteResults, large: SuiteResults) -> Iterator[Ratio]:
     of_small, of_large = small.of(Case.ENGINE), large.of(Case.ENGINE)
     if small is large or of_small is None or of_large is None:
         return
@@ -73,12 +73,12 @@ def _growth(small: Results, large: Results) -> Iterator[Ratio]:
     yield Ratio("CPU for each message of (b)", where, of_large.cpu_seconds_each / of_small.cpu_seconds_each, "≤ 1.25")
 
 
-def markdown(results: Sequence[Results], loads: Sequence[Load] = (), *, today: date) -> str:
+def markdown(results: Sequence[SuiteResults], loads: Sequence[Load] = (), *, today: date) -> str:
     """The tables, and on what they were measured."""
     return "\n".join([*_sending(results, today), *_site(loads)]) + "\n"
 
 
-def _sending(results: Sequence[Results], today: date) -> list[str]:
+def _sending(results: Sequence[SuiteResults], today: date) -> list[str]:
     if not results:
         return [f"Measured on {today.isoformat()} on {_machine()}, Python {platform.python_version()}."]
     lines = [

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from email.utils import parseaddr
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from mailer.errors import MailerError
 from mailer.links import Pages
 from mailer.locale import languages, translations
 from mailer.mail import fields, render
-from mailer.mail.render import Frame, Relay
+from mailer.mail.render import ForwardedBy, Frame
 from mailer.mail.sender import Sender
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 from mailer.store.models import Campaign, CampaignText, Edition, Subscription
@@ -27,8 +27,15 @@ CONDITIONS = ("country", "union", "language")
 #: how many `if` and `elif` a text may have: as many as the column editions.variant holds
 MOST_TESTS = 200
 
-#: a reader's language, country and union id, as far as they are known
-Reader = tuple[str | None, str | None, int | None]
+
+class Reader(NamedTuple):
+    """What chooses the edition that somebody gets, as far as it is known. A tuple: one is looked up per message."""
+
+    language: str | None
+    country: str | None
+    union_id: int | None
+
+
 #: the language of the text, and the outcome of each test in it
 EditionKey = tuple[str, str]
 
@@ -140,7 +147,7 @@ class Texts:
         return self.sources[next(known, self._own)]
 
 
-class Press:
+class EditionRenderer:
     """Chooses and renders the editions of one campaign. Holds no session: what it needs is read when it is made."""
 
     def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
@@ -182,7 +189,7 @@ class Press:
         ]
         segment = segments.segment_of(self._campaign)
         readers = audience(session, self._campaign.list_id, segment).add_columns(*columns).distinct()
-        return {self.choose((language, country, union_id)) for language, country, union_id in session.execute(readers)}
+        return {self.choose(Reader(*row)) for row in session.execute(readers)}
 
     def bare_fields(self, key: EditionKey) -> frozenset[str]:
         """The fields that an edition prints without a default."""
@@ -203,10 +210,10 @@ class Press:
         language, variant = key
         return self._texts.sources[language].resolve(variant)
 
-    def render(self, key: EditionKey, *, relay: Relay | None = None) -> Rendering:
+    def render(self, key: EditionKey, *, forwarded_by: ForwardedBy | None = None) -> Rendering:
         """Render one edition.
 
-        :param relay: who passes it on, if it is the one for people of whom we know nothing.
+        :param forwarded_by: who passes it on, if it is the one for people of whom we know nothing.
         :raises Unrenderable: its Markdown or its size, with file and line.
         """
         language, _variant = key
@@ -220,7 +227,7 @@ class Press:
             gettext=translations.gettext_for(language),
             deadline=self.deadline(language),
             web_url=self.web_url(language),
-            relay=relay,
+            forwarded_by=forwarded_by,
         )
         try:
             return render.render(self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame)
@@ -246,9 +253,9 @@ def freeze(session: Session, campaign: Campaign, sender: Sender) -> None:
     """
     campaign.mail_domain = mail_domain(sender)
     discard(session, campaign)
-    press = Press(session, campaign, sender)
-    for key in sorted(press.wanted(session)):
-        _keep(session, campaign, key, press.render(key))
+    renderer = EditionRenderer(session, campaign, sender)
+    for key in sorted(renderer.wanted(session)):
+        _keep(session, campaign, key, renderer.render(key))
 
 
 def discard(session: Session, campaign: Campaign) -> None:
@@ -262,11 +269,11 @@ def try_out(session: Session, campaign: Campaign) -> list[str]:
     :returns: warnings, such as of a mail that Gmail would clip.
     :raises Unrenderable: a text cannot be rendered.
     """
-    press = Press(session, campaign, TRIAL_SENDER)
+    renderer = EditionRenderer(session, campaign, TRIAL_SENDER)
     warnings = [
         f"{language}.md: {warning}"
-        for language, variant in sorted(press.trial())
-        for warning in press.render((language, variant)).warnings
+        for language, variant in sorted(renderer.trial())
+        for warning in renderer.render((language, variant)).warnings
     ]
     return list(dict.fromkeys(warnings))
 

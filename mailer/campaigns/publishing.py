@@ -73,7 +73,7 @@ class Addressee:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class CampaignPage:
     """A campaign as everyone may read it."""
 
     headline: Headline
@@ -120,14 +120,14 @@ def find(session: Session, slug: str) -> Campaign:
     return campaign
 
 
-def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) -> Page:
+def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) -> CampaignPage:
     """A campaign's page.
 
     :param language: of the reader; where there is no text in it, they get the campaign's own.
     :param shown_in: the language of what stands around the text, and so of the names of countries.
     """
     text = _text(campaign, language)
-    return Page(
+    return CampaignPage(
         headline=_headline(campaign, language, db.now(session)),
         html=_html(text.body, language, Targets.of(campaign).fallback),
         is_cancelled=campaign.status is CampaignStatus.CANCELLED,

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, segments
+from mailer.campaigns.editions import Reader
 from mailer.campaigns.targets import Target, Targets
 from mailer.errors import MailerError
 from mailer.locale import countries
@@ -34,7 +35,7 @@ class Gaps:
 
 def find(session: Session, campaign: Campaign) -> Gaps:
     """Look through everyone's edition for fields that it prints without a default, and they have nothing for."""
-    press = editions.Press(session, campaign, editions.TRIAL_SENDER)
+    renderer = editions.EditionRenderer(session, campaign, editions.TRIAL_SENDER)
     targets = Targets.of(campaign)
     without_target: Counter[str | None] = Counter()
     empty: Counter[str] = Counter()
@@ -43,14 +44,14 @@ def find(session: Session, campaign: Campaign) -> Gaps:
     for language, country, union_id, people in session.execute(
         select(tally.c.language, tally.c.country, tally.c.union_id, tally.c.people)
     ):
-        printed = press.bare_fields(press.choose((language, country, union_id)))
+        printed = renderer.bare_fields(renderer.choose(Reader(language, country, union_id)))
         target = targets.for_country(country)
         if target is None and printed & _TARGET_FIELDS:
             without_target[country] += people
         for field in printed & _empty_fields(country, union_id, target):
             empty[field] += people
         prints_names |= "name" in printed
-    if prints_names and (nameless := _count_nameless(session, campaign, press)):
+    if prints_names and (nameless := _count_nameless(session, campaign, renderer)):
         empty["name"] = nameless
     return Gaps(without_target, empty)
 
@@ -62,7 +63,7 @@ def _empty_fields(country: str | None, union_id: int | None, target: Target | No
     return frozenset(field for field, value in values.items() if not value)
 
 
-def _count_nameless(session: Session, campaign: Campaign, press: editions.Press) -> int:
+def _count_nameless(session: Session, campaign: Campaign, renderer: editions.EditionRenderer) -> int:
     """How many read a text that prints their name, and have told none."""
     readers = (Subscription.language, Subscription.country, Subscription.union_id)
     nameless = (
@@ -73,7 +74,9 @@ def _count_nameless(session: Session, campaign: Campaign, press: editions.Press)
         .group_by(*readers)
     )
     return sum(
-        people for *reader, people in session.execute(nameless) if "name" in press.bare_fields(press.choose((*reader,)))
+        people
+        for *reader, people in session.execute(nameless)
+        if "name" in renderer.bare_fields(renderer.choose(Reader(*reader)))
     )
 
 

@@ -12,7 +12,7 @@ import click
 
 from mailer.bench import installation, postgresql, site, table
 from mailer.bench.installation import Installation
-from mailer.bench.suite import OF_EVERY_SIZE, Case, Results, Sinks, Suite, running_sinks
+from mailer.bench.suite import OF_EVERY_SIZE, Case, Sinks, Suite, SuiteResults, running_sinks
 from mailer.store.db import utcnow
 
 _LARGE = 20_000  # recipients from which on one run is long enough to need no repetition
@@ -97,7 +97,7 @@ def bench(
     click.echo(json.dumps([*map(asdict, results), *map(asdict, loads)]) if as_json else tables)
 
 
-def _measure(sinks: Sinks, database: str, people: int, cases: Sequence[Case], *, rounds: int) -> Results:
+def _measure(sinks: Sinks, database: str, people: int, cases: Sequence[Case], *, rounds: int) -> SuiteResults:
     with _installation(database, people=people) as measured:
         return Suite(measured, sinks).measure(cases, database=database, rounds=rounds, tell=_tell)
 

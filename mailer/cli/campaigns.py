@@ -17,7 +17,7 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import folder_option, json_lines_option, json_option, slug_argument
 from mailer.cli.progress import progress_bar
 from mailer.delivery import control, previews
-from mailer.delivery.previews import Reader
+from mailer.delivery.previews import SampleReader
 from mailer.errors import MailerError
 from mailer.mail import addresses
 from mailer.reports import progress as campaign_progress
@@ -131,7 +131,7 @@ def preview(
     folder: Path,
 ) -> None:
     """Write the mail as .html, .txt and .eml files, in every language or in the one you name."""
-    reader = Reader(language=language, country=country, union=union, has_name=not no_name)
+    reader = SampleReader(language=language, country=country, union=union, has_name=not no_name)
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
         for file in previews.preview(session, campaign, reader, installation.settings.mail_sender, folder):
@@ -147,7 +147,7 @@ def test(
     installation: Installation, slug: str, address: str, language: str | None, country: str | None, union: str | None
 ) -> None:
     """Send one test mail of a campaign, whatever its status."""
-    reader = Reader(language=language, country=country, union=union)
+    reader = SampleReader(language=language, country=country, union=union)
     if parseaddr(address)[0]:
         raise click.BadParameter(f"{address} has a name in it; give the address only", param_hint="--to")
     to = addresses.parse(address).text

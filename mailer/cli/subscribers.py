@@ -11,7 +11,7 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import dry_run_option, json_option, output_option, update_option
 from mailer.selfservice import preferences
 from mailer.spreadsheets.exporting import export_list
-from mailer.spreadsheets.importing import ImportReport, import_file
+from mailer.spreadsheets.importing import SupporterImportReport, import_file
 
 
 @click.group()
@@ -78,7 +78,7 @@ def import_(
         _print(report, dry_run=dry_run, rejects=rejects)
 
 
-def _print(report: ImportReport, *, dry_run: bool, rejects: Path | None) -> None:
+def _print(report: SupporterImportReport, *, dry_run: bool, rejects: Path | None) -> None:
     click.echo("This is what an import would do. Nothing was changed." if dry_run else "Imported.")
     counts = {
         "rows read": report.read,

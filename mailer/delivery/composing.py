@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from mailer import links
 from mailer.campaigns import targets
-from mailer.campaigns.editions import EditionKey, Press, from_json, mail_domain
+from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader, from_json, mail_domain
 from mailer.delivery.ledger import Claimed
 from mailer.delivery.recipients import Recipient
 from mailer.locale import countries
@@ -79,7 +79,7 @@ class CampaignComposer:
         self._sender = sender
         self._pages = links.Pages(sender.base_url)  # in no language: these links work for ever
         self._envelopes = Envelopes(session, campaign, sender)
-        self._press = Press(session, campaign, sender)
+        self._renderer = EditionRenderer(session, campaign, sender)
         self._headers = _edition_headers(campaign, campaign.mailing_list, sender)
         self._targets = targets.Targets.of(campaign)
         self._unions = {union.id: union.name for union in directory.all_unions(session)}
@@ -90,7 +90,7 @@ class CampaignComposer:
 
     def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
         """The message of a delivery, ready for the wire."""
-        key = self._press.choose((delivery.language, delivery.country, delivery.union_id))
+        key = self._renderer.choose(Reader(delivery.language, delivery.country, delivery.union_id))
         token = links.sign(self._keyring, links.Link.UNSUBSCRIBE, recipient.subscription_id or 0)
         unsubscribe_url = self._pages.unsubscribe(token)
         values = {
@@ -128,7 +128,7 @@ class CampaignComposer:
         if compiled is None:
             frozen = self._frozen.get(key)
             # Nothing frozen: a draft, or a test for a reader whom the audience does not have.
-            rendering = from_json(frozen) if frozen else self._press.render(key)
+            rendering = from_json(frozen) if frozen else self._renderer.render(key)
             compiled = self._compiled[key] = compile_edition(rendering, self._headers, signer=self._sender.signer)
         return compiled
 

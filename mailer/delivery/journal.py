@@ -41,7 +41,7 @@ class JournalUnwritable(ServiceUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """What a server said to a whole message, as far as the ledger needs it."""
 
     kind: OutcomeKind
@@ -50,10 +50,10 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class JournalRecord:
     """What a journal knows of one claim: delivery id → its answer, None for one begun and not answered."""
 
-    begun: Mapping[int, Answer | None]
+    begun: Mapping[int, ServerAnswer | None]
     complete: bool  # what it lacks never happened: the machine was not rebooted since
 
 
@@ -202,16 +202,16 @@ def _mark(folder: Path, change: Callable[[int], int]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftBehind:
     """The journal of a worker that is gone, locked so that nobody else clears up after it at the same time."""
 
     path: Path
-    records: Mapping[int, Record]  # by fencing number
+    records: Mapping[int, JournalRecord]  # by fencing number
     complete: bool
 
-    def of(self, fence: int) -> Record:
+    def of(self, fence: int) -> JournalRecord:
         """What it knows of a claim: of one it does not name, that nothing was begun."""
-        return self.records.get(fence, Record(begun={}, complete=self.complete))
+        return self.records.get(fence, JournalRecord(begun={}, complete=self.complete))
 
 
 def names(folder: Path) -> list[str]:
@@ -220,7 +220,7 @@ def names(folder: Path) -> list[str]:
 
 
 @contextmanager
-def taken_over(folder: Path, name: str) -> Iterator[Left | None]:
+def taken_over(folder: Path, name: str) -> Iterator[LeftBehind | None]:
     """Take over a journal if its worker is gone; it is removed when the block ends well.
 
     :returns: None when its worker lives, or somebody else is at it, or it is not there.
@@ -241,16 +241,16 @@ def taken_over(folder: Path, name: str) -> Iterator[Left | None]:
         os.close(descriptor)
 
 
-def _read(path: Path) -> Left:
+def _read(path: Path) -> LeftBehind:
     lines = path.read_bytes().split(b"\n")[:-1]  # what stands behind the last line end was cut short
     # Without its header a file proves nothing: a power cut may have left it empty.
     complete = bool(lines) and lines[0] == f"{_HEADER}{boot_id()}".encode()
-    begun: dict[int, dict[int, Answer | None]] = {}
+    begun: dict[int, dict[int, ServerAnswer | None]] = {}
     for line in lines[1:]:
         if found := _BEGUN.fullmatch(line):
             begun.setdefault(int(found[1]), {})[int(found[2])] = None
         elif found := _ANSWER.fullmatch(line):
-            answer = Answer(OutcomeKind(found[3].decode()), int(found[4]), no_such_address=bool(found[5]))
+            answer = ServerAnswer(OutcomeKind(found[3].decode()), int(found[4]), no_such_address=bool(found[5]))
             begun.setdefault(int(found[1]), {})[int(found[2])] = answer
-    records = {fence: Record(begun=entries, complete=complete) for fence, entries in begun.items()}
-    return Left(path=path, records=records, complete=complete)
+    records = {fence: JournalRecord(begun=entries, complete=complete) for fence, entries in begun.items()}
+    return LeftBehind(path=path, records=records, complete=complete)

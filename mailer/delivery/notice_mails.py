@@ -56,7 +56,7 @@ class NoticeComposer:
 
     def __init__(self, session: Session, sender: Sender) -> None:
         self._sender = sender
-        self._envelopes = Envelopes(session, notices.standing(session), sender)
+        self._envelopes = Envelopes(session, notices.campaign(session), sender)
         self._headers = EditionHeaders(sender=sender.mailbox, reply_to=sender.reply_to, auto_submitted=True)
         self._compiled: dict[_Key, CompiledEdition] = {}
 

@@ -165,7 +165,7 @@ class Outbox:
 
     def __enter__(self) -> "Outbox":
         # What this host left is cleared up before anything is claimed, and from a restored backup nothing is.
-        recovery.hold_if_restored(self._engine, self._worker.journals)
+        recovery.pause_if_restored(self._engine, self._worker.journals)
         recovery.replay(self._engine, self._worker.journals)
         with session_scope(self._engine, read_only=True) as session:
             # A turn is a few seconds: what other turns were told counts too.
@@ -337,15 +337,15 @@ class Outbox:
             return _Course.DRAINED
         mark_claim(self._worker.journals, batch.fence)
         looked = time.monotonic()
-        standing = recipients.look_up(self._engine, batch, batch.deliveries)
+        clearance = recipients.look_up(self._engine, batch, batch.deliveries)
         claim = _ClaimAtWork(
             batch=batch,
             lease_ends=asked + self._worker.lease.total_seconds(),
             looked=looked,
-            recipients=dict(standing.recipients),
+            recipients=dict(clearance.recipients),
             waiting=deque(batch.deliveries),
         )
-        if not standing.may_send_campaign:
+        if not clearance.may_send_campaign:
             claim.waiting = deque(claimed for claimed in claim.waiting if claimed.purpose is not Purpose.CAMPAIGN)
         if self._drafting is not None:
             self._compose_ahead(claim, self._drafting)
@@ -372,10 +372,10 @@ class Outbox:
     def _look_again(self, claim: _ClaimAtWork) -> None:
         looked = time.monotonic()
         under_way = [*claim.out.values(), *claim.waiting]
-        standing = recipients.look_up(self._engine, claim.batch, under_way)
-        claim.recipients.update(standing.recipients)
+        clearance = recipients.look_up(self._engine, claim.batch, under_way)
+        claim.recipients.update(clearance.recipients)
         claim.looked = looked
-        if not standing.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
+        if not clearance.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
             self._state = self._state.after(_Course.HALTED)
 
     def _compose(self, claim: _ClaimAtWork, claimed: Claimed) -> Outgoing | None:

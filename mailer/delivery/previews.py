@@ -30,7 +30,7 @@ class NoText(MailerError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class SampleReader:
     """For whom a campaign is previewed or tested. What is None is not known of them."""
 
     language: str | None = None
@@ -44,7 +44,7 @@ class Reader:
         return Recipient(email=_SAMPLE_ADDRESS, name=_SAMPLE_NAME if self.has_name else None, subscription_id=None)
 
 
-def preview(session: Session, campaign: Campaign, reader: Reader, sender: Sender, folder: Path) -> list[Path]:
+def preview(session: Session, campaign: Campaign, reader: SampleReader, sender: Sender, folder: Path) -> list[Path]:
     """Write the mail that a reader would get as .html, .txt and .eml; in each language, if none is given.
 
     :returns: the files written.
@@ -68,7 +68,7 @@ def preview(session: Session, campaign: Campaign, reader: Reader, sender: Sender
     return written
 
 
-def order_test(session: Session, campaign: Campaign, reader: Reader, sender: Sender, address: str) -> Delivery:
+def order_test(session: Session, campaign: Campaign, reader: SampleReader, sender: Sender, address: str) -> Delivery:
     """Owe a test mail of a campaign to an address; it is composed here once, so that an error shows at once.
 
     :param address: as `addresses.Address.text`.
@@ -97,7 +97,7 @@ def _languages(campaign: Campaign, wanted: str | None) -> list[str]:
     return [language]
 
 
-def _sample_delivery(session: Session, reader: Reader, language: str | None) -> Claimed:
+def _sample_delivery(session: Session, reader: SampleReader, language: str | None) -> Claimed:
     return Claimed(
         id=0,
         purpose=Purpose.TEST,

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.delivery import control, journal, ledger
-from mailer.delivery.journal import Answer, Left, Record
+from mailer.delivery.journal import JournalRecord, LeftBehind, ServerAnswer
 from mailer.delivery.ledger import Settlement
 from mailer.people import notices
 from mailer.store import db
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _LEDGER = Base.metadata.tables[Delivery.__tablename__]
 
 
-def hold_if_restored(engine: Engine, folder: Path) -> None:
+def pause_if_restored(engine: Engine, folder: Path) -> None:
     """Hold what is under way or scheduled when the database is older than what this host remembers of it.
 
     A backup that was restored owes again what has long been sent. Only a person can tell what should still go out.
@@ -56,7 +56,7 @@ def replay(engine: Engine, folder: Path) -> None:
                 _replay(engine, name, left)
 
 
-def _replay(engine: Engine, name: str, left: Left) -> None:
+def _replay(engine: Engine, name: str, left: LeftBehind) -> None:
     with session_scope(engine) as session:
         claims = session.scalars(select(Claim).where(Claim.journal == name).with_for_update()).all()
         for claim in claims:
@@ -77,12 +77,12 @@ def _replay(engine: Engine, name: str, left: Left) -> None:
                 _correct(session, fence, record)
 
 
-def _settlements(record: Record) -> Iterable[Settlement]:
+def _settlements(record: JournalRecord) -> Iterable[Settlement]:
     for delivery_id, answer in record.begun.items():
         yield _settlement(delivery_id, answer)
 
 
-def _settlement(delivery_id: int, answer: Answer | None) -> Settlement:
+def _settlement(delivery_id: int, answer: ServerAnswer | None) -> Settlement:
     if answer is None:
         return Settlement(delivery_id, DeliveryState.UNKNOWN, reason=Reason.WORKER_LOST)
     state = DeliveryState(answer.kind.value)
@@ -99,7 +99,7 @@ def _settlement(delivery_id: int, answer: Answer | None) -> Settlement:
     )
 
 
-def _correct(session: Session, fence: int, record: Record) -> None:
+def _correct(session: Session, fence: int, record: JournalRecord) -> None:
     """A journal that turns up after its claim was given up makes known what it can of that claim's unknown rows."""
     answers = [
         {"row": delivery_id, "held_by": fence, "new_state": DeliveryState(answer.kind.value), "new_code": answer.code}

@@ -48,10 +48,10 @@ def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, secon
         _remember(engine, campaign_id, str(problem))
         raise
     except SenderRefused as refusal:
-        _hold(engine, campaign_id, str(refusal))
+        _pause(engine, campaign_id, str(refusal))
         return False
     if outbox.paused_because is not None:
-        _hold(engine, campaign_id, outbox.paused_because)
+        _pause(engine, campaign_id, outbox.paused_because)
         return False
     if campaign.hold_reason is not None:
         _remember(engine, campaign_id, None)
@@ -89,7 +89,7 @@ class _Turn:
             return not set(ledger.campaigns_with_work(session)) - {self._campaign_id}
 
 
-def _hold(engine: Engine, campaign_id: int, reason: str) -> None:
+def _pause(engine: Engine, campaign_id: int, reason: str) -> None:
     """Pause a campaign that cannot go on until someone has looked, and give up the test mails it owes.
 
     System notices wait instead, and are tried again each time that somebody rings: nobody could resume them.

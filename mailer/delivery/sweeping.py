@@ -21,7 +21,7 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
 
     :returns: ids of campaigns with work, for whoever can ring for them; that of system notices first.
     """
-    recovery.hold_if_restored(engine, worker.journals)
+    recovery.pause_if_restored(engine, worker.journals)
     recovery.replay(engine, worker.journals)
     recovery.vouch(engine, worker.journals, interval=worker.lease)
     recovery.give_up_lost(engine, grace=worker.lease)

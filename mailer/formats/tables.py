@@ -51,7 +51,7 @@ def restore(cell: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class TableRow:
     """One record of a file: the number of its first line, from 1, and its cells as written."""
 
     line: int
@@ -113,7 +113,7 @@ class TableFile:
             if name not in known
         ]
 
-    def texts(self, record: Record) -> dict[str, str]:
+    def texts(self, record: TableRow) -> dict[str, str]:
         """Column → its text in a record, empty where the file has no such column or the record ends before it.
 
         :raises TooManyCells: there is text in cells that no column is named for.
@@ -145,7 +145,7 @@ class TableFile:
         """
         return sum(1 for _ in self.records())
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """The records after the header, from the start at each call. Lines with nothing in any cell are skipped.
 
         :raises BrokenFile: as `check`.
@@ -154,7 +154,7 @@ class TableFile:
         next(records)
         return (record for record in records if any(map(str.strip, record.cells)))
 
-    def _records(self) -> Iterator[Record]:
+    def _records(self) -> Iterator[TableRow]:
         self._file.seek(0)
         lines = _Lines(self._file, self._path)
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
@@ -167,7 +167,7 @@ class TableFile:
                 raise BrokenFile(path=self._path, line=start, problem=_explain(problem)) from None
             if cells is None:
                 return
-            yield Record(start, cells)
+            yield TableRow(start, cells)
 
     def _check_header(self) -> None:
         if self._columns[0] not in self.header:
@@ -286,7 +286,7 @@ class RejectsFile:
         if self._file is not None:
             self._file.close()
 
-    def write(self, records: Iterable[Record], remarks: dict[int, str]) -> None:
+    def write(self, records: Iterable[TableRow], remarks: dict[int, str]) -> None:
         """Write the records that a remark was made on."""
         if self._file is None or not remarks:
             return

@@ -7,18 +7,18 @@ has neither value nor default, "…" stands, as on the web: whoever forwards it 
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns.editions import EditionKey, Press
+from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader
 from mailer.campaigns.targets import Targets
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet, UnprintableLanguage
 from mailer.kits.messages import medium, short, text_file
-from mailer.kits.wording import Bearer, Relayed, addressee, capitalised, is_salutation, names_target, one_line
+from mailer.kits.wording import Forwarder, KitText, addressee, capitalised, is_salutation, names_target, one_line
 from mailer.links import Pages
 from mailer.locale import countries, languages, translations
 from mailer.mail import draft, markdown, plain_text
 from mailer.mail.markers import Markers
 from mailer.mail.merge import fill
-from mailer.mail.render import Relay, printable
+from mailer.mail.render import ForwardedBy, printable
 from mailer.mail.sender import Sender
 from mailer.mail.types import Pieces
 from mailer.store.models import Campaign
@@ -30,12 +30,12 @@ class KitEditions:
     """Makes what kits hold of one campaign. Holds no session: what it needs is read when it is made."""
 
     def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
-        self._press = Press(session, campaign, sender)
+        self._renderer = EditionRenderer(session, campaign, sender)
         self._targets = Targets.of(campaign)
         self._sender = sender
-        self.languages: list[str] = self._press.languages
+        self.languages: list[str] = self._renderer.languages
 
-    def files(self, bearer: Bearer, language: str) -> dict[str, bytes]:
+    def files(self, forwarder: Forwarder, language: str) -> dict[str, bytes]:
         """The files of a kit in one language, by name.
 
         A language that our fonts have no letters for lacks what is on paper: leaflet.pdf and picture.png.
@@ -43,51 +43,53 @@ class KitEditions:
         :param language: one of `languages`.
         :raises editions.Unrenderable: the campaign's text, with what the union adds, cannot be made into a mail.
         """
-        relayed = self._relay(bearer, language)
-        mail = draft.write(subject=relayed.title, text=relayed.text, html=relayed.html, language=relayed.language)
+        kit_text = self._relay(forwarder, language)
+        mail = draft.write(subject=kit_text.title, text=kit_text.text, html=kit_text.html, language=kit_text.language)
         return {
             "mail.eml": mail,
-            "mail.html": relayed.html.encode("utf-8", "replace"),
-            "mail.txt": text_file(relayed.text),
-            "messenger-short.txt": text_file(short(relayed)),
-            "messenger-medium.txt": text_file(medium(relayed, self._sender.organisation)),
-            **self._on_paper(relayed, bearer),
+            "mail.html": kit_text.html.encode("utf-8", "replace"),
+            "mail.txt": text_file(kit_text.text),
+            "messenger-short.txt": text_file(short(kit_text)),
+            "messenger-medium.txt": text_file(medium(kit_text, self._sender.organisation)),
+            **self._on_paper(kit_text, forwarder),
         }
 
-    def _relay(self, bearer: Bearer, language: str) -> Relayed:
-        key = self._press.choose((language, bearer.country, bearer.union_id if bearer.name else None))
-        target = self._targets.for_country(bearer.country)
+    def _relay(self, forwarder: Forwarder, language: str) -> KitText:
+        key = self._renderer.choose(Reader(language, forwarder.country, forwarder.union_id if forwarder.name else None))
+        target = self._targets.for_country(forwarder.country)
         values = {
-            "country": countries.name(bearer.country, language) if bearer.country else "",
-            "union": bearer.name or "",
+            "country": countries.name(forwarder.country, language) if forwarder.country else "",
+            "union": forwarder.name or "",
             **(target.values if target else {}),
         }
-        join_url = self._join_url(bearer, language)
-        name = one_line(bearer.name) if bearer.name else None
-        rendering = self._press.render(key, relay=Relay(name, bearer.introduction(language), join_url))
-        deadline = self._press.deadline(language)
-        return Relayed(
+        join_url = self._join_url(forwarder, language)
+        name = one_line(forwarder.name) if forwarder.name else None
+        rendering = self._renderer.render(
+            key, forwarded_by=ForwardedBy(name, forwarder.introduction(language), join_url)
+        )
+        deadline = self._renderer.deadline(language)
+        return KitText(
             language=language,
             title=one_line(fill(rendering.subject, values, blank=_BLANK)),
-            lead=one_line(fill(self._press.wording(key)[1], values, blank=_BLANK)),
+            lead=one_line(fill(self._renderer.wording(key)[1], values, blank=_BLANK)),
             html=fill(rendering.html, values, blank=_BLANK),
             text=fill(rendering.text, values, blank=_BLANK),
             prose=tuple(fill(paragraph, values, blank=_BLANK) for paragraph in self._prose(key)),
             call=translations.gettext_for(language)("Act by {date}").format(date=deadline) if deadline else None,
             target=target,
-            web_url=self._press.web_url(language),
+            web_url=self._renderer.web_url(language),
             join_url=join_url,
         )
 
-    def _join_url(self, bearer: Bearer, language: str) -> str:
+    def _join_url(self, forwarder: Forwarder, language: str) -> str:
         """Where a reader signs up: it says through which union, if that is named, and never who."""
-        return Pages(self._sender.base_url, language).join(bearer.slug)
+        return Pages(self._sender.base_url, language).join(forwarder.slug)
 
     def _prose(self, key: EditionKey) -> list[Pieces]:
         """The paragraphs that a text begins with, without its salutation, up to where it says whom to write to."""
         markers = Markers()
         language, _outcomes = key
-        _subject, _preheader, body = self._press.wording(key)
+        _subject, _preheader, body = self._renderer.wording(key)
         tokens = markdown.read(markers.mark(printable(body)), markers)
         paragraphs = [markers.cut(paragraph) for paragraph in plain_text.prose(tokens, markers)]
         if paragraphs and is_salutation(paragraphs[0]):
@@ -96,22 +98,22 @@ class KitEditions:
         addressing = (number for number, pieces in enumerate(paragraphs) if number and names_target(pieces))
         return paragraphs[: next(addressing, None)]
 
-    def _on_paper(self, relayed: Relayed, bearer: Bearer) -> dict[str, bytes]:
-        _ = translations.gettext_for(relayed.language)
+    def _on_paper(self, kit_text: KitText, forwarder: Forwarder) -> dict[str, bytes]:
+        _ = translations.gettext_for(kit_text.language)
         sheet = Sheet(
-            language=relayed.language,
-            direction=languages.direction(relayed.language),
-            title=relayed.title,
-            lead=relayed.lead,
-            paragraphs=relayed.prose,
-            call=relayed.call,
+            language=kit_text.language,
+            direction=languages.direction(kit_text.language),
+            title=kit_text.title,
+            lead=kit_text.lead,
+            paragraphs=kit_text.prose,
+            call=kit_text.call,
             write_to=_("Write to:"),
-            addressee=addressee(relayed.target),
+            addressee=addressee(kit_text.target),
             invitation=_("Get the next alert yourself"),
-            join_url=relayed.join_url,
+            join_url=kit_text.join_url,
             signature=self._sender.organisation,
-            union=bearer.name,
-            logo=bearer.logo,
+            union=forwarder.name,
+            logo=forwarder.logo,
         )
         try:
             return {"leaflet.pdf": sheets.leaflet(sheet), "picture.png": sheets.picture(sheet)}

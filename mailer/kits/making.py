@@ -16,7 +16,7 @@ from mailer.errors import MailerError, ServiceUnavailable
 from mailer.formats import archives
 from mailer.kits import announcements
 from mailer.kits.editions import KitEditions
-from mailer.kits.wording import Bearer
+from mailer.kits.wording import Forwarder
 from mailer.mail.sender import Sender
 from mailer.people import suppression
 from mailer.store import db
@@ -60,8 +60,8 @@ def plan(session: Session, campaign: Campaign) -> int:
         .where(Union.status == UnionStatus.AFFILIATED, ~_has_kit(campaign, Union.id))
         .order_by(Union.id)
     )
-    for bearers in (everybody, affiliated) if owner_id is None else (affiliated.where(Union.id == owner_id),):
-        session.execute(insert(Kit).from_select(["campaign_id", "union_id"], bearers))
+    for forwarders in (everybody, affiliated) if owner_id is None else (affiliated.where(Union.id == owner_id),):
+        session.execute(insert(Kit).from_select(["campaign_id", "union_id"], forwarders))
     is_planned = exists().where(KitEdition.kit_id == Kit.id, KitEdition.language == CampaignText.language)
     missing = (
         select(Kit.id, CampaignText.language)
@@ -162,8 +162,8 @@ class _Task:
     edition_id: int
     taken_until: datetime
     kit_id: int
-    bearer: Bearer
-    revision: int | None  # of the union, which the bearer was read from
+    forwarder: Forwarder
+    revision: int | None  # of the union, which the forwarder was read from
     language: str
 
 
@@ -195,9 +195,9 @@ def make(sessions: Sessions, campaign_id: int, sender: Sender, *, seconds: float
     end = time.monotonic() + seconds
     editions = 0
     with sessions(read_only=True) as session:
-        press = KitEditions(session, session.get_one(Campaign, campaign_id), sender)
+        renderer = KitEditions(session, session.get_one(Campaign, campaign_id), sender)
     while not (is_over := stopping() or time.monotonic() >= end) and (tasks := _take(sessions, campaign_id)):
-        results = [_print(press, task) for task in tasks if not stopping()]
+        results = [_print(renderer, task) for task in tasks if not stopping()]
         editions += len(results)
         _keep(sessions, tasks, results, sender)
     return Made(editions, more=is_over and _is_waiting(sessions, campaign_id))
@@ -243,14 +243,14 @@ def _take(sessions: Sessions, campaign_id: int) -> list[_Task]:
             .options(undefer(Union.logo))
         )
         return [
-            _Task(edition_id, until, kit_id, Bearer.of(union), union.revision if union else None, language)
+            _Task(edition_id, until, kit_id, Forwarder.of(union), union.revision if union else None, language)
             for edition_id, kit_id, language, union in rows
         ]
 
 
-def _print(press: KitEditions, task: _Task) -> _Result:
+def _print(renderer: KitEditions, task: _Task) -> _Result:
     try:
-        return _Result(task, archives.pack(press.files(task.bearer, task.language)), None)
+        return _Result(task, archives.pack(renderer.files(task.forwarder, task.language)), None)
     except ServiceUnavailable:
         raise
     except MailerError as problem:

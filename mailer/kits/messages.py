@@ -4,7 +4,7 @@ A link stands on a line of its own: there it is shown as it is written, whicheve
 isolate has to stand beside it, which some messengers would take for a part of the link.
 """
 
-from mailer.kits.wording import Relayed, one_line
+from mailer.kits.wording import KitText, one_line
 from mailer.locale import translations
 
 #: what the messenger texts may have, links included
@@ -16,48 +16,48 @@ _FEWEST_OF_TITLE = 40
 _BOM = "\ufeff"
 
 
-def short(relayed: Relayed) -> str:
+def short(kit_text: KitText) -> str:
     """For a post or a text message: the title, until when, and where one can read more, or else whom to write to, and
     join. A link is never shortened."""
-    web, join = _links(relayed)
+    web, join = _links(kit_text)
     for rest in (
-        [relayed.call, web or _written_to(relayed), join],
-        [relayed.call, join],
-        [relayed.call, relayed.join_url],
-        [relayed.join_url],
+        [kit_text.call, web or _written_to(kit_text), join],
+        [kit_text.call, join],
+        [kit_text.call, kit_text.join_url],
+        [kit_text.join_url],
     ):
         lines = [line for line in rest if line]
         room = SHORT_CHARACTERS - len("\n".join(["", *lines]))
-        if room >= min(_FEWEST_OF_TITLE, len(relayed.title)):
+        if room >= min(_FEWEST_OF_TITLE, len(kit_text.title)):
             break
-    return "\n".join(filter(None, [_shortened(relayed.title, room), *lines]))
+    return "\n".join(filter(None, [_shortened(kit_text.title, room), *lines]))
 
 
-def _links(relayed: Relayed) -> tuple[str | None, str]:
+def _links(kit_text: KitText) -> tuple[str | None, str]:
     """Where one can read more, and join."""
-    _ = translations.gettext_for(relayed.language)
+    _ = translations.gettext_for(kit_text.language)
     read_more, join = _("Read more:"), _("Get the next alert yourself:")
-    return f"{read_more}\n{relayed.web_url}" if relayed.web_url else None, f"{join}\n{relayed.join_url}"
+    return f"{read_more}\n{kit_text.web_url}" if kit_text.web_url else None, f"{join}\n{kit_text.join_url}"
 
 
-def _written_to(relayed: Relayed) -> str | None:
+def _written_to(kit_text: KitText) -> str | None:
     """Whom to write to."""
-    _, target = translations.gettext_for(relayed.language), relayed.target
+    _, target = translations.gettext_for(kit_text.language), kit_text.target
     return "\n".join(filter(None, [_("Write to:"), one_line(target.name), one_line(target.email)])) if target else None
 
 
-def medium(relayed: Relayed, organisation: str) -> str:
+def medium(kit_text: KitText, organisation: str) -> str:
     """For a messenger: what happened, whom to write to and until when, and where it goes on."""
     rest = [
-        relayed.call,
-        _written_to(relayed),
-        *_links(relayed),
+        kit_text.call,
+        _written_to(kit_text),
+        *_links(kit_text),
         one_line(organisation),
     ]
     end = [block for block in rest if block]
     room = MEDIUM_CHARACTERS - len("\n\n".join(["", *end]))
-    begin = [_bold(_shortened(relayed.title, room - 2))]
-    for paragraph in (relayed.lead, *relayed.prose):
+    begin = [_bold(_shortened(kit_text.title, room - 2))]
+    for paragraph in (kit_text.lead, *kit_text.prose):
         room_left = room - len("\n\n".join([*begin, ""]))
         if len(paragraph) > room_left:
             if len(begin) <= 2 and room_left >= _FEWEST_CHARACTERS:

@@ -12,7 +12,7 @@ from mailer.campaigns import deadlines, publishing
 from mailer.errors import MailerError
 from mailer.formats import archives
 from mailer.kits.messages import read_text
-from mailer.kits.wording import Bearer
+from mailer.kits.wording import Forwarder
 from mailer.links import Pages
 from mailer.locale import languages
 from mailer.store import db
@@ -38,7 +38,7 @@ class InvalidReach(MailerError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class KitPage:
     """A kit as its page shows it."""
 
     campaign_title: str  # in the first of the languages
@@ -62,22 +62,22 @@ class Page:
     reached: int | None
 
 
-def look(session: Session, kit_id: int, *, base_url: str) -> Page:
+def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
     """What a kit's page shows. Looking changes nothing.
 
     :raises NoKit: it is gone, or its union is not affiliated.
     """
     kit = _find(session, kit_id)
-    campaign, bearer = kit.campaign, Bearer.of(kit.union)
+    campaign, forwarder = kit.campaign, Forwarder.of(kit.union)
     made = _archives(session, kit)
     own = _own_languages(kit)
     ordered = (*own, *(edition.language for edition in kit.editions if edition.language not in own))
     site = Pages(base_url, ordered[0])
-    return Page(
+    return KitPage(
         campaign_title=publishing.title(campaign, ordered[0]),
         campaign_slug=campaign.slug,
         union_id=kit.union_id,
-        union_name=bearer.name,
+        union_name=forwarder.name,
         languages=ordered,
         own_languages=len(own),
         deadline=campaign.deadline,
@@ -87,7 +87,7 @@ def look(session: Session, kit_id: int, *, base_url: str) -> Page:
         files={language: archives.names(archive) for language, archive in made.items()},
         texts={language: _messages(archive) for language, archive in made.items()},
         problems={edition.language: edition.problem for edition in kit.editions if edition.problem},
-        join_url=site.join(bearer.slug),
+        join_url=site.join(forwarder.slug),
         public_url=site.campaign(campaign.slug) if campaign.public else None,
         seen_at=kit.seen_at,
         promised_at=kit.promised_at,
@@ -188,7 +188,7 @@ def _messages(archive: bytes) -> tuple[str, str]:
 # --- what a union says ----------------------------------------------------------------------------------------------
 
 
-class Answer(enum.StrEnum):
+class UnionAnswer(enum.StrEnum):
     """What a union says of a kit."""
 
     SEEN = "seen"
@@ -196,7 +196,7 @@ class Answer(enum.StrEnum):
     FORWARDED = "forwarded"  # to about so many
 
 
-def answer(session: Session, kit_id: int, answer: Answer, *, reached: int | None = None) -> None:
+def answer(session: Session, kit_id: int, answer: UnionAnswer, *, reached: int | None = None) -> None:
     """Write down what a union says of its kit. When it first said so stays; how many it reached may be corrected.
 
     :param reached: with `Answer.FORWARDED`, to about how many members; None where nobody knows.
@@ -207,9 +207,13 @@ def answer(session: Session, kit_id: int, answer: Answer, *, reached: int | None
         raise InvalidReach(reached=reached)
     if _find(session, kit_id).union_id is None:
         raise NoKit
-    said = {Answer.SEEN: Kit.seen_at, Answer.PROMISED: Kit.promised_at, Answer.FORWARDED: Kit.forwarded_at}[answer]
+    said = {
+        UnionAnswer.SEEN: Kit.seen_at,
+        UnionAnswer.PROMISED: Kit.promised_at,
+        UnionAnswer.FORWARDED: Kit.forwarded_at,
+    }[answer]
     values: dict[str, object] = {said.key: func.coalesce(said, literal(db.now(session), said.type))}
-    if answer is Answer.FORWARDED and reached is not None:
+    if answer is UnionAnswer.FORWARDED and reached is not None:
         values["reached"] = reached
     session.execute(update(Kit).where(Kit.id == kit_id).values(values))
 

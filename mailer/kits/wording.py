@@ -20,7 +20,7 @@ _DOTTED_CAPITALS = frozenset({"az", "tr"})
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer:
+class Forwarder:
     """In whose name a kit is."""
 
     union_id: int | None  # None: for everybody who has no kit of their own
@@ -31,8 +31,8 @@ class Bearer:
     logo: bytes | None  # PNG
 
     @classmethod
-    def of(cls, union: Union | None) -> "Bearer":
-        """The bearer of a union's kit; without a union, of the kit for everybody else."""
+    def of(cls, union: Union | None) -> "Forwarder":
+        """Who forwards a union's kit; without a union, of the kit for everybody else."""
         if union is None:
             return cls(None, None, None, None, {}, None)
         if not union.is_named:
@@ -46,7 +46,7 @@ class Bearer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Relayed:
+class KitText:
     """A campaign's text for the members of a union: nothing in it is left open."""
 
     language: str

@@ -46,7 +46,7 @@ class HtmlTooLarge(MailerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Relay:
+class ForwardedBy:
     """Who passes a mail on to people of whom we know nothing: it has no links that are one person's."""
 
     name: str | None  # None for whoever it may be
@@ -65,7 +65,7 @@ class Frame:
     gettext: Callable[[str], str]  # translates the mail's fixed words into the language
     deadline: str | None = None  # a date as people of that language write it
     web_url: str | None = None  # of the web version
-    relay: Relay | None = None  # for a mail that somebody else passes on
+    forwarded_by: ForwardedBy | None = None  # for a mail that somebody else passes on
 
 
 def render(kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame) -> Rendering:
@@ -81,7 +81,7 @@ def render(kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame
     values: dict[str, object] = {
         "has_heading": any(token.type == "heading_open" and token.tag == "h1" for token in tokens),
     }
-    if frame.relay is None:
+    if frame.forwarded_by is None:
         values["preferences_url"] = markers.mark((_PREFERENCES_URL,))
         values["unsubscribe_url"] = markers.mark((_UNSUBSCRIBE_URL,))
     html_body = Markup(markdown.to_html(tokens, markers))  # noqa: S704 - sanitised

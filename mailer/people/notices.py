@@ -74,7 +74,7 @@ def owe(
     :param withheld: why it must not be sent. It is written down all the same, as skipped: what takes as long as a
         real one tells nobody who is known here. For the same reason the session is marked all the same.
     """
-    campaign_id = standing(session).id
+    campaign_id = campaign(session).id
     delivery = Delivery(
         campaign_id=campaign_id,
         purpose=Purpose.NOTICE,
@@ -113,7 +113,7 @@ def ringing_session(engine: Engine, ring: Callable[[int], None], *, read_only: b
         ring(campaign_id)
 
 
-def standing(session: Session) -> Campaign:
+def campaign(session: Session) -> Campaign:
     """What notices are owed under; made where there is none."""
     found = select(Campaign).where(Campaign.status == CampaignStatus.STANDING)
     campaign = session.scalar(found)
@@ -148,7 +148,7 @@ def doubt_waiting(session: Session) -> None:
     session.execute(
         update(Delivery)
         .where(
-            Delivery.campaign_id == standing(session).id,
+            Delivery.campaign_id == campaign(session).id,
             Delivery.purpose == Purpose.NOTICE,
             Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED]),
         )

@@ -41,7 +41,7 @@ def find(session: Session, address: str) -> Subscriber | None:
     return session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
 
 
-def hold(session: Session, which: ColumnElement[bool]) -> Subscriber | None:
+def lock_row(session: Session, which: ColumnElement[bool]) -> Subscriber | None:
     """A person, whom nobody else has change, leave or come back until this transaction ends; None if there is none.
 
     The weaker kind of lock: who starts a campaign refers to every recipient for as long as that takes, and nobody

@@ -270,8 +270,8 @@ def _union_names(session: Session) -> dict[int, str]:
     """Each union's id → its name, with its slug where another has the same name."""
     told = scope.told_unions(session)
     known = [union for union in directory.all_unions(session) if told is None or union.id in told]
-    bearers = Counter(union.name for union in known)
-    return {union.id: union.name if bearers[union.name] == 1 else f"{union.name} ({union.slug})" for union in known}
+    forwarders = Counter(union.name for union in known)
+    return {union.id: union.name if forwarders[union.name] == 1 else f"{union.name} ({union.slug})" for union in known}
 
 
 def _name(by: str, key: Any, union_names: Mapping[int, str]) -> str:

@@ -40,7 +40,7 @@ class MonthsReversed(MailerError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class UnionRow:
     """What came of the kits of a union, or of a federation and all beneath it."""
 
     union_id: int | None  # none: all unions together
@@ -71,16 +71,16 @@ class KitRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class UnionResults:
     """What a union's forwarding brought in twelve months, for its own page."""
 
     union_name: str | None  # None: it asked not to be named
     since: str  # the first month, "2034-05"
     until: str  # the last one, which is not over yet
-    total: Row  # of a federation: of itself and all beneath it
+    total: UnionRow  # of a federation: of itself and all beneath it
     kits: tuple[KitRow, ...]  # its own, the latest first
     joined: Mapping[str, int | None]  # each of the twelve months, the first one first; of a federation as in `total`
-    branches: tuple[Row, ...]  # what is beneath it, each followed by what is beneath that; depth 0: right beneath
+    branches: tuple[UnionRow, ...]  # what is beneath it, each followed by what is beneath that; depth 0: right beneath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +89,14 @@ class Report:
 
     since: str | None
     until: str | None
-    rows: tuple[Row, ...]  # each federation followed by what is beneath it, by name
-    total: Row
+    rows: tuple[UnionRow, ...]  # each federation followed by what is beneath it, by name
+    total: UnionRow
 
 
 # --- what is asked for ----------------------------------------------------------------------------------------------
 
 
-def results(session: Session, union_id: int) -> Results:
+def results(session: Session, union_id: int) -> UnionResults:
     """What a union's forwarding brought in this month and the eleven before it.
 
     What it told us of members reached, it may see again: of its own no such number is hidden, of other unions' it is.
@@ -122,7 +122,7 @@ def results(session: Session, union_id: int) -> Results:
     beneath = reached[_Cell("all", union_id)]
     reached[_Cell("all", union_id)] = None if beneath is None else beneath + own
     total, *branches = _rows(tree, counted, reached=reached, joined=joined)
-    return Results(
+    return UnionResults(
         union_name=union.name if union.is_named else None,
         since=since,
         until=until,
@@ -151,7 +151,7 @@ def report(session: Session, *, since: str | None = None, until: str | None = No
     return Report(since=since, until=until, rows=tuple(rows), total=total)
 
 
-def _as_others_see(row: Row, tree: UnionTree) -> Row:
+def _as_others_see(row: UnionRow, tree: UnionTree) -> UnionRow:
     """A branch on the page of its federation: nameless if it asked not to be named."""
     assert row.union_id is not None  # noqa: S101 - only all together have none
     is_named = tree.places[row.union_id].is_named
@@ -258,13 +258,13 @@ def _rows(
     *,
     reached: Mapping[_Cell, int | None],
     joined: Mapping[_Cell, int | None],
-) -> Iterator[Row]:
+) -> Iterator[UnionRow]:
     """A row for each place, in order."""
     kits = tree.sum_up(lambda key: counted[key].kits)
     acknowledged = tree.sum_up(lambda key: counted[key].acknowledged)
     forwarded = tree.sum_up(lambda key: counted[key].forwarded)
     for key, place in tree.places.items():
-        yield Row(
+        yield UnionRow(
             union_id=place.union_id,
             slug=place.slug,
             name=place.name,

@@ -48,7 +48,7 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     email_index = keyring_of(session).blind_index(parsed.folded)
     suppression.lock_shared(session)
     mailed_links.one_at_a_time(session, email_index)
-    person = hold(session, subscriber_id)
+    person = lock_row(session, subscriber_id)
     mine = session.scalars(_named_today(MailedLink.subscriber_id == subscriber_id)).all()
     again = next((link for link in mine if bytes(link.email_index) == email_index), None)
     if again is None and len(mine) >= _NAMED_A_DAY:
@@ -77,12 +77,12 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     )
 
 
-def hold(session: Session, subscriber_id: int | None) -> Subscriber:
+def lock_row(session: Session, subscriber_id: int | None) -> Subscriber:
     """The person whom a link belongs to, whom nobody else changes until this transaction ends.
 
     :raises DeadLink: they were erased at this moment.
     """
-    person = subscribers.hold(session, Subscriber.id == subscriber_id)
+    person = subscribers.lock_row(session, Subscriber.id == subscriber_id)
     if person is None:
         raise DeadLink
     return person
@@ -168,7 +168,7 @@ def move(session: Session, token: str) -> None:
     link = _find(session, token)
     if link.used_at is not None:
         return
-    person = hold(session, link.subscriber_id)
+    person = lock_row(session, link.subscriber_id)
     reasons = suppression.reason(session, person.email_index), suppression.reason(session, link.email_index)
     if SuppressionReason.COMPLAINED in reasons:
         raise DeadLink

@@ -67,17 +67,17 @@ class UnusualPause(MailerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListShown:
     """What a page may say about a subscription."""
 
     list_name: str | None  # None for a union's own list: its name would say which union the person belongs to
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftList:
     """What a leaving did."""
 
-    list_name: str | None  # as in `Place`: of the list that the mail came from, also where all were left
+    list_name: str | None  # as in `ListShown`: of the list that the mail came from, also where all were left
     scope: Scope
     already: bool  # whether it had been left before
     undo: str | None  # the token to take it back with
@@ -88,7 +88,7 @@ class Left:
 class Return:
     """What coming back brings."""
 
-    list_name: str | None  # as in `Place`
+    list_name: str | None  # as in `ListShown`
     is_all: bool  # whether all that had been left at once, and not one list
 
 
@@ -115,9 +115,9 @@ def find(session: Session, subscription_id: int) -> Subscription:
     return subscription
 
 
-def look(session: Session, subscription: Subscription) -> Place:
+def look(session: Session, subscription: Subscription) -> ListShown:
     """What a page may say about a subscription."""
-    return Place(_shown_name(_list_of(session, subscription)))
+    return ListShown(_shown_name(_list_of(session, subscription)))
 
 
 def _list_of(session: Session, subscription: Subscription) -> MailingList:
@@ -138,7 +138,7 @@ def leave(
     method: Method,
     scope: Scope = Scope.LIST,
     reason: str | None = None,
-) -> Left:
+) -> LeftList:
     """Take a person off a list, or off all of them; once, however often it is asked for.
 
     :param reason: in their own words; what is longer than 200 characters is cut.
@@ -146,7 +146,7 @@ def leave(
     """
     if scope is Scope.ALL:
         suppression.lock_alone(session)
-    person = _hold_owner(session, subscription)
+    person = _lock_owner(session, subscription)
     mailing_list = _list_of(session, subscription)
     suppresses = scope is Scope.ALL and _suppress(session, person)
     at = utcnow()
@@ -163,17 +163,17 @@ def leave(
         undo = _issue(session, person, details | {"suppressed": suppresses})
         if has_goodbye:
             _owe_goodbye(session, person, undo, mailing_list.name if scope is Scope.LIST else None)
-    return Left(_shown_name(mailing_list), scope, already, undo, has_goodbye)
+    return LeftList(_shown_name(mailing_list), scope, already, undo, has_goodbye)
 
 
-def _hold_owner(session: Session, subscription: Subscription) -> _Person:
-    person = _hold(session, Subscriber.id == subscription.subscriber_id)
+def _lock_owner(session: Session, subscription: Subscription) -> _Person:
+    person = _lock_row(session, Subscriber.id == subscription.subscriber_id)
     if person is None:
         raise NotOnList
     return person
 
 
-def _hold(session: Session, which: ColumnElement[bool]) -> _Person | None:
+def _lock_row(session: Session, which: ColumnElement[bool]) -> _Person | None:
     """Let nobody else have this person leave, come back or pause until this transaction ends.
 
     The weaker kind of lock: who starts a campaign refers to every recipient for as long as that takes, and leaving must
@@ -290,7 +290,7 @@ def undo(session: Session, token: str) -> Return:
     :raises DeadLink: it has run out, nothing of it can be brought back, or they reported our mail as spam.
     """
     link = mailed_links.find(session, MailedLinkKind.UNDO, token)
-    person = _hold(session, Subscriber.id == link.subscriber_id)
+    person = _lock_row(session, Subscriber.id == link.subscriber_id)
     if person is None:
         raise DeadLink
     session.expire(link)
@@ -387,7 +387,7 @@ def end_pause(session: Session, subscription: Subscription) -> None:
 
 
 def _pause_until(session: Session, subscription: Subscription, time: datetime | None) -> None:
-    person = _hold_owner(session, subscription)
+    person = _lock_owner(session, subscription)
     session.refresh(subscription)  # as it is now that nobody else changes it
     if subscription.status is not SubscriptionStatus.ACTIVE:
         raise NotOnList

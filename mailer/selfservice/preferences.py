@@ -75,7 +75,7 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PersonalData:
     """What the page shows of a person; `disclosure` has the rest."""
 
     email: str
@@ -155,11 +155,11 @@ def language_of(session: Session, subscriber_id: int) -> str | None:
 # --- seeing and changing --------------------------------------------------------------------------------------------
 
 
-def see(session: Session, subscriber_id: int) -> Held:
+def see(session: Session, subscriber_id: int) -> PersonalData:
     """What a person's page shows. Changes nothing."""
     person = session.get_one(Subscriber, subscriber_id)
     blocked = suppression.reason(session, person.email_index)
-    return Held(
+    return PersonalData(
         email=person.email,
         name=person.name,
         country=person.country,
@@ -222,7 +222,7 @@ def describe(session: Session, subscriber_id: int, *, name: str, country: str, l
     line = subscribers.one_line(name)
     if line is not None and len(line) > subscribers.MAX_TEXT_LENGTH:
         raise NameTooLong
-    person = address_change.hold(session, subscriber_id)
+    person = address_change.lock_row(session, subscriber_id)
     person.name = line
     person.country = countries.parse(country) if country else None
     person.language = languages.normalise(language) if language else None
@@ -236,7 +236,7 @@ def state_union(session: Session, subscriber_id: int, text: str, *, words: str, 
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
     :raises UnrecognisedUnion: nothing was changed.
     """
-    person = address_change.hold(session, subscriber_id)
+    person = address_change.lock_row(session, subscriber_id)
     union_id = directory.recognise(session, text, person.country)
     if union_id is None:
         raise UnrecognisedUnion
@@ -249,7 +249,7 @@ def state_union(session: Session, subscriber_id: int, text: str, *, words: str, 
 
 def forget_union(session: Session, subscriber_id: int) -> None:
     """Forget which union a person belongs to, wherever that is stored, and write down that they no longer agree."""
-    person = address_change.hold(session, subscriber_id)
+    person = address_change.lock_row(session, subscriber_id)
     if person.union_id is None:
         return
     person.union_id = None
@@ -296,7 +296,7 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     :raises NotToBeJoined: the list is not open, or the person reported our mail as spam.
     :raises lists.UnknownList: no list has that slug, or none that is offered to them.
     """
-    person = address_change.hold(session, subscriber_id)
+    person = address_change.lock_row(session, subscriber_id)
     mailing_list = lists.get(session, list_slug)
     subscription = _subscription(session, subscriber_id, mailing_list.id)
     if mailing_list.owner_id is not None and subscription is None:
@@ -344,7 +344,7 @@ def erase(session: Session, subscriber_id: int) -> None:
     :raises mailed_links.DeadLink: they were erased at this moment.
     """
     suppression.lock_alone(session)
-    person = address_change.hold(session, subscriber_id)
+    person = address_change.lock_row(session, subscriber_id)
     address_change.forget_mails(session, subscriber_id)
     subscribers.erase(session, person.email)
 

@@ -145,7 +145,7 @@ def _issue(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SignUpAsked:
     """What a link would confirm, for the owner of the address to see first: anyone may have filled in the form."""
 
     language: str | None
@@ -153,7 +153,7 @@ class Asked:
     union_text: str | None  # what they would agree to for their union's sake
 
 
-def look(session: Session, token: str) -> Asked:
+def look(session: Session, token: str) -> SignUpAsked:
     """What a link to confirm is for. Changes nothing.
 
     :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
@@ -162,11 +162,11 @@ def look(session: Session, token: str) -> Asked:
     link = mailed_links.find(session, MailedLinkKind.SIGN_UP, token)
     if link.used_at is not None:
         language = session.scalar(select(Subscriber.language).where(Subscriber.id == link.subscriber_id))
-        return Asked(language, (), None)
+        return SignUpAsked(language, (), None)
     sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(link))
     names = select(MailingList.name).where(MailingList.id.in_(sign_up.list_ids)).order_by(MailingList.slug)
     union_text = sign_up.union_text if sign_up.union_id is not None else None
-    return Asked(sign_up.language, tuple(session.scalars(names)), union_text)
+    return SignUpAsked(sign_up.language, tuple(session.scalars(names)), union_text)
 
 
 def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) -> Confirmed:
@@ -201,7 +201,7 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
 
 
 def _carry_out(session: Session, link: MailedLink, sign_up: SignUp) -> None:
-    person = subscribers.hold(session, Subscriber.email_index == link.email_index)
+    person = subscribers.lock_row(session, Subscriber.email_index == link.email_index)
     try:
         suppressed = suppression.lift(session, link.email_index)
     except suppression.Complained:

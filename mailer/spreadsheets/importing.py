@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from mailer.errors import MailerError
-from mailer.formats.tables import Record, RejectsFile, TableFile
+from mailer.formats.tables import RejectsFile, TableFile, TableRow
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.people import consents, lists, subscribers, suppression
@@ -58,7 +58,7 @@ class ImportStopped(MailerError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
+class SupporterImportReport:
     """What an import did, or would do. Each row counts in exactly one of created, subscribed, updated, unchanged,
     rejected and left."""
 
@@ -87,7 +87,7 @@ def import_file(
     dry_run: bool = False,
     rejects: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> ImportReport:
+) -> SupporterImportReport:
     """Enrol the supporters in a CSV file on a list.
 
     The whole file is checked before anything is written. Then it is imported in transactions of its own; after an
@@ -220,12 +220,12 @@ class _Batch:
         return remarks
 
 
-def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+def _batches(records: Iterator[TableRow]) -> Iterator[list[TableRow]]:
     while batch := list(islice(records, ROWS_PER_TRANSACTION)):
         yield batch
 
 
-def _read(parser: "_RowParser", seen: "_Seen", records: Iterable[Record]) -> _Batch:
+def _read(parser: "_RowParser", seen: "_Seen", records: Iterable[TableRow]) -> _Batch:
     """Parse records, and reject those that cannot be imported or repeat an address."""
     batch = _Batch()
     for record in records:
@@ -252,7 +252,7 @@ class _RowParser:
         self._known_unions = known_unions
         self._now = utcnow()
 
-    def parse(self, record: Record) -> _Row:
+    def parse(self, record: TableRow) -> _Row:
         """:raises MailerError: with the reason for the rejects file."""
         text = self._file.texts(record)
         if not text["email"]:
@@ -327,7 +327,7 @@ class _Tally:
         self._remarked = 0
         self._examples: list[str] = []
 
-    def add(self, records: Sequence[Record], batch: _Batch) -> None:
+    def add(self, records: Sequence[TableRow], batch: _Batch) -> None:
         """Count a batch that is committed."""
         self.read += len(records)
         self._fates.update(decision.fate for decision in batch.decisions)
@@ -341,7 +341,7 @@ class _Tally:
             shown = sorted(remarks.items())[: _EXAMPLES - len(self._examples)]
             self._examples += [f"line {line}: {reason}" for line, reason in shown]
 
-    def report(self) -> ImportReport:
+    def report(self) -> SupporterImportReport:
         """What it came to."""
         warnings = list(self._warnings)
         if self._unions_dropped:
@@ -349,7 +349,7 @@ class _Tally:
                 f"{self._unions_dropped} people were imported without their union: to store it, give the words with "
                 "which they agreed to that (--union-consent)"
             )
-        return ImportReport(
+        return SupporterImportReport(
             read=self.read,
             **{fate.value: self._fates[fate] for fate in Fate},
             rejected=self._rejected,

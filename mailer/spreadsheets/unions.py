@@ -35,7 +35,7 @@ class RefusedFile(MailerError):
 
 
 @dataclass(frozen=True, slots=True)
-class ImportReport:
+class UnionImportReport:
     """What an import did, or would do. Each row counts in exactly one of the first three."""
 
     added: int
@@ -68,7 +68,7 @@ class _Row:
 
 def import_file(
     session: Session, path: Path, *, update: bool = False, dry_run: bool = False, invite: bool = False
-) -> ImportReport:
+) -> UnionImportReport:
     """Add the unions in a CSV file, and fill in what is not known of those that are there: all of it, or nothing.
 
     A parent may stand anywhere in the file. Nobody is told that their union is affiliated by it.
@@ -107,7 +107,7 @@ def import_file(
     people = sum(bool(row.contact) for row in rows)
     if people and not invite:
         warnings.append(f"{people} contacts were not invited; to invite them, add --invite")
-    return ImportReport(
+    return UnionImportReport(
         outcome.added,
         changed,
         len(rows) - outcome.added - changed,

@@ -32,7 +32,7 @@ def affiliate(session: Session, slug: str, *, resolution: str | None = None, bas
     :raises directory.UnusableText: the resolution is no plain text, or too long; nothing was changed.
     """
     suppression.lock_shared(session)  # who is told must not be erased at this moment
-    union = directory.hold(session, slug)
+    union = directory.lock_row(session, slug)
     if union.status is UnionStatus.AFFILIATED:
         raise AffiliatedAlready(slug=slug)
     if resolution is not None:
@@ -49,7 +49,7 @@ def lapse(session: Session, slug: str) -> Union:
     :raises directory.UnknownUnion: no union has that slug.
     :raises NotAffiliated: the union is not affiliated; nothing was changed.
     """
-    union = directory.hold(session, slug)
+    union = directory.lock_row(session, slug)
     if union.status is not UnionStatus.AFFILIATED:
         raise NotAffiliated(slug=slug, status=union.status)
     return directory.move(union, UnionStatus.LAPSED)

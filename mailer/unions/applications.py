@@ -71,7 +71,7 @@ class AskedFor:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AffiliationAsked:
     """What a link would confirm, for the owner of the address to see first: anyone may have asked. Or what it did."""
 
     language: str | None  # the person's own
@@ -118,7 +118,7 @@ def ask(session: Session, asked: AskedFor) -> None:
 # --- confirming -----------------------------------------------------------------------------------------------------
 
 
-def look(session: Session, token: str) -> Asked:
+def look(session: Session, token: str) -> AffiliationAsked:
     """What a link would confirm, of an application or an invitation. Changes nothing.
 
     :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
@@ -128,7 +128,7 @@ def look(session: Session, token: str) -> Asked:
     if link.used_at is not None:
         return _confirmed(session, link)
     wanted = _wanted(link)
-    return Asked(
+    return AffiliationAsked(
         wanted.language,
         wanted.name if isinstance(wanted, AskedFor) else _union_name(session, wanted.union_id),
         is_application=isinstance(wanted, AskedFor),
@@ -137,7 +137,7 @@ def look(session: Session, token: str) -> Asked:
     )
 
 
-def confirm(session: Session, token: str, *, base_url: str) -> Asked:
+def confirm(session: Session, token: str, *, base_url: str) -> AffiliationAsked:
     """Do what the owner of an address was asked to confirm; once, however often the link is used. Nobody comes on
     a list by that.
 
@@ -193,7 +193,7 @@ def _apply(session: Session, link: MailedLink, asked: AskedFor, now: datetime) -
 _KEPT = ("name", "country", "members", "parent", "resolution", "is_named", "role")
 
 
-def _confirmed(session: Session, link: MailedLink) -> Asked:
+def _confirmed(session: Session, link: MailedLink) -> AffiliationAsked:
     """What a link that was used came to.
 
     :raises DeadLink: they are the union's contact no more.
@@ -202,7 +202,7 @@ def _confirmed(session: Session, link: MailedLink) -> Asked:
     is_application = "union_id" not in told
     if not is_application and not contacts.is_one(session, told["union_id"], link.subscriber_id):
         raise DeadLink
-    return Asked(
+    return AffiliationAsked(
         session.scalar(select(Subscriber.language).where(Subscriber.id == link.subscriber_id)),
         told["union_name"] if is_application else _union_name(session, told["union_id"]),
         is_application=is_application,
@@ -247,7 +247,7 @@ def accept(
     :raises MailerError: as `directory.add` and `directory.change`.
     """
     suppression.lock_shared(session)  # who is made a contact must not be erased at this moment
-    application = _hold_application(session, application_id)
+    application = _lock_application(session, application_id)
     union = _union_of(session, application, slug, parent_slug)
     is_new = union.status is not UnionStatus.AFFILIATED
     union.interested_at = union.interested_at or application.confirmed_at
@@ -264,7 +264,7 @@ def accept(
     return union
 
 
-def _hold_application(session: Session, application_id: int) -> Application:
+def _lock_application(session: Session, application_id: int) -> Application:
     """:raises UnknownApplication: there is none, or another organiser has just decided."""
     found = select(Application).where(Application.id == application_id).with_for_update()
     application = session.scalar(found.execution_options(populate_existing=True))
@@ -297,7 +297,7 @@ def _union_of(session: Session, application: Application, slug: str | None, pare
 
 def _fill_in(session: Session, slug: str, application: Application, parent_slug: str | None) -> Union:
     """Fill in what is not known of a union. That it is not to be named counts, whoever said so."""
-    union = directory.hold(session, slug)
+    union = directory.lock_row(session, slug)
     directory.change(
         session,
         slug,
@@ -316,8 +316,8 @@ def decline(session: Session, application_id: int) -> None:
     :raises UnknownApplication: there is none.
     """
     suppression.lock_alone(session)
-    application = _hold_application(session, application_id)
-    person = subscribers.hold(session, Subscriber.id == application.subscriber_id)
+    application = _lock_application(session, application_id)
+    person = subscribers.lock_row(session, Subscriber.id == application.subscriber_id)
     session.delete(application)
     session.flush()
     if person is None or _is_applicant_or_contact(session, person.id):

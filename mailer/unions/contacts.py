@@ -90,7 +90,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class UnionShown:
     """What a page may say about a contact's link, to whoever reads a mail, also when it was forwarded."""
 
     union_name: str | None  # None: it asked not to be named
@@ -210,7 +210,7 @@ def take_in(
     :param method: how it reached us, for the consent log.
     :raises mailed_links.DeadLink: they reported our mail as spam.
     """
-    person = subscribers.hold(session, Subscriber.email_index == link.email_index)
+    person = subscribers.lock_row(session, Subscriber.email_index == link.email_index)
     try:
         suppressed = suppression.lift(session, link.email_index)
     except suppression.Complained:
@@ -296,16 +296,16 @@ def of_person(session: Session, subscriber_id: int, union_slug: str) -> UnionCon
     return contact
 
 
-def look(session: Session, contact: UnionContact) -> Place:
+def look(session: Session, contact: UnionContact) -> UnionShown:
     """What the page behind a contact's `stop_url` may say. Changes nothing."""
     return _place(session.get_one(Union, contact.union_id))
 
 
-def _place(union: Union) -> Place:
-    return Place(union.name if union.is_named else None)
+def _place(union: Union) -> UnionShown:
+    return UnionShown(union.name if union.is_named else None)
 
 
-def step_down(session: Session, contact: UnionContact) -> Place:
+def step_down(session: Session, contact: UnionContact) -> UnionShown:
     """Send a person no more of a union's mail, also what is on its way already. What they get from lists goes on.
 
     They are told so by one mail, by which they can take it back: whoever pressed the button may have got a mail of
@@ -313,7 +313,7 @@ def step_down(session: Session, contact: UnionContact) -> Place:
 
     :raises NoContact: they are that no more: a second press of the button changes nothing.
     """
-    if not _hold(session, contact):
+    if not _lock_row(session, contact):
         raise NoContact
     union, person = session.get_one(Union, contact.union_id), session.get_one(Subscriber, contact.subscriber_id)
     back = Invitation(
@@ -345,7 +345,7 @@ def end(session: Session, contact: UnionContact) -> None:
 
     :raises NoContact: they are that no more.
     """
-    if not _hold(session, contact):
+    if not _lock_row(session, contact):
         raise NoContact
     _end(session, contact, method=STEPPED_DOWN)
 
@@ -358,14 +358,14 @@ def remove(session: Session, union: Union, address: str) -> None:
     """
     person = subscribers.find(session, address)
     contact = session.scalar(_which(union.id, person.id)) if person else None
-    if contact is None or not _hold(session, contact):
+    if contact is None or not _lock_row(session, contact):
         raise NotItsContact(address=address, slug=union.slug)
     _end(session, contact, method=REMOVED)
 
 
-def _hold(session: Session, contact: UnionContact) -> bool:
+def _lock_row(session: Session, contact: UnionContact) -> bool:
     """Let nobody else remove a contact; False where somebody has. The person is held first, as an erasure does."""
-    subscribers.hold(session, Subscriber.id == contact.subscriber_id)
+    subscribers.lock_row(session, Subscriber.id == contact.subscriber_id)
     held = select(UnionContact).where(UnionContact.id == contact.id).with_for_update()
     return session.scalar(held.execution_options(populate_existing=True)) is not None
 

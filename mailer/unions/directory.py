@@ -195,7 +195,7 @@ def note_interest(session: Session, slug: str) -> Union:
     :raises UnknownUnion: no union has that slug.
     :raises BeyondInterest: the union is more than listed already; nothing was changed.
     """
-    union = hold(session, slug)
+    union = lock_row(session, slug)
     if union.status is not UnionStatus.LISTED:
         raise BeyondInterest(slug=slug, status=union.status)
     return move(union, UnionStatus.INTERESTED)
@@ -296,7 +296,7 @@ def get(session: Session, slug: str) -> Union:
     return union
 
 
-def hold(session: Session, slug: str) -> Union:
+def lock_row(session: Session, slug: str) -> Union:
     """Likewise, and nobody else changes it until this transaction ends."""
     get(session, slug)
     held = select(Union).where(Union.slug == slug).with_for_update(key_share=True)

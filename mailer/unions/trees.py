@@ -10,7 +10,7 @@ from mailer.store.models import Union
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TreeNode:
     """A union and what is right beneath it; or all unions, beneath none."""
 
     union_id: int | None  # none: all unions
@@ -25,13 +25,13 @@ class Place:
 class UnionTree:
     """Places by union: each before those beneath it, the top first."""
 
-    places: Mapping[int | None, Place]
+    places: Mapping[int | None, TreeNode]
 
     def beneath(self, union_id: int) -> "UnionTree":
         """The part with this union at its top."""
         top = self.places[union_id]
         wanted: set[int | None] = {union_id}
-        part: dict[int | None, Place] = {}
+        part: dict[int | None, TreeNode] = {}
         for key, place in self.places.items():
             if key in wanted:
                 wanted.update(place.children)
@@ -69,8 +69,8 @@ def read(session: Session) -> UnionTree:
                 children[parent].append(union_id)
                 waiting.extend((child, depth + 1, union_id) for child in reversed(beneath.get(union_id, [])))
     known = {union.id: union for union in found}
-    places: dict[int | None, Place] = {None: Place(None, "", "", True, 0, tuple(children[None]))}
+    places: dict[int | None, TreeNode] = {None: TreeNode(None, "", "", True, 0, tuple(children[None]))}
     for union_id, depth in depths.items():
         union = known[union_id]
-        places[union_id] = Place(union_id, union.slug, union.name, union.is_named, depth, tuple(children[union_id]))
+        places[union_id] = TreeNode(union_id, union.slug, union.name, union.is_named, depth, tuple(children[union_id]))
     return UnionTree(places)

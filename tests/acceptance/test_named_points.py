@@ -20,7 +20,7 @@ _ANSWER_SECONDS = 2.0
 class Point:
     """Where a worker is held up, so that it can be killed there."""
 
-    hold: Callable[[MailServer], None]
+    lock_row: Callable[[MailServer], None]
     reached: Callable[[System, str], bool]
     begun: bool  # whether each connection has one that was begun and not answered
 
@@ -31,10 +31,10 @@ class Point:
 
 
 def _hold_commands(prefix: str) -> Callable[[MailServer], None]:
-    def hold(server: MailServer) -> None:
+    def lock_row(server: MailServer) -> None:
         server.behaviour.pause = lambda line: _FOR_EVER if line.startswith(prefix) else 0.0
 
-    return hold
+    return lock_row
 
 
 def _hold_answers(server: MailServer) -> None:
@@ -82,7 +82,7 @@ def test_killed(system: System, campaign: Callable[[int], str], name: str) -> No
     point, server = POINTS[name], system.server
     slug = campaign(PEOPLE)
     normal = server.behaviour.pause
-    point.hold(server)
+    point.lock_row(server)
     worker = system.start_worker()
     system.mailer("campaigns", "send", slug)
     wait_until(lambda: point.reached(system, slug), seconds=START_SECONDS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailer.bench.meter import Cost, Run
-from mailer.bench.suite import Case, Measurement, Results
+from mailer.bench.suite import Case, Measurement, SuiteResults
 from mailer.bench.table import NoPlaceForTable, markdown, ratios, write
 
 TODAY = date(2026, 3, 1)
@@ -16,8 +16,8 @@ def run(rate: float, *, cpu_seconds_each: float = 1e-4) -> Run:
     return Run(1000, (Cost(0.0, 1000 / rate, 1000 * cpu_seconds_each, 50_000_000),))
 
 
-def results(*measurements: Measurement, recipients: int = 10_000) -> Results:
-    return Results("sqlite", recipients, 11_500, 0.5, measurements)
+def results(*measurements: Measurement, recipients: int = 10_000) -> SuiteResults:
+    return SuiteResults("sqlite", recipients, 11_500, 0.5, measurements)
 
 
 def test_a_ratio_is_the_median_of_the_rounds_and_not_of_the_rates() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions
-from mailer.campaigns.editions import Press, Unrenderable
+from mailer.campaigns.editions import EditionRenderer, Reader, Unrenderable
 from mailer.mail.types import Rendering, Slot, SlotContext
 from mailer.store.models import Campaign, Edition
 from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
@@ -51,7 +51,7 @@ def test_a_reader_without_a_text_gets_the_nearest_or_the_campaigns_own(
     campaign = make_campaign(session, make_list(session))
     for other in ("pt", "zh-Hant"):
         add_text(session, campaign, other, "Text\n")
-    assert Press(session, campaign, SENDER).choose((language, None, None)) == (text, "")
+    assert EditionRenderer(session, campaign, SENDER).choose(Reader(language, None, None)) == (text, "")
 
 
 def test_a_condition_on_a_federation_holds_for_the_members_of_its_unions(session: Session) -> None:
@@ -59,15 +59,19 @@ def test_a_condition_on_a_federation_holds_for_the_members_of_its_unions(session
     branch = make_union(session, "branch", parent=federation)
     other = make_union(session, "other")
     body = '{% if union == "federation" %}a{% endif %}{% if union == "branch" %}b{% endif %}\n'
-    press = Press(session, make_campaign(session, make_list(session), body=body), SENDER)
-    variants = [press.choose(("en", "GB", union))[1] for union in (federation.id, branch.id, other.id, None)]
+    renderer = EditionRenderer(session, make_campaign(session, make_list(session), body=body), SENDER)
+    variants = [renderer.choose(Reader("en", "GB", union))[1] for union in (federation.id, branch.id, other.id, None)]
     assert variants == ["10", "11", "00", "00"]
 
 
 def test_a_condition_on_a_language_holds_for_its_forms(session: Session) -> None:
     body = '{% if language == "pt" %}a{% endif %}{% if language == "pt-BR" %}b{% endif %}\n'
-    press = Press(session, make_campaign(session, make_list(session), body=body), SENDER)
-    assert [press.choose((language, None, None))[1] for language in ("pt", "pt-BR", "en")] == ["10", "11", "00"]
+    renderer = EditionRenderer(session, make_campaign(session, make_list(session), body=body), SENDER)
+    assert [renderer.choose(Reader(language, None, None))[1] for language in ("pt", "pt-BR", "en")] == [
+        "10",
+        "11",
+        "00",
+    ]
 
 
 def test_frozen_editions_do_not_follow_texts_and_sender(session: Session) -> None:
@@ -81,7 +85,7 @@ def test_frozen_editions_do_not_follow_texts_and_sender(session: Session) -> Non
     session.commit()
     assert frozen(session, campaign) == before
     assert campaign.mail_domain == "example.org"
-    assert Press(session, campaign, changed).render(("en", "")) != before["en", ""]
+    assert EditionRenderer(session, campaign, changed).render(("en", "")) != before["en", ""]
 
 
 def test_every_wording_is_tried_also_one_behind_an_elif(session: Session) -> None:
@@ -111,7 +115,7 @@ def test_a_deadline_reads_as_people_of_the_language_write_it(
     campaign = make_campaign(session, make_list(session))
     campaign.deadline = deadline
     add_text(session, campaign, "fr", "Bonjour\n")
-    text = "".join(map(str, Press(session, campaign, SENDER).render((language, "")).text))
+    text = "".join(map(str, EditionRenderer(session, campaign, SENDER).render((language, "")).text))
     assert shown in text
 
 
@@ -124,7 +128,7 @@ def test_a_public_campaign_links_to_its_web_version_in_a_language_of_the_site(
         add_text(session, campaign, language, "Text\n")
 
     def parts() -> tuple[str, str]:
-        made = Press(session, campaign, SENDER).render((language, ""))
+        made = EditionRenderer(session, campaign, SENDER).render((language, ""))
         return "".join(map(str, made.html)), "".join(map(str, made.text))
 
     url = f"https://act.example.org{prefix}/campaigns/free-the-five"

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.delivery import journal
-from mailer.delivery.journal import Answer, Journal, JournalUnwritable
+from mailer.delivery.journal import Journal, JournalUnwritable, ServerAnswer
 from mailer.mail.types import Outcome, OutcomeKind
 
 SENT = Outcome(id=1, kind=OutcomeKind.SENT, code=250, text="queued for <ana@example.org>")
 
 
-def left(folder: Path, name: str) -> journal.Left:
+def left(folder: Path, name: str) -> journal.LeftBehind:
     with journal.taken_over(folder, name) as found:
         assert found is not None
         return found
@@ -31,7 +31,7 @@ def test_what_was_begun_and_what_was_answered_is_known_after_the_worker(tmp_path
     living.begin(8, 3)
     living.close()
     found = left(tmp_path, living.name)
-    assert found.of(7).begun == {1: Answer(OutcomeKind.SENT, 250), 2: None}
+    assert found.of(7).begun == {1: ServerAnswer(OutcomeKind.SENT, 250), 2: None}
     assert found.of(8).begun == {3: None}
     assert found.of(9).begun == {}
     assert found.of(9).complete
@@ -42,7 +42,7 @@ def test_it_keeps_that_an_address_does_not_exist(tmp_path: Path) -> None:
     living.begin(7, 1)
     living.answer(7, Outcome(1, OutcomeKind.FAILED, 550, "5.1.1 <ana@example.org>"), no_such_address=True)
     living.close()
-    assert left(tmp_path, living.name).of(7).begun == {1: Answer(OutcomeKind.FAILED, 550, no_such_address=True)}
+    assert left(tmp_path, living.name).of(7).begun == {1: ServerAnswer(OutcomeKind.FAILED, 550, no_such_address=True)}
 
 
 def test_it_names_nobody(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_after_a_reboot_what_is_missing_proves_nothing(tmp_path: Path, monkeypat
     dead.close()
     monkeypatch.setattr(journal, "boot_id", lambda: "another boot")
     found = left(tmp_path, dead.name)
-    assert found.of(7).begun == {1: Answer(OutcomeKind.SENT, 250)}
+    assert found.of(7).begun == {1: ServerAnswer(OutcomeKind.SENT, 250)}
     assert not found.of(7).complete
     assert not found.of(8).complete
 

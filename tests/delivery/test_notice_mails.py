@@ -384,7 +384,7 @@ def owe(engine: Engine, *kinds: NoticeKind) -> int:
     with session_scope(engine) as session:
         for kind in kinds:
             notices.owe(session, notice(kind), language="en", address=f"{kind}@example.net")
-        return notices.standing(session).id
+        return notices.campaign(session).id
 
 
 def fates(engine: Engine) -> list[tuple[DeliveryState, str | None]]:
@@ -421,7 +421,7 @@ def test_a_subscriber_gets_their_notice_where_they_are_now(
     with session_scope(engine) as session:
         person = make_subscriber(session, email="ana@example.net", name="Ana Example")
         notices.owe(session, notice(NoticeKind.MANAGE), language="en", subscriber_id=person.id)
-        campaign_id = notices.standing(session).id
+        campaign_id = notices.campaign(session).id
     sending.drain(engine, campaign_id, wire, worker)
     (mail,) = server.received
     assert mail.recipient == "ana@example.net"

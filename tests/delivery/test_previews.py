@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.delivery import previews
-from mailer.delivery.previews import NoText, Reader, UnwritableFolder
+from mailer.delivery.previews import NoText, SampleReader, UnwritableFolder
 from mailer.locale import countries
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
 from mailer.unions import directory
@@ -29,7 +29,7 @@ def campaign(session: Session, news: MailingList) -> Campaign:
 def test_every_language_is_previewed_as_page_text_and_message(
     session: Session, campaign: Campaign, tmp_path: Path
 ) -> None:
-    files = previews.preview(session, campaign, Reader(country="GB"), SENDER, tmp_path / "a" / "b")
+    files = previews.preview(session, campaign, SampleReader(country="GB"), SENDER, tmp_path / "a" / "b")
     names = {f"free-the-five.{language}.{kind}" for language in ("en", "ar") for kind in ("eml", "html", "txt")}
     assert {file.name for file in files} == names
     text = (tmp_path / "a/b/free-the-five.en.txt").read_text()
@@ -44,28 +44,28 @@ def test_every_language_is_previewed_as_page_text_and_message(
 
 
 def test_one_language_is_previewed_when_one_is_asked_for(session: Session, campaign: Campaign, tmp_path: Path) -> None:
-    files = previews.preview(session, campaign, Reader(language="AR"), SENDER, tmp_path)
+    files = previews.preview(session, campaign, SampleReader(language="AR"), SENDER, tmp_path)
     assert {file.suffixes[0] for file in files} == {".ar"}
     with pytest.raises(NoText, match=r"no text in fr\. It has texts in: ar, en"):
-        previews.preview(session, campaign, Reader(language="fr"), SENDER, tmp_path)
+        previews.preview(session, campaign, SampleReader(language="fr"), SENDER, tmp_path)
 
 
 def test_an_unknown_country_or_union_is_refused(session: Session, campaign: Campaign, tmp_path: Path) -> None:
     with pytest.raises(countries.UnknownCountry):
-        previews.preview(session, campaign, Reader(country="Atlantis"), SENDER, tmp_path)
+        previews.preview(session, campaign, SampleReader(country="Atlantis"), SENDER, tmp_path)
     with pytest.raises(directory.UnknownUnion):
-        previews.preview(session, campaign, Reader(union="nobody"), SENDER, tmp_path)
+        previews.preview(session, campaign, SampleReader(union="nobody"), SENDER, tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_named(session: Session, campaign: Campaign, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UnwritableFolder, match="file"):
-        previews.preview(session, campaign, Reader(), SENDER, tmp_path / "file")
+        previews.preview(session, campaign, SampleReader(), SENDER, tmp_path / "file")
 
 
 def test_a_test_mail_is_owed_to_its_address_and_counts_in_no_audience(session: Session, campaign: Campaign) -> None:
     union = make_union(session, "dockers")
-    reader = Reader(language="ar", country="Egypt", union="dockers")
+    reader = SampleReader(language="ar", country="Egypt", union="dockers")
     owed = previews.order_test(session, campaign, reader, SENDER, "me@example.org")
     assert (owed.purpose, owed.state, owed.address) == (Purpose.TEST, DeliveryState.PENDING, "me@example.org")
     assert (owed.language, owed.country, owed.union_id) == ("ar", "EG", union.id)

@@ -38,9 +38,9 @@ def test_who_left_was_erased_or_bounced_can_still_be_sent_what_they_ask_for(
         subscriber_id=person.id if person else None,
         address=None if person else ANA,
     )
-    standing = notices.standing(session).id
+    clearance = notices.campaign(session).id
     session.commit()
-    (found,) = look_up(engine, standing)
+    (found,) = look_up(engine, clearance)
     if reason is SuppressionReason.COMPLAINED:
         assert found is Reason.SUPPRESSED
     else:
@@ -77,9 +77,9 @@ def test_a_campaign_goes_to_nobody_who_was_suppressed(
 
 def test_a_notice_to_who_was_erased_since_it_was_claimed_does_not_go_out(engine: Engine, session: Session) -> None:
     notices.owe(session, Notice(NoticeKind.CONFIRM, "0" * 40), language="en", address=ANA)
-    standing = notices.standing(session).id
+    clearance = notices.campaign(session).id
     session.commit()
-    batch = ledger.claim(engine, standing, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+    batch = ledger.claim(engine, clearance, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
     assert batch is not None
     subscribers.erase(session, ANA)
     session.commit()
@@ -88,9 +88,9 @@ def test_a_notice_to_who_was_erased_since_it_was_claimed_does_not_go_out(engine:
 
 def owe_to_contact(session: Session, union: Union, person: Subscriber) -> int:
     notices.owe(session, Notice(NoticeKind.KIT), language="en", subscriber_id=person.id, union_id=union.id)
-    standing = notices.standing(session).id
+    clearance = notices.campaign(session).id
     session.commit()
-    return standing
+    return clearance
 
 
 def test_a_unions_contact_gets_its_mail(engine: Engine, session: Session) -> None:
@@ -107,11 +107,11 @@ def test_who_stopped_being_a_unions_contact_gets_none_of_its_mail(
 ) -> None:
     union, person = make_union(session), make_subscriber(session, make_list(session))
     contact = make_contact(session, make_union(session, "other") if is_anothers else union, person)
-    standing = owe_to_contact(session, union, person)
+    clearance = owe_to_contact(session, union, person)
     if not is_anothers:
         session.delete(contact)
         session.commit()
-    assert look_up(engine, standing) == [Reason.LEFT]
+    assert look_up(engine, clearance) == [Reason.LEFT]
 
 
 @pytest.mark.parametrize("reason", list(SuppressionReason))
@@ -152,10 +152,10 @@ def test_nobody_is_written_about_a_kit_that_must_not_be_forwarded_any_more(
         subscriber_id=contact.subscriber_id,
         union_id=union.id,
     )
-    standing = notices.standing(session).id
+    clearance = notices.campaign(session).id
     union.status, union.is_named = change.get("union", UnionStatus.AFFILIATED), change.get("is_named", True)
     session.commit()
-    (who,) = look_up(engine, standing)
+    (who,) = look_up(engine, clearance)
     if found is Recipient:
         assert isinstance(who, Recipient)
     else:

@@ -283,17 +283,17 @@ def test_what_is_under_way_in_a_restored_database_is_held_until_a_person_decides
         batch = claim(engine, campaign_id, living)
         journal.mark_claim(tmp_path, batch.fence)
         ledger.close(engine, batch)
-    recovery.hold_if_restored(engine, tmp_path)
+    recovery.pause_if_restored(engine, tmp_path)
     assert status(engine, campaign_id) == (CampaignStatus.SENDING, None)
     restore(1)
-    recovery.hold_if_restored(engine, tmp_path)
+    recovery.pause_if_restored(engine, tmp_path)
     held, reason = status(engine, campaign_id)
     assert held is CampaignStatus.PAUSED
     assert "restored from a backup" in (reason or "")
 
     with session_scope(engine) as session:
         session.get_one(Campaign, campaign_id).status = CampaignStatus.SENDING
-    recovery.hold_if_restored(engine, tmp_path)  # a person has decided: it is not held again
+    recovery.pause_if_restored(engine, tmp_path)  # a person has decided: it is not held again
     assert status(engine, campaign_id)[0] is CampaignStatus.SENDING
     living.discard()
 
@@ -304,13 +304,13 @@ def test_system_mails_that_a_restored_database_owes_are_in_doubt_and_not_sent_ag
     with session_scope(engine) as session:
         notice = Notice(NoticeKind.CONFIRM, "0" * 40)
         notices.owe(session, notice, language="en", address="ana@example.org")
-        standing = notices.standing(session).id
+        standing = notices.campaign(session).id
     for _ in range(3):
         batch = claim(engine, campaign_id, living)
         journal.mark_claim(tmp_path, batch.fence)
         ledger.close(engine, batch)
     restore(1)
-    recovery.hold_if_restored(engine, tmp_path)
+    recovery.pause_if_restored(engine, tmp_path)
     with session_scope(engine, read_only=True) as session:
         (owed,) = session.scalars(select(Delivery).where(Delivery.campaign_id == standing))
         assert (owed.state, owed.reason) == (S.UNKNOWN, Reason.RESTORED)
@@ -318,7 +318,7 @@ def test_system_mails_that_a_restored_database_owes_are_in_doubt_and_not_sent_ag
 
 
 def test_a_host_that_never_claimed_anything_holds_nothing(engine: Engine, campaign_id: int, tmp_path: Path) -> None:
-    recovery.hold_if_restored(engine, tmp_path / "fresh")
+    recovery.pause_if_restored(engine, tmp_path / "fresh")
     assert status(engine, campaign_id)[0] is CampaignStatus.SENDING
 
 

@@ -16,7 +16,7 @@ from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet
 from mailer.kits.editions import KitEditions
 from mailer.kits.messages import MEDIUM_CHARACTERS, SHORT_CHARACTERS, read_text
-from mailer.kits.wording import Bearer
+from mailer.kits.wording import Forwarder
 from mailer.store.models import Campaign, CampaignText, Union
 from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_union
 
@@ -70,7 +70,7 @@ def campaign(session: Session, body: str = "Write today.\n", **columns: Any) -> 
 
 
 def files(session: Session, made: Campaign, union: Union | None, language: str = "en") -> dict[str, bytes]:
-    return KitEditions(session, made, SENDER).files(Bearer.of(union), language)
+    return KitEditions(session, made, SENDER).files(Forwarder.of(union), language)
 
 
 def text(made: Mapping[str, bytes], name: str = "mail.txt") -> str:
@@ -93,11 +93,11 @@ def test_a_kit_has_seven_files_that_say_the_same(session: Session, union: Union)
 
 
 def test_it_needs_no_database_any_more(session: Session, union: Union, no_paper: None) -> None:
-    press, bearer = KitEditions(session, campaign(session), SENDER), Bearer.of(union)
+    renderer, forwarder = KitEditions(session, campaign(session), SENDER), Forwarder.of(union)
     session.commit()
     session.close()
-    assert press.languages == ["en"]
-    assert list(press.files(bearer, "en")) == FILES
+    assert renderer.languages == ["en"]
+    assert list(renderer.files(forwarder, "en")) == FILES
 
 
 def test_texts_open_right_everywhere_and_read_back_as_they_were(session: Session, union: Union, no_paper: None) -> None:
@@ -367,9 +367,9 @@ def test_however_much_there_is_to_say_it_fits_and_no_link_is_cut(
     body = "\n\n".join(paragraphs)
     made = Campaign(slug=slug, kind="urgent_action", language="ar", public=public, targets=TARGETS, deadline=deadline)
     made.texts = [CampaignText(language="ar", subject=subject, preheader=preheader, body=body, body_line=1)]
-    bearer = Bearer(1, "Dockers", slug, "GB", {}, None)
+    forwarder = Forwarder(1, "Dockers", slug, "GB", {}, None)
     site = f"https://{host}.example.org"
-    got = KitEditions(session, made, replace(SENDER, base_url=site)).files(bearer, "ar")
+    got = KitEditions(session, made, replace(SENDER, base_url=site)).files(forwarder, "ar")
     join, web = f"{site}/ar/join/{slug}", f"{site}/ar/campaigns/{slug}"
     short, medium = text(got, "messenger-short.txt"), text(got, "messenger-medium.txt")
     assert len(short) <= SHORT_CHARACTERS and len(medium) <= MEDIUM_CHARACTERS

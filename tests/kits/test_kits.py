@@ -16,8 +16,8 @@ from mailer.errors import MailerError
 from mailer.kits import announcements, making, pages, progress
 from mailer.kits.editions import KitEditions
 from mailer.kits.making import Made
-from mailer.kits.pages import Answer, InvalidReach, NoKit
-from mailer.kits.wording import Bearer
+from mailer.kits.pages import InvalidReach, NoKit, UnionAnswer
+from mailer.kits.wording import Forwarder
 from mailer.links import Link
 from mailer.people import notices, subscribers
 from mailer.people.notices import NoticeKind
@@ -314,8 +314,8 @@ def test_workers_side_by_side_make_each_edition_once(
     campaign = start(session, make_forwardable(session, "fr"))
     made: list[tuple[int | None, str]] = []
 
-    def files(_press: KitEditions, bearer: Bearer, language: str) -> dict[str, bytes]:
-        made.append((bearer.union_id, language))
+    def files(_renderer: KitEditions, forwarder: Forwarder, language: str) -> dict[str, bytes]:
+        made.append((forwarder.union_id, language))
         return {"mail.txt": b"words"}
 
     monkeypatch.setattr(KitEditions, "files", files)
@@ -388,13 +388,13 @@ def test_of_two_workers_with_a_kits_last_editions_the_second_calls_it_ready(engi
     assert kit_of(session, None).ready_at is not None
 
 
-def fail_in(language: str) -> Callable[[KitEditions, Bearer, str], dict[str, bytes]]:
+def fail_in(language: str) -> Callable[[KitEditions, Forwarder, str], dict[str, bytes]]:
     whole = KitEditions.files
 
-    def files(press: KitEditions, bearer: Bearer, wanted: str) -> dict[str, bytes]:
+    def files(renderer: KitEditions, forwarder: Forwarder, wanted: str) -> dict[str, bytes]:
         if wanted == language:
             raise Unprintable
-        return whole(press, bearer, wanted)
+        return whole(renderer, forwarder, wanted)
 
     return files
 
@@ -480,7 +480,7 @@ def test_a_union_that_lapsed_gets_nothing_until_it_is_affiliated_again(engine: E
     with pytest.raises(NoKit):
         pages.look(session, kit_id, base_url=BASE)
     with pytest.raises(NoKit):
-        pages.answer(session, kit_id, Answer.SEEN)
+        pages.answer(session, kit_id, UnionAnswer.SEEN)
     assert [kit.union for kit in progress.of_campaign(session, campaign)] == [None]
     session.get_one(Union, union.id).status = AFFILIATED
     session.commit()
@@ -568,12 +568,12 @@ def test_what_is_being_made_while_a_union_asks_not_to_be_named_is_not_kept(
     campaign = start(session, make_forwardable(session))
     made: list[str | None] = []
 
-    def files(_press: KitEditions, bearer: Bearer, _language: str) -> dict[str, bytes]:
-        if bearer.union_id and not any(made):
+    def files(_renderer: KitEditions, forwarder: Forwarder, _language: str) -> dict[str, bytes]:
+        if forwarder.union_id and not any(made):
             with session_scope(engine) as other:
                 directory.change(other, other.get_one(Union, union_id).slug, is_named=False)
-        made.append(bearer.name)
-        return {"mail.txt": str(bearer.name).encode()}
+        made.append(forwarder.name)
+        return {"mail.txt": str(forwarder.name).encode()}
 
     monkeypatch.setattr(KitEditions, "files", files)
     make(engine, campaign)
@@ -631,7 +631,7 @@ def test_the_kit_for_everybody_carries_nobodys_name(engine: Engine, session: Ses
     assert (page.union_id, page.union_name, page.own_languages) == (None, None, 0)
     assert (page.join_url, page.public_url) == (f"{BASE}/en/", None)
     with pytest.raises(NoKit):
-        pages.answer(session, kit_of(session, None).id, Answer.SEEN)
+        pages.answer(session, kit_of(session, None).id, UnionAnswer.SEEN)
 
 
 @pytest.mark.parametrize(
@@ -667,7 +667,7 @@ def test_nothing_is_to_be_had_of_a_kit_that_is_not_made_or_not_there(session: Se
         lambda: pages.file(session, kit_id, "en", "mail.txt"),
         lambda: pages.look(session, kit_id + 1, base_url=BASE),
         lambda: pages.archive(session, kit_id + 1),
-        lambda: pages.answer(session, kit_id + 1, Answer.SEEN),
+        lambda: pages.answer(session, kit_id + 1, UnionAnswer.SEEN),
     ):
         with pytest.raises(NoKit):
             read()
@@ -685,26 +685,26 @@ def kit(session: Session) -> Kit:
 
 
 def test_an_answer_keeps_the_time_when_it_was_first_given(session: Session, kit: Kit) -> None:
-    pages.answer(session, kit.id, Answer.SEEN)
+    pages.answer(session, kit.id, UnionAnswer.SEEN)
     session.refresh(kit)
     first = kit.seen_at
     assert first is not None and abs(utcnow() - first) < timedelta(minutes=1)
     assert (kit.promised_at, kit.forwarded_at, kit.reached) == (None, None, None)
-    pages.answer(session, kit.id, Answer.SEEN)
-    pages.answer(session, kit.id, Answer.PROMISED)
+    pages.answer(session, kit.id, UnionAnswer.SEEN)
+    pages.answer(session, kit.id, UnionAnswer.PROMISED)
     session.refresh(kit)
     assert kit.seen_at == first and kit.promised_at is not None
 
 
 def test_how_many_a_union_reached_may_be_corrected(session: Session, kit: Kit) -> None:
-    pages.answer(session, kit.id, Answer.FORWARDED)
+    pages.answer(session, kit.id, UnionAnswer.FORWARDED)
     session.refresh(kit)
     first = kit.forwarded_at
     assert first is not None
     for number in (250, 300):
-        pages.answer(session, kit.id, Answer.FORWARDED, reached=number)
-    pages.answer(session, kit.id, Answer.FORWARDED)
-    pages.answer(session, kit.id, Answer.SEEN, reached=7)
+        pages.answer(session, kit.id, UnionAnswer.FORWARDED, reached=number)
+    pages.answer(session, kit.id, UnionAnswer.FORWARDED)
+    pages.answer(session, kit.id, UnionAnswer.SEEN, reached=7)
     session.refresh(kit)
     assert (kit.reached, kit.forwarded_at) == (300, first)
 
@@ -712,7 +712,7 @@ def test_how_many_a_union_reached_may_be_corrected(session: Session, kit: Kit) -
 @pytest.mark.parametrize("reached", [0, -5, 10**9 + 1, 10**30])
 def test_nobody_reaches_less_than_one_or_more_than_there_are(session: Session, kit: Kit, reached: int) -> None:
     with pytest.raises(InvalidReach):
-        pages.answer(session, kit.id, Answer.FORWARDED, reached=reached)
+        pages.answer(session, kit.id, UnionAnswer.FORWARDED, reached=reached)
     session.refresh(kit)
     assert (kit.forwarded_at, kit.reached) == (None, None)
 
@@ -761,9 +761,9 @@ def test_who_said_nothing_is_reminded_once_in_the_last_three_days(
     assert notices.to_ring_for(session) is None
 
 
-@pytest.mark.parametrize("answer", list(Answer))
+@pytest.mark.parametrize("answer", list(UnionAnswer))
 def test_who_said_anything_is_not_reminded(
-    session: Session, kit: Kit, sent: Callable[..., int | None], answer: Answer
+    session: Session, kit: Kit, sent: Callable[..., int | None], answer: UnionAnswer
 ) -> None:
     pages.answer(session, kit.id, answer)
     assert sent(ago=2 * DAY, left=DAY) is None
@@ -803,7 +803,7 @@ def test_files_go_90_days_after_the_end_and_what_was_said_stays(
     campaign = start(session, make_forwardable(session))
     make(engine, campaign)
     kit_id = kit_of(session, union).id
-    pages.answer(session, kit_id, Answer.FORWARDED, reached=40)
+    pages.answer(session, kit_id, UnionAnswer.FORWARDED, reached=40)
     end = utcnow() - ended
     campaign.deadline, campaign.finished_at = (end, None) if has_deadline else (None, end)
     session.commit()

@@ -20,7 +20,7 @@ from mailer.campaigns.files import load
 from mailer.campaigns.targets import Target
 from mailer.formats.paper import sheets
 from mailer.kits.editions import KitEditions
-from mailer.kits.wording import Bearer
+from mailer.kits.wording import Forwarder
 from mailer.links import Link, sign
 from mailer.mail import draft, render
 from mailer.store.crypto import Keyring
@@ -54,14 +54,14 @@ def backend() -> str:
 class Kits:
     """The kits of one campaign, and what may stand in them."""
 
-    def __init__(self, session: Session, campaign: Campaign, bearers: dict[str | None, Bearer]) -> None:
-        self.press = KitEditions(session, campaign, SENDER)
-        self.bearers = bearers
+    def __init__(self, session: Session, campaign: Campaign, forwarders: dict[str | None, Forwarder]) -> None:
+        self.renderer = KitEditions(session, campaign, SENDER)
+        self.forwarders = forwarders
         self._public = {target["email"] for target in campaign.targets} | {"copies@example.org"}
 
     def problems(self, slug: str | None, language: str) -> list[str]:
         """What is wrong with one kit in one language."""
-        files = self.press.files(self.bearers[slug], language)
+        files = self.renderer.files(self.forwarders[slug], language)
         assert set(files) in (FILES, FILES - {"leaflet.pdf", "picture.png"})
         known = {*self._public, *self.links(slug, language), OF_TEXTS}
 
@@ -79,7 +79,7 @@ class Kits:
 
 
 @pytest.fixture
-def bearers(session: Session) -> dict[str | None, Bearer]:
+def forwarders(session: Session) -> dict[str | None, Forwarder]:
     """A federation, two of its unions, one that is not named, and everybody else; each with people who must not be."""
     unions: dict[str, Union] = {}
     for listed in sample.unions():
@@ -95,17 +95,17 @@ def bearers(session: Session) -> dict[str | None, Bearer]:
         person = make_subscriber(session, email=email, name=name, union=unions["travailleurs-des-quais"])
         for slug in (*UNNAMED, "travailleurs-des-quais"):
             make_contact(session, unions[slug], person)
-    return {slug: Bearer.of(unions[slug] if slug else None) for slug in BEARERS}
+    return {slug: Forwarder.of(unions[slug] if slug else None) for slug in BEARERS}
 
 
 @pytest.fixture
-def kits(session: Session, bearers: dict[str | None, Bearer]) -> Kits:
+def kits(session: Session, forwarders: dict[str | None, Forwarder]) -> Kits:
     """Those of the sample campaign, as everyone may read it on the web too."""
     make_list(session, sample.LIST_SLUG)
     campaign = load(session, sample.CAMPAIGN_DIR)
     campaign.public = True
     session.flush()
-    return Kits(session, campaign, bearers)
+    return Kits(session, campaign, forwarders)
 
 
 # --- nothing is there -----------------------------------------------------------------------------------------------
@@ -113,18 +113,18 @@ def kits(session: Session, bearers: dict[str | None, Bearer]) -> Kits:
 
 @pytest.mark.parametrize("slug", BEARERS)
 def test_nothing_in_the_sample_campaigns_kits_belongs_to_a_person(kits: Kits, slug: str | None) -> None:
-    for language in kits.press.languages:
+    for language in kits.renderer.languages:
         assert kits.problems(slug, language) == []
 
 
 def test_each_kit_has_its_own_links_and_no_other(kits: Kits) -> None:
     for slug in BEARERS:
-        files = kits.press.files(kits.bearers[slug], "fr")
+        files = kits.renderer.files(kits.forwarders[slug], "fr")
         assert links(files) == kits.links(slug, "fr")
 
 
 def test_the_checker_reads_what_is_printed(kits: Kits) -> None:
-    leaflet = kits.press.files(kits.bearers["travailleurs-des-quais"], "fr")["leaflet.pdf"]
+    leaflet = kits.renderer.files(kits.forwarders["travailleurs-des-quais"], "fr")["leaflet.pdf"]
     printed = " ".join(pdf_text(leaflet).split())
     for words in ("Douze ans de prison pour", "Syndicat des travailleurs des quais", "paris@embassies.example.org"):
         assert words in printed
@@ -160,7 +160,7 @@ BODIES = st.lists(LINES | BRANCHES, min_size=1, max_size=6).map("\n\n".join)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_in_any_campaigns_kits_belongs_to_a_person(
     session: Session,
-    bearers: dict[str | None, Bearer],
+    forwarders: dict[str | None, Forwarder],
     language: str,
     subject: str,
     preheader: str,
@@ -176,7 +176,7 @@ def test_nothing_in_any_campaigns_kits_belongs_to_a_person(
         targets=[embassy | {"countries": ["GB", "FR"]}] * target,
         texts=[CampaignText(language=language, subject=subject, preheader=preheader, body=body, body_line=1)],
     )
-    made = Kits(session, campaign, bearers)
+    made = Kits(session, campaign, forwarders)
     for slug in (SLUG, *UNNAMED, None):
         assert made.problems(slug, language) == []
 
@@ -201,13 +201,13 @@ def leak_by_value(kits: Kits, patch: pytest.MonkeyPatch, folder: Path) -> set[st
 
 
 def leak_by_introduction(kits: Kits, patch: pytest.MonkeyPatch, folder: Path) -> set[str]:
-    own = dataclasses.replace(kits.bearers[SLUG], introductions={"fr": "Demandez à نبيلة@example.net."})
-    patch.setitem(kits.bearers, SLUG, own)
+    own = dataclasses.replace(kits.forwarders[SLUG], introductions={"fr": "Demandez à نبيلة@example.net."})
+    patch.setitem(kits.forwarders, SLUG, own)
     return {"mail.eml", "mail.html", "mail.txt"}
 
 
 def leak_by_name(kits: Kits, patch: pytest.MonkeyPatch, folder: Path) -> set[str]:
-    patch.setitem(kits.bearers, SLUG, dataclasses.replace(kits.bearers[SLUG], name="Ropewalkers of Quartzholm"))
+    patch.setitem(kits.forwarders, SLUG, dataclasses.replace(kits.forwarders[SLUG], name="Ropewalkers of Quartzholm"))
     return {"mail.eml", "mail.html", "mail.txt", "leaflet.pdf"}
 
 

@@ -19,7 +19,7 @@ from mailer.mail.markdown import ForbiddenHtml, ForbiddenLink, ForbiddenPicture,
 from mailer.mail.markers import Markers
 from mailer.mail.merge import EditionHeaders, compile_edition
 from mailer.mail.mjml_check import FetchesSomething, UnknownMjmlTag, check_fetches_nothing
-from mailer.mail.render import BrokenTemplate, Frame, HtmlTooLarge, Relay, UnknownTemplate, render
+from mailer.mail.render import BrokenTemplate, ForwardedBy, Frame, HtmlTooLarge, UnknownTemplate, render
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 
 FRAME = Frame(
@@ -267,11 +267,11 @@ def test_any_text_is_refused_with_a_reason_or_arrives_as_it_was_rendered(body: s
 
 # --- passed on by somebody else -------------------------------------------------------------------------------------
 
-RELAY = Relay("Dockers <of> Example", (), "https://example.org/join/dockers")
+RELAY = ForwardedBy("Dockers <of> Example", (), "https://example.org/join/dockers")
 
 
-def relayed(relay: Relay = RELAY, **frame: str) -> tuple[str, str]:
-    made = edition("Dear {{ name }}", frame=replace(FRAME, relay=relay, **frame))  # type: ignore[arg-type] # words all
+def relayed(forwarded_by: ForwardedBy = RELAY, **frame: str) -> tuple[str, str]:
+    made = edition("Dear {{ name }}", frame=replace(FRAME, forwarded_by=forwarded_by, **frame))  # type: ignore[arg-type] # words all
     assert {slot.field for slot in (*made.html, *made.text) if isinstance(slot, Slot)} == {"name"}
     return shown(made.html), shown(made.text)
 
@@ -315,7 +315,7 @@ def test_a_template_cannot_print_a_link_of_one_person_in_a_mail_that_is_passed_o
 ) -> None:
     templates("<mjml><mj-body><mj-raw>{{ unsubscribe_url }}</mj-raw></mj-body></mjml>")
     with pytest.raises(BrokenTemplate, match="unsubscribe_url"):
-        render("own", subject=(), preheader=(), body=(), frame=replace(FRAME, relay=RELAY))
+        render("own", subject=(), preheader=(), body=(), frame=replace(FRAME, forwarded_by=RELAY))
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_what_is_withheld_is_rung_for_as_well_so_that_nobody_can_tell(engine: En
 
 def test_nobody_is_rung_where_nothing_is_owed(engine: Engine, rung: list[int]) -> None:
     with notices.ringing_session(engine, rung.append) as session:
-        notices.standing(session)
+        notices.campaign(session)
     with notices.ringing_session(engine, rung.append, read_only=True) as session:
         assert session.scalar(select(Delivery.id)) is None
     assert rung == []
@@ -140,9 +140,9 @@ def test_the_words_and_the_address_are_unreadable_in_the_database(session: Sessi
 
 
 def test_notices_stand_under_one_campaign_that_no_list_of_campaigns_shows(session: Session) -> None:
-    first = notices.standing(session)
+    first = notices.campaign(session)
     session.commit()
-    assert notices.standing(session).id == first.id
+    assert notices.campaign(session).id == first.id
     assert first.status is CampaignStatus.STANDING
 
 
@@ -151,10 +151,10 @@ def test_two_programs_at_once_make_one_standing_campaign(engine: Engine) -> None
 
     def look() -> None:
         with session_scope(engine) as session:
-            found.append(notices.standing(session).id)
+            found.append(notices.campaign(session).id)
 
     with session_scope(engine) as session:
-        found.append(notices.standing(session).id)
+        found.append(notices.campaign(session).id)
         session.flush()
         second = Beside(look)
         second.must_wait()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from mailer.reports import unions as union_reports
 from mailer.reports.small_numbers import Sum
-from mailer.reports.unions import InvalidMonth, MonthsReversed, NoResults, Report, Results, Row
+from mailer.reports.unions import InvalidMonth, MonthsReversed, NoResults, Report, UnionResults, UnionRow
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, JoinCount, Kit, Union
 from tests.support.factories import add_text, make_campaign, make_list, make_union
@@ -58,7 +58,7 @@ def give_kit(
     return kit
 
 
-def row(found: Report | Results, slug: str) -> Row:
+def row(found: Report | UnionResults, slug: str) -> UnionRow:
     rows = found.rows if isinstance(found, Report) else found.branches
     return next(each for each in rows if each.slug == slug)
 
@@ -281,7 +281,7 @@ def test_of_random_federations_no_small_number_can_be_told(session: Session, cam
 
 
 def require_untold(
-    rows: list[Row],
+    rows: list[UnionRow],
     true: Mapping[int, int],
     field: str,
     *,

@@ -12,7 +12,7 @@ from mailer.people import consents, mailed_links, notices, subscribers, suppress
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import leaving
-from mailer.selfservice.leaving import Left, Method, NotOnList, Scope
+from mailer.selfservice.leaving import LeftList, Method, NotOnList, Scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -90,13 +90,13 @@ def barred(session: Session, person: Subscriber) -> SuppressionReason | None:
     return session.scalar(select(Suppression.reason).where(Suppression.email_index == person.email_index))
 
 
-def by_page(session: Session, person: Subscriber, *, which: int = 0, scope: Scope = Scope.LIST) -> Left:
+def by_page(session: Session, person: Subscriber, *, which: int = 0, scope: Scope = Scope.LIST) -> LeftList:
     left = leaving.leave(session, subscriptions(session, person)[which], method=Method.PAGE, scope=scope)
     session.commit()
     return left
 
 
-def undo_of(left: Left) -> str:
+def undo_of(left: LeftList) -> str:
     assert left.undo is not None
     return left.undo
 

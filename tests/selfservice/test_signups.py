@@ -655,7 +655,7 @@ def test_a_union_is_stored_only_if_the_owner_of_the_address_agrees_to_it_too(
     engine: Engine, session: Session, sign_up: SignUp
 ) -> None:
     token = ask(engine, sign_up)
-    assert signups.look(session, token) == signups.Asked("fr", ("Urgent actions",), sign_up.union_text)
+    assert signups.look(session, token) == signups.SignUpAsked("fr", ("Urgent actions",), sign_up.union_text)
     session.commit()
     with session_scope(engine) as confirming:
         signups.confirm(confirming, token, union_agreed=False, base_url=BASE_URL)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.spreadsheets import enrolment, importing
-from mailer.spreadsheets.importing import ImportReport, import_file
+from mailer.spreadsheets.importing import SupporterImportReport, import_file
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import (
@@ -35,7 +35,7 @@ HEADER = "email,name,country,union,language,consent_at,source"
 ANA = "ana@example.org,Ana Example,GB,dockers,en,2025-05-01,street stall"
 BORIS = "boris@example.net,Борис Пример,United Kingdom,Dockers United,ru,2025-05-01T10:00:00+02:00,"
 
-Import = Callable[..., ImportReport]
+Import = Callable[..., SupporterImportReport]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def database(engine: Engine) -> Engine:
 def run(database: Engine, tmp_path: Path) -> Import:
     """Imports lines (or bytes) with sensible consent texts: `run(HEADER, ANA, update=True)`."""
 
-    def run(*lines: str | bytes, **options: object) -> ImportReport:
+    def run(*lines: str | bytes, **options: object) -> SupporterImportReport:
         path = tmp_path / "supporters.csv"
         path.write_bytes(b"\n".join(line.encode() if isinstance(line, str) else line for line in lines) + b"\n")
         options = {"consent": "I want urgent actions.", "union_consent": "You may store my union."} | options
@@ -440,7 +440,7 @@ def test_who_is_erased_while_an_import_decides_is_gone_afterwards(
 
 
 def test_an_import_waits_for_an_erasure_and_brings_nobody_back(run: Import, database: Engine) -> None:
-    reports: list[ImportReport] = []
+    reports: list[SupporterImportReport] = []
     run("email")  # so that the words of the consent are there, and nothing but the people is left to be written
     with session_scope(database) as session:
         subscribers.erase(session, "ana@example.org")

@@ -12,7 +12,7 @@ from mailer.formats.tables import BrokenFile, UnreadableFile, UnwritableFile
 from mailer.people import notices, suppression
 from mailer.people.notices import NoticeKind
 from mailer.spreadsheets import unions
-from mailer.spreadsheets.unions import COLUMNS, ImportReport, RefusedFile
+from mailer.spreadsheets.unions import COLUMNS, RefusedFile, UnionImportReport
 from mailer.store import scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
@@ -31,7 +31,9 @@ def write(file: Path, *lines: str) -> Path:
     return file
 
 
-def take(engine: Engine, file: Path, *, ring: Callable[[int], None] = lambda _: None, **options: Any) -> ImportReport:
+def take(
+    engine: Engine, file: Path, *, ring: Callable[[int], None] = lambda _: None, **options: Any
+) -> UnionImportReport:
     with notices.ringing_session(engine, ring) as session:
         return unions.import_file(session, file, **options)
 

@@ -71,7 +71,7 @@ def ask(engine: Engine, asked: AskedFor = ASKED) -> str:
     return token
 
 
-def confirm(engine: Engine, token: str) -> applications.Asked:
+def confirm(engine: Engine, token: str) -> applications.AffiliationAsked:
     with session_scope(engine) as session:
         return applications.confirm(session, token, base_url=BASE_URL)
 
@@ -183,7 +183,7 @@ def test_who_is_known_is_asked_in_their_own_language(session: Session) -> None:
 
 def test_who_confirms_sees_first_what_was_asked_in_their_name(engine: Engine, session: Session) -> None:
     asked = applications.look(session, ask(engine))
-    assert asked == applications.Asked(
+    assert asked == applications.AffiliationAsked(
         "fr", "Syndicat des Dockers", is_application=True, consent_text=ASKED.consent_text, is_confirmed=False
     )
     assert applications.all_applications(session) == []

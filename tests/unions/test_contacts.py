@@ -64,7 +64,7 @@ def invite(engine: Engine, union: Union, email: str = ANA) -> str:
     return token
 
 
-def confirm(engine: Engine, token: str) -> applications.Asked:
+def confirm(engine: Engine, token: str) -> applications.AffiliationAsked:
     with session_scope(engine) as session:
         return applications.confirm(session, token, base_url=BASE_URL)
 
@@ -415,7 +415,7 @@ def test_who_steps_down_while_they_are_erased_waits_for_that(engine: Engine, ses
 
 def test_looking_changes_nothing_and_names_nobody(session: Session, union: Union) -> None:
     contact = make_contact(session, union, make_subscriber(session, language="tr"))
-    assert contacts.look(session, contact) == contacts.Place("Dockers de France")
+    assert contacts.look(session, contact) == contacts.UnionShown("Dockers de France")
     assert len(contacts.of_union(session, union.id)) == 1
 
 

@@ -56,7 +56,7 @@ def test_whatever_one_does_the_mail_that_one_waits_for_is_rung_for_once(
     session.rollback()  # on SQLite nobody else could write
     assert act(client, links).status_code in (200, 303)
     assert len(notices_owed(session)) == before + 1
-    assert rung() == [f"campaign-{notices.standing(session).id}"]
+    assert rung() == [f"campaign-{notices.campaign(session).id}"]
 
 
 def test_who_leaves_by_the_page_is_rung_for(
@@ -90,5 +90,5 @@ def test_without_redis_the_page_is_the_same_and_the_log_says_what_waits(
         with_doorbell(app, nowhere)
         assert sign_up(client, "newer@example.org").status_code == 303
     (warning,) = [record for record in caplog.records if record.name == "mailer.web.site"]
-    assert warning.__dict__["campaign"] == notices.standing(session).id
+    assert warning.__dict__["campaign"] == notices.campaign(session).id
     assert "newer" not in caplog.text

@@ -101,7 +101,7 @@ def test_a_union_is_told_of_its_kit_as_soon_as_that_is_made(
     sweeper.sweep(runtime)  # plans it
     runtime.redis.flushdb()
     jobs.make_kits(campaign.id)
-    assert f"campaign-{notices.standing(session).id}" in rung(runtime.redis)
+    assert f"campaign-{notices.campaign(session).id}" in rung(runtime.redis)
 
 
 def test_while_redis_is_away_kits_are_made_here_and_told_of(

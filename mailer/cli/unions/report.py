@@ -18,7 +18,7 @@ from mailer.cli.options import json_option
 from mailer.formats import charts
 from mailer.formats.tables import CsvWriter
 from mailer.reports import unions as union_reports
-from mailer.reports.unions import Report, Row
+from mailer.reports.unions import Report, UnionRow
 from mailer.unions import directory as trade_unions
 
 _HIDDEN = "under 10"
@@ -68,7 +68,7 @@ def report(
         console.print(_table(rows, _title(found)), Text(_FOOTNOTE))
 
 
-def _beneath(found: Report, slug: str) -> list[Row]:
+def _beneath(found: Report, slug: str) -> list[UnionRow]:
     """A union and all beneath it, with what is hidden of them where all unions are shown: two tables that hide
     different numbers would give both away."""
     place, top = next((place, row) for place, row in enumerate(found.rows) if row.slug == slug)
@@ -84,7 +84,7 @@ def _title(found: Report) -> str:
     return f"Results of forwarding, {found.since or 'from the beginning'} to {found.until or 'now'}"
 
 
-def _table(rows: Sequence[Row], title: str) -> Table:
+def _table(rows: Sequence[UnionRow], title: str) -> Table:
     table = Table(title=title, title_justify="left", min_width=len(title))
     table.add_column("union")
     for heading in ("kits", "answered", "forwarded", "reached", "joined"):
@@ -101,7 +101,7 @@ def _written(number: int | None, *, separator: str = "") -> str:
     return _HIDDEN if number is None else f"{number:{separator}}"
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def _csv(rows: Sequence[UnionRow]) -> str:
     text = io.StringIO(newline="")
     writer = CsvWriter(text, ["slug", "name", "level", "is_federation", *_NUMBERS])
     for row in rows:
@@ -111,13 +111,13 @@ def _csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _svg(rows: Sequence[Row], title: str) -> str:
+def _svg(rows: Sequence[UnionRow], title: str) -> str:
     """Who joined, without those whose links brought nobody."""
     bars = [(f"{'– ' * row.depth}{row.name}", row.joined) for row in rows if row.joined != 0]
     return charts.bars(f"Joined. {title}", bars, hidden=_HIDDEN)
 
 
-def _to_json(found: Report, rows: Sequence[Row]) -> dict[str, Any]:
+def _to_json(found: Report, rows: Sequence[UnionRow]) -> dict[str, Any]:
     """The total is that of what is shown: of all unions, or of the one that was asked for."""
     shown = [row for row in rows if row.union_id is not None]
     total = found.total if len(shown) < len(rows) else rows[0]

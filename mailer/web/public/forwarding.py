@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from mailer import links
 from mailer.formats import charts
 from mailer.kits import pages
-from mailer.kits.pages import Answer, InvalidReach, NoKit, Page
+from mailer.kits.pages import InvalidReach, KitPage, NoKit, UnionAnswer
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.reports import unions
-from mailer.reports.unions import NoResults, Results
+from mailer.reports.unions import NoResults, UnionResults
 from mailer.store.models import Kit, Union
 from mailer.web import fields
 from mailer.web.fields import Mistyped
@@ -87,12 +87,12 @@ def _gone() -> ResponseReturnValue:
 
 def _answer(token: str, kit_id: int) -> ResponseReturnValue:
     said, typed = request.form.get("answer"), request.form.get("reached", "")
-    if said not in list(Answer):
+    if said not in list(UnionAnswer):
         abort(400)
     try:
-        reached = fields.number(typed) if said == Answer.FORWARDED else None
+        reached = fields.number(typed) if said == UnionAnswer.FORWARDED else None
         with site().session() as session:
-            pages.answer(session, kit_id, Answer(said), reached=reached)
+            pages.answer(session, kit_id, UnionAnswer(said), reached=reached)
     except Mistyped as mistake:
         return _show(token, kit_id, typed, mistake.advice), 422
     except InvalidReach:
@@ -120,11 +120,11 @@ def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None
     )
 
 
-def _logo(session: Session, page: Page) -> str | None:
+def _logo(session: Session, page: KitPage) -> str | None:
     return logo_address(session.get(Union, page.union_id)) if page.union_id and page.union_name else None
 
 
-def _editions(page: Page) -> list[_Edition]:
+def _editions(page: KitPage) -> list[_Edition]:
     opened = page.languages[: page.own_languages] or [current() if current() in page.languages else page.languages[0]]
     return [
         _Edition(
@@ -229,7 +229,7 @@ def results_chart(token: str) -> ResponseReturnValue:
     return Response(svg, content_type="image/svg+xml; charset=utf-8")
 
 
-def _results(token: str) -> Results | None:
+def _results(token: str) -> UnionResults | None:
     union_id = links.verify(site().settings.keyring, Link.UNION, token)
     try:
         with site().session(read_only=True) as session:

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from mailer import links
 from mailer.links import Link
 from mailer.selfservice import leaving as domain
-from mailer.selfservice.leaving import Left, Method, NotOnList, Place, Scope
+from mailer.selfservice.leaving import LeftList, ListShown, Method, NotOnList, Scope
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Subscription
 from mailer.web.site import site
 
-Found = TypeVar("Found", Left, Place)
+Found = TypeVar("Found", LeftList, ListShown)
 
 leaving = Blueprint("leaving", __name__)
 
@@ -40,7 +40,7 @@ def leave(token: str) -> str:
     scope = Scope.ALL if request.form.get("scope") == Scope.ALL else Scope.LIST
     reason = request.form.get("reason")
 
-    def take_off(session: Session, subscription: Subscription) -> Left:
+    def take_off(session: Session, subscription: Subscription) -> LeftList:
         return domain.leave(session, subscription, method=method, scope=scope, reason=reason)
 
     left = _with_subscription(token, take_off)

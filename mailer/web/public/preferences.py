@@ -20,7 +20,7 @@ from mailer.people import lists
 from mailer.people.subscribers import MAX_TEXT_LENGTH
 from mailer.selfservice import address_change, disclosure, leaving
 from mailer.selfservice import preferences as domain
-from mailer.selfservice.preferences import Held
+from mailer.selfservice.preferences import PersonalData
 from mailer.store.db import utcnow
 from mailer.store.models import Subscription, SuppressionReason
 from mailer.unions import contacts
@@ -157,7 +157,7 @@ def _show(token: str, problems: Mapping[str, str] | None = None) -> str:
     )
 
 
-def _filled_in(held: Held, *, is_again: bool) -> dict[str, str]:
+def _filled_in(held: PersonalData, *, is_again: bool) -> dict[str, str]:
     """What the forms are filled in with."""
     filled = {
         "name": held.name or "",
@@ -174,7 +174,7 @@ def _filled_in(held: Held, *, is_again: bool) -> dict[str, str]:
     return filled
 
 
-def _languages(held: Held) -> list[tuple[str, str]]:
+def _languages(held: PersonalData) -> list[tuple[str, str]]:
     own = [held.language] if held.language and held.language not in LANGUAGES else []
     return [(tag, languages.name(tag)) for tag in (*own, *LANGUAGES)]
 
@@ -191,7 +191,7 @@ def _saved() -> str | None:
     return None
 
 
-def _trouble(held: Held) -> str | None:
+def _trouble(held: PersonalData) -> str | None:
     match held.blocked:
         case SuppressionReason.COMPLAINED:
             return _("Our e-mail to your address was reported as spam, so we have stopped sending alerts to it.")
