@@ -1,7 +1,8 @@
 """What tests run against: real SQLite and PostgreSQL, a real Valkey, and the command line in process.
 
 The process that starts the test run also starts `servers.py`, and goes on at once; a test that needs a server waits
-for it. A schema is migrated once per worker and database; every test gets a fresh copy.
+for it. A schema is migrated once per worker and database; every test gets a copy of its own, on PostgreSQL one that is
+as good as new. Files are kept in memory where there is room: tests commit often, and each time would wait for the disk.
 """
 
 import os
@@ -15,11 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import redis
 from click.testing import CliRunner, Result
-from psycopg import sql
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -33,10 +32,13 @@ from mailer.settings import Settings, load_settings
 from mailer.worker import Worker
 from tests.factories import SENDER
 from tests.mail_server import MailServer, running
+from tests.postgresql import PostgreSQL
 from tests.servers import VALKEY_DATABASES, Servers, wait_for_servers
 
 _DIRECTORY = "TOCSIN_TEST_SERVERS"  # how xdist's workers, which inherit the environment, learn of the directory
-_TEMPLATE = "template_tocsin"
+#: where files are in memory, and the least that has to be free
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 2 * 1024**3
 
 #: Fixed, so that ciphertexts in a failure can be read again.
 SECRET_KEY = Key(id="k1", secret=bytes(range(32)))
@@ -53,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[variable]  # no test may depend on, or touch, the developer's own installation
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    _keep_files_in_memory()
     directory = tempfile.mkdtemp(prefix="tocsin-")  # short: the path of a socket may have 107 bytes
     Path(directory).chmod(0o711)
     os.environ[_DIRECTORY] = directory
@@ -60,6 +63,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # A session of its own: Ctrl-C ends the tests, whose end ends the servers.
     process = subprocess.Popen([sys.executable, program, directory], stdin=subprocess.PIPE, start_new_session=True)
     config.add_cleanup(partial(_stop, process, Path(directory)))
+
+
+def _keep_files_in_memory() -> None:
+    """Have this process, and all that it starts, make temporary files there; a TMPDIR that somebody set is kept."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return
+    if os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC or shutil.disk_usage(_MEMORY).free < _MEMORY_BYTES:
+        return  # PostgreSQL's programs are copied there for a user who may run them
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
 def _stop(process: subprocess.Popen[bytes], directory: Path) -> None:
@@ -96,54 +108,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory, keyring: Keyring) 
     return file
 
 
-class PostgreSQL:
-    """This worker's part of the run's PostgreSQL: a migrated template, and copies of it."""
-
-    def __init__(self, directory: str, worker: str, keyring: Keyring) -> None:
-        self._directory = directory
-        self._template = f"{_TEMPLATE}_{worker}"
-        self._prefix = f"test_{worker}"
-        self._made = 0
-        self._server = psycopg.connect(host=directory, user="postgres", dbname="postgres", autocommit=True)
-        _migrate(self.create(self._template), keyring)
-
-    def url(self, name: str) -> str:
-        """The SQLAlchemy URL of a database."""
-        return f"postgresql+psycopg://postgres@/{name}?host={self._directory}"
-
-    def create(self, name: str) -> str:
-        """Make an empty database; returns its URL."""
-        self._server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return self.url(name)
-
-    def copy(self) -> str:
-        """Make a database with the schema; returns its name."""
-        self._made += 1
-        name = f"{self._prefix}_{self._made}"
-        # Copying files takes 6 ms; the default, through the write-ahead log, takes 29.
-        self._server.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                sql.Identifier(name), sql.Identifier(self._template)
-            )
-        )
-        return name
-
-    def drop(self, name: str) -> None:
-        """Remove a database, also from under a process that a test left connected."""
-        self._server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-    def close(self) -> None:
-        """Hang up."""
-        self._server.close()
-
-
 @pytest.fixture(scope="session")
 def postgresql(servers: Servers, worker_id: str, keyring: Keyring) -> Iterator[PostgreSQL]:
     """This run's PostgreSQL, or a skipped test where it cannot run; with CI=true that is a failure."""
     if servers.postgresql_problem:
         say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         say(f"PostgreSQL cannot run here: {servers.postgresql_problem}")
-    server = PostgreSQL(servers.postgresql_directory, worker_id, keyring)
+    server = PostgreSQL(servers.postgresql_directory, worker_id, lambda url: _migrate(url, keyring))
     yield server
     server.close()
 
@@ -163,9 +134,9 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
         yield f"sqlite:///{file}"
     else:
         server: PostgreSQL = request.getfixturevalue("postgresql")
-        name = server.copy()
-        yield server.url(name)
-        server.drop(name)
+        database = server.take(new=request.node.get_closest_marker("new_database") is not None)
+        yield database.url
+        server.give_back(database)
 
 
 @pytest.fixture
