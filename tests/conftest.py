@@ -34,6 +34,7 @@ from tests.factories import SENDER
 from tests.mail_server import MailServer, running
 from tests.postgresql import PostgreSQL
 from tests.servers import VALKEY_DATABASES, Servers, wait_for_servers
+from tests.web_apps import shared_parts
 
 _DIRECTORY = "TOCSIN_TEST_SERVERS"  # how xdist's workers, which inherit the environment, learn of the directory
 #: where files are in memory, and the least that has to be free
@@ -235,6 +236,13 @@ class CommandLine:
             raise result.exception
         assert result.exit_code == exit_code, f"mailer {arguments} ended with {result.exit_code}:\n{result.output}"
         return result
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_web_apps() -> Iterator[None]:
+    """Make it cheap to have an app in each test."""
+    with shared_parts():
+        yield
 
 
 @pytest.fixture
