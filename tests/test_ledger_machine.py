@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, event, select
 
 from mailer import campaigns, delivery, recipients, recovery, steering, subscribers
 from mailer.campaigns import WrongStatus
@@ -90,6 +90,16 @@ class Process:
     lost_a_claim: bool = False
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What stands in the database between two steps."""
+
+    status: CampaignStatus
+    rows: dict[DeliveryState, set[int]]
+    fences: dict[int, int | None]  # delivery → the claim it was last under
+    claims: set[int]
+
+
 class Ledger(RuleBasedStateMachine):
     """Workers on two hosts, organisers and supporters at one campaign."""
 
@@ -103,6 +113,8 @@ class Ledger(RuleBasedStateMachine):
             (self.folder / host).mkdir()
         shutil.copyfile(self.template, self.folder / "tocsin.db")
         self.engine: Engine = open_engine(f"sqlite:///{self.folder / 'tocsin.db'}", self.keyring)
+        self._last_seen: Seen | None = None
+        event.listen(self.engine, "commit", self._look_again)
         self.workers: list[Process] = []
         self.unreachable: set[str] = set()
         self.people = self.steps = 0
@@ -277,8 +289,7 @@ class Ledger(RuleBasedStateMachine):
         self._move("resume")
 
     def _status(self) -> CampaignStatus:
-        with session_scope(self.engine, read_only=True) as session:
-            return session.get_one(Campaign, 1).status
+        return self._seen().status
 
     def _move(self, name: str) -> None:
         with session_scope(self.engine) as session, suppress(WrongStatus):
@@ -314,9 +325,25 @@ class Ledger(RuleBasedStateMachine):
 
     # --- what always holds ------------------------------------------------------------------------------------------
 
+    def _seen(self) -> Seen:
+        """Rules ask for it many times before each step, so it is read once after each change."""
+        if self._last_seen is None:
+            with session_scope(self.engine, read_only=True) as session:
+                status = session.scalars(select(Campaign.status)).one()
+                rows: dict[DeliveryState, set[int]] = {state: set() for state in S}
+                fences = {}
+                for row, state, fence in session.execute(select(Delivery.id, Delivery.state, Delivery.fence)):
+                    rows[state].add(row)
+                    fences[row] = fence
+                claims = set(session.scalars(select(Claim.id)))
+            self._last_seen = Seen(status, rows, fences, claims)  # now that this reading has ended its transaction
+        return self._last_seen
+
+    def _look_again(self, _connection: Connection) -> None:
+        self._last_seen = None
+
     def _rows_in(self, *states: DeliveryState) -> set[int]:
-        with session_scope(self.engine, read_only=True) as session:
-            return set(session.scalars(select(Delivery.id).where(Delivery.state.in_(states))))
+        return set().union(*(self._seen().rows[state] for state in states))
 
     @invariant()
     def every_recipient_is_in_one_state(self) -> None:
@@ -325,15 +352,13 @@ class Ledger(RuleBasedStateMachine):
 
     @invariant()
     def what_is_sending_is_held_by_a_claim(self) -> None:
-        with session_scope(self.engine, read_only=True) as session:
-            held = select(Claim.id)
-            loose = select(Delivery.id).where(Delivery.state == S.SENDING, Delivery.fence.not_in(held))
-            assert session.scalars(loose).all() == []
+        seen = self._seen()
+        assert [row for row in seen.rows[S.SENDING] if seen.fences[row] not in seen.claims] == []
 
     @invariant()
     def what_a_worker_holds_nobody_else_changes(self) -> None:
-        with session_scope(self.engine, read_only=True) as session:
-            held = set(session.execute(select(Delivery.id, Delivery.fence).where(Delivery.state == S.SENDING)))
+        seen = self._seen()
+        held = {(row, seen.fences[row]) for row in seen.rows[S.SENDING]}
         for _, hold in self._holds(_is_in_time):
             at_work = [*(claimed.id for claimed in hold.waiting), *hold.begun]
             assert {(row, hold.batch.fence) for row in at_work} <= held
