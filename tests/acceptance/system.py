@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,13 +15,13 @@ import psutil
 from click.testing import CliRunner
 
 from mailer.cli import main
+from tests.acceptance.worker_process import WorkerProcess
 from tests.mail_server import MailServer
 
 LEASE_SECONDS = 1.0
 CONNECTIONS = 4  # open ones per sending process
 #: how long a worker may take to start on a busy machine
 START_SECONDS = 30
-_MARK = "TOCSIN_TEST_SYSTEM"  # in the environment of every process of an installation
 
 T = TypeVar("T")
 
@@ -31,10 +31,11 @@ class System:
 
     def __init__(self, environment: dict[str, str], server: MailServer, folder: Path) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_")}
-        self.environment = inherited | environment | {_MARK: str(folder)}
+        self.environment = inherited | environment
         self.server = server
-        self.folder = folder
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.folder = folder / "workers"  # where all its processes are, and nothing else
+        self.folder.mkdir()
+        self.workers: list[subprocess.Popen[bytes] | WorkerProcess] = []
 
     def mailer(self, *arguments: str | Path, exit_code: int = 0) -> str:
         """Run a command to its end, in this process; returns what it printed."""
@@ -42,16 +43,24 @@ class System:
         assert done.exit_code == exit_code, f"{arguments} ended with {done.exit_code}:\n{done.output}{done.exception}"
         return done.stdout
 
-    def start_worker(self, *, through: Sequence[str] = (), **changes: str) -> "subprocess.Popen[bytes]":
+    def start_worker(self, **changes: str) -> WorkerProcess:
         """Start `mailer worker`.
 
-        :param through: a command that runs it.
         :param changes: variables that are different for it.
         """
-        environment = self.environment | changes
+        worker = WorkerProcess(self.environment | changes, self.folder, self._log(len(self.workers)))
+        self.workers.append(worker)
+        return worker
+
+    def start_worker_through(self, *command: str) -> "subprocess.Popen[bytes]":
+        """Start `mailer worker` as an argument of a command that runs it."""
         with self._log(len(self.workers)).open("wb") as log:
             worker = subprocess.Popen(
-                [*through, sys.executable, "-m", "workers"], env=environment, cwd=self.folder, stdout=log, stderr=log
+                [*command, sys.executable, "-m", "workers"],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
             )
         self.workers.append(worker)
         return worker
@@ -63,7 +72,7 @@ class System:
         """What all workers said."""
         return "".join(self._log(number).read_text() for number in range(len(self.workers)))
 
-    def queue_process(self, worker: "subprocess.Popen[bytes]") -> psutil.Process:
+    def queue_process(self, worker: WorkerProcess) -> psutil.Process:
         """The process of a worker that takes jobs from Redis; waits until there is one."""
         return wait_for(lambda: _child(psutil.Process(worker.pid)), seconds=START_SECONDS)
 
@@ -84,9 +93,9 @@ class System:
 
     def processes(self) -> list[psutil.Process]:
         """Everything of this installation that runs, also what lost its parent."""
-        return [process for process in psutil.process_iter() if _variable(process, _MARK) == str(self.folder)]
+        return [process for process in psutil.process_iter() if _folder(process) == str(self.folder)]
 
-    def kill(self, worker: "subprocess.Popen[bytes]") -> None:
+    def kill(self, worker: WorkerProcess) -> None:
         """`kill -9` a worker and everything it started, at once: as when its machine is lost."""
         kill_together([psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)])
         worker.wait(10)
@@ -141,10 +150,10 @@ def _child(process: psutil.Process) -> psutil.Process | None:
     return None
 
 
-def _variable(process: psutil.Process, name: str) -> str | None:
+def _folder(process: psutil.Process) -> str | None:
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        value: str | None = process.environ().get(name)
-        return value
+        folder: str = process.cwd()
+        return folder
     return None
 
 

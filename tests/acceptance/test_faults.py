@@ -112,7 +112,7 @@ def test_a_full_disk_stops_sending_and_room_on_it_lets_it_go_on(system: System, 
     journals = Path(system.environment["MAILER_DATA_DIR"]) / "journals"
     in_own_namespace = ("unshare", "--map-root-user", "--mount", "sh", "-c", _OWN_DISK, str(journals))
     _require_to_work(*in_own_namespace, "true")
-    worker = system.start_worker(through=in_own_namespace)
+    worker = system.start_worker_through(*in_own_namespace)
     system.mailer("campaigns", "send", slug)
     system.server.wait_for(40)
     filler = Path(f"/proc/{worker.pid}/root{journals}/filler")
