@@ -135,7 +135,7 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
         yield f"sqlite:///{file}"
     else:
         server: PostgreSQL = request.getfixturevalue("postgresql")
-        database = server.take()
+        database = server.take(new=request.node.get_closest_marker("new_database") is not None)
         yield database.url
         server.give_back(database)
 

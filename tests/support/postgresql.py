@@ -8,15 +8,13 @@ from psycopg import sql
 
 _MOST_BYTES = 2 * 1024**2  # of tables and indexes: a new one has 0.7 MB, and each row that was there once takes room
 
-#: whatever tells a database from a new one, but for rows and the next ids: definitions, size, what ANALYZE found
+#: what tells a database from a new one, but for rows and the next ids: definitions, what ANALYZE found, size
 _STATE = """
     SELECT
-        (SELECT md5(string_agg(ROW(oid, xmin)::text, ',' ORDER BY oid)) FROM pg_class
+        (SELECT md5(string_agg(ROW(oid, xmin, reltuples, relpages)::text, ',' ORDER BY oid)) FROM pg_class
          WHERE relnamespace = 'public'::regnamespace),
         (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
         (SELECT version_num FROM alembic_version),
-        (SELECT count(*) FROM pg_statistic WHERE starelid IN
-            (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)),
         (SELECT sum(pg_total_relation_size(oid)) < %s FROM pg_class
          WHERE relnamespace = 'public'::regnamespace AND relkind = 'r')
 """
@@ -70,9 +68,12 @@ class PostgreSQL:
         """Remove a database, also from under a process that a test left connected."""
         self._server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def take(self) -> Database:
-        """A database with the schema, for one test."""
-        return self._ready.pop() if self._ready else self._copy()
+    def take(self, *, new: bool) -> Database:
+        """A database with the schema, for one test.
+
+        :param new: whether it must not have been used before.
+        """
+        return self._ready.pop() if self._ready and not new else self._copy()
 
     def _copy(self) -> Database:
         self._made += 1
