@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo run test test-servers soak bench lint format translations language migration lock clean
+.PHONY: setup demo run test check test-servers soak bench lint format translations language migration lock clean
 
 setup: $(READY)
 
@@ -27,6 +27,10 @@ run: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n auto
+
+# What is worth running before each commit, in under two minutes: lint, and the tests of what has changed.
+check: lint
+	@$(BIN)/python -m pytest -n auto -q $$($(BIN)/python tests/support/changed.py)
 
 # The long tests: a thousand kills.
 soak: $(READY)
