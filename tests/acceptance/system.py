@@ -136,12 +136,20 @@ class System:
 
 
 def kill_together(processes: list[psutil.Process]) -> None:
-    """`kill -9`, so that none of them sees another one gone."""
+    """`kill -9`, so that none of them sees another one gone. Waits until they are."""
     for action in (psutil.Process.suspend, psutil.Process.kill):
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 action(process)
-    psutil.wait_procs(processes, timeout=10)
+    wait_until(lambda: all(map(_is_dead, processes)), seconds=30)
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    """Also when nobody has asked yet how it ended: who inherits orphans does so once a second, perhaps."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _child(process: psutil.Process) -> psutil.Process | None:
@@ -162,7 +170,7 @@ def wait_for(find: "Callable[[], T | None]", *, seconds: float) -> T:
     end = time.monotonic() + seconds
     while (found := find()) is None:
         assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.02)
     return found
 
 

@@ -181,6 +181,7 @@ def test_a_mail_server_that_is_away_is_waited_for(system: System, campaign: Call
     require_completion(system, slug)
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # none of them gets as far as to open it
 def test_a_worker_without_its_services_says_what_is_missing_in_one_line(system: System) -> None:
     for variable, value, exit_code, word in (
         ("MAILER_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none", 3, "database"),
