@@ -45,8 +45,8 @@ def _sweep_ledger(runtime: Runtime) -> None:
 def _sweep_kits(runtime: Runtime) -> None:
     """Plan kits for unions that affiliated since, have them made, and write to those whom nobody has written to."""
     base_url = runtime.worker.sender.base_url
-    tell_or_send = partial(_ring_or_drain, runtime)
-    with notices.ringing_session(runtime.engine, tell_or_send) as session:
+    with_mail: set[int] = set()
+    with notices.ringing_session(runtime.engine, with_mail.add) as session:
         making.plan_missing(session)
         announcements.tell(session, base_url)
         announcements.remind(session, base_url)
@@ -56,8 +56,9 @@ def _sweep_kits(runtime: Runtime) -> None:
             ring_kits(runtime.redis, campaign_id)
         except RedisUnavailable as problem:
             log.warning("%s This process makes the kits itself.", problem, extra={"campaign": campaign_id})
-            for standing_id in _make_kits(runtime, campaign_id):
-                tell_or_send(standing_id)
+            with_mail |= _make_kits(runtime, campaign_id)
+    for standing_id in with_mail:  # last: without Redis this process sends it, which takes its time
+        _ring_or_drain(runtime, standing_id)
 
 
 def _make_kits(runtime: Runtime, campaign_id: int) -> set[int]:

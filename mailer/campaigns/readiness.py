@@ -138,6 +138,6 @@ def check(session: Session, campaign: Campaign) -> Check:
         without_country=by_country[None],
         has_fallback=targets.fallback is not None,
         gaps=find(session, campaign),
-        is_over=deadlines.is_over(campaign, db.now(session)),
+        is_over=campaign.deadline is not None and deadlines.is_over(campaign, db.now(session)),
         warnings=tuple(editions.try_out(session, campaign)),
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mailer.kits import making, pages, progress
 from mailer.kits.progress import KitProgress
 from mailer.links import Pages
 from mailer.locale import languages
+from mailer.people import notices
 from mailer.store.models import Campaign
 from mailer.unions import contacts
 
@@ -56,14 +58,17 @@ def make(installation: Installation, slug: str) -> None:
         making.require_forwarding(session, campaign)
         making.plan(session, campaign)
         making.try_again(session, campaign)
-    made = 0
+    made, told = 0, set[int]()
+    sessions = partial(notices.ringing_session, installation.engine, told.add)  # one ring for all that are told
     with progress_bar() as bar:
         task = bar.add_task(slug, total=sum(kit.waiting for kit in _kits(installation, slug)))
         more = True
         while more:
-            turn = making.make(installation.session, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False)
+            turn = making.make(sessions, campaign.id, sender, seconds=_TURN_SECONDS, stopping=lambda: False)
             made, more = made + turn.editions, turn.more
             bar.update(task, completed=made)
+    for standing_id in told:
+        installation.ring(standing_id)
     _account(slug, _kits(installation, slug))
 
 

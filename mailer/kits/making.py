@@ -80,6 +80,7 @@ def _has_kit(campaign: Campaign, union_id: QueryableAttribute[int] | None) -> Co
 
 def plan_missing(session: Session) -> None:
     """Plan kits of campaigns that may be forwarded, for unions that affiliated or changed since."""
+    suppression.lock_shared(session)  # before kits, as whoever tells of one
     has_kit = exists().where(Kit.campaign_id == Campaign.id, Kit.union_id == Union.id)
     is_for = or_(MailingList.owner_id.is_(None), MailingList.owner_id == Union.id)
     lacks_kit = exists().where(Union.status == UnionStatus.AFFILIATED, is_for, ~has_kit)

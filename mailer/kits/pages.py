@@ -1,11 +1,11 @@
 """Forwarding kits: what a union gets of a campaign to put in front of its members, and what it says came of it."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, literal, select, update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, publishing
@@ -148,15 +148,21 @@ def _archives(session: Session, kit: Kit, language: str | None = None) -> dict[s
     """
     if kit.campaign.status in (CampaignStatus.PAUSED, CampaignStatus.CANCELLED):
         return {}
-    made = select(KitEdition.language, KitEdition.archive).where(
-        KitEdition.kit_id == kit.id, KitEdition.made_at.is_not(None), *_shown(session, kit)
+    made = select(KitEdition.language, KitEdition.archive, KitEdition.union_revision).where(
+        KitEdition.kit_id == kit.id, KitEdition.made_at.is_not(None)
     )
     if language is not None:
         made = made.where(KitEdition.language == language)
-    found = {row.language: row.archive for row in session.execute(made.order_by(KitEdition.language))}
-    if found and not any(found.values()):
+    is_over = deadlines.is_over(kit.campaign, db.now(session))
+    rows = session.execute(made.order_by(KitEdition.language)).all()
+    shown = {
+        row.language: row.archive
+        for row in rows
+        if row.archive is not None and _may_be_shown(kit, row.union_revision, is_over=is_over)
+    }
+    if rows and is_over and not shown:
         raise NoKit
-    return {made_in: archive for made_in, archive in found.items() if archive is not None}
+    return shown
 
 
 def _is_outdated(kit: Kit) -> bool:
@@ -164,12 +170,15 @@ def _is_outdated(kit: Kit) -> bool:
     return kit.union is not None and any(edition.union_revision != kit.union.revision for edition in kit.editions)
 
 
-def _shown(session: Session, kit: Kit) -> Sequence[ColumnElement[bool]]:
-    """The conditions that an edition may be shown. One that was made of what its union has changed since is not, except
-    when the campaign is over, so that it is not made again; and never if the union asked not to be named."""
-    if kit.union is None or (kit.union.is_named and deadlines.is_over(kit.campaign, db.now(session))):
-        return ()
-    return (KitEdition.union_revision == kit.union.revision,)
+def _may_be_shown(kit: Kit, revision: int | None, *, is_over: bool) -> bool:
+    """Whether an edition may be shown. One that was made of what its union has changed since is not, except when the
+    campaign is over, so that it is not made again; and never if the union asked not to be named.
+
+    :param revision: of the union, that the edition was made of.
+    """
+    if kit.union is None or (kit.union.is_named and is_over):
+        return True
+    return revision == kit.union.revision
 
 
 def _own_languages(kit: Kit) -> tuple[str, ...]:

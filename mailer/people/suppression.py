@@ -67,7 +67,7 @@ def lift(
     """Take an address off the list, because its owner asks for our mail again. `subscribers.refresh` then carries it
     over to whether the person may be mailed.
 
-    A complaint that is written down at the same moment is neither lifted nor missed.
+    A complaint that takes the place of another reason at the same moment is not lifted.
 
     :param reasons: why it may have been put there; for any other reason it stays.
     :returns: why it was on the list; None if nothing was lifted.

@@ -144,22 +144,23 @@ def leave(
     :param reason: in their own words; what is longer than 200 characters is cut.
     :raises NotOnList: the person was erased at this moment.
     """
+    subscription_id = subscription.id  # as it is now: read later, it would bring the reason, which may be unreadable
     if scope is Scope.ALL:
         suppression.lock_alone(session)
     person = _lock_owner(session, subscription)
     mailing_list = _list_of(session, subscription)
     suppresses = scope is Scope.ALL and _suppress(session, person)
     at = utcnow()
-    taken = _take(session, person, None if scope is Scope.ALL else subscription.id, at, method, reason)
+    taken = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
     already = not taken and not suppresses
     undo, has_goodbye = None, False
     if already:
-        undo = _offer_again(session, person, subscription.id, scope) if method is Method.PAGE else None
+        undo = _offer_again(session, person, subscription_id, scope) if method is Method.PAGE else None
         if undo is None:
             _end_ways_back(session, person)
     elif method is Method.PAGE:
         has_goodbye = _left_by_page_today(session, person) < _GOODBYES_A_DAY  # asked before this one counts
-        details = {"subscription": subscription.id, "scope": scope, "taken": taken, "at": at.isoformat()}
+        details = {"subscription": subscription_id, "scope": scope, "taken": taken, "at": at.isoformat()}
         undo = _issue(session, person, details | {"suppressed": suppresses})
         if has_goodbye:
             _owe_goodbye(session, person, undo, mailing_list.name if scope is Scope.LIST else None)

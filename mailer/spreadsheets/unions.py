@@ -231,6 +231,7 @@ class _Import:
             country=row.country,
             languages=row.languages or (),
             members=row.members,
+            is_named=row.is_named is not False,
         )
         self.added += 1
         _set_standing(union, row)
@@ -244,9 +245,8 @@ class _Import:
             country=row.country if replaces or union.country is None else None,
             languages=row.languages if replaces or not union.languages else None,
             members=row.members if replaces or union.members is None else None,
+            is_named=row.is_named if replaces or row.is_named is False else None,  # "no" counts whoever says it
         )
-        if row.is_named is False:  # counts whoever says it
-            union.is_named = False
         if replaces:
             _set_standing(union, row)
         elif row.resolution is not None and union.resolution is None:
@@ -258,7 +258,9 @@ class _Import:
         for row in rows:
             union = directory.find(self._session, row.slug)
             is_free = self._update or row.slug not in self._before
-            if row.parent is not None and union is not None and (is_free or union.parent is None):
+            if row.parent is None or union is None or (union.parent is not None and union.parent.slug == row.parent):
+                continue
+            if is_free or union.parent is None:
                 moved.append(row)
                 union.parent = None  # else one that moves below another that moves could seem to close a circle
         self._session.flush()
@@ -296,8 +298,6 @@ def _set_standing(union: Union, row: _Row) -> None:
         setattr(union, column, moment)
     if union.status is UnionStatus.LISTED and any(getattr(union, column) for column in _DATES):
         raise InvalidRow(problem="a union whose status is listed has no such dates; give another status")
-    if row.is_named is not None:
-        union.is_named = row.is_named
     if row.resolution is not None:
         union.resolution = row.resolution
 

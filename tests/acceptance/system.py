@@ -147,7 +147,7 @@ def kill_together(processes: list[psutil.Process]) -> None:
 def _is_dead(process: psutil.Process) -> bool:
     """Also when nobody has asked yet how it ended: who inherits orphans does so once a second, perhaps."""
     try:
-        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
+        return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1)
     except psutil.NoSuchProcess:
         return True
 

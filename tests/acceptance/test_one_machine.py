@@ -129,13 +129,8 @@ def test_a_demo_that_runs_is_not_cleared_away_by_another(machine: Machine) -> No
         (demo / file).touch()
     with alone_in(demo):
         refused = machine.mailer("demo", exit_code=1)
-<<<<<<< ours
     assert "is already running on data/demo" in refused.stderr
-    assert (machine.folder / "data" / "demo" / "tocsin.db").exists()
-=======
-    assert "is active on data/demo already" in refused.stderr
     assert (demo / "tocsin.db").exists()
->>>>>>> theirs
 
 
 def test_run_serves_sends_and_stops_cleanly_on_ctrl_c(machine: Machine, port: int) -> None:

@@ -1,10 +1,13 @@
 """Before a campaign is sent: whom it would leave out, and what its texts print for which readers have nothing."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import readiness
 from mailer.campaigns.readiness import NobodyToWriteTo
+from mailer.store.db import utcnow
 from mailer.store.models import Campaign, MailingList
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
 
@@ -36,6 +39,13 @@ def test_a_check_says_whom_the_texts_and_targets_leave_out(
     assert found.without_country == 1
     assert not found.has_fallback
     assert any("ar.md" in warning for warning in found.warnings)
+
+
+def test_only_a_deadline_that_has_passed_is_named_as_one(session: Session, campaign: Campaign) -> None:
+    campaign.started_at = utcnow() - timedelta(days=60)
+    assert not readiness.check(session, campaign).is_over
+    campaign.deadline = utcnow() - timedelta(minutes=1)
+    assert readiness.check(session, campaign).is_over
 
 
 def test_a_check_of_an_audience_of_nobody_counts_nobody(session: Session, campaign: Campaign) -> None:

@@ -530,7 +530,7 @@ def test_a_kit_that_carries_a_name_goes_also_when_its_campaign_is_over(engine: E
     assert pages.file(session, kit_of(session, union).id, "en", "mail.txt")  # nothing is made again
     directory.change(session, union.slug, is_named=False)
     with pytest.raises(NoKit):
-        pages.file(session, kit_of(session, union).id, "en", "mail.txt")
+        pages.look(session, kit_of(session, union).id, base_url=BASE)
     assert session.scalars(select(KitEdition.archive).where(KitEdition.kit_id == kit_of(session, union).id)).one()
     making.drop_names(session)
     assert not session.scalars(select(KitEdition.archive).where(KitEdition.kit_id == kit_of(session, union).id)).one()

@@ -195,6 +195,19 @@ def test_one_may_leave_though_the_address_cannot_be_decrypted(session: Session, 
     assert states(session, person)[0] == (GONE, False)
 
 
+@pytest.mark.parametrize("scope", Scope)
+def test_one_may_leave_again_though_the_reason_given_before_cannot_be_decrypted(
+    session: Session, person: Subscriber, scope: Scope
+) -> None:
+    subscription = subscriptions(session, person)[0]
+    leaving.leave(session, subscription, method=Method.PAGE, reason="too many")
+    session.connection().exec_driver_sql("UPDATE subscriptions SET reason = (SELECT name FROM subscribers)")
+    session.commit()
+    session.expunge_all()
+    left = leaving.leave(session, leaving.find(session, subscription.id), method=Method.PAGE, scope=scope)
+    assert left.already is (scope is Scope.LIST)
+
+
 def test_two_presses_at_once_are_one(engine: Engine, session: Session, person: Subscriber) -> None:
     subscription = subscriptions(session, person)[0].id
     session.commit()

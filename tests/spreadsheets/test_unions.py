@@ -185,6 +185,28 @@ def test_a_tree_may_be_turned_over(engine: Engine, session: Session, file: Path)
     assert directory.ancestors_by_union(session)[top.id] == {"a", "b", "c"}
 
 
+def test_an_import_has_those_kits_made_again_whose_union_it_changes_and_no_others(
+    engine: Engine, session: Session, file: Path
+) -> None:
+    def revisions() -> dict[str, int]:
+        session.expire_all()
+        found = {union.slug: union.revision for union in directory.all_unions(session)}
+        session.commit()
+        return found
+
+    rows = ("world,World Federation,,", "dockers,Dockers,world,10", "miners,Miners,world,10")
+    tree = ("slug,name,parent,members", *rows)
+    take(engine, write(file, *tree))
+    new = revisions()
+    take(engine, write(file, *tree), update=True)  # nothing has changed, the federation neither
+    take(engine, write(file, "slug,members", "dockers,20"), update=True)  # which no kit prints
+    assert revisions() == new
+    take(engine, write(file, "slug,is_named", "dockers,no"))
+    assert revisions() == new | {"dockers": new["dockers"] + 1}
+    take(engine, write(file, "slug,name", "miners,Miners United"), update=True)
+    assert revisions() == {slug: revision + (slug != "world") for slug, revision in new.items()}
+
+
 def test_a_dry_run_says_the_same_and_writes_nothing(engine: Engine, session: Session, file: Path) -> None:
     make_union(session, "empty", country=None)
     session.commit()
