@@ -160,7 +160,8 @@ def _archives(session: Session, kit: Kit, language: str | None = None) -> dict[s
         for row in rows
         if row.archive is not None and _may_be_shown(kit, row.union_revision, is_over=is_over)
     }
-    if rows and is_over and not shown:
+    were_dropped = all(row.archive is None for row in rows)
+    if rows and not shown and (is_over or were_dropped):
         raise NoKit
     return shown
 

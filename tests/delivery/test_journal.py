@@ -79,7 +79,7 @@ def test_kill_9_loses_nothing_that_was_written_and_frees_the_lock(tmp_path: Path
     program = """
 import sys, time
 from pathlib import Path
-from mailer.journal import Journal
+from mailer.delivery.journal import Journal
 kept = Journal(Path(sys.argv[1]))
 kept.begin(1, 42)
 print(kept.name, flush=True)

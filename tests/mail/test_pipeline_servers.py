@@ -108,8 +108,8 @@ def test_smtp_sink_may_refuse_at_any_stage(smtp_sink: str, stage: str, way: str)
 def test_the_mail_catcher_takes_every_message_once_and_unchanged(tmp_path: Path) -> None:
     port = free_port()
     serve = f"""if True:
-        import mailer.catcher, pathlib
-        mailer.catcher.serve(pathlib.Path({str(tmp_path / "caught")!r}), port={port}, on_ready=print)
+        import mailer.trial.catcher, pathlib
+        mailer.trial.catcher.serve(pathlib.Path({str(tmp_path / "caught")!r}), port={port}, on_ready=print)
     """
     messages = [outgoing(n, octets=11_500) for n in range(MESSAGES)]
     with program(sys.executable, "-c", serve, port=port):

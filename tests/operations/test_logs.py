@@ -67,7 +67,7 @@ def test_json_lines_hold_ids_as_numbers(capsys: pytest.CaptureFixture[str]) -> N
 def test_text_lines_are_short_and_end_with_the_fields(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(json=False)
     logging.getLogger("mailer.delivery.ledger").info("claimed", extra={"campaign": 7, "rows": 20})
-    assert capsys.readouterr().err.endswith(" INFO    mailer.delivery claimed campaign=7 rows=20\n")
+    assert capsys.readouterr().err.endswith(" INFO    mailer.delivery.ledger claimed campaign=7 rows=20\n")
 
 
 def test_the_password_in_a_url_is_redacted() -> None:

@@ -199,12 +199,13 @@ def test_one_may_leave_though_the_address_cannot_be_decrypted(session: Session, 
 def test_one_may_leave_again_though_the_reason_given_before_cannot_be_decrypted(
     session: Session, person: Subscriber, scope: Scope
 ) -> None:
-    subscription = subscriptions(session, person)[0]
-    leaving.leave(session, subscription, method=Method.PAGE, reason="too many")
-    session.connection().exec_driver_sql("UPDATE subscriptions SET reason = (SELECT name FROM subscribers)")
+    subscription_id = subscriptions(session, person)[0].id
+    leaving.leave(session, leaving.find(session, subscription_id), method=Method.PAGE, reason="too many")
+    damage = f"UPDATE subscriptions SET reason = (SELECT name FROM subscribers) WHERE id = {subscription_id}"
+    session.connection().exec_driver_sql(damage)
     session.commit()
     session.expunge_all()
-    left = leaving.leave(session, leaving.find(session, subscription.id), method=Method.PAGE, scope=scope)
+    left = leaving.leave(session, leaving.find(session, subscription_id), method=Method.PAGE, scope=scope)
     assert left.already is (scope is Scope.LIST)
 
 
