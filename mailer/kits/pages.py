@@ -168,7 +168,8 @@ def _archives(session: Session, kit: Kit, language: str | None = None) -> dict[s
 
 def _is_outdated(kit: Kit) -> bool:
     """Whether its union has changed since, so that something of it is made again."""
-    return kit.union is not None and any(edition.union_revision != kit.union.revision for edition in kit.editions)
+    done = [edition for edition in kit.editions if edition.made_at is not None or edition.problem is not None]
+    return kit.union is not None and any(edition.union_revision != kit.union.revision for edition in done)
 
 
 def _may_be_shown(kit: Kit, revision: int | None, *, is_over: bool) -> bool:

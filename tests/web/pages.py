@@ -55,7 +55,10 @@ def make_kit(
     """A kit that is ready, in some languages, with the same files in each."""
     kit = Kit(campaign_id=campaign.id, union_id=union.id if union else None, ready_at=WHEN, sent_at=WHEN)
     archive = archives.pack(KIT_FILES if files is None else files)
-    kit.editions = [KitEdition(language=language, made_at=WHEN, archive=archive) for language in languages]
+    made_of = union.revision if union else None
+    kit.editions = [
+        KitEdition(language=language, made_at=WHEN, archive=archive, union_revision=made_of) for language in languages
+    ]
     session.add(kit)
     session.flush()
     return kit

@@ -190,7 +190,7 @@ def test_a_language_that_paper_cannot_print_and_one_that_failed_say_so(
 ) -> None:
     printed = {name: data for name, data in KIT_FILES.items() if name not in ("leaflet.pdf", "picture.png")}
     kit = make_kit(session, campaign, union, languages=["fr"], files=printed)
-    session.add(KitEdition(kit_id=kit.id, language="de", problem="line 7: {{ nmae }} is unknown"))
+    session.add(KitEdition(kit_id=kit.id, language="de", problem="line 7: {{ nmae }} is unknown", union_revision=0))
     session.commit()
     page = client.get(f"/en{kit_address(app, kit)}").text
     assert "there is no leaflet and no picture" in page
