@@ -136,20 +136,12 @@ class System:
 
 
 def kill_together(processes: list[psutil.Process]) -> None:
-    """`kill -9`, so that none of them sees another one gone. Waits until they are."""
+    """`kill -9`, so that none of them sees another one gone."""
     for action in (psutil.Process.suspend, psutil.Process.kill):
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 action(process)
-    wait_until(lambda: all(map(_is_dead, processes)), seconds=30)
-
-
-def _is_dead(process: psutil.Process) -> bool:
-    """Also when nobody has asked yet how it ended: who inherits orphans does so once a second, perhaps."""
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1)
-    except psutil.NoSuchProcess:
-        return True
+    psutil.wait_procs(processes, timeout=10)
 
 
 def _child(process: psutil.Process) -> psutil.Process | None:
