@@ -1,8 +1,8 @@
 """What tests run against: real SQLite and PostgreSQL, a real Valkey, and the command line in process.
 
 The process that starts the test run also starts `servers.py`, and goes on at once; a test that needs a server waits
-for it. A schema is migrated once per worker and database; every test gets a copy of its own, on PostgreSQL one that is
-as good as new. Files are kept in memory where there is room: tests commit often, and each time would wait for the disk.
+for it. A schema is migrated once per worker and database; every test gets a fresh copy.
+Files are kept in memory where there is room: tests commit often, and each time would wait for the disk.
 """
 
 import os
@@ -135,9 +135,9 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
         yield f"sqlite:///{file}"
     else:
         server: PostgreSQL = request.getfixturevalue("postgresql")
-        database = server.take(new=request.node.get_closest_marker("new_database") is not None)
-        yield database.url
-        server.give_back(database)
+        name = server.copy()
+        yield server.url(name)
+        server.drop(name)
 
 
 @pytest.fixture

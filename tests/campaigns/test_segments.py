@@ -275,7 +275,6 @@ def plan_of(session: Session, statement: Any) -> str:
     return "\n".join(str(row[-1]) for row in session.execute(text(f"{explain} {compiled}")))
 
 
-@pytest.mark.new_database  # the plan depends on how long the indexes are
 @pytest.mark.parametrize(
     "data",
     [

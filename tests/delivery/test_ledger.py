@@ -217,7 +217,6 @@ def test_a_lost_workers_deliveries_are_unknown_and_never_sent_again_by_themselve
 # --- how the database goes about it ---------------------------------------------------------------------------------
 
 
-@pytest.mark.new_database  # the plan depends on how long the indexes are
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("state", [S.PENDING, S.DEFERRED])
 def test_a_claim_does_not_read_past_all_that_was_sent_before(engine: Engine, state: DeliveryState) -> None:
