@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Each process begins at another place, so that tests that wait run beside tests that compute.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: setup demo run test check test-servers soak bench lint format translations language migration lock clean
 
@@ -26,15 +28,15 @@ run: $(READY)
 	@$(BIN)/mailer run
 
 test: $(READY)
-	@$(BIN)/python -m pytest -n auto
+	@$(PYTEST)
 
 # What is worth running before each commit, in under two minutes: lint, and the tests of what has changed.
 check: lint
-	@$(BIN)/python -m pytest -n auto -q $$($(BIN)/python tests/support/changed.py)
+	@$(PYTEST) -q $$($(BIN)/python tests/support/changed.py)
 
 # The long tests: a thousand kills.
 soak: $(READY)
-	@$(BIN)/python -m pytest -n auto -m soak
+	@$(PYTEST) -m soak
 
 # How fast this machine sends; the figures go into docs/reference/performance.md. Options: make bench BENCH="--million"
 bench: $(READY)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import redis
 from click.testing import CliRunner, Result
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -40,6 +41,10 @@ _DIRECTORY = "TOCSIN_TEST_SERVERS"  # how xdist's workers, which inherit the env
 #: where files are in memory, and the least that has to be free
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 2 * 1024**3
+
+# How long an example takes is the machine's matter.
+hypothesis_settings.register_profile("tests", deadline=None)
+hypothesis_settings.load_profile("tests")
 
 #: Fixed, so that ciphertexts in a failure can be read again.
 SECRET_KEY = Key(id="k1", secret=bytes(range(32)))
@@ -64,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # A session of its own: Ctrl-C ends the tests, whose end ends the servers.
     process = subprocess.Popen([sys.executable, program, directory], stdin=subprocess.PIPE, start_new_session=True)
     config.add_cleanup(partial(_stop, process, Path(directory)))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many as there are processors: many tests wait, for a lease, a time-out or a browser."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def _keep_files_in_memory() -> None:

@@ -159,9 +159,7 @@ def test_run_serves_sends_and_stops_cleanly_on_ctrl_c(machine: Machine, port: in
 
 def test_a_second_run_is_refused_and_the_first_goes_on(machine: Machine, port: int) -> None:
     with machine.run(port) as running:
-        began = time.monotonic()
         refused = machine.mailer("run", "--port", str(port), exit_code=1)
-        assert time.monotonic() - began < 10
         assert "is already running on data" in refused.stderr and refused.stderr.count("\n") == 1
         elsewhere = machine.environment | {"MAILER_DATA_DIR": "other"}
         refused = Machine(machine.folder, elsewhere).mailer("run", "--port", str(port), exit_code=1)

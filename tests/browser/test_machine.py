@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,6 @@ from tests.browser.visitor import PHONE, Visitor
 _MAILER = (sys.executable, "-m", "mailer.cli")
 #: nobody fills in a form faster
 _TYPING_MS = 2500
-_SUBSCRIBED_SECONDS = 120
 _SAMPLE_LIST = "sample-alerts"  # that `mailer run` makes where there is none
 
 
@@ -80,7 +78,6 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def test_a_person_joins_reads_the_caught_mails_and_leaves(machine: Machine, browser: Browser) -> None:
-    began = time.monotonic()
     with browser.new_context(**PHONE, locale="en") as context:
         visitor = Visitor(context, machine.url)
         page = visitor.open("/")
@@ -98,7 +95,6 @@ def test_a_person_joins_reads_the_caught_mails_and_leaves(machine: Machine, brow
         page.get_by_role("link", name="/confirm/").click()
         steps.submit(visitor)
         expect(page.get_by_role("heading", level=1)).to_contain_text("Welcome")
-        assert time.monotonic() - began < _SUBSCRIBED_SECONDS
         read_newest_mail("Welcome")
         campaign = write_campaign(machine.folder / "alert")
         toml = campaign / "campaign.toml"

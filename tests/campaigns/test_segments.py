@@ -135,7 +135,7 @@ SEGMENTS = st.fixed_dictionaries(
 
 
 # The world is read, never changed, so one will do for all examples.
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SEGMENTS)
 def test_a_segment_means_whom_a_person_would_count_by_hand(world: World, data: dict[str, list[str]]) -> None:
     segment = Segment.parse(data)

@@ -388,7 +388,6 @@ def test_the_ledger_is_right_whatever_happens(sqlite_template: Path, keyring: Ke
         settings=settings(
             max_examples=60,
             stateful_step_count=60,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink what fails takes minutes
         ),

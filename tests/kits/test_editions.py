@@ -352,7 +352,7 @@ def test_a_long_title_is_cut_at_a_word(session: Session, union: Union, no_paper:
     deadline=st.none() | st.just(DEADLINE),
 )
 @example(subject="Six", preheader="", paragraphs=[], host="x" * 120, slug="x" * 80, public=True, deadline=DEADLINE)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_however_much_there_is_to_say_it_fits_and_no_link_is_cut(
     session: Session,
     no_paper: None,

@@ -157,7 +157,7 @@ BODIES = st.lists(LINES | BRANCHES, min_size=1, max_size=6).map("\n\n".join)
 
 
 @given(language=st.sampled_from(["en", "fr", "ar"]), subject=SPANS, preheader=SPANS, body=BODIES, target=st.booleans())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_in_any_campaigns_kits_belongs_to_a_person(
     session: Session,
     forwarders: dict[str | None, Forwarder],

@@ -288,9 +288,9 @@ def test_a_server_that_ends_each_connection_after_a_few_messages_is_served_witho
     asked = iter(range(1000))
     server.behaviour.mail = lambda _: "421 4.7.0 enough for now" if next(asked) % 3 == 2 else "250 ok"
     started = time.monotonic()
-    assert send(server, *[outgoing(number) for number in range(40)]).kinds == [SENT] * 40
-    assert server.connections == 20
-    assert time.monotonic() - started < 2
+    assert send(server, *[outgoing(number) for number in range(400)]).kinds == [SENT] * 400
+    assert server.connections == 200
+    assert time.monotonic() - started < 15  # with the shortest of pauses each time it would be 20
 
 
 # --- no server ------------------------------------------------------------------------------------------------------
@@ -342,17 +342,16 @@ def test_an_answer_that_does_not_come_in_time_is_unknown_and_holds_up_nobody(ser
     started = time.monotonic()
     desk = send(server, *[outgoing(number) for number in range(20)], connections=2, timeouts=Timeouts(dot=0.3))
     assert desk.kinds == [UNKNOWN] + [SENT] * 19
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 def test_one_stalled_connection_does_not_stall_the_others(server: MailServer) -> None:
     server.behaviour.pause = lambda line: 1.5 if line.upper().startswith("RCPT TO:<P0@") else 0
-    noted: list[float] = []
-    started = time.monotonic()
-    desk = Desk([outgoing(n) for n in range(30)], on_note=lambda _: noted.append(time.monotonic() - started))
+    noted: list[int] = []
+    desk = Desk([outgoing(n) for n in range(30)], on_note=lambda outcome: noted.append(outcome.id))
     send_all(server, desk, connections=2)
     assert desk.kinds == [SENT] * 30
-    assert sum(moment < 1 for moment in noted) >= 28
+    assert noted.index(0) >= 28
 
 
 @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
@@ -402,11 +401,9 @@ def test_a_wish_to_stop_ends_what_was_begun_and_begins_nothing(server: MailServe
     desk = Stopping([outgoing(number) for number in range(1000)], may_begin=lambda _: not desk.stopped)
     desk.on_note = lambda _: setattr(desk, "stopped", len(desk.outcomes) >= 10)
     server.behaviour.delay = 0.02
-    started = time.monotonic()
     send_all(server, desk, connections=4)
     assert not desk.unanswered
     assert len(desk.begun) == len(server.received) < 20
-    assert time.monotonic() - started < 3
 
 
 def test_a_supply_that_raises_leaves_no_connection_in_the_middle_of_a_message(server: MailServer) -> None:

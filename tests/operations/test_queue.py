@@ -1,7 +1,6 @@
 """The doorbell: rings carry ids only, wait once, and may fail without losing anything."""
 
 import json
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,10 +45,8 @@ def test_a_ring_that_somebody_waits_for_goes_first(connection: redis.Redis) -> N
 
 
 def test_a_ring_that_reaches_nobody_says_that_nothing_is_lost() -> None:
-    began = time.monotonic()
     with connect("redis://127.0.0.1:1") as nowhere, pytest.raises(RedisUnavailable, match="Nothing is lost"):
         ring(nowhere, 7)
-    assert time.monotonic() - began < 1
 
 
 def test_the_embedded_valkey_is_for_this_user_only_and_ends_with_its_block(tmp_path: Path) -> None:

@@ -236,7 +236,7 @@ def world_of(engine: Engine) -> Callable[[Random], Any]:
 
 worlds = given(st.integers(0, 10**9).map(Random))
 on_sqlite = pytest.mark.parametrize("backend", ["sqlite"])  # what is asked of both databases stands further below
-few = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 # --- whatever is asked ----------------------------------------------------------------------------------------------

@@ -221,7 +221,7 @@ def test_long_texts_stay_inside_a_picture(name: str) -> None:
     lines=st.lists(st.integers(1, 30).map("street ".__mul__), max_size=7),
     call=st.integers(0, 30).map("act now ".__mul__),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_no_text_makes_a_second_page(title: str, lead: str, paragraphs: list[str], lines: list[str], call: str) -> None:
     sheet = replace(
         SHEET, title=title, lead=lead, paragraphs=tuple(paragraphs), addressee=tuple(lines), call=call or None

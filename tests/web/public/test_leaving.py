@@ -320,7 +320,7 @@ def test_pages_speak_the_readers_language_and_tell_nothing_of_the_persons(client
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(token=st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=60))
 @example(token="f" * 40)
 @example(token="..")
@@ -333,7 +333,7 @@ def test_no_token_is_too_strange(client: FlaskClient, token: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(reason=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=300))
 def test_no_reason_is_too_strange(client: FlaskClient, engine: Engine, address: str, reason: str) -> None:
     left = client.post(address, data={"scope": "list", "reason": reason})

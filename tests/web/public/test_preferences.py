@@ -446,7 +446,7 @@ def test_a_name_that_is_too_long_is_shown_again_with_advice(engine: Engine, clie
 @example("\r\nSet-Cookie: x=1")
 @example("\x1b[31m\x07\x85\u2028")
 @given(st.text(max_size=60).filter(lambda text: "\0" not in text))
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_name_is_kept_and_shown_as_what_it_is(engine: Engine, client: FlaskClient, name: str) -> None:
     page = save(client, manage_token(engine), "details", name=name, country="", language="")
     kept = subscribers.one_line(name)
