@@ -41,6 +41,8 @@ _DIRECTORY = "TOCSIN_TEST_SERVERS"  # how xdist's workers, which inherit the env
 #: where files are in memory, and the least that has to be free
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 2 * 1024**3
+#: PostgreSQL takes 200 connections, and a test opens up to a dozen
+_MOST_WORKERS = 16
 
 # How long an example takes is the machine's matter.
 hypothesis_settings.register_profile("tests", deadline=None)
@@ -71,9 +73,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(partial(_stop, process, Path(directory)))
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are processors: many tests wait, for a lease, a time-out or a browser."""
-    return 2 * len(os.sched_getaffinity(0))
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Twice as many as there are processors: many tests wait, for a lease, a time-out or a browser. No more than the
+    servers have room for, and as many as the environment says where it does."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return min(2 * len(os.sched_getaffinity(0)), _MOST_WORKERS)
 
 
 def _keep_files_in_memory() -> None:

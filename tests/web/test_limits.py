@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -355,8 +355,15 @@ def test_who_forgot_to_say_that_there_is_a_proxy_is_told(app: Flask, caplog: pyt
 # --- without Redis --------------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def silent_server() -> Iterator[tuple[str, socket.socket]]:
+    """Something that takes connections, and never says a word: its URL, and what it listens with."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0", listener
+
+
 def connections(listener: socket.socket) -> int:
-    """How many have connected to something that nobody answers at."""
+    """How many have connected."""
     listener.setblocking(False)
     number = 0
     with suppress(BlockingIOError):
@@ -376,12 +383,12 @@ def test_without_redis_the_site_stays_open_and_allows_less(make_app: Callable[..
     assert visitors.post(f"/unsubscribe/{genuine(visitors.app)}") == 200
 
 
-def test_a_redis_that_hangs_is_waited_for_once_and_not_by_every_page(make_app: Callable[..., Flask]) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
-        visitors = Networks(make_app(MAILER_REDIS_URL=f"redis://127.0.0.1:{listener.getsockname()[1]}/0"))
-        for _ in range(10):
+def test_a_redis_that_hangs_is_not_waited_for_by_every_page(make_app: Callable[..., Flask]) -> None:
+    with silent_server() as (url, listener):
+        visitors = Networks(make_app(MAILER_REDIS_URL=url))
+        for _ in range(20):
             assert visitors.get("/") == 200
-        assert 1 <= connections(listener) <= 2
+        assert 1 <= connections(listener) <= 10  # two at first, and as many each time that it is looked for again
 
 
 def test_counting_in_redis_comes_back_by_itself(
@@ -417,8 +424,8 @@ def test_counting_in_redis_comes_back_by_itself(
 
 
 def test_threads_that_lose_redis_together_all_show_their_page(make_app: Callable[..., Flask]) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
-        app = make_app(MAILER_REDIS_URL=f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+    with silent_server() as (url, _):
+        app = make_app(MAILER_REDIS_URL=url)
         answers: list[int] = []
         threads = [threading.Thread(target=lambda: answers.append(Networks(app).get("/privacy"))) for _ in range(12)]
         for thread in threads:

@@ -20,8 +20,6 @@ from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 
 PROJECT = Path(__file__).parents[2]
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
-#: what nobody waits for: less than the 2 s that gunicorn gives a client which does not hang up
-AT_ONCE = 1.8
 
 
 class Server:
@@ -108,10 +106,23 @@ def server(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> I
         process.wait(timeout=20)
 
 
-def answers_at_once(server: Server) -> None:
-    start = time.monotonic()
-    assert b" 200 OK" in server.get("/healthz")
-    assert time.monotonic() - start < AT_ONCE
+def answers(server: Server) -> bool:
+    return b" 200 OK" in server.get("/healthz")
+
+
+def is_open(client: socket.socket) -> bool:
+    """Whether the server has neither answered nor hung up."""
+    client.setblocking(False)
+    try:
+        client.recv(1)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    else:
+        return False
+    finally:
+        client.settimeout(10)
 
 
 def test_others_are_served_beside_clients_that_trickle(server: Server) -> None:
@@ -122,7 +133,8 @@ def test_others_are_served_beside_clients_that_trickle(server: Server) -> None:
         for _ in range(5):
             for client in slow:
                 client.sendall(b"a")
-            answers_at_once(server)
+            assert answers(server)
+            assert all(is_open(client) for client in slow)  # beside them, not after them
 
 
 def test_clients_that_trickle_on_and_on_are_hung_up_on(server: Server) -> None:
@@ -143,25 +155,25 @@ def test_clients_that_trickle_on_and_on_are_hung_up_on(server: Server) -> None:
                     open_ones.remove(client)
             time.sleep(0.1)
         assert not open_ones
-        answers_at_once(server)
+        assert answers(server)
 
 
 def test_clients_that_never_hang_up_keep_nobody_waiting(server: Server) -> None:
+    started = time.monotonic()
     with ExitStack() as stack:
-        for _ in range(3):
+        for _ in range(10):
             client = stack.enter_context(server.connect())
             answer = say(client, b"GET /healthz HTTP/1.1\r\nHost: act.example.org\r\nConnection: close\r\n\r\n")
             assert b" 200 OK" in answer
-        answers_at_once(server)
+        assert answers(server)
+    assert time.monotonic() - started < 15  # by itself gunicorn waits 2 s for each, one after another
 
 
 def test_ten_megabytes_are_refused_before_they_are_sent(server: Server) -> None:
     head = b"POST / HTTP/1.1\r\nHost: act.example.org\r\nContent-Length: 10485760\r\n\r\n"
-    start = time.monotonic()
     with server.connect() as client:
         client.sendall(head + b"a" * 1000)
         assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
-    assert time.monotonic() - start < AT_ONCE
 
 
 def test_who_sends_ten_megabytes_all_the_same_reads_why_they_are_refused(server: Server) -> None:
@@ -174,7 +186,7 @@ def test_who_sends_ten_megabytes_all_the_same_reads_why_they_are_refused(server:
         except OSError:
             pytest.skip("this machine's buffers are too small to see the answer")
         assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
-    answers_at_once(server)
+    assert answers(server)
 
 
 @pytest.mark.parametrize(
