@@ -102,7 +102,9 @@ class System:
 
     def kill_everything(self) -> None:
         """`kill -9` all workers at once."""
-        kill_together(self.processes())
+        # A worker that was started a moment ago is not in its folder yet.
+        started = [psutil.Process(worker.pid) for worker in self.workers if worker.poll() is None]
+        kill_together([*{*self.processes(), *started}])
         for worker in self.workers:
             worker.wait(10)
 
