@@ -124,6 +124,8 @@ def running(behaviour: Behaviour | None = None) -> Iterator[MailServer]:
 
 async def _close(server: asyncio.Server) -> None:
     server.close()
+    for _ in range(10):  # who was taken in a moment ago gets as far as where a cancel closes the connection
+        await asyncio.sleep(0)
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in tasks:
         task.cancel()
@@ -140,6 +142,7 @@ class _Conversation:
         self._behaviour = state.behaviour
         self._reader = reader
         self._writer = writer
+        self._sender = self._recipient = ""
         self._in_transaction = False
         self._loop = asyncio.get_running_loop()
 
