@@ -55,11 +55,19 @@ _QUIET_SECONDS = 2.0
 class Pace:
     """Says how long to wait before the next message."""
 
-    def __init__(self, redis_url: str, rate: float, workers_sending: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        rate: float,
+        workers_sending: Callable[[], int],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Nothing is connected yet.
 
         :param rate: messages a second, all workers together.
         :param workers_sending: how many hold a claim now, from the database.
+        :param clock: seconds that only grow; what counts while Redis is away, and how long what was fetched is good.
         """
         # A client of its own, since the usual one sleeps for seconds between its retries: the wire waits for this one.
         self._redis = Redis.from_url(
@@ -74,7 +82,8 @@ class Pace:
         self._size = 1 + self._rate * _BUCKET_SECONDS
         self._chunk = max(1, int(self._rate * _CHUNK_SECONDS))
         self._tokens = 0
-        self._tokens_until = 0.0  # monotonic seconds, as all that follow
+        self._clock = clock
+        self._tokens_until = 0.0  # by that clock, as all that follow
         self._ask_redis_at = 0.0
         self._workers_sending = workers_sending
         self._alone = False
@@ -85,7 +94,7 @@ class Pace:
 
     def __call__(self) -> float:
         """Take one message's allowance and return 0, or return the seconds to wait for one."""
-        now = time.monotonic()
+        now = self._clock()
         if self._tokens and now < self._tokens_until:
             self._tokens -= 1
             return 0.0
@@ -95,7 +104,7 @@ class Pace:
         try:
             given, wait = self._take(keys=[_KEY], args=terms)
         except RedisError:
-            now = time.monotonic()
+            now = self._clock()
             self._ask_redis_at = now + _TRY_SECONDS
             return self._without_redis(now)
         self._alone = self._on_share = False

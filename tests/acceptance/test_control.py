@@ -74,8 +74,8 @@ def test_two_workers_together_keep_to_the_rate(
     system.mailer("campaigns", "send", slug)
     system.server.wait_for(people, seconds=60)
     times = sorted(moment for moment, _ in arrivals)
-    # To within one at the workers (tests/workers/test_pace.py); on a busy machine some arrive closer together.
-    assert busiest_second(times) <= 1.05 * rate
+    # Exactly at the workers (tests/workers/test_pace.py); a server that is held up for a moment takes some together.
+    assert busiest_second(times) <= 1.2 * rate
     assert people / (times[-1] - times[0]) <= 1.05 * rate
     assert system.wait_until_sent(slug)["states"]["sent"] == people
 
