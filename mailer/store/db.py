@@ -35,6 +35,8 @@ from mailer.errors import ServiceUnavailable
 from mailer.store import crypto
 
 SQLITE_BUSY_SECONDS = 15
+#: how long PostgreSQL waits for the next statement of a transaction that may hold locks
+IDLE_SECONDS = 30
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -74,12 +76,28 @@ def open_engine(url: str, keyring: crypto.Keyring) -> Engine:
     :param url: SQLAlchemy URL of SQLite or PostgreSQL (`postgresql+psycopg://`).
     :param keyring: for the encrypted columns.
     """
-    if make_url(url).get_backend_name() == "sqlite":
-        engine = _sqlite_engine(url)
-    else:
-        # A connection that died while the program was busy elsewhere must not fail the next transaction.
-        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    make_engine = _sqlite_engine if make_url(url).get_backend_name() == "sqlite" else _postgresql_engine
+    engine = make_engine(url)
     crypto.attach(engine, keyring)
+    return engine
+
+
+def _postgresql_engine(url: str) -> Engine:
+    # A connection that died while the program was busy elsewhere must not fail the next transaction.
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: ConnectionPoolEntry) -> None:
+        # A host that stands still in the middle of a transaction would keep from all others what it locked: people
+        # whom nobody else may claim.
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("read_only"):  # it locks nothing, and its reader may be slow
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+
     return engine
 
 
@@ -172,7 +190,7 @@ def driver_errors_explained() -> Iterator[None]:
 
 
 def _is_out_of_use(problem: DBAPIError) -> bool:
-    if isinstance(problem, OperationalError):
+    if isinstance(problem, OperationalError) or problem.connection_invalidated:
         return True
     # What has no class of its own: SQLite's "no database" and "damaged", and PostgreSQL's missing table, which SQLite
     # calls an OperationalError.

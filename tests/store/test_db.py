@@ -58,6 +58,31 @@ def test_a_reader_does_not_wait_for_a_writer(engine: Engine) -> None:
             assert reader.scalar(select(func.count()).select_from(MailingList)) == 0
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_who_stands_still_in_the_middle_of_a_transaction_gives_back_what_it_locked(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "IDLE_SECONDS", 1)
+    engine.dispose()  # what is open already has the usual patience
+    with session_scope(engine) as session:
+        make_list(session, "alerts")
+
+    with pytest.raises(DatabaseUnavailable), session_scope(engine) as still:
+        still.scalars(select(MailingList).with_for_update()).one()
+        with session_scope(engine) as other:  # waits for the lock
+            assert other.scalars(select(MailingList.slug).with_for_update()).one() == "alerts"
+        still.scalars(select(MailingList)).one()
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_who_only_reads_may_take_as_long_as_they_like(engine: Engine) -> None:
+    patience = text("SHOW idle_in_transaction_session_timeout")
+    with session_scope(engine, read_only=True) as session:
+        assert session.scalar(patience) == "0"
+    with session_scope(engine) as session:
+        assert session.scalar(patience) == f"{db.IDLE_SECONDS}s"
+
+
 def test_a_committed_write_survives_a_power_cut(engine: Engine) -> None:
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
