@@ -6,7 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection, DefaultClause, Enum, false, true
 
-from mailer.store.crypto import EncryptedText
+from mailer.store.crypto import Encrypted
 from mailer.store.db import UtcDateTime
 from mailer.store.models import Base
 
@@ -19,7 +19,7 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
                 return f"sa.{value}()"  # alembic would write SQLite's 1 or 0, which PostgreSQL takes for no boolean
     if kind != "type":
         return False
-    if isinstance(item, EncryptedText):
+    if isinstance(item, Encrypted):
         return "sa.LargeBinary()"
     if isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"

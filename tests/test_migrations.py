@@ -1,6 +1,7 @@
 """The migrations lead to exactly the models, once, whoever runs them."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -19,20 +20,27 @@ from sqlalchemy.orm import Session
 
 from mailer.operations import schema
 from mailer.people import mailed_links
-from mailer.store import db
+from mailer.store import crypto, db
 from mailer.store.crypto import Keyring
 from mailer.store.db import DatabaseUnavailable, open_engine, utcnow
 from mailer.store.models import (
+    Application,
     Base,
+    Campaign,
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
+    ConsentSource,
     MailedLink,
     MailedLinkKind,
     Subscriber,
+    Union,
+    UnionContact,
 )
-from tests.conftest import CommandLine
+from tests.conftest import SECRET_KEY, CommandLine
 from tests.support.factories import make_subscriber
+from tests.support.stolen import files_of
+from tests.support.unpadded import unpadded
 
 PROJECT = Path(__file__).parent.parent
 
@@ -169,6 +177,109 @@ def test_links_that_were_mailed_before_they_had_their_name_work_as_before(
         assert session.scalars(select(MailedLink.id).order_by(MailedLink.id)).all() == [1, 3]  # 2 is never used again
         session.execute(delete(Subscriber))
         assert session.scalars(select(MailedLink.id)).all() == [3]
+    engine.dispose()
+
+
+def _insert_what_was_in_clear(connection: Connection, keyring: Keyring) -> None:
+    """What stood in clear before: two unions, an application, a campaign that means one of them, a log of consent."""
+    metadata = MetaData()
+    metadata.reflect(connection)
+    tables, at = metadata.tables, utcnow()
+    union = {"status": "listed", "languages": ["en"], "created_at": at, "revision": 0, "country": "GB"}
+    for row in (
+        {"slug": "dockers", "name": "Dockers", "is_named": True, "introductions": {"en": "Read this."}, "logo": b"PNG"},
+        {"slug": "sisters", "name": "Swordfish Sisters", "is_named": False, "introductions": {"en": "Swordfish words"}},
+    ):
+        connection.execute(tables["unions"].insert().values(**union, **row, resolution="Carried by swordfish."))
+    application = {"languages": ["fr"], "is_named": False, "confirmed_at": at, "resolution": "We swordfish affiliate."}
+    for name in ("Swordfish Bakers", "Gone"):
+        connection.execute(tables["applications"].insert().values(**application, name=name, parent="Swordfish World"))
+    connection.execute(tables["applications"].delete().where(tables["applications"].c.name == "Gone"))
+    person = {
+        "id": 1,
+        "email": unpadded(SECRET_KEY, "ana@example.org", "subscribers.email"),
+        "email_index": bytes(32),
+        "union_id": 2,
+        "is_kept_off_lists": False,
+        "created_at": at,
+    }
+    connection.execute(tables["subscribers"].insert().values(person))
+    contact = {"union_id": 2, "subscriber_id": 1, "confirmed_at": at}
+    connection.execute(tables["union_contacts"].insert().values(contact))
+    event = {"subscriber_id": 1, "purpose": "union", "action": "withdrawn", "method": "import", "recorded_at": at}
+    log = [{**event, "source": f"swordfish stall {number}" if number % 2 else None} for number in range(2100)]
+    connection.execute(tables["consent_events"].insert(), log)
+    connection.execute(tables["lists"].insert().values(slug="news", name="News", is_open=True, created_at=at))
+    campaign = {
+        "slug": "free-the-five",
+        "kind": "urgent_action",
+        "list_id": 1,
+        "language": "en",
+        "status": "sending",
+        "audience": {"unions": ["dockers", "sisters"], "countries": ["GB"]},
+        "targets": [],
+        "public": False,
+        "forwardable": False,
+        "salt": bytes(16),
+        "created_at": at,
+    }
+    connection.execute(tables["campaigns"].insert().values(campaign))
+    body = """sisters {% if union in ["dockers", 'sisters'] or country == "sisters" %}sisters{% endif %}"""
+    words = {"campaign_id": 1, "language": "en", "subject": '{% if union == "sisters" %}a{% endif %}', "preheader": "p"}
+    connection.execute(tables["campaign_texts"].insert().values(**words, body=body, body_line=1))
+
+
+def test_what_people_typed_is_encrypted_and_the_consent_log_stays_append_only(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0006")
+    with engine.begin() as connection:
+        _insert_what_was_in_clear(connection, keyring)
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        dockers, sisters = session.scalars(select(Union).order_by(Union.id))
+        assert (dockers.slug, dockers.name, dockers.introductions) == ("dockers", "Dockers", {"en": "Read this."})
+        assert (dockers.logo, dockers.resolution) == (b"PNG", "Carried by swordfish.")
+        assert (sisters.name, sisters.introductions) == ("Swordfish Sisters", {"en": "Swordfish words"})
+        assert (sisters.logo, sisters.languages, sisters.country) == (None, ["en"], "GB")
+        assert re.fullmatch(r"unnamed-[0-9a-f]{12}", sisters.slug)
+        campaign = session.scalars(select(Campaign)).one()
+        assert campaign.audience == {"unions": ["dockers", sisters.slug], "countries": ["GB"]}
+        (said,) = campaign.texts
+        assert said.subject == f'{{% if union == "{sisters.slug}" %}}a{{% endif %}}'
+        asked = f'union in ["dockers", \'{sisters.slug}\'] or country == "sisters"'
+        assert said.body == f"sisters {{% if {asked} %}}sisters{{% endif %}}"
+        application = session.scalars(select(Application)).one()
+        assert (application.name, application.parent) == ("Swordfish Bakers", "Swordfish World")
+        assert (application.resolution, application.languages) == ("We swordfish affiliate.", ["fr"])
+        sources = {each.event_id: each.source for each in session.scalars(select(ConsentSource))}
+        assert sources == {number + 1: f"swordfish stall {number}" for number in range(1, 2100, 2)}
+        session.add(Application(name="Next", languages=[], is_named=True))
+        session.flush()
+        assert session.scalars(select(Application.id).order_by(Application.id)).all() == [1, 3]  # 2 is never used again
+        session.commit()
+        with pytest.raises(DBAPIError, match="append-only"):
+            session.execute(update(ConsentEvent).values(method="sign-up form"))
+        session.rollback()
+        assert session.execute(select(Subscriber.email, Subscriber.union_id)).one() == ("ana@example.org", sisters.id)
+        assert session.scalars(select(UnionContact.union_id)).one() == sisters.id
+        assert crypto.has_unpadded(session, Base.metadata)
+        session.execute(delete(Subscriber))
+        session.commit()
+        assert session.scalars(select(ConsentSource)).all() == []
+    engine.dispose()
+
+
+def test_what_stood_in_clear_is_gone_from_the_files(empty_database_url: str, keyring: Keyring) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0006")
+    with engine.begin() as connection:
+        _insert_what_was_in_clear(connection, keyring)
+    assert any(b"swordfish" in file.read_bytes().lower() for file in files_of(engine))
+    schema.upgrade(engine)
+    engine.dispose()  # by which SQLite writes its log into the file, and removes it
+    assert [file.name for file in files_of(engine) if b"swordfish" in file.read_bytes().lower()] == []
     engine.dispose()
 
 

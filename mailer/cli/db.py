@@ -4,6 +4,8 @@ import click
 
 from mailer.cli.installation import Installation, pass_installation
 from mailer.operations import schema
+from mailer.store import crypto
+from mailer.store.models import Base
 
 
 @click.group()
@@ -18,3 +20,9 @@ def upgrade(installation: Installation) -> None:
     installation.settings.make_data_dir()
     schema.upgrade(installation.unchecked_engine)
     click.echo(f"The database is up to date (migration {schema.head()}).")
+    with installation.session(read_only=True) as session:
+        if crypto.has_unpadded(session, Base.metadata):
+            click.echo(
+                "An earlier version stored addresses and names whose encrypted form shows how long they are. "
+                "To encrypt them again, run: mailer keys rotate"
+            )

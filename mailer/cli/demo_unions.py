@@ -17,7 +17,7 @@ from mailer.kits import pages, progress
 from mailer.kits.progress import KitProgress
 from mailer.links import Pages
 from mailer.people.notices import Notice
-from mailer.store.models import Delivery, Purpose
+from mailer.store.models import Delivery, Purpose, Union
 from mailer.trial import catcher, sample
 from mailer.trial.sample import SampleContact, SampleUnion
 from mailer.unions import affiliation, applications, contacts, directory
@@ -58,13 +58,13 @@ def affiliate(session: Session, base_url: str) -> None:
         if each.logo is not None:
             directory.set_logo(session, union.slug, each.logo.read_bytes())
         if each.contact is not None:
-            _appoint(session, each, each.contact, base_url)
+            _appoint(session, union, each.contact, base_url)
             affiliation.affiliate(session, union.slug, resolution=each.resolution, base_url=base_url)
 
 
-def _appoint(session: Session, union: SampleUnion, person: SampleContact, base_url: str) -> None:
+def _appoint(session: Session, union: Union, person: SampleContact, base_url: str) -> None:
     """Invite somebody, and follow the link in the mail that asks them, as nobody does in a demo."""
-    contacts.invite(session, directory.get(session, union.slug), person.address, name=person.name, role=person.role)
+    contacts.invite(session, union, person.address, name=person.name, role=person.role)
     session.flush()
     newest = select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id.desc()).limit(1)
     invitation = session.scalars(newest).one()
@@ -87,8 +87,9 @@ def show_kits(installation: Installation, folder: Path, log: Path, console: Cons
     for heading in ("union", "reads", "files", "told that it is ready"):
         table.add_column(heading, justify="right" if heading == "files" else "left", no_wrap=True)
     told = _told(folder)
+    known = _sample_unions(installation)
     for kit in kits:
-        union = next((each for each in sample.unions() if each.slug == kit.union), None)
+        union = known.get(kit.union or "")
         name = union.slug if union else _EVERYBODY
         saved = _save(installation, kit, folder / "kits" / name)
         table.add_row(
@@ -105,6 +106,13 @@ def show_kits(installation: Installation, folder: Path, log: Path, console: Cons
     )
     console.print(f"  {', '.join(sorted({file.name for file in saved}))}", soft_wrap=True, highlight=False)
     console.print(f"A mail that tells a union's contact about it: {folder / MAILS / _KIT_MAIL}.html", soft_wrap=True)
+
+
+def _sample_unions(installation: Installation) -> dict[str, SampleUnion]:
+    """The sample unions by slug, as it is in the database: that of an unnamed one is random."""
+    by_name = {union.name: union for union in sample.unions()}
+    with installation.session(read_only=True) as session:
+        return {union.slug: by_name[union.name] for union in directory.all_unions(session)}
 
 
 def kit_page(installation: Installation) -> str | None:

@@ -1,5 +1,6 @@
 """`mailer keys`: make, replace and inspect the encryption keys."""
 
+import dataclasses
 import json
 
 import click
@@ -37,6 +38,9 @@ def new(installation: Installation) -> None:
 def rotate(installation: Installation) -> None:
     """Replace the secret key: add a new one in front, and encrypt everything again with it.
 
+    If something awaits rotation already, because an earlier run was interrupted or an earlier version stored it, no key
+    is added: that is encrypted again first.
+
     Stop the web part and the workers first: they cannot read what is encrypted with a key that they do not know. If it
     is interrupted, run it again: it continues where it stopped. If your keys come from the environment, it prints the
     value to set. Set it, and run the command again: it then encrypts everything.
@@ -59,23 +63,24 @@ def rotate(installation: Installation) -> None:
 def status(installation: Installation, *, as_json: bool) -> None:
     """Show how many stored values are encrypted with each secret key, newest key first.
 
-    A key with none may be removed.
+    A key with none may be removed. Values of an earlier version, which show how long they are, await `rotate`.
     """
     with installation.session(read_only=True) as session:
         usage = crypto.key_usage(session, Base.metadata)
     if as_json:
-        click.echo(json.dumps([{"key": key, "values": count} for key, count in usage.items()]))
+        click.echo(json.dumps([{"key": key, **dataclasses.asdict(each)} for key, each in usage.items()]))
         return
-    for key, count in usage.items():
-        click.echo(f"{key}  {count} values")
+    for key, each in usage.items():
+        unpadded = f", {each.unpadded} of them from an earlier version: run mailer keys rotate" if each.unpadded else ""
+        click.echo(f"{key}  {each.values} values{unpadded}")
 
 
 def _needs_encrypting(installation: Installation) -> bool:
-    """Whether an earlier rotation is still to be completed."""
+    """Whether an earlier rotation is still to be completed, or something of an earlier version awaits one."""
     newest = installation.settings.keyring.secret_keys[0].id
     with installation.session(read_only=True) as session:
         usage = crypto.key_usage(session, Base.metadata)
-    return any(count for key, count in usage.items() if key != newest)
+    return any(each.values if key != newest else each.unpadded for key, each in usage.items())
 
 
 def _print_next_value(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from mailer.store.models import (
     Application,
     Campaign,
     ConsentEvent,
+    ConsentSource,
     ConsentText,
     Delivery,
     MailedLink,
@@ -158,13 +159,14 @@ def _applications(session: Session, person: Subscriber) -> Iterator[Facts]:
 
 def _consent(session: Session, person: Subscriber) -> Iterator[Facts]:
     rows = session.execute(
-        select(ConsentEvent, ConsentText, MailingList.slug)
+        select(ConsentEvent, ConsentText, MailingList.slug, ConsentSource.source)
+        .outerjoin(ConsentSource, ConsentSource.event_id == ConsentEvent.id)
         .outerjoin(ConsentText, ConsentText.id == ConsentEvent.text_id)
         .outerjoin(MailingList, MailingList.id == ConsentEvent.list_id)
         .where(ConsentEvent.subscriber_id == person.id)
         .order_by(ConsentEvent.id)
     )
-    for event, text, slug in rows:
+    for event, text, slug, source in rows:
         yield {
             "purpose": event.purpose.value,
             "action": event.action.value,
@@ -172,7 +174,7 @@ def _consent(session: Session, person: Subscriber) -> Iterator[Facts]:
             "text": text.text if text else None,
             "text_language": text.language if text else None,
             "method": event.method,
-            "source": event.source,
+            "source": source,
             "asked_at": event.asked_at,
             "confirmed_at": event.confirmed_at,
             "recorded_at": event.recorded_at,

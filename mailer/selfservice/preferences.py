@@ -204,9 +204,10 @@ def _contact_of(session: Session, subscriber_id: int) -> list[Contact]:
         select(UnionContact, Union.slug, Union.name)
         .join(Union, Union.id == UnionContact.union_id)
         .where(UnionContact.subscriber_id == subscriber_id)
-        .order_by(Union.name, Union.id)
+        .order_by(Union.id)
     )
-    return [Contact(slug, name, contact.role, contact.confirmed_at) for contact, slug, name in rows]
+    found = [Contact(slug, name, contact.role, contact.confirmed_at) for contact, slug, name in rows]
+    return sorted(found, key=lambda contact: contact.name)
 
 
 def describe(session: Session, subscriber_id: int, *, name: str, country: str, language: str) -> None:

@@ -1,12 +1,12 @@
 """Enrolment: what becomes of people whom an import brings for a list, decided and written many at a time."""
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, bindparam, insert, literal, literal_column, select, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, func, insert, literal, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from mailer.people import subscribers, suppression
@@ -26,6 +26,7 @@ _METHOD = "import"
 _SUBSCRIBERS = Base.metadata.tables["subscribers"]
 _SUBSCRIPTIONS = Base.metadata.tables["subscriptions"]
 _CONSENT_EVENTS = Base.metadata.tables["consent_events"]
+_CONSENT_SOURCES = Base.metadata.tables["consent_sources"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +223,6 @@ def _log_consent(session: Session, terms: Terms, people: Sequence[tuple[int, Dec
         rows = [
             {
                 "subscriber_id": subscriber_id,
-                "source": decision.candidate.source,
                 "asked_at": decision.candidate.consent_at,
                 "confirmed_at": decision.candidate.consent_at,
             }
@@ -239,6 +239,27 @@ def _log_consent(session: Session, terms: Terms, people: Sequence[tuple[int, Dec
             method=_METHOD,
             recorded_at=utcnow(),
         )
+        _note_sources(session, purpose, {person: d.candidate.source for person, d in agreed if d.candidate.source})
+
+
+def _note_sources(session: Session, purpose: ConsentPurpose, sources: Mapping[int, str]) -> None:
+    """Keep where agreements were collected that the log has just got.
+
+    :param sources: by person.
+    """
+    if not sources:
+        return
+    newest = (
+        select(ConsentEvent.subscriber_id, func.max(ConsentEvent.id))
+        .where(
+            ConsentEvent.subscriber_id.in_(sources),
+            ConsentEvent.purpose == purpose,
+            ConsentEvent.method == _METHOD,
+        )
+        .group_by(ConsentEvent.subscriber_id)
+    )
+    rows = [{"event_id": event_id, "source": sources[person]} for person, event_id in session.execute(newest)]
+    _insert(session, _CONSENT_SOURCES, rows)
 
 
 def _agreed_to_alerts(decision: Decision) -> bool:

@@ -16,6 +16,7 @@ from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
+    ConsentSource,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -82,11 +83,12 @@ def _people(list_id: int, told_unions: Set[int] | None) -> Select[*tuple[Any, ..
             Union.slug,
             Subscriber.language,
             ConsentEvent.confirmed_at,
-            ConsentEvent.source,
+            ConsentSource.source,
         )
         .join(Subscription, and_(Subscription.subscriber_id == Subscriber.id, Subscription.list_id == list_id))
         .outerjoin(Union, and_(Union.id == Subscriber.union_id, may_be_told))
         .outerjoin(ConsentEvent, ConsentEvent.id == latest)
+        .outerjoin(ConsentSource, ConsentSource.event_id == ConsentEvent.id)
         .outerjoin(Suppression, Suppression.email_index == Subscriber.email_index)
         .where(Subscription.status == SubscriptionStatus.ACTIVE, Suppression.email_index.is_(None))
         .order_by(Subscriber.id)

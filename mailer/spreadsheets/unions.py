@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
 from mailer.formats.tables import CsvWriter, TableFile, UnwritableFile, whole_file
+from mailer.locale import countries
 from mailer.mail import addresses
 from mailer.spreadsheets.rows import InvalidRow, past
 from mailer.store import scope
@@ -71,7 +72,9 @@ def import_file(
 ) -> UnionImportReport:
     """Add the unions in a CSV file, and fill in what is not known of those that are there: all of it, or nothing.
 
-    A parent may stand anywhere in the file. Nobody is told that their union is affiliated by it.
+    A parent may stand anywhere in the file. Nobody is told that their union is affiliated by it. A union that asks not
+    to be named gets a random slug, whatever the file calls it; a file that calls it by another slug finds it by its
+    name.
 
     :param path: a file as `tables.TableFile` describes, with `COLUMNS`; only `slug` must be there.
     :param update: overwrite what is known with what the file says. An empty cell never erases anything.
@@ -112,7 +115,7 @@ def import_file(
         changed,
         len(rows) - outcome.added - changed,
         outcome.invited,
-        (*warnings, *outcome.warnings),
+        (*warnings, *outcome.warnings, *(() if dry_run else outcome.renamed())),
     )
 
 
@@ -207,19 +210,51 @@ class _Import:
         self._session = session
         self._problems = problems
         self._update = update
-        self._before: dict[str, tuple[object, ...]] = {}  # what was known of unions that were there, by slug
+        # By slug in the file: what was known of unions that were there, and the union's own slug, where it is another.
+        self._before: dict[str, tuple[object, ...]] = {}
+        self._slugs: dict[str, str] = {}
+        self._unnamed = [union for union in directory.all_unions(session) if not union.is_named]  # that were there
+        self._renamed: list[tuple[_Row, str]] = []
         self.added = 0
         self.invited = 0
         self.warnings: list[str] = []
 
     def take_over(self, row: _Row) -> None:
         """Add a union, or change what is known of it; its parent may not be there yet."""
-        union = directory.find(self._session, row.slug)
+        union = directory.find(self._session, row.slug) or self._unnamed_like(row)
         if union is None:
             self._add(row)
         else:
+            self._slugs[row.slug] = union.slug
             self._before[row.slug] = _facts(union)
             self._change(union, row)
+
+    def _unnamed_like(self, row: _Row) -> Union | None:
+        """The union that a row means by its name, because it asked not to be named and its slug is random."""
+        if row.is_named is not False or row.name is None:
+            return None
+        alike = [union for union in self._unnamed if union.name == " ".join(row.name.split())]
+        if len(alike) > 1 and row.country:
+            alike = [union for union in alike if union.country == countries.parse(row.country)]
+        if len(alike) > 1:
+            raise InvalidRow(problem=f'several unnamed unions are called "{row.name}"; give the slug, not "{row.slug}"')
+        return alike[0] if alike else None
+
+    def _slug(self, slug: str) -> str:
+        """What a union is called that the file calls so."""
+        return self._slugs.get(slug, slug)
+
+    def _note_slug(self, row: _Row, slug: str) -> None:
+        if slug != self._slug(row.slug):
+            self._slugs[row.slug] = slug
+            self._renamed.append((row, slug))
+
+    def renamed(self) -> list[str]:
+        """What to say of unions that have got a random slug."""
+        return [
+            f'line {row.line}: the union asked not to be named, so its short name is random: {slug}, not "{row.slug}"'
+            for row, slug in self._renamed
+        ]
 
     def _add(self, row: _Row) -> None:
         if row.name is None:
@@ -234,19 +269,21 @@ class _Import:
             is_named=row.is_named is not False,
         )
         self.added += 1
+        self._note_slug(row, union.slug)
         _set_standing(union, row)
 
     def _change(self, union: Union, row: _Row) -> None:
         replaces = self._update
         directory.change(
             self._session,
-            row.slug,
+            union.slug,
             name=row.name if replaces else None,
             country=row.country if replaces or union.country is None else None,
             languages=row.languages if replaces or not union.languages else None,
             members=row.members if replaces or union.members is None else None,
             is_named=row.is_named if replaces or row.is_named is False else None,  # "no" counts whoever says it
         )
+        self._note_slug(row, union.slug)
         if replaces:
             _set_standing(union, row)
         elif row.resolution is not None and union.resolution is None:
@@ -256,9 +293,11 @@ class _Import:
         """Have each union belong to its federation, now that all are there."""
         moved = []
         for row in rows:
-            union = directory.find(self._session, row.slug)
+            union = directory.find(self._session, self._slug(row.slug))
             is_free = self._update or row.slug not in self._before
-            if row.parent is None or union is None or (union.parent is not None and union.parent.slug == row.parent):
+            if row.parent is None or union is None:
+                continue
+            if union.parent is not None and union.parent.slug == self._slug(row.parent):
                 continue
             if is_free or union.parent is None:
                 moved.append(row)
@@ -266,7 +305,7 @@ class _Import:
         self._session.flush()
         for row in moved:
             with self._problems.noted(row.line):
-                directory.change(self._session, row.slug, parent_slug=row.parent)
+                directory.change(self._session, self._slug(row.slug), parent_slug=self._slug(row.parent or ""))
 
     def invite(self, rows: Sequence[_Row]) -> None:
         """Ask each contact whether they want to be one."""
@@ -276,7 +315,7 @@ class _Import:
                     self._invite(row)
 
     def _invite(self, row: _Row) -> None:
-        union = directory.get(self._session, row.slug)
+        union = directory.get(self._session, self._slug(row.slug))
         try:
             contacts.invite(self._session, union, **row.contact)
         except (ContactAlready, AskedLately, NotToBeAsked) as reason:
@@ -286,7 +325,7 @@ class _Import:
 
     def changed(self) -> int:
         """Count the unions that were there and have changed."""
-        known = {slug: directory.get(self._session, slug) for slug in self._before}
+        known = {slug: directory.get(self._session, self._slug(slug)) for slug in self._before}
         return sum(_facts(union) != self._before[slug] for slug, union in known.items())
 
 

@@ -1,17 +1,19 @@
 """Encryption at rest, the blind index, and the keys for both.
 
-A stolen database names nobody: addresses and names are stored as AES-256-GCM ciphertext under keys kept
-outside it, and found again by HMAC-SHA-256 of the normalised address.
+A stolen database names nobody: addresses, names and what people typed are stored as AES-256-GCM ciphertext under keys
+kept outside it, padded so that its length tells next to nothing, and found again by HMAC-SHA-256 of the normalised
+address.
 """
 
 import base64
 import binascii
 import hmac
+import json
 import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,6 +24,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     bindparam,
+    exists,
     func,
     literal,
     select,
@@ -36,7 +39,16 @@ from mailer.errors import MailerError
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
-_FORMAT = 1
+
+#: the first byte of a stored value
+_UNPADDED = 1  # what was written before there was padding; it is read, and awaits rotation
+_PADDED = 2
+_END = b"\x80"  # of what was padded, before the zeros (ISO/IEC 7816-4): unambiguous whatever stands before it
+#: The shortest that anything becomes: hardly an address or name is longer, so that nobody stands out by theirs.
+#: Sixty-four would do for Latin letters, but a name of 22 letters in Thai or Hindi takes more.
+_SHORTEST = 128
+
+T = TypeVar("T")
 
 
 class UnreadableSecret(MailerError):
@@ -104,16 +116,27 @@ class Keyring:
         return self._prefix
 
     def encrypt(self, plaintext: str, context: str) -> bytes:
-        """Encrypt under the newest key (AES-256-GCM, NIST SP 800-38D).
+        """Encrypt a text under the newest key, as `encrypt_bytes`."""
+        return self.encrypt_bytes(plaintext.encode(), context)
+
+    def decrypt(self, ciphertext: bytes, context: str) -> str:
+        """Decrypt what `encrypt` made under any key of the ring.
+
+        :raises UnreadableSecret: as `decrypt_bytes`.
+        """
+        return self.decrypt_bytes(ciphertext, context).decode()
+
+    def encrypt_bytes(self, plaintext: bytes, context: str) -> bytes:
+        """Pad, and encrypt under the newest key (AES-256-GCM, NIST SP 800-38D).
 
         :param context: where the value is stored, such as "subscribers.email"; authenticated, so that a
             ciphertext moved to another column does not decrypt.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        return self._prefix + nonce + self._newest.encrypt(nonce, plaintext.encode(), context.encode())
+        return self._prefix + nonce + self._newest.encrypt(nonce, _padded(plaintext), _bound(context))
 
-    def decrypt(self, ciphertext: bytes, context: str) -> str:
-        """Decrypt what `encrypt` made under any key of the ring.
+    def decrypt_bytes(self, ciphertext: bytes, context: str) -> bytes:
+        """Decrypt what `encrypt_bytes` made under any key of the ring, also before there was padding.
 
         :raises UnreadableSecret: the key is not in the ring, or the value was changed.
         """
@@ -122,13 +145,16 @@ class Keyring:
         end = 2 + ciphertext[1]
         key_id = ciphertext[2:end]
         cipher = self._ciphers.get(key_id)
-        if ciphertext[0] != _FORMAT or cipher is None:
+        if cipher is None or ciphertext[0] not in (_PADDED, _UNPADDED):
             raise UnreadableSecret(key_id=key_id.decode("ascii", "replace"))
         body = end + _NONCE_BYTES
         try:
-            return cipher.decrypt(ciphertext[end:body], ciphertext[body:], context.encode()).decode()
-        except InvalidTag:
+            if ciphertext[0] == _UNPADDED:
+                return cipher.decrypt(ciphertext[end:body], ciphertext[body:], context.encode())
+            padded = cipher.decrypt(ciphertext[end:body], ciphertext[body:], _bound(context))
+        except (InvalidTag, ValueError):  # ValueError: it is too short to hold a nonce
             raise UnreadableSecret(key_id=key_id.decode("ascii", "replace")) from None
+        return padded[: padded.rindex(_END)]
 
     def blind_index(self, folded_address: str) -> bytes:
         """HMAC-SHA-256 of a folded address (`addresses.Address.folded`): 32 bytes to find it by."""
@@ -150,8 +176,9 @@ def keyring_of(database: Session | Engine) -> Keyring:
     return cast(Keyring, cast(Any, bind.dialect).keyring)
 
 
-class EncryptedText(TypeDecorator[str]):
-    """A text column stored as ciphertext. Equality in SQL is meaningless on it: look up by blind index."""
+class Encrypted(TypeDecorator[T], Generic[T]):
+    """A column stored as ciphertext, of any type. Equality and order in SQL are meaningless on it: look up by blind
+    index, and sort what was read."""
 
     impl = LargeBinary
     cache_ok = True
@@ -161,6 +188,12 @@ class EncryptedText(TypeDecorator[str]):
         super().__init__()
         self.context = context
 
+
+class EncryptedText(Encrypted[str]):
+    """A text."""
+
+    cache_ok = True
+
     def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
         return None if value is None else cast(Any, dialect).keyring.encrypt(value, self.context)
 
@@ -168,12 +201,45 @@ class EncryptedText(TypeDecorator[str]):
         return None if value is None else cast(Any, dialect).keyring.decrypt(bytes(value), self.context)
 
 
+class EncryptedBytes(Encrypted[bytes]):
+    """What is no text, such as a picture."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else cast(Any, dialect).keyring.encrypt_bytes(value, self.context)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+        return None if value is None else cast(Any, dialect).keyring.decrypt_bytes(bytes(value), self.context)
+
+
+class EncryptedJson(Encrypted[Any]):
+    """What JSON can hold. To change it, give the column a new value."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        text = None if value is None else json.dumps(value, ensure_ascii=False)
+        return None if text is None else cast(Any, dialect).keyring.encrypt(text, self.context)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(cast(Any, dialect).keyring.decrypt(bytes(value), self.context))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsage:
+    """How many stored values are under a key."""
+
+    values: int = 0
+    unpadded: int = 0  # of these, written before there was padding
+
+
 def rotate(engine: Engine, metadata: MetaData, *, batch: int = 1000) -> int:
-    """Encrypt anew, under the newest key, every stored value that is under an older one.
+    """Encrypt anew, under the newest key, every stored value that is under an older one or unpadded.
 
     Commits after each batch, so that it may be interrupted, and run beside everything else.
 
-    :param metadata: the tables; their `EncryptedText` columns are found by type.
+    :param metadata: the tables; their `Encrypted` columns are found by type.
     :param batch: values to a transaction.
     :returns: how many values were encrypted anew.
     :raises UnreadableSecret: a value's key is not in the ring; what was done before it stays done.
@@ -181,23 +247,38 @@ def rotate(engine: Engine, metadata: MetaData, *, batch: int = 1000) -> int:
     return sum(_rotate_column(engine, column, batch) for column in _encrypted_columns(metadata))
 
 
-def key_usage(session: Session, metadata: MetaData) -> dict[str, int]:
+def key_usage(session: Session, metadata: MetaData) -> dict[str, KeyUsage]:
     """How many stored values are under each key, by key id, also of keys that are not in the ring."""
-    usage = {key.id: 0 for key in keyring_of(session).secret_keys}
+    usage = {key.id: KeyUsage() for key in keyring_of(session).secret_keys}
     for column in _encrypted_columns(metadata):
         prefixes = [_prefix(key_id) for key_id in usage]
-        for key_id in usage:
-            usage[key_id] += _count(session, column, _starts_with(column, _prefix(key_id)))
+        for prefix in prefixes:
+            _count_in(usage, session, column, prefix)
         while (stranger := _one_without(session, column, prefixes)) is not None:
-            key_id = stranger[2 : 2 + stranger[1]].decode("ascii", "replace")
             prefixes.append(stranger[: 2 + stranger[1]])
-            usage[key_id] = usage.get(key_id, 0) + _count(session, column, _starts_with(column, prefixes[-1]))
+            _count_in(usage, session, column, prefixes[-1])
     return usage
+
+
+def has_unpadded(session: Session, metadata: MetaData) -> bool:
+    """Whether a value is stored whose length tells how long it is. Quicker than to count them."""
+    return any(
+        session.scalar(select(exists().where(_starts_with(column, bytes([_UNPADDED])))))
+        for column in _encrypted_columns(metadata)
+    )
+
+
+def _count_in(usage: dict[str, KeyUsage], session: Session, column: Column[Any], prefix: bytes) -> None:
+    count = session.scalar(select(func.count()).select_from(column.table).where(_starts_with(column, prefix))) or 0
+    key_id = prefix[2:].decode("ascii", "replace")
+    known = usage.get(key_id, KeyUsage())
+    is_padded = prefix[0] == _PADDED
+    usage[key_id] = KeyUsage(known.values + count, known.unpadded + (0 if is_padded else count))
 
 
 def _rotate_column(engine: Engine, column: Column[Any], batch: int) -> int:
     keyring = keyring_of(engine)
-    context = cast(EncryptedText, column.type).context
+    context = cast(Encrypted[Any], column.type).context
     primary_key = next(iter(column.table.primary_key))
     stored = type_coerce(column, LargeBinary)
     old_values = (
@@ -210,7 +291,7 @@ def _rotate_column(engine: Engine, column: Column[Any], batch: int) -> int:
     change = (
         update(column.table)
         .where(primary_key == bindparam("row"), stored == bindparam("old", type_=LargeBinary))
-        .values({column: bindparam("new", type_=column.type)})
+        .values({column: bindparam("new", type_=LargeBinary)})
     )
     rotated, last = 0, None
     while True:
@@ -218,29 +299,39 @@ def _rotate_column(engine: Engine, column: Column[Any], batch: int) -> int:
             rows = connection.execute(old_values if last is None else old_values.where(primary_key > last)).all()
             if not rows:
                 return rotated
-            decrypted = [(row, bytes(old), keyring.decrypt(bytes(old), context)) for row, old in rows]
-            connection.execute(change, [{"row": row, "old": old, "new": new} for row, old, new in decrypted])
+            decrypted = [(row, bytes(old), keyring.decrypt_bytes(bytes(old), context)) for row, old in rows]
+            connection.execute(
+                change,
+                [{"row": row, "old": old, "new": keyring.encrypt_bytes(new, context)} for row, old, new in decrypted],
+            )
         rotated += len(rows)
         last = rows[-1][0]
 
 
 def _encrypted_columns(metadata: MetaData) -> list[Column[Any]]:
     return [
-        column for table in metadata.sorted_tables for column in table.columns if isinstance(column.type, EncryptedText)
+        column for table in metadata.sorted_tables for column in table.columns if isinstance(column.type, Encrypted)
     ]
 
 
 def _prefix(key_id: str) -> bytes:
-    return bytes([_FORMAT, len(key_id)]) + key_id.encode()
+    return bytes([_PADDED, len(key_id)]) + key_id.encode()
+
+
+def _padded(plaintext: bytes) -> bytes:
+    """As long as the next power of two, so that of all lengths a dozen are left, and nothing becomes over twice as
+    long."""
+    return (plaintext + _END).ljust(max(_SHORTEST, 1 << len(plaintext).bit_length()), b"\0")
+
+
+def _bound(context: str) -> bytes:
+    """What authenticates a padded value: nobody can pass it off as an unpadded one."""
+    return b"padded " + context.encode()
 
 
 def _starts_with(column: Column[Any], prefix: bytes) -> ColumnElement[bool]:
     start = func.substr(type_coerce(column, LargeBinary), 1, len(prefix), type_=LargeBinary)
     return start == literal(prefix, LargeBinary)
-
-
-def _count(session: Session, column: Column[Any], condition: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).select_from(column.table).where(condition)) or 0
 
 
 def _one_without(session: Session, column: Column[Any], prefixes: list[bytes]) -> bytes | None:

@@ -31,6 +31,7 @@ from mailer.store.models import (
     CampaignText,
     Claim,
     ConsentEvent,
+    ConsentSource,
     ConsentText,
     Delivery,
     Edition,
@@ -121,8 +122,10 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
     }
     # Tables, not classes: to these no rule is added in turn.
     lists, subscriptions, campaigns = _TABLES["lists"], _TABLES["subscriptions"], _TABLES["campaigns"]
+    events = _TABLES["consent_events"]
     subscribers, contacts, kits = _TABLES["subscribers"], _TABLES["union_contacts"], _TABLES["kits"]
     own_lists = select(lists.c.id).where(lists.c.owner_id == union_id)
+    own_events = select(events.c.id).where(events.c.list_id.in_(own_lists))
     own_campaigns = select(campaigns.c.id).where(campaigns.c.list_id.in_(own_lists))
     own_kits = select(kits.c.id).where(kits.c.union_id == union_id)
     on_its_lists = select(subscriptions.c.subscriber_id).where(subscriptions.c.list_id.in_(own_lists))
@@ -142,6 +145,7 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
         Subscriber: or_(Subscriber.id.in_(on_its_lists), Subscriber.id.in_(its_contacts)),
         Suppression: Suppression.email_index.in_(own_people),
         ConsentEvent: ConsentEvent.list_id.in_(own_lists),
+        ConsentSource: ConsentSource.event_id.in_(own_events),
         Campaign: Campaign.list_id.in_(own_lists),
         CampaignText: CampaignText.campaign_id.in_(own_campaigns),
         Edition: Edition.campaign_id.in_(own_campaigns),

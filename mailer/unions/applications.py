@@ -279,7 +279,7 @@ def _union_of(session: Session, application: Application, slug: str | None, pare
         return _fill_in(session, known.slug, application, parent_slug)
     if slug is None:
         alike = sorted(directory.of_name(session, application.name), key=lambda one: one.country != application.country)
-        slug = alike[0].slug if alike else directory.slug_of(application.name)
+        slug = alike[0].slug if alike else _slug_for(application)
         taken = directory.find(session, slug)
         if taken is not None:
             raise KnownUnion(slug=slug, name=taken.name)
@@ -293,6 +293,10 @@ def _union_of(session: Session, application: Application, slug: str | None, pare
         members=application.members,
         is_named=application.is_named,
     )
+
+
+def _slug_for(application: Application) -> str:
+    return directory.slug_of(application.name) if application.is_named else directory.random_slug()
 
 
 def _fill_in(session: Session, slug: str, application: Application, parent_slug: str | None) -> Union:

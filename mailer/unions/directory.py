@@ -1,10 +1,12 @@
 """Trade unions and the federations above them."""
 
+import re
+import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from sqlalchemy import case, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -14,6 +16,7 @@ from mailer.locale import languages as language_tags
 from mailer.store import db, slugs
 from mailer.store.db import add_unique, utcnow
 from mailer.store.models import Union, UnionStatus
+from mailer.unions import references
 
 # What the columns hold, and what a page or a kit has room for.
 _MOST_OF_NAME = 200
@@ -23,6 +26,9 @@ _MOST_OF_INTRODUCTION = 1000
 _MOST_OF_RESOLUTION = 2000
 
 _LOCK = 0x7EE  # any number that nothing else in the database locks
+
+#: what the slug of a union that asked not to be named looks like: made of its name, it would tell it
+_RANDOM_SLUG = re.compile(r"unnamed-[0-9a-f]{12}")
 
 #: the column that keeps when a union came to stand where it does
 _DATE_OF: Mapping[UnionStatus, str] = MappingProxyType(
@@ -72,6 +78,11 @@ class SluglessUnion(MailerError):
     """No short name can be made of "{name}". Choose one with --as SLUG, such as --as dockers-gb."""
 
 
+class TellingSlug(MailerError):
+    """The union "{slug}" asked not to be named, so its short name is random and cannot be chosen. If it may be named
+    now, add --named."""
+
+
 class BeyondInterest(MailerError):
     """The union "{slug}" is already {status}. Only a listed union can become interested."""
 
@@ -90,7 +101,8 @@ def add(
 ) -> Union:
     """Add a union. Its parent must be there already, so that no union can come to contain itself.
 
-    :param slug: what files and commands call it, see `slugs.check`.
+    :param slug: what files and commands call it, see `slugs.check`. Of a union that asked not to be named it is random
+        instead: see the slug of what is returned.
     :param name: its full name.
     :param country: as `countries.parse` reads it; none for an international federation.
     :param parent_slug: the federation that it belongs to.
@@ -109,7 +121,7 @@ def add(
     """
     slugs.check(slug)
     union = Union(
-        slug=slug,
+        slug=slug if is_named else _telling_nothing(slug),
         name=_checked_name(slug, name),
         country=countries.parse(country) if country else None,
         parent=get(session, parent_slug) if parent_slug else None,
@@ -119,14 +131,26 @@ def add(
         introductions={},
     )
     if not add_unique(session, move(union, status)):
-        raise UnionExists(slug=slug, name=get(session, slug).name)
+        raise UnionExists(slug=union.slug, name=get(session, union.slug).name)
     return union
+
+
+def random_slug() -> str:
+    """A slug that tells nothing."""
+    return f"unnamed-{secrets.token_hex(6)}"
+
+
+def _telling_nothing(slug: str) -> str:
+    """A slug in place of one that may tell a name; one that was random already stays, also in a file that another
+    installation exported."""
+    return slug if _RANDOM_SLUG.fullmatch(slug) else random_slug()
 
 
 def change(
     session: Session,
     slug: str,
     *,
+    new_slug: str | None = None,
     name: str | None = None,
     country: str | None = None,
     parent_slug: str | None = None,
@@ -137,12 +161,20 @@ def change(
 ) -> Union:
     """Change what is known of a union. What is None stays as it is.
 
+    One that asks not to be named gets a random slug, because its own was made of its name. Campaigns that mean it by
+    its slug go on meaning it; its join page is gone.
+
+    :param new_slug: what files and commands call it from now on, see `slugs.check`.
     :param name: and the others as for `add`. An empty country, parent, choice of languages or resolution, and 0
         members, mean that it has none, or that nobody knows.
     :param resolution: by which it affiliated, as `checked_resolution` takes it.
     Whatever is raised, nothing was changed.
 
+    :returns: the union, whose slug may have changed.
     :raises UnknownUnion: no union has that slug, or that of the parent.
+    :raises TellingSlug: a slug was chosen for a union that asked not to be named.
+    :raises slugs.InvalidSlug: the new slug is not written as slugs are.
+    :raises UnionExists: a union has the new slug.
     :raises CircularFederation: the parent is the union itself, or belongs to it.
     :raises UnusableText: the resolution is no plain text, or too long.
     :raises NamelessUnion: as for `add`.
@@ -153,6 +185,8 @@ def change(
     """
     union = get(session, slug)
     printed = _printed(union)
+    becomes_named = union.is_named if is_named is None else is_named
+    slug_from_now = _new_slug(session, union, new_slug, is_named=becomes_named)
     new_name = union.name if name is None else _checked_name(slug, name)
     new_country = union.country if country is None else countries.parse(country) if country else None
     new_languages = union.languages if languages is None else _checked_languages(languages)
@@ -162,17 +196,32 @@ def change(
         _put_under(session, union, parent_slug)
     union.name, union.country, union.languages, union.members = new_name, new_country, new_languages, new_members
     union.resolution = new_resolution
-    if is_named is not None:
-        union.is_named = is_named
+    union.is_named = becomes_named
+    if slug_from_now != union.slug:
+        references.rename(session, union.slug, slug_from_now)
+        union.slug = slug_from_now
     if _printed(union) != printed:
         _count_change(union)
     session.flush()
     return union
 
 
+def _new_slug(session: Session, union: Union, wanted: str | None, *, is_named: bool) -> str:
+    if not is_named:
+        if wanted is not None:
+            raise TellingSlug(slug=union.slug)
+        return _telling_nothing(union.slug) if union.is_named else union.slug
+    if wanted is None or wanted == union.slug:
+        return union.slug
+    slugs.check(wanted)
+    if (other := find(session, wanted)) is not None:
+        raise UnionExists(slug=wanted, name=other.name)
+    return wanted
+
+
 def _printed(union: Union) -> tuple[object, ...]:
     """What of a union its kits depend on, but for its logo and words."""
-    return union.name, union.country, union.parent_id, union.is_named
+    return union.name, union.slug, union.country, union.parent_id, union.is_named
 
 
 def _count_change(union: Union) -> None:
@@ -378,9 +427,9 @@ def names_to_choose_from(session: Session, country: str | None, *, most: int) ->
     :param country: ISO 3166-1 alpha-2, of who is likely to type; None if nobody knows.
     :param most: how many names at most.
     """
-    of_country = case((Union.country == (country or ""), 0), else_=1)
-    by_name = select(Union.name).where(Union.is_named).group_by(Union.name)
-    return list(session.scalars(by_name.order_by(func.min(of_country), Union.name).limit(most)))
+    named = session.execute(select(Union.name, Union.country).where(Union.is_named)).all()
+    near = {union.name for union in named if country is not None and union.country == country}
+    return sorted({union.name for union in named}, key=lambda name: (name not in near, name))[:most]
 
 
 def recognise(session: Session, text: str, country: str | None) -> int | None:

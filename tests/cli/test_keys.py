@@ -16,6 +16,7 @@ from mailer.store.db import open_engine, session_scope
 from mailer.store.models import Subscriber
 from tests.conftest import SECRET_KEY, CommandLine
 from tests.support.factories import make_subscriber
+from tests.support.unpadded import take_padding_away
 
 
 @pytest.fixture
@@ -100,6 +101,25 @@ def test_an_interrupted_rotation_goes_on_without_another_key(cli_with_key_file: 
 
     assert "Encrypted 2 values" in cli_with_key_file("keys", "rotate").output
     assert len(load_settings(cli_with_key_file.environment).keyring.secret_keys) == 2
+
+
+def test_what_an_earlier_version_encrypted_is_shown_and_encrypted_again_without_another_key(
+    cli_with_key_file: CommandLine,
+) -> None:
+    cli_with_key_file("keys", "new")
+    (key,) = load_settings(cli_with_key_file.environment).keyring.secret_keys
+    with _session(cli_with_key_file) as session:
+        make_subscriber(session, name="Ana")
+        make_subscriber(session, name="Zoë")
+        take_padding_away(session, Subscriber.name, key)
+
+    assert cli_with_key_file("db", "upgrade").stdout.endswith("run: mailer keys rotate\n")
+    assert f"{key.id}  4 values, 2 of them from an earlier version" in cli_with_key_file("keys", "status").stdout
+    assert "Encrypted 2 values" in cli_with_key_file("keys", "rotate").output
+    status = json.loads(cli_with_key_file("keys", "status", "--json").stdout)
+    assert status == [{"key": key.id, "values": 4, "unpadded": 0}]
+    assert "rotate" not in cli_with_key_file("db", "upgrade").output
+    assert _names(cli_with_key_file) == ["Ana", "Zoë"]
 
 
 def test_keys_of_the_environment_are_rotated_by_setting_the_printed_value(cli: CommandLine, session: Session) -> None:

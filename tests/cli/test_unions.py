@@ -72,11 +72,18 @@ def rung_for(valkey_url: str) -> list[str]:
 def test_unions_are_added_changed_and_shown(cli: CommandLine) -> None:
     cli("unions", "add", "world", "--name", "World Federation", "--language", "en", "--language", "FR")
     added = cli("unions", "add", "dockers", "--name", "Dockers", "--country", "GB", "--parent", "world", "--unnamed")
-    assert added.stdout == 'Added the union dockers, "Dockers".\n'
-    assert cli("unions", "list").stdout == (
-        "dockers  Dockers  GB  world  listed\nworld  World Federation  -  -  listed\n"
+    slug = added.stdout.split()[3].rstrip(",")
+    assert added.stdout == (
+        f'Added the union {slug}, "Dockers". It asked not to be named, so its short name is random: "dockers" is kept '
+        "nowhere.\n"
     )
-    cli("unions", "change", "dockers", "--name", "Dockers’ Union", "--members", "900", "--named", "--language", "cy")
+    assert cli("unions", "list").stdout == (
+        f"{slug}  Dockers  GB  world  listed\nworld  World Federation  -  -  listed\n"
+    )
+    refused = cli("unions", "change", slug, "--as", "dockers", exit_code=1)
+    assert f'"{slug}" asked not to be named' in refused.stderr
+    cli("unions", "change", slug, "--name", "Dockers’ Union", "--members", "900", "--named", "--language", "cy")
+    assert "Its short name is now dockers." in cli("unions", "change", slug, "--as", "dockers").stdout
     cli("unions", "change", "dockers", "--resolution", "Carried.")
     assert json.loads(cli("unions", "show", "dockers", "--json").stdout)["resolution"] == "Carried."
     cli("unions", "change", "dockers", "--parent", "")
@@ -92,9 +99,12 @@ def test_unions_are_added_changed_and_shown(cli: CommandLine) -> None:
         "is_named": True,
     }
     assert world["languages"] == ["en", "fr"]
-    cli("unions", "change", "world", "--language", "", "--unnamed")
+    changed = cli("unions", "change", "world", "--language", "", "--unnamed").stdout
     cli("unions", "change", "dockers", "--name", "Dockers")
     dockers, world = lines(cli("unions", "list", "--json").stdout)
+    assert f"now {world['slug']}. It asked not to be named, so its short name is random" in changed
+    assert "Links to its old join page stop working" in changed
+    assert "replace world yourself" in changed
     assert (world["languages"], world["is_named"], dockers["is_named"]) == ([], False, True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mailer.formats.tables import restore
@@ -17,7 +18,9 @@ from mailer.selfservice import address_change, disclosure, preferences
 from mailer.store.models import (
     Application,
     Base,
+    ConsentEvent,
     ConsentPurpose,
+    ConsentSource,
     DeliveryState,
     MailedLinkKind,
     MailingList,
@@ -107,6 +110,9 @@ def ana(session: Session, mailing_list: MailingList) -> Subscriber:
         )
     )
     session.flush()
+    first = select(func.min(ConsentEvent.id)).where(ConsentEvent.subscriber_id == person.id)
+    session.add(ConsentSource(event_id=session.scalars(first).one(), source="street stall"))
+    session.flush()
     return person
 
 
@@ -166,7 +172,8 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
     ]
     assert (given["purpose"], given["action"], given["list"]) == ("alerts", "given", "urgent-actions")
     assert (given["text"], given["text_language"], given["method"]) == ("Yes, write to me.", "en", "sign-up form")
-    assert (given["asked_at"], given["confirmed_at"]) == (when, later)
+    assert (given["asked_at"], given["confirmed_at"], given["source"]) == (when, later, "street stall")
+    assert withdrawn["source"] is None
     assert (withdrawn["action"], withdrawn["list"], withdrawn["method"]) == ("withdrawn", "news", "one-click")
     assert [(each["kind"], each["details"]) for each in held["requests"]] == [
         ("address", {"address": "ana.new@example.net"}),

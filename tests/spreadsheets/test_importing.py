@@ -21,6 +21,7 @@ from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import (
     ConsentEvent,
     ConsentPurpose,
+    ConsentSource,
     ConsentText,
     Subscriber,
     Subscription,
@@ -128,15 +129,17 @@ def test_consent_is_logged_with_its_words_source_and_time(run: Import, engine: E
     run(HEADER, ANA)
     with session_scope(engine, read_only=True) as session:
         rows = session.execute(
-            select(ConsentEvent, ConsentText.text).join(ConsentText, ConsentText.id == ConsentEvent.text_id)
+            select(ConsentEvent, ConsentText.text, ConsentSource.source)
+            .join(ConsentText, ConsentText.id == ConsentEvent.text_id)
+            .join(ConsentSource, ConsentSource.event_id == ConsentEvent.id)
         ).all()
-    logged = {(event.purpose, text, event.list_id is not None) for event, text in rows}
+    logged = {(event.purpose, text, event.list_id is not None) for event, text, _ in rows}
     assert logged == {
         (ConsentPurpose.ALERTS, "I want urgent actions.", True),
         (ConsentPurpose.UNION, "You may store my union.", False),
     }
-    for event, _ in rows:
-        assert (event.method, event.source) == ("import", "street stall")
+    for event, _, source in rows:
+        assert (event.method, source) == ("import", "street stall")
         assert event.asked_at == event.confirmed_at == datetime(2025, 5, 1, tzinfo=UTC)
 
 

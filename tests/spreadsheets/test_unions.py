@@ -66,8 +66,12 @@ def test_all_columns_are_taken_over(engine: Engine, session: Session, file: Path
         '"Carried,\nunanimously",no',
     )
     report = take(engine, file)
-    assert (report.added, report.changed, report.unchanged, report.warnings) == (2, 0, 0, ())
-    union = get(session, "dockers")
+    assert (report.added, report.changed, report.unchanged) == (2, 0, 0)
+    (slug,) = [union.slug for union in directory.all_unions(session) if union.name == "Dockers"]
+    assert report.warnings == (
+        f'line 3: the union asked not to be named, so its short name is random: {slug}, not "dockers"',
+    )
+    union = get(session, slug)
     assert (union.name, union.country, union.languages, union.members) == ("Dockers", "GB", ["en", "pt-BR"], 1200)
     assert union.parent is not None
     assert union.parent.slug == "world"
@@ -147,7 +151,36 @@ def test_that_a_union_is_not_to_be_named_counts_at_once_and_is_not_taken_back(
     session.commit()
     report = take(engine, write(file, "slug,is_named", "dockers,no", "miners,yes"))
     assert (report.changed, report.unchanged) == (1, 1)
-    assert (get(session, "dockers").is_named, get(session, "miners").is_named) == (False, False)
+    session.expire_all()
+    assert [union.is_named for union in directory.all_unions(session)] == [False, False]
+
+
+def test_a_file_goes_on_finding_a_union_whose_slug_became_random_by_its_name(
+    engine: Engine, session: Session, file: Path
+) -> None:
+    write(
+        file,
+        "slug,name,country,parent,is_named,members",
+        "docks,Dockers of the North,,world,no,",
+        "sisters,Sisters,GB,docks,no,",
+        "sisters-fr,Sisters,FR,docks,no,",
+        "world,World,,,no,",
+    )
+    assert take(engine, file, dry_run=True).warnings == ()
+    first = take(engine, file)
+    assert (first.added, len(first.warnings)) == (4, 4)
+    before = facts(session)
+    assert all(row[0].startswith("unnamed-") for row in before)
+    again = take(engine, file, update=True)
+    assert (again.added, again.unchanged, again.warnings) == (0, 4, ())
+    assert facts(session) == before
+    parents = {(row[1], row[2]): row[3] for row in before}
+    slugs = {row[1]: row[0] for row in before}
+    assert parents["Sisters", "GB"] == parents["Sisters", "FR"] == slugs["Dockers of the North"]
+    assert parents["Dockers of the North", None] == slugs["World"]
+    write(file, "slug,name,is_named", "sisters,Sisters,no")
+    with pytest.raises(RefusedFile, match="several unnamed unions"):
+        take(engine, file)
 
 
 def test_with_update_the_file_counts_and_an_empty_cell_erases_nothing(
@@ -159,13 +192,14 @@ def test_with_update_the_file_counts_and_an_empty_cell_erases_nothing(
     write(file, HEADER, "dockers,New,FR,other,lapsed,fr,5,2024-01-01,We do,no", "other,,,,,,,,,")
     report = take(engine, file, update=True)
     assert (report.added, report.changed, report.unchanged) == (0, 1, 1)
-    union = get(session, "dockers")
+    (slug,) = [union.slug for union in directory.all_unions(session) if union.name == "New"]
+    union = get(session, slug)
     assert (union.name, union.country, union.languages, union.members) == ("New", "FR", ["fr"], 5)
     assert (union.status, union.is_named, union.resolution) == (UnionStatus.LAPSED, False, "We do")
     assert union.lapsed_at is not None
     assert f"{union.affiliated_at:%Y-%m-%d}" == "2024-01-01"
     before = facts(session)
-    assert take(engine, write(file, HEADER, "dockers,,,,,,,,,"), update=True).unchanged == 1
+    assert take(engine, write(file, HEADER, f"{slug},,,,,,,,,"), update=True).unchanged == 1
     assert facts(session) == before
 
 
@@ -190,7 +224,7 @@ def test_an_import_has_those_kits_made_again_whose_union_it_changes_and_no_other
 ) -> None:
     def revisions() -> dict[str, int]:
         session.expire_all()
-        found = {union.slug: union.revision for union in directory.all_unions(session)}
+        found = {union.name: union.revision for union in directory.all_unions(session)}
         session.commit()
         return found
 
@@ -202,9 +236,9 @@ def test_an_import_has_those_kits_made_again_whose_union_it_changes_and_no_other
     take(engine, write(file, "slug,members", "dockers,20"), update=True)  # which no kit prints
     assert revisions() == new
     take(engine, write(file, "slug,is_named", "dockers,no"))
-    assert revisions() == new | {"dockers": new["dockers"] + 1}
-    take(engine, write(file, "slug,name", "miners,Miners United"), update=True)
-    assert revisions() == {slug: revision + (slug != "world") for slug, revision in new.items()}
+    assert revisions() == new | {"Dockers": new["Dockers"] + 1}
+    take(engine, write(file, "slug,country", "miners,ZA"), update=True)
+    assert revisions() == {name: revision + (name != "World Federation") for name, revision in new.items()}
 
 
 def test_a_dry_run_says_the_same_and_writes_nothing(engine: Engine, session: Session, file: Path) -> None:
@@ -340,7 +374,9 @@ def test_who_cannot_be_asked_is_told_and_stops_nothing(engine: Engine, session: 
 def full(session: Session) -> list[tuple[Any, ...]]:
     """Unions with all that a spreadsheet or a reader could trip over."""
     world = make_union(session, "world", name="=World; Federation", country=None, languages=["en", "zh-Hant"])
-    union = make_union(session, "a-branch", name="Union “Ø”, '-quoted'", parent=world, status=UnionStatus.LAPSED)
+    union = make_union(
+        session, "unnamed-0123456789ab", name="Union “Ø”, '-quoted'", parent=world, status=UnionStatus.LAPSED
+    )
     union.resolution, union.members, union.is_named = '+1: "yes",\nall of us', 3, False
     make_union(session, "b", name="'", status=UnionStatus.AFFILIATED, country="XK")
     make_union(session, "c", status=UnionStatus.INTERESTED).interested_at = utcnow()

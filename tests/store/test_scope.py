@@ -39,6 +39,7 @@ from mailer.store.models import (
     Claim,
     ConsentEvent,
     ConsentPurpose,
+    ConsentSource,
     ConsentText,
     Delivery,
     DeliveryState,
@@ -121,6 +122,9 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     CampaignText: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     Claim: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     ConsentEvent: lambda w, row, union: w.owner_of(row.list_id) == union,
+    ConsentSource: lambda w, row, union: any(
+        each.id == row.event_id and w.owner_of(each.list_id) == union for each in w.rows[ConsentEvent]
+    ),
     Delivery: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     Edition: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     JoinCount: lambda _w, row, union: row.union_id == union,
@@ -181,6 +185,9 @@ def _make_people(session: Session, dice: Random, world: World) -> None:
             on.reason = f"reason of p{number} for leaving list-{world.lists.index(mailing_list)}"
             given: dict[str, Any] = {"text": text_id, "method": "import", "asked_at": WHEN, "confirmed_at": WHEN}
             consents.give(session, person.id, ConsentPurpose.ALERTS, list_id=mailing_list.id, **given)
+            session.flush()
+            newest = session.scalars(select(func.max(ConsentEvent.id))).one()
+            session.add(ConsentSource(event_id=newest, source="street stall"))
         if union is not None:
             consents.withdraw(session, person.id, ConsentPurpose.UNION, method="import")
         for speaks_for in [each for each in world.unions if dice.random() < 0.2]:

@@ -1,6 +1,7 @@
 """Unions stand in federations, and a federation means all that it contains."""
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -18,12 +19,14 @@ from mailer.unions.directory import (
     CircularFederation,
     ImplausibleSize,
     NamelessUnion,
+    TellingSlug,
     TooManyLanguages,
     UnionExists,
     UnknownUnion,
     UnusableText,
 )
 from tests.support.concurrency import Beside
+from tests.support.factories import make_campaign, make_list
 
 
 @pytest.fixture
@@ -163,15 +166,17 @@ def test_a_union_is_added_with_all_that_is_known(session: Session) -> None:
 
 
 def test_only_what_is_named_is_changed(session: Session, tree: dict[str, int]) -> None:
-    directory.change(session, "dockers-gb", members=900, languages=["en"], is_named=False, resolution="Carried.\r\n")
-    union = directory.change(session, "dockers-gb", name=" Dockers  of Britain ")
+    union = directory.change(
+        session, "dockers-gb", members=900, languages=["en"], is_named=False, resolution="Carried.\r\n"
+    )
+    directory.change(session, union.slug, name=" Dockers  of Britain ")
     session.commit()
     session.refresh(union)
     assert (union.name, union.country, union.parent_id) == ("Dockers of Britain", "GB", tree["europe"])
     assert (union.members, union.languages, union.is_named) == (900, ["en"], False)
     assert f"{union.resolution}" == "Carried."
     directory.change(
-        session, "dockers-gb", country="", parent_slug="", languages=[], members=0, is_named=True, resolution=""
+        session, union.slug, country="", parent_slug="", languages=[], members=0, is_named=True, resolution=""
     )
     session.commit()
     session.refresh(union)
@@ -277,6 +282,63 @@ def test_a_logo_is_kept_as_a_small_png(session: Session) -> None:
 # --- what the public sees -------------------------------------------------------------------------------------------
 
 
+def test_the_slug_of_a_union_that_asked_not_to_be_named_is_random(session: Session, tree: dict[str, int]) -> None:
+    added = directory.add(session, "silent", "The Silent Ones", is_named=False)
+    changed = directory.change(session, "miners", is_named=False)
+    session.commit()
+    for union in (added, changed):
+        assert re.fullmatch(r"unnamed-[0-9a-f]{12}", union.slug)
+        assert directory.get(session, union.slug) is union
+    assert added.slug != changed.slug
+    assert directory.find(session, "silent") is None
+    assert directory.find(session, "miners") is None
+    kept = changed.slug
+    assert directory.change(session, kept, members=12).slug == kept
+    assert directory.change(session, kept, is_named=False).slug == kept
+    assert directory.add(session, "unnamed-0123456789ab", "From elsewhere", is_named=False).slug == (
+        "unnamed-0123456789ab"
+    )
+
+
+def test_a_union_that_may_be_named_is_called_as_an_organiser_chooses(session: Session, tree: dict[str, int]) -> None:
+    union = directory.change(session, "miners", is_named=False)
+    random = union.slug
+    with pytest.raises(TellingSlug, match=random):
+        directory.change(session, random, new_slug="miners")
+    with pytest.raises(TellingSlug):
+        directory.change(session, "teachers", new_slug="educators", is_named=False)
+    assert directory.change(session, random, is_named=True).slug == random
+    with pytest.raises(UnionExists, match='"teachers"'):
+        directory.change(session, random, new_slug="teachers")
+    with pytest.raises(slugs.InvalidSlug):
+        directory.change(session, random, new_slug="The Miners")
+    revision = union.revision
+    assert directory.change(session, random, new_slug="miners").slug == "miners"
+    session.refresh(union)
+    assert union.revision == revision + 1  # its kits carry the link to its join page
+
+
+def test_campaigns_go_on_meaning_a_union_whose_slug_changes(session: Session, tree: dict[str, int]) -> None:
+    campaign = make_campaign(
+        session,
+        make_list(session),
+        audience={"unions": ["miners", "world"], "exclude_unions": ["miners"], "lists": ["miners"]},
+        body="""miners {% if union == "miners" and country != 'miners' or union not in ('teachers', 'miners') %}
+        "miners"{% elif (union)!=('miners') or language in ["miners"] %}{{ name or "miners" }}{% endif %}""",
+    )
+    session.commit()
+    slug = directory.change(session, "miners", is_named=False).slug
+    session.commit()
+    session.refresh(campaign)
+    assert campaign.audience == {"unions": [slug, "world"], "exclude_unions": [slug], "lists": ["miners"]}
+    (text,) = campaign.texts
+    session.refresh(text)
+    assert text.body == (
+        f"""miners {{% if union == "{slug}" and country != 'miners' or union not in ('teachers', '{slug}') %}}
+        "miners"{{% elif (union)!=('{slug}') or language in ["miners"] %}}{{{{ name or "miners" }}}}{{% endif %}}"""
+    )
+
+
 def test_a_union_that_asked_not_to_be_named_is_named_to_nobody(session: Session, tree: dict[str, int]) -> None:
     directory.change(session, "miners", is_named=False)
     assert "Miners United" not in directory.names_to_choose_from(session, "ZA", most=10)
@@ -296,7 +358,7 @@ def test_imports_and_audiences_still_know_it(session: Session, tree: dict[str, i
     directory.change(session, "miners", is_named=False)
     assert directory.ids_by_slug_or_name(session)["Miners United"] == tree["miners"]
     assert tree["miners"] in directory.descendants(session, ["world"])
-    assert directory.get(session, "miners") in directory.all_unions(session)
+    assert tree["miners"] in {union.id for union in directory.all_unions(session)}
 
 
 def test_unions_of_a_name_are_found_however_it_is_written(session: Session, tree: dict[str, int]) -> None:

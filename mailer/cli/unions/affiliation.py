@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, slug_argument
+from mailer.cli.unions.directory import why_random
 from mailer.links import Pages
 from mailer.store.models import Application
 from mailer.unions import affiliation, applications, contacts
@@ -76,7 +77,8 @@ def accept(installation: Installation, application_id: int, slug: str | None, pa
     with installation.session() as session:
         union = applications.accept(session, application_id, slug=slug, parent_slug=parent_slug, base_url=base_url)
         count = len(contacts.of_union(session, union.id))
-    click.echo(f'The union {union.slug}, "{union.name}", is affiliated. {_told(union.slug, count)}')
+    why = why_random(slug, union) if slug is not None else ""
+    click.echo(f'The union {union.slug}, "{union.name}", is affiliated.{why} {_told(union.slug, count)}')
 
 
 @click.command()

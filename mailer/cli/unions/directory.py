@@ -69,11 +69,19 @@ def add(
             members=members,
             is_named=not unnamed,
         )
-    click.echo(f'Added the union {union.slug}, "{union.name}".')
+    click.echo(f'Added the union {union.slug}, "{union.name}".{why_random(slug, union)}')
+
+
+def why_random(slug: str, union: Union) -> str:
+    """What to say where a union asked not to be named and has another slug than the one that was typed."""
+    if union.slug == slug or union.is_named:
+        return ""
+    return f' It asked not to be named, so its short name is random: "{slug}" is kept nowhere.'
 
 
 @click.command()
 @slug_argument
+@click.option("--as", "new_slug", metavar="SLUG", help="Its new short name. Links to its old join page stop working.")
 @click.option("--name", help="Its full name.")
 @click.option("--country", help='ISO 3166 code or English name; "" for an international federation.')
 @click.option("--parent", "parent_slug", metavar="SLUG", help='The federation that it belongs to; "" for none.')
@@ -92,6 +100,7 @@ def add(
 def change(
     installation: Installation,
     slug: str,
+    new_slug: str | None,
     name: str | None,
     country: str | None,
     parent_slug: str | None,
@@ -102,9 +111,10 @@ def change(
 ) -> None:
     """Change what we know about a union. What you leave out stays as it is."""
     with installation.session() as session:
-        trade_unions.change(
+        union = trade_unions.change(
             session,
             slug,
+            new_slug=new_slug,
             name=name,
             country=country,
             parent_slug=parent_slug,
@@ -114,6 +124,10 @@ def change(
             resolution=resolution,
         )
     click.echo(f"Changed the union {slug}.")
+    if union.slug != slug:
+        click.echo(f"Its short name is now {union.slug}.{why_random(slug, union)}")
+        click.echo("Links to its old join page stop working.")
+        click.echo(f"Campaigns in the database use the new name. In your campaign files, replace {slug} yourself.")
 
 
 @click.command("list")

@@ -52,10 +52,19 @@ class ConsentEvent(Base):
     action: Mapped[ConsentAction] = mapped_column(by_value(ConsentAction))
     text_id: Mapped[int | None] = mapped_column(ForeignKey("consent_texts.id"))  # none for a withdrawal
     method: Mapped[str] = mapped_column(String(40))  # how it reached us: "import", "sign-up form", "one-click"
-    source: Mapped[str | None] = mapped_column(String(200))  # where it was collected, as the import says
     asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+class ConsentSource(Base):
+    """Where an agreement was collected, as the import says. Apart from the log, which refuses to be changed even to put
+    a value under another key."""
+
+    __tablename__ = "consent_sources"
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("consent_events.id", ondelete="CASCADE"), primary_key=True)
+    source: Mapped[str] = mapped_column(EncryptedText("consent_sources.source"))
 
 
 # Kept in the database, not only in code: a log that an UPDATE can rewrite proves nothing.

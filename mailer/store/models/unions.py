@@ -3,10 +3,10 @@
 import enum
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint, true
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from mailer.store.crypto import EncryptedText
+from mailer.store.crypto import EncryptedBytes, EncryptedJson, EncryptedText
 from mailer.store.db import UtcDateTime, utcnow
 from mailer.store.models.base import Base, by_value
 
@@ -26,8 +26,8 @@ class Union(Base):
     __tablename__ = "unions"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    slug: Mapped[str] = mapped_column(String(80), unique=True)
-    name: Mapped[str] = mapped_column(String(200))
+    slug: Mapped[str] = mapped_column(String(80), unique=True)  # random for one that asked not to be named
+    name: Mapped[str] = mapped_column(EncryptedText("unions.name"))
     country: Mapped[str | None] = mapped_column(String(2))  # ISO 3166-1 alpha-2; none for an international federation
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("unions.id"))
     status: Mapped[UnionStatus] = mapped_column(
@@ -36,12 +36,15 @@ class Union(Base):
     interested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     affiliated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the last time
     lapsed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the last time
-    resolution: Mapped[str | None] = mapped_column(Text)  # what it passed: by whom, when, in which words
+    # What it passed: by whom, when, in which words.
+    resolution: Mapped[str | None] = mapped_column(EncryptedText("unions.resolution"))
     languages: Mapped[list[str]] = mapped_column(JSON, default=list)  # BCP 47, the first one first
     members: Mapped[int | None]  # about how many, as it says itself
     is_named: Mapped[bool] = mapped_column(default=True, server_default=true())  # else its kits carry nobody's name
-    introductions: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)  # language → words
-    logo: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  # PNG, as `logos.read` makes it
+    # Language → words.
+    introductions: Mapped[dict[str, str]] = mapped_column(EncryptedJson("unions.introductions"), default=dict)
+    # PNG, as `logos.read` makes it.
+    logo: Mapped[bytes | None] = mapped_column(EncryptedBytes("unions.logo"), deferred=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     # Counts the changes of what its kits print; a kit made of an earlier one is out of date.
     revision: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -74,12 +77,12 @@ class Application(Base):
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(EncryptedText("applications.name"))
     country: Mapped[str | None] = mapped_column(String(2))
     languages: Mapped[list[str]] = mapped_column(JSON)
     members: Mapped[int | None]
-    parent: Mapped[str | None] = mapped_column(String(200))  # as they wrote it
-    resolution: Mapped[str | None] = mapped_column(Text)
+    parent: Mapped[str | None] = mapped_column(EncryptedText("applications.parent"))  # as they wrote it
+    resolution: Mapped[str | None] = mapped_column(EncryptedText("applications.resolution"))
     is_named: Mapped[bool]
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="SET NULL"), index=True)
     role: Mapped[str | None] = mapped_column(EncryptedText("applications.role"))

@@ -224,12 +224,12 @@ class _Supporters:
         return country.name if mood < 0.2 else country.code
 
     def _union(self, country: _Country) -> str:
-        """Three in five have one, written as slug or as name."""
+        """Three in five have one, written as slug or as name; as name where the slug is random."""
         mood = self._rng.random()
         if mood >= 0.6:
             return ""
         union = country.unions.draw(self._rng)
-        return union.name if mood < 0.15 else union.slug
+        return union.name if mood < 0.15 or not union.is_named else union.slug
 
 
 def _country(table: dict[str, Any], names: dict[str, _Names]) -> _Country:
