@@ -1,12 +1,14 @@
 """The migrations lead to exactly the models, once, whoever runs them."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command as alembic
@@ -19,7 +21,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from mailer.operations import schema
-from mailer.people import mailed_links
+from mailer.people import mailed_links, subscribers
+from mailer.selfservice import address_change
 from mailer.store import crypto, db
 from mailer.store.crypto import Keyring
 from mailer.store.db import DatabaseUnavailable, open_engine, utcnow
@@ -33,12 +36,13 @@ from mailer.store.models import (
     ConsentSource,
     MailedLink,
     MailedLinkKind,
+    Reason,
     Subscriber,
     Union,
     UnionContact,
 )
 from tests.conftest import SECRET_KEY, CommandLine
-from tests.support.factories import make_subscriber
+from tests.support.factories import make_subscriber, notices_owed, said
 from tests.support.stolen import files_of
 from tests.support.unpadded import unpadded
 
@@ -170,13 +174,138 @@ def test_links_that_were_mailed_before_they_had_their_name_work_as_before(
     assert "requests" not in inspect(engine).get_table_names()
     with Session(engine) as session:
         link = mailed_links.find(session, MailedLinkKind.UNDO, token)
-        assert (link.id, link.subscriber_id, link.is_mailed, link.used_at) == (1, 1, True, None)
+        assert (link.id, mailed_links.person_of(link), link.is_mailed, link.used_at) == (1, 1, True, None)
         assert (link.created_at, link.expires_at) == (row["created_at"], row["expires_at"])
         assert mailed_links.details_of(link) == {"taken": [7]}
         mailed_links.issue(session, MailedLinkKind.UNDO, email_index=bytes(32))
         assert session.scalars(select(MailedLink.id).order_by(MailedLink.id)).all() == [1, 3]  # 2 is never used again
-        session.execute(delete(Subscriber))
-        assert session.scalars(select(MailedLink.id)).all() == [3]
+    engine.dispose()
+
+
+STRANGER = "boris@example.org"  # known by nothing but what they asked for
+
+
+def _before_references(connection: Connection, keyring: Keyring) -> None:
+    """Ana, what she asked for, and notices, as they were stored before they had references of their own."""
+    tables = {
+        name: Table(name, MetaData(), autoload_with=connection)
+        for name in ("subscribers", "campaigns", "mailed_links", "deliveries")
+    }
+    at, index = utcnow(), keyring.blind_index("ana@example.org")
+    ana = {"id": 77, "email": keyring.encrypt("ana@example.org", "subscribers.email"), "email_index": index}
+    connection.execute(tables["subscribers"].insert().values(ana | {"is_kept_off_lists": False, "created_at": at}))
+    standing: dict[str, object] = {
+        "id": 1,
+        "slug": "(notices)",
+        "kind": "notice",
+        "language": "en",
+        "status": "standing",
+    }
+    standing |= {"created_at": at}
+    standing |= {"audience": {}, "targets": [], "salt": bytes(16), "public": False, "forwardable": False}
+    connection.execute(tables["campaigns"].insert().values(standing))
+    shared = {"is_mailed": True, "created_at": at, "expires_at": at + timedelta(days=1), "email_index": index}
+    asked_for: dict[str, dict[str, Any]] = {
+        "manage": {"kind": "manage", "subscriber_id": 77},
+        "asked": {"kind": "sign-up", "subscriber_id": None, "details": '{"name": "Ana"}'},
+        "stranger": {"kind": "sign-up", "subscriber_id": None, "email_index": keyring.blind_index(STRANGER)},
+        "used": {"kind": "sign-up", "subscriber_id": 77, "used_at": at},
+        "undo": {"kind": "undo", "subscriber_id": 77, "details": '{"taken": [7]}', "used_at": at},
+        "emptied": {"kind": "manage", "subscriber_id": None, "expires_at": at - timedelta(days=1)},
+        "moved": {"kind": "address", "subscriber_id": 77, "details": '{"address": "Ana@example.org"}', "used_at": at},
+        "stepped down": {"kind": "contact", "subscriber_id": 77, "details": '{"union_id": 3}'},
+    }
+    for token, columns in asked_for.items():
+        values = {"used_at": None, "details": "{}", "token_hash": _token_hash(token)} | shared | columns
+        if token == "emptied":
+            values["email_index"] = values["token_hash"]
+        values["details"] = keyring.encrypt(str(values["details"]), "requests.details")
+        connection.execute(tables["mailed_links"].insert().values(values))
+    for kind, columns in (
+        ("manage", {"state": "pending"}),
+        ("confirm", {"state": "skipped"}),
+        ("goodbye", {"state": "pending"}),
+        (None, {"state": "sent", "union_id": 3}),
+    ):
+        said = json.dumps({"kind": kind, "token": "0" * 40, "words": {}, "kit_id": None})
+        row = {"campaign_id": 1, "purpose": "notice", "subscriber_id": 77, "language": "el", "attempts": 0}
+        row |= {"notice": keyring.encrypt(said, "deliveries.notice") if kind else None, "union_id": None} | columns
+        connection.execute(tables["deliveries"].insert().values(row))
+
+
+def _token_hash(name: str) -> bytes:
+    return hashlib.sha256(_token(name).encode()).digest()
+
+
+def _token(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:40]
+
+
+def test_open_requests_are_carried_over_and_no_longer_say_whose_they_are(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0007")
+    with engine.begin() as connection:
+        _before_references(connection, keyring)
+    schema.upgrade(engine)
+    index = keyring.blind_index("ana@example.org")
+    with Session(engine) as session:
+        links = {
+            name: session.scalars(select(MailedLink).where(MailedLink.token_hash == _token_hash(name))).one()
+            for name in ("manage", "asked", "stranger", "used", "undo", "emptied", "moved", "stepped down")
+        }
+        assert [link.id for link in links.values()] == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert [mailed_links.person_of(link) for link in links.values()] == [77, None, None, 77, 77, None, 77, 77]
+        assert mailed_links.details_of(links["asked"]) == {"name": "Ana"}
+        assert mailed_links.details_of(links["undo"]) == {"taken": [7]}
+        assert mailed_links.find(session, MailedLinkKind.MANAGE, _token("manage")) is links["manage"]
+        found = select(MailedLink.id).where(mailed_links.about(session, 77, index)).order_by(MailedLink.id)
+        assert session.scalars(found).all() == [1, 2, 4, 5, 7, 8]
+        address_change.look(session, _token("moved"))
+        for used in ("used", "moved"):
+            assert links[used].email_index == links[used].token_hash
+        for kind, name in ((MailedLinkKind.MANAGE, "manage"), (MailedLinkKind.CONTACT, "stepped down")):
+            is_found_by_address = links[name].email_index == mailed_links.address_index(session, kind, index)
+            assert is_found_by_address == (name == "manage")
+        assert links["emptied"].email_index == links["emptied"].person == links["emptied"].token_hash
+        # Who asks again today is still told apart from who asks for the first time.
+        again = mailed_links.reason_to_withhold(
+            session, MailedLinkKind.SIGN_UP, index, is_barred=False, limits=mailed_links.ONE_A_DAY
+        )
+        assert again is Reason.REPEATED
+        mails = notices_owed(session)
+        assert [(mail.subscriber_id, mail.address, mail.language, mail.union_id) for mail in mails] == [
+            (None, "ana@example.org", None, None),
+            (None, None, None, None),
+            (77, None, None, None),
+            (None, None, None, None),
+        ]
+        assert [said(mail).language for mail in mails[:3]] == ["el"] * 3
+        mailed_links.issue(session, MailedLinkKind.UNDO, email_index=index, subscriber_id=77)
+        assert session.scalars(select(MailedLink.id).order_by(MailedLink.id.desc()).limit(1)).one() == 9
+        held = session.execute(text("SELECT email_index, person FROM mailed_links")).all()
+        assert index not in {bytes(value) for row in held for value in row}
+        subscribers.erase(session, "ana@example.org")
+        assert session.scalars(select(MailedLink).where(mailed_links.about(session, 77, index))).all() == []
+    engine.dispose()  # by which SQLite writes its log into the file, and removes it
+    assert [file.name for file in files_of(engine) if keyring.blind_index(STRANGER) in file.read_bytes()] == []
+    engine.dispose()
+
+
+def test_a_link_whose_details_are_unreadable_does_not_stop_the_upgrade(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0007")
+    with engine.begin() as connection:
+        _before_references(connection, keyring)
+        for table, column in (("mailed_links", "details"), ("deliveries", "notice")):
+            damaged = Table(table, MetaData(), autoload_with=connection)
+            is_there = damaged.c[column].is_not(None)
+            connection.execute(damaged.update().where(is_there).values({column: b"\x01\x02k1" + bytes(40)}))
+    schema.upgrade(engine)
+    schema.require_current(engine)
     engine.dispose()
 
 

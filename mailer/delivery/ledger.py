@@ -42,7 +42,7 @@ from sqlalchemy.sql.dml import ReturningUpdate, Update
 
 from mailer.campaigns import segments
 from mailer.campaigns.segments import audience
-from mailer.people import subscribers, suppression
+from mailer.people import mailed_links, subscribers, suppression
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import UtcDateTime, session_scope
@@ -55,7 +55,6 @@ from mailer.store.models import (
     Claim,
     Delivery,
     DeliveryState,
-    MailedLink,
     MailedLinkKind,
     Purpose,
     Reason,
@@ -307,21 +306,20 @@ _SETTLE = db.EachRow(
 
 def _suppress_addresses_of(session: Session, delivery_ids: Sequence[int]) -> None:
     """Never mail again an address of which its server says that it does not exist."""
-    # Who moved on this day may have been written to at the address that they left.
-    moved = exists().where(
-        MailedLink.subscriber_id == Subscriber.id,
-        MailedLink.kind == MailedLinkKind.ADDRESS,
-        MailedLink.used_at.is_not(None),
-    )
+    # What a form had us send is no subscriber's here: a suppression has the same hash as the person's row, so it would
+    # tell whoever fills in the form which row that is. And who moved on this day may have been written to at the
+    # address that they left.
     people = session.execute(
         select(Subscriber.id, Subscriber.email_index)
         .join(Delivery, Delivery.subscriber_id == Subscriber.id)
-        .where(Delivery.id.in_(delivery_ids), ~moved)
+        .where(Delivery.id.in_(delivery_ids))
     ).all()
-    for _, email_index in people:
-        suppression.add(session, email_index, SuppressionReason.BOUNCED)
-    if people:
-        subscribers.refresh(session, [subscriber_id for subscriber_id, _ in people])
+    moved = mailed_links.who_used(session, MailedLinkKind.ADDRESS, [person.id for person in people])
+    gone = [person for person in people if person.id not in moved]
+    for person in gone:
+        suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
+    if gone:
+        subscribers.refresh(session, [person.id for person in gone])
 
 
 def let_go(session: Session, fence: int, campaign_id: int) -> bool:

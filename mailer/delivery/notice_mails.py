@@ -68,7 +68,7 @@ class NoticeComposer:
         if delivery.notice is None:
             raise WordlessNotice(delivery=delivery.id)
         notice = Notice.from_stored(delivery.notice)
-        language = delivery.language or "en"
+        language = notice.language or "en"
         values = {field: value for field, value in self._values(notice, language).items() if value}
         identifier = self._envelopes.message_id(delivery.id)
         edition = self._edition((notice.kind, languages.of_site(language) or "en", frozenset(values)))

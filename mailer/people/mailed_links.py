@@ -9,17 +9,18 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
 from mailer.store import db
+from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import MailedLink, MailedLinkKind, Reason
 
@@ -57,6 +58,8 @@ LIMITS: Mapping[MailedLinkKind, Sequence[Limit]] = {
 #: how long a link that ran out is told from one that never was
 _REMEMBERED = timedelta(days=180)
 
+_PERSON = "person"  # among the details: the subscriber's id
+_INDEX_BYTES = 32
 _TOKEN_BYTES = 20
 _FORM = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
@@ -73,7 +76,7 @@ def issue(
     session: Session,
     kind: MailedLinkKind,
     *,
-    email_index: bytes,
+    email_index: bytes | None,
     subscriber_id: int | None = None,
     details: Mapping[str, Any] | None = None,
     is_mailed: bool = True,
@@ -81,7 +84,9 @@ def issue(
 ) -> str:
     """Keep what a link is for, and make its token.
 
-    :param email_index: `Keyring.blind_index` of the address that the mail goes to.
+    :param email_index: `Keyring.blind_index` of the address that the mail goes to; None where the link is not to be
+        found by it, and does not count among those that were mailed there.
+    :param subscriber_id: whose it is, where that is known.
     :param details: what depends on the kind, such as `to_details` of a dataclass; stored encrypted, as JSON.
     :param is_mailed: whether the link goes out; see `MailedLink.is_mailed`.
     :param lifetime: of the link; by default as long as those of its kind.
@@ -93,9 +98,9 @@ def issue(
         MailedLink(
             kind=kind,
             token_hash=_hash(token),
-            email_index=email_index,
-            subscriber_id=subscriber_id,
-            details=json.dumps(dict(details or {}), ensure_ascii=False),
+            email_index=_random() if email_index is None else address_index(session, kind, email_index),
+            person=_random() if subscriber_id is None else _person_index(session, kind, subscriber_id),
+            details=_written(subscriber_id, details or {}),
             is_mailed=is_mailed,
             created_at=now,
             expires_at=now + (lifetime or LIFETIME[kind]),
@@ -111,7 +116,7 @@ def pretend(session: Session, kind: MailedLinkKind) -> None:
     The row is nobody's: it holds nothing, no link leads to it, and it does not count as a mail that was sent, else
     whoever asks for an address each day could keep its owner out for ever.
     """
-    issue(session, kind, email_index=secrets.token_bytes(32), is_mailed=False)
+    issue(session, kind, email_index=None, is_mailed=False)
 
 
 def reason_to_withhold(
@@ -133,7 +138,7 @@ def reason_to_withhold(
     # One that was used does not count: its owner reads our mail, may come back on the day they left, and may speak for
     # two unions. Nor does one that was withheld: others could ask each day, and keep the owner from it for ever.
     lately = select(MailedLink.created_at).where(
-        MailedLink.email_index == email_index,
+        MailedLink.email_index == address_index(session, kind, email_index),
         MailedLink.kind == kind,
         MailedLink.used_at.is_(None),
         MailedLink.is_mailed,
@@ -169,8 +174,91 @@ def find(session: Session, kind: MailedLinkKind, token: str) -> MailedLink:
 
 def details_of(link: MailedLink) -> dict[str, Any]:
     """What `issue` was given."""
-    details: dict[str, Any] = json.loads(link.details)
-    return details
+    return {name: value for name, value in json.loads(link.details).items() if name != _PERSON}
+
+
+def keep(link: MailedLink, details: Mapping[str, Any]) -> None:
+    """Keep other details with a link; it stays the same person's."""
+    link.details = _written(person_of(link), details)
+
+
+def _written(subscriber_id: int | None, details: Mapping[str, Any]) -> str:
+    whose = {} if subscriber_id is None else {_PERSON: subscriber_id}
+    return json.dumps(whose | dict(details), ensure_ascii=False)
+
+
+# --- whose they are -------------------------------------------------------------------------------------------------
+#
+# An address and a person have an index of their own for each kind: a link that anybody can have us make by a form has
+# none in common with one that tells more, such as when somebody left.
+
+
+def person_of(link: MailedLink) -> int | None:
+    """The id of the subscriber whose link it is; None as long as that is nobody's."""
+    subscriber_id: int | None = json.loads(link.details).get(_PERSON)
+    return subscriber_id
+
+
+def of_person(session: Session, subscriber_id: int, kinds: Collection[MailedLinkKind]) -> ColumnElement[bool]:
+    """The condition that a link is a person's, and of one of these kinds."""
+    return MailedLink.person.in_([_person_index(session, kind, subscriber_id) for kind in kinds])
+
+
+def about(session: Session, subscriber_id: int, email_index: bytes) -> ColumnElement[bool]:
+    """The condition that a link is a person's, or was mailed to their address, whatever its kind."""
+    to_address = MailedLink.email_index.in_([address_index(session, kind, email_index) for kind in MailedLinkKind])
+    return or_(of_person(session, subscriber_id, list(MailedLinkKind)), to_address)
+
+
+def address_index(session: Session, kind: MailedLinkKind, email_index: bytes) -> bytes:
+    """What `MailedLink.email_index` holds for an address.
+
+    :param email_index: `Keyring.blind_index` of it.
+    """
+    return keyring_of(session).link_index(f"address {kind.value}", bytes(email_index))
+
+
+def _person_index(session: Session, kind: MailedLinkKind, subscriber_id: int) -> bytes:
+    return keyring_of(session).link_index(f"person {kind.value}", str(subscriber_id).encode())
+
+
+def _random() -> bytes:
+    return secrets.token_bytes(_INDEX_BYTES)
+
+
+def use(
+    session: Session,
+    link: MailedLink,
+    subscriber_id: int,
+    *,
+    at: datetime,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down that a link was used, whose it is from now on, and what to keep with it.
+
+    It is not found by its address any more: the moment at which it was used may stand with the person, and whoever has
+    us mail another link there must not be led to it.
+    """
+    link.used_at = at
+    link.email_index = link.token_hash
+    link.person = _person_index(session, link.kind, subscriber_id)
+    link.details = _written(subscriber_id, details or {})
+    session.flush()
+
+
+def end(session: Session, subscriber_id: int, kinds: Collection[MailedLinkKind]) -> None:
+    """Have a person's links of these kinds open nothing from now on."""
+    session.execute(update(MailedLink).where(of_person(session, subscriber_id, kinds)).values(expires_at=utcnow()))
+
+
+def who_used(session: Session, kind: MailedLinkKind, subscriber_ids: Collection[int]) -> set[int]:
+    """Those of some people who used a link of a kind that has not run out since."""
+    people = {_person_index(session, kind, subscriber_id): subscriber_id for subscriber_id in subscriber_ids}
+    used = select(MailedLink.person).where(MailedLink.person.in_(people), MailedLink.used_at.is_not(None))
+    return {people[bytes(person)] for person in session.scalars(used)}
+
+
+# --- what is kept with them -----------------------------------------------------------------------------------------
 
 
 def to_details(value: "DataclassInstance") -> dict[str, Any]:
@@ -210,19 +298,32 @@ def _typed(field: Any, value: Any) -> Any:
     return field(value) if issubclass(field, enum.Enum) else value
 
 
+# --- forgetting them ------------------------------------------------------------------------------------------------
+
+
+def forget(session: Session, *, subscriber_id: int | None, email_index: bytes | None = None) -> None:
+    """Empty the links of a person, and those that were mailed to an address. Whoever follows one finds that it has run
+    out, and does not learn that its owner was erased."""
+    kinds = list(MailedLinkKind)
+    if email_index is not None:
+        indexes = [address_index(session, kind, email_index) for kind in kinds]
+        _empty(session, MailedLink.email_index.in_(indexes), expires_at=utcnow())
+    if subscriber_id is not None:
+        _empty(session, of_person(session, subscriber_id, kinds), expires_at=utcnow())
+
+
+def _empty(session: Session, which: ColumnElement[bool], **more: datetime) -> None:
+    nobodys: dict[str, Any] = {"email_index": MailedLink.token_hash, "person": MailedLink.token_hash, "details": "{}"}
+    session.execute(update(MailedLink).where(which).values(nobodys | more))
+
+
 def forget_expired(session: Session) -> None:
     """Empty what has run out: of a sign-up that nobody confirmed, nothing is left after a week but the hash of a random
     number, which is nobody's. By it, a link that is followed late is known to have run out; for half a year.
     """
     now = utcnow()
-    session.execute(
-        update(MailedLink)
-        .where(MailedLink.expires_at <= now, MailedLink.email_index != MailedLink.token_hash)
-        .values(email_index=MailedLink.token_hash, subscriber_id=None, details="{}")
-        .execution_options(synchronize_session=False)
-    )
+    _empty(session, (MailedLink.expires_at <= now) & (MailedLink.person != MailedLink.token_hash))
     session.execute(delete(MailedLink).where(MailedLink.expires_at <= now - _REMEMBERED))
-    session.expire_all()
 
 
 def _hash(token: str) -> bytes:

@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from sqlalchemy import Engine, inspect, select, update
 from sqlalchemy.orm import Session
@@ -48,12 +48,14 @@ class Notice:
     token: str | None = None  # of the link in it, see `mailed_links`
     words: Mapping[str, str] = field(default_factory=dict)  # what its text prints, such as the name of a list
     kit_id: int | None = None  # of the kit that it is about: it is skipped once that must not be forwarded any more
+    language: str | None = None  # that it is written in, as `owe` was told; in clear it would say whose row is whose
 
     @classmethod
     def from_stored(cls, stored: str) -> "Notice":
         """The notice that `owe` stored."""
         data = json.loads(stored)
-        return cls(NoticeKind(data["kind"]), data["token"], data["words"], data.get("kit_id"))
+        kind = NoticeKind(data["kind"])
+        return cls(kind, data["token"], data["words"], data.get("kit_id"), data.get("language"))
 
 
 def owe(
@@ -66,9 +68,13 @@ def owe(
     union_id: int | None = None,
     withheld: Reason | None = None,
 ) -> None:
-    """Owe a notice to a subscriber, or to an address that is no subscriber's. The session is marked, so that whoever
-    opened it by `ringing_session` rings once it is committed.
+    """Owe a notice to a subscriber, or to an address. The session is marked, so that whoever opened it by
+    `ringing_session` rings once it is committed.
 
+    :param subscriber_id: only where no stranger can bring it about by naming an address. What a form has us send goes
+        to an address, also to that of a subscriber: else whoever fills in the form, and reads the database, learns
+        whose row is whose.
+    :param address: kept only until it is settled; and not at all where the notice is withheld.
     :param union_id: of the union as whose contact the subscriber gets it. Nobody waits for such a mail, so it is
         skipped, up to the moment it would be sent, if they are its contact no more or their address is suppressed.
     :param withheld: why it must not be sent. It is written down all the same, as skipped: what takes as long as a
@@ -79,9 +85,8 @@ def owe(
         campaign_id=campaign_id,
         purpose=Purpose.NOTICE,
         subscriber_id=subscriber_id,
-        address=address,
-        notice=json.dumps(asdict(notice), ensure_ascii=False),
-        language=language,
+        address=None if withheld else address,
+        notice=json.dumps(asdict(replace(notice, language=language)), ensure_ascii=False),
         union_id=union_id,
         state=DeliveryState.SKIPPED if withheld else DeliveryState.PENDING,
         reason=withheld,
@@ -133,11 +138,12 @@ def campaign(session: Session) -> Campaign:
 
 
 def forget_settled(session: Session) -> None:
-    """Drop what settled notices said, and the addresses they went to: nobody needs them any more."""
+    """Drop what settled notices said, and whom they went to: nobody needs it any more, and the time at which one was
+    sent, which a mail provider's log has too, would tell whose row is whose."""
     session.execute(
         update(Delivery)
         .where(Delivery.notice.is_not(None), Delivery.state.in_(_SETTLED))
-        .values(notice=None, address=None, smtp_text=None)
+        .values(notice=None, address=None, subscriber_id=None, union_id=None, smtp_text=None)
         .execution_options(synchronize_session=False)
     )
 

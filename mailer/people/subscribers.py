@@ -4,11 +4,11 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
-from mailer.people import suppression
+from mailer.people import mailed_links, suppression
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -16,7 +16,6 @@ from mailer.store.models import (
     Campaign,
     Delivery,
     DeliveryState,
-    MailedLink,
     Purpose,
     Subscriber,
     Subscription,
@@ -143,7 +142,7 @@ def erase(session: Session, address: str) -> None:
     # Held against a campaign that is being planned: else its rows, not seen yet, would keep what they copied.
     theirs = select(Subscriber).where(Subscriber.email_index == email_index).with_for_update()
     subscriber = session.scalar(theirs)
-    session.execute(delete(MailedLink).where(MailedLink.email_index == email_index))
+    mailed_links.forget(session, subscriber_id=None if subscriber is None else subscriber.id, email_index=email_index)
     forget_deliveries(session, Delivery.id.in_(deliveries_to(session, parsed)))
     if subscriber is not None:
         forget_deliveries(session, Delivery.subscriber_id == subscriber.id)
@@ -156,15 +155,20 @@ def erase(session: Session, address: str) -> None:
 
 
 def deliveries_to(session: Session, address: addresses.Address) -> list[int]:
-    """Ledger rows that keep this address themselves: test mails and notices to people who were no subscribers.
-    They have no blind index, because few exist and nothing else looks for them."""
+    """Ledger rows that keep this address themselves: test mails and notices. They have no blind index: few exist, and
+    whoever reads the database must not find them by it."""
     # Each by an index: an audience may be a million rows, and these are few.
     tests = (Delivery.campaign_id.in_(select(Campaign.id)), Delivery.purpose == Purpose.TEST)
-    rows = [
-        row
-        for which in (tests, (Delivery.notice.is_not(None),))
-        for row in session.execute(select(Delivery.id, Delivery.address).where(*which, Delivery.address.is_not(None)))
-    ]
+    return _that_keep(session, address, *tests) + notices_to(session, address)
+
+
+def notices_to(session: Session, address: addresses.Address) -> list[int]:
+    """Likewise, notices that still say something."""
+    return _that_keep(session, address, Delivery.notice.is_not(None))
+
+
+def _that_keep(session: Session, address: addresses.Address, *which: ColumnElement[bool]) -> list[int]:
+    rows = session.execute(select(Delivery.id, Delivery.address).where(*which, Delivery.address.is_not(None)))
     return [
         delivery_id for delivery_id, written in rows if written and addresses.parse(written).folded == address.folded
     ]

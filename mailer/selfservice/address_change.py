@@ -4,10 +4,9 @@ Whoever names an address learns nothing of who is known here. The same is answer
 not; only the owner of the address sees a mail, or none.
 """
 
-import json
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -49,8 +48,9 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     suppression.lock_shared(session)
     mailed_links.one_at_a_time(session, email_index)
     person = lock_row(session, subscriber_id)
-    mine = session.scalars(_named_today(MailedLink.subscriber_id == subscriber_id)).all()
-    again = next((link for link in mine if bytes(link.email_index) == email_index), None)
+    mine = session.scalars(_named_today(session, subscriber_id)).all()
+    index = mailed_links.address_index(session, MailedLinkKind.ADDRESS, email_index)
+    again = next((link for link in mine if bytes(link.email_index) == index), None)
     if again is None and len(mine) >= _NAMED_A_DAY:
         raise TooManyAddresses
     is_barred = _is_barred(session, person, email_index)
@@ -58,7 +58,8 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     withdraw(session, subscriber_id)
     details = {"address": parsed.text}
     if again is not None:
-        again.details, token, withheld = json.dumps(details), None, Reason.REPEATED  # the mail is there already
+        mailed_links.keep(again, details)
+        token, withheld = None, Reason.REPEATED  # the mail is there already
     else:
         token = mailed_links.issue(
             session,
@@ -72,7 +73,7 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
         session,
         Notice(NoticeKind.ADDRESS, None if withheld else token),
         language=person.language or language,
-        address=None if withheld else parsed.text,
+        address=parsed.text,
         withheld=withheld,
     )
 
@@ -88,11 +89,10 @@ def lock_row(session: Session, subscriber_id: int | None) -> Subscriber:
     return person
 
 
-def _named_today(whose: ColumnElement[bool]) -> Select[MailedLink]:
-    """Addresses that were named within a day and have not become anybody's."""
+def _named_today(session: Session, subscriber_id: int) -> Select[MailedLink]:
+    """Addresses that a person named within a day and has not moved to."""
     return select(MailedLink).where(
-        whose,
-        MailedLink.kind == MailedLinkKind.ADDRESS,
+        mailed_links.of_person(session, subscriber_id, [MailedLinkKind.ADDRESS]),
         MailedLink.used_at.is_(None),
         MailedLink.created_at > utcnow() - _DAY,
     )
@@ -113,7 +113,7 @@ def _is_somebody_elses(session: Session, person: Subscriber, email_index: bytes)
 
 def named(session: Session, subscriber_id: int) -> str | None:
     """The address that a person named and has not proved to be theirs yet."""
-    found = (_address(link) for link in session.scalars(_named_today(MailedLink.subscriber_id == subscriber_id)))
+    found = (_address(link) for link in session.scalars(_named_today(session, subscriber_id)))
     return next(filter(None, found), None)
 
 
@@ -128,30 +128,34 @@ def withdraw(session: Session, subscriber_id: int) -> None:
 
     The rows stay for their day: what was mailed counts, so that nobody floods an address by changing their mind.
     """
-    for link in session.scalars(_named_today(MailedLink.subscriber_id == subscriber_id)):
-        link.details = "{}"
+    for link in session.scalars(_named_today(session, subscriber_id)):
+        mailed_links.keep(link, {})
     session.flush()
 
 
 def look(session: Session, token: str) -> None:
     """Whether a link to a new address works. Changes nothing.
 
-    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
-    :raises mailed_links.DeadLink: it has run out, or was withdrawn, or they have moved on.
+    :raises mailed_links.UnknownLink: it is none of ours.
+    :raises mailed_links.DeadLink: it has run out, or was withdrawn, or they have moved on or were erased.
     """
     _find(session, token)
 
 
 def _find(session: Session, token: str) -> MailedLink:
     link = mailed_links.find(session, MailedLinkKind.ADDRESS, token)
-    if link.used_at is not None:
-        owner = select(Subscriber.id).where(Subscriber.email_index == link.email_index)
-        works = session.scalar(owner) == link.subscriber_id
-    else:
-        works = _address(link) is not None
-    if not works:
+    address = _address(link)
+    if address is None:
         raise DeadLink
+    if link.used_at is not None:
+        owner = select(Subscriber.id).where(Subscriber.email_index == _index(session, address))
+        if session.scalar(owner) != mailed_links.person_of(link):
+            raise DeadLink
     return link
+
+
+def _index(session: Session, address: str) -> bytes:
+    return keyring_of(session).blind_index(addresses.parse(address).folded)
 
 
 def move(session: Session, token: str) -> None:
@@ -159,7 +163,7 @@ def move(session: Session, token: str) -> None:
 
     What was mailed to the old address opens nothing any more: that mailbox may be why they move.
 
-    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.UnknownLink: it is none of ours.
     :raises mailed_links.DeadLink: as `look`, or one of the addresses must not be mailed.
     :raises AddressTaken: it has become somebody's in the meantime.
     """
@@ -168,26 +172,21 @@ def move(session: Session, token: str) -> None:
     link = _find(session, token)
     if link.used_at is not None:
         return
-    person = lock_row(session, link.subscriber_id)
-    reasons = suppression.reason(session, person.email_index), suppression.reason(session, link.email_index)
+    person = lock_row(session, mailed_links.person_of(link))
+    address: str = mailed_links.details_of(link)["address"]
+    old, new = bytes(person.email_index), _index(session, address)
+    reasons = suppression.reason(session, old), suppression.reason(session, new)
     if SuppressionReason.COMPLAINED in reasons:
         raise DeadLink
-    if _is_somebody_elses(session, person, link.email_index):
+    if _is_somebody_elses(session, person, new):
         raise AddressTaken
-    if bytes(link.email_index) != bytes(person.email_index):  # else it is only spelt otherwise
-        _carry_suppression(session, bytes(person.email_index), bytes(link.email_index))
-    person.email, person.email_index = mailed_links.details_of(link)["address"], link.email_index
-    link.used_at = utcnow()
-    session.flush()
+    if old != new:  # else it is only spelt otherwise
+        _carry_suppression(session, old, new)
+        _forget_notices(session, person.email)
+    person.email, person.email_index = address, new
+    mailed_links.use(session, link, person.id, at=utcnow(), details={"address": address})
     withdraw(session, person.id)
-    session.execute(
-        update(MailedLink)
-        .where(
-            MailedLink.subscriber_id == person.id,
-            MailedLink.kind.in_([MailedLinkKind.MANAGE, MailedLinkKind.UNDO, MailedLinkKind.CONTACT]),
-        )
-        .values(expires_at=utcnow())
-    )
+    mailed_links.end(session, person.id, [MailedLinkKind.MANAGE, MailedLinkKind.UNDO, MailedLinkKind.CONTACT])
     subscribers.refresh(session, [person.id])
 
 
@@ -205,18 +204,23 @@ def _carry_suppression(session: Session, old: bytes, new: bytes) -> None:
     suppression.add(session, old, SuppressionReason.LEFT)
 
 
+def _forget_notices(session: Session, address: str) -> None:
+    """Send nothing more to an address that its owner moved away from: what waits opens nothing any more."""
+    waiting = subscribers.notices_to(session, addresses.parse(address))
+    subscribers.forget_deliveries(session, Delivery.id.in_(waiting))
+
+
 def forget_mails(session: Session, subscriber_id: int) -> None:
     """Take the addresses that a person named, and never moved to, out of the ledger: they are about to be erased.
 
     One that a worker has claimed keeps its claim, and is skipped for having nothing to say.
     """
     indexes = select(MailedLink.email_index).where(
-        MailedLink.subscriber_id == subscriber_id, MailedLink.kind == MailedLinkKind.ADDRESS
+        mailed_links.of_person(session, subscriber_id, [MailedLinkKind.ADDRESS])
     )
     named = {bytes(email_index) for email_index in session.scalars(indexes)}
     if not named:
         return
-    keyring = keyring_of(session)
     mails = session.execute(
         select(Delivery.id, Delivery.address, Delivery.notice).where(
             Delivery.address.is_not(None), Delivery.notice.is_not(None)
@@ -228,6 +232,6 @@ def forget_mails(session: Session, subscriber_id: int) -> None:
         if address
         and notice  # as types go: neither is null
         and Notice.from_stored(notice).kind is NoticeKind.ADDRESS
-        and keyring.blind_index(addresses.parse(address).folded) in named
+        and mailed_links.address_index(session, MailedLinkKind.ADDRESS, _index(session, address)) in named
     ]
     subscribers.forget_deliveries(session, Delivery.id.in_(theirs))

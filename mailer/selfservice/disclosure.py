@@ -183,9 +183,7 @@ def _consent(session: Session, person: Subscriber) -> Iterator[Facts]:
 
 def _requests(session: Session, person: Subscriber) -> Iterator[Facts]:
     found = session.scalars(
-        select(MailedLink)
-        .where(or_(MailedLink.subscriber_id == person.id, MailedLink.email_index == person.email_index))
-        .order_by(MailedLink.id)
+        select(MailedLink).where(mailed_links.about(session, person.id, person.email_index)).order_by(MailedLink.id)
     )
     for link in found:
         yield {

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, defer
 
 from mailer.errors import MailerError
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
-from mailer.people.mailed_links import DeadLink, UnknownLink
+from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -67,18 +67,9 @@ class UnusualPause(MailerError):
 
 
 @dataclass(frozen=True, slots=True)
-class ListShown:
-    """What a page may say about a subscription."""
-
-    list_name: str | None  # None for a union's own list: its name would say which union the person belongs to
-
-
-@dataclass(frozen=True, slots=True)
 class LeftList:
     """What a leaving did."""
 
-    list_name: str | None  # as in `ListShown`: of the list that the mail came from, also where all were left
-    scope: Scope
     already: bool  # whether it had been left before
     undo: str | None  # the token to take it back with
     has_goodbye: bool  # whether that token is mailed to them, too
@@ -88,7 +79,7 @@ class LeftList:
 class Return:
     """What coming back brings."""
 
-    list_name: str | None  # as in `ListShown`
+    list_name: str | None  # None for a union's own list: its name would say which union the person belongs to
     is_all: bool  # whether all that had been left at once, and not one list
 
 
@@ -113,11 +104,6 @@ def find(session: Session, subscription_id: int) -> Subscription:
     if subscription is None:
         raise NotOnList
     return subscription
-
-
-def look(session: Session, subscription: Subscription) -> ListShown:
-    """What a page may say about a subscription."""
-    return ListShown(_shown_name(_list_of(session, subscription)))
 
 
 def _list_of(session: Session, subscription: Subscription) -> MailingList:
@@ -164,7 +150,7 @@ def leave(
         undo = _issue(session, person, details | {"suppressed": suppresses})
         if has_goodbye:
             _owe_goodbye(session, person, undo, mailing_list.name if scope is Scope.LIST else None)
-    return LeftList(_shown_name(mailing_list), scope, already, undo, has_goodbye)
+    return LeftList(already, undo, has_goodbye)
 
 
 def _lock_owner(session: Session, subscription: Subscription) -> _Person:
@@ -202,11 +188,7 @@ def _suppress(session: Session, person: _Person) -> bool:
 def _end_ways_back(session: Session, person: _Person) -> None:
     """The latest wish counts: a link to come back from an earlier leaving, which a stranger may have brought about with
     a forwarded mail, does not undo this one."""
-    session.execute(
-        update(MailedLink)
-        .where(MailedLink.subscriber_id == person.id, MailedLink.kind == MailedLinkKind.UNDO)
-        .values(expires_at=utcnow())
-    )
+    mailed_links.end(session, person.id, [MailedLinkKind.UNDO])
 
 
 def _take(
@@ -253,7 +235,7 @@ def _issue(session: Session, person: _Person, details: Mapping[str, Any]) -> str
 def _offer_again(session: Session, person: _Person, subscription_id: int, scope: Scope) -> str | None:
     """Give another link to come back, where a leaving that was only just asked for is asked for again."""
     lately = select(MailedLink).where(
-        *_left_by_page(person, since=utcnow() - _PRESSED_AGAIN), MailedLink.used_at.is_(None)
+        *_left_by_page(session, person, since=utcnow() - _PRESSED_AGAIN), MailedLink.used_at.is_(None)
     )
     for link in session.scalars(lately.order_by(MailedLink.id.desc()).limit(_LOOKED_AT)):
         details = mailed_links.details_of(link)
@@ -264,19 +246,19 @@ def _offer_again(session: Session, person: _Person, subscription_id: int, scope:
 
 
 def _left_by_page_today(session: Session, person: _Person) -> int:
-    left = _left_by_page(person, since=utcnow() - timedelta(days=1))
+    left = _left_by_page(session, person, since=utcnow() - timedelta(days=1))
     return session.scalar(select(func.count()).select_from(MailedLink).where(*left)) or 0
 
 
-def _left_by_page(person: _Person, *, since: datetime) -> tuple[ColumnElement[bool], ...]:
-    return MailedLink.subscriber_id == person.id, MailedLink.kind == MailedLinkKind.UNDO, MailedLink.created_at > since
+def _left_by_page(session: Session, person: _Person, *, since: datetime) -> tuple[ColumnElement[bool], ...]:
+    return mailed_links.of_person(session, person.id, [MailedLinkKind.UNDO]), MailedLink.created_at > since
 
 
 def look_back(session: Session, token: str) -> Return:
     """What a link to come back would bring. Changes nothing.
 
-    :raises UnknownLink: it is none of ours, or the person was erased.
-    :raises DeadLink: it has run out.
+    :raises UnknownLink: it is none of ours.
+    :raises DeadLink: it has run out, or the person was erased.
     """
     link = mailed_links.find(session, MailedLinkKind.UNDO, token)
     return _return(session, mailed_links.details_of(link))
@@ -287,11 +269,12 @@ def undo(session: Session, token: str) -> Return:
 
     What was left again later stays left. The agreement to the list's mail is the one that was given before.
 
-    :raises UnknownLink: it is none of ours, or the person was erased.
-    :raises DeadLink: it has run out, nothing of it can be brought back, or they reported our mail as spam.
+    :raises UnknownLink: it is none of ours.
+    :raises DeadLink: it has run out, nothing of it can be brought back, they were erased, or they reported our mail as
+        spam.
     """
     link = mailed_links.find(session, MailedLinkKind.UNDO, token)
-    person = _lock_row(session, Subscriber.id == link.subscriber_id)
+    person = _lock_row(session, Subscriber.id == mailed_links.person_of(link))
     if person is None:
         raise DeadLink
     session.expire(link)
@@ -360,7 +343,7 @@ def _return(session: Session, details: Mapping[str, Any]) -> Return:
     try:
         mailing_list = _list_of(session, find(session, details["subscription"]))
     except NotOnList:  # erased a moment ago
-        raise UnknownLink from None
+        raise DeadLink from None
     return Return(_shown_name(mailing_list), is_all=False)
 
 

@@ -116,7 +116,9 @@ def mail_link_to_owner(session: Session, subscription_id: int, *, language: str)
 def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> None:
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
-    person = session.execute(select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)).first()
+    person = session.execute(
+        select(Subscriber.id, Subscriber.email, Subscriber.email_index, Subscriber.language).where(which)
+    ).first()
     email_index = bytes(person.email_index) if person else secrets.token_bytes(32)
     mailed_links.one_at_a_time(session, email_index)
     is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED or person is None
@@ -130,7 +132,7 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> N
         session,
         Notice(NoticeKind.MANAGE, token),
         language=(person.language if person else None) or language,
-        subscriber_id=person.id if person else None,
+        address=person.email if person else None,
         withheld=withheld,
     )
 
@@ -138,13 +140,13 @@ def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> N
 def whose(session: Session, token: str) -> int:
     """The id of the subscriber whom a link to see and change everything was mailed to.
 
-    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
-    :raises mailed_links.DeadLink: it has run out.
+    :raises mailed_links.UnknownLink: it is none of ours.
+    :raises mailed_links.DeadLink: it has run out, or the person was erased.
     """
-    link = mailed_links.find(session, MailedLinkKind.MANAGE, token)
-    if link.subscriber_id is None:
+    subscriber_id = mailed_links.person_of(mailed_links.find(session, MailedLinkKind.MANAGE, token))
+    if subscriber_id is None:
         raise DeadLink
-    return link.subscriber_id
+    return subscriber_id
 
 
 def language_of(session: Session, subscriber_id: int) -> str | None:

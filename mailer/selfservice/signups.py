@@ -77,6 +77,7 @@ class _Known:
     """What is known of an address."""
 
     subscriber_id: int | None
+    email: str | None
     language: str | None
     gets: frozenset[int]  # lists that it is on
     suppressed: SuppressionReason | None
@@ -101,8 +102,7 @@ def ask(session: Session, sign_up: SignUp) -> None:
         session,
         Notice(notice, token),
         language=language,
-        subscriber_id=known.subscriber_id,
-        address=sign_up.address.text if known.subscriber_id is None else None,
+        address=known.email or sign_up.address.text,
         withheld=withheld,
     )
 
@@ -110,13 +110,14 @@ def ask(session: Session, sign_up: SignUp) -> None:
 def _look_up(session: Session, email_index: bytes) -> _Known:
     reason = suppression.reason(session, email_index)
     rows = session.execute(
-        select(Subscriber.id, Subscriber.language, Subscription.list_id, Subscription.status)
+        select(Subscriber.id, Subscriber.email, Subscriber.language, Subscription.list_id, Subscription.status)
         .outerjoin(Subscription, Subscription.subscriber_id == Subscriber.id)
         .where(Subscriber.email_index == email_index)
     ).all()
     active = frozenset(row.list_id for row in rows if row.status is SubscriptionStatus.ACTIVE)
     return _Known(
         subscriber_id=rows[0].id if rows else None,
+        email=rows[0].email if rows else None,
         language=rows[0].language if rows else None,
         gets=active if reason is None else frozenset(),
         suppressed=reason,
@@ -156,12 +157,12 @@ class SignUpAsked:
 def look(session: Session, token: str) -> SignUpAsked:
     """What a link to confirm is for. Changes nothing.
 
-    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
-    :raises mailed_links.DeadLink: it has run out.
+    :raises mailed_links.UnknownLink: it is none of ours.
+    :raises mailed_links.DeadLink: it has run out, or the person was erased.
     """
     link = mailed_links.find(session, MailedLinkKind.SIGN_UP, token)
     if link.used_at is not None:
-        language = session.scalar(select(Subscriber.language).where(Subscriber.id == link.subscriber_id))
+        language = session.scalar(select(Subscriber.language).where(Subscriber.id == mailed_links.person_of(link)))
         return SignUpAsked(language, (), None)
     sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(link))
     names = select(MailingList.name).where(MailingList.id.in_(sign_up.list_ids)).order_by(MailingList.slug)
@@ -177,8 +178,9 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     :param union_agreed: whether they agreed, here too, that their union is stored: who filled in the form may have been
         somebody else.
     :param base_url: of the site, for the links in the welcome mail.
-    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
-    :raises mailed_links.DeadLink: it has run out, they left since it was used, or they reported our mail as spam.
+    :raises mailed_links.UnknownLink: it is none of ours.
+    :raises mailed_links.DeadLink: it has run out, they left since it was used, were erased, or reported our mail as
+        spam.
     """
     mailed_links.find(session, MailedLinkKind.SIGN_UP, token)  # nobody is kept waiting for a link that is none
     # Alone, without imports, erasures and other confirmations: each could be writing about the same person.
@@ -189,7 +191,7 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     if welcome_now:
         sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(link))
         _carry_out(session, link, sign_up if union_agreed else replace(sign_up, union_id=None, union_text=None))
-    person = session.get_one(Subscriber, link.subscriber_id)
+    person = session.get_one(Subscriber, mailed_links.person_of(link))
     lists = _confirmed_lists(session, link)
     if not lists:
         raise DeadLink
@@ -201,14 +203,15 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
 
 
 def _carry_out(session: Session, link: MailedLink, sign_up: SignUp) -> None:
-    person = subscribers.lock_row(session, Subscriber.email_index == link.email_index)
+    email_index = keyring_of(session).blind_index(sign_up.address.folded)
+    person = subscribers.lock_row(session, Subscriber.email_index == email_index)
     try:
-        suppressed = suppression.lift(session, link.email_index)
+        suppressed = suppression.lift(session, email_index)
     except suppression.Complained:
         raise DeadLink from None
     gets_mail = person is not None and suppressed is None and _is_on_any_list(session, person)
     if person is None:
-        person = Subscriber(email=sign_up.address.text, email_index=link.email_index)
+        person = Subscriber(email=sign_up.address.text, email_index=email_index)
         session.add(person)
     person.is_kept_off_lists = False
     _fill_in(person, sign_up, replace=not gets_mail)
@@ -219,9 +222,7 @@ def _carry_out(session: Session, link: MailedLink, sign_up: SignUp) -> None:
     _log_consent(session, person, sign_up, now)
     if sign_up.via_union_id is not None and not gets_mail:
         _count_join(session, sign_up.via_union_id, now)
-    link.used_at = now
-    link.subscriber_id = person.id
-    link.details = "{}"
+    mailed_links.use(session, link, person.id, at=now)
     subscribers.refresh(session, [person.id])
 
 
@@ -281,8 +282,9 @@ def _count_join(session: Session, union_id: int, now: datetime) -> None:
 
 def _confirmed_lists(session: Session, link: MailedLink) -> tuple[str, ...]:
     """Names of the lists that a link was used for, as far as they were not left since."""
+    subscriber_id = mailed_links.person_of(link)
     confirmed = exists().where(
-        ConsentEvent.subscriber_id == link.subscriber_id,
+        ConsentEvent.subscriber_id == subscriber_id,
         ConsentEvent.purpose == ConsentPurpose.ALERTS,
         ConsentEvent.list_id == MailingList.id,
         ConsentEvent.confirmed_at == link.used_at,
@@ -290,7 +292,7 @@ def _confirmed_lists(session: Session, link: MailedLink) -> tuple[str, ...]:
     names = (
         select(MailingList.name)
         .join(Subscription, Subscription.list_id == MailingList.id)
-        .where(Subscription.subscriber_id == link.subscriber_id, confirmed)
+        .where(Subscription.subscriber_id == subscriber_id, confirmed)
         .where(Subscription.status == SubscriptionStatus.ACTIVE)
     )
     return tuple(session.scalars(names.order_by(MailingList.slug)))

@@ -106,6 +106,7 @@ class Keyring:
         self.secret_keys = tuple(secret_keys)
         self.link_keys = tuple(link_keys)
         self._index_key = index_key
+        self._link_index_key = hmac.digest(index_key, b"mailed links", "sha256")
         self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in self.secret_keys}
         self._prefix = _prefix(self.secret_keys[0].id)
         self._newest = AESGCM(self.secret_keys[0].secret)
@@ -159,6 +160,14 @@ class Keyring:
     def blind_index(self, folded_address: str) -> bytes:
         """HMAC-SHA-256 of a folded address (`addresses.Address.folded`): 32 bytes to find it by."""
         return hmac.digest(self._index_key, folded_address.encode(), "sha256")
+
+    def link_index(self, what: str, reference: bytes) -> bytes:
+        """What a mailed link refers to, as 32 bytes to find the link by: HMAC-SHA-256 under a key of the links' own, so
+        that whoever reads the database cannot tell which row of another table is meant.
+
+        :param what: kind of link and of reference; the same reference is something else for another kind.
+        """
+        return hmac.digest(self._link_index_key, what.encode() + b":" + reference, "sha256")
 
 
 def attach(engine: Engine, keyring: Keyring) -> None:

@@ -4,7 +4,6 @@ Nothing that a visitor writes into the form goes into the mail that asks to conf
 anybody; nor does it become part of `unions`, which everybody sees, before an organiser says yes.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
+from mailer.mail import addresses
 from mailer.mail.addresses import Address
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
@@ -95,7 +95,7 @@ def ask(session: Session, asked: AskedFor) -> None:
     mailed_links.one_at_a_time(session, email_index)
     is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED
     person = session.execute(
-        select(Subscriber.id, Subscriber.language).where(Subscriber.email_index == email_index)
+        select(Subscriber.email, Subscriber.language).where(Subscriber.email_index == email_index)
     ).first()
     withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.CONTACT, email_index, is_barred=is_barred)
     if withheld:
@@ -109,8 +109,7 @@ def ask(session: Session, asked: AskedFor) -> None:
         session,
         Notice(NoticeKind.CONTACT, token),
         language=(person.language if person else None) or asked.language,
-        subscriber_id=person.id if person else None,
-        address=None if person else asked.address.text,
+        address=person.email if person else asked.address.text,
         withheld=withheld,
     )
 
@@ -121,8 +120,8 @@ def ask(session: Session, asked: AskedFor) -> None:
 def look(session: Session, token: str) -> AffiliationAsked:
     """What a link would confirm, of an application or an invitation. Changes nothing.
 
-    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
-    :raises mailed_links.DeadLink: it has run out, or who was invited is no contact any more.
+    :raises mailed_links.UnknownLink: it is none of ours.
+    :raises mailed_links.DeadLink: it has run out, or who was invited is no contact any more or was erased.
     """
     link = mailed_links.find(session, MailedLinkKind.CONTACT, token)
     if link.used_at is not None:
@@ -145,7 +144,7 @@ def confirm(session: Session, token: str, *, base_url: str) -> AffiliationAsked:
     is affiliated.
 
     :param base_url: of the site, for the links in that mail.
-    :raises mailed_links.UnknownLink: it is none of ours, or the person was erased.
+    :raises mailed_links.UnknownLink: it is none of ours.
     :raises mailed_links.DeadLink: as `look`, or they reported our mail as spam.
     """
     mailed_links.find(session, MailedLinkKind.CONTACT, token)  # nobody is kept waiting for a link that is none
@@ -168,23 +167,20 @@ def _wanted(link: MailedLink) -> AskedFor | Invitation:
 def _carry_out(session: Session, link: MailedLink, wanted: AskedFor | Invitation, base_url: str) -> None:
     now = utcnow()
     if isinstance(wanted, AskedFor):
-        person = _apply(session, link, wanted, now)
+        person = _apply(session, wanted, now)
         told: dict[str, Any] = {"union_name": wanted.name}
     else:
-        person = contacts.accept(session, link, wanted, now)
+        person = contacts.accept(session, wanted, now)
         told = {"union_id": wanted.union_id}
         union = session.get_one(Union, wanted.union_id)
         if union.status is UnionStatus.AFFILIATED:
             newcomer = [each for each in contacts.of_union(session, union.id) if each[1].id == person.id]
             affiliation.tell(session, union, newcomer, base_url)
-    link.used_at = now
-    link.subscriber_id = person.id
-    link.details = json.dumps(told, ensure_ascii=False)
-    session.flush()
+    mailed_links.use(session, link, person.id, at=now, details=told)
 
 
-def _apply(session: Session, link: MailedLink, asked: AskedFor, now: datetime) -> Subscriber:
-    person = contacts.take_in(session, link, asked, name=asked.person_name, method=METHOD, now=now)
+def _apply(session: Session, asked: AskedFor, now: datetime) -> Subscriber:
+    person = contacts.take_in(session, asked, name=asked.person_name, method=METHOD, now=now)
     kept = {column: getattr(asked, column) for column in _KEPT}
     session.add(Application(**kept, languages=list(asked.languages), subscriber_id=person.id, confirmed_at=now))
     return person
@@ -198,12 +194,12 @@ def _confirmed(session: Session, link: MailedLink) -> AffiliationAsked:
 
     :raises DeadLink: they are the union's contact no more.
     """
-    told = mailed_links.details_of(link)
+    told, subscriber_id = mailed_links.details_of(link), mailed_links.person_of(link)
     is_application = "union_id" not in told
-    if not is_application and not contacts.is_one(session, told["union_id"], link.subscriber_id):
+    if not is_application and not contacts.is_one(session, told["union_id"], subscriber_id):
         raise DeadLink
     return AffiliationAsked(
-        session.scalar(select(Subscriber.language).where(Subscriber.id == link.subscriber_id)),
+        session.scalar(select(Subscriber.language).where(Subscriber.id == subscriber_id)),
         told["union_name"] if is_application else _union_name(session, told["union_id"]),
         is_application=is_application,
         consent_text="",
@@ -329,8 +325,10 @@ def decline(session: Session, application_id: int) -> None:
     if session.scalar(select(exists().where(Subscription.subscriber_id == person.id))):
         consents.withdraw(session, person.id, ConsentPurpose.CONTACT, method=DECLINED)
     else:
-        subscribers.forget_deliveries(session, Delivery.subscriber_id == person.id)
-        session.delete(person)  # the database deletes consent events and mailed links with it
+        waiting = subscribers.notices_to(session, addresses.parse(person.email))
+        subscribers.forget_deliveries(session, or_(Delivery.subscriber_id == person.id, Delivery.id.in_(waiting)))
+        mailed_links.forget(session, subscriber_id=person.id)
+        session.delete(person)  # the database deletes consent events with it
     session.flush()
 
 

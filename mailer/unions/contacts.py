@@ -26,7 +26,6 @@ from mailer.store.models import (
     ConsentPurpose,
     Delivery,
     DeliveryState,
-    MailedLink,
     MailedLinkKind,
     Purpose,
     Reason,
@@ -89,13 +88,6 @@ class Invitation:
         return _("Yes, write to me on behalf of my union: kits to forward, and reminders of them.")
 
 
-@dataclass(frozen=True, slots=True)
-class UnionShown:
-    """What a page may say about a contact's link, to whoever reads a mail, also when it was forwarded."""
-
-    union_name: str | None  # None: it asked not to be named
-
-
 # --- inviting -------------------------------------------------------------------------------------------------------
 
 
@@ -148,8 +140,7 @@ def invite(
         session,
         Notice(NoticeKind.CONTACT, token, {"union": union.name}),
         language=invitation.language,
-        subscriber_id=person.id if person else None,
-        address=None if person else parsed.text,
+        address=person.email if person else parsed.text,
     )
 
 
@@ -185,21 +176,19 @@ class Agreed(Protocol):
     def asked_at(self) -> datetime: ...
 
 
-def accept(session: Session, link: MailedLink, invitation: Invitation, now: datetime) -> Subscriber:
+def accept(session: Session, invitation: Invitation, now: datetime) -> Subscriber:
     """Make the owner of an address the contact that they were invited to be; returns them. As for `take_in`.
 
     :raises mailed_links.DeadLink: they reported our mail as spam, or the union is gone.
     """
     if session.get(Union, invitation.union_id) is None:
         raise DeadLink
-    person = take_in(session, link, invitation, name=invitation.name, method=METHOD, now=now)
+    person = take_in(session, invitation, name=invitation.name, method=METHOD, now=now)
     appoint(session, invitation.union_id, person.id, role=invitation.role)
     return person
 
 
-def take_in(
-    session: Session, link: MailedLink, agreed: Agreed, *, name: str | None, method: str, now: datetime
-) -> Subscriber:
+def take_in(session: Session, agreed: Agreed, *, name: str | None, method: str, now: datetime) -> Subscriber:
     """The person whose address a link was mailed to, made known if they are not, with what they agreed to written down.
     Nobody comes on a list by that.
 
@@ -210,13 +199,14 @@ def take_in(
     :param method: how it reached us, for the consent log.
     :raises mailed_links.DeadLink: they reported our mail as spam.
     """
-    person = subscribers.lock_row(session, Subscriber.email_index == link.email_index)
+    email_index = keyring_of(session).blind_index(agreed.address.folded)
+    person = subscribers.lock_row(session, Subscriber.email_index == email_index)
     try:
-        suppressed = suppression.lift(session, link.email_index)
+        suppressed = suppression.lift(session, email_index)
     except suppression.Complained:
         raise DeadLink from None
     if person is None:
-        person = Subscriber(email=agreed.address.text, email_index=link.email_index)
+        person = Subscriber(email=agreed.address.text, email_index=email_index)
         session.add(person)
     person.name = person.name or name
     person.language = person.language or agreed.language
@@ -296,16 +286,7 @@ def of_person(session: Session, subscriber_id: int, union_slug: str) -> UnionCon
     return contact
 
 
-def look(session: Session, contact: UnionContact) -> UnionShown:
-    """What the page behind a contact's `stop_url` may say. Changes nothing."""
-    return _place(session.get_one(Union, contact.union_id))
-
-
-def _place(union: Union) -> UnionShown:
-    return UnionShown(union.name if union.is_named else None)
-
-
-def step_down(session: Session, contact: UnionContact) -> UnionShown:
+def step_down(session: Session, contact: UnionContact) -> None:
     """Send a person no more of a union's mail, also what is on its way already. What they get from lists goes on.
 
     They are told so by one mail, by which they can take it back: whoever pressed the button may have got a mail of
@@ -328,16 +309,14 @@ def step_down(session: Session, contact: UnionContact) -> UnionShown:
     token = mailed_links.issue(
         session,
         MailedLinkKind.CONTACT,
-        email_index=person.email_index,
+        email_index=None,  # else who has us mail that address about another union finds this by it
         subscriber_id=person.id,
         details=mailed_links.to_details(back),
         lifetime=mailed_links.LIFETIME[MailedLinkKind.UNDO],
     )
-    place = _place(union)
-    words = {"union": place.union_name} if place.union_name is not None else {}
+    words = {"union": union.name} if union.is_named else {}
     notice = Notice(NoticeKind.STEPPED_DOWN, token, words)
     notices.owe(session, notice, language=back.language, subscriber_id=person.id)
-    return place
 
 
 def end(session: Session, contact: UnionContact) -> None:

@@ -25,8 +25,6 @@ def tour(visitor: Visitor, site: Site) -> Iterator[str]:
     yield from _leaving(visitor, alert.link("unsubscribe"), lambda: site.mail_to(address).link("undo"))
     yield from _choosing(visitor, alert.link("preferences"))
     yield from _managing(visitor, site, address)
-    visitor.open(alert.link("unsubscribe"))
-    yield "not-on-list"
     yield from _affiliating(visitor, site)
     yield from _forwarding(visitor, site)
 
@@ -160,8 +158,6 @@ def _forwarding(visitor: Visitor, site: Site) -> Iterator[str]:
     yield "no-contact"
     steps.submit(visitor)
     yield "no-contact-any-more"
-    visitor.open(link)
-    yield "no-contact-already"
     visitor.open(language + site.gone_kit_link())
     yield "kit-gone"
 

@@ -112,6 +112,6 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     assert "Everything has been erased" in heading(visitor)
     assert site.lists_of(moved) is None
     visitor.open(alert.link("unsubscribe"))
-    assert "You are not on our list" in heading(visitor)
+    assert "Leave this list?" in heading(visitor)
     visitor.open(alert.link("preferences"))
     assert "What would you like to do?" in heading(visitor)

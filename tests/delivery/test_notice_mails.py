@@ -102,8 +102,8 @@ def notice(kind: NoticeKind, words: Mapping[str, str] | None = None) -> Notice:
 
 
 def claimed(what: Notice, *, number: int = 1, language: str | None = "en") -> Claimed:
-    stored = json.dumps(asdict(what))
-    return Claimed(number, Purpose.NOTICE, None, "ana@example.net", language, None, None, attempts=0, notice=stored)
+    stored = json.dumps(asdict(replace(what, language=language)))
+    return Claimed(number, Purpose.NOTICE, None, "ana@example.net", None, None, None, attempts=0, notice=stored)
 
 
 def compose(

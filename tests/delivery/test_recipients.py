@@ -1,5 +1,6 @@
 """Who may get which mail, as of the moment before it is sent."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,12 +9,32 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer.delivery import ledger, recipients
+from mailer.delivery.ledger import Settlement
 from mailer.delivery.recipients import Recipient
 from mailer.people import notices, subscribers, suppression
 from mailer.people.notices import Notice, NoticeKind
+from mailer.selfservice import address_change, preferences
 from mailer.store.crypto import keyring_of
-from mailer.store.models import CampaignStatus, Kit, Reason, Subscriber, SuppressionReason, Union, UnionStatus
-from tests.support.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
+from mailer.store.models import (
+    CampaignStatus,
+    DeliveryState,
+    Kit,
+    Reason,
+    Subscriber,
+    SuppressionReason,
+    Union,
+    UnionStatus,
+)
+from tests.support.factories import (
+    WHEN,
+    make_campaign,
+    make_contact,
+    make_list,
+    make_subscriber,
+    make_union,
+    notices_owed,
+    said,
+)
 
 ANA = "ana@example.org"
 
@@ -84,6 +105,71 @@ def test_a_notice_to_who_was_erased_since_it_was_claimed_does_not_go_out(engine:
     subscribers.erase(session, ANA)
     session.commit()
     assert list(recipients.look_up(engine, batch, batch.deliveries).recipients.values()) == [Reason.ERASED]
+
+
+def moved(session: Session, person: Subscriber) -> None:
+    address_change.name(session, person.id, "ana.new@example.net", language="en")
+    address_change.move(session, said(notices_owed(session)[-1]).token or "")
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+@pytest.mark.parametrize(
+    ("what_becomes_of_them", "found"),
+    [
+        (lambda session, person: preferences.erase(session, person.id), Reason.ERASED),
+        (moved, Reason.ERASED),
+        (lambda session, person: _complain(session, person), Reason.SUPPRESSED),
+    ],
+    ids=["erased", "moved", "complained"],
+)
+def test_a_link_that_somebody_asked_for_does_not_go_to_an_address_that_must_get_nothing_any_more(
+    engine: Engine,
+    session: Session,
+    what_becomes_of_them: Callable[[Session, Subscriber], None],
+    found: Reason,
+    is_claimed: bool,
+) -> None:
+    person = make_subscriber(session, make_list(session), email=ANA)
+    preferences.mail_link(session, ANA, language="en")
+    clearance = notices.campaign(session).id
+    session.commit()
+
+    def claim() -> ledger.Batch | None:
+        return ledger.claim(engine, clearance, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+
+    batch = claim() if is_claimed else None
+    what_becomes_of_them(session, person)
+    session.commit()
+    batch = batch or claim()
+    asked_for = notices_owed(session)[0]
+    if asked_for.state is DeliveryState.SKIPPED:
+        assert asked_for.reason == found
+    else:
+        assert batch is not None
+        assert recipients.look_up(engine, batch, batch.deliveries).recipients[asked_for.id] is found
+
+
+@pytest.mark.parametrize("by_form", [True, False])
+def test_only_what_no_form_had_us_send_suppresses_an_address_that_does_not_exist(
+    engine: Engine, session: Session, by_form: bool
+) -> None:
+    """Else whoever fills in the form for an address sees by the suppression's hash whose row that is."""
+    person = make_subscriber(session, make_list(session), email=ANA)
+    if by_form:
+        preferences.mail_link(session, ANA, language="en")
+    else:
+        notices.owe(session, Notice(NoticeKind.WELCOME), language="en", subscriber_id=person.id)
+    clearance = notices.campaign(session).id
+    session.commit()
+    batch = ledger.claim(engine, clearance, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+    assert batch is not None
+    refused = Settlement(batch.deliveries[0].id, DeliveryState.FAILED, smtp_code=550, suppress=True)
+    ledger.settle(engine, batch, [refused])
+    assert suppression.reason(session, person.email_index) == (None if by_form else SuppressionReason.BOUNCED)
+
+
+def _complain(session: Session, person: Subscriber) -> None:
+    suppression.add(session, person.email_index, SuppressionReason.COMPLAINED)
 
 
 def owe_to_contact(session: Session, union: Union, person: Subscriber) -> int:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail.addresses import Address
 from mailer.people import mailed_links
-from mailer.people.mailed_links import LIMITS, Limit, from_details, to_details
+from mailer.people.mailed_links import LIMITS, DeadLink, Limit, from_details, to_details
 from mailer.selfservice.signups import SignUp
 from mailer.store.db import utcnow
 from mailer.store.models import MailedLink, MailedLinkKind, Reason
@@ -28,8 +29,10 @@ MOMENT = timedelta(minutes=1)
 def mailed(session: Session, kind: MailedLinkKind, ago: timedelta, *, index: bytes = INDEX, **columns: object) -> None:
     """A link of a while ago."""
     at = utcnow() - ago
-    columns = {"token_hash": secrets.token_bytes(32), "details": "{}", "expires_at": at} | columns
-    session.add(MailedLink(kind=kind, email_index=index, created_at=at, **columns))
+    nobody = {"token_hash": secrets.token_bytes(32), "person": secrets.token_bytes(32), "details": "{}"}
+    columns = nobody | {"expires_at": at} | columns
+    email_index = mailed_links.address_index(session, kind, index)
+    session.add(MailedLink(kind=kind, email_index=email_index, created_at=at, **columns))
     session.flush()
 
 
@@ -78,6 +81,74 @@ def test_an_address_that_gets_no_mail_gets_none(session: Session, kind: MailedLi
     for _ in range(3 * repeated):
         mailed(session, kind, MOMENT)
     assert reason(session, kind, is_barred=True) is Reason.SUPPRESSED
+
+
+# --- whose they are -------------------------------------------------------------------------------------------------
+
+
+def newest(session: Session) -> MailedLink:
+    return session.scalars(select(MailedLink).order_by(MailedLink.id.desc()).limit(1)).one()
+
+
+def issued(session: Session, kind: MailedLinkKind, subscriber_id: int | None = None, **details: str) -> MailedLink:
+    mailed_links.issue(session, kind, email_index=INDEX, subscriber_id=subscriber_id, details=details)
+    return newest(session)
+
+
+@pytest.mark.parametrize("kind", MailedLinkKind)
+def test_a_link_leads_to_its_person_and_is_found_by_them(session: Session, kind: MailedLinkKind) -> None:
+    hers, nobodys = issued(session, kind, 7, note="x"), issued(session, kind)
+    others = [other for other in MailedLinkKind if other is not kind]
+    assert [mailed_links.person_of(link) for link in (hers, nobodys)] == [7, None]
+    assert mailed_links.details_of(hers) == {"note": "x"}
+    assert session.scalars(select(MailedLink).where(mailed_links.of_person(session, 7, [kind]))).all() == [hers]
+    for whose in (mailed_links.of_person(session, 7, others), mailed_links.of_person(session, 8, [kind])):
+        assert session.scalars(select(MailedLink).where(whose)).all() == []
+    mailed_links.keep(hers, {"note": "y"})
+    assert (mailed_links.person_of(hers), mailed_links.details_of(hers)) == (7, {"note": "y"})
+
+
+def test_links_of_two_kinds_have_nothing_in_common(session: Session) -> None:
+    links = [issued(session, kind, 7) for kind in MailedLinkKind]
+    held = [value for link in links for value in (bytes(link.email_index), bytes(link.person))]
+    assert len(set(held)) == len(held) == 2 * len(MailedLinkKind)
+    assert INDEX not in held
+
+
+def test_a_link_that_was_used_is_its_persons_and_no_longer_found_by_its_address(session: Session) -> None:
+    link, at = issued(session, MailedLinkKind.SIGN_UP, note="x"), utcnow()
+    mailed_links.use(session, link, 7, at=at)
+    again = issued(session, MailedLinkKind.SIGN_UP)
+    assert (link.used_at, mailed_links.person_of(link), mailed_links.details_of(link)) == (at, 7, {})
+    assert (link.email_index, link.person) != (again.email_index, again.person)
+    assert link.email_index != again.email_index
+    assert mailed_links.who_used(session, MailedLinkKind.SIGN_UP, [6, 7]) == {7}
+    assert mailed_links.who_used(session, MailedLinkKind.ADDRESS, [6, 7]) == set()
+
+
+def test_a_forgotten_person_leaves_links_that_have_run_out_and_are_nobodys(session: Session) -> None:
+    tokens = {
+        kind: mailed_links.issue(session, kind, email_index=OTHER, subscriber_id=7, details={"note": "x"})
+        for kind in MailedLinkKind
+    }
+    tokens_by_address = {kind: mailed_links.issue(session, kind, email_index=INDEX) for kind in MailedLinkKind}
+    kept = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=OTHER, subscriber_id=8)
+    mailed_links.forget(session, subscriber_id=7, email_index=INDEX)
+    for kind, token in (*tokens.items(), *tokens_by_address.items()):
+        with pytest.raises(DeadLink):
+            mailed_links.find(session, kind, token)
+    emptied = session.scalars(select(MailedLink).where(MailedLink.person == MailedLink.token_hash)).all()
+    assert len(emptied) == 2 * len(MailedLinkKind)
+    assert all((link.email_index, link.details) == (link.token_hash, "{}") for link in emptied)
+    assert mailed_links.person_of(mailed_links.find(session, MailedLinkKind.MANAGE, kept)) == 8
+
+
+def test_what_ran_out_is_emptied_also_if_it_was_used(session: Session) -> None:
+    mailed_links.use(session, issued(session, MailedLinkKind.SIGN_UP), 7, at=utcnow())
+    session.execute(update(MailedLink).values(expires_at=utcnow()))
+    mailed_links.forget_expired(session)
+    link = newest(session)
+    assert (link.email_index, link.person, link.details) == (link.token_hash, link.token_hash, "{}")
 
 
 # --- what is kept with a link ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
 from tests.support.concurrency import Beside
-from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
+from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, make_union, said
 
 S = DeliveryState
 
@@ -28,7 +28,7 @@ def owed(session: Session, **changes: object) -> Delivery:
 def test_a_notice_is_owed_to_an_address_or_to_a_subscriber(session: Session) -> None:
     to_address = owed(session)
     assert (to_address.purpose, to_address.state, to_address.address) == (Purpose.NOTICE, S.PENDING, "ana@example.org")
-    assert (to_address.language, to_address.subscriber_id) == ("fr", None)
+    assert (said(to_address).language, to_address.language, to_address.subscriber_id) == ("fr", None, None)
     person = make_subscriber(session)
     to_person = owed(session, address=None, subscriber_id=person.id)
     assert (to_person.subscriber_id, to_person.address) == (person.id, None)
@@ -37,7 +37,7 @@ def test_a_notice_is_owed_to_an_address_or_to_a_subscriber(session: Session) -> 
 
 def test_what_is_withheld_is_written_down_and_never_sent(session: Session) -> None:
     withheld = owed(session, withheld=Reason.SUPPRESSED)
-    assert (withheld.state, withheld.reason) == (S.SKIPPED, Reason.SUPPRESSED)
+    assert (withheld.state, withheld.reason, withheld.address) == (S.SKIPPED, Reason.SUPPRESSED, None)
     assert withheld.settled_at is not None
     assert ledger.campaigns_with_work(session) == []
 
@@ -166,12 +166,14 @@ def test_two_programs_at_once_make_one_standing_campaign(engine: Engine) -> None
 
 @pytest.mark.parametrize("state", [S.SENT, S.FAILED, S.SKIPPED, S.UNKNOWN])
 def test_what_a_settled_notice_said_and_to_whom_is_forgotten(session: Session, state: DeliveryState) -> None:
-    settled = owed(session)
-    settled.state, settled.smtp_text = state, "550 no ana@example.org here"
-    session.flush()
+    person, union = make_subscriber(session), make_union(session)
+    owed(session)
+    owed(session, address=None, subscriber_id=person.id, union_id=union.id)
+    session.execute(update(Delivery).values(state=state, smtp_text="550 no ana@example.org here"))
     notices.forget_settled(session)
-    left = session.execute(select(Delivery.notice, Delivery.address, Delivery.smtp_text, Delivery.state)).one()
-    assert tuple(left) == (None, None, None, state)
+    forgotten = (Delivery.notice, Delivery.address, Delivery.subscriber_id, Delivery.union_id, Delivery.smtp_text)
+    for left in session.execute(select(Delivery.state, *forgotten)):
+        assert tuple(left) == (state, None, None, None, None, None)
 
 
 @pytest.mark.parametrize("state", [S.PENDING, S.DEFERRED])

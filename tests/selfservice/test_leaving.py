@@ -1,6 +1,5 @@
 """Who leaves is left alone, can come back from it, and can pause instead."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -9,7 +8,7 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
-from mailer.people.mailed_links import DeadLink, UnknownLink
+from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import LeftList, Method, NotOnList, Scope
@@ -110,7 +109,7 @@ def test_leaving_a_list_ends_that_one_only_and_is_written_down(
 ) -> None:
     subscription = subscriptions(session, person)[0]
     left = leaving.leave(session, subscription, method=method, reason="  too\nmany mails ")
-    assert (left.list_name, left.scope, left.already) == ("Urgent-Actions", Scope.LIST, False)
+    assert not left.already
     assert states(session, person) == [(GONE, False), (ACTIVE, True)]
     assert subscription.reason == "too many mails"
     assert subscription.unsubscribed_at is not None
@@ -123,7 +122,7 @@ def test_leaving_all_ends_every_list_and_keeps_imports_from_bringing_them_back(
     session: Session, person: Subscriber
 ) -> None:
     left = by_page(session, person, scope=Scope.ALL)
-    assert (left.scope, left.already) == (Scope.ALL, False)
+    assert not left.already
     assert states(session, person) == [(GONE, False), (GONE, False)]
     assert barred(session, person) is SuppressionReason.LEFT
     assert len(log(session)) == 2
@@ -133,11 +132,10 @@ def test_leaving_all_ends_every_list_and_keeps_imports_from_bringing_them_back(
 @pytest.mark.parametrize("scope", list(Scope))
 def test_leaving_twice_is_leaving_once(session: Session, person: Subscriber, scope: Scope, method: Method) -> None:
     subscription = subscriptions(session, person)[0]
-    first = leaving.leave(session, subscription, method=method, scope=scope, reason="first")
+    leaving.leave(session, subscription, method=method, scope=scope, reason="first")
     at, written, owed = subscription.unsubscribed_at, log(session), len(notices_owed(session))
     notices.to_ring_for(session)  # for the first
     second = leaving.leave(session, subscription, method=method, scope=scope, reason="second")
-    assert (second.list_name, second.scope) == (first.list_name, first.scope)
     assert second.already
     assert notices.to_ring_for(session) is None
     assert len(notices_owed(session)) == owed
@@ -275,18 +273,16 @@ def test_the_pages_button_owes_one_goodbye_with_a_way_back(
     left = by_page(session, person, scope=scope)
     (goodbye,) = notices_owed(session)
     assert goodbye.notice is not None
-    assert Notice.from_stored(goodbye.notice) == Notice(NoticeKind.GOODBYE, left.undo, words)
-    assert (goodbye.subscriber_id, goodbye.language, goodbye.state) == (person.id, "fr", DeliveryState.PENDING)
+    assert Notice.from_stored(goodbye.notice) == Notice(NoticeKind.GOODBYE, left.undo, words, language="fr")
+    assert (goodbye.subscriber_id, goodbye.state) == (person.id, DeliveryState.PENDING)
     assert notices.to_ring_for(session) == goodbye.campaign_id
 
 
 def test_only_the_goodbye_names_a_unions_own_list(session: Session, person: Subscriber) -> None:
     session.execute(update(MailingList).values(owner_id=make_union(session).id))
-    left = by_page(session, person)
-    token = undo_of(left)
+    token = undo_of(by_page(session, person))
     (goodbye,) = notices_owed(session)
     assert said(goodbye).words == {"list": "Urgent-Actions"}  # it goes to the person themselves
-    assert (left.list_name, leaving.look(session, subscriptions(session, person)[0]).list_name) == (None, None)
     for back in (leaving.look_back(session, token), leaving.undo(session, token)):
         assert (back.list_name, back.is_all) == (None, False)
 
@@ -315,7 +311,7 @@ def test_coming_back_brings_back_what_was_left_and_the_agreement_to_it(
     before = len(log(session))
     left = by_page(session, person, scope=scope)
     back = leaving.undo(session, undo_of(left))
-    assert (back.list_name, back.is_all) == ((left.list_name, False) if scope is Scope.LIST else (None, True))
+    assert (back.list_name, back.is_all) == (("Urgent-Actions", False) if scope is Scope.LIST else (None, True))
     assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
     assert barred(session, person) is None
     subscription = subscriptions(session, person)[0]
@@ -406,7 +402,7 @@ def test_who_was_erased_cannot_be_brought_back(session: Session, person: Subscri
     subscribers.erase(session, "ana@example.org")
     session.commit()
     for act in (leaving.undo, leaving.look_back):
-        with pytest.raises(UnknownLink):
+        with pytest.raises(DeadLink):
             act(session, undo_of(left))
     assert session.scalar(select(func.count()).select_from(Subscriber)) == 0
     index = keyring_of(session).blind_index("ana@example.org")
@@ -463,12 +459,9 @@ def test_a_second_press_offers_the_way_back_again_but_a_forwarded_mail_does_not_
     assert second.undo not in (None, first.undo)
     an_hour_ago = utcnow() - timedelta(hours=1)
     session.execute(update(MailedLink).values(created_at=an_hour_ago))
-    details = {
-        **mailed_links.details_of(session.scalars(select(MailedLink).limit(1)).one()),
-        "at": an_hour_ago.isoformat(),
-    }
-    session.execute(update(MailedLink).values(details=json.dumps(details)))
     session.expire_all()
+    for link in session.scalars(select(MailedLink)):
+        mailed_links.keep(link, mailed_links.details_of(link) | {"at": an_hour_ago.isoformat()})
     assert by_page(session, person, scope=Scope.ALL).undo is None
     with pytest.raises(DeadLink):
         leaving.undo(session, undo_of(second))  # they want to be off for good

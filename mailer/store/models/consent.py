@@ -105,9 +105,11 @@ class MailedLink(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     kind: Mapped[MailedLinkKind] = mapped_column(by_value(MailedLinkKind))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # SHA-256; the token is in the mail only
-    email_index: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)  # of the address that the mail goes to
-    subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
-    # JSON; what depends on the kind. The name of old is bound into every ciphertext, so it stays.
+    # `Keyring.link_index` of the address that the mail goes to, and of the subscriber; random where there is none. No
+    # other table has these: who reads the database and fills in a form must not learn from them whose row is whose.
+    email_index: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    person: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    # JSON: the subscriber's id, and what depends on the kind. The name of old is bound into every ciphertext: it stays.
     details: Mapped[str] = mapped_column(EncryptedText("requests.details"))
     # Whether the link went out. Where it must not, a row is kept all the same: nobody is to learn that from the answer.
     is_mailed: Mapped[bool] = mapped_column(default=True)

@@ -1,6 +1,7 @@
 """Asking that a union affiliate, and being the person who gets its mail."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flask import Blueprint, redirect, render_template, request
@@ -185,26 +186,18 @@ def thank(token: str) -> str:
 @affiliating.get("/no-contact/<token>")
 def step_down(token: str) -> str:
     """Ask whether to get no more of a union's mail. Whoever reads such a mail knows this address, also when it was
-    forwarded: nothing here names the person."""
-    contact_id = _contact(token)
-    try:
-        with site().session(read_only=True) as session:
-            place = contacts.look(session, contacts.get(session, contact_id))
-    except NoContact:
-        return render_template("affiliating/no_contact.html")
-    return render_template("affiliating/step_down.html", token=token, union_name=place.union_name)
+    forwarded: the database is not asked, and nobody learns whether the person still is a contact."""
+    _contact(token)
+    return render_template("affiliating/step_down.html", token=token)
 
 
 @affiliating.post("/no-contact/<token>")
 def stop_contact(token: str) -> str:
-    """Send no more of a union's mail to whom that link was mailed."""
+    """Send no more of a union's mail to whom that link was mailed. The answer is the same where nothing was sent."""
     contact_id = _contact(token)
-    try:
-        with site().session() as session:
-            place = contacts.step_down(session, contacts.get(session, contact_id))
-    except NoContact:
-        return render_template("affiliating/no_contact.html")
-    return render_template("affiliating/stop_contact.html", union_name=place.union_name)
+    with suppress(NoContact), site().session() as session:
+        contacts.step_down(session, contacts.get(session, contact_id))
+    return render_template("affiliating/stop_contact.html")
 
 
 def _contact(token: str) -> int:

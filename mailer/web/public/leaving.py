@@ -1,35 +1,27 @@
 """Leaving a list or all of them, and coming back from it.
 
-The address of these pages is known to whoever reads a mail, also when it was forwarded: nothing on them names anybody.
-They are in the language that the reader's browser asks for: the one that the person chose would tell of them, too.
+The address of these pages is known to whoever reads a mail, also when it was forwarded: nothing on them names anybody,
+and they say the same of somebody who was erased or left long ago. They are in the language that the reader's browser
+asks for: the one that the person chose would tell of them, too.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
-
 from flask import Blueprint, render_template, request
-from sqlalchemy.orm import Session
 
 from mailer import links
 from mailer.links import Link
 from mailer.selfservice import leaving as domain
-from mailer.selfservice.leaving import LeftList, ListShown, Method, NotOnList, Scope
-from mailer.store.crypto import keyring_of
-from mailer.store.models import Subscription
+from mailer.selfservice.leaving import LeftList, Method, NotOnList, Scope
 from mailer.web.site import site
-
-Found = TypeVar("Found", LeftList, ListShown)
 
 leaving = Blueprint("leaving", __name__)
 
 
 @leaving.get("/unsubscribe/<token>")
 def unsubscribe(token: str) -> str:
-    """Ask what to leave. Programs that follow every link in a mail end here, so nothing is changed."""
-    place = _with_subscription(token, domain.look, read_only=True)
-    if place is None:
-        return render_template("leaving/not_on_list.html")
-    return render_template("leaving/unsubscribe.html", token=token, list_name=place.list_name)
+    """Ask what to leave. Programs that follow every link in a mail end here, so nothing is changed. The database is not
+    asked: the page is the same for everybody."""
+    _subscription(token)
+    return render_template("leaving/unsubscribe.html", token=token)
 
 
 @leaving.post("/unsubscribe/<token>")
@@ -38,25 +30,20 @@ def leave(token: str) -> str:
     method = Method.PAGE if "scope" in request.form else Method.ONE_CLICK
     # Whatever else it says, somebody wants to leave.
     scope = Scope.ALL if request.form.get("scope") == Scope.ALL else Scope.LIST
-    reason = request.form.get("reason")
-
-    def take_off(session: Session, subscription: Subscription) -> LeftList:
-        return domain.leave(session, subscription, method=method, scope=scope, reason=reason)
-
-    left = _with_subscription(token, take_off)
-    if left is None:
-        return render_template("leaving/not_on_list.html")
-    return render_template("leaving/leave.html", left=left, is_all=left.scope is Scope.ALL)
+    left = _leave(_subscription(token), method, scope, request.form.get("reason"))
+    return render_template("leaving/leave.html", left=left, is_all=scope is Scope.ALL)
 
 
-def _with_subscription(
-    token: str, act: Callable[[Session, Subscription], Found], *, read_only: bool = False
-) -> Found | None:
-    """Do something with the subscription that a link is for; None where it is gone."""
+def _subscription(token: str) -> int:
+    return links.verify(site().settings.keyring, Link.UNSUBSCRIBE, token)
+
+
+def _leave(subscription_id: int, method: Method, scope: Scope, reason: str | None) -> LeftList | None:
+    """What a leaving did; None where the person was erased."""
     try:
-        with site().session(read_only=read_only) as session:
-            subscription_id = links.verify(keyring_of(session), Link.UNSUBSCRIBE, token)
-            return act(session, domain.find(session, subscription_id))
+        with site().session() as session:
+            subscription = domain.find(session, subscription_id)
+            return domain.leave(session, subscription, method=method, scope=scope, reason=reason)
     except NotOnList:
         return None
 

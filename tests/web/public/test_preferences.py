@@ -192,7 +192,7 @@ def test_a_stranger_with_a_forwarded_mail_learns_changes_and_erases_nothing(
     )
     assert subscriptions(engine)[1].status is ACTIVE
     assert {mail.subscriber_id for mail in mails(engine)} <= {before.id, None}
-    assert {mail.address for mail in mails(engine)} == {None}
+    assert {mail.address for mail in mails(engine)} <= {before.email, None}
 
 
 def steps(page: str) -> list[tuple[str, str, dict[str, str]]]:
@@ -268,7 +268,7 @@ def test_only_what_the_page_offers_can_be_paused_for(engine: Engine, client: Fla
 def test_one_button_mails_a_link_to_the_person_and_says_it_to_nobody_else(engine: Engine, client: FlaskClient) -> None:
     answer = client.post(f"/en/preferences/{campaign_token(engine)}/link")
     assert (answer.status_code, answer.location) == (303, "/en/preferences/sent")
-    assert mails(engine)[0].subscriber_id == person(engine).id
+    assert mails(engine)[0].address == ANA
     page = client.get(f"{PAGE}/{token_mailed(engine)}").text
     assert ANA in page
     assert "Ana Example" in page
@@ -690,10 +690,10 @@ def test_erasing_takes_one_page_and_one_button(engine: Engine, client: FlaskClie
     with session_scope(engine, read_only=True) as session:
         assert subscribers.find(session, ANA) is None
         assert session.scalars(select(Union.slug)).all() == ["dockers"]
-    assert client.get(f"{PAGE}/{manage}").status_code == 404
-    assert client.post(f"{PAGE}/{manage}/erase").status_code == 404
+    assert client.get(f"{PAGE}/{manage}").status_code == 410
+    assert client.post(f"{PAGE}/{manage}/erase").status_code == 410
     assert client.get(f"/en/preferences/{campaign}").text == before
-    assert "You are not on our list" in client.get(f"/en/unsubscribe/{campaign}").text
+    assert "Leave this list?" in client.get(f"/en/unsubscribe/{campaign}").text
     assert client.post(f"/en/preferences/{campaign}/link").status_code == 303
     assert mails(engine)[-1].state is DeliveryState.SKIPPED
 
