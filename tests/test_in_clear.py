@@ -73,6 +73,7 @@ IN_CLEAR = {
     "campaigns.kind": "the name of a template",
     "campaigns.language": "a code",
     "campaigns.mail_domain": "our own",
+    "campaigns.message_key": "the id of a key",
     "campaigns.salt": "random",
     "campaigns.slug": "in the address of its page",
     "campaigns.status": "a word of ours",

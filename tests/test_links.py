@@ -1,5 +1,6 @@
 """Signed links: what one is good for, and that nobody else can make one. Addresses: each leads to a page."""
 
+import hashlib
 import inspect
 import re
 from collections.abc import Callable
@@ -74,6 +75,25 @@ def test_links_in_old_mails_outlive_a_new_key_until_the_old_one_is_taken_away() 
     assert links.sign(ring(NEWER, LINK_KEY), Link.UNSUBSCRIBE, 7) != old
     with pytest.raises(ForgedToken):
         links.verify(ring(NEWER), Link.UNSUBSCRIBE, old)
+
+
+def test_a_token_shows_no_number_to_who_has_no_key() -> None:
+    tokens = [links.sign(ring(LINK_KEY), Link.UNSUBSCRIBE, number) for number in range(1000)]
+    assert not any(number.to_bytes(6, "big").hex() in token for number, token in enumerate(tokens))
+    for place in range(0, 40, 2):  # no octet is that of most, as those of numbers close to each other would be
+        octets = [token[place : place + 2] for token in tokens]
+        assert max(octets.count(each) for each in set(octets)) < 30
+
+
+@pytest.mark.parametrize("link", Link)
+def test_a_token_in_a_mail_from_before_they_hid_their_number_still_works(link: Link) -> None:
+    number = (7).to_bytes(6, "big")
+    mac = hashlib.blake2b(number, key=LINK_KEY.secret, digest_size=14, person=link.value.encode()).hexdigest()
+    old = number.hex() + mac
+    assert links.verify(ring(NEWER, LINK_KEY), link, old) == 7
+    assert links.sign(ring(LINK_KEY), link, 7) != old
+    with pytest.raises(ForgedToken):
+        links.verify(ring(NEWER), link, old)
 
 
 # --- addresses ------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from sqlalchemy import Connection, Engine, MetaData, Table, delete, inspect, sel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from mailer.delivery import message_ids
+from mailer.delivery.message_ids import MessageIds
 from mailer.operations import schema
 from mailer.people import mailed_links, subscribers
 from mailer.selfservice import address_change
@@ -34,6 +37,7 @@ from mailer.store.models import (
     ConsentEvent,
     ConsentPurpose,
     ConsentSource,
+    Delivery,
     MailedLink,
     MailedLinkKind,
     Reason,
@@ -275,13 +279,12 @@ def test_open_requests_are_carried_over_and_no_longer_say_whose_they_are(
         )
         assert again is Reason.REPEATED
         mails = notices_owed(session)
-        assert [(mail.subscriber_id, mail.address, mail.language, mail.union_id) for mail in mails] == [
-            (None, "ana@example.org", None, None),
-            (None, None, None, None),
-            (77, None, None, None),
-            (None, None, None, None),
-        ]
-        assert [said(mail).language for mail in mails[:3]] == ["el"] * 3
+        assert Counter((mail.subscriber_id, mail.address, mail.language, mail.union_id) for mail in mails) == {
+            (None, "ana@example.org", None, None): 1,
+            (77, None, None, None): 1,
+            (None, None, None, None): 2,
+        }
+        assert [said(mail).language for mail in mails if mail.notice is not None] == ["el"] * 3
         mailed_links.issue(session, MailedLinkKind.UNDO, email_index=index, subscriber_id=77)
         assert session.scalars(select(MailedLink.id).order_by(MailedLink.id.desc()).limit(1)).one() == 9
         held = session.execute(text("SELECT email_index, person FROM mailed_links")).all()
@@ -409,6 +412,56 @@ def test_what_stood_in_clear_is_gone_from_the_files(empty_database_url: str, key
     schema.upgrade(engine)
     engine.dispose()  # by which SQLite writes its log into the file, and removes it
     assert [file.name for file in files_of(engine) if b"swordfish" in file.read_bytes().lower()] == []
+    engine.dispose()
+
+
+def test_what_was_begun_keeps_its_message_id_and_what_was_not_gets_a_sealed_one(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0006")
+    campaign: dict[str, object] = {
+        "kind": "urgent_action",
+        "language": "en",
+        "audience": {},
+        "targets": [],
+        "salt": b"s" * 16,
+    }
+    campaign |= {"public": False, "forwardable": False, "created_at": utcnow(), "mail_domain": "example.org"}
+    address = keyring.encrypt("ana@example.org", "deliveries.address")
+    statuses = {"begun": "sending", "(notices)": "standing", "draft": "draft"}
+    delivery = {"fence": None, "attempts": 0, "address": address, "notice": None, "language": "fr"}
+    rows = [  # in the order of their ids: campaign, purpose, state, attempts
+        (1, "campaign", "sent", 1),
+        (1, "campaign", "pending", 0),
+        (1, "campaign", "unknown", 1),
+        (2, "notice", "deferred", 1),
+        (2, "notice", "pending", 0),
+        (2, "notice", "sent", 1),
+        (1, "test", "pending", 0),
+    ]
+    with engine.begin() as connection:
+        campaigns = Table("campaigns", MetaData(), autoload_with=connection)
+        deliveries = Table("deliveries", MetaData(), autoload_with=connection)
+        for number, (slug, status) in enumerate(statuses.items(), 1):
+            connection.execute(campaigns.insert().values(campaign | {"id": number, "slug": slug, "status": status}))
+        for of, purpose, state, attempts in rows:
+            values = {"campaign_id": of, "purpose": purpose, "state": state, "attempts": attempts}
+            connection.execute(deliveries.insert().values(delivery | values))
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        stored = session.scalars(select(Delivery).order_by(Delivery.id)).all()
+        found = [(row.campaign_id, row.purpose.value, row.state.value, row.attempts) for row in stored]
+        assert found == [*rows[:4], rows[5], rows[4], rows[6]]  # those two with other ids
+        assert [row.id for row in stored] == [1, 2, 3, 4, 6, 8, 9]
+        assert all((row.draw is not None) == (row.state.value in ("pending", "deferred")) for row in stored)
+        ids = {each.id: MessageIds(keyring, each, domain="example.org") for each in session.scalars(select(Campaign))}
+        for row in stored:
+            hashed = hashlib.sha256(b"s" * 16 + row.id.to_bytes(8, "big")).hexdigest()[:32]
+            made = ids[row.campaign_id].make(row.id)
+            assert (made == f"{hashed}@example.org") == (row.id < 8)
+            assert message_ids.find(keyring, made) == (row.id if row.id >= 8 else None)
+        assert message_ids.find(keyring, ids[3].make(10)) == 10  # of a draft: as from now on
     engine.dispose()
 
 

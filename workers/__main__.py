@@ -16,11 +16,12 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
+from mailer.delivery import message_ids
 from mailer.errors import ConfigurationError, MailerError
 from mailer.operations import logs, schema
 from mailer.operations.queue import QUEUE, connect
 from mailer.settings import Settings, load_settings
-from mailer.store.db import open_engine
+from mailer.store.db import open_engine, session_scope
 from workers import sweeper
 from workers.runtime import Stop, open_runtime
 
@@ -63,6 +64,8 @@ def _check(settings: Settings) -> None:
     engine = open_engine(settings.database_url, settings.keyring)
     try:
         schema.require_current(engine)
+        with session_scope(engine) as session:
+            message_ids.require_keys(session)
     finally:
         engine.dispose()
 

@@ -20,6 +20,7 @@ from mailer.locale import countries, languages
 from mailer.mail import addresses, fields
 from mailer.people import lists
 from mailer.store import slugs
+from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique
 from mailer.store.models import Campaign, CampaignStatus, CampaignText
 from mailer.unions import directory
@@ -97,7 +98,13 @@ def load(session: Session, folder: Path) -> Campaign:
             problem=f"the campaign's own language is {values['language']}, but there is no {values['language']}.md",
         )
     if draft is None:
-        draft = Campaign(slug=slug, salt=secrets.token_bytes(16), status=CampaignStatus.DRAFT, **values)
+        draft = Campaign(
+            slug=slug,
+            salt=secrets.token_bytes(16),
+            message_key=keyring_of(session).link_keys[0].id,
+            status=CampaignStatus.DRAFT,
+            **values,
+        )
         if not add_unique(session, draft):
             raise LoadedElsewhere(slug=slug)
     for key, value in values.items():

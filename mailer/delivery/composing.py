@@ -1,6 +1,5 @@
 """Composing: an edition and a person become one message, ready for the wire."""
 
-import hashlib
 from email.utils import parseaddr
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from mailer import links
 from mailer.campaigns import targets
 from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader, from_json, mail_domain
 from mailer.delivery.ledger import Claimed
+from mailer.delivery.message_ids import MessageIds
 from mailer.delivery.recipients import Recipient
 from mailer.locale import countries
 from mailer.mail.headers import a_label_address
@@ -45,15 +45,15 @@ class Envelopes:
     """What every message is sent in, whatever it says: its id, and where it comes back to. Holds no session."""
 
     def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
+        """:raises message_ids.MessageKeyMissing: no Message-ID can be made."""
         self._keyring = keyring_of(session)
-        self._campaign = campaign
-        self._mail_domain = mail_domain(sender)
+        self._ids = MessageIds(self._keyring, campaign, domain=mail_domain(sender))
         self._from_address = parseaddr(sender.mailbox)[1]
         self._bounce_address = sender.bounce_address
 
     def message_id(self, delivery_id: int) -> str:
         """The Message-ID of a delivery, without brackets."""
-        return message_id(self._campaign, delivery_id, self._mail_domain)
+        return self._ids.make(delivery_id)
 
     def put_in(self, delivery_id: int, recipient: Recipient, data: bytes, *, message_id: str) -> Outgoing:
         """A message with everything that the wire asks for."""
@@ -161,14 +161,3 @@ def _edition_headers(campaign: Campaign, mailing_list: MailingList, sender: Send
         # Campaign, list, kind and sender, never a person: the parts that Gmail groups complaints by.
         feedback_id=f"{campaign.slug}:{mailing_list.slug}:{campaign.kind}:{host}",
     )
-
-
-def message_id(campaign: Campaign, delivery_id: int, domain: str | None = None) -> str:
-    """The Message-ID of a delivery, without brackets: the same on every retry, and telling nothing.
-
-    It hashes a random salt that is kept with the campaign, so that nobody can count through the ids.
-
-    :param domain: instead of the one frozen with the campaign, for a test mail of a draft.
-    """
-    digest = hashlib.sha256(campaign.salt + delivery_id.to_bytes(8, "big")).hexdigest()
-    return f"{digest[:32]}@{campaign.mail_domain or domain}"

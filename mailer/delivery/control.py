@@ -24,6 +24,7 @@ from mailer.store.models import (
     Purpose,
     Subscriber,
     Subscription,
+    ended,
 )
 
 log = logging.getLogger(__name__)
@@ -130,7 +131,14 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     again = session.scalars(
         update(Delivery)
         .where(*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
-        .values(state=DeliveryState.PENDING, reason=None, smtp_code=None, smtp_text=None, settled_at=None)
+        .values(
+            state=DeliveryState.PENDING,
+            draw=db.random_number(),
+            reason=None,
+            smtp_code=None,
+            smtp_text=None,
+            settled_at=None,
+        )
         .returning(Delivery.id)
     )
     count = len(again.all())
@@ -158,5 +166,6 @@ def fail_tests(session: Session, campaign_id: int, problem: str) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.TEST, Delivery.state.in_(WAITING))
-        .values(state=DeliveryState.FAILED, smtp_text=problem, settled_at=db.now(session))
+        .values(ended(DeliveryState.FAILED, db.now(session)))
+        .values(smtp_text=problem)
     )

@@ -11,6 +11,7 @@ Every message that leaves goes through here: plan → claim → settle. The rule
 Functions that take an engine commit for themselves; those that take a session leave that to the caller.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -61,8 +62,11 @@ from mailer.store.models import (
     Subscriber,
     Subscription,
     SuppressionReason,
+    ended,
 )
 
+#: in which order the messages of one claim go out: not by their lots, which an older copy of the ledger tells
+shuffle = random.shuffle
 #: rows a claim may hold; a worker holds two at a time, so that a lost host costs at most 250
 CLAIM_LIMIT = 120
 
@@ -116,12 +120,14 @@ def plan(session: Session, campaign: Campaign) -> int:
         literal(Purpose.CAMPAIGN, Delivery.purpose.type),
         literal(DeliveryState.PENDING, Delivery.state.type),
         literal(0),
+        db.random_number(),
         Subscription.subscriber_id,
         Subscription.language,
         Subscription.country,
         Subscription.union_id,
     )
-    columns = ["campaign_id", "purpose", "state", "attempts", "subscriber_id", "language", "country", "union_id"]
+    columns = ["campaign_id", "purpose", "state", "attempts", "draw"]
+    columns += ["subscriber_id", "language", "country", "union_id"]
     session.execute(insert(Delivery).from_select(columns, recipients))
     return session.scalar(select(func.count()).where(*audience_of(campaign.id))) or 0
 
@@ -170,7 +176,9 @@ def claim(
             if len(claimed) < limit:
                 values = {"campaign": campaign_id, "taken_by": fence, "now": now, "most": limit - len(claimed)}
                 taken = session.execute(statement, values)
-                claimed += sorted((Claimed(*row) for row in taken), key=lambda delivery: delivery.id)
+                together = [Claimed(*row) for row in taken]
+                shuffle(together)
+                claimed += together
         if not claimed:
             session.rollback()
             return None
@@ -190,7 +198,7 @@ def _take(*which: ColumnElement[bool]) -> ReturningUpdate[Any]:
     due = (
         select(_LEDGER.c.id)
         .where(_LEDGER.c.campaign_id == bindparam("campaign"), *which)
-        .order_by(_LEDGER.c.state, _LEDGER.c.id)
+        .order_by(_LEDGER.c.state, _LEDGER.c.draw)
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
         .cte("due")  # PostgreSQL may run a plain subquery with a limit more than once, and so take too many
@@ -274,16 +282,18 @@ def _settling(new: db.Columns) -> Update:
     """The statement that writes fates."""
     # A server quotes addresses, and nothing may bring back that of a person who was erased meanwhile.
     names_somebody = or_(_LEDGER.c.subscriber_id.is_not(None), _LEDGER.c.address.is_not(None))
+    state = type_coerce(new["new_state"], String)
     return (
         update(_LEDGER)
         .where(_LEDGER.c.id == new["row"], _LEDGER.c.fence == bindparam("held_by"))
         .where(_LEDGER.c.state == DeliveryState.SENDING)
         .values(
-            state=type_coerce(new["new_state"], String),
+            state=state,
             reason=new["new_reason"],
             smtp_code=new["new_code"],
             smtp_text=case((names_somebody, cast(new["new_text"], LargeBinary)), else_=null()),
             not_before=new["new_not_before"],
+            draw=case((state == DeliveryState.DEFERRED.value, _LEDGER.c.draw), else_=null()),
             attempts=_LEDGER.c.attempts + new["begun"],
             settled_at=bindparam("settled", type_=_LEDGER.c.settled_at.type),
         )
@@ -378,20 +388,25 @@ def renew(engine: Engine, batch: Batch, *, lease: timedelta) -> bool:
 def skip_cancelled(session: Session, *which: ColumnElement[bool]) -> None:
     """Let deliveries end with a campaign that was cancelled."""
     session.execute(
-        update(Delivery)
-        .where(*which)
-        .values(
-            state=DeliveryState.SKIPPED,
-            reason=Reason.CANCELLED,
-            not_before=None,
-            settled_at=db.now(session),
-        )
+        update(Delivery).where(*which).values(ended(DeliveryState.SKIPPED, db.now(session), Reason.CANCELLED))
     )
 
 
 def audience_of(campaign_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """The conditions that make a delivery one of a campaign's frozen audience."""
     return Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.CAMPAIGN
+
+
+def answered(campaign_id: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a mail server took or refused a delivery of a campaign's audience, as a range of the index
+    ix_settled, which has them in the order in which that was learned. Once the campaign is over, it holds none.
+    """
+    return (
+        *audience_of(campaign_id),
+        Delivery.fence.is_not(None),
+        Delivery.settled_at.is_not(None),
+        Delivery.state.in_([DeliveryState.SENT, DeliveryState.FAILED]),
+    )
 
 
 def campaigns_with_work(session: Session) -> list[int]:

@@ -14,7 +14,7 @@ from mailer.delivery.ledger import Settlement
 from mailer.people import notices
 from mailer.store import db
 from mailer.store.db import session_scope
-from mailer.store.models import Base, Claim, Delivery, DeliveryState, Reason
+from mailer.store.models import Base, Claim, Delivery, DeliveryState, Reason, ended
 
 log = logging.getLogger(__name__)
 
@@ -174,12 +174,8 @@ def _give_up(session: Session, claim: Claim) -> int:
     rows = session.scalars(
         update(Delivery)
         .where(*ledger.held_by(claim.id, claim.campaign_id))
-        .values(
-            state=DeliveryState.UNKNOWN,
-            reason=Reason.WORKER_LOST,
-            attempts=Delivery.attempts + 1,
-            settled_at=db.now(session),
-        )
+        .values(ended(DeliveryState.UNKNOWN, db.now(session), Reason.WORKER_LOST))
+        .values(attempts=Delivery.attempts + 1)
         .returning(Delivery.id)
     ).all()
     session.execute(delete(Claim).where(Claim.id == claim.id))

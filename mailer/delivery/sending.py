@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailer.delivery import control, ledger
 from mailer.delivery.composing import CampaignComposer, Composer
+from mailer.delivery.message_ids import MessageKeyMissing
 from mailer.delivery.notice_mails import NoticeComposer
 from mailer.delivery.outbox import Outbox
 from mailer.delivery.worker import Worker
@@ -38,9 +39,13 @@ def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, secon
     :returns: whether something may be left to do.
     :raises ServiceUnavailable: the mail server, the database or the journal cannot be used; what was not begun waits.
     """
-    with session_scope(engine) as session:
-        campaign = session.get_one(Campaign, campaign_id)
-        composer = _composer_for(session, campaign, worker.sender)
+    try:
+        with session_scope(engine) as session:
+            campaign = session.get_one(Campaign, campaign_id)
+            composer = _composer_for(session, campaign, worker.sender)
+    except MessageKeyMissing as problem:
+        _pause(engine, campaign_id, str(problem))
+        return False
     try:
         with Outbox(engine, campaign, composer, worker, turn=_Turn(engine, campaign_id, seconds)) as outbox:
             wire.send(outbox)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.delivery.ledger import Settlement, audience_of
+from mailer.delivery.ledger import Settlement, answered
 from mailer.mail.addresses import redact
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.db import utcnow
@@ -119,15 +119,12 @@ def latest_refused_us(session: Session, campaign: Campaign, count: int) -> list[
 
     :param count: so many at most; none from before somebody had the campaign go on after a pause.
     """
-    latest: list[tuple[int, bool]] = []
-    for state in (DeliveryState.SENT, DeliveryState.FAILED):  # each the end of a range of ix_work
-        query = (
-            select(Delivery.id, Delivery.reason)
-            .where(*audience_of(campaign.id), Delivery.state == state)
-            .order_by(Delivery.id.desc())
-            .limit(count)
-        )
-        if campaign.resumed_at is not None:
-            query = query.where(Delivery.settled_at > campaign.resumed_at)
-        latest += [(delivery_id, reason == Reason.POLICY) for delivery_id, reason in session.execute(query)]
-    return [refused for _, refused in sorted(latest)[-count:]]
+    latest = (
+        select(Delivery.reason)
+        .where(*answered(campaign.id))
+        .order_by(Delivery.settled_at.desc(), Delivery.id)  # those settled together, in whatever order
+        .limit(count)
+    )
+    if campaign.resumed_at is not None:
+        latest = latest.where(Delivery.settled_at > campaign.resumed_at)
+    return [reason == Reason.POLICY for reason in session.scalars(latest)][::-1]

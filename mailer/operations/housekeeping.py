@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+from mailer.delivery import forgetting
 from mailer.kits import making, pages
 from mailer.people import mailed_links, notices, subscribers
 from mailer.store.db import session_scope
@@ -23,3 +24,4 @@ def tidy(engine: Engine) -> None:
     ):
         with session_scope(engine) as session:
             task(session)
+    forgetting.forget_order(engine)

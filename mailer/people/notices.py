@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from sqlalchemy import Engine, inspect, select, update
 from sqlalchemy.orm import Session
 
+from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique, session_scope, utcnow
 from mailer.store.models import (
     Campaign,
@@ -18,6 +19,7 @@ from mailer.store.models import (
     DeliveryState,
     Purpose,
     Reason,
+    ended,
 )
 
 _SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.UNKNOWN)
@@ -88,9 +90,7 @@ def owe(
         address=None if withheld else address,
         notice=json.dumps(asdict(replace(notice, language=language)), ensure_ascii=False),
         union_id=union_id,
-        state=DeliveryState.SKIPPED if withheld else DeliveryState.PENDING,
-        reason=withheld,
-        settled_at=utcnow() if withheld else None,
+        **(ended(DeliveryState.SKIPPED, utcnow(), withheld) if withheld else {}),
     )
     session.add(delivery)
     session.flush()
@@ -131,6 +131,7 @@ def campaign(session: Session) -> Campaign:
             audience={},
             targets=[],
             salt=secrets.token_bytes(16),
+            message_key=keyring_of(session).link_keys[0].id,
         )
         if not add_unique(session, campaign):
             return session.scalars(found).one()
@@ -143,7 +144,9 @@ def forget_settled(session: Session) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.notice.is_not(None), Delivery.state.in_(_SETTLED))
-        .values(notice=None, address=None, subscriber_id=None, union_id=None, smtp_text=None)
+        .values(
+            notice=None, subscriber_id=None, address=None, smtp_text=None, language=None, country=None, union_id=None
+        )
         .execution_options(synchronize_session=False)
     )
 
@@ -158,6 +161,6 @@ def doubt_waiting(session: Session) -> None:
             Delivery.purpose == Purpose.NOTICE,
             Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED]),
         )
-        .values(state=DeliveryState.UNKNOWN, reason=Reason.RESTORED, not_before=None, settled_at=utcnow())
+        .values(ended(DeliveryState.UNKNOWN, utcnow(), Reason.RESTORED))
         .execution_options(synchronize_session=False)
     )

@@ -17,11 +17,13 @@ from mailer.store.models import (
     Delivery,
     DeliveryState,
     Purpose,
+    Reason,
     Subscriber,
     Subscription,
     SubscriptionStatus,
     Suppression,
     SuppressionReason,
+    ended,
 )
 
 MAX_TEXT_LENGTH = 200  # characters of a name, or of another short text about a person
@@ -178,8 +180,7 @@ def forget_deliveries(session: Session, which: ColumnElement[bool]) -> None:
     """Take a person out of ledger rows and keep the rows: states must go on adding up to the audience. One that a
     worker has claimed keeps its claim and is settled by it."""
     waits = Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED])
-    skipped = {"state": DeliveryState.SKIPPED, "reason": "erased", "not_before": None, "settled_at": utcnow()}
-    session.execute(update(Delivery).where(which, waits).values(skipped))
+    session.execute(update(Delivery).where(which, waits).values(ended(DeliveryState.SKIPPED, utcnow(), Reason.ERASED)))
     # Servers quote the address in what they answer.
     told = ("subscriber_id", "address", "notice", "language", "country", "union_id", "smtp_text")
     session.execute(update(Delivery).where(which).values(dict.fromkeys(told)))

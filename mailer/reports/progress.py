@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer.delivery.composing import message_id
-from mailer.delivery.ledger import audience_of
+from mailer.delivery.ledger import answered, audience_of
+from mailer.delivery.message_ids import MessageIds, MessageKeyMissing
 from mailer.delivery.verdicts import give_up_at
 from mailer.locale import countries
 from mailer.reports.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.reports.small_numbers import hide_small
 from mailer.store import db, scope
+from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Subscriber
 from mailer.unions import directory
 
@@ -159,33 +160,26 @@ def _rate(session: Session, campaign: Campaign, counted: Progress, now: datetime
     if campaign.started_at is None:
         return Rate(None, None)
     seconds = ((campaign.finished_at or now) - campaign.started_at).total_seconds()
-    answered = sum(counted.states[state] for state in _ANSWERED)
+    number = sum(counted.states[state] for state in _ANSWERED)
     recent = _recent_rate(session, campaign, now) if campaign.status is CampaignStatus.SENDING else None
-    return Rate(last_minute=recent, overall=round(answered / max(seconds, 1.0), 2))
+    return Rate(last_minute=recent, overall=round(number / max(seconds, 1.0), 2))
 
 
 def _recent_rate(session: Session, campaign: Campaign, now: datetime) -> float:
-    """Messages a second over the last minute; where many went in it, over as long as the last of them took.
-
-    People are claimed in the order of the ledger, so the latest rows are the last that went, but for retries.
-    """
+    """Messages a second over the last minute; where many went in it, over as long as the last of them took."""
     assert campaign.started_at is not None  # noqa: S101 - it is being sent
     minute = min(_MINUTE, max(now - campaign.started_at, timedelta(seconds=1)))
-    rate = 0.0
-    for state in _ANSWERED:
-        latest = (
-            select(Delivery.settled_at)
-            .where(*audience_of(campaign.id), Delivery.state == state)
-            .order_by(Delivery.id.desc())
-            .limit(_LATEST)
-            .subquery()
-        )
-        number, first = session.execute(
-            select(func.count(), func.min(latest.c.settled_at)).where(latest.c.settled_at > now - minute)
-        ).one()
-        span = now - first if number == _LATEST else minute
-        rate += number / max(span.total_seconds(), 1.0)
-    return round(rate, 2)
+    latest = (
+        select(Delivery.settled_at)
+        .where(*answered(campaign.id), Delivery.settled_at > now - minute)
+        .order_by(Delivery.settled_at.desc())
+        .limit(_LATEST)
+        .subquery()
+    )
+    number, first = session.execute(select(func.count(), func.min(latest.c.settled_at))).one()
+    span = now - first if number == _LATEST else minute
+    rate: float = round(number / max(span.total_seconds(), 1.0), 2)
+    return rate
 
 
 def _eta(counted: Progress, rate: Rate, now: datetime) -> datetime | None:
@@ -196,11 +190,11 @@ def _eta(counted: Progress, rate: Rate, now: datetime) -> datetime | None:
 
 
 def _next_retry(session: Session, campaign: Campaign) -> datetime | None:
-    """When something deferred is due again. Whom the server refused first is due first, or nearly so."""
+    """When something deferred is due again; of very many, of some of them."""
     first = (
         select(Delivery.not_before)
         .where(*audience_of(campaign.id), Delivery.state == DeliveryState.DEFERRED)
-        .order_by(Delivery.id)
+        .order_by(Delivery.draw)
         .limit(_LATEST)
         .subquery()
     )
@@ -233,6 +227,10 @@ def recipients(session: Session, campaign: Campaign, state: DeliveryState) -> It
         .order_by(Delivery.id)
         .execution_options(yield_per=500)
     )
+    try:
+        ids = MessageIds(keyring_of(session), campaign) if campaign.mail_domain else None
+    except MessageKeyMissing:  # of one that was over long ago: what became of each is still known
+        ids = None
     for delivery, email in rows:
         yield {
             "delivery": delivery.id,
@@ -241,7 +239,7 @@ def recipients(session: Session, campaign: Campaign, state: DeliveryState) -> It
             "reason": delivery.reason,
             "smtp_code": delivery.smtp_code,
             "smtp_text": delivery.smtp_text,
-            "message_id": f"<{message_id(campaign, delivery.id)}>" if campaign.mail_domain else None,
+            "message_id": f"<{ids.make(delivery.id)}>" if ids else None,
             "attempts": delivery.attempts,
         }
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from psycopg.errors import UndefinedTable, UniqueViolation
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     DateTime,
     Engine,
@@ -26,9 +27,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.dml import Update
+from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from mailer.errors import ServiceUnavailable
@@ -260,6 +263,23 @@ def now(session: Session) -> datetime:
         return utcnow()
     time: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return time.astimezone(UTC)
+
+
+class random_number(GenericFunction[int]):  # noqa: N801  # named as functions of SQL are
+    """A whole number by the database's own lot, anew for each row."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(random_number)
+def _random_number(*_: Any, **__: Any) -> str:
+    return "random()"
+
+
+@compiles(random_number, "postgresql")
+def _random_number_postgresql(*_: Any, **__: Any) -> str:
+    return "CAST((random() - 0.5) * 9e18 AS BIGINT)"
 
 
 def analyze(session: Session, *tables: type[DeclarativeBase]) -> None:

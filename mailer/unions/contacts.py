@@ -33,6 +33,7 @@ from mailer.store.models import (
     SuppressionReason,
     Union,
     UnionContact,
+    ended,
 )
 
 METHOD = "invitation"
@@ -367,7 +368,7 @@ def _forget_notices(session: Session, contact: UnionContact) -> None:
         Delivery.union_id == contact.union_id,
         Delivery.purpose == Purpose.NOTICE,
     )
-    skipped = {"state": DeliveryState.SKIPPED, "reason": Reason.LEFT, "not_before": None, "settled_at": utcnow()}
+    skipped = ended(DeliveryState.SKIPPED, utcnow(), Reason.LEFT)
     session.execute(update(Delivery).where(*theirs, Delivery.state.in_(WAITING)).values(skipped))
     session.execute(update(Delivery).where(*theirs, Delivery.state != DeliveryState.SENDING).values(union_id=None))
 

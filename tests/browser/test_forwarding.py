@@ -304,7 +304,7 @@ def test_joining_is_offered_first_and_leaving_is_in_sight_on_a_phone(
         token = sign(keyring_of(session), Link.UNSUBSCRIBE, subscription)
     visitor = visit(PHONE, java_script_enabled=False)
     page = visitor.open(f"/{language}/unsubscribe/{token}")
-    expect(page.get_by_role("heading", level=1)).not_to_contain_text(LIST_WITH_A_LONG_NAME)
+    expect(page.get_by_role("heading", level=1)).to_contain_text(LIST_WITH_A_LONG_NAME)
     leave = page.locator("main button").first
     expect(leave).to_be_in_viewport(ratio=1)
     join = page.locator("main a").first

@@ -29,6 +29,8 @@ from mailer.store.models import (
 from tests.support.factories import make_campaign, make_list, make_subscriber
 from tests.support.ledger import LEASE, claim, planned, sent, states
 
+pytestmark = pytest.mark.usefixtures("unshuffled")
+
 S = DeliveryState
 
 

@@ -1,6 +1,8 @@
 """The ledger under anything that can happen, in any order: a model of what was transmitted says what must hold."""
 
+import random
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -103,6 +105,11 @@ class Seen:
     claims: set[int]
 
 
+def _draw_lots_again(connection: sqlite3.Connection, _record: object) -> None:
+    """Have SQLite draw lots from Python's generator, which Hypothesis sets, so that an example can be run again."""
+    connection.create_function("random", 0, lambda: random.getrandbits(62))
+
+
 class Ledger(RuleBasedStateMachine):
     """Workers on two hosts, organisers and supporters at one campaign."""
 
@@ -116,6 +123,7 @@ class Ledger(RuleBasedStateMachine):
             (self.folder / host).mkdir()
         shutil.copyfile(self.template, self.folder / "tocsin.db")
         self.engine: Engine = open_engine(f"sqlite:///{self.folder / 'tocsin.db'}", self.keyring)
+        event.listen(self.engine, "connect", _draw_lots_again)
         self._last_seen: Seen | None = None
         event.listen(self.engine, "commit", self._look_again)
         self.workers: list[Process] = []

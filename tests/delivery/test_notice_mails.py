@@ -36,7 +36,10 @@ from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
 from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, notices_owed
+from tests.support.ledger import in_order
 from tests.support.mail_server import MailServer
+
+pytestmark = pytest.mark.usefixtures("unshuffled")
 
 S = DeliveryState
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -384,6 +387,7 @@ def owe(engine: Engine, *kinds: NoticeKind) -> int:
     with session_scope(engine) as session:
         for kind in kinds:
             notices.owe(session, notice(kind), language="en", address=f"{kind}@example.net")
+        in_order(session)
         return notices.campaign(session).id
 
 

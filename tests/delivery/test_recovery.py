@@ -17,6 +17,9 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Reason, Subscription
 from tests.support.factories import make_campaign, make_list, make_subscriber
+from tests.support.ledger import in_order
+
+pytestmark = pytest.mark.usefixtures("unshuffled")
 
 S = DeliveryState
 LEASE = timedelta(seconds=30)
@@ -32,6 +35,7 @@ def campaign_id(engine: Engine) -> int:
             make_subscriber(session, mailing_list)
         campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
         ledger.plan(session, campaign)
+        in_order(session)
         return campaign.id
 
 

@@ -33,19 +33,23 @@ from mailer.store.models import (
     SubscriptionStatus,
 )
 from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.support.ledger import in_order
 from tests.support.mail_server import MailServer
+
+pytestmark = pytest.mark.usefixtures("unshuffled")
 
 S = DeliveryState
 
 
 def started(engine: Engine, people: int) -> int:
-    """A campaign that has just been sent off; returns its id."""
+    """A campaign that has just been sent off, in the order of its people; returns its id."""
     with session_scope(engine) as session:
         mailing_list = make_list(session)
         for number in range(people):
             make_subscriber(session, mailing_list, email=f"p{number}@example.net", name=f"Person {number}")
         campaign = make_campaign(session, mailing_list)
         assert control.start(session, campaign, SENDER) == people
+        in_order(session)
         return campaign.id
 
 

@@ -255,7 +255,7 @@ def test_a_notice_leads_to_the_kit_and_out_of_being_a_contact(engine: Engine, se
     make(engine, start(session, make_forwardable(session, deadline=deadline)))
     (owed,) = notices_owed(session)
     keyring = keyring_of(session)
-    assert (owed.union_id, said(owed).language) == (union.id, "fr")
+    assert (owed.union_id, owed.language) == (union.id, "fr")
     assert said(owed).words == {
         "kit_url": f"{BASE}/fr/kit/{links.sign(keyring, Link.KIT, kit_of(session, union).id)}",
         "stop_url": f"{BASE}/fr/no-contact/{links.sign(keyring, Link.CONTACT, contact.id)}",
@@ -274,7 +274,7 @@ def test_a_contact_is_written_to_in_their_own_language_else_in_their_unions(
     union = make_union(session, status=AFFILIATED, languages=of_union)
     make_contact(session, union, make_subscriber(session, language=spoken))
     make(engine, start(session, make_forwardable(session)))
-    assert [said(owed).language for owed in notices_owed(session)] == [written]
+    assert [owed.language for owed in notices_owed(session)] == [written]
 
 
 def test_who_becomes_a_contact_after_the_kit_was_made_is_told_then(engine: Engine, session: Session) -> None:

@@ -45,6 +45,7 @@ def campaign(session: Session, mailing_list: MailingList) -> Campaign:
         audience={},
         targets=[],
         salt=bytes(16),
+        message_key="l1",
     )
     session.add(campaign)
     session.flush()

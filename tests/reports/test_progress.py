@@ -67,7 +67,7 @@ def running(session: Session) -> Campaign:
 def settle(session: Session, campaign: Campaign, state: DeliveryState, *, ago: float, times: int) -> None:
     for _ in range(times):
         settled_at = utcnow() - timedelta(seconds=ago)
-        deliver(session, campaign, make_subscriber(session), state, settled_at=settled_at)
+        deliver(session, campaign, make_subscriber(session), state, fence=1, settled_at=settled_at)
 
 
 def test_the_rate_is_of_the_last_minute_and_tells_when_the_rest_will_have_gone(

@@ -160,6 +160,7 @@ def make_campaign(
         audience=audience or {},
         targets=[],
         salt=bytes(16),
+        message_key=crypto.keyring_of(session).link_keys[0].id,
     )
     campaign.texts.append(
         CampaignText(

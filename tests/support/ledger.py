@@ -3,7 +3,8 @@
 from collections import Counter
 from datetime import timedelta
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
 
 from mailer.delivery import ledger
 from mailer.delivery.ledger import Batch, Settlement
@@ -14,8 +15,11 @@ from tests.support.factories import make_campaign, make_list, make_subscriber
 LEASE = timedelta(seconds=30)
 
 
-def planned(engine: Engine, people: int) -> int:
-    """Make a sending campaign with so many recipients; returns its id."""
+def planned(engine: Engine, people: int, *, by_lot: bool = False) -> int:
+    """Make a sending campaign with so many recipients; returns its id.
+
+    :param by_lot: they wait in the order that was drawn, not in that of their ids.
+    """
     with session_scope(engine) as session:
         mailing_list = make_list(session)
         for _ in range(people):
@@ -23,7 +27,14 @@ def planned(engine: Engine, people: int) -> int:
         campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
         campaign.mail_domain = "example.org"
         assert ledger.plan(session, campaign) == people
+        if not by_lot:
+            in_order(session)
         return campaign.id
+
+
+def in_order(session: Session) -> None:
+    """Have what waits go out in the order of its ids, not by lot, for a test that must know who is next."""
+    session.execute(update(Delivery).where(Delivery.draw.is_not(None)).values(draw=Delivery.id))
 
 
 def claim(engine: Engine, campaign_id: int, *, limit: int = 20, lease: timedelta = LEASE) -> Batch:

@@ -114,7 +114,9 @@ def _written(value: Any) -> Iterator[bytes]:
     else:
         yield str(value).encode()
         if isinstance(value, int):
-            yield from (value.to_bytes(6, "big"), value.to_bytes(8, "big"), value.to_bytes(8, "little"))
+            yield from (value.to_bytes(8, "big", signed=True), value.to_bytes(8, "little", signed=True))
+            if 0 <= value < 1 << 48:
+                yield value.to_bytes(6, "big")
 
 
 # --- the people -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,16 @@ from mailer.store.models.consent import (
     MailedLinkKind,
 )
 from mailer.store.models.kits import Kit, KitEdition
-from mailer.store.models.ledger import BEFORE_CAMPAIGNS, WAITING, Claim, Delivery, DeliveryState, Purpose, Reason
+from mailer.store.models.ledger import (
+    BEFORE_CAMPAIGNS,
+    WAITING,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Purpose,
+    Reason,
+    ended,
+)
 from mailer.store.models.people import (
     MailingList,
     Subscriber,
@@ -56,4 +65,5 @@ __all__ = [
     "Union",
     "UnionContact",
     "UnionStatus",
+    "ended",
 ]

@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from mailer.store.db import UtcDateTime, utcnow
@@ -41,7 +41,9 @@ class Campaign(Base):
     latest_start: Mapped[datetime | None] = mapped_column(UtcDateTime)  # after it, a start waits for a person
     public: Mapped[bool] = mapped_column(default=False)
     forwardable: Mapped[bool] = mapped_column(default=False)
-    salt: Mapped[bytes] = mapped_column(LargeBinary(16))  # Message-IDs are hashes of it and the delivery's id
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16))  # random
+    message_key: Mapped[str] = mapped_column(String(32))  # id of the link key that its Message-IDs are sealed with
+    hashed_until: Mapped[int | None] = mapped_column(BigInteger)  # up to this delivery they are of the old kind
     mail_domain: Mapped[str | None] = mapped_column(String(255))  # right of the @ in them; frozen at the start
     hold_reason: Mapped[str | None] = mapped_column(String(300))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

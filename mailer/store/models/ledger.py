@@ -1,7 +1,9 @@
 """The delivery ledger: who holds a message, and what became of it."""
 
 import enum
+import secrets
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -11,6 +13,7 @@ from sqlalchemy import (
     String,
     text,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailer.store.crypto import EncryptedText
@@ -61,6 +64,17 @@ WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
 
 
+def ended(state: DeliveryState, at: datetime, reason: Reason | None = None) -> dict[str, Any]:
+    """What to write into a delivery that ends otherwise than by a mail server's answer."""
+    return {"state": state, "reason": reason, "not_before": None, "draw": None, "settled_at": at}
+
+
+def _lot(context: DefaultExecutionContext) -> int | None:
+    """What to draw for a new delivery; nothing where it ends at once."""
+    state = (context.current_parameters or {}).get("state")
+    return secrets.randbelow(1 << 62) if state in WAITING else None
+
+
 class Claim(Base):
     """A worker's hold on some deliveries, until its lease runs out.
 
@@ -94,14 +108,22 @@ class Delivery(Base):
             postgresql_where=text("purpose = 'campaign'"),
         ),
         # What claiming and counting read.
-        Index("ix_work", "campaign_id", "purpose", "state", "id"),
+        Index("ix_work", "campaign_id", "purpose", "state", "draw"),
+        # What was settled lately: how fast it goes, whether a server refuses all, and what is to be forgotten.
+        Index(
+            "ix_settled",
+            "campaign_id",
+            "settled_at",
+            sqlite_where=text("fence IS NOT NULL AND settled_at IS NOT NULL"),
+            postgresql_where=text("fence IS NOT NULL AND settled_at IS NOT NULL"),
+        ),
         Index("ix_deliveries_subscriber_id", "subscriber_id"),
         # What tidying up after notices reads: those few that still say something.
         Index(
             "ix_notices", "state", sqlite_where=text("notice IS NOT NULL"), postgresql_where=text("notice IS NOT NULL")
         ),
         CheckConstraint("state <> 'sending' OR fence IS NOT NULL", name="claimed"),
-        {"sqlite_autoincrement": True},  # Message-IDs are made of this id
+        {"sqlite_autoincrement": True},  # Message-IDs and the tokens of bounces are made of this id
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -117,6 +139,9 @@ class Delivery(Base):
     union_id: Mapped[int | None]
 
     state: Mapped[DeliveryState] = mapped_column(by_value(DeliveryState), default=DeliveryState.PENDING)
+    # By lot: what waits goes out in this order, not in that of the ids, which would tell whoever has a mail provider's
+    # log which row is whose. Gone once it is settled.
+    draw: Mapped[int | None] = mapped_column(BigInteger, default=_lot)
     fence: Mapped[int | None] = mapped_column(BigInteger)  # the last claim that held it; kept when it is settled
     attempts: Mapped[int] = mapped_column(default=0)  # transmissions begun
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # for deferred
