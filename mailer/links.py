@@ -126,6 +126,14 @@ class Pages:
         """To take a leaving back."""
         return self._at(f"/undo/{token}")
 
+    def resume(self, token: str) -> str:
+        """To end a pause."""
+        return self._at(f"/resume/{token}")
+
+    def moved(self, token: str) -> str:
+        """To stop the mail that has moved away from an address."""
+        return self._at(f"/moved/{token}")
+
     def contact(self, token: str) -> str:
         """To become a union's contact."""
         return self._at(f"/contact/{token}")

@@ -178,7 +178,7 @@ def test_links_that_were_mailed_before_they_had_their_name_work_as_before(
     assert "requests" not in inspect(engine).get_table_names()
     with Session(engine) as session:
         link = mailed_links.find(session, MailedLinkKind.UNDO, token)
-        assert (link.id, mailed_links.person_of(link), link.is_mailed, link.used_at) == (1, 1, True, None)
+        assert (link.id, mailed_links.person_of(link), link.used_at) == (1, 1, None)
         assert (link.created_at, link.expires_at) == (row["created_at"], row["expires_at"])
         assert mailed_links.details_of(link) == {"taken": [7]}
         mailed_links.issue(session, MailedLinkKind.UNDO, email_index=bytes(32))
@@ -462,6 +462,32 @@ def test_what_was_begun_keeps_its_message_id_and_what_was_not_gets_a_sealed_one(
             assert (made == f"{hashed}@example.org") == (row.id < 8)
             assert message_ids.find(keyring, made) == (row.id if row.id >= 8 else None)
         assert message_ids.find(keyring, ids[3].make(10)) == 10  # of a draft: as from now on
+    engine.dispose()
+
+
+def test_what_undid_a_leaving_before_it_was_two_links_ends_with_the_next_wish(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0006")
+    first, other = (json.dumps({"subscription": number, "at": "2026-01-01T12:00:00.000001+00:00"}) for number in (1, 2))
+    links = [("undo", first), ("manage", "{}"), ("undo", other), ("undo", first), ("undo", "{}"), ("undo", "{}")]
+    with engine.begin() as connection:
+        table = Table("mailed_links", MetaData(), autoload_with=connection)
+        for number, (kind, details) in enumerate(links):
+            times = {"created_at": utcnow(), "expires_at": utcnow() + timedelta(days=30)}
+            row = {"kind": kind, "token_hash": bytes([number]) * 32, "email_index": bytes(32), "is_mailed": True}
+            row |= times | {"details": keyring.encrypt(details, "requests.details")}
+            connection.execute(table.insert().values(row))
+        unreadable = {"token_hash": bytes([9]) * 32, "details": b"\x01\x02k1" + bytes(40)}
+        connection.execute(table.insert().values(row | unreadable))
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT kind, is_mailed, expires_at > created_at FROM mailed_links ORDER BY id"))
+        states = [(kind, bool(is_mailed), bool(works)) for kind, is_mailed, works in rows]
+    on_a_page_too, on_a_page_alone = ("undo", False, True), ("undo", False, False)
+    rest = [on_a_page_too, on_a_page_alone, on_a_page_too, on_a_page_too, on_a_page_too]
+    assert states == [on_a_page_too, ("manage", True, True), *rest]
     engine.dispose()
 
 

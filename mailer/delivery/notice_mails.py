@@ -25,6 +25,8 @@ _PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
     NoticeKind.MANAGE: Pages.manage,
     NoticeKind.ADDRESS: Pages.address,
     NoticeKind.GOODBYE: Pages.undo,
+    NoticeKind.PAUSED: Pages.resume,
+    NoticeKind.MOVED: Pages.moved,
     NoticeKind.CONTACT: Pages.contact,
     NoticeKind.STEPPED_DOWN: Pages.contact,
 }
@@ -36,6 +38,8 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.MANAGE: frozenset({"link_url"}),
     NoticeKind.ADDRESS: frozenset({"link_url"}),
     NoticeKind.GOODBYE: frozenset({"link_url", "list"}),
+    NoticeKind.PAUSED: frozenset({"link_url", "list", "until"}),
+    NoticeKind.MOVED: frozenset({"link_url"}),
     NoticeKind.CONTACT: frozenset({"link_url", "union"}),
     NoticeKind.STEPPED_DOWN: frozenset({"link_url", "union"}),
     NoticeKind.AFFILIATED: frozenset({"union", "join_url", "results_url", "stop_url"}),
@@ -140,6 +144,12 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
         case NoticeKind.GOODBYE:
             preheader = _("If this was not you, use the button in this e-mail to undo it.")
             return (_("You have left {list}") if "list" in shown else _("You have left all our lists")), preheader
+        case NoticeKind.PAUSED:
+            preheader = _("If this was not you, use the button in this e-mail to end the pause.")
+            return _("Your e-mails from {list} are paused"), preheader
+        case NoticeKind.MOVED:
+            preheader = _("They now go to another address. If you did not want that, you can stop them.")
+            return _("Our e-mails no longer come to this address"), preheader
         case NoticeKind.CONTACT if "union" in shown:
             preheader = _("We send nothing until you say yes, with one click.")
             return _("May we send you our e-mails for {union}?"), preheader

@@ -108,12 +108,19 @@ def written(moment: datetime, tag: str) -> str:
     :param moment: in UTC.
     :param tag: as `normalise` gives it.
     """
-    known = locale(tag)
-    day = format_date(moment, "long", locale=known)
     if (moment.hour, moment.minute) == (23, 59):
-        return day
+        return day(moment, tag)
+    known = locale(tag)
     both = str(get_datetime_format("medium", known)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
-    return both.format(f"{format_time(moment, 'short', locale=known)} UTC", day)
+    return both.format(f"{format_time(moment, 'short', locale=known)} UTC", day(moment, tag))
+
+
+def day(moment: datetime, tag: str) -> str:
+    """A day as people of a language write it.
+
+    :param tag: as `normalise` gives it.
+    """
+    return format_date(moment, "long", locale=locale(tag))
 
 
 @functools.cache

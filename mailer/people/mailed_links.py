@@ -34,6 +34,8 @@ LIFETIME = {
     MailedLinkKind.MANAGE: timedelta(days=1),
     MailedLinkKind.ADDRESS: timedelta(days=1),
     MailedLinkKind.UNDO: timedelta(days=30),
+    MailedLinkKind.RESUME: timedelta(weeks=12),  # or less: until the pause ends
+    MailedLinkKind.MOVED: timedelta(days=7),
     MailedLinkKind.CONTACT: timedelta(days=7),
 }
 
@@ -52,6 +54,7 @@ LIMITS: Mapping[MailedLinkKind, Sequence[Limit]] = {
     MailedLinkKind.SIGN_UP: ONE_A_DAY,
     MailedLinkKind.MANAGE: (Limit(1, timedelta(hours=1)), Limit(3, timedelta(days=1))),
     MailedLinkKind.ADDRESS: (Limit(3, timedelta(days=1)),),
+    MailedLinkKind.RESUME: (Limit(3, timedelta(days=1)),),
     MailedLinkKind.CONTACT: ONE_A_DAY,
 }
 

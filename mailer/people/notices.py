@@ -35,6 +35,8 @@ class NoticeKind(enum.StrEnum):
     MANAGE = "manage"  # a fresh link to see and change everything
     ADDRESS = "address"  # to the new address, which becomes theirs when they confirm it
     GOODBYE = "goodbye"  # left by the button on the page; with a way back
+    PAUSED = "paused"  # a list was paused; with a way to end that
+    MOVED = "moved"  # to the old address, after somebody's mail has moved; with a way to stop it
     CONTACT = "contact"  # to be a union's contact, which only the owner of the address can have meant
     AFFILIATED = "affiliated"  # to a union's contacts: an organiser has said yes
     STEPPED_DOWN = "stepped_down"  # contact no more, by the button on the page; with a way back

@@ -1,9 +1,11 @@
 """Moving: a person names another address, and gets our mail there once the link in a mail to it proves it theirs.
 
 Whoever names an address learns nothing of who is known here. The same is answered and written whether it is free or
-not; only the owner of the address sees a mail, or none.
+not; only the owner of the address sees a mail, or none. Whoever reads the old mailbox learns that the mail has moved,
+and never where to; they can stop it, and cannot bring it back.
 """
 
+from contextlib import suppress
 from datetime import timedelta
 
 from sqlalchemy import Select, select
@@ -12,8 +14,10 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.mail import addresses
 from mailer.people import mailed_links, notices, subscribers, suppression
-from mailer.people.mailed_links import DeadLink
+from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import Notice, NoticeKind
+from mailer.selfservice import leaving
+from mailer.selfservice.leaving import Method, NotOnList
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Delivery, MailedLink, MailedLinkKind, Reason, Subscriber, SuppressionReason
@@ -21,6 +25,8 @@ from mailer.store.models import Delivery, MailedLink, MailedLinkKind, Reason, Su
 _DAY = timedelta(days=1)
 #: new addresses that one person may name in a day
 _NAMED_A_DAY = 3
+#: links to what is a person's own, which die with the address that they were mailed to
+_OF_OLD_MAILBOX = (MailedLinkKind.MANAGE, MailedLinkKind.UNDO, MailedLinkKind.RESUME, MailedLinkKind.CONTACT)
 
 
 class AddressTaken(MailerError):
@@ -32,13 +38,16 @@ class TooManyAddresses(MailerError):
     """You have named several new addresses today. Please try again tomorrow."""
 
 
-def name(session: Session, subscriber_id: int, address: str, *, language: str) -> None:
+def name(
+    session: Session, subscriber_id: int, address: str, *, language: str, is_old_address_told: bool = True
+) -> None:
     """Owe a new address the mail that proves that it is this person's. Until then everything stays as it is.
 
     What they named before is withdrawn: a mail that went to somebody else by a typing mistake must not move them there.
 
     :param address: as they typed it.
     :param language: of the page; the person's own comes first.
+    :param is_old_address_told: whether whoever reads the old mailbox is told, once they have moved, that they have.
     :raises addresses.InvalidAddress: it is none.
     :raises TooManyAddresses: nothing was changed.
     :raises mailed_links.DeadLink: they were erased at this moment.
@@ -56,7 +65,7 @@ def name(session: Session, subscriber_id: int, address: str, *, language: str) -
     is_barred = _is_barred(session, person, email_index)
     withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.ADDRESS, email_index, is_barred=is_barred)
     withdraw(session, subscriber_id)
-    details = {"address": parsed.text}
+    details = {"address": parsed.text, "is_old_address_told": is_old_address_told}
     if again is not None:
         mailed_links.keep(again, details)
         token, withheld = None, Reason.REPEATED  # the mail is there already
@@ -161,7 +170,8 @@ def _index(session: Session, address: str) -> bytes:
 def move(session: Session, token: str) -> None:
     """Have a person written to at the address whose mail a link was in; once, however often it is used.
 
-    What was mailed to the old address opens nothing any more: that mailbox may be why they move.
+    What was mailed to the old address opens nothing any more: that mailbox may be why they move. It gets one more mail,
+    unless they asked for none.
 
     :raises mailed_links.UnknownLink: it is none of ours.
     :raises mailed_links.DeadLink: as `look`, or one of the addresses must not be mailed.
@@ -183,10 +193,13 @@ def move(session: Session, token: str) -> None:
     if old != new:  # else it is only spelt otherwise
         _carry_suppression(session, old, new)
         _forget_notices(session, person.email)
+        # Who named the new one before they could choose was not asked.
+        if mailed_links.details_of(link).get("is_old_address_told", False) and reasons[0] is None:
+            _tell_old_address(session, person)
     person.email, person.email_index = address, new
     mailed_links.use(session, link, person.id, at=utcnow(), details={"address": address})
     withdraw(session, person.id)
-    mailed_links.end(session, person.id, [MailedLinkKind.MANAGE, MailedLinkKind.UNDO, MailedLinkKind.CONTACT])
+    mailed_links.end(session, person.id, _OF_OLD_MAILBOX)
     subscribers.refresh(session, [person.id])
 
 
@@ -210,8 +223,46 @@ def _forget_notices(session: Session, address: str) -> None:
     subscribers.forget_deliveries(session, Delivery.id.in_(waiting))
 
 
+def _tell_old_address(session: Session, person: Subscriber) -> None:
+    """Owe the address that a person leaves one mail, with a link that stops what goes to the new one.
+
+    The link's row names nobody where it can be looked for, so that it is the same whatever becomes of the person: who
+    reads the old mailbox does not learn from it that they were erased, nor does somebody who signs up there later.
+    """
+    token = mailed_links.issue(session, MailedLinkKind.MOVED, email_index=None, details={"mover": person.id})
+    notices.owe(session, Notice(NoticeKind.MOVED, token), language=person.language, address=person.email)
+
+
+def look_at_stop(session: Session, token: str) -> None:
+    """Whether the link that was mailed to an old address works. Changes nothing.
+
+    :raises mailed_links.UnknownLink: it is none of ours.
+    :raises mailed_links.DeadLink: it has run out.
+    """
+    mailed_links.find(session, MailedLinkKind.MOVED, token)
+
+
+def stop(session: Session, token: str) -> None:
+    """Have all mail stopped that has moved away from an address, as by leaving all lists. Whoever asks learns nothing
+    of the person, who gets a goodbye.
+
+    :raises mailed_links.UnknownLink: it is none of ours.
+    :raises mailed_links.DeadLink: it has run out.
+    """
+    link = mailed_links.find(session, MailedLinkKind.MOVED, token)
+    with suppress(NotOnList):
+        leaving.leave_all(session, _mover(link), method=Method.OLD_ADDRESS)
+
+
+def _mover(link: MailedLink) -> int:
+    """Whose mail has moved; it may be the id of somebody who was erased, which nobody else ever gets."""
+    subscriber_id: int = mailed_links.details_of(link)["mover"]
+    return subscriber_id
+
+
 def forget_mails(session: Session, subscriber_id: int) -> None:
-    """Take the addresses that a person named, and never moved to, out of the ledger: they are about to be erased.
+    """Take the addresses that a person named, and never moved to, and those that they moved away from, out of the
+    ledger: they are about to be erased.
 
     One that a worker has claimed keeps its claim, and is skipped for having nothing to say.
     """
@@ -219,19 +270,28 @@ def forget_mails(session: Session, subscriber_id: int) -> None:
         mailed_links.of_person(session, subscriber_id, [MailedLinkKind.ADDRESS])
     )
     named = {bytes(email_index) for email_index in session.scalars(indexes)}
-    if not named:
-        return
     mails = session.execute(
         select(Delivery.id, Delivery.address, Delivery.notice).where(
             Delivery.address.is_not(None), Delivery.notice.is_not(None)
         )
     )
+
+    def is_theirs(address: str, notice: Notice) -> bool:
+        if notice.kind is NoticeKind.ADDRESS:
+            return mailed_links.address_index(session, MailedLinkKind.ADDRESS, _index(session, address)) in named
+        return notice.kind is NoticeKind.MOVED and _moved_away(session, notice) == subscriber_id
+
     theirs = [
         delivery_id
         for delivery_id, address, notice in mails
-        if address
-        and notice  # as types go: neither is null
-        and Notice.from_stored(notice).kind is NoticeKind.ADDRESS
-        and mailed_links.address_index(session, MailedLinkKind.ADDRESS, _index(session, address)) in named
+        if address and notice and is_theirs(address, Notice.from_stored(notice))  # as types go: neither is null
     ]
     subscribers.forget_deliveries(session, Delivery.id.in_(theirs))
+
+
+def _moved_away(session: Session, notice: Notice) -> int | None:
+    """Who moved away from the address that a notice goes to; None once its link has run out."""
+    try:
+        return _mover(mailed_links.find(session, MailedLinkKind.MOVED, notice.token or ""))
+    except (UnknownLink, DeadLink):
+        return None

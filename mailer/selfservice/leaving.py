@@ -1,7 +1,8 @@
 """Leaving one list or all of them, coming back from it, and pausing.
 
 The link in a mail serves whoever reads the mail, also somebody to whom it was forwarded. So what is done here tells
-nothing about the person; who leaves by the page's button is told so by mail, and can take it back.
+nothing about the person; who leaves by the page's button, or is paused, is told so by mail, and takes it back with the
+link in that mail, which no stranger has. Besides, only the answer that ended a subscription can take that back.
 """
 
 import enum
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from mailer.errors import MailerError
+from mailer.locale import languages
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
@@ -25,6 +27,7 @@ from mailer.store.models import (
     MailedLink,
     MailedLinkKind,
     MailingList,
+    Reason,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -34,12 +37,13 @@ from mailer.store.models import (
 
 MAX_PAUSE_WEEKS = 12
 
-#: how long a second press of the button, or a page that is loaded again, still offers to take it back. Later it does
-#: not: a mail that was forwarded must not bring back who left.
-_PRESSED_AGAIN = timedelta(minutes=10)
-#: goodbyes to one person in a day: whoever holds a forwarded mail could leave and come back for ever
+#: how long the page on which somebody has just left can take it back
+_UNDO_ON_PAGE = timedelta(minutes=10)
+#: goodbyes to one person in a day. The page takes no more back after that, only the goodbye does: whoever holds a
+#: forwarded mail could leave and come back for ever.
 _GOODBYES_A_DAY = 3
-_LOOKED_AT = 10  # of the latest links; each has to be decrypted
+#: a pause that ends so little later than the one before is the same: somebody pressed the button twice
+_SAME_PAUSE = timedelta(days=1)
 _UNDONE = "undo"  # the method that the consent log names for coming back
 
 
@@ -56,6 +60,7 @@ class Method(enum.StrEnum):
     ONE_CLICK = "one-click"  # the mail program's own button (RFC 8058)
     PAGE = "page"  # our page's button
     MAIL = "mail"  # a mail to the unsubscribe address
+    OLD_ADDRESS = "old address"  # the link that was mailed to where the person was written to before they moved
 
 
 class NotOnList(MailerError):
@@ -71,8 +76,8 @@ class LeftList:
     """What a leaving did."""
 
     already: bool  # whether it had been left before
-    undo: str | None  # the token to take it back with
-    has_goodbye: bool  # whether that token is mailed to them, too
+    undo: str | None  # the token to take it back with on this page, for ten minutes
+    has_goodbye: bool  # whether they are mailed another, which works for 30 days
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +140,51 @@ def leave(
         suppression.lock_alone(session)
     person = _lock_owner(session, subscription)
     mailing_list = _list_of(session, subscription)
-    suppresses = scope is Scope.ALL and _suppress(session, person)
+    details = _end(session, person, subscription_id, scope, method, reason)
+    undo, has_goodbye = None, False
+    if details is None:
+        _end_page_undos(session, person)
+    elif method is Method.PAGE:
+        has_goodbye = True
+        _owe_goodbye(session, person, details, mailing_list.name if scope is Scope.LIST else None)
+        if _goodbyes_today(session, person) < _GOODBYES_A_DAY:
+            undo = _issue(session, person, details, is_mailed=False, lifetime=_UNDO_ON_PAGE)
+    return LeftList(details is None, undo, has_goodbye)
+
+
+def leave_all(session: Session, subscriber_id: int, *, method: Method) -> None:
+    """Likewise, take a person off all lists, where no mail of a list has led here. They get a goodbye.
+
+    :raises NotOnList: they were erased.
+    """
+    suppression.lock_alone(session)
+    person = _lock_row(session, Subscriber.id == subscriber_id)
+    if person is None:
+        raise NotOnList
+    details = _end(session, person, None, Scope.ALL, method, None)
+    if details is not None:
+        _owe_goodbye(session, person, details, None)
+
+
+def _end(
+    session: Session, person: _Person, subscription_id: int | None, scope: Scope, method: Method, reason: str | None
+) -> dict[str, Any] | None:
+    """Take a person off a list or off all; returns what this ended, as a link to undo it keeps it, if anything."""
+    suppresses = False
+    if scope is Scope.ALL:
+        suppresses = _suppress(session, person)
+        _end_page_undos(session, person)
     at = utcnow()
     taken = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
-    already = not taken and not suppresses
-    undo, has_goodbye = None, False
-    if already:
-        undo = _offer_again(session, person, subscription_id, scope) if method is Method.PAGE else None
-        if undo is None:
-            _end_ways_back(session, person)
-    elif method is Method.PAGE:
-        has_goodbye = _left_by_page_today(session, person) < _GOODBYES_A_DAY  # asked before this one counts
-        details = {"subscription": subscription_id, "scope": scope, "taken": taken, "at": at.isoformat()}
-        undo = _issue(session, person, details | {"suppressed": suppresses})
-        if has_goodbye:
-            _owe_goodbye(session, person, undo, mailing_list.name if scope is Scope.LIST else None)
-    return LeftList(already, undo, has_goodbye)
+    if not taken and not suppresses:
+        return None
+    return {
+        "subscription": subscription_id,
+        "scope": scope,
+        "taken": taken,
+        "at": at.isoformat(),
+        "suppressed": suppresses,
+    }
 
 
 def _lock_owner(session: Session, subscription: Subscription) -> _Person:
@@ -166,9 +200,12 @@ def _lock_row(session: Session, which: ColumnElement[bool]) -> _Person | None:
     The weaker kind of lock: who starts a campaign refers to every recipient for as long as that takes, and leaving must
     not wait for it. Neither address nor name is read: one may leave though they cannot be decrypted.
     """
-    found = session.execute(
-        select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which).with_for_update(key_share=True)
-    ).first()
+    return _found(session, which, locked=True)
+
+
+def _found(session: Session, which: ColumnElement[bool], *, locked: bool = False) -> _Person | None:
+    columns = select(Subscriber.id, Subscriber.email_index, Subscriber.language).where(which)
+    found = session.execute(columns.with_for_update(key_share=True) if locked else columns).first()
     return _Person(found.id, bytes(found.email_index), found.language) if found else None
 
 
@@ -179,16 +216,20 @@ def _suppress(session: Session, person: _Person) -> bool:
     """
     known = session.get(Suppression, person.email_index, populate_existing=True)
     suppression.add(session, person.email_index, SuppressionReason.LEFT)
-    if known is not None:
-        return False
-    _end_ways_back(session, person)
-    return True
+    return known is None
 
 
-def _end_ways_back(session: Session, person: _Person) -> None:
-    """The latest wish counts: a link to come back from an earlier leaving, which a stranger may have brought about with
-    a forwarded mail, does not undo this one."""
-    mailed_links.end(session, person.id, [MailedLinkKind.UNDO])
+def _end_page_undos(session: Session, person: _Person) -> None:
+    """The latest wish counts: what a page offered after an earlier leaving, which a stranger may have brought about
+    with a forwarded mail, does not undo this one. What was mailed to them stays: no stranger may take that from them.
+    """
+    offered = _links_of(session, person, MailedLinkKind.UNDO) & ~MailedLink.is_mailed
+    session.execute(update(MailedLink).where(offered).values(expires_at=utcnow()))
+
+
+def _links_of(session: Session, person: _Person, kind: MailedLinkKind) -> ColumnElement[bool]:
+    """Which links of a kind are a person's."""
+    return mailed_links.of_person(session, person.id, [kind])
 
 
 def _take(
@@ -217,50 +258,55 @@ def _short(reason: str | None) -> str | None:
     return line[: subscribers.MAX_TEXT_LENGTH].strip() if line else None
 
 
-def _owe_goodbye(session: Session, person: _Person, undo: str, list_name: str | None) -> None:
+def _owe_goodbye(session: Session, person: _Person, details: Mapping[str, Any], list_name: str | None) -> None:
     words = {"list": list_name} if list_name is not None else {}
-    goodbye = Notice(NoticeKind.GOODBYE, undo, words)
+    goodbye = Notice(NoticeKind.GOODBYE, _issue(session, person, details), words)
     notices.owe(session, goodbye, language=person.language, subscriber_id=person.id)
+
+
+def _goodbyes_today(session: Session, person: _Person) -> int:
+    """Goodbyes of a day that their owner did not use: who did reads our mail."""
+    owed = select(func.count()).where(
+        _links_of(session, person, MailedLinkKind.UNDO),
+        MailedLink.is_mailed,
+        MailedLink.used_at.is_(None),
+        MailedLink.created_at > utcnow() - timedelta(days=1),
+    )
+    return session.scalar(owed) or 0
 
 
 # --- coming back ----------------------------------------------------------------------------------------------------
 
 
-def _issue(session: Session, person: _Person, details: Mapping[str, Any]) -> str:
+def _issue(
+    session: Session,
+    person: _Person,
+    details: Mapping[str, Any],
+    *,
+    is_mailed: bool = True,
+    lifetime: timedelta | None = None,
+) -> str:
     return mailed_links.issue(
-        session, MailedLinkKind.UNDO, email_index=person.email_index, subscriber_id=person.id, details=details
+        session,
+        MailedLinkKind.UNDO,
+        email_index=person.email_index,
+        subscriber_id=person.id,
+        details=details,
+        is_mailed=is_mailed,
+        lifetime=lifetime,
     )
-
-
-def _offer_again(session: Session, person: _Person, subscription_id: int, scope: Scope) -> str | None:
-    """Give another link to come back, where a leaving that was only just asked for is asked for again."""
-    lately = select(MailedLink).where(
-        *_left_by_page(session, person, since=utcnow() - _PRESSED_AGAIN), MailedLink.used_at.is_(None)
-    )
-    for link in session.scalars(lately.order_by(MailedLink.id.desc()).limit(_LOOKED_AT)):
-        details = mailed_links.details_of(link)
-        pressed_lately = datetime.fromisoformat(details["at"]) > utcnow() - _PRESSED_AGAIN
-        if pressed_lately and (details["subscription"], details["scope"]) == (subscription_id, scope):
-            return _issue(session, person, details)
-    return None
-
-
-def _left_by_page_today(session: Session, person: _Person) -> int:
-    left = _left_by_page(session, person, since=utcnow() - timedelta(days=1))
-    return session.scalar(select(func.count()).select_from(MailedLink).where(*left)) or 0
-
-
-def _left_by_page(session: Session, person: _Person, *, since: datetime) -> tuple[ColumnElement[bool], ...]:
-    return mailed_links.of_person(session, person.id, [MailedLinkKind.UNDO]), MailedLink.created_at > since
 
 
 def look_back(session: Session, token: str) -> Return:
     """What a link to come back would bring. Changes nothing.
 
     :raises UnknownLink: it is none of ours.
-    :raises DeadLink: it has run out, or the person was erased.
+    :raises DeadLink: it has run out, they have left all lists since, or were erased.
     """
     link = mailed_links.find(session, MailedLinkKind.UNDO, token)
+    person = _found(session, Subscriber.id == mailed_links.person_of(link))
+    if person is None or _left_all_since(session, person, link):
+        raise DeadLink
     return _return(session, mailed_links.details_of(link))
 
 
@@ -270,8 +316,8 @@ def undo(session: Session, token: str) -> Return:
     What was left again later stays left. The agreement to the list's mail is the one that was given before.
 
     :raises UnknownLink: it is none of ours.
-    :raises DeadLink: it has run out, nothing of it can be brought back, they were erased, or they reported our mail as
-        spam.
+    :raises DeadLink: it has run out, nothing of it can be brought back, they have left all lists since, were erased,
+        or reported our mail as spam.
     """
     link = mailed_links.find(session, MailedLinkKind.UNDO, token)
     person = _lock_row(session, Subscriber.id == mailed_links.person_of(link))
@@ -280,6 +326,8 @@ def undo(session: Session, token: str) -> Return:
     session.expire(link)
     link = mailed_links.find(session, MailedLinkKind.UNDO, token)  # as it is now that nobody else changes it
     details = mailed_links.details_of(link)
+    if _left_all_since(session, person, link):
+        raise DeadLink
     lifted = {SuppressionReason.LEFT} if details["suppressed"] else set[SuppressionReason]()  # as this leaving did
     try:
         suppression.lift(session, person.email_index, reasons=lifted)
@@ -296,11 +344,29 @@ def undo(session: Session, token: str) -> Return:
     return _return(session, details)
 
 
+def _left_all_since(session: Session, person: _Person, link: MailedLink) -> bool:
+    """Whether a person has left all lists after the leaving that a link undoes. The latest wish counts, and there is
+    another link to come back from that."""
+    if suppression.reason(session, person.email_index) is not SuppressionReason.LEFT:
+        return False
+    details = mailed_links.details_of(link)
+    later = session.scalars(
+        select(MailedLink).where(_links_of(session, person, MailedLinkKind.UNDO), MailedLink.expires_at > utcnow())
+    )
+    return not details["suppressed"] or any(
+        other["suppressed"] and _left_at(other) > _left_at(details) for other in map(mailed_links.details_of, later)
+    )
+
+
+def _left_at(details: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(details["at"])
+
+
 def _bring_back(session: Session, person: _Person, details: Mapping[str, Any]) -> None:
     lost = select(Subscription).where(
         Subscription.id.in_(details["taken"]),
         Subscription.status == SubscriptionStatus.UNSUBSCRIBED,
-        Subscription.unsubscribed_at == datetime.fromisoformat(details["at"]),  # else they left again since
+        Subscription.unsubscribed_at == _left_at(details),  # else they left again since
     )
     now = utcnow()
     for subscription in session.scalars(lost.execution_options(populate_existing=True)).all():
@@ -351,29 +417,148 @@ def _return(session: Session, details: Mapping[str, Any]) -> Return:
 
 
 def pause(session: Session, subscription: Subscription, weeks: int) -> None:
-    """Send a person nothing from a list for some weeks from now on.
+    """Send a person nothing from a list for some weeks from now on, also where they had paused it for longer. They are
+    mailed a link to end the pause.
+
+    For nobody but themselves: what a forwarded mail can do is `pause_for_reader`.
 
     :param weeks: 1 to 12.
     :raises NotOnList: they are not on it, or were erased.
     :raises UnusualPause: another number.
     """
-    if not 1 <= weeks <= MAX_PAUSE_WEEKS:
-        raise UnusualPause
-    _pause_until(session, subscription, utcnow() + timedelta(weeks=weeks))
-
-
-def end_pause(session: Session, subscription: Subscription) -> None:
-    """Have a person get mail from a list again before their pause has run out.
-
-    :raises NotOnList: they are not on it, or were erased.
-    """
-    _pause_until(session, subscription, None)
-
-
-def _pause_until(session: Session, subscription: Subscription, time: datetime | None) -> None:
+    until = _end_of_pause(weeks)
     person = _lock_owner(session, subscription)
     session.refresh(subscription)  # as it is now that nobody else changes it
     if subscription.status is not SubscriptionStatus.ACTIVE:
         raise NotOnList
-    subscription.paused_until = time
+    _pause_until(session, person, subscription, until)
+
+
+def pause_for_reader(session: Session, subscription_id: int, weeks: int) -> None:
+    """Likewise, for whoever reads a mail of the list, also somebody to whom it was forwarded: no pause becomes shorter
+    by it. Nobody learns whether the person is on the list: the same rows are written whether a pause begins or not.
+
+    :param subscription_id: as `links.verify` finds it in the link.
+    :param weeks: 1 to 12.
+    :raises UnusualPause: another number.
+    """
+    until = _end_of_pause(weeks)
+    try:
+        subscription = find(session, subscription_id)
+        person = _lock_owner(session, subscription)
+    except NotOnList:
+        _owe_nothing(session, Reason.ERASED)
+        return
+    subscription = find(session, subscription_id)  # as it is now that nobody else changes it
+    if subscription.status is not SubscriptionStatus.ACTIVE:
+        _owe_nothing(session, Reason.LEFT)
+    elif subscription.paused_until is not None and until < subscription.paused_until + _SAME_PAUSE:
+        _owe_nothing(session, Reason.REPEATED)
+    else:
+        _pause_until(session, person, subscription, until)
+
+
+def _end_of_pause(weeks: int) -> datetime:
+    if not 1 <= weeks <= MAX_PAUSE_WEEKS:
+        raise UnusualPause
+    return utcnow() + timedelta(weeks=weeks)
+
+
+def _pause_until(session: Session, person: _Person, subscription: Subscription, until: datetime) -> None:
+    # The links of a pause work until it ends. One of a pause that is over must not end the next.
+    is_paused = subscription.paused_until is not None and subscription.paused_until > utcnow()
+    for link in session.scalars(_links_to_resume(session, person)):
+        if _subscription_of(link) == subscription.id:
+            link.expires_at = until if is_paused else utcnow()
+    subscription.paused_until = until
+    _owe_mail_of_pause(session, person, subscription, until)
     subscribers.refresh(session, [person.id])
+
+
+def _links_to_resume(session: Session, person: _Person) -> Select[MailedLink]:
+    return select(MailedLink).where(
+        _links_of(session, person, MailedLinkKind.RESUME), MailedLink.is_mailed, MailedLink.expires_at > utcnow()
+    )
+
+
+def _subscription_of(link: MailedLink) -> int:
+    """Whose pause a link ends."""
+    subscription_id: int = mailed_links.details_of(link)["subscription"]
+    return subscription_id
+
+
+def _owe_mail_of_pause(session: Session, person: _Person, subscription: Subscription, until: datetime) -> None:
+    is_barred = suppression.reason(session, person.email_index) is SuppressionReason.COMPLAINED
+    withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.RESUME, person.email_index, is_barred=is_barred)
+    if withheld is not None:
+        _owe_nothing(session, withheld)
+        return
+    token = mailed_links.issue(
+        session,
+        MailedLinkKind.RESUME,
+        email_index=person.email_index,
+        subscriber_id=person.id,
+        details={"subscription": subscription.id},
+        lifetime=until - utcnow(),
+    )
+    day = languages.day(until, languages.of_site(person.language) or "en")
+    mail = Notice(NoticeKind.PAUSED, token, {"list": _list_of(session, subscription).name, "until": day})
+    notices.owe(session, mail, language=person.language, subscriber_id=person.id)
+
+
+def _owe_nothing(session: Session, reason: Reason) -> None:
+    """Write what a mail of a pause would, so that nobody learns that there is none."""
+    mailed_links.pretend(session, MailedLinkKind.RESUME)
+    notices.owe(session, Notice(NoticeKind.PAUSED), language=None, withheld=reason)
+
+
+def end_pause(session: Session, subscription: Subscription) -> None:
+    """Have a person get mail from a list again before their pause has run out. For nobody but themselves.
+
+    :raises NotOnList: they are not on it, or were erased.
+    """
+    person = _lock_owner(session, subscription)
+    session.refresh(subscription)  # as it is now that nobody else changes it
+    if subscription.status is not SubscriptionStatus.ACTIVE:
+        raise NotOnList
+    subscription.paused_until = None
+    subscribers.refresh(session, [person.id])
+
+
+def look_at_pause(session: Session, token: str) -> str | None:
+    """The name of the list whose pause a link ends; None for a union's own. Changes nothing.
+
+    :raises UnknownLink: it is none of ours.
+    :raises DeadLink: the pause has run out, or the person was erased.
+    """
+    return _shown_name(_list_of(session, _paused(session, token)[1]))
+
+
+def resume(session: Session, token: str) -> str | None:
+    """End a pause with the link that was mailed at it; once, however often it is asked for.
+
+    Who has left the list meanwhile stays off it, and is not paused when they come back.
+
+    :returns: the list's name; None for a union's own.
+    :raises UnknownLink: it is none of ours.
+    :raises DeadLink: as `look_at_pause`.
+    """
+    try:
+        person = _lock_owner(session, _paused(session, token)[1])
+    except NotOnList:  # erased a moment ago
+        raise DeadLink from None
+    session.expire_all()
+    link, subscription = _paused(session, token)  # as they are now that nobody else changes them
+    list_name = _shown_name(_list_of(session, subscription))
+    subscription.paused_until = None
+    link.used_at = utcnow()
+    subscribers.refresh(session, [person.id])
+    return list_name
+
+
+def _paused(session: Session, token: str) -> tuple[MailedLink, Subscription]:
+    link = mailed_links.find(session, MailedLinkKind.RESUME, token)
+    try:
+        return link, find(session, _subscription_of(link))
+    except NotOnList:  # erased a moment ago
+        raise DeadLink from None

@@ -119,6 +119,20 @@ def _dead_link() -> _Advice:
             url("affiliating.affiliate"),
             _("Ask again"),
         )
+    if _is_on(_UNDOING):
+        return _Advice(
+            _("This link has expired"),
+            _("If you left during the last 30 days, use the link in our last e-mail to you. Or sign up again."),
+            url("joining.sign_up"),
+            _("Sign up"),
+        )
+    if _is_on(_STOPPING):
+        return _Advice(
+            _("This link has expired"),
+            _("It worked for one week. If our e-mails moved and you did not want that, write to us."),
+            url("reading.privacy"),
+            _("Privacy"),
+        )
     return _Advice(
         _("This link has expired"),
         _("For your safety, our links only work for a limited time. We will gladly send you a new one."),
@@ -127,10 +141,20 @@ def _dead_link() -> _Advice:
 
 
 def _where_links_come_from() -> tuple[str, str]:
-    # Who never confirmed, or left, is mailed a link when they sign up anew, and no other.
-    if (request.endpoint or "").endswith(("joining.confirm", "joining.welcome", "leaving.undo", "leaving.come_back")):
+    # Who never confirmed is mailed a link when they sign up anew, and no other.
+    if _is_on(_CONFIRMING):
         return url("joining.sign_up"), _("Sign up")
     return url("preferences.ask_link"), _("Get a new link")
+
+
+_CONFIRMING = ("joining.confirm", "joining.welcome")
+_UNDOING = ("leaving.undo", "leaving.come_back")
+_STOPPING = ("preferences.moved", "preferences.stop")
+
+
+def _is_on(views: tuple[str, ...]) -> bool:
+    """Whether the page is one of these."""
+    return (request.endpoint or "").endswith(views)
 
 
 def _is_for_unions() -> bool:

@@ -54,6 +54,7 @@ FORMS = {
     "affiliating.ask": _ASK,
     "preferences.mail_link_to_address": _ASK,
     "preferences.mail_link": _ASK,
+    "preferences.pause": _ASK,
     "preferences.change_address": _ASK,
     "leaving.leave": _LEAVE,
 }

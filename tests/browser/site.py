@@ -15,6 +15,7 @@ from html import unescape
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from flask import abort
 from sqlalchemy import Engine, select
@@ -23,7 +24,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from mailer.app import create_app
 from mailer.campaigns import files
-from mailer.delivery import control, sending, sweeping
+from mailer.delivery import control, ledger, sending, sweeping
 from mailer.delivery.worker import Worker
 from mailer.formats import logos
 from mailer.kits import making
@@ -46,6 +47,7 @@ from mailer.store.models import (
 from mailer.trial import sample
 from mailer.unions import directory
 from tests.support.factories import make_contact, make_subscriber
+from tests.support.ledger import by_id
 from tests.support.mail_server import MailServer
 
 ORGANISATION = "Harbour Solidarity"
@@ -119,14 +121,15 @@ class Site:
         self._numbers = count(1)
 
     def deliver(self) -> None:
-        """Send what is owed, as a worker does."""
+        """Send what is owed, as a worker does, the newest last."""
         worker = Worker(
             name="test",
             lease=timedelta(seconds=30),
             journals=self._folder / "journals",
             sender=self.sender,
         )
-        with closing(Pipeline(self._settings.smtp, connections=1)) as wire:
+        unshuffled = patch.object(ledger, "shuffle", by_id)
+        with unshuffled, closing(Pipeline(self._settings.smtp, connections=1)) as wire:
             for campaign_id in sweeping.sweep(self.engine, worker):
                 sending.drain(self.engine, campaign_id, wire, worker)
 

@@ -23,7 +23,7 @@ def tour(visitor: Visitor, site: Site) -> Iterator[str]:
     site.send_campaign()
     alert = site.mail_to(address)
     yield from _leaving(visitor, alert.link("unsubscribe"), lambda: site.mail_to(address).link("undo"))
-    yield from _choosing(visitor, alert.link("preferences"))
+    yield from _choosing(visitor, alert.link("preferences"), lambda: site.mail_to(address).link("resume"))
     yield from _managing(visitor, site, address)
     yield from _affiliating(visitor, site)
     yield from _forwarding(visitor, site)
@@ -69,17 +69,22 @@ def _leaving(visitor: Visitor, link: str, undo: Callable[[], str]) -> Iterator[s
     yield "unsubscribe"
     steps.submit(visitor, "scope")
     yield "left"
+    visitor.open(link)
+    steps.submit(visitor, "scope")
+    yield "left-already"
     visitor.open(undo())
     yield "undo"
     steps.submit(visitor)
     yield "back"
 
 
-def _choosing(visitor: Visitor, link: str) -> Iterator[str]:
+def _choosing(visitor: Visitor, link: str, resume: Callable[[], str]) -> Iterator[str]:
     visitor.open(link)
     yield "preferences"
     steps.submit(visitor, "weeks")
     yield "paused"
+    visitor.open(resume())
+    yield "end-pause"
     steps.submit(visitor)
     yield "resumed"
     visitor.open("/preferences")
@@ -108,6 +113,10 @@ def _managing(visitor: Visitor, site: Site, address: str) -> Iterator[str]:
     yield "use-address"
     steps.submit(visitor)
     yield "moved"
+    visitor.open(site.mail_to(address).link("moved"))
+    yield "moved-away"
+    steps.submit(visitor)
+    yield "stopped"
     visitor.open("/preferences")
     visitor.page.locator("[name=email]").fill(moved)
     steps.submit(visitor, "email")

@@ -79,8 +79,10 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     page.get_by_label("For how long?").select_option(label="2 weeks")
     visitor.press("Pause")
     assert "Paused until" in heading(visitor)
+    visitor.open(site.mail_to(address).link("resume"))
     visitor.press("End the pause")
-    page.get_by_role("link", name="Back to your choices").click()
+    assert "The pause is over" in heading(visitor)
+    visitor.open(alert.link("preferences"))
     visitor.press("Send me a link")
     assert "Check your e-mail" in heading(visitor)
 
@@ -102,6 +104,8 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
     visitor.press("Yes, use this address")
     assert site.lists_of(moved) == {"urgent-actions": ACTIVE}
     assert site.lists_of(address) is None
+    old = site.mail_to(address)
+    assert moved not in old.text + old.html
 
     page.get_by_role("link", name="Get a new link").click()
     page.get_by_label("E-mail address").fill(moved)

@@ -59,6 +59,7 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "share_url": "https://act.example.org/",
     },
     NoticeKind.GOODBYE: {"list": "Urgent actions"},
+    NoticeKind.PAUSED: {"list": "Urgent actions", "until": "30 April 2035"},
     NoticeKind.AFFILIATED: {
         "union": "Dockers of the North",
         "join_url": "https://act.example.org/en/join/dockers",
@@ -80,6 +81,8 @@ BUTTONS = {
     NoticeKind.MANAGE: f"https://act.example.org/en/manage/{TOKEN}",
     NoticeKind.ADDRESS: f"https://act.example.org/en/address/{TOKEN}",
     NoticeKind.GOODBYE: f"https://act.example.org/en/undo/{TOKEN}",
+    NoticeKind.PAUSED: f"https://act.example.org/en/resume/{TOKEN}",
+    NoticeKind.MOVED: f"https://act.example.org/en/moved/{TOKEN}",
     NoticeKind.CONTACT: f"https://act.example.org/en/contact/{TOKEN}",
     NoticeKind.STEPPED_DOWN: f"https://act.example.org/en/contact/{TOKEN}",
     NoticeKind.AFFILIATED: f"https://act.example.org/en/results/{TOKEN}",
@@ -188,6 +191,10 @@ def test_a_reader_gets_the_nearest_language_of_the_site_or_english(
         (NoticeKind.CONFIRM, "after 7 days we store nothing about this"),
         (NoticeKind.MANAGE, "The link works for one day. Never forward this e-mail"),
         (NoticeKind.GOODBYE, "you can undo it within 30 days"),
+        (NoticeKind.PAUSED, "if you have changed your mind, you can end the pause"),
+        (NoticeKind.PAUSED, "So please do not forward this e-mail."),
+        (NoticeKind.MOVED, "you can stop the e-mails. The link works for one week"),
+        (NoticeKind.MOVED, "we do not show the new address"),
         (NoticeKind.CONTACT, "If it was not you, do nothing."),
         (NoticeKind.CONTACT, "after 7 days we store nothing about this"),
         (NoticeKind.STEPPED_DOWN, "you can undo it within 30 days"),
@@ -233,6 +240,14 @@ def test_a_goodbye_names_the_list_that_was_left_or_all(session: Session) -> None
     assert "You have left Urgent actions\n=====" in part(one, "plain")
     assert "You have left <bdi>Urgent actions</bdi>" in part(one, "html")
     assert compose(session, notice(NoticeKind.GOODBYE, {}))["Subject"] == "You have left all our lists"
+
+
+def test_a_mail_of_a_pause_names_the_list_and_the_day_on_which_it_ends(session: Session) -> None:
+    paused = compose(session, notice(NoticeKind.PAUSED))
+    assert paused["Subject"] == "Your e-mails from Urgent actions are paused"
+    for subtype in ("plain", "html"):
+        words = " ".join(re.sub(r"</?bdi>", "", part(paused, subtype)).split())
+        assert "nothing from this list until 30 April 2035" in words
 
 
 def test_an_invitation_names_the_union_and_a_confirmation_names_none(session: Session) -> None:
@@ -332,7 +347,9 @@ def test_a_notice_is_signed_like_all_mail(session: Session) -> None:
 # --- what nobody can put into them ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [NoticeKind.CONFIRM, NoticeKind.ADDRESS, NoticeKind.MANAGE, NoticeKind.CONTACT])
+@pytest.mark.parametrize(
+    "kind", [NoticeKind.CONFIRM, NoticeKind.ADDRESS, NoticeKind.MANAGE, NoticeKind.MOVED, NoticeKind.CONTACT]
+)
 def test_nothing_that_a_visitor_typed_is_in_a_mail_that_anyone_can_have_sent(
     session: Session, kind: NoticeKind
 ) -> None:
@@ -356,6 +373,7 @@ def test_nothing_that_a_visitor_typed_is_in_a_mail_that_anyone_can_have_sent(
     ("kind", "field"),
     [
         (NoticeKind.GOODBYE, "list"),
+        (NoticeKind.PAUSED, "list"),
         (NoticeKind.WELCOME, "lists"),
         (NoticeKind.CONTACT, "union"),
         (NoticeKind.AFFILIATED, "union"),

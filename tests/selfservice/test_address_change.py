@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from mailer.delivery import ledger
 from mailer.delivery.ledger import Settlement
 from mailer.mail import addresses
-from mailer.people import mailed_links, subscribers, suppression
+from mailer.people import mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import NoticeKind
-from mailer.selfservice import address_change, leaving
+from mailer.selfservice import address_change, disclosure, leaving, preferences
 from mailer.selfservice.address_change import AddressTaken, TooManyAddresses
 from mailer.selfservice.leaving import Method, Scope
 from mailer.spreadsheets.importing import import_file
@@ -28,6 +28,7 @@ from mailer.store.models import (
     Reason,
     Subscriber,
     Subscription,
+    SubscriptionStatus,
     Suppression,
     SuppressionReason,
 )
@@ -52,9 +53,9 @@ def index_of(session: Session, email: str) -> bytes:
     return keyring_of(session).blind_index(addresses.parse(email).folded)
 
 
-def name(session: Session, person: Subscriber, address: str = NEW) -> str | None:
+def name(session: Session, person: Subscriber, address: str = NEW, *, is_old_address_told: bool = True) -> str | None:
     """Name an address; returns the token in the mail that goes there, if one does."""
-    address_change.name(session, person.id, address, language="tr")
+    address_change.name(session, person.id, address, language="tr", is_old_address_told=is_old_address_told)
     mail = notices_owed(session)[-1]
     assert (mail.state is DeliveryState.PENDING) == (said(mail).token is not None)
     return said(mail).token
@@ -222,6 +223,150 @@ def test_who_reports_our_mail_as_spam_in_the_meantime_stays(session: Session, an
     assert ana.email == ANA
 
 
+# --- the old address ------------------------------------------------------------------------------------------------
+
+
+def told(session: Session) -> list[Delivery]:
+    """What goes to addresses that somebody has moved away from."""
+    return [mail for mail in notices_owed(session) if mail.notice and said(mail).kind is NoticeKind.MOVED]
+
+
+def moved(session: Session, ana: Subscriber) -> str:
+    """Ana moves; returns the token in the mail to her old address."""
+    address_change.move(session, sent(name(session, ana)))
+    session.commit()
+    return sent(said(told(session)[-1]).token)
+
+
+def test_the_old_address_is_told_that_mail_has_moved_and_never_where_to(session: Session, ana: Subscriber) -> None:
+    token = sent(name(session, ana))
+    assert told(session) == []  # nothing has happened yet
+    for _ in range(2):
+        address_change.move(session, token)
+    (mail,) = told(session)
+    assert (mail.address, mail.subscriber_id, said(mail).language) == (ANA, None, "fr")
+    assert mail.state is DeliveryState.PENDING
+    assert mail.notice is not None
+    assert NEW not in mail.notice
+    assert said(mail).words == {}
+    notices.to_ring_for(session)
+
+
+def test_whose_old_mailbox_others_read_moves_in_silence(session: Session, ana: Subscriber) -> None:
+    address_change.move(session, sent(name(session, ana, is_old_address_told=False)))
+    assert (ana.email, told(session)) == (NEW, [])
+
+
+def test_the_latest_wish_about_the_old_mailbox_counts(session: Session, ana: Subscriber) -> None:
+    token = sent(name(session, ana))
+    assert name(session, ana, is_old_address_told=False) is None  # the mail is there already
+    address_change.move(session, token)
+    assert told(session) == []
+
+
+def test_who_named_an_address_before_they_could_choose_moves_in_silence(session: Session, ana: Subscriber) -> None:
+    token = sent(name(session, ana))
+    mailed_links.keep(mailed_links.find(session, MailedLinkKind.ADDRESS, token), {"address": NEW})
+    address_change.move(session, token)
+    assert (ana.email, told(session)) == (NEW, [])
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.BOUNCED, SuppressionReason.LEFT])
+def test_an_address_that_is_only_spelt_otherwise_or_gets_no_mail_is_told_nothing(
+    session: Session, ana: Subscriber, reason: SuppressionReason
+) -> None:
+    address_change.move(session, sent(name(session, ana, "Ana@example.org")))
+    suppression.add(session, ana.email_index, reason)
+    address_change.move(session, sent(name(session, ana)))
+    assert (ana.email, told(session)) == (NEW, [])
+
+
+def test_the_old_mailbox_stops_the_mail_and_never_brings_it_back(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    token = moved(session, ana)
+    subscription = session.scalars(select(Subscription)).one()
+    address_change.look_at_stop(session, token)
+    assert subscription.mailable
+    address_change.stop(session, token)
+    session.refresh(subscription)
+    assert (subscription.status, subscription.mailable) == (SubscriptionStatus.UNSUBSCRIBED, False)
+    assert (ana.email, reason_of(session, NEW)) == (NEW, SuppressionReason.LEFT)
+    goodbye = notices_owed(session)[-1]
+    assert (said(goodbye).kind, goodbye.subscriber_id) == (NoticeKind.GOODBYE, ana.id)
+    address_change.stop(session, token)  # pressed twice
+    assert notices_owed(session)[-1] is goodbye
+    leaving.undo(session, sent(said(goodbye).token))  # from the new mailbox, whosever it is
+    session.refresh(subscription)
+    assert subscription.mailable
+    address_change.stop(session, token)
+    session.refresh(subscription)
+    assert not subscription.mailable
+
+
+def test_the_old_mailbox_stops_what_has_moved_on_again(session: Session, ana: Subscriber) -> None:
+    token = moved(session, ana)
+    address_change.move(session, sent(name(session, ana, "third@example.net")))
+    address_change.stop(session, token)
+    assert reason_of(session, "third@example.net") is SuppressionReason.LEFT
+    assert session.scalars(select(Subscription.mailable)).all() == [False]
+
+
+def test_the_mail_of_a_union_stops_too_and_who_is_on_no_list_gets_none(session: Session) -> None:
+    person = make_subscriber(session, email=ANA)
+    token = moved(session, person)
+    address_change.stop(session, token)
+    assert reason_of(session, NEW) is SuppressionReason.LEFT
+
+
+def test_the_old_mailbox_does_not_learn_what_became_of_the_person(session: Session, ana: Subscriber) -> None:
+    token = moved(session, ana)
+    preferences.erase(session, ana.id)
+    session.commit()
+    address_change.look_at_stop(session, token)
+    address_change.stop(session, token)
+    assert session.scalars(select(Subscriber)).all() == []
+
+
+def test_the_link_in_the_old_mailbox_works_for_a_week_and_for_nothing_else(session: Session, ana: Subscriber) -> None:
+    token = moved(session, ana)
+    link = mailed_links.find(session, MailedLinkKind.MOVED, token)
+    assert link.expires_at - link.created_at == timedelta(days=7)
+    for kind in MailedLinkKind:
+        if kind is not MailedLinkKind.MOVED:
+            with pytest.raises(UnknownLink):
+                mailed_links.find(session, kind, token)
+    manage = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
+    for other in (manage, token[:-1]):
+        for act in (address_change.look_at_stop, address_change.stop):
+            with pytest.raises(UnknownLink):
+                act(session, other)
+    link.expires_at = utcnow()
+    session.flush()
+    for act in (address_change.look_at_stop, address_change.stop):
+        with pytest.raises(DeadLink):
+            act(session, token)
+    assert session.scalars(select(Subscription.mailable)).all() == [True]
+
+
+def test_who_signs_up_at_the_old_address_later_is_told_nothing_of_who_moved_away(
+    session: Session, ana: Subscriber
+) -> None:
+    moved(session, ana)
+    notices_owed(session)[-1].notice = None  # it was sent, and forgotten
+    heir = make_subscriber(session, email=ANA)
+    assert disclosure.about(session, heir.id)["requests"] == []
+    assert "mover" not in disclosure.to_json(disclosure.about(session, ana.id))
+
+
+def test_a_way_to_end_a_pause_dies_with_the_old_address(session: Session, ana: Subscriber) -> None:
+    leaving.pause(session, session.scalars(select(Subscription)).one(), 4)
+    token = sent(said(notices_owed(session)[-1]).token)
+    moved(session, ana)
+    with pytest.raises(DeadLink):
+        leaving.resume(session, token)
+
+
 # --- other people's addresses ---------------------------------------------------------------------------------------
 
 
@@ -344,6 +489,19 @@ def test_who_is_erased_leaves_no_new_address_behind(
     assert (hers.address, hers.notice, hers.language) == (None, None, None)
     assert hers.state is (DeliveryState.SENT if state is DeliveryState.SENT else DeliveryState.SKIPPED)
     assert (his.address, his.state) == ("boris.new@example.net", DeliveryState.PENDING)
+
+
+def test_who_is_erased_leaves_no_old_address_behind(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    boris = make_subscriber(session, mailing_list, email="boris@example.org")
+    address_change.move(session, sent(name(session, boris, "boris.new@example.net")))
+    moved(session, ana)
+    preferences.erase(session, ana.id)
+    session.commit()
+    written = {mail.address: mail.state for mail in notices_owed(session) if mail.address}
+    assert ANA not in written
+    assert written["boris@example.org"] is DeliveryState.PENDING
 
 
 def test_a_link_to_a_new_address_dies_with_the_person(session: Session, ana: Subscriber) -> None:

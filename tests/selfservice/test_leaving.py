@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
+from mailer.locale import languages
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
-from mailer.people.mailed_links import DeadLink
+from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import LeftList, Method, NotOnList, Scope
@@ -21,8 +22,10 @@ from mailer.store.models import (
     Delivery,
     DeliveryState,
     MailedLink,
+    MailedLinkKind,
     MailingList,
     Purpose,
+    Reason,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -96,8 +99,16 @@ def by_page(session: Session, person: Subscriber, *, which: int = 0, scope: Scop
 
 
 def undo_of(left: LeftList) -> str:
+    """The token on the page that answers a leaving."""
     assert left.undo is not None
     return left.undo
+
+
+def mailed(session: Session) -> str:
+    """The token in the latest mail."""
+    token = said(notices_owed(session)[-1]).token
+    assert token is not None
+    return token
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------
@@ -273,7 +284,9 @@ def test_the_pages_button_owes_one_goodbye_with_a_way_back(
     left = by_page(session, person, scope=scope)
     (goodbye,) = notices_owed(session)
     assert goodbye.notice is not None
-    assert Notice.from_stored(goodbye.notice) == Notice(NoticeKind.GOODBYE, left.undo, words, language="fr")
+    assert Notice.from_stored(goodbye.notice) == Notice(NoticeKind.GOODBYE, mailed(session), words, language="fr")
+    assert left.has_goodbye
+    assert left.undo not in (None, mailed(session))
     assert (goodbye.subscriber_id, goodbye.state) == (person.id, DeliveryState.PENDING)
     assert notices.to_ring_for(session) == goodbye.campaign_id
 
@@ -296,9 +309,22 @@ def test_who_leaves_without_the_page_hears_no_more(session: Session, person: Sub
 
 
 def test_going_back_and_forth_floods_nobody(session: Session, person: Subscriber) -> None:
-    for _ in range(5):
+    for _ in range(2):
         leaving.undo(session, undo_of(by_page(session, person)))
+    last = by_page(session, person)
+    assert last.undo is None  # the page takes it back no more: that could go on for ever
+    assert last.has_goodbye
     assert len(notices_owed(session)) == 3
+    leaving.undo(session, mailed(session))  # whoever holds a forwarded mail cannot do away with the owner's way back
+    assert states(session, person)[0] == (ACTIVE, True)
+
+
+def test_who_comes_back_by_the_goodbye_reads_our_mail_and_may_change_their_mind_again(
+    session: Session, person: Subscriber
+) -> None:
+    for _ in range(4):
+        assert by_page(session, person).undo is not None
+        leaving.undo(session, mailed(session))
 
 
 # --- coming back ----------------------------------------------------------------------------------------------------
@@ -350,25 +376,73 @@ def test_an_old_way_back_does_not_undo_a_new_leaving(session: Session, person: S
 
 
 def test_a_way_back_that_was_not_used_does_not_undo_a_new_leaving(session: Session, person: Subscriber) -> None:
-    left = by_page(session, person)
+    tokens = undo_of(by_page(session, person)), mailed(session)
     subscription = subscriptions(session, person)[0]
     subscription.status, subscription.unsubscribed_at = ACTIVE, None  # they signed up again
     session.commit()
     leaving.leave(session, subscription, method=Method.ONE_CLICK)
     session.commit()
-    with pytest.raises(DeadLink):
-        leaving.undo(session, undo_of(left))
-    session.rollback()
+    for token in tokens:
+        with pytest.raises(DeadLink):
+            leaving.undo(session, token)
+        session.rollback()
     assert states(session, person)[0] == (GONE, False)
 
 
 def test_who_left_all_is_not_brought_back_by_the_way_back_to_one(session: Session, person: Subscriber) -> None:
-    left = by_page(session, person)
+    tokens = undo_of(by_page(session, person)), mailed(session)
     by_page(session, person, which=1, scope=Scope.ALL)
-    with pytest.raises(DeadLink):
-        leaving.undo(session, undo_of(left))
-    session.rollback()
+    for token in tokens:
+        for act in (leaving.look_back, leaving.undo):
+            with pytest.raises(DeadLink):
+                act(session, token)
+            session.rollback()
     assert states(session, person) == [(GONE, False), (GONE, False)]
+
+
+def test_no_way_back_to_one_list_works_while_the_address_is_kept_off_all(session: Session, person: Subscriber) -> None:
+    by_page(session, person)
+    suppression.add(session, person.email_index, SuppressionReason.LEFT)  # and the link to undo that is gone
+    for act in (leaving.look_back, leaving.undo):
+        with pytest.raises(DeadLink):
+            act(session, mailed(session))
+
+
+def test_a_stranger_who_takes_somebody_off_one_list_and_then_all_leaves_them_a_way_back_from_each(
+    session: Session, person: Subscriber
+) -> None:
+    by_page(session, person)
+    from_one = mailed(session)
+    by_page(session, person, scope=Scope.ALL)
+    leaving.undo(session, mailed(session))
+    assert states(session, person) == [(GONE, False), (ACTIVE, True)]
+    leaving.undo(session, from_one)
+    assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
+
+
+def test_the_way_back_from_an_earlier_leaving_of_all_does_not_undo_a_later_one(
+    session: Session, person: Subscriber
+) -> None:
+    first, second = subscriptions(session, person)
+    leaving.leave(session, second, method=Method.ONE_CLICK)
+    by_page(session, person, scope=Scope.ALL)
+    from_first = mailed(session)
+    assert suppression.lift(session, person.email_index) is SuppressionReason.LEFT  # they signed up again, for another
+    second.status, second.unsubscribed_at = ACTIVE, None
+    session.commit()
+    by_page(session, person, which=1, scope=Scope.ALL)
+    from_second = mailed(session)
+    for act in (leaving.look_back, leaving.undo):
+        with pytest.raises(DeadLink):
+            act(session, from_first)
+        session.rollback()
+    assert states(session, person) == [(GONE, False), (GONE, False)]
+    for _ in range(2):
+        leaving.undo(session, from_second)
+        assert states(session, person) == [(GONE, False), (ACTIVE, True)]
+    leaving.undo(session, from_first)
+    assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
+    assert first.unsubscribed_at is None
 
 
 def test_each_of_two_leavings_has_its_own_way_back(session: Session, person: Subscriber) -> None:
@@ -451,39 +525,54 @@ def test_who_leaves_all_at_the_moment_of_coming_back_to_one_has_left_all(
     assert states(session, person) == [(GONE, False), (GONE, False)]
 
 
-def test_a_second_press_offers_the_way_back_again_but_a_forwarded_mail_does_not_later(
+@pytest.mark.parametrize("first", list(Method))
+@pytest.mark.parametrize("scope", list(Scope))
+def test_pressing_again_offers_no_way_back_to_whoever_holds_a_forwarded_mail(
+    session: Session, person: Subscriber, first: Method, scope: Scope
+) -> None:
+    leaving.leave(session, subscriptions(session, person)[0], method=first, scope=scope)
+    session.commit()
+    links = session.scalar(select(func.count()).select_from(MailedLink))
+    for again in Scope:
+        left = by_page(session, person, scope=again)
+        if left.already:
+            assert (left.undo, left.has_goodbye) == (None, False)
+    if scope is Scope.ALL:
+        assert session.scalar(select(func.count()).select_from(MailedLink)) == links
+
+
+def test_pressing_again_leaves_the_goodbye_its_way_back(session: Session, person: Subscriber) -> None:
+    left = by_page(session, person)
+    goodbye = mailed(session)
+    for method in Method:
+        leaving.leave(session, subscriptions(session, person)[0], method=method)
+        session.commit()
+    with pytest.raises(DeadLink):
+        leaving.undo(session, undo_of(left))  # the latest wish counts; its page shows where the other way back is
+    session.rollback()
+    leaving.undo(session, goodbye)
+    assert states(session, person)[0] == (ACTIVE, True)
+
+
+def test_the_way_back_on_the_page_ends_after_ten_minutes_and_the_one_in_the_mail_after_a_month(
     session: Session, person: Subscriber
 ) -> None:
-    first = by_page(session, person, scope=Scope.ALL)
-    second = by_page(session, person, scope=Scope.ALL)
-    assert second.undo not in (None, first.undo)
-    an_hour_ago = utcnow() - timedelta(hours=1)
-    session.execute(update(MailedLink).values(created_at=an_hour_ago))
-    session.expire_all()
-    for link in session.scalars(select(MailedLink)):
-        mailed_links.keep(link, mailed_links.details_of(link) | {"at": an_hour_ago.isoformat()})
-    assert by_page(session, person, scope=Scope.ALL).undo is None
-    with pytest.raises(DeadLink):
-        leaving.undo(session, undo_of(second))  # they want to be off for good
-
-
-def test_a_second_press_of_another_button_offers_no_way_back_from_the_first(
-    session: Session, person: Subscriber
-) -> None:
-    by_page(session, person, scope=Scope.ALL)
-    assert by_page(session, person, scope=Scope.LIST).undo is None
-    one_click = by_page(session, person, which=1)
-    assert one_click.undo is None
-
-
-def test_the_way_back_ends_after_a_month(session: Session, person: Subscriber) -> None:
-    token = undo_of(by_page(session, person))
-    session.execute(update(MailedLink).values(expires_at=utcnow() - timedelta(seconds=1)))
-    with pytest.raises(DeadLink):
-        leaving.undo(session, token)
+    left = by_page(session, person)
+    ends = {}
+    for name, token in (("page", undo_of(left)), ("mail", mailed(session))):
+        link = mailed_links.find(session, MailedLinkKind.UNDO, token)
+        ends[name] = link.expires_at - link.created_at
+        leaving.look_back(session, token)
+    assert ends == {"page": timedelta(minutes=10), "mail": timedelta(days=30)}
+    for token in (undo_of(left), mailed(session)):
+        mailed_links.find(session, MailedLinkKind.UNDO, token).expires_at = utcnow() - timedelta(seconds=1)
+        session.commit()
+        with pytest.raises(DeadLink):
+            leaving.undo(session, token)
+        session.rollback()
     mailed_links.forget_expired(session)
     with pytest.raises(DeadLink):
-        leaving.undo(session, token)
+        leaving.undo(session, undo_of(left))
 
 
 @pytest.mark.parametrize("scope", list(Scope))
@@ -495,6 +584,48 @@ def test_a_stranger_who_took_somebody_off_cannot_bring_them_back_after_they_left
     assert left.already
     with pytest.raises(DeadLink):
         leaving.undo(session, token)
+
+
+def test_of_two_presses_at_once_the_one_that_ended_it_has_the_way_back(
+    engine: Engine, session: Session, person: Subscriber
+) -> None:
+    subscription = subscriptions(session, person)[0].id
+    session.commit()
+
+    def leave() -> None:
+        with session_scope(engine) as other:
+            answers.append(leaving.leave(other, leaving.find(other, subscription), method=Method.PAGE))
+
+    answers: list[LeftList] = []
+    first = leaving.leave(session, leaving.find(session, subscription), method=Method.PAGE)
+    beside = Beside(leave)
+    beside.must_wait()
+    session.commit()
+    beside.result()
+    (second,) = answers
+    assert (first.already, first.has_goodbye, first.undo is None) == (False, True, False)
+    assert (second.already, second.has_goodbye, second.undo is None) == (True, False, True)
+
+
+# --- leaving all where no mail of a list has led to it --------------------------------------------------------------
+
+
+def test_who_is_taken_off_all_lists_by_their_old_mailbox_gets_a_goodbye_at_the_new_one(
+    session: Session, person: Subscriber
+) -> None:
+    for _ in range(2):
+        leaving.leave_all(session, person.id, method=Method.OLD_ADDRESS)
+    assert states(session, person) == [(GONE, False), (GONE, False)]
+    assert barred(session, person) is SuppressionReason.LEFT
+    (goodbye,) = notices_owed(session)
+    assert (goodbye.subscriber_id, said(goodbye).words) == (person.id, {})
+    assert {method for _, method, _ in log(session)} == {"old address"}
+    assert leaving.look_back(session, mailed(session)).is_all
+    leaving.undo(session, mailed(session))
+    assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
+    subscribers.erase(session, "ana@example.org")
+    with pytest.raises(NotOnList):
+        leaving.leave_all(session, 1, method=Method.OLD_ADDRESS)
 
 
 # --- pausing --------------------------------------------------------------------------------------------------------
@@ -529,6 +660,8 @@ def test_a_pause_can_be_ended_before(session: Session, person: Subscriber) -> No
 def test_a_pause_has_a_sensible_length(session: Session, person: Subscriber, weeks: int) -> None:
     with pytest.raises(leaving.UnusualPause):
         leaving.pause(session, subscriptions(session, person)[0], weeks)
+    with pytest.raises(leaving.UnusualPause):
+        leaving.pause_for_reader(session, subscriptions(session, person)[0].id, weeks)
 
 
 def test_who_left_cannot_be_paused_and_an_end_of_a_pause_does_not_bring_them_back(
@@ -540,6 +673,7 @@ def test_who_left_cannot_be_paused_and_an_end_of_a_pause_does_not_bring_them_bac
     for act in (leaving.end_pause, lambda session, which: leaving.pause(session, which, 1)):
         with pytest.raises(NotOnList):
             act(session, subscription)
+    leaving.pause_for_reader(session, subscription.id, 8)
     session.execute(update(Subscription).values(paused_until=utcnow() - timedelta(days=1)))
     subscribers.end_pauses(session)
     assert states(session, person)[0] == (GONE, False)
@@ -551,6 +685,226 @@ def test_who_comes_back_within_a_pause_is_still_paused(session: Session, person:
     leaving.pause(session, subscriptions(session, person)[0], 4)
     leaving.undo(session, undo_of(by_page(session, person)))
     assert states(session, person)[0] == (ACTIVE, False)
+
+
+def pause_of(session: Session, person: Subscriber) -> datetime | None:
+    """When the pause of the first list ends."""
+    return subscriptions(session, person)[0].paused_until
+
+
+def in_weeks(weeks: int) -> datetime:
+    return utcnow() + timedelta(weeks=weeks)
+
+
+def is_about(one: datetime | None, other: datetime) -> bool:
+    return one is not None and abs(one - other) < timedelta(minutes=1)
+
+
+def mails_of_pauses(session: Session) -> list[Delivery]:
+    """Those that go out."""
+    return [
+        mail
+        for mail in notices_owed(session)
+        if said(mail).kind is NoticeKind.PAUSED and mail.state is DeliveryState.PENDING
+    ]
+
+
+@pytest.mark.parametrize("by_reader", [False, True])
+def test_a_pause_sends_its_owner_one_mail_with_a_link_that_ends_it(
+    session: Session, person: Subscriber, by_reader: bool
+) -> None:
+    if by_reader:
+        leaving.pause_for_reader(session, subscriptions(session, person)[0].id, 4)
+    else:
+        leaving.pause(session, subscriptions(session, person)[0], 4)
+    (mail,) = notices_owed(session)
+    assert (mail.subscriber_id, said(mail).language, mail.address) == (person.id, "fr", None)
+    assert notices.to_ring_for(session) == mail.campaign_id
+    assert said(mail).words == {"list": "Urgent-Actions", "until": languages.day(in_weeks(4), "fr")}
+    link = mailed_links.find(session, MailedLinkKind.RESUME, mailed(session))
+    assert is_about(link.expires_at, in_weeks(4))
+    assert leaving.look_at_pause(session, mailed(session)) == "Urgent-Actions"
+    assert states(session, person)[0] == (ACTIVE, False)
+    for _ in range(2):
+        assert leaving.resume(session, mailed(session)) == "Urgent-Actions"
+        assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
+    assert pause_of(session, person) is None
+
+
+def test_the_page_that_ends_a_pause_does_not_name_a_unions_own_list(session: Session, person: Subscriber) -> None:
+    session.execute(update(MailingList).values(owner_id=make_union(session).id))
+    leaving.pause(session, subscriptions(session, person)[0], 4)
+    assert said(mails_of_pauses(session)[0]).words["list"] == "Urgent-Actions"  # it goes to the person themselves
+    assert leaving.look_at_pause(session, mailed(session)) is None
+    assert leaving.resume(session, mailed(session)) is None
+
+
+@pytest.mark.parametrize("weeks", [1, 4])
+def test_a_stranger_neither_shortens_nor_ends_a_pause(session: Session, person: Subscriber, weeks: int) -> None:
+    subscription = subscriptions(session, person)[0].id
+    leaving.pause_for_reader(session, subscription, 4)
+    before = pause_of(session, person)
+    leaving.pause_for_reader(session, subscription, weeks)
+    assert pause_of(session, person) == before
+    assert len(mails_of_pauses(session)) == 1  # pressing twice is one pause
+
+
+def test_a_stranger_may_pause_for_longer_and_every_link_that_was_mailed_ends_it(
+    session: Session, person: Subscriber
+) -> None:
+    subscription = subscriptions(session, person)[0].id
+    tokens = []
+    for weeks in (1, 2):
+        leaving.pause_for_reader(session, subscription, weeks)
+        assert is_about(pause_of(session, person), in_weeks(weeks))
+        tokens.append(mailed(session))
+    ends = [mailed_links.find(session, MailedLinkKind.RESUME, token).expires_at for token in tokens]
+    assert all(is_about(end, in_weeks(2)) for end in ends)
+    leaving.resume(session, tokens[0])
+    assert states(session, person)[0] == (ACTIVE, True)
+
+
+def test_a_person_makes_their_own_pause_as_short_as_they_like(session: Session, person: Subscriber) -> None:
+    leaving.pause_for_reader(session, subscriptions(session, person)[0].id, 8)
+    token = mailed(session)
+    leaving.pause(session, subscriptions(session, person)[0], 1)
+    assert is_about(pause_of(session, person), in_weeks(1))
+    assert is_about(mailed_links.find(session, MailedLinkKind.RESUME, token).expires_at, in_weeks(1))
+
+
+def test_a_person_gets_three_mails_of_pauses_a_day_and_each_pause_takes_hold(
+    session: Session, person: Subscriber
+) -> None:
+    subscription = subscriptions(session, person)[0].id
+    for weeks in (1, 2, 4, 8, 12):
+        leaving.pause_for_reader(session, subscription, weeks)
+        assert is_about(pause_of(session, person), in_weeks(weeks))
+    first, *_, last = mails_of_pauses(session)
+    assert len(mails_of_pauses(session)) == 3
+    assert notices_owed(session)[-1].reason == Reason.REPEATED
+    for mail in (first, last):  # those links work until the pause ends, also the one that no mail told of
+        link = mailed_links.find(session, MailedLinkKind.RESUME, said(mail).token or "")
+        assert is_about(link.expires_at, in_weeks(12))
+    session.execute(update(MailedLink).values(created_at=utcnow() - timedelta(days=1)))
+    leaving.pause(session, subscriptions(session, person)[0], 4)
+    assert len(mails_of_pauses(session)) == 4
+
+
+def test_the_link_of_a_pause_that_is_over_does_not_end_the_next(session: Session, person: Subscriber) -> None:
+    subscription = subscriptions(session, person)[0]
+    tokens = []
+    for is_by_link in (True, False):
+        leaving.pause(session, subscription, 4)
+        tokens.append(mailed(session))
+        if is_by_link:
+            leaving.resume(session, tokens[-1])
+        else:
+            leaving.end_pause(session, subscription)
+    leaving.pause(session, subscription, 8)
+    for token in tokens:
+        for act in (leaving.look_at_pause, leaving.resume):
+            with pytest.raises(DeadLink):
+                act(session, token)
+    assert is_about(pause_of(session, person), in_weeks(8))
+
+
+def test_the_link_of_one_lists_pause_is_for_that_list(session: Session, person: Subscriber) -> None:
+    first, second = subscriptions(session, person)
+    leaving.pause(session, first, 1)
+    token = mailed(session)
+    leaving.pause(session, second, 8)
+    leaving.resume(session, token)
+    assert states(session, person) == [(ACTIVE, True), (ACTIVE, False)]
+
+
+def test_nobody_learns_from_what_is_written_who_is_on_the_list(session: Session, person: Subscriber) -> None:
+    notices.campaign(session)
+    on, left = subscriptions(session, person)
+    leaving.leave(session, left, method=Method.ONE_CLICK)
+
+    def rows() -> list[int]:
+        return [session.scalar(select(func.count()).select_from(table)) or 0 for table in (MailedLink, Delivery)]
+
+    grown = []
+    for subscription_id in (on.id, on.id, left.id, 999):
+        before = rows()
+        leaving.pause_for_reader(session, subscription_id, 4)
+        grown.append([after - was for after, was in zip(rows(), before, strict=True)])
+        assert notices.to_ring_for(session) is not None
+    assert grown == [[1, 1]] * 4
+    reasons = [mail.reason for mail in notices_owed(session)]
+    assert reasons == [None, Reason.REPEATED, Reason.LEFT, Reason.ERASED]
+
+
+def test_nothing_is_sent_of_a_pause_to_who_reported_our_mail_as_spam(session: Session, person: Subscriber) -> None:
+    suppression.add(session, person.email_index, SuppressionReason.COMPLAINED)
+    leaving.pause_for_reader(session, subscriptions(session, person)[0].id, 4)
+    assert is_about(pause_of(session, person), in_weeks(4))
+    assert notices_owed(session)[0].reason == Reason.SUPPRESSED
+
+
+def test_who_ends_a_pause_after_leaving_stays_off_the_list_and_comes_back_unpaused(
+    session: Session, person: Subscriber
+) -> None:
+    leaving.pause(session, subscriptions(session, person)[0], 4)
+    token = mailed(session)
+    left = by_page(session, person)
+    leaving.resume(session, token)
+    assert states(session, person)[0] == (GONE, False)
+    leaving.undo(session, undo_of(left))
+    assert states(session, person)[0] == (ACTIVE, True)
+
+
+def test_a_link_to_end_a_pause_ends_with_it_and_dies_with_the_person(session: Session, person: Subscriber) -> None:
+    leaving.pause(session, subscriptions(session, person)[0], 4)
+    token = mailed(session)
+    for other in (token[:-1], "0" * 40):
+        with pytest.raises(UnknownLink):
+            leaving.resume(session, other)
+    session.execute(update(MailedLink).values(expires_at=utcnow()))
+    for act in (leaving.look_at_pause, leaving.resume):
+        with pytest.raises(DeadLink):
+            act(session, token)
+    session.execute(update(MailedLink).values(expires_at=in_weeks(1)))
+    subscribers.erase(session, "ana@example.org")
+    session.commit()
+    for act in (leaving.look_at_pause, leaving.resume):
+        with pytest.raises(DeadLink):
+            act(session, token)
+
+
+def test_one_may_pause_and_go_on_though_address_and_reason_cannot_be_decrypted(
+    session: Session, person: Subscriber
+) -> None:
+    subscription_id = subscriptions(session, person)[0].id
+    session.connection().exec_driver_sql("UPDATE subscribers SET email = name")  # a ciphertext of another column
+    session.connection().exec_driver_sql("UPDATE subscriptions SET reason = (SELECT name FROM subscribers)")
+    session.commit()
+    session.expunge_all()
+    leaving.pause_for_reader(session, subscription_id, 4)
+    session.commit()
+    leaving.resume(session, mailed(session))
+    session.commit()
+    assert session.scalars(select(Subscription.mailable)).all() == [True, True]
+
+
+def test_of_two_who_pause_at_once_the_longer_pause_holds(engine: Engine, session: Session, person: Subscriber) -> None:
+    subscription_id = subscriptions(session, person)[0].id
+    session.commit()
+
+    def pause() -> None:
+        with session_scope(engine) as other:
+            leaving.pause_for_reader(other, subscription_id, 1)
+
+    notices.campaign(session)
+    session.commit()
+    leaving.pause_for_reader(session, subscription_id, 8)
+    beside = Beside(pause)
+    beside.must_wait()
+    session.commit()
+    beside.result()
+    assert is_about(pause_of(session, person), in_weeks(8))
+    assert len(mails_of_pauses(session)) == 1
 
 
 @pytest.mark.parametrize("paused_until", [None, utcnow() - timedelta(days=1), utcnow() + timedelta(days=1)])

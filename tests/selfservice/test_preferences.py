@@ -421,7 +421,7 @@ def test_leaving_pausing_and_going_on_are_about_that_list_only(
     leaving.end_pause(session, preferences.subscription_to(session, ana.id, "news"))
     assert subscription(session, ana, news).mailable
     leaving.leave(session, preferences.subscription_to(session, ana.id, "news"), method=Method.PAGE)
-    assert [said(mail).kind for mail in notices_owed(session)] == [NoticeKind.GOODBYE]
+    assert [said(mail).kind for mail in notices_owed(session)] == [NoticeKind.PAUSED, NoticeKind.GOODBYE]
     assert notices.to_ring_for(session) == notices_owed(session)[0].campaign_id
     assert subscription(session, ana, news).status is SubscriptionStatus.UNSUBSCRIBED
     assert subscription(session, ana, mailing_list).mailable

@@ -17,7 +17,8 @@ _ABOUT_PDF = {"Title", "Creator", "Producer"}
 
 _TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", re.IGNORECASE)
 _PERSONAL_PAGE = re.compile(
-    r"/(?:unsubscribe|preferences|manage|confirm|undo|address|contact|no-contact|kit|results)\b", re.IGNORECASE
+    r"/(?:unsubscribe|preferences|manage|confirm|undo|resume|moved|address|contact|no-contact|kit|results)\b",
+    re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"https?://[^\s<>\"'()\[\]]+")

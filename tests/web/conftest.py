@@ -56,13 +56,27 @@ def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) ->
     found["manage"] = newest_token(session)
     assert client.post(f"/manage/{found['manage']}/address", data={"email": "ana@example.net"}).status_code == 303
     found["address"] = newest_token(session)
+    assert client.post(f"/preferences/{found['preferences']}/pause", data={"weeks": "1"}).status_code == 200
+    found["resume"] = newest_token(session)
     assert client.post(f"/unsubscribe/{found['unsubscribe']}", data={"scope": "list"}).status_code == 200
     found["undo"] = newest_token(session)
     assert affiliate(client, "officer@example.org").status_code == 303
     found["contact"] = newest_token(session)
+    found["moved"] = link_of_mover(client, session)
     found |= links_of_union(app, session, ana)
-    assert len(set(found.values())) == 9
+    assert len(set(found.values())) == 11
     return found
+
+
+def link_of_mover(client: FlaskClient, session: Session) -> str:
+    """What the old address of somebody who has moved gets."""
+    mover = make_subscriber(session, email="mover@example.org")
+    session.commit()
+    assert client.post("/preferences", data={"email": mover.email}).status_code == 303
+    manage = newest_token(session)
+    assert client.post(f"/manage/{manage}/address", data={"email": "moved@example.net"}).status_code == 303
+    assert client.post(f"/address/{newest_token(session)}").status_code == 200
+    return newest_token(session)
 
 
 def links_of_union(app: Flask, session: Session, contact: Subscriber) -> dict[str, str]:

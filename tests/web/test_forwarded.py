@@ -179,6 +179,7 @@ def test_a_mailed_link_of_who_was_erased_says_what_one_says_that_ran_out(
         MailedLinkKind.MANAGE: "manage",
         MailedLinkKind.ADDRESS: "address",
         MailedLinkKind.UNDO: "undo",
+        MailedLinkKind.RESUME: "resume",
         MailedLinkKind.CONTACT: "contact",
     }.get(kind)
     if part is None:

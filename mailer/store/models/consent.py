@@ -93,6 +93,8 @@ class MailedLinkKind(enum.StrEnum):
     MANAGE = "manage"  # to see, change, download and erase all that is held about them
     ADDRESS = "address"  # to be written to at another address, whose mail this link is in
     UNDO = "undo"  # to have a leaving taken back
+    RESUME = "resume"  # to have a pause ended
+    MOVED = "moved"  # to have all mail stopped that went to this address before, and goes to another now
     CONTACT = "contact"  # to be written to on a union's behalf, which may ask to affiliate by that
 
 
@@ -111,7 +113,8 @@ class MailedLink(Base):
     person: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
     # JSON: the subscriber's id, and what depends on the kind. The name of old is bound into every ciphertext: it stays.
     details: Mapped[str] = mapped_column(EncryptedText("requests.details"))
-    # Whether the link went out. Where it must not, a row is kept all the same: nobody is to learn that from the answer.
+    # Whether the link went out by mail. Where it must not, a row is kept all the same: nobody is to learn that from the
+    # answer. And what undoes a leaving stands on a page, too, under a link of its own.
     is_mailed: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -38,14 +38,13 @@ def _subscription(token: str) -> int:
     return links.verify(site().settings.keyring, Link.UNSUBSCRIBE, token)
 
 
-def _leave(subscription_id: int, method: Method, scope: Scope, reason: str | None) -> LeftList | None:
-    """What a leaving did; None where the person was erased."""
+def _leave(subscription_id: int, method: Method, scope: Scope, reason: str | None) -> LeftList:
     try:
         with site().session() as session:
             subscription = domain.find(session, subscription_id)
             return domain.leave(session, subscription, method=method, scope=scope, reason=reason)
-    except NotOnList:
-        return None
+    except NotOnList:  # erased, which looks as if they had left before
+        return LeftList(already=True, undo=None, has_goodbye=False)
 
 
 @leaving.get("/undo/<token>")

@@ -1,11 +1,11 @@
 """What a person may see and change of what is held about them.
 
 Two kinds of links lead here. The one in every campaign mail may have been forwarded: its pages show nothing about
-anybody, and are the same for all. The one that is mailed on request shows everything, for a day.
+anybody, and are the same for all. The one that is mailed on request shows everything, for a day. Others are mailed for
+one step each: to end a pause, to move to another address, and, to the old one, to stop that.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -56,18 +56,9 @@ def see(token: str) -> str:
 def pause(token: str) -> str:
     """Pause the list that a mail came from. Nobody learns whether its reader is still on it."""
     subscription_id, weeks = _subscription(token), _weeks()
-    with suppress(leaving.NotOnList), site().session() as session:
-        leaving.pause(session, leaving.find(session, subscription_id), weeks)
+    with site().session() as session:
+        leaving.pause_for_reader(session, subscription_id, weeks)
     return render_template("preferences/pause.html", token=token, until=utcnow() + timedelta(weeks=weeks))
-
-
-@preferences.post("/preferences/<token>/resume")
-def resume(token: str) -> str:
-    """End the pause."""
-    subscription_id = _subscription(token)
-    with suppress(leaving.NotOnList), site().session() as session:
-        leaving.end_pause(session, leaving.find(session, subscription_id))
-    return render_template("preferences/resume.html", token=token)
 
 
 def _weeks() -> int:
@@ -166,6 +157,7 @@ def _filled_in(held: PersonalData, *, is_again: bool) -> dict[str, str]:
         "union": held.union or "",
         "store_union": "yes" if held.union else "",
         "email": "",
+        "is_old_read_by_others": "",
     }
     if is_again:
         filled |= {field: text for field, text in request.form.items() if field in filled}
@@ -326,7 +318,8 @@ def change_address(token: str) -> ResponseReturnValue:
 
     def change(session: Session, subscriber_id: int) -> None:
         address = fields.address(request.form.get("email", "").strip())
-        address_change.name(session, subscriber_id, address.text, language=current())
+        is_told = "is_old_read_by_others" not in request.form
+        address_change.name(session, subscriber_id, address.text, language=current(), is_old_address_told=is_told)
 
     return _change(token, change, saved="address")
 
@@ -368,6 +361,25 @@ def forget(token: str) -> str:
     return render_template("preferences/forget.html")
 
 
+# --- with the link that was mailed at a pause -----------------------------------------------------------------------
+
+
+@preferences.get("/resume/<token>")
+def end_pause(token: str) -> str:
+    """Ask whether to end a pause."""
+    with site().session(read_only=True) as session:
+        list_name = leaving.look_at_pause(session, token)
+    return render_template("preferences/end_pause.html", token=token, list_name=list_name)
+
+
+@preferences.post("/resume/<token>")
+def resume(token: str) -> str:
+    """End the pause."""
+    with site().session() as session:
+        list_name = leaving.resume(session, token)
+    return render_template("preferences/resume.html", list_name=list_name)
+
+
 # --- with the link that was mailed to a new address -----------------------------------------------------------------
 
 
@@ -388,3 +400,22 @@ def move(token: str) -> ResponseReturnValue:
     except address_change.AddressTaken:
         return render_template("preferences/address_taken.html"), 409
     return render_template("preferences/move.html")
+
+
+# --- with the link that was mailed to the old address ---------------------------------------------------------------
+
+
+@preferences.get("/moved/<token>")
+def moved(token: str) -> str:
+    """Ask whether to stop the mail that has moved. The page is the same for everybody."""
+    with site().session(read_only=True) as session:
+        address_change.look_at_stop(session, token)
+    return render_template("preferences/moved.html", token=token)
+
+
+@preferences.post("/moved/<token>")
+def stop(token: str) -> str:
+    """Stop it. Nobody learns what became of the person."""
+    with site().session() as session:
+        address_change.stop(session, token)
+    return render_template("preferences/stop.html")

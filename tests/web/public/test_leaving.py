@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from mailer import links
 from mailer.app import create_app
-from mailer.delivery import control, sending
+from mailer.delivery import control, ledger, sending
 from mailer.delivery.worker import Worker
 from mailer.links import Link
 from mailer.mail.pipeline import Pipeline
@@ -30,7 +30,17 @@ from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Delivery, DeliveryState, MailingList, Purpose, Subscription, SubscriptionStatus
 from tests.conftest import LINK_KEY
 from tests.support.concurrency import Beside
-from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, make_union, subscribe
+from tests.support.factories import (
+    SENDER,
+    make_campaign,
+    make_list,
+    make_subscriber,
+    make_union,
+    notices_owed,
+    said,
+    subscribe,
+)
+from tests.support.ledger import by_id
 from tests.support.mail_server import MailServer
 
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
@@ -68,6 +78,14 @@ def states(engine: Engine) -> list[SubscriptionStatus]:
 def notices(engine: Engine) -> int:
     with session_scope(engine, read_only=True) as session:
         return len(session.scalars(select(Delivery.id).where(Delivery.purpose == Purpose.NOTICE)).all())
+
+
+def token_mailed(engine: Engine) -> str:
+    """The token in the latest mail."""
+    with session_scope(engine, read_only=True) as session:
+        token = said(notices_owed(session)[-1]).token
+        assert token is not None
+        return token
 
 
 def undo_address(page: TestResponse) -> str:
@@ -169,6 +187,48 @@ def test_leaving_this_list_and_taking_it_back(client: FlaskClient, engine: Engin
         assert states(engine) == [ACTIVE, ACTIVE]
 
 
+def test_the_goodbye_takes_it_back_too(client: FlaskClient, engine: Engine, address: str) -> None:
+    assert "one last e-mail" in client.post(address, data={"scope": "list"}).text
+    undo = f"/en/undo/{token_mailed(engine)}"
+    for _ in range(2):  # the page is loaded again, or the button was pressed twice
+        again = client.post(address, data={"scope": "list"})
+        assert heading(again) == "You have left this list"
+        assert "with the link in the last e-mail that we sent you" in again.text
+        assert 'href="/en/">Sign up</a>' in again.text
+    assert heading(client.get(undo)) == "Do you want to come back?"
+    assert heading(client.post(undo)) == "You are back"
+    assert states(engine) == [ACTIVE, ACTIVE]
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [(ONE_CLICK, "list"), ({"scope": "list"}, "list"), ({"scope": "all"}, "list"), ({"scope": "all"}, "all")],
+)
+def test_whoever_holds_a_forwarded_mail_cannot_bring_back_who_has_left(
+    client: FlaskClient, engine: Engine, address: str, first: dict[str, str], again: str
+) -> None:
+    client.post(address, data=first)
+    left, owed = states(engine), notices(engine)
+    for _ in range(3):
+        page = client.post(address, data={"scope": again})
+        assert page.status_code == 200
+        assert "/undo/" not in page.text
+        assert re.findall(r"<form", page.text) == []
+    assert (states(engine), notices(engine)) == (left, owed)
+
+
+def test_going_back_and_forth_the_page_hands_out_two_ways_back_a_day_and_the_goodbye_always_one(
+    client: FlaskClient, engine: Engine, address: str
+) -> None:
+    for _ in range(2):
+        client.post(undo_address(client.post(address, data={"scope": "list"})))
+    last = client.post(address, data={"scope": "list"})
+    assert "/undo/" not in last.text
+    assert "with the link in one last e-mail that we are sending you" in last.text
+    client.post(f"/undo/{token_mailed(engine)}")
+    assert states(engine) == [ACTIVE, ACTIVE]
+
+
 def test_leaving_all_lists_and_taking_it_back(client: FlaskClient, engine: Engine, address: str) -> None:
     left = client.post(address, data={"scope": "all"})
     assert heading(left) == "You have left all lists"
@@ -211,8 +271,8 @@ def walk(client: FlaskClient, address: str) -> list[str]:
     for scope in ("list", "all"):
         left = client.post(address, data={"scope": scope})
         back = undo_address(left)
-        pages += [client.get(address), left, client.post(address, data={"scope": scope})]
-        pages += [client.get(back), client.post(back)]
+        pages += [client.get(address), left, client.get(back), client.post(back)]
+    pages += [client.post(address, data={"scope": "list"}) for _ in range(2)]
     assert {page.status_code for page in pages} == {200}
     return [re.sub(r"[0-9a-f]{40}", "TOKEN", page.text) for page in pages]
 
@@ -240,16 +300,6 @@ def test_a_unions_own_list_is_not_named(client: FlaskClient, engine: Engine, add
 def test_an_unknown_scope_leaves_this_list_only(client: FlaskClient, engine: Engine, address: str, scope: str) -> None:
     assert client.post(address, data={"scope": scope}).status_code == 200
     assert states(engine) == [GONE, ACTIVE]
-
-
-def test_pressing_twice_is_harmless_and_still_offers_the_way_back(
-    client: FlaskClient, engine: Engine, address: str
-) -> None:
-    for _ in range(2):
-        left = client.post(address, data={"scope": "list"})
-    assert notices(engine) == 1
-    client.post(undo_address(left))
-    assert states(engine) == [ACTIVE, ACTIVE]
 
 
 def test_the_way_back_of_who_was_erased_has_ended(client: FlaskClient, engine: Engine, address: str) -> None:
@@ -302,7 +352,8 @@ def test_a_way_back_that_has_run_out_says_so(client: FlaskClient, engine: Engine
     pages.append(client.get(undo))
     for page in pages:
         assert page.status_code == 410
-        assert '<a class="button" href="/en/">Sign up</a>' in page.text  # the only way to another link
+        assert "use the link in our last e-mail to you" in page.text
+        assert '<a class="button" href="/en/">Sign up</a>' in page.text
     assert states(engine) == [GONE, GONE]
 
 
@@ -346,8 +397,15 @@ def test_no_reason_is_too_strange(client: FlaskClient, engine: Engine, address: 
 
 @pytest.mark.parametrize("body", [ONE_CLICK, {"scope": "list"}, {"scope": "all"}])
 def test_who_leaves_in_the_middle_gets_nothing_more_of_it(
-    client: FlaskClient, engine: Engine, server: MailServer, wire: Pipeline, tmp_path: Path, body: dict[str, str]
+    client: FlaskClient,
+    engine: Engine,
+    server: MailServer,
+    wire: Pipeline,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    body: dict[str, str],
 ) -> None:
+    monkeypatch.setattr(ledger, "shuffle", by_id)
     with session_scope(engine) as session:
         mailing_list = make_list(session, "alerts")
         people = [make_subscriber(session, mailing_list, email=f"p{number}@example.net") for number in range(6)]

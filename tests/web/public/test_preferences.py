@@ -150,7 +150,7 @@ def test_the_page_first_of_all_invites_whom_the_mail_was_forwarded_to(engine: En
     assert said.index("Was the e-mail forwarded to you?") < said.index("Sign up yourself") < said.index("Pause")
 
 
-@pytest.mark.parametrize("path", ["", "/pause", "/resume", "/link"])
+@pytest.mark.parametrize("path", ["", "/pause", "/link"])
 def test_a_forged_link_opens_nothing(engine: Engine, client: FlaskClient, path: str) -> None:
     token = campaign_token(engine)
     bounce = sign(keyring_of(engine), Link.BOUNCE, subscriptions(engine)[0].id)
@@ -168,7 +168,7 @@ def test_a_stranger_with_a_forwarded_mail_learns_changes_and_erases_nothing(
     """Follows every link and sends every form that can be reached from the mail, twice, with all that they offer."""
     start = f"/en/preferences/{campaign_token(engine)}"
     before = person(engine)
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     waiting: list[tuple[str, str, dict[str, str]]] = [("get", start, {})]
     while waiting:
         method, path, fields = waiting.pop()
@@ -178,10 +178,21 @@ def test_a_stranger_with_a_forwarded_mail_learns_changes_and_erases_nothing(
         for secret in (ANA, "Ana Example", "Dockers", "Harbour letters", NEW):
             assert secret not in page, (method, path)
         for step in steps(page):
-            if step[1] not in seen and step[1].startswith(("/en/preferences", "/en/unsubscribe", "/en/undo")):
-                seen.add(step[1])
+            is_of_the_mail = step[1].startswith(("/en/preferences", "/en/unsubscribe", "/en/undo", "/en/resume"))
+            if step[:2] not in seen and is_of_the_mail:
+                seen.add(step[:2])
                 waiting += [step, step]
-    assert len(seen) >= 6
+    kinds = {(method, re.sub(r"[0-9a-f]{40}", "TOKEN", path)) for method, path in seen}
+    assert kinds == {
+        ("get", "/en/preferences"),
+        ("post", "/en/preferences"),
+        ("get", "/en/preferences/TOKEN"),
+        ("post", "/en/preferences/TOKEN/link"),
+        ("post", "/en/preferences/TOKEN/pause"),
+        ("get", "/en/unsubscribe/TOKEN"),
+        ("post", "/en/unsubscribe/TOKEN"),
+        ("post", "/en/undo/TOKEN"),
+    }
     after = person(engine)
     assert (after.email, after.name, after.country, after.union_id, after.language) == (
         before.email,
@@ -213,6 +224,8 @@ def test_a_campaign_mails_link_is_no_link_to_manage(engine: Engine, client: Flas
     assert client.get(f"{PAGE}/{token}").status_code == 404
     for action in ("details", "union", "lists/news", "address", "address/keep", "erase"):
         assert client.post(f"{PAGE}/{token}/{action}", data={"do": "leave"}).status_code == 404
+    for page in ("resume", "moved", "undo"):
+        assert client.post(f"/{page}/{token}").status_code == 404
     assert client.post(f"{PAGE}/{token}/download", data={"format": "json"}).status_code == 404
     assert client.post(f"/address/{token}").status_code == 404
 
@@ -221,7 +234,9 @@ def test_a_campaign_mails_link_is_no_link_to_manage(engine: Engine, client: Flas
 
 
 @pytest.mark.parametrize("weeks", [1, 2, 4, 8])
-def test_a_pause_is_made_and_ended_with_two_buttons(engine: Engine, client: FlaskClient, weeks: int) -> None:
+def test_a_pause_is_made_with_one_button_and_ended_with_the_one_in_the_mail(
+    engine: Engine, client: FlaskClient, weeks: int
+) -> None:
     start = f"/en/preferences/{campaign_token(engine)}"
     assert f'<option value="{weeks}">' in client.get(start).text
     page = client.post(f"{start}/pause", data={"weeks": weeks})
@@ -231,9 +246,41 @@ def test_a_pause_is_made_and_ended_with_two_buttons(engine: Engine, client: Flas
     assert paused.paused_until is not None
     assert abs(paused.paused_until - until) < timedelta(minutes=1)
     assert (paused.mailable, other.mailable) == (False, True)
-    page = client.post(f"{start}/resume")
-    assert "The pause is over" in page.text
-    assert [each.mailable for each in subscriptions(engine)] == [True, True]
+    link = f"/en/resume/{token_mailed(engine)}"
+    assert mails(engine)[-1].subscriber_id == person(engine).id
+    page = client.get(link)
+    assert "Do you want to end the pause? Urgent <actions> End the pause" in text_of(page.text)
+    for secret in (ANA, "Ana Example", "Harbour letters"):
+        assert secret not in page.text
+    assert not subscriptions(engine)[0].mailable
+    for _ in range(2):
+        assert "The pause is over" in client.post(link).text
+        assert [each.mailable for each in subscriptions(engine)] == [True, True]
+
+
+def test_a_stranger_with_a_forwarded_mail_neither_ends_nor_shortens_a_pause(
+    engine: Engine, client: FlaskClient
+) -> None:
+    start = f"/en/preferences/{campaign_token(engine)}"
+    client.post(f"{start}/pause", data={"weeks": 8})
+    paused = subscriptions(engine)[0].paused_until
+    token = campaign_token(engine)
+    pages = [client.post(f"{start}/pause", data={"weeks": weeks}) for weeks in (1, 2, 4, 8)]
+    assert all("/resume" not in page.text for page in pages)
+    answers = [client.post(path) for path in (f"{start}/resume", f"/resume/{token}", f"/en/resume/{token}")]
+    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert subscriptions(engine)[0].paused_until == paused
+    assert len(mails(engine)) - [mail.state for mail in mails(engine)].count(DeliveryState.SKIPPED) == 1
+
+
+def test_a_link_to_end_a_pause_that_has_run_out_says_so(engine: Engine, client: FlaskClient) -> None:
+    client.post(f"/en/preferences/{campaign_token(engine)}/pause", data={"weeks": 1})
+    link = f"/en/resume/{token_mailed(engine)}"
+    with session_scope(engine) as session:
+        session.execute(update(MailedLink).values(expires_at=utcnow()))
+    for page in (client.get(link), client.post(link)):
+        assert page.status_code == 410
+        assert '<a class="button" href="/en/preferences">Get a new link</a>' in page.text
 
 
 @pytest.mark.parametrize("language", languages.SITE_LANGUAGES)
@@ -246,12 +293,15 @@ def test_a_date_is_written_as_the_reader_writes_it(engine: Engine, client: Flask
 def test_nobody_learns_from_a_pause_who_is_still_on_the_list(engine: Engine, client: FlaskClient) -> None:
     links = {email: campaign_token(engine, email) for email in (ANA, BORIS)}  # Boris has left
     links["erased"] = sign(keyring_of(engine), Link.UNSUBSCRIBE, 999)
-    for action in ("pause", "resume"):
-        pages = {
-            client.post(f"/preferences/{link}/{action}", data={"weeks": 2}).text.replace(link, "TOKEN")
-            for link in links.values()
-        }
+    for _ in range(2):
+        pages, grown = set(), []
+        for link in links.values():
+            before = count_rows(engine) | {"campaigns": 0}
+            pages.add(client.post(f"/preferences/{link}/pause", data={"weeks": 2}).text.replace(link, "TOKEN"))
+            after = count_rows(engine) | {"campaigns": 0}
+            grown.append({table: after[table] - number for table, number in before.items()})
         assert len(pages) == 1
+        assert grown == [grown[0]] * 3
     assert subscriptions(engine, BORIS)[0].paused_until is None
 
 
@@ -597,6 +647,70 @@ def test_an_address_changes_by_the_button_in_the_new_mailbox_only(engine: Engine
         assert ANA not in answer.text
     assert person(engine, NEW).name == "Ana Example"
     assert client.get(f"{PAGE}/{manage}").status_code == 410  # it was mailed to the old address
+
+
+def move_away(engine: Engine, client: FlaskClient, **fields: str) -> None:
+    save(client, manage_token(engine), "address", saved="address", email=NEW, **fields)
+    assert client.post(f"/en/address/{token_mailed(engine)}").status_code == 200
+
+
+def test_the_old_address_hears_that_mail_has_moved_and_stops_it_without_learning_anything(
+    engine: Engine, client: FlaskClient
+) -> None:
+    move_away(engine, client)
+    mail = mails(engine)[-1]
+    assert (mail.address, mail.subscriber_id) == (ANA, None)
+    assert mail.notice is not None and NEW not in mail.notice
+    link = f"/en/moved/{token_mailed(engine)}"
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert client.open(link, method=method).status_code == 200
+    assert [each.mailable for each in subscriptions(engine, NEW)] == [True, True]
+    pages = [client.get(link), client.post(link), client.post(link), client.get(link)]
+    assert [each.status for each in subscriptions(engine, NEW)] == [GONE, GONE]
+    assert person(engine, NEW).name == "Ana Example"
+    for page in pages:
+        assert page.status_code == 200
+        for secret in (NEW, ANA, "Ana", "Dockers", "Urgent", "Harbour letters"):
+            assert secret not in page.text
+    assert mails(engine)[-1].subscriber_id == person(engine, NEW).id  # their goodbye, with a way back
+
+
+def test_the_pages_for_the_old_address_are_the_same_whatever_became_of_the_person(
+    engine: Engine, client: FlaskClient
+) -> None:
+    move_away(engine, client)
+    link = f"/en/moved/{token_mailed(engine)}"
+    on_lists = client.get(link).text
+    erase(engine, NEW)
+    assert client.get(link).text == on_lists
+    erased = client.post(link).text
+    with session_scope(engine) as session:
+        session.execute(update(MailedLink).values(used_at=None))
+    assert client.post(link).text == erased
+    assert "Our e-mails are stopped" in erased
+
+
+def test_who_says_that_others_read_the_old_mailbox_moves_in_silence(engine: Engine, client: FlaskClient) -> None:
+    token = manage_token(engine)
+    assert "Others can read my old mailbox" in text_of(client.get(f"{PAGE}/{token}").text)
+    box = re.compile(r'<input id="is_old_read_by_others"[^>]* checked')
+    assert not box.search(client.get(f"{PAGE}/{token}").text)
+    again = client.post(f"{PAGE}/{token}/address", data={"email": "ana", "is_old_read_by_others": "yes"})
+    assert (again.status_code, bool(box.search(again.text))) == (422, True)
+    move_away(engine, client, is_old_read_by_others="yes")
+    assert person(engine, NEW).name == "Ana Example"
+    assert [mail.address for mail in mails(engine)] == [NEW]
+
+
+def test_a_link_in_the_old_mailbox_that_has_run_out_says_whom_to_write_to(engine: Engine, client: FlaskClient) -> None:
+    move_away(engine, client)
+    link = f"/en/moved/{token_mailed(engine)}"
+    with session_scope(engine) as session:
+        session.execute(update(MailedLink).values(expires_at=utcnow()))
+    for page in (client.get(link), client.post(link)):
+        assert page.status_code == 410
+        assert '<a class="button" href="/en/privacy">' in page.text
+    assert [each.mailable for each in subscriptions(engine, NEW)] == [True, True]
 
 
 def test_a_mistyped_address_is_taken_back(engine: Engine, client: FlaskClient) -> None:
