@@ -18,6 +18,7 @@ from mailer.operations.queue import connect
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, open_engine
+from mailer.unions.generations import ReplacedLink
 from mailer.web import agreement, errors, language, limits, protection, security
 from mailer.web.caught import caught
 from mailer.web.health import health
@@ -135,3 +136,4 @@ def _add_error_pages(app: Flask) -> None:
     app.register_error_handler(ForgedToken, errors.explain_unknown_link)
     app.register_error_handler(UnknownLink, errors.explain_unknown_link)
     app.register_error_handler(DeadLink, errors.explain_dead_link)
+    app.register_error_handler(ReplacedLink, errors.explain_replaced_link)

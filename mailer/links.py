@@ -18,6 +18,8 @@ from mailer.store.crypto import Keyring
 
 _OCTETS = 20
 _FORM = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
+#: of a number that carries a generation: what is left for the row id
+_ROW_BITS = 32
 
 
 class ForgedToken(MailerError):
@@ -29,8 +31,8 @@ class Link(enum.StrEnum):
 
     UNSUBSCRIBE = "unsubscribe"  # of a subscription: leave or pause that list, for ever valid
     BOUNCE = "bounce"  # of a delivery: which message came back
-    KIT = "kit"  # of a kit: read it, and say what became of it
-    UNION = "union"  # of a union: read what its forwarding brought
+    KIT = "kit"  # of a kit, with a generation: read it, and say what became of it
+    UNION = "union"  # of a union, with a generation: read what its forwarding brought
     CONTACT = "contact"  # of a union's contact: get no more of the union's mail
 
 
@@ -60,6 +62,29 @@ def _read_open(secret: bytes, purpose: str, raw: bytes) -> int | None:
     number, mac = raw[:6], raw[6:]
     known = hashlib.blake2b(number, key=secret, digest_size=len(mac), person=purpose.encode()).digest()
     return int.from_bytes(number, "big") if hmac.compare_digest(mac, known) else None
+
+
+def with_generation(row_id: int, generation: int) -> int:
+    """The number of a link that a union may have replaced: the row id, and the generation of the union's links, of
+    which there are 65,536. That of generation 0 is the row id itself."""
+    return generation << _ROW_BITS | row_id
+
+
+def split_generation(number: int) -> tuple[int, int]:
+    """The row id and the generation that `with_generation` put together."""
+    return number & ((1 << _ROW_BITS) - 1), number >> _ROW_BITS
+
+
+def renewed(keyring: Keyring, address: str, generation: int) -> str:
+    """The address of a union's kit or results with another generation in it. Any other address stays as it is."""
+    page, slash, token = address.rpartition("/")
+    for link in (Link.KIT, Link.UNION):
+        try:
+            row_id, _ = split_generation(verify(keyring, link, token))
+        except ForgedToken:
+            continue
+        return page + slash + sign(keyring, link, with_generation(row_id, generation))
+    return address
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +120,16 @@ class Pages:
         """
         return self._at(f"/preferences/{token}")
 
-    def kit(self, keyring: Keyring, kit_id: int) -> str:
-        """What a union has to forward, and where it answers."""
-        return self._at(f"/kit/{sign(keyring, Link.KIT, kit_id)}")
+    def kit(self, keyring: Keyring, kit_id: int, generation: int) -> str:
+        """What a union has to forward, and where it answers.
 
-    def results(self, keyring: Keyring, union_id: int) -> str:
+        :param generation: `Union.link_generation`; so below.
+        """
+        return self._at(f"/kit/{sign(keyring, Link.KIT, with_generation(kit_id, generation))}")
+
+    def results(self, keyring: Keyring, union_id: int, generation: int) -> str:
         """What a union's forwarding brought."""
-        return self._at(f"/results/{sign(keyring, Link.UNION, union_id)}")
+        return self._at(f"/results/{sign(keyring, Link.UNION, with_generation(union_id, generation))}")
 
     def no_contact(self, keyring: Keyring, contact_id: int) -> str:
         """To get no more of a union's mail as its contact."""
@@ -137,6 +165,10 @@ class Pages:
     def contact(self, token: str) -> str:
         """To become a union's contact."""
         return self._at(f"/contact/{token}")
+
+    def answer(self, token: str) -> str:
+        """To change what a union said of a kit."""
+        return self._at(f"/answer/{token}")
 
     def caught(self) -> str:
         """Mail that was caught on this machine and not sent; in no language."""

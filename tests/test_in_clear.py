@@ -334,6 +334,7 @@ def test_what_was_typed_can_still_be_read_with_the_keys(world: World) -> None:
         for name, column in _encrypted().items():
             assert any(world.mark in str(value) for value in session.scalars(select(column)) if value) or name in (
                 "unions.logo",
+                "deliveries.notice",  # mail that waits, which named a union until that asked not to be named
             ), name
 
 

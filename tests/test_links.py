@@ -105,6 +105,7 @@ GIVEN = {
     "kit_id": 7,
     "union_id": 7,
     "contact_id": 7,
+    "generation": 1,
     "token": links.sign(ring(LINK_KEY), Link.UNSUBSCRIBE, 7),
     "slug": "free-the-poet",
     "union_slug": "dockers",
@@ -147,11 +148,21 @@ def test_a_union_without_a_name_has_people_join_on_the_front_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "link"), [(Pages.kit, Link.KIT), (Pages.results, Link.UNION), (Pages.no_contact, Link.CONTACT)]
+    ("page", "link", "generation"),
+    [(Pages.kit, Link.KIT, (0,)), (Pages.results, Link.UNION, (0,)), (Pages.no_contact, Link.CONTACT, ())],
 )
-def test_a_link_to_what_is_not_everybodys_is_signed_for_that_page(page: Callable[..., Any], link: Link) -> None:
-    token = page(Pages(BASE_URL), ring(LINK_KEY), 7).rpartition("/")[2]
+def test_a_link_to_what_is_not_everybodys_is_signed_for_that_page(
+    page: Callable[..., Any], link: Link, generation: tuple[int, ...]
+) -> None:
+    token = page(Pages(BASE_URL), ring(LINK_KEY), 7, *generation).rpartition("/")[2]
     assert links.verify(ring(LINK_KEY), link, token) == 7
+
+
+@pytest.mark.parametrize(("row_id", "generation"), [(7, 0), (1, 1), (2**32 - 1, 2**16 - 1)])
+def test_a_link_of_a_union_carries_its_generation_beside_the_row(row_id: int, generation: int) -> None:
+    for page, link in ((Pages.kit, Link.KIT), (Pages.results, Link.UNION)):
+        token = page(Pages(BASE_URL), ring(LINK_KEY), row_id, generation).rpartition("/")[2]
+        assert links.split_generation(links.verify(ring(LINK_KEY), link, token)) == (row_id, generation)
 
 
 def test_no_other_module_writes_the_address_of_a_page() -> None:

@@ -21,8 +21,10 @@ from sqlalchemy import Connection, Engine, MetaData, Table, delete, inspect, sel
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from mailer import links
 from mailer.delivery import message_ids
 from mailer.delivery.message_ids import MessageIds
+from mailer.links import Link
 from mailer.operations import schema
 from mailer.people import mailed_links, subscribers
 from mailer.selfservice import address_change
@@ -38,6 +40,7 @@ from mailer.store.models import (
     ConsentPurpose,
     ConsentSource,
     Delivery,
+    Kit,
     MailedLink,
     MailedLinkKind,
     Reason,
@@ -45,6 +48,8 @@ from mailer.store.models import (
     Union,
     UnionContact,
 )
+from mailer.unions import generations
+from mailer.unions.generations import ReplacedLink
 from tests.conftest import SECRET_KEY, CommandLine
 from tests.support.factories import make_subscriber, notices_owed, said
 from tests.support.stolen import files_of
@@ -488,6 +493,37 @@ def test_what_undid_a_leaving_before_it_was_two_links_ends_with_the_next_wish(
     on_a_page_too, on_a_page_alone = ("undo", False, True), ("undo", False, False)
     rest = [on_a_page_too, on_a_page_alone, on_a_page_too, on_a_page_too, on_a_page_too]
     assert states == [on_a_page_too, ("manage", True, True), *rest]
+    engine.dispose()
+
+
+def test_links_that_unions_were_mailed_before_they_could_be_replaced_work_until_they_are(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0006")
+    at = utcnow()
+    rows: dict[str, dict[str, object]] = {
+        "unions": {"name": "Dockers", "status": "affiliated", "languages": [], "introductions": {}},
+        "lists": {"name": "News", "is_open": True},
+        "campaigns": {"kind": "urgent_action", "list_id": 7, "language": "en", "status": "sending", "salt": bytes(16)}
+        | {"audience": {}, "targets": [], "public": False, "forwardable": True},
+        "kits": {"union_id": 7, "campaign_id": 7, "forwarded_at": at, "reached": 250},
+    }
+    with engine.begin() as connection:
+        for name, values in rows.items():
+            table = Table(name, MetaData(), autoload_with=connection)
+            slug = {} if name == "kits" else {"slug": name}
+            connection.execute(table.insert().values({"id": 7, "created_at": at, **slug, **values}))
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        union, kit = session.get_one(Union, 7), session.get_one(Kit, 7)
+        assert (kit.reached, kit.corrections) == (250, 0)
+        for link in (Link.KIT, Link.UNION):
+            row_id, generation = links.split_generation(links.verify(keyring, link, links.sign(keyring, link, 7)))
+            assert row_id == 7
+            generations.require_current(union, generation)
+            with pytest.raises(ReplacedLink):
+                generations.require_current(Union(link_generation=1), generation)
     engine.dispose()
 
 

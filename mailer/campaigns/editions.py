@@ -1,7 +1,7 @@
 """Editions: a campaign's texts rendered once for everyone who sees the same words, then merged per person."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from email.utils import parseaddr
 from typing import Any, NamedTuple
@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import segments
+from mailer.campaigns import personal_links, segments
 from mailer.campaigns.segments import audience
+from mailer.campaigns.targets import Target
 from mailer.errors import MailerError
 from mailer.links import Pages
 from mailer.locale import languages, translations
@@ -96,6 +97,8 @@ class Source:
 
     def line_of(self, error: MailerError) -> int:
         """The line of the file that an error is about, else the one on which the body starts."""
+        if isinstance(line := error.fields.get("line"), int):
+            return line
         first = self.written.body_line
         for words in (str(error.fields.get(name, "")).partition("\n")[0].strip() for name in ("url", "html", "field")):
             if words and words in self.written.body:
@@ -108,12 +111,25 @@ class Source:
 
     def resolve(self, variant: str) -> tuple[Pieces, Pieces, Pieces]:
         """Subject, preheader and body in the wording of a variant."""
-        resolved, start = [], 0
-        for part in self.parts:
-            resolved.append(part.resolve(variant[start : start + part.tests]))
-            start += part.tests
-        subject, preheader, body = resolved
+        subject, preheader, body = (part.resolve(own) for part, own in self._divided(variant))
         return subject, preheader, body
+
+    def require_impersonal(self, variant: str, targets: Sequence[Target]) -> None:
+        """Insist that no address in the wording of a variant tells who follows it.
+
+        :raises personal_links.PersonalLink: one does.
+        """
+        subject, preheader, body = (part.places(own) for part, own in self._divided(variant))
+        personal_links.check_line(subject, targets)
+        personal_links.check_line(preheader, targets)
+        personal_links.check_body(body, targets)
+
+    def _divided(self, variant: str) -> Iterator[tuple[fields.Template, str]]:
+        """Each part, with the variant of its own."""
+        start = 0
+        for part in self.parts:
+            yield part, variant[start : start + part.tests]
+            start += part.tests
 
 
 def parse_source(text: str, *, file: str, line: int = 1) -> fields.Template:
@@ -154,6 +170,7 @@ class EditionRenderer:
         self._campaign = campaign
         self._sender = sender
         self._texts = Texts(campaign)
+        self._targets = [Target.from_json(data) for data in campaign.targets]
         self._federations = directory.ancestors_by_union(session)
         self._chosen: dict[Reader, EditionKey] = {}
         self._bare_fields: dict[EditionKey, frozenset[str]] = {}
@@ -214,9 +231,9 @@ class EditionRenderer:
         """Render one edition.
 
         :param forwarded_by: who passes it on, if it is the one for people of whom we know nothing.
-        :raises Unrenderable: its Markdown or its size, with file and line.
+        :raises Unrenderable: its Markdown, its size or an address in it, with file and line.
         """
-        language, _variant = key
+        language, variant = key
         source = self._texts.sources[language]
         subject, preheader, body = self.wording(key)
         frame = Frame(
@@ -230,6 +247,7 @@ class EditionRenderer:
             forwarded_by=forwarded_by,
         )
         try:
+            source.require_impersonal(variant, self._targets)
             return render.render(self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame)
         except MailerError as error:
             raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions
+from mailer.campaigns import editions, personal_links
 from mailer.campaigns.segments import Segment, audience
 from mailer.campaigns.targets import Target
 from mailer.errors import MailerError
@@ -347,7 +347,10 @@ def _read_line(front: Mapping[str, Any], key: str, problem: _Complaint) -> str:
     value = problem.text(front, key)
     if len(value.splitlines()) > 1:
         problem.about(key, "must be one line")
-    editions.parse_source(value, file=problem.file, line=problem.line_of(key))
+    line = editions.parse_source(value, file=problem.file, line=problem.line_of(key))
+    for variant in line.samples():
+        # Tried again with the draft, which keeps no line of it.
+        problem.check(key, lambda: personal_links.check_line(line.places(variant), ()))  # noqa: B023  # called at once
     return value
 
 

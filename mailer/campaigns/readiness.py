@@ -14,6 +14,7 @@ from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.store import db
 from mailer.store.models import Campaign, Subscriber, Subscription
+from mailer.unions import directory
 
 #: fields that print a part of the target
 _TARGET_FIELDS = frozenset(["target_name", "target_email", "target_address"])
@@ -40,6 +41,7 @@ def find(session: Session, campaign: Campaign) -> Gaps:
     without_target: Counter[str | None] = Counter()
     empty: Counter[str] = Counter()
     tally = segments.tally(session, campaign.list_id, segments.segment_of(campaign))
+    named_unions = directory.printable_names(session).keys()
     prints_names = False
     for language, country, union_id, people in session.execute(
         select(tally.c.language, tally.c.country, tally.c.union_id, tally.c.people)
@@ -48,7 +50,7 @@ def find(session: Session, campaign: Campaign) -> Gaps:
         target = targets.for_country(country)
         if target is None and printed & _TARGET_FIELDS:
             without_target[country] += people
-        for field in printed & _empty_fields(country, union_id, target):
+        for field in printed & _empty_fields(country, union_id in named_unions, target):
             empty[field] += people
         prints_names |= "name" in printed
     if prints_names and (nameless := _count_nameless(session, campaign, renderer)):
@@ -56,8 +58,8 @@ def find(session: Session, campaign: Campaign) -> Gaps:
     return Gaps(without_target, empty)
 
 
-def _empty_fields(country: str | None, union_id: int | None, target: Target | None) -> frozenset[str]:
-    values: dict[str, object] = {"country": country, "union": union_id}
+def _empty_fields(country: str | None, has_named_union: bool, target: Target | None) -> frozenset[str]:
+    values: dict[str, object] = {"country": country, "union": has_named_union}
     if target is not None:
         values |= target.values
     return frozenset(field for field, value in values.items() if not value)

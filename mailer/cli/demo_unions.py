@@ -121,10 +121,10 @@ def kit_page(installation: Installation) -> str | None:
     slug = next(union.slug for union in sample.unions() if union.contact)
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, sample.CAMPAIGN_DIR.name)
-        kit_id = next((each.kit_id for each in progress.of_campaign(session, campaign) if each.union == slug), None)
-    if kit_id is None:
+        kit = next((each for each in progress.of_campaign(session, campaign) if each.union == slug), None)
+    if kit is None:
         return None
-    return Pages(installation.settings.base_url).kit(installation.settings.keyring, kit_id)
+    return Pages(installation.settings.base_url).kit(installation.settings.keyring, kit.kit_id, kit.link_generation)
 
 
 def _await_kits(installation: Installation, log: Path) -> list[KitProgress]:

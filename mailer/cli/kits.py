@@ -115,7 +115,7 @@ def _to_json(kit: KitProgress) -> dict[str, Any]:
     return {
         key: value.isoformat() if isinstance(value, datetime) else value
         for key, value in asdict(kit).items()
-        if key != "kit_id"
+        if key not in ("kit_id", "link_generation")
     }
 
 
@@ -189,7 +189,8 @@ def link(installation: Installation, slug: str, union: str) -> None:
     """
     with installation.session(read_only=True) as session:
         kit = _find(session, lifecycle.get(session, slug), union)
-    click.echo(Pages(installation.settings.base_url).kit(installation.settings.keyring, kit.kit_id))
+    settings = installation.settings
+    click.echo(Pages(settings.base_url).kit(settings.keyring, kit.kit_id, kit.link_generation))
 
 
 def _find(session: Session, campaign: Campaign, union: str) -> KitProgress:

@@ -7,7 +7,10 @@ import click
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, slug_argument
 from mailer.people import lists as mailing_lists
-from mailer.unions import directory
+from mailer.unions import directory, own_lists
+
+#: what to say of a list whose union asked not to be named
+_BE_DISCREET = " Its union asked not to be named. Mails show the list's name: it must not tell which union it is."
 
 
 @click.group()
@@ -33,7 +36,8 @@ def create(
         mailing_list = mailing_lists.create(
             session, slug, name, description=description, is_open=not closed, owner_id=owner_id
         )
-    click.echo(f'Created the list {mailing_list.slug}, "{mailing_list.name}".')
+        is_discreet = own_lists.is_of_unnamed(session, mailing_list, slug, name, description)
+    click.echo(f'Created the list {mailing_list.slug}, "{mailing_list.name}".{_BE_DISCREET if is_discreet else ""}')
 
 
 @lists.command()
@@ -63,10 +67,13 @@ def change(
     if owner and no_owner:
         raise click.UsageError("Use either --owner or --no-owner.")
     with installation.session() as session:
-        mailing_lists.change(session, slug, name=name, description=description, is_open=is_open)
+        mailing_list = mailing_lists.change(session, slug, name=name, description=description, is_open=is_open)
+        chosen = [name, description]
         if owner or no_owner:
             mailing_lists.hand_over(session, slug, directory.get(session, owner).id if owner else None)
-    click.echo(f"Changed the list {slug}.")
+            chosen = [slug, mailing_list.name, mailing_list.description]
+        is_discreet = own_lists.is_of_unnamed(session, mailing_list, *chosen)
+    click.echo(f"Changed the list {slug}.{_BE_DISCREET if is_discreet else ''}")
 
 
 @lists.command("list")

@@ -23,6 +23,9 @@ from mailer.store.db import utcnow
 from mailer.store.models import Campaign, Edition, MailingList
 from mailer.unions import directory
 
+#: what stands in headers for the slug of a list that must not tell whose it is
+_NAMELESS_LIST = "members"
+
 
 class Composer(Protocol):
     """What makes the messages of a campaign, or of notices. Several threads may ask at once."""
@@ -80,9 +83,11 @@ class CampaignComposer:
         self._pages = links.Pages(sender.base_url)  # in no language: these links work for ever
         self._envelopes = Envelopes(session, campaign, sender)
         self._renderer = EditionRenderer(session, campaign, sender)
-        self._headers = _edition_headers(campaign, campaign.mailing_list, sender)
         self._targets = targets.Targets.of(campaign)
-        self._unions = {union.id: union.name for union in directory.all_unions(session)}
+        self._unions = directory.printable_names(session)
+        owner_id = campaign.mailing_list.owner_id
+        is_of_unnamed = owner_id is not None and owner_id not in self._unions
+        self._headers = _edition_headers(campaign, campaign.mailing_list, sender, is_of_unnamed=is_of_unnamed)
         frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id))
         self._frozen = {(edition.language, edition.variant): edition.rendering for edition in frozen}
         self._compiled: dict[EditionKey, CompiledEdition] = {}
@@ -149,15 +154,22 @@ class CampaignComposer:
         return {field: value for field, value in values.items() if value}
 
 
-def _edition_headers(campaign: Campaign, mailing_list: MailingList, sender: Sender) -> EditionHeaders:
-    """The headers that all messages of a campaign share."""
+def _edition_headers(
+    campaign: Campaign, mailing_list: MailingList, sender: Sender, *, is_of_unnamed: bool
+) -> EditionHeaders:
+    """The headers that all messages of a campaign share.
+
+    :param is_of_unnamed: whether it is the own list of a union that asked not to be named: its slug may tell which one,
+        and unlike its name it cannot be changed.
+    """
     host = urlsplit(sender.base_url).hostname or "localhost"
+    slug = _NAMELESS_LIST if is_of_unnamed else mailing_list.slug
     return EditionHeaders(
         sender=sender.mailbox,
         reply_to=sender.reply_to,
-        list_id=f"{mailing_list.slug}.{host}",
+        list_id=f"{slug}.{host}",
         list_name=mailing_list.name,
         list_help=links.Pages(sender.base_url).front(),
         # Campaign, list, kind and sender, never a person: the parts that Gmail groups complaints by.
-        feedback_id=f"{campaign.slug}:{mailing_list.slug}:{campaign.kind}:{host}",
+        feedback_id=f"{campaign.slug}:{slug}:{campaign.kind}:{host}",
     )

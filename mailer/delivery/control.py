@@ -39,13 +39,15 @@ class NobodyToSendTo(MailerError):
 
 
 def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
-    """Let a campaign start by itself at a time. Its texts were tried when it was loaded.
+    """Let a campaign start by itself at a time.
 
     :raises lifecycle.WrongStatus: it has been started before.
     :raises deadlines.TooLate: the time is after its latest start.
+    :raises editions.Unrenderable: a text cannot be rendered: it was loaded when we refused less.
     :raises NobodyToSendTo: its audience is empty as of now.
     """
     deadlines.require_in_time(campaign, at)
+    editions.try_out(session, campaign)
     if not segments.count(session, campaign.list_id, segments.segment_of(campaign)):
         raise NobodyToSendTo(slug=campaign.slug)
     lifecycle.move(session, campaign, Move.SCHEDULE, scheduled_at=at)

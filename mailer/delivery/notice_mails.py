@@ -29,8 +29,10 @@ _PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
     NoticeKind.MOVED: Pages.moved,
     NoticeKind.CONTACT: Pages.contact,
     NoticeKind.STEPPED_DOWN: Pages.contact,
+    NoticeKind.ANSWER: Pages.answer,
 }
 _KIT_FIELDS = frozenset({"kit_url", "campaign", "union", "deadline", "stop_url"})
+_NUMBERED_KITS = [f"kit_{number}{what}" for number in range(1, notices.MOST_KITS_NAMED + 1) for what in ("", "_url")]
 #: what each kind may print of its own
 _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.CONFIRM: frozenset({"link_url"}),
@@ -40,11 +42,14 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.GOODBYE: frozenset({"link_url", "list"}),
     NoticeKind.PAUSED: frozenset({"link_url", "list", "until"}),
     NoticeKind.MOVED: frozenset({"link_url"}),
-    NoticeKind.CONTACT: frozenset({"link_url", "union"}),
+    NoticeKind.CONTACT: frozenset({"link_url", "union", "is_invited"}),  # invited where the union is not named
     NoticeKind.STEPPED_DOWN: frozenset({"link_url", "union"}),
     NoticeKind.AFFILIATED: frozenset({"union", "join_url", "results_url", "stop_url"}),
     NoticeKind.KIT: _KIT_FIELDS,
     NoticeKind.REMINDER: _KIT_FIELDS,
+    NoticeKind.RENEWED: frozenset({"union", "results_url", "stop_url", *_NUMBERED_KITS}),
+    NoticeKind.ANSWER: frozenset({"link_url", "campaign", "union", "stop_url"}),
+    NoticeKind.CHANGED: frozenset({"kit_url", "campaign", "reached", "union", "stop_url"}),
 }
 
 #: kind, language, and which of its fields are printed
@@ -150,9 +155,10 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
         case NoticeKind.MOVED:
             preheader = _("They now go to another address. If you did not want that, you can stop them.")
             return _("Our e-mails no longer come to this address"), preheader
-        case NoticeKind.CONTACT if "union" in shown:
+        case NoticeKind.CONTACT if shown & {"union", "is_invited"}:
             preheader = _("We send nothing until you say yes, with one click.")
-            return _("May we send you our e-mails for {union}?"), preheader
+            named, unnamed = _("May we send you our e-mails for {union}?"), _("May we send you e-mails for your union?")
+            return (named if "union" in shown else unnamed), preheader
         case NoticeKind.CONTACT:
             return _("Please confirm your address"), _("With one click, you confirm that you wrote to us for a union.")
         case NoticeKind.AFFILIATED:
@@ -170,6 +176,16 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
         case NoticeKind.REMINDER:
             preheader = _("The kit for your members is waiting. Forwarding it takes five minutes.")
             return _("There is still time: {campaign}"), preheader
+        case NoticeKind.RENEWED:
+            preheader = _("The earlier links no longer work. The new ones are in this e-mail.")
+            named, unnamed = _("New links for {union}"), _("New links for your union")
+            return (named if "union" in shown else unnamed), preheader
+        case NoticeKind.ANSWER:
+            preheader = _("It works for one day. Never forward this e-mail.")
+            return _("The link to change your answer: {campaign}"), preheader
+        case NoticeKind.CHANGED:
+            preheader = _("What your union told us about this kit is not what it was.")
+            return _("Your answer was changed: {campaign}"), preheader
 
 
 def _fill(words: str, **values: Pieces) -> Pieces:

@@ -97,12 +97,10 @@ def _words(
     """What the mail to one contact prints. A union that asked not to be named is not named here either."""
     site, keyring = Pages(base_url, language), keyring_of(session)
     words = {
-        "kit_url": site.kit(keyring, kit.id),
+        "kit_url": site.kit(keyring, kit.id, union.link_generation),
         "stop_url": site.no_contact(keyring, contact_id),
         "campaign": publishing.title(campaign, language),
     }
     if campaign.deadline is not None:
         words["deadline"] = languages.written(campaign.deadline, languages.of_site(language) or "en")
-    if union.is_named:
-        words["union"] = union.name
-    return words
+    return words | contacts.named(union)

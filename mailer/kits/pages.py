@@ -1,11 +1,10 @@
-"""Forwarding kits: what a union gets of a campaign to put in front of its members, and what it says came of it."""
+"""The pages of kits: what a union gets of a campaign to put in front of its members."""
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, publishing
@@ -20,18 +19,15 @@ from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union
 
 #: how long the files of a campaign that is over are kept
 _KEPT = timedelta(days=90)
-#: about how many members a union may have reached: more than there are workers
-_MOST_REACHED = 1_000_000_000
+#: for how long, and how often, whoever has a kit's link may correct how many it reached; its contacts are mailed each
+#: time, and nobody can have them mailed more
+_CORRIGIBLE, _MOST_CORRECTIONS = timedelta(days=1), 3
 #: what fits into a message of a phone
 _MESSENGER = ("messenger-short.txt", "messenger-medium.txt")
 
 
 class NoKit(MailerError):
     """This kit is gone: its campaign is long over, or its union is not affiliated."""
-
-
-class InvalidReach(MailerError):
-    """{reached} is not a number of people that a union can have reached. Give about how many, such as 250."""
 
 
 # --- what its page shows --------------------------------------------------------------------------------------------
@@ -60,6 +56,7 @@ class KitPage:
     promised_at: datetime | None
     forwarded_at: datetime | None
     reached: int | None
+    may_be_corrected: bool  # on this page: how many it reached
 
 
 def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
@@ -67,7 +64,7 @@ def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
 
     :raises NoKit: it is gone, or its union is not affiliated.
     """
-    kit = _find(session, kit_id)
+    kit = find(session, kit_id)
     campaign, forwarder = kit.campaign, Forwarder.of(kit.union)
     made = _archives(session, kit)
     own = _own_languages(kit)
@@ -93,7 +90,16 @@ def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
         promised_at=kit.promised_at,
         forwarded_at=kit.forwarded_at,
         reached=kit.reached,
+        may_be_corrected=may_be_corrected(session, kit),
     )
+
+
+def may_be_corrected(session: Session, kit: Kit) -> bool:
+    """Whether a kit's link is enough to change how many it reached: for a day after the union said that it forwarded
+    it. That link gets forwarded."""
+    if kit.forwarded_at is None:
+        return True
+    return kit.corrections < _MOST_CORRECTIONS and db.now(session) < kit.forwarded_at + _CORRIGIBLE
 
 
 def file(session: Session, kit_id: int, language: str, name: str) -> bytes:
@@ -101,7 +107,7 @@ def file(session: Session, kit_id: int, language: str, name: str) -> bytes:
 
     :raises NoKit: the kit is gone, or has no such file.
     """
-    archive = _archives(session, _find(session, kit_id), language).get(language)
+    archive = _archives(session, find(session, kit_id), language).get(language)
     contents = archives.read(archive, name) if archive is not None else None
     if contents is None:
         raise NoKit
@@ -127,12 +133,15 @@ def files(session: Session, kit_id: int, language: str | None = None) -> dict[st
     :param language: the only one wanted.
     :raises NoKit: it is gone.
     """
-    found = _archives(session, _find(session, kit_id), language)
+    found = _archives(session, find(session, kit_id), language)
     return {made_in: archives.unpack(archive) for made_in, archive in found.items()}
 
 
-def _find(session: Session, kit_id: int) -> Kit:
-    """:raises NoKit: it is gone, or its union is not affiliated."""
+def find(session: Session, kit_id: int) -> Kit:
+    """A kit that its union may still forward, or speak of.
+
+    :raises NoKit: it is gone, or its union is not affiliated.
+    """
     kit = session.get(Kit, kit_id)
     if kit is None or (kit.union is not None and kit.union.status is not UnionStatus.AFFILIATED):
         raise NoKit
@@ -194,39 +203,6 @@ def _own_languages(kit: Kit) -> tuple[str, ...]:
 def _messages(archive: bytes) -> tuple[str, str]:
     short, medium = (read_text(archives.read(archive, name) or b"") for name in _MESSENGER)
     return short, medium
-
-
-# --- what a union says ----------------------------------------------------------------------------------------------
-
-
-class UnionAnswer(enum.StrEnum):
-    """What a union says of a kit."""
-
-    SEEN = "seen"
-    PROMISED = "promised"  # "we will forward it"
-    FORWARDED = "forwarded"  # to about so many
-
-
-def answer(session: Session, kit_id: int, answer: UnionAnswer, *, reached: int | None = None) -> None:
-    """Write down what a union says of its kit. When it first said so stays; how many it reached may be corrected.
-
-    :param reached: with `Answer.FORWARDED`, to about how many members; None where nobody knows.
-    :raises NoKit: it is gone, its union is not affiliated, or it is the one for everybody.
-    :raises InvalidReach: nobody can have reached so many, or so few.
-    """
-    if reached is not None and not 1 <= reached <= _MOST_REACHED:
-        raise InvalidReach(reached=reached)
-    if _find(session, kit_id).union_id is None:
-        raise NoKit
-    said = {
-        UnionAnswer.SEEN: Kit.seen_at,
-        UnionAnswer.PROMISED: Kit.promised_at,
-        UnionAnswer.FORWARDED: Kit.forwarded_at,
-    }[answer]
-    values: dict[str, object] = {said.key: func.coalesce(said, literal(db.now(session), said.type))}
-    if answer is UnionAnswer.FORWARDED and reached is not None:
-        values["reached"] = reached
-    session.execute(update(Kit).where(Kit.id == kit_id).values(values))
 
 
 # --- the end --------------------------------------------------------------------------------------------------------

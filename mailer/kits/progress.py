@@ -16,6 +16,7 @@ class KitProgress:
 
     kit_id: int
     union: str | None  # its slug; None: the kit for everybody
+    link_generation: int  # of the union's links
     made: int  # languages
     waiting: int
     problems: Mapping[str, str]  # language → why it cannot be made
@@ -35,18 +36,19 @@ def of_campaign(session: Session, campaign: Campaign) -> list[KitProgress]:
     for edition in session.scalars(select(KitEdition).join(Kit).where(Kit.campaign_id == campaign.id)):
         editions.setdefault(edition.kit_id, []).append(edition)
     rows = session.execute(
-        select(Kit, Union.slug)
+        select(Kit, Union)
         .outerjoin(Union, Union.id == Kit.union_id)
         .where(Kit.campaign_id == campaign.id, or_(Kit.union_id.is_(None), Union.status == UnionStatus.AFFILIATED))
         .order_by(Kit.union_id.is_not(None), Union.slug)
     )
-    return [_progress_of(kit, slug, editions.get(kit.id, [])) for kit, slug in rows]
+    return [_progress_of(kit, union, editions.get(kit.id, [])) for kit, union in rows]
 
 
-def _progress_of(kit: Kit, slug: str | None, editions: Sequence[KitEdition]) -> KitProgress:
+def _progress_of(kit: Kit, union: Union | None, editions: Sequence[KitEdition]) -> KitProgress:
     return KitProgress(
         kit_id=kit.id,
-        union=slug,
+        union=union.slug if union else None,
+        link_generation=union.link_generation if union else 0,
         made=sum(edition.made_at is not None for edition in editions),
         waiting=sum(edition.made_at is None and edition.problem is None for edition in editions),
         problems={edition.language: edition.problem for edition in editions if edition.problem},

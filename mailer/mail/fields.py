@@ -23,14 +23,24 @@ class TextFieldError(MailerError):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a text says something else to each reader: it prints a field, or what a condition shows begins or ends."""
+
+    names: frozenset[str]  # the field, or what the condition asks for
+    line: int  # of the file
+    slot: Slot | None  # what is printed; None for an end of a condition
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """An `{% if %}` with its `{% elif %}`s; the first that holds is shown, else `otherwise`."""
 
     branches: tuple[tuple[int, "Sequence"], ...]  # number of the test, what it shows
     otherwise: "Sequence"
+    edge: Place  # what stands before and behind the words that it shows
 
 
-Sequence = tuple[str | Slot | Condition, ...]
+Sequence = tuple[str | Place | Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +83,17 @@ class Template:
 
         :raises ValueError: when the variant is not one of this text.
         """
+        parts = (part.slot if isinstance(part, Place) else part for part in self.places(variant))
+        return join_pieces(part for part in parts if part is not None)
+
+    def places(self, variant: str) -> tuple[str | Place, ...]:
+        """Likewise, with every place at which readers differ.
+
+        :raises ValueError: when the variant is not one of this text.
+        """
         if len(variant) != self.tests or set(variant) - {"0", "1"}:
             raise ValueError(f"variant {variant!r} does not fit a text with {self.tests} tests")
-        return join_pieces(_resolved(self.sequence, variant))
+        return tuple(_resolved(self.sequence, variant))
 
     def samples(self) -> Iterator[str]:
         """Variants that between them show every wording at least once."""
@@ -97,11 +115,13 @@ def parse(
     return _Reader(file, first_line, frozenset(fields), frozenset(conditions)).read(source)
 
 
-def _resolved(sequence: Sequence, variant: str) -> Iterator[str | Slot]:
+def _resolved(sequence: Sequence, variant: str) -> Iterator[str | Place]:
     for part in sequence:
         if isinstance(part, Condition):
             shown = (inner for number, inner in part.branches if variant[number] == "1")
+            yield part.edge
             yield from _resolved(next(shown, part.otherwise), variant)
+            yield part.edge
         else:
             yield part
 
@@ -193,7 +213,11 @@ class _Reader:
         return Template(sequence, tuple(self._tests), frozenset(self._fields), tuple(self._comparisons))
 
     def _error(self, line: int, problem: str) -> TextFieldError:
-        return TextFieldError(file=self._file, line=line + self._first_line - 1, problem=problem)
+        return TextFieldError(file=self._file, line=self._line(line), problem=problem)
+
+    def _line(self, line: int) -> int:
+        """The line of the file that a line of the text is."""
+        return line + self._first_line - 1
 
     def _check_ifs_are_closed(self, environment: Environment, source: str) -> None:
         """Name the line of an `{% if %}` that is left open, where Jinja2 names the last line of the text."""
@@ -234,7 +258,7 @@ class _Reader:
         return self._error(problem.lineno, f"This cannot be read. {_ALLOWED}.")
 
     def _sequence(self, body: list[nodes.Node]) -> Sequence:
-        parts: list[str | Slot | Condition] = []
+        parts: list[str | Place | Condition] = []
         for node in body:
             if isinstance(node, nodes.Output):
                 parts.extend(self._output(inner) for inner in node.nodes)
@@ -244,31 +268,34 @@ class _Reader:
                 raise self._refusal(node)
         return tuple(parts)
 
-    def _output(self, node: nodes.Node) -> str | Slot:
+    def _output(self, node: nodes.Node) -> str | Place:
         match node:
             case nodes.TemplateData():
                 return node.data
             case nodes.Name():
-                return Slot(self._field(node))
+                return self._printed(node)
             case nodes.Or(left=nodes.Name() as name, right=nodes.Const(value=str(default))):
-                return Slot(self._field(name), default)
+                return self._printed(name, default)
             case nodes.Or(left=nodes.Name()):
                 raise self._error(node.lineno, 'A default is one text in quotes: {{ name or "friend" }}.')
         raise self._refusal(node)
 
-    def _field(self, node: nodes.Name) -> str:
+    def _printed(self, node: nodes.Name, default: str = "") -> Place:
         if node.name not in self._known_fields:
             raise self._error(node.lineno, _unknown("field", node.name, self._known_fields))
         self._fields.add(node.name)
-        return node.name
+        return Place(frozenset({node.name}), self._line(node.lineno), Slot(node.name, default))
 
     def _condition(self, node: nodes.If) -> Condition:
         branches: list[tuple[int, Sequence]] = []
+        names: set[str] = set()
         for branch in (node, *node.elif_):
-            number = len(self._tests)
+            number, asked = len(self._tests), len(self._comparisons)
             self._tests.append(self._test(branch.test))
+            names |= {comparison.name for comparison in self._comparisons[asked:]}
             branches.append((number, self._sequence(branch.body)))
-        return Condition(tuple(branches), self._sequence(node.else_))
+        edge = Place(frozenset(names), self._line(node.lineno), None)
+        return Condition(tuple(branches), self._sequence(node.else_), edge)
 
     def _test(self, node: nodes.Node) -> Test:
         match node:
@@ -295,7 +322,7 @@ class _Reader:
         if operand.op not in _COMPARISONS:
             raise self._error(operand.expr.lineno, "Only ==, !=, in and not in may compare.")
         field, expected, wanted = name.name, self._values(operand), _COMPARISONS[operand.op]
-        line = operand.expr.lineno + self._first_line - 1
+        line = self._line(operand.expr.lineno)
         self._comparisons += (Comparison(field, value, line) for value in sorted(expected))
         return lambda facts: (not expected.isdisjoint(facts.get(field, ()))) is wanted
 

@@ -1,7 +1,7 @@
 """The Markdown of campaign texts: CommonMark without raw HTML and pictures, and links that are safe to follow."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import nh3
@@ -16,6 +16,7 @@ URL_FIELDS = frozenset(
     {
         *("preferences_url", "unsubscribe_url"),
         *("campaign_url", "join_url", "kit_url", "link_url", "results_url", "share_url", "stop_url"),
+        *(f"kit_{number}_url" for number in range(1, 6)),
     }
 )
 
@@ -25,7 +26,7 @@ _ALLOWED_TAGS = {"a", "bdi", "blockquote", "br", "code", "em", "hr", "li", "ol",
 _BETWEEN_TAGS = re.compile(r">[^<]+<")
 _SCHEME = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _WEB_HOST = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
-_AFTER_HOST = "Put it after the first slash that follows the host."
+_REMEDY_FOR_HOST = "Write the host yourself."
 
 
 class ForbiddenLink(MailerError):
@@ -53,23 +54,39 @@ def read(text: str, markers: Markers) -> list[Token]:
     :raises ForbiddenHtml: there is HTML in it.
     :raises MisplacedField: a field stands where none can.
     """
+    tokens = _reader().parse(text)
+    for token in flattened(tokens):
+        _check(token, markers)
+    return tokens
+
+
+def read_unchecked(text: str) -> list[Token]:
+    """Markdown as tokens, whatever is in it, with the addresses of its links as they were written."""
+    reader = _reader()
+    reader.normalizeLink = _as_written  # type: ignore[method-assign] # likewise
+    return reader.parse(text)
+
+
+def _reader() -> MarkdownIt:
     reader = MarkdownIt("commonmark", {"html": True})
     # By default an unsafe link is shown as text to all its readers; here its author is told.
     reader.validateLink = _accept  # type: ignore[method-assign] # the library's own way to set it
-    tokens = reader.parse(text)
-    for token in _flattened(tokens):
-        _check(token, markers)
-    return tokens
+    return reader
+
+
+def _as_written(url: str) -> str:
+    return url
 
 
 def _accept(url: str) -> bool:
     return bool(url)
 
 
-def _flattened(tokens: list[Token]) -> Iterator[Token]:
+def flattened(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Tokens with those in them, in order."""
     for token in tokens:
         yield token
-        yield from _flattened(token.children or [])
+        yield from flattened(token.children or [])
 
 
 def _check(token: Token, markers: Markers) -> None:
@@ -102,7 +119,7 @@ def _check_host(url: str, markers: Markers) -> None:
         raise ForbiddenLink(url=markers.shown(url))
     # A value right behind the host could make it another one: example.org{{ name }} with ".example.net".
     if slots := markers.slots_in(host[0]):
-        raise MisplacedField(field=written(slots[0]), place="the host of a link", remedy=_AFTER_HOST)
+        raise MisplacedField(field=written(slots[0]), place="the host of a link", remedy=_REMEDY_FOR_HOST)
 
 
 def to_html(tokens: list[Token], markers: Markers) -> str:

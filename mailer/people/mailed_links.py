@@ -37,6 +37,7 @@ LIFETIME = {
     MailedLinkKind.RESUME: timedelta(weeks=12),  # or less: until the pause ends
     MailedLinkKind.MOVED: timedelta(days=7),
     MailedLinkKind.CONTACT: timedelta(days=7),
+    MailedLinkKind.ANSWER: timedelta(days=1),
 }
 
 
@@ -56,6 +57,7 @@ LIMITS: Mapping[MailedLinkKind, Sequence[Limit]] = {
     MailedLinkKind.ADDRESS: (Limit(3, timedelta(days=1)),),
     MailedLinkKind.RESUME: (Limit(3, timedelta(days=1)),),
     MailedLinkKind.CONTACT: ONE_A_DAY,
+    MailedLinkKind.ANSWER: (Limit(3, timedelta(days=1)),),
 }
 
 #: how long a link that ran out is told from one that never was

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique, session_scope, utcnow
 from mailer.store.models import (
+    WAITING,
     Campaign,
     CampaignStatus,
     Delivery,
@@ -24,6 +25,8 @@ from mailer.store.models import (
 
 _SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.UNKNOWN)
 _SLUG = "(notices)"  # no slug that a person could give
+#: how many kits one mail names: `kit_1` and `kit_1_url`, and so on
+MOST_KITS_NAMED = 5
 _MARK = "notices.owed"  # in `Session.info`: the notices that it owes, until somebody has asked what to ring for
 
 
@@ -42,6 +45,9 @@ class NoticeKind(enum.StrEnum):
     STEPPED_DOWN = "stepped_down"  # contact no more, by the button on the page; with a way back
     KIT = "kit"  # to a union's contacts: there is something to forward
     REMINDER = "reminder"  # to those of a union that said nothing, before the deadline
+    RENEWED = "renewed"  # to a union's contacts: its links were replaced, and these are the new ones
+    ANSWER = "answer"  # to them: a link to change what was said of a kit
+    CHANGED = "changed"  # to them: what was said of a kit was changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,14 @@ class Notice:
         data = json.loads(stored)
         kind = NoticeKind(data["kind"])
         return cls(kind, data["token"], data["words"], data.get("kit_id"), data.get("language"))
+
+    def to_stored(self) -> str:
+        """As `from_stored` reads it."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    def saying(self, words: Mapping[str, str]) -> "Notice":
+        """The same notice with other words."""
+        return replace(self, words=words)
 
 
 def owe(
@@ -90,7 +104,7 @@ def owe(
         purpose=Purpose.NOTICE,
         subscriber_id=subscriber_id,
         address=None if withheld else address,
-        notice=json.dumps(asdict(replace(notice, language=language)), ensure_ascii=False),
+        notice=replace(notice, language=language).to_stored(),
         union_id=union_id,
         **(ended(DeliveryState.SKIPPED, utcnow(), withheld) if withheld else {}),
     )
@@ -138,6 +152,35 @@ def campaign(session: Session) -> Campaign:
         if not add_unique(session, campaign):
             return session.scalars(found).one()
     return campaign
+
+
+def drop_name_of_union(session: Session, name: str) -> None:
+    """Have what waits to be sent no longer name a union, which has just asked for that; nor by the address of its
+    page."""
+
+    def unnamed(notice: Notice) -> Notice:
+        if notice.words.get("union") != name:
+            return notice
+        rest = {word: said for word, said in notice.words.items() if word not in ("union", "join_url")}
+        return notice.saying(rest | ({"is_invited": "yes"} if notice.kind is NoticeKind.CONTACT else {}))
+
+    rewrite_waiting(session, unnamed)
+
+
+def rewrite_waiting(session: Session, rewritten: Callable[[Notice], Notice], *, union_id: int | None = None) -> None:
+    """Change what waits to be sent. What a worker holds goes out as it is.
+
+    :param rewritten: makes the notice that is sent instead of one.
+    :param union_id: of the union whose contacts get it; None for all notices.
+    """
+    waiting = select(Delivery).where(
+        Delivery.campaign_id == campaign(session).id, Delivery.notice.is_not(None), Delivery.state.in_(WAITING)
+    )
+    if union_id is not None:
+        waiting = waiting.where(Delivery.union_id == union_id)
+    for delivery in session.scalars(waiting.order_by(Delivery.id).with_for_update()):
+        delivery.notice = rewritten(Notice.from_stored(delivery.notice or "")).to_stored()
+    session.flush()
 
 
 def forget_settled(session: Session) -> None:

@@ -62,9 +62,9 @@ def tell(session: Session, union: Union, people: Sequence[tuple[UnionContact, Su
         language = contacts.language_of(union, person.language)
         site = Pages(base_url, language)
         words = {
-            **({"union": union.name} if union.is_named else {}),
+            **contacts.named(union),
             "join_url": site.join(union.slug if union.is_named else None),
-            "results_url": site.results(keyring, union.id),
+            "results_url": site.results(keyring, union.id, union.link_generation),
             "stop_url": site.no_contact(keyring, contact.id),
         }
         notices.owe(

@@ -75,7 +75,7 @@ class AffiliationAsked:
     """What a link would confirm, for the owner of the address to see first: anyone may have asked. Or what it did."""
 
     language: str | None  # the person's own
-    union_name: str | None  # None: it asked not to be named
+    union_name: str | None  # None: it asked not to be named, and whoever is asked knows it
     is_application: bool  # else an organiser's invitation
     consent_text: str  # what they agree to
     is_confirmed: bool
@@ -129,7 +129,7 @@ def look(session: Session, token: str) -> AffiliationAsked:
     wanted = _wanted(link)
     return AffiliationAsked(
         wanted.language,
-        wanted.name if isinstance(wanted, AskedFor) else _union_name(session, wanted.union_id),
+        wanted.name if isinstance(wanted, AskedFor) else _name_to_invited(session, wanted),
         is_application=isinstance(wanted, AskedFor),
         consent_text=wanted.consent_text,
         is_confirmed=False,
@@ -207,12 +207,25 @@ def _confirmed(session: Session, link: MailedLink) -> AffiliationAsked:
     )
 
 
+def _name_to_invited(session: Session, invitation: Invitation) -> str | None:
+    """The name of the union for whom it asks: who is invited must know it, and no mail says it. Who was its contact
+    knows it, so that a link by which they come back tells it to nobody else."""
+    if invitation.is_invited:
+        return _union(session, invitation.union_id).name
+    return _union_name(session, invitation.union_id)
+
+
 def _union_name(session: Session, union_id: int) -> str | None:
     """None for one that asked not to be named: a mail with this link may have been forwarded."""
+    union = _union(session, union_id)
+    return union.name if union.is_named else None
+
+
+def _union(session: Session, union_id: int) -> Union:
     union = session.get(Union, union_id)
     if union is None:
         raise DeadLink
-    return union.name if union.is_named else None
+    return union
 
 
 # --- deciding -------------------------------------------------------------------------------------------------------

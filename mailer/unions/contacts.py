@@ -76,6 +76,7 @@ class Invitation:
     role: str | None
     language: str
     asked_at: datetime
+    is_invited: bool = False  # by an organiser; else they were the contact, and know of which union
 
     @property
     def shown_in(self) -> str:
@@ -125,6 +126,7 @@ def invite(
         role=_short("role", role),
         language=languages.normalise(language) if language else language_of(union, person.language if person else None),
         asked_at=utcnow(),
+        is_invited=True,
     )
     if person is not None and is_one(session, union.id, person.id):
         raise ContactAlready(address=parsed.text, slug=union.slug)
@@ -139,10 +141,15 @@ def invite(
     )
     notices.owe(
         session,
-        Notice(NoticeKind.CONTACT, token, {"union": union.name}),
+        Notice(NoticeKind.CONTACT, token, named(union) or {"is_invited": "yes"}),
         language=invitation.language,
         address=person.email if person else parsed.text,
     )
+
+
+def named(union: Union) -> dict[str, str]:
+    """What a mail prints of a union's name: nothing if it asked not to be named. A mail gets forwarded."""
+    return {"union": union.name} if union.is_named else {}
 
 
 def _short(detail: str, text: str | None) -> str | None:
@@ -315,8 +322,7 @@ def step_down(session: Session, contact: UnionContact) -> None:
         details=mailed_links.to_details(back),
         lifetime=mailed_links.LIFETIME[MailedLinkKind.UNDO],
     )
-    words = {"union": union.name} if union.is_named else {}
-    notice = Notice(NoticeKind.STEPPED_DOWN, token, words)
+    notice = Notice(NoticeKind.STEPPED_DOWN, token, named(union))
     notices.owe(session, notice, language=back.language, subscriber_id=person.id)
 
 

@@ -13,6 +13,7 @@ from mailer.errors import MailerError
 from mailer.formats import logos
 from mailer.locale import countries
 from mailer.locale import languages as language_tags
+from mailer.people import notices
 from mailer.store import db, slugs
 from mailer.store.db import add_unique, utcnow
 from mailer.store.models import Union, UnionStatus
@@ -184,7 +185,7 @@ def change(
     :raises languages.InvalidLanguage: as for `add`.
     """
     union = get(session, slug)
-    printed = _printed(union)
+    printed, name_before = _printed(union), union.name
     becomes_named = union.is_named if is_named is None else is_named
     slug_from_now = _new_slug(session, union, new_slug, is_named=becomes_named)
     new_name = union.name if name is None else _checked_name(slug, name)
@@ -196,6 +197,8 @@ def change(
         _put_under(session, union, parent_slug)
     union.name, union.country, union.languages, union.members = new_name, new_country, new_languages, new_members
     union.resolution = new_resolution
+    if union.is_named and not becomes_named:
+        notices.drop_name_of_union(session, name_before)
     union.is_named = becomes_named
     if slug_from_now != union.slug:
         references.rename(session, union.slug, slug_from_now)
@@ -377,6 +380,11 @@ def slug_of(name: str) -> str:
 def all_unions(session: Session) -> Sequence[Union]:
     """All unions, by slug."""
     return session.scalars(select(Union).order_by(Union.slug)).all()
+
+
+def printable_names(session: Session) -> dict[int, str]:
+    """What mails call unions: each id → its name. One that asked not to be named is missing: a mail gets forwarded."""
+    return {union.id: union.name for union in session.execute(select(Union.id, Union.name).where(Union.is_named))}
 
 
 def children(session: Session, union: Union) -> Sequence[Union]:

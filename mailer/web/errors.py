@@ -51,6 +51,15 @@ def explain_dead_link(_error: MailerError) -> Response:
     return explain(Gone())
 
 
+def explain_replaced_link(_error: MailerError) -> Response:
+    """Answer to a link to a union's kit or results that was replaced: `generations.ReplacedLink`."""
+    advice = _Advice(
+        _("This link has been replaced"),
+        _("The union's contacts were mailed a new one. If you are one of them, use the link in that e-mail."),
+    )
+    return _page(advice, Gone())
+
+
 def _page(advice: _Advice, error: HTTPException) -> Response:
     g.is_error = True  # no page to be found by
     response = make_response(render_template("error.html", advice=advice), error.code or 500)
@@ -109,6 +118,11 @@ def _cut_link() -> _Advice:
 
 
 def _dead_link() -> _Advice:
+    if (request.endpoint or "").endswith(("forwarding.correct", "forwarding.change")):
+        return _Advice(
+            _("This link has expired"),
+            _("For your safety, our links only work for a limited time. You can ask for a new one on the kit's page."),
+        )
     if _is_for_unions():
         return _Advice(
             _("This link has expired"),

@@ -56,6 +56,7 @@ FORMS = {
     "preferences.mail_link": _ASK,
     "preferences.pause": _ASK,
     "preferences.change_address": _ASK,
+    "forwarding.mail_link": _ASK,
     "leaving.leave": _LEAVE,
 }
 #: links that are none of ours

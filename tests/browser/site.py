@@ -175,12 +175,33 @@ class Site:
     def kit_link(self) -> str:
         """The path of the public campaign's kit for the federation."""
         with session_scope(self.engine, read_only=True) as session:
-            kit = (
-                select(Kit.id)
-                .join(Campaign, Campaign.id == Kit.campaign_id)
-                .where(Campaign.slug == PUBLIC_CAMPAIGN, Kit.union_id == directory.get(session, FEDERATION).id)
+            return f"/kit/{sign(self._settings.keyring, Link.KIT, self._kit(session).id)}"
+
+    def _kit(self, session: Session) -> Kit:
+        union_id = directory.get(session, FEDERATION).id
+        kit = select(Kit).join(Campaign).where(Campaign.slug == PUBLIC_CAMPAIGN, Kit.union_id == union_id)
+        return session.scalars(kit).one()
+
+    @contextmanager
+    def answer_that_stands(self) -> Iterator[str]:
+        """Let the federation have said two days ago what it did with that kit: the path of a link to change it."""
+        with session_scope(self.engine) as session:
+            kit = self._kit(session)
+            kit.forwarded_at, kit.reached = utcnow() - timedelta(days=2), 1200
+            person = make_subscriber(session)
+            contact = make_contact(session, directory.get(session, FEDERATION), person)
+            details = {"kit_id": kit.id, "contact_id": contact.id, "generation": 0}
+            token = mailed_links.issue(
+                session,
+                MailedLinkKind.ANSWER,
+                email_index=person.email_index,
+                subscriber_id=person.id,
+                details=details,
             )
-            return f"/kit/{sign(self._settings.keyring, Link.KIT, session.scalars(kit).one())}"
+        yield f"/answer/{token}"
+        with session_scope(self.engine) as session:
+            kit = self._kit(session)
+            kit.forwarded_at = kit.reached = None
 
     def gone_kit_link(self) -> str:
         """The path of a kit that is not there any more."""

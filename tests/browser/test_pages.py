@@ -169,6 +169,23 @@ def _forwarding(visitor: Visitor, site: Site) -> Iterator[str]:
     yield "no-contact-any-more"
     visitor.open(language + site.gone_kit_link())
     yield "kit-gone"
+    yield from _changing_an_answer(visitor, site, language)
+
+
+def _changing_an_answer(visitor: Visitor, site: Site, language: str) -> Iterator[str]:
+    with site.answer_that_stands() as link:
+        visitor.open(language + site.kit_link())
+        yield "kit-answer-stands"
+        visitor.open(f"{language}/answer/sent")
+        yield "answer-link-sent"
+        visitor.open(language + link)
+        yield "answer"
+        visitor.page.locator("[name=reached]").fill("all of them")
+        steps.submit(visitor, "reached")
+        yield "answer-mistakes"
+        visitor.page.locator("[name=reached]").fill("1300")
+        steps.submit(visitor, "reached")
+        yield "answer-changed"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,24 @@ def test_an_owner_that_is_refused_leaves_the_list_as_it_was(cli: CommandLine) ->
     assert "Use either --owner or --no-owner." in refused.stderr
 
 
+def test_a_list_of_a_union_that_asked_not_to_be_named_is_not_called_by_its_name(cli: CommandLine) -> None:
+    cli("unions", "add", "bakers", "--name", "Bakers' Union")
+    cli("lists", "create", "bakers-news", "--name", "News of the Bakers' Union", "--owner", "bakers")
+    told = cli("unions", "change", "bakers", "--unnamed").stdout
+    assert "lists change bakers-news --name NAME" in told
+    owner = json.loads(cli("lists", "list", "--json").stdout)["owner"]
+    cli("lists", "change", "bakers-news", "--closed")
+    changed = cli("lists", "change", "bakers-news", "--name", "For members").stdout
+    assert "must not tell which union it is" in changed
+    refused = cli("lists", "change", "bakers-news", "--name", "For the Bakers' Union", exit_code=1)
+    assert "asked not to be named" in refused.stderr
+    cli("lists", "create", "other", "--name", "The Bakers' Union", "--owner", owner, exit_code=1)
+    assert "must not tell" in cli("lists", "create", "other", "--name", "For members", "--owner", owner).stdout
+    cli("lists", "create", "third", "--name", "Bakers' Union")
+    cli("lists", "change", "third", "--owner", owner, exit_code=1)
+    assert "tell" not in cli("unions", "change", "bakers" if owner == "bakers" else owner, "--named").stdout
+
+
 def test_a_change_of_something_else_leaves_a_list_open_or_closed(cli: CommandLine) -> None:
     cli("lists", "create", "staff", "--name", "Staff", "--closed")
     cli("lists", "change", "staff", "--name", "Our staff")

@@ -316,6 +316,37 @@ def test_contacts_are_invited_shown_and_removed(cli: CommandLine, session: Sessi
     assert contacts.of_union(session, union.id) == []
 
 
+@pytest.mark.parametrize("command", [("remove-contact", "dockers", "ana@example.org"), ("renew-links", "dockers")])
+def test_the_links_of_a_union_are_replaced_and_its_contacts_are_mailed_the_new_ones(
+    cli: CommandLine, session: Session, with_valkey: str, command: tuple[str, ...]
+) -> None:
+    union = make_union(session, "dockers", status=UnionStatus.AFFILIATED)
+    for name in ("ana", "ben", "cleo"):
+        make_contact(session, union, make_subscriber(session, email=f"{name}@example.org"))
+    session.commit()
+    before = cli("unions", "link", "dockers").stdout
+    told = 2 if command[0] == "remove-contact" else 3
+    result = cli("unions", *command)
+    assert f"were replaced; {told} contacts are mailed the new ones.\n" in result.stdout
+    assert result.stderr == ""
+    assert len(rung_for(with_valkey)) == 1
+    assert [said(owed).kind for owed in notices_owed(session)] == [NoticeKind.RENEWED] * told
+    after = cli("unions", "link", "dockers").stdout
+    assert after != before
+    assert said(notices_owed(session)[0]).words["results_url"].endswith(after.strip().rpartition("/")[2])
+    session.rollback()
+    assert "mailer unions add miners" in cli("unions", "renew-links", "miners", exit_code=1).stderr
+    assert cli("unions", "link", "dockers").stdout == after
+
+
+def test_a_union_without_contacts_has_its_links_replaced_all_the_same(cli: CommandLine, session: Session) -> None:
+    union = make_union(session, "dockers", status=UnionStatus.AFFILIATED)
+    session.commit()
+    assert "nobody is mailed" in cli("unions", "renew-links", "dockers").stdout
+    session.refresh(union)
+    assert union.link_generation == 1
+
+
 def test_without_redis_a_command_warns_and_the_mail_is_owed(cli: CommandLine, session: Session) -> None:
     make_union(session, "dockers")
     session.commit()

@@ -69,11 +69,34 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
     NoticeKind.STEPPED_DOWN: {"union": "Dockers of the North"},
     NoticeKind.KIT: KIT_WORDS,
     NoticeKind.REMINDER: KIT_WORDS,
+    NoticeKind.RENEWED: {
+        "union": "Dockers of the North",
+        "results_url": f"https://act.example.org/en/results/{TOKEN}",
+        "kit_1": "Free the five",
+        "kit_1_url": f"https://act.example.org/en/kit/{TOKEN}",
+        "kit_2": "Save the port",
+        "kit_2_url": f"https://act.example.org/en/kit/{TOKEN[::-1]}",
+        "stop_url": STOP_URL,
+    },
+    NoticeKind.ANSWER: {"campaign": "Free the five", "union": "Dockers of the North", "stop_url": STOP_URL},
+    NoticeKind.CHANGED: {
+        "kit_url": f"https://act.example.org/en/kit/{TOKEN}",
+        "campaign": "Free the five",
+        "union": "Dockers of the North",
+        "reached": "1,200",
+        "stop_url": STOP_URL,
+    },
 }
 #: those whose link stands among their words
-WITHOUT_TOKEN = (NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER)
+WITHOUT_TOKEN = (
+    *(NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
+    *(NoticeKind.RENEWED, NoticeKind.CHANGED),
+)
 #: what goes to people because they agreed to get their union's mail
-TO_CONTACTS = (NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER)
+TO_CONTACTS = (
+    *(NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
+    *(NoticeKind.RENEWED, NoticeKind.ANSWER, NoticeKind.CHANGED),
+)
 #: where the one button of each mail leads, in English
 BUTTONS = {
     NoticeKind.CONFIRM: f"https://act.example.org/en/confirm/{TOKEN}",
@@ -88,6 +111,9 @@ BUTTONS = {
     NoticeKind.AFFILIATED: f"https://act.example.org/en/results/{TOKEN}",
     NoticeKind.KIT: f"https://act.example.org/en/kit/{TOKEN}",
     NoticeKind.REMINDER: f"https://act.example.org/en/kit/{TOKEN}",
+    NoticeKind.RENEWED: f"https://act.example.org/en/results/{TOKEN}",
+    NoticeKind.ANSWER: f"https://act.example.org/en/answer/{TOKEN}",
+    NoticeKind.CHANGED: f"https://act.example.org/en/kit/{TOKEN}",
 }
 HEADERS = [
     "Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Reply-To",
@@ -207,6 +233,9 @@ def test_a_reader_gets_the_nearest_language_of_the_site_or_english(
         (NoticeKind.KIT, "Please forward what is in the kit, not this e-mail"),
         (NoticeKind.REMINDER, "Please forward what is in the kit, not this e-mail"),
         (NoticeKind.REMINDER, "We will not remind you of this alert again."),
+        (NoticeKind.RENEWED, "The earlier ones now show nothing."),
+        (NoticeKind.ANSWER, "With this link you can do so, for one day"),
+        (NoticeKind.CHANGED, "If that is not right, open the kit's page."),
     ],
 )
 def test_a_notice_says_what_to_do_and_until_when(session: Session, kind: NoticeKind, sentence: str) -> None:
@@ -260,12 +289,38 @@ def test_an_invitation_names_the_union_and_a_confirmation_names_none(session: Se
     assert compose(session, notice(NoticeKind.CONTACT))["Subject"] == "Please confirm your address"
 
 
+@pytest.mark.parametrize("language", languages.SITE_LANGUAGES)
+def test_an_invitation_for_a_union_that_is_not_to_be_named_names_none(session: Session, language: str) -> None:
+    invitation = compose(session, notice(NoticeKind.CONTACT, {"is_invited": "yes"}), language=language)
+    confirmation = compose(session, notice(NoticeKind.CONTACT), language=language)
+    assert buttons(invitation) == buttons(confirmation)
+    assert invitation["Subject"] != confirmation["Subject"]
+    if language == "en":
+        assert invitation["Subject"] == "May we send you e-mails for your union?"
+        assert "an organiser at" in part(invitation, "plain")
+        assert "The page behind the button says which one" in " ".join(part(invitation, "html").split())
+
+
+def test_new_links_come_in_one_mail_with_each_kit_that_is_open(session: Session) -> None:
+    message = compose(session, notice(NoticeKind.RENEWED))
+    for subtype in ("plain", "html"):
+        words = part(message, subtype)
+        for title, token in (("Free the five", TOKEN), ("Save the port", TOKEN[::-1])):
+            assert title in words
+            assert f"https://act.example.org/en/kit/{token}" in words
+    few = {"results_url": f"https://act.example.org/en/results/{TOKEN}", "stop_url": STOP_URL}
+    assert "Your kits" not in part(compose(session, notice(NoticeKind.RENEWED, few)), "html")
+
+
 def test_the_mails_to_unions_say_what_they_are_about(session: Session) -> None:
     subjects = [str(compose(session, notice(kind))["Subject"]) for kind in TO_CONTACTS]
     assert subjects == [
         "Dockers of the North is now affiliated: welcome!",
         "Ready to forward: Free the five",
         "There is still time: Free the five",
+        "New links for Dockers of the North",
+        "The link to change your answer: Free the five",
+        "Your answer was changed: Free the five",
     ]
     affiliated = compose(session, notice(NoticeKind.AFFILIATED))
     assert all("https://act.example.org/en/join/dockers" in part(affiliated, subtype) for subtype in ("plain", "html"))

@@ -171,16 +171,16 @@ def test_where_nothing_can_stand_there_is_a_gap_to_see_but_none_in_a_link(
     session: Session, union: Union, no_paper: None
 ) -> None:
     union.country = None
-    body = "Dear {{ name }}, in {{ country }}: [see](https://example.org/?c={{ country }})\n"
+    body = "Dear {{ name }}, in {{ country }}: [see](mailto:a@example.org?subject={{ country }})\n"
     made = files(session, campaign(session, body), union)
-    assert "Dear …, in …: see <https://example.org/?c=>" in " ".join(text(made).split())
-    assert '<bdi>…</bdi>: <a href="https://example.org/?c=">' in made["mail.html"].decode()
+    assert "Dear …, in …: see <mailto:a@example.org?subject=>" in " ".join(text(made).split())
+    assert '<bdi>…</bdi>: <a href="mailto:a@example.org?subject=">' in made["mail.html"].decode()
 
 
 def test_values_are_made_harmless_for_the_place_they_stand_in(session: Session, union: Union, no_paper: None) -> None:
     union.name = "A\u202e & <b>"
-    made = campaign(session, "{{ union }}, [write](mailto:{{ target_email }}?subject={{ union }})\n")
-    made.targets = [{"countries": [], "name": "x", "email": "a%b@example.org", "address": ""}]
+    made = campaign(session, "{{ union }}, [write](mailto:{{ target_email }}?subject={{ target_name }})\n")
+    made.targets = [{"countries": [], "name": union.name, "email": "a%b@example.org", "address": ""}]
     made.texts[0].subject = "{{ union }}: act"
     html = files(session, made, union)["mail.html"].decode()
     assert '<bdi>A &amp; &lt;b&gt;</bdi>, <a href="mailto:a%25b@example.org?subject=A%20%26%20%3Cb%3E">' in html

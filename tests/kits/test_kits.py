@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session, object_session, undefer
 from mailer import links
 from mailer.delivery import control
 from mailer.errors import MailerError
-from mailer.kits import announcements, making, pages, progress
+from mailer.kits import announcements, answers, making, pages, progress
+from mailer.kits.answers import UnionAnswer
 from mailer.kits.editions import KitEditions
 from mailer.kits.making import Made
-from mailer.kits.pages import InvalidReach, NoKit, UnionAnswer
+from mailer.kits.pages import NoKit
 from mailer.kits.wording import Forwarder
 from mailer.links import Link
 from mailer.people import notices, subscribers
@@ -255,7 +256,7 @@ def test_a_notice_leads_to_the_kit_and_out_of_being_a_contact(engine: Engine, se
     make(engine, start(session, make_forwardable(session, deadline=deadline)))
     (owed,) = notices_owed(session)
     keyring = keyring_of(session)
-    assert (owed.union_id, owed.language) == (union.id, "fr")
+    assert (owed.union_id, said(owed).language) == (union.id, "fr")
     assert said(owed).words == {
         "kit_url": f"{BASE}/fr/kit/{links.sign(keyring, Link.KIT, kit_of(session, union).id)}",
         "stop_url": f"{BASE}/fr/no-contact/{links.sign(keyring, Link.CONTACT, contact.id)}",
@@ -274,7 +275,7 @@ def test_a_contact_is_written_to_in_their_own_language_else_in_their_unions(
     union = make_union(session, status=AFFILIATED, languages=of_union)
     make_contact(session, union, make_subscriber(session, language=spoken))
     make(engine, start(session, make_forwardable(session)))
-    assert [owed.language for owed in notices_owed(session)] == [written]
+    assert [said(owed).language for owed in notices_owed(session)] == [written]
 
 
 def test_who_becomes_a_contact_after_the_kit_was_made_is_told_then(engine: Engine, session: Session) -> None:
@@ -480,7 +481,7 @@ def test_a_union_that_lapsed_gets_nothing_until_it_is_affiliated_again(engine: E
     with pytest.raises(NoKit):
         pages.look(session, kit_id, base_url=BASE)
     with pytest.raises(NoKit):
-        pages.answer(session, kit_id, UnionAnswer.SEEN)
+        answers.answer(session, kit_id, UnionAnswer.SEEN, base_url=BASE)
     assert [kit.union for kit in progress.of_campaign(session, campaign)] == [None]
     session.get_one(Union, union.id).status = AFFILIATED
     session.commit()
@@ -631,7 +632,7 @@ def test_the_kit_for_everybody_carries_nobodys_name(engine: Engine, session: Ses
     assert (page.union_id, page.union_name, page.own_languages) == (None, None, 0)
     assert (page.join_url, page.public_url) == (f"{BASE}/en/", None)
     with pytest.raises(NoKit):
-        pages.answer(session, kit_of(session, None).id, UnionAnswer.SEEN)
+        answers.answer(session, kit_of(session, None).id, UnionAnswer.SEEN, base_url=BASE)
 
 
 @pytest.mark.parametrize(
@@ -667,13 +668,15 @@ def test_nothing_is_to_be_had_of_a_kit_that_is_not_made_or_not_there(session: Se
         lambda: pages.file(session, kit_id, "en", "mail.txt"),
         lambda: pages.look(session, kit_id + 1, base_url=BASE),
         lambda: pages.archive(session, kit_id + 1),
-        lambda: pages.answer(session, kit_id + 1, UnionAnswer.SEEN),
+        lambda: answers.answer(session, kit_id + 1, UnionAnswer.SEEN, base_url=BASE),
     ):
         with pytest.raises(NoKit):
             read()
 
 
-# --- what a union says ----------------------------------------------------------------------------------------------
+# --- reminding ------------------------------------------------------------------------------------------------------
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -682,44 +685,6 @@ def kit(session: Session) -> Kit:
     union = make_union(session, status=AFFILIATED)
     start(session, make_forwardable(session))
     return kit_of(session, union)
-
-
-def test_an_answer_keeps_the_time_when_it_was_first_given(session: Session, kit: Kit) -> None:
-    pages.answer(session, kit.id, UnionAnswer.SEEN)
-    session.refresh(kit)
-    first = kit.seen_at
-    assert first is not None and abs(utcnow() - first) < timedelta(minutes=1)
-    assert (kit.promised_at, kit.forwarded_at, kit.reached) == (None, None, None)
-    pages.answer(session, kit.id, UnionAnswer.SEEN)
-    pages.answer(session, kit.id, UnionAnswer.PROMISED)
-    session.refresh(kit)
-    assert kit.seen_at == first and kit.promised_at is not None
-
-
-def test_how_many_a_union_reached_may_be_corrected(session: Session, kit: Kit) -> None:
-    pages.answer(session, kit.id, UnionAnswer.FORWARDED)
-    session.refresh(kit)
-    first = kit.forwarded_at
-    assert first is not None
-    for number in (250, 300):
-        pages.answer(session, kit.id, UnionAnswer.FORWARDED, reached=number)
-    pages.answer(session, kit.id, UnionAnswer.FORWARDED)
-    pages.answer(session, kit.id, UnionAnswer.SEEN, reached=7)
-    session.refresh(kit)
-    assert (kit.reached, kit.forwarded_at) == (300, first)
-
-
-@pytest.mark.parametrize("reached", [0, -5, 10**9 + 1, 10**30])
-def test_nobody_reaches_less_than_one_or_more_than_there_are(session: Session, kit: Kit, reached: int) -> None:
-    with pytest.raises(InvalidReach):
-        pages.answer(session, kit.id, UnionAnswer.FORWARDED, reached=reached)
-    session.refresh(kit)
-    assert (kit.forwarded_at, kit.reached) == (None, None)
-
-
-# --- reminding ------------------------------------------------------------------------------------------------------
-
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -765,7 +730,7 @@ def test_who_said_nothing_is_reminded_once_in_the_last_three_days(
 def test_who_said_anything_is_not_reminded(
     session: Session, kit: Kit, sent: Callable[..., int | None], answer: UnionAnswer
 ) -> None:
-    pages.answer(session, kit.id, answer)
+    answers.answer(session, kit.id, answer, base_url=BASE)
     assert sent(ago=2 * DAY, left=DAY) is None
 
 
@@ -803,7 +768,7 @@ def test_files_go_90_days_after_the_end_and_what_was_said_stays(
     campaign = start(session, make_forwardable(session))
     make(engine, campaign)
     kit_id = kit_of(session, union).id
-    pages.answer(session, kit_id, UnionAnswer.FORWARDED, reached=40)
+    answers.answer(session, kit_id, UnionAnswer.FORWARDED, reached=40, base_url=BASE)
     end = utcnow() - ended
     campaign.deadline, campaign.finished_at = (end, None) if has_deadline else (None, end)
     session.commit()

@@ -215,7 +215,9 @@ ASKED_FOR_AS_KEPT = {
     "shown_in": "fr",
     "asked_at": "2026-03-01T12:30:15.250000+00:00",
 }
-INVITATION = Invitation(union_id=7, address=ADDRESS, name=None, role=None, language="fr", asked_at=ASKED_AT)
+INVITATION = Invitation(
+    union_id=7, address=ADDRESS, name=None, role=None, language="fr", asked_at=ASKED_AT, is_invited=True
+)
 INVITATION_AS_KEPT = {
     "union_id": 7,
     "address": AS_KEPT,
@@ -223,6 +225,7 @@ INVITATION_AS_KEPT = {
     "role": None,
     "language": "fr",
     "asked_at": "2026-03-01T12:30:15.250000+00:00",
+    "is_invited": True,
 }
 
 

@@ -16,7 +16,7 @@ from mailer.settings import Settings
 from mailer.store.models import MailingList, Subscriber, UnionStatus
 from mailer.unions import directory
 from mailer.web import protection
-from tests.support.factories import make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.web.pages import affiliate, campaign_link, make_kit, newest_token, sign_up, signed
 
 
@@ -64,7 +64,9 @@ def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) ->
     found["contact"] = newest_token(session)
     found["moved"] = link_of_mover(client, session)
     found |= links_of_union(app, session, ana)
-    assert len(set(found.values())) == 11
+    assert client.post(f"/kit/{found['kit']}/link").status_code == 303
+    found["answer"] = newest_token(session)
+    assert len(set(found.values())) == 12
     return found
 
 
@@ -84,8 +86,10 @@ def links_of_union(app: Flask, session: Session, contact: Subscriber) -> dict[st
     union = directory.get(session, "dockers")
     union.status = UnionStatus.AFFILIATED
     campaign = make_campaign(session, session.scalars(select(MailingList)).one())
+    kit = make_kit(session, campaign, union)
+    kit.forwarded_at, kit.reached = WHEN, 250
     found = {
-        "kit": signed(app, Link.KIT, make_kit(session, campaign, union).id),
+        "kit": signed(app, Link.KIT, kit.id),
         "results": signed(app, Link.UNION, union.id),
         "no-contact": signed(app, Link.CONTACT, make_contact(session, union, contact).id),
     }

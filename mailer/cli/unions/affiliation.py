@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, slug_argument
 from mailer.cli.unions.directory import why_random
+from mailer.kits import renewal
 from mailer.links import Pages
 from mailer.store.models import Application
 from mailer.unions import affiliation, applications, contacts
@@ -178,10 +179,31 @@ def contacts_(installation: Installation, slug: str, as_json: bool) -> None:
 @click.argument("address")
 @pass_installation
 def remove_contact(installation: Installation, slug: str, address: str) -> None:
-    """Remove a contact of a union: they get no more of its mail. They stay on their lists."""
+    """Remove a contact of a union: they get no more of its mail, and their links to its kits and results end.
+
+    The other contacts are mailed new links. Whoever is removed stays on their lists.
+    """
     with installation.session() as session:
-        contacts.remove(session, trade_unions.get(session, slug), address)
-    click.echo(f"{address} is no longer a contact of the union {slug}.")
+        told = renewal.remove_contact(session, slug, address, base_url=installation.settings.base_url)
+    click.echo(f"{address} is no longer a contact of the union {slug}. {_renewed(told)}")
+
+
+@click.command("renew-links")
+@slug_argument
+@pass_installation
+def renew_links(installation: Installation, slug: str) -> None:
+    """Replace the links to a union's kits and results, and mail the new ones to its contacts.
+
+    Use it when a link may have reached the wrong people. The old links then show nothing.
+    """
+    with installation.session() as session:
+        told = renewal.renew(session, slug, base_url=installation.settings.base_url)
+    click.echo(_renewed(told))
+
+
+def _renewed(told: int) -> str:
+    whom = {0: "nobody is", 1: "1 contact is"}.get(told, f"{told} contacts are")
+    return f"The links to its kits and results were replaced; {whom} mailed the new ones."
 
 
 @click.command()
@@ -194,7 +216,8 @@ def link(installation: Installation, slug: str) -> None:
     """
     with installation.session(read_only=True) as session:
         union = trade_unions.get(session, slug)
-    click.echo(Pages(installation.settings.base_url).results(installation.settings.keyring, union.id))
+    settings = installation.settings
+    click.echo(Pages(settings.base_url).results(settings.keyring, union.id, union.link_generation))
 
 
 #: in the order in which they come up
@@ -208,5 +231,6 @@ COMMANDS: tuple[click.Command, ...] = (
     invite,
     contacts_,
     remove_contact,
+    renew_links,
     link,
 )

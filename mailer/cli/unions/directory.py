@@ -18,10 +18,9 @@ from mailer.cli.options import (
     update_option,
 )
 from mailer.formats import logos
-from mailer.people import lists
 from mailer.spreadsheets import unions as union_csv
 from mailer.store.models import Union, UnionStatus
-from mailer.unions import contacts
+from mailer.unions import contacts, own_lists
 from mailer.unions import directory as trade_unions
 
 _STATUSES = [status.value for status in UnionStatus]
@@ -123,11 +122,17 @@ def change(
             is_named=is_named,
             resolution=resolution,
         )
+        lists_of_unnamed = [] if union.is_named else own_lists.of_union(session, union)
     click.echo(f"Changed the union {slug}.")
     if union.slug != slug:
         click.echo(f"Its short name is now {union.slug}.{why_random(slug, union)}")
         click.echo("Links to its old join page stop working.")
         click.echo(f"Campaigns in the database use the new name. In your campaign files, replace {slug} yourself.")
+    for each in lists_of_unnamed:
+        click.echo(
+            f'Mails show the name of its list {each.slug}: "{each.name}". If it tells which union that is, change'
+        )
+        click.echo(f"it: mailer lists change {each.slug} --name NAME")
 
 
 @click.command("list")
@@ -184,7 +189,7 @@ def _full(session: Session, union: Union) -> dict[str, Any]:
         "has_logo": union.logo is not None,
         "unions": [child.slug for child in trade_unions.children(session, union)],
         "contacts": len(contacts.of_union(session, union.id)),
-        "lists": [each.slug for each in lists.all_lists(session) if each.owner_id == union.id],
+        "lists": [each.slug for each in own_lists.of_union(session, union)],
     }
 
 

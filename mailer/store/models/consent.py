@@ -96,6 +96,7 @@ class MailedLinkKind(enum.StrEnum):
     RESUME = "resume"  # to have a pause ended
     MOVED = "moved"  # to have all mail stopped that went to this address before, and goes to another now
     CONTACT = "contact"  # to be written to on a union's behalf, which may ask to affiliate by that
+    ANSWER = "answer"  # to change what a union said of a kit
 
 
 class MailedLink(Base):

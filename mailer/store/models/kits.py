@@ -39,6 +39,8 @@ class Kit(Base):
     promised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # "we will forward it"
     forwarded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reached: Mapped[int | None]  # to about how many members, as it says itself
+    # How often that number was corrected by whoever has the kit's link.
+    corrections: Mapped[int] = mapped_column(default=0, server_default="0")
 
     campaign: Mapped[Campaign] = relationship()
     union: Mapped[Union | None] = relationship()

@@ -48,6 +48,8 @@ class Union(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     # Counts the changes of what its kits print; a kit made of an earlier one is out of date.
     revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    # Counts how often its links to kits and results were replaced; those of an earlier generation show nothing.
+    link_generation: Mapped[int] = mapped_column(default=0, server_default="0")
 
     parent: Mapped["Union | None"] = relationship(remote_side=[id])
 

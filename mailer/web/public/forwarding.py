@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 
 from mailer import links
 from mailer.formats import charts
-from mailer.kits import pages
-from mailer.kits.pages import InvalidReach, KitPage, NoKit, UnionAnswer
+from mailer.kits import answers, pages
+from mailer.kits.answers import AnswerPage, AnswerStands, InvalidReach, UnionAnswer
+from mailer.kits.pages import KitPage, NoKit
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.reports import unions
 from mailer.reports.unions import NoResults, UnionResults
 from mailer.store.models import Kit, Union
+from mailer.unions import generations
 from mailer.web import fields
 from mailer.web.fields import Mistyped
 from mailer.web.language import _, current, current_locale, prefer, url
@@ -78,7 +80,11 @@ def answer(token: str) -> ResponseReturnValue:
 
 
 def _kit(token: str) -> int:
-    return links.verify(site().settings.keyring, Link.KIT, token)
+    kit_id, generation = links.split_generation(links.verify(site().settings.keyring, Link.KIT, token))
+    with site().session(read_only=True) as session:
+        kit = session.get(Kit, kit_id)
+        generations.require_current(kit.union if kit else None, generation)
+    return kit_id
 
 
 def _gone() -> ResponseReturnValue:
@@ -92,12 +98,18 @@ def _answer(token: str, kit_id: int) -> ResponseReturnValue:
     try:
         reached = fields.number(typed) if said == UnionAnswer.FORWARDED else None
         with site().session() as session:
-            pages.answer(session, kit_id, UnionAnswer(said), reached=reached)
+            answers.answer(session, kit_id, UnionAnswer(said), reached=reached, base_url=site().settings.base_url)
+    except AnswerStands:
+        return _show(token, kit_id), 409  # the page says how it can be changed
     except Mistyped as mistake:
         return _show(token, kit_id, typed, mistake.advice), 422
     except InvalidReach:
-        return _show(token, kit_id, typed, _("Enter about how many members it reached, such as 250.")), 422
+        return _show(token, kit_id, typed, _no_such_reach()), 422
     return redirect(url("forwarding.kit", token=token), 303)
+
+
+def _no_such_reach() -> str:
+    return _("Enter about how many members it reached, such as 250.")
 
 
 def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None = None) -> str:
@@ -199,13 +211,84 @@ def _download(content: bytes, name: str, mimetype: str) -> Response:
     return send_file(BytesIO(content), mimetype=mimetype, as_attachment=True, download_name=name)
 
 
+# --- changing an answer ---------------------------------------------------------------------------------------------
+
+
+@forwarding.post("/kit/<token>/link")
+def mail_link(token: str) -> ResponseReturnValue:
+    """Mail the union's contacts a link to change what it said. No stamp: one button, which one may press at once."""
+    kit_id = _kit(token)
+    try:
+        with site().session() as session:
+            answers.mail_links(session, kit_id, base_url=site().settings.base_url)
+    except NoKit:
+        return _gone()
+    return redirect(url("forwarding.link_sent"), 303)
+
+
+@forwarding.get("/answer/sent")
+def link_sent() -> str:
+    """Say what to do next, the same to everybody."""
+    return render_template("forwarding/link_sent.html")
+
+
+@forwarding.get("/answer/<token>")
+def correct(token: str) -> ResponseReturnValue:
+    """The form to change how many a kit reached."""
+    try:
+        with site().session(read_only=True) as session:
+            found = answers.look(session, token)
+    except NoKit:
+        return _gone()
+    return _show_answer(token, found)
+
+
+@forwarding.post("/answer/<token>")
+def change(token: str) -> ResponseReturnValue:
+    """Change it, and tell all of the union's contacts."""
+    typed = request.form.get("reached", "")
+    try:
+        reached = fields.number(typed)
+        if reached is None:
+            raise InvalidReach(reached=typed)
+        with site().session() as session:
+            answers.change(session, token, reached, base_url=site().settings.base_url)
+    except (Mistyped, InvalidReach):
+        return _ask_again(token, typed, _no_such_reach())
+    except NoKit:
+        return _gone()
+    return redirect(url("forwarding.correct", token=token), 303)
+
+
+def _ask_again(token: str, typed: str, problem: str) -> ResponseReturnValue:
+    try:
+        with site().session(read_only=True) as session:
+            found = answers.look(session, token)
+    except NoKit:
+        return _gone()
+    return _show_answer(token, found, typed, problem), 422
+
+
+def _show_answer(token: str, found: AnswerPage, typed: str | None = None, problem: str | None = None) -> str:
+    prefer(found.language)
+    return render_template(
+        "forwarding/correct.html",
+        token=token,
+        answer=found,
+        reached=typed if typed is not None else found.reached,
+        problems={"reached": problem} if problem else {},
+        max_number=fields.MAX_NUMBER_LENGTH,
+    )
+
+
 # --- results --------------------------------------------------------------------------------------------------------
 
 
 @forwarding.get("/results/<token>")
 def results(token: str) -> ResponseReturnValue:
     """What a union's forwarding brought; of a federation, what that of its unions brought too."""
-    found = _results(token)
+    union_id, generation = _union(token)
+    found = _results(union_id)
     if found is None:
         return render_template("forwarding/no_results.html"), 410
     keyring = site().settings.keyring
@@ -213,7 +296,9 @@ def results(token: str) -> ResponseReturnValue:
         "forwarding/results.html",
         token=token,
         results=found,
-        kits=[(kit, links.sign(keyring, Link.KIT, kit.kit_id)) for kit in found.kits],
+        kits=[
+            (kit, links.sign(keyring, Link.KIT, links.with_generation(kit.kit_id, generation))) for kit in found.kits
+        ],
         months=[(_month(month, "yMMMM"), joined) for month, joined in found.joined.items()],
     )
 
@@ -221,7 +306,8 @@ def results(token: str) -> ResponseReturnValue:
 @forwarding.get("/results/<token>/chart.svg")
 def results_chart(token: str) -> ResponseReturnValue:
     """Who joined through a union's link, month by month, as a picture."""
-    found = _results(token)
+    union_id, _generation = _union(token)
+    found = _results(union_id)
     if found is None:
         abort(404)
     rows = [(_month(month, "yMMM"), joined) for month, joined in found.joined.items()]
@@ -229,8 +315,15 @@ def results_chart(token: str) -> ResponseReturnValue:
     return Response(svg, content_type="image/svg+xml; charset=utf-8")
 
 
-def _results(token: str) -> UnionResults | None:
-    union_id = links.verify(site().settings.keyring, Link.UNION, token)
+def _union(token: str) -> tuple[int, int]:
+    """The union that a link is for, and the generation of that link, which is the latest."""
+    union_id, generation = links.split_generation(links.verify(site().settings.keyring, Link.UNION, token))
+    with site().session(read_only=True) as session:
+        generations.require_current(session.get(Union, union_id), generation)
+    return union_id, generation
+
+
+def _results(union_id: int) -> UnionResults | None:
     try:
         with site().session(read_only=True) as session:
             return unions.results(session, union_id)

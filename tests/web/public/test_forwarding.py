@@ -12,12 +12,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer.links import Link
+from mailer.links import Link, with_generation
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, JoinCount, Kit, KitEdition, MailingList, Union, UnionStatus
 from mailer.web.language import LANGUAGES
-from tests.support.factories import add_text, make_campaign, make_list, make_union
-from tests.web.pages import KIT_FILES, make_kit, signed, stored
+from tests.support.factories import add_text, make_campaign, make_contact, make_list, make_union
+from tests.web.pages import KIT_FILES, make_kit, newest_token, signed, stored
 
 DEADLINE = datetime(2035, 4, 30, 23, 59, tzinfo=UTC)
 LOGO = b"\x89PNG logo"
@@ -565,3 +565,50 @@ def test_of_a_union_that_asked_not_to_be_named_nothing_public_says_that_it_is_th
         assert silence.text.replace("silent", "nobody") == nothing.text
     form = {"email": "ana@example.org", "country": "GB", "language": "en", "alerts": "yes"}
     assert client.post("/join/silent", data=form).status_code == 404
+
+
+# --- links that were replaced, and answers that stand ---------------------------------------------------------------
+
+
+def test_a_link_that_was_replaced_says_so_and_shows_nothing_else(
+    app: Flask, client: FlaskClient, session: Session, engine: Engine, union: Union, kit: Kit, address: str
+) -> None:
+    results = results_address(app, union)
+    union.link_generation = 1
+    session.commit()
+    before = stored(engine)
+    paths = (address, f"{address}/fr/mail.eml", f"{address}/kit.zip", results, f"{results}/chart.svg")
+    pages = [client.get(f"/en{path}") for path in paths] + [client.post(f"/en{address}", data={"answer": "seen"})]
+    pages.append(client.post(f"/en{address}/link"))
+    for page in pages:
+        assert page.status_code == 410
+        assert "This link has been replaced" in page.text
+        assert "Dockers" not in page.text and "Free the five" not in page.text
+    assert stored(engine) == before
+    for link, row, path in ((Link.KIT, kit.id, "kit"), (Link.UNION, union.id, "results")):
+        renewed = signed(app, link, with_generation(row, 1))
+        assert client.get(f"/en/{path}/{renewed}").status_code == 200
+    shown = client.get(f"/en/results/{signed(app, Link.UNION, with_generation(union.id, 1))}").text
+    assert signed(app, Link.KIT, with_generation(kit.id, 1)) in shown
+
+
+def test_after_a_day_the_page_says_what_was_said_and_has_a_link_mailed_to_change_it(
+    client: FlaskClient, session: Session, engine: Engine, union: Union, kit: Kit, address: str
+) -> None:
+    make_contact(session, union)
+    kit.forwarded_at, kit.reached = utcnow() - timedelta(days=1), 250
+    session.commit()
+    late = client.post(f"/en{address}", data={"answer": "forwarded", "reached": "999"})
+    assert late.status_code == 409
+    assert "about 250 members" in late.text and 'name="reached"' not in late.text
+    assert fresh(engine, kit).reached == 250
+    assert client.post(f"/en{address}/link").headers["Location"] == "/en/answer/sent"
+    assert client.get("/en/answer/sent").status_code == 200
+    path = f"/en/answer/{newest_token(session)}"
+    assert 'value="250"' in client.get(path).text
+    for typed in ("", "many", "0"):
+        assert client.post(path, data={"reached": typed}).status_code == 422
+    assert client.post(path, data={"reached": "300"}).headers["Location"] == path
+    session.refresh(kit)
+    assert kit.reached == 300
+    assert "We have changed it" in client.get(path).text
