@@ -7,7 +7,7 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection, DefaultClause, Enum, false, true
 
 from mailer.store.crypto import Encrypted
-from mailer.store.db import UtcDateTime
+from mailer.store.db import UtcDateTime, UtcDay
 from mailer.store.models import Base
 
 
@@ -21,7 +21,7 @@ def render_item(kind: str, item: Any, _context: AutogenContext) -> str | Literal
         return False
     if isinstance(item, Encrypted):
         return "sa.LargeBinary()"
-    if isinstance(item, UtcDateTime):
+    if isinstance(item, UtcDateTime | UtcDay):
         return "sa.DateTime(timezone=True)"
     if isinstance(item, Enum):
         return f"sa.String(length={item.length})"

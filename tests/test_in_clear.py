@@ -36,7 +36,7 @@ from mailer.selfservice import address_change, leaving, preferences, signups
 from mailer.selfservice.signups import SignUp
 from mailer.spreadsheets import importing
 from mailer.store.crypto import Encrypted, Keyring
-from mailer.store.db import session_scope, utcnow
+from mailer.store.db import UtcDateTime, session_scope, utcnow
 from mailer.store.models import (
     Base,
     Campaign,
@@ -121,6 +121,12 @@ IN_CLEAR = {
 }
 #: what the world below leaves empty
 EMPTY = {"kit_editions.problem"}
+#: of what belongs to a person, the times that need hours, and why
+HOURS = {
+    "subscriptions.paused_until": "a midnight: nobody is mailed before it",
+    "deliveries.not_before": "when to try again; empty once it is settled",
+    "deliveries.settled_at": "how fast a campaign goes",
+}
 #: numbers, times and yes or no: nobody can type words into these
 _WORDLESS = (Integer, Numeric, Boolean, Date, DateTime)
 
@@ -346,3 +352,12 @@ def test_the_files_of_the_database_hold_nothing_that_was_typed(world: World) -> 
     for file in files:
         data = file.read_bytes()
         assert not any(spelling in data for spelling in spellings), file.name
+
+
+def test_of_when_somebody_did_something_only_the_day_is_kept() -> None:
+    people = Base.metadata.tables["subscribers"]
+    refer = [
+        table for table in Base.metadata.sorted_tables if any(key.column.table is people for key in table.foreign_keys)
+    ]
+    times = [column for table in (people, *refer) for column in table.columns if isinstance(column.type, UtcDateTime)]
+    assert {str(column) for column in times} == HOURS.keys()

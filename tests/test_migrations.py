@@ -2,13 +2,18 @@
 
 import hashlib
 import json
+import random
 import re
+import resource
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +22,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, Table, delete, inspect, select, text, update
+from sqlalchemy import Connection, Engine, MetaData, Table, delete, inspect, select, text, type_coerce, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -29,8 +34,8 @@ from mailer.operations import schema
 from mailer.people import mailed_links, subscribers
 from mailer.selfservice import address_change
 from mailer.store import crypto, db
-from mailer.store.crypto import Keyring
-from mailer.store.db import DatabaseUnavailable, open_engine, utcnow
+from mailer.store.crypto import Keyring, keyring_of
+from mailer.store.db import DatabaseUnavailable, UtcDateTime, open_engine, session_scope, utcnow
 from mailer.store.models import (
     Application,
     Base,
@@ -39,12 +44,14 @@ from mailer.store.models import (
     ConsentEvent,
     ConsentPurpose,
     ConsentSource,
+    ConsentText,
     Delivery,
     Kit,
     MailedLink,
     MailedLinkKind,
     Reason,
     Subscriber,
+    Subscription,
     Union,
     UnionContact,
 )
@@ -525,6 +532,168 @@ def test_links_that_unions_were_mailed_before_they_could_be_replaced_work_until_
             with pytest.raises(ReplacedLink):
                 generations.require_current(Union(link_generation=1), generation)
     engine.dispose()
+
+
+def test_of_when_people_did_something_an_upgrade_leaves_the_day(empty_database_url: str, keyring: Keyring) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0006")
+    late, midnight = datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    person, list_id, union = {"subscriber_id": 1}, {"list_id": 1}, {"union_id": 1}
+    asked = {"id": 1, "kind": "undo", "token_hash": bytes(32), "email_index": bytes(32), "is_mailed": True}
+    email, details = keyring.encrypt("ana@example.org", "subscribers.email"), keyring.encrypt("{}", "requests.details")
+    union_of = {"id": 1, "name": "Dockers", "slug": "dockers", "languages": [], "introductions": {}, "created_at": late}
+    rows: dict[str, list[dict[str, Any]]] = {
+        "subscribers": [{"id": 1, "email": email, "email_index": bytes(32), "created_at": late}],
+        "lists": [{"id": number, "slug": str(number), "name": "News", "created_at": late} for number in (1, 2, 3)],
+        "subscriptions": [
+            {"id": number, **person, "list_id": number, "status": "active", "mailable": True}
+            | {"created_at": late, "confirmed_at": late, "unsubscribed_at": None, "paused_until": until}
+            for number, until in ((1, late), (2, midnight), (3, None))
+        ],
+        "consent_texts": [{"id": 1, "sha256": bytes(32), "language": "en", "text": "Yes.", "created_at": late}],
+        "consent_events": [
+            {"id": 1, **person, **list_id, "purpose": "alerts", "action": "given", "text_id": 1, "method": "form"}
+            | {"asked_at": late, "confirmed_at": late, "recorded_at": late}
+        ],
+        "unions": [union_of | {"interested_at": late, "affiliated_at": late}],
+        "union_contacts": [{"id": 1, **union, **person, "confirmed_at": late}],
+        "applications": [{"id": 1, "name": "Seafarers", "is_named": True, "languages": [], "confirmed_at": late}],
+        "mailed_links": [asked | {"details": details, "created_at": late, "expires_at": late, "used_at": late}],
+    }
+    with engine.begin() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection, only=list(rows))
+        for table, values in rows.items():
+            for row in values:
+                connection.execute(metadata.tables[table].insert().values(_as_written(connection, row)))
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        for column in (
+            *(Subscriber.created_at, Subscription.created_at, Subscription.confirmed_at, ConsentText.created_at),
+            *(ConsentEvent.asked_at, ConsentEvent.confirmed_at, ConsentEvent.recorded_at, MailedLink.used_at),
+            *(Union.interested_at, Union.affiliated_at, UnionContact.confirmed_at, Application.confirmed_at),
+        ):
+            assert set(session.scalars(select(type_coerce(column, UtcDateTime)))) == {midnight}, column
+        assert session.scalars(select(Subscription.unsubscribed_at)).all() == [None, None, None]
+        # Nobody is mailed sooner than they asked for.
+        paused_until = session.scalars(select(Subscription.paused_until).order_by(Subscription.list_id)).all()
+        assert paused_until == [midnight + timedelta(days=1), midnight, None]
+        with pytest.raises(DBAPIError, match="append-only"):  # as before
+            session.execute(update(ConsentEvent).values(method="sign-up form"))
+    engine.dispose()
+
+
+def _as_written(connection: Connection, row: dict[str, Any]) -> dict[str, Any]:
+    """Times as our own type writes them, which a reflected table does not know."""
+    written = UtcDateTime().process_bind_param
+    return {
+        name: written(value, connection.dialect) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
+# --- a file that is written anew ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ghosts(engine: Engine) -> Callable[[], int]:
+    """How many deleted values an SQLite file still shows. Rows have moved between its pages, so some do, whatever
+    `secure_delete` says."""
+    chance = random.Random(3)
+    living, deleted = dict[int, bytes](), list[bytes]()
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE moved (id INTEGER PRIMARY KEY, value BLOB, more BLOB)")
+        for number in range(6_000):
+            living[number] = b"<%030d>" % number
+            connection.exec_driver_sql("INSERT INTO moved VALUES (?, ?, NULL)", (number, living[number]))
+            grows, goes = chance.choice(list(living)), chance.choice(list(living))
+            more = bytes(chance.randrange(10, 300))
+            connection.exec_driver_sql("UPDATE moved SET more = ? WHERE id = ?", (more, grows))
+            if number % 2:
+                connection.exec_driver_sql("DELETE FROM moved WHERE id = ?", (goes,))
+                deleted.append(living.pop(goes))
+        connection.commit()
+    file = Path(str(engine.url.database))
+
+    def count() -> int:
+        assert db.empty_log(engine)
+        content = file.read_bytes()
+        assert all(value in content for value in living.values())
+        return sum(value in content for value in deleted)
+
+    return count
+
+
+def have_written_anew(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        db.have_written_anew(session)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_an_upgrade_rids_a_file_of_what_was_left_between_its_rows(
+    engine: Engine, ghosts: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ghosts() > 0
+    schema.upgrade(engine)
+    assert ghosts() > 0  # nobody asked for it
+    have_written_anew(engine)
+    schema.upgrade(engine)
+    assert ghosts() == 0
+    monkeypatch.setattr(shutil, "disk_usage", None)
+    schema.upgrade(engine)  # once is enough: nothing is looked at
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_who_is_erased_or_moves_has_the_next_upgrade_write_the_file_anew(engine: Engine, session: Session) -> None:
+    asked = text("PRAGMA user_version")
+    schema.upgrade(engine)
+    person = make_subscriber(session)
+    session.commit()
+    token = mailed_links.issue(
+        session,
+        MailedLinkKind.ADDRESS,
+        email_index=keyring_of(session).blind_index("ana.new@example.org"),
+        subscriber_id=person.id,
+        details={"address": "ana.new@example.org"},
+    )
+    session.commit()
+    assert session.scalar(asked) == 0
+    for act in (
+        partial(address_change.move, session, token),
+        partial(subscribers.erase, session, "ana.new@example.org"),
+    ):
+        act()
+        session.commit()
+        assert session.scalar(asked) == 1
+        session.rollback()
+        schema.upgrade(engine)
+        assert session.scalar(asked) == 0
+        session.rollback()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_file_that_cannot_be_written_anew_is_up_to_date_and_waits_for_the_next_upgrade(
+    engine: Engine, cli: CommandLine, ghosts: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_written_anew(engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+        with pytest.raises(schema.NotWrittenAnew, match="too little room"):
+            schema.upgrade(engine)
+        schema.require_current(engine)
+        done = cli("db", "upgrade")
+        assert done.stderr.startswith("Warning: The database is up to date, but its file may still hold")
+        assert f"migration {schema.head()}" in done.stdout
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))  # less than its guess: a disk that others fill
+    try:
+        with pytest.raises(schema.NotWrittenAnew, match="mailer db upgrade"):
+            schema.upgrade(engine)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert ghosts() > 0
+    assert cli("db", "upgrade").stderr == ""
+    assert ghosts() == 0
 
 
 def test_an_upgrade_of_what_is_current_changes_nothing(engine: Engine) -> None:

@@ -54,6 +54,8 @@ def main() -> int:
     except (ConfigurationError, MailerError) as problem:
         print(f"mailer: {problem}", file=sys.stderr)  # noqa: T201  # the one line that a person reads at start
         return problem.exit_code
+    if advice := settings.advice_on_keys:
+        log.warning("keys beside the database: %s", advice)
     _supervise(settings)
     return 0
 

@@ -75,7 +75,7 @@ def make(folder: Path, *, people: int, database_url: str | None = None) -> Insta
 
     :param database_url: of an empty database; by default SQLite in the folder.
     """
-    keys_file.create(folder)
+    keys_file.create(folder / keys_file.NAME)
     installation = Installation(
         {
             "MAILER_DATA_DIR": str(folder),

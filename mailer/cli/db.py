@@ -18,7 +18,10 @@ def db() -> None:
 def upgrade(installation: Installation) -> None:
     """Upgrade the database to this version, or create it if there is none."""
     installation.settings.make_data_dir()
-    schema.upgrade(installation.unchecked_engine)
+    try:
+        schema.upgrade(installation.unchecked_engine)
+    except schema.NotWrittenAnew as problem:  # no reason not to start what waits for the upgrade
+        click.echo(f"Warning: {problem}", err=True)
     click.echo(f"The database is up to date (migration {schema.head()}).")
     with installation.session(read_only=True) as session:
         if crypto.has_unpadded(session, Base.metadata):

@@ -23,14 +23,15 @@ def keys() -> None:
 def new(installation: Installation) -> None:
     """Make the keys for a new installation, in keys.env in the data directory.
 
+    MAILER_KEYS_FILE names another file to make them in.
+
     Keep a copy of that file, away from the database's backups. Without it, no stored address can be read.
     """
     settings = installation.settings
     if settings.configured_keys:
         raise keys_file.KeysExist(file=_where(settings))
-    click.echo(
-        f"Made {keys_file.create(settings.make_data_dir())}. Keep a copy of it, away from the database's backups."
-    )
+    settings.make_data_dir()
+    click.echo(f"Made {keys_file.create(settings.keys_file)}. Keep a copy of it, away from the database's backups.")
 
 
 @keys.command()
@@ -49,7 +50,7 @@ def rotate(installation: Installation) -> None:
         if not installation.settings.secret_keys_in_file:
             _print_next_value(installation.settings)
             return
-        key = keys_file.add_secret_key(installation.settings.data_dir)
+        key = keys_file.add_secret_key(installation.settings.keys_file)
         click.echo(f"Added the key {key.id} to {_where(installation.settings)}.")
         installation.read_again()
     with driver_errors_explained():
@@ -67,6 +68,8 @@ def status(installation: Installation, *, as_json: bool) -> None:
     """
     with installation.session(read_only=True) as session:
         usage = crypto.key_usage(session, Base.metadata)
+    if advice := installation.settings.advice_on_keys:
+        click.echo(advice, err=True)
     if as_json:
         click.echo(json.dumps([{"key": key, **dataclasses.asdict(each)} for key, each in usage.items()]))
         return
@@ -90,5 +93,5 @@ def _print_next_value(settings: Settings) -> None:
 
 
 def _where(settings: Settings) -> str:
-    file = settings.data_dir / keys_file.NAME
+    file = settings.keys_file
     return str(file) if file.exists() else f"the environment ({', '.join(KEY_VARIABLES)})"

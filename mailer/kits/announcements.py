@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from mailer.campaigns import publishing
 from mailer.campaigns.deadlines import may_be_forwarded
@@ -22,6 +23,12 @@ _REMIND_BEFORE = timedelta(days=3)
 #: how long after a kit its reminder comes at the earliest; sooner where hardly any time is left
 _PEACE, _SHORT_PEACE = timedelta(hours=24), timedelta(hours=6)
 _HARDLY_ANY_TIME = timedelta(hours=36)
+#: for how long the hours of what was written and said are needed: for a reminder, and to correct an answer
+_HOURS_SERVE = timedelta(days=2)
+_MOMENTS: tuple[InstrumentedAttribute[Any], ...] = (
+    *(Kit.created_at, Kit.ready_at, Kit.sent_at, Kit.reminded_at),
+    *(Kit.seen_at, Kit.promised_at, Kit.forwarded_at, KitEdition.made_at),
+)
 
 
 def tell(session: Session, base_url: str) -> None:
@@ -51,6 +58,16 @@ def remind(session: Session, base_url: str) -> None:
         .values(reminded_at=now)
     )
     _owe(session, NoticeKind.REMINDER, list(session.scalars(reminded.returning(Kit.id))), base_url)
+
+
+def forget_hours(session: Session) -> None:
+    """Keep only the day of what a union was written and said, once the hours serve nobody: to the microsecond they
+    would match the log of its contacts' mail provider, and tell whose contact somebody is."""
+    until = db.now(session) - _HOURS_SERVE
+    for column in _MOMENTS:
+        day = db.day_of(session, column)
+        cut = update(column.class_).where(column < until, column != day).values({column: day})
+        session.execute(cut.execution_options(synchronize_session=False))
 
 
 def _has_contact() -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from babel import Locale, UnknownLocaleError
@@ -115,7 +115,7 @@ def written(moment: datetime, tag: str) -> str:
     return both.format(f"{format_time(moment, 'short', locale=known)} UTC", day(moment, tag))
 
 
-def day(moment: datetime, tag: str) -> str:
+def day(moment: date, tag: str) -> str:
     """A day as people of a language write it.
 
     :param tag: as `normalise` gives it.

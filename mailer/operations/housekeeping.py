@@ -3,15 +3,16 @@
 from sqlalchemy import Engine
 
 from mailer.delivery import forgetting
-from mailer.kits import making, pages
+from mailer.kits import announcements, making, pages
 from mailer.people import mailed_links, notices, subscribers
-from mailer.store.db import session_scope
+from mailer.store.db import empty_log, session_scope
 
 
 def tidy(engine: Engine) -> None:
     """Forget what has run out, and send again to those whose pause is over. May be called as often as one likes.
 
-    Each in a transaction of its own, so that who signs up at that moment waits for none of it long.
+    Each in a transaction of its own, so that who signs up at that moment waits for none of it long. What was deleted
+    until then, also by others, can afterwards be read in no file of the database; where that is busy, next time.
 
     :raises DatabaseUnavailable: what was done before stays done.
     """
@@ -21,7 +22,9 @@ def tidy(engine: Engine) -> None:
         subscribers.end_pauses,
         pages.forget_old,
         making.drop_names,
+        announcements.forget_hours,
     ):
         with session_scope(engine) as session:
             task(session)
     forgetting.forget_order(engine)
+    empty_log(engine)

@@ -1,5 +1,6 @@
 """The database's schema: brought up to date under a lock, and checked before anything runs on it."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import OperationalError
 
-from mailer.errors import MailerError
-from mailer.store.db import SQLITE_BUSY_SECONDS, driver_errors_explained
+from mailer.errors import MailerError, ServiceUnavailable
+from mailer.store.db import SQLITE_BUSY_SECONDS, DatabaseUnavailable, driver_errors_explained, empty_log, on_driver
 
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _LOCK_SECONDS = SQLITE_BUSY_SECONDS
+_ROOM = 2.5  # VACUUM writes a copy into a temporary file, and from there another into the log
 _ADVISORY_LOCK = 0x70C51  # any number that nothing else in the database locks
 
 
@@ -33,14 +35,22 @@ class UpgradeInProgress(MailerError):
     again."""
 
 
+class NotWrittenAnew(ServiceUnavailable):
+    """The database is up to date, but its file may still hold what was taken out of it: {problem}. Stop what uses the
+    database, see that the disk has room for two more copies of it, and run again: mailer db upgrade"""
+
+
 def upgrade(engine: Engine) -> None:
     """Run the migrations that the database lacks: all of them or, on any error, none.
 
     Safe to run twice and by two processes at once: the second waits for the first and finds nothing to do.
 
+    Afterwards SQLite's file is written anew, where `db.have_written_anew` has asked for that.
+
     :raises SchemaTooNew: the database has a migration that this version does not know.
     :raises UpgradeInProgress: another upgrade held the lock for too long.
     :raises DatabaseUnavailable: the database cannot be reached or written.
+    :raises NotWrittenAnew: it is up to date, and its file is still to be written anew.
     """
     # Imported here: it takes a tenth of a second, and every command checks the schema.
     from alembic import command
@@ -52,6 +62,28 @@ def upgrade(engine: Engine) -> None:
         _refuse_newer(_current(connection))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    if engine.dialect.name == "sqlite":
+        _write_anew(engine)
+
+
+def _write_anew(engine: Engine) -> None:
+    """Do what was asked for with `db.have_written_anew`.
+
+    :raises NotWrittenAnew: there is no room, or another program is in the way.
+    """
+    file = Path(str(engine.url.database))
+    try:
+        with on_driver(engine) as cursor:
+            (is_asked,) = cursor.execute("PRAGMA user_version").fetchone()
+            if not is_asked:
+                return
+            if shutil.disk_usage(file.parent).free < _ROOM * file.stat().st_size:
+                raise NotWrittenAnew(problem="the disk has too little room")
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA user_version = 0")
+        empty_log(engine)
+    except DatabaseUnavailable as problem:
+        raise NotWrittenAnew(problem=problem.fields["problem"]) from problem
 
 
 def require_current(engine: Engine) -> None:

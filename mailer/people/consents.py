@@ -1,7 +1,7 @@
 """Consent: the exact words that people agreed to, and the append-only log of who agreed and who took it back."""
 
 import hashlib
-from datetime import datetime
+from datetime import date
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -31,14 +31,15 @@ def give(
     *,
     text: int,
     method: str,
-    asked_at: datetime,
-    confirmed_at: datetime,
+    asked_at: date,
+    confirmed_at: date,
     list_id: int | None = None,
 ) -> None:
     """Write down that a person agreed.
 
     :param text: as `text_id` returned it.
     :param method: how it reached us, such as "sign-up form".
+    :param asked_at: and the time when it was confirmed; of both the day is kept.
     :param list_id: of the list, where the purpose is its mail.
     """
     session.add(
@@ -57,18 +58,19 @@ def give(
 
 def withdraw(
     session: Session, subscriber_id: int, purpose: ConsentPurpose, *, method: str, list_id: int | None = None
-) -> None:
-    """Write down that a person no longer agrees.
+) -> int:
+    """Write down that a person no longer agrees; returns the line's id.
 
     :param method: how it reached us, such as "one-click".
     """
-    session.add(
-        ConsentEvent(
-            subscriber_id=subscriber_id,
-            list_id=list_id,
-            purpose=purpose,
-            action=ConsentAction.WITHDRAWN,
-            text_id=None,
-            method=method,
-        )
+    event = ConsentEvent(
+        subscriber_id=subscriber_id,
+        list_id=list_id,
+        purpose=purpose,
+        action=ConsentAction.WITHDRAWN,
+        text_id=None,
+        method=method,
     )
+    session.add(event)
+    session.flush()
+    return event.id

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from mailer.mail import addresses
 from mailer.people import mailed_links, suppression
 from mailer.store.crypto import keyring_of
-from mailer.store.db import utcnow
+from mailer.store.db import have_written_anew, utcnow
 from mailer.store.models import (
     Application,
     Campaign,
@@ -84,6 +84,11 @@ def is_mailable(status: SubscriptionStatus, *, suppressed: bool, paused_until: d
     return status is SubscriptionStatus.ACTIVE and not paused and not suppressed
 
 
+def last_day_of_pause(paused_until: datetime) -> date:
+    """The day to show for a pause: the last on which nothing comes. It ends with it, at midnight in UTC."""
+    return (paused_until - datetime.resolution).date()
+
+
 def refresh(session: Session, subscriber_ids: Sequence[int] | None = None) -> None:
     """Copy onto subscriptions what choosing an audience asks for: mailable, country, union and language.
 
@@ -154,6 +159,7 @@ def erase(session: Session, address: str) -> None:
             subscriber
         )  # the database deletes subscriptions, consent events and their being a contact with it
     suppression.add(session, email_index, SuppressionReason.ERASED)
+    have_written_anew(session)
 
 
 def deliveries_to(session: Session, address: addresses.Address) -> list[int]:

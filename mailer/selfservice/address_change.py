@@ -19,7 +19,7 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method, NotOnList
 from mailer.store.crypto import keyring_of
-from mailer.store.db import utcnow
+from mailer.store.db import have_written_anew, utcnow
 from mailer.store.models import Delivery, MailedLink, MailedLinkKind, Reason, Subscriber, SuppressionReason
 
 _DAY = timedelta(days=1)
@@ -197,6 +197,7 @@ def move(session: Session, token: str) -> None:
         if mailed_links.details_of(link).get("is_old_address_told", False) and reasons[0] is None:
             _tell_old_address(session, person)
     person.email, person.email_index = address, new
+    have_written_anew(session)  # without the old one
     mailed_links.use(session, link, person.id, at=utcnow(), details={"address": address})
     withdraw(session, person.id)
     mailed_links.end(session, person.id, _OF_OLD_MAILBOX)

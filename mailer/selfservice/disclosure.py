@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -34,12 +34,12 @@ from mailer.store.models import (
 _COLUMNS = ("section", "item", "field", "value")
 _BOM = "\ufeff"  # without it Excel takes a file of ours for Latin-1, and a name in Cyrillic for noise
 
-#: the name of a thing that is held about a person → its value: text, a whole number, a moment, or nothing
+#: the name of a thing that is held about a person → its value: text, a whole number, a day, a moment, or nothing
 Facts = dict[str, Any]
 
 
 def about(session: Session, subscriber_id: int) -> dict[str, Any]:
-    """All that is held about a person: section → facts, or a list of facts. Times are ISO 8601, in UTC.
+    """All that is held about a person: section → facts, or a list of facts. Days and times are ISO 8601, in UTC.
 
     :raises sqlalchemy.exc.NoResultFound: there is no such person.
     """
@@ -92,7 +92,7 @@ def _cell(value: Any) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
@@ -119,6 +119,7 @@ def _lists(session: Session, person: Subscriber, unions: dict[int, str]) -> Iter
         .order_by(Subscription.id)
     )
     for subscription, mailing_list in rows:
+        paused_until = subscription.paused_until
         yield {
             "list": mailing_list.slug,
             "name": mailing_list.name,
@@ -127,7 +128,7 @@ def _lists(session: Session, person: Subscriber, unions: dict[int, str]) -> Iter
             "confirmed_at": subscription.confirmed_at,
             "left_at": subscription.unsubscribed_at,
             "reason_for_leaving": subscription.reason,
-            "paused_until": subscription.paused_until,
+            "paused_until": subscribers.last_day_of_pause(paused_until) if paused_until else None,
             "gets_mail": subscription.mailable,
             "country": subscription.country,
             "union": unions.get(subscription.union_id) if subscription.union_id else None,

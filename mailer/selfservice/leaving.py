@@ -19,7 +19,7 @@ from mailer.locale import languages
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
-from mailer.store.db import utcnow
+from mailer.store.db import next_midnight, utcnow
 from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
@@ -175,13 +175,14 @@ def _end(
         suppresses = _suppress(session, person)
         _end_page_undos(session, person)
     at = utcnow()
-    taken = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
-    if not taken and not suppresses:
+    withdrawn = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
+    if not withdrawn and not suppresses:
         return None
     return {
         "subscription": subscription_id,
         "scope": scope,
-        "taken": taken,
+        "taken": list(withdrawn),
+        "withdrawn": list(withdrawn.values()),
         "at": at.isoformat(),
         "suppressed": suppresses,
     }
@@ -234,23 +235,24 @@ def _links_of(session: Session, person: _Person, kind: MailedLinkKind) -> Column
 
 def _take(
     session: Session, person: _Person, subscription_id: int | None, at: datetime, method: Method, reason: str | None
-) -> list[int]:
-    """Take a person off one list, or off all; returns the subscriptions that ended with this."""
+) -> dict[int, int]:
+    """Take a person off one list, or off all; returns the subscriptions that ended with this, each with the line of
+    the consent log that says so."""
     theirs = select(Subscription).where(
         Subscription.subscriber_id == person.id, Subscription.status == SubscriptionStatus.ACTIVE
     )
     if subscription_id is not None:
         theirs = theirs.where(Subscription.id == subscription_id)
-    taken: list[int] = []
+    withdrawn: dict[int, int] = {}
     for subscription in session.scalars(theirs.execution_options(populate_existing=True)).all():
         subscription.status = SubscriptionStatus.UNSUBSCRIBED
         subscription.unsubscribed_at = at
         subscription.reason = _short(reason)
-        list_id = subscription.list_id
-        consents.withdraw(session, person.id, ConsentPurpose.ALERTS, method=method, list_id=list_id)
-        taken.append(subscription.id)
+        withdrawn[subscription.id] = consents.withdraw(
+            session, person.id, ConsentPurpose.ALERTS, method=method, list_id=subscription.list_id
+        )
     subscribers.refresh(session, [person.id])
-    return taken
+    return withdrawn
 
 
 def _short(reason: str | None) -> str | None:
@@ -366,7 +368,7 @@ def _bring_back(session: Session, person: _Person, details: Mapping[str, Any]) -
     lost = select(Subscription).where(
         Subscription.id.in_(details["taken"]),
         Subscription.status == SubscriptionStatus.UNSUBSCRIBED,
-        Subscription.unsubscribed_at == _left_at(details),  # else they left again since
+        _ended_by(person, details),  # else they left again since
     )
     now = utcnow()
     for subscription in session.scalars(lost.execution_options(populate_existing=True)).all():
@@ -385,6 +387,23 @@ def _bring_back(session: Session, person: _Person, details: Mapping[str, Any]) -
                 confirmed_at=now,
                 list_id=subscription.list_id,
             )
+
+
+def _ended_by(person: _Person, details: Mapping[str, Any]) -> ColumnElement[bool]:
+    """Whether it was this leaving that ended a subscription: the consent log has no later line about its list."""
+    if "withdrawn" not in details:  # mailed before links named these lines
+        return Subscription.unsubscribed_at == _left_at(details)
+    latest = (
+        select(func.max(ConsentEvent.id))
+        .where(
+            ConsentEvent.subscriber_id == person.id,
+            ConsentEvent.purpose == ConsentPurpose.ALERTS,
+            ConsentEvent.list_id == Subscription.list_id,
+        )
+        .correlate(Subscription)
+        .scalar_subquery()
+    )
+    return latest.in_(details["withdrawn"])
 
 
 def _text_agreed_to(session: Session, person: _Person, list_id: int) -> int | None:
@@ -417,8 +436,8 @@ def _return(session: Session, details: Mapping[str, Any]) -> Return:
 
 
 def pause(session: Session, subscription: Subscription, weeks: int) -> None:
-    """Send a person nothing from a list for some weeks from now on, also where they had paused it for longer. They are
-    mailed a link to end the pause.
+    """Send a person nothing from a list for some weeks from now on, and then to the end of that day; also where they
+    had paused it for longer. They are mailed a link to end the pause.
 
     For nobody but themselves: what a forwarded mail can do is `pause_for_reader`.
 
@@ -461,7 +480,7 @@ def pause_for_reader(session: Session, subscription_id: int, weeks: int) -> None
 def _end_of_pause(weeks: int) -> datetime:
     if not 1 <= weeks <= MAX_PAUSE_WEEKS:
         raise UnusualPause
-    return utcnow() + timedelta(weeks=weeks)
+    return next_midnight(utcnow() + timedelta(weeks=weeks))
 
 
 def _pause_until(session: Session, person: _Person, subscription: Subscription, until: datetime) -> None:
@@ -501,7 +520,7 @@ def _owe_mail_of_pause(session: Session, person: _Person, subscription: Subscrip
         details={"subscription": subscription.id},
         lifetime=until - utcnow(),
     )
-    day = languages.day(until, languages.of_site(person.language) or "en")
+    day = languages.day(subscribers.last_day_of_pause(until), languages.of_site(person.language) or "en")
     mail = Notice(NoticeKind.PAUSED, token, {"list": _list_of(session, subscription).name, "until": day})
     notices.owe(session, mail, language=person.language, subscriber_id=person.id)
 

@@ -7,7 +7,7 @@ another link mailed, to the address that is held.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
@@ -59,8 +59,8 @@ class Membership:
     name: str
     description: str | None
     is_on: bool
-    left_at: datetime | None
-    paused_until: datetime | None  # none once that is over
+    left_at: date | None
+    paused_until: date | None  # the last day of it; none once that is over
     may_join: bool
 
 
@@ -71,7 +71,7 @@ class Contact:
     slug: str
     name: str
     role: str | None
-    since: datetime
+    since: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +187,8 @@ def _memberships(session: Session, subscriber_id: int, blocked: SuppressionReaso
     for mailing_list, subscription in rows:
         is_on = subscription is not None and subscription.status is SubscriptionStatus.ACTIVE
         paused_until = subscription.paused_until if is_on else None
+        if paused_until is not None and paused_until <= utcnow():
+            paused_until = None
         found.append(
             Membership(
                 slug=mailing_list.slug,
@@ -194,7 +196,7 @@ def _memberships(session: Session, subscriber_id: int, blocked: SuppressionReaso
                 description=mailing_list.description,
                 is_on=is_on,
                 left_at=subscription.unsubscribed_at if subscription is not None else None,
-                paused_until=paused_until if paused_until and paused_until > utcnow() else None,
+                paused_until=subscribers.last_day_of_pause(paused_until) if paused_until else None,
                 may_join=mailing_list.is_open and not is_on and blocked is not SuppressionReason.COMPLAINED,
             )
         )

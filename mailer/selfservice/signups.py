@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from babel.lists import format_list
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import publishing
@@ -222,7 +222,7 @@ def _carry_out(session: Session, link: MailedLink, sign_up: SignUp) -> None:
     _log_consent(session, person, sign_up, now)
     if sign_up.via_union_id is not None and not gets_mail:
         _count_join(session, sign_up.via_union_id, now)
-    mailed_links.use(session, link, person.id, at=now)
+    mailed_links.use(session, link, person.id, at=now, details={"list_ids": sign_up.list_ids})
     subscribers.refresh(session, [person.id])
 
 
@@ -283,12 +283,16 @@ def _count_join(session: Session, union_id: int, now: datetime) -> None:
 def _confirmed_lists(session: Session, link: MailedLink) -> tuple[str, ...]:
     """Names of the lists that a link was used for, as far as they were not left since."""
     subscriber_id = mailed_links.person_of(link)
-    confirmed = exists().where(
-        ConsentEvent.subscriber_id == subscriber_id,
-        ConsentEvent.purpose == ConsentPurpose.ALERTS,
-        ConsentEvent.list_id == MailingList.id,
-        ConsentEvent.confirmed_at == link.used_at,
-    )
+    confirmed: ColumnElement[bool]
+    if "list_ids" in (used_for := mailed_links.details_of(link)):
+        confirmed = MailingList.id.in_(used_for["list_ids"])
+    else:  # used before links kept them
+        confirmed = exists().where(
+            ConsentEvent.subscriber_id == subscriber_id,
+            ConsentEvent.purpose == ConsentPurpose.ALERTS,
+            ConsentEvent.list_id == MailingList.id,
+            ConsentEvent.confirmed_at == link.used_at,
+        )
     names = (
         select(MailingList.name)
         .join(Subscription, Subscription.list_id == MailingList.id)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dotenv import dotenv_values
+from sqlalchemy import make_url
 
 from mailer.errors import ConfigurationError
 from mailer.mail import dkim, smtp
@@ -24,6 +25,7 @@ KEY_VARIABLES = ("MAILER_SECRET_KEYS", "MAILER_LINK_KEYS", "MAILER_INDEX_KEY")
 VALKEY_SOCKET = "valkey.sock"
 
 _DATA_DIR = "/var/lib/tocsin"
+_KEYS_FILE = "/etc/tocsin/keys/keys.env"
 _ORGANISATION = "Harbour Solidarity"
 _POSTAL_ADDRESS = r"1 Example Street\nExample City"
 _PRIVACY_CONTACT = "privacy@example.org"
@@ -54,6 +56,7 @@ class Settings:
     """The installation's settings, as in docs/reference/settings.md. Those it can start without may be None."""
 
     data_dir: Path
+    keys_file: Path  # whether it is there or not
     database_url: str
     base_url: str  # no trailing slash
     organisation: str | None
@@ -76,7 +79,7 @@ class Settings:
     configured_smtp: Server | None
     configured_keys: Mapping[str, str] = field(repr=False)  # those of KEY_VARIABLES that are set, as written
     given: frozenset[str]  # names of the variables that were set, wherever
-    secret_keys_in_file: bool  # whether MAILER_SECRET_KEYS comes from the data directory's own file
+    secret_keys_in_file: bool  # whether MAILER_SECRET_KEYS comes from `keys_file`
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -86,8 +89,8 @@ class Settings:
         """
         example = "k1:" + "A-url-safe-base64-of-32-random-bytes="
         hint = (
-            f"it is not in {self.data_dir.absolute() / keys_file.NAME} either. Make keys with: mailer keys new; "
-            "or, if you have an installation elsewhere, set MAILER_DATA_DIR"
+            f"it is not in {self.keys_file.absolute()} either. Make keys with: mailer keys new; "
+            "or, if you have an installation elsewhere, set MAILER_DATA_DIR, or MAILER_KEYS_FILE"
         )
         return Keyring(
             secret_keys=self._keys("MAILER_SECRET_KEYS", example, hint),
@@ -131,6 +134,20 @@ class Settings:
             "MAILER_REDIS_URL",
             "is not set, and no `mailer run` is running on this data directory",
             "redis://127.0.0.1:6379/0",
+        )
+
+    @property
+    def advice_on_keys(self) -> str | None:
+        """What to say of a keys file that goes wherever the database goes, since it lies in the same directory or below
+        it; None where it does not, or the database is no file."""
+        url = make_url(self.database_url)
+        if url.get_backend_name() != "sqlite" or not url.database or not self.keys_file.exists():
+            return None
+        if not self.keys_file.resolve().is_relative_to(Path(url.database).resolve().parent):
+            return None
+        return (
+            f"{self.keys_file} lies in the directory of the database: whoever takes a copy of that can read everything."
+            " Move the file elsewhere, and set MAILER_KEYS_FILE to where it is."
         )
 
     def make_data_dir(self) -> Path:
@@ -222,8 +239,7 @@ def _dkim_keys(file: Path) -> tuple[dkim.PrivateKey, ...]:
     """
     try:
         with file.open("rb") as stream:
-            if os.fstat(stream.fileno()).st_mode & stat.S_IRWXO:
-                raise ValueError("can be read or changed by everybody on this machine; run chmod o-rwx on it")
+            _refuse_open_to_all(os.fstat(stream.fileno()))
             return dkim.read_keys(stream.read())
     except OSError as problem:
         reason = f"{file} cannot be read: {problem.strerror or problem}"
@@ -232,8 +248,39 @@ def _dkim_keys(file: Path) -> tuple[dkim.PrivateKey, ...]:
     raise ConfigurationError("MAILER_DKIM_KEY_FILE", reason, _DKIM_KEY_FILE)
 
 
+def _refuse_open_to_all(file: os.stat_result) -> None:
+    """:raises ValueError: everybody on the machine can do something with a file that only its owner and, maybe, a group
+    should: a service often reads its keys through its group."""
+    if file.st_mode & stat.S_IRWXO:
+        raise ValueError("can be read or changed by everybody on this machine; run chmod o-rwx on it")
+
+
+def _refuse_shared_keys(file: Path) -> None:
+    """:raises ConfigurationError: everybody on the machine can read or change the file with the keys."""
+    try:
+        _refuse_open_to_all(file.stat())
+    except OSError:
+        return  # it is not there, or out of reach: whoever reads it says so
+    except ValueError as problem:
+        raise ConfigurationError("MAILER_KEYS_FILE", f"{file} {problem}", _KEYS_FILE) from None
+
+
+def _refuse_shared_folder(variable: str, folder: Path, example: str) -> None:
+    """A group may write to it: on Debian each user has a group of their own, and often umask 002.
+
+    :raises ConfigurationError: everybody on the machine can put files of theirs in place of ours.
+    """
+    try:
+        is_shared = folder.stat().st_mode & stat.S_IWOTH
+    except OSError:
+        return  # likewise
+    if is_shared:
+        problem = f"{folder} can be changed by everybody on this machine; run chmod o-w on it, or take another folder"
+        raise ConfigurationError(variable, problem, example)
+
+
 def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path | None = None) -> Settings:
-    """Read the settings from the environment, then `.env`, then the data directory's own `keys.env`.
+    """Read the settings from the environment, then `.env`, then the installation's own `keys.env`.
 
     :param environ: instead of the process's environment.
     :param directory: where `.env` is looked for; the current one by default.
@@ -243,6 +290,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
     data_dir = env.data_dir
     settings = Settings(
         data_dir=data_dir,
+        keys_file=env.keys_file,
         database_url=env.read("MAILER_DATABASE_URL", values.database_url, "postgresql+psycopg://user:pass@host/tocsin")
         or f"sqlite:///{data_dir / 'tocsin.db'}",
         base_url=env.read("MAILER_BASE_URL", values.base_url, "https://act.example.org") or "http://127.0.0.1:8000",
@@ -279,10 +327,28 @@ class _Environment:
         dotenv = _read(directory / ".env", lambda file: dotenv_values(file, interpolate=False, encoding="utf-8"))
         given = {name: value for name, value in {**dotenv, **environ}.items() if value}
         self.data_dir = Path(_clean("MAILER_DATA_DIR", given.get("MAILER_DATA_DIR", "data"), _DATA_DIR)).expanduser()
-        keys = _read(self.data_dir / keys_file.NAME, lambda file: keys_file.read(file.parent))
+        _refuse_shared_folder("MAILER_DATA_DIR", self.data_dir, _DATA_DIR)
+        self.keys_file = self._find_keys(given.get("MAILER_KEYS_FILE"))
+        keys = _read(self.keys_file, keys_file.read)
         self.values: Mapping[str, str] = {**keys, **given}
         self.secret_keys_in_file = "MAILER_SECRET_KEYS" in keys and "MAILER_SECRET_KEYS" not in given
-        self._known = {"MAILER_DATA_DIR", *KEY_VARIABLES}
+        self._known = {"MAILER_DATA_DIR", "MAILER_KEYS_FILE", *KEY_VARIABLES}
+
+    def _find_keys(self, path: str | None) -> Path:
+        """Where the keys are, or will be made.
+
+        :param path: as MAILER_KEYS_FILE names it, if it does.
+        :raises ConfigurationError: everybody can read them or put others in their place; or they are still where they
+            were, and others would be made beside them.
+        """
+        default = self.data_dir / keys_file.NAME
+        file = Path(_clean("MAILER_KEYS_FILE", path, _KEYS_FILE)).expanduser() if path else default
+        _refuse_shared_folder("MAILER_KEYS_FILE", file.parent, _KEYS_FILE)
+        _refuse_shared_keys(file)
+        if os.path.lexists(default) and not os.path.lexists(file):
+            problem = f"{file} is not there, but {default} is; move that file to where it should be"
+            raise ConfigurationError("MAILER_KEYS_FILE", problem, _KEYS_FILE)
+        return file
 
     def text(self, variable: str, example: str) -> str | None:
         """A free text of one line; blank counts as not set."""

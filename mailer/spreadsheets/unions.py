@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -58,7 +58,7 @@ class _Row:
     status: UnionStatus | None
     languages: tuple[str, ...] | None
     members: int | None
-    dates: dict[str, datetime]
+    dates: dict[str, date]
     resolution: str | None
     is_named: bool | None
     contact: dict[str, str]  # parameter of `contacts.invite` → text; nobody where it is empty
@@ -164,7 +164,7 @@ def _parse(line: int, text: Mapping[str, str], now: datetime) -> _Row:
         status=_status(text["status"]) if text["status"] else None,
         languages=tuple(text["languages"].split()) or None,
         members=_number(text["members"]) if text["members"] else None,
-        dates={column: past(column, text[column], now) for column in _DATES if text[column]},
+        dates={column: past(column, text[column], now).date() for column in _DATES if text[column]},
         resolution=directory.checked_resolution(text["resolution"]) if text["resolution"] else None,
         is_named=_truth(text["is_named"]) if text["is_named"] else None,
         contact=_contact(text),
@@ -333,8 +333,8 @@ def _set_standing(union: Union, row: _Row) -> None:
     """Where a union stands with us, and since when: now, unless the file says otherwise."""
     if row.status is not None and row.status is not union.status:
         directory.move(union, row.status)
-    for column, moment in row.dates.items():
-        setattr(union, column, moment)
+    for column, day in row.dates.items():
+        setattr(union, column, day)
     if union.status is UnionStatus.LISTED and any(getattr(union, column) for column in _DATES):
         raise InvalidRow(problem="a union whose status is listed has no such dates; give another status")
     if row.resolution is not None:
@@ -371,7 +371,7 @@ def export(session: Session, path: Path) -> int:
 
 def _cells(union: Union) -> dict[str, str | None]:
     """Column → what stands in it."""
-    dates: dict[str, datetime | None] = {column: getattr(union, column) for column in _DATES}
+    dates: dict[str, date | None] = {column: getattr(union, column) for column in _DATES}
     return {
         "slug": union.slug,
         "name": union.name,
@@ -380,7 +380,7 @@ def _cells(union: Union) -> dict[str, str | None]:
         "status": union.status.value,
         "languages": " ".join(union.languages),
         "members": str(union.members) if union.members is not None else None,
-        **{column: moment.isoformat() if moment else None for column, moment in dates.items()},
+        **{column: day.isoformat() if day else None for column, day in dates.items()},
         "resolution": union.resolution,
         "is_named": "yes" if union.is_named else "no",
     }

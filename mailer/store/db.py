@@ -5,9 +5,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from psycopg.errors import UndefinedTable, UniqueViolation
 from sqlalchemy import (
@@ -15,6 +16,8 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Engine,
+    SQLColumnExpression,
+    String,
     bindparam,
     column,
     create_engine,
@@ -23,6 +26,7 @@ from sqlalchemy import (
     make_url,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Dialect
@@ -40,6 +44,7 @@ from mailer.store import crypto
 SQLITE_BUSY_SECONDS = 15
 #: how long PostgreSQL waits for the next statement of a transaction that may hold locks
 IDLE_SECONDS = 30
+_EMPTYING_MILLISECONDS = 200  # for which writers may have to wait for `empty_log`
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -71,6 +76,30 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class UtcDay(TypeDecorator[date]):
+    """A day in UTC, for what belongs to a person and needs no hours: to the microsecond, a time is as good as a name
+    for whoever has a log beside it. Of a moment only its day is bound; a naive one is refused. Kept as its midnight.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError(f"naive time {value!r}: days are those of UTC")
+            value = value.astimezone(UTC).date()
+        midnight = datetime.combine(value, time_of_day(tzinfo=UTC))
+        return midnight.replace(tzinfo=None) if dialect.name == "sqlite" else midnight
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> date | None:
+        if value is None:
+            return None
+        return (value if value.tzinfo is None else value.astimezone(UTC)).date()
 
 
 def open_engine(url: str, keyring: crypto.Keyring) -> Engine:
@@ -246,6 +275,24 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+def utctoday() -> date:
+    """The day now, in UTC."""
+    return utcnow().date()
+
+
+def next_midnight(moment: datetime) -> datetime:
+    """The first midnight in UTC that is not before a moment."""
+    midnight = datetime.combine(moment.astimezone(UTC), time_of_day(tzinfo=UTC))
+    return midnight if midnight == moment else midnight + timedelta(days=1)
+
+
+def day_of(session: Session, moment: SQLColumnExpression[datetime | None]) -> ColumnElement[datetime]:
+    """The midnight in UTC at which the day of a stored time began."""
+    if session.get_bind().dialect.name == "sqlite":
+        return type_coerce(func.substr(type_coerce(moment, String), 1, 10).concat(" 00:00:00.000000"), UtcDateTime)
+    return type_coerce(func.timezone("UTC", func.date_trunc("day", func.timezone("UTC", moment))), UtcDateTime)
+
+
 def prefers_groups(session: Session) -> bool:
     """Whether counting a million rows is quicker when they are grouped before conditions are asked.
 
@@ -300,6 +347,50 @@ def last_id_given(session: Session, table: str) -> int:
     else:
         query = text("SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'id')::regclass)")
     return session.scalar(query, {"table": table}) or 0
+
+
+def empty_log(engine: Engine) -> bool:
+    """Bring all of SQLite's write-ahead log into the file, and empty the log: until then what was deleted can be read
+    in both. Gives up soon where others read or write, since they wait meanwhile; nothing is wrong then.
+
+    :returns: whether the log is empty now; on PostgreSQL, which has no such log beside its file, always.
+    :raises DatabaseUnavailable: the file cannot be written.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    with on_driver(engine) as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")  # the most of it, while nobody waits
+        cursor.execute(f"PRAGMA busy_timeout = {_EMPTYING_MILLISECONDS}")
+        try:
+            is_busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
+    return not is_busy
+
+
+def have_written_anew(session: Session) -> None:
+    """Have the next upgrade write SQLite's file anew. When rows move between pages, SQLite leaves copies of a few in
+    the unused part of a page: what is deleted later can still be read there, whatever `secure_delete` says. For what
+    was erased for good; a migration that takes something out asks for it too.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text("PRAGMA user_version = 1"))  # no other part uses that number
+
+
+@contextmanager
+def on_driver(engine: Engine) -> Iterator[sqlite3.Cursor]:
+    """SQLite's own connection, for what cannot be run in a transaction: every other one begins with it.
+
+    :raises DatabaseUnavailable: whatever SQLite says.
+    """
+    with driver_errors_explained(), engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        try:
+            yield cast("sqlite3.Cursor", cursor)
+        except sqlite3.Error as problem:
+            raise DatabaseUnavailable(problem=problem) from problem
+        finally:
+            cursor.close()
 
 
 def has_one_writer(engine: Engine) -> bool:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
+import click
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -131,8 +132,9 @@ def local_installation(defaults: Mapping[str, str], *, log: Path | None = None) 
     environ = dict(os.environ)
     given = load_settings(environ).given
     environ |= {variable: value for variable, value in defaults.items() if variable not in given}
-    data_dir = load_settings(environ).make_data_dir()
-    keys_file.ensure(data_dir)
+    settings = load_settings(environ)
+    data_dir = settings.make_data_dir()
+    keys_file.ensure(settings.keys_file)
     with ExitStack() as stack:
         local = Local(load_settings(environ), given, environ, stack, log)
         if "MAILER_REDIS_URL" not in given:
@@ -141,8 +143,12 @@ def local_installation(defaults: Mapping[str, str], *, log: Path | None = None) 
             environ["MAILER_SMTP_URL"] = f"smtp://127.0.0.1:{_start_catcher(local, data_dir / catcher.FOLDER)}"
         local.settings = load_settings(environ)
         engine = open_engine(local.settings.database_url, local.settings.keyring)
-        schema.upgrade(engine)
-        engine.dispose()
+        try:
+            schema.upgrade(engine)
+        except schema.NotWrittenAnew as problem:  # it can wait; nothing is wrong with what is stored
+            click.echo(f"Warning: {problem}", err=True)
+        finally:
+            engine.dispose()
         yield local
 
 

@@ -15,7 +15,7 @@ from mailer.locale import countries
 from mailer.locale import languages as language_tags
 from mailer.people import notices
 from mailer.store import db, slugs
-from mailer.store.db import add_unique, utcnow
+from mailer.store.db import add_unique, utctoday
 from mailer.store.models import Union, UnionStatus
 from mailer.unions import references
 
@@ -359,7 +359,7 @@ def move(union: Union, status: UnionStatus) -> Union:
     """Give a union another status from now on. Whether it may have it is for `affiliation` to say."""
     union.status = status
     if status in _DATE_OF:
-        setattr(union, _DATE_OF[status], utcnow())
+        setattr(union, _DATE_OF[status], utctoday())
     return union
 
 

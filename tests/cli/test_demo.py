@@ -5,12 +5,20 @@ import re
 import socket
 import subprocess
 import sys
+from collections import Counter
+from io import StringIO
 from pathlib import Path
 
+import click
 import pytest
+from rich.console import Console
+from sqlalchemy import Engine, select
 
 from mailer.cli import demo
+from mailer.cli.installation import Installation
 from mailer.settings import load_settings
+from mailer.store.db import session_scope
+from mailer.store.models import Subscriber
 from mailer.trial import sample
 
 PROJECT = Path(__file__).parents[2]
@@ -65,6 +73,21 @@ def test_a_demo_beside_a_real_installation_touches_neither_its_database_nor_its_
     assert not real.exists()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     _require_kits(tmp_path / "data" / "demo", done.stdout)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_docs_say_how_many_people_of_the_demo_are_alone_with_what_is_not_encrypted(
+    environment: dict[str, str], engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", environment)
+    with click.Context(demo.demo):
+        demo._prepare(Installation(), tmp_path, 1200, Console(file=StringIO()))
+    with session_scope(engine, read_only=True) as session:
+        people = session.execute(select(Subscriber.country, Subscriber.union_id, Subscriber.language)).all()
+    alone = sum(together == 1 for together in Counter(people).values())
+    written = (PROJECT / "docs/explanation/privacy.md").read_text("utf-8")
+    assert f"of {len(people):,} people of the demo, {alone} are the only one" in " ".join(written.split())
 
 
 def _require_kits(folder: Path, output: str) -> None:

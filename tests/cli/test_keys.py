@@ -46,9 +46,13 @@ def _data_dir(cli: CommandLine) -> Path:
     return Path(cli.environment["MAILER_DATA_DIR"])
 
 
+def _keys_file(cli: CommandLine) -> Path:
+    return _data_dir(cli) / keys_file.NAME
+
+
 def test_new_keys_are_for_their_owner_only_and_never_overwritten(cli_with_key_file: CommandLine) -> None:
     cli_with_key_file("keys", "new")
-    file = _data_dir(cli_with_key_file) / keys_file.NAME
+    file = _keys_file(cli_with_key_file)
     made = file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
     assert load_settings(cli_with_key_file.environment).keyring.secret_keys
@@ -64,16 +68,16 @@ def test_keys_are_not_made_beside_those_of_the_environment(cli: CommandLine) -> 
 
 def test_a_key_is_never_printed_when_it_is_made(cli_with_key_file: CommandLine) -> None:
     output = cli_with_key_file("keys", "new").output
-    for value in keys_file.read(_data_dir(cli_with_key_file)).values():
+    for value in keys_file.read(_keys_file(cli_with_key_file)).values():
         assert value not in output
 
 
 def test_ensure_makes_keys_only_where_there_are_none(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    assert keys_file.ensure(tmp_path / "data")
-    before = keys_file.read(tmp_path / "data")
-    assert not keys_file.ensure(tmp_path / "data")
-    assert keys_file.read(tmp_path / "data") == before
+    file = tmp_path / keys_file.NAME
+    assert keys_file.ensure(file)
+    before = keys_file.read(file)
+    assert not keys_file.ensure(file)
+    assert keys_file.read(file) == before
 
 
 def test_rotation_encrypts_everything_under_a_new_key_and_loses_nothing(cli_with_key_file: CommandLine) -> None:
@@ -89,7 +93,7 @@ def test_rotation_encrypts_everything_under_a_new_key_and_loses_nothing(cli_with
     assert [row["values"] for row in usage] == [4, 0]
     assert usage[1]["key"] == first.id
     assert _names(cli_with_key_file) == ["Ana", "Zoë"]
-    file = _data_dir(cli_with_key_file) / keys_file.NAME
+    file = _keys_file(cli_with_key_file)
     assert file.stat().st_mode & 0o777 == 0o600
 
 
@@ -97,7 +101,7 @@ def test_an_interrupted_rotation_goes_on_without_another_key(cli_with_key_file: 
     cli_with_key_file("keys", "new")
     with _session(cli_with_key_file) as session:
         make_subscriber(session, name="Ana")
-    keys_file.add_secret_key(_data_dir(cli_with_key_file))  # as far as the interrupted one came
+    keys_file.add_secret_key(_keys_file(cli_with_key_file))  # as far as the interrupted one came
 
     assert "Encrypted 2 values" in cli_with_key_file("keys", "rotate").output
     assert len(load_settings(cli_with_key_file.environment).keyring.secret_keys) == 2
@@ -148,3 +152,66 @@ def test_rotating_without_a_database_is_a_missing_service(
     failed = cli_with_key_file("keys", "rotate", exit_code=3)
     assert failed.stderr.startswith("mailer: The database cannot be used: the server closed the connection")
     assert failed.stderr.count("\n") == 1
+
+
+# --- in a file elsewhere --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cli_with_keys_elsewhere(cli_with_key_file: CommandLine, tmp_path: Path) -> CommandLine:
+    """The command line of an installation that is to keep its keys in a file outside its data directory."""
+    (tmp_path / "keys").mkdir(0o700)
+    cli_with_key_file.environment["MAILER_KEYS_FILE"] = str(tmp_path / "keys" / "of-the-alerts.env")
+    return cli_with_key_file
+
+
+def test_keys_are_made_and_rotated_in_the_file_that_is_named(
+    cli_with_keys_elsewhere: CommandLine, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys" / "of-the-alerts.env"
+    assert str(file) in cli_with_keys_elsewhere("keys", "new").output
+    with _session(cli_with_keys_elsewhere) as session:
+        make_subscriber(session, name="Ana")
+    assert str(file) in cli_with_keys_elsewhere("keys", "rotate").output
+    assert len(load_settings(cli_with_keys_elsewhere.environment).keyring.secret_keys) == 2
+    assert _names(cli_with_keys_elsewhere) == ["Ana"]
+    assert [entry.name for entry in file.parent.iterdir()] == [file.name]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not _keys_file(cli_with_keys_elsewhere).exists()
+    assert str(file) in cli_with_keys_elsewhere("keys", "new", exit_code=1).output
+
+
+def test_a_link_to_the_keys_stays_a_link(cli_with_keys_elsewhere: CommandLine, tmp_path: Path) -> None:
+    cli_with_keys_elsewhere("keys", "new")
+    link = tmp_path / "keys.env"
+    link.symlink_to(tmp_path / "keys" / "of-the-alerts.env")
+    cli_with_keys_elsewhere.environment["MAILER_KEYS_FILE"] = str(link)
+    cli_with_keys_elsewhere("keys", "rotate")
+    assert link.is_symlink()
+    assert len(load_settings(cli_with_keys_elsewhere.environment).keyring.secret_keys) == 2
+
+
+def test_keys_that_cannot_be_made_where_they_should_be_are_refused_in_one_line(
+    cli_with_keys_elsewhere: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").rmdir()
+    refused = cli_with_keys_elsewhere("keys", "new", exit_code=1).stderr
+    assert f"{tmp_path}/keys/of-the-alerts.env cannot be written: No such file or directory" in refused
+    assert refused.count("\n") == 1
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_status_says_when_the_keys_lie_beside_the_database(
+    cli_with_keys_elsewhere: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "database").mkdir()
+    database = (tmp_path / "tocsin.db").rename(tmp_path / "database" / "tocsin.db")
+    cli_with_keys_elsewhere.environment["MAILER_DATABASE_URL"] = f"sqlite:///{database}"
+    cli_with_keys_elsewhere("keys", "new")
+    assert cli_with_keys_elsewhere("keys", "status").stderr == ""
+    beside = (tmp_path / "keys" / "of-the-alerts.env").rename(database.with_name("of-the-alerts.env"))
+    cli_with_keys_elsewhere.environment["MAILER_KEYS_FILE"] = str(beside)
+    status = cli_with_keys_elsewhere("keys", "status", "--json")
+    assert status.stderr.startswith(f"{beside} lies in the directory of the database")
+    assert status.stderr.count("\n") == 1
+    assert len(json.loads(status.stdout)) == 1

@@ -138,7 +138,7 @@ def test_all_of_a_union_is_shown(cli: CommandLine, session: Session) -> None:
         "members": None,
         "is_named": True,
         "interested_at": None,
-        "affiliated_at": "2026-03-01T12:00:00+00:00",
+        "affiliated_at": "2026-03-01",
         "lapsed_at": None,
         "resolution": "Carried.",
         "introductions": {"en": "Dear members,\n\nread this."},

@@ -1,21 +1,23 @@
 """What has run out goes by itself, and nothing else does."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, LargeBinary, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.operations import housekeeping
-from mailer.people import mailed_links, notices
+from mailer.people import mailed_links, notices, subscribers
 from mailer.people.notices import Notice, NoticeKind
 from mailer.settings import Settings
-from mailer.store.db import DatabaseUnavailable, utcnow
+from mailer.store.crypto import Encrypted
+from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import (
+    Base,
     CampaignStatus,
     Delivery,
     DeliveryState,
@@ -23,9 +25,12 @@ from mailer.store.models import (
     KitEdition,
     MailedLink,
     MailedLinkKind,
+    MailingList,
+    Subscriber,
     Subscription,
 )
-from tests.support.factories import make_campaign, make_list, make_subscriber
+from tests.support.factories import deliver, make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.stolen import files_of
 from workers import sweeper
 from workers.runtime import Runtime
 
@@ -82,6 +87,69 @@ def test_tidying_twice_is_fine(engine: Engine) -> None:
     housekeeping.tidy(engine)
 
 
+# --- what SQLite keeps of what is gone ------------------------------------------------------------------------------
+
+
+def encrypted_values(session: Session) -> set[bytes]:
+    """Everything encrypted that the database gives out, as it is stored."""
+    found = set[bytes]()
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, Encrypted):
+                found |= {bytes(value) for value in session.scalars(select(type_coerce(column, LargeBinary))) if value}
+    session.rollback()
+    return found
+
+
+def in_files(engine: Engine, values: set[bytes]) -> set[bytes]:
+    """Which of these values can be read in the database's file, or in the log of changes beside it."""
+    content = [file.read_bytes() for file in files_of(engine)]
+    return {value for value in values if any(value in each for each in content)}
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("was_tidied", [False, True])
+def test_what_was_erased_can_be_read_in_no_file(engine: Engine, session: Session, was_tidied: bool) -> None:
+    people = [make_subscriber(session, make_list(session, slug), name="Ana") for slug in ("news", "alerts")]
+    union = make_union(session)
+    campaign = make_campaign(session, session.scalars(select(MailingList)).all()[0])
+    for person in people:
+        make_contact(session, union, person)
+        deliver(session, campaign, person, DeliveryState.FAILED, smtp_text="no such user")
+        index = bytes(person.email_index)
+        mailed_links.issue(session, MailedLinkKind.UNDO, email_index=index, subscriber_id=person.id, details={"a": 1})
+    for subscription in session.scalars(select(Subscription)):
+        subscription.reason = "Too many mails"
+    session.commit()
+    if was_tidied:  # then what is erased stands in the file, else in the log only
+        housekeeping.tidy(engine)
+    before = encrypted_values(session)
+    subscribers.erase(session, people[0].email)
+    session.commit()
+    stays = encrypted_values(session)
+    gone = before - stays
+    assert len(gone) == 6  # address, name, role, reason, answer, link
+    assert in_files(engine, gone) == gone
+    housekeeping.tidy(engine)
+    assert in_files(engine, gone) == set()
+    assert in_files(engine, stays) == stays
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_tidying_waits_for_nobody_who_reads_and_empties_the_log_the_next_time(engine: Engine, session: Session) -> None:
+    person = make_subscriber(session)
+    session.commit()
+    before = encrypted_values(session)
+    with session_scope(engine, read_only=True) as reader:
+        assert reader.get(Subscriber, person.id)
+        subscribers.erase(session, person.email)
+        session.commit()
+        housekeeping.tidy(engine)
+        assert in_files(engine, before) == before
+    housekeeping.tidy(engine)
+    assert in_files(engine, before) == set()
+
+
 # --- by the sweeper -------------------------------------------------------------------------------------------------
 
 
@@ -105,6 +173,27 @@ def runtime(
     """A sweeper's, of which no queue process answers a ring."""
     with Redis.from_url(valkey_url) as redis:
         yield Runtime(settings(), engine, redis, wire, worker)
+
+
+def test_of_what_a_union_was_written_and_said_the_day_is_kept_once_it_is_two_days_old(
+    engine: Engine, session: Session
+) -> None:
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
+    old = datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC)
+    new = utcnow() - timedelta(hours=47)
+    for kit_id, at in ((1, old), (2, new)):
+        union = make_union(session, f"branch-{kit_id}")
+        moments = dict.fromkeys(("created_at", "ready_at", "sent_at", "reminded_at", "seen_at", "promised_at"), at)
+        session.add(Kit(id=kit_id, campaign_id=campaign.id, union_id=union.id, **moments))
+        session.add(KitEdition(kit_id=kit_id, language="en", made_at=at))
+    session.commit()
+    housekeeping.tidy(engine)
+    session.expire_all()
+    for kit_id, at in ((1, datetime(2026, 3, 1, tzinfo=UTC)), (2, new)):
+        kit = session.get_one(Kit, kit_id)
+        assert {kit.created_at, kit.ready_at, kit.sent_at, kit.reminded_at, kit.seen_at, kit.promised_at} == {at}
+        assert [edition.made_at for edition in kit.editions] == [at]
+        assert kit.forwarded_at is None
 
 
 def test_each_round_of_the_sweeper_tidies(runtime: Runtime, session: Session) -> None:

@@ -14,7 +14,7 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import LeftList, Method, NotOnList, Scope
 from mailer.store.crypto import keyring_of
-from mailer.store.db import session_scope, utcnow
+from mailer.store.db import next_midnight, session_scope, utcnow
 from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
@@ -33,6 +33,7 @@ from mailer.store.models import (
     SuppressionReason,
 )
 from tests.support.concurrency import Beside
+from tests.support.days import is_today, lately
 from tests.support.factories import (
     WHEN,
     make_campaign,
@@ -123,8 +124,8 @@ def test_leaving_a_list_ends_that_one_only_and_is_written_down(
     assert not left.already
     assert states(session, person) == [(GONE, False), (ACTIVE, True)]
     assert subscription.reason == "too many mails"
-    assert subscription.unsubscribed_at is not None
-    assert timedelta(0) <= utcnow() - subscription.unsubscribed_at < timedelta(minutes=1)
+    session.refresh(subscription)
+    assert is_today(subscription.unsubscribed_at)
     assert log(session) == [(ConsentAction.WITHDRAWN, method.value, subscription.list_id)]
     assert barred(session, person) is None
 
@@ -144,6 +145,7 @@ def test_leaving_all_ends_every_list_and_keeps_imports_from_bringing_them_back(
 def test_leaving_twice_is_leaving_once(session: Session, person: Subscriber, scope: Scope, method: Method) -> None:
     subscription = subscriptions(session, person)[0]
     leaving.leave(session, subscription, method=method, scope=scope, reason="first")
+    session.refresh(subscription)
     at, written, owed = subscription.unsubscribed_at, log(session), len(notices_owed(session))
     notices.to_ring_for(session)  # for the first
     second = leaving.leave(session, subscription, method=method, scope=scope, reason="second")
@@ -387,6 +389,23 @@ def test_a_way_back_that_was_not_used_does_not_undo_a_new_leaving(session: Sessi
             leaving.undo(session, token)
         session.rollback()
     assert states(session, person)[0] == (GONE, False)
+
+
+def test_a_way_back_that_was_mailed_before_days_were_kept_brings_back_what_was_left_that_day(
+    session: Session, person: Subscriber
+) -> None:
+    left, another = by_page(session, person), by_page(session, person, which=1)
+    for link in session.scalars(select(MailedLink)):
+        details = mailed_links.details_of(link)
+        del details["withdrawn"]
+        mailed_links.keep(link, details)
+    session.commit()
+    leaving.undo(session, undo_of(left))
+    assert states(session, person) == [(ACTIVE, True), (GONE, False)]
+    session.execute(update(Subscription).values(unsubscribed_at=utcnow() + timedelta(days=1)))
+    session.commit()
+    with pytest.raises(DeadLink):  # left again since, on another day
+        leaving.undo(session, undo_of(another))
 
 
 def test_who_left_all_is_not_brought_back_by_the_way_back_to_one(session: Session, person: Subscriber) -> None:
@@ -637,8 +656,8 @@ def test_a_pause_holds_that_list_back_until_it_is_over(session: Session, person:
     leaving.pause(session, subscription, weeks)
     assert states(session, person) == [(ACTIVE, False), (ACTIVE, True)]
     paused_until = subscriptions(session, person)[0].paused_until
-    assert paused_until is not None
-    assert abs(paused_until - utcnow() - timedelta(weeks=weeks)) < timedelta(minutes=1)
+    assert paused_until == next_midnight(paused_until or utcnow())
+    assert is_end(paused_until, weeks=weeks)
     subscribers.end_pauses(session)
     assert states(session, person)[0] == (ACTIVE, False)
     subscription.paused_until = utcnow() - timedelta(seconds=1)
@@ -696,8 +715,10 @@ def in_weeks(weeks: int) -> datetime:
     return utcnow() + timedelta(weeks=weeks)
 
 
-def is_about(one: datetime | None, other: datetime) -> bool:
-    return one is not None and abs(one - other) < timedelta(minutes=1)
+def is_end(moment: datetime | None, *, weeks: int) -> bool:
+    """Whether a pause that began now ends then, or a link to end it does a moment later."""
+    ends = [next_midnight(began + timedelta(weeks=weeks)) for began in lately()]
+    return moment is not None and any(end <= moment < end + timedelta(minutes=1) for end in ends)
 
 
 def mails_of_pauses(session: Session) -> list[Delivery]:
@@ -722,7 +743,7 @@ def test_a_pause_sends_its_owner_one_mail_with_a_link_that_ends_it(
     assert notices.to_ring_for(session) == mail.campaign_id
     assert said(mail).words == {"list": "Urgent-Actions", "until": languages.day(in_weeks(4), "fr")}
     link = mailed_links.find(session, MailedLinkKind.RESUME, mailed(session))
-    assert is_about(link.expires_at, in_weeks(4))
+    assert is_end(link.expires_at, weeks=4)
     assert leaving.look_at_pause(session, mailed(session)) == "Urgent-Actions"
     assert states(session, person)[0] == (ACTIVE, False)
     for _ in range(2):
@@ -756,10 +777,10 @@ def test_a_stranger_may_pause_for_longer_and_every_link_that_was_mailed_ends_it(
     tokens = []
     for weeks in (1, 2):
         leaving.pause_for_reader(session, subscription, weeks)
-        assert is_about(pause_of(session, person), in_weeks(weeks))
+        assert is_end(pause_of(session, person), weeks=weeks)
         tokens.append(mailed(session))
     ends = [mailed_links.find(session, MailedLinkKind.RESUME, token).expires_at for token in tokens]
-    assert all(is_about(end, in_weeks(2)) for end in ends)
+    assert all(is_end(end, weeks=2) for end in ends)
     leaving.resume(session, tokens[0])
     assert states(session, person)[0] == (ACTIVE, True)
 
@@ -768,8 +789,8 @@ def test_a_person_makes_their_own_pause_as_short_as_they_like(session: Session, 
     leaving.pause_for_reader(session, subscriptions(session, person)[0].id, 8)
     token = mailed(session)
     leaving.pause(session, subscriptions(session, person)[0], 1)
-    assert is_about(pause_of(session, person), in_weeks(1))
-    assert is_about(mailed_links.find(session, MailedLinkKind.RESUME, token).expires_at, in_weeks(1))
+    assert is_end(pause_of(session, person), weeks=1)
+    assert is_end(mailed_links.find(session, MailedLinkKind.RESUME, token).expires_at, weeks=1)
 
 
 def test_a_person_gets_three_mails_of_pauses_a_day_and_each_pause_takes_hold(
@@ -778,13 +799,13 @@ def test_a_person_gets_three_mails_of_pauses_a_day_and_each_pause_takes_hold(
     subscription = subscriptions(session, person)[0].id
     for weeks in (1, 2, 4, 8, 12):
         leaving.pause_for_reader(session, subscription, weeks)
-        assert is_about(pause_of(session, person), in_weeks(weeks))
+        assert is_end(pause_of(session, person), weeks=weeks)
     first, *_, last = mails_of_pauses(session)
     assert len(mails_of_pauses(session)) == 3
     assert notices_owed(session)[-1].reason == Reason.REPEATED
     for mail in (first, last):  # those links work until the pause ends, also the one that no mail told of
         link = mailed_links.find(session, MailedLinkKind.RESUME, said(mail).token or "")
-        assert is_about(link.expires_at, in_weeks(12))
+        assert is_end(link.expires_at, weeks=12)
     session.execute(update(MailedLink).values(created_at=utcnow() - timedelta(days=1)))
     leaving.pause(session, subscriptions(session, person)[0], 4)
     assert len(mails_of_pauses(session)) == 4
@@ -805,7 +826,7 @@ def test_the_link_of_a_pause_that_is_over_does_not_end_the_next(session: Session
         for act in (leaving.look_at_pause, leaving.resume):
             with pytest.raises(DeadLink):
                 act(session, token)
-    assert is_about(pause_of(session, person), in_weeks(8))
+    assert is_end(pause_of(session, person), weeks=8)
 
 
 def test_the_link_of_one_lists_pause_is_for_that_list(session: Session, person: Subscriber) -> None:
@@ -839,7 +860,7 @@ def test_nobody_learns_from_what_is_written_who_is_on_the_list(session: Session,
 def test_nothing_is_sent_of_a_pause_to_who_reported_our_mail_as_spam(session: Session, person: Subscriber) -> None:
     suppression.add(session, person.email_index, SuppressionReason.COMPLAINED)
     leaving.pause_for_reader(session, subscriptions(session, person)[0].id, 4)
-    assert is_about(pause_of(session, person), in_weeks(4))
+    assert is_end(pause_of(session, person), weeks=4)
     assert notices_owed(session)[0].reason == Reason.SUPPRESSED
 
 
@@ -903,7 +924,7 @@ def test_of_two_who_pause_at_once_the_longer_pause_holds(engine: Engine, session
     beside.must_wait()
     session.commit()
     beside.result()
-    assert is_about(pause_of(session, person), in_weeks(8))
+    assert is_end(pause_of(session, person), weeks=8)
     assert len(mails_of_pauses(session)) == 1
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mailer.errors import ConfigurationError
 from mailer.mail.smtp import Server
-from mailer.settings import Settings, load_settings
+from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Key
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 
@@ -338,9 +338,96 @@ def test_the_environment_goes_before_a_dotenv_file(tmp_path: Path) -> None:
 def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path, load: Callable[..., Settings], name: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / name).write_bytes(b"MAILER_ORGANISATION=\xff\xfe\n")
+    (tmp_path / name).chmod(0o600)
     line = refusal(load)
     assert line.startswith(str(tmp_path / name))
     assert "not UTF-8" in line
+
+
+# --- where keys are -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A file of keys outside the data directory."""
+    folder = tmp_path / "keys"
+    folder.mkdir(0o700)
+    return keys_file.create(folder / "of-the-alerts.env")
+
+
+def test_keys_are_read_from_the_file_that_is_named(load: Callable[..., Settings], keys: Path, tmp_path: Path) -> None:
+    settings = load(MAILER_KEYS_FILE=str(keys))
+    assert settings.keys_file == keys
+    assert settings.keyring.secret_keys
+    assert settings.secret_keys_in_file
+    (tmp_path / ".env").write_text(f"MAILER_KEYS_FILE={keys}\n")
+    assert load().keyring.secret_keys == settings.keyring.secret_keys
+    assert load(**KEYS).keyring.secret_keys == (SECRET_KEY,)  # the environment goes first
+    assert not load(**KEYS).secret_keys_in_file
+
+
+def test_keys_that_were_not_moved_yet_are_not_taken_for_none(
+    load: Callable[..., Settings], keys: Path, tmp_path: Path
+) -> None:
+    default = load().keys_file
+    assert default == tmp_path / "data" / "keys.env"
+    default.parent.mkdir()
+    elsewhere = keys.rename(default).with_name("elsewhere.env")
+    line = refusal(lambda: load(MAILER_KEYS_FILE=str(elsewhere)))
+    assert line.startswith(f"MAILER_KEYS_FILE: {elsewhere} is not there, but {default} is; move that file")
+    default.rename(elsewhere)
+    assert load(MAILER_KEYS_FILE=str(elsewhere)).keyring.secret_keys
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o601, 0o644, 0o666])
+@pytest.mark.parametrize("is_default", [False, True])
+def test_keys_that_everybody_may_read_or_change_are_refused(
+    load: Callable[..., Settings], keys: Path, tmp_path: Path, mode: int, is_default: bool
+) -> None:
+    if is_default:
+        (tmp_path / "data").mkdir(0o700)
+        keys = keys.rename(tmp_path / "data" / "keys.env")
+    settings = {} if is_default else {"MAILER_KEYS_FILE": str(keys)}
+    keys.chmod(mode)
+    line = refusal(lambda: load(**settings))
+    assert line.startswith(f"MAILER_KEYS_FILE: {keys} can be read or changed by everybody on this machine; run chmod")
+    for allowed in (0o400, 0o600, 0o640, 0o660):  # a group may be meant to
+        keys.chmod(allowed)
+        assert load(**settings).keyring.secret_keys
+
+
+@pytest.mark.parametrize("mode", [0o702, 0o777, 0o1777])
+def test_a_folder_that_everybody_may_write_to_is_refused(
+    load: Callable[..., Settings], keys: Path, tmp_path: Path, mode: int
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir(0o700)
+    for variable, folder in (("MAILER_DATA_DIR", data), ("MAILER_KEYS_FILE", keys.parent)):
+        folder.chmod(mode)
+        line = refusal(lambda: load(MAILER_KEYS_FILE=str(keys)))
+        assert line.startswith(f"{variable}: {folder} can be changed by everybody on this machine; run chmod o-w")
+        for allowed in (0o775, 0o770, 0o755, 0o700):
+            folder.chmod(allowed)
+            assert load(MAILER_KEYS_FILE=str(keys)).keyring.secret_keys
+
+
+def test_keys_that_lie_where_the_database_lies_are_spoken_of(
+    load: Callable[..., Settings], keys: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    (data / "backup").mkdir(parents=True, mode=0o700)
+    assert load().advice_on_keys is None  # there are none
+    elsewhere = load(MAILER_KEYS_FILE=str(keys))
+    assert elsewhere.advice_on_keys is None
+    (tmp_path / "link").symlink_to(data)
+    for place in (data / "keys.env", data / "other.env", data / "backup" / "keys.env", tmp_path / "link" / "keys.env"):
+        keys = keys.rename(place)
+        advice = load(MAILER_KEYS_FILE=str(keys)).advice_on_keys
+        assert advice and advice.startswith(f"{keys} lies in the directory of the database")
+    url = f"sqlite:///{keys.parent.resolve() / 'other.db'}"
+    assert load(MAILER_KEYS_FILE=str(keys), MAILER_DATABASE_URL=url).advice_on_keys
+    for url in (f"sqlite:///{tmp_path / 'keys' / 'tocsin.db'}", "postgresql+psycopg:///tocsin"):
+        assert load(MAILER_KEYS_FILE=str(keys), MAILER_DATABASE_URL=url).advice_on_keys is None
 
 
 def test_the_embedded_valkey_of_the_data_directory_is_found(load: Callable[..., Settings], tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_the_consent_of_this_list_is_exported_and_not_of_another(session: Sessio
     out = tmp_path / "out.csv"
     with session_scope(engine, read_only=True) as reading:
         assert export_list(reading, "news", out) == 2
-    assert [(row["email"], row["consent_at"][:10], row["source"]) for row in rows(out)] == [
+    assert [(row["email"], row["consent_at"], row["source"]) for row in rows(out)] == [
         ("ana@example.org", "", ""),
         ("boris@example.org", "2025-05-01", "stall"),
     ]

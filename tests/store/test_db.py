@@ -2,7 +2,7 @@
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from mailer.operations import schema
 from mailer.store import crypto, db
 from mailer.store.crypto import Keyring
-from mailer.store.db import DatabaseUnavailable, ForeignFile, open_engine, session_scope
-from mailer.store.models import Base, MailingList, Union
+from mailer.store.db import DatabaseUnavailable, ForeignFile, next_midnight, open_engine, session_scope
+from mailer.store.models import Base, MailingList, Subscriber, Union
 from tests.support.concurrency import Beside
 from tests.support.factories import make_list, make_subscriber
 
@@ -49,6 +49,33 @@ def test_a_time_without_a_zone_is_refused(session: Session) -> None:
     with pytest.raises(StatementError, match="naive time"):
         session.flush()
     session.rollback()
+
+
+def test_of_a_moment_in_any_zone_its_day_in_utc_is_kept(session: Session) -> None:
+    person = make_subscriber(session)
+    for kept, expected in (
+        (datetime(2026, 3, 1, 2, 30, tzinfo=timezone(timedelta(hours=5, minutes=30))), date(2026, 2, 28)),
+        (datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC), date(2026, 3, 1)),
+        (date(2026, 3, 2), date(2026, 3, 2)),
+    ):
+        person.created_at = kept
+        session.commit()
+        session.refresh(person)
+        assert person.created_at == expected
+        assert session.scalar(select(Subscriber.id).where(Subscriber.created_at == kept)) == person.id
+        written = session.scalar(text("SELECT CAST(created_at AS TEXT) FROM subscribers"))
+        assert "00:00:00" in str(written)
+    person.created_at = datetime(2026, 3, 1, 9, 0)  # noqa: DTZ001  # the mistake under test
+    with pytest.raises(StatementError, match="naive time"):
+        session.flush()
+    session.rollback()
+
+
+def test_the_next_midnight_is_that_of_utc_and_never_earlier() -> None:
+    sunday = datetime(2026, 3, 1, tzinfo=UTC)
+    assert next_midnight(sunday) == sunday
+    assert next_midnight(sunday + timedelta(microseconds=1)) == sunday + timedelta(days=1)
+    assert next_midnight(datetime(2026, 3, 1, 2, 0, tzinfo=timezone(timedelta(hours=3)))) == sunday
 
 
 def test_a_reader_does_not_wait_for_a_writer(engine: Engine) -> None:

@@ -38,6 +38,7 @@ from mailer.store.models import (
 from mailer.unions import applications, contacts
 from mailer.unions.contacts import AskedLately, ContactAlready, LongDetail, NoContact, NotItsContact, NotToBeAsked
 from tests.support.concurrency import Beside
+from tests.support.days import is_today
 from tests.support.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
 BASE_URL = "https://act.example.org"
@@ -190,8 +191,7 @@ def test_the_consent_log_has_the_words_of_the_page(engine: Engine, session: Sess
     event, text = session.execute(select(ConsentEvent, ConsentText).join(ConsentText)).one()
     assert (event.purpose, event.action, event.method) == (ConsentPurpose.CONTACT, ConsentAction.GIVEN, "invitation")
     assert (text.text, text.language) == (words, "fr")
-    assert event.asked_at and event.confirmed_at
-    assert event.asked_at < event.confirmed_at <= utcnow()
+    assert is_today(event.asked_at, event.confirmed_at)
 
 
 def test_who_is_known_keeps_what_they_told_us(engine: Engine, session: Session, union: Union) -> None:

@@ -183,7 +183,7 @@ def show(installation: Installation, slug: str, as_json: bool) -> None:
 def _full(session: Session, union: Union) -> dict[str, Any]:
     dates = {name: getattr(union, name) for name in ("interested_at", "affiliated_at", "lapsed_at")}
     return _brief(union) | {
-        **{name: moment.isoformat() if moment else None for name, moment in dates.items()},
+        **{name: day.isoformat() if day else None for name, day in dates.items()},
         "resolution": union.resolution,
         "introductions": union.introductions,
         "has_logo": union.logo is not None,

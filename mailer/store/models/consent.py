@@ -1,13 +1,13 @@
 """What people agreed to, and what they asked for."""
 
 import enum
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import DDL, ForeignKey, Index, LargeBinary, String, Text, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailer.store.crypto import EncryptedText
-from mailer.store.db import UtcDateTime, utcnow
+from mailer.store.db import UtcDateTime, UtcDay, utcnow, utctoday
 from mailer.store.models.base import Base, BigId, by_value
 
 
@@ -20,7 +20,7 @@ class ConsentText(Base):
     sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # of language, a newline, and the text
     language: Mapped[str] = mapped_column(String(20))  # "und" where nobody said
     text: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    created_at: Mapped[date] = mapped_column(UtcDay, default=utctoday)  # when the first person agreed to it
 
 
 class ConsentPurpose(enum.StrEnum):
@@ -52,9 +52,9 @@ class ConsentEvent(Base):
     action: Mapped[ConsentAction] = mapped_column(by_value(ConsentAction))
     text_id: Mapped[int | None] = mapped_column(ForeignKey("consent_texts.id"))  # none for a withdrawal
     method: Mapped[str] = mapped_column(String(40))  # how it reached us: "import", "sign-up form", "one-click"
-    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    asked_at: Mapped[date | None] = mapped_column(UtcDay)
+    confirmed_at: Mapped[date | None] = mapped_column(UtcDay)
+    recorded_at: Mapped[date] = mapped_column(UtcDay, default=utctoday)
 
 
 class ConsentSource(Base):
@@ -119,4 +119,4 @@ class MailedLink(Base):
     is_mailed: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    used_at: Mapped[date | None] = mapped_column(UtcDay)

@@ -1,13 +1,13 @@
 """People, and the lists they are on."""
 
 import enum
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailer.store.crypto import EncryptedText
-from mailer.store.db import UtcDateTime, utcnow
+from mailer.store.db import UtcDateTime, UtcDay, utcnow, utctoday
 from mailer.store.models.base import Base, BigId, by_value
 
 
@@ -41,7 +41,7 @@ class Subscriber(Base):
     language: Mapped[str | None] = mapped_column(String(20))  # BCP 47; none: the campaign's own language
     # Left every list, or was erased, before they agreed to be a union's contact: no import puts them on one.
     is_kept_off_lists: Mapped[bool] = mapped_column(default=False, server_default=false())
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    created_at: Mapped[date] = mapped_column(UtcDay, default=utctoday)
 
 
 class SubscriptionStatus(enum.StrEnum):
@@ -69,10 +69,10 @@ class Subscription(Base):
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
     list_id: Mapped[int] = mapped_column(ForeignKey("lists.id"))
     status: Mapped[SubscriptionStatus] = mapped_column(by_value(SubscriptionStatus))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
-    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    unsubscribed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)  # no mail before, by their own wish
+    created_at: Mapped[date] = mapped_column(UtcDay, default=utctoday)
+    confirmed_at: Mapped[date | None] = mapped_column(UtcDay)
+    unsubscribed_at: Mapped[date | None] = mapped_column(UtcDay)
+    paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)  # a midnight: no mail before that
     reason: Mapped[str | None] = mapped_column(EncryptedText("subscriptions.reason"))  # why they left, in their words
 
     mailable: Mapped[bool]  # active, not paused, and the address not suppressed

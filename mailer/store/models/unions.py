@@ -1,13 +1,13 @@
 """Trade unions: who they are, who speaks for them, who asked to affiliate, and what came through their links."""
 
 import enum
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from mailer.store.crypto import EncryptedBytes, EncryptedJson, EncryptedText
-from mailer.store.db import UtcDateTime, utcnow
+from mailer.store.db import UtcDateTime, UtcDay, utcnow, utctoday
 from mailer.store.models.base import Base, by_value
 
 
@@ -33,9 +33,10 @@ class Union(Base):
     status: Mapped[UnionStatus] = mapped_column(
         by_value(UnionStatus), default=UnionStatus.LISTED, server_default=UnionStatus.LISTED.value
     )
-    interested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    affiliated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the last time
-    lapsed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the last time
+    # Days, as of people: its contacts confirmed, and were written to, at such a moment.
+    interested_at: Mapped[date | None] = mapped_column(UtcDay)
+    affiliated_at: Mapped[date | None] = mapped_column(UtcDay)  # the last time
+    lapsed_at: Mapped[date | None] = mapped_column(UtcDay)  # the last time
     # What it passed: by whom, when, in which words.
     resolution: Mapped[str | None] = mapped_column(EncryptedText("unions.resolution"))
     languages: Mapped[list[str]] = mapped_column(JSON, default=list)  # BCP 47, the first one first
@@ -65,7 +66,7 @@ class UnionContact(Base):
     union_id: Mapped[int] = mapped_column(ForeignKey("unions.id", ondelete="CASCADE"))
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
     role: Mapped[str | None] = mapped_column(EncryptedText("union_contacts.role"))  # "General secretary"
-    confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    confirmed_at: Mapped[date] = mapped_column(UtcDay, default=utctoday)
 
 
 class Application(Base):
@@ -88,7 +89,7 @@ class Application(Base):
     is_named: Mapped[bool]
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="SET NULL"), index=True)
     role: Mapped[str | None] = mapped_column(EncryptedText("applications.role"))
-    confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    confirmed_at: Mapped[date] = mapped_column(UtcDay, default=utctoday)
 
 
 class JoinCount(Base):
