@@ -11,18 +11,16 @@ import signal
 import sys
 import time
 
-from redis.exceptions import RedisError
-from rq import Worker
-from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
 from mailer.delivery import message_ids
 from mailer.errors import ConfigurationError, MailerError
 from mailer.operations import logs, schema
-from mailer.operations.queue import QUEUE, connect
+from mailer.operations.queue import connect
 from mailer.settings import Settings, load_settings
 from mailer.store.db import open_engine, session_scope
 from workers import sweeper
+from workers.queue_worker import QueueWorker
 from workers.runtime import Stop, open_runtime
 
 log = logging.getLogger(__name__)
@@ -30,19 +28,6 @@ log = logging.getLogger(__name__)
 _RESTART_SECONDS = 1.0
 #: for the job at work to finish what it began; a server that stalls at the dot may take longer
 _STOP_SECONDS = 20
-
-
-class QueueWorker(Worker):
-    """An RQ worker that passes a polite stop on to the job at work, which then ends within seconds."""
-
-    #: RQ would wait for up to a minute; nobody should wait that long for the bell once Redis is back
-    max_connection_wait_time = 5.0
-
-    def handle_warm_shutdown_request(self) -> None:
-        """Called on SIGTERM and SIGINT."""
-        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ leaves it untyped
-        if self.horse_pid:
-            os.kill(self.horse_pid, signal.SIGTERM)
 
 
 def main() -> int:
@@ -116,14 +101,7 @@ def _run_queue(redis_url: str, supervisor: int) -> None:
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, signal.SIG_DFL)
     _end_with(supervisor)
-    while True:
-        try:
-            worker = QueueWorker([QUEUE], connection=connect(redis_url), serializer=JSONSerializer)
-            worker.work(logging_level="WARNING")
-            return
-        except RedisError as problem:
-            log.warning("Redis cannot be reached, trying again: check that it runs, and MAILER_REDIS_URL (%s)", problem)
-            time.sleep(_RESTART_SECONDS)
+    QueueWorker(connect(redis_url)).work(logging_level="WARNING")
 
 
 def _end_with(supervisor: int) -> None:

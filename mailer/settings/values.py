@@ -7,8 +7,9 @@ variable stops.
 import re
 from collections.abc import Callable
 from email.utils import getaddresses
+from ipaddress import ip_address, ip_network
 from math import nan
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -31,13 +32,38 @@ def database_url(text: str) -> str:
 
 
 def redis_url(text: str) -> str:
-    """The URL of a Redis server, by host or by socket."""
+    """The URL of a Redis server, by host or by socket. On another machine it has to ask for a password and, where its
+    address is not known to be private, to speak TLS: whoever reaches it reads and changes what stands there."""
     url = _split(text)
     if url.scheme not in ("redis", "rediss", "unix"):
         raise ValueError("must start with redis://, rediss:// or unix://")
     if not (url.path if url.scheme == "unix" else url.hostname):
         raise ValueError("must name a host, or after unix:// the path of a socket")
+    if url.scheme == "unix" or is_loopback(url.hostname or ""):
+        return text
+    options = parse_qs(url.query)
+    if not (url.password or options.get("password")):
+        raise ValueError("must hold a password for a Redis on another machine, as in rediss://:password@host:6379/0")
+    if url.scheme != "rediss" and not _is_private(url.hostname or ""):
+        raise ValueError("must start with rediss:// for a Redis on another machine, save at a private IP address")
+    if any(options.get(name, [checked]) != [checked] for name, checked in _TLS_CHECKS.items()):
+        names = " and ".join(f"{name}={checked}" for name, checked in _TLS_CHECKS.items())
+        raise ValueError(f"must not turn off the check of the server's certificate: leave {names} as they are")
     return text
+
+
+_TLS_CHECKS = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+
+#: RFC 1918 and RFC 4193
+_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+
+
+def _is_private(host: str) -> bool:
+    """Whether a host is an address of a private network. Where a name leads is not known here."""
+    try:
+        return any(ip_address(host) in network for network in _PRIVATE)
+    except ValueError:
+        return False
 
 
 def base_url(text: str) -> str:

@@ -77,6 +77,16 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_REDIS_URL", "localhost:6379", "must start with redis://"),
         ("MAILER_REDIS_URL", "redis://", "must name a host"),
         ("MAILER_REDIS_URL", "redis://localhost:many/0", "has a port"),
+        ("MAILER_REDIS_URL", "rediss://redis.example.org", "must hold a password"),
+        ("MAILER_REDIS_URL", "rediss://ana@redis.example.org", "must hold a password"),
+        ("MAILER_REDIS_URL", "redis://10.0.0.7", "must hold a password"),
+        ("MAILER_REDIS_URL", "redis://:secret@redis.example.org", "must start with rediss://"),
+        ("MAILER_REDIS_URL", "redis://:secret@192.0.2.7", "must start with rediss://"),
+        ("MAILER_REDIS_URL", "rediss://:secret@redis.example.org?ssl_cert_reqs=none", "must not turn off the check"),
+        ("MAILER_REDIS_URL", "rediss://:secret@10.0.0.7?ssl_check_hostname=false", "must not turn off the check"),
+        ("MAILER_REDIS_URL", "redis://10.0.0.7?password=", "must hold a password"),
+        ("MAILER_REDIS_URL", "redis://:secret@[::ffff:192.0.2.7]", "must start with rediss://"),
+        ("MAILER_REDIS_URL", "redis://127.0.0.1:secret@redis.example.org", "must start with rediss://"),
         ("MAILER_REDIS_URL", "unix://", "must name a host, or after unix:// the path"),
         ("MAILER_SMTP_URL", "mail.example.org", "must be smtp://"),
         ("MAILER_SMTP_URL", "smtp://", "and then a host"),
@@ -147,6 +157,23 @@ def test_what_is_missing_is_named_when_it_is_needed(
 )
 def test_a_sender_may_have_pairs_of_everything(load: Callable[..., Settings], sender: str) -> None:
     assert load(MAILER_SENDER=sender).sender == sender
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "redis://[::1]",
+        "redis://localhost",
+        "unix:///run/redis/redis.sock",
+        "redis://:secret@10.0.0.7:6379/0",
+        "redis://:secret@[fd00::7]",
+        "rediss://:secret@redis.example.org",
+        "rediss://redis.example.org?password=secret&ssl_ca_certs=/etc/redis/ca.pem",
+    ],
+)
+def test_a_redis_is_near_or_asks_for_a_password(load: Callable[..., Settings], url: str) -> None:
+    assert load(MAILER_REDIS_URL=url).redis_url == url
 
 
 @pytest.mark.parametrize("contact", ["mailto:security@example.org", "https://www.example.org/security?form=1#top"])
