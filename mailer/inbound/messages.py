@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
+from itertools import islice
 
 from mailer import links
 from mailer.links import ForgedToken, Link
@@ -20,6 +21,9 @@ _NULL_SENDERS = frozenset({"", "<>", "mailer-daemon"})
 #: where mail servers note the address that a message came for, the surest first; who wrote it says so in the last
 _RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "Envelope-To", "To")
 _BULK = frozenset({"bulk", "junk", "list"})
+#: what Auto-Submitted says of an answer (RFC 3834)
+_REPLIES = frozenset({"auto-replied", "auto-notified"})
+_MOST_TOKENS = 20  # that are tried; each costs a hash for every link key
 _SIGNED = "(?P<token>[0-9a-f]{40})"
 
 
@@ -65,37 +69,39 @@ def read(
     places = [recipient or "", *_values(headers, *_RECIPIENT_HEADERS)]
     if headers.get_content_type() == "multipart/report":
         return Finding(Kind.BOUNCE)
-    if _is_automatic(headers, sender):
+    if _is_from_a_program(headers, sender):
         return Finding(Kind.AUTOMATIC)
-    token = _token(places, unsubscribe_address)
-    if token is not None:
+    # Before Auto-Submitted: Apple's Mail calls what its unsubscribe button writes auto-replied.
+    tokens = _tokens(places, unsubscribe_address)
+    for token in tokens:
         try:
             return Finding(Kind.LEAVE, links.verify(keyring, Link.UNSUBSCRIBE, token))
         except ForgedToken:
-            return Finding(Kind.FORGED)
-    return Finding(Kind.OTHER if _token(places, bounce_address) is None else Kind.BOUNCE)
+            continue
+    if tokens:
+        return Finding(Kind.FORGED)
+    if any(value in _REPLIES for value in _words(headers, "Auto-Submitted")):
+        return Finding(Kind.AUTOMATIC)
+    return Finding(Kind.BOUNCE if _tokens(places, bounce_address) else Kind.OTHER)
 
 
-def _token(places: list[str], pattern: str | None) -> str | None:
-    """The token in the first address of that pattern."""
+def _tokens(places: list[str], pattern: str | None) -> list[str]:
+    """The tokens in all addresses of that pattern, the surest first."""
     before, slot, after = (pattern or "").partition("{token}")
     if not slot:
-        return None
+        return []
     # The case of a local part may be folded on the way. Found by its form, not by parsing lists of addresses: what is
     # found has to be signed by us, so a stray match does no harm, and no nesting of comments can exhaust the parser.
     address = re.compile(rf"(?<![\w.+-]){re.escape(before)}{_SIGNED}{re.escape(after)}(?![\w.-])", re.IGNORECASE)
-    found = next(filter(None, map(address.search, places)), None)
-    return found["token"] if found else None
+    found = (match["token"] for place in places for match in address.finditer(place))
+    return list(islice(dict.fromkeys(found), _MOST_TOKENS))
 
 
-def _is_automatic(headers: Message, sender: str | None) -> bool:
-    """Whether nobody wrote this (RFC 3834). What a mail program generates because its user pressed a button is not
-    meant by that."""
+def _is_from_a_program(headers: Message, sender: str | None) -> bool:
+    """Whether nobody asked for this: it has no sender, or goes to many. Only such a wish to leave is dropped."""
     envelope = _values(headers, "Return-Path") if sender is None else [sender]
-    return (
-        any(address.strip().lower().partition("@")[0] in _NULL_SENDERS for address in envelope)
-        or any(value in ("auto-replied", "auto-notified") for value in _words(headers, "Auto-Submitted"))
-        or any(value in _BULK for value in _words(headers, "Precedence"))
+    return any(address.strip().lower().partition("@")[0] in _NULL_SENDERS for address in envelope) or any(
+        value in _BULK for value in _words(headers, "Precedence")
     )
 
 

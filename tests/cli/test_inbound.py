@@ -91,6 +91,14 @@ def test_a_mail_to_the_unsubscribe_address_leaves_that_list_and_is_not_answered(
     assert kind(hand_over(MAIL.format(to=address))) == "leave: not on our list"
 
 
+def test_the_button_of_apples_mail_takes_its_user_off_that_list(
+    hand_over: HandOver, session: Session, address: str
+) -> None:
+    marks = "Auto-Submitted: auto-replied\r\nX-Apple-Unsubscribe: true\r\n"
+    assert kind(hand_over(marks + MAIL.format(to=address), "--sender", "ana@example.net")) == "leave"
+    assert states(session) == [GONE, ACTIVE]
+
+
 @pytest.mark.parametrize("how", ["--recipient", "ORIGINAL_RECIPIENT", "RECIPIENT"])
 def test_the_envelope_may_say_whom_it_is_for(hand_over: HandOver, session: Session, address: str, how: str) -> None:
     arguments = [how, address.upper()] if how.startswith("-") else []
@@ -107,7 +115,7 @@ def test_all_else_is_taken_and_dropped_and_the_log_names_nobody(
         "other": MAIL.format(to="ana@example.org"),
         "forged": MAIL.format(to="leave+" + "0" * 40 + "@example.org"),
         "bounce": MAIL.format(to=bounce),
-        "automatic": "Auto-Submitted: auto-replied\r\n" + MAIL.format(to=address),
+        "automatic": "Precedence: bulk\r\n" + MAIL.format(to=address),
         "unreadable": b"\xff\x00",
     }
     for expected, message in messages.items():

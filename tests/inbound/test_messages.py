@@ -101,25 +101,68 @@ def test_a_link_key_that_was_rotated_still_verifies() -> None:
     assert found == LEAVE
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "Auto-Submitted: auto-replied",
-        "Auto-Submitted: Auto-Replied; owner-email=ana@example.net",
-        "Auto-Submitted: auto-replied (vacation)",
-        "Auto-Submitted: auto-notified",
-        "Precedence: bulk",
-        "Precedence: JUNK",
-        "Precedence: list",
-    ],
-)
-def test_an_answer_that_nobody_wrote_leaves_nothing(header: str) -> None:
+_AUTO_SUBMITTED = [
+    "Auto-Submitted: auto-replied",
+    "Auto-Submitted: Auto-Replied; owner-email=ana@example.net",
+    "Auto-Submitted: auto-replied (vacation)",
+    "Auto-Submitted: auto-notified",
+]
+
+
+@pytest.mark.parametrize("header", ["Precedence: bulk", "Precedence: JUNK", "Precedence: list"])
+def test_mail_that_goes_to_many_leaves_nothing(header: str) -> None:
     assert read(message(f"To: leave+{TOKEN}@example.org", header)) == Finding(Kind.AUTOMATIC)
 
 
-@pytest.mark.parametrize("header", ["Auto-Submitted: no", "Auto-Submitted: auto-generated", "Precedence: first-class"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        *_AUTO_SUBMITTED,
+        "Auto-Submitted: no",
+        "Auto-Submitted: auto-generated",
+        "Precedence: first-class",
+        "X-Auto-Response-Suppress: All",
+    ],
+)
 def test_what_a_mail_program_writes_for_its_user_leaves(header: str) -> None:
     assert read(message(f"To: leave+{TOKEN}@example.org", header)) == LEAVE
+
+
+@pytest.mark.parametrize("header", _AUTO_SUBMITTED)
+@pytest.mark.parametrize("to", ["office@example.org", f"bounce+{BOUNCE}@example.org"])
+def test_an_answer_that_nobody_wrote_is_known_as_one(header: str, to: str) -> None:
+    assert read(message(f"To: {to}", header)) == Finding(Kind.AUTOMATIC)
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r"])
+def test_the_unsubscribe_button_of_apples_mail_leaves(line_end: bytes) -> None:
+    """Its mail has these headers and this kind of text."""
+    lines = [
+        "Return-Path: <ana@example.net>",
+        f"Delivered-To: leave+{TOKEN}@example.org",
+        "From: Ana Example <ana@example.net>",
+        f"To: leave+{TOKEN}@example.org",
+        "Subject: unsubscribe",
+        "Date: Sun, 1 Mar 2026 12:00:00 +0000",
+        "Message-ID: <a1@example.net>",
+        "Auto-Submitted: auto-replied",
+        "X-Apple-Unsubscribe: true",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8",
+        "",
+        "A mail program wrote this because its user pressed a button.",
+        "",
+    ]
+    data = line_end.join(line.encode() for line in lines)
+    assert read(data) == LEAVE
+    assert read(data, sender="ana@example.net") == LEAVE
+    assert read(data, sender="") == Finding(Kind.AUTOMATIC)
+
+
+def test_a_token_that_is_ours_counts_beside_others_that_are_not() -> None:
+    forged = f"leave+{'0' * 40}@example.org"
+    assert read(message(f"To: {forged}, leave+{TOKEN}@example.org")) == LEAVE
+    assert read(message(f"To: leave+{TOKEN}@example.org"), recipient=forged) == LEAVE
 
 
 @pytest.mark.parametrize("sender", ["", "<>", "MAILER-DAEMON", "mailer-daemon@mx.example.net"])
