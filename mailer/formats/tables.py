@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,14 @@ _DELIMITERS = (",", ";", "\t")
 _BOM = "\ufeff"
 _ZIP = b"PK\x03\x04"  # what .xlsx and .ods files begin with
 _SAVE = 'In Excel save it as "CSV UTF-8", in LibreOffice as "Text CSV" with the character set UTF-8'
-#: What makes a spreadsheet take a cell for a formula, and the mark that prevents it.
-_FORMULA_STARTS = frozenset("=+-@\t\r'")
+#: What makes a spreadsheet take a cell for a formula, also as East Asian keyboards type it, and the mark that prevents
+#: it. Spaces and quotation marks before it count for nothing.
+_FORMULA = r"""[ "]*[=+\-@＝＋－＠\t\r\n']"""
+_IS_FORMULA = re.compile(_FORMULA)
+#: A program that takes another delimiter for ours, or does not know our quotation marks, begins a new cell here.
+_NEW_CELL = r"[;\t\r\n]"
+_HIDDEN_FORMULA = re.compile(rf"({_NEW_CELL})(?={_FORMULA})")
+_MARKED_FORMULA = re.compile(rf"({_NEW_CELL})'(?={_FORMULA})")
 
 
 class UnreadableFile(MailerError):
@@ -41,13 +48,21 @@ class TooManyCells(MailerError):
 
 
 def defuse(cell: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run as a formula. `restore` is its inverse."""
-    return f"'{cell}" if cell[:1] in _FORMULA_STARTS and cell else cell
+    """Put an apostrophe before what a spreadsheet would run as a formula. `restore` is its inverse.
+
+    Also within a cell, wherever a spreadsheet that takes semicolons or tabs for delimiters would begin another. Such a
+    cell has an apostrophe at its start too, by which `restore` knows it.
+    """
+    marked = _HIDDEN_FORMULA.sub(r"\1'", cell)
+    return f"'{marked}" if marked != cell or _IS_FORMULA.match(cell) else cell
 
 
 def restore(cell: str) -> str:
-    """Take off one apostrophe that `defuse` put there, or that a person put there for the same reason."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA_STARTS and len(cell) > 1 else cell
+    """Take off the apostrophes that `defuse` put there, or that a person put there for the same reason."""
+    marked = cell[1:]
+    if cell[:1] == "'" and (_IS_FORMULA.match(marked) or _MARKED_FORMULA.search(marked)):
+        return _MARKED_FORMULA.sub(r"\1", marked)
+    return cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +106,7 @@ class TableFile:
                 raise BrokenFile(path=path, line=1, problem="the file is empty; its first line must name the columns")
             self._delimiter = _delimiter(first, columns[0])
             self.written_header = next(self._records()).cells
-            self.header = tuple(cell.strip().lower() for cell in self.written_header)
+            self.header = tuple(restore(cell).strip().lower() for cell in self.written_header)
             self._check_header()
             self._positions = {name: self.header.index(name) if name in self.header else None for name in columns}
         except BaseException:
@@ -236,7 +251,7 @@ class CsvWriter:
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._writer = csv.writer(file)
-        self._writer.writerow(header)
+        self.write(header)
 
     def write(self, cells: Sequence[str | None]) -> None:
         """Write one record; None is an empty cell."""
@@ -277,7 +292,8 @@ class RejectsFile:
         except OSError as problem:
             raise UnwritableFile(path=path, problem=problem.strerror) from None
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-        self._writer = CsvWriter(self._file, [*(source.written_header[i] for i in self._kept), *REJECT_COLUMNS])
+        header = [restore(source.written_header[i]) for i in self._kept]
+        self._writer = CsvWriter(self._file, [*header, *REJECT_COLUMNS])
 
     def __enter__(self) -> Self:
         return self

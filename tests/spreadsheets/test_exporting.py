@@ -1,6 +1,7 @@
 """An export holds those who want the mail, and comes back as it went out."""
 
 import csv
+import io
 import stat
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer.formats.tables import defuse, restore
+from mailer.formats.tables import CsvWriter, defuse, restore
 from mailer.people import subscribers, suppression
 from mailer.people.lists import UnknownList
 from mailer.spreadsheets.exporting import UnwritableExport, export_list
@@ -84,14 +85,60 @@ def test_an_export_to_nowhere_or_of_no_list_is_refused(session: Session, tmp_pat
         export_list(session, "newz", tmp_path / "people.csv")
 
 
-@given(st.text() | st.text("=+-@\t\r'a", max_size=6))
+#: what makes a spreadsheet calculate, also as East Asian keyboards type it
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NASTY = st.text() | st.text("=+-@\t\r\n;,\"' a＝＋－＠", max_size=8)
+
+
+@given(_NASTY)
 def test_a_defused_cell_is_no_formula_and_is_restored_exactly(cell: str) -> None:
-    assert defuse(cell)[:1] not in ("=", "+", "-", "@", "\t", "\r")
+    assert not defuse(cell).lstrip(' "').startswith(_FORMULA)
     assert restore(defuse(cell)) == cell
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("＝1+1", "'＝1+1"),
+        ("＋1", "'＋1"),
+        ("－1", "'－1"),
+        ("＠SUM(A1)", "'＠SUM(A1)"),
+        ("Ana;=1+1", "'Ana;'=1+1"),
+        ("Ana\t=1+1", "'Ana\t'=1+1"),
+        ("Ana\n@SUM(A1)", "'Ana\n'@SUM(A1)"),
+        ('Ana; "=1+1', "'Ana;' \"=1+1"),
+        ("Ana;'=1+1", "'Ana;''=1+1"),
+        ("Ana; Borís", "Ana; Borís"),
+        ("a＝b", "a＝b"),
+        ("rock;'n'roll", "'rock;''n'roll"),
+    ],
+)
+def test_an_apostrophe_stands_wherever_a_formula_could_begin(cell: str, written: str) -> None:
+    assert defuse(cell) == written
+    assert restore(written) == cell
+
+
+@pytest.mark.parametrize("cell", ["rock;'n'roll", "'tis; nice", "a;'=b", "O'Hara"])
+def test_an_apostrophe_that_somebody_meant_stays(cell: str) -> None:
+    assert restore(cell) == cell
+
+
+@given(st.lists(st.lists(_NASTY, min_size=3, max_size=3), max_size=3))
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_program_that_takes_another_delimiter_finds_no_formula_either(
+    delimiter: str, records: list[list[str]]
+) -> None:
+    file = io.StringIO(newline="")
+    writer = CsvWriter(file, ["=a", "b;=c", "d"])
+    for record in records:
+        writer.write(record)
+    for cells in csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=delimiter):
+        assert not [cell for cell in cells if cell.lstrip(' "\t\r\n').startswith(_FORMULA)]
 
 
 _NAMES = [
     *("=HYPERLINK(1)", "+1", "-2+3", "@SUM(A1)", "'tis", "''", "'=x", "O'Hara", '"quoted", name', "semi;colon"),
+    *("Ana;=1+1", "Ana;'=1+1", "＝1", "－2", "＠SUM(A1)", "＋3", "a;b;=c", '"=1'),
     *("Ана Пример", "مثال", "\u200f=x", "İ", "a\u0301"),
 ]
 
