@@ -19,7 +19,7 @@ from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, open_engine
 from mailer.unions.generations import ReplacedLink
-from mailer.web import agreement, errors, language, limits, protection, security
+from mailer.web import agreement, errors, language, limits, protection, security, turns
 from mailer.web.caught import caught
 from mailer.web.health import health
 from mailer.web.public.affiliating import affiliating
@@ -91,14 +91,16 @@ def create_app(settings: Settings) -> Flask:
         MAX_FORM_MEMORY_SIZE=protection.MAX_BODY_BYTES,
         MAX_FORM_PARTS=protection.MAX_FIELDS,
     )
+    redis = _doorbell(settings)
     app.extensions["site"] = Site(
-        settings=settings, engine=open_engine(settings.database_url, settings.keyring), redis=_doorbell(settings)
+        settings=settings, engine=open_engine(settings.database_url, settings.keyring), redis=redis
     )
     language.init(app)
     security.init(app, https=settings.base_url.startswith("https://"))
     app.before_request(protection.take_head_for_get)
     app.before_request(protection.refuse_misuse)
     limits.init(app, settings)
+    turns.init(app, redis, limits.pace(limits.SIGN_UP.together), share=limits.SHARE)
     _add_pages(app)
     _add_error_pages(app)
     app.jinja_env.globals["stamp"] = protection.stamp

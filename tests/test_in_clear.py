@@ -103,6 +103,7 @@ IN_CLEAR = {
     "lists.slug": "in the header of each mail",
     "mailed_links.email_index": "a keyed hash",
     "mailed_links.kind": "a word of ours",
+    "mailed_links.mailbox": "a keyed hash",
     "mailed_links.person": "a keyed hash",
     "mailed_links.token_hash": "a hash of 160 random bits",
     "subscribers.country": "a code, by which audiences are chosen",

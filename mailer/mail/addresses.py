@@ -25,6 +25,26 @@ class Address:
     text: str
     folded: str
 
+    @property
+    def mailbox(self) -> str:
+        """What it leads to, as far as that is known: the same for all addresses that somebody can make up at will.
+
+        It is good for counting only. Mail goes to the address itself: a `+` may be part of somebody's own.
+        """
+        local, _, domain = self.folded.rpartition("@")
+        base = local.partition("+")[0] or local
+        ignored = _IGNORED_SIGNS.get(domain, "")
+        plain = base.translate(dict.fromkeys(map(ord, ignored))) or base
+        return f"{plain}@{_SAME_DOMAINS.get(domain, domain)}"
+
+
+#: domains of providers that take no notice of these signs in a local part, as they say or as was seen
+_IGNORED_SIGNS = {
+    **dict.fromkeys(("gmail.com", "googlemail.com"), "."),
+    **dict.fromkeys(("proton.me", "protonmail.com", "protonmail.ch", "pm.me"), ".-_"),
+}
+_SAME_DOMAINS = {"googlemail.com": "gmail.com"}
+
 
 def parse(text: str) -> Address:
     """Check and normalise an address (RFC 5321, 6531; no DNS look-up).

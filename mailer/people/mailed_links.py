@@ -43,7 +43,7 @@ LIFETIME = {
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many links an address is mailed in how long, whoever asks for them."""
+    """How many links a mailbox is mailed in how long, whoever asks for them."""
 
     mails: int
     within: timedelta
@@ -82,6 +82,7 @@ def issue(
     kind: MailedLinkKind,
     *,
     email_index: bytes | None,
+    mailbox: str | None = None,
     subscriber_id: int | None = None,
     details: Mapping[str, Any] | None = None,
     is_mailed: bool = True,
@@ -91,6 +92,7 @@ def issue(
 
     :param email_index: `Keyring.blind_index` of the address that the mail goes to; None where the link is not to be
         found by it, and does not count among those that were mailed there.
+    :param mailbox: `addresses.Address.mailbox` of it, where somebody typed it into a form; see `MailedLink.mailbox`.
     :param subscriber_id: whose it is, where that is known.
     :param details: what depends on the kind, such as `to_details` of a dataclass; stored encrypted, as JSON.
     :param is_mailed: whether the link goes out; see `MailedLink.is_mailed`.
@@ -104,6 +106,7 @@ def issue(
             kind=kind,
             token_hash=_hash(token),
             email_index=_random() if email_index is None else address_index(session, kind, email_index),
+            mailbox=None if mailbox is None else _mailbox_index(session, kind, mailbox),
             person=_random() if subscriber_id is None else _person_index(session, kind, subscriber_id),
             details=_written(subscriber_id, details or {}),
             is_mailed=is_mailed,
@@ -129,12 +132,14 @@ def reason_to_withhold(
     kind: MailedLinkKind,
     email_index: bytes,
     *,
+    mailbox: str | None = None,
     is_barred: bool,
     limits: Sequence[Limit] | None = None,
 ) -> Reason | None:
     """Why a link must not be mailed to an address. The same is read whatever the answer, so that the time it takes
     tells nothing.
 
+    :param mailbox: as for `issue`: what went to the mailbox at another of its addresses counts too.
     :param is_barred: whether the address gets no such mail at all; most often, because it reported us as spam.
     :param limits: that take the place of those of the kind.
     """
@@ -142,8 +147,11 @@ def reason_to_withhold(
     now = utcnow()
     # One that was used does not count: its owner reads our mail, may come back on the day they left, and may speak for
     # two unions. Nor does one that was withheld: others could ask each day, and keep the owner from it for ever.
+    is_theirs = MailedLink.email_index == address_index(session, kind, email_index)
+    if mailbox is not None:
+        is_theirs |= MailedLink.mailbox == _mailbox_index(session, kind, mailbox)
     lately = select(MailedLink.created_at).where(
-        MailedLink.email_index == address_index(session, kind, email_index),
+        is_theirs,
         MailedLink.kind == kind,
         MailedLink.used_at.is_(None),
         MailedLink.is_mailed,
@@ -156,9 +164,13 @@ def reason_to_withhold(
     return Reason.REPEATED if any(reached) else None
 
 
-def one_at_a_time(session: Session, email_index: bytes) -> None:
-    """Wait for whoever asks for the same address at this moment: of two, one is the second."""
-    db.lock(session, int.from_bytes(email_index[:8], signed=True))
+def one_at_a_time(session: Session, email_index: bytes, *, mailbox: str | None = None) -> None:
+    """Wait for whoever asks for the same address or mailbox at this moment: of two, one is the second."""
+    indexes = [email_index]
+    if mailbox is not None:
+        indexes.insert(0, keyring_of(session).link_index("mailbox", mailbox.encode()))  # first, for everybody
+    for index in indexes:
+        db.lock(session, int.from_bytes(index[:8], signed=True))
 
 
 def find(session: Session, kind: MailedLinkKind, token: str) -> MailedLink:
@@ -223,6 +235,11 @@ def address_index(session: Session, kind: MailedLinkKind, email_index: bytes) ->
     return keyring_of(session).link_index(f"address {kind.value}", bytes(email_index))
 
 
+def _mailbox_index(session: Session, kind: MailedLinkKind, mailbox: str) -> bytes:
+    """What `MailedLink.mailbox` holds; for another kind of link it is something else."""
+    return keyring_of(session).link_index(f"mailbox {kind.value}", mailbox.encode())
+
+
 def _person_index(session: Session, kind: MailedLinkKind, subscriber_id: int) -> bytes:
     return keyring_of(session).link_index(f"person {kind.value}", str(subscriber_id).encode())
 
@@ -245,7 +262,7 @@ def use(
     us mail another link there must not be led to it.
     """
     link.used_at = at
-    link.email_index = link.token_hash
+    link.email_index, link.mailbox = link.token_hash, None
     link.person = _person_index(session, link.kind, subscriber_id)
     link.details = _written(subscriber_id, details or {})
     session.flush()
@@ -318,7 +335,12 @@ def forget(session: Session, *, subscriber_id: int | None, email_index: bytes | 
 
 
 def _empty(session: Session, which: ColumnElement[bool], **more: datetime) -> None:
-    nobodys: dict[str, Any] = {"email_index": MailedLink.token_hash, "person": MailedLink.token_hash, "details": "{}"}
+    nobodys: dict[str, Any] = {
+        "email_index": MailedLink.token_hash,
+        "mailbox": None,
+        "person": MailedLink.token_hash,
+        "details": "{}",
+    }
     session.execute(update(MailedLink).where(which).values(nobodys | more))
 
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 
 from sqlalchemy import Engine, inspect, select, update
 from sqlalchemy.orm import Session
@@ -84,6 +85,7 @@ def owe(
     subscriber_id: int | None = None,
     address: str | None = None,
     union_id: int | None = None,
+    not_before: datetime | None = None,
     withheld: Reason | None = None,
 ) -> None:
     """Owe a notice to a subscriber, or to an address. The session is marked, so that whoever opened it by
@@ -95,10 +97,16 @@ def owe(
     :param address: kept only until it is settled; and not at all where the notice is withheld.
     :param union_id: of the union as whose contact the subscriber gets it. Nobody waits for such a mail, so it is
         skipped, up to the moment it would be sent, if they are its contact no more or their address is suppressed.
+    :param not_before: when it is sent; by default at once.
     :param withheld: why it must not be sent. It is written down all the same, as skipped: what takes as long as a
         real one tells nobody who is known here. For the same reason the session is marked all the same.
     """
     campaign_id = campaign(session).id
+    if withheld:
+        how = ended(DeliveryState.SKIPPED, utcnow(), withheld)
+    else:
+        state = DeliveryState.PENDING if not_before is None else DeliveryState.DEFERRED
+        how = {"state": state, "not_before": not_before}
     delivery = Delivery(
         campaign_id=campaign_id,
         purpose=Purpose.NOTICE,
@@ -106,7 +114,7 @@ def owe(
         address=None if withheld else address,
         notice=replace(notice, language=language).to_stored(),
         union_id=union_id,
-        **(ended(DeliveryState.SKIPPED, utcnow(), withheld) if withheld else {}),
+        **how,
     )
     session.add(delivery)
     session.flush()

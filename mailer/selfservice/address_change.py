@@ -55,7 +55,7 @@ def name(
     parsed = addresses.parse(address)
     email_index = keyring_of(session).blind_index(parsed.folded)
     suppression.lock_shared(session)
-    mailed_links.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index, mailbox=parsed.mailbox)
     person = lock_row(session, subscriber_id)
     mine = session.scalars(_named_today(session, subscriber_id)).all()
     index = mailed_links.address_index(session, MailedLinkKind.ADDRESS, email_index)
@@ -63,7 +63,9 @@ def name(
     if again is None and len(mine) >= _NAMED_A_DAY:
         raise TooManyAddresses
     is_barred = _is_barred(session, person, email_index)
-    withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.ADDRESS, email_index, is_barred=is_barred)
+    withheld = mailed_links.reason_to_withhold(
+        session, MailedLinkKind.ADDRESS, email_index, mailbox=parsed.mailbox, is_barred=is_barred
+    )
     withdraw(session, subscriber_id)
     details = {"address": parsed.text, "is_old_address_told": is_old_address_told}
     if again is not None:
@@ -74,6 +76,7 @@ def name(
             session,
             MailedLinkKind.ADDRESS,
             email_index=email_index,
+            mailbox=parsed.mailbox,
             subscriber_id=subscriber_id,
             details=details,
             is_mailed=withheld is None,

@@ -188,6 +188,16 @@ def _end(
     }
 
 
+def has_left(session: Session, subscription: Subscription) -> bool:
+    """Whether `leave` by a mail program's button would change nothing. It waits for nobody, so that it may be asked for
+    without end."""
+    if subscription.status is SubscriptionStatus.ACTIVE:
+        return False
+    offered = _page_undos(session, subscription.subscriber_id)
+    good = select(MailedLink.id).where(offered, MailedLink.expires_at > utcnow()).limit(1)
+    return session.scalar(good) is None
+
+
 def _lock_owner(session: Session, subscription: Subscription) -> _Person:
     person = _lock_row(session, Subscriber.id == subscription.subscriber_id)
     if person is None:
@@ -224,8 +234,11 @@ def _end_page_undos(session: Session, person: _Person) -> None:
     """The latest wish counts: what a page offered after an earlier leaving, which a stranger may have brought about
     with a forwarded mail, does not undo this one. What was mailed to them stays: no stranger may take that from them.
     """
-    offered = _links_of(session, person, MailedLinkKind.UNDO) & ~MailedLink.is_mailed
-    session.execute(update(MailedLink).where(offered).values(expires_at=utcnow()))
+    session.execute(update(MailedLink).where(_page_undos(session, person.id)).values(expires_at=utcnow()))
+
+
+def _page_undos(session: Session, subscriber_id: int) -> ColumnElement[bool]:
+    return mailed_links.of_person(session, subscriber_id, [MailedLinkKind.UNDO]) & ~MailedLink.is_mailed
 
 
 def _links_of(session: Session, person: _Person, kind: MailedLinkKind) -> ColumnElement[bool]:

@@ -100,8 +100,9 @@ def mail_link(session: Session, address: str, *, language: str) -> None:
     :param language: of the page on which it was asked for; the person's own comes first.
     :raises addresses.InvalidAddress: it is none.
     """
-    index = keyring_of(session).blind_index(addresses.parse(address).folded)
-    _mail_link(session, Subscriber.email_index == index, language)
+    keyring, parsed = keyring_of(session), addresses.parse(address)
+    which = Subscriber.email_index == keyring.blind_index(parsed.folded)
+    _mail_link(session, which, language, mailbox=parsed.mailbox)
 
 
 def mail_link_to_owner(session: Session, subscription_id: int, *, language: str) -> None:
@@ -113,21 +114,29 @@ def mail_link_to_owner(session: Session, subscription_id: int, *, language: str)
     _mail_link(session, Subscriber.id == owner, language)
 
 
-def _mail_link(session: Session, which: ColumnElement[bool], language: str) -> None:
+def _mail_link(session: Session, which: ColumnElement[bool], language: str, *, mailbox: str | None = None) -> None:
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
     person = session.execute(
         select(Subscriber.id, Subscriber.email, Subscriber.email_index, Subscriber.language).where(which)
     ).first()
     email_index = bytes(person.email_index) if person else secrets.token_bytes(32)
-    mailed_links.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index, mailbox=mailbox)
     is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED or person is None
-    withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.MANAGE, email_index, is_barred=is_barred)
+    withheld = mailed_links.reason_to_withhold(
+        session, MailedLinkKind.MANAGE, email_index, mailbox=mailbox, is_barred=is_barred
+    )
     token = None
     if withheld or person is None:
         mailed_links.pretend(session, MailedLinkKind.MANAGE)
     else:
-        token = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=email_index, subscriber_id=person.id)
+        token = mailed_links.issue(
+            session,
+            MailedLinkKind.MANAGE,
+            email_index=email_index,
+            mailbox=mailbox,
+            subscriber_id=person.id,
+        )
     notices.owe(
         session,
         Notice(NoticeKind.MANAGE, token),

@@ -83,12 +83,15 @@ class _Known:
     suppressed: SuppressionReason | None
 
 
-def ask(session: Session, sign_up: SignUp) -> None:
-    """Keep a sign-up, and owe the owner of the address the mail that it takes."""
+def ask(session: Session, sign_up: SignUp, *, not_before: datetime | None = None) -> None:
+    """Keep a sign-up, and owe the owner of the address the mail that it takes.
+
+    :param not_before: when that is sent; by default at once.
+    """
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
     email_index = keyring_of(session).blind_index(sign_up.address.folded)
-    mailed_links.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index, mailbox=sign_up.address.mailbox)
     known = _look_up(session, email_index)
     if known.subscriber_id is not None and known.gets.issuperset(sign_up.list_ids):
         kind, notice, language = MailedLinkKind.MANAGE, NoticeKind.MANAGE, known.language or sign_up.language
@@ -96,13 +99,16 @@ def ask(session: Session, sign_up: SignUp) -> None:
         kind, notice, language = MailedLinkKind.SIGN_UP, NoticeKind.CONFIRM, sign_up.language
     # Whatever the mail then is: anyone can have the form mail anybody.
     is_barred, limits = known.suppressed is SuppressionReason.COMPLAINED, mailed_links.ONE_A_DAY
-    withheld = mailed_links.reason_to_withhold(session, kind, email_index, is_barred=is_barred, limits=limits)
+    withheld = mailed_links.reason_to_withhold(
+        session, kind, email_index, mailbox=sign_up.address.mailbox, is_barred=is_barred, limits=limits
+    )
     token = _issue(session, kind, email_index, known, sign_up, withheld=withheld)
     notices.owe(
         session,
         Notice(notice, token),
         language=language,
         address=known.email or sign_up.address.text,
+        not_before=not_before,
         withheld=withheld,
     )
 
@@ -137,9 +143,15 @@ def _issue(
     if withheld:
         mailed_links.pretend(session, kind)
         return None
-    if kind is MailedLinkKind.MANAGE:
-        return mailed_links.issue(session, kind, email_index=email_index, subscriber_id=known.subscriber_id)
-    return mailed_links.issue(session, kind, email_index=email_index, details=mailed_links.to_details(sign_up))
+    is_manage = kind is MailedLinkKind.MANAGE
+    return mailed_links.issue(
+        session,
+        kind,
+        email_index=email_index,
+        mailbox=sign_up.address.mailbox,
+        subscriber_id=known.subscriber_id if is_manage else None,
+        details=None if is_manage else mailed_links.to_details(sign_up),
+    )
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------

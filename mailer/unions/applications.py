@@ -92,18 +92,24 @@ def ask(session: Session, asked: AskedFor) -> None:
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
     email_index = keyring_of(session).blind_index(asked.address.folded)
-    mailed_links.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index, mailbox=asked.address.mailbox)
     is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED
     person = session.execute(
         select(Subscriber.email, Subscriber.language).where(Subscriber.email_index == email_index)
     ).first()
-    withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.CONTACT, email_index, is_barred=is_barred)
+    withheld = mailed_links.reason_to_withhold(
+        session, MailedLinkKind.CONTACT, email_index, mailbox=asked.address.mailbox, is_barred=is_barred
+    )
     if withheld:
         mailed_links.pretend(session, MailedLinkKind.CONTACT)
         token = None
     else:
         token = mailed_links.issue(
-            session, MailedLinkKind.CONTACT, email_index=email_index, details=mailed_links.to_details(asked)
+            session,
+            MailedLinkKind.CONTACT,
+            email_index=email_index,
+            mailbox=asked.address.mailbox,
+            details=mailed_links.to_details(asked),
         )
     notices.owe(
         session,

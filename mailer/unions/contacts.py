@@ -117,7 +117,7 @@ def invite(
     email_index = keyring_of(session).blind_index(parsed.folded)
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
-    mailed_links.one_at_a_time(session, email_index)
+    mailed_links.one_at_a_time(session, email_index, mailbox=parsed.mailbox)
     person = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
     invitation = Invitation(
         union_id=union.id,
@@ -131,13 +131,19 @@ def invite(
     if person is not None and is_one(session, union.id, person.id):
         raise ContactAlready(address=parsed.text, slug=union.slug)
     is_barred = suppression.reason(session, email_index) is SuppressionReason.COMPLAINED
-    match mailed_links.reason_to_withhold(session, MailedLinkKind.CONTACT, email_index, is_barred=is_barred):
+    match mailed_links.reason_to_withhold(
+        session, MailedLinkKind.CONTACT, email_index, mailbox=parsed.mailbox, is_barred=is_barred
+    ):
         case Reason.SUPPRESSED:
             raise NotToBeAsked(address=parsed.text)
         case Reason.REPEATED:
             raise AskedLately(address=parsed.text)
     token = mailed_links.issue(
-        session, MailedLinkKind.CONTACT, email_index=email_index, details=mailed_links.to_details(invitation)
+        session,
+        MailedLinkKind.CONTACT,
+        email_index=email_index,
+        mailbox=parsed.mailbox,
+        details=mailed_links.to_details(invitation),
     )
     notices.owe(
         session,

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from flask import Flask, Response, request
@@ -23,11 +24,16 @@ from mailer.settings import Settings
 from mailer.store.db import utcnow
 from mailer.web import language
 from mailer.web.site import site
+from mailer.web.turns import Pace
 
 logger = logging.getLogger(__name__)
 
 MINUTE, HOUR, DAY = "minute", "hour", "day"
+_SECONDS = {MINUTE: 60, HOUR: 3600, DAY: 86_400}
 Rates = tuple[tuple[int, str], ...]  # how many in which time, and each of them holds
+#: How many times as much as one network a block of IPv6 networks may have in the long run. Whoever has one network may
+#: have 256 or 65,536: a /56 or a /48 is what a household, an office or a rented server gets. It may also be a street.
+_BLOCKS = {56: 2, 48: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +44,29 @@ class Allowance:
     each: Rates  # by one network, or with one signed link
     together: Rates = ()  # by everybody
 
+    def of_block(self, bits: int) -> Rates:
+        """Likewise by an IPv6 block, whose prefix is so long."""
+        # A street may sign up in a day, but not within a minute.
+        same = MINUTE if self.together else None
+        return tuple((number if unit == same else number * _BLOCKS[bits], unit) for number, unit in self.each)
+
 
 # A hall full of people signs up over one network when a speaker asks them to, and a phone company has a country behind
-# one address. What keeps one person from being flooded with mail is counted per mail address, in the database.
-_SIGN_UP = Allowance("sign-up", ((30, MINUTE), (200, HOUR), (500, DAY)), ((10_000, HOUR), (50_000, DAY)))
-_ASK = Allowance("ask", ((30, MINUTE), (200, HOUR), (500, DAY)), ((10_000, HOUR), (50_000, DAY)))
+# one address. What keeps one person from being flooded with mail is counted per mailbox, in the database.
+_MAILS: Rates = ((30, MINUTE), (200, HOUR), (500, DAY))
+_MAILS_TOGETHER: Rates = ((10_000, HOUR), (50_000, DAY))
+SIGN_UP = Allowance("sign-up", _MAILS, _MAILS_TOGETHER)
+_ASK = Allowance("ask", _MAILS, _MAILS_TOGETHER)
 _LEAVE = Allowance("leave", ((60, MINUTE),))
 _ACT = Allowance("act", ((300, MINUTE),))
 _READ = Allowance("read", ((600, MINUTE),))
+#: links that are none of ours
+_GUESS = Allowance("guess", ((60, MINUTE), (600, HOUR)))
 
 #: what each form counts as, by its endpoint; every other is an _ACT
 FORMS = {
-    "joining.ask": _SIGN_UP,
-    "joining.ask_via": _SIGN_UP,
+    "joining.ask": SIGN_UP,
+    "joining.ask_via": SIGN_UP,
     "affiliating.ask": _ASK,
     "preferences.mail_link_to_address": _ASK,
     "preferences.mail_link": _ASK,
@@ -59,18 +75,19 @@ FORMS = {
     "forwarding.mail_link": _ASK,
     "leaving.leave": _LEAVE,
 }
-#: links that are none of ours
-_GUESSES: Rates = ((60, MINUTE), (600, HOUR))
+#: forms that are taken however many send them: above what all may send together, the mail waits its turn, see `turns`
+_TAKEN = frozenset({"joining.ask", "joining.ask_via"})
+_NETWORK_BITS = 64  # of an IPv6 address: what one person can change at will is left out
 
 #: of what is allowed, the part that one of several processes allows while they cannot count together
-_SHARE = 4
+SHARE = 4
 _REDIS_SECONDS = 0.2
 _NOTE_SECONDS = 60
 
 
 def init(app: Flask, settings: Settings) -> None:
     """Limit every page of the app."""
-    alone = _limits(_SHARE)
+    alone = _limits(SHARE)
     try:
         storage = settings.redis_url.replace("unix://", "redis+unix://", 1)
     except ConfigurationError:
@@ -101,6 +118,11 @@ def init(app: Flask, settings: Settings) -> None:
         return response
 
 
+def pace(rates: Rates) -> Pace:
+    """Rates as `turns` counts them."""
+    return tuple((timedelta(seconds=_SECONDS[unit]), number) for number, unit in rates)
+
+
 def allowance() -> Allowance:
     """What this request counts as."""
     return FORMS.get(_endpoint(), _ACT) if request.method == "POST" else _READ
@@ -115,25 +137,58 @@ def _limits(share: int) -> list[str | Callable[[], str] | Limit]:
     def name(_endpoint: str) -> str:
         return allowance().name
 
+    def of_block(bits: int) -> Limit:
+        return Limit(
+            lambda: written(allowance().of_block(bits)),
+            key_function=lambda: _network(bits),
+            scope=name,
+            shared=True,
+            exempt_when=lambda: _link() is not None or not _is_ipv6(),
+        )
+
+    def guesses(rates: Rates, bits: int) -> Limit:
+        return Limit(
+            written(rates),
+            key_function=lambda: _network(bits),
+            scope=_GUESS.name,
+            shared=True,
+            exempt_when=lambda: (
+                _link() is not None
+                or "token" not in (request.view_args or {})
+                or (bits != _NETWORK_BITS and not _is_ipv6())
+            ),
+            deduct_when=lambda response: response.status_code == 404,
+        )
+
     return [
-        Limit(lambda: written(allowance().each), key_function=_asker, scope=name, shared=True),
+        Limit(
+            lambda: written(allowance().each),
+            key_function=_asker,
+            scope=name,
+            shared=True,
+            exempt_when=_is_one_click,
+        ),
+        *map(of_block, _BLOCKS),
         Limit(
             lambda: written(allowance().together),
             key_function=lambda: "everybody",
             scope=name,
             shared=True,
+            exempt_when=lambda: _endpoint() in _TAKEN,
             # Else one network, with forms that owe nobody a mail, could close the site to all others.
             deduct_when=lambda response: response.status_code < 400,
         ),
-        Limit(
-            written(_GUESSES),
-            key_function=_network,
-            scope="guess",
-            shared=True,
-            exempt_when=lambda: _link() is not None or "token" not in (request.view_args or {}),
-            deduct_when=lambda response: response.status_code == 404,
-        ),
+        guesses(_GUESS.each, _NETWORK_BITS),
+        *(guesses(_GUESS.of_block(bits), bits) for bits in _BLOCKS),
     ]
+
+
+def _is_one_click() -> bool:
+    """Whether a mail program leaves for its user with a genuine link: that works however often it is tried (RFC 8058).
+
+    A link that is not ours is a guess, and our page's own form is sent by people.
+    """
+    return _endpoint() == "leaving.leave" and "scope" not in request.form and _link() is not None
 
 
 class _Note:
@@ -181,20 +236,27 @@ def _link() -> str | None:
     return f"link-{subscription}"
 
 
-def _network() -> str:
+def _network(bits: int = _NETWORK_BITS) -> str:
     """The visitor's network, as a keyed hash that changes each day: addresses are kept nowhere."""
     secret = site().settings.keyring.link_keys[0].secret
-    network = f"{utcnow():%Y-%m-%d} {_prefix(request.remote_addr or '')}"
+    network = f"{utcnow():%Y-%m-%d} {_prefix(request.remote_addr or '', bits)}"
     return hashlib.blake2b(network.encode(), key=secret, digest_size=12, person=b"network").hexdigest()
+
+
+def _is_ipv6() -> bool:
+    """Whether the visitor's network is one of many in a block."""
+    return ":" in _prefix(request.remote_addr or "")
 
 
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[^:]*):\d+")
 
 
-def _prefix(address: str) -> str:
-    """What one visitor can change at will is left out of an address: of IPv6 the last 64 bits.
+def _prefix(address: str, bits: int = _NETWORK_BITS) -> str:
+    """An address, or the block of IPv6 that it is in.
 
     All that is no address, as a proxy may write it, counts as one.
+
+    :param bits: of an IPv6 address, those that count.
     """
     written = _WITH_PORT.fullmatch(address)  # as some proxies do
     try:
@@ -205,4 +267,5 @@ def _prefix(address: str) -> str:
         return str(parsed)
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
-    return str(ip_network((int(parsed) >> 64 << 64, 64)))
+    rest = 128 - bits
+    return str(ip_network((int(parsed) >> rest << rest, bits)))

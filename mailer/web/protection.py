@@ -3,18 +3,24 @@ form of ours can have sent."""
 
 import hashlib
 import hmac
+import io
+import logging
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from flask import abort, request
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]  # gunicorn has no types
 from markupsafe import Markup
+from werkzeug.wsgi import get_content_length
 
 from mailer.store.crypto import Keyring
 from mailer.store.db import utcnow
 from mailer.web.language import _
 from mailer.web.site import site
+
+logger = logging.getLogger(__name__)
 
 #: what one form may weigh; ours have a few short fields
 MAX_BODY_BYTES = 64 * 1024
@@ -90,12 +96,38 @@ def refuse_misuse() -> None:
     """Refuse what no page of ours can have sent, before anything looks at it.
 
     :raises HTTPException: 403 for another site's form, 413 for a body that is too big or says that it is, 400 for what
-        no keyboard types.
+        no keyboard types, and for a body that is broken on the way.
     """
     if request.method == "POST" and _is_from_elsewhere() and not _is_open_to_all():
         abort(403)
+    _take_in_chunks()
     if any("\0" in text for text in _texts()):
         abort(400)  # PostgreSQL stores no such text
+
+
+def _take_in_chunks() -> None:
+    """Read a body that does not say how long it is, and put it in place of the stream that it came by.
+
+    Werkzeug would cut what is too long, and take a broken chunk for a mistake of ours.
+
+    :raises HTTPException: 413, it is too much; 400, a chunk is broken or missing.
+    """
+    environ = request.environ
+    if get_content_length(environ) is not None or "wsgi.input_terminated" not in environ:
+        return
+    body = b""
+    try:
+        while len(body) <= MAX_BODY_BYTES and (part := environ["wsgi.input"].read(MAX_BODY_BYTES + 1 - len(body))):
+            body += part
+    except (ParseException, OSError):
+        logger.warning("an invalid request was refused")
+        abort(400)
+    if len(body) > MAX_BODY_BYTES:
+        abort(413)
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    del environ["wsgi.input_terminated"]
 
 
 def _texts() -> list[str]:

@@ -28,6 +28,32 @@ def test_gmail_tricks_are_not_folded() -> None:
     assert len(folded) == 3
 
 
+@pytest.mark.parametrize(
+    ("written", "mailbox"),
+    [
+        ("Ana@EXAMPLE.org", "ana@example.org"),
+        ("ana+alerts@example.org", "ana@example.org"),
+        ("ana+a+b@example.org", "ana@example.org"),
+        ("ana+@example.org", "ana@example.org"),
+        ("+ana@example.org", "+ana@example.org"),
+        ("a.na-b_c@example.org", "a.na-b_c@example.org"),
+        ("ana+x@bücher.example.com", "ana@xn--bcher-kva.example.com"),
+        ("josé+x@example.org", "josé@example.org"),
+        # Nobody can have so short an address at these providers.
+        ("a.n.a+x@gmail.com", "ana@gmail.com"),
+        ("A.na@GoogleMail.com", "ana@gmail.com"),
+        ("a_n-a@pm.me", "ana@pm.me"),
+    ],
+)
+def test_addresses_that_somebody_makes_up_at_will_have_one_mailbox(written: str, mailbox: str) -> None:
+    assert addresses.parse(written).mailbox == mailbox
+
+
+def test_the_mailbox_is_no_address_to_write_to() -> None:
+    parsed = addresses.parse("Ana+Alerts@example.org")
+    assert (parsed.text, parsed.folded) == ("Ana+Alerts@example.org", "ana+alerts@example.org")
+
+
 @pytest.mark.parametrize("text", ["", "ana", "ana@", "@example.org", "ana@example", "a b@example.org", "ana@a.test"])
 def test_what_is_no_address_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(addresses.InvalidAddress, match=r"\.$"):

@@ -15,6 +15,7 @@ from mailer.mail.addresses import Address
 from mailer.people import mailed_links
 from mailer.people.mailed_links import LIMITS, DeadLink, Limit, from_details, to_details
 from mailer.selfservice.signups import SignUp
+from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import MailedLink, MailedLinkKind, Reason
 from mailer.unions.applications import AskedFor
@@ -60,6 +61,38 @@ def test_a_link_to_ones_preferences_can_be_asked_for_again_after_an_hour_three_t
         mailed(session, MailedLinkKind.MANAGE, timedelta(hours=hours))
         reasons.append(reason(session, MailedLinkKind.MANAGE))
     assert reasons == [None, None, Reason.REPEATED]
+
+
+@pytest.mark.parametrize(("kind", "limit"), EACH_LIMIT)
+def test_what_a_mailbox_got_at_another_of_its_addresses_counts_and_at_another_kind_does_not(
+    session: Session, kind: MailedLinkKind, limit: Limit
+) -> None:
+    def withheld(which: MailedLinkKind, mailbox: str | None) -> Reason | None:
+        index = secrets.token_bytes(32)
+        return mailed_links.reason_to_withhold(session, which, index, mailbox=mailbox, is_barred=False, limits=[limit])
+
+    for _ in range(limit.mails):
+        assert withheld(kind, "ana@example.org") is None
+        mailed_links.issue(session, kind, email_index=secrets.token_bytes(32), mailbox="ana@example.org")
+    assert withheld(kind, "ana@example.org") is Reason.REPEATED
+    other_kind = next(other for other in LIMITS if other is not kind)
+    assert withheld(other_kind, "ana@example.org") is None
+    assert withheld(kind, "anna@example.org") is None
+    assert withheld(kind, None) is None
+
+
+def test_no_two_kinds_of_links_tell_that_they_went_to_one_mailbox_nor_does_another_column(session: Session) -> None:
+    index = keyring_of(session).blind_index("ana@example.org")
+    for kind in MailedLinkKind:
+        mailed_links.issue(session, kind, email_index=index, mailbox="ana@example.org")
+    mailboxes = session.scalars(select(MailedLink.mailbox)).all()
+    assert len({index, *mailboxes}) == len(MailedLinkKind) + 1
+
+
+def test_of_a_link_that_ran_out_no_mailbox_is_kept(session: Session) -> None:
+    mailed_links.issue(session, MailedLinkKind.SIGN_UP, email_index=INDEX, mailbox="ana@example.org", lifetime=-MOMENT)
+    mailed_links.forget_expired(session)
+    assert session.scalars(select(MailedLink.mailbox)).all() == [None]
 
 
 @pytest.mark.parametrize("kind", LIMITS)

@@ -463,6 +463,14 @@ def test_an_address_gets_three_such_mails_a_day_whoever_names_it(session: Sessio
     assert notices_owed(session)[-1].reason == Reason.REPEATED
 
 
+def test_a_mailbox_gets_as_many_whichever_of_its_addresses_are_named(
+    session: Session, mailing_list: MailingList
+) -> None:
+    people = [make_subscriber(session, mailing_list) for _ in range(5)]
+    named = [name(session, person, f"new+{number}@example.net") for number, person in enumerate(people)]
+    assert [token is not None for token in named] == [True, True, True, False, False]
+
+
 def test_who_changes_their_mind_floods_nobody(session: Session, ana: Subscriber) -> None:
     for _ in range(5):
         name(session, ana)

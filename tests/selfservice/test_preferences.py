@@ -242,6 +242,17 @@ def test_nobody_is_flooded_one_link_an_hour_and_three_a_day(session: Session, an
     assert ask() is sent
 
 
+def test_no_mailbox_is_flooded_of_which_several_addresses_get_our_mail(
+    session: Session, ana: Subscriber, mailing_list: MailingList
+) -> None:
+    texts = ["ana+1@example.org", "ana+2@example.org", ANA]
+    for text in texts[:2]:
+        make_subscriber(session, mailing_list, email=text)
+    for text in texts:
+        preferences.mail_link(session, text, language="en")
+    assert [mail.reason for mail in notices_owed(session)] == [None, Reason.REPEATED, Reason.REPEATED]
+
+
 def test_a_link_works_for_a_day_and_for_its_own_purpose_only(session: Session, ana: Subscriber) -> None:
     token = mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=ana.email_index, subscriber_id=ana.id)
     other = mailed_links.issue(session, MailedLinkKind.UNDO, email_index=ana.email_index, subscriber_id=ana.id)

@@ -283,6 +283,43 @@ def test_an_address_gets_one_mail_a_day_however_often_others_ask(session: Sessio
     assert reasons == [None, Reason.REPEATED, Reason.REPEATED, None, Reason.REPEATED]
 
 
+@pytest.mark.parametrize("is_active", [False, True])
+def test_a_mailbox_gets_one_mail_a_day_whichever_of_its_addresses_others_ask_for(
+    session: Session, sign_up: SignUp, *, is_active: bool
+) -> None:
+    texts = ["ana+1@example.org", ANA, *(f"Ana+{number}@example.org" for number in range(2, 12))]
+    if is_active:
+        for text in texts:
+            make_subscriber(session, session.get_one(MailingList, sign_up.list_ids[0]), email=text)
+    for text in texts:
+        signups.ask(session, replace(sign_up, address=addresses.parse(text)))
+    owed = session.scalars(select(Delivery).order_by(Delivery.id)).all()
+    assert [delivery.reason for delivery in owed] == [None, *[Reason.REPEATED] * 11]
+    assert owed[0].address == "ana+1@example.org"  # as it was typed
+    signups.ask(session, replace(sign_up, address=addresses.parse("anna@example.org")))
+    assert latest_notice(session).reason is None
+
+
+def test_a_link_that_was_used_does_not_count_against_the_mailbox(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    confirm(engine, ask(engine, sign_up))
+    assert session.scalars(select(MailedLink.mailbox)).all() == [None]
+    session.rollback()
+    other = replace(sign_up, address=addresses.parse("ana+2@example.org"))
+    confirm(engine, ask(engine, other))
+
+
+def test_a_mail_that_waits_for_its_turn_is_sent_when_that_comes(session: Session, sign_up: SignUp) -> None:
+    turn = utcnow() + timedelta(hours=2)
+    signups.ask(session, sign_up, not_before=turn)
+    owed = latest_notice(session)
+    assert (owed.state, owed.not_before, owed.settled_at) == (DeliveryState.DEFERRED, turn, None)
+    signups.ask(session, sign_up, not_before=turn)
+    withheld = latest_notice(session)
+    assert (withheld.state, withheld.not_before) == (DeliveryState.SKIPPED, None)
+
+
 def test_who_left_may_come_back_on_the_day_they_joined(engine: Engine, session: Session, sign_up: SignUp) -> None:
     confirm(engine, ask(engine, sign_up))
     session.execute(update(Subscription).values(status=SubscriptionStatus.UNSUBSCRIBED))
@@ -291,12 +328,13 @@ def test_who_left_may_come_back_on_the_day_they_joined(engine: Engine, session: 
     assert set(statuses(session, person_of(session)).values()) == {SubscriptionStatus.ACTIVE}
 
 
-def test_of_two_who_ask_for_one_address_at_once_one_is_the_second(
-    engine: Engine, session: Session, sign_up: SignUp
+@pytest.mark.parametrize("other", [ANA, "ana+2@example.org"])
+def test_of_two_who_ask_for_one_mailbox_at_once_one_is_the_second(
+    engine: Engine, session: Session, sign_up: SignUp, other: str
 ) -> None:
     with session_scope(engine) as first:
         signups.ask(first, sign_up)
-        second = Beside(lambda: ask_again(engine, sign_up))
+        second = Beside(lambda: ask_again(engine, replace(sign_up, address=addresses.parse(other))))
         second.must_wait()
     second.result()
     reasons = session.scalars(select(Delivery.reason).order_by(Delivery.id)).all()

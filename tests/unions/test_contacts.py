@@ -125,6 +125,13 @@ def test_an_address_is_asked_once_a_day_until_it_is_confirmed(engine: Engine, se
     contacts.invite(session, other, ANA)
 
 
+def test_a_mailbox_is_asked_once_a_day_whichever_of_its_addresses_is_invited(session: Session, union: Union) -> None:
+    contacts.invite(session, union, "ana+1@example.org")
+    with pytest.raises(AskedLately, match=r"ana@example\.org"):
+        contacts.invite(session, union, ANA)
+    contacts.invite(session, union, "anna@example.org")
+
+
 def test_nobody_is_asked_who_reported_our_mail_as_spam(session: Session, union: Union) -> None:
     suppression.add(session, blind_index(session), SuppressionReason.COMPLAINED)
     with pytest.raises(NotToBeAsked):
@@ -146,10 +153,11 @@ def test_what_cannot_be_kept_is_refused(session: Session, union: Union) -> None:
     assert notices_owed(session) == []
 
 
-def test_of_two_who_invite_one_address_at_once_one_is_the_second(engine: Engine, union: Union) -> None:
+@pytest.mark.parametrize("other", [ANA, "ana+2@example.org"])
+def test_of_two_who_invite_one_mailbox_at_once_one_is_the_second(engine: Engine, union: Union, other: str) -> None:
     with session_scope(engine) as session:
         contacts.invite(session, union, ANA)
-        second = Beside(lambda: invite(engine, union))
+        second = Beside(lambda: invite(engine, union, other))
         second.must_wait()
     with pytest.raises(AskedLately):
         second.result()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from mailer import links
 from mailer.app import create_app
 from mailer.settings import Settings
 from mailer.web import limits
+from tests.support.factories import make_list
+from tests.web.pages import sign_up
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 
@@ -96,6 +99,23 @@ def test_one_network_signs_up_only_so_often_while_others_go_on(app: Flask) -> No
     assert visitors.post("/", "203.0.113.9") != 429
 
 
+def test_sign_ups_are_kept_above_what_all_may_send_together(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch, "sign-up", each=10, together=5)
+    with app.extensions["site"].session() as session:
+        make_list(session)
+    client = app.test_client()
+    answers = []
+    for number in range(10):
+        client.environ_base["REMOTE_ADDR"] = f"198.51.100.{number}"
+        answers.append(sign_up(client, f"p{number}@example.org").status_code)
+    assert answers == [303] * 10
+
+
+def test_turns_are_counted_at_the_rates_of_sign_ups(app: Flask) -> None:
+    assert limits.pace(limits.SIGN_UP.together) == ((timedelta(hours=1), 10_000), (timedelta(days=1), 50_000))
+    assert app.extensions["turns"]._pace == limits.pace(limits.SIGN_UP.together)
+
+
 def test_whoever_is_refused_is_told_when_to_come_back(app: Flask) -> None:
     visitors = Networks(app)
     visitors.until_refused("/")
@@ -128,18 +148,18 @@ def test_everybody_together_can_ask_for_mail_only_so_often(app: Flask, monkeypat
 
 
 def test_forms_that_owe_nobody_a_mail_use_nothing_up_for_others(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    few(monkeypatch, "sign-up", each=10, together=25)
+    few(monkeypatch, "ask", each=10, together=25)
     visitors = Networks(app)
-    answers = {visitors.post("/", f"198.51.100.{number}") for number in range(40)}
+    answers = {visitors.post("/preferences", f"198.51.100.{number}") for number in range(40)}
     assert answers == {422}
 
 
 def test_a_network_that_is_refused_uses_nothing_up_for_others(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    few(monkeypatch, "sign-up", each=10, together=25)
+    few(monkeypatch, "ask", each=10, together=25)
     visitors = Networks(app)
     for _ in range(100):
-        visitors.post("/", "198.51.100.1")
-    assert [visitors.post("/", "198.51.100.2") == 429 for _ in range(10)] == [False] * 10
+        visitors.post("/preferences", "198.51.100.1")
+    assert [visitors.post("/preferences", "198.51.100.2") == 429 for _ in range(10)] == [False] * 10
 
 
 def test_the_form_can_be_looked_at_when_it_can_no_longer_be_sent(app: Flask) -> None:
@@ -210,9 +230,15 @@ def test_the_guide_gives_the_limits_that_hold() -> None:
         assert re.search(rf"^\| .* \| {written(each.each)} \| ?{written(each.together)} ?\|$", guide, re.MULTILINE), (
             each
         )
-    assert f"| {written(limits._GUESSES)} |" in guide
+    assert f"| {written(limits._GUESS.each)} |" in guide
+    assert "| leaving with one click in a mail program, with a genuine link | no limit | |" in guide
     assert limits.FORMS["leaving.leave"].each == ((60, limits.MINUTE),)
-    assert "each link 60 times a minute" in guide
+    assert "| leaving on our page, with a genuine link | each link 60 times a minute | |" in guide
+    for each in (*limits.FORMS.values(), limits._ACT, limits._READ):
+        for (number, unit), of_56, of_48 in zip(each.each, each.of_block(56), each.of_block(48), strict=True):
+            is_short_time = unit == limits.MINUTE and each.together  # of a form that makes us write a mail
+            more = (1, 1) if is_short_time else (2, 4)
+            assert (of_56, of_48) == ((more[0] * number, unit), (more[1] * number, unit)), each
 
 
 # --- links ----------------------------------------------------------------------------------------------------------
@@ -249,12 +275,35 @@ def test_nobody_is_kept_from_leaving_by_others_in_their_network(app: Flask) -> N
     assert visitors.get(f"/unsubscribe/{genuine(app)}") == 200
 
 
-def test_one_link_that_is_posted_over_and_over_is_refused_however_it_is_written(app: Flask) -> None:
+@pytest.mark.parametrize("form", [{}, {"List-Unsubscribe": "One-Click"}])
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_mail_program_leaves_however_often_it_tries(app: Flask, form: dict[str, str], content_type: str) -> None:
+    client = app.test_client()
+    link = genuine(app)
+    answers = [
+        client.post(path, data=form, content_type=content_type).status_code
+        for path in [f"/unsubscribe/{link}", f"/fr/unsubscribe/{link.upper()}"] * 100
+    ]
+    assert answers == [200] * 200
+
+
+def test_a_link_to_leave_by_that_is_not_ours_is_refused_soon(app: Flask) -> None:
     visitors = Networks(app)
+    assert visitors.post(f"/unsubscribe/{TOKEN}") == 404
+    assert visitors.until_refused(f"/unsubscribe/{TOKEN}") < 60
+
+
+def test_our_own_form_is_refused_that_leaves_over_and_over_however_its_link_is_written(app: Flask) -> None:
+    client = app.test_client()
     link = genuine(app, 0xABCDEF)
-    assert visitors.until_refused(f"/unsubscribe/{link}") == 60
-    assert visitors.post(f"/fr/unsubscribe/{link.upper()}", "203.0.113.9") == 429
-    assert visitors.post(f"/unsubscribe/{genuine(app, 8)}") == 200
+
+    def leave(path: str) -> int:
+        return client.post(path, data={"scope": "all"}).status_code
+
+    assert [leave(f"/unsubscribe/{link}") for _ in range(61)] == [200] * 60 + [429]
+    assert leave(f"/fr/unsubscribe/{link.upper()}") == 429
+    assert leave(f"/unsubscribe/{genuine(app, 8)}") == 200
+    assert client.post(f"/unsubscribe/{link}").status_code == 200  # the mail program's button works all the same
 
 
 # --- who is counted -------------------------------------------------------------------------------------------------
@@ -277,6 +326,39 @@ def test_one_link_that_is_posted_over_and_over_is_refused_however_it_is_written(
 )
 def test_a_network_is_an_ipv4_address_or_the_ipv6_block_of_one_household(one: str, other: str, same: bool) -> None:
     assert (limits._prefix(one) == limits._prefix(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("block", "other"), [("2001:db8:1:{:x}::1", "2001:db8:1:100::1"), ("2001:db8:1:{:x}00::1", "2001:db8:2::1")]
+)
+def test_who_has_many_ipv6_networks_does_not_have_as_many_allowances(app: Flask, block: str, other: str) -> None:
+    visitors = Networks(app)
+    answers = [visitors.post("/", block.format(number)) for number in range(36)]
+    assert [answer == 429 for answer in answers] == [False] * 30 + [True] * 6
+    if other.startswith("2001:db8:2:"):
+        assert visitors.post("/", other) != 429
+
+
+def test_in_the_long_run_a_block_of_networks_may_send_more_than_one(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch, "sign-up", each=4)
+    visitors = Networks(app)
+    assert visitors.until_refused("/", "2001:db8:1:1::1") == 4
+    assert visitors.until_refused("/", "2001:db8:1:2::1") == 4
+    assert visitors.until_refused("/", "2001:db8:1:3::1") == 0  # what this /56 may have is used up
+    assert visitors.until_refused("/", "2001:db8:1:101::1") == 4
+    assert visitors.until_refused("/", "2001:db8:1:201::1") == 4
+    assert visitors.until_refused("/", "2001:db8:1:301::1") == 0  # and what this /48 may have
+    assert visitors.until_refused("/", "2001:db8:2:1::1") == 4
+    assert visitors.until_refused("/", "198.51.100.7") == 4
+
+
+def test_links_that_are_guessed_are_counted_by_blocks_too(app: Flask) -> None:
+    visitors = Networks(app)
+    answers = [visitors.get(f"/confirm/{TOKEN}", f"2001:db8:1:{number:x}::1") for number in range(122)]
+    assert answers.count(404) in (120, 121)
+    assert answers[-1] == 429
 
 
 def test_a_forged_forwarding_header_changes_nothing(app: Flask) -> None:

@@ -188,6 +188,46 @@ def test_who_sends_ten_megabytes_all_the_same_reads_why_they_are_refused(server:
     assert answers(server)
 
 
+def in_chunks(body: bytes, *, size: int = 8192) -> bytes:
+    """A form as a client sends it that does not say how long it is."""
+    parts = [body[start : start + size] for start in range(0, len(body), size)]
+    head = (
+        b"POST / HTTP/1.1\r\nHost: act.example.org\r\nTransfer-Encoding: chunked\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n\r\n"
+    )
+    return head + b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("length", "status"), [(1_000, 422), (65_536, 422), (65_537, 413), (1_000_000, 413)])
+def test_a_form_that_comes_in_chunks_is_taken_whole_or_refused(server: Server, length: int, status: int) -> None:
+    answer = server.say(in_chunks(b"email=".ljust(length, b"a")))
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
+    assert answers(server)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [b"zz\r\nemail=\r\n", b"6\r\nemail=a\r\n", b"6;=\r\nemail=\r\n", b"6\r\nemail=\r\n0\r\nbad trailer\r\n\r\n"],
+    ids=["size", "end", "extension", "trailer"],
+)
+def test_a_broken_chunk_gets_a_400_and_one_line_of_the_log(server: Server, chunks: bytes) -> None:
+    before = server.logged()
+    answer = server.say(in_chunks(b"").partition(b"0\r\n\r\n")[0] + chunks)
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:200]
+    new = server.logged().removeprefix(before).splitlines()
+    assert [line.partition("an invalid request was refused")[1] for line in new] == ["an invalid request was refused"]
+    assert answers(server)
+
+
+def test_who_hangs_up_within_a_chunk_leaves_one_line_of_the_log(server: Server) -> None:
+    before = server.logged()
+    with server.connect() as client:
+        client.sendall(in_chunks(b"email=a")[:-8])
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert len(server.logged().removeprefix(before).splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

@@ -112,6 +112,9 @@ class MailedLink(Base):
     # other table has these: who reads the database and fills in a form must not learn from them whose row is whose.
     email_index: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
     person: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    # Likewise of the mailbox that the address leads to, by which limits count; none where nobody typed the address into
+    # a form, and once the link was used: it counts no more.
+    mailbox: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True)
     # JSON: the subscriber's id, and what depends on the kind. The name of old is bound into every ciphertext: it stays.
     details: Mapped[str] = mapped_column(EncryptedText("requests.details"))
     # Whether the link went out by mail. Where it must not, a row is kept all the same: nobody is to learn that from the

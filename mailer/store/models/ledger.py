@@ -35,7 +35,7 @@ class DeliveryState(enum.StrEnum):
     PENDING = "pending"  # waits to be claimed
     SENDING = "sending"  # claimed by a worker under a lease
     SENT = "sent"  # the server took it
-    DEFERRED = "deferred"  # refused for now; tried again after `not_before`
+    DEFERRED = "deferred"  # refused for now, or it is not yet its turn; tried after `not_before`
     FAILED = "failed"  # refused for good
     UNKNOWN = "unknown"  # begun, and nobody learned the answer; only a person may have it sent again
     SKIPPED = "skipped"  # left, suppressed, erased or cancelled before it was sent

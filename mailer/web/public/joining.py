@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -16,7 +17,7 @@ from mailer.selfservice.signups import SignUp
 from mailer.store.db import utcnow
 from mailer.store.models import MailingList, Union
 from mailer.unions import directory
-from mailer.web import agreement, fields, protection
+from mailer.web import agreement, fields, protection, turns
 from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
@@ -118,6 +119,7 @@ def check_your_mail() -> str:
         "joining/check_your_mail.html",
         is_unlisted=request.args.get("union") == "unlisted",
         is_for_union=request.args.get("form") == "union",
+        is_later=request.args.get("mail") == "later",
     )
 
 
@@ -138,15 +140,21 @@ def _take(union_slug: str | None) -> ResponseReturnValue:
             sign_up, is_unlisted = _read(session, offer, typed)
         except Problems as problems:
             return _show(session, offer, typed, problems.by_field), 422
-    if protection.looks_human(request.form):
-        _ask(sign_up)
+    is_human = protection.looks_human(request.form)
+    wait = turns.wait(counts=is_human)
+    if wait > turns.MOST:
+        abort(429)
+    if is_human:
+        _ask(sign_up, not_before=utcnow() + wait if wait else None)
     told = {"union": "unlisted"} if is_unlisted else {}
+    if wait:
+        told["mail"] = "later"
     return redirect(url("joining.check_your_mail", **told), 303)
 
 
-def _ask(sign_up: SignUp) -> None:
+def _ask(sign_up: SignUp, *, not_before: datetime | None) -> None:
     with site().session() as session:
-        signups.ask(session, sign_up)
+        signups.ask(session, sign_up, not_before=not_before)
 
 
 def _offer(session: Session, union_slug: str | None) -> _Offer:

@@ -40,11 +40,19 @@ def _subscription(token: str) -> int:
 
 def _leave(subscription_id: int, method: Method, scope: Scope, reason: str | None) -> LeftList:
     try:
-        with site().session() as session:
-            subscription = domain.find(session, subscription_id)
-            return domain.leave(session, subscription, method=method, scope=scope, reason=reason)
-    except NotOnList:  # erased, which looks as if they had left before
-        return LeftList(already=True, undo=None, has_goodbye=False)
+        if method is not Method.ONE_CLICK or not _has_left(subscription_id):
+            with site().session() as session:
+                subscription = domain.find(session, subscription_id)
+                return domain.leave(session, subscription, method=method, scope=scope, reason=reason)
+    except NotOnList:
+        pass  # erased, which looks as if they had left before
+    return LeftList(already=True, undo=None, has_goodbye=False)
+
+
+def _has_left(subscription_id: int) -> bool:
+    """Whether there is nothing to do: mail programs may try to leave without end, and nobody has to wait for that."""
+    with site().session(read_only=True) as session:
+        return domain.has_left(session, domain.find(session, subscription_id))
 
 
 @leaving.get("/undo/<token>")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import web
@@ -38,6 +38,7 @@ from mailer.store.models import (
 )
 from mailer.web.language import _
 from mailer.web.site import Site
+from mailer.web.turns import Turns
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
 
 STATIC = Path(web.__file__).parent / "static"
@@ -242,6 +243,55 @@ def test_who_fills_in_the_form_is_sent_a_mail_and_told_to_look_for_it(
     assert client.get(answer.location).status_code == 200
     assert [mail.kind for mail in mails()] == [NoticeKind.CONFIRM]
     assert session.scalars(select(Subscriber)).all() == []
+
+
+@pytest.fixture
+def two_a_day(app: Flask) -> None:
+    """So few mails may all sign-ups together have."""
+    app.extensions["turns"] = Turns(None, ((timedelta(days=1), 2),), share=1)
+
+
+@pytest.mark.usefixtures("two_a_day", "lists")
+def test_above_what_all_together_may_have_sign_ups_are_kept_and_their_mail_goes_later(
+    client: FlaskClient, session: Session
+) -> None:
+    began = utcnow()
+    places = [client.post("/fr/", data=form(email=f"p{number}@example.org")).location for number in range(4)]
+    assert places == ["/fr/check-your-mail"] * 2 + ["/fr/check-your-mail?mail=later"] * 2
+    owed = session.scalars(select(Delivery).order_by(Delivery.id)).all()
+    assert [mail.state for mail in owed] == [DeliveryState.PENDING] * 2 + [DeliveryState.DEFERRED] * 2
+    for number, mail in enumerate(owed[2:], start=1):
+        assert mail.not_before is not None
+        turn = mail.not_before - began
+        assert timedelta(hours=12 * number - 1) < turn < timedelta(hours=12 * number + 1)
+    assert session.scalar(select(func.count(MailedLink.id)).where(MailedLink.is_mailed)) == 4
+
+
+@pytest.mark.usefixtures("two_a_day", "lists")
+def test_who_would_have_to_wait_longer_than_a_day_is_asked_to_come_back(client: FlaskClient, session: Session) -> None:
+    answers = [client.post("/", data=form(email=f"p{number}@example.org")) for number in range(5)]
+    assert [answer.status_code for answer in answers] == [303] * 4 + [429]
+    assert session.scalar(select(func.count(MailedLink.id))) == 4
+    assert client.post("/", data=form(email="")).status_code == 422
+
+
+@pytest.mark.usefixtures("two_a_day", "lists")
+def test_whoever_is_known_and_programs_too_get_the_same_answer_while_mails_wait(
+    client: FlaskClient, session: Session
+) -> None:
+    make_subscriber(session, session.scalars(select(MailingList)).first(), email="known@example.org")
+    session.commit()
+    for number in range(2):
+        client.post("/", data=form(email=f"p{number}@example.org"))
+    program = client.post("/", data=form(email="other@example.org", website="https://example.com"))
+    known = client.post("/", data=form(email="known@example.org"))
+    again = client.post("/", data=form(email="known@example.org"))
+    assert {answer.location for answer in (program, known, again)} == {"/check-your-mail?mail=later"}
+
+
+def test_the_page_says_that_the_mail_may_take_a_while_where_it_does(client: FlaskClient) -> None:
+    assert "it may take a while" in client.get("/en/check-your-mail?mail=later").text
+    assert "it may take a while" not in client.get("/en/check-your-mail").text
 
 
 def test_workers_are_rung_for_once_the_mail_is_owed_for_good(

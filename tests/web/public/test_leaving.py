@@ -27,7 +27,15 @@ from mailer.people import subscribers
 from mailer.settings import Settings
 from mailer.store.crypto import Key, keyring_of
 from mailer.store.db import session_scope, utcnow
-from mailer.store.models import Delivery, DeliveryState, MailingList, Purpose, Subscription, SubscriptionStatus
+from mailer.store.models import (
+    Delivery,
+    DeliveryState,
+    MailingList,
+    Purpose,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+)
 from tests.conftest import LINK_KEY
 from tests.support.concurrency import Beside
 from tests.support.factories import (
@@ -134,6 +142,29 @@ def test_one_click_works_from_anywhere_and_as_often_as_it_is_sent(
 ) -> None:
     for path in (address, address, address.replace("/en/", "/ar/")):
         assert client.post(path, data=ONE_CLICK, headers=headers).status_code == 200
+    assert states(engine) == [GONE, ACTIVE]
+
+
+def test_one_click_that_changes_nothing_waits_for_nobody(client: FlaskClient, engine: Engine, address: str) -> None:
+    assert client.post(address, data=ONE_CLICK).status_code == 200
+    with session_scope(engine) as session:
+        session.execute(update(Subscriber).values(name="Ana"))  # nobody else can write about her now
+        beside = Beside(lambda: check(client.post(address, data=ONE_CLICK)))
+        beside.result()
+    assert states(engine) == [GONE, ACTIVE]
+
+
+def check(answer: TestResponse) -> None:
+    assert answer.status_code == 200
+    assert "/undo/" not in answer.text
+
+
+def test_one_click_after_the_page_offered_a_way_back_is_the_latest_wish(
+    client: FlaskClient, engine: Engine, address: str
+) -> None:
+    way_back = undo_address(client.post(address, data={"scope": "list"}))
+    assert client.post(address, data=ONE_CLICK).status_code == 200
+    assert client.post(way_back).status_code == 410
     assert states(engine) == [GONE, ACTIVE]
 
 
