@@ -169,5 +169,5 @@ def fail_tests(session: Session, campaign_id: int, problem: str) -> None:
         update(Delivery)
         .where(Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.TEST, Delivery.state.in_(WAITING))
         .values(ended(DeliveryState.FAILED, db.now(session)))
-        .values(smtp_text=problem)
+        .values(settled_at=db.now(session), smtp_text=problem)
     )

@@ -175,7 +175,7 @@ def _give_up(session: Session, claim: Claim) -> int:
         update(Delivery)
         .where(*ledger.held_by(claim.id, claim.campaign_id))
         .values(ended(DeliveryState.UNKNOWN, db.now(session), Reason.WORKER_LOST))
-        .values(attempts=Delivery.attempts + 1)
+        .values(settled_at=db.now(session), attempts=Delivery.attempts + 1)
         .returning(Delivery.id)
     ).all()
     session.execute(delete(Claim).where(Claim.id == claim.id))

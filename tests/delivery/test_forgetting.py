@@ -1,5 +1,6 @@
 """Beside a mail provider's log, the ledger does not tell whose row is whose, while it is sent and afterwards."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -170,3 +171,26 @@ def test_settled_system_mail_says_no_more_whom_it_went_to(engine: Engine) -> Non
         assert (row.subscriber_id, row.language, row.notice) == (None, None, None)
         (other,) = session.scalars(select(Delivery).where(Delivery.campaign_id == campaign_id))
         assert other.subscriber_id == person
+
+
+def test_what_ends_without_a_mail_server_is_known_by_its_day_at_once(engine: Engine) -> None:
+    campaign_id = planned(engine, 3)
+    with session_scope(engine) as session:
+        notices.owe(session, Notice(NoticeKind.CONFIRM), language=None, withheld=Reason.REPEATED)
+        control.cancel(session, session.get_one(Campaign, campaign_id))
+    assert remembered(engine) == {(S.SKIPPED, False, False)}
+
+
+def test_who_asked_first_is_written_to_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    owed: list[list[int]] = []
+    for moment in (1_800_000_000, 1_800_000_010):
+        monkeypatch.setattr(time, "time", lambda moment=moment: float(moment))
+        with session_scope(engine) as session:
+            before = set(session.scalars(select(Delivery.id)))
+            for _ in range(10):
+                notices.owe(session, Notice(NoticeKind.CONFIRM, "0" * 40), language="en", address="ana@example.org")
+            standing = notices.campaign(session).id
+            owed.append(sorted(set(session.scalars(select(Delivery.id))) - before))
+    first = claim(engine, standing, limit=10)
+    assert sorted(each.id for each in first.deliveries) == owed[0]
+    assert sorted(each.id for each in claim(engine, standing, limit=10).deliveries) == owed[1]

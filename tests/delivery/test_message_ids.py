@@ -85,3 +85,15 @@ def test_what_has_not_begun_goes_on_with_the_newest_key(
     message_ids.require_keys(session)
     assert campaign.message_key == LINK_KEY.id
     assert not caplog.records
+
+
+def test_what_began_before_ids_were_sealed_goes_on_without_the_key(
+    session: Session, campaign: Campaign, caplog: pytest.LogCaptureFixture
+) -> None:
+    campaign.hashed_until, campaign.message_key = 77, "gone"
+    campaign.status, campaign.started_at = CampaignStatus.SENDING, campaign.created_at
+    kept = MessageIds(ring(LINK_KEY), campaign, domain="example.org").make(77)
+    assert MessageIds(ring(NEWER), campaign, domain="example.org").make(77) == kept
+    assert message_ids.find(ring(NEWER), MessageIds(ring(NEWER), campaign, domain="example.org").make(78)) == 78
+    message_ids.require_keys(session)
+    assert not caplog.records

@@ -2,6 +2,7 @@
 
 import enum
 import secrets
+import time
 from datetime import datetime
 from typing import Any
 
@@ -65,14 +66,20 @@ BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
 
 
 def ended(state: DeliveryState, at: datetime, reason: Reason | None = None) -> dict[str, Any]:
-    """What to write into a delivery that ends otherwise than by a mail server's answer."""
-    return {"state": state, "reason": reason, "not_before": None, "draw": None, "settled_at": at}
+    """What to write into a delivery that ends otherwise than by a mail server's answer. Only the day of it is kept:
+    nobody needs more, and what an erasure ends at one moment would be seen to belong together.
+    """
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return {"state": state, "reason": reason, "not_before": None, "draw": None, "settled_at": day}
 
 
 def _lot(context: DefaultExecutionContext) -> int | None:
-    """What to draw for a new delivery; nothing where it ends at once."""
+    """What to draw for a new delivery that somebody waits for: after those of earlier seconds, and among its own by
+    chance. Nothing where it ends at once.
+    """
     state = (context.current_parameters or {}).get("state")
-    return secrets.randbelow(1 << 62) if state in WAITING else None
+    ten_seconds = int(time.time()) // 10
+    return ten_seconds << 32 | secrets.randbits(32) if state in WAITING else None
 
 
 class Claim(Base):
