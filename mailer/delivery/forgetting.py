@@ -5,13 +5,13 @@ Beside a mail provider's log, which has both, that would tell which row is whose
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, select, update
+from sqlalchemy import ColumnElement, Engine, case, func, select, update
 
 from mailer.store import db
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState
 
-#: rows to a transaction, so that nobody who sends waits long
+#: ids to a transaction, so that nobody who sends waits long
 _BATCH = 5_000
 #: how old what a campaign has settled must be: system mail is sent all the time, and its campaign is never over
 _AGE = {
@@ -22,44 +22,44 @@ _AGE = {
 
 
 def forget_order(engine: Engine) -> None:
-    """Cut the times of what campaigns that are over have settled to the day, and drop which claims it went by.
+    """Cut the times of what campaigns that are over have settled to the day, and drop which claims it went by, and how
+    often it was tried.
 
     What is unknown keeps its claim, by which a journal that turns up late still finds it.
     """
     with session_scope(engine, read_only=True) as session:
         over = session.scalars(select(Campaign.id).where(Campaign.status.in_(list(_AGE)))).all()
     for campaign_id in over:
-        while _forget_some(engine, campaign_id):
-            pass
+        with session_scope(engine, read_only=True) as session:
+            first, last = session.execute(
+                select(func.min(Delivery.id), func.max(Delivery.id)).where(*_remembered(campaign_id, db.now(session)))
+            ).one()
+        if first is not None:
+            for start in range(first, last + 1, _BATCH):
+                _forget(engine, campaign_id, start)
 
 
-def _forget_some(engine: Engine, campaign_id: int) -> bool:
-    """Do so for some rows that were settled on one day; returns whether there were any."""
+def _forget(engine: Engine, campaign_id: int, start: int) -> None:
+    """Do so for the rows with the next ids. In the order of the ids, not of the times: PostgreSQL keeps rows in the
+    order in which they were written last, and a copy of the database keeps that order.
+    """
     with session_scope(engine) as session:
         # Locked, so that a resend which begins the campaign again comes before or after.
         campaign = session.get_one(Campaign, campaign_id, with_for_update={"read": True}, populate_existing=True)
         if campaign.status not in _AGE:
-            return False
+            return
         until = db.now(session) - _AGE[campaign.status]
-        first = session.scalar(
-            select(Delivery.settled_at).where(*_remembered(campaign_id, until)).order_by(Delivery.settled_at).limit(1)
-        )
-        if first is None:
-            return False
-        day = first.replace(hour=0, minute=0, second=0, microsecond=0)
-        some = (
-            select(Delivery.id)
-            .where(*_remembered(campaign_id, min(until, day + timedelta(days=1))))
-            .order_by(Delivery.settled_at)
-            .limit(_BATCH)
-        )
+        is_sent = Delivery.state == DeliveryState.SENT
         session.execute(
             update(Delivery)
-            .where(Delivery.id.in_(some))
-            .values(settled_at=day, fence=None)
+            .where(Delivery.id.between(start, start + _BATCH - 1), *_remembered(campaign_id, until))
+            .values(
+                settled_at=db.day_of(session, Delivery.settled_at),
+                fence=None,
+                attempts=case((is_sent, 1), else_=Delivery.attempts),
+            )
             .execution_options(synchronize_session=False)
         )
-        return True
 
 
 def _remembered(campaign_id: int, until: datetime) -> tuple[ColumnElement[bool], ...]:

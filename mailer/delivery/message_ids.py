@@ -36,9 +36,7 @@ class MessageIds:
         """
         secret = _secrets(keyring).get(campaign.message_key)
         if secret is None and campaign.hashed_until is not None:
-            secret = keyring.link_keys[
-                0
-            ].secret  # only for what is added to it, such as test mails: the rest needs none
+            secret = keyring.link_keys[0].secret  # for what is added, such as test mails; the rest needs none
         if secret is None:
             raise MessageKeyMissing(slug=campaign.slug, key_id=campaign.message_key)
         self._secret = secret

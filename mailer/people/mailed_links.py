@@ -340,6 +340,9 @@ def _empty(session: Session, which: ColumnElement[bool], **more: datetime) -> No
         "mailbox": None,
         "person": MailedLink.token_hash,
         "details": "{}",
+        # A mail provider's log has the moment in which the link was mailed.
+        "created_at": db.day_of(session, MailedLink.created_at),
+        "used_at": None,
     }
     session.execute(update(MailedLink).where(which).values(nobodys | more))
 

@@ -1,7 +1,7 @@
 """What has run out goes by itself, and nothing else does."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from redis import Redis
@@ -46,6 +46,7 @@ def test_a_sign_up_that_nobody_confirmed_is_gone_after_seven_days(engine: Engine
     session.expire_all()
     gone, waiting = session.scalars(select(MailedLink).order_by(MailedLink.id))
     assert (gone.id, gone.email_index == gone.token_hash == gone.person, gone.details) == (first, True, "{}")
+    assert (gone.created_at.time(), gone.used_at) == (time(), None)  # nor the moment in which its mail went out
     assert waiting.email_index != waiting.token_hash
     assert mailed_links.details_of(waiting) == {"email": "ana@example.org"}
 
