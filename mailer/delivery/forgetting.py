@@ -50,9 +50,14 @@ def _forget(engine: Engine, campaign_id: int, start: int) -> None:
             return
         until = db.now(session) - _AGE[campaign.status]
         is_sent = Delivery.state == DeliveryState.SENT
+        some = select(Delivery.id).where(
+            Delivery.id.between(start, start + _BATCH - 1), *_remembered(campaign_id, until)
+        )
+        in_order = some.order_by(Delivery.id).with_for_update().subquery()
+        db.join_in_order(session)
         session.execute(
             update(Delivery)
-            .where(Delivery.id.between(start, start + _BATCH - 1), *_remembered(campaign_id, until))
+            .where(Delivery.id == in_order.c.id)
             .values(
                 settled_at=db.day_of(session, Delivery.settled_at),
                 fence=None,
