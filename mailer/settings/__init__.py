@@ -141,14 +141,16 @@ class Settings:
         """What to say of a keys file that goes wherever the database goes, since it lies in the same directory or below
         it; None where it does not, or the database is no file."""
         url = make_url(self.database_url)
-        if url.get_backend_name() != "sqlite" or not url.database or not self.keys_file.exists():
+        if url.get_backend_name() != "sqlite" or not url.database:
             return None
-        if not self.keys_file.resolve().is_relative_to(Path(url.database).resolve().parent):
-            return None
-        return (
-            f"{self.keys_file} lies in the directory of the database: whoever takes a copy of that can read everything."
-            " Move the file elsewhere, and set MAILER_KEYS_FILE to where it is."
-        )
+        directory = Path(url.database).resolve().parent
+        for file in (self.keys_file, self.data_dir / keys_file.NAME):  # the second may be a copy that was left behind
+            if file.exists() and file.resolve().is_relative_to(directory):
+                return (
+                    f"{file} lies in the directory of the database: whoever takes a copy of that can read everything."
+                    " Move the file elsewhere, and set MAILER_KEYS_FILE to where it is."
+                )
+        return None
 
     def make_data_dir(self) -> Path:
         """Make the data directory, for its owner only, where there is none; returns it.

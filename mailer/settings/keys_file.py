@@ -2,6 +2,7 @@
 directory; MAILER_KEYS_FILE puts it elsewhere."""
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +77,8 @@ def create(file: Path) -> Path:
 
 
 def add_secret_key(file: Path) -> Key:
-    """Put a new secret key in front of those in the file; returns it. The file is replaced at once or not at all.
+    """Put a new secret key in front of those in the file; returns it. The file is replaced at once or not at all, and
+    those who could read it still can: a service often does so through its group.
 
     :raises UnwritableKeys: there is no room, or no right to write.
     """
@@ -85,9 +87,25 @@ def add_secret_key(file: Path) -> Key:
     new = Key.generate()
     values["MAILER_SECRET_KEYS"] = f"{new},{values['MAILER_SECRET_KEYS']}"
     with _written(file):
-        _write_partial(file, values).replace(file)
+        partial = _write_partial(file, values)
+        try:
+            _give_to_those_of(file, partial)
+            partial.replace(file)
+        except OSError:
+            partial.unlink()
+            raise
         _sync_directory(file.parent)
     return new
+
+
+def _give_to_those_of(file: Path, partial: Path) -> None:
+    """Let a file have the owner, the group and the rights of another, but none for everybody.
+
+    :raises OSError: this user may not do so.
+    """
+    known = file.stat()
+    os.chown(partial, known.st_uid, known.st_gid)
+    partial.chmod(stat.S_IMODE(known.st_mode) & 0o770)
 
 
 @contextmanager

@@ -45,25 +45,36 @@ def redis_url(text: str) -> str:
     if not (url.password or options.get("password")):
         raise ValueError("must hold a password for a Redis on another machine, as in rediss://:password@host:6379/0")
     if url.scheme != "rediss" and not _is_private(url.hostname or ""):
-        raise ValueError("must start with rediss:// for a Redis on another machine, save at a private IP address")
-    if any(options.get(name, [checked]) != [checked] for name, checked in _TLS_CHECKS.items()):
-        names = " and ".join(f"{name}={checked}" for name, checked in _TLS_CHECKS.items())
-        raise ValueError(f"must not turn off the check of the server's certificate: leave {names} as they are")
+        raise ValueError(
+            "must start with rediss:// for a Redis on another machine, save at a private IP address, or at a name of"
+            " the local network: one without a dot, or that ends in .internal, .local, .home.arpa or .lan"
+        )
+    if any(not allowed.issuperset(options.get(name, [])) for name, allowed in _TLS_CHECKS.items()):
+        names = " and ".join(_TLS_CHECKS)
+        raise ValueError(f"must not turn off the check of the server's certificate: leave out {names}")
     return text
 
 
-_TLS_CHECKS = {"ssl_cert_reqs": "required", "ssl_check_hostname": "true"}
+#: the values with which certificates are checked, as they are if nothing is said
+_TLS_CHECKS = {"ssl_cert_reqs": {"required"}, "ssl_check_hostname": {"true", "True", "yes", "1"}}
 
 #: RFC 1918 and RFC 4193
 _PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 
 
+#: RFC 9476, 6762, 8375, and what containers and routers use: no name of the Internet ends in these
+_LOCAL_NAMES = (".internal", ".local", ".home.arpa", ".lan", ".localhost")
+
+
 def _is_private(host: str) -> bool:
-    """Whether a host is an address of a private network. Where a name leads is not known here."""
+    """Whether a host is an address of a private network, or a name that only a local network gives: as those of
+    containers, which have no dot. Where another name leads is not known here."""
     try:
-        return any(ip_address(host) in network for network in _PRIVATE)
+        address = ip_address(host)
     except ValueError:
-        return False
+        name = host.lower().rstrip(".")
+        return "." not in name or name.endswith(_LOCAL_NAMES)
+    return any(address in network for network in _PRIVATE)
 
 
 def base_url(text: str) -> str:

@@ -1,6 +1,7 @@
 """Keys are made once, replaced without losing a value, and never shown."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,32 @@ def test_ensure_makes_keys_only_where_there_are_none(tmp_path: Path) -> None:
     before = keys_file.read(file)
     assert not keys_file.ensure(file)
     assert keys_file.read(file) == before
+
+
+def test_a_service_that_reads_the_keys_through_its_group_still_can_after_a_rotation(tmp_path: Path) -> None:
+    file = keys_file.create(tmp_path / "keys.env")
+    file.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(file, 1, 8)
+    before = file.stat()
+    keys_file.add_secret_key(file)
+    after = file.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+
+
+def test_what_nobody_may_hand_on_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = keys_file.create(tmp_path / "keys.env")
+    before = file.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(keys_file.UnwritableKeys, match="Operation not permitted"):
+        keys_file.add_secret_key(file)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_rotation_encrypts_everything_under_a_new_key_and_loses_nothing(cli_with_key_file: CommandLine) -> None:

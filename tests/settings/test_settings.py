@@ -82,6 +82,8 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_REDIS_URL", "redis://10.0.0.7", "must hold a password"),
         ("MAILER_REDIS_URL", "redis://:secret@redis.example.org", "must start with rediss://"),
         ("MAILER_REDIS_URL", "redis://:secret@192.0.2.7", "must start with rediss://"),
+        ("MAILER_REDIS_URL", "redis://:secret@internal.example.org", "must start with rediss://"),
+        ("MAILER_REDIS_URL", "redis://redis:6379/0", "must hold a password"),
         ("MAILER_REDIS_URL", "rediss://:secret@redis.example.org?ssl_cert_reqs=none", "must not turn off the check"),
         ("MAILER_REDIS_URL", "rediss://:secret@10.0.0.7?ssl_check_hostname=false", "must not turn off the check"),
         ("MAILER_REDIS_URL", "redis://10.0.0.7?password=", "must hold a password"),
@@ -168,6 +170,9 @@ def test_a_sender_may_have_pairs_of_everything(load: Callable[..., Settings], se
         "unix:///run/redis/redis.sock",
         "redis://:secret@10.0.0.7:6379/0",
         "redis://:secret@[fd00::7]",
+        "redis://:secret@redis:6379/0",
+        "redis://:secret@Cache.Internal.",
+        "rediss://:secret@redis.example.org?ssl_cert_reqs=required&ssl_check_hostname=True",
         "rediss://:secret@redis.example.org",
         "rediss://redis.example.org?password=secret&ssl_ca_certs=/etc/redis/ca.pem",
     ],
@@ -451,6 +456,11 @@ def test_keys_that_lie_where_the_database_lies_are_spoken_of(
         keys = keys.rename(place)
         advice = load(MAILER_KEYS_FILE=str(keys)).advice_on_keys
         assert advice and advice.startswith(f"{keys} lies in the directory of the database")
+    copy = tmp_path / "copied.env"
+    copy.write_bytes(keys.read_bytes())
+    copy.chmod(0o600)
+    advice = load(MAILER_KEYS_FILE=str(copy)).advice_on_keys  # what was copied, not moved, still lies there
+    assert advice and advice.startswith(f"{data / 'keys.env'} lies in the directory of the database")
     url = f"sqlite:///{keys.parent.resolve() / 'other.db'}"
     assert load(MAILER_KEYS_FILE=str(keys), MAILER_DATABASE_URL=url).advice_on_keys
     for url in (f"sqlite:///{tmp_path / 'keys' / 'tocsin.db'}", "postgresql+psycopg:///tocsin"):
