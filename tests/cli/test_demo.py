@@ -31,7 +31,7 @@ def test_no_setting_of_a_real_installation_shows_through(monkeypatch: pytest.Mon
     values = dict.fromkeys(VARIABLES, "1") | {
         "MAILER_DATA_DIR": "real",
         "MAILER_DATABASE_URL": "sqlite:///real.db",
-        "MAILER_REDIS_URL": "redis://real.example.org",
+        "MAILER_REDIS_URL": "rediss://:secret@real.example.org",
         "MAILER_SMTP_URL": "smtps://real.example.org",
         "MAILER_BASE_URL": "https://real.example.org",
         "MAILER_SENDER": "real@example.org",
