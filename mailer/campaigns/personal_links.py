@@ -8,6 +8,7 @@ An address is looked for where links are, and in all other words too: mail progr
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,17 +35,28 @@ _OUTER_EDGES = re.compile(f"^{_EDGE}+|{_EDGE}+$")
 _BETWEEN_LINES = re.compile(_OUTER_EDGES.pattern, re.MULTILINE)
 
 _SCHEME = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
-_BEGIN = r"(?i:https?://|ftp://|\btel:|\bwww\.)"
+_HTTPS, _HTTP, _FTP, _TEL, _WWW = (f"{_EDGE}*".join(each) for each in ("https://", "http://", "ftp://", "tel:", "www"))
+_BEGIN = rf"(?i:{_HTTPS}|{_HTTP}|{_FTP}|\b{_TEL}|\b{_WWW}\.)"
 _REST = r"[^\s<>\"]*"
+#: Vowel signs and the like, which hosts in many scripts have, and which are no letters to `re`.
+_SIGNS = "".join(chr(code) for code in range(0x300, 0x1D00) if unicodedata.category(chr(code))[0] == "M")
+#: in a part of a host's name
+_IN_PART = rf"\w\-{_SIGNS}\u200c\u200d"
 #: neither in the middle of a word nor in that of an e-mail address
-_NOT_IN_ONE = rf"(?<![\w.-])(?<![\w.+\-{_SLOT[1:-1]}{_EDGE[1:-1]}]@)"
+_NOT_IN_ONE = rf"(?<![{_IN_PART}.])(?<![\w.+\-{_SLOT[1:-1]}{_EDGE[1:-1]}]@)"
+_HOST = (
+    rf"(?:[{_IN_PART}]|{_SLOT})(?:[{_IN_PART}.]|{_SLOT}|{_EDGE})*\.[^\W\d_][{_IN_PART}]+|(?:\d{{1,3}}\.){{3}}\d{{1,3}}"
+)
 #: what mail programs make a link of: an address with its scheme, a host with a path, or one with a field in its name
 _WEB = re.compile(
     rf"(?:<{_EDGE}+)?{_BEGIN}{_REST}"
-    rf"|{_NOT_IN_ONE}(?:[\w-]|{_SLOT})(?:[\w.-]|{_SLOT}|{_EDGE})*\.[a-zA-Z]{{2,}}(?:{_SLOT}|{_EDGE})*[/?#]{_REST}"
-    rf"|{_NOT_IN_ONE}[\w.-]*{_SLOT}[\w-]*\.(?:[\w-]+\.)*[a-z]{{2,}}\b"
+    rf"|{_NOT_IN_ONE}(?:{_HOST})(?:{_SLOT}|{_EDGE})*(?::(?:\d|{_SLOT}|{_EDGE})+)?[/?#]{_REST}"
+    rf"|{_NOT_IN_ONE}[{_IN_PART}.]*{_SLOT}[{_IN_PART}]*\.(?:[{_IN_PART}]+\.)*"
+    rf"(?:[a-z]{{2,}}|[^\W\d_\x00-\x7f][{_IN_PART}]+)\b"
 )
-_MAIL = re.compile(rf"(?i:mailto:){_REST}|(?<![\w.+-])(?:[\w.+-]|{_SLOT}|{_EDGE})+@(?:[\w.-]|{_SLOT}|{_EDGE})+")
+#: before the @, what CommonMark lets stand there
+_LOCAL = rf"[\w.!#$%&'*+/=?^`{{|}}~\-{_SLOT[1:-1]}{_EDGE[1:-1]}]"
+_MAIL = re.compile(rf"(?i:mailto:){_REST}|(?<!{_LOCAL}){_LOCAL}+@(?:[\w.-]|{_SLOT}|{_EDGE})+")
 #: what stands behind an address and is none of it
 _BEHIND = re.compile(rf"(?:{_EDGE}|[.,;:!?)\]'’”»*_…])+$")
 #: a number that may be a target's own
@@ -105,7 +117,10 @@ def check_body(parts: Sequence[str | Place], targets: Sequence[Target]) -> None:
     marked = _mark(parts, targets)
     # As readers get it, and with the ends of conditions, which may keep a link from being read as one.
     for text in (re.sub(_EDGE, "", marked.text), marked.text):
-        for token in markdown.flattened(markdown.read_unchecked(text)):
+        tokens, defined = markdown.read_unchecked(text)
+        for address in defined:  # a field in its label keeps us from seeing which links use it
+            _check_link(marked, address)
+        for token in markdown.flattened(tokens):
             if token.type == "link_open":
                 _check_link(marked, str(token.attrs.get("href", "")))
             elif token.type in ("inline", "code_block", "fence"):
@@ -141,7 +156,7 @@ def _words(token: Token) -> str:
 
 
 def _check_link(marked: _Marked, address: str) -> None:
-    scheme = _SCHEME.match(_OUTER_EDGES.sub("", address))
+    scheme = _SCHEME.match(re.sub(_EDGE, "", address))
     if scheme is None:
         return  # then it is no link that a mail may hold, and `markdown.read` says so
     match scheme[1].lower():

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
@@ -60,11 +61,15 @@ def read(text: str, markers: Markers) -> list[Token]:
     return tokens
 
 
-def read_unchecked(text: str) -> list[Token]:
-    """Markdown as tokens, whatever is in it, with the addresses of its links as they were written."""
+def read_unchecked(text: str) -> tuple[list[Token], list[str]]:
+    """Markdown as tokens, whatever is in it, with the addresses of its links as they were written; and those of all
+    its definitions, used or not: `[label]: address`."""
     reader = _reader()
     reader.normalizeLink = _as_written  # type: ignore[method-assign] # likewise
-    return reader.parse(text)
+    read: dict[str, Any] = {}
+    tokens = reader.parse(text, read)
+    definitions = [*read.get("references", {}).values(), *read.get("duplicate_refs", [])]
+    return tokens, [definition["href"] for definition in definitions]
 
 
 def _reader() -> MarkdownIt:

@@ -58,6 +58,14 @@ def problem(body: str) -> str | None:
         ("# www.example.org/{{ name }}", "{{ name }}"),
         ("- example.org/{{ name }}", "{{ name }}"),
         ("{{ country }}.example.org", "{{ country }}"),
+        ("пример.рф/{{ name }}", "{{ name }}"),
+        ("उदाहरण.भारत/{{ name }}", "{{ name }}"),
+        ("हिन्दी.भारत?{{ name }}", "{{ name }}"),
+        ("{{ name }}.пример.рф", "{{ name }}"),
+        ("example.xn--p1ai/{{ name }}", "{{ name }}"),
+        ("example.org:8080/{{ name }}", "{{ name }}"),
+        ("192.0.2.1/{{ name }}", "{{ name }}"),
+        ("192.0.2.1:80{{ country }}/", "{{ country }}"),
         ("of @example.org/{{ name }}", "{{ name }}"),
         ("[https://example.org/{{ name }}](https://example.org/)", "{{ name }}"),
         ("{{ target_name }}{{ name }}", "{{ name }}"),
@@ -65,6 +73,8 @@ def problem(body: str) -> str | None:
         ("[x](mailto:a@example.org?subject={{ union }})", "{{ union }}"),
         ("<mailto:{{ union }}@example.org>", "{{ union }}"),
         ("{{ union }}@example.org", "{{ union }}"),
+        ("<{{ union }}!a@example.org>", "{{ union }}"),
+        ("<a/{{ union }}='*{|}~#$%&?^`@example.org>", "{{ union }}"),
         ('[x](https://example.org/{% if country == "GB" %}gb{% else %}all{% endif %})', "A condition on country"),
         ('[x]({% if country == "GB" %}https://a.example.org{% endif %})', "A condition on country"),
         ('[x](tel:+44{% if language == "fr" %}1{% endif %})', "A condition on language"),
@@ -75,6 +85,23 @@ def problem(body: str) -> str | None:
             "A condition",
         ),
         ('[x](mailto:a@example.org{% if not union == "a" %}?subject=a{% endif %})', "A condition on union"),
+        ('[x](http{% if country == "GB" %}s://a.example{% else %}://b.example{% endif %})', "A condition on country"),
+        (
+            'See http{% if country == "GB" %}s://example.org{% else %}://example.org{% endif %}',
+            "A condition on country",
+        ),
+        ('[x](mail{% if union == "a" %}to:a@example.org{% else %}to:b@example.org{% endif %})', "A condition on union"),
+        ("[x][{{ name }}]\n\n[{{ name }}]: https://example.org/?n={{ name }}&u={{ union }}", "{{ name }}"),
+        ("[{{ country }}]\n\n[{{ country }}]: https://example.org/{{ country }}", "{{ country }}"),
+        (
+            "[{{ name }}]\n\n[{{ name }}]: mailto:a@example.org\n[r]: /\n[r]: https://example.org/{{ name }}",
+            "{{ name }}",
+        ),
+        (
+            '[x][r{% if country == "GB" %}{% endif %}]\n\n'
+            '[r{% if country == "FR" %}{% endif %}]: https://example.org/{% if union == "a" %}a{% else %}b{% endif %}',
+            "A condition on union",
+        ),
         ('> {% if country == "GB" %}{% endif %}[r]: https://example.org/{{ name }}\n\n[x][r]', "{{ name }}"),
     ],
 )
@@ -109,6 +136,9 @@ def test_the_line_is_that_of_the_field_also_where_it_is_defined_elsewhere() -> N
         '[x](https://example.org/ "for {{ name }}")',
         "{{ name }}/{{ country }}, {{ target_name }} {{ name }}",
         'It is for {{ country }}.{% if country == "GB" %} More.{% endif %}',
+        "[x][{{ name }}]\n\n[{{ name }}]: https://example.org/",
+        "This is, e.g. {{ name }}, и т.д. {{ name }}? {{ name }}. Да/нет? 1.50/{{ country }}, 24.12.2026/{{ name }}.",
+        "At 10:30/{{ country }}: {{ name }}/{{ union }}. Write to {{ union }}, info@example.org.",
     ],
 )
 def test_what_tells_nothing_and_a_letter_that_readers_send_themselves_are_accepted(body: str) -> None:
