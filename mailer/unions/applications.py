@@ -127,12 +127,13 @@ def look(session: Session, token: str) -> AffiliationAsked:
     """What a link would confirm, of an application or an invitation. Changes nothing.
 
     :raises mailed_links.UnknownLink: it is none of ours.
-    :raises mailed_links.DeadLink: it has run out, or who was invited is no contact any more or was erased.
+    :raises mailed_links.DeadLink: it has run out, or who was invited is no contact any more or was erased; or it leads
+        a former contact back, and the union's links were replaced since.
     """
     link = mailed_links.find(session, MailedLinkKind.CONTACT, token)
     if link.used_at is not None:
         return _confirmed(session, link)
-    wanted = _wanted(link)
+    wanted = _wanted(session, link)
     return AffiliationAsked(
         wanted.language,
         wanted.name if isinstance(wanted, AskedFor) else _name_to_invited(session, wanted),
@@ -159,15 +160,20 @@ def confirm(session: Session, token: str, *, base_url: str) -> AffiliationAsked:
     session.expire_all()
     link = mailed_links.find(session, MailedLinkKind.CONTACT, token)
     if link.used_at is None:
-        _carry_out(session, link, _wanted(link), base_url)
+        _carry_out(session, link, _wanted(session, link), base_url)
     return _confirmed(session, link)
 
 
-def _wanted(link: MailedLink) -> AskedFor | Invitation:
+def _wanted(session: Session, link: MailedLink) -> AskedFor | Invitation:
+    """:raises DeadLink: it leads a former contact back, and the union's links were replaced since, so as to be seen by
+    its contacts only; or the union is gone."""
     details = mailed_links.details_of(link)
-    if "union_id" in details:
-        return mailed_links.from_details(Invitation, details)
-    return mailed_links.from_details(AskedFor, details)
+    if "union_id" not in details:
+        return mailed_links.from_details(AskedFor, details)
+    invitation = mailed_links.from_details(Invitation, details)
+    if not invitation.is_invited and invitation.link_generation < _union(session, invitation.union_id).link_generation:
+        raise DeadLink
+    return invitation
 
 
 def _carry_out(session: Session, link: MailedLink, wanted: AskedFor | Invitation, base_url: str) -> None:

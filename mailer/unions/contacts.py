@@ -77,6 +77,7 @@ class Invitation:
     language: str
     asked_at: datetime
     is_invited: bool = False  # by an organiser; else they were the contact, and know of which union
+    link_generation: int = 0  # of the union's links at that time
 
     @property
     def shown_in(self) -> str:
@@ -303,8 +304,8 @@ def of_person(session: Session, subscriber_id: int, union_slug: str) -> UnionCon
 def step_down(session: Session, contact: UnionContact) -> None:
     """Send a person no more of a union's mail, also what is on its way already. What they get from lists goes on.
 
-    They are told so by one mail, by which they can take it back: whoever pressed the button may have got a mail of
-    theirs that was forwarded.
+    They are told so by one mail, by which they can take it back until the union's links are replaced: whoever pressed
+    the button may have got a mail of theirs that was forwarded.
 
     :raises NoContact: they are that no more: a second press of the button changes nothing.
     """
@@ -318,6 +319,7 @@ def step_down(session: Session, contact: UnionContact) -> None:
         role=contact.role,
         language=language_of(union, person.language),
         asked_at=utcnow(),
+        link_generation=union.link_generation,
     )
     _end(session, contact, method=STEPPED_DOWN)
     token = mailed_links.issue(

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
+from mailer.kits import renewal
 from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.people import mailed_links, subscribers, suppression
@@ -384,6 +385,43 @@ def test_who_is_taken_off_by_a_forwarded_mail_can_take_it_back_by_their_own(
     session.expire_all()
     [(back, person)] = contacts.of_union(session, union.id)
     assert (person.email, back.role) == (ANA, "Treasurer")
+
+
+def test_nobody_comes_back_by_their_own_once_the_unions_links_were_replaced(
+    engine: Engine, session: Session, union: Union
+) -> None:
+    invited = invite(engine, union, "ben@example.org")
+    contacts.step_down(session, make_contact(session, union, make_subscriber(session, email=ANA)))
+    token = str(said(notices_owed(session)[-1]).token)
+    renewal.renew(session, union.slug, base_url=BASE_URL)
+    session.commit()
+    with pytest.raises(DeadLink):
+        confirm(engine, token)
+    with pytest.raises(DeadLink):
+        applications.look(session, token)
+    assert contacts.of_union(session, union.id) == []
+    session.commit()
+    confirm(engine, invited)  # an organiser wants them
+    contacts.step_down(session, contacts.of_union(session, union.id)[0][0])
+    later = str(said(notices_owed(session)[-1]).token)
+    session.commit()
+    confirm(engine, later)
+    assert len(contacts.of_union(session, union.id)) == 1
+
+
+def test_who_came_back_and_was_removed_does_not_come_back_by_an_older_link(
+    engine: Engine, session: Session, union: Union
+) -> None:
+    ana = make_subscriber(session, email=ANA)
+    contacts.step_down(session, make_contact(session, union, ana))
+    token = str(said(notices_owed(session)[-1]).token)
+    contacts.appoint(session, union.id, ana.id, role=None)
+    renewal.remove_contact(session, union.slug, ANA, base_url=BASE_URL)
+    session.commit()
+    with pytest.raises(DeadLink):
+        confirm(engine, token)
+    session.expire_all()
+    assert contacts.of_union(session, union.id) == []
 
 
 def test_the_goodbye_of_an_unnamed_union_does_not_name_it(session: Session, union: Union) -> None:
