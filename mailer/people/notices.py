@@ -59,6 +59,7 @@ class Notice:
     token: str | None = None  # of the link in it, see `mailed_links`
     words: Mapping[str, str] = field(default_factory=dict)  # what its text prints, such as the name of a list
     kit_id: int | None = None  # of the kit that it is about: it is skipped once that must not be forwarded any more
+    union_id: int | None = None  # of the union that it names, where it does not go to a contact of it
     language: str | None = None  # that it is written in, as `owe` was told; in clear it would say whose row is whose
 
     @classmethod
@@ -66,7 +67,7 @@ class Notice:
         """The notice that `owe` stored."""
         data = json.loads(stored)
         kind = NoticeKind(data["kind"])
-        return cls(kind, data["token"], data["words"], data.get("kit_id"), data.get("language"))
+        return cls(kind, data["token"], data["words"], data.get("kit_id"), data.get("union_id"), data.get("language"))
 
     def to_stored(self) -> str:
         """As `from_stored` reads it."""
@@ -162,17 +163,16 @@ def campaign(session: Session) -> Campaign:
     return campaign
 
 
-def drop_name_of_union(session: Session, name: str) -> None:
+def drop_name_of_union(session: Session, union_id: int) -> None:
     """Have what waits to be sent no longer name a union, which has just asked for that; nor by the address of its
     page."""
 
     def unnamed(notice: Notice) -> Notice:
-        if notice.words.get("union") != name:
-            return notice
         rest = {word: said for word, said in notice.words.items() if word not in ("union", "join_url")}
         return notice.saying(rest | ({"is_invited": "yes"} if notice.kind is NoticeKind.CONTACT else {}))
 
-    rewrite_waiting(session, unnamed)
+    rewrite_waiting(session, unnamed, union_id=union_id)
+    rewrite_waiting(session, lambda notice: unnamed(notice) if notice.union_id == union_id else notice)
 
 
 def rewrite_waiting(session: Session, rewritten: Callable[[Notice], Notice], *, union_id: int | None = None) -> None:

@@ -148,7 +148,7 @@ def invite(
     )
     notices.owe(
         session,
-        Notice(NoticeKind.CONTACT, token, named(union) or {"is_invited": "yes"}),
+        Notice(NoticeKind.CONTACT, token, named(union) or {"is_invited": "yes"}, union_id=union.id),
         language=invitation.language,
         address=person.email if person else parsed.text,
     )
@@ -330,7 +330,7 @@ def step_down(session: Session, contact: UnionContact) -> None:
         details=mailed_links.to_details(back),
         lifetime=mailed_links.LIFETIME[MailedLinkKind.UNDO],
     )
-    notice = Notice(NoticeKind.STEPPED_DOWN, token, named(union))
+    notice = Notice(NoticeKind.STEPPED_DOWN, token, named(union), union_id=union.id)
     notices.owe(session, notice, language=back.language, subscriber_id=person.id)
 
 

@@ -185,7 +185,7 @@ def change(
     :raises languages.InvalidLanguage: as for `add`.
     """
     union = get(session, slug)
-    printed, name_before = _printed(union), union.name
+    printed = _printed(union)
     becomes_named = union.is_named if is_named is None else is_named
     slug_from_now = _new_slug(session, union, new_slug, is_named=becomes_named)
     new_name = union.name if name is None else _checked_name(slug, name)
@@ -198,7 +198,7 @@ def change(
     union.name, union.country, union.languages, union.members = new_name, new_country, new_languages, new_members
     union.resolution = new_resolution
     if union.is_named and not becomes_named:
-        notices.drop_name_of_union(session, name_before)
+        notices.drop_name_of_union(session, union.id)
     union.is_named = becomes_named
     if slug_from_now != union.slug:
         references.rename(session, union.slug, slug_from_now)

@@ -55,6 +55,26 @@ def test_what_waits_when_it_asks_for_that_no_longer_names_it(session: Session) -
     assert said(notices_owed(session)[-1]).words == {"is_invited": "yes"}
 
 
+def test_nor_does_what_waits_name_it_as_it_was_called_before_or_drop_the_name_of_another(session: Session) -> None:
+    union = make_union(session, "loud", name="Loud Union", status=UnionStatus.AFFILIATED)
+    other = make_union(session, "other", name="Loud Union")
+    make_contact(session, union, make_subscriber(session, email="cleo@example.org"))
+    contacts.step_down(session, make_contact(session, union))
+    affiliation.tell(session, union, contacts.of_union(session, union.id), BASE)
+    contacts.invite(session, union, "ana@example.org")
+    contacts.invite(session, other, "ben@example.org")
+    directory.change(session, "loud", name="Louder Union")
+    directory.change(session, "loud", is_named=False)
+    *its_own, of_other = notices_owed(session)
+    assert [said(mail).kind for mail in its_own] == [
+        NoticeKind.STEPPED_DOWN,
+        NoticeKind.AFFILIATED,
+        NoticeKind.CONTACT,
+    ]
+    assert "loud" not in str([said(mail).words for mail in its_own]).lower()
+    assert said(of_other).words == {"union": "Loud Union"}
+
+
 def test_its_members_read_the_default_in_a_campaign_and_a_check_counts_who_reads_nothing(session: Session) -> None:
     news = make_list(session)
     union = make_union(session, "quiet", name="Quiet Harbour Union", is_named=False)
