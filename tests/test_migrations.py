@@ -766,6 +766,23 @@ def test_an_upgrade_that_finds_another_at_work_gives_up_in_the_end(
     second.dispose()
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_an_upgrade_takes_no_table_before_it_can_have_all(
+    empty_database_url: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0012")
+    monkeypatch.setattr(schema, "_LOCK_SECONDS", 0.1)
+    with Session(engine) as other:
+        other.scalars(select(Subscriber.id)).all()
+        with pytest.raises(schema.DatabaseInUse, match="Stop the web part"):
+            schema.upgrade(engine)
+        other.scalars(select(Campaign.id)).all()  # nobody keeps it from going on
+    schema.upgrade(engine)
+    schema.require_current(engine)
+    engine.dispose()
+
+
 def test_a_failing_migration_leaves_the_schema_as_it_was(
     empty_database_url: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """The database's schema: brought up to date under a lock, and checked before anything runs on it."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,11 @@ class UpgradeInProgress(MailerError):
     again."""
 
 
+class DatabaseInUse(MailerError):
+    """Others have used this database without a pause for over {seconds} seconds. Nothing was changed. Stop the web part
+    and the workers, then run again: mailer db upgrade"""
+
+
 class NotWrittenAnew(ServiceUnavailable):
     """The database is up to date, but its file may still hold what was taken out of it: {problem}. Stop what uses the
     database, see that the disk has room for two more copies of it, and run again: mailer db upgrade"""
@@ -49,6 +55,7 @@ def upgrade(engine: Engine) -> None:
 
     :raises SchemaTooNew: the database has a migration that this version does not know.
     :raises UpgradeInProgress: another upgrade held the lock for too long.
+    :raises DatabaseInUse: others left no moment in which nobody used the database.
     :raises DatabaseUnavailable: the database cannot be reached or written.
     :raises NotWrittenAnew: it is up to date, and its file is still to be written anew.
     """
@@ -59,7 +66,10 @@ def upgrade(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     with driver_errors_explained(), _lock_timeout_explained(), _locked(engine) as connection:
-        _refuse_newer(_current(connection))
+        current = _current(connection)
+        _refuse_newer(current)
+        if current != head():
+            _take_tables(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     if engine.dialect.name == "sqlite":
@@ -146,6 +156,32 @@ def _locked(engine: Engine) -> Iterator[Connection]:
                 connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
                 yield connection
+
+
+def _take_tables(connection: Connection) -> None:
+    """Keep everybody else out of PostgreSQL's tables until the upgrade ends. All at once, in a moment in which nobody
+    uses any: a migration that takes one after the other would wait for somebody who waits for it.
+
+    :raises DatabaseInUse: there was no such moment.
+    """
+    if connection.dialect.name == "sqlite":
+        return  # there is one writer at a time
+    tables = ", ".join(sorted(inspect(connection).get_table_names()))
+    if not tables:
+        return
+    give_up = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            with connection.begin_nested():
+                connection.execute(text(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE NOWAIT"))
+        except OperationalError as problem:
+            if getattr(problem.orig, "sqlstate", None) != "55P03":
+                raise
+            if time.monotonic() > give_up:
+                raise DatabaseInUse(seconds=_LOCK_SECONDS) from problem
+            time.sleep(0.02)
+        else:
+            return
 
 
 @contextmanager
