@@ -17,7 +17,7 @@ from mailer.store.crypto import Keyring
 MAX_BYTES = 2**20
 
 #: what mail servers write instead of an empty envelope sender (postconf(5), null_sender of pipe(8))
-_NULL_SENDERS = frozenset({"", "<>", "mailer-daemon"})
+_NULL_SENDERS = frozenset({"", "mailer-daemon"})
 #: where mail servers note the address that a message came for, the surest first; who wrote it says so in the last
 _RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "Envelope-To", "To")
 _BULK = frozenset({"bulk", "junk", "list"})
@@ -100,7 +100,8 @@ def _tokens(places: list[str], pattern: str | None) -> list[str]:
 def _is_from_a_program(headers: Message, sender: str | None) -> bool:
     """Whether nobody asked for this: it has no sender, or goes to many. Only such a wish to leave is dropped."""
     envelope = _values(headers, "Return-Path") if sender is None else [sender]
-    return any(address.strip().lower().partition("@")[0] in _NULL_SENDERS for address in envelope) or any(
+    names = (address.strip().lower().rsplit("@", 1)[0].strip('<>" ') for address in envelope)
+    return any(name in _NULL_SENDERS for name in names) or any(
         value in _BULK for value in _words(headers, "Precedence")
     )
 

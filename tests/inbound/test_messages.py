@@ -165,11 +165,25 @@ def test_a_token_that_is_ours_counts_beside_others_that_are_not() -> None:
     assert read(message(f"To: leave+{TOKEN}@example.org"), recipient=forged) == LEAVE
 
 
-@pytest.mark.parametrize("sender", ["", "<>", "MAILER-DAEMON", "mailer-daemon@mx.example.net"])
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "",
+        "<>",
+        "< >",
+        '""',
+        "MAILER-DAEMON",
+        "<MAILER-DAEMON>",
+        '"MAILER-DAEMON"',
+        "mailer-daemon@mx.example.net",
+        "<MAILER-DAEMON@mx.example.net>",
+        '<"MAILER-DAEMON"@mx.example.net>',
+    ],
+)
 def test_mail_without_a_sender_leaves_nothing(sender: str) -> None:
     to_us = f"leave+{TOKEN}@example.org"
     assert read(message(), recipient=to_us, sender=sender) == Finding(Kind.AUTOMATIC)
-    data = message(f"To: {to_us}").replace(b"<ana@example.net>\r\nFrom", b"<>\r\nFrom")
+    data = message(f"To: {to_us}").replace(b"<ana@example.net>\r\nFrom", f"{sender}\r\nFrom".encode())
     assert read(data) == Finding(Kind.AUTOMATIC)
     assert read(data, sender="ana@example.net") == LEAVE
 
