@@ -404,18 +404,18 @@ def _bring_back(session: Session, person: _Person, details: Mapping[str, Any]) -
 
 def _ended_by(person: _Person, details: Mapping[str, Any]) -> ColumnElement[bool]:
     """Whether it was this leaving that ended a subscription: the consent log has no later line about its list."""
-    if "withdrawn" not in details:  # mailed before links named these lines
-        return Subscription.unsubscribed_at == _left_at(details)
-    latest = (
-        select(func.max(ConsentEvent.id))
-        .where(
-            ConsentEvent.subscriber_id == person.id,
-            ConsentEvent.purpose == ConsentPurpose.ALERTS,
-            ConsentEvent.list_id == Subscription.list_id,
-        )
-        .correlate(Subscription)
-        .scalar_subquery()
+    about_its_list = (
+        ConsentEvent.subscriber_id == person.id,
+        ConsentEvent.purpose == ConsentPurpose.ALERTS,
+        ConsentEvent.list_id == Subscription.list_id,
     )
+    if "withdrawn" not in details:  # mailed before links named these lines: of two leavings on a day it undoes neither
+        day = _left_at(details)
+        leavings = select(func.count()).where(
+            *about_its_list, ConsentEvent.action == ConsentAction.WITHDRAWN, ConsentEvent.recorded_at == day
+        )
+        return (Subscription.unsubscribed_at == day) & (leavings.correlate(Subscription).scalar_subquery() == 1)
+    latest = select(func.max(ConsentEvent.id)).where(*about_its_list).correlate(Subscription).scalar_subquery()
     return latest.in_(details["withdrawn"])
 
 

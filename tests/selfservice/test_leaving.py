@@ -395,17 +395,38 @@ def test_a_way_back_that_was_mailed_before_days_were_kept_brings_back_what_was_l
     session: Session, person: Subscriber
 ) -> None:
     left, another = by_page(session, person), by_page(session, person, which=1)
-    for link in session.scalars(select(MailedLink)):
-        details = mailed_links.details_of(link)
-        del details["withdrawn"]
-        mailed_links.keep(link, details)
-    session.commit()
+    date_back_links(session)
     leaving.undo(session, undo_of(left))
     assert states(session, person) == [(ACTIVE, True), (GONE, False)]
     session.execute(update(Subscription).values(unsubscribed_at=utcnow() + timedelta(days=1)))
     session.commit()
     with pytest.raises(DeadLink):  # left again since, on another day
         leaving.undo(session, undo_of(another))
+
+
+def test_a_way_back_that_was_mailed_before_days_were_kept_does_not_undo_a_new_leaving(
+    session: Session, person: Subscriber
+) -> None:
+    left = by_page(session, person)
+    tokens = undo_of(left), mailed(session)
+    date_back_links(session)
+    leaving.undo(session, tokens[0])
+    leaving.leave(session, subscriptions(session, person)[0], method=Method.ONE_CLICK)
+    session.commit()
+    for token in tokens:
+        with pytest.raises(DeadLink):
+            leaving.undo(session, token)
+        session.rollback()
+    assert states(session, person)[0] == (GONE, False)
+
+
+def date_back_links(session: Session) -> None:
+    """Let all links have been mailed before they named the lines of the consent log that they undo."""
+    for link in session.scalars(select(MailedLink)):
+        details = mailed_links.details_of(link)
+        details.pop("withdrawn", None)
+        mailed_links.keep(link, details)
+    session.commit()
 
 
 def test_who_left_all_is_not_brought_back_by_the_way_back_to_one(session: Session, person: Subscriber) -> None:
