@@ -1,6 +1,7 @@
 """E-mail addresses: checked, normalised, and folded for look-up."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,17 +34,20 @@ class Address:
         """
         local, _, domain = self.folded.rpartition("@")
         base = local.partition("+")[0] or local
-        ignored = _IGNORED_SIGNS.get(domain, "")
-        plain = base.translate(dict.fromkeys(map(ord, ignored))) or base
+        plain = base.translate(_SIGNS.get(domain, {})) or base
         return f"{plain}@{_SAME_DOMAINS.get(domain, domain)}"
 
 
-#: domains of providers that take no notice of these signs in a local part, as they say or as was seen
-_IGNORED_SIGNS = {
-    **dict.fromkeys(("gmail.com", "googlemail.com"), "."),
-    **dict.fromkeys(("proton.me", "protonmail.com", "protonmail.ch", "pm.me"), ".-_"),
+_YANDEX = ("yandex.ru", "yandex.com", "yandex.by", "yandex.kz", "ya.ru")
+#: domains of providers that take no notice of some signs in a local part, or of which of two it is, as they say or as
+#: was seen
+_SIGNS: Mapping[str, Mapping[int, int | None]] = {
+    **dict.fromkeys(("gmail.com", "googlemail.com"), str.maketrans("", "", ".")),
+    **dict.fromkeys(("proton.me", "protonmail.com", "protonmail.ch", "pm.me"), str.maketrans("", "", ".-_")),
+    **dict.fromkeys(_YANDEX, str.maketrans("-", ".")),
 }
-_SAME_DOMAINS = {"googlemail.com": "gmail.com"}
+#: Only where everybody has all of them. At Proton and iCloud, mail to one that somebody does not have comes back.
+_SAME_DOMAINS = {"googlemail.com": "gmail.com", **dict.fromkeys(_YANDEX, "yandex.ru")}
 
 
 def parse(text: str) -> Address:

@@ -139,7 +139,9 @@ def reason_to_withhold(
     """Why a link must not be mailed to an address. The same is read whatever the answer, so that the time it takes
     tells nothing.
 
-    :param mailbox: as for `issue`: what went to the mailbox at another of its addresses counts too.
+    :param mailbox: as for `issue`: what went to the mailbox at another of its addresses counts too; but not against
+        the address that the mailbox is called by. Where a `+` is nothing special, what went to an alias reached nobody,
+        and others could ask for one each day, and keep the owner from it for ever.
     :param is_barred: whether the address gets no such mail at all; most often, because it reported us as spam.
     :param limits: that take the place of those of the kind.
     """
@@ -149,7 +151,8 @@ def reason_to_withhold(
     # two unions. Nor does one that was withheld: others could ask each day, and keep the owner from it for ever.
     is_theirs = MailedLink.email_index == address_index(session, kind, email_index)
     if mailbox is not None:
-        is_theirs |= MailedLink.mailbox == _mailbox_index(session, kind, mailbox)
+        is_alias = keyring_of(session).blind_index(mailbox) != bytes(email_index)
+        is_theirs |= MailedLink.mailbox == (_mailbox_index(session, kind, mailbox) if is_alias else _random())
     lately = select(MailedLink.created_at).where(
         is_theirs,
         MailedLink.kind == kind,

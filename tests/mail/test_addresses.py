@@ -43,6 +43,11 @@ def test_gmail_tricks_are_not_folded() -> None:
         ("a.n.a+x@gmail.com", "ana@gmail.com"),
         ("A.na@GoogleMail.com", "ana@gmail.com"),
         ("a_n-a@pm.me", "ana@pm.me"),
+        ("An-a.b+x@ya.ru", "an.a.b@yandex.ru"),
+        ("an.a.b@yandex.kz", "an.a.b@yandex.ru"),
+        # Not everybody's, and mail to one that is not theirs comes back.
+        ("ana@me.com", "ana@me.com"),
+        ("ana@protonmail.com", "ana@protonmail.com"),
     ],
 )
 def test_addresses_that_somebody_makes_up_at_will_have_one_mailbox(written: str, mailbox: str) -> None:
