@@ -26,7 +26,13 @@ _DAY = timedelta(days=1)
 #: new addresses that one person may name in a day
 _NAMED_A_DAY = 3
 #: links to what is a person's own, which die with the address that they were mailed to
-_OF_OLD_MAILBOX = (MailedLinkKind.MANAGE, MailedLinkKind.UNDO, MailedLinkKind.RESUME, MailedLinkKind.CONTACT)
+_OF_OLD_MAILBOX = (
+    MailedLinkKind.MANAGE,
+    MailedLinkKind.UNDO,
+    MailedLinkKind.RESUME,
+    MailedLinkKind.CONTACT,
+    MailedLinkKind.ANSWER,
+)
 
 
 class AddressTaken(MailerError):

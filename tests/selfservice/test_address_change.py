@@ -166,6 +166,30 @@ def test_what_was_mailed_to_the_old_address_opens_nothing_any_more(session: Sess
     assert ana.email == NEW
 
 
+#: why a kind of link outlives the address that it was mailed to
+LEFT_OPEN = {
+    MailedLinkKind.SIGN_UP: "it signs up the address that it was mailed to, and shows nothing of who moved away",
+    MailedLinkKind.ADDRESS: "it was mailed to a new address; all but the last are withdrawn",
+    MailedLinkKind.MOVED: "it is made for the old address, and does nothing but stop mail",
+}
+
+
+def test_each_kind_of_link_dies_with_the_old_address_or_has_a_reason_not_to(session: Session, ana: Subscriber) -> None:
+    token = sent(name(session, ana))
+    tokens = {
+        kind: mailed_links.issue(session, kind, email_index=ana.email_index, subscriber_id=ana.id)
+        for kind in MailedLinkKind
+    }
+    address_change.move(session, token)
+    session.expire_all()
+    for kind, mailed in tokens.items():
+        if kind in LEFT_OPEN:
+            mailed_links.find(session, kind, mailed)
+        else:
+            with pytest.raises(DeadLink):
+                mailed_links.find(session, kind, mailed)
+
+
 def test_a_link_that_was_used_does_not_bring_back_who_has_moved_on(session: Session, ana: Subscriber) -> None:
     first = sent(name(session, ana))
     address_change.move(session, first)
