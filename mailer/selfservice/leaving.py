@@ -33,6 +33,7 @@ from mailer.store.models import (
     SubscriptionStatus,
     Suppression,
     SuppressionReason,
+    UnionContact,
 )
 
 MAX_PAUSE_WEEKS = 12
@@ -75,7 +76,7 @@ class UnusualPause(MailerError):
 class LeftList:
     """What a leaving did."""
 
-    already: bool  # whether it had been left before
+    already: bool  # whether they were on none of it any more
     undo: str | None  # the token to take it back with on this page, for ten minutes
     has_goodbye: bool  # whether they are mailed another, which works for 30 days
 
@@ -141,19 +142,20 @@ def leave(
     person = _lock_owner(session, subscription)
     mailing_list = _list_of(session, subscription)
     details = _end(session, person, subscription_id, scope, method, reason)
-    undo, has_goodbye = None, False
+    already = details is None or not details["taken"]
+    undo = None
     if details is None:
         _end_page_undos(session, person)
     elif method is Method.PAGE:
-        has_goodbye = True
         _owe_goodbye(session, person, details, mailing_list.name if scope is Scope.LIST else None)
-        if _goodbyes_today(session, person) < _GOODBYES_A_DAY:
+        if not already and _goodbyes_today(session, person) < _GOODBYES_A_DAY:
             undo = _issue(session, person, details, is_mailed=False, lifetime=_UNDO_ON_PAGE)
-    return LeftList(details is None, undo, has_goodbye)
+    return LeftList(already, undo, has_goodbye=method is Method.PAGE and not already)
 
 
 def leave_all(session: Session, subscriber_id: int, *, method: Method) -> None:
-    """Likewise, take a person off all lists, where no mail of a list has led here. They get a goodbye.
+    """Likewise, take a person off all lists, where no mail of a list has led here. They get a goodbye if this ended
+    something.
 
     :raises NotOnList: they were erased.
     """
@@ -169,14 +171,19 @@ def leave_all(session: Session, subscriber_id: int, *, method: Method) -> None:
 def _end(
     session: Session, person: _Person, subscription_id: int | None, scope: Scope, method: Method, reason: str | None
 ) -> dict[str, Any] | None:
-    """Take a person off a list or off all; returns what this ended, as a link to undo it keeps it, if anything."""
+    """Take a person off a list or off all; returns what this ended, as a link to undo it keeps it, if anything.
+
+    Who was on no list any more hears nothing of it, except a union's contact, whose mail stops too.
+    """
     suppresses = False
     if scope is Scope.ALL:
         suppresses = _suppress(session, person)
         _end_page_undos(session, person)
     at = utcnow()
     withdrawn = _take(session, person, None if scope is Scope.ALL else subscription_id, at, method, reason)
-    if not withdrawn and not suppresses:
+    if not withdrawn and not (suppresses and _is_contact(session, person)):
+        if suppresses:
+            _let_goodbyes_lift_it(session, person)
         return None
     return {
         "subscription": subscription_id,
@@ -228,6 +235,19 @@ def _suppress(session: Session, person: _Person) -> bool:
     known = session.get(Suppression, person.email_index, populate_existing=True)
     suppression.add(session, person.email_index, SuppressionReason.LEFT)
     return known is None
+
+
+def _is_contact(session: Session, person: _Person) -> bool:
+    theirs = select(UnionContact.id).where(UnionContact.subscriber_id == person.id).limit(1)
+    return session.scalar(theirs) is not None
+
+
+def _let_goodbyes_lift_it(session: Session, person: _Person) -> None:
+    """Have the ways back that were mailed before also lift what keeps the address off all lists: no mail says that it
+    does, and without this a stranger would take them from their owner."""
+    mailed = _links_of(session, person, MailedLinkKind.UNDO) & MailedLink.is_mailed
+    for link in session.scalars(select(MailedLink).where(mailed, MailedLink.expires_at > utcnow())):
+        mailed_links.keep(link, mailed_links.details_of(link) | {"suppressed": True})
 
 
 def _end_page_undos(session: Session, person: _Person) -> None:

@@ -37,6 +37,7 @@ from tests.support.days import is_today, lately
 from tests.support.factories import (
     WHEN,
     make_campaign,
+    make_contact,
     make_list,
     make_subscriber,
     make_union,
@@ -162,6 +163,51 @@ def test_all_lists_can_be_left_after_one(session: Session, person: Subscriber) -
     assert not by_page(session, person, scope=Scope.ALL).already
     assert states(session, person) == [(GONE, False), (GONE, False)]
     assert barred(session, person) is SuppressionReason.LEFT
+
+
+def test_who_had_left_already_hears_nothing_when_all_is_left_and_no_page_tells(
+    session: Session, person: Subscriber
+) -> None:
+    for subscription in subscriptions(session, person):
+        leaving.leave(session, subscription, method=Method.ONE_CLICK)
+    session.commit()
+    for _ in range(2):
+        assert by_page(session, person, scope=Scope.ALL) == LeftList(already=True, undo=None, has_goodbye=False)
+    assert barred(session, person) is SuppressionReason.LEFT
+    assert notices_owed(session) == []
+    assert session.scalars(select(MailedLink)).all() == []
+
+
+def test_a_stranger_who_leaves_all_after_one_leaves_the_goodbye_its_way_back(
+    session: Session, person: Subscriber
+) -> None:
+    leaving.leave(session, subscriptions(session, person)[1], method=Method.ONE_CLICK)
+    left = by_page(session, person)
+    assert by_page(session, person, scope=Scope.ALL).already
+    assert barred(session, person) is SuppressionReason.LEFT
+    assert len(notices_owed(session)) == 1
+    with pytest.raises(DeadLink):
+        leaving.undo(session, undo_of(left))
+    assert not leaving.look_back(session, mailed(session)).is_all
+    leaving.undo(session, mailed(session))
+    assert states(session, person) == [(ACTIVE, True), (GONE, False)]
+    assert barred(session, person) is None
+
+
+def test_a_unions_contact_who_had_left_hears_of_it_when_all_is_left_and_the_page_does_not_tell(
+    session: Session, person: Subscriber
+) -> None:
+    make_contact(session, make_union(session), person)
+    for subscription in subscriptions(session, person):
+        leaving.leave(session, subscription, method=Method.ONE_CLICK)
+    session.commit()
+    for _ in range(2):
+        assert by_page(session, person, scope=Scope.ALL) == LeftList(already=True, undo=None, has_goodbye=False)
+    (goodbye,) = notices_owed(session)  # their union's mail stops too
+    assert said(goodbye).kind is NoticeKind.GOODBYE
+    leaving.undo(session, mailed(session))
+    assert barred(session, person) is None
+    assert states(session, person) == [(GONE, False), (GONE, False)]
 
 
 def test_a_weightier_reason_to_write_to_nobody_stays(session: Session, person: Subscriber) -> None:

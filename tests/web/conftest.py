@@ -72,7 +72,7 @@ def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) ->
 
 def link_of_mover(client: FlaskClient, session: Session) -> str:
     """What the old address of somebody who has moved gets."""
-    mover = make_subscriber(session, email="mover@example.org")
+    mover = make_subscriber(session, session.scalars(select(MailingList)).one(), email="mover@example.org")
     session.commit()
     assert client.post("/preferences", data={"email": mover.email}).status_code == 303
     manage = newest_token(session)
