@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from mailer.errors import MailerError
@@ -483,12 +483,13 @@ def pause(session: Session, subscription: Subscription, weeks: int) -> None:
     session.refresh(subscription)  # as it is now that nobody else changes it
     if subscription.status is not SubscriptionStatus.ACTIVE:
         raise NotOnList
-    _pause_until(session, person, subscription, until)
+    _pause_until(session, person, subscription, until, _reason_to_withhold(session, person))
 
 
 def pause_for_reader(session: Session, subscription_id: int, weeks: int) -> None:
     """Likewise, for whoever reads a mail of the list, also somebody to whom it was forwarded: no pause becomes shorter
-    by it. Nobody learns whether the person is on the list: the same rows are written whether a pause begins or not.
+    by it, and none begins or becomes longer that its owner has no mail about. Nobody learns whether the person is on
+    the list: the same rows are written whether a pause begins or not.
 
     :param subscription_id: as `links.verify` finds it in the link.
     :param weeks: 1 to 12.
@@ -507,7 +508,11 @@ def pause_for_reader(session: Session, subscription_id: int, weeks: int) -> None
     elif subscription.paused_until is not None and until < subscription.paused_until + _SAME_PAUSE:
         _owe_nothing(session, Reason.REPEATED)
     else:
-        _pause_until(session, person, subscription, until)
+        withheld = _reason_to_withhold(session, person)
+        if withheld is not None and not (_is_paused(subscription) and _links_to_resume(session, person, subscription)):
+            _owe_nothing(session, withheld)
+        else:
+            _pause_until(session, person, subscription, until, withheld)
 
 
 def _end_of_pause(weeks: int) -> datetime:
@@ -516,21 +521,31 @@ def _end_of_pause(weeks: int) -> datetime:
     return next_midnight(utcnow() + timedelta(weeks=weeks))
 
 
-def _pause_until(session: Session, person: _Person, subscription: Subscription, until: datetime) -> None:
+def _pause_until(
+    session: Session, person: _Person, subscription: Subscription, until: datetime, withheld: Reason | None
+) -> None:
     # The links of a pause work until it ends. One of a pause that is over must not end the next.
-    is_paused = subscription.paused_until is not None and subscription.paused_until > utcnow()
-    for link in session.scalars(_links_to_resume(session, person)):
-        if _subscription_of(link) == subscription.id:
-            link.expires_at = until if is_paused else utcnow()
+    is_paused = _is_paused(subscription)
+    for link in _links_to_resume(session, person, subscription):
+        link.expires_at = until if is_paused else utcnow()
     subscription.paused_until = until
-    _owe_mail_of_pause(session, person, subscription, until)
+    if withheld is None:
+        _owe_mail_of_pause(session, person, subscription, until)
+    else:
+        _owe_nothing(session, withheld)
     subscribers.refresh(session, [person.id])
 
 
-def _links_to_resume(session: Session, person: _Person) -> Select[MailedLink]:
-    return select(MailedLink).where(
+def _is_paused(subscription: Subscription) -> bool:
+    return subscription.paused_until is not None and subscription.paused_until > utcnow()
+
+
+def _links_to_resume(session: Session, person: _Person, subscription: Subscription) -> list[MailedLink]:
+    """The mailed links that still end a pause of a list."""
+    theirs = select(MailedLink).where(
         _links_of(session, person, MailedLinkKind.RESUME), MailedLink.is_mailed, MailedLink.expires_at > utcnow()
     )
+    return [link for link in session.scalars(theirs) if _subscription_of(link) == subscription.id]
 
 
 def _subscription_of(link: MailedLink) -> int:
@@ -539,12 +554,13 @@ def _subscription_of(link: MailedLink) -> int:
     return subscription_id
 
 
-def _owe_mail_of_pause(session: Session, person: _Person, subscription: Subscription, until: datetime) -> None:
+def _reason_to_withhold(session: Session, person: _Person) -> Reason | None:
+    """Why a person gets no mail of a pause."""
     is_barred = suppression.reason(session, person.email_index) is SuppressionReason.COMPLAINED
-    withheld = mailed_links.reason_to_withhold(session, MailedLinkKind.RESUME, person.email_index, is_barred=is_barred)
-    if withheld is not None:
-        _owe_nothing(session, withheld)
-        return
+    return mailed_links.reason_to_withhold(session, MailedLinkKind.RESUME, person.email_index, is_barred=is_barred)
+
+
+def _owe_mail_of_pause(session: Session, person: _Person, subscription: Subscription, until: datetime) -> None:
     token = mailed_links.issue(
         session,
         MailedLinkKind.RESUME,
@@ -574,6 +590,8 @@ def end_pause(session: Session, subscription: Subscription) -> None:
     if subscription.status is not SubscriptionStatus.ACTIVE:
         raise NotOnList
     subscription.paused_until = None
+    for link in _links_to_resume(session, person, subscription):
+        link.used_at = utcnow()  # as by the link itself: a mail tells of the next pause
     subscribers.refresh(session, [person.id])
 
 

@@ -878,6 +878,47 @@ def test_a_person_gets_three_mails_of_pauses_a_day_and_each_pause_takes_hold(
     assert len(mails_of_pauses(session)) == 4
 
 
+def test_no_stranger_pauses_a_list_of_which_no_mail_tells(session: Session, person: Subscriber) -> None:
+    first, second = (subscription.id for subscription in subscriptions(session, person))
+    for weeks in (1, 2, 4):
+        leaving.pause_for_reader(session, first, weeks)
+    leaving.pause_for_reader(session, second, 8)
+    assert [each.paused_until is None for each in subscriptions(session, person)] == [False, True]
+    assert states(session, person) == [(ACTIVE, False), (ACTIVE, True)]
+    assert notices_owed(session)[-1].reason == Reason.REPEATED
+    leaving.pause(session, subscriptions(session, person)[1], 4)  # themselves, and no mail has told them
+    leaving.pause_for_reader(session, second, 8)
+    assert is_end(subscriptions(session, person)[1].paused_until, weeks=4)
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_no_stranger_begins_a_pause_of_which_no_mail_tells_after_one_that_is_over(
+    session: Session, person: Subscriber, is_over: bool
+) -> None:
+    subscription = subscriptions(session, person)[0]
+    for weeks in (1, 2, 4):
+        leaving.pause_for_reader(session, subscription.id, weeks)
+    subscription.paused_until = utcnow() - timedelta(seconds=1) if is_over else None  # and the links are not used
+    session.commit()
+    leaving.pause_for_reader(session, subscription.id, 8)
+    assert not is_end(pause_of(session, person), weeks=8)
+    assert len(mails_of_pauses(session)) == 3
+
+
+def test_who_ends_a_pause_on_their_page_hears_of_the_next_whoever_begins_it(
+    session: Session, person: Subscriber
+) -> None:
+    subscription = subscriptions(session, person)[0]
+    for weeks in (1, 2, 4):
+        leaving.pause_for_reader(session, subscription.id, weeks)
+    leaving.end_pause(session, subscription)
+    leaving.pause_for_reader(session, subscription.id, 8)
+    assert is_end(pause_of(session, person), weeks=8)
+    assert len(mails_of_pauses(session)) == 4
+    leaving.resume(session, mailed(session))
+    assert states(session, person)[0] == (ACTIVE, True)
+
+
 def test_the_link_of_a_pause_that_is_over_does_not_end_the_next(session: Session, person: Subscriber) -> None:
     subscription = subscriptions(session, person)[0]
     tokens = []
@@ -927,8 +968,10 @@ def test_nobody_learns_from_what_is_written_who_is_on_the_list(session: Session,
 def test_nothing_is_sent_of_a_pause_to_who_reported_our_mail_as_spam(session: Session, person: Subscriber) -> None:
     suppression.add(session, person.email_index, SuppressionReason.COMPLAINED)
     leaving.pause_for_reader(session, subscriptions(session, person)[0].id, 4)
+    assert pause_of(session, person) is None
+    leaving.pause(session, subscriptions(session, person)[0], 4)
     assert is_end(pause_of(session, person), weeks=4)
-    assert notices_owed(session)[0].reason == Reason.SUPPRESSED
+    assert [owed.reason for owed in notices_owed(session)] == [Reason.SUPPRESSED] * 2
 
 
 def test_who_ends_a_pause_after_leaving_stays_off_the_list_and_comes_back_unpaused(
