@@ -22,6 +22,7 @@ from mailer.store.models import (
     ConsentText,
     Delivery,
     MailedLink,
+    MailedLinkKind,
     MailingList,
     Purpose,
     Subscriber,
@@ -40,6 +41,8 @@ Facts = dict[str, Any]
 
 def about(session: Session, subscriber_id: int) -> dict[str, Any]:
     """All that is held about a person: section → facts, or a list of facts. Days and times are ISO 8601, in UTC.
+
+    Only a new address that they have not confirmed is left out: who asks may be reading the old mailbox.
 
     :raises sqlalchemy.exc.NoResultFound: there is no such person.
     """
@@ -187,12 +190,15 @@ def _requests(session: Session, person: Subscriber) -> Iterator[Facts]:
         select(MailedLink).where(mailed_links.about(session, person.id, person.email_index)).order_by(MailedLink.id)
     )
     for link in found:
+        details = mailed_links.details_of(link)
+        if link.kind is MailedLinkKind.ADDRESS and link.used_at is None:
+            details.pop("address", None)
         yield {
             "kind": link.kind.value,
             "asked_at": link.created_at,
             "ends_at": link.expires_at,
             "used_at": link.used_at,
-            "details": mailed_links.details_of(link),
+            "details": details,
         }
 
 

@@ -83,7 +83,7 @@ class PersonalData:
     country: str | None
     language: str | None
     union: str | None  # its name
-    new_address: str | None  # that they named and have not confirmed yet
+    has_named_address: bool  # a new one, not confirmed yet; not which: who asks may be reading the old mailbox
     blocked: SuppressionReason | None  # why no campaign goes to their address
     memberships: Sequence[Membership]
     contact_of: Sequence[Contact]
@@ -176,7 +176,7 @@ def see(session: Session, subscriber_id: int) -> PersonalData:
         country=person.country,
         language=person.language,
         union=session.scalar(select(Union.name).where(Union.id == person.union_id)),
-        new_address=address_change.named(session, subscriber_id),
+        has_named_address=address_change.named(session, subscriber_id) is not None,
         blocked=blocked,
         memberships=_memberships(session, subscriber_id, blocked),
         contact_of=_contact_of(session, subscriber_id),

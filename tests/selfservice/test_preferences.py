@@ -283,7 +283,7 @@ def test_one_sees_everything_that_can_be_changed(
     leaving.pause(session, preferences.subscription_to(session, ana.id, "urgent-actions"), 2)
     held = preferences.see(session, ana.id)
     assert (held.email, held.name, held.country, held.language) == (ANA, "Ana Example", "GB", "fr")
-    assert (held.union, held.new_address, held.blocked) == ("Dockers' Union", None, None)
+    assert (held.union, held.has_named_address, held.blocked) == ("Dockers' Union", False, None)
     assert [each.slug for each in held.memberships] == ["news", "protests", "urgent-actions"]
     by_slug = {each.slug: each for each in held.memberships}
     assert by_slug["news"].description == "What became of it, once a month."

@@ -634,7 +634,7 @@ def test_an_address_changes_by_the_button_in_the_new_mailbox_only(engine: Engine
     manage = manage_token(engine)
     page = text_of(save(client, manage, "address", saved="address", email=NEW))
     assert f"We write to this address: {ANA}" in page
-    assert NEW in page
+    assert "Keep the old address" in page
     mail = mails(engine)[-1]
     assert (mail.address, mail.subscriber_id) == (NEW, None)
     link = f"/fr/address/{token_mailed(engine)}"
@@ -713,11 +713,22 @@ def test_a_link_in_the_old_mailbox_that_has_run_out_says_whom_to_write_to(engine
     assert [each.mailable for each in subscriptions(engine, NEW)] == [True, True]
 
 
+def test_whoever_reads_the_old_mailbox_never_sees_the_new_address(engine: Engine, client: FlaskClient) -> None:
+    token = manage_token(engine)
+    answers = [save(client, token, "address", saved="address", email=NEW, is_old_read_by_others="yes")]
+    answers.append(client.get(f"{PAGE}/{token}").text)
+    answers += [client.post(f"{PAGE}/{token}/download", data={"format": form}).text for form in ("json", "csv")]
+    for answer in answers:
+        assert ANA in answer
+        assert NEW not in answer
+        assert NEW.split("@")[1] not in answer
+
+
 def test_a_mistyped_address_is_taken_back(engine: Engine, client: FlaskClient) -> None:
     manage = manage_token(engine)
     save(client, manage, "address", saved="address", email=NEW)
     link = f"/en/address/{token_mailed(engine)}"
-    assert NEW not in save(client, manage, "address/keep")
+    assert "Keep the old address" not in save(client, manage, "address/keep")
     assert client.get(link).status_code == client.post(link).status_code == 410
     assert person(engine).email == ANA
 
