@@ -1,11 +1,13 @@
 """Pages for what went wrong: each says, in the reader's language, what to do now."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask import Response, g, make_response, render_template, request
-from werkzeug.exceptions import Gone, HTTPException, NotFound, ServiceUnavailable
+from werkzeug.exceptions import Gone, HTTPException, NotFound, ServiceUnavailable, TooManyRequests
 
 from mailer import errors
 from mailer.errors import MailerError
@@ -58,6 +60,21 @@ def explain_replaced_link(_error: MailerError) -> Response:
         _("The union's contacts were mailed a new one. If you are one of them, use the link in that e-mail."),
     )
     return _page(advice, Gone())
+
+
+def explain_full(wait: timedelta) -> Response:
+    """Answer that more people sign up than all together may.
+
+    :param wait: until there may be a turn for somebody.
+    """
+    advice = _Advice(
+        _("Please try again tomorrow"),
+        _(
+            "So many people are signing up that our e-mail to you could not go out within a day. "
+            "Nothing that you typed was kept."
+        ),
+    )
+    return _page(advice, TooManyRequests(retry_after=math.ceil(wait.total_seconds())))
 
 
 def _page(advice: _Advice, error: HTTPException) -> Response:

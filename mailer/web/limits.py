@@ -114,7 +114,7 @@ def init(app: Flask, settings: Settings) -> None:
     @app.after_request
     def say_when_to_come_back(response: Response) -> Response:
         if response.status_code == 429 and limiter.current_limit:
-            response.headers["Retry-After"] = str(min(limiter.current_limit.limit.get_expiry(), 3600))
+            response.headers.setdefault("Retry-After", str(min(limiter.current_limit.limit.get_expiry(), 3600)))
         return response
 
 

@@ -17,7 +17,7 @@ from mailer.selfservice.signups import SignUp
 from mailer.store.db import utcnow
 from mailer.store.models import MailingList, Union
 from mailer.unions import directory
-from mailer.web import agreement, fields, protection, turns
+from mailer.web import agreement, errors, fields, protection, turns
 from mailer.web.fields import Problems
 from mailer.web.language import LANGUAGES, _, current, prefer, url
 from mailer.web.site import site
@@ -143,7 +143,7 @@ def _take(union_slug: str | None) -> ResponseReturnValue:
     is_human = protection.looks_human(request.form)
     wait = turns.wait(counts=is_human)
     if wait > turns.MOST:
-        abort(429)
+        return errors.explain_full(wait - turns.MOST)
     if is_human:
         _ask(sign_up, not_before=utcnow() + wait if wait else None)
     told = {"union": "unlisted"} if is_unlisted else {}

@@ -271,6 +271,9 @@ def test_above_what_all_together_may_have_sign_ups_are_kept_and_their_mail_goes_
 def test_who_would_have_to_wait_longer_than_a_day_is_asked_to_come_back(client: FlaskClient, session: Session) -> None:
     answers = [client.post("/", data=form(email=f"p{number}@example.org")) for number in range(5)]
     assert [answer.status_code for answer in answers] == [303] * 4 + [429]
+    assert "Please try again tomorrow" in text_of(answers[-1].text)
+    assert "network" not in answers[-1].text
+    assert timedelta(hours=11) < timedelta(seconds=int(answers[-1].headers["Retry-After"])) <= timedelta(hours=12)
     assert session.scalar(select(func.count(MailedLink.id))) == 4
     assert client.post("/", data=form(email="")).status_code == 422
 
