@@ -28,12 +28,11 @@ def forget_order(engine: Engine) -> None:
     What is unknown keeps its claim, by which a journal that turns up late still finds it.
     """
     with session_scope(engine, read_only=True) as session:
-        over = session.scalars(select(Campaign.id).where(Campaign.status.in_(list(_AGE)))).all()
-    for campaign_id in over:
+        over = session.execute(select(Campaign.id, Campaign.status).where(Campaign.status.in_(list(_AGE)))).all()
+    for campaign_id, status in over:
         with session_scope(engine, read_only=True) as session:
-            first, last = session.execute(
-                select(func.min(Delivery.id), func.max(Delivery.id)).where(*_remembered(campaign_id, db.now(session)))
-            ).one()
+            old = _remembered(campaign_id, db.now(session) - _AGE[status])
+            first, last = session.execute(select(func.min(Delivery.id), func.max(Delivery.id)).where(*old)).one()
         if first is not None:
             for start in range(first, last + 1, _BATCH):
                 _forget(engine, campaign_id, start)
