@@ -168,6 +168,6 @@ def fail_tests(session: Session, campaign_id: int, problem: str) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.campaign_id == campaign_id, Delivery.purpose == Purpose.TEST, Delivery.state.in_(WAITING))
-        .values(ended(DeliveryState.FAILED, db.now(session)))
-        .values(settled_at=db.now(session), smtp_text=problem)
+        .values(ended(DeliveryState.FAILED, db.now(session), keeps_hour=True))
+        .values(smtp_text=problem)
     )

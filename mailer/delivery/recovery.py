@@ -174,8 +174,8 @@ def _give_up(session: Session, claim: Claim) -> int:
     rows = session.scalars(
         update(Delivery)
         .where(*ledger.held_by(claim.id, claim.campaign_id))
-        .values(ended(DeliveryState.UNKNOWN, db.now(session), Reason.WORKER_LOST))
-        .values(settled_at=db.now(session), attempts=Delivery.attempts + 1)
+        .values(ended(DeliveryState.UNKNOWN, db.now(session), Reason.WORKER_LOST, keeps_hour=True))
+        .values(attempts=Delivery.attempts + 1)
         .returning(Delivery.id)
     ).all()
     session.execute(delete(Claim).where(Claim.id == claim.id))

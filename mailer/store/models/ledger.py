@@ -65,12 +65,16 @@ WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
 
 
-def ended(state: DeliveryState, at: datetime, reason: Reason | None = None) -> dict[str, Any]:
+def ended(
+    state: DeliveryState, at: datetime, reason: Reason | None = None, *, keeps_hour: bool = False
+) -> dict[str, Any]:
     """What to write into a delivery that ends otherwise than by a mail server's answer. Only the day of it is kept:
     nobody needs more, and what an erasure ends at one moment would be seen to belong together.
+
+    :param keeps_hour: of what somebody looks for by it.
     """
-    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    return {"state": state, "reason": reason, "not_before": None, "draw": None, "settled_at": day}
+    known = at if keeps_hour else at.replace(hour=0, minute=0, second=0, microsecond=0)
+    return {"state": state, "reason": reason, "not_before": None, "draw": None, "settled_at": known}
 
 
 def _lot(context: DefaultExecutionContext) -> int | None:
