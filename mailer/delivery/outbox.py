@@ -291,8 +291,7 @@ class Outbox:
     def note(self, outcome: Outcome) -> None:
         """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
         claim = self._claim_of[outcome.id]
-        attempts = claim.out[outcome.id].attempts
-        fate = settlement(outcome, attempts=attempts, now=utcnow(), give_up_at=self._give_up_at)
+        fate = settlement(outcome, claim.out[outcome.id], now=utcnow(), give_up_at=self._give_up_at)
         self._journal.answer(claim.batch.fence, outcome, no_such_address=fate.suppress)
         self._end(claim, fate)
         if (reason := self._policy.note(outcome)) is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, LargeBinary, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from mailer.campaigns import deadlines
 from mailer.delivery.ledger import Batch, Claimed
 from mailer.mail import addresses
 from mailer.people.notices import Notice
+from mailer.store import db
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (
@@ -30,8 +31,7 @@ from mailer.store.models import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):  # made for each mail, as `ledger.Claimed`
     """Whom a claimed delivery goes to, as of the last look."""
 
     email: str
@@ -154,7 +154,7 @@ _PEOPLE = (
         (Subscription.subscriber_id == Subscriber.id) & (Subscription.list_id == bindparam("list")),
     )
     .outerjoin(Suppression, Suppression.email_index == Subscriber.email_index)
-    .where(Subscriber.id.in_(bindparam("people", expanding=True)))
+    .where(db.is_among(Subscriber.id, bindparam("people", type_=db.Numbers())))
 )
 
 

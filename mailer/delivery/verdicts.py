@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.delivery.ledger import Settlement, answered
+from mailer.delivery.ledger import Claimed, Settlement, answered
 from mailer.mail.addresses import redact
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, Delivery, DeliveryState, Reason
+from mailer.store.models import Campaign, Delivery, DeliveryState, Purpose, Reason
 
 #: waits after the first, second, … temporary refusal, in minutes; then the last one again until giving up
 _RETRY_MINUTES = (1, 5, 15, 30, 60)
@@ -40,10 +40,9 @@ def give_up_at(campaign: Campaign) -> datetime:
     return min(end, campaign.deadline) if campaign.deadline else end
 
 
-def settlement(outcome: Outcome, *, attempts: int, now: datetime, give_up_at: datetime) -> Settlement:
+def settlement(outcome: Outcome, claimed: Claimed, *, now: datetime, give_up_at: datetime) -> Settlement:
     """What an answer means in the ledger. A refusal for now becomes one for good in time, or after `MOST_ATTEMPTS`.
 
-    :param attempts: transmissions of this delivery begun before this one.
     :param give_up_at: no retry is planned for later.
     """
     state = DeliveryState(outcome.kind.value)
@@ -52,15 +51,18 @@ def settlement(outcome: Outcome, *, attempts: int, now: datetime, give_up_at: da
     if refuses_us(outcome):
         reason = Reason.POLICY
     if state is DeliveryState.DEFERRED:
-        not_before = now + _back_off(attempts)
-        if not_before > give_up_at or attempts >= MOST_ATTEMPTS:
+        not_before = now + _back_off(claimed.attempts)
+        if not_before > give_up_at or claimed.attempts >= MOST_ATTEMPTS:
             state, reason, not_before = DeliveryState.FAILED, Reason.GAVE_UP, None
+    # What it says when it takes a mail is a number of its own log, which the Message-ID leads to as well. Without it
+    # all rows of a claim are settled alike, which takes a third of the time, and a row says less.
+    is_routine = state is DeliveryState.SENT and claimed.purpose is Purpose.CAMPAIGN
     return Settlement(
         outcome.id,
         state,
         reason=reason,
         smtp_code=outcome.code or None,
-        smtp_text=outcome.text or None,
+        smtp_text=None if is_routine else outcome.text or None,
         not_before=not_before,
         suppress=_address_does_not_exist(outcome),
     )

@@ -59,6 +59,7 @@ def forms(tag: str) -> list[str]:
     return ["-".join(subtags[:length]) for length in range(len(subtags), 0, -1)]
 
 
+@functools.lru_cache(maxsize=1024)  # asked for each link that is made, so for each mail
 def of_site(tag: str | None) -> str | None:
     """The language of the site that a language is, or is a form of ("fr" for "fr-CA"); None where it speaks none."""
     return next((form for form in forms(tag or "") if form in SITE_LANGUAGES), None)

@@ -3,18 +3,20 @@
 import functools
 import html
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.utils import format_datetime
 from hashlib import sha256
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import quote
 
 from mailer.errors import MailerError
 from mailer.mail import headers
 from mailer.mail.dkim import EditionSigner, Signer
 from mailer.mail.markdown import URL_FIELDS
-from mailer.mail.quoted_printable import encode_text, encode_value
+from mailer.mail.quoted_printable import SOFT_BREAK, encode_text, encode_value
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 
 #: How many values of an edition are kept ready: targets and countries repeat, names often do.
@@ -38,17 +40,16 @@ class EditionHeaders:
     auto_submitted: bool = False  # a notice that a machine sends to one person, not mail of a list (RFC 3834)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merge:
+class Merge(NamedTuple):  # made for each mail
     """What differs in one person's message."""
 
     to_address: str  # as people write it; its domain travels as A-label
-    to_name: str | None = None
     message_id: str  # with its angle brackets
     date: datetime  # aware
+    to_name: str | None = None
     unsubscribe_url: str | None = None  # fills the slot of that name, too
     unsubscribe_mailto: str | None = None  # an address; used only beside the URL
-    values: Mapping[str, str] = field(default_factory=dict)  # of slots, by field; a missing or empty one: its default
+    values: Mapping[str, str] = MappingProxyType({})  # of slots, by field; a missing or empty one: its default
 
 
 def fill(pieces: Pieces, values: Mapping[str, str], *, blank: str = "") -> str:
@@ -243,18 +244,57 @@ class _Encoders:
     """How each kind of place takes a value, remembering what it encoded for this edition."""
 
     def __init__(self) -> None:
-        self._by_context = {context: _encoder(escape_for) for context, escape_for in _ESCAPES.items()}
-        self._remembering = {
-            context: functools.lru_cache(maxsize=_CACHED_VALUES)(encode) for context, encode in self._by_context.items()
+        in_body = [context for context in SlotContext if context is not SlotContext.HEADER]
+        by_context: dict[SlotContext, Encoder] = {context: _encoder(_ESCAPES[context]) for context in in_body}
+        # Links differ from person to person: remembering them would only push out what repeats.
+        self._for_links = {context: _LinkEncoder(encode) for context, encode in by_context.items()}
+        self._for_values = {
+            context: functools.lru_cache(maxsize=_CACHED_VALUES)(encode) for context, encode in by_context.items()
         }
 
     def of(self, slot: Slot) -> Encoder:
-        # Links differ from person to person: remembering them would only push out what repeats.
-        return (self._by_context if slot.field in URL_FIELDS else self._remembering)[slot.context]
+        return (self._for_links if slot.field in URL_FIELDS else self._for_values)[slot.context]
 
 
 def _encoder(escape_for: Callable[[str], str]) -> Encoder:
     return lambda value: encode_value(escape_for(value).encode())
+
+
+class _LinkEncoder:
+    """Encodes links that differ in their tokens alone: letters and digits at the end, which stand for themselves
+    everywhere. So what stands around them is encoded once, in a quarter of the time: 2 µs a link, of which a mail has
+    four.
+    """
+
+    def __init__(self, encode: Encoder) -> None:
+        self._encode = encode
+        self._frames: dict[tuple[str, int], tuple[bytes, list[slice]]] = {}
+
+    def __call__(self, link: str) -> bytes:
+        page, slash, token = link.rpartition("/")
+        if not (token.isalnum() and token.isascii()):
+            return self._encode(link)
+        frame = self._frames.get((page, len(token)))
+        if frame is None:
+            frame = self._frames[page, len(token)] = _frame(
+                self._encode(f"{page}{slash}{'0' * len(token)}"), len(token)
+            )
+        before, pieces = frame
+        octets = token.encode()
+        return before + SOFT_BREAK.join([octets[piece] for piece in pieces]) + SOFT_BREAK
+
+
+def _frame(encoded: bytes, length: int) -> tuple[bytes, list[slice]]:
+    """What stands before a token that ends an encoded value, and into which pieces lines cut it."""
+    *lines, _ = encoded.split(SOFT_BREAK)
+    pieces = []
+    end = length
+    while end > len(lines[-1]):
+        pieces.append(slice(end - len(lines[-1]), end))
+        end -= len(lines.pop())
+    pieces.append(slice(0, end))
+    lines[-1] = lines[-1][: len(lines[-1]) - end]
+    return SOFT_BREAK.join(lines), pieces[::-1]
 
 
 #: Values that no place has to escape.

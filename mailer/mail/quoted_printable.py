@@ -6,6 +6,8 @@ what stands between two slots is encoded once, what fills them is encoded by its
 
 import re
 
+#: ends a line of what is one line when it is read
+SOFT_BREAK = b"=\r\n"
 _WIDTH = 75  # of at most 76, one is for the "=" of a soft line break
 _PLAIN = re.compile(rb"[ !-<>-~]*")
 _OCTETS = [
@@ -19,8 +21,8 @@ def encode_value(value: bytes) -> bytes:
         return b""
     encoded = value if _PLAIN.fullmatch(value) else b"".join(map(_OCTETS.__getitem__, value))
     if len(encoded) <= _WIDTH - 2:
-        return (b"=2E" + encoded[1:] if encoded[0] == 0x2E else encoded) + b"=\r\n"
-    return b"=\r\n".join(_lines(encoded)) + b"=\r\n"
+        return (b"=2E" + encoded[1:] if encoded[0] == 0x2E else encoded) + SOFT_BREAK
+    return SOFT_BREAK.join(_lines(encoded)) + SOFT_BREAK
 
 
 def encode_text(text: str) -> bytes:
@@ -34,7 +36,7 @@ def _hard_line(line: bytes) -> bytes:
     if line.endswith((b" ", b"\t")):
         # White space before a line end would be lost on the way.
         return encode_value(line[:-1]) + b"=%02X\r\n" % line[-1]
-    return encode_value(line).removesuffix(b"=\r\n") + b"\r\n"
+    return encode_value(line).removesuffix(SOFT_BREAK) + b"\r\n"
 
 
 def _lines(encoded: bytes) -> list[bytes]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class SlotContext(StrEnum):
@@ -52,8 +53,7 @@ class Rendering:
     warnings: tuple[str, ...] = ()  # what its author should see to, in English
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):  # made for each mail: a frozen dataclass takes three times as long
     """One message ready for the wire."""
 
     id: int  # the caller's own number for it, given back in the Outcome
@@ -88,8 +88,7 @@ class Stage(StrEnum):
     DOT = "dot"  # about the message
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):  # likewise
     """The server's answer for one message."""
 
     id: int  # of the Outgoing

@@ -1,5 +1,6 @@
 """The database: one way to open it, one way to hold a transaction, and every SQLite / PostgreSQL difference."""
 
+import json
 import sqlite3
 import stat
 import time
@@ -36,7 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.functions import GenericFunction
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
 
 from mailer.errors import ServiceUnavailable
 from mailer.store import crypto
@@ -404,6 +405,40 @@ def on_driver(engine: Engine) -> Iterator[sqlite3.Cursor]:
 def has_one_writer(engine: Engine) -> bool:
     """Whether writing transactions wait for each other in this database, whatever they write."""
     return engine.dialect.name == "sqlite"
+
+
+class Numbers(TypeDecorator[Sequence[int]]):
+    """A list of whole numbers as one parameter, so that a statement is the same for lists of any length."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return ARRAY(BigInteger()) if dialect.name == "postgresql" else String()
+
+    def process_bind_param(self, value: Sequence[int] | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return json.dumps(value)
+
+
+class is_among(GenericFunction[Any]):  # noqa: N801  # named as functions of SQL are
+    """Whether a column is one of `Numbers`: `is_among(column, bindparam("ids", type_=Numbers()))`."""
+
+    type = NullType()  # of a Boolean SQLAlchemy asks SQLite whether it is 1, and then no index serves it
+    inherit_cache = True
+
+
+@compiles(is_among)
+def _is_among(element: Any, compiler: Any, **options: Any) -> str:
+    wanted, numbers = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{wanted} IN (SELECT value FROM json_each({numbers}))"  # noqa: S608  # a parameter, not a value
+
+
+@compiles(is_among, "postgresql")
+def _is_among_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    wanted, numbers = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{wanted} = ANY ({numbers})"
 
 
 #: the values of a row, as a statement sees them

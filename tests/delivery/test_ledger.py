@@ -171,6 +171,30 @@ def test_what_was_settled_stays_and_the_rest_waits_again(engine: Engine) -> None
         assert session.scalar(select(func.count()).select_from(Claim)) == 0
 
 
+def test_each_of_a_claim_gets_its_own_fate(engine: Engine) -> None:
+    later = utcnow() + timedelta(minutes=5)
+    batch = claim(engine, planned(engine, 7))
+    fates = (
+        (S.SENT, None, 250, None, None, True),
+        (S.SENT, None, 250, None, None, True),
+        (S.SENT, None, 250, "2.0.0 ok", None, True),
+        (S.DEFERRED, None, 451, None, later, True),
+        (S.UNKNOWN, Reason.CONNECTION_LOST, None, None, None, True),
+        (S.SKIPPED, Reason.LEFT, None, None, None, False),
+        (S.FAILED, None, 550, "5.2.2 full", None, True),
+    )
+    given = {row.id: fate for row, fate in zip(batch.deliveries, fates, strict=True)}
+    assert ledger.close(engine, batch, [Settlement(row, *fate) for row, fate in given.items()], complete=True)
+    with session_scope(engine, read_only=True) as session:
+        found = {
+            row.id: (row.state, row.reason, row.smtp_code, row.smtp_text, row.not_before, bool(row.attempts))
+            for row in session.scalars(select(Delivery))
+        }
+        waits = set(session.scalars(select(Delivery.state).where(Delivery.draw.is_not(None))))
+    assert found == given
+    assert waits == {S.DEFERRED}
+
+
 def test_the_servers_words_are_encrypted_because_servers_quote_addresses(engine: Engine) -> None:
     batch = claim(engine, planned(engine, 1))
     words = "5.1.1 <ana@example.org> unknown"

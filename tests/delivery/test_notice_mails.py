@@ -533,7 +533,7 @@ def test_who_is_erased_meanwhile_gets_no_notice_and_holds_up_no_other(
 
 
 def test_without_its_words_no_notice_can_be_made(session: Session) -> None:
-    wordless = replace(claimed(notice(NoticeKind.CONFIRM)), notice=None)
+    wordless = claimed(notice(NoticeKind.CONFIRM))._replace(notice=None)
     with pytest.raises(WordlessNotice, match="delivery 1,"):
         NoticeComposer(session, SENDER).compose(wordless, Recipient("ana@example.net", None, None))
 

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailer.delivery.ledger import Claimed
 from mailer.delivery.verdicts import MOST_ATTEMPTS, PolicyWatch, settlement
 from mailer.mail.types import Outcome, OutcomeKind, Stage
-from mailer.store.models import DeliveryState, Reason
+from mailer.store.models import DeliveryState, Purpose, Reason
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
@@ -16,6 +17,10 @@ def outcome(kind: OutcomeKind, code: int = 0, text: str = "", stage: Stage = Sta
     return Outcome(1, kind, code, text, stage)
 
 
+def claimed(attempts: int = 0, *, purpose: Purpose = Purpose.CAMPAIGN) -> Claimed:
+    return Claimed(1, purpose, 7, None, "en", None, None, attempts)
+
+
 SENT = outcome(OutcomeKind.SENT, 250, "2.0.0 ok")
 POLICY = outcome(OutcomeKind.FAILED, 550, "5.7.1 looks like spam")
 
@@ -23,7 +28,7 @@ POLICY = outcome(OutcomeKind.FAILED, 550, "5.7.1 looks like spam")
 @pytest.mark.parametrize(("attempts", "minutes"), [(0, 1), (1, 5), (2, 15), (3, 30), (4, 60), (40, 60)])
 def test_each_refusal_for_now_is_waited_out_longer(attempts: int, minutes: int) -> None:
     refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted", Stage.RCPT)
-    found = settlement(refusal, attempts=attempts, now=NOW, give_up_at=LATER)
+    found = settlement(refusal, claimed(attempts), now=NOW, give_up_at=LATER)
     assert found.state is DeliveryState.DEFERRED
     assert found.not_before is not None
     assert timedelta(minutes=minutes * 0.8) <= found.not_before - NOW <= timedelta(minutes=minutes * 1.2)
@@ -31,7 +36,7 @@ def test_each_refusal_for_now_is_waited_out_longer(attempts: int, minutes: int) 
 
 def test_no_retry_is_planned_after_the_deadline() -> None:
     refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted")
-    found = settlement(refusal, attempts=2, now=NOW, give_up_at=NOW + timedelta(minutes=5))
+    found = settlement(refusal, claimed(2), now=NOW, give_up_at=NOW + timedelta(minutes=5))
     assert (found.state, found.reason, found.not_before) == (DeliveryState.FAILED, Reason.GAVE_UP, None)
 
 
@@ -39,7 +44,7 @@ def test_what_was_never_started_is_given_up_after_about_two_days_of_attempts() -
     refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted")
     now, attempts = NOW, 0
     while True:
-        found = settlement(refusal, attempts=attempts, now=now, give_up_at=now + timedelta(days=2))
+        found = settlement(refusal, claimed(attempts), now=now, give_up_at=now + timedelta(days=2))
         if found.not_before is None:
             break
         now, attempts = found.not_before, attempts + 1
@@ -64,7 +69,15 @@ def test_what_was_never_started_is_given_up_after_about_two_days_of_attempts() -
 )
 def test_only_an_address_that_does_not_exist_is_suppressed(text: str, stage: Stage, suppresses: bool) -> None:
     refusal = outcome(OutcomeKind.FAILED, 550, text, stage)
-    assert settlement(refusal, attempts=0, now=NOW, give_up_at=LATER).suppress is suppresses
+    assert settlement(refusal, claimed(), now=NOW, give_up_at=LATER).suppress is suppresses
+
+
+def test_what_a_server_says_when_it_takes_a_mail_is_kept_only_where_somebody_looks_for_it() -> None:
+    words = {
+        purpose: settlement(SENT, claimed(purpose=purpose), now=NOW, give_up_at=LATER).smtp_text for purpose in Purpose
+    }
+    assert words == {Purpose.CAMPAIGN: None, Purpose.TEST: "2.0.0 ok", Purpose.NOTICE: "2.0.0 ok"}
+    assert settlement(POLICY, claimed(), now=NOW, give_up_at=LATER).smtp_text == "5.7.1 looks like spam"
 
 
 def test_twenty_policy_refusals_in_a_row_pause_the_campaign() -> None:
@@ -96,7 +109,7 @@ def test_what_was_answered_before_counts_too() -> None:
 
 
 def test_a_policy_refusal_is_kept_as_one() -> None:
-    refused = settlement(POLICY, attempts=0, now=NOW, give_up_at=LATER)
+    refused = settlement(POLICY, claimed(), now=NOW, give_up_at=LATER)
     assert (refused.state, refused.reason, refused.suppress) == (DeliveryState.FAILED, Reason.POLICY, False)
 
 

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailer.mail import headers
-from mailer.mail.merge import BrokenMessage, EditionHeaders, Merge, compile_edition, expected_headers
+from mailer.mail.merge import BrokenMessage, CompiledEdition, EditionHeaders, Merge, compile_edition, expected_headers
 from mailer.mail.types import Rendering, Slot, SlotContext
 
 LIST_HEADERS = EditionHeaders(
@@ -39,6 +39,16 @@ RENDERING = Rendering(
     text=("Dear ", Slot("name", "fri<end"), "\n.\n\n", Slot("name", ""), "\n.. é ", Slot("unsubscribe_url"), " \n"),
 )  # fmt: skip
 EDITION = compile_edition(RENDERING, LIST_HEADERS)
+LINKS = CompiledEdition(
+    Rendering(
+        language="en",
+        subject=("Links",),
+        html=('<a href="', Slot("preferences_url", "", SlotContext.HTML), '">'),
+        text=(Slot("preferences_url", "", SlotContext.TEXT), "\n"),
+    ),
+    LIST_HEADERS,
+    signer=None,
+)
 HOSTILE_NAMES = [
     "=?utf-8?q?x=0D=0AX-Evil:_1?=",
     "==??utf-8?q?x?=",
@@ -78,6 +88,18 @@ def content(message: EmailMessage, subtype: str) -> str:
     assert part is not None
     assert not part.defects
     return str(part.get_content()).replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("page", ["", ".", "é&", "https://act.example.org/unsubscribe"])
+@pytest.mark.parametrize("token", ["a", "0aZ9" * 10, "7" * 200, "a-b", "ä", ""])
+def test_links_of_one_page_read_back_wherever_their_lines_are_cut(page: str, token: str) -> None:
+    for more in range(80):
+        for last in (token, token[::-1]):  # the second goes by what was learned from the first
+            link = f"{page}{'.' * more}/{last}"
+            body = LINKS.merge(merge_for(values={"preferences_url": link}, unsubscribe_url=None))
+            assert content(read(body), "plain") == f"{link}\n"
+            assert content(read(body), "html") == f'<a href="{html.escape(link)}">'
+            assert all(len(line) <= 76 for line in body.partition(b"\r\n\r\n")[2].split(b"\r\n"))
 
 
 def display_name(message: EmailMessage) -> str:
