@@ -151,7 +151,7 @@ class Delivery(Base):
 
     state: Mapped[DeliveryState] = mapped_column(by_value(DeliveryState), default=DeliveryState.PENDING)
     # By lot: what waits goes out in this order, not in that of the ids, which would tell whoever has a mail provider's
-    # log which row is whose. Gone once it is settled. It costs SQLite 25 µs a mail, since the rows of a claim lie on as
+    # log which row is whose. Gone once it is settled. It costs SQLite 20 µs a mail, since the rows of a claim lie on as
     # many pages; to draw for blocks of neighbours would cost less, but somebody on the list would know theirs.
     draw: Mapped[int | None] = mapped_column(BigInteger, default=_lot)
     fence: Mapped[int | None] = mapped_column(BigInteger)  # the last claim that held it; kept when it is settled
