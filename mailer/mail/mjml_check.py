@@ -4,11 +4,12 @@ import re
 
 from mailer.errors import MailerError
 
-#: mj-image, mj-social, mj-carousel, mj-hero and mj-font would fetch something: no mail of ours does.
+#: mj-image, mj-social, mj-carousel, mj-hero and mj-font would fetch something: no mail of ours does. What mj-preview
+#: makes looks to spam filters like hidden words; the layout has its own.
 KNOWN_TAGS = frozenset(
     {
         "mj-all", "mj-attributes", "mj-body", "mj-breakpoint", "mj-button", "mj-class", "mj-column", "mj-divider",
-        "mj-group", "mj-head", "mj-preview", "mj-raw", "mj-section", "mj-spacer", "mj-style", "mj-table", "mj-text",
+        "mj-group", "mj-head", "mj-raw", "mj-section", "mj-spacer", "mj-style", "mj-table", "mj-text",
         "mj-title", "mj-wrapper", "mjml",
     }
 )  # fmt: skip

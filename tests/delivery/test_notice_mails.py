@@ -35,6 +35,7 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
+from tests.support import contrast
 from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, notices_owed
 from tests.support.ledger import in_order
 from tests.support.mail_server import MailServer
@@ -187,6 +188,14 @@ def test_every_notice_is_a_whole_mail_with_one_button(session: Session, kind: No
     direction = "rtl" if language == "ar" else "ltr"
     assert f'<html lang="{language}" dir="{direction}"' in part(message, "html")
     assert "[" not in part(message, "plain") and "{" not in part(message, "plain")
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_all_words_of_a_notice_stand_out_from_what_is_behind_them(session: Session, kind: NoticeKind) -> None:
+    made = part(compose(session, notice(kind)), "html")
+    for scheme in ("light", "dark", None):
+        pairs = contrast.pairs(made, scheme=scheme)
+        assert {words: contrast.of(pair) for pair, words in pairs.items() if contrast.of(pair) < 4.5} == {}
 
 
 def test_the_words_are_those_of_the_language(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

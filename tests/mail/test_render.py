@@ -21,6 +21,7 @@ from mailer.mail.merge import EditionHeaders, compile_edition
 from mailer.mail.mjml_check import FetchesSomething, UnknownMjmlTag, check_fetches_nothing
 from mailer.mail.render import BrokenTemplate, ForwardedBy, Frame, HtmlTooLarge, UnknownTemplate, render
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
+from tests.support import contrast
 
 FRAME = Frame(
     language="en",
@@ -234,6 +235,28 @@ class _Nesting(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+#: everything that a text may hold, and all that may stand around it
+RICH = "# A\n\nb [c](https://example.org/)\n\n> d\n\n1. e\n\n```\nf\n```\n\n[g](https://example.org/)\n\n---\n\n## h"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark", None])
+@pytest.mark.parametrize("forwarded_by", [None, "a union"])
+def test_all_words_of_a_mail_stand_out_from_what_is_behind_them(scheme: str | None, forwarded_by: str | None) -> None:
+    passed_on = replace(RELAY, introduction=("Ours",)) if forwarded_by else None
+    pairs = contrast.pairs(shown(edition(RICH, frame=replace(FRAME, forwarded_by=passed_on)).html), scheme=scheme)
+    assert len(pairs) > 3
+    # 4.5 is what WCAG 2.2 asks for; filters take words that stand out less for hidden ones.
+    assert {words: contrast.of(pair) for pair, words in pairs.items() if contrast.of(pair) < 4.5} == {}
+    assert any(words.startswith(PREHEADER) for words in pairs.values()) == (scheme is None)
+
+
+def test_the_style_that_hides_the_preheader_is_not_the_one_that_filters_look_for() -> None:
+    looked_for = re.compile(
+        r'\bstyle\s*=\s*"[^">]{0,80}(?:visibility\s*:\s*hidden|display\s*:\s*none)'
+    )  # SpamAssassin's
+    assert not looked_for.search(shown(edition("Text").html))
 
 
 def test_a_lone_link_becomes_a_button() -> None:

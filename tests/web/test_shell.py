@@ -18,6 +18,7 @@ from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable
 from mailer.web import language
 from mailer.web.language import LANGUAGES, _, ngettext, prefer
+from tests.support import contrast
 
 WEB = Path(language.__file__).parent
 CSS = (WEB / "static" / "site.css").read_text(encoding="utf-8")
@@ -144,19 +145,11 @@ def colours(scheme: str) -> dict[str, tuple[int, ...]]:
     return {name: tuple(bytes.fromhex(value)) for name, value in found}
 
 
-def luminance(colour: tuple[int, ...]) -> float:
-    """Relative luminance (WCAG 2.2)."""
-    channels = [c / 255 for c in colour]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("pair", CONTRASTS, ids="-on-".join)
 def test_colours_stand_out_from_each_other(scheme: str, pair: tuple[str, str]) -> None:
     palette = colours(scheme)
-    light, dark = sorted((luminance(palette[name]) for name in pair), reverse=True)
-    assert (light + 0.05) / (dark + 0.05) >= CONTRASTS[pair]
+    assert contrast.between(*(palette[name] for name in pair)) >= CONTRASTS[pair]
 
 
 # --- language -------------------------------------------------------------------------------------------------------
