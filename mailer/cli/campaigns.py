@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
@@ -109,6 +110,8 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
     """Show whom a campaign would reach, and what is missing."""
     with installation.session(read_only=True) as session:
         found = readiness.check(session, lifecycle.get(session, slug))
+    if advice := installation.settings.advice_on_helo:
+        found = replace(found, warnings=(*found.warnings, advice))
     if as_json:
         click.echo(json.dumps({"slug": slug} | campaign_check.to_json(found), ensure_ascii=False))
     else:

@@ -5,6 +5,8 @@ Who speaks to it: `pipeline` (which connection gets the next message), `smtp_ope
 and `smtp_replies` (what the two sides write), `backlog` (messages that were taken and not begun).
 """
 
+import re
+import socket
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -30,6 +32,7 @@ class Server:
     security: str = "none"  # "none", "starttls" or "tls"; certificates are verified
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    greeted_as: str | None = None  # what we call ourselves in EHLO; None for this machine's own name or address
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -43,3 +46,19 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+_NAME = re.compile(
+    r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.I
+)
+
+
+def is_full_name(name: str) -> bool:
+    """Whether a name may stand in EHLO (RFC 5321, 4.1.2): a domain, with a dot in it."""
+    return _NAME.fullmatch(name) is not None
+
+
+def own_name() -> str | None:
+    """This machine's full name, if it has one; the DNS is not asked."""
+    name = socket.gethostname()
+    return name if is_full_name(name) else None

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import NamedTuple, TypeVar
 
-from mailer.mail.smtp import Server
+from mailer.mail.smtp import Server, own_name
 from mailer.mail.smtp_envelope import Capabilities, read_capabilities
 from mailer.mail.smtp_replies import BrokenReply, Reply, ReplyReader, one_line
 
@@ -104,20 +104,22 @@ def _introduce(dialogue: "_Dialogue", server: Server, context: ssl.SSLContext) -
     if server.security == "tls":
         yield from dialogue.encrypt(context, server.host)
     _require_agreement((yield from dialogue.reply()), "it does not greet")
-    capabilities = yield from _say_hello(dialogue)
+    capabilities = yield from _say_hello(dialogue, server)
     if server.security == "starttls":
         if not capabilities.starttls:
             raise OpeningFailed("it does not offer STARTTLS, and without it nothing is sent", final=True)
         _require_agreement((yield from dialogue.ask("STARTTLS")), "it refuses STARTTLS")
         yield from dialogue.encrypt(context, server.host)
-        capabilities = yield from _say_hello(dialogue)  # what was offered in the clear may be forged (RFC 3207, 4.2)
+        capabilities = yield from _say_hello(
+            dialogue, server
+        )  # what was offered in the clear may be forged (RFC 3207, 4.2)
     if server.username is not None:
         yield from _log_in(dialogue, capabilities, server.username, server.password or "")
     return capabilities
 
 
-def _say_hello(dialogue: "_Dialogue") -> Steps[Capabilities]:
-    name = _own_name(dialogue.sock)
+def _say_hello(dialogue: "_Dialogue", server: Server) -> Steps[Capabilities]:
+    name = server.greeted_as or own_name() or _own_address(dialogue.sock)
     code, text = yield from dialogue.ask(f"EHLO {name}")
     if code // 100 == 2:
         return read_capabilities(text)
@@ -127,11 +129,8 @@ def _say_hello(dialogue: "_Dialogue") -> Steps[Capabilities]:
     return Capabilities()
 
 
-def _own_name(sock: socket.socket) -> str:
-    """This host's full name or, without asking the DNS for one, its address (RFC 5321, 4.1.3 and 4.1.4)."""
-    name = socket.gethostname()
-    if "." in name and name.isascii():
-        return name
+def _own_address(sock: socket.socket) -> str:
+    """This machine's address on a connection, as who has no full name says it (RFC 5321, 4.1.3 and 4.1.4)."""
     address = ip_address(sock.getsockname()[0].partition("%")[0])
     return f"[{address}]" if address.version == 4 else f"[IPv6:{address}]"
 

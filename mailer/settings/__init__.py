@@ -1,10 +1,11 @@
 """Typed settings: the sole reader of the environment."""
 
 import os
+import socket
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from email.utils import parseaddr
 from functools import cached_property
@@ -28,6 +29,7 @@ _DATA_DIR = "/var/lib/tocsin"
 _KEYS_FILE = "/etc/tocsin/keys/keys.env"
 _ORGANISATION = "Harbour Solidarity"
 _POSTAL_ADDRESS = r"1 Example Street\nExample City"
+_SMTP_HELO = "mail.example.org"
 _PRIVACY_CONTACT = "privacy@example.org"
 _DKIM_DOMAIN, _DKIM_SELECTOR, _DKIM_KEY_FILE = "example.org", "s1", "/etc/tocsin/dkim.pem"
 
@@ -72,6 +74,7 @@ class Settings:
     dkim_selectors: tuple[str, ...] | None  # in the order of the keys in the file
     dkim_key_file: Path | None
     smtp_connections: int  # for each worker
+    smtp_helo: str | None  # what mail servers are greeted with
     smtp_rate: float | None  # messages a second, the whole installation together; None for no limit
     lease_seconds: float
     trusted_proxies: int
@@ -178,7 +181,25 @@ class Settings:
                 "must be https when mail leaves this machine, because links in the mails begin with it",
                 "https://act.example.org",
             )
-        return self.configured_smtp
+        return replace(self.configured_smtp, greeted_as=self.smtp_helo)
+
+    @property
+    def advice_on_helo(self) -> str | None:
+        """What to say of a machine whose name mail servers think little of; None where it has a better one, was given
+        one to say, or sends no mail."""
+        host = socket.gethostname()
+        if self.smtp_helo or self.configured_smtp is None:
+            return None
+        if smtp.own_name() is None:
+            problem = f"{host}, which is no full domain name, so it greets mail servers with its IP address"
+        elif values.is_local_name(host) or host.lower().endswith(".localdomain"):
+            problem = f"{host}, a name that only a local network knows, and greets mail servers with it"
+        else:
+            return None
+        return (
+            f"this machine is called {problem}. Many relays refuse that, or take it for a sign of spam. Set"
+            f" MAILER_SMTP_HELO to a name of it that the DNS knows, such as {_SMTP_HELO}."
+        )
 
     @property
     def contact(self) -> str | None:
@@ -309,6 +330,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         dkim_selectors=env.read("MAILER_DKIM_SELECTOR", values.selectors, _DKIM_SELECTOR),
         dkim_key_file=env.read("MAILER_DKIM_KEY_FILE", Path, _DKIM_KEY_FILE),
         smtp_connections=env.read("MAILER_SMTP_CONNECTIONS", values.whole(1, 100), "4") or 4,
+        smtp_helo=env.read("MAILER_SMTP_HELO", values.greeting_name, _SMTP_HELO),
         smtp_rate=env.read("MAILER_SMTP_RATE", values.number(0.01, 100_000, "messages a second"), "50"),
         lease_seconds=env.read("MAILER_LEASE_SECONDS", values.number(0.5, 3600, "seconds"), "30") or 30.0,
         trusted_proxies=env.read("MAILER_TRUSTED_PROXIES", values.whole(0, 10), "1") or 0,

@@ -7,7 +7,7 @@ variable stops.
 import re
 from collections.abc import Callable
 from email.utils import getaddresses
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import nan
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from mailer.mail import addresses
-from mailer.mail.smtp import Server, is_loopback
+from mailer.mail.smtp import Server, is_full_name, is_loopback
 
 
 def database_url(text: str) -> str:
@@ -67,14 +67,19 @@ _LOCAL_NAMES = (".internal", ".local", ".home.arpa", ".lan", ".localhost")
 
 
 def _is_private(host: str) -> bool:
-    """Whether a host is an address of a private network, or a name that only a local network gives: as those of
-    containers, which have no dot. Where another name leads is not known here."""
+    """Whether a host is an address of a private network, or a name that only a local network gives. Where another name
+    leads is not known here."""
     try:
         address = ip_address(host)
     except ValueError:
-        name = host.lower().rstrip(".")
-        return "." not in name or name.endswith(_LOCAL_NAMES)
+        return is_local_name(host)
     return any(address in network for network in _PRIVATE)
+
+
+def is_local_name(name: str) -> bool:
+    """Whether only a local network gives a name: as those of containers, which have no dot."""
+    name = name.lower().rstrip(".")
+    return "." not in name or name.endswith(_LOCAL_NAMES)
 
 
 def base_url(text: str) -> str:
@@ -117,6 +122,26 @@ def smtp_url(text: str) -> Server:
         username=unquote(url.username) if url.username else None,
         password=unquote(url.password) if url.password else None,
     )
+
+
+_LITERAL = re.compile(r"\[(?:IPv6:(?P<six>[0-9a-f:.]+)|(?P<four>[0-9.]+))\]", re.IGNORECASE)
+
+
+def greeting_name(text: str) -> str:
+    """What to call ourselves in EHLO: a full domain name, or an address in brackets (RFC 5321, 4.1.3)."""
+    if not text.isascii():
+        raise ValueError("must be written in ASCII: use xn-- names")
+    if literal := _LITERAL.fullmatch(text):
+        try:
+            _ = IPv6Address(literal["six"]) if literal["six"] else IPv4Address(literal["four"])
+        except ValueError as problem:
+            raise ValueError(f"is not an address in brackets ({problem})") from None
+    elif not is_full_name(text):
+        raise ValueError(
+            "must be a full domain name, with a dot in it, or an IP address in brackets: [192.0.2.1] or"
+            " [IPv6:2001:db8::1]"
+        )
+    return text
 
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\([^()]*\)')

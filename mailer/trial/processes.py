@@ -141,6 +141,7 @@ def local_installation(defaults: Mapping[str, str], *, log: Path | None = None) 
             environ["MAILER_REDIS_URL"] = local.start_valkey()
         if "MAILER_SMTP_URL" not in given:
             environ["MAILER_SMTP_URL"] = f"smtp://127.0.0.1:{_start_catcher(local, data_dir / catcher.FOLDER)}"
+            environ["MAILER_SMTP_HELO"] = "[127.0.0.1]"  # the catcher does not care what this machine is called
         local.settings = load_settings(environ)
         engine = open_engine(local.settings.database_url, local.settings.keyring)
         try:

@@ -102,6 +102,18 @@ def test_check_warns_of_fields_that_stay_empty_and_of_targets_that_are_not_there
     assert "NOT READY: its deadline has passed" in said
 
 
+def test_check_warns_of_a_machine_without_a_full_name(
+    cli: CommandLine, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "vm")
+    cli.environment["MAILER_SMTP_URL"] = "smtp://127.0.0.1:2525"
+    assert "Warning: this machine is called vm, which is no full domain name" in cli("campaigns", "check", SLUG).stdout
+    (warning,) = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["warnings"]
+    assert "Many relays refuse that" in warning
+    cli.environment["MAILER_SMTP_HELO"] = "mail.example.org"
+    assert json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["warnings"] == []
+
+
 @pytest.mark.parametrize("when", [(), ("--at", "2035-01-01T09:00Z")])
 def test_a_campaign_that_asks_to_write_to_nobody_is_not_sent(
     cli: CommandLine, session: Session, campaign: Campaign, when: tuple[str, ...]

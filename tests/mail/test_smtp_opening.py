@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -130,13 +131,23 @@ def test_an_address_cannot_smuggle_a_command(server: MailServer) -> None:
     assert not commands(server)
 
 
+def hellos(server: MailServer) -> list[str]:
+    return [line for line in server.commands if line.startswith(("EHLO", "HELO"))]
+
+
 def test_the_greeting_gives_a_name_or_an_address(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "mailer.example.org")
     send(plain(server))
-    monkeypatch.setattr("socket.gethostname", lambda: "laptop")
-    send(plain(server))
-    hellos = [line for line in server.commands if line.startswith("EHLO")]
-    assert hellos == ["EHLO mailer.example.org", "EHLO [127.0.0.1]"]
+    for no_full_name in ("laptop", "my_host.example.org", "mäiler.example.org", "192.0.2.1", "mailer.example.org."):
+        monkeypatch.setattr("socket.gethostname", lambda name=no_full_name: name)
+        send(plain(server))
+    assert hellos(server) == ["EHLO mailer.example.org", *["EHLO [127.0.0.1]"] * 5]
+
+
+def test_the_greeting_gives_the_name_that_was_set(server: MailServer) -> None:
+    server.behaviour.ehlo = "502 what?"
+    send(replace(plain(server), greeted_as="relay.example.org"))
+    assert hellos(server) == ["EHLO relay.example.org", "HELO relay.example.org"]
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------------

@@ -95,6 +95,17 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SMTP_URL", "smtp://mail.example.org/inbox", "must be smtp://"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org:0x19", "has a port"),
         ("MAILER_SMTP_URL", "smtp://user:pass@mail.example.org", "must not travel unencrypted"),
+        ("MAILER_SMTP_HELO", "mail", "must be a full domain name, with a dot in it"),
+        ("MAILER_SMTP_HELO", "mail.example.org.", "must be a full domain name"),
+        ("MAILER_SMTP_HELO", "mail_1.example.org", "must be a full domain name"),
+        ("MAILER_SMTP_HELO", "-.example.org", "must be a full domain name"),
+        ("MAILER_SMTP_HELO", "mail.example.org EHLO", "must be a full domain name"),
+        ("MAILER_SMTP_HELO", "a.b" * 100, "must be a full domain name"),
+        ("MAILER_SMTP_HELO", "192.0.2.1", "an IP address in brackets"),
+        ("MAILER_SMTP_HELO", "[192.0.2]", "is not an address in brackets"),
+        ("MAILER_SMTP_HELO", "[2001:db8::1]", "[IPv6:2001:db8::1]"),
+        ("MAILER_SMTP_HELO", "[IPv6:192.0.2.1]", "is not an address in brackets"),
+        ("MAILER_SMTP_HELO", "bücher.example.org", "xn--"),
         ("MAILER_SENDER", "alerts", "is not an e-mail address"),
         ("MAILER_SENDER", "one@example.org, two@example.org", "must be a single e-mail address"),
         ("MAILER_SENDER", "Harbour <alerts@example.org", "a bracket or a quotation mark is missing"),
@@ -238,6 +249,36 @@ def test_no_mail_goes_out_without_saying_who_sent_it(settings: Callable[..., Set
 )
 def test_a_mail_server_is_read_from_its_url(load: Callable[..., Settings], url: str, server: Server) -> None:
     assert load(MAILER_SMTP_URL=url, MAILER_BASE_URL="https://act.example.org").smtp == server
+
+
+@pytest.mark.parametrize("name", ["mail.example.org", "M-1.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]"])
+def test_the_mail_server_is_greeted_with_the_name_that_is_set(load: Callable[..., Settings], name: str) -> None:
+    settings = load(MAILER_SMTP_URL="smtp://127.0.0.1:2525", MAILER_SMTP_HELO=name)
+    assert settings.smtp == Server("127.0.0.1", 2525, greeted_as=name)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("vm", "this machine is called vm, which is no full domain name"),
+        ("my_host.example.org", "this machine is called my_host.example.org, which is no full domain name"),
+        (
+            "localhost.localdomain",
+            "this machine is called localhost.localdomain, a name that only a local network knows",
+        ),
+        ("ip-10-0-0-7.ec2.internal", "a name that only a local network knows"),
+        ("mail.example.org", None),
+    ],
+)
+def test_a_machine_with_a_name_that_mail_servers_think_little_of_is_told_what_to_set(
+    load: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, host: str, said: str | None
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+    server = {"MAILER_SMTP_URL": "smtp://127.0.0.1:2525"}
+    advice = load(**server).advice_on_helo
+    assert advice is None if said is None else advice and said in advice and "Set MAILER_SMTP_HELO" in advice
+    assert load().advice_on_helo is None  # it sends nothing
+    assert load(**server, MAILER_SMTP_HELO="mail.example.org").advice_on_helo is None
 
 
 def test_links_in_mail_that_leaves_this_machine_must_be_https(load: Callable[..., Settings]) -> None:

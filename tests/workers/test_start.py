@@ -24,6 +24,7 @@ def test_keys_beside_the_database_are_spoken_of_once(
     (tmp_path / "keys").mkdir(0o700)
     file = keys_file.create((tmp_path if is_beside else tmp_path / "keys") / keys_file.NAME)
     services = {"MAILER_REDIS_URL": "redis://127.0.0.1:1/0", "MAILER_SMTP_URL": "smtp://127.0.0.1:1"}
+    monkeypatch.setattr("socket.gethostname", lambda: "mail.example.org")
     given = {name: value for name, value in environment.items() if name not in KEY_VARIABLES} | services
     if not is_beside:
         (tmp_path / "database").mkdir(0o700)
@@ -38,3 +39,24 @@ def test_keys_beside_the_database_are_spoken_of_once(
     said = [record.message for record in caplog.records]
     beside = f"keys beside the database: {file} lies in the directory of the database"
     assert [line.startswith(beside) for line in said] == [True] * is_beside
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("name", ["mail.example.org", None])
+def test_a_machine_without_a_full_name_is_spoken_of_once(
+    environment: Mapping[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str | None,
+) -> None:
+    services = {"MAILER_REDIS_URL": "redis://127.0.0.1:1/0", "MAILER_SMTP_URL": "smtp://127.0.0.1:1"}
+    monkeypatch.setattr("socket.gethostname", lambda: "vm")
+    monkeypatch.setattr(os, "environ", {**environment, **services, **({"MAILER_SMTP_HELO": name} if name else {})})
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logs, "configure", lambda **_: None)
+    monkeypatch.setattr(worker, "_supervise", lambda _: None)
+    with caplog.at_level(logging.INFO):
+        assert worker.main() == 0
+    said = [record.message for record in caplog.records if record.message.startswith("a poor name for mail servers")]
+    assert len(said) == (name is None)
