@@ -12,7 +12,7 @@ Functions that take an engine commit for themselves; those that take a session l
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -247,7 +247,11 @@ def settle(engine: Engine, batch: Batch, settlements: Sequence[Settlement]) -> b
     """
     with session_scope(engine) as session:
         record(session, batch.fence, settlements)
-        return session.scalar(select(Claim.id).where(Claim.id == batch.fence)) is not None
+        return _stands(session, batch.fence)
+
+
+def _stands(session: Session, fence: int) -> bool:
+    return session.scalar(select(Claim.id).where(Claim.id == fence)) is not None
 
 
 def close(engine: Engine, batch: Batch, settlements: Sequence[Settlement] = (), *, complete: bool = False) -> bool:
@@ -357,15 +361,30 @@ def _suppress_addresses_of(session: Session, delivery_ids: Sequence[int]) -> Non
         subscribers.refresh(session, [person.id for person in gone])
 
 
+def put_back(engine: Engine, batch: Batch, unbegun: Collection[int]) -> bool:
+    """Let go of some of what a claim holds, which was never begun: it waits again, or ends with a cancelled campaign.
+
+    :returns: whether the claim still stands.
+    """
+    with session_scope(engine) as session:
+        _put_back(session, batch.fence, batch.campaign_id, Delivery.id.in_(unbegun))
+        return _stands(session, batch.fence)
+
+
 def let_go(session: Session, fence: int, campaign_id: int) -> bool:
     """End a claim whose rows were not begun, save those that were settled: they wait again, or end with a cancelled
     campaign.
 
     :returns: whether there was such a claim.
     """
+    _put_back(session, fence, campaign_id)
+    return _end_claim(session, fence)
+
+
+def _put_back(session: Session, fence: int, campaign_id: int, *which: ColumnElement[bool]) -> None:
     # Locked against a cancel at the same moment, which would otherwise miss these rows.
     campaign = session.get_one(Campaign, campaign_id, with_for_update={"read": True}, populate_existing=True)
-    held = held_by(fence, campaign_id)
+    held = (*held_by(fence, campaign_id), *which)
     if campaign.status is CampaignStatus.CANCELLED:
         skip_cancelled(session, *held, Delivery.purpose == Purpose.CAMPAIGN)
         # A refusal for now may have been settled after the cancel, and nobody would come back to it.
@@ -374,7 +393,6 @@ def let_go(session: Session, fence: int, campaign_id: int) -> bool:
         update(Delivery).where(*held, Delivery.not_before.is_not(None)).values(state=DeliveryState.DEFERRED)
     )
     session.execute(update(Delivery).where(*held).values(state=DeliveryState.PENDING))
-    return _end_claim(session, fence)
 
 
 def _end_claim(session: Session, fence: int) -> bool:

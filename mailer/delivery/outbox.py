@@ -158,6 +158,7 @@ class Outbox:
         self._drafting = ThreadPoolExecutor(_DRAFTERS, thread_name_prefix="drafts") if signs else None
         self._next: Future[_ClaimAtWork | _Course] | None = None  # the next claim, or why there is none
         self._writes: deque[Future[bool]] = deque()  # whether the claim still stood
+        self._has_failed = False  # a write to the ledger; of its thread
         self._begun: set[int] = set()  # delivery ids; no outcome yet
         self._state = _State()
         self._closing = threading.Event()
@@ -231,6 +232,11 @@ class Outbox:
             return True
         return self._next is None and not (self._current and self._current.waiting)
 
+    @property
+    def halted(self) -> bool:
+        """Whether nothing more may be begun."""
+        return self._must_halt()
+
     def _must_halt(self) -> bool:
         if self._worker.stopping():
             self._state = self._state.after(_Course.HALTED)
@@ -253,10 +259,27 @@ class Outbox:
                 return message
         return None
 
+    def pulse(self) -> None:
+        """Notice a pause, settle what is known, and let go of what must not be begun, while the server is silent."""
+        try:
+            self._look_at_the_campaign()
+        except ServiceUnavailable as problem:
+            self._state = self._state.after(_Course.BROKEN, problem)
+        self._flush()
+        is_halted = self._must_halt()
+        for claim in list(self._at_work.values()):
+            if is_halted:
+                self._drop_unbegun(claim)
+            if claim.settlements and time.monotonic() - claim.settled > self._settle_seconds:
+                self._write_later(claim, closing=False)
+
     def begin(self, message: Outgoing) -> bool:
         """Whether a message may be sent after all; if so, the journal knows from now on that it was begun."""
+        claim = self._claim_of.get(message.id)
+        if claim is None:
+            return False  # it was let go of
         try:
-            return self._begin(self._claim_of[message.id], message)
+            return self._begin(claim, message)
         except ServiceUnavailable as problem:
             # Raised later: answers to others are still to come.
             self._state = self._state.after(_Course.BROKEN, problem)
@@ -377,6 +400,27 @@ class Outbox:
         if not clearance.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
             self._state = self._state.after(_Course.HALTED)
 
+    def _look_at_the_campaign(self) -> None:
+        """See whether it is still under way, where nothing has been begun for a while, which would show it."""
+        claims = [claim for claim in list(self._at_work.values()) if claim.waiting or claim.out]
+        if claims and time.monotonic() - max(claim.looked for claim in claims) > self._look_seconds:
+            self._look_again(claims[0])
+
+    def _drop_unbegun(self, claim: _ClaimAtWork) -> None:
+        """Let go of what a claim holds, but for what is on the wire."""
+        unbegun = [claimed.id for claimed in claim.waiting]
+        unbegun += [delivery_id for delivery_id in claim.out if delivery_id not in self._begun]
+        if not unbegun:
+            return
+        claim.waiting.clear()
+        for delivery_id in claim.out.keys() & set(unbegun):
+            del claim.out[delivery_id], self._claim_of[delivery_id]
+        claim.final = False  # so that closing it lets go of these
+        if claim.is_done:
+            self._write_later(claim, closing=True)
+        else:
+            self._submit(partial(ledger.put_back, self._engine, claim.batch, unbegun), instead=lambda: True)
+
     def _compose(self, claim: _ClaimAtWork, claimed: Claimed) -> Outgoing | None:
         recipient = claim.recipients[claimed.id]
         claim.out[claimed.id] = claimed
@@ -413,14 +457,31 @@ class Outbox:
     def _write_later(self, claim: _ClaimAtWork, *, closing: bool) -> None:
         settlements, claim.settlements = claim.settlements, []
         claim.settled = time.monotonic()
-        if closing:
-            del self._at_work[claim.batch.fence]
-            close = partial(ledger.close, complete=claim.is_complete)
-            self._writes.append(self._ledger.submit(close, self._engine, claim.batch, settlements))
-        else:
-            self._writes.append(self._ledger.submit(ledger.settle, self._engine, claim.batch, settlements))
+        settle = partial(ledger.settle, self._engine, claim.batch, settlements)
+        if not closing:
+            self._submit(settle)
+            return
+        del self._at_work[claim.batch.fence]
+        complete = claim.is_complete
+        close = partial(ledger.close, self._engine, claim.batch, settlements, complete=complete)
+        self._submit(close, instead=None if complete else settle)
+
+    def _submit(self, write: Callable[[], bool], *, instead: Callable[[], bool] | None = None) -> None:
+        """Have something written in the ledger's thread.
+
+        :param instead: what to do if a write before failed. Letting go of a claim puts back what it still holds, and
+            that may be what the other should have settled: the journal knows.
+        """
+        self._writes.append(self._ledger.submit(self._write, write, instead))
         while self._writes and self._writes[0].done():
             self._check(self._writes.popleft())
+
+    def _write(self, write: Callable[[], bool], instead: Callable[[], bool] | None) -> bool:
+        try:
+            return (instead if self._has_failed and instead is not None else write)()
+        except BaseException:
+            self._has_failed = True
+            raise
 
     def _check(self, write: Future[bool]) -> None:
         """Take notice of how a write to the ledger went."""

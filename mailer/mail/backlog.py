@@ -26,6 +26,13 @@ class Supply(Protocol):
     def exhausted(self) -> bool:
         """Whether nothing will come any more."""
 
+    @property
+    def halted(self) -> bool:
+        """Whether nothing more may be begun, so that what was taken and not begun is to be dropped."""
+
+    def pulse(self) -> None:
+        """Do what is due. Called about twice a second, whatever the wire waits for."""
+
     def begin(self, message: Outgoing) -> bool:
         """Record durably that the body goes out now. Called right before its first byte may leave.
 
@@ -45,6 +52,7 @@ class Backlog:
         self._lost_with: Counter[int] = Counter()  # message → connections that ended at its envelope
         self.begin = supply.begin
         self.note = supply.note
+        self.pulse = supply.pulse
         #: why no message may be begun any more
         self.ending: MailerError | None = None
 
@@ -77,6 +85,15 @@ class Backlog:
             self.put_back(message)
         else:
             self.note(Outcome(message.id, OutcomeKind.DEFERRED, 0, problem, Stage.RCPT))
+
+    def clear(self) -> None:
+        """Drop what was taken and no connection has."""
+        self._waiting.clear()
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing may be begun any more, as far as the supply goes."""
+        return self._supply.halted
 
     @property
     def waiting(self) -> bool:

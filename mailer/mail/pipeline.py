@@ -1,8 +1,8 @@
 """Handing messages to a mail server over several kept-open connections, as fast as it takes them.
 
-A message's body shares its write with the next message's envelope (RFC 2920), and one thread serves all connections.
-What happens on one of them, and why no message is lost or doubled, is in `smtp_connection`; how one comes to be, in
-`smtp_opening`. Here stands who gets the next message, when another connection is opened, and when to give up.
+One thread serves all connections. What happens on one of them, and why no message is lost or doubled, is in
+`smtp_connection`; how one comes to be, in `smtp_opening`; what was learned of the server, in `smtp_habits`. Here stands
+who gets the next message, when another connection is opened, and when to give up.
 """
 
 import ssl
@@ -12,6 +12,7 @@ from selectors import DefaultSelector
 from mailer.mail.backlog import Backlog, Supply
 from mailer.mail.smtp import Server, SmtpUnavailable
 from mailer.mail.smtp_connection import Connection, Timeouts
+from mailer.mail.smtp_habits import Habits
 from mailer.mail.smtp_opening import Opened, OpeningFailed, Steps, open_connection
 
 __all__ = ["Pipeline", "Supply", "Timeouts"]
@@ -21,6 +22,7 @@ _FIRST_PAUSE = 0.1  # seconds after the first failure; doubled after each furthe
 _LONGEST_PAUSE = 5.0
 _STARVED_SECONDS = 0.02  # between two questions to a supply that had nothing while others were busy
 _GOODBYE_SECONDS = 2.0  # for all connections together
+_PULSE_SECONDS = 0.5
 
 
 class _Opening:
@@ -52,6 +54,7 @@ class Pipeline:
         self._most = connections
         self._timeouts = timeouts
         self._context = context or ssl.create_default_context()
+        self._habits = Habits()
         self._selector = DefaultSelector()
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []  # some of them
@@ -61,7 +64,7 @@ class Pipeline:
         self._open_after = 0.0  # monotonic seconds
         shortest = min(timeouts.connect, timeouts.mail, timeouts.rcpt, timeouts.data, timeouts.block, timeouts.dot)
         #: Deadlines are looked at this often only: at each answer it would cost 1 µs, and more with more connections.
-        self._tick = min(1.0, shortest / 4)
+        self._tick = min(_PULSE_SECONDS, shortest / 4)
         self._next_look = 0.0  # monotonic seconds
 
     def send(self, supply: Supply) -> None:
@@ -96,7 +99,8 @@ class Pipeline:
             if not any(connection.begun for connection in self._connections):
                 raise backlog.ending
             return False
-        return len(self._idle) == len(self._connections) and backlog.exhausted
+        at_work = len(self._connections) - len(self._idle)
+        return backlog.exhausted and at_work == sum(connection.leaving for connection in self._connections)
 
     def _abandon(self) -> None:
         """Close what is not idle: after an error, or because nothing is left to open a connection for."""
@@ -122,8 +126,8 @@ class Pipeline:
                 self._sort(connection)
         if self._idle:
             return
-        # One more than connections about to open: it is made while the server works, and shows that there is more.
-        more = backlog.stock_up(len(self._openings) + 1) > len(self._openings)
+        # One for each connection: it is made while the server works. What is left over shows that there is more.
+        more = backlog.stock_up(len(self._openings) + max(1, len(self._connections))) > len(self._openings)
         if more and len(self._connections) + len(self._openings) < self._most:
             self._open_another(backlog)
 
@@ -150,6 +154,9 @@ class Pipeline:
                 self._sort(key.data)
         if time.monotonic() >= self._next_look:
             self._look_at_deadlines(backlog)
+            backlog.pulse()
+            if backlog.halted:
+                self._let_go(backlog)
 
     def _patience(self, backlog: Backlog) -> float:
         """Seconds until something must be done even if nothing happens."""
@@ -174,6 +181,14 @@ class Pipeline:
         elif not connection.withdrawn:
             self._count_failure(connection.problem or "")
 
+    def _let_go(self, backlog: Backlog) -> None:
+        """Keep nothing that was not begun, however long the server takes to answer."""
+        for connection in [each for each in self._connections if not each.begun]:
+            connection.let_go(backlog)
+            if connection.closed:
+                self._sort(connection)
+        backlog.clear()
+
     def _look_at_deadlines(self, backlog: Backlog) -> None:
         now = time.monotonic()
         self._next_look = now + self._tick
@@ -192,7 +207,7 @@ class Pipeline:
             wait = opening.steps.throw(TimeoutError("it did not answer in time")) if late else next(opening.steps)
         except StopIteration as done:
             self._openings.remove(opening)
-            connection = Connection(done.value, timeouts=self._timeouts, selector=self._selector)
+            connection = Connection(done.value, timeouts=self._timeouts, selector=self._selector, habits=self._habits)
             self._connections.add(connection)
             self._idle.append(connection)
         except OpeningFailed as failed:

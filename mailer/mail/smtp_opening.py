@@ -23,6 +23,18 @@ _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 _PIECE = 8192  # octets read at once
 
 
+#: missing where the system has none; it does not stay set, so it is said after each receive
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+
+def acknowledge_at_once(sock: socket.socket) -> None:
+    """Have what was received acknowledged now. A server that writes its answers one by one (Nagle's algorithm, on)
+    holds back the second until then, and Linux may take 40 ms: 20 messages a second instead of hundreds.
+    """
+    if _QUICKACK is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+
+
 class OpeningFailed(Exception):
     """Why there is no connection, in one line."""
 
@@ -180,6 +192,7 @@ class _Dialogue:
         while not self._replies:
             try:
                 data = self.sock.recv(_PIECE)
+                acknowledge_at_once(self.sock)
             except (BlockingIOError, ssl.SSLWantReadError):
                 yield Wait(self.sock, EVENT_READ)
                 continue

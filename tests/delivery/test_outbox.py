@@ -433,3 +433,82 @@ def test_a_lease_that_ran_out_ends_the_sending_of_other_claims_too(
         assert outbox.exhausted  # though one has not been taken
     assert not outbox.is_drained
     assert states(engine) == {S.PENDING: PEOPLE}
+
+
+def test_what_is_known_is_settled_while_another_answer_is_waited_for(
+    engine: Engine, open_outbox: Callable[..., Outbox]
+) -> None:
+    with open_outbox(settle_seconds=0) as outbox:
+        first, second = take(outbox, 2)
+        assert outbox.begin(first)
+        assert outbox.begin(second)
+        outbox.note(sent(first))
+        outbox.pulse()
+        wait_until(lambda: states(engine) == {S.SENT: 1, S.SENDING: 5})
+        outbox.note(sent(second))
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("move", [partial(control.pause, reason="wait"), control.cancel])
+def test_a_silent_server_holds_only_what_was_begun_once_the_campaign_is_stopped(
+    engine: Engine, open_outbox: Callable[..., Outbox], move: Callable[..., object]
+) -> None:
+    with open_outbox(look_seconds=-1) as outbox:
+        begun, announced, *_ = take(outbox, 3)
+        assert outbox.begin(begun)
+        outbox.pulse()
+        assert not outbox.exhausted
+        with session_scope(engine) as session:
+            move(session, session.scalars(select(Campaign).where(Campaign.started_at.is_not(None))).one())
+        outbox.pulse()
+        assert outbox.halted
+        rest = S.SKIPPED if move is control.cancel else S.PENDING
+        wait_until(lambda: states(engine) == {S.SENDING: 1, rest: 5})
+        assert not outbox.begin(announced)
+        outbox.note(sent(begun))
+    assert states(engine) == {S.SENT: 1, rest: 5}
+    with session_scope(engine, read_only=True) as session:
+        assert session.scalars(select(Claim)).all() == []
+
+
+def test_who_is_to_stop_lets_go_of_what_was_not_begun(
+    engine: Engine, open_outbox: Callable[..., Outbox], worker: Worker
+) -> None:
+    told = False
+    with open_outbox(replace(worker, stopping=lambda: told)) as outbox:
+        take(outbox, 2)
+        told = True
+        outbox.pulse()
+        wait_until(lambda: states(engine) == {S.PENDING: 6})
+    assert journal.names(worker.journals) == []
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_nothing_is_let_go_of_after_a_write_that_failed(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker, closes: bool
+) -> None:
+    noted = Event()
+    monkeypatch.setattr(ledger, "settle", failing_once(NO_DATABASE, when=noted, then=True))
+    told = False
+    with (
+        pytest.raises(DatabaseUnavailable),
+        open_outbox(replace(worker, stopping=lambda: told), settle_seconds=-1.0) as outbox,
+    ):
+        first, second = take(outbox, 2)
+        assert outbox.begin(first)
+        assert outbox.begin(second)
+        outbox.note(sent(first))
+        told = True
+        if closes:
+            outbox.note(sent(second))
+        outbox.pulse()  # the rest of the claim is let go of, or all of it is closed, behind the write that fails
+        noted.set()
+    assert states(engine)[S.PENDING] == 0
+    sweeping.sweep(engine, worker)
+    assert states(engine) == ({S.SENT: 2, S.PENDING: 4} if closes else {S.SENT: 1, S.UNKNOWN: 1, S.PENDING: 4})

@@ -14,6 +14,7 @@ class Desk:
     messages: list[Outgoing]
     may_begin: Callable[[Outgoing], bool] = lambda _: True
     on_note: Callable[[Outcome], None] = lambda _: None
+    is_halted: Callable[[], bool] = lambda: False
     begun: list[int] = field(default_factory=list)
     withdrawn: list[int] = field(default_factory=list)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
@@ -32,7 +33,14 @@ class Desk:
 
     @property
     def exhausted(self) -> bool:
-        return not self._pending
+        return self.is_halted() or not self._pending
+
+    @property
+    def halted(self) -> bool:
+        return self.is_halted()
+
+    def pulse(self) -> None:
+        pass
 
     def begin(self, message: Outgoing) -> bool:
         assert message.id not in self.begun, "begun twice"

@@ -73,10 +73,10 @@ def test_every_message_is_sent_once_over_one_connection(server: MailServer) -> N
     assert server.commands[-1] == "QUIT"
 
 
-def test_a_body_shares_its_write_with_the_next_envelope(pipelining: MailServer) -> None:
+def test_an_envelope_is_one_write_and_never_behind_a_body(pipelining: MailServer) -> None:
     send(pipelining, *[outgoing(number) for number in range(10)])
-    assert pipelining.said_ahead >= 20  # MAIL and RCPT of each
-    assert pipelining.bodies_with_more == 9  # all but the last
+    assert pipelining.said_ahead == 20  # behind MAIL and RCPT of each there is more
+    assert pipelining.bodies_with_more == 0
 
 
 def test_work_is_spread_over_connections_that_are_opened_only_when_needed(server: MailServer) -> None:
@@ -151,8 +151,9 @@ def test_replies_may_have_many_lines_and_end_in_a_bare_line_feed(server: MailSer
 @pytest.mark.parametrize(
     ("stage", "reply", "kind"),
     [
-        (Stage.MAIL, "452 4.3.1 full", DEFERRED),
         (Stage.MAIL, "552 5.3.4 too large", FAILED),
+        (Stage.MAIL, "534 5.3.4 too large", FAILED),
+        (Stage.MAIL, "550 5.2.3 too large for you", FAILED),
         (Stage.RCPT, "450 4.2.1 busy", DEFERRED),
         (Stage.RCPT, "550 5.1.1 no such user", FAILED),
         (Stage.DATA, "451 4.3.0 later", DEFERRED),
@@ -203,6 +204,119 @@ def test_a_refused_sender_stops_others_only_after_their_answers_are_in(server: M
     assert desk.outcomes[1].kind is SENT
     assert not desk.unanswered
     assert 0 not in desk.begun, "begun after the refusal"
+
+
+# --- what a server does not tell ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ahead", ["drop", "503 5.5.1 out of order", "554 5.5.0 improper pipelining", None, "421 4.5.0 no"]
+)
+def test_a_server_that_does_not_take_what_is_said_ahead_gets_one_command_at_a_time(
+    pipelining: MailServer, ahead: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipelining.behaviour.ahead = ahead
+    messages = [outgoing(number) for number in range(20)]
+    desk = send(pipelining, *messages, timeouts=Timeouts(connect=5, rcpt=0.3))
+    assert desk.kinds == [SENT] * 20
+    assert pipelining.connections == 2
+    assert pipelining.said_ahead == 2
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "PIPELINING" in caplog.text
+
+
+@pytest.mark.parametrize("ending", [None, "503 5.5.1 never"])
+def test_a_server_that_ends_badly_whatever_is_said_is_not_thought_to_be_slow(
+    pipelining: MailServer, ending: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipelining.behaviour.rcpt = lambda recipient: ending if recipient == "p0@example.org" else "250 ok"
+    desk = Desk([outgoing(number) for number in range(10)])
+    if ending is None:
+        with pytest.raises(SmtpUnavailable):  # three connections in a row came to nothing
+            send_all(pipelining, desk)
+        desk.offer_the_rest()
+    send_all(pipelining, desk)
+    assert desk.kinds == [DEFERRED if ending is None else FAILED] + [SENT] * 9
+    assert pipelining.said_ahead >= 10
+    assert not caplog.records
+
+
+def test_a_server_that_has_shown_that_it_takes_what_is_said_ahead_may_hang_up(pipelining: MailServer) -> None:
+    pipelining.behaviour.rcpt = thrice(None)
+    assert send(pipelining, *[outgoing(number) for number in range(10)]).kinds == [SENT] * 10
+    assert pipelining.said_ahead >= 18
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_connection_that_has_had_its_share_is_replaced_and_the_next_one_ends_before(
+    server: MailServer, connections: int
+) -> None:
+    server.behaviour.most_transactions = 5
+    desk = send(server, *[outgoing(number) for number in range(75)], connections=connections)
+    assert desk.kinds == [SENT] * 75
+    assert 1 <= server.turned_away <= connections
+    assert server.commands.count("QUIT") >= 75 // 5 - connections
+
+
+def test_a_limit_is_looked_at_again_after_a_while(server: MailServer) -> None:
+    refusals = iter([None, "451 4.3.2 not just now"])
+    server.behaviour.mail = lambda _: next(refusals, None) or "250 ok"  # once, by chance, after the first message
+    desk = send(server, *[outgoing(number) for number in range(60)])
+    assert desk.kinds == [SENT] * 60
+    assert server.connections == 21  # one message each, until the twentieth tries another
+
+
+def test_a_server_that_takes_no_mail_now_keeps_nobody_but_those_who_asked(server: MailServer) -> None:
+    server.behaviour.mail = lambda _: "452 4.3.1 full"
+    desk = Desk([outgoing(number) for number in range(20)])
+    with pytest.raises(SmtpUnavailable, match=r"takes no mail now: 452 4\.3\.1 full"):
+        send_all(server, desk)
+    assert desk.kinds == [DEFERRED] * 3 + [None] * 17
+
+
+def test_a_server_that_counts_recipients_of_a_connection_gets_another_connection(server: MailServer) -> None:
+    server.behaviour.rcpt = thrice("452 4.5.3 too many recipients")
+    assert send(server, *[outgoing(number) for number in range(3)]).kinds == [SENT] * 3
+    assert server.connections >= 2
+
+
+def test_after_a_refused_recipient_no_more_is_said_than_must_be(pipelining: MailServer) -> None:
+    pipelining.behaviour.rcpt = lambda recipient: "250 ok" if recipient[1:3] in ("1@", "19") else "550 5.1.1 nobody"
+    desk = send(pipelining, *[outgoing(number) for number in range(20)])
+    assert desk.kinds == [FAILED, SENT, *[FAILED] * 17, SENT]
+    words = [line[:4] for line in pipelining.commands]
+    # On each of three connections the first refusal shows; DATA is said ahead of no other.
+    assert (pipelining.connections, words.count("DATA")) == (3, 5)
+    assert words.count("RSET") <= 18
+
+
+def test_many_refused_recipients_are_spread_over_connections(server: MailServer) -> None:
+    server.behaviour.rcpt = lambda _: "550 5.1.1 nobody"
+    assert send(server, *[outgoing(number) for number in range(40)], connections=2).kinds == [FAILED] * 40
+    assert 5 <= server.connections == server.commands.count("QUIT") <= 6
+
+
+@pytest.mark.parametrize("silent_at", ["MAIL", "RCPT", "DATA"])
+def test_a_silent_server_holds_nothing_that_was_not_begun(server: MailServer, silent_at: str) -> None:
+    server.behaviour.pause = lambda line: 600 if line.startswith(silent_at) else 0
+    asked = iter(range(1000))
+    desk = Desk([outgoing(number) for number in range(10)], is_halted=lambda: next(asked) > 20)
+    send_all(server, desk, connections=2)
+    assert desk.kinds == [None] * 10
+    assert not desk.begun
+
+
+def test_what_was_begun_is_waited_for_when_all_else_is_let_go(server: MailServer) -> None:
+    answered: list[int] = []
+    server.behaviour.pause = lambda line: 1.5 if line == "BODY p0@example.org" else 600 if "p1@" in line else 0
+    desk = Desk(
+        [outgoing(number) for number in range(10)],
+        may_begin=lambda _: not desk.begun,
+        on_note=lambda outcome: answered.append(outcome.id),
+        is_halted=lambda: bool(desk.begun),
+    )
+    send_all(server, desk, connections=2)
+    assert answered == desk.begun == [0]
 
 
 # --- lost connections -----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from mailer.mail.pipeline import Pipeline, Timeouts
 from mailer.mail.smtp import Server, SmtpUnavailable
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing, Stage
+from tests.mail.desk import Desk
 from tests.support.mail_server import Behaviour, MailServer, running
 
 ALL = ("PIPELINING", "SIZE 1000", "8BITMIME", "SMTPUTF8", "DSN")
@@ -27,31 +28,9 @@ def outgoing(recipient: str = "p1@example.org", *, envelope_id: str = "", octets
     return Outgoing(1, "alerts@example.org", recipient, b"x" * (octets - 2) + b"\r\n", envelope_id)
 
 
-class Desk:
-    """A supply of one message."""
-
-    def __init__(self, message: Outgoing) -> None:
-        self._messages = [message]
-        self.outcome: Outcome | None = None
-        self.begun = False
-
-    def take(self, *, wait: bool) -> Outgoing | None:
-        return self._messages.pop() if self._messages else None
-
-    @property
-    def exhausted(self) -> bool:
-        return not self._messages
-
-    def begin(self, message: Outgoing) -> bool:
-        self.begun = True
-        return True
-
-    def note(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-
 def send(server: Server, message: Outgoing | None = None, *, context: ssl.SSLContext | None = None) -> Outcome:
-    desk = Desk(message or outgoing())
+    message = message or outgoing()
+    desk = Desk([message])
     pipeline = Pipeline(server, context=context, timeouts=Timeouts(connect=5))
     try:
         pipeline.send(desk)
@@ -60,8 +39,7 @@ def send(server: Server, message: Outgoing | None = None, *, context: ssl.SSLCon
         raise
     finally:
         pipeline.close()
-    assert desk.outcome is not None
-    return desk.outcome
+    return desk.outcomes[message.id]
 
 
 def plain(server: MailServer) -> Server:

@@ -55,6 +55,11 @@ class Behaviour:
     injected: str = ""
     #: user name and password that AUTH PLAIN and LOGIN accept
     login: tuple[str, str] = ("", "")
+    #: to a command that came before the one ahead of it was answered: "take" it, "drop" it, or this answer
+    ahead: str | None = "take"
+    #: transactions that it takes on a connection, and what MAIL gets from then on
+    most_transactions: int = 1_000_000
+    enough: str | None = "452 4.5.3 Too many messages in this session"
     #: octets that are read ahead, at most twice as many
     read_ahead: int = 2**22
 
@@ -72,6 +77,8 @@ class MailServer:
     conversations: "set[_Conversation]" = field(default_factory=set)
     #: commands that came before the one ahead of them was answered
     said_ahead: int = 0
+    #: transactions that it did not take because of `most_transactions`
+    turned_away: int = 0
     #: bodies behind which the next commands lay already
     bodies_with_more: int = 0
     #: bodies for nobody
@@ -144,6 +151,7 @@ class _Conversation:
         self._writer = writer
         self._sender = self._recipient = ""
         self._in_transaction = False
+        self._transactions = 0
         self._loop = asyncio.get_running_loop()
 
     def hang_up(self) -> None:
@@ -169,9 +177,15 @@ class _Conversation:
     async def run(self) -> None:
         crowded = len(self._state.conversations) > self._behaviour.most_connections
         self._say("421 4.7.0 too many connections" if crowded else self._behaviour.greeting)
+        is_ahead = False
         while line := (await self._reader.readline()).decode("utf-8", "replace").rstrip("\r\n"):
+            was_ahead, is_ahead = is_ahead, bool(self._unread)
             self._state.commands.append(line)
-            self._state.said_ahead += bool(self._unread)
+            self._state.said_ahead += is_ahead
+            if was_ahead and self._behaviour.ahead != "take":
+                if self._behaviour.ahead != "drop":
+                    self._say(self._behaviour.ahead)
+                continue
             await asyncio.sleep(self._behaviour.pause(line))
             match line[:4].upper():
                 case "QUIT":
@@ -226,7 +240,10 @@ class _Conversation:
                 return "503 nested MAIL"
             case "MAIL":
                 self._sender = _path(line)
-                answer = self._behaviour.mail(self._sender)
+                is_enough = self._transactions >= self._behaviour.most_transactions
+                self._state.turned_away += is_enough
+                answer = self._behaviour.enough if is_enough else self._behaviour.mail(self._sender)
+                self._transactions += 1
                 self._in_transaction = bool(answer and answer.startswith("2"))
                 return answer
             case "RCPT" if not self._in_transaction:
