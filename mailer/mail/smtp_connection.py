@@ -73,6 +73,8 @@ class _Step(IntEnum):
 
 _ENVELOPE = (_Step.MAIL, _Step.RCPT, _Step.DATA)
 _DATA = b"DATA\r\n"
+#: The answer to a body that was taken.
+_TAKEN = re.compile(rb"250 ([^\r\n]*)\r?\n").fullmatch
 #: The answers to an envelope, when nothing is refused and they come together.
 _CONSENT = re.compile(rb"250 [^\n]*\n250 [^\n]*\n354 [^\n]*\n").fullmatch
 _STAGES = {_Step.MAIL: Stage.MAIL, _Step.RCPT: Stage.RCPT, _Step.DATA: Stage.DATA}
@@ -170,7 +172,10 @@ class Connection:
             if data := self._receive():
                 self._hear_all(data, backlog)
                 # Not before all that came is heard: a 421 behind the 354 must find nothing begun.
-                self._go_on(backlog)
+                if self._awaited:
+                    acknowledge_at_once(self._sock)  # what is written below acknowledges it for nothing
+                else:
+                    self._go_on(backlog)
             if self._unwritten:
                 self._write_on()
             self._set_deadline()
@@ -231,8 +236,8 @@ class Connection:
     # --- announcing -------------------------------------------------------------------------------------------------
 
     def _go_on(self, backlog: Backlog) -> None:
-        """Do what comes next once every answer is in."""
-        if self._awaited or self.closed:
+        """Do what comes next, every answer being in."""
+        if self.closed:
             return
         if self._invited:
             self._begin(backlog)
@@ -305,8 +310,11 @@ class Connection:
     # --- hearing ----------------------------------------------------------------------------------------------------
 
     def _hear_all(self, data: bytes, backlog: Backlog) -> None:
+        # What the loop below makes of these lines too, in a third of its time.
+        if self._is_begun and (taken := _TAKEN(data)) is not None and self._reader.between_replies:
+            self._settle(250, taken[1], backlog)
+            return
         if len(self._awaited) == len(_ENVELOPE) and _CONSENT(data) is not None and self._reader.between_replies:
-            # What the loop below makes of these three lines too, in a third of its time.
             self._awaited.clear()
             self._count_transaction()
             self._accept_invitation()
@@ -405,7 +413,6 @@ class Connection:
         """What has come; b"" for nothing yet."""
         try:
             data = self._sock.recv(_PIECE)
-            acknowledge_at_once(self._sock)
             while self._tls is not None and self._tls.pending():  # decrypted already: the selector will not tell of it
                 data += self._tls.recv(_PIECE)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
