@@ -20,6 +20,7 @@ _COMMANDS = {
     "keys": "mailer.cli.keys:keys",
     "kits": "mailer.cli.kits:kits",
     "lists": "mailer.cli.lists:lists",
+    "notices": "mailer.cli.notices:notices",
     "run": "mailer.cli.run:run",
     "subscribers": "mailer.cli.subscribers:subscribers",
     "unions": "mailer.cli.unions:unions",

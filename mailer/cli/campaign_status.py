@@ -21,21 +21,26 @@ _ADVICE = {
 }
 
 
-def print_overview(overview: Overview) -> None:
-    """Everything that `campaigns status` knows, the states first."""
+def print_overview(overview: Overview, failed_notices: int) -> None:
+    """Everything that `campaigns status` knows, the states first.
+
+    :param failed_notices: how many system mails failed lately.
+    """
     console = Console(highlight=False, emoji=False)
     console.print(progress_table(overview.progress))
     for line in _lines(overview):
-        console.print(_plain(line), soft_wrap=True)
+        console.print(plain(line), soft_wrap=True)
     if overview.refusals:
         console.print(_refusal_table(overview.refusals))
     for line in map(_test_line, overview.tests):
-        console.print(_plain(line), soft_wrap=True)
+        console.print(plain(line), soft_wrap=True)
+    if failed_notices:
+        console.print(f"System mails failed lately: {failed_notices:,}. See why with: mailer notices status")
 
 
 def progress_table(progress: Progress) -> Table:
     """The states of a campaign."""
-    caption = _plain(progress.hold_reason) if progress.hold_reason else None
+    caption = plain(progress.hold_reason) if progress.hold_reason else None
     table = Table(title=f"{progress.slug}: {progress.status}", caption=caption, title_justify="left")
     table.add_column("state")
     table.add_column("people", justify="right")
@@ -83,11 +88,11 @@ def _refusal_table(refusals: Sequence[Refusal]) -> Table:
     for refusal in refusals:
         answer = " ".join(str(part) for part in (refusal.smtp_code, refusal.enhanced_code, refusal.reason) if part)
         about = "about " if refusal.is_estimate else ""
-        table.add_row(refusal.state, answer, f"{about}{refusal.count:,}", _plain(refusal.example or ""))
+        table.add_row(refusal.state, answer, f"{about}{refusal.count:,}", plain(refusal.example or ""))
     return table
 
 
-def _plain(text: str) -> Text:
+def plain(text: str) -> Text:
     """A server's words, in which nothing is taken for markup or a control code of the terminal."""
     return Text("".join(letter for letter in text if letter.isprintable()))
 

@@ -22,6 +22,7 @@ from mailer.delivery.previews import SampleReader
 from mailer.errors import MailerError
 from mailer.mail import addresses
 from mailer.reports import progress as campaign_progress
+from mailer.reports import system_mails
 from mailer.store.db import utcnow
 from mailer.store.models import CampaignStatus, DeliveryState
 
@@ -160,6 +161,7 @@ def test(
         previews.order_test(session, campaign, reader, installation.settings.mail_sender, to)
     installation.ring(campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
+    click.echo(f"See what became of it with: mailer campaigns status {slug}")
 
 
 @campaigns.command()
@@ -262,10 +264,11 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show how a campaign is going: how many mails are sent, how fast, what was refused, who is sending."""
     with installation.session(read_only=True) as session:
         overview = campaign_progress.overview(session, lifecycle.get(session, slug))
+        failed_notices = system_mails.failed_lately(session)
     if as_json:
-        click.echo(json.dumps(overview.to_json(), ensure_ascii=False))
+        click.echo(json.dumps(overview.to_json() | {"failed_notices": failed_notices}, ensure_ascii=False))
         return
-    print_overview(overview)
+    print_overview(overview, failed_notices)
 
 
 @campaigns.command()

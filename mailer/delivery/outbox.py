@@ -17,7 +17,7 @@ from types import TracebackType
 
 from sqlalchemy import Engine
 
-from mailer.delivery import ledger, recipients, recovery, verdicts
+from mailer.delivery import failures, ledger, recipients, recovery, verdicts
 from mailer.delivery.composing import Composer
 from mailer.delivery.journal import Journal, JournalUnwritable, mark_claim
 from mailer.delivery.ledger import Batch, Claimed, Settlement
@@ -448,7 +448,10 @@ class Outbox:
         claim.fates += 1
         # What was refused for now must be let go of where the campaign was cancelled meanwhile.
         claim.final &= fate.state is not DeliveryState.DEFERRED
-        del claim.out[fate.delivery_id], self._claim_of[fate.delivery_id]
+        claimed = claim.out.pop(fate.delivery_id)
+        if claimed.purpose is not Purpose.CAMPAIGN:
+            failures.tell(self._campaign.id, claimed, fate, claim.recipients[fate.delivery_id])
+        del self._claim_of[fate.delivery_id]
         if claim.is_done:
             self._write_later(claim, closing=True)
         elif time.monotonic() - claim.settled > self._settle_seconds:

@@ -1,14 +1,14 @@
 """Clearing up after workers that are gone: their journals say what they began; where there is none, nobody knows."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer.delivery import control, journal, ledger
+from mailer.delivery import control, failures, journal, ledger
 from mailer.delivery.journal import JournalRecord, LeftBehind, ServerAnswer
 from mailer.delivery.ledger import Settlement
 from mailer.people import notices
@@ -61,11 +61,13 @@ def _replay(engine: Engine, name: str, left: LeftBehind) -> None:
         claims = session.scalars(select(Claim).where(Claim.journal == name).with_for_update()).all()
         for claim in claims:
             record = left.of(claim.id)
+            held = _system_mails(session, claim)
             ledger.record(session, claim.id, [*_settlements(record)])
             if record.complete:
                 ledger.let_go(session, claim.id, claim.campaign_id)
             else:
                 _give_up(session, claim)
+            failures.tell_of(session, held)
             unknown = sum(answer is None for answer in record.begun.values())
             log.warning(
                 "cleared up after a worker; if some mails are unknown, see `campaigns recipients SLUG --state unknown`",
@@ -162,7 +164,9 @@ def give_up_lost(engine: Engine, *, grace: timedelta) -> None:
             .with_for_update(skip_locked=True)
         ).all()
         for claim in lost:
+            held = _system_mails(session, claim)
             rows = _give_up(session, claim)
+            failures.tell_of(session, held)
             log.error(
                 "a worker's host is lost; see `mailer campaigns recipients SLUG --state unknown`, then `resend`",
                 extra={"claim": claim.id, "campaign": claim.campaign_id, "worker": claim.worker, "unknown": rows},
@@ -180,3 +184,9 @@ def _give_up(session: Session, claim: Claim) -> int:
     ).all()
     session.execute(delete(Claim).where(Claim.id == claim.id))
     return len(rows)
+
+
+def _system_mails(session: Session, claim: Claim) -> Sequence[int]:
+    """The system mails that a claim still holds."""
+    held = ledger.held_by(claim.id, claim.campaign_id)
+    return session.scalars(select(Delivery.id).where(*held, Delivery.notice.is_not(None))).all()

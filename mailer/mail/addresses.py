@@ -1,7 +1,7 @@
 """E-mail addresses: checked, normalised, and folded for look-up."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -89,6 +89,26 @@ def _plain_domain(domain: str) -> str | None:
 def redact(text: str) -> str:
     """Replace what looks like an e-mail address."""
     return _LOOKS_LIKE_ONE.sub("[address]", text)
+
+
+def names_in(address: str | None, name: str | None) -> list[str]:
+    """What a person could be named by, the longest first. Servers also write them apart: "ana unknown", "the mailbox of
+    Ana Example is full"."""
+    local_part = (address or "").rpartition("@")[0]
+    names = [address or "", local_part, name or "", *(name or "").split()]
+    return sorted(filter(None, names), key=len, reverse=True)
+
+
+def without(text: str, names: Sequence[str]) -> str:
+    """A server's words without addresses, and without whom they are about.
+
+    :param names: what that person could be named by, the longest first.
+    """
+    text = redact(text)
+    if not names:
+        return text
+    named = "|".join(map(re.escape, names))
+    return re.sub(rf"(?<!\w)(?:{named})(?!\w)", "[recipient]", text, flags=re.IGNORECASE)
 
 
 #: Not what an address may be but what could be one. It also takes the password out of `scheme://user:password@host`.

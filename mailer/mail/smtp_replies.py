@@ -1,5 +1,6 @@
 """Bytes from an SMTP server → replies (RFC 5321, section 4.2)."""
 
+import re
 from collections.abc import Iterator
 
 _LONGEST = 64 * 1024  # octets of one reply; ours are a few hundred, and a server must not fill our memory
@@ -9,6 +10,8 @@ _SHOWN = 500  # characters of a server's words that are kept
 #: instead of 0.3.
 _CODES = {b"%d%b" % (code, mark): code for code in range(200, 600) for mark in (b" ", b"\r", b"")}
 _CONTINUED = frozenset(b"%d-" % code for code in range(200, 600))
+
+_ENHANCED_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 
 Reply = tuple[int, bytes]  # the code, and the text; lines are parted by LF
 
@@ -59,3 +62,9 @@ class ReplyReader:
 def one_line(text: bytes) -> str:
     """A server's words as one line that can be shown and stored."""
     return " ".join(text.decode("utf-8", "replace").split())[:_SHOWN]
+
+
+def enhanced_code(text: str | None) -> str | None:
+    """The status code (RFC 3463) in a server's words, such as "5.1.1"."""
+    found = _ENHANCED_CODE.search(text or "")
+    return found[0] if found else None

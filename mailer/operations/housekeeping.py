@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
-from mailer.people import mailed_links, notices, subscribers
+from mailer.people import failed_notices, mailed_links, notices, subscribers
 from mailer.store.db import empty_log, session_scope
 
 
@@ -19,6 +19,7 @@ def tidy(engine: Engine) -> None:
     for task in (
         mailed_links.forget_expired,
         notices.forget_settled,
+        failed_notices.forget_whom,
         subscribers.end_pauses,
         pages.forget_old,
         making.drop_names,

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, inspect, select, update
+from sqlalchemy import Engine, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
+from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique, session_scope, utcnow
 from mailer.store.models import (
@@ -24,7 +25,13 @@ from mailer.store.models import (
     ended,
 )
 
-_SETTLED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.SKIPPED, DeliveryState.UNKNOWN)
+#: what went wrong, so that somebody should know of it
+FAILED = (DeliveryState.FAILED, DeliveryState.UNKNOWN)
+_SETTLED = (DeliveryState.SENT, DeliveryState.SKIPPED, *FAILED)
+#: what says whom a notice is for
+NAMES_SOMEBODY = ("subscriber_id", "address", "language", "country", "union_id")
+#: how long it is kept of what kind a notice was that failed, and what the mail server said
+FAILURES_KEPT = timedelta(days=7)
 _SLUG = "(notices)"  # no slug that a person could give
 #: how many kits one mail names: `kit_1` and `kit_1_url`, and so on
 MOST_KITS_NAMED = 5
@@ -193,15 +200,26 @@ def rewrite_waiting(session: Session, rewritten: Callable[[Notice], Notice], *, 
 
 def forget_settled(session: Session) -> None:
     """Drop what settled notices said, and whom they went to: nobody needs it any more, and the time at which one was
-    sent, which a mail provider's log has too, would tell whose row is whose."""
+    sent, which a mail provider's log has too, would tell whose row is whose.
+
+    Of one that failed `failed_notices` keeps for a while why: nobody else sees it fail.
+    """
+    is_old = Delivery.settled_at.is_(None) | (Delivery.settled_at < failures_since(session))
     session.execute(
         update(Delivery)
-        .where(Delivery.notice.is_not(None), Delivery.state.in_(_SETTLED))
-        .values(
-            notice=None, subscriber_id=None, address=None, smtp_text=None, language=None, country=None, union_id=None
+        .where(
+            Delivery.notice.is_not(None),
+            Delivery.state.in_(_SETTLED),
+            or_(Delivery.state.not_in(FAILED), is_old),
         )
+        .values(notice=None, smtp_text=None, **dict.fromkeys(NAMES_SOMEBODY))
         .execution_options(synchronize_session=False)
     )
+
+
+def failures_since(session: Session) -> datetime:
+    """Since when it is known which notices failed: a midnight, as times are cut to the day."""
+    return (db.now(session) - FAILURES_KEPT).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def doubt_waiting(session: Session) -> None:

@@ -1,8 +1,7 @@
 """What mail servers said no to, counted and quoted for an organiser without naming anybody."""
 
-import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from mailer.delivery.ledger import audience_of
 from mailer.mail import addresses
+from mailer.mail.smtp_replies import enhanced_code
 from mailer.store.models import Campaign, Delivery, DeliveryState, Purpose, Subscriber
 
 #: kinds of refusal that are shown
@@ -18,8 +18,6 @@ _MOST = 10
 #: refusals of each state that are looked at: their texts have to be decrypted to be told apart, at 20 µs each
 _SAMPLE = 5_000
 _REFUSED = (DeliveryState.FAILED, DeliveryState.DEFERRED)
-_ENHANCED_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")  # RFC 3463
-_REDACTED = "[recipient]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ def _refusals_in(session: Session, campaign: Campaign, state: DeliveryState, tot
     ).all()
     kinds: dict[tuple[int | None, str | None, str | None], list[tuple[int, str | None]]] = defaultdict(list)
     for delivery_id, smtp_code, reason, text in latest:
-        kinds[smtp_code, _enhanced_code(text), reason].append((delivery_id, text))
+        kinds[smtp_code, enhanced_code(text), reason].append((delivery_id, text))
     return [
         (
             alike[0][0],
@@ -87,11 +85,6 @@ def _refusals_in(session: Session, campaign: Campaign, state: DeliveryState, tot
     ]
 
 
-def _enhanced_code(text: str | None) -> str | None:
-    found = _ENHANCED_CODE.search(text or "")
-    return found[0] if found else None
-
-
 def test_mails(session: Session, campaign: Campaign, *, most: int = 5) -> list[TestMail]:
     """The latest test mails of a campaign, the last one ordered first."""
     rows = session.scalars(
@@ -105,29 +98,11 @@ def test_mails(session: Session, campaign: Campaign, *, most: int = 5) -> list[T
 
 
 def _scrubbed(session: Session, texts: Mapping[int, str | None]) -> dict[int, str | None]:
-    """Delivery → what the server said, without the address and the name of the person it is about.
-
-    Servers also write them apart: "ana unknown", "the mailbox of Ana Example is full".
-    """
+    """Delivery → what the server said, without the address and the name of the person it is about."""
     people = session.execute(
         select(Delivery.id, Delivery.address, Subscriber.email, Subscriber.name)
         .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .where(Delivery.id.in_(list(texts)))
     )
-    names = {delivery_id: _names_of(address or email, name) for delivery_id, address, email, name in people}
-    return {delivery_id: text and _without(text, names[delivery_id]) for delivery_id, text in texts.items()}
-
-
-def _names_of(address: str | None, name: str | None) -> list[str]:
-    """What a person could be named by, the longest first."""
-    local_part = (address or "").rpartition("@")[0]
-    names = [address or "", local_part, name or "", *(name or "").split()]
-    return sorted(filter(None, names), key=len, reverse=True)
-
-
-def _without(text: str, names: Sequence[str]) -> str:
-    text = addresses.redact(text)
-    if not names:
-        return text
-    named = "|".join(map(re.escape, names))
-    return re.sub(rf"(?<!\w)(?:{named})(?!\w)", _REDACTED, text, flags=re.IGNORECASE)
+    names = {delivery_id: addresses.names_in(address or email, name) for delivery_id, address, email, name in people}
+    return {delivery_id: text and addresses.without(text, names[delivery_id]) for delivery_id, text in texts.items()}
