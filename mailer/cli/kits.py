@@ -24,6 +24,7 @@ from mailer.kits.progress import KitProgress
 from mailer.links import Pages
 from mailer.locale import languages
 from mailer.people import notices
+from mailer.reports import system_mails
 from mailer.store.models import Campaign
 from mailer.unions import contacts
 
@@ -89,7 +90,9 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
     """Show how far each kit of a campaign is, and what the union answered."""
     with installation.session(read_only=True) as session:
         kits = progress.of_campaign(session, lifecycle.get(session, slug))
-        unreached = contacts.unions_without(session, [each.union for each in kits if each.union])
+        slugs = [each.union for each in kits if each.union]
+        unreached = contacts.unions_without(session, slugs)
+        failed = system_mails.unions_whose_kit_mails_failed(session, slugs)
     if as_json:
         click.echo(json.dumps([_to_json(kit) for kit in kits], ensure_ascii=False))
         return
@@ -102,8 +105,11 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
             click.echo(f"Kit for {kit.union or _EVERYBODY} in {language} could not be made: {problem}")
     if unreached:
         click.echo(
-            f"Unions without a contact: {', '.join(unreached)}. Invite one with: mailer unions invite SLUG ADDRESS"
+            f"Unions without a contact who gets mail: {', '.join(unreached)}. "
+            "Invite one with: mailer unions invite SLUG ADDRESS"
         )
+    if failed:
+        click.echo(f"Mails about kits failed lately, to: {', '.join(failed)}. See why with: mailer notices status")
 
 
 def _kits(installation: Installation, slug: str) -> list[KitProgress]:

@@ -1,7 +1,7 @@
 """How the mails do that one person waits for: nobody sees one fail, unless an operator looks. It names nobody."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from mailer.mail.smtp_replies import enhanced_code
 from mailer.people import failed_notices, notices
 from mailer.people.failed_notices import FailedNotice
+from mailer.people.notices import NoticeKind
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Union
 
 #: failures of each state that are looked at: what is stored of each has to be decrypted
@@ -81,6 +82,16 @@ def look(session: Session) -> SystemMails:
 def failed_lately(session: Session) -> int:
     """How many system mails failed in the days of which that is remembered, or may have."""
     return sum(_count(session, *_which(session, state)) for state in notices.FAILED)
+
+
+def unions_whose_kit_mails_failed(session: Session, slugs: Collection[str]) -> Sequence[str]:
+    """Those of some unions to whose contacts a mail about a kit failed in those days, by slug."""
+    rows = [
+        row for state in notices.FAILED for row in failed_notices.read(session, *_which(session, state), most=_SAMPLE)
+    ]
+    failed = {row.union_id for row in rows if row.kind in (NoticeKind.KIT, NoticeKind.REMINDER)}
+    found = select(Union.slug).where(Union.slug.in_(slugs), Union.id.in_(failed)).order_by(Union.slug)
+    return session.scalars(found).all()
 
 
 _STANDING = select(Campaign.id).where(Campaign.status == CampaignStatus.STANDING)

@@ -30,6 +30,7 @@ from mailer.store.models import (
     Purpose,
     Reason,
     Subscriber,
+    Suppression,
     SuppressionReason,
     Union,
     UnionContact,
@@ -267,9 +268,13 @@ def of_union(session: Session, union_id: int) -> Sequence[tuple[UnionContact, Su
 
 
 def unions_without(session: Session, slugs: Collection[str]) -> Sequence[str]:
-    """Those of some unions that nobody is the contact of, by slug."""
-    has_contact = exists().where(UnionContact.union_id == Union.id)
-    return session.scalars(select(Union.slug).where(Union.slug.in_(slugs), ~has_contact).order_by(Union.slug)).all()
+    """Those of some unions of which no contact gets mail, by slug: they have none, or only such as are suppressed."""
+    gets_mail = (
+        exists()
+        .where(UnionContact.union_id == Union.id, UnionContact.subscriber_id == Subscriber.id)
+        .where(~exists().where(Suppression.email_index == Subscriber.email_index))
+    )
+    return session.scalars(select(Union.slug).where(Union.slug.in_(slugs), ~gets_mail).order_by(Union.slug)).all()
 
 
 def language_of(union: Union, spoken: str | None) -> str:

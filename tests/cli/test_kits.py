@@ -14,11 +14,14 @@ from mailer.errors import MailerError
 from mailer.kits import pages
 from mailer.kits.editions import KitEditions
 from mailer.links import Link
+from mailer.people import suppression
+from mailer.people.notices import NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, Kit, UnionStatus
+from mailer.store.models import Campaign, CampaignStatus, Kit, SuppressionReason, UnionStatus
 from mailer.unions import directory
 from tests.conftest import CommandLine
+from tests.people.test_failed_notices import fail
 from tests.support.factories import (
     SENDER,
     WHEN,
@@ -119,7 +122,9 @@ def test_a_status_shows_what_each_union_says(cli: CommandLine, session: Session,
         ["dockers", "0", "2", "0", "2026-03-01", "forwarded", "1,250"],
         ["miners", "0", "2", "0", "", "promised", ""],
     ]
-    assert "Unions without a contact: miners. Invite one with: mailer unions invite SLUG ADDRESS\n" in shown
+    assert (
+        "Unions without a contact who gets mail: miners. Invite one with: mailer unions invite SLUG ADDRESS\n" in shown
+    )
     assert status_of(cli)["dockers"]["forwarded_at"] == "2026-03-01T12:00:00+00:00"
     assert "kit_id" not in status_of(cli)["dockers"]
 
@@ -129,7 +134,22 @@ def test_a_status_says_nothing_of_contacts_where_each_union_has_one(
 ) -> None:
     make_contact(session, directory.get(session, "miners"), make_subscriber(session))
     session.commit()
-    assert "No contact" not in cli("kits", "status", SLUG).stdout
+    assert "Unions without" not in cli("kits", "status", SLUG).stdout
+
+
+def test_a_status_names_unions_whose_contacts_are_not_reached(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    gone = make_subscriber(session)
+    miners, dockers = directory.get(session, "miners"), directory.get(session, "dockers")
+    make_contact(session, miners, gone)
+    for kind, union in ((NoticeKind.KIT, miners), (NoticeKind.ANSWER, dockers)):
+        fail(session, kind=kind, address=None, subscriber_id=gone.id, union_id=union.id)
+    suppression.add(session, gone.email_index, SuppressionReason.BOUNCED)
+    session.commit()
+    shown = cli("kits", "status", SLUG).stdout
+    assert "Unions without a contact who gets mail: miners. Invite" in shown
+    assert "Mails about kits failed lately, to: miners. See why with: mailer notices status\n" in shown
 
 
 @pytest.mark.parametrize("columns", [80, 60])
