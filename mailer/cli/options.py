@@ -1,8 +1,12 @@
 """Arguments and options that several commands have, so that they read the same everywhere."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
+
+from mailer.formats.tables import SEPARATORS, Dress
 
 slug_argument = click.argument("slug")
 #: where the slugs of unions are options beside it
@@ -27,3 +31,21 @@ output_option = click.option(
 folder_option = click.option(
     "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, help="Folder to write to."
 )
+
+
+def dress_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a CSV file is written: `excel` and `separator`, for `dress`."""
+    excel = click.option("--excel", is_flag=True, help="Have Excel show letters of all scripts as they are.")
+    separator = click.option(
+        "--separator",
+        type=click.Choice(list(SEPARATORS)),
+        default="comma",
+        show_default=True,
+        help="What stands between cells. Excel expects a semicolon where numbers have a decimal comma.",
+    )
+    return excel(separator(command))
+
+
+def dress(*, excel: bool, separator: str) -> Dress:
+    """What `dress_options` ask for."""
+    return Dress(delimiter=SEPARATORS[separator], bom=excel)

@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 
 from mailer.cli.installation import Installation, pass_installation
-from mailer.cli.options import dry_run_option, json_option, output_option, update_option
+from mailer.cli.options import (
+    dress,
+    dress_options,
+    dry_run_option,
+    json_option,
+    output_option,
+    update_option,
+)
 from mailer.selfservice import preferences
 from mailer.spreadsheets.exporting import export_list
 from mailer.spreadsheets.importing import SupporterImportReport, import_file
@@ -107,14 +114,15 @@ def _print(report: SupporterImportReport, *, dry_run: bool, rejects: Path | None
 @subscribers.command()
 @click.option("--list", "list_slug", metavar="SLUG", required=True, help="The list to export.")
 @output_option
+@dress_options
 @pass_installation
-def export(installation: Installation, list_slug: str, output: Path) -> None:
+def export(installation: Installation, list_slug: str, output: Path, excel: bool, separator: str) -> None:
     """Write the people on a list to a CSV file.
 
     Only people who want the mail now are in it. Otherwise, people who left would be back wherever it is imported.
     """
     with installation.session(read_only=True) as session:
-        exported = export_list(session, list_slug, output)
+        exported = export_list(session, list_slug, output, dress=dress(excel=excel, separator=separator))
     click.echo(f"Wrote {'1 person' if exported == 1 else f'{exported:,} people'} to {output}.")
 
 

@@ -4,7 +4,8 @@ import csv
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ MAX_RECORD_BYTES = 64 * 1024
 
 _DELIMITERS = (",", ";", "\t")
 _BOM = "\ufeff"
+#: A first line by which Excel is told the delimiter; it is no part of the table.
+_EXCELS_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _ZIP = b"PK\x03\x04"  # what .xlsx and .ods files begin with
 _SAVE = 'In Excel save it as "CSV UTF-8", in LibreOffice as "Text CSV" with the character set UTF-8'
 #: What makes a spreadsheet take a cell for a formula, also as East Asian keyboards type it, and the mark that prevents
@@ -47,6 +50,13 @@ class TooManyCells(MailerError):
     """there are {cells} cells, but the header names {columns} columns"""
 
 
+def fold_header(name: str) -> str:
+    """A column's name as compared: letters and digits alone, without case and accents, so that "E-Mail" is "email" and
+    "Prénom" is "prenom"."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(char for char in plain if char.isalnum())
+
+
 def defuse(cell: str) -> str:
     """Put an apostrophe before what a spreadsheet would run as a formula. `restore` is its inverse.
 
@@ -73,19 +83,40 @@ class TableRow:
     cells: list[str]
 
 
-class TableFile:
-    """A CSV file with a header: UTF-8 with or without BOM, with comma, semicolon or tab,
-    read as a stream.
+@dataclass(frozen=True, slots=True)
+class Dress:
+    """How a file is written, so that what comes out of it can be written alike."""
 
-    `header` has the column names as compared: trimmed, in lower case.
+    delimiter: str = ","
+    bom: bool = False
+    excels_line: str = ""  # `sep=;`, with its line end
+    line_end: str = "\r\n"
+
+
+#: how files of ours are written
+PLAIN = Dress()
+
+#: What may be asked for where a file is written: name → delimiter.
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+
+
+class TableFile:
+    """A CSV file with a header: UTF-8 with or without BOM, with comma, semicolon or tab, lines ended in any of the
+    three ways, and perhaps Excel's line `sep=;` before the header, read as a stream.
+
+    `written_header` has the columns' names as they are written.
     """
 
-    def __init__(self, path: Path, *, columns: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, *, columns: Sequence[str], spellings: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         """Open a file and read its header.
 
         :param columns: that there may be; the first one has to be.
+        :param spellings: column → what else it may be called. Its own name goes before these, and these before one
+            another.
         :raises UnreadableFile: it is not there, or not a file.
-        :raises BrokenFile: it is empty, or its header lacks the first column or has one twice.
+        :raises BrokenFile: it is empty, or its header lacks the first column or has one twice that is read.
         """
         self._path = path
         self._columns = columns
@@ -99,16 +130,14 @@ class TableFile:
         try:
             if self._file.read(len(_ZIP)) == _ZIP:
                 raise UnreadableFile(path=path, problem=f"it is a spreadsheet file, not a CSV file. {_SAVE}")
-            self._file.seek(0)
-            lines = _Lines(self._file, path)
-            first = next(lines, None)
-            if first is None:
-                raise BrokenFile(path=path, line=1, problem="the file is empty; its first line must name the columns")
-            self._delimiter = _delimiter(first, columns[0])
-            self.written_header = next(self._records()).cells
-            self.header = tuple(restore(cell).strip().lower() for cell in self.written_header)
-            self._check_header()
-            self._positions = {name: self.header.index(name) if name in self.header else None for name in columns}
+            names = {column: [column, *(spellings or {}).get(column, ())] for column in columns}
+            self._names = {column: [fold_header(name) for name in called] for column, called in names.items()}
+            self.dress, self._lines_before = self._look(self._names[columns[0]])
+            header = next(self._records())
+            self.written_header = [restore(cell).strip() for cell in header.cells]
+            self._folded = [fold_header(cell) for cell in self.written_header]
+            self._positions = {column: self._position(column, called) for column, called in self._names.items()}
+            self._check_header(header)
         except BaseException:
             self._file.close()
             raise
@@ -119,21 +148,38 @@ class TableFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def unknown_columns(self) -> list[str]:
-        """A warning for each column that is not one there may be, nor one of a rejects file."""
-        known = {*self._columns, *REJECT_COLUMNS}
-        return [
-            f'column {position} "{name}" is not known, and was ignored'
-            for position, name in enumerate(self.header, start=1)
-            if name not in known
+    def unread_columns(self) -> dict[int, str]:
+        """The columns that are neither ones there may be, nor of a rejects file: position, from 0 → name."""
+        known = {*(p for p in self._positions.values() if p is not None), *self.reject_columns()}
+        return {i: name for i, name in enumerate(self.written_header) if i not in known}
+
+    def reject_columns(self) -> set[int]:
+        """The positions of what a rejects file has behind the original columns."""
+        reject_columns = {fold_header(name) for name in REJECT_COLUMNS}
+        return {i for i, name in enumerate(self._folded) if name in reject_columns}
+
+    def remarks(self) -> list[str]:
+        """What to say of the columns: which are read though they are called otherwise, and which are not read."""
+        called_otherwise = [
+            f'column {position + 1} "{self.written_header[position]}" was read as the {column}'
+            for column, position in self._positions.items()
+            if position is not None and self._folded[position] != fold_header(column)
         ]
+        return called_otherwise + [self._ignored(position, name) for position, name in self.unread_columns().items()]
+
+    def _ignored(self, position: int, name: str) -> str:
+        for column, called in self._names.items():
+            read = self._positions[column]
+            if self._folded[position] in called and read is not None:
+                return f'column {position + 1} "{name}" was ignored, because column {read + 1} is the {column}'
+        return f'column {position + 1} "{name}" is not known, and was ignored'
 
     def texts(self, record: TableRow) -> dict[str, str]:
         """Column → its text in a record, empty where the file has no such column or the record ends before it.
 
         :raises TooManyCells: there is text in cells that no column is named for.
         """
-        cells, width = record.cells, len(self.header)
+        cells, width = record.cells, len(self.written_header)
         if any(map(str.strip, cells[width:])):
             raise TooManyCells(cells=len(cells), columns=width)
         return {
@@ -169,52 +215,88 @@ class TableFile:
         next(records)
         return (record for record in records if any(map(str.strip, record.cells)))
 
-    def _records(self) -> Iterator[TableRow]:
+    def _look(self, needed: Sequence[str]) -> tuple[Dress, int]:
+        """How the file is written, and how many lines there are before its header."""
+        self._file.seek(0)
+        bom = self._file.read(len(_BOM.encode())) == _BOM.encode()
         self._file.seek(0)
         lines = _Lines(self._file, self._path)
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        first = next((line for line in lines if line.strip()), None)
+        excels = _EXCELS_LINE.fullmatch(first) if first is not None else None
+        header = next((line for line in lines if line.strip()), None) if excels else first
+        if first is None or header is None:
+            problem = "the file is empty; its first line must name the columns"
+            raise BrokenFile(path=self._path, line=1, problem=problem)
+        return Dress(
+            delimiter=excels[1] if excels else _delimiter(header, needed),
+            bom=bom,
+            excels_line=first if excels else "",
+            line_end=header[len(header.rstrip("\r\n")) :] or "\r\n",
+        ), lines.number - 1
+
+    def _records(self) -> Iterator[TableRow]:
+        """All records from the header on."""
+        self._file.seek(0)
+        lines = _Lines(self._file, self._path)
+        for _ in range(self._lines_before):
+            next(lines)
+        # A space before a quotation mark belongs to neither cell: files that are typed by hand have them.
+        reader = csv.reader(lines, delimiter=self.dress.delimiter, skipinitialspace=True, strict=True)
         while True:
             lines.begin_record()
             start = lines.number + 1
             try:
                 cells = next(reader, None)
             except csv.Error as problem:
-                raise BrokenFile(path=self._path, line=start, problem=_explain(problem)) from None
+                cells = _spaced_cells("".join(lines.record), self.dress.delimiter)
+                if cells is None:
+                    raise BrokenFile(path=self._path, line=start, problem=_explain(problem)) from None
             if cells is None:
                 return
             yield TableRow(start, cells)
 
-    def _check_header(self) -> None:
-        if self._columns[0] not in self.header:
+    def _position(self, column: str, called: Sequence[str]) -> int | None:
+        """Where a column stands that may have several names; None if it is not there.
+
+        :raises BrokenFile: it stands there twice by one name.
+        """
+        named = [i for i, name in enumerate(self.written_header) if name.lower() == column]
+        alike = ([i for i, name in enumerate(self._folded) if name == spelling] for spelling in called)
+        places = next((places for places in (named, *alike) if places), [])
+        if len(places) > 1:
+            problem = f"the column {column} is there more than once; keep one"
+            raise BrokenFile(path=self._path, line=self._lines_before + 1, problem=problem)
+        return places[0] if places else None
+
+    def _check_header(self, header: TableRow) -> None:
+        if self._positions[self._columns[0]] is None:
             names = ", ".join(self._columns)
             problem = f'there is no column "{self._columns[0]}"; the first line must name the columns: {names}'
-            raise BrokenFile(path=self._path, line=1, problem=problem)
-        doubled = sorted({name for name in self.header if name and self.header.count(name) > 1})
-        if doubled:
-            problem = f"the column {', '.join(doubled)} is there more than once; keep one"
-            raise BrokenFile(path=self._path, line=1, problem=problem)
+            if any("@" in name for name in self.written_header):
+                problem += f". Put a line above it that does, such as: {self._columns[0]}"
+            raise BrokenFile(path=self._path, line=header.line, problem=problem)
 
 
 class _Lines:
     """The lines of a file, decoded, none of them longer than a record may be, whatever the file holds."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
-        self._file = file
+        self._lines = _raw_lines(file)
         self._path = path
         self._record_bytes = 0
+        self.record: list[str] = []  # the lines since `begin_record`
         self.number = 0  # of the line last read
 
     def begin_record(self) -> None:
         """Count bytes anew."""
         self._record_bytes = 0
+        self.record = []
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
-        raw = self._file.readline(MAX_RECORD_BYTES + 1)
-        if not raw:
-            raise StopIteration
+        raw = next(self._lines)
         self.number += 1
         self._record_bytes += len(raw)
         if self._record_bytes > MAX_RECORD_BYTES:
@@ -225,19 +307,63 @@ class _Lines:
             text = raw.decode()
         except UnicodeDecodeError:
             raise self._broken(f"this is not UTF-8. {_SAVE}") from None
-        return text.removeprefix(_BOM) if self.number == 1 else text
+        line = text.removeprefix(_BOM) if self.number == 1 else text
+        self.record.append(line)
+        return line
 
     def _broken(self, problem: str) -> BrokenFile:
         return BrokenFile(path=self._path, line=self.number, problem=problem)
 
 
-def _delimiter(header: str, needed: str) -> str:
-    """The delimiter by which the header has the column that it needs; else the one by which it has most columns."""
+def _raw_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines with their ends: LF, CR and LF, or CR alone, as old Macs write them. What is longer than a record may be is
+    handed out in pieces."""
+    most = MAX_RECORD_BYTES + 1
+    rest = b""
+    while chunk := rest + file.readline(most - len(rest)):
+        rest = b""
+        end = 2 if chunk.endswith(b"\r\n") else 1
+        if chunk.find(b"\r", 0, len(chunk) - end) < 0:
+            yield chunk
+            continue
+        *lines, last = chunk.splitlines(keepends=True)
+        yield from lines
+        if last.endswith(b"\n"):
+            yield last
+        else:
+            rest = last  # more of it may follow
+
+
+def _delimiter(header: str, needed: Sequence[str]) -> str:
+    """The delimiter by which the header has the column that it needs; else the one by which it has most columns.
+
+    :param needed: what that column may be called, folded.
+    """
 
     def columns(delimiter: str) -> list[str]:
-        return [cell.strip().strip('"').lower() for cell in header.split(delimiter)]
+        return [fold_header(cell) for cell in header.split(delimiter)]
 
-    return max(_DELIMITERS, key=lambda delimiter: (needed in columns(delimiter), len(columns(delimiter))))
+    def rank(delimiter: str) -> tuple[bool, int]:
+        found = columns(delimiter)
+        return any(name in found for name in needed), len(found)
+
+    return max(_DELIMITERS, key=rank)
+
+
+def _spaced_cells(record: str, delimiter: str) -> list[str] | None:
+    """The cells of a record with spaces behind closing quotation marks, which `csv` refuses; None if that is not what
+    is wrong with it."""
+    edge = re.escape(delimiter)
+    cell = re.compile(rf' *(?:"((?:[^"]|"")*+)" *|([^"{edge}\r\n][^{edge}\r\n]*|))(?:({edge})|[\r\n]*\Z)')
+    cells = []
+    position = 0
+    while found := cell.match(record, position):
+        quoted, plain, more = found.groups()
+        cells.append(plain if quoted is None else quoted.replace('""', '"'))
+        if not more:
+            return cells
+        position = found.end()
+    return None
 
 
 def _explain(problem: csv.Error) -> str:
@@ -247,10 +373,11 @@ def _explain(problem: csv.Error) -> str:
 
 
 class CsvWriter:
-    """Writes records as an import reads them: UTF-8, comma, every cell defused."""
+    """Writes records as an import reads them: UTF-8, every cell defused."""
 
-    def __init__(self, file: TextIO, header: Sequence[str]) -> None:
-        self._writer = csv.writer(file)
+    def __init__(self, file: TextIO, header: Sequence[str], dress: Dress = PLAIN) -> None:
+        file.write((_BOM if dress.bom else "") + dress.excels_line)
+        self._writer = csv.writer(file, delimiter=dress.delimiter, lineterminator=dress.line_end)
         self.write(header)
 
     def write(self, cells: Sequence[str | None]) -> None:
@@ -278,12 +405,14 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 
 class RejectsFile:
-    """The file of lines to be corrected and imported again, if one is wanted."""
+    """The file of lines to be corrected and imported again, if one is wanted. It is written like the file they are
+    from, so that the same program opens it as well."""
 
     def __init__(self, path: Path | None, source: TableFile) -> None:
         self._file: TextIO | None = None
-        self._kept = [i for i, name in enumerate(source.header) if name not in REJECT_COLUMNS]
-        self._width = len(source.header)
+        rejects = source.reject_columns()
+        self._kept = [i for i in range(len(source.written_header)) if i not in rejects]
+        self._width = len(source.written_header)
         if path is None:
             return
         try:
@@ -292,8 +421,8 @@ class RejectsFile:
         except OSError as problem:
             raise UnwritableFile(path=path, problem=problem.strerror) from None
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-        header = [restore(source.written_header[i]) for i in self._kept]
-        self._writer = CsvWriter(self._file, [*header, *REJECT_COLUMNS])
+        header = [source.written_header[i] for i in self._kept]
+        self._writer = CsvWriter(self._file, [*header, *REJECT_COLUMNS], source.dress)
 
     def __enter__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, func, select, true
 from sqlalchemy.orm import Session, aliased
 
 from mailer.errors import MailerError
-from mailer.formats.tables import CsvWriter, whole_file
+from mailer.formats.tables import PLAIN, CsvWriter, Dress, whole_file
 from mailer.people import lists
 from mailer.spreadsheets.importing import COLUMNS
 from mailer.store import scope
@@ -31,7 +31,7 @@ class UnwritableExport(MailerError):
     """{path} cannot be written: {problem}. Nothing was exported."""
 
 
-def export_list(session: Session, list_slug: str, path: Path) -> int:
+def export_list(session: Session, list_slug: str, path: Path, *, dress: Dress = PLAIN) -> int:
     """Write the people who are on a list, in the columns that an import reads.
 
     Only those who want the mail: a file with people who left in it would bring them back wherever it is imported.
@@ -39,6 +39,7 @@ def export_list(session: Session, list_slug: str, path: Path) -> int:
     tells of nobody that they belong to another union, see `scope.told_unions`.
 
     :param path: where to write it; a file of that name is replaced.
+    :param dress: how to write it, such as with a byte order mark for Excel.
     :returns: how many people it has.
     :raises lists.UnknownList: no list has that slug.
     :raises UnwritableExport: there is no room, or no right to write; no file was made or replaced.
@@ -47,7 +48,7 @@ def export_list(session: Session, list_slug: str, path: Path) -> int:
     exported = 0
     try:
         with whole_file(path) as file:
-            writer = CsvWriter(file, COLUMNS)
+            writer = CsvWriter(file, COLUMNS, dress)
             for row in session.execute(people.execution_options(yield_per=_ROWS_PER_FETCH)):
                 agreed = row.confirmed_at.isoformat() if row.confirmed_at else None
                 writer.write([row.email, row.name, row.country, row.slug, row.language, agreed, row.source])

@@ -18,7 +18,7 @@ from mailer.formats.tables import RejectsFile, TableFile, TableRow
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.people import consents, lists, subscribers, suppression
-from mailer.spreadsheets import enrolment
+from mailer.spreadsheets import enrolment, headers
 from mailer.spreadsheets.enrolment import Candidate, Decision, Fate, Terms
 from mailer.spreadsheets.rows import InvalidRow, past
 from mailer.store.crypto import Keyring, keyring_of
@@ -108,14 +108,14 @@ def import_file(
     """
     if not consent.strip() or (union_consent is not None and not union_consent.strip()):
         raise NoConsentText()
-    with TableFile(path, columns=COLUMNS) as file:
+    with TableFile(path, columns=COLUMNS, spellings=headers.SUPPORTERS) as file:
         if rejects is not None and file.is_same_as(rejects):
             raise RejectsFileIsInput(path=path)
         total = file.check()
         terms, parser = _prepare(
             engine, file, list_slug, consent.strip(), union_consent, update=update, dry_run=dry_run
         )
-        tally = _Tally(file.unknown_columns())
+        tally = _Tally(file.remarks())
         with RejectsFile(rejects, file) as rejected, _Seen() as seen, _older_objects_spared():
             try:
                 for records in _batches(file.records()):

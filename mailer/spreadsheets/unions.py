@@ -9,9 +9,10 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
-from mailer.formats.tables import CsvWriter, TableFile, UnwritableFile, whole_file
+from mailer.formats.tables import PLAIN, CsvWriter, Dress, TableFile, UnwritableFile, whole_file
 from mailer.locale import countries
 from mailer.mail import addresses
+from mailer.spreadsheets import headers
 from mailer.spreadsheets.rows import InvalidRow, past
 from mailer.store import scope
 from mailer.store.db import utcnow
@@ -88,8 +89,8 @@ def import_file(
     :raises scope.ForOrganisers: the session is a union's.
     """
     scope.refuse(session)
-    with TableFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS)) as file:
-        warnings = file.unknown_columns()
+    with TableFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS), spellings=headers.UNIONS) as file:
+        warnings = file.remarks()
         problems = _Problems(path)
         rows = list(_read(file, problems))
     problems.raise_any()
@@ -348,11 +349,12 @@ def _facts(union: Union) -> tuple[object, ...]:
 # --- out ------------------------------------------------------------------------------------------------------------
 
 
-def export(session: Session, path: Path) -> int:
+def export(session: Session, path: Path, *, dress: Dress = PLAIN) -> int:
     """Write all unions, in the columns that an import reads: no contacts, logos and introductions. The file is readable
     for its owner only, and is there whole or not at all.
 
     :param path: where to write it; a file of that name is replaced.
+    :param dress: how to write it, such as with a byte order mark for Excel.
     :returns: how many unions it has.
     :raises tables.UnwritableFile: there is no room, or no right to write; no file was made or replaced.
     :raises scope.ForOrganisers: the session is a union's.
@@ -361,7 +363,7 @@ def export(session: Session, path: Path) -> int:
     everything = directory.all_unions(session)
     try:
         with whole_file(path) as file:
-            writer = CsvWriter(file, COLUMNS)
+            writer = CsvWriter(file, COLUMNS, dress)
             for union in everything:
                 writer.write(list(_cells(union).values()))
     except OSError as problem:

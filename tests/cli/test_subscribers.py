@@ -35,6 +35,24 @@ def test_supporters_are_imported_exported_and_erased(cli: CommandLine, file: Pat
     assert json.loads(report.stdout)["left"] == 1
 
 
+@pytest.mark.parametrize(("name", "separator"), [("comma", ","), ("semicolon", ";"), ("tab", "\t")])
+def test_an_export_for_excel_has_a_byte_order_mark_and_the_separator_asked_for(
+    cli: CommandLine, file: Path, tmp_path: Path, name: str, separator: str
+) -> None:
+    file.write_text("email,name\nana@example.org,Áná; 'the' docker\n")
+    cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT)
+    out = tmp_path / "out.csv"
+    for group in (("subscribers", "export", "--list", "urgent-actions"), ("unions", "export")):
+        cli(*group, "--excel", "--separator", name, "-o", out)
+        assert out.read_bytes().startswith(b"\xef\xbb\xbf")
+        assert out.read_text("utf-8-sig").splitlines()[0].count(separator) >= 6
+        cli(*group, "-o", out)
+        assert not out.read_bytes().startswith(b"\xef\xbb\xbf")
+    cli("subscribers", "export", "--list", "urgent-actions", "--excel", "--separator", name, "-o", out)
+    report = json.loads(cli("subscribers", "import", out, "--list", "urgent-actions", *CONSENT, "--json").stdout)
+    assert (report["read"], report["unchanged"], report["warnings"]) == (1, 1, [])
+
+
 def test_a_dry_run_changes_nothing(cli: CommandLine, file: Path) -> None:
     arguments = ("subscribers", "import", file, "--list", "urgent-actions", *CONSENT, "--json")
     planned = cli(*arguments, "--dry-run")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from mailer.formats.tables import BrokenFile, UnreadableFile
+from mailer.formats.tables import BrokenFile, TableFile, UnreadableFile
 from mailer.spreadsheets.importing import import_file
 from mailer.store.db import session_scope
 from mailer.store.models import ConsentText, Subscriber
@@ -24,7 +24,7 @@ def database(engine: Engine) -> Engine:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_the_usual_kinds_of_csv_are_read(
     database: Engine, tmp_path: Path, delimiter: str, bom: bytes, line_end: str
 ) -> None:
@@ -44,6 +44,12 @@ def test_the_usual_kinds_of_csv_are_read(
         (b"", 1, "empty"),
         (b"name,country\nAna,GB\n", 1, "no column"),
         (b"email,name,EMAIL\n", 1, "more than once"),
+        (b"email,First name,Prenom,first-name\n", 1, "the column name is there more than once"),
+        (b"ana@example.org\nben@example.org\n", 1, "Put a line above it"),
+        (b"sep=;\n", 1, "empty"),
+        (b"sep=;\nname;country\n", 2, "no column"),
+        (b'email,name\nana@example.org,"Ana" x ,\n', 2, "not valid CSV"),
+        (b'email,name\nana@example.org,"Ana" ,"B\n', 2, "not valid CSV"),
         (b"email\nana@example.org\n\xff\xfeb\x00\n", 3, "NUL"),
         (b"email\nana@example.org\njos\xe9@example.org\n", 3, "not UTF-8"),
         (b"email\nana@example.org\njos\xe9@example.org\n", 3, "CSV UTF-8"),
@@ -95,3 +101,73 @@ def test_a_file_that_is_not_there_or_no_file_is_refused(database: Engine, tmp_pa
     }.items():
         with pytest.raises(UnreadableFile, match=reason):
             import_file(database, path, list_slug="urgent-actions", consent="Yes.")
+
+
+def cells(path: Path, content: str | bytes) -> list[list[str]]:
+    """What is read of a file's columns email, name and country, after its header."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    spellings = {"email": ["courriel"], "name": ["first name", "full name"], "country": ["ülke", "البلد"]}
+    with TableFile(path, columns=("email", "name", "country"), spellings=spellings) as file:
+        return [list(file.texts(record).values()) for record in file.records()]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'email, name, country\nana@example.org, "Ana", GB\nben@example.org, "Example, Ben", FR\n',
+        'email , name\t, country\nana@example.org , "Ana" ,"GB"\nben@example.org,"Example, Ben"   , FR\n',
+        '"email" ; "name" ; "country"\n"ana@example.org" ; "Ana" ; "GB" \n"ben@example.org" ; "Example, Ben" ; "FR"',
+        "sep=;\nemail;name;country\nana@example.org;Ana;GB\nben@example.org;Example, Ben;FR\n",
+        '"sep=|"\r\nemail|name|country\r\nana@example.org|Ana|GB\r\nben@example.org|Example, Ben|FR\r\n',
+        "\ufeffSEP=\t\nemail\tname\tcountry\nana@example.org\tAna\tGB\nben@example.org\tExample, Ben\tFR\n",
+        "\n\nemail;name;country\nana@example.org;Ana;GB\n\nben@example.org;Example, Ben;FR\n",
+        'email,name,country\rana@example.org,Ana,GB\rben@example.org,"Example, Ben",FR\r',
+        'email,name,country\nana@example.org,Ana,GB\rben@example.org,"Example, Ben",FR\r\n',
+    ],
+)
+def test_files_that_are_typed_by_hand_or_written_by_old_programs_are_read(content: str, tmp_path: Path) -> None:
+    read = cells(tmp_path / "supporters.csv", content)
+    assert read == [["ana@example.org", "Ana", "GB"], ["ben@example.org", "Example, Ben", "FR"]]
+
+
+def test_a_quotation_mark_in_a_cell_with_spaces_behind_it_stays(tmp_path: Path) -> None:
+    content = 'email,name,country\nana@example.org,"Ana ""the, dock"" , er" , GB\n'
+    assert cells(tmp_path / "supporters.csv", content) == [["ana@example.org", 'Ana "the, dock" , er', "GB"]]
+
+
+def test_lines_of_old_macs_are_counted_and_read_across_any_piece_of_the_file(tmp_path: Path) -> None:
+    rows = [f"person{number}@example.org,{'x' * (number % 90)},GB" for number in range(5000)]
+    path = tmp_path / "supporters.csv"
+    read = cells(path, "\r".join(["email,name,country", *rows]))
+    assert read == [row.split(",") for row in rows]
+    with TableFile(path, columns=("email",)) as file:
+        assert [record.line for record in file.records()] == list(range(2, 5002))
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("E-Mail,First Name,COUNTRY", ["a@example.org", "Ana", "GB"]),
+        ("e_mail,first-name,Country ", ["a@example.org", "Ana", "GB"]),
+        ("Courriel,first name,Ulke", ["a@example.org", "Ana", "GB"]),
+        ("COURRIEL,FullName,البلد", ["a@example.org", "Ana", "GB"]),
+        ("email,phone,e-mail", ["a@example.org", "", ""]),  # its own name goes first
+        ("email,full name,First name", ["a@example.org", "GB", ""]),  # the first spelling goes first
+        ("Notes,email,Notes", ["Ana", "", ""]),  # what nobody reads may be there twice
+        ("email,,", ["a@example.org", "", ""]),
+    ],
+)
+def test_columns_are_known_by_their_usual_names(header: str, expected: list[str], tmp_path: Path) -> None:
+    assert cells(tmp_path / "supporters.csv", f"{header}\na@example.org,Ana,GB\n") == [expected]
+
+
+def test_what_is_read_under_another_name_and_what_is_not_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "supporters.csv"
+    path.write_text("email,First name,E-mail,city,full name,rejected_line\n")
+    with TableFile(path, columns=("email", "name"), spellings={"name": ["first name", "full name"]}) as file:
+        assert file.remarks() == [
+            'column 2 "First name" was read as the name',
+            'column 3 "E-mail" was ignored, because column 1 is the email',
+            'column 4 "city" is not known, and was ignored',
+            'column 5 "full name" was ignored, because column 2 is the name',
+        ]

@@ -101,6 +101,49 @@ def total(engine: Engine, table: type[Subscriber | Subscription | ConsentEvent |
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
+# --- files of other programs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Email,First name,Country,Trade union,Language",
+        "Adresse e-mail,Prénom,Pays,Syndicat,Langue",
+        "E-Mail-Adresse,Vorname,Land,Gewerkschaft,Sprache",
+        "Indirizzo e-mail,Nome,Paese,Sindacato,Lingua",
+        "Correo electrónico,Nombre,País,Sindicato,Idioma",
+        "Διεύθυνση e-mail,Όνομα,Χώρα,Συνδικάτο,Γλώσσα",
+        "Адрес электронной почты,Имя,Страна,Профсоюз,Язык",
+        "Электрондық пошта,Аты-жөні,Ел,Кәсіподақ,Тіл",
+        "E-posta adresi,Adı,Ülke,Sendika,Dil",
+        "البريد الإلكتروني,الاسم,البلد,النقابة,اللغة",
+    ],
+)
+def test_columns_may_be_called_as_in_any_language_of_the_site(
+    run: Import, person: Callable[..., Subscriber], header: str
+) -> None:
+    assert run(header, "ana@example.org,Ana,GB,dockers,en").created == 1
+    ana = person("ana@example.org")
+    assert (ana.name, ana.country, ana.language, ana.union_id is None) == ("Ana", "GB", "en", False)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("excels_line", ["", "sep={}\r\n"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_rejects_are_written_like_the_file_that_they_come_from(
+    run: Import, tmp_path: Path, delimiter: str, bom: str, excels_line: str, line_end: str
+) -> None:
+    rejects = tmp_path / "rejects.csv"
+    start = bom + excels_line.format(delimiter) + delimiter.join(["email", "name"])
+    run(f"{start}{line_end}bad{delimiter}Ana{line_end}".encode().removesuffix(b"\n"), rejects=rejects)
+    written = rejects.read_bytes().decode()
+    assert written.startswith(start + delimiter + "rejected_line")
+    assert written.endswith(line_end)
+    again = run(rejects.read_bytes().replace(b"bad", b"good@example.org"))
+    assert (again.created, again.warnings) == (1, ())
+
+
 # --- what becomes of a row ------------------------------------------------------------------------------------------
 
 

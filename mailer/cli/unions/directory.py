@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import (
+    dress,
+    dress_options,
     dry_run_option,
     json_lines_option,
     json_option,
@@ -276,11 +278,12 @@ def import_(installation: Installation, file: Path, update: bool, dry_run: bool,
 
 @click.command()
 @output_option
+@dress_options
 @pass_installation
-def export(installation: Installation, output: Path) -> None:
+def export(installation: Installation, output: Path, excel: bool, separator: str) -> None:
     """Write all unions to a CSV file that `import` can read. Contacts are not in it."""
     with installation.session(read_only=True) as session:
-        exported = union_csv.export(session, output)
+        exported = union_csv.export(session, output, dress=dress(excel=excel, separator=separator))
     click.echo(f"Wrote {'1 union' if exported == 1 else f'{exported:,} unions'} to {output}.")
 
 
