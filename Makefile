@@ -42,7 +42,7 @@ soak: $(READY)
 bench: $(READY)
 	@$(BIN)/mailer bench --write docs/reference/performance.md $(BENCH)
 
-# Tests against Debian's Postfix. As root, this installs it if need be.
+# Tests against mail servers that others wrote. Only root can run them; what they need is installed, or kept in build/servers.
 test-servers: $(READY)
 	@$(BIN)/python -m pytest -m servers
 
