@@ -150,6 +150,7 @@ class Texts:
 
     def __init__(self, campaign: Campaign) -> None:
         self._own = campaign.language
+        self._fallbacks = campaign.fallbacks
         self.sources = {text.language: Source.of(text) for text in campaign.texts}
 
     @property
@@ -158,9 +159,10 @@ class Texts:
         return frozenset().union(*(source.condition_names for source in self.sources.values()))
 
     def for_language(self, language: str | None) -> Source:
-        """The text in a language, else in the one it is a form of ("pt" for "pt-BR"), else the campaign's own."""
-        known = (form for form in languages.forms(language or "") if form in self.sources)
-        return self.sources[next(known, self._own)]
+        """The text in a language, or in what it is a form of ("pt" for "pt-BR"), or falls back to, else the campaign's
+        own.
+        """
+        return self.sources[languages.nearest(language, self.sources, self._fallbacks) or self._own]
 
 
 class EditionRenderer:

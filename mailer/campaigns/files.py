@@ -3,10 +3,11 @@
 import re
 import secrets
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import select
@@ -27,7 +28,18 @@ from mailer.unions import directory
 
 SETTINGS_FILE = "campaign.toml"
 _KNOWN_KEYS = frozenset(
-    ["kind", "list", "language", "deadline", "latest_start", "public", "forwardable", "audience", "targets"]
+    [
+        "kind",
+        "list",
+        "language",
+        "deadline",
+        "latest_start",
+        "public",
+        "forwardable",
+        "fallbacks",
+        "audience",
+        "targets",
+    ]
 )
 _TARGET_KEYS = frozenset(["countries", "name", "email", "address"])
 _TEXT_KEYS = frozenset(["subject", "preheader"])
@@ -70,11 +82,12 @@ class _Text:
     body_line: int
 
 
-def load(session: Session, folder: Path) -> Campaign:
+def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({})) -> Campaign:
     """Make or update the draft of a campaign from its folder, whose name is the slug.
 
     Everything is read and tried before the draft is touched.
 
+    :param fallbacks: of languages for which the folder names none.
     :raises InvalidFile: with the file and line of what is wrong.
     :raises fields.TextFieldError: likewise, in a text.
     :raises AlreadyStarted: the campaign is no draft any more.
@@ -90,6 +103,7 @@ def load(session: Session, folder: Path) -> Campaign:
     if draft is not None and draft.status is not CampaignStatus.DRAFT:
         raise AlreadyStarted(slug=slug, status=draft.status)
     values = _read_settings(session, folder / SETTINGS_FILE)
+    values["fallbacks"] = {**fallbacks, **values["fallbacks"]}
     texts = _read_texts(folder)
     if values["language"] not in [text.language for text in texts]:
         raise InvalidFile(
@@ -152,9 +166,19 @@ def _read_settings(session: Session, path: Path) -> dict[str, Any]:
         "latest_start": _read_time(table, "latest_start", problem),
         "public": problem.flag(table, "public"),
         "forwardable": problem.flag(table, "forwardable"),
+        "fallbacks": _read_fallbacks(table.get("fallbacks", {}), problem),
         "audience": segment.to_json(),
         "targets": [target.to_json() for target in _read_targets(table.get("targets", []), problem)],
     }
+
+
+def _read_fallbacks(table: object, problem: "_Complaint") -> dict[str, list[str]]:
+    if not isinstance(table, dict) or not all(
+        isinstance(others, list) and others and all(isinstance(other, str) for other in others)
+        for others in table.values()
+    ):
+        problem.about("fallbacks", 'must say which languages stand in for which, such as { kk = ["ru", "en"] }')
+    return problem.check("fallbacks", lambda: languages.read_fallbacks(table))
 
 
 def _read_segment(session: Session, table: object, list_id: int, problem: "_Complaint") -> Segment:
@@ -308,7 +332,8 @@ _HEADER = re.compile(r"""\s*\[\[?\s*["']?[\w-]+["']?\s*\]""")
 def _read_texts(folder: Path) -> list[_Text]:
     """The texts of all languages."""
     texts: dict[str, _Text] = {}
-    for path in sorted(folder.glob("*.md")):
+    # A Mac leaves ._en.md beside en.md on what it copies to, and Emacs .#en.md: hidden from who made them.
+    for path in sorted(path for path in folder.glob("*.md") if not path.name.startswith(".")):
         text = _read_text(path)
         if text.language in texts:
             raise InvalidFile(file=path.name, line=1, problem=f"there is already a text in {text.language}")

@@ -153,8 +153,7 @@ def _is_out() -> ColumnElement[bool]:
 def _text(campaign: Campaign, language: str) -> CampaignText:
     """The text that `editions.Texts` would choose, without reading all of them."""
     texts = {text.language: text for text in campaign.texts}
-    known = (form for form in languages.forms(language) if form in texts)
-    return texts[next(known, campaign.language)]
+    return texts[languages.nearest(language, texts, campaign.fallbacks) or campaign.language]
 
 
 def _headline(campaign: Campaign, language: str, now: datetime) -> Headline:

@@ -34,8 +34,8 @@ class Segment:
     """Who of a list is meant. Keys are ANDed, values ORed; None means all.
 
     Countries are ISO 3166-1 alpha-2 codes or groups such as "@EU", unions and lists are slugs, languages are
-    BCP 47 tags. A union includes its descendants. A person without a country (or union, or language) matches no
-    include and no exclude.
+    BCP 47 tags. A union includes its descendants; a language includes its forms, as a text does ("fr" has "fr-CA" too).
+    A person without a country (or union, or language) matches no include and no exclude.
     """
 
     countries: tuple[str, ...] | None = None
@@ -97,7 +97,7 @@ def audience(session: Session, list_id: int, segment: Segment) -> Select[Any]:
     :raises ForeignList: a list that is named belongs to another union.
     :raises ForeignUnion: a union that is named is neither the owner of this list nor below it.
     """
-    return _people(session, list_id, segment).where(*_conditions(session, segment, Subscription))
+    return _people(session, list_id, segment).where(*_conditions(session, list_id, segment, Subscription))
 
 
 def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
@@ -123,7 +123,7 @@ def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
     if told is not None:
         union_id = case((union_id.in_(sorted(told)), union_id), else_=null()).label("union_id")
     shown = select(groups.c.country, union_id, groups.c.language, groups.c.people)
-    return shown.where(*_conditions(session, segment, groups.c)).subquery("tally")
+    return shown.where(*_conditions(session, list_id, segment, groups.c)).subquery("tally")
 
 
 def count(session: Session, list_id: int, segment: Segment) -> int:
@@ -147,7 +147,7 @@ def _people(session: Session, list_id: int, segment: Segment) -> Select[Any]:
     return people
 
 
-def _conditions(session: Session, segment: Segment, columns: Any) -> list[ColumnElement[bool]]:
+def _conditions(session: Session, list_id: int, segment: Segment, columns: Any) -> list[ColumnElement[bool]]:
     """What a segment asks of country, union and language beyond `_people`.
 
     :param columns: what has `country`, `union_id` and `language`.
@@ -160,10 +160,17 @@ def _conditions(session: Session, segment: Segment, columns: Any) -> list[Column
     if segment.exclude_unions is not None:
         conditions.append(_not_in(columns.union_id, _union_ids(session, segment.exclude_unions)))
     if segment.languages is not None:
-        conditions.append(columns.language.in_(segment.languages))
+        conditions.append(columns.language.in_(_spoken(session, list_id, segment.languages)))
     if segment.exclude_languages is not None:
-        conditions.append(_not_in(columns.language, segment.exclude_languages))
+        conditions.append(_not_in(columns.language, _spoken(session, list_id, segment.exclude_languages)))
     return conditions
+
+
+def _spoken(session: Session, list_id: int, values: Iterable[str]) -> list[str]:
+    """The languages of people on a list that these are, or are forms of."""
+    wanted = {languages.normalise(value) for value in values}
+    spoken = session.scalars(select(Subscription.language).where(Subscription.list_id == list_id).distinct())
+    return sorted(tag for tag in spoken if tag is not None and not wanted.isdisjoint(languages.forms(tag)))
 
 
 def _country_codes(values: Iterable[str]) -> list[str]:

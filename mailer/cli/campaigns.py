@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from mailer.campaigns import deadlines, files, lifecycle, readiness
+from mailer.campaigns import deadlines, editions, files, lifecycle, readiness
 from mailer.cli import campaign_check
 from mailer.cli.campaign_status import print_overview, progress_table
 from mailer.cli.installation import Installation, pass_installation
@@ -20,11 +20,12 @@ from mailer.cli.progress import progress_bar
 from mailer.delivery import control, previews
 from mailer.delivery.previews import SampleReader
 from mailer.errors import MailerError
+from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.reports import progress as campaign_progress
 from mailer.reports import system_mails
 from mailer.store.db import utcnow
-from mailer.store.models import CampaignStatus, DeliveryState
+from mailer.store.models import Campaign, CampaignStatus, DeliveryState
 
 _ENDED_OR_PAUSED = (CampaignStatus.SENT, CampaignStatus.CANCELLED, CampaignStatus.PAUSED)
 _POLL_SECONDS = 0.5
@@ -65,7 +66,7 @@ def reader_options(command: Any) -> Any:
 def load(installation: Installation, folder: Path) -> None:
     """Create or update a draft campaign from FOLDER. The folder's name is the campaign's slug."""
     with installation.session() as session:
-        campaign = files.load(session, folder)
+        campaign = files.load(session, folder, fallbacks=installation.settings.language_fallbacks)
         texts = ", ".join(text.language for text in campaign.texts)
         is_over = deadlines.is_over(campaign, utcnow())
     click.echo(f'Campaign "{campaign.slug}" is loaded as a draft, in {texts}.')
@@ -134,12 +135,22 @@ def preview(
     no_name: bool,
     folder: Path,
 ) -> None:
-    """Write the mail as .html, .txt and .eml files, in every language or in the one you name."""
+    """Write the mail as .html, .txt and .eml files, in every language or for readers of the one you name."""
     reader = SampleReader(language=language, country=country, union=union, has_name=not no_name)
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
         for file in previews.preview(session, campaign, reader, installation.settings.mail_sender, folder):
             click.echo(str(file))
+        _tell_of_another_text(campaign, language)
+
+
+def _tell_of_another_text(campaign: Campaign, language: str | None) -> None:
+    """Say so where there is no text in the language that was asked for, so that its readers get another."""
+    if language is None:
+        return
+    wanted, found = languages.normalise(language), editions.Texts(campaign).for_language(language).language
+    if found not in languages.forms(wanted):
+        click.echo(f"There is no text in {wanted}: its readers get {found}.", err=True)
 
 
 @campaigns.command()
@@ -159,6 +170,7 @@ def test(
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         previews.order_test(session, campaign, reader, installation.settings.mail_sender, to)
+        _tell_of_another_text(campaign, language)
     installation.ring(campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
     click.echo(f"See what became of it with: mailer campaigns status {slug}")

@@ -25,10 +25,6 @@ class UnwritableFolder(MailerError):
     """Nothing can be written to {folder}: {problem}. Name another folder with -o."""
 
 
-class NoText(MailerError):
-    """Campaign "{slug}" has no text in {language}. It has texts in: {known}"""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleReader:
     """For whom a campaign is previewed or tested. What is None is not known of them."""
@@ -45,13 +41,14 @@ class SampleReader:
 
 
 def preview(session: Session, campaign: Campaign, reader: SampleReader, sender: Sender, folder: Path) -> list[Path]:
-    """Write the mail that a reader would get as .html, .txt and .eml; in each language, if none is given.
+    """Write the mail that a reader would get as .html, .txt and .eml; in each language, if none is given. Who reads a
+    language in which there is no text gets another, as in the campaign itself.
 
     :returns: the files written.
-    :raises NoText: the campaign has no text in the language asked for.
     :raises UnwritableFolder: there is no room, no right to write, or a file of that name.
     :raises directory.UnknownUnion: the reader's union is none that we know.
     :raises countries.UnknownCountry: the reader's country is none that we know.
+    :raises languages.InvalidLanguage: the language is none.
     """
     composer = CampaignComposer(session, campaign, sender)
     messages = {
@@ -72,10 +69,9 @@ def order_test(session: Session, campaign: Campaign, reader: SampleReader, sende
     """Owe a test mail of a campaign to an address; it is composed here once, so that an error shows at once.
 
     :param address: as `addresses.Address.text`.
-    :raises NoText: the campaign has no text in the language asked for.
+    :raises languages.InvalidLanguage: the language is none.
     """
-    language = _languages(campaign, reader.language)[0] if reader.language else None
-    claimed = _sample_delivery(session, reader, language)
+    claimed = _sample_delivery(session, reader, languages.normalise(reader.language) if reader.language else None)
     CampaignComposer(session, campaign, sender).compose(claimed, reader.recipient)
     return ledger.add_test(
         session,
@@ -88,13 +84,7 @@ def order_test(session: Session, campaign: Campaign, reader: SampleReader, sende
 
 
 def _languages(campaign: Campaign, wanted: str | None) -> list[str]:
-    known = sorted(text.language for text in campaign.texts)
-    if wanted is None:
-        return known
-    language = languages.normalise(wanted)
-    if language not in known:
-        raise NoText(slug=campaign.slug, language=language, known=", ".join(known))
-    return [language]
+    return sorted(text.language for text in campaign.texts) if wanted is None else [languages.normalise(wanted)]
 
 
 def _sample_delivery(session: Session, reader: SampleReader, language: str | None) -> Claimed:

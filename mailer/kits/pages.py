@@ -196,7 +196,7 @@ def _own_languages(kit: Kit) -> tuple[str, ...]:
     """Those of a union's own languages that there is a text in, or in what they are a form of."""
     there = {edition.language for edition in kit.editions}
     spoken = kit.union.languages if kit.union else []
-    nearest = (next((form for form in languages.forms(tag) if form in there), None) for tag in spoken)
+    nearest = (languages.nearest(tag, there) for tag in spoken)
     return tuple(dict.fromkeys(tag for tag in nearest if tag is not None))
 
 

@@ -41,8 +41,8 @@ class Forwarder:
 
     def introduction(self, language: str) -> tuple[str, ...]:
         """Its own words in a language, or in what that is a form of, as paragraphs; none where it wrote none."""
-        written = next((words for form in languages.forms(language) if (words := self.introductions.get(form))), "")
-        return tuple(paragraphs_of(clean(written)))
+        written = {tag: words for tag, words in self.introductions.items() if words}
+        return tuple(paragraphs_of(clean(written.get(languages.nearest(language, written) or "", ""))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

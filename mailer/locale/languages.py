@@ -2,8 +2,9 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Literal
 
 from babel import Locale, UnknownLocaleError
@@ -31,6 +32,10 @@ _RIGHT_TO_LEFT_SCRIPTS = frozenset(
 )
 
 
+#: Norwegian is Bokmål to CLDR, which has both codes for it, and Nynorsk beside it (supplementalData, parentLocales).
+_SAME: Mapping[str, tuple[str, ...]] = {"no": ("nb",), "nb": ("no",), "nn": ("no",)}
+
+
 class InvalidLanguage(MailerError):
     """ "{tag}" is not a language. Use a tag such as en, pt-BR or zh-Hant (BCP 47), of at most 20 characters."""
 
@@ -53,16 +58,56 @@ def normalise(tag: str) -> str:
     return "-".join(filter(None, subtags))
 
 
-def forms(tag: str) -> list[str]:
-    """A language and what it is a form of, the nearest first: "zh-Hant-TW" → zh-Hant-TW, zh-Hant, zh."""
-    subtags = tag.split("-")
-    return ["-".join(subtags[:length]) for length in range(len(subtags), 0, -1)]
+@functools.lru_cache(maxsize=1024)  # asked for each reader
+def forms(tag: str) -> tuple[str, ...]:
+    """A language and what it is a form of, the nearest first: a text in any of them suits its readers.
+
+    "fr-CA" is a form of fr. By CLDR, what is written in another script is another thing to read: "zh-TW" is a form of
+    zh-Hant, and not of zh, which is zh-Hans. A language of a macro-language is a form of that: "cmn" of zh, "nb" of no.
+    """
+    match = _TAG.fullmatch(tag)
+    if match is None:
+        return (tag,)
+    language, region, variants = match["language"].lower(), (match["region"] or "").upper(), match["variants"].lower()
+    script = (match["script"] or "").title()
+    canonical, _, its_script = get_global("language_aliases").get(language, language).partition("_")
+    found = [tag]
+    for name in dict.fromkeys((language, canonical, *_SAME.get(language, ()))):
+        written = script or (name != language and its_script) or _likely_script(f"{name}-{region}")
+        regions = dict.fromkeys((region, ""))
+        for end in dict.fromkeys((variants.replace("_", "-"), "")):
+            for place in regions:
+                for letters in dict.fromkeys((script, written, "")):
+                    form = "-".join(filter(None, (name, letters, place))) + end
+                    if letters or _likely_script(f"{name}-{place}") == written:
+                        found.append(form)
+    return tuple(dict.fromkeys(found))
+
+
+def nearest(
+    tag: str | None, offered: Collection[str], fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> str | None:
+    """What to offer somebody who reads a language: that, or what it is a form of, or what it falls back to.
+
+    :param fallbacks: language → others that its readers understand, the best first.
+    """
+    own = forms(tag) if tag else ()
+    wishes = [own, *(forms(other) for form in own for other in fallbacks.get(form, ()))]
+    return next((form for wish in wishes for form in wish if form in offered), None)
 
 
 @functools.lru_cache(maxsize=1024)  # asked for each link that is made, so for each mail
 def of_site(tag: str | None) -> str | None:
     """The language of the site that a language is, or is a form of ("fr" for "fr-CA"); None where it speaks none."""
-    return next((form for form in forms(tag or "") if form in SITE_LANGUAGES), None)
+    return nearest(tag, SITE_LANGUAGES)
+
+
+def read_fallbacks(table: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Check what languages fall back to.
+
+    :raises InvalidLanguage: a key or a value names no language.
+    """
+    return {normalise(tag): [normalise(other) for other in others] for tag, others in table.items()}
 
 
 def direction(tag: str) -> Literal["ltr", "rtl"]:

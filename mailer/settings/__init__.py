@@ -4,7 +4,7 @@ import os
 import socket
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from email.utils import parseaddr
@@ -75,6 +75,7 @@ class Settings:
     dkim_key_file: Path | None
     smtp_connections: int  # for each worker
     smtp_helo: str | None  # what mail servers are greeted with
+    language_fallbacks: Mapping[str, Sequence[str]]  # language → those that stand in for it
     smtp_rate: float | None  # messages a second, the whole installation together; None for no limit
     lease_seconds: float
     trusted_proxies: int
@@ -331,6 +332,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         dkim_key_file=env.read("MAILER_DKIM_KEY_FILE", Path, _DKIM_KEY_FILE),
         smtp_connections=env.read("MAILER_SMTP_CONNECTIONS", values.whole(1, 100), "4") or 4,
         smtp_helo=env.read("MAILER_SMTP_HELO", values.greeting_name, _SMTP_HELO),
+        language_fallbacks=env.read("MAILER_LANGUAGE_FALLBACKS", values.fallbacks, "kk=ru,en") or {},
         smtp_rate=env.read("MAILER_SMTP_RATE", values.number(0.01, 100_000, "messages a second"), "50"),
         lease_seconds=env.read("MAILER_LEASE_SECONDS", values.number(0.5, 3600, "seconds"), "30") or 30.0,
         trusted_proxies=env.read("MAILER_TRUSTED_PROXIES", values.whole(0, 10), "1") or 0,

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.mail.smtp import Server, is_full_name, is_loopback
 
@@ -80,6 +81,20 @@ def is_local_name(name: str) -> bool:
     """Whether only a local network gives a name: as those of containers, which have no dot."""
     name = name.lower().rstrip(".")
     return "." not in name or name.endswith(_LOCAL_NAMES)
+
+
+def fallbacks(text: str) -> dict[str, list[str]]:
+    """Languages and those that stand in for them: "kk=ru,en be=ru"."""
+    table: dict[str, list[str]] = {}
+    for entry in text.split():
+        tag, equals, others = entry.partition("=")
+        if not equals or not tag or not others:
+            raise ValueError("must be languages with = and those that stand in for them, such as kk=ru,en be=ru")
+        table[tag] = others.split(",")
+    try:
+        return languages.read_fallbacks(table)
+    except languages.InvalidLanguage as error:
+        raise ValueError(f"has what is no language: {error}") from None
 
 
 def base_url(text: str) -> str:

@@ -74,6 +74,15 @@ def test_a_condition_on_a_language_holds_for_its_forms(session: Session) -> None
     ]
 
 
+def test_a_reader_without_a_text_gets_the_one_that_the_campaign_names_for_it(session: Session) -> None:
+    campaign = make_campaign(session, make_list(session))
+    add_text(session, campaign, "ru", "x\n")
+    campaign.fallbacks = {"kk": ["ru"]}
+    renderer = EditionRenderer(session, campaign, SENDER)
+    chosen = [renderer.choose(Reader(language, None, None))[0] for language in ("kk", "kk-KZ", "ru-BY", "tr", None)]
+    assert chosen == ["ru", "ru", "ru", "en", "en"]
+
+
 def test_frozen_editions_do_not_follow_texts_and_sender(session: Session) -> None:
     news = make_list(session)
     make_subscriber(session, news)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, files, lifecycle
-from mailer.campaigns.files import AlreadyStarted, LoadedElsewhere, NoSuchFolder
+from mailer.campaigns.files import AlreadyStarted, InvalidFile, LoadedElsewhere, NoSuchFolder
 from mailer.errors import MailerError
 from mailer.store.db import session_scope
 from mailer.store.models import CampaignStatus
@@ -304,3 +304,21 @@ def test_conditions_that_can_hold_are_accepted(session: Session, folder: Path) -
     (folder / "en.md").write_text(ENGLISH + body)
     campaign = files.load(session, folder)
     assert editions.Texts(campaign).condition_names == {"country", "union", "language"}
+
+
+def test_hidden_files_are_no_texts(session: Session, folder: Path) -> None:
+    for name in ("._en.md", ".#en.md", ".en.md"):
+        (folder / name).write_bytes(b"\x00\x05\x16\x07")
+    assert [text.language for text in files.load(session, folder).texts] == ["en"]
+
+
+def test_languages_may_stand_in_for_others(session: Session, folder: Path) -> None:
+    settings = folder / "campaign.toml"
+    written = settings.read_text()
+    settings.write_text(f'fallbacks = {{ KK = ["ru", "EN"] }}\n{written}')
+    campaign = files.load(session, folder, fallbacks={"kk": ["tr"], "be": ["ru"]})
+    assert campaign.fallbacks == {"kk": ["ru", "en"], "be": ["ru"]}
+    for wrong in ('["ru"]', "{ kk = [] }", '{ kk = "ru" }', '{ klingon = ["en"] }', "{ kk = [1] }"):
+        settings.write_text(f"# ours\nfallbacks = {wrong}\n{written}")
+        with pytest.raises(InvalidFile, match=r"^campaign\.toml:2: fallbacks: "):
+            files.load(session, folder)

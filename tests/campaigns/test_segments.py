@@ -99,7 +99,7 @@ def expected(people: list[Person], segment: dict[str, list[str]]) -> int:
             "countries": {person.country}
             | {f"@{name}" for name, group in countries.GROUPS.items() if person.country in group},
             "unions": ABOVE[person.union] if person.union else set(),
-            "languages": {person.language},
+            "languages": set(languages.forms(person.language)) if person.language else set(),
             "lists": person.lists,
         }
         included = all(facts[key] & set(values) for key, values in segment.items() if not key.startswith("exclude"))
@@ -273,6 +273,21 @@ def plan_of(session: Session, statement: Any) -> str:
     compiled = statement.compile(bind, compile_kwargs={"literal_binds": True})
     explain = "EXPLAIN QUERY PLAN" if bind.dialect.name == "sqlite" else "EXPLAIN"
     return "\n".join(str(row[-1]) for row in session.execute(text(f"{explain} {compiled}")))
+
+
+def test_a_language_takes_in_its_forms_as_a_text_does(session: Session) -> None:
+    mailing_list = make_list(session)
+    for tag in ("fr", "fr-CA", "fr-BE", "zh", "zh-TW", "nb", None):
+        make_subscriber(session, mailing_list, language=tag)
+
+    def count(**segment: list[str]) -> int:
+        return segments.count(session, mailing_list.id, Segment.parse(segment))
+
+    assert count(languages=["fr"]) == 3
+    assert count(languages=["fr-CA"]) == 1
+    assert count(languages=["zh"]) == count(languages=["zh-Hant"]) == count(languages=["no"]) == 1
+    assert count(exclude_languages=["fr", "no"]) == 3
+    assert count(languages=["fr"], exclude_languages=["fr-BE"]) == 2
 
 
 @pytest.mark.parametrize(

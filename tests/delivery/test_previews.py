@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.delivery import previews
-from mailer.delivery.previews import NoText, SampleReader, UnwritableFolder
+from mailer.delivery.previews import SampleReader, UnwritableFolder
 from mailer.locale import countries
 from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
 from mailer.unions import directory
@@ -46,8 +46,18 @@ def test_every_language_is_previewed_as_page_text_and_message(
 def test_one_language_is_previewed_when_one_is_asked_for(session: Session, campaign: Campaign, tmp_path: Path) -> None:
     files = previews.preview(session, campaign, SampleReader(language="AR"), SENDER, tmp_path)
     assert {file.suffixes[0] for file in files} == {".ar"}
-    with pytest.raises(NoText, match=r"no text in fr\. It has texts in: ar, en"):
-        previews.preview(session, campaign, SampleReader(language="fr"), SENDER, tmp_path)
+
+
+def test_a_language_without_a_text_is_previewed_and_tested_as_its_readers_get_it(
+    session: Session, campaign: Campaign, tmp_path: Path
+) -> None:
+    previews.preview(session, campaign, SampleReader(language="fr"), SENDER, tmp_path)
+    assert 'lang="en"' in (tmp_path / "free-the-five.fr.html").read_text()
+    campaign.fallbacks = {"ckb": ["fa", "ar"]}
+    previews.preview(session, campaign, SampleReader(language="ckb-IQ"), SENDER, tmp_path)
+    assert 'lang="ar"' in (tmp_path / "free-the-five.ckb-IQ.html").read_text()
+    owed = previews.order_test(session, campaign, SampleReader(language="ckb"), SENDER, "ana@example.org")
+    assert owed.language == "ckb"
 
 
 def test_an_unknown_country_or_union_is_refused(session: Session, campaign: Campaign, tmp_path: Path) -> None:

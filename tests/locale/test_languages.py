@@ -91,5 +91,38 @@ def test_a_language_is_named_as_its_speakers_do(tag: str, own: str) -> None:
     assert languages.name(tag) == own
 
 
-def test_a_language_is_a_form_of_shorter_ones() -> None:
-    assert languages.forms("zh-Hant-TW") == ["zh-Hant-TW", "zh-Hant", "zh"]
+@pytest.mark.parametrize(
+    ("tag", "suits", "not_for"),
+    [
+        ("fr-CA", ("fr-CA", "fr"), ("fr-FR", "en")),
+        ("zh-Hant-TW", ("zh-Hant-TW", "zh-TW", "zh-Hant"), ("zh", "zh-Hans")),
+        ("zh-TW", ("zh-Hant",), ("zh",)),
+        ("zh", ("zh-Hans",), ("zh-CN", "zh-Hant")),
+        ("cmn-SG", ("zh",), ("zh-Hant",)),
+        ("sr-ME", ("sr-Latn",), ("sr", "sr-Cyrl")),
+        ("sh", ("sr-Latn",), ("sr",)),
+        ("nb-NO", ("nb", "no"), ("nn",)),
+        ("no", ("nb",), ("nn",)),
+        ("kk-CN", ("kk-Arab",), ("kk",)),
+        ("arb", ("ar",), ()),
+        ("de-CH-1996", ("de-CH", "de"), ("de-DE",)),
+        ("zz", ("zz",), ("en",)),
+    ],
+)
+def test_a_text_suits_who_reads_its_language_script_and_region(
+    tag: str, suits: tuple[str, ...], not_for: tuple[str, ...]
+) -> None:
+    forms = languages.forms(tag)
+    assert forms[0] == tag
+    assert set(suits) <= set(forms)
+    assert not set(not_for) & set(forms)
+
+
+def test_the_nearest_language_is_ones_own_then_what_it_falls_back_to() -> None:
+    fallbacks = {"kk": ["ru", "en"], "sr-Latn": ["sr"]}
+    assert languages.nearest("kk-KZ", ["en", "ru", "kk"], fallbacks) == "kk"
+    assert languages.nearest("kk-KZ", ["en", "ru"], fallbacks) == "ru"
+    assert languages.nearest("kk", ["en", "fr"], fallbacks) == "en"
+    assert languages.nearest("sr-ME", ["en", "sr"], fallbacks) == "sr"
+    assert languages.nearest("be", ["en", "ru"], fallbacks) is None
+    assert languages.nearest(None, ["en"], fallbacks) is None

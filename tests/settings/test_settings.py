@@ -106,6 +106,9 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SMTP_HELO", "[2001:db8::1]", "[IPv6:2001:db8::1]"),
         ("MAILER_SMTP_HELO", "[IPv6:192.0.2.1]", "is not an address in brackets"),
         ("MAILER_SMTP_HELO", "bücher.example.org", "xn--"),
+        ("MAILER_LANGUAGE_FALLBACKS", "kk", "such as kk=ru,en"),
+        ("MAILER_LANGUAGE_FALLBACKS", "kk=", "such as kk=ru,en"),
+        ("MAILER_LANGUAGE_FALLBACKS", "kk=klingon", "is no language"),
         ("MAILER_SENDER", "alerts", "is not an e-mail address"),
         ("MAILER_SENDER", "one@example.org, two@example.org", "must be a single e-mail address"),
         ("MAILER_SENDER", "Harbour <alerts@example.org", "a bracket or a quotation mark is missing"),
@@ -249,6 +252,11 @@ def test_no_mail_goes_out_without_saying_who_sent_it(settings: Callable[..., Set
 )
 def test_a_mail_server_is_read_from_its_url(load: Callable[..., Settings], url: str, server: Server) -> None:
     assert load(MAILER_SMTP_URL=url, MAILER_BASE_URL="https://act.example.org").smtp == server
+
+
+def test_languages_may_stand_in_for_others(load: Callable[..., Settings]) -> None:
+    assert load().language_fallbacks == {}
+    assert load(MAILER_LANGUAGE_FALLBACKS="KK=ru,en be=ru").language_fallbacks == {"kk": ["ru", "en"], "be": ["ru"]}
 
 
 @pytest.mark.parametrize("name", ["mail.example.org", "M-1.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]"])

@@ -36,6 +36,8 @@ class Campaign(Base):
     language: Mapped[str] = mapped_column(String(20))  # of the source text, and for whose language has none
     status: Mapped[CampaignStatus] = mapped_column(by_value(CampaignStatus), default=CampaignStatus.DRAFT)
     audience: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `segments.Segment.to_json`
+    # language → those that its readers are sent instead, the best first
+    fallbacks: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
     targets: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # as `targets.Target`, in the file's order
     deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)  # until when supporters should have acted
     latest_start: Mapped[datetime | None] = mapped_column(UtcDateTime)  # after it, a start waits for a person
