@@ -629,6 +629,32 @@ def have_written_anew(engine: Engine) -> None:
         db.have_written_anew(session)
 
 
+def test_an_upgrade_names_scheduled_campaigns_whose_audience_names_languages(
+    empty_database_url: str, keyring: Keyring, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0013")
+    audiences: list[tuple[str, str, dict[str, list[str]]]] = [
+        ("waits", "scheduled", {"exclude_languages": ["fr"]}),
+        ("is-for-all", "scheduled", {"countries": ["GB"]}),
+        ("is-a-draft", "draft", {"languages": ["fr"]}),
+    ]
+    with engine.begin() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection, only=["campaigns"])
+        for slug, status, audience in audiences:
+            row = {"slug": slug, "status": status, "audience": audience, "kind": "urgent_action", "language": "en"}
+            row |= {"targets": [], "public": False, "forwardable": False, "salt": bytes(16), "message_key": "x"}
+            row |= {"created_at": utcnow()}
+            connection.execute(metadata.tables["campaigns"].insert().values(_as_written(connection, row)))
+    schema.upgrade(engine)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warned) == 1
+    assert "`mailer campaigns check waits`" in warned[0]
+    with Session(engine) as session:
+        assert session.scalars(select(Campaign.fallbacks).where(Campaign.slug == "waits")).all() == [{}]
+
+
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_an_upgrade_rids_a_file_of_what_was_left_between_its_rows(
     engine: Engine, ghosts: Callable[[], int], monkeypatch: pytest.MonkeyPatch

@@ -365,7 +365,9 @@ def test_however_much_there_is_to_say_it_fits_and_no_link_is_cut(
     deadline: datetime | None,
 ) -> None:
     body = "\n\n".join(paragraphs)
-    made = Campaign(slug=slug, kind="urgent_action", language="ar", public=public, targets=TARGETS, deadline=deadline)
+    made = Campaign(
+        slug=slug, kind="urgent_action", language="ar", public=public, targets=TARGETS, deadline=deadline, fallbacks={}
+    )
     made.texts = [CampaignText(language="ar", subject=subject, preheader=preheader, body=body, body_line=1)]
     forwarder = Forwarder(1, "Dockers", slug, "GB", {}, None)
     site = f"https://{host}.example.org"
