@@ -69,6 +69,7 @@ IN_CLEAR = {
     "campaign_texts.preheader": "for everybody's eyes",
     "campaign_texts.subject": "for everybody's eyes",
     "campaigns.audience": "codes and slugs",
+    "campaigns.fallbacks": "codes of languages",
     "campaigns.hold_reason": "what a server said, with [address] in place of each",
     "campaigns.kind": "the name of a template",
     "campaigns.language": "a code",
