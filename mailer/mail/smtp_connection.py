@@ -119,6 +119,7 @@ class Connection:
 
         self._transactions = 0  # MAIL that was accepted
         self._refused = 0  # transactions that ended without a body
+        self._has_delivered = False
         self._is_used_up = False  # the server takes no more on this connection
         self._turned_away: str | None = None  # what it said to the first MAIL instead
         self._dismissed = False  # it answered 421 to MAIL, which was said ahead of nothing
@@ -201,11 +202,12 @@ class Connection:
         elif self.withdrawn:
             backlog.put_back(message)
         elif self._said_ahead and self._habits.is_unproven and not self._dismissed:
-            self._habits.doubt(problem)
+            self._habits.doubt(message.id, problem)
             self.withdrawn = True
             backlog.put_back(message)
         elif self._awaited and self._awaited[0] in (_Step.RCPT, _Step.DATA):
-            self._habits.clear()
+            if not self._said_ahead:
+                self._habits.lost_alone(message.id)
             backlog.put_back_blamed(message, problem)
         else:
             backlog.put_back(message)
@@ -353,7 +355,7 @@ class Connection:
     def _accept_invitation(self) -> None:
         if self._message is not None:
             self._invited = True
-            self._habits.took(ahead=self._said_ahead)
+            self._habits.took(self._message.id, ahead=self._said_ahead)
         else:
             # Its recipient was refused, and the server wants a body all the same (RFC 2920, section 3.1).
             self._awaited.append(_Step.EMPTY_DOT)
@@ -368,14 +370,15 @@ class Connection:
         self._reset_due = step is not _Step.MAIL
         words = one_line(text)
         kind = OutcomeKind.DEFERRED if code < 500 else OutcomeKind.FAILED
+        is_too_many = _SAYS_TOO_MANY.match(text) is not None
         if step is not _Step.MAIL and self._said_ahead and self._habits.may_be_disorder(code, text):
-            self._habits.doubt(f"{code} {words}")
+            self._habits.doubt(message.id, f"{code} {words}")
             backlog.put_back(message)
             self.withdrawn = True
             raise ConnectionLost(f"it answered {step.name} with {code} {words}")
         if step is _Step.MAIL and code >= 500 and not _is_about_size(code, text):
             backlog.ending = backlog.ending or SenderRefused(sender=message.sender, code=code, text=words)
-        elif code < 500 and self._transactions and (step is _Step.MAIL or _SAYS_TOO_MANY.match(text)):
+        elif code < 500 and (self._transactions if step is _Step.MAIL else is_too_many and self._has_delivered):
             # This connection has had its share: the message is not to blame, and goes out on another.
             self._is_used_up = True
             self._habits.learn_limit(self._transactions - (step is not _Step.MAIL))
@@ -386,7 +389,9 @@ class Connection:
             backlog.note(Outcome(message.id, kind, code, words, Stage.MAIL))
         else:
             if not self._said_ahead:
-                self._habits.clear_if_out_of_order(code)
+                self._habits.refused_alone(message.id, code, text)
+            if is_too_many:
+                self._habits.forget_limit()
             self._refused += 1
             self.proven = True
             backlog.note(Outcome(message.id, kind, code, words, _STAGES[step]))
@@ -404,6 +409,7 @@ class Connection:
         words = one_line(text)
         backlog.note(Outcome(message.id, kind, code, words))
         self.proven = True
+        self._has_delivered |= kind is OutcomeKind.SENT
         if early or code == 421 or kind is OutcomeKind.UNKNOWN:
             raise ConnectionLost(f"{code} {words}")
 

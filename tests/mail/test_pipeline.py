@@ -241,6 +241,35 @@ def test_a_server_that_ends_badly_whatever_is_said_is_not_thought_to_be_slow(
     assert not caplog.records
 
 
+@pytest.mark.parametrize("slow", [0, 0.2])  # so that others have said theirs ahead before the first is answered
+@pytest.mark.parametrize("ahead", ["drop", "503 5.5.1 out of order", None, "421 4.5.0 no"])
+def test_nobody_pays_for_what_several_connections_said_ahead(
+    pipelining: MailServer, ahead: str | None, slow: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipelining.behaviour.ahead = ahead
+    pipelining.behaviour.pause = lambda line: slow if line.startswith("MAIL") else 0
+    messages = [outgoing(number) for number in range(40)]
+    desk = send(pipelining, *messages, connections=4, timeouts=Timeouts(connect=5, rcpt=1))
+    assert desk.kinds == [SENT] * 40
+    assert pipelining.connections <= 8
+    assert pipelining.said_ahead <= 8
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("place", [0, 30])
+@pytest.mark.parametrize("answer", [None, "501 5.1.3 bad syntax"])
+def test_a_recipient_whom_a_server_never_takes_casts_no_doubt_on_others(
+    pipelining: MailServer, answer: str | None, place: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipelining.behaviour.rcpt = lambda recipient: answer if recipient == f"p{place}@example.org" else "250 ok"
+    pipelining.behaviour.pause = lambda _: 0.003
+    desk = send(pipelining, *[outgoing(number) for number in range(100)], connections=4)
+    assert desk.kinds[place] is (DEFERRED if answer is None else FAILED)
+    assert desk.kinds.count(SENT) == 99
+    assert pipelining.connections <= 12
+    assert not caplog.records
+
+
 def test_a_server_that_has_shown_that_it_takes_what_is_said_ahead_may_hang_up(pipelining: MailServer) -> None:
     pipelining.behaviour.rcpt = thrice(None)
     assert send(pipelining, *[outgoing(number) for number in range(10)]).kinds == [SENT] * 10
@@ -278,6 +307,21 @@ def test_a_server_that_counts_recipients_of_a_connection_gets_another_connection
     server.behaviour.rcpt = thrice("452 4.5.3 too many recipients")
     assert send(server, *[outgoing(number) for number in range(3)]).kinds == [SENT] * 3
     assert server.connections >= 2
+
+
+@pytest.mark.parametrize("place", [0, 5])
+def test_a_recipient_who_is_always_one_too_many_holds_up_nobody(server: MailServer, place: int) -> None:
+    much = f"p{place}@example.org"
+    server.behaviour.rcpt = lambda recipient: "452 4.5.3 too many" if recipient == much else "250 ok"
+    desk = send(server, *[outgoing(number) for number in range(20)])
+    assert desk.kinds == [SENT] * place + [DEFERRED] + [SENT] * (19 - place)
+    assert server.connections <= 2
+
+
+def test_a_server_with_too_many_recipients_is_not_stormed(server: MailServer) -> None:
+    server.behaviour.rcpt = lambda _: "452 4.5.3 too many"
+    assert send(server, *[outgoing(number) for number in range(40)], connections=2).kinds == [DEFERRED] * 40
+    assert server.connections <= 7
 
 
 def test_after_a_refused_recipient_no_more_is_said_than_must_be(pipelining: MailServer) -> None:
