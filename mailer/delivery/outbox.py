@@ -410,7 +410,7 @@ class Outbox:
         """Let go of what a claim holds, but for what is on the wire."""
         unbegun = [claimed.id for claimed in claim.waiting]
         unbegun += [delivery_id for delivery_id in claim.out if delivery_id not in self._begun]
-        if not unbegun:
+        if not unbegun and not claim.is_done:  # if it is, it was claimed when nothing more was to go out
             return
         claim.waiting.clear()
         for delivery_id in claim.out.keys() & set(unbegun):

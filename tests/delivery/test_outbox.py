@@ -477,6 +477,35 @@ def test_a_silent_server_holds_only_what_was_begun_once_the_campaign_is_stopped(
         assert session.scalars(select(Claim)).all() == []
 
 
+def test_what_was_claimed_at_the_moment_of_a_pause_is_let_go_of_too(
+    engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = iter([2, 3])
+    is_asked, may_look = Event(), Event()
+    real_claim = ledger.claim
+
+    def claim(*args: Any, **named: Any) -> ledger.Batch | None:
+        batch = real_claim(*args, **named, limit=next(claims, 1))
+        if batch is not None and len(batch.deliveries) == 3:
+            is_asked.set()
+            may_look.wait(30)
+        return batch
+
+    monkeypatch.setattr(ledger, "claim", claim)
+    with open_outbox() as outbox:
+        (begun,) = take(outbox, 1)
+        assert outbox.begin(begun)
+        is_asked.wait(30)
+        with session_scope(engine) as session:
+            control.pause(
+                session, session.scalars(select(Campaign).where(Campaign.started_at.is_not(None))).one(), reason="wait"
+            )
+        may_look.set()
+        wait_until(lambda: outbox.pulse() or states(engine) == {S.SENDING: 1, S.PENDING: 5})
+        outbox.note(sent(begun))
+    assert states(engine) == {S.SENT: 1, S.PENDING: 5}
+
+
 def test_who_is_to_stop_lets_go_of_what_was_not_begun(
     engine: Engine, open_outbox: Callable[..., Outbox], worker: Worker
 ) -> None:
