@@ -162,8 +162,8 @@ class Pipeline:
         """Seconds until something must be done even if nothing happens."""
         if backlog.ending is not None or (len(self._connections) == self._most and not self._idle):
             return self._tick
-        if self._failures and backlog.waiting:
-            return min(self._tick, max(0.0, self._open_after - time.monotonic()) + 0.001)
+        if backlog.waiting and (pause := self._open_after - time.monotonic()) > 0:
+            return min(self._tick, pause + 0.001)
         return self._tick if backlog.waiting else _STARVED_SECONDS
 
     def _sort(self, connection: Connection) -> None:

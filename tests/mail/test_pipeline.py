@@ -5,6 +5,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from selectors import DefaultSelector, SelectorKey
 
 import pytest
 
@@ -528,6 +529,29 @@ def test_a_server_that_does_not_greet_in_time_is_unavailable() -> None:
         server = Server("127.0.0.1", silent.getsockname()[1])
         with pytest.raises(SmtpUnavailable, match="in time"):
             Pipeline(server, timeouts=Timeouts(connect=0.1)).send(Desk([outgoing(1)]))
+
+
+def test_a_server_that_does_not_greet_is_waited_for_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting(DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+            waits.append(timeout)
+            return super().select(timeout)
+
+    def refuse_one() -> None:
+        conversation, _ = listening.accept()
+        conversation.sendall(b"421 4.3.2 back soon\r\n")
+        conversation.close()
+
+    waits: list[float | None] = []
+    monkeypatch.setattr("mailer.mail.pipeline.DefaultSelector", Counting)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=refuse_one)
+        thread.start()
+        server = Server("127.0.0.1", listening.getsockname()[1])
+        with pytest.raises(SmtpUnavailable, match="in time"):
+            Pipeline(server, timeouts=Timeouts(connect=0.5)).send(Desk([outgoing(1)]))
+        thread.join()
+    assert len(waits) < 50
 
 
 # --- withdrawn and stopped ------------------------------------------------------------------------------------------
