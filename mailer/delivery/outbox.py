@@ -111,6 +111,11 @@ class _ClaimAtWork:
         return self.final and self.fates == len(self.batch.deliveries)
 
     @property
+    def has_campaign_mail(self) -> bool:
+        """Whether something of it may still go out that a pause holds back."""
+        return any(claimed.purpose is Purpose.CAMPAIGN for claimed in (*self.waiting, *self.out.values()))
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing of it will go out any more."""
         return not self.waiting and not self.out
@@ -402,7 +407,7 @@ class Outbox:
 
     def _look_at_the_campaign(self) -> None:
         """See whether it is still under way, where nothing has been begun for a while, which would show it."""
-        claims = [claim for claim in list(self._at_work.values()) if claim.waiting or claim.out]
+        claims = [claim for claim in list(self._at_work.values()) if claim.has_campaign_mail]
         if claims and time.monotonic() - max(claim.looked for claim in claims) > self._look_seconds:
             self._look_again(claims[0])
 
