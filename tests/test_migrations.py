@@ -643,7 +643,13 @@ def test_an_upgrade_names_scheduled_campaigns_whose_audience_names_languages(
         metadata = MetaData()
         metadata.reflect(connection, only=["campaigns"])
         for slug, status, audience in audiences:
-            row: dict[str, Any] = {"slug": slug, "status": status, "audience": audience, "kind": "urgent_action", "language": "en"}
+            row: dict[str, Any] = {
+                "slug": slug,
+                "status": status,
+                "audience": audience,
+                "kind": "urgent_action",
+                "language": "en",
+            }
             row |= {"targets": [], "public": False, "forwardable": False, "salt": bytes(16), "message_key": "x"}
             row |= {"created_at": utcnow()}
             connection.execute(metadata.tables["campaigns"].insert().values(_as_written(connection, row)))
