@@ -3,17 +3,19 @@
 import logging
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, lifecycle, segments
 from mailer.campaigns.lifecycle import Move
-from mailer.delivery import ledger
+from mailer.delivery import blame, ledger
+from mailer.delivery.blame import Whom
 from mailer.delivery.composing import CampaignComposer
-from mailer.delivery.ledger import audience_of, skip_cancelled
+from mailer.delivery.ledger import audience_of
 from mailer.errors import MailerError
 from mailer.kits import making
 from mailer.mail.sender import Sender
+from mailer.people import subscribers, suppression
 from mailer.store import db
 from mailer.store.models import (
     WAITING,
@@ -22,6 +24,7 @@ from mailer.store.models import (
     Delivery,
     DeliveryState,
     Purpose,
+    Reason,
     Subscriber,
     Subscription,
     ended,
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _OPEN = (*WAITING, DeliveryState.SENDING)
 _REASON_CHARACTERS = 300  # as many as the column holds
+_IDS_PER_STATEMENT = 5_000
 
 
 class NobodyToSendTo(MailerError):
@@ -105,6 +109,7 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
 
     :raises lifecycle.WrongStatus: it is not paused.
     """
+    take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
         lifecycle.move(session, campaign, Move.RESCHEDULE, hold_reason=None)
         return
@@ -120,7 +125,7 @@ def cancel(session: Session, campaign: Campaign) -> None:
     :raises lifecycle.WrongStatus: it has been sent already.
     """
     lifecycle.move(session, campaign, Move.CANCEL, finished_at=db.now(session), hold_reason=None)
-    skip_cancelled(session, Delivery.state.in_(WAITING), *audience_of(campaign.id))
+    ledger.skip_waiting(session, campaign.id)
 
 
 def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
@@ -130,9 +135,70 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     :raises lifecycle.WrongStatus: the campaign is not under way and not sent.
     """
     lifecycle.move(session, campaign, Move.RESEND, finished_at=None)
+    count = _owe_again(session, *audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
+    finish(session, campaign.id)
+    return count
+
+
+def pause_refused(session: Session, campaign: Campaign, *, reason: str) -> None:
+    """Pause a campaign because a mail server refuses us, and owe again what it refused in these words.
+
+    :param reason: of `blame.reason_to_pause`.
+    """
+    session.refresh(campaign, with_for_update=True)
+    if campaign.status is CampaignStatus.SENT:  # another worker saw a moment ago that nothing was left
+        lifecycle.move(session, campaign, Move.RESEND, finished_at=None)
+    if campaign.status is CampaignStatus.SENDING:
+        pause(session, campaign, reason=reason)
+    for words in (None, reason):  # another worker may have paused it for others
+        take_back_refusals(session, campaign, words)
+
+
+def take_back_refusals(session: Session, campaign: Campaign, reason: str | None = None) -> None:
+    """Owe again what a mail server refused in the words for which a campaign is paused: they are about us, not about
+    those people. Suppressions that they caused are lifted.
+
+    :param reason: for which a worker would have paused it; by default why it is. Nothing is done where that is no
+        refusal, or the campaign is not paused.
+    """
+    # Locked, so that two workers do it one after the other.
+    campaign = session.get_one(Campaign, campaign.id, with_for_update=True, populate_existing=True)
+    refused = blame.refused_with(reason or campaign.hold_reason)
+    if refused is None or campaign.status is not CampaignStatus.PAUSED:
+        return
+    failed = session.execute(
+        select(
+            Delivery.id, Delivery.smtp_code, Delivery.smtp_text, Delivery.reason, Subscriber.id, Subscriber.email_index
+        )
+        .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
+        .where(*audience_of(campaign.id), Delivery.state == DeliveryState.FAILED)
+        .order_by(Delivery.id)
+        .execution_options(yield_per=500)
+    )
+    words, is_policy = blame.alike(*refused), blame.whom(*refused) is Whom.POLICY
+    again: list[int] = []
+    no_such_address: dict[int, bytes] = {}
+    for delivery_id, code, text, failed_for, subscriber_id, email_index in failed:
+        code, text = code or 0, text or ""
+        if (is_policy and failed_for == Reason.POLICY) or ((code or text) and blame.alike(code, text) == words):
+            again.append(delivery_id)
+            if blame.says_no_such_address(text):
+                no_such_address[subscriber_id] = email_index
+    for start in range(0, len(again), _IDS_PER_STATEMENT):
+        _owe_again(session, Delivery.id.in_(again[start : start + _IDS_PER_STATEMENT]))
+    for email_index in no_such_address.values():
+        suppression.lift_bounced(session, email_index)
+    if no_such_address:
+        subscribers.refresh(session, list(no_such_address))
+    if again:
+        log.info("refusals of us taken back", extra={"campaign": campaign.id, "recipients": len(again)})
+
+
+def _owe_again(session: Session, *which: ColumnElement[bool]) -> int:
+    """Have deliveries wait that had ended; each keeps its Message-ID. Returns how many."""
     again = session.scalars(
         update(Delivery)
-        .where(*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
+        .where(*which)
         .values(
             state=DeliveryState.PENDING,
             draw=db.random_number(),
@@ -143,9 +209,7 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
         )
         .returning(Delivery.id)
     )
-    count = len(again.all())
-    finish(session, campaign.id)
-    return count
+    return len(again.all())
 
 
 def finish(session: Session, campaign_id: int) -> bool:

@@ -321,9 +321,16 @@ def _settling(new: db.Columns, which: ColumnElement[bool]) -> Update:
             smtp_code=new["new_code"],
             smtp_text=case((names_somebody, cast(new["new_text"], LargeBinary)), else_=null()),
             not_before=new["new_not_before"],
-            draw=case((state == DeliveryState.DEFERRED.value, _LEDGER.c.draw), else_=null()),
+            draw=case(
+                (state == DeliveryState.DEFERRED.value, _LEDGER.c.draw),
+                (state == DeliveryState.PENDING.value, db.random_number()),
+                else_=null(),
+            ),
             attempts=_LEDGER.c.attempts + new["begun"],
-            settled_at=bindparam("settled", type_=_LEDGER.c.settled_at.type),
+            settled_at=case(
+                (state == DeliveryState.PENDING.value, null()),
+                else_=bindparam("settled", type_=_LEDGER.c.settled_at.type),
+            ),
         )
     )
 
@@ -388,7 +395,7 @@ def _put_back(session: Session, fence: int, campaign_id: int, *which: ColumnElem
     if campaign.status is CampaignStatus.CANCELLED:
         skip_cancelled(session, *held, Delivery.purpose == Purpose.CAMPAIGN)
         # A refusal for now may have been settled after the cancel, and nobody would come back to it.
-        skip_cancelled(session, Delivery.state.in_(WAITING), *audience_of(campaign_id))
+        skip_waiting(session, campaign_id)
     session.execute(
         update(Delivery).where(*held, Delivery.not_before.is_not(None)).values(state=DeliveryState.DEFERRED)
     )
@@ -433,6 +440,11 @@ def skip_cancelled(session: Session, *which: ColumnElement[bool]) -> None:
     session.execute(
         update(Delivery).where(*which).values(ended(DeliveryState.SKIPPED, db.now(session), Reason.CANCELLED))
     )
+
+
+def skip_waiting(session: Session, campaign_id: int) -> None:
+    """Let what waits end with a campaign that was cancelled."""
+    skip_cancelled(session, Delivery.state.in_(WAITING), *audience_of(campaign_id))
 
 
 def audience_of(campaign_id: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

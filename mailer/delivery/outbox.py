@@ -22,13 +22,13 @@ from mailer.delivery.composing import Composer
 from mailer.delivery.journal import Journal, JournalUnwritable, mark_claim
 from mailer.delivery.ledger import Batch, Claimed, Settlement
 from mailer.delivery.recipients import Recipient
-from mailer.delivery.verdicts import POLICY_WINDOW, PolicyWatch, give_up_at, settlement
+from mailer.delivery.verdicts import RefusalWatch, RefusedForNow, give_up_at
 from mailer.delivery.worker import Worker
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.mail.headers import UnusableAddress
 from mailer.mail.types import Outcome, Outgoing
 from mailer.store.db import has_one_writer, session_scope, utcnow
-from mailer.store.models import Campaign, DeliveryState, Purpose, Reason
+from mailer.store.models import WAITING, Campaign, DeliveryState, Purpose, Reason
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,8 @@ class Outbox:
         self._look_seconds = look_seconds
         self._settle_seconds = settle_seconds
         self._journal: Journal  # from __enter__ on
-        self._policy: PolicyWatch  # from __enter__ on
+        self._watch: RefusalWatch  # from __enter__ on
+        self._refused_because: str | None = None  # as the mail server has it, whatever goes wrong besides
         self._current: _ClaimAtWork | None = None
         self._at_work: dict[int, _ClaimAtWork] = {}  # by fencing number; all that are not closed
         self._claim_of: dict[int, _ClaimAtWork] = {}  # by delivery id; those that are out
@@ -174,8 +175,7 @@ class Outbox:
         recovery.pause_if_restored(self._engine, self._worker.journals)
         recovery.replay(self._engine, self._worker.journals)
         with session_scope(self._engine, read_only=True) as session:
-            # A turn is a few seconds: what other turns were told counts too.
-            self._policy = PolicyWatch(verdicts.latest_refused_us(session, self._campaign, POLICY_WINDOW))
+            self._watch = verdicts.watch_of(session, self._campaign)
         self._journal = Journal(self._worker.journals)
         self._next = self._claims.submit(self._claim)
         self._renewer.start()
@@ -226,7 +226,12 @@ class Outbox:
     @property
     def paused_because(self) -> str | None:
         """Why the campaign must be paused; None if it need not be."""
-        return self._state.cause if isinstance(self._state.cause, str) else None
+        return self._state.cause if isinstance(self._state.cause, str) else self._refused_because
+
+    @property
+    def has_refusals(self) -> bool:
+        """Whether a mail was refused that may have been so for the words that others are about to pause for."""
+        return self._watch.has_refusals
 
     # --- what the wire calls ----------------------------------------------------------------------------------------
 
@@ -319,11 +324,14 @@ class Outbox:
     def note(self, outcome: Outcome) -> None:
         """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
         claim = self._claim_of[outcome.id]
-        fate = settlement(outcome, claim.out[outcome.id], now=utcnow(), give_up_at=self._give_up_at)
-        self._journal.answer(claim.batch.fence, outcome, no_such_address=fate.suppress)
-        self._end(claim, fate)
-        if (reason := self._policy.note(outcome)) is not None:
-            self._state = self._state.after(_Course.TO_PAUSE, reason)
+        ruling = self._watch.judge(outcome, claim.out[outcome.id], now=utcnow(), give_up_at=self._give_up_at)
+        self._journal.answer(claim.batch.fence, outcome, no_such_address=ruling.fate.suppress)
+        self._end(claim, ruling.fate)
+        if ruling.pause_because is not None:
+            self._refused_because = ruling.pause_because
+            self._state = self._state.after(_Course.TO_PAUSE, ruling.pause_because)
+        elif ruling.wait_because is not None:
+            self._state = self._state.after(_Course.BROKEN, RefusedForNow(problem=ruling.wait_because))
 
     # --- the ledger's side ------------------------------------------------------------------------------------------
 
@@ -452,7 +460,7 @@ class Outbox:
         self._begun.discard(fate.delivery_id)
         claim.fates += 1
         # What was refused for now must be let go of where the campaign was cancelled meanwhile.
-        claim.final &= fate.state is not DeliveryState.DEFERRED
+        claim.final &= fate.state not in WAITING
         claimed = claim.out.pop(fate.delivery_id)
         if claimed.purpose is not Purpose.CAMPAIGN:
             failures.tell(self._campaign.id, claimed, fate, claim.recipients[fate.delivery_id])

@@ -14,7 +14,7 @@ from mailer.delivery.ledger import Settlement
 from mailer.people import notices
 from mailer.store import db
 from mailer.store.db import session_scope
-from mailer.store.models import Base, Claim, Delivery, DeliveryState, Reason, ended
+from mailer.store.models import Base, Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Reason, ended
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +88,10 @@ def _settlement(delivery_id: int, answer: ServerAnswer | None) -> Settlement:
     if answer is None:
         return Settlement(delivery_id, DeliveryState.UNKNOWN, reason=Reason.WORKER_LOST)
     state = DeliveryState(answer.kind.value)
+    # The journal has no words, and without them nobody can tell whether a refusal was about this address or about us.
+    # It was no mail, so the server may be asked once more.
+    if state is DeliveryState.FAILED and not answer.no_such_address:
+        state = DeliveryState.DEFERRED
     # The next retry is due at once: how long it should have waited was known to the dead worker only.
     not_before = db.utcnow() if state is DeliveryState.DEFERRED else None
     reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
@@ -183,6 +187,9 @@ def _give_up(session: Session, claim: Claim) -> int:
         .returning(Delivery.id)
     ).all()
     session.execute(delete(Claim).where(Claim.id == claim.id))
+    campaign = session.get_one(Campaign, claim.campaign_id, with_for_update={"read": True}, populate_existing=True)
+    if campaign.status is CampaignStatus.CANCELLED:
+        ledger.skip_waiting(session, campaign.id)  # what was settled just now may be to wait
     return len(rows)
 
 

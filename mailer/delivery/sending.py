@@ -7,12 +7,14 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer.delivery import control, ledger
+from mailer.delivery import blame, control, ledger
 from mailer.delivery.composing import CampaignComposer, Composer
 from mailer.delivery.message_ids import MessageKeyMissing
 from mailer.delivery.notice_mails import NoticeComposer
 from mailer.delivery.outbox import Outbox
 from mailer.delivery.worker import Worker
+from mailer.errors import ServiceUnavailable
+from mailer.mail.addresses import redact
 from mailer.mail.sender import Sender
 from mailer.mail.smtp import SenderRefused, SmtpUnavailable
 from mailer.store.db import session_scope
@@ -46,18 +48,25 @@ def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, secon
     except MessageKeyMissing as problem:
         _pause(engine, campaign_id, str(problem))
         return False
+    outbox = Outbox(engine, campaign, composer, worker, turn=_Turn(engine, campaign_id, seconds))
     try:
-        with Outbox(engine, campaign, composer, worker, turn=_Turn(engine, campaign_id, seconds)) as outbox:
+        with outbox:
             wire.send(outbox)
-    except SmtpUnavailable as problem:
-        _remember(engine, campaign_id, str(problem))
-        raise
     except SenderRefused as refusal:
-        _pause(engine, campaign_id, str(refusal))
+        _pause(engine, campaign_id, outbox.paused_because or redact(str(refusal)))
         return False
+    except ServiceUnavailable as problem:
+        if outbox.paused_because is not None:  # a server that refuses us may hang up on us next
+            _pause(engine, campaign_id, outbox.paused_because)
+        elif isinstance(problem, SmtpUnavailable):
+            _remember(engine, campaign_id, str(problem))
+        raise
     if outbox.paused_because is not None:
         _pause(engine, campaign_id, outbox.paused_because)
         return False
+    if outbox.has_refusals:
+        with session_scope(engine) as session:  # another worker may have paused it for the same words
+            control.take_back_refusals(session, session.get_one(Campaign, campaign_id))
     if campaign.hold_reason is not None:
         _remember(engine, campaign_id, None)
     if not outbox.is_drained:
@@ -104,7 +113,9 @@ def _pause(engine: Engine, campaign_id: int, reason: str) -> None:
         if campaign.status is CampaignStatus.STANDING:
             log.error("system mails wait: %s; they go out once that is fixed", reason.rstrip("."))
             return
-        if campaign.status is CampaignStatus.SENDING:
+        if blame.refused_with(reason) is not None:
+            control.pause_refused(session, campaign, reason=reason)
+        elif campaign.status is CampaignStatus.SENDING:
             control.pause(session, campaign, reason=reason)
         control.fail_tests(session, campaign_id, reason)
     log.error(
@@ -119,4 +130,4 @@ def _remember(engine: Engine, campaign_id: int, problem: str | None) -> None:
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         if campaign.status is CampaignStatus.SENDING:
-            campaign.hold_reason = problem[:300] if problem else None
+            campaign.hold_reason = redact(problem)[:300] if problem else None

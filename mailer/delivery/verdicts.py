@@ -1,19 +1,21 @@
 """What a mail server's answer means: for the delivery, for the address, and for the campaign."""
 
 import random
-import re
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer.delivery.ledger import Claimed, Settlement, answered
-from mailer.mail.addresses import redact
+from mailer.delivery import blame
+from mailer.delivery.blame import Whom
+from mailer.delivery.ledger import Claimed, Settlement, answered, audience_of
+from mailer.mail.smtp import SmtpUnavailable
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, Delivery, DeliveryState, Purpose, Reason
+from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
 
 #: waits after the first, second, … temporary refusal, in minutes; then the last one again until giving up
 _RETRY_MINUTES = (1, 5, 15, 30, 60)
@@ -25,13 +27,17 @@ MOST_ATTEMPTS = len(_RETRY_MINUTES) + (GIVE_UP_AFTER - timedelta(minutes=sum(_RE
     minutes=_RETRY_MINUTES[-1]
 )
 
-#: enhanced status codes (RFC 3463) that say the address does not exist; at RCPT only, where they are about it
-_NO_SUCH_ADDRESS = re.compile(r"5\.1\.(?:1|2|6|10)(?!\d)")
-#: the server refuses us, not the address: policy, spam, authentication
-_POLICY = re.compile(r"5\.7\.\d")
-_POLICY_IN_A_ROW = 20
-POLICY_WINDOW = 500  # answers that are looked at together
+#: refusals of one kind with nothing accepted between, after which the server is taken to mean us
+_IN_A_ROW = 20
+WINDOW = 500  # answers that are looked at together
+#: which share of them is too much: of refusals for policy, whatever their words, and of others in the same words
 _POLICY_SHARE = 0.05
+_SAME_WORDS_SHARE = 0.5
+
+
+class RefusedForNow(SmtpUnavailable):
+    """The mail server takes no mail from us for now: {problem}. Mail that has not gone out waits, and is tried again,
+    for as long as it takes."""
 
 
 def give_up_at(campaign: Campaign) -> datetime:
@@ -40,16 +46,28 @@ def give_up_at(campaign: Campaign) -> datetime:
     return min(end, campaign.deadline) if campaign.deadline else end
 
 
-def settlement(outcome: Outcome, claimed: Claimed, *, now: datetime, give_up_at: datetime) -> Settlement:
+def settlement(
+    outcome: Outcome, claimed: Claimed, *, now: datetime, give_up_at: datetime, takes_others: bool = False
+) -> Settlement:
     """What an answer means in the ledger. A refusal for now becomes one for good in time, or after `MOST_ATTEMPTS`.
 
     :param give_up_at: no retry is planned for later.
+    :param takes_others: the server has accepted mails of the campaign since it last went on.
     """
     state = DeliveryState(outcome.kind.value)
     reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
-    not_before = None
-    if refuses_us(outcome):
+    whom = blame.whom_of(outcome) if state in _REFUSED else Whom.NEITHER
+    if whom is Whom.US and claimed.purpose is not Purpose.TEST:
+        if outcome.kind is OutcomeKind.FAILED:
+            return _spared(outcome, claimed, now, give_up_at, takes_others=takes_others)
+        is_last = now + _back_off(claimed.attempts) > give_up_at
+        if not is_last or claimed.purpose is Purpose.NOTICE:
+            return _put_off(outcome, now + _back_off(claimed.attempts), transmitted=False)
+        if outcome.stage is Stage.MAIL or not takes_others:
+            return Settlement(outcome.id, DeliveryState.PENDING)
+    if state is DeliveryState.FAILED and whom in (Whom.US, Whom.POLICY):
         reason = Reason.POLICY
+    not_before = None
     if state is DeliveryState.DEFERRED:
         not_before = now + _back_off(claimed.attempts)
         if not_before > give_up_at or claimed.attempts >= MOST_ATTEMPTS:
@@ -64,7 +82,44 @@ def settlement(outcome: Outcome, claimed: Claimed, *, now: datetime, give_up_at:
         smtp_code=outcome.code or None,
         smtp_text=None if is_routine else outcome.text or None,
         not_before=not_before,
-        suppress=_address_does_not_exist(outcome),
+        suppress=whom is Whom.ADDRESS and blame.says_no_such_address(outcome.text),
+    )
+
+
+_REFUSED = (DeliveryState.FAILED, DeliveryState.DEFERRED)
+
+
+def _spared(
+    outcome: Outcome, claimed: Claimed, now: datetime, give_up_at: datetime, *, takes_others: bool
+) -> Settlement:
+    """What becomes of a mail that was refused for good for what we are: whoever it was to must not pay for that.
+
+    It waits until somebody resumes the campaign. But one mail of which a server goes on saying so while it takes others
+    would hold the campaign up for ever, and a system mail has nobody to resume it: these are tried again as after a
+    refusal for now.
+    """
+    if claimed.purpose is Purpose.CAMPAIGN and not _stands_alone(claimed, takes_others):
+        return Settlement(outcome.id, DeliveryState.PENDING)
+    not_before = now + _back_off(claimed.attempts)
+    if not_before > give_up_at or claimed.attempts >= MOST_ATTEMPTS:
+        words, code = outcome.text or None, outcome.code or None
+        return Settlement(outcome.id, DeliveryState.FAILED, reason=Reason.GAVE_UP, smtp_code=code, smtp_text=words)
+    return _put_off(outcome, not_before, transmitted=True)
+
+
+def _stands_alone(claimed: Claimed, takes_others: bool) -> bool:
+    """Whether a refusal of us could be about this mail after all: it was refused before, and others are taken."""
+    return takes_others and claimed.attempts > 0
+
+
+def _put_off(outcome: Outcome, not_before: datetime, *, transmitted: bool) -> Settlement:
+    return Settlement(
+        outcome.id,
+        DeliveryState.DEFERRED,
+        smtp_code=outcome.code or None,
+        smtp_text=outcome.text or None,
+        not_before=not_before,
+        transmitted=transmitted,
     )
 
 
@@ -74,59 +129,146 @@ def _back_off(attempts: int) -> timedelta:
     return timedelta(minutes=minutes) * random.uniform(0.8, 1.2)  # noqa: S311  # spreading load is no secret
 
 
-def refuses_us(outcome: Outcome) -> bool:
-    """Whether a server refused for what we are or send, not for whom it was to."""
-    return outcome.kind is OutcomeKind.FAILED and _POLICY.match(outcome.text) is not None
+class Answer(NamedTuple):
+    """One answer, as far as it tells something of us."""
+
+    accepted: bool
+    kind: str = ""  # of a refusal: the same for those that are counted together
+    share: float = 1.0  # of the last answers that this kind may have
+    is_first: bool = True  # of this mail: what is refused again when it is resent has been counted once
 
 
-def _address_does_not_exist(outcome: Outcome) -> bool:
-    is_refusal = outcome.kind is OutcomeKind.FAILED and outcome.stage is Stage.RCPT
-    return is_refusal and _NO_SUCH_ADDRESS.match(outcome.text) is not None
+_ACCEPTED = Answer(accepted=True)
 
 
-class PolicyWatch:
-    """Notices when a server has begun to refuse us, before a whole campaign fails on it."""
+def _refusal(whom: Whom, code: int, text: str, *, is_first: bool) -> Answer:
+    if whom in (Whom.US, Whom.POLICY):
+        return Answer(False, whom.value, _POLICY_SHARE, is_first)
+    return Answer(False, blame.alike(code, text), _SAME_WORDS_SHARE, is_first)
 
-    def __init__(self, earlier: Iterable[bool] = ()) -> None:
-        """:param earlier: whether each of the campaign's last answers refused us, the oldest first."""
-        self._in_a_row = 0
-        self._last: deque[bool] = deque(maxlen=POLICY_WINDOW)
-        self._refusals = 0  # among the last: adding them up anew took 3 µs a message
-        for refused in earlier:
-            self._count(refused)
 
-    def note(self, outcome: Outcome) -> str | None:
+class Ruling(NamedTuple):  # made for each mail, as `ledger.Settlement`
+    """What follows from an answer."""
+
+    fate: Settlement
+    pause_because: str | None = None  # the campaign must be paused
+    wait_because: str | None = None  # the server must not be asked again for a while
+
+
+class RefusalWatch:
+    """Judges what a server says to each mail, and notices when it has begun to refuse us, whatever its words."""
+
+    def __init__(self, earlier: Iterable[Answer] = (), *, nothing_accepted: bool = False) -> None:
+        """:param earlier: what the campaign was answered last, the oldest first.
+        :param nothing_accepted: no mail of it ever was, in none of its turns.
+        """
+        self._in_a_row: Counter[str] = Counter()  # refusals by kind since a mail was accepted
+        self._last: deque[Answer] = deque()
+        self._refusals: Counter[str] = Counter()  # among the last: adding them up anew took 3 µs a message
+        self._for_now = 0  # temporary refusals of us since a mail was accepted
+        self._accepted = False  # a mail, since the campaign last went on
+        self._nothing_accepted = nothing_accepted
+        self.has_refusals = False  # of those that it judged
+        for answer in earlier:
+            self._count(answer)
+
+    def judge(self, outcome: Outcome, claimed: Claimed, *, now: datetime, give_up_at: datetime) -> Ruling:
         """Look at one more answer.
 
-        :returns: why the campaign should be paused, or None.
+        :param give_up_at: no retry is planned for later.
         """
-        refused = refuses_us(outcome)
-        self._count(refused)
-        is_full = len(self._last) == POLICY_WINDOW
-        if self._in_a_row < _POLICY_IN_A_ROW and not (is_full and self._refusals > _POLICY_SHARE * POLICY_WINDOW):
-            return None
-        # It is kept with the campaign, which is not encrypted, and servers quote addresses.
-        return f"the mail server refuses our mail: {outcome.code} {redact(outcome.text)}" if refused else None
+        fate = settlement(outcome, claimed, now=now, give_up_at=give_up_at, takes_others=self._accepted)
+        if outcome.kind is OutcomeKind.SENT:
+            self._count(_ACCEPTED)
+            return Ruling(fate)
+        if outcome.kind is OutcomeKind.UNKNOWN:
+            return Ruling(fate)
+        whom = blame.whom_of(outcome)
+        self.has_refusals |= fate.state is not DeliveryState.DEFERRED
+        means_us = whom is Whom.US and outcome.kind is OutcomeKind.FAILED and not _stands_alone(claimed, self._accepted)
+        if fate.state is DeliveryState.PENDING or (means_us and claimed.purpose is Purpose.NOTICE):
+            return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, outcome.text))
+        if outcome.kind is OutcomeKind.DEFERRED and fate.state is DeliveryState.DEFERRED and whom is Whom.US:
+            self._for_now += 1
+            if self._for_now >= _IN_A_ROW:
+                return Ruling(fate, wait_because=f"{outcome.code} {outcome.text}")
+            return Ruling(fate)
+        if whom is Whom.ADDRESS or (outcome.kind is OutcomeKind.DEFERRED and not self._is_telling(fate, whom)):
+            return Ruling(fate)
+        answer = _refusal(whom, outcome.code, outcome.text, is_first=claimed.attempts == 0)
+        self._count(answer)
+        if self._is_too_much(answer):
+            return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, outcome.text))
+        return Ruling(fate)
 
-    def _count(self, refused: bool) -> None:
-        if len(self._last) == POLICY_WINDOW:
-            self._refusals -= self._last[0]
-        self._last.append(refused)
-        self._refusals += refused
-        self._in_a_row = self._in_a_row + 1 if refused else 0
+    def _is_telling(self, fate: Settlement, whom: Whom) -> bool:
+        """Whether a refusal for now counts. At the end of every large campaign some are given up with full mailboxes,
+        all in the same words; but where no mail was ever accepted, they are not to blame."""
+        return fate.state is DeliveryState.FAILED and (whom is Whom.US or self._nothing_accepted)
+
+    def _is_too_much(self, answer: Answer) -> bool:
+        if self._in_a_row[answer.kind] >= _IN_A_ROW:
+            return True
+        is_full = len(self._last) == WINDOW
+        return is_full and answer.is_first and self._refusals[answer.kind] > answer.share * WINDOW
+
+    def _count(self, answer: Answer) -> None:
+        if len(self._last) == WINDOW:
+            oldest = self._last.popleft()
+            if not oldest.accepted:
+                self._refusals[oldest.kind] -= oldest.is_first
+        self._last.append(answer)
+        if answer.accepted:
+            self._accepted = True
+            self._nothing_accepted = False
+            self._for_now = 0
+            if self._in_a_row:
+                self._in_a_row.clear()
+        else:
+            self._refusals[answer.kind] += answer.is_first
+            self._in_a_row[answer.kind] += 1
 
 
-def latest_refused_us(session: Session, campaign: Campaign, count: int) -> list[bool]:
-    """Whether each of a campaign's last answers was a server's refusal of us, the oldest first.
+def watch_of(session: Session, campaign: Campaign) -> RefusalWatch:
+    """A watch that goes on from a campaign's last answers: a turn is a few seconds, and other workers are at it too."""
+    accepted = exists().where(*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
+    nothing_accepted = campaign.status is not CampaignStatus.STANDING and not session.scalar(select(accepted))
+    earlier = latest_answers(session, campaign, WINDOW, nothing_accepted=nothing_accepted)
+    return RefusalWatch(earlier, nothing_accepted=nothing_accepted)
+
+
+def latest_answers(
+    session: Session, campaign: Campaign, count: int, *, nothing_accepted: bool = False
+) -> Sequence[Answer]:
+    """What a campaign was answered last, as far as it tells something of us, the oldest first.
 
     :param count: so many at most; none from before somebody had the campaign go on after a pause.
+    :param nothing_accepted: so what was given up counts too.
     """
     latest = (
-        select(Delivery.reason)
+        select(
+            Delivery.state,
+            Delivery.subscriber_id,
+            Delivery.smtp_code,
+            Delivery.smtp_text,
+            Delivery.reason,
+            Delivery.attempts,
+        )
         .where(*answered(campaign.id))
         .order_by(Delivery.settled_at.desc(), Delivery.id)  # those settled together, in whatever order
         .limit(count)
     )
     if campaign.resumed_at is not None:
         latest = latest.where(Delivery.settled_at > campaign.resumed_at)
-    return [reason == Reason.POLICY for reason in session.scalars(latest)][::-1]
+    answers: list[Answer] = []
+    for state, subscriber_id, code, text, reason, attempts in session.execute(latest):
+        if state is DeliveryState.SENT:
+            answers.append(_ACCEPTED)
+            continue
+        code, text = code or 0, text or ""
+        was_asked = code or text  # else the server was not
+        words_are_left = subscriber_id is not None  # of an erased person they are not
+        counts = nothing_accepted or reason != Reason.GAVE_UP
+        if was_asked and words_are_left and counts and (whom := blame.whom(code, text)) is not Whom.ADDRESS:
+            answers.append(_refusal(whom, code, text, is_first=attempts <= 1))
+    return answers[::-1]

@@ -87,6 +87,17 @@ def lift(
     return lifted
 
 
+def lift_bounced(session: Session, email_index: bytes) -> None:
+    """Take an address off the list that was put there because it does not exist. For any other reason it stays.
+    `subscribers.refresh` then carries it over to whether the person may be mailed.
+    """
+    session.execute(
+        delete(Suppression).where(
+            Suppression.email_index == email_index, Suppression.reason == SuppressionReason.BOUNCED
+        )
+    )
+
+
 def reason(session: Session, email_index: bytes) -> SuppressionReason | None:
     """Why an address gets no mail; None if it is not on the list."""
     return session.scalar(select(Suppression.reason).where(Suppression.email_index == email_index))

@@ -33,7 +33,6 @@ def test_no_setting_of_a_real_installation_shows_through(monkeypatch: pytest.Mon
         "MAILER_DATABASE_URL": "sqlite:///real.db",
         "MAILER_REDIS_URL": "rediss://:secret@real.example.org",
         "MAILER_SMTP_URL": "smtps://real.example.org",
-        "MAILER_SMTP_HELO": "real.example.org",
         "MAILER_BASE_URL": "https://real.example.org",
         "MAILER_SENDER": "real@example.org",
         "MAILER_REPLY_TO": "real@example.org",

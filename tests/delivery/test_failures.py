@@ -99,7 +99,7 @@ def test_those_of_a_dead_worker_are_spoken_of_when_its_journal_is_replayed(
     first, second, _ = batch.deliveries
     for claimed in (first, second):
         kept.begin(batch.fence, claimed.id)
-    kept.answer(batch.fence, Outcome(first.id, OutcomeKind.FAILED, 550))
+    kept.answer(batch.fence, Outcome(first.id, OutcomeKind.FAILED, 550), no_such_address=True)
     kept.close()
     recovery.replay(engine, tmp_path)
     assert sorted(told(caplog)) == [

@@ -195,6 +195,19 @@ def test_each_of_a_claim_gets_its_own_fate(engine: Engine) -> None:
     assert waits == {S.DEFERRED}
 
 
+def test_what_was_refused_but_must_not_pay_for_it_waits_again_in_a_new_order(engine: Engine) -> None:
+    batch = claim(engine, planned(engine, 20))
+    with session_scope(engine) as session:
+        before = session.scalars(select(Delivery.draw)).all()
+    ledger.close(engine, batch, [Settlement(claimed.id, S.PENDING) for claimed in batch.deliveries])
+    with session_scope(engine) as session:
+        found = session.scalars(select(Delivery)).all()
+        assert {(row.state, row.attempts, row.settled_at) for row in found} == {(S.PENDING, 1, None)}
+        after = {row.draw for row in found}
+    assert None not in after
+    assert len(after - set(before)) == 20
+
+
 def test_the_servers_words_are_encrypted_because_servers_quote_addresses(engine: Engine) -> None:
     batch = claim(engine, planned(engine, 1))
     words = "5.1.1 <ana@example.org> unknown"

@@ -14,7 +14,7 @@ import dkim as dkimpy
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from mailer.delivery import control, notice_mails, sending, sweeping
@@ -556,5 +556,20 @@ def test_notices_wait_while_the_server_refuses_our_sender(
     assert fates(engine) == [(S.PENDING, None)]
     assert "system mails wait" in caplog.text
     server.behaviour.mail = lambda _: "250 ok"
+    sending.drain(engine, campaign_id, wire, worker)
+    assert fates(engine) == [(S.SENT, None)]
+
+
+def test_notices_wait_while_the_server_refuses_us_in_other_ways_and_say_so_at_once(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.behaviour.dot = lambda _: "550 5.4.5 Daily user sending limit exceeded"
+    campaign_id = owe(engine, NoticeKind.CONFIRM)
+    assert not sending.drain(engine, campaign_id, wire, worker)
+    assert fates(engine) == [(S.DEFERRED, None)]
+    assert "system mails wait: the mail server refuses our mail: 550 5.4.5" in caplog.text
+    server.behaviour.dot = lambda _: "250 ok"
+    with session_scope(engine) as session:
+        session.execute(update(Delivery).values(not_before=utcnow()))
     sending.drain(engine, campaign_id, wire, worker)
     assert fates(engine) == [(S.SENT, None)]

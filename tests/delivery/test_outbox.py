@@ -18,7 +18,7 @@ from mailer.delivery import control, journal, ledger, recipients, recovery, swee
 from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.journal import Journal, JournalUnwritable
 from mailer.delivery.outbox import Outbox
-from mailer.delivery.verdicts import PolicyWatch
+from mailer.delivery.verdicts import RefusalWatch, Ruling
 from mailer.delivery.worker import Worker
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
@@ -196,10 +196,10 @@ def answer(outbox: Outbox, messages: Sequence[Outgoing]) -> None:
         outbox.note(sent(message))
 
 
-def say(*reasons: str | None) -> Callable[..., str | None]:
-    """A `PolicyWatch.note` that finds one after the other."""
-    left = iter(reasons)
-    return lambda *_: next(left)
+def say(*reasons: str | None) -> Callable[..., Ruling]:
+    """A `RefusalWatch.judge` that finds one after the other."""
+    left, judge = iter(reasons), RefusalWatch.judge
+    return lambda *answer, **when: judge(*answer, **when)._replace(pause_because=next(left))
 
 
 @pytest.mark.parametrize("asked_for_more", [True, False])
@@ -252,7 +252,7 @@ def test_once_told_to_stop_it_begins_nothing_more_and_is_not_drained(
 def test_the_last_reason_to_pause_is_told_though_nothing_is_left_and_it_is_told_to_stop(
     engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
-    monkeypatch.setattr(PolicyWatch, "note", say(None, None, None, None, "refused", "refused again"))
+    monkeypatch.setattr(RefusalWatch, "judge", say(None, None, None, None, "refused", "refused again"))
     told = False
     with open_outbox(replace(worker, stopping=lambda: told)) as outbox:
         taken = take(outbox, PEOPLE)
@@ -272,7 +272,7 @@ def test_the_last_reason_to_pause_is_told_though_nothing_is_left_and_it_is_told_
 def test_a_missing_service_is_raised_whether_or_not_the_campaign_must_be_paused(
     engine: Engine, open_outbox: Callable[..., Outbox], monkeypatch: pytest.MonkeyPatch, first_to_happen: str
 ) -> None:
-    monkeypatch.setattr(PolicyWatch, "note", say("refused"))
+    monkeypatch.setattr(RefusalWatch, "judge", say("refused"))
     with pytest.raises(DatabaseUnavailable, match="it went away"), open_outbox(look_seconds=-1.0) as outbox:
         first, second = take(outbox, 2)
         assert outbox.begin(first)

@@ -85,7 +85,7 @@ def test_what_a_dead_worker_left_is_settled_as_its_journal_has_it(
     recovery.replay(engine, tmp_path)
     assert rows(engine) == [
         (S.SENT, None),
-        (S.FAILED, None),
+        (S.DEFERRED, None),  # refused for good, in words that are lost
         (S.DEFERRED, None),
         (S.UNKNOWN, Reason.WORKER_LOST),
         (S.PENDING, None),
@@ -157,7 +157,19 @@ def test_of_a_cancelled_campaign_nothing_waits_again(
         control.cancel(session, session.get_one(Campaign, campaign_id))
     living.close()
     recovery.replay(engine, tmp_path)
-    assert [state for state, _ in rows(engine)] == [S.SENT, S.FAILED, S.SKIPPED, S.UNKNOWN, S.SKIPPED]
+    assert [state for state, _ in rows(engine)] == [S.SENT, S.SKIPPED, S.SKIPPED, S.UNKNOWN, S.SKIPPED]
+
+
+def test_of_a_cancelled_campaign_nothing_waits_again_after_a_reboot(
+    engine: Engine, campaign_id: int, living: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(living, claim(engine, campaign_id, living), *BEGUN)
+    with session_scope(engine) as session:
+        control.cancel(session, session.get_one(Campaign, campaign_id))
+    living.close()
+    monkeypatch.setattr(journal, "boot_id", lambda: "another boot")
+    recovery.replay(engine, tmp_path)
+    assert [state for state, _ in rows(engine)] == [S.SENT, S.SKIPPED, S.SKIPPED, S.UNKNOWN, S.UNKNOWN]
 
 
 # --- stalled and lost -----------------------------------------------------------------------------------------------

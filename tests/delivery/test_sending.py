@@ -5,20 +5,24 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
 from mailer.campaigns.deadlines import TooLate
 from mailer.campaigns.lifecycle import WrongStatus
 from mailer.delivery import control, journal, ledger, recovery, sending, sweeping
+from mailer.delivery.outbox import Outbox
 from mailer.delivery.worker import Worker
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import SmtpUnavailable
+from mailer.mail.types import Outcome, OutcomeKind
 from mailer.people import subscribers
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -31,6 +35,7 @@ from mailer.store.models import (
     Subscriber,
     Subscription,
     SubscriptionStatus,
+    Suppression,
 )
 from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
 from tests.support.ledger import in_order
@@ -256,6 +261,326 @@ def test_a_server_that_refuses_our_sender_pauses_the_campaign_and_says_so(
         assert "550 5.7.1 not you" in (campaign.hold_reason or "")
 
 
+# --- refused for what we are ----------------------------------------------------------------------------------------
+
+
+def resume(engine: Engine, campaign_id: int) -> None:
+    with session_scope(engine) as session:
+        control.resume(session, session.get_one(Campaign, campaign_id), SENDER)
+
+
+def held_for(engine: Engine, campaign_id: int) -> str:
+    """Why a campaign is paused, as it must be."""
+    with session_scope(engine, read_only=True) as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        assert campaign.status is CampaignStatus.PAUSED
+        return campaign.hold_reason or ""
+
+
+def suppressed(engine: Engine) -> int:
+    with session_scope(engine, read_only=True) as session:
+        return session.scalar(select(func.count()).select_from(Suppression)) or 0
+
+
+def test_a_server_that_refuses_our_sender_at_each_recipient_fails_nobody(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    server.behaviour.rcpt = lambda to: f"553 5.1.8 <{to}>... Domain of sender address a@example.org does not exist"
+    campaign_id = started(engine, 30)
+    for _ in range(2):
+        assert not sending.drain(engine, campaign_id, wire, worker)
+        assert rows(engine) == {(S.PENDING, None): 30}
+        assert held_for(engine, campaign_id) == (
+            "the mail server refuses our mail: "
+            "553 5.1.8 <[address]>... Domain of sender address [address] does not exist"
+        )
+        resume(engine, campaign_id)  # too early, the first time
+    server.behaviour.rcpt = lambda _: "250 ok"
+    sending.drain(engine, campaign_id, wire, worker)
+    assert server.copies() == {f"p{number}@example.net": 1 for number in range(30)}
+    assert status(engine, campaign_id) is CampaignStatus.SENT
+
+
+def test_when_a_quota_is_used_up_the_campaign_waits_and_the_rest_goes_out_later(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    quota = 20
+    server.behaviour.dot = lambda _: "250 ok" if len(server.received) < quota else "550 5.4.5 Daily limit exceeded"
+    campaign_id = started(engine, 45)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SENT, None): 20, (S.PENDING, None): 25}
+    assert held_for(engine, campaign_id) == "the mail server refuses our mail: 550 5.4.5 Daily limit exceeded"
+    quota = 40  # the next day
+    resume(engine, campaign_id)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SENT, None): 40, (S.PENDING, None): 5}
+    quota = 60
+    resume(engine, campaign_id)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SENT, None): 45}
+    assert set(server.copies().values()) == {1}
+
+
+def test_what_everybody_is_refused_with_fails_nobody_whatever_the_words(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    dead = ("p3@example.net", "p5@example.net")
+    server.behaviour.rcpt = lambda to: "550 5.1.1 nobody here" if to in dead else "250 ok"
+    server.behaviour.dot = lambda to: f"554 message {len(server.commands)}-4711 for {to} is unwanted"
+    campaign_id = started(engine, 45)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.FAILED, None): 2, (S.PENDING, None): 43}
+    assert "for [address] is unwanted" in held_for(engine, campaign_id)
+    assert suppressed(engine) == 2
+    server.behaviour.dot = lambda _: "250 ok"
+    resume(engine, campaign_id)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.FAILED, None): 2, (S.SENT, None): 43}
+    assert set(server.copies().values()) == {1}
+
+
+def test_what_waits_again_is_as_if_it_had_not_been_tried_but_for_the_number_of_attempts(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    server.behaviour.dot = lambda _: "554 unwanted"
+    campaign_id = started(engine, 20)
+    sending.drain(engine, campaign_id, wire, worker)
+    with session_scope(engine, read_only=True) as session:
+        for row in session.scalars(select(Delivery)):
+            assert (row.state, row.attempts, row.draw is None) == (S.PENDING, 1, False)
+            assert (row.not_before, row.settled_at, row.smtp_code, row.smtp_text, row.reason) == (None,) * 5
+
+
+def test_suppressions_that_the_same_words_caused_are_taken_back(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    closed = "550 5.1.1 closed for today"
+    server.behaviour.rcpt = lambda to: closed if to < "p15" else "550 5.1.1 nobody here" if to < "p17" else "250 ok"
+    server.behaviour.dot = lambda _: closed
+    campaign_id = started(engine, 45)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.FAILED, None): 2, (S.PENDING, None): 43}
+    assert suppressed(engine) == 2
+    with session_scope(engine, read_only=True) as session:
+        assert Counter(session.scalars(select(Subscription.mailable))) == {True: 43, False: 2}
+
+
+def _nothing() -> None:
+    pass
+
+
+class ScriptedWire:
+    """Has some mails refused, and does something before each answer and at the end."""
+
+    def __init__(
+        self,
+        answer: Outcome,
+        mails: int,
+        then: Callable[[], object] = _nothing,
+        *,
+        before: Callable[[], object] = _nothing,
+    ) -> None:
+        self.answer, self.mails, self.then, self.before = answer, mails, then, before
+
+    def send(self, supply: Outbox) -> None:
+        for _ in range(self.mails):
+            while (message := supply.take(wait=True)) is None:
+                assert not supply.exhausted
+            assert supply.begin(message)
+            self.before()
+            supply.note(self.answer._replace(id=message.id))
+        self.then()
+
+
+UNWANTED = Outcome(0, OutcomeKind.FAILED, 554, "unwanted")
+
+
+@pytest.mark.parametrize("paused_by", ["another worker", "an organiser"])
+def test_no_mail_fails_in_the_words_for_which_a_campaign_pauses_though_two_workers_are_at_it(
+    engine: Engine, worker: Worker, monkeypatch: pytest.MonkeyPatch, paused_by: str
+) -> None:
+    campaign_id = started(engine, 60)
+    monkeypatch.setattr(ledger, "claim", partial(ledger.claim, limit=12))
+
+    def another() -> None:
+        sending.drain(engine, campaign_id, ScriptedWire(UNWANTED, 20), worker)
+
+    def organiser() -> None:
+        with session_scope(engine) as session:
+            control.pause(session, session.get_one(Campaign, campaign_id), reason="wait")
+
+    if paused_by == "another worker":
+        sending.drain(engine, campaign_id, ScriptedWire(UNWANTED, 7, another), worker)
+    else:
+        sending.drain(engine, campaign_id, ScriptedWire(UNWANTED, 20, organiser), worker)
+    assert rows(engine) == {(S.PENDING, None): 60}
+    assert held_for(engine, campaign_id) == (
+        "the mail server refuses our mail: 554 unwanted" if paused_by == "another worker" else "wait"
+    )
+
+
+def test_what_a_worker_could_not_take_back_any_more_waits_when_the_campaign_is_resumed(
+    engine: Engine, worker: Worker
+) -> None:
+    campaign_id = started(engine, 45)
+    sending.drain(engine, campaign_id, ScriptedWire(UNWANTED, 20), worker)
+    with session_scope(engine) as session:
+        late = session.scalars(select(Delivery).limit(1)).one()
+        late.state, late.smtp_code, late.smtp_text, late.settled_at = S.FAILED, 554, "unwanted", utcnow()
+    resume(engine, campaign_id)
+    assert rows(engine) == {(S.PENDING, None): 45}
+
+
+def test_a_campaign_that_another_worker_just_called_sent_pauses_all_the_same(
+    engine: Engine, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = ledger.close
+
+    def close_and_sweep(*claim: Any, **how: Any) -> bool:
+        closed = close(*claim, **how)
+        sweeping.sweep(engine, worker)
+        return closed
+
+    campaign_id = started(engine, 20)
+    monkeypatch.setattr(ledger, "close", close_and_sweep)
+    sending.drain(engine, campaign_id, ScriptedWire(UNWANTED, 20), worker)
+    assert rows(engine) == {(S.PENDING, None): 20}
+    assert "554 unwanted" in held_for(engine, campaign_id)
+
+
+def test_a_refusal_without_a_word_is_taken_back_too(engine: Engine, worker: Worker) -> None:
+    campaign_id = started(engine, 45)
+    sending.drain(engine, campaign_id, ScriptedWire(UNWANTED._replace(text=""), 20), worker)
+    assert rows(engine) == {(S.PENDING, None): 45}
+
+
+def test_a_server_that_refuses_us_and_then_hangs_up_pauses_the_campaign_all_the_same(
+    engine: Engine, worker: Worker
+) -> None:
+    def hang_up() -> None:
+        raise SmtpUnavailable(server="mx", problem="it hung up")
+
+    campaign_id = started(engine, 45)
+    with pytest.raises(SmtpUnavailable):
+        sending.drain(engine, campaign_id, ScriptedWire(UNWANTED, 20, hang_up), worker)
+    assert rows(engine) == {(S.PENDING, None): 45}
+    assert "554 unwanted" in held_for(engine, campaign_id)
+
+
+@pytest.mark.parametrize("stage", ["mail", "dot"])
+def test_a_server_that_takes_no_mail_from_us_for_now_uses_up_no_attempt_and_is_left_alone_for_a_while(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, stage: str
+) -> None:
+    setattr(server.behaviour, stage, lambda _: "451 4.7.1 your daily limit is reached, ask ana@example.org")
+    campaign_id = started(engine, 45)
+    with pytest.raises(SmtpUnavailable):
+        sending.drain(engine, campaign_id, wire, worker)
+    with session_scope(engine, read_only=True) as session:
+        assert session.get_one(Campaign, campaign_id).status is CampaignStatus.SENDING
+        reason = session.get_one(Campaign, campaign_id).hold_reason or ""
+        assert "no mail" in reason
+        assert "451 4.7.1 your daily limit is reached, ask [address]" in reason
+        found = Counter((row.state, row.attempts) for row in session.scalars(select(Delivery)))
+        assert found.keys() == {(S.DEFERRED, 0), (S.PENDING, 0)}
+        assert found[S.DEFERRED, 0] < 30
+    setattr(server.behaviour, stage, lambda _: "250 ok")
+    with session_scope(engine) as session:
+        session.execute(update(Delivery).where(Delivery.state == S.DEFERRED).values(not_before=utcnow()))
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SENT, None): 45}
+
+
+def test_at_the_end_of_the_retries_a_server_that_takes_no_mail_from_us_pauses_the_campaign(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    server.behaviour.mail = lambda _: "451 4.7.1 not now"
+    campaign_id = started(engine, 3)
+    with session_scope(engine) as session:
+        session.get_one(Campaign, campaign_id).started_at = utcnow() - timedelta(days=2)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.PENDING, None): 3}
+    assert "451 4.7.1 not now" in held_for(engine, campaign_id)
+
+
+def test_what_was_refused_for_policy_may_be_asked_for_again(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    server.behaviour.dot = lambda to: "550 5.7.1 spam" if to == "p1@example.net" else "250 ok"
+    campaign_id = started(engine, 3)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SENT, None): 2, (S.FAILED, Reason.POLICY): 1}
+    server.behaviour.dot = lambda _: "250 ok"
+    with session_scope(engine) as session:
+        assert control.resend(session, session.get_one(Campaign, campaign_id), S.FAILED) == 1
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SENT, None): 3}
+
+
+def test_no_address_stands_in_the_reason_when_our_sender_is_refused(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    server.behaviour.mail = lambda sender: f"550 5.7.1 <{sender}> may not send"
+    campaign_id = started(engine, 3)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert "550 5.7.1 <[address]> may not send" in held_for(engine, campaign_id)
+    assert "@" not in held_for(engine, campaign_id)
+
+
+@pytest.mark.parametrize("words", ["550 5.7.1 spam", "554 unwanted", "451 4.2.2 later"])
+def test_refusals_pause_a_campaign_though_each_turn_sees_only_a_few(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, words: str
+) -> None:
+    campaign_id = started(engine, 45)
+    refused: list[str] = []
+
+    def refuse(recipient: str) -> str:
+        refused.append(recipient)
+        return words
+
+    def drain_eight() -> None:
+        """One turn, which ends after about eight messages."""
+        end = len(refused) + 8
+        sending.drain(engine, campaign_id, wire, replace(worker, stopping=lambda: len(refused) >= end))
+
+    with session_scope(engine) as session:  # what is refused for now is given up at once
+        session.get_one(Campaign, campaign_id).started_at = utcnow() - timedelta(days=2)
+    server.behaviour.dot = refuse
+    for _ in range(2):
+        drain_eight()
+    assert status(engine, campaign_id) is CampaignStatus.SENDING
+    drain_eight()
+    assert words in held_for(engine, campaign_id)
+    assert rows(engine) == {(S.PENDING, None): 45}
+    resume(engine, campaign_id)
+    server.behaviour.dot = lambda of: words if of == "p30@example.net" else "250 ok"
+    sending.drain(engine, campaign_id, wire, worker)
+    assert status(engine, campaign_id) is CampaignStatus.SENT  # a person has decided: the count began anew
+
+
+def test_all_that_was_refused_for_policy_waits_again_whatever_the_words(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    server.behaviour.dot = lambda to: "550 5.7.1 spam" if to < "p2" else "554 5.7.26 who are you"
+    campaign_id = started(engine, 30)
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.PENDING, None): 30}
+    assert "5.7" in held_for(engine, campaign_id)
+
+
+def test_what_waits_for_a_resume_ends_with_a_campaign_that_is_cancelled_meanwhile(
+    engine: Engine, worker: Worker
+) -> None:
+    campaign_id = started(engine, 1)
+
+    def cancel() -> None:
+        with session_scope(engine) as session:
+            control.cancel(session, session.get_one(Campaign, campaign_id))
+
+    quota = Outcome(0, OutcomeKind.FAILED, 550, "5.4.5 Daily limit exceeded")
+    sending.drain(engine, campaign_id, ScriptedWire(quota, 1, before=cancel), worker)
+    assert rows(engine) == {(S.SKIPPED, Reason.CANCELLED): 1}
+
+
 # --- in the middle --------------------------------------------------------------------------------------------------
 
 
@@ -278,34 +603,6 @@ def leave(engine: Engine, email: str) -> None:
         subscription = session.scalars(select(Subscription).where(Subscription.subscriber_id == person.id)).one()
         subscription.status = SubscriptionStatus.UNSUBSCRIBED
         subscribers.refresh(session, [person.id])
-
-
-def test_policy_refusals_pause_a_campaign_though_each_turn_sees_only_a_few(
-    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
-) -> None:
-    campaign_id = started(engine, 45)
-    refused: list[str] = []
-
-    def refuse(recipient: str) -> str:
-        refused.append(recipient)
-        return "550 5.7.1 spam"
-
-    def drain_eight() -> None:
-        """One turn, which ends after about eight messages."""
-        end = len(refused) + 8
-        sending.drain(engine, campaign_id, wire, replace(worker, stopping=lambda: len(refused) >= end))
-
-    server.behaviour.dot = refuse
-    for _ in range(2):
-        drain_eight()
-    assert status(engine, campaign_id) is CampaignStatus.SENDING
-    drain_eight()
-    assert status(engine, campaign_id) is CampaignStatus.PAUSED
-    with session_scope(engine) as session:
-        control.resume(session, session.get_one(Campaign, campaign_id), SENDER)
-    server.behaviour.dot = lambda of: "550 5.7.1 spam" if of == "p30@example.net" else "250 ok"
-    sending.drain(engine, campaign_id, wire, worker)
-    assert status(engine, campaign_id) is CampaignStatus.SENT  # a person has decided: the count began anew
 
 
 def test_who_leaves_in_the_middle_gets_nothing_more(

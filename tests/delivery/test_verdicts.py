@@ -1,11 +1,12 @@
 """What a server's answer means for the delivery, the address and the campaign."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mailer.delivery.ledger import Claimed
-from mailer.delivery.verdicts import MOST_ATTEMPTS, PolicyWatch, settlement
+from mailer.delivery.verdicts import MOST_ATTEMPTS, Answer, RefusalWatch, Ruling, settlement
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.models import DeliveryState, Purpose, Reason
 
@@ -80,32 +81,77 @@ def test_what_a_server_says_when_it_takes_a_mail_is_kept_only_where_somebody_loo
     assert settlement(POLICY, claimed(), now=NOW, give_up_at=LATER).smtp_text == "5.7.1 looks like spam"
 
 
+def judge(watch: RefusalWatch, answer: Outcome, attempts: int = 0, *, purpose: Purpose = Purpose.CAMPAIGN) -> Ruling:
+    return watch.judge(answer, claimed(attempts, purpose=purpose), now=NOW, give_up_at=LATER)
+
+
+def reasons(watch: RefusalWatch, answers: Iterable[Outcome], attempts: int = 0) -> list[str | None]:
+    """Why the campaign must be paused, after each answer."""
+    return [judge(watch, answer, attempts).pause_because for answer in answers]
+
+
+# --- what seems to be about us ----------------------------------------------------------------------------------------
+
+
 def test_twenty_policy_refusals_in_a_row_pause_the_campaign() -> None:
-    watch = PolicyWatch()
-    assert [watch.note(POLICY) for _ in range(19)] == [None] * 19
-    assert watch.note(SENT) is None
-    assert [watch.note(POLICY) for _ in range(19)] == [None] * 19
-    assert watch.note(POLICY) == "the mail server refuses our mail: 550 5.7.1 looks like spam"
+    watch = RefusalWatch()
+    assert not any(reasons(watch, [POLICY] * 19))
+    assert not any(reasons(watch, [SENT]))
+    assert not any(reasons(watch, [POLICY] * 19))
+    assert reasons(watch, [POLICY]) == ["the mail server refuses our mail: 550 5.7.1 looks like spam"]
+
+
+def test_policy_refusals_are_counted_together_whatever_their_words() -> None:
+    answers = [outcome(OutcomeKind.FAILED, 550, f"5.7.{number} {'no' * number}") for number in range(1, 21)]
+    assert [reason is not None for reason in reasons(RefusalWatch(), answers)] == [False] * 19 + [True]
+
+
+@pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA, Stage.DOT])
+def test_any_answer_twenty_times_in_a_row_in_the_same_words_pauses_the_campaign(stage: Stage) -> None:
+    watch = RefusalWatch()
+    answers = [
+        outcome(OutcomeKind.FAILED, 554, f"<p{number}@example.net>: no, said host{number} of {number:x}F3", stage)
+        for number in range(20)
+    ]
+    assert not any(reasons(watch, answers[:19]))
+    assert reasons(watch, answers[19:]) == [
+        "the mail server refuses our mail: 554 <[address]>: no, said host19 of 13F3",
+    ]
+
+
+def test_different_words_are_no_row_and_a_mail_that_is_taken_ends_one() -> None:
+    words = [outcome(OutcomeKind.FAILED, 550, f"no {chr(97 + number)}") for number in range(20)]
+    assert not any(reasons(RefusalWatch(), words))
+    same = outcome(OutcomeKind.FAILED, 550, "no")
+    assert not any(reasons(RefusalWatch(), ([same] * 19 + [SENT]) * 20))
+
+
+def test_most_of_the_last_answers_in_the_same_words_pause_the_campaign() -> None:
+    same = outcome(OutcomeKind.FAILED, 550, "no")
+    found = reasons(RefusalWatch(), ([same, SENT, same] * 200))
+    assert not any(found[:499])
+    assert found[499] is None  # whoever asks is accepted
+    assert any(found)
+    assert not any(reasons(RefusalWatch(), ([same, SENT] * 1000)))
 
 
 def test_the_reason_for_a_pause_names_nobody() -> None:
-    watch = PolicyWatch()
     refusal = outcome(OutcomeKind.FAILED, 550, "5.7.1 <ana@example.org>: spam")
-    reasons = [watch.note(refusal) for _ in range(20)]
-    assert reasons[-1] == "the mail server refuses our mail: 550 5.7.1 <[address]>: spam"
+    found = reasons(RefusalWatch(), [refusal] * 20)
+    assert found[-1] == "the mail server refuses our mail: 550 5.7.1 <[address]>: spam"
 
 
 def test_more_than_one_policy_refusal_in_twenty_pauses_the_campaign() -> None:
-    watch = PolicyWatch()
     answers = [POLICY if number % 18 == 0 else SENT for number in range(600)]
-    assert any(watch.note(answer) for answer in answers)
+    assert any(reasons(RefusalWatch(), answers))
 
 
 def test_what_was_answered_before_counts_too() -> None:
-    watch = PolicyWatch([False] * 475 + [True] * 25)
-    assert watch.note(SENT) is None  # a refusal leaves the window no earlier than it came
-    assert watch.note(POLICY) is not None
-    assert PolicyWatch([True] * 19).note(POLICY) is not None
+    taken, refused = Answer(accepted=True), Answer(False, "policy", 0.05)
+    watch = RefusalWatch([taken] * 475 + [refused] * 25)
+    assert not any(reasons(watch, [SENT]))  # a refusal leaves the window no earlier than it came
+    assert all(reasons(watch, [POLICY]))
+    assert all(reasons(RefusalWatch([refused] * 19), [POLICY]))
 
 
 def test_a_policy_refusal_is_kept_as_one() -> None:
@@ -114,12 +160,120 @@ def test_a_policy_refusal_is_kept_as_one() -> None:
 
 
 def test_fewer_do_not() -> None:
-    watch = PolicyWatch()
     answers = [POLICY if number % 25 == 0 else SENT for number in range(2000)]
-    assert not any(watch.note(answer) for answer in answers)
+    assert not any(reasons(RefusalWatch(), answers))
 
 
-def test_refusals_of_addresses_are_no_policy() -> None:
-    watch = PolicyWatch()
-    gone = outcome(OutcomeKind.FAILED, 550, "5.1.1 no such user", Stage.RCPT)
-    assert not any(watch.note(gone) for _ in range(600))
+def test_what_is_refused_again_after_it_was_resent_does_not_pause_the_campaign_again() -> None:
+    watch = RefusalWatch()
+    for number in range(2000):
+        assert judge(watch, POLICY if number % 10 == 0 else SENT, attempts=1).pause_because is None
+
+
+@pytest.mark.parametrize("code", ["5.1.1", "5.1.2", "5.1.6", "5.1.10"])
+def test_addresses_that_do_not_exist_are_no_reason_however_many_there_are(code: str) -> None:
+    watch = RefusalWatch()
+    gone = outcome(OutcomeKind.FAILED, 550, f"{code} nobody", Stage.RCPT)
+    other = outcome(OutcomeKind.FAILED, 550, "no")
+    assert not any(reasons(watch, [gone] * 600))
+    assert any(reasons(watch, [other, gone] * 20))  # and they end no row of others
+
+
+def test_a_lost_answer_ends_no_row() -> None:
+    lost = outcome(OutcomeKind.UNKNOWN)
+    assert any(reasons(RefusalWatch(), [POLICY, lost] * 20))
+
+
+# --- what is about us -------------------------------------------------------------------------------------------------
+
+QUOTA = outcome(OutcomeKind.FAILED, 550, "5.4.5 Daily user sending limit exceeded")
+SENDER = outcome(OutcomeKind.FAILED, 553, "5.1.8 <p1@example.net>... no such domain: example.org", Stage.RCPT)
+THROTTLED = outcome(OutcomeKind.DEFERRED, 454, "Throttling failure: Daily message quota exceeded")
+AT_MAIL = outcome(OutcomeKind.DEFERRED, 452, "4.3.2 not now", Stage.MAIL)
+
+
+@pytest.mark.parametrize("refusal", [QUOTA, SENDER])
+def test_one_refusal_of_us_pauses_the_campaign_and_the_mail_waits(refusal: Outcome) -> None:
+    ruling = judge(RefusalWatch(), refusal)
+    assert ruling.fate.state is DeliveryState.PENDING
+    assert not ruling.fate.suppress
+    assert (ruling.pause_because or "").startswith(f"the mail server refuses our mail: {refusal.code} 5.")
+
+
+def test_one_mail_of_which_a_server_goes_on_saying_so_holds_up_no_campaign() -> None:
+    watch = RefusalWatch()
+    assert judge(watch, SENT).pause_because is None
+    ruling = judge(watch, QUOTA, attempts=1)
+    assert (ruling.fate.state, ruling.pause_because) == (DeliveryState.DEFERRED, None)
+    assert judge(watch, QUOTA, attempts=0).pause_because is not None
+    others = [judge(watch, QUOTA, attempts=1) for _ in range(20)]
+    assert others[-1].pause_because is not None  # it is not this mail after all
+
+
+def test_where_nothing_was_taken_since_it_was_resumed_the_campaign_pauses_again() -> None:
+    ruling = judge(RefusalWatch(), QUOTA, attempts=3)
+    assert ruling.fate.state is DeliveryState.PENDING
+    assert ruling.pause_because is not None
+
+
+def test_a_test_mail_fails_and_a_system_mail_is_tried_again_where_we_are_refused() -> None:
+    test = judge(RefusalWatch(), QUOTA, purpose=Purpose.TEST)
+    assert (test.fate.state, test.fate.smtp_text) == (DeliveryState.FAILED, QUOTA.text)
+    watch = RefusalWatch()
+    notices = [judge(watch, QUOTA, 1, purpose=Purpose.NOTICE), judge(watch, SENT, purpose=Purpose.NOTICE)]
+    notices += [judge(watch, QUOTA, attempts, purpose=Purpose.NOTICE) for attempts in (0, 1)]
+    assert [ruling.fate.state.value for ruling in notices] == ["deferred", "sent", "deferred", "deferred"]
+    assert [ruling.pause_because is not None for ruling in notices] == [True, False, True, False]
+    last = judge(RefusalWatch(), QUOTA, MOST_ATTEMPTS, purpose=Purpose.NOTICE)
+    assert (last.fate.state, last.fate.reason) == (DeliveryState.FAILED, Reason.GAVE_UP)
+
+
+@pytest.mark.parametrize("refusal", [THROTTLED, AT_MAIL])
+@pytest.mark.parametrize("purpose", [Purpose.CAMPAIGN, Purpose.NOTICE])
+def test_a_refusal_of_us_for_now_uses_up_nobodys_attempts(refusal: Outcome, purpose: Purpose) -> None:
+    watch = RefusalWatch()
+    rulings = [judge(watch, refusal, MOST_ATTEMPTS, purpose=purpose) for _ in range(20)]
+    assert {ruling.fate.state for ruling in rulings} == {DeliveryState.DEFERRED}
+    assert not any(ruling.fate.transmitted or ruling.pause_because for ruling in rulings)
+    assert [ruling.wait_because is not None for ruling in rulings] == [False] * 19 + [True]
+
+
+def test_a_mail_that_is_taken_ends_the_row_of_refusals_for_now() -> None:
+    watch = RefusalWatch()
+    assert not any(judge(watch, answer).wait_because for answer in ([AT_MAIL] * 19 + [SENT]) * 3)
+
+
+def test_at_the_end_of_the_retries_a_refusal_of_us_for_now_pauses_the_campaign_and_fails_nobody() -> None:
+    ruling = RefusalWatch().judge(AT_MAIL, claimed(2), now=NOW, give_up_at=NOW)
+    assert ruling.fate.state is DeliveryState.PENDING
+    assert ruling.pause_because == "the mail server refuses our mail: 452 4.3.2 not now"
+
+
+def test_at_the_end_of_the_retries_one_mail_of_many_is_given_up_and_the_same_of_all_pauses_the_campaign() -> None:
+    watch = RefusalWatch()
+    judge(watch, SENT)
+    rulings = [watch.judge(THROTTLED, claimed(2), now=NOW, give_up_at=NOW) for _ in range(20)]
+    assert {ruling.fate.reason for ruling in rulings} == {Reason.GAVE_UP}
+    assert [ruling.pause_because is not None for ruling in rulings] == [False] * 19 + [True]
+    nothing_taken = RefusalWatch().judge(THROTTLED, claimed(2), now=NOW, give_up_at=NOW)
+    assert nothing_taken.fate.state is DeliveryState.PENDING
+    assert nothing_taken.pause_because is not None
+
+
+def test_greylisting_puts_everybody_off_in_the_same_words_and_is_no_reason() -> None:
+    greylisted = outcome(OutcomeKind.DEFERRED, 450, "4.2.0 greylisted", Stage.RCPT)
+    watch = RefusalWatch()
+    rulings = [judge(watch, greylisted, attempts) for attempts in range(3) for _ in range(600)]
+    assert not any(ruling.pause_because or ruling.wait_because for ruling in rulings)
+
+
+def test_what_is_given_up_in_the_same_words_is_a_reason_only_where_no_mail_was_ever_accepted() -> None:
+    later = outcome(OutcomeKind.DEFERRED, 451, "4.2.2 later", Stage.RCPT)
+
+    def given_up(watch: RefusalWatch) -> list[bool]:
+        rulings = [watch.judge(later, claimed(9), now=NOW, give_up_at=NOW) for _ in range(20)]
+        assert {ruling.fate.reason for ruling in rulings} == {Reason.GAVE_UP}
+        return [ruling.pause_because is not None for ruling in rulings]
+
+    assert given_up(RefusalWatch()) == [False] * 20
+    assert given_up(RefusalWatch(nothing_accepted=True)) == [False] * 19 + [True]

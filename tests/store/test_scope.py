@@ -390,7 +390,7 @@ def _read_campaign(session: Session, world: World, campaign: Campaign, union_id:
         yield json.dumps(rows)
     yield [progress.spread(session, campaign, by) for by in ("country", "language", "union")]
     yield refusals.refusals(session, campaign, states), refusals.test_mails(session, campaign)
-    yield verdicts.latest_refused_us(session, campaign, 10)
+    yield verdicts.latest_answers(session, campaign, 10)
     assert (campaign.id in ledger.campaigns_with_work(session)) == is_own
     if is_own:
         overview = progress.overview(session, lifecycle.get(session, campaign.slug)).to_json()

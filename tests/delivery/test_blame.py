@@ -1,0 +1,145 @@
+"""Whom a refusal is about, in the words of mail servers that people have."""
+
+import pytest
+
+from mailer.delivery import blame
+from mailer.delivery.blame import RULES, Whom
+from mailer.mail.types import Stage
+
+MAIL, RCPT, DATA, DOT = Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT
+#: answers as servers give them, and whom they are about
+ANSWERS = {
+    Whom.US: [
+        # our sender
+        (553, "5.1.8 <ana@example.org>... Domain of sender address does not exist", RCPT),
+        (550, "5.1.8 Access denied, bad outbound sender", DOT),
+        (501, "5.1.7 Bad sender address syntax", RCPT),
+        (450, "4.1.8 <a@example.org>: Sender address rejected: Domain not found", RCPT),
+        (550, "5.7.1 who are you", MAIL),
+        (451, "4.7.1 not now", MAIL),
+        (452, "4.5.3 Too many messages", MAIL),
+        (554, "5.7.1 <unknown[192.0.2.1]>: Client host rejected: Access denied", RCPT),
+        (553, "5.7.1 <a@example.org>: Sender address rejected: not owned by user", RCPT),
+        (550, "Sender verify failed", RCPT),
+        (554, "Message rejected: Email address is not verified. These failed the check: a@example.org", DOT),
+        (554, "Message rejected: Sending paused for this account.", DOT),
+        (550, "The from address does not match a verified Sender Identity.", DOT),
+        (550, "You are not authorized to send from that email address", DOT),
+        (554, "5.2.252 SendAsDenied; a@example.org not allowed to send as b@example.org", DOT),
+        # our log-in, and relaying
+        (530, "5.7.0 Authentication required", RCPT),
+        (535, "5.7.8 no", RCPT),
+        (503, "This mail server requires authentication when attempting to send to a non-local address", RCPT),
+        (554, "5.7.1 <ana@example.org>: Relay access denied", RCPT),
+        (550, "relay not permitted", RCPT),
+        (550, "5.7.1 <ana@example.org>... Relaying denied. Proper authentication required.", RCPT),
+        (513, "Relaying denied.", RCPT),
+        (550, "5.7.1 Unable to relay", RCPT),
+        (550, "5.7.54 SMTP; Unable to relay recipient in non-accepted domain", RCPT),
+        (550, "5.7.0 Mail relay denied [192.0.2.1].", RCPT),
+        (550, "you are not permitted to relay through this server", RCPT),
+        (554, "we don't relay", RCPT),
+        (553, "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", RCPT),
+        # our quota
+        (550, "5.4.5 Daily user sending limit exceeded. a1-20020b - gsmtp", DOT),
+        (550, "5.4.6 Unusual sending activity detected", DOT),
+        (550, "5.1.90 Your message can't be sent", DOT),
+        (550, "5.7.233 - Your message can't be sent because your tenant exceeded it", DOT),
+        (454, "Throttling failure: Daily message quota exceeded", DOT),
+        (454, "Throttling failure: Maximum sending rate exceeded", DOT),
+        (450, "4.2.1 Peak SMTP relay limit exceeded for this customer.", RCPT),
+        (450, "Requested mail action not taken: mailbox unavailable Mail send limit exceeded.", DOT),
+        (554, "a1b2 : DED : You've reached your daily relay quota - 192.0.2.1", DOT),
+        (552, "a1b2 Message would take you over your relay quota of 500", DOT),
+        (554, "Daily quota exceeded", DOT),
+        (550, "Domain example.org has exceeded the max emails per hour (3/2 (150%)) allowed. Message discarded.", RCPT),
+        (550, "User a@example.org has exceeded its 24-hour sending limit. Messages to 1 recipients out of 1", RCPT),
+        (554, "5.7.1 <DATA>: Data command rejected: limit of 400 rcpts per 24 hours reached", DATA),
+        (554, "5.7.1 <ana@example.org>: Recipient address rejected: You have exceeded your Outmail quota.", RCPT),
+        (554, "5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", DOT),
+        (451, "Authentication failed: Maximum credits exceeded", DOT),
+        (550, "Domain example.org has exceeded the max defers and failures per hour (5/5 (100%)) allowed.", RCPT),
+    ],
+    Whom.POLICY: [
+        (550, "5.7.1 looks like spam", DOT),
+        (550, "5.7.26 unauthenticated mail", DOT),
+        (554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using a list", RCPT),
+        (550, "5.7.1 RESOLVER.RST.AuthRequired; authentication required", RCPT),
+        (550, "5.7.1 You are not allowed to send mail to this group", RCPT),
+    ],
+    Whom.ADDRESS: [
+        *((550, f"5.1.{number} nobody", RCPT) for number in (1, 2, 6, 10)),
+        (550, "sorry, no mailbox here by that name. (#5.1.1)", RCPT),
+        (550, "Unrouteable address", RCPT),
+        (550, "Unknown user", RCPT),
+        (
+            550,
+            "5.1.1 <ana@example.org>: Recipient address rejected: undeliverable address: host mx.example.org "
+            "said: 554 5.7.1 <ana@example.org>: Relay access denied (in reply to RCPT TO command)",
+            RCPT,
+        ),
+        (0, "the mail server does not take international addresses (SMTPUTF8)", RCPT),
+    ],
+    Whom.NEITHER: [
+        (550, "5.1.1 nobody", DOT),
+        (550, "5.1.11 something new", RCPT),
+        (550, "no thanks", DOT),
+        (554, "", DOT),
+        (554, "5.4.6 Too many hops", DOT),
+        (554, "5.4.6 mail for ana@example.org loops back to myself", RCPT),
+        (550, "Quota Exceeded", RCPT),
+        (552, "5.2.2 mailbox over quota", RCPT),
+        (552, "5.2.2 The mailbox is full: its limit is 10 messages per day", RCPT),
+        (554, "5.2.122 The recipient has exceeded their limit of messages per hour", RCPT),
+        (450, "4.2.1 The user you are trying to contact is receiving mail too quickly: max 5 per hour", RCPT),
+        (450, "4.2.0 <ana@example.org>: Recipient address rejected: Greylisted", RCPT),
+        (450, "4.7.1 <unknown[192.0.2.1]>: Client host rejected: Greylisted", RCPT),
+        (552, "5.3.4 message too big", MAIL),
+        (552, "no", MAIL),
+        (554, "5.3.4 message too big", MAIL),
+        (552, "5.2.3 larger than the current system limit", DOT),
+        (0, "the message has 5 octets and the mail server takes 3 (SIZE)", MAIL),
+        (550, "host mx.example.org said: relay not permitted", RCPT),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "stage", "whom"),
+    [(*answer, whom) for whom, answers in ANSWERS.items() for answer in answers],
+)
+def test_whom_a_refusal_is_about(code: int, text: str, stage: Stage, whom: Whom) -> None:
+    assert blame.whom(code, text, stage) is whom
+
+
+def test_every_rule_says_where_it_is_from_and_is_the_one_that_decides_about_some_answer() -> None:
+    assert all(rule.source for rule in RULES)
+    deciding = set()
+    for answers in ANSWERS.values():
+        for code, text, stage in answers:
+            fitting = (n for n, rule in enumerate(RULES) if rule.fits(code, blame.status_of(text), text, stage))
+            deciding.add(next(fitting, None))
+    assert set(range(len(RULES))) <= deciding
+
+
+def test_the_same_words_are_the_same_whomever_and_whichever_message_they_are_about() -> None:
+    one = blame.alike(550, "5.7.0 <ana@example.org>: no. Message 4fb4d7f45d1cf-12si at mx1.example.net, 3 of 7")
+    other = blame.alike(550, '5.7.0 <"b c"@example.com>: NO. Message 77a-9si at mx27.example.net, 12 of 7')
+    assert one == other
+    assert one != blame.alike(554, "5.7.0 <ana@example.org>: no. Message 4fb4d7f45d1cf-12si at mx1.example.net, 3 of 7")
+    assert one != blame.alike(550, "5.7.1 <ana@example.org>: no. Message 4fb4d7f45d1cf-12si at mx1.example.net, 3 of 7")
+    assert one != blame.alike(550, "5.7.0 <ana@example.org>: yes")
+
+
+@pytest.mark.parametrize("text", ["5.4.5 Daily limit for ana@example.org", "no", "long " * 100, ""])
+def test_a_reason_for_a_pause_keeps_the_words_of_the_refusal(text: str) -> None:
+    reason = blame.reason_to_pause(550, text)
+    refused = blame.refused_with(reason[:300])
+    assert refused is not None
+    assert blame.alike(*refused) == blame.alike(550, text)
+    assert "ana@" not in reason
+
+
+def test_any_other_reason_has_none() -> None:
+    assert blame.refused_with(None) is None
+    assert blame.refused_with("paused by an organiser") is None
