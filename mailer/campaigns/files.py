@@ -155,7 +155,7 @@ def _read_settings(session: Session, path: Path) -> dict[str, Any]:
     kind = problem.text(table, "kind")
     if kind not in editions.kinds():
         problem.about("kind", f'there is no template for kind "{kind}"; known are {", ".join(editions.kinds())}')
-    mailing_list = problem.check("list", lambda: lists.get(session, problem.text(table, "list")))
+    mailing_list = problem.check("list", lambda: lists.named(session, problem.text(table, "list")))
     language = problem.check("language", lambda: languages.normalise(problem.text(table, "language")))
     segment = _read_segment(session, table.get("audience", {}), mailing_list.id, problem)
     return {
@@ -187,11 +187,20 @@ def _read_segment(session: Session, table: object, list_id: int, problem: "_Comp
     read: dict[str, object] = {}
     problem.table = "[audience]"
     for key, value in table.items():
-        read[key] = value
+        read[key] = value = problem.check(key, lambda: _slugs(session, key, value))  # noqa: B023  # called at once
         # One key at a time, so that the line named is the one that is wrong; compiling finds unknown unions and lists.
         problem.check(key, lambda: audience(session, list_id, Segment.parse({key: value})))  # noqa: B023  # called at once
     problem.table = ""
     return Segment.parse(read)
+
+
+def _slugs(session: Session, key: str, value: object) -> object:
+    """What stands under a key of an audience, with the slugs of unions and lists in place of their names."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return value
+    if key.endswith("unions"):
+        return [directory.named(session, each).slug for each in value]
+    return [lists.named(session, each).slug for each in value] if key.endswith("lists") else value
 
 
 def _read_targets(tables: object, problem: "_Complaint") -> list[Target]:
@@ -400,7 +409,7 @@ def _usual(session: Session, comparison: fields.Comparison) -> str:
         case "country":
             return countries.parse(comparison.value)
         case "union":
-            return directory.get(session, comparison.value).slug
+            return directory.named(session, comparison.value).slug
         case _:
             return languages.normalise(comparison.value)
 

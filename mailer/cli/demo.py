@@ -132,7 +132,8 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
     )
     console.print(
         f"Imported {report.created:,} people from {report.read:,} rows. Rows rejected: {report.rejected}. "
-        f"Rows imported without their union, which is not known: {report.unknown_unions}. They are all in {rejects}",
+        f"Rows imported without their union, which is not known: {report.unknown_unions}; without their country: "
+        f"{report.unknown_countries}. They are all in {rejects}",
         soft_wrap=True,
     )
     with installation.session() as session:

@@ -20,6 +20,8 @@ from mailer.selfservice import preferences
 from mailer.spreadsheets.exporting import export_list
 from mailer.spreadsheets.importing import SupporterImportReport, import_file
 
+_UNKNOWN = {"union": "Unions that are not known", "country": "Countries that are not known"}
+
 
 @click.group()
 def subscribers() -> None:
@@ -96,11 +98,19 @@ def _print(report: SupporterImportReport, *, dry_run: bool, rejects: Path | None
         "left or removed before, not imported": report.left,
         "rejected": report.rejected,
         "imported without their union, which is not known": report.unknown_unions,
+        "imported without their country, which is not known": report.unknown_countries,
+        "imported without something else that cannot be read": report.unread,
     }
     for label, number in counts.items():
         click.echo(f"{number:>10,}  {label}")
     for warning in report.warnings:
         click.echo(f"Warning: {warning}.", err=True)
+    for column, heading in _UNKNOWN.items():
+        unknown = [each for each in report.unknown if each.column == column]
+        if unknown:
+            click.echo(f"{heading}, by how often:", err=True)
+        for each in unknown:
+            click.echo(f"{each.lines:>10,}  {each.text}{f'  {each.suggestion}' if each.suggestion else ''}", err=True)
     for example in report.examples:
         click.echo(example, err=True)
     if more := report.remarked - len(report.examples):

@@ -1,19 +1,24 @@
 """Countries: codes, names and groups. Names are CLDR's, which say "Taiwan" and "Kosovo" as people do."""
 
 import re
+import tomllib
 import unicodedata
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher, get_close_matches
 from functools import cache, lru_cache
+from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 
 from mailer.errors import MailerError
+from mailer.locale.folding import fold
+from mailer.locale.languages import SITE_LANGUAGES
 
 
 class UnknownCountry(MailerError):
-    """There is no country "{text}".{hint} Use an ISO 3166 code such as GB, or its English name such as United
-    Kingdom."""
+    """There is no country "{text}".{hint} Use an ISO 3166 code such as GB, or its name such as United Kingdom."""
 
 
 class UnknownCountryGroup(MailerError):
@@ -21,60 +26,11 @@ class UnknownCountryGroup(MailerError):
 
 
 #: What CLDR lists as territories without their being a country to live in: groupings, pseudo-locales, unknown.
-_NOT_COUNTRIES = frozenset({"CQ", "EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
+_NOT_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
-#: Names that people write and that CLDR does not have in English.
-_EVERYDAY_NAMES = {
-    "america": "US",
-    "bosnia": "BA",
-    "britain": "GB",
-    "burma": "MM",
-    "cape verde": "CV",
-    "czech republic": "CZ",
-    "democratic republic of the congo": "CD",
-    "drc": "CD",
-    "east timor": "TL",
-    "england": "GB",
-    "great britain": "GB",
-    "holland": "NL",
-    "hong kong": "HK",
-    "ivory coast": "CI",
-    "macao": "MO",
-    "macau": "MO",
-    "macedonia": "MK",
-    "myanmar": "MM",
-    "northern ireland": "GB",
-    "palestine": "PS",
-    "republic of ireland": "IE",
-    "republic of the congo": "CG",
-    "scotland": "GB",
-    "swaziland": "SZ",
-    "turkey": "TR",
-    "u.k.": "GB",
-    "u.s.": "US",
-    "u.s.a.": "US",
-    "uae": "AE",
-    "united states of america": "US",
-    "vatican": "VA",
-    "wales": "GB",
-}
-
-#: ISO 3166 short names that are far from CLDR's: lists that other programs export carry them.
-_ISO_NAMES = {
-    "bolivia, plurinational state of": "BO",
-    "brunei darussalam": "BN",
-    "iran, islamic republic of": "IR",
-    "korea, democratic people's republic of": "KP",
-    "korea, republic of": "KR",
-    "lao people's democratic republic": "LA",
-    "moldova, republic of": "MD",
-    "russian federation": "RU",
-    "syrian arab republic": "SY",
-    "taiwan, province of china": "TW",
-    "tanzania, united republic of": "TZ",
-    "venezuela, bolivarian republic of": "VE",
-    "viet nam": "VN",
-}
+#: Parts of a country that CLDR lists beside it, since customs or the post tell them apart, and ISO 3166-1 does not →
+#: the country. Kosovo, which ISO does not list either, is a country of its own.
+_PARTS = {"AC": "SH", "CP": "FR", "CQ": "GG", "DG": "IO", "EA": "ES", "IC": "ES", "TA": "SH"}
 
 _EU = (
     *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU"),
@@ -91,25 +47,53 @@ GROUPS: dict[str, frozenset[str]] = {
 }
 
 
-@lru_cache(maxsize=4096)
 def parse(text: str) -> str:
     """The ISO 3166-1 alpha-2 code that a text means.
 
-    :param text: an alpha-2 or alpha-3 code or an English name, in any case, with or without accents.
+    :param text: an alpha-2 or alpha-3 code, or a name in a language of the site, as CLDR, ISO, the UN or people write
+        it: in any case and order of its words, with or without accents.
     :raises UnknownCountry: it means no country, or more than one (such as a state that broke up).
     """
-    written = text.strip()
-    code = _codes().get(written.upper()) or _names().get(_fold(written))
+    code = find(text)
     if code is None:
-        raise UnknownCountry(text=text, hint=_similar(written))
+        raise UnknownCountry(text=text, hint=suggestion(text))
     return code
 
 
 @lru_cache(maxsize=4096)
-def _similar(written: str) -> str:
-    """A question whether another country was meant, where one has nearly that name."""
-    alike = get_close_matches(_fold(written), _names(), n=1, cutoff=0.8)
-    return f" Did you mean {name(_names()[alike[0]], 'en')}?" if alike else ""
+def find(text: str) -> str | None:
+    """As `parse`, or None where that raises: in microseconds, since it looks for no suggestion."""
+    return _codes().get(text.strip().upper()) or _named(text)
+
+
+def _named(text: str) -> str | None:
+    words = _words(text)
+    code = _names().get(_key(words))
+    if code is None and (bare := _without_kind(words)) != words:
+        code = _names().get(_key(bare))
+        return None if code in _lore().told_apart_by_kind else code
+    return code
+
+
+@lru_cache(maxsize=4096)
+def suggestion(text: str) -> str:
+    """A question whether other countries were meant by what means none, behind a space; "" where nothing is near
+    enough, since no question is better than a silly one."""
+    words = _words(text)
+    bare = _without_kind(words)
+    alike = {code for other, code in _spellings().items() if words and set(words) < set(other.split())}
+    if not 1 < len(alike) <= _MOST_ALIKE:
+        alike = _nearly(" ".join(words)) | _nearly(" ".join(bare))
+    if bare != words:
+        alike -= _lore().told_apart_by_kind
+    return f" Did you mean {' or '.join(sorted(name(code, 'en') for code in alike))}?" if alike else ""
+
+
+def _nearly(spelling: str) -> set[str]:
+    """The countries whose name is nearly that, those alone that come nearest."""
+    near = get_close_matches(spelling, _spellings(), n=_MOST_ALIKE, cutoff=_ALIKE)
+    ratios = {each: SequenceMatcher(None, each, spelling).ratio() for each in near}
+    return {_spellings()[each] for each in near if ratios[each] > max(ratios.values()) - _NO_NEARER}
 
 
 def name(code: str, language: str) -> str:
@@ -215,22 +199,77 @@ def _codes() -> dict[str, str]:
         code for code in _territories("en") if len(code) == 2 and code.isalpha() and code not in _NOT_COUNTRIES
     }
     # XKX is what the World Bank, the EU and others write for Kosovo, which has no ISO 3166 code.
-    codes = {"XKX": "XK", **{code: code for code in countries}}
+    codes = {"XKX": "XK", **{code: _PARTS.get(code, code) for code in countries}}
     for alias, replacements in get_global("territory_aliases").items():
         if alias.isalpha() and len(replacements) == 1 and replacements[0] in countries:
-            codes.setdefault(alias, replacements[0])
+            codes.setdefault(alias, codes[replacements[0]])
     return codes
+
+
+# --- names, as files and forms have them ----------------------------------------------------------------------------
+
+#: 1.0 is the same. At 0.83 "Frnace" is still France, and "Somaliland" is not Somalia.
+_ALIKE = 0.83
+_NO_NEARER = 0.03
+_MOST_ALIKE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Lore:
+    """What country_names.toml knows, folded."""
+
+    small_words: frozenset[str]
+    kinds: frozenset[str]
+    told_apart_by_kind: frozenset[str]
+    abbreviations: Mapping[str, str]
+    names: Mapping[str, Sequence[str]]  # alpha-2 → as written
+
+
+@cache
+def _lore() -> _Lore:
+    table = tomllib.loads(Path(__file__).with_name("country_names.toml").read_text(encoding="utf-8"))
+    return _Lore(
+        small_words=frozenset(map(fold, table["small_words"])),
+        kinds=frozenset(map(fold, table["kinds"])),
+        told_apart_by_kind=frozenset(table["told_apart_by_kind"]),
+        abbreviations=table["abbreviations"],
+        names=table["names"],
+    )
+
+
+def _words(text: str) -> list[str]:
+    """The words of a name that tell which country it is."""
+    lore = _lore()
+    words = (lore.abbreviations.get(word, word) for word in fold(text).split())
+    return [word for word in words if word not in lore.small_words]
+
+
+def _without_kind(words: list[str]) -> list[str]:
+    return [word for word in words if word not in _lore().kinds]
+
+
+def _key(words: list[str]) -> str:
+    """The same for "Korea, Republic of" as for "Republic of Korea"."""
+    return " ".join(sorted(words))
 
 
 @cache
 def _names() -> dict[str, str]:
-    """Folded English name → alpha-2."""
-    names = {_fold(_territories("en")[code]): code for code in set(_codes().values())}
-    return names | {_fold(other): code for other, code in (_EVERYDAY_NAMES | _ISO_NAMES).items()}
+    """The key of every name that means one country → alpha-2."""
+    meant: dict[str, set[str]] = {}
+    for code in _territories("en"):
+        if (country := _codes().get(code)) is not None:
+            for each in (*(name(code, language) for language in SITE_LANGUAGES), *_lore().names.get(code, ())):
+                meant.setdefault(_key(_words(each)), set()).add(country)
+    return {key: codes.pop() for key, codes in meant.items() if len(codes) == 1}
 
 
-def _fold(text: str) -> str:
-    """Without case, accents, punctuation and spelling of "and", so that "Cote d'Ivoire" is "Côte d’Ivoire"."""
-    decomposed = unicodedata.normalize("NFKD", text.replace("&", " and ")).casefold()
-    letters = (char if char.isalnum() else " " for char in decomposed if not unicodedata.combining(char))
-    return " ".join(word for word in "".join(letters).split() if word != "the").replace("saint ", "st ")
+@cache
+def _spellings() -> dict[str, str]:
+    """CLDR's names in the languages of the site, also without the word for the kind of state → alpha-2."""
+    spellings: dict[str, str] = {}
+    for language in reversed(SITE_LANGUAGES):  # an English name counts
+        for code in set(_codes().values()):
+            words = _words(name(code, language))
+            spellings |= {" ".join(words): code, " ".join(_without_kind(words)): code}
+    return spellings

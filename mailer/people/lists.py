@@ -1,11 +1,14 @@
 """Mailing lists: what people subscribe to and leave. One may belong to a union; the others are the organisers'."""
 
+import unicodedata
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
+from mailer.locale.folding import fold
 from mailer.store import slugs
 from mailer.store.db import add_unique
 from mailer.store.models import Campaign, MailingList, Subscription
@@ -14,10 +17,16 @@ from mailer.store.models import Campaign, MailingList, Subscription
 _MOST_OF_NAME = 200
 _MOST_OF_DESCRIPTION = 500
 
+_ALIKE = 0.8  # 1.0 is the same
+
 
 class UnknownList(MailerError):
-    """There is no list "{slug}". See all lists with `mailer lists list`, or create it: mailer lists create {slug}
+    """There is no list "{slug}".{hint} See all lists with `mailer lists list`, or create it: mailer lists create {slug}
     --name NAME"""
+
+
+class SeveralLists(MailerError):
+    """Several lists are called "{text}": {slugs}. Name one by its slug."""
 
 
 class ListExists(MailerError):
@@ -115,7 +124,7 @@ def _is_in_use(session: Session, mailing_list: MailingList) -> bool:
 
 
 def _checked_name(slug: str, name: str) -> str:
-    name = " ".join(name.split())
+    name = " ".join(unicodedata.normalize("NFC", name).split())
     if not 1 <= len(name) <= _MOST_OF_NAME:
         raise NamelessList(slug=slug)
     return name
@@ -140,8 +149,29 @@ def get(session: Session, slug: str) -> MailingList:
     """
     mailing_list = find(session, slug)
     if mailing_list is None:
-        raise UnknownList(slug=slug)
+        raise UnknownList(slug=slug, hint=_suggestion(session, slug))
     return mailing_list
+
+
+def _suggestion(session: Session, text: str) -> str:
+    spellings = {fold(spelling): each for each in all_lists(session) for spelling in (each.name, each.slug)}
+    near = get_close_matches(fold(text), spellings, n=1, cutoff=_ALIKE)
+    return f' Did you mean {spellings[near[0]].slug}, "{spellings[near[0]].name}"?' if near else ""
+
+
+def named(session: Session, text: str) -> MailingList:
+    """The list that a file means by a slug, or by a slug or name as `fold` compares them.
+
+    :raises UnknownList: there is none.
+    :raises SeveralLists: there are several.
+    """
+    exact = find(session, text)
+    alike = (
+        [exact] if exact else [each for each in all_lists(session) if fold(text) in (fold(each.name), fold(each.slug))]
+    )
+    if len(alike) > 1:
+        raise SeveralLists(text=text, slugs=", ".join(each.slug for each in alike))
+    return alike[0] if alike else get(session, text)
 
 
 def all_lists(session: Session) -> Sequence[MailingList]:

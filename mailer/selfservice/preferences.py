@@ -314,7 +314,7 @@ def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, sh
     mailing_list = lists.get(session, list_slug)
     subscription = _subscription(session, subscriber_id, mailing_list.id)
     if mailing_list.owner_id is not None and subscription is None:
-        raise lists.UnknownList(slug=list_slug)
+        raise lists.UnknownList(slug=list_slug, hint="")
     if not mailing_list.is_open:
         raise NotToBeJoined
     # It was their own link: the mailbox works, and who had left all lists is coming back.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from mailer.errors import MailerError
 from mailer.formats.tables import RejectsFile, TableFile, TableRow
 from mailer.locale import countries, languages
+from mailer.locale.folding import fold
 from mailer.mail import addresses
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.spreadsheets import enrolment, headers
@@ -23,17 +24,25 @@ from mailer.spreadsheets.enrolment import Candidate, Decision, Fate, Terms
 from mailer.spreadsheets.rows import InvalidRow, past
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
-from mailer.unions import directory
+from mailer.unions.recognition import KnownUnions
 
 COLUMNS = ("email", "name", "country", "union", "language", "consent_at", "source")
 
 #: A transaction holds SQLite's write lock for 0.3 s at this size; larger ones are hardly faster.
 ROWS_PER_TRANSACTION = 4000
 
+T = TypeVar("T")
+
 _EXAMPLES = 5
 _ATTEMPTS = 3
 
 _LEFT = "left or was removed before; not imported"
+
+#: columns that hold a name of something, which is known here or not
+_NAMED = frozenset({"union", "country"})
+_MOST_LISTED = 20  # values that are not known, of a column
+_MOST_COUNTED = 10_000  # of these, so that a file of any size is read in constant memory
+_MOST_COMPARED = 500  # values that are compared with all names there are: some milliseconds each
 
 
 class NoConsentText(MailerError):
@@ -57,6 +66,16 @@ class ImportStopped(MailerError):
     exit_code = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A union or country of a file that is not known here, or not which of several."""
+
+    column: str
+    text: str
+    lines: int
+    suggestion: str  # the question whether another was meant, or ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupporterImportReport:
     """What an import did, or would do. Each row counts in exactly one of created, subscribed, updated, unchanged,
@@ -70,8 +89,11 @@ class SupporterImportReport:
     rejected: int  # not imported for what the row says
     left: int  # not imported because they had left or were removed
     unknown_unions: int  # imported, but without their union, which is not known here
+    unknown_countries: int  # imported, but without their country, which is none that we know
+    unread: int  # imported, but without something else that cannot be read
     unions_dropped: int  # imported, but without their union, for want of a consent text
     warnings: tuple[str, ...]
+    unknown: tuple[Unknown, ...]  # the unions and countries that are not known, those in the most lines first
     remarked: int  # lines of the rejects: not imported, or not as they stand
     examples: tuple[str, ...]  # the first few of them, with their reasons
 
@@ -129,7 +151,7 @@ def import_file(
                 raise ImportInterrupted(done=tally.read, total=total) from None
             except (DatabaseUnavailable, OSError, sqlite3.Error) as problem:
                 raise ImportStopped(done=tally.read, total=total, problem=problem) from problem
-        return tally.report()
+        return tally.report(parser)
 
 
 def _prepare(
@@ -152,7 +174,7 @@ def _prepare(
             else consents.text_id(session, union_consent.strip()),
             update=update,
         )
-        known_unions = None if union_consent is None else directory.ids_by_slug_or_name(session)
+        known_unions = None if union_consent is None else KnownUnions(session)
     return terms, _RowParser(file, keyring_of(engine), known_unions)
 
 
@@ -187,11 +209,20 @@ def _older_objects_spared() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Gap:
+    """A cell without which a person is imported, since nobody knows what it means."""
+
+    column: str
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
-    """A row that can be imported, and what has to be said of its union."""
+    """A row that can be imported, and what has to be said of it."""
 
     candidate: Candidate
-    unknown_union: str | None
+    gaps: tuple[_Gap, ...]
     union_dropped: bool
 
 
@@ -215,8 +246,8 @@ class _Batch:
         """What the rejects file says: line → reason."""
         remarks = self.rejections | {d.candidate.line: _LEFT for d in self.decisions if d.fate is Fate.LEFT}
         for row in self.imported():
-            if row.unknown_union is not None:
-                remarks[row.candidate.line] = f'there is no union "{row.unknown_union}"; imported without it'
+            if row.gaps:
+                remarks[row.candidate.line] = " ".join(gap.problem for gap in row.gaps)
         return remarks
 
 
@@ -243,14 +274,16 @@ def _read(parser: "_RowParser", seen: "_Seen", records: Iterable[TableRow]) -> _
 
 
 class _RowParser:
-    """Turns a record into a person, or says what is wrong with it."""
+    """Turns a record into a person, or says what is wrong with it. Only the address has to be right: of what cannot be
+    read besides, the person is imported without it."""
 
-    def __init__(self, file: TableFile, keyring: Keyring, known_unions: dict[str, int] | None) -> None:
-        """:param known_unions: slug or name → id; None where no union may be stored."""
+    def __init__(self, file: TableFile, keyring: Keyring, known_unions: KnownUnions | None) -> None:
+        """:param known_unions: None where no union may be stored."""
         self._file = file
         self._keyring = keyring
         self._known_unions = known_unions
         self._now = utcnow()
+        self._suggestions: dict[tuple[str, str], str] = {}
 
     def parse(self, record: TableRow) -> _Row:
         """:raises MailerError: with the reason for the rejects file."""
@@ -258,24 +291,68 @@ class _RowParser:
         if not text["email"]:
             raise InvalidRow(problem="there is no address")
         address = addresses.parse(text["email"])
-        union = text["union"]
-        union_id = self._known_unions.get(union) if self._known_unions is not None and union else None
+        gaps: list[_Gap] = []
+
+        def read(column: str, reader: Callable[[str], T | None]) -> T | None:
+            try:
+                return reader(text[column]) if text[column] else None
+            except MailerError as problem:
+                gaps.append(_Gap(column, text[column], self._explain(column, text[column], problem)))
+                return None
+
+        country = read("country", _country)
         candidate = Candidate(
             line=record.line,
             email=address.text,
             email_index=self._keyring.blind_index(address.folded),
-            name=_short(text["name"], "name"),
-            country=countries.parse(text["country"]) if text["country"] else None,
-            union_id=union_id,
-            language=languages.normalise(text["language"]) if text["language"] else None,
-            consent_at=past("consent_at", text["consent_at"], self._now) if text["consent_at"] else None,
-            source=_short(text["source"], "source"),
+            name=read("name", lambda name: _short(name, "name")),
+            country=country,
+            union_id=read("union", lambda union: self._union(union, country)),
+            language=read("language", languages.normalise),
+            consent_at=read("consent_at", lambda day: past("consent_at", day, self._now)),
+            source=read("source", lambda source: _short(source, "source")),
         )
-        return _Row(
-            candidate,
-            unknown_union=union if union and union_id is None and self._known_unions is not None else None,
-            union_dropped=bool(union) and self._known_unions is None,
-        )
+        return _Row(candidate, tuple(gaps), union_dropped=bool(text["union"]) and self._known_unions is None)
+
+    def _union(self, text: str, country: str | None) -> int | None:
+        """:raises InvalidRow: there is no such union, or there are several."""
+        if self._known_unions is None:
+            return None
+        exact = self._known_unions.of_slug(text)
+        alike = [exact] if exact else self._known_unions.alike(text, country)
+        if not alike:
+            raise InvalidRow(problem=f'there is no union "{text}"')
+        if len(alike) > 1:
+            slugs = ", ".join(union.slug for union in alike)
+            raise InvalidRow(problem=f'several unions are called "{text}": {slugs}; write the slug')
+        return alike[0].id
+
+    def _explain(self, column: str, text: str, problem: MailerError) -> str:
+        """What the rejects say of a cell."""
+        if column == "language":
+            return f"imported without a language: {str(problem).strip()}"
+        return f"{problem}; imported without it.{self.suggestion(column, text)}"
+
+    def suggestion(self, column: str, text: str) -> str:
+        """A question whether something else was meant, or ""."""
+        asked = (column, text)
+        if asked not in self._suggestions and len(self._suggestions) < _MOST_COMPARED:
+            self._suggestions[asked] = self._find_suggestion(column, text)
+        return self._suggestions.get(asked, "")
+
+    def _find_suggestion(self, column: str, text: str) -> str:
+        if column == "country":
+            return countries.suggestion(text)
+        if column == "union" and self._known_unions is not None and not self._known_unions.alike(text):
+            return self._known_unions.suggestion(text)
+        return ""
+
+
+def _country(text: str) -> str:
+    code = countries.find(text)
+    if code is None:
+        raise InvalidRow(problem=f'there is no country "{text}"')
+    return code
 
 
 def _short(text: str, column: str) -> str | None:
@@ -322,7 +399,10 @@ class _Tally:
         self._warnings = warnings
         self._fates: Counter[Fate] = Counter()
         self._rejected = 0
-        self._unknown_unions = 0
+        self._without: Counter[str] = Counter()  # column → lines
+        self._unknown: Counter[tuple[str, str]] = Counter()  # column and folded text → lines
+        self._spellings: dict[tuple[str, str], str] = {}  # how each was first written
+        self._unread = 0
         self._unions_dropped = 0
         self._remarked = 0
         self._examples: list[str] = []
@@ -333,7 +413,11 @@ class _Tally:
         self._fates.update(decision.fate for decision in batch.decisions)
         self._rejected += len(batch.rejections)
         for row in batch.imported():
-            self._unknown_unions += row.unknown_union is not None
+            columns = {gap.column for gap in row.gaps}
+            self._without.update(columns & _NAMED)
+            self._unread += bool(columns - _NAMED)
+            for gap in row.gaps:
+                self._count_unknown(gap)
             self._unions_dropped += row.union_dropped
         remarks = batch.remarks()
         self._remarked += len(remarks)
@@ -341,7 +425,20 @@ class _Tally:
             shown = sorted(remarks.items())[: _EXAMPLES - len(self._examples)]
             self._examples += [f"line {line}: {reason}" for line, reason in shown]
 
-    def report(self) -> SupporterImportReport:
+    def _count_unknown(self, gap: _Gap) -> None:
+        key = gap.column, fold(gap.text)
+        if gap.column in _NAMED and (key in self._unknown or len(self._unknown) < _MOST_COUNTED):
+            self._unknown[key] += 1
+            self._spellings.setdefault(key, gap.text)
+
+    def _most_frequent(self, parser: _RowParser) -> Iterator[Unknown]:
+        for column in sorted(_NAMED, reverse=True):
+            of_column = Counter({key: lines for key, lines in self._unknown.items() if key[0] == column})
+            for key, lines in of_column.most_common(_MOST_LISTED):
+                text = self._spellings[key]
+                yield Unknown(column, text, lines, parser.suggestion(column, text).strip())
+
+    def report(self, parser: _RowParser) -> SupporterImportReport:
         """What it came to."""
         warnings = list(self._warnings)
         if self._unions_dropped:
@@ -353,7 +450,10 @@ class _Tally:
             read=self.read,
             **{fate.value: self._fates[fate] for fate in Fate},
             rejected=self._rejected,
-            unknown_unions=self._unknown_unions,
+            unknown_unions=self._without["union"],
+            unknown_countries=self._without["country"],
+            unread=self._unread,
+            unknown=tuple(self._most_frequent(parser)),
             unions_dropped=self._unions_dropped,
             warnings=tuple(warnings),
             remarked=self._remarked,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.formats.tables import PLAIN, CsvWriter, Dress, TableFile, UnwritableFile, whole_file
 from mailer.locale import countries
+from mailer.locale.folding import fold
 from mailer.mail import addresses
 from mailer.spreadsheets import headers
 from mailer.spreadsheets.rows import InvalidRow, past
@@ -234,7 +235,7 @@ class _Import:
         """The union that a row means by its name, because it asked not to be named and its slug is random."""
         if row.is_named is not False or row.name is None:
             return None
-        alike = [union for union in self._unnamed if union.name == " ".join(row.name.split())]
+        alike = [union for union in self._unnamed if fold(union.name) == fold(row.name)]
         if len(alike) > 1 and row.country:
             alike = [union for union in alike if union.country == countries.parse(row.country)]
         if len(alike) > 1:

@@ -13,11 +13,13 @@ from mailer.errors import MailerError
 from mailer.formats import logos
 from mailer.locale import countries
 from mailer.locale import languages as language_tags
+from mailer.locale.folding import ASCII_FOR, fold
 from mailer.people import notices
 from mailer.store import db, slugs
 from mailer.store.db import add_unique, utctoday
 from mailer.store.models import Union, UnionStatus
 from mailer.unions import references
+from mailer.unions.recognition import KnownUnions
 
 # What the columns hold, and what a page or a kit has room for.
 _MOST_OF_NAME = 200
@@ -40,15 +42,14 @@ _DATE_OF: Mapping[UnionStatus, str] = MappingProxyType(
     }
 )
 
-#: letters that Unicode does not take apart into one of ASCII and a mark
-_ASCII_FOR = str.maketrans(
-    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"}
-)
-
 
 class UnknownUnion(MailerError):
-    """There is no union "{slug}". See all with `mailer unions list`, or add it: mailer unions add {slug} --name NAME
-    --country CC"""
+    """There is no union "{slug}".{hint} See all with `mailer unions list`, or add it: mailer unions add {slug} --name
+    NAME --country CC"""
+
+
+class SeveralUnions(MailerError):
+    """Several unions are called "{text}": {slugs}. Name one by its slug."""
 
 
 class UnionExists(MailerError):
@@ -295,7 +296,7 @@ def checked_resolution(text: str) -> str:
 
 
 def _checked_name(slug: str, name: str) -> str:
-    name = " ".join(name.split())
+    name = " ".join(unicodedata.normalize("NFC", name).split())
     if not 1 <= len(name) <= _MOST_OF_NAME:
         raise NamelessUnion(slug=slug)
     return name
@@ -344,8 +345,23 @@ def get(session: Session, slug: str) -> Union:
     """
     union = find(session, slug)
     if union is None:
-        raise UnknownUnion(slug=slug)
+        raise UnknownUnion(slug=slug, hint=KnownUnions(session).suggestion(slug))
     return union
+
+
+def named(session: Session, text: str) -> Union:
+    """The union that a file means by a slug, or by a slug or name as `folding.fold` compares them.
+
+    :raises UnknownUnion: there is none.
+    :raises SeveralUnions: there are several.
+    """
+    known = KnownUnions(session)
+    if known.of_slug(text) is not None:
+        return get(session, text)
+    alike = known.alike(text)
+    if len(alike) > 1:
+        raise SeveralUnions(text=text, slugs=", ".join(union.slug for union in alike))
+    return get(session, alike[0].slug if alike else text)
 
 
 def lock_row(session: Session, slug: str) -> Union:
@@ -368,7 +384,7 @@ def slug_of(name: str) -> str:
 
     :raises SluglessUnion: it has letters that mean nothing without their script, or none at all.
     """
-    folded = unicodedata.normalize("NFKD", name.casefold().translate(_ASCII_FOR))
+    folded = unicodedata.normalize("NFKD", name.casefold().translate(ASCII_FOR))
     bare = "".join(char for char in folded if not unicodedata.combining(char))
     words = "".join(char if char.isalnum() else " " for char in bare.replace("'", "").replace("’", "")).split()
     slug = "-".join(words)[: slugs.MAX_LENGTH].strip("-")
@@ -393,17 +409,8 @@ def children(session: Session, union: Union) -> Sequence[Union]:
 
 
 def of_name(session: Session, name: str) -> Sequence[Union]:
-    """All unions of a name, however it is written in capitals or spaced, by slug."""
-    return [union for union in all_unions(session) if _fold(union.name) == _fold(name)]
-
-
-def ids_by_slug_or_name(session: Session) -> dict[str, int]:
-    """Every slug, and every name that only one union has → the union's id. Where a slug is another's name, it
-    means the slug."""
-    unions = all_unions(session)
-    names = [union.name for union in unions]
-    by_name = {union.name: union.id for union in unions if names.count(union.name) == 1}
-    return by_name | {union.slug: union.id for union in unions}
+    """All unions of a name, however it is written (see `folding.fold`), by slug."""
+    return [union for union in all_unions(session) if fold(union.name) == fold(name)]
 
 
 def descendants(session: Session, slugs: Iterable[str]) -> set[int]:
@@ -444,22 +451,8 @@ def recognise(session: Session, text: str, country: str | None) -> int | None:
     """The id of the union that somebody means by what they typed, or None; None too for one that asked not to be
     named, else anybody could try names and see.
 
-    :param text: a name in any case, or a slug.
+    :param text: a name or a slug, as `folding.fold` compares them.
     :param country: where that person lives, for a name that several unions have.
     """
-    typed = _fold(text)
-    named = [
-        union
-        for union in session.execute(select(Union.id, Union.slug, Union.name, Union.country).where(Union.is_named))
-        if typed in (_fold(union.name), union.slug)
-    ]
-    near = [union for union in named if union.country == country]
-    for meant in (named, near):
-        if len(meant) == 1:
-            found: int = meant[0].id
-            return found
-    return None
-
-
-def _fold(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    named = [union for union in KnownUnions(session).alike(text, country) if union.is_named]
+    return named[0].id if len(named) == 1 else None

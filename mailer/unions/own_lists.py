@@ -1,15 +1,13 @@
 """Unions' own lists. Mails show the name of a list: it must not tell of a union that asked not to be named."""
 
-import re
 from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
+from mailer.locale.folding import fold
 from mailer.store.models import MailingList, Union
-
-_BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
 class TellingList(MailerError):
@@ -35,7 +33,7 @@ def is_of_unnamed(session: Session, mailing_list: MailingList, *chosen: str | No
 
 def _as_words(text: str) -> str:
     """A text as whole words, however they are written and parted."""
-    return f" {_BETWEEN_WORDS.sub(' ', text.casefold()).strip()} "
+    return f" {fold(text)} "
 
 
 def of_union(session: Session, union: Union) -> Sequence[MailingList]:

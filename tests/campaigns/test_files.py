@@ -82,6 +82,20 @@ def test_loading_again_updates_the_draft_and_keeps_its_salt(session: Session, fo
     assert [text.language for text in files.load(session, folder).texts] == ["en"]
 
 
+def test_unions_and_lists_may_be_named_as_people_write_them(session: Session, folder: Path) -> None:
+    make_union(session, "packers", name="Packers’ Union")
+    make_list(session, "others", name="Action d’été")
+    audience = '[audience]\nunions = ["PACKERS\' UNION"]\nexclude_lists = ["action d\'ete"]\n'
+    (folder / "campaign.toml").write_text(TOML + audience)
+    assert files.load(session, folder).audience == {"unions": ["packers"], "exclude_lists": ["others"]}
+
+
+def test_a_condition_on_a_unions_name_is_refused_with_the_slug_to_write(session: Session, folder: Path) -> None:
+    make_union(session, "packers", name="Packers’ Union")
+    (folder / "en.md").write_text(ENGLISH + '{% if union == "Packers\' union" %}Hello{% endif %}\n')
+    assert 'write "packers"' in refusal(session, folder)
+
+
 STARTED = set(CampaignStatus) - {CampaignStatus.DRAFT, CampaignStatus.STANDING}
 
 

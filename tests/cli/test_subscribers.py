@@ -93,3 +93,15 @@ def test_unions_are_made_and_shown(cli: CommandLine, file: Path) -> None:
     assert shown[1].items() >= {"slug": "miners", "name": "Miners", "country": "ZA", "parent": "world"}.items()
     assert "miners  Miners  ZA  world" in cli("unions", "list").stdout
     cli("unions", "add", "x", "--name", "X", "--country", "Atlantis", exit_code=1)
+
+
+def test_unions_that_are_not_known_are_shown_by_how_often(cli: CommandLine, file: Path) -> None:
+    file.write_text("email,union\na@example.org,Weavers\nb@example.org,WEAVERS\nc@example.org,Dockrs United\n")
+    shown = cli(
+        "subscribers", "import", file, "--list", "urgent-actions", *CONSENT, "--union-consent", "Store my union."
+    ).stderr
+    assert (
+        "Unions that are not known, by how often:\n"
+        "         2  Weavers\n"
+        '         1  Dockrs United  Did you mean dockers, "Dockers United"?\n'
+    ) in shown

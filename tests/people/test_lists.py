@@ -25,6 +25,16 @@ def test_an_unknown_list_is_refused_with_how_to_make_it(session: Session) -> Non
     assert lists.find(session, "newz") is None
 
 
+def test_a_file_may_name_a_list_by_its_name_and_a_misspelt_one_is_suggested(session: Session) -> None:
+    made = lists.create(session, "urgent-actions", "L’appel urgent")
+    assert lists.named(session, "urgent-actions") is lists.named(session, "L'APPEL  URGENT") is made
+    with pytest.raises(lists.UnknownList, match="Did you mean urgent-actions, "):
+        lists.get(session, "urgnt-actions")
+    lists.create(session, "others", "l'appel urgent")
+    with pytest.raises(lists.SeveralLists, match="others, urgent-actions"):
+        lists.named(session, "L'appel urgent")
+
+
 def test_the_sign_up_page_offers_lists_that_are_open(session: Session) -> None:
     lists.create(session, "urgent-actions", "Urgent actions", description=" About two\na month. ")
     lists.create(session, "staff", "Staff", is_open=False)

@@ -64,10 +64,19 @@ def test_a_circle_made_by_hand_is_walked_once(session: Session, tree: dict[str, 
     assert directory.ancestors_by_union(session)[tree["world"]] == {"world", "dockers-gb", "europe"}
 
 
-def test_a_union_is_found_by_slug_or_by_a_name_that_is_its_alone(session: Session, tree: dict[str, int]) -> None:
-    found = directory.ids_by_slug_or_name(session)
-    assert found["miners"] == found["Miners United"] == tree["miners"]
-    assert "Dockers" not in found
+def test_a_file_finds_a_union_by_slug_or_by_a_name_that_is_its_alone(session: Session, tree: dict[str, int]) -> None:
+    assert directory.named(session, "miners").id == directory.named(session, "MINERS  United").id == tree["miners"]
+    with pytest.raises(directory.SeveralUnions, match="dockers-fr, dockers-gb"):
+        directory.named(session, "Dockers")
+    with pytest.raises(UnknownUnion, match='Did you mean miners, "Miners United"'):
+        directory.named(session, "Mineers United")
+
+
+def test_a_slug_that_is_another_unions_name_means_the_slug(session: Session, tree: dict[str, int]) -> None:
+    directory.add(session, "mu", "Miners")
+    assert directory.named(session, "miners").id == tree["miners"]
+    with pytest.raises(directory.SeveralUnions):
+        directory.named(session, "Miners")
 
 
 def test_country_is_kept_as_a_code(session: Session, tree: dict[str, int]) -> None:
@@ -123,6 +132,8 @@ def test_names_to_choose_from_are_those_of_the_country_first(session: Session, t
     [
         ("Miners United", None, "miners"),
         ("  mINERS   united ", "GB", "miners"),
+        ("Miners\u00a0\u200bUnited", None, "miners"),
+        ("Mi\u0301ners’ United", None, "miners"),
         ("miners", None, "miners"),
         ("Dockers", "GB", "dockers-gb"),
         ("dockers", "FR", "dockers-fr"),
@@ -356,7 +367,7 @@ def test_a_union_that_may_be_named_is_found(session: Session, tree: dict[str, in
 
 def test_imports_and_audiences_still_know_it(session: Session, tree: dict[str, int]) -> None:
     directory.change(session, "miners", is_named=False)
-    assert directory.ids_by_slug_or_name(session)["Miners United"] == tree["miners"]
+    assert directory.named(session, "Miners United").id == tree["miners"]
     assert tree["miners"] in directory.descendants(session, ["world"])
     assert tree["miners"] in {union.id for union in directory.all_unions(session)}
 

@@ -101,7 +101,7 @@ def test_no_header_of_a_mail_to_its_own_list_has_the_slug_of_that_list(session: 
 
 
 @pytest.mark.parametrize(
-    "chosen", ["quiet-harbour", "News of the QUIET  Harbour", "For the Portos’ Union!", "portos union"]
+    "chosen", ["quiet-harbour", "News of the QUIET  Harbour", "For the Portos’ Union!", "portos union", "Pórtos Unión"]
 )
 def test_nothing_that_is_chosen_for_its_own_list_may_name_it(session: Session, chosen: str) -> None:
     union = make_union(session, "quiet-harbour", name="Portos’ Union", is_named=False)

@@ -31,7 +31,7 @@ _STATUSES = [status.value for status in UnionStatus]
 @click.command()
 @slug_argument
 @click.option("--name", required=True, help="Its full name.")
-@click.option("--country", help="ISO 3166 code or English name; leave it out for an international federation.")
+@click.option("--country", help="ISO 3166 code or name; leave it out for an international federation.")
 @click.option("--parent", "parent_slug", metavar="SLUG", help="The federation that it belongs to.")
 @click.option(
     "--status", type=click.Choice(_STATUSES), default=UnionStatus.LISTED.value, help="Where it stands with us."
@@ -84,7 +84,7 @@ def why_random(slug: str, union: Union) -> str:
 @slug_argument
 @click.option("--as", "new_slug", metavar="SLUG", help="Its new short name. Links to its old join page stop working.")
 @click.option("--name", help="Its full name.")
-@click.option("--country", help='ISO 3166 code or English name; "" for an international federation.')
+@click.option("--country", help='ISO 3166 code or name; "" for an international federation.')
 @click.option("--parent", "parent_slug", metavar="SLUG", help='The federation that it belongs to; "" for none.')
 @click.option(
     "--language",
