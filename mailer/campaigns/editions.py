@@ -18,7 +18,7 @@ from mailer.locale import languages, translations
 from mailer.mail import fields, render
 from mailer.mail.render import ForwardedBy, Frame
 from mailer.mail.sender import Sender
-from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
+from mailer.mail.types import Pieces, Rendering, Slot, SlotContext, Warned
 from mailer.store.models import Campaign, CampaignText, Edition, Subscription
 from mailer.unions import directory
 
@@ -99,11 +99,18 @@ class Source:
         """The line of the file that an error is about, else the one on which the body starts."""
         if isinstance(line := error.fields.get("line"), int):
             return line
-        first = self.written.body_line
-        for words in (str(error.fields.get(name, "")).partition("\n")[0].strip() for name in ("url", "html", "field")):
-            if words and words in self.written.body:
-                return first + self.written.body[: self.written.body.index(words)].count("\n")
-        return first
+        named = (str(error.fields.get(name, "")).partition("\n")[0].strip() for name in ("url", "html", "field"))
+        return next(filter(None, map(self._line_with, named)), self.written.body_line)
+
+    def placed(self, warning: Warned) -> str:
+        """A warning with the file that it is about, and the line where it is about one."""
+        line = f":{self._line_with(warning.about) or self.written.body_line}" if warning.about else ""
+        return f"{self.file}{line}: {warning.text}"
+
+    def _line_with(self, words: str) -> int | None:
+        """The first line of the file on which the body has these words."""
+        found = self.written.body.find(words) if words else -1
+        return self.written.body_line + self.written.body[:found].count("\n") if found >= 0 else None
 
     def variant(self, facts: fields.Facts) -> str:
         """Which wording a reader gets: the outcome of each test in the text, such as "101"."""
@@ -254,6 +261,10 @@ class EditionRenderer:
         except MailerError as error:
             raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error
 
+    def placed(self, language: str, warning: Warned) -> str:
+        """A warning about a text, with its file and line."""
+        return self._texts.sources[language].placed(warning)
+
     def deadline(self, language: str) -> str | None:
         """The campaign's deadline as people of a language write it; None if there is none."""
         deadline = self._campaign.deadline
@@ -291,7 +302,7 @@ def try_out(session: Session, campaign: Campaign) -> list[str]:
     """
     renderer = EditionRenderer(session, campaign, TRIAL_SENDER)
     warnings = [
-        f"{language}.md: {warning}"
+        renderer.placed(language, warning)
         for language, variant in sorted(renderer.trial())
         for warning in renderer.render((language, variant)).warnings
     ]

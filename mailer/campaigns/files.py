@@ -18,7 +18,7 @@ from mailer.campaigns.segments import Segment, audience
 from mailer.campaigns.targets import Target
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
-from mailer.mail import addresses, fields
+from mailer.mail import addresses, fields, leftovers
 from mailer.people import lists
 from mailer.store import slugs
 from mailer.store.crypto import keyring_of
@@ -385,6 +385,8 @@ def _read_line(front: Mapping[str, Any], key: str, problem: _Complaint) -> str:
     for variant in line.samples():
         # Tried again with the draft, which keeps no line of it.
         problem.check(key, lambda: personal_links.check_line(line.places(variant), ()))  # noqa: B023  # called at once
+        if signs := leftovers.find_in_line(line.resolve(variant)):
+            problem.about(key, f"is no Markdown, so {signs} would go out as it stands. Write plain words")
     return value
 
 

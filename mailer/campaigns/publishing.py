@@ -22,7 +22,7 @@ from mailer.campaigns import deadlines, editions
 from mailer.campaigns.targets import Target, Targets
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
-from mailer.mail import markdown
+from mailer.mail import dialect, markdown
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markers import Markers
 from mailer.mail.merge import fill
@@ -190,7 +190,9 @@ def _line(written: str, language: str, target: Target | None) -> str:
 def _html(written: str, language: str, target: Target | None) -> str:
     """A body as sanitised HTML."""
     markers = Markers()
-    tokens = markdown.read(_NOT_IN_XML.sub("", markers.mark(_wording(written, language))), markers)
+    marked = _NOT_IN_XML.sub("", markers.mark(_wording(written, language)))
+    has_values = {field for field, value in _values(target).items() if value}
+    tokens = markdown.read(marked, markers, mail_fields=dialect.MAIL_FIELDS & has_values)
     _put_below_title(tokens)
     return fill(cut_html(markdown.to_html(tokens, markers), markers), _values(target), blank=_BLANK)
 

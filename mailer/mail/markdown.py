@@ -1,7 +1,7 @@
-"""The Markdown of campaign texts: CommonMark without raw HTML and pictures, and links that are safe to follow."""
+"""The Markdown of campaign texts: no raw HTML, no pictures, and links that are safe to follow."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from mailer.errors import MailerError
+from mailer.mail import dialect
 from mailer.mail.markers import Markers, written
 
 #: Fields whose value is a URL that we made ourselves: only these may be the whole target of a link.
@@ -21,9 +22,14 @@ URL_FIELDS = frozenset(
     }
 )
 
-_ALLOWED_TAGS = {"a", "bdi", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", "strong", "ul"} | {
-    f"h{level}" for level in range(1, 7)
+_ALLOWED_TAGS = {
+    *("a", "bdi", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", "s", "strong", "sup", "ul"),
+    *("table", "tbody", "td", "th", "thead", "tr"),
+    *(f"h{level}" for level in range(1, 7)),
 }
+#: how Markdown aligns a cell → our style sheets' class for it; left is where text begins, whichever way it is written
+_CELL_CLASSES = {"text-align:center": "centre", "text-align:right": "end"}
+_ALIGNED = set(_CELL_CLASSES.values())
 _BETWEEN_TAGS = re.compile(r">[^<]+<")
 _SCHEME = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _WEB_HOST = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
@@ -46,45 +52,29 @@ class ForbiddenHtml(MailerError):
     """The HTML "{html}" is refused. Write Markdown: **bold**, *emphasis*, [words](https://example.org)."""
 
 
-def read(text: str, markers: Markers) -> list[Token]:
+def read(text: str, markers: Markers, *, mail_fields: Collection[str] = dialect.MAIL_FIELDS) -> list[Token]:
     """Markdown as tokens, checked.
 
-    :param text: CommonMark, with markers for its slots.
+    :param text: with markers for its slots.
+    :param mail_fields: what becomes a link where it stands bare: fields that print an e-mail address.
     :raises ForbiddenLink: a link in it is none that a mail may hold.
     :raises ForbiddenPicture: there is a picture in it.
     :raises ForbiddenHtml: there is HTML in it.
     :raises MisplacedField: a field stands where none can.
     """
-    tokens = _reader().parse(text)
+    tokens = dialect.reader().parse(text, {"markers": markers, "mail_fields": mail_fields})
     for token in flattened(tokens):
         _check(token, markers)
     return tokens
 
 
 def read_unchecked(text: str) -> tuple[list[Token], list[str]]:
-    """Markdown as tokens, whatever is in it, with the addresses of its links as they were written; and those of all
-    its definitions, used or not: `[label]: address`."""
-    reader = _reader()
-    reader.normalizeLink = _as_written  # type: ignore[method-assign] # likewise
+    """Markdown as tokens, whatever is in it, with the addresses of its links as they were written, those apart that
+    stand bare; and the addresses of all its definitions, used or not: `[label]: address`."""
     read: dict[str, Any] = {}
-    tokens = reader.parse(text, read)
+    tokens = dialect.reader(as_written=True).parse(text, read)
     definitions = [*read.get("references", {}).values(), *read.get("duplicate_refs", [])]
     return tokens, [definition["href"] for definition in definitions]
-
-
-def _reader() -> MarkdownIt:
-    reader = MarkdownIt("commonmark", {"html": True})
-    # By default an unsafe link is shown as text to all its readers; here its author is told.
-    reader.validateLink = _accept  # type: ignore[method-assign] # the library's own way to set it
-    return reader
-
-
-def _as_written(url: str) -> str:
-    return url
-
-
-def _accept(url: str) -> bool:
-    return bool(url)
 
 
 def flattened(tokens: Sequence[Token]) -> Iterator[Token]:
@@ -131,11 +121,14 @@ def to_html(tokens: list[Token], markers: Markers) -> str:
     """Tokens as sanitised HTML.
 
     Slots in its text stand in `<bdi>`, so that a name in one script leaves a sentence in another in order.
-    A paragraph that is nothing but one link gets the class "action": it is shown as a button.
+    A paragraph that is nothing but one link gets the class "action": it is shown as a button, unless the link is a bare
+    address.
     """
     for opening, inline in pairwise(tokens):
         if opening.type == "paragraph_open" and _is_action(inline):
             opening.attrSet("class", "action")
+        if (style := opening.attrs.get("style")) in _CELL_CLASSES:
+            opening.attrSet("class", _CELL_CLASSES[str(style)])
     writer = MarkdownIt("commonmark")
     html = str(writer.renderer.render(tokens, writer.options, {}))
     html = _BETWEEN_TAGS.sub(lambda text: markers.pattern.sub(r"<bdi>\g<0></bdi>", text[0]), html)
@@ -143,7 +136,7 @@ def to_html(tokens: list[Token], markers: Markers) -> str:
         html,
         tags=_ALLOWED_TAGS,
         attributes={"a": {"href", "title"}, "ol": {"start"}},
-        allowed_classes={"p": {"action"}},
+        allowed_classes={"p": {"action"}, "li": {dialect.TASK}, "td": _ALIGNED, "th": _ALIGNED},
         url_schemes={"http", "https", "mailto", "tel"},
         link_rel=None,
     )
@@ -153,4 +146,5 @@ def _is_action(inline: Token) -> bool:
     """Whether an inline token is one link and nothing else."""
     children = [child for child in inline.children or [] if child.type != "text" or child.content.strip()]
     kinds = [child.type for child in children]
-    return len(kinds) > 2 and kinds[0] == "link_open" and kinds[-1] == "link_close" and kinds.count("link_open") == 1
+    is_one_link = len(kinds) > 2 and kinds[0] == "link_open" and kinds[-1] == "link_close"
+    return is_one_link and kinds.count("link_open") == 1 and children[0].markup != dialect.BARE

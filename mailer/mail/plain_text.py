@@ -1,10 +1,12 @@
 """The plain-text part, written from the same Markdown as the HTML."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
+from mailer.mail.dialect import BARE, TASK
 from mailer.mail.markers import Markers
 from mailer.mail.types import SlotContext
 
@@ -20,8 +22,8 @@ def write(tokens: Sequence[Token], markers: Markers) -> str:
 
 
 def prose(tokens: Sequence[Token], markers: Markers) -> list[str]:
-    """The paragraphs and list items that a text begins with, in plain words: no headings, no marks, no line ends but
-    its author's. What is no prose ends them: a quotation, code, a rule."""
+    """The paragraphs and list items that a text begins with, in plain words: no headings, no marks, nothing struck out,
+    no line ends but its author's. What is no prose ends them: a quotation, code, a rule, a table."""
     paragraphs: list[str] = []
     for node in SyntaxTreeNode(tokens).children:
         match node.type:
@@ -33,15 +35,17 @@ def prose(tokens: Sequence[Token], markers: Markers) -> list[str]:
                 paragraphs.extend(_items(node, markers))
             case _:
                 break
-    return [paragraph.strip() for paragraph in paragraphs]
+    return [re.sub(" {2,}", " ", paragraph).strip() for paragraph in paragraphs]
 
 
 def _items(node: SyntaxTreeNode, markers: Markers) -> Iterator[str]:
     start = int(node.attrs.get("start", 1))
     for number, item in enumerate(node.children, start):
         label = f"{number}." if node.type == "ordered_list" else "•"
-        words = (_words(block.children, markers) for block in item.children if block.type == "paragraph")
-        yield f"{label} {' '.join(words)}"
+        blocks = (_words(block.children, markers) for block in item.children if block.type == "paragraph")
+        words = " ".join(blocks)
+        # A font may lack boxes, and messengers have bullets.
+        yield f"{label} {words[1:].lstrip() if _is_task(item) else words}"
 
 
 def _words(nodes: Iterable[SyntaxTreeNode], markers: Markers) -> str:
@@ -56,7 +60,9 @@ def _word(node: SyntaxTreeNode, markers: Markers) -> str:
             return " "
         case "hardbreak":
             return "\n"
-        case "link":
+        case "s" | "sup":
+            return ""
+        case "link" if node.markup != BARE:
             return _words_and_url(_words(node.children, markers), str(node.attrs["href"]), markers)
     return _words(node.children, markers)
 
@@ -121,6 +127,8 @@ class _Writer:
                 return [f"    {line}".rstrip() for line in node.content.rstrip("\n").split("\n")]
             case "hr":
                 return ["* * *"]
+            case "table":
+                return self._table(node, columns)
         return wrap(self._inline(node.children), self._markers, columns)
 
     def _heading(self, node: SyntaxTreeNode, columns: int) -> list[str]:
@@ -137,9 +145,35 @@ class _Writer:
             if lines and not _is_tight(node):
                 lines.append("")
             content = self.blocks(item.children, columns - len(label)) or [""]
+            if label == "- " and _is_task(item):
+                label, content[0] = content[0][:2], content[0][2:]
             indents = [label, *[" " * len(label)] * (len(content) - 1)]
             lines.extend((indent + line).rstrip() for indent, line in zip(indents, content, strict=True))
         return lines
+
+    def _table(self, node: SyntaxTreeNode, columns: int) -> list[str]:
+        """In columns where they have room and nobody's own words; else each row as "heading: cell" in lines."""
+        head, *rows = [
+            [self._inline(cell.children[0].children if cell.children else ()) for cell in row.children]
+            for part in node.children
+            for row in part.children
+        ]
+        cells = [head, *rows]
+        widths = [max(map(self._markers.width, column)) for column in zip(*cells, strict=True)]
+        has_slots = any(self._markers.slots_in(cell) for line in cells for cell in line)
+        if sum(widths) + 2 * (len(widths) - 1) <= columns and not has_slots:
+            lines = [head, ["-" * width for width in widths], *rows]
+            return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+        return self._rows(head, rows, columns)
+
+    def _rows(self, head: list[str], rows: list[list[str]], columns: int) -> list[str]:
+        lines: list[str] = []
+        for row in rows:
+            lines += [""] if lines else []
+            for name, cell in zip(head, row, strict=True):
+                if cell:
+                    lines += wrap(f"{name}: {cell}" if name else cell, self._markers, columns)
+        return lines or wrap("  ".join(head), self._markers, columns)
 
     def _inline(self, nodes: Iterable[SyntaxTreeNode]) -> str:
         return "".join(map(self._span, nodes))
@@ -156,7 +190,9 @@ class _Writer:
                 return f"*{self._inline(node.children)}*"
             case "em":
                 return f"_{self._inline(node.children)}_"
-            case "link":
+            case "s":
+                return f"~{self._inline(node.children)}~"
+            case "link" if node.markup != BARE:
                 return self._link(self._inline(node.children), str(node.attrs["href"]))
         return self._inline(node.children)
 
@@ -167,6 +203,10 @@ class _Writer:
             return words if words == address else f"{words} <{address}>"
         target = url if self._markers.pattern.fullmatch(url) else self._markers.mark_again(url, SlotContext.URL)
         return f"<{target}>" if words == url else f"{words} <{target}>"
+
+
+def _is_task(item: SyntaxTreeNode) -> bool:
+    return item.attrs.get("class") == TASK
 
 
 def _is_tight(node: SyntaxTreeNode) -> bool:

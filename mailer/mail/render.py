@@ -2,20 +2,21 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, select_autoescape
+from markdown_it.token import Token
 from markupsafe import Markup, escape
 from mjml import mjml2html
 
 from mailer.errors import MailerError
-from mailer.mail import markdown, plain_text
+from mailer.mail import leftovers, markdown, plain_text
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markers import Markers, with_context
 from mailer.mail.mjml_check import check_fetches_nothing, check_tags
-from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
+from mailer.mail.types import Pieces, Rendering, Slot, SlotContext, Warned
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "emails"
 
@@ -77,7 +78,8 @@ def render(kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame
     :raises MailerError: saying what the text or the template holds that no mail may hold.
     """
     markers = Markers()
-    tokens = markdown.read(markers.mark(printable(body)), markers)
+    marked = markers.mark(printable(body))
+    tokens = markdown.read(marked, markers)
     values: dict[str, object] = {
         "has_heading": any(token.type == "heading_open" and token.tag == "h1" for token in tokens),
     }
@@ -85,7 +87,7 @@ def render(kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame
         values["preferences_url"] = markers.mark((_PREFERENCES_URL,))
         values["unsubscribe_url"] = markers.mark((_UNSUBSCRIBE_URL,))
     html_body = Markup(markdown.to_html(tokens, markers))  # noqa: S704 - sanitised
-    return _print(
+    rendering = _print(
         f"campaigns/{kind}",
         frame,
         markers,
@@ -94,6 +96,8 @@ def render(kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame
         html_values=values | {"body": html_body},
         text_values=values | {"body": plain_text.write(tokens, markers)},
     )
+    found = (*leftovers.find(marked, markers), *_link_warnings(tokens))
+    return replace(rendering, warnings=(*found, *rendering.warnings))
 
 
 def render_notice(
@@ -133,6 +137,7 @@ def _print(
         "title": lambda text: _underlined(str(text), "=", markers),
         "heading": lambda text: _underlined(str(text), "-", markers),
         "start": "left" if frame.direction == "ltr" else "right",
+        "end": "right" if frame.direction == "ltr" else "left",
         "subject": markers.mark(subject),
         "preheader": markers.mark(preheader),
     }
@@ -229,17 +234,27 @@ def _to_html(mjml: str, template: str) -> str:
     return html
 
 
-def _size_warnings(html: str) -> list[str]:
+def _link_warnings(tokens: Sequence[Token]) -> list[Warned]:
+    if any(token.type == "link_open" for token in markdown.flattened(tokens)):
+        return []
+    return [
+        Warned(
+            "There is nothing to press. Write a link in a paragraph of its own, which becomes a button: "
+            "[Write to the embassy](mailto:{{ target_email }})."
+        )
+    ]
+
+
+def _size_warnings(html: str) -> list[Warned]:
     size = len(html.encode())
     if size < HTML_WARNING_BYTES:
         return []
-    return [f"The mail's HTML has {size:,} bytes; from {HTML_LIMIT_BYTES:,} on it is refused."]
+    return [Warned(f"The mail's HTML has {size:,} bytes; from {HTML_LIMIT_BYTES:,} on it is refused.")]
 
 
-def _preheader_warnings(preheader: Pieces) -> list[str]:
+def _preheader_warnings(preheader: Pieces) -> list[Warned]:
     length = sum(len(piece) if isinstance(piece, str) else len(piece.default) or 10 for piece in preheader)
     if length in PREHEADER_CHARACTERS:
         return []
-    return [
-        f"The preheader has {length} characters; {PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} work best."
-    ]
+    best = f"{PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} work best"
+    return [Warned(f"The preheader has {length} characters; {best}.")]

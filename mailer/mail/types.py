@@ -42,6 +42,13 @@ def join_pieces(pieces: Iterable[str | Slot]) -> Pieces:
     return tuple(joined)
 
 
+class Warned(NamedTuple):
+    """What the author of a text should see to."""
+
+    text: str  # in English
+    about: str = ""  # what of the text it is about, as it is written there; "" for all of it
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """One edition as everyone who gets it sees it, with slots for what differs. Lines end in "\\n"."""
@@ -50,7 +57,7 @@ class Rendering:
     subject: Pieces
     html: Pieces
     text: Pieces
-    warnings: tuple[str, ...] = ()  # what its author should see to, in English
+    warnings: tuple[Warned, ...] = ()
 
 
 class Outgoing(NamedTuple):  # made for each mail: a frozen dataclass takes three times as long

@@ -105,9 +105,17 @@ def test_every_wording_is_tried_also_one_behind_an_elif(session: Session) -> Non
 
 
 def test_warnings_name_their_file_once(session: Session) -> None:
-    campaign = make_campaign(session, make_list(session))
-    add_text(session, campaign, "fr", '{% if country == "GB" %}Londres{% endif %} Bonjour\n')
+    campaign = make_campaign(session, make_list(session), body="Read https://example.org\n")
+    add_text(session, campaign, "fr", '{% if country == "GB" %}Londres{% endif %} https://example.org\n')
     assert editions.try_out(session, campaign) == ["fr.md: The preheader has 9 characters; 40 to 90 work best."]
+
+
+def test_signs_that_would_go_out_are_warned_of_with_their_line(session: Session) -> None:
+    body = 'Read https://example.org\n\n{% if country == "GB" %}\n\n**Now, {{ name or "friend" }}[^1]{% endif %}\n'
+    campaign = make_campaign(session, make_list(session), body=body)
+    first, second = editions.try_out(session, campaign)
+    assert first.startswith("en.md:9: [^1] goes out as it stands.")
+    assert second.startswith("en.md:9: **Now, goes out as it stands.")
 
 
 @pytest.mark.parametrize(

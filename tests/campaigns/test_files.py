@@ -230,6 +230,11 @@ FILES = {
         b'+++\nsubject = "a"\npreheader = "b"\nfrom = "c"\n+++\nHello\n',
         "en.md:4: from: unknown",
     ),
+    "Markdown in the subject": (
+        "en.md",
+        b'+++\npreheader = "b"\nsubject = "**a**"\n+++\nHello\n',
+        "en.md:3: subject: is no Markdown, so **a** would go out",
+    ),
     "broken front matter": ("en.md", b'+++\nsubject = "a"\npreheader = b\n+++\nHello\n', "en.md:3: not valid TOML"),
     "a NUL in a subject": (
         "en.md",

@@ -142,6 +142,16 @@ def test_a_text_names_the_target_for_everyone_else(session: Session, alerts: Mai
     assert 'href="mailto:"' in without
 
 
+def test_bare_addresses_are_links_where_there_is_one(session: Session, alerts: MailingList) -> None:
+    body = "Read https://example.org/a, write to {{ target_email }}.\n\n| a |\n|---|\n| b |\n"
+    campaign = publish(session, alerts, body=body)
+    shown = html(session, campaign)
+    assert '<a href="https://example.org/a">' in shown and "<td>b</td>" in shown
+    assert shown.count("<a ") == 1
+    campaign.targets = [{"countries": [], "name": "Ministry", "email": "m@example.org", "address": ""}]
+    assert '<a href="mailto:m@example.org"><bdi>m@example.org</bdi></a>' in html(session, campaign)
+
+
 def test_branches_show_what_somebody_reads_of_whom_only_the_language_is_known(
     session: Session, alerts: MailingList
 ) -> None:

@@ -390,7 +390,7 @@ def test_paper_gets_the_beginning_in_plain_words_up_to_whom_to_write_to(
 ) -> None:
     union.logo = b"a logo"
     body = (
-        'Dear {{ name or "friend" }},\n\n**Six** in {{ country }}\nare _jailed_, [see](https://example.org/a).\n\n'
+        'Dear {{ name or "friend" }},\n\n**Six** in {{ country }} are _jailed_, [see](https://example.org/a).\n\n'
         "## Why\n\n1. One\n2. Two\n\n**{{ target_name }}**\\\n{{ target_email }}\n\n> Quoted\n\nAfter\n"
     )
     files(session, campaign(session, body, deadline=datetime(2035, 4, 30, 23, 59, tzinfo=UTC)), union)

@@ -6,6 +6,8 @@ from mailer.mail import markdown, plain_text
 from mailer.mail.markers import Markers
 from mailer.mail.types import Pieces, Slot, SlotContext
 
+LONG = "A line that is as long as many editors make them, or nearly so."
+
 
 def written(*body: str | Slot) -> Pieces:
     markers = Markers()
@@ -16,7 +18,7 @@ def written(*body: str | Slot) -> Pieces:
     ("source", "text"),
     [
         ("# One\n\n## Two\n\n### Three", "One\n===\n\nTwo\n---\n\nThree"),
-        ("one\ntwo  \nthree", "one two\nthree"),
+        (f"{LONG}\ntwo  \nthree", f"{LONG} two\nthree"),
         ("**bold** and *soft* and `code`", "*bold* and _soft_ and code"),
         ("- a\n- b\n  - c\n  - d\n- e", "- a\n- b\n  - c\n  - d\n- e"),
         ("- a\n\n- b", "- a\n\n- b"),
@@ -33,6 +35,18 @@ def written(*body: str | Slot) -> Pieces:
         ("[**call**](tel:+100)", "*call* <tel:+100>"),
         ("a &amp; b \\* c", "a & b * c"),
         ("-", "-"),
+        ("on ~~5 May~~ 12 May", "on ~5 May~ 12 May"),
+        (
+            "12 May[^a], ^[soon] 13[^a]\n\n[^a]: So the court.",
+            "12 May[1], [2] 13[1]\n\n* * *\n\n1. So the court.\n\n2. soon",
+        ),
+        ("- [ ] write\n- [x] sign\n- rest", "☐ write\n☑ sign\n- rest"),
+        ("1. [ ] write", "1. ☐ write"),
+        ("| a | bc |\n|---|---|\n| **d** | |", "a    bc\n---  --\n*d*"),
+        (f"| {LONG} | When it is |\n|---|---|\n| There, maybe | now |", f"{LONG}: There,\nmaybe\nWhen it is: now"),
+        ("See https://example.org/a_b_c, us@example.org.", "See https://example.org/a_b_c, us@example.org."),
+        ("In solidarity,\nAna Example\nHarbour Solidarity", "In solidarity,\nAna Example\nHarbour Solidarity"),
+        (f"{LONG}\nThe end.", f"{LONG} The end."),
     ],
 )
 def test_markdown_is_readable_as_plain_text(source: str, text: str) -> None:
@@ -52,6 +66,11 @@ def test_lines_are_at_most_72_columns_but_words_and_urls_stay_whole() -> None:
     assert [line for line in lines if "item" in line][1].startswith("   item")
 
 
+def test_a_table_with_a_slot_is_written_in_rows() -> None:
+    name = Slot("target_name")
+    assert written("| Who | Where |\n|---|---|\n| ", name, " | Port |") == ("Who: ", name, "\nWhere: Port")
+
+
 def test_slots_stay_whole_in_wrapped_lines() -> None:
     name = Slot("name", "friend")
     made = written("word " * 13, name, " word" * 13)
@@ -62,7 +81,11 @@ def test_slots_stay_whole_in_wrapped_lines() -> None:
 @pytest.mark.parametrize(
     ("source", "paragraphs"),
     [
-        ("# One\n\ntwo\nthree  \nfour\n\n## Five\n\nsix", ["two three\nfour", "six"]),
+        (f"# One\n\n{LONG}\nthree  \nfour\n\n## Five\n\nsix", [f"{LONG} three\nfour", "six"]),
+        ("~~Monday~~ Tuesday[^1]\n\n[^1]: As the court said.", ["Tuesday"]),
+        ("- [ ] a\n- [x] b", ["• a", "• b"]),
+        ("one\n\n| a |\n|---|\n| b |\n\ntwo", ["one"]),
+        ("See https://example.org/a and us@example.org.", ["See https://example.org/a and us@example.org."]),
         ("**bold** and *soft* and `code`", ["bold and soft and code"]),
         ("9. a\n10. b\n\n    more\n    - inner", ["9. a", "10. b more"]),
         ("- a **b**\n-", ["• a b", "•"]),

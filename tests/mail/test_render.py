@@ -32,6 +32,7 @@ FRAME = Frame(
     deadline="12 March 2027",
     web_url="https://example.org/campaigns/six",
 )
+LINK = "<https://example.org/>"
 PREHEADER = "A letter to the embassy takes five minutes, before Monday."
 
 
@@ -264,15 +265,35 @@ def test_a_lone_link_becomes_a_button() -> None:
     assert html.count('class="action"') == 1
 
 
+def test_an_address_that_stands_alone_is_a_link_and_no_button() -> None:
+    html = shown(edition("https://example.org/report\n\n{{ target_email }}").html)
+    assert '<p><a href="https://example.org/report">https://example.org/report</a></p>' in html
+    assert '<p><a href="mailto:[target_email]"><bdi>[target_email]</bdi></a></p>' in html
+
+
+@pytest.mark.parametrize("body", ["[Write](mailto:{{ target_email }})", "See https://example.org/a.", LINK])
+def test_the_authors_are_warned_of_a_text_that_has_nothing_to_press(body: str) -> None:
+    assert edition(body).warnings == ()
+    (warning,) = edition("Please write to {{ target_name }}.").warnings
+    assert warning.text.startswith("There is nothing to press.")
+
+
+def test_a_table_is_one_in_both_parts() -> None:
+    made = edition(f"{LINK}\n\n| Day | Place |\n|-----|------:|\n| Mon | Port |")
+    assert '<td class="end">Port</td>' in shown(made.html)
+    assert "Day  Place\n---  -----\nMon  Port\n" in shown(made.text)
+    assert made.warnings == ()
+
+
 def test_the_authors_are_warned_of_a_preheader_that_shows_badly() -> None:
-    assert edition("Text").warnings == ()
-    (warning,) = edition("Text", preheader="Short").warnings
-    assert warning == "The preheader has 5 characters; 40 to 90 work best."
+    assert edition(LINK).warnings == ()
+    (warning,) = edition(LINK, preheader="Short").warnings
+    assert warning.text == "The preheader has 5 characters; 40 to 90 work best."
 
 
 def test_large_html_is_warned_of_and_larger_html_refused() -> None:
-    (warning,) = edition("word " * 17_000).warnings
-    assert "from 100,000 on it is refused" in warning
+    (warning,) = edition(f"{LINK} {'word ' * 17_000}").warnings
+    assert "from 100,000 on it is refused" in warning.text
     with pytest.raises(HtmlTooLarge, match="under 100,000"):
         edition("word " * 20_000)
 
