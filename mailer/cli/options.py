@@ -33,6 +33,37 @@ folder_option = click.option(
 )
 
 
+class _ColumnAndValue(click.ParamType[tuple[str, str]]):
+    """A column of a file and what stands in it, with a = between them."""
+
+    name = "COLUMN=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        column, equals, text = value.partition("=")
+        if not equals:
+            self.fail(f"{value} has no =; write it as status=subscribed", param, ctx)
+        return column, text
+
+
+def take_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How to take columns of other programs that may say who left: `ignored` and `only`."""
+    ignore = click.option(
+        "--ignore",
+        "ignored",
+        metavar="COLUMN",
+        multiple=True,
+        help="This column does not say who left: take all rows, whatever stands in it. May be repeated.",
+    )
+    only = click.option(
+        "--only",
+        type=_ColumnAndValue(),
+        metavar="COLUMN=VALUE",
+        multiple=True,
+        help="Take only the rows with this value in this column. May be repeated.",
+    )
+    return ignore(only(command))
+
+
 def dress_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How a CSV file is written: `excel` and `separator`, for `dress`."""
     excel = click.option("--excel", is_flag=True, help="Have Excel show letters of all scripts as they are.")

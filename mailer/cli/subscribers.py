@@ -14,6 +14,7 @@ from mailer.cli.options import (
     dry_run_option,
     json_option,
     output_option,
+    take_options,
     update_option,
 )
 from mailer.selfservice import preferences
@@ -38,6 +39,7 @@ def subscribers() -> None:
     "--union-consent", metavar="TEXT", help="The exact words with which they agreed that we store their union."
 )
 @update_option
+@take_options
 @dry_run_option
 @click.option(
     "--rejects",
@@ -54,6 +56,8 @@ def import_(
     consent: str,
     union_consent: str | None,
     update: bool,
+    ignored: tuple[str, ...],
+    only: tuple[tuple[str, str], ...],
     dry_run: bool,
     rejects: Path | None,
     as_json: bool,
@@ -61,8 +65,8 @@ def import_(
     """Import supporters from a CSV file, and put them on a list.
 
     The file is UTF-8, separated by comma, semicolon or tab, and its first line names the columns: email, and any of
-    name, country, union, language, consent_at, source. Nobody who left is subscribed again. You may interrupt the
-    import, and run it again.
+    name, country, union, language, consent_at, source. Nobody who left is subscribed again, here or
+    by what the file says. You may interrupt the import, and run it again.
     """
     with click.progressbar(length=1, label="Importing", file=sys.stderr, hidden=as_json) as bar:
 
@@ -77,6 +81,8 @@ def import_(
             consent=consent,
             union_consent=union_consent,
             update=update,
+            ignored=ignored,
+            only=only,
             dry_run=dry_run,
             rejects=rejects,
             progress=progress,
@@ -96,6 +102,8 @@ def _print(report: SupporterImportReport, *, dry_run: bool, rejects: Path | None
         "filled in or updated": report.updated,
         "unchanged": report.unchanged,
         "left or removed before, not imported": report.left,
+        "not imported, because the file says that they do not want mail": report.left_elsewhere,
+        "not chosen by --only, not imported": report.not_chosen,
         "rejected": report.rejected,
         "imported without their union, which is not known": report.unknown_unions,
         "imported without their country, which is not known": report.unknown_countries,

@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class TooManyCells(MailerError):
     """there are {cells} cells, but the header names {columns} columns"""
 
 
-def fold_header(name: str) -> str:
+def folded(name: str) -> str:
     """A column's name as compared: letters and digits alone, without case and accents, so that "E-Mail" is "email" and
     "Prénom" is "prenom"."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
@@ -131,11 +131,11 @@ class TableFile:
             if self._file.read(len(_ZIP)) == _ZIP:
                 raise UnreadableFile(path=path, problem=f"it is a spreadsheet file, not a CSV file. {_SAVE}")
             names = {column: [column, *(spellings or {}).get(column, ())] for column in columns}
-            self._names = {column: [fold_header(name) for name in called] for column, called in names.items()}
+            self._names = {column: [folded(name) for name in called] for column, called in names.items()}
             self.dress, self._lines_before = self._look(self._names[columns[0]])
             header = next(self._records())
             self.written_header = [restore(cell).strip() for cell in header.cells]
-            self._folded = [fold_header(cell) for cell in self.written_header]
+            self._folded = [folded(cell) for cell in self.written_header]
             self._positions = {column: self._position(column, called) for column, called in self._names.items()}
             self._check_header(header)
         except BaseException:
@@ -155,17 +155,21 @@ class TableFile:
 
     def reject_columns(self) -> set[int]:
         """The positions of what a rejects file has behind the original columns."""
-        reject_columns = {fold_header(name) for name in REJECT_COLUMNS}
+        reject_columns = {folded(name) for name in REJECT_COLUMNS}
         return {i for i, name in enumerate(self._folded) if name in reject_columns}
 
-    def remarks(self) -> list[str]:
-        """What to say of the columns: which are read though they are called otherwise, and which are not read."""
+    def remarks(self, *, handled: Collection[int] = ()) -> list[str]:
+        """What to say of the columns: which are read though they are called otherwise, and which are not read.
+
+        :param handled: the positions of others that somebody makes use of.
+        """
         called_otherwise = [
             f'column {position + 1} "{self.written_header[position]}" was read as the {column}'
             for column, position in self._positions.items()
-            if position is not None and self._folded[position] != fold_header(column)
+            if position is not None and self._folded[position] != folded(column)
         ]
-        return called_otherwise + [self._ignored(position, name) for position, name in self.unread_columns().items()]
+        unread = self.unread_columns().items()
+        return called_otherwise + [self._ignored(i, name) for i, name in unread if i not in handled]
 
     def _ignored(self, position: int, name: str) -> str:
         for column, called in self._names.items():
@@ -187,6 +191,11 @@ class TableFile:
             for name, position in self._positions.items()
         }
 
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
     def is_same_as(self, other: Path) -> bool:
         """Whether another path leads to this file.
 
@@ -197,19 +206,11 @@ class TableFile:
         except OSError as problem:
             raise UnwritableFile(path=other, problem=problem.strerror) from None
 
-    def check(self) -> int:
-        """Read the whole file once, so that a broken one is refused before anything is done with it.
-
-        :returns: how many records it has.
-        :raises BrokenFile: it is not UTF-8, has a NUL byte, a record over 64 KB, or quotation marks that do not
-            pair up; with the line.
-        """
-        return sum(1 for _ in self.records())
-
     def records(self) -> Iterator[TableRow]:
         """The records after the header, from the start at each call. Lines with nothing in any cell are skipped.
 
-        :raises BrokenFile: as `check`.
+        :raises BrokenFile: it is not UTF-8, has a NUL byte, a record over 64 KB, or quotation marks that do not
+            pair up; with the line. Read it once before anything is done with it.
         """
         records = self._records()
         next(records)
@@ -341,7 +342,7 @@ def _delimiter(header: str, needed: Sequence[str]) -> str:
     """
 
     def columns(delimiter: str) -> list[str]:
-        return [fold_header(cell) for cell in header.split(delimiter)]
+        return [folded(cell) for cell in header.split(delimiter)]
 
     def rank(delimiter: str) -> tuple[bool, int]:
         found = columns(delimiter)

@@ -22,6 +22,7 @@ from mailer.people import consents, lists, subscribers, suppression
 from mailer.spreadsheets import enrolment, headers
 from mailer.spreadsheets.enrolment import Candidate, Decision, Fate, Terms
 from mailer.spreadsheets.rows import InvalidRow, past
+from mailer.spreadsheets.standings import Standings
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.unions.recognition import KnownUnions
@@ -79,7 +80,7 @@ class Unknown:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupporterImportReport:
     """What an import did, or would do. Each row counts in exactly one of created, subscribed, updated, unchanged,
-    rejected and left."""
+    rejected, left, left_elsewhere and not_chosen."""
 
     read: int
     created: int  # people nobody knew, now on the list
@@ -88,6 +89,8 @@ class SupporterImportReport:
     unchanged: int  # on the list already, nothing new
     rejected: int  # not imported for what the row says
     left: int  # not imported because they had left or were removed
+    left_elsewhere: int  # not imported because the file says that they left, or do not want mail
+    not_chosen: int  # not imported because other values of a column were asked for
     unknown_unions: int  # imported, but without their union, which is not known here
     unknown_countries: int  # imported, but without their country, which is none that we know
     unread: int  # imported, but without something else that cannot be read
@@ -107,6 +110,8 @@ def import_file(
     union_consent: str | None = None,
     update: bool = False,
     dry_run: bool = False,
+    ignored: Sequence[str] = (),
+    only: Sequence[tuple[str, str]] = (),
     rejects: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SupporterImportReport:
@@ -120,10 +125,13 @@ def import_file(
     :param union_consent: the words by which they agreed that we store their union; without it none is stored.
     :param update: overwrite what is known with what the file says, instead of only filling in what is not known.
     :param dry_run: decide everything, write nothing but the rejects.
+    :param ignored: columns that do not say who left, whatever stands in them.
+    :param only: column and value: of such a column only rows with one of its values are imported.
     :param rejects: where to write the lines that were not imported as they stand, with line and reason, to be
         corrected and imported; made readable for its owner only.
     :param progress: called with the rows done and the rows there are.
     :raises tables.BrokenFile: the file is no CSV that we can read; nothing was written.
+    :raises standings.NotUnderstood: it may say who left in a way that we do not know; nothing was written.
     :raises MailerError: another, of what was asked for; nothing was written.
     :raises ImportInterrupted: on Ctrl-C.
     :raises ImportStopped: the database or the disk failed on the way.
@@ -133,15 +141,16 @@ def import_file(
     with TableFile(path, columns=COLUMNS, spellings=headers.SUPPORTERS) as file:
         if rejects is not None and file.is_same_as(rejects):
             raise RejectsFileIsInput(path=path)
-        total = file.check()
+        standings = Standings(file, ignored=ignored, only=only)
+        total, out = _survey(file, standings, keyring_of(engine))
         terms, parser = _prepare(
             engine, file, list_slug, consent.strip(), union_consent, update=update, dry_run=dry_run
         )
-        tally = _Tally(file.remarks())
-        with RejectsFile(rejects, file) as rejected, _Seen() as seen, _older_objects_spared():
+        tally = _Tally(file.remarks(handled=standings.handled()))
+        with RejectsFile(rejects, file) as rejected, _Seen() as seen, out, _older_objects_spared():
             try:
                 for records in _batches(file.records()):
-                    batch = _read(parser, seen, records)
+                    batch = _read(parser, standings, out, seen, records)
                     batch.decisions = _enrol(engine, terms, batch.candidates, dry_run=dry_run)
                     rejected.write(records, batch.remarks())
                     tally.add(records, batch)
@@ -232,6 +241,8 @@ class _Batch:
 
     rows: list[_Row] = field(default_factory=list)
     rejections: dict[int, str] = field(default_factory=dict)  # line → reason
+    outside: dict[int, str] = field(default_factory=dict)  # line → what the file says of who left
+    not_chosen: int = 0
     decisions: list[Decision] = field(default_factory=list)  # one for each row
 
     @property
@@ -244,7 +255,9 @@ class _Batch:
 
     def remarks(self) -> dict[int, str]:
         """What the rejects file says: line → reason."""
-        remarks = self.rejections | {d.candidate.line: _LEFT for d in self.decisions if d.fate is Fate.LEFT}
+        remarks = (
+            self.rejections | self.outside | {d.candidate.line: _LEFT for d in self.decisions if d.fate is Fate.LEFT}
+        )
         for row in self.imported():
             if row.gaps:
                 remarks[row.candidate.line] = " ".join(gap.problem for gap in row.gaps)
@@ -256,14 +269,50 @@ def _batches(records: Iterator[TableRow]) -> Iterator[list[TableRow]]:
         yield batch
 
 
-def _read(parser: "_RowParser", seen: "_Seen", records: Iterable[TableRow]) -> _Batch:
-    """Parse records, and reject those that cannot be imported or repeat an address."""
+def _survey(file: TableFile, standings: Standings, keyring: Keyring) -> tuple[int, "_Seen"]:
+    """Read the whole file once, before anything is written.
+
+    :returns: how many rows it has, and the addresses of those who left, as any of its rows says.
+    :raises tables.BrokenFile: as `import_file`.
+    :raises standings.NotUnderstood: as `import_file`.
+    """
+    total = 0
+    out = _Seen()
+    try:
+        for record in standings.survey():
+            total += 1
+            if not standings.of(record):
+                continue
+            try:
+                address = addresses.parse(file.texts(record)["email"])
+            except MailerError:  # a row without an address says it of nobody
+                continue
+            out.first_line(keyring.blind_index(address.folded), record.line)
+    except BaseException:
+        out.close()
+        raise
+    return total, out
+
+
+def _read(
+    parser: "_RowParser", standings: Standings, out: "_Seen", seen: "_Seen", records: Iterable[TableRow]
+) -> _Batch:
+    """Parse records, and leave out those that cannot be imported, repeat an address, or are about who left."""
     batch = _Batch()
     for record in records:
+        if said := standings.of(record):
+            batch.outside[record.line] = f"{said[0]}; not imported"
+            continue
+        if not standings.is_chosen(record):
+            batch.not_chosen += 1
+            continue
         try:
             row = parser.parse(record)
         except MailerError as problem:
             batch.rejections[record.line] = str(problem)
+            continue
+        if line := out.line(row.candidate.email_index):
+            batch.outside[record.line] = f"line {line} says that they do not want mail; not imported"
             continue
         first_line = seen.first_line(row.candidate.email_index, record.line)
         if first_line == record.line:
@@ -372,20 +421,36 @@ class _Seen:
         self._database.execute("PRAGMA cache_size = -8000")
         self._database.execute("CREATE TABLE seen (hash INTEGER PRIMARY KEY, line INTEGER NOT NULL)")
         self._database.execute("BEGIN")
+        self._is_empty = True
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
         self._database.close()
 
     def first_line(self, email_index: bytes, line: int) -> int:
         """The line on which an address came first, which is this one if it did not come before."""
         statement = "INSERT INTO seen VALUES (?, ?) ON CONFLICT DO UPDATE SET line = line RETURNING line"
-        # 64 bits are small and fast to find, and no two of a million addresses share them in 10**7 imports.
-        hash64 = int.from_bytes(email_index[:8], signed=True)
-        first: int = self._database.execute(statement, (hash64, line)).fetchone()[0]
+        self._is_empty = False
+        first: int = self._database.execute(statement, (_hash64(email_index), line)).fetchone()[0]
         return first
+
+    def line(self, email_index: bytes) -> int | None:
+        """The line on which an address came first; None if it did not come."""
+        if self._is_empty:
+            return None
+        found = self._database.execute("SELECT line FROM seen WHERE hash = ?", (_hash64(email_index),)).fetchone()
+        return found[0] if found else None
+
+
+def _hash64(email_index: bytes) -> int:
+    """64 bits are small and fast to find, and no two of a million addresses share them in 10**7 imports."""
+    return int.from_bytes(email_index[:8], signed=True)
 
 
 # --- what is told afterwards ----------------------------------------------------------------------------------------
@@ -398,7 +463,7 @@ class _Tally:
         self.read = 0
         self._warnings = warnings
         self._fates: Counter[Fate] = Counter()
-        self._rejected = 0
+        self._rejected = self._left_elsewhere = self._not_chosen = 0
         self._without: Counter[str] = Counter()  # column → lines
         self._unknown: Counter[tuple[str, str]] = Counter()  # column and folded text → lines
         self._spellings: dict[tuple[str, str], str] = {}  # how each was first written
@@ -412,6 +477,8 @@ class _Tally:
         self.read += len(records)
         self._fates.update(decision.fate for decision in batch.decisions)
         self._rejected += len(batch.rejections)
+        self._left_elsewhere += len(batch.outside)
+        self._not_chosen += batch.not_chosen
         for row in batch.imported():
             columns = {gap.column for gap in row.gaps}
             self._without.update(columns & _NAMED)
@@ -450,6 +517,8 @@ class _Tally:
             read=self.read,
             **{fate.value: self._fates[fate] for fate in Fate},
             rejected=self._rejected,
+            left_elsewhere=self._left_elsewhere,
+            not_chosen=self._not_chosen,
             unknown_unions=self._without["union"],
             unknown_countries=self._without["country"],
             unread=self._unread,
