@@ -6,6 +6,7 @@ beside this one and name it in `RELAYS`.
 
 import multiprocessing
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -50,6 +51,8 @@ def relay(request: pytest.FixtureRequest, tmp_path: Path, server: MailServer) ->
     own.mkdir()
     with running(request.param, own, sink=server.port) as port:
         yield port
+    with socket.socket() as again:
+        assert again.connect_ex(("127.0.0.1", port)) != 0, "it has not ended"
 
 
 def require_sent(drive: Drive, server: MailServer, *, gone: int = 0) -> None:

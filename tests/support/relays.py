@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import debian
@@ -22,6 +23,7 @@ SUITE = "bookworm"
 _KEPT = Path(__file__).parents[2] / "build" / "servers"
 _HOST = "relay.example.org"
 _START_SECONDS = 60
+_APART = ("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child")
 #: $1: the layers from below, $2: a folder for those of the test, $3: what is run there
 _IN_A_ROOT = f"""
 hostname {_HOST} &&
@@ -57,18 +59,22 @@ def running(relay: Relay, folder: Path, *, sink: int) -> Iterator[int]:
     command = _in_a_root(relay, folder) if relay.debian else _in_a_folder(relay, folder)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = int(listener.getsockname()[1])
-    variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PORT": str(port), "SINK": str(sink)}
+    path = "/usr/sbin:/usr/bin:/sbin:/bin" if relay.debian else os.environ["PATH"]
+    variables = {"PATH": path, "PORT": str(port), "SINK": str(sink)}
     log = folder / "log"
     with log.open("wb") as output:
-        # All that it starts lies in the namespace, whose end is everybody's.
+        # All that it starts lies in a namespace, and ends with the first process there.
         process = subprocess.Popen(
-            ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", *command],
+            [*_APART, *command],
             env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
         try:
             _wait_until_it_greets(process, port, log)
             yield port
         finally:
+            # Whom the kernel was to kill with its parent may have changed its user since, which ends that: prctl(2).
+            for first in psutil.Process(process.pid).children():
+                first.kill()
             process.kill()
             process.wait()
 
@@ -103,7 +109,7 @@ def _node_modules(packages: tuple[str, ...]) -> Path:
     folder = _KEPT / "-".join(("npm", *packages))
     if not folder.exists():
         with _made_whole(folder) as unfinished:
-            _install([npm, "install", "--no-audit", "--no-fund", "--prefix", str(unfinished), *packages])
+            _install([npm, "install", "--engine-strict", "--no-audit", "--prefix", str(unfinished), *packages])
     return folder / "node_modules"
 
 
@@ -124,8 +130,8 @@ def _install(command: list[str]) -> None:
 
 
 def _require_root() -> None:
-    if os.geteuid() != 0:
-        _skip("only root can start other mail servers")
+    if os.geteuid() != 0 or subprocess.run([*_APART, "true"], capture_output=True, check=False).returncode != 0:
+        _skip("only root can start other mail servers, and only where it may make namespaces")
 
 
 def _skip(reason: str) -> None:
