@@ -25,6 +25,8 @@ def database_url(text: str) -> str:
         url = make_url(text)
     except ArgumentError:
         raise ValueError("is not a database URL") from None
+    if "@" in (url.host or ""):
+        raise ValueError(_TO_BE_ESCAPED)
     if url.drivername not in ("sqlite", "postgresql+psycopg"):
         raise ValueError(f"the driver {url.drivername!r} is not supported; use sqlite or postgresql+psycopg")
     if url.drivername == "sqlite" and (not url.database or ":memory:" in url.database or "mode" in url.query):
@@ -35,7 +37,7 @@ def database_url(text: str) -> str:
 def redis_url(text: str) -> str:
     """The URL of a Redis server, by host or by socket. On another machine it has to ask for a password and, where its
     address is not known to be private, to speak TLS: whoever reaches it reads and changes what stands there."""
-    url = _split(text)
+    url = _split_with_password(text)
     if url.scheme not in ("redis", "rediss", "unix"):
         raise ValueError("must start with redis://, rediss:// or unix://")
     if not (url.path if url.scheme == "unix" else url.hostname):
@@ -98,7 +100,8 @@ def fallbacks(text: str) -> dict[str, list[str]]:
 
 
 def base_url(text: str) -> str:
-    """What links start with; the slash at the end is taken off."""
+    """What links start with, the root of a site: pages find their own links and forms there. The slash at the end is
+    taken off."""
     url = _split(text)
     if not text.isascii():
         raise ValueError("must be written in ASCII: use xn-- names")
@@ -106,12 +109,20 @@ def base_url(text: str) -> str:
         raise ValueError("must be an http or https address without user, query and fragment")
     if set(text) & set(" \"'<>\\"):
         raise ValueError("contains characters that an address cannot have")
+    if url.path.strip("/"):
+        raise ValueError(
+            "must not have a path, because the site's links and forms lead to the root of its host: give it a host of"
+            " its own"
+        )
     return text.rstrip("/")
 
 
 def _split(text: str) -> SplitResult:
-    """As `urlsplit`, which looks at the port only when it is asked for."""
-    url = urlsplit(text)
+    """As `urlsplit`, which looks at the port only when it is asked for, and whose errors may quote a password."""
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        raise ValueError("is not a URL: it has brackets, or signs that no host can have") from None
     try:
         _ = url.port
     except ValueError:
@@ -119,14 +130,29 @@ def _split(text: str) -> SplitResult:
     return url
 
 
+_TO_BE_ESCAPED = (
+    "must be percent-encoded where a user name or a password has / # ? @ [ ] or %: write %2F %23 %3F %40 %5B %5D %25"
+)
+
+
+def _split_with_password(text: str) -> SplitResult:
+    """As `_split`, of a URL in which the user and the password are written before the host."""
+    _, _, rest = text.partition("://")
+    authority, *behind = re.split("[/?#]", rest, maxsplit=1)
+    is_elsewhere = not authority or ("@" not in authority and "password=" in rest)  # of a socket, or in an option
+    if not is_elsewhere and ("@" in "".join(behind) or set("[]") & set(authority.rpartition("@")[0])):
+        raise ValueError(_TO_BE_ESCAPED)
+    return _split(text)
+
+
 _SMTP_SCHEMES = {"smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
 
 
 def smtp_url(text: str) -> Server:
     """A mail server, with how to speak to it and, if need be, as whom."""
-    url = _split(text)
-    if url.scheme not in _SMTP_SCHEMES or not url.hostname or url.path not in ("", "/"):
-        raise ValueError("must be smtp://, smtp+starttls:// or smtps://, and then a host")
+    url = _split_with_password(text)
+    if url.scheme not in _SMTP_SCHEMES or not url.hostname or url.path.strip("/") or url.query or url.fragment:
+        raise ValueError("must be smtp://, smtp+starttls:// or smtps://, and then a host, with nothing behind it")
     security, port = _SMTP_SCHEMES[url.scheme]
     if url.username and security == "none" and not is_loopback(url.hostname):
         raise ValueError("a password must not travel unencrypted: use smtp+starttls:// or smtps://")
@@ -162,12 +188,25 @@ def greeting_name(text: str) -> str:
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\([^()]*\)')
 #: outside of quotations and comments only pairs of brackets; the standard library would mend half of one
 _BALANCED = re.compile(r'(?:[^<>()"]*<[^<>()"]*>)*[^<>()"]*')
+_NAMED = re.compile(r'(?P<name>[^<>()"]*?)\s*(?P<address><[^<>()"]*>)')
+_IN_BRACKETS = re.compile("<[^<>]*>")
+#: what ends a name that is not in quotation marks, or makes it that of a group (RFC 5322 3.2.3)
+_SPECIAL = re.compile(r"[:;,@\[\]\\]")
 
 
 def mailbox(text: str) -> str:
-    """An address, or Name <address>."""
-    if not _BALANCED.fullmatch(_QUOTED.sub("", text)):
+    """An address, or Name <address>; a name that needs quotation marks is given them."""
+    plain = _QUOTED.sub("", text)
+    if not _BALANCED.fullmatch(plain):
         raise ValueError("must be an address, or Name <address>; a bracket or a quotation mark is missing in it")
+    named = _NAMED.fullmatch(text)
+    if named and _SPECIAL.search(named["name"]) and not {"@", ","} <= set(named["name"]):
+        text = '"{}" {}'.format(named["name"].replace("\\", r"\\"), named["address"])
+    elif not named and (special := re.search("[:;]" if "<" not in plain else _SPECIAL, _IN_BRACKETS.sub("", plain))):
+        raise ValueError(
+            f"must be a single e-mail address, or Name <address>; a name with {special[0]} in it needs quotation marks"
+            " around the whole name"
+        )
     parsed = getaddresses([text])
     if len(parsed) != 1:
         raise ValueError("must be a single e-mail address; a name with a comma in it needs quotes")

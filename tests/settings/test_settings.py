@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mailer.errors import ConfigurationError
+from mailer.mail.headers import split_mailbox
 from mailer.mail.smtp import Server
 from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Key
@@ -74,6 +75,11 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_BASE_URL", "https://bücher.example.org", "xn--"),
         ("MAILER_BASE_URL", "https://act.example.org:99999", "has a port"),
         ("MAILER_BASE_URL", 'https://act.example.org/"onclick', "contains characters"),
+        ("MAILER_BASE_URL", "https://www.example.org/act", "must not have a path"),
+        ("MAILER_BASE_URL", "https://www.example.org/act/", "give it a host of its own"),
+        ("MAILER_BASE_URL", "https://[www.example.org", "is not a URL"),
+        ("MAILER_DATABASE_URL", "postgresql+psycopg://ana:se@cret@host/tocsin", "%40"),
+        ("MAILER_REDIS_URL", "rediss://:se/cret@redis.example.org:6379/0", "must be percent-encoded"),
         ("MAILER_REDIS_URL", "localhost:6379", "must start with redis://"),
         ("MAILER_REDIS_URL", "redis://", "must name a host"),
         ("MAILER_REDIS_URL", "redis://localhost:many/0", "has a port"),
@@ -93,6 +99,12 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SMTP_URL", "mail.example.org", "must be smtp://"),
         ("MAILER_SMTP_URL", "smtp://", "and then a host"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org/inbox", "must be smtp://"),
+        ("MAILER_SMTP_URL", "smtps://ana:se/cret@mail.example.org", "must be percent-encoded"),
+        ("MAILER_SMTP_URL", "smtps://ana:se#cret@mail.example.org:465", "%23"),
+        ("MAILER_SMTP_URL", "smtp+starttls://ana:se?cret@mail.example.org", "%3F"),
+        ("MAILER_SMTP_URL", "smtps://ana:s@e/cret@mail.example.org", "%2F"),
+        ("MAILER_SMTP_URL", "smtps://ana:se[cret@mail.example.org", "%5B"),
+        ("MAILER_SMTP_URL", "smtps://mail.example.org?user=ana", "with nothing behind it"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org:0x19", "has a port"),
         ("MAILER_SMTP_URL", "smtp://user:pass@mail.example.org", "must not travel unencrypted"),
         ("MAILER_SMTP_HELO", "mail", "must be a full domain name, with a dot in it"),
@@ -115,6 +127,10 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SENDER", "Harbour alerts@example.org>", "a bracket or a quotation mark is missing"),
         ("MAILER_SENDER", 'Harbour" <alerts@example.org>', "a bracket or a quotation mark is missing"),
         ("MAILER_REPLY_TO", "Office (desk <office@example.org>", "a bracket or a quotation mark is missing"),
+        ("MAILER_SENDER", '"Dockers": Alerts <alerts@example.org>', "a name with : in it needs quotation marks"),
+        ("MAILER_SENDER", '"Dockers" [Alert] <alerts@example.org>', "a name with [ in it needs quotation marks"),
+        ("MAILER_SENDER", "Dockers: alerts@example.org;", "a name with : in it needs quotation marks"),
+        ("MAILER_SENDER", "One <one@example.org>; Two <two@example.org>", "must be a single e-mail address"),
         ("MAILER_SENDER", "alerts@bücher.example.org", "xn--"),
         ("MAILER_REPLY_TO", "office@", "is not an e-mail address"),
         ("MAILER_BOUNCE_ADDRESS", "bounce+{id}@example.org", "only {token} is filled in"),
@@ -176,8 +192,22 @@ def test_a_sender_may_have_pairs_of_everything(load: Callable[..., Settings], se
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["Dockers: News", "Dockers:", "[News] Dockers", "Dockers @ Sea", "Dockers; Pilots", "Dockers, Pilots", "A\\B"],
+)
+@pytest.mark.parametrize("variable", ["MAILER_SENDER", "MAILER_REPLY_TO"])
+def test_a_name_with_signs_of_an_address_in_it_stays_whole(
+    load: Callable[..., Settings], variable: str, name: str
+) -> None:
+    settings = load(**{variable: f"{name} <news@example.org>"})
+    assert split_mailbox(settings.sender or settings.reply_to or "") == (name, "news@example.org")
+
+
+@pytest.mark.parametrize(
     "url",
     [
+        "unix:///run/redis@tocsin/redis.sock",
+        "rediss://redis.example.org?password=se@cret",
         "redis://127.0.0.1:6379/0",
         "redis://[::1]",
         "redis://localhost",
@@ -247,11 +277,17 @@ def test_no_mail_goes_out_without_saying_who_sent_it(settings: Callable[..., Set
             "smtp+starttls://ana%40example.org:p%3Aq@mail.example.org",
             Server("mail.example.org", 587, "starttls", "ana@example.org", "p:q"),
         ),
+        ("smtps://ana:s%2Fe%23%3F@mail.example.org", Server("mail.example.org", 465, "tls", "ana", "s/e#?")),
         ("smtps://mail.example.org", Server("mail.example.org", 465, "tls", None, None)),
     ],
 )
 def test_a_mail_server_is_read_from_its_url(load: Callable[..., Settings], url: str, server: Server) -> None:
     assert load(MAILER_SMTP_URL=url, MAILER_BASE_URL="https://act.example.org").smtp == server
+
+
+@pytest.mark.parametrize("password", ["hush/hush", "hush#hush", "hush\u2100hush", "hush[hush"])
+def test_a_password_that_is_written_wrongly_is_not_repeated(load: Callable[..., Settings], password: str) -> None:
+    assert "hush" not in refusal(lambda: load(MAILER_SMTP_URL=f"smtps://ana:{password}@mail.example.org"))
 
 
 def test_languages_may_stand_in_for_others(load: Callable[..., Settings]) -> None:
