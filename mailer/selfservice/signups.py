@@ -5,18 +5,23 @@ Nobody learns from `ask` who is known here. Whatever becomes of it, the same sta
 written; what differs is only in a mail that the owner of the address alone gets. An unknown address, one that left, and
 one that is not yet on all the lists that are asked for get a link to confirm; one that is on all of them gets a link to
 its preferences; and the rows of a mail that must not go out are written too, as skipped.
+
+An address gets one such mail a day. Who asks again meanwhile is not forgotten: the link in the first mail shows all
+that was asked for. Since anyone may have filled in either form, its reader says which of it was meant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from babel.lists import format_list
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Headline
+from mailer.errors import MailerError
 from mailer.links import Pages
 from mailer.locale import languages
 from mailer.mail.addresses import Address
@@ -38,9 +43,13 @@ from mailer.store.models import (
     Subscription,
     SubscriptionStatus,
     SuppressionReason,
+    Union,
 )
 
 METHOD = "sign-up form"
+
+#: how long the page that answers a confirmation says what was stored: a button may be pressed twice
+_SAID_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,18 @@ class Confirmed:
     language: str  # the person's own
     lists: tuple[str, ...]  # names of the lists that they confirmed and are on
     alert: Headline | None  # what one can do at once
+    stored: "Stored | None" = None  # what was taken over from the form; only in the first minutes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What a confirmation has us store of a person; nothing of what was known before."""
+
+    name: str | None = None
+    country: str | None = None
+    language: str | None = None
+    union: str | None = None  # its name
+    is_union_left_out: bool = False  # one was named, and its box was not ticked
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
@@ -139,31 +160,69 @@ def _issue(
     *,
     withheld: Reason | None,
 ) -> str | None:
-    """Keep what is asked for; returns the token for the mail."""
-    if withheld:
+    """Keep what is asked for; returns the token for the mail.
+
+    Of who asks again before they confirm, that is kept too: the link that they were mailed leads to it.
+    """
+    is_manage = kind is MailedLinkKind.MANAGE
+    is_again = withheld is Reason.REPEATED and not is_manage
+    if withheld and not is_again:
         mailed_links.pretend(session, kind)
         return None
-    is_manage = kind is MailedLinkKind.MANAGE
-    return mailed_links.issue(
+    token = mailed_links.issue(
         session,
         kind,
         email_index=email_index,
         mailbox=sign_up.address.mailbox,
         subscriber_id=known.subscriber_id if is_manage else None,
         details=None if is_manage else mailed_links.to_details(sign_up),
+        is_mailed=not is_again,
     )
+    return None if is_again else token
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------
 
+#: what a person tells of themselves, and sign-ups may differ in
+_FIELDS = ("name", "country", "language")
+UNION = "union"  # likewise; it is chosen by its slug
+
 
 @dataclass(frozen=True, slots=True)
+class AddedList:
+    """A list that another sign-up of the same address asks for."""
+
+    slug: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedUnion:
+    """A union that somebody named, to be stored if the owner of the address agrees."""
+
+    slug: str
+    name: str | None  # None where it has asked not to be named since
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignUpAsked:
     """What a link would confirm, for the owner of the address to see first: anyone may have filled in the form."""
 
     language: str | None
     lists: tuple[str, ...]  # names; none where it was confirmed before
-    union_text: str | None  # what they would agree to for their union's sake
+    added: tuple[AddedList, ...] = ()  # that were asked for besides; each only if its owner says so
+    choices: Mapping[str, tuple[str | None, ...]]  # field → what was filled in, the newest first, where that differs
+    unions: tuple[NamedUnion, ...] = ()  # the newest first
+    union_text: str | None = None  # what they would agree to for their union's sake
+
+
+class Undecided(MailerError):
+    """The sign-ups for this address differ in: {undecided}. Choose what is right on the page to confirm."""
+
+    def __init__(self, undecided: Sequence[str]) -> None:
+        """:param undecided: the fields, as `confirm` takes them."""
+        super().__init__(undecided=", ".join(undecided))
+        self.undecided = undecided
 
 
 def look(session: Session, token: str) -> SignUpAsked:
@@ -175,14 +234,96 @@ def look(session: Session, token: str) -> SignUpAsked:
     link = mailed_links.find(session, MailedLinkKind.SIGN_UP, token)
     if link.used_at is not None:
         language = session.scalar(select(Subscriber.language).where(Subscriber.id == mailed_links.person_of(link)))
-        return SignUpAsked(language, (), None)
-    sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(link))
-    names = select(MailingList.name).where(MailingList.id.in_(sign_up.list_ids)).order_by(MailingList.slug)
-    union_text = sign_up.union_text if sign_up.union_id is not None else None
-    return SignUpAsked(sign_up.language, tuple(session.scalars(names)), union_text)
+        return SignUpAsked(language=language, lists=(), choices={})
+    sign_ups = _all_asked(session, link)
+    sign_up = sign_ups[0]
+    person = _who_gets_mail(session, sign_up)
+    unions = _unions(session, sign_ups)
+    return SignUpAsked(
+        language=sign_up.language,
+        lists=tuple(each.name for each in _lists(session, sign_up.list_ids)),
+        added=tuple(AddedList(each.slug, each.name) for each in _added_lists(session, sign_ups, person)),
+        choices=_differing(sign_ups, person),
+        unions=tuple(NamedUnion(union.slug, union.name if union.is_named else None) for union, _by in unions),
+        union_text=unions[0][1].union_text if unions else None,
+    )
 
 
-def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) -> Confirmed:
+def _all_asked(session: Session, link: MailedLink) -> list[SignUp]:
+    """What a link was mailed for, and behind it what else was asked for the same address, the newest first."""
+    others = session.scalars(_others(link).order_by(MailedLink.id.desc()))
+    found = [mailed_links.details_of(each) for each in (link, *others)]
+    return [mailed_links.from_details(SignUp, details) for details in found]
+
+
+def _others(link: MailedLink) -> Select[MailedLink]:
+    """The other sign-ups of an address that wait to be confirmed."""
+    return select(MailedLink).where(
+        MailedLink.kind == MailedLinkKind.SIGN_UP,
+        MailedLink.email_index == link.email_index,
+        MailedLink.id != link.id,
+        MailedLink.used_at.is_(None),
+        MailedLink.expires_at > utcnow(),
+    )
+
+
+def _lists(session: Session, list_ids: Collection[int]) -> Sequence[MailingList]:
+    return session.scalars(select(MailingList).where(MailingList.id.in_(list_ids)).order_by(MailingList.slug)).all()
+
+
+def _who_gets_mail(session: Session, sign_up: SignUp) -> Subscriber | None:
+    """The person whose address it is, if they are on a list."""
+    email_index = keyring_of(session).blind_index(sign_up.address.folded)
+    person = session.scalar(select(Subscriber).where(Subscriber.email_index == email_index))
+    if person is None or suppression.reason(session, email_index) is not None:
+        return None
+    return person if _is_on_any_list(session, person) else None
+
+
+def _added_lists(session: Session, sign_ups: Sequence[SignUp], person: Subscriber | None) -> list[MailingList]:
+    """The lists that only other sign-ups than the one that was mailed ask for, and that the person is not on."""
+    asked = {list_id for sign_up in sign_ups[1:] for list_id in sign_up.list_ids} - set(sign_ups[0].list_ids)
+    is_on = select(Subscription.list_id).where(
+        Subscription.subscriber_id == (person.id if person else None), Subscription.status == SubscriptionStatus.ACTIVE
+    )
+    return list(_lists(session, asked - set(session.scalars(is_on))))
+
+
+def _differing(sign_ups: Sequence[SignUp], person: Subscriber | None) -> dict[str, tuple[str | None, ...]]:
+    """What sign-ups differ in: field → what was filled in, the newest first.
+
+    :param person: who gets our mail: of what they told us, nothing is changed here, so nothing is asked.
+    """
+    mailed, *others = sign_ups
+    found = {}
+    for field in _FIELDS:
+        if person is None or getattr(person, field) is None:
+            values = tuple(dict.fromkeys(getattr(sign_up, field) for sign_up in (*others, mailed)))
+            if len(values) > 1:
+                found[field] = values
+    return found
+
+
+def _unions(session: Session, sign_ups: Sequence[SignUp]) -> list[tuple[Union, SignUp]]:
+    """The unions that were named, each with the newest sign-up that did."""
+    mailed, *others = sign_ups
+    named: dict[int, SignUp] = {}
+    for sign_up in (*others, mailed):
+        if sign_up.union_id is not None and sign_up.union_text is not None:
+            named.setdefault(sign_up.union_id, sign_up)
+    unions = {union.id: union for union in session.scalars(select(Union).where(Union.id.in_(named)))}
+    return [(unions[union_id], sign_up) for union_id, sign_up in named.items() if union_id in unions]
+
+
+def confirm(
+    session: Session,
+    token: str,
+    *,
+    union_agreed: bool,
+    base_url: str,
+    added: Collection[str] = (),
+    chosen: Mapping[str, str] | None = None,
+) -> Confirmed:
     """Put the owner of an address on the lists that were asked for; once, however often the link is used.
 
     It brings back who left, was erased, or whose mailbox was gone; never who reported our mail as spam.
@@ -190,6 +331,10 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     :param union_agreed: whether they agreed, here too, that their union is stored: who filled in the form may have been
         somebody else.
     :param base_url: of the site, for the links in the welcome mail.
+    :param added: slugs of those lists among `SignUpAsked.added` that they want.
+    :param chosen: what they say where sign-ups differ: a field of `SignUpAsked.choices` → one of its values, or "" for
+        none; `UNION` → the slug of one of several.
+    :raises Undecided: sign-ups differ, and they have not chosen; nothing was changed.
     :raises mailed_links.UnknownLink: it is none of ours.
     :raises mailed_links.DeadLink: it has run out, they left since it was used, were erased, or reported our mail as
         spam.
@@ -201,8 +346,7 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     link = mailed_links.find(session, MailedLinkKind.SIGN_UP, token)
     welcome_now = link.used_at is None
     if welcome_now:
-        sign_up = mailed_links.from_details(SignUp, mailed_links.details_of(link))
-        _carry_out(session, link, sign_up if union_agreed else replace(sign_up, union_id=None, union_text=None))
+        _carry_out(session, link, _decided(session, link, union_agreed, added, chosen or {}))
     person = session.get_one(Subscriber, mailed_links.person_of(link))
     lists = _confirmed_lists(session, link)
     if not lists:
@@ -211,10 +355,62 @@ def confirm(session: Session, token: str, *, union_agreed: bool, base_url: str) 
     alert = publishing.current(session, language)
     if welcome_now:
         _welcome(session, person, lists, alert, base_url)
-    return Confirmed(language, lists, alert)
+    return Confirmed(language, lists, alert, _stored(session, link, person))
 
 
-def _carry_out(session: Session, link: MailedLink, sign_up: SignUp) -> None:
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What the owner of an address makes of the sign-ups for it."""
+
+    sign_up: SignUp  # the mailed one, with the person's own answers; its union is one that they agreed to
+    consents: Sequence[tuple[int, SignUp]]  # each list, and the sign-up in which it was asked for
+    is_union_left_out: bool  # one was named, and they did not agree to it
+
+    @property
+    def list_ids(self) -> list[int]:
+        """The lists that they want."""
+        return [list_id for list_id, _asked in self.consents]
+
+
+def _decided(
+    session: Session, link: MailedLink, union_agreed: bool, added: Collection[str], chosen: Mapping[str, str]
+) -> _Decided:
+    sign_ups = _all_asked(session, link)
+    person = _who_gets_mail(session, sign_ups[0])
+    told: dict[str, Any] = {}
+    undecided = []
+    for field, values in _differing(sign_ups, person).items():
+        told[field] = chosen.get(field) or None
+        if field not in chosen or told[field] not in values:
+            undecided.append(field)
+    unions = _unions(session, sign_ups)
+    agreed = unions if union_agreed else []
+    if len(agreed) > 1:
+        agreed = [(union, sign_up) for union, sign_up in agreed if union.slug == chosen.get(UNION)]
+        if not agreed:
+            undecided.append(UNION)
+    if undecided:
+        raise Undecided(undecided)
+    union, named_by = agreed[0] if agreed else (None, sign_ups[0])
+    wanted = [(each.id, sign_ups[0]) for each in _lists(session, sign_ups[0].list_ids)]
+    for each in _added_lists(session, sign_ups, person):
+        if each.slug in added:
+            wanted.append((each.id, next(sign_up for sign_up in sign_ups if each.id in sign_up.list_ids)))
+    return _Decided(
+        sign_up=replace(
+            sign_ups[0],
+            **told,
+            union_id=union.id if union else None,
+            union_text=named_by.union_text if union else None,
+            shown_in=named_by.shown_in,
+        ),
+        consents=wanted,
+        is_union_left_out=bool(unions) and union is None,
+    )
+
+
+def _carry_out(session: Session, link: MailedLink, decided: _Decided) -> None:
+    sign_up = decided.sign_up
     email_index = keyring_of(session).blind_index(sign_up.address.folded)
     person = subscribers.lock_row(session, Subscriber.email_index == email_index)
     try:
@@ -226,16 +422,39 @@ def _carry_out(session: Session, link: MailedLink, sign_up: SignUp) -> None:
         person = Subscriber(email=sign_up.address.text, email_index=email_index)
         session.add(person)
     person.is_kept_off_lists = False
-    _fill_in(person, sign_up, replace=not gets_mail)
+    taken = _fill_in(person, sign_up, replace=not gets_mail)
     session.flush()
     now = utcnow()
-    for list_id in sign_up.list_ids:
+    for list_id in decided.list_ids:
         subscribers.put_on(session, person.id, list_id, now)
-    _log_consent(session, person, sign_up, now)
+    _log_consent(session, person, decided, now)
     if sign_up.via_union_id is not None and not gets_mail:
         _count_join(session, sign_up.via_union_id, now)
-    mailed_links.use(session, link, person.id, at=now, details={"list_ids": sign_up.list_ids})
+    session.execute(delete(MailedLink).where(MailedLink.id.in_(_unmailed(session, link))))
+    used_for = {
+        "list_ids": decided.list_ids,
+        "taken": taken,
+        "is_union_left_out": decided.is_union_left_out,
+        "said_until": (now + _SAID_FOR).isoformat(),
+    }
+    mailed_links.use(session, link, person.id, at=now, details=used_for)
     subscribers.refresh(session, [person.id])
+
+
+def _unmailed(session: Session, link: MailedLink) -> list[int]:
+    """The other sign-ups that no mail went out for. They were decided on with this one."""
+    return [other.id for other in session.scalars(_others(link)) if not other.is_mailed]
+
+
+def _stored(session: Session, link: MailedLink, person: Subscriber) -> Stored | None:
+    """What a link had us store, shortly after it was used: it works for days, and shows no details of a person then."""
+    used_for = mailed_links.details_of(link)
+    if datetime.fromisoformat(used_for.get("said_until", link.created_at.isoformat())) < utcnow():
+        return None
+    told = {field: getattr(person, field) for field in _FIELDS if field in used_for["taken"]}
+    if "union_id" in used_for["taken"]:
+        told[UNION] = session.scalar(select(Union.name).where(Union.id == person.union_id, Union.is_named))
+    return Stored(**told, is_union_left_out=used_for["is_union_left_out"])
 
 
 def _is_on_any_list(session: Session, person: Subscriber) -> bool:
@@ -243,11 +462,12 @@ def _is_on_any_list(session: Session, person: Subscriber) -> bool:
     return bool(session.scalar(select(active)))
 
 
-def _fill_in(person: Subscriber, sign_up: SignUp, *, replace: bool) -> None:
-    """Take over what was filled in.
+def _fill_in(person: Subscriber, sign_up: SignUp, *, replace: bool) -> list[str]:
+    """Take over what was filled in; returns the columns.
 
     :param replace: what is known too. Not of somebody who gets our mail: anyone may have filled in the form with their
-        address, and they confirm it for the list's sake; their preferences are the place to change the rest.
+        address, and they confirm it for the list's sake; their preferences are the place to change the rest. Only the
+        union they have just agreed to by its name.
     """
     given = {
         "name": sign_up.name,
@@ -255,27 +475,30 @@ def _fill_in(person: Subscriber, sign_up: SignUp, *, replace: bool) -> None:
         "language": sign_up.language,
         "union_id": sign_up.union_id if sign_up.union_text else None,
     }
+    taken = []
     for column, value in given.items():
-        if value is not None and (replace or getattr(person, column) is None):
+        if value is not None and (replace or column == "union_id" or getattr(person, column) is None):
             setattr(person, column, value)
+            taken.append(column)
+    return taken
 
 
-def _log_consent(session: Session, person: Subscriber, sign_up: SignUp, now: datetime) -> None:
-    alerts = consents.text_id(session, sign_up.alerts_text, language=sign_up.shown_in)
-    agreed: list[tuple[ConsentPurpose, int, int | None]] = [
-        (ConsentPurpose.ALERTS, alerts, list_id) for list_id in sign_up.list_ids
+def _log_consent(session: Session, person: Subscriber, decided: _Decided, now: datetime) -> None:
+    agreed: list[tuple[ConsentPurpose, str, str, datetime, int | None]] = [
+        (ConsentPurpose.ALERTS, asked.alerts_text, asked.shown_in, asked.asked_at, list_id)
+        for list_id, asked in decided.consents
     ]
-    if sign_up.union_text and sign_up.union_id is not None and person.union_id == sign_up.union_id:
-        union = consents.text_id(session, sign_up.union_text, language=sign_up.shown_in)
-        agreed.append((ConsentPurpose.UNION, union, None))
-    for purpose, text, list_id in agreed:
+    sign_up = decided.sign_up
+    if sign_up.union_text and sign_up.union_id is not None:
+        agreed.append((ConsentPurpose.UNION, sign_up.union_text, sign_up.shown_in, sign_up.asked_at, None))
+    for purpose, words, shown_in, asked_at, list_id in agreed:
         consents.give(
             session,
             person.id,
             purpose,
-            text=text,
+            text=consents.text_id(session, words, language=shown_in),
             method=METHOD,
-            asked_at=sign_up.asked_at,
+            asked_at=asked_at,
             confirmed_at=now,
             list_id=list_id,
         )

@@ -81,6 +81,13 @@ def too_long(most: int) -> str:
     return _("This is too long. Use at most {most} characters.", most=most)
 
 
+def once_more() -> dict[str, str]:
+    """What to do where a form was sent out of time, see `protection.is_out_of_time`; by the id of its button."""
+    return {
+        "send": _("Please press the button once more. Your form came so quickly, or so late, that we want to be sure.")
+    }
+
+
 def agree_to_mail() -> str:
     """What to do where the box beside the mail of a list is not ticked."""
     return _("To sign up, tick the box that says we may write to you.")

@@ -52,7 +52,8 @@ def stamp() -> Markup:
     """
     posted = request.form.get("stamp", "") if request.method == "POST" else ""
     keyring = site().settings.keyring
-    signed = posted if _age(keyring, posted) is not None else sign(keyring, utcnow())
+    age = _age(keyring, posted)
+    signed = posted if age is not None and age <= _OLDEST else sign(keyring, utcnow())
     return _FIELDS.format(label=_("Leave this field empty"), stamp=signed)
 
 
@@ -70,6 +71,13 @@ def looks_human(form: Mapping[str, str]) -> bool:
     """
     age = _age(site().settings.keyring, form.get("stamp", ""))
     return not form.get("website") and age is not None and _QUICKEST <= age <= _OLDEST
+
+
+def is_out_of_time(form: Mapping[str, str]) -> bool:
+    """Whether a form is one that we made, and was sent sooner than anybody fills one in, or long after. A person may do
+    so with the back button, or where the browser fills it in: whoever calls this asks for one more press."""
+    age = _age(site().settings.keyring, form.get("stamp", ""))
+    return not form.get("website") and age is not None and not _QUICKEST <= age <= _OLDEST
 
 
 def _age(keyring: Keyring, posted: str) -> timedelta | None:

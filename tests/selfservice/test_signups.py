@@ -263,7 +263,7 @@ def test_the_link_in_a_manage_mail_is_its_owners(session: Session, sign_up: Sign
     assert (mailed_links.person_of(request), mailed_links.details_of(request)) == (person_of(session).id, {})
 
 
-@pytest.mark.parametrize("situation", [complained, repeated])
+@pytest.mark.parametrize("situation", [complained, repeated_while_active])
 def test_of_what_is_withheld_nothing_is_kept(session: Session, sign_up: SignUp, situation: Situation) -> None:
     situation(session, sign_up)
     signups.ask(session, sign_up)
@@ -595,12 +595,17 @@ def test_a_link_of_a_person_who_was_erased_leads_nowhere(engine: Engine, session
             confirm(engine, token)
 
 
-def test_once_confirmed_a_request_holds_its_lists_and_nothing_more(
+def test_once_confirmed_a_request_holds_its_lists_and_no_details_of_the_person(
     engine: Engine, session: Session, sign_up: SignUp
 ) -> None:
     confirm(engine, ask(engine, sign_up))
-    link = session.scalars(select(MailedLink)).one()
-    assert mailed_links.details_of(link) == {"list_ids": list(sign_up.list_ids)}
+    kept = mailed_links.details_of(session.scalars(select(MailedLink)).one())
+    del kept["said_until"]
+    assert kept == {
+        "list_ids": list(sign_up.list_ids),
+        "taken": ["name", "country", "language", "union_id"],
+        "is_union_left_out": False,
+    }
 
 
 # --- by a union's page ----------------------------------------------------------------------------------------------
@@ -617,7 +622,8 @@ def test_joins_by_a_unions_page_are_counted_and_not_stored_on_the_person(
     assert session.scalars(select(Subscriber.union_id)).all() == [None, None]
     assert session.scalars(select(Subscription.union_id)).all() == [None, None]
     kept = [mailed_links.details_of(link) for link in session.scalars(select(MailedLink))]
-    assert kept == [{"list_ids": list(sign_up.list_ids)}] * 2
+    assert [details["list_ids"] for details in kept] == [list(sign_up.list_ids)] * 2
+    assert not {"via_union_id", "union_id"} & set().union(*kept)
 
 
 def test_a_sign_up_that_is_not_confirmed_counts_as_no_join(
@@ -674,6 +680,193 @@ def test_the_welcome_has_the_current_alert_in_the_readers_language(
     assert words["campaign_title"] == "Vous : agissez"
 
 
+# --- several sign-ups for one address -------------------------------------------------------------------------------
+
+
+def again(engine: Engine, sign_up: SignUp) -> None:
+    """Ask again on the same day: no other mail goes out."""
+    with session_scope(engine) as session:
+        signups.ask(session, sign_up)
+        assert latest_notice(session).reason is Reason.REPEATED
+
+
+def answer(engine: Engine, token: str, *, union_agreed: bool = False, **answers: Any) -> signups.Confirmed:
+    """Confirm with what the owner of the address says on the page."""
+    with session_scope(engine) as session:
+        return signups.confirm(session, token, union_agreed=union_agreed, base_url=BASE_URL, **answers)
+
+
+def test_who_asks_for_another_list_before_confirming_finds_it_behind_the_link_that_they_have(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    later = replace(sign_up, list_ids=(news.id,), alerts_text="Yes, news.", asked_at=ASKED + timedelta(days=1))
+    session.rollback()
+    token = ask(engine, sign_up)
+    again(engine, later)
+    asked = signups.look(session, token)
+    assert (asked.lists, asked.added, asked.choices) == (
+        ("Urgent actions",),
+        (signups.AddedList("news", "News"),),
+        {},
+    )
+    session.rollback()
+    assert answer(engine, token, added=["news"]).lists == ("News", "Urgent actions")
+    logged = select(ConsentText.text, ConsentEvent.asked_at).join(ConsentText, ConsentText.id == ConsentEvent.text_id)
+    assert dict(session.execute(logged.where(ConsentEvent.list_id == news.id)).all()) == {
+        "Yes, news.": later.asked_at.date()
+    }
+
+
+def test_a_list_that_a_stranger_added_is_joined_only_if_the_owner_of_the_address_says_so(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    for_news = replace(sign_up, list_ids=(news.id,))
+    session.rollback()
+    token = ask(engine, sign_up)
+    again(engine, for_news)
+    assert answer(engine, token, added=["staff", "urgent-actions"]).lists == ("Urgent actions",)
+    assert len(statuses(session, person_of(session))) == 1
+
+
+def test_what_sign_ups_differ_in_is_for_the_owner_of_the_address_to_say(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    token = ask(engine, sign_up)
+    again(engine, replace(sign_up, name="Boris", country="DE", language="de"))
+    again(engine, replace(sign_up, name=None))
+    assert signups.look(session, token).choices == {
+        "name": (None, "Boris", "Ana Example"),
+        "country": ("FR", "DE"),
+        "language": ("fr", "de"),
+    }
+    session.rollback()
+    answers = {"name": "", "country": "DE", "language": "fr"}
+    for wrong in ({}, answers | {"country": ""}, answers | {"country": "US"}, {"country": "DE"}):
+        with pytest.raises(signups.Undecided):
+            answer(engine, token, chosen=wrong)
+    assert session.scalars(select(Subscriber)).all() == []
+    session.rollback()
+    answer(engine, token, chosen=answers)
+    person = person_of(session)
+    assert (person.name, person.country, person.language) == (None, "DE", "fr")
+
+
+def test_of_several_unions_the_one_is_stored_that_the_owner_of_the_address_chooses_and_agrees_to(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    miners = make_union(session, "miners", name="Miners").id
+    session.commit()
+    token = ask(engine, sign_up)
+    again(engine, replace(sign_up, union_id=miners, union_text="Yes, store it.", shown_in="de"))
+    again(engine, replace(sign_up, union_id=None, union_text=None))
+    assert [union.slug for union in signups.look(session, token).unions] == ["miners", "dockers"]
+    session.rollback()
+    for wrong in ({}, {"union": "bakers"}):
+        with pytest.raises(signups.Undecided):
+            answer(engine, token, union_agreed=True, chosen=wrong)
+    answer(engine, token, union_agreed=True, chosen={"union": "miners"})
+    assert person_of(session).union_id == miners
+    logged = select(ConsentText.text).join(ConsentEvent, ConsentText.id == ConsentEvent.text_id)
+    words = session.scalars(logged.where(ConsentEvent.purpose == ConsentPurpose.UNION)).all()
+    assert words == ["Yes, store it."]
+
+
+def test_who_gets_our_mail_is_asked_only_about_what_they_have_not_told_us(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    both = (*sign_up.list_ids, news.id)
+    on_another_list(session, sign_up)
+    person_of(session).name = None
+    session.commit()
+    token = ask(engine, sign_up)
+    again(engine, replace(sign_up, country="DE", language="de", name="Boris", list_ids=both))
+    asked = signups.look(session, token)
+    assert (set(asked.choices), asked.added) == ({"name"}, ())  # they are on the other list
+    session.rollback()
+    answer(engine, token, chosen={"name": "Boris"})
+    person = person_of(session)
+    assert (person.name, person.country, person.language) == ("Boris", "GB", "el")
+
+
+def test_a_union_that_its_owner_agrees_to_by_its_name_takes_the_place_of_another(
+    engine: Engine, session: Session, sign_up: SignUp, union: Union
+) -> None:
+    on_another_list(session, sign_up)
+    person_of(session).union_id = make_union(session, "miners", name="Miners").id
+    session.commit()
+    answer(engine, ask(engine, sign_up), union_agreed=True)
+    assert person_of(session).union_id == union.id
+
+
+def test_of_what_was_asked_for_besides_nothing_is_kept_once_the_link_was_used(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    for_news = replace(sign_up, list_ids=(news.id,))
+    session.rollback()
+    token = ask(engine, sign_up)
+    again(engine, for_news)
+    answer(engine, token)
+    session.expire_all()
+    (link,) = session.scalars(select(MailedLink))
+    assert mailed_links.details_of(link)["list_ids"] == list(sign_up.list_ids)
+    session.rollback()
+    second = ask(engine, for_news)
+    assert signups.look(session, second).added == ()
+
+
+def test_a_second_mail_leads_to_what_the_first_asked_for_and_both_work(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    for_news = replace(sign_up, list_ids=(news.id,))
+    session.rollback()
+    first = ask(engine, sign_up)
+    session.execute(update(MailedLink).values(created_at=utcnow() - timedelta(days=2)))
+    session.commit()
+    second = ask(engine, for_news)
+    assert [each.slug for each in signups.look(session, second).added] == ["urgent-actions"]
+    session.rollback()
+    assert answer(engine, second).lists == ("News",)
+    assert answer(engine, first).lists == ("Urgent actions",)
+
+
+def test_a_list_that_is_gone_is_neither_asked_about_nor_joined(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    for_both = replace(sign_up, list_ids=(*sign_up.list_ids, news.id))
+    session.rollback()
+    token = ask(engine, for_both)
+    session.delete(session.get_one(MailingList, news.id))
+    session.commit()
+    assert signups.look(session, token).lists == ("Urgent actions",)
+    session.rollback()
+    assert answer(engine, token).lists == ("Urgent actions",)
+
+
+def test_what_is_stored_is_said_for_some_minutes_and_only_what_was_taken_over(
+    engine: Engine, session: Session, sign_up: SignUp, union: Union
+) -> None:
+    on_another_list(session, sign_up)
+    person_of(session).name = None
+    session.commit()
+    token = ask(engine, sign_up)
+    confirmed = answer(engine, token, union_agreed=True)
+    assert confirmed.stored == signups.Stored(name="Ana Example", union="Dockers")
+    assert answer(engine, token) == confirmed
+    session.rollback()
+    link = session.scalars(select(MailedLink)).one()
+    mailed_links.keep(link, mailed_links.details_of(link) | {"said_until": utcnow().isoformat()})
+    session.commit()
+    assert answer(engine, token).stored is None
+
+
+def test_a_union_whose_box_was_not_ticked_is_said_not_to_be_stored(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    confirmed = answer(engine, ask(engine, sign_up))
+    assert confirmed.stored == signups.Stored(name="Ana Example", country="FR", language="fr", is_union_left_out=True)
+    assert person_of(session).union_id is None
+
+
 # --- at the same moment ---------------------------------------------------------------------------------------------
 
 
@@ -718,7 +911,9 @@ def test_a_union_is_stored_only_if_the_owner_of_the_address_agrees_to_it_too(
     engine: Engine, session: Session, sign_up: SignUp
 ) -> None:
     token = ask(engine, sign_up)
-    assert signups.look(session, token) == signups.SignUpAsked("fr", ("Urgent actions",), sign_up.union_text)
+    asked = signups.look(session, token)
+    assert (asked.language, asked.lists, asked.union_text) == ("fr", ("Urgent actions",), sign_up.union_text)
+    assert [union.name for union in asked.unions] == ["Dockers"]
     session.commit()
     with session_scope(engine) as confirming:
         signups.confirm(confirming, token, union_agreed=False, base_url=BASE_URL)

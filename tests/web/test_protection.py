@@ -14,10 +14,14 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]  # gunicorn h
     InvalidChunkSize,
     NoMoreData,
 )
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from mailer import links
 from mailer.store.crypto import Key, Keyring
+from mailer.store.models import Delivery, DeliveryState
 from mailer.web import protection
+from tests.support.factories import make_list, make_subscriber
 from tests.web.conftest import stamp_of
 
 
@@ -80,6 +84,68 @@ def test_a_form_takes_a_person_a_moment_and_keeps_for_a_month(
     monkeypatch: pytest.MonkeyPatch, anyone: FlaskClient, wait: timedelta, verdict: str
 ) -> None:
     assert post_after(monkeypatch, anyone, wait) == verdict
+
+
+_FORMS = {
+    "/": {"email": "ana@example.org", "name": "Ana", "country": "GB", "language": "en", "alerts": "yes"},
+    "/preferences": {"email": "ana@example.org"},
+    "/affiliate": {
+        "email": "ana@example.org",
+        "name": "Dockers of the North",
+        "country": "GB",
+        "language": "en",
+        "agreed": "yes",
+    },
+}
+
+
+@pytest.fixture
+def mails(app: Flask, session: Session) -> Callable[[], int]:
+    """How many mails are owed, and to be sent."""
+    make_subscriber(session, email="ana@example.org")
+    make_list(session)
+    session.commit()
+
+    def count() -> int:
+        pending = select(func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.PENDING)
+        number = session.scalar(pending)
+        session.rollback()
+        return number or 0
+
+    return count
+
+
+@pytest.mark.parametrize("path", _FORMS)
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(days=31)])
+def test_a_form_that_comes_too_quickly_or_after_a_month_is_asked_for_one_more_press_and_then_taken(
+    app: Flask,
+    anyone: FlaskClient,
+    mails: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    age: timedelta,
+) -> None:
+    posted = {"stamp": stamp_of(app, age=age), "website": ""} | _FORMS[path]
+    answer = anyone.post(path, data=posted)
+    assert answer.status_code == 422
+    assert "press the button once more" in answer.text
+    assert 'href="#send"' in answer.text
+    assert 'id="send"' in answer.text
+    shown = fields_of(answer.text)
+    assert shown["email"] == "ana@example.org"
+    assert mails() == 0
+    monkeypatch.setattr(protection, "utcnow", lambda: datetime.now(UTC) + timedelta(seconds=5))
+    assert anyone.post(path, data=posted | {"stamp": shown["stamp"]}).status_code == 303
+    assert mails() == 1
+
+
+@pytest.mark.parametrize("path", _FORMS)
+def test_a_program_that_is_quick_too_gets_the_answer_of_a_person(
+    app: Flask, anyone: FlaskClient, mails: Callable[[], int], path: str
+) -> None:
+    trap = {"website": "https://example.com", "stamp": stamp_of(app, age=timedelta(0))}
+    assert anyone.post(path, data=_FORMS[path] | trap).status_code == 303
+    assert mails() == 0
 
 
 def test_a_program_that_fills_in_every_field_gives_itself_away(

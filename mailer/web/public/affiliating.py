@@ -75,6 +75,8 @@ def ask() -> ResponseReturnValue:
         asked = _read(typed)
     except Problems as problems:
         return _show(typed, problems.by_field), 422
+    if protection.is_out_of_time(request.form):
+        return _show(typed, fields.once_more()), 422
     if protection.looks_human(request.form):
         with site().session() as session:
             applications.ask(session, asked)

@@ -1,6 +1,6 @@
 """Signing up, and confirming it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -140,6 +140,8 @@ def _take(union_slug: str | None) -> ResponseReturnValue:
             sign_up, is_unlisted = _read(session, offer, typed)
         except Problems as problems:
             return _show(session, offer, typed, problems.by_field), 422
+        if protection.is_out_of_time(request.form):
+            return _show(session, offer, typed, fields.once_more()), 422
     is_human = protection.looks_human(request.form)
     wait = turns.wait(counts=is_human)
     if wait > turns.MOST:
@@ -247,21 +249,86 @@ def _union(session: Session, offer: _Offer, typed: _Typed, problems: dict[str, s
 @joining.get("/confirm/<token>")
 def confirm(token: str) -> str:
     """Ask for the one click. Programs that follow every link in a mail end here, so nothing is changed."""
+    return _show_asked(token, undecided=())
+
+
+def _show_asked(token: str, *, undecided: Collection[str]) -> str:
+    """What a link would confirm.
+
+    :param undecided: what its reader left open.
+    """
     with site().session(read_only=True) as session:
         asked = signups.look(session, token)
     prefer(asked.language)
-    return render_template("joining/confirm.html", token=token, asked=asked)
+    problems = {field: _CHOOSE[field]() for field in _CHOOSE if field in undecided}
+    return render_template(
+        "joining/confirm.html",
+        token=token,
+        asked=asked,
+        choices={field: _labelled(field, values) for field, values in asked.choices.items()},
+        answers=request.form,
+        problems=problems,
+    )
+
+
+#: what to do where sign-ups differ, by field
+_CHOOSE: Mapping[str, Callable[[], str]] = {
+    "name": lambda: _("Choose how we should address you."),
+    "country": lambda: _("Choose the country you live in."),
+    "language": lambda: _("Choose the language of our e-mails."),
+    signups.UNION: lambda: _("Choose your union, or untick the box."),
+}
+
+
+def _labelled(field: str, values: Sequence[str | None]) -> list[tuple[str, str]]:
+    """What may be chosen: what the form sends, and what it means to a reader."""
+    return [(value or "", _words_for(field, value)) for value in values]
+
+
+def _words_for(field: str, value: str | None) -> str:
+    if value is None:
+        return _("I would rather not say")
+    match field:
+        case "country":
+            return countries.name(value, current())
+        case "language":
+            return languages.name(value)
+    return value
 
 
 @joining.post("/confirm/<token>")
-def welcome(token: str) -> str:
+def welcome(token: str) -> ResponseReturnValue:
     """Put the owner of the address on the lists, and show what there is to do."""
     base_url = site().settings.base_url
-    with site().session() as session:
-        confirmed = signups.confirm(session, token, union_agreed="store_union" in request.form, base_url=base_url)
+    try:
+        with site().session() as session:
+            confirmed = signups.confirm(
+                session,
+                token,
+                union_agreed="store_union" in request.form,
+                base_url=base_url,
+                added=request.form.getlist("lists"),
+                chosen={field: request.form[field] for field in _CHOOSE if field in request.form},
+            )
+    except signups.Undecided as error:
+        return _show_asked(token, undecided=error.undecided), 422
     prefer(confirmed.language)
     return render_template(
         "joining/welcome.html",
         confirmed=confirmed,
+        stored=_told(confirmed.stored),
         share_url=base_url + url("joining.sign_up", language=None),
     )
+
+
+def _told(stored: signups.Stored | None) -> list[tuple[str, str]]:
+    """What a confirmation has us store: what it is, and its value."""
+    if stored is None:
+        return []
+    facts = [
+        (_("Name"), stored.name),
+        (_("Country"), _words_for("country", stored.country) if stored.country else None),
+        (_("Language of our e-mails"), _words_for("language", stored.language) if stored.language else None),
+        (_("Union"), stored.union),
+    ]
+    return [(label, value) for label, value in facts if value]

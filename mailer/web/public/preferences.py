@@ -94,17 +94,18 @@ def mail_link_to_address() -> ResponseReturnValue:
     try:
         fields.address(typed)
     except Mistyped as mistake:
-        return _ask_for_address(typed, mistake.advice), 422
+        return _ask_for_address(typed, {"email": mistake.advice}), 422
+    if protection.is_out_of_time(request.form):
+        return _ask_for_address(typed, fields.once_more()), 422
     if protection.looks_human(request.form):
         with site().session() as session:
             domain.mail_link(session, typed, language=current())
     return redirect(url("preferences.link_sent"), 303)
 
 
-def _ask_for_address(typed: str = "", problem: str | None = None) -> str:
-    problems = {"email": problem} if problem else {}
+def _ask_for_address(typed: str = "", problems: Mapping[str, str] | None = None) -> str:
     return render_template(
-        "preferences/ask_link.html", typed=typed, problems=problems, max_address=fields.MAX_ADDRESS_LENGTH
+        "preferences/ask_link.html", typed=typed, problems=problems or {}, max_address=fields.MAX_ADDRESS_LENGTH
     )
 
 

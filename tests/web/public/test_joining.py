@@ -583,6 +583,51 @@ def test_the_welcome_leads_to_the_current_alert(
     assert "<bdi>Subject</bdi>" in page
 
 
+def test_who_asks_for_more_before_confirming_finds_all_of_it_on_one_page_and_chooses(
+    client: FlaskClient, token: str, session: Session, union: Union
+) -> None:
+    client.post("/", data=form(language="fr", lists="news", country="GB", union="Dockers United", store_union="yes"))
+    page = client.get(f"/en/confirm/{token}").text
+    elements = Elements(page)
+    boxes = [each for each in elements.all("input") if each.get("type") in ("checkbox", "radio")]
+    assert [(each["name"], each["value"]) for each in boxes] == [
+        ("lists", "news"),
+        ("country", "GB"),
+        ("country", "FR"),
+        ("store_union", "yes"),
+    ]
+    assert not [each for each in boxes if "checked" in each]
+    assert "You wrote Dockers United as your union. May we store that?" in text_of(page)
+    again = client.post(f"/en/confirm/{token}", data={"lists": "news"})
+    assert again.status_code == 422
+    assert "Choose the country you live in." in text_of(again.text)
+    assert "checked" in Elements(again.text).named("lists")
+    session.rollback()
+    assert session.scalars(select(Subscriber)).all() == []
+    session.rollback()
+    answer = client.post(f"/en/confirm/{token}", data={"lists": "news", "country": "FR", "store_union": "yes"})
+    assert answer.status_code == 200
+    said = text_of(answer.text)
+    for fact in ("News", "Urgent actions", "Country: France", "Name: Ana Example", "Union: Dockers United"):
+        assert fact in said
+    assert len(session.scalars(select(Subscription)).all()) == 2
+
+
+def test_who_does_not_tick_the_box_beside_their_union_is_told_that_it_is_not_stored(
+    client: FlaskClient, lists: list[MailingList], union: Union, mails: Mails
+) -> None:
+    client.post("/", data=form(union="dockers united", store_union="yes"))
+    page = client.post(f"/confirm/{mails()[0].token}").text
+    assert "We have not stored your union" in page
+    assert "Dockers United" not in page
+
+
+def test_the_page_says_that_the_earlier_mail_leads_to_all_that_was_asked_for(client: FlaskClient) -> None:
+    page = client.get("/en/check-your-mail").text
+    assert "all that you have asked for since" in page
+    assert "If you are on our list already, the e-mail says so." in page
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_link_that_is_none_of_ours_or_has_run_out_is_told_apart(
     client: FlaskClient, token: str, session: Session, method: str
