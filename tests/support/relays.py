@@ -72,11 +72,11 @@ def running(relay: Relay, folder: Path, *, sink: int) -> Iterator[int]:
             _wait_until_it_greets(process, port, log)
             yield port
         finally:
-            # Whom the kernel was to kill with its parent may have changed its user since, which ends that: prctl(2).
-            for first in psutil.Process(process.pid).children():
-                first.kill()
-            process.kill()
-            process.wait()
+            if process.poll() is None:
+                # The kernel would kill it with its parent, but not if it has changed its user since: prctl(2).
+                for first in psutil.Process(process.pid).children() or [process]:
+                    first.kill()
+                process.wait(10)
 
 
 def _in_a_root(relay: Relay, folder: Path) -> list[str]:
