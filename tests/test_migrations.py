@@ -592,6 +592,44 @@ def _as_written(connection: Connection, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def test_an_upgrade_lets_people_in_a_part_of_a_country_live_in_that_country(
+    empty_database_url: str, keyring: Keyring, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0014")
+    at = utcnow()
+    email = keyring.encrypt("ana@example.org", "subscribers.email")
+    person = {"id": 1, "email": email, "email_index": bytes(32), "country": "IC", "created_at": at}
+    audience = {"countries": ["@EU", "IC", "ES"], "unions": ["IC"]}
+    campaign: dict[str, Any] = {"slug": "waits", "status": "scheduled", "kind": "urgent_action", "language": "en"}
+    campaign |= {
+        "audience": audience,
+        "targets": [{"countries": ["EA", "PT"], "name": "IC", "email": "", "address": ""}],
+    }
+    campaign |= {"public": False, "forwardable": False, "salt": bytes(16), "message_key": "x", "fallbacks": {}}
+    rows: dict[str, dict[str, Any]] = {
+        "subscribers": person | {"is_kept_off_lists": False},
+        "lists": {"id": 1, "slug": "news", "name": "News", "is_open": True, "created_at": at},
+        "subscriptions": {"subscriber_id": 1, "list_id": 1, "status": "active", "mailable": True, "country": "IC"}
+        | {"created_at": at},
+        "campaigns": campaign | {"list_id": 1, "created_at": at},
+    }
+    with engine.begin() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection, only=list(rows))
+        for table, row in rows.items():
+            connection.execute(metadata.tables[table].insert().values(_as_written(connection, row)))
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        assert session.scalars(select(Subscriber.country)).all() == ["ES"]
+        assert session.scalars(select(Subscription.country)).all() == ["ES"]
+        moved = session.scalars(select(Campaign)).one()
+        assert moved.audience == {"countries": ["@EU", "ES"], "unions": ["IC"]}
+        assert moved.targets == [{"countries": ["ES", "PT"], "name": "IC", "email": "", "address": ""}]
+    assert "`mailer campaigns check waits`" in caplog.text
+    engine.dispose()
+
+
 # --- a file that is written anew ------------------------------------------------------------------------------------
 
 

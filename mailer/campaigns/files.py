@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, personal_links
+from mailer.campaigns import editions, personal_links, segments
 from mailer.campaigns.segments import Segment, audience
 from mailer.campaigns.targets import Target
 from mailer.errors import MailerError
@@ -215,19 +215,19 @@ def _read_targets(tables: object, problem: "_Complaint") -> list[Target]:
         codes = table.get("countries", [])
         if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
             problem.about("countries", 'must be a list of texts in quotes, such as ["GB"]')
-        expanded = sorted(problem.check("countries", lambda: _expand(codes)))  # noqa: B023  # called at once
-        for code in expanded or [_THE_REST]:
+        named = problem.check("countries", lambda: [segments.country_or_group(code) for code in codes])  # noqa: B023  # called at once
+        target = Target(
+            countries=tuple(sorted({code for code in named if not code.startswith("@")})),
+            name=problem.text(table, "name"),
+            email=_read_address(table, problem),
+            address=problem.optional_text(table, "address"),
+            groups=tuple(sorted({code for code in named if code.startswith("@")})),
+        )
+        for code in sorted(target.states) or [_THE_REST]:
             if code in seen:
                 problem.about("countries", _DOUBLE_TARGET if code == _THE_REST else f"two targets are for {code}")
             seen.add(code)
-        targets.append(
-            Target(
-                countries=tuple(expanded),
-                name=problem.text(table, "name"),
-                email=_read_address(table, problem),
-                address=problem.optional_text(table, "address"),
-            )
-        )
+        targets.append(target)
     problem.table, problem.nth = "", 1
     return targets
 
@@ -236,13 +236,6 @@ def _read_address(table: Mapping[str, Any], problem: "_Complaint") -> str:
     """A target's e-mail address, or "": some embassies have none."""
     written = problem.optional_text(table, "email")
     return problem.check("email", lambda: addresses.parse(written).text) if written else ""
-
-
-def _expand(codes: list[str]) -> set[str]:
-    expanded: set[str] = set()
-    for code in codes:
-        expanded |= countries.expand(code) if code.startswith("@") else {countries.parse(code)}
-    return expanded
 
 
 def _read_time(table: Mapping[str, Any], key: str, problem: "_Complaint") -> datetime | None:

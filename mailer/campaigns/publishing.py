@@ -222,7 +222,7 @@ def _addressees(targets: Iterable[Target], language: str) -> tuple[Addressee, ..
     order = {code: place for place, (code, _name) in enumerate(countries.all_in(language))}
     listed = []
     for target in targets:
-        places = sorted((order.get(code, len(order)), code) for code in target.countries)
+        places = sorted((order.get(code, len(order)), code) for code in target.states)
         names = [countries.name(code, language) for _place, code in places]
         of_countries = format_list(names, locale=languages.locale(language)) if names else ""
         first = places[0][0] if places else len(order) + 1

@@ -11,7 +11,7 @@ from mailer.campaigns import deadlines, editions, segments
 from mailer.campaigns.editions import Reader
 from mailer.campaigns.targets import Target, Targets
 from mailer.errors import MailerError
-from mailer.locale import countries
+from mailer.locale import countries, country_groups
 from mailer.store import db
 from mailer.store.models import Campaign, Subscriber, Subscription
 from mailer.unions import directory
@@ -111,6 +111,8 @@ class Check:
     without_text: Mapping[str, int]  # language that has no text → people, who get the campaign's own
     without_target: tuple[str, ...]  # countries of the audience that have no target of their own, in English
     without_country: int  # people who did not say where they live, so that no target is their own
+    left_out: Mapping[str, int]  # territory, in English, that a group in `countries` leaves out → people
+    not_excluded: Mapping[str, int]  # likewise in `exclude_countries`: people who get it
     has_fallback: bool  # whether those are asked to write to somebody all the same
     gaps: Gaps  # what the texts print, and some of the audience have nothing for
     is_over: bool  # whether the deadline has passed, so that it cannot be sent any more
@@ -119,7 +121,8 @@ class Check:
 
 def check(session: Session, campaign: Campaign) -> Check:
     """Count the audience and find what its texts and targets leave out."""
-    tally = segments.tally(session, campaign.list_id, segments.segment_of(campaign))
+    segment = segments.segment_of(campaign)
+    tally = segments.tally(session, campaign.list_id, segment)
     grouped = select(tally.c.language, tally.c.country, func.sum(tally.c.people))
     targets, texts = Targets.of(campaign), editions.Texts(campaign)
     by_text: Counter[str] = Counter()
@@ -131,6 +134,7 @@ def check(session: Session, campaign: Campaign) -> Check:
         by_country[country] += int(people)
         if language and text.partition("-")[0] != language.partition("-")[0]:
             without_text[language] += int(people)
+    beyond = country_groups.left_out(segment.exclude_countries or ())
     missing = [code for code in by_country if code and not targets.has_own(code)]
     return Check(
         audience=sum(by_text.values()),
@@ -138,8 +142,14 @@ def check(session: Session, campaign: Campaign) -> Check:
         without_text=without_text,
         without_target=tuple(sorted(countries.name(code, "en") for code in missing)),
         without_country=by_country[None],
+        left_out=_in_english(segments.left_out(session, campaign.list_id, segment)),
+        not_excluded=_in_english({place: by_country[place] for place in by_country.keys() & beyond if place}),
         has_fallback=targets.fallback is not None,
         gaps=find(session, campaign),
         is_over=campaign.deadline is not None and deadlines.is_over(campaign, db.now(session)),
         warnings=tuple(editions.try_out(session, campaign)),
     )
+
+
+def _in_english(by_country: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((countries.name(code, "en"), people) for code, people in by_country.items()))

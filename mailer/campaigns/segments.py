@@ -1,14 +1,14 @@
 """Audiences: a segment is data, compiled to one SELECT of who may be mailed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from mailer.errors import MailerError
-from mailer.locale import countries, languages
+from mailer.locale import countries, country_groups, languages
 from mailer.people import lists
 from mailer.store import scope
 from mailer.store.db import prefers_groups
@@ -53,7 +53,7 @@ class Segment:
 
         :raises InvalidSegment: an unknown key, a value that is not a list of texts, or an empty list.
         :raises countries.UnknownCountry: a value names no country.
-        :raises countries.UnknownCountryGroup: a value names no group of countries.
+        :raises country_groups.UnknownCountryGroup: a value names no group of countries.
         :raises languages.InvalidLanguage: a value names no language.
         """
         known = {field.name for field in fields(cls)}
@@ -73,15 +73,20 @@ def _values(key: str, value: object) -> tuple[str, ...]:
     if not value:
         raise InvalidSegment(problem=f'audience key "{key}" is an empty list; leave it out to mean everyone')
     if key.endswith("countries"):
-        return tuple(_country_or_group(item) for item in value)
+        return tuple(country_or_group(item) for item in value)
     if key.endswith("languages"):
         return tuple(languages.normalise(item) for item in value)
     return tuple(value)
 
 
-def _country_or_group(text: str) -> str:
+def country_or_group(text: str) -> str:
+    """A country as its code, a group as it is called.
+
+    :raises countries.UnknownCountry: it names no country.
+    :raises country_groups.UnknownCountryGroup: it names no group of countries.
+    """
     if text.startswith("@"):
-        countries.expand(text.upper())
+        country_groups.get(text)
         return text.upper()
     return countries.parse(text)
 
@@ -93,7 +98,7 @@ def audience(session: Session, list_id: int, segment: Segment) -> Select[Any]:
 
     :raises directory.UnknownUnion: a value names no union.
     :raises lists.UnknownList: a value names no list.
-    :raises countries.UnknownCountryGroup: a value names no group of countries.
+    :raises country_groups.UnknownCountryGroup: a value names no group of countries.
     :raises ForeignList: a list that is named belongs to another union.
     :raises ForeignUnion: a union that is named is neither the owner of this list nor below it.
     """
@@ -110,7 +115,7 @@ def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
         see `scope.told_unions`.
     :raises directory.UnknownUnion: as `audience`.
     :raises lists.UnknownList: as `audience`.
-    :raises countries.UnknownCountryGroup: as `audience`.
+    :raises country_groups.UnknownCountryGroup: as `audience`.
     :raises ForeignList: as `audience`.
     :raises ForeignUnion: as `audience`.
     """
@@ -134,12 +139,22 @@ def count(session: Session, list_id: int, segment: Segment) -> int:
     return session.scalar(audience(session, list_id, segment).add_columns(func.count())) or 0
 
 
+def left_out(session: Session, list_id: int, segment: Segment) -> dict[str, int]:
+    """Whom a segment would mean if the groups of its countries had all that their members govern: place → people."""
+    places = country_groups.left_out(segment.countries or ())
+    if not places:
+        return {}
+    there = tally(session, list_id, replace(segment, countries=tuple(sorted(places))))
+    of_place = select(there.c.country, func.sum(there.c.people)).group_by(there.c.country)
+    return {place: int(people) for place, people in session.execute(of_place)}
+
+
 def _people(session: Session, list_id: int, segment: Segment) -> Select[Any]:
     """Who of a list may be mailed, as far as countries and other lists tell."""
     people = select().select_from(Subscription).where(Subscription.list_id == list_id, Subscription.mailable.is_(True))
     if segment.countries is not None:
         # The index is entered by country, so this one makes rows fewer before they are looked at.
-        people = people.where(Subscription.country.in_(_country_codes(segment.countries)))
+        people = people.where(Subscription.country.in_(sorted(country_groups.expand(segment.countries))))
     if segment.lists is not None:
         people = people.where(_also_on(session, list_id, segment.lists))
     if segment.exclude_lists is not None:
@@ -154,7 +169,7 @@ def _conditions(session: Session, list_id: int, segment: Segment, columns: Any) 
     """
     conditions: list[ColumnElement[bool]] = []
     if segment.exclude_countries is not None:
-        conditions.append(_not_in(columns.country, _country_codes(segment.exclude_countries)))
+        conditions.append(_not_in(columns.country, sorted(country_groups.expand(segment.exclude_countries))))
     if segment.unions is not None:
         conditions.append(columns.union_id.in_(_union_ids(session, segment.unions)))
     if segment.exclude_unions is not None:
@@ -171,13 +186,6 @@ def _spoken(session: Session, list_id: int, values: Iterable[str]) -> list[str]:
     wanted = {languages.normalise(value) for value in values}
     spoken = session.scalars(select(Subscription.language).where(Subscription.list_id == list_id).distinct())
     return sorted(tag for tag in spoken if tag is not None and not wanted.isdisjoint(languages.forms(tag)))
-
-
-def _country_codes(values: Iterable[str]) -> list[str]:
-    codes: set[str] = set()
-    for value in values:
-        codes |= countries.expand(value) if value.startswith("@") else {value}
-    return sorted(codes)
 
 
 def _not_in(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:

@@ -4,21 +4,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mailer.locale import countries, country_groups
 from mailer.store.models import Campaign
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom supporters are asked to write to. One without countries is for everyone who has no other."""
+    """Whom supporters are asked to write to. One without countries and groups is for everyone who has no other."""
 
     countries: tuple[str, ...]
     name: str
     email: str
     address: str
+    groups: tuple[str, ...] = ()  # of countries, such as "@EU"
 
     def to_json(self) -> dict[str, Any]:
         """As stored with the campaign."""
-        return {"countries": list(self.countries), "name": self.name, "email": self.email, "address": self.address}
+        own = {"countries": list(self.countries), "name": self.name, "email": self.email, "address": self.address}
+        return own | ({"groups": list(self.groups)} if self.groups else {})
 
     @property
     def values(self) -> dict[str, str]:
@@ -28,20 +31,33 @@ class Target:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Target":
         """As stored with the campaign."""
-        return cls(tuple(data["countries"]), data["name"], data["email"], data["address"])
+        named, groups = tuple(data["countries"]), tuple(data.get("groups", ()))
+        return cls(named, data["name"], data["email"], data["address"], groups)
+
+    @property
+    def states(self) -> frozenset[str]:
+        """The countries that it is for: each that is named, and the members of its groups."""
+        return frozenset(self.countries).union(*(country_groups.get(group).states for group in self.groups))
 
 
 class Targets:
-    """A campaign's targets, to be asked by country."""
+    """A campaign's targets, to be asked by country.
+
+    A territory's is the one that names it, else the one that names its state, whose embassies act for it; else that of
+    a group which it is in.
+    """
 
     def __init__(self, targets: Iterable[Target]) -> None:
         self._by_country: dict[str, Target] = {}
+        self._by_group: dict[str, Target] = {}  # place of a group → target
         self.fallback: Target | None = None
         for target in targets:
-            if not target.countries:
+            if not target.countries and not target.groups:
                 self.fallback = target
             for country in target.countries:
                 self._by_country[country] = target
+            for place in country_groups.expand(target.groups):
+                self._by_group[place] = target
 
     @classmethod
     def of(cls, campaign: Campaign) -> "Targets":
@@ -49,9 +65,13 @@ class Targets:
         return cls(Target.from_json(data) for data in campaign.targets)
 
     def has_own(self, country: str) -> bool:
-        """Whether a country has a target of its own."""
-        return country in self._by_country
+        """Whether people in a country have another target than everyone else."""
+        return self._own(country) is not None
 
     def for_country(self, country: str | None) -> Target | None:
         """The target for people in a country, else the fallback, else None."""
-        return self._by_country.get(country or "", self.fallback)
+        return (self._own(country) if country else None) or self.fallback
+
+    def _own(self, country: str) -> Target | None:
+        place, state = countries.PARTS.get(country, country), country_groups.state_of(country)
+        return self._by_country.get(place) or self._by_country.get(state) or self._by_group.get(place)

@@ -1,6 +1,6 @@
 """What an organiser should know of a campaign before it is sent, in words and as JSON. Small numbers are hidden."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -28,6 +28,8 @@ def to_json(found: Check) -> dict[str, Any]:
         "without_text": small_numbers.hide_small(found.without_text),
         "without_target": found.without_target,
         "without_country": _hide_small(found.without_country),
+        "left_out_by_groups": small_numbers.hide_small(found.left_out),
+        "not_excluded_by_groups": small_numbers.hide_small(found.not_excluded),
         "has_fallback": found.has_fallback,
         "nobody_to_write_to": sorted(code or "" for code in found.gaps.without_target),
         "empty_fields": _empty_fields(found),
@@ -43,6 +45,12 @@ def show(found: Check) -> None:
         click.echo(f"  text in {language}: {_shown(count)}")
     for language, count in small_numbers.hide_small(found.without_text).items():
         click.echo(f"  no text in {language}: {people(count)} get it in the campaign's own language")
+    if found.left_out:
+        click.echo(f"Not in a group of `countries`, though their state is: {_by_place(found.left_out)}.")
+        click.echo("  They do not get it. If they should, name these places in `countries` too.")
+    if found.not_excluded:
+        click.echo(f"Not in a group of `exclude_countries`, though their state is: {_by_place(found.not_excluded)}.")
+        click.echo("  They get it. If they should not, name these places in `exclude_countries` too.")
     if found.without_target or found.without_country:
         get = "the fallback target" if found.has_fallback else "NO target, since there is no fallback"
         click.echo(f"People without a target of their own, who get {get}:")
@@ -54,6 +62,10 @@ def show(found: Check) -> None:
         click.echo(f"Warning: {warning}")
     for reason in _obstacles(found):
         click.secho(f"NOT READY: {reason}", bold=True)
+
+
+def _by_place(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{place} ({people(count)})" for place, count in small_numbers.hide_small(counts).items())
 
 
 def people(count: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Countries: codes, names and groups. Names are CLDR's, which say "Taiwan" and "Kosovo" as people do."""
+"""Countries: codes and names. Names are CLDR's, which say "Taiwan" and "Kosovo" as people do."""
 
 import re
 import tomllib
@@ -21,30 +21,12 @@ class UnknownCountry(MailerError):
     """There is no country "{text}".{hint} Use an ISO 3166 code such as GB, or its name such as United Kingdom."""
 
 
-class UnknownCountryGroup(MailerError):
-    """There is no country group "{text}". Known groups: {known}."""
-
-
 #: What CLDR lists as territories without their being a country to live in: groupings, pseudo-locales, unknown.
 _NOT_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
 #: Parts of a country that CLDR lists beside it, since customs or the post tell them apart, and ISO 3166-1 does not →
 #: the country. Kosovo, which ISO does not list either, is a country of its own.
-_PARTS = {"AC": "SH", "CP": "FR", "CQ": "GG", "DG": "IO", "EA": "ES", "IC": "ES", "TA": "SH"}
-
-_EU = (
-    *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU"),
-    *("LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
-)
-
-#: Country groups that an audience may name, as of November 2026.
-GROUPS: dict[str, frozenset[str]] = {
-    "EU": frozenset(_EU),  # European Union: 27 members since 2020-02-01
-    "EEA": frozenset({*_EU, "IS", "LI", "NO"}),  # European Economic Area: 30 members since 2020-02-01
-    "EFTA": frozenset({"CH", "IS", "LI", "NO"}),  # European Free Trade Association: since 1995-01-01
-    "G7": frozenset({"CA", "DE", "FR", "GB", "IT", "JP", "US"}),  # since 2014-03-24
-    "NORDIC": frozenset({"DK", "FI", "IS", "NO", "SE"}),  # sovereign members of the Nordic Council
-}
+PARTS = {"AC": "SH", "CP": "FR", "CQ": "GG", "DG": "IO", "EA": "ES", "IC": "ES", "TA": "SH"}
 
 
 def parse(text: str) -> str:
@@ -145,18 +127,6 @@ def _weighed(preference: str) -> tuple[float, list[str]]:
     return float(weight[1]) if weight else 1.0, tag.strip().lower().split("-")
 
 
-def expand(group: str) -> frozenset[str]:
-    """The countries of a group.
-
-    :param group: "@" and a key of GROUPS, such as "@EU".
-    :raises UnknownCountryGroup: there is no such group.
-    """
-    countries = GROUPS.get(group.removeprefix("@").upper()) if group.startswith("@") else None
-    if countries is None:
-        raise UnknownCountryGroup(text=group, known=", ".join(f"@{known}" for known in GROUPS))
-    return countries
-
-
 @lru_cache(maxsize=256)
 def _territories(language: str) -> dict[str, str]:
     try:
@@ -199,7 +169,7 @@ def _codes() -> dict[str, str]:
         code for code in _territories("en") if len(code) == 2 and code.isalpha() and code not in _NOT_COUNTRIES
     }
     # XKX is what the World Bank, the EU and others write for Kosovo, which has no ISO 3166 code.
-    codes = {"XKX": "XK", **{code: _PARTS.get(code, code) for code in countries}}
+    codes = {"XKX": "XK", **{code: PARTS.get(code, code) for code in countries}}
     for alias, replacements in get_global("territory_aliases").items():
         if alias.isalpha() and len(replacements) == 1 and replacements[0] in countries:
             codes.setdefault(alias, codes[replacements[0]])

@@ -23,7 +23,7 @@ from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Headline
 from mailer.errors import MailerError
 from mailer.links import Pages
-from mailer.locale import languages
+from mailer.locale import countries, languages
 from mailer.mail.addresses import Address
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
@@ -471,7 +471,8 @@ def _fill_in(person: Subscriber, sign_up: SignUp, *, replace: bool) -> list[str]
     """
     given = {
         "name": sign_up.name,
-        "country": sign_up.country,
+        # What was asked for before an upgrade may name a part of a country, such as the Canary Islands.
+        "country": countries.find(sign_up.country or ""),
         "language": sign_up.language,
         "union_id": sign_up.union_id if sign_up.union_text else None,
     }

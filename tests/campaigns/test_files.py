@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, files, lifecycle
 from mailer.campaigns.files import AlreadyStarted, InvalidFile, LoadedElsewhere, NoSuchFolder
+from mailer.campaigns.targets import Targets
 from mailer.errors import MailerError
 from mailer.store.db import session_scope
 from mailer.store.models import CampaignStatus
@@ -94,6 +95,19 @@ def test_a_condition_on_a_unions_name_is_refused_with_the_slug_to_write(session:
     make_union(session, "packers", name="Packers’ Union")
     (folder / "en.md").write_text(ENGLISH + '{% if union == "Packers\' union" %}Hello{% endif %}\n')
     assert 'write "packers"' in refusal(session, folder)
+
+
+def test_a_target_for_a_group_leaves_its_territories_to_targets_of_their_own(session: Session, folder: Path) -> None:
+    lines = ('name = "A"\ncountries = ["@eu", "Iceland"]', 'name = "B"\ncountries = ["RE"]', 'name = "C"')
+    tables = "".join(f"[[targets]]\n{line}\n" for line in lines)
+    (folder / "campaign.toml").write_text(TOML + tables)
+    draft = files.load(session, folder)
+    assert [target.get("groups") for target in draft.targets] == [["@EU"], None, None]
+    found = Targets.of(draft)
+    names = {place: target.name for place in ("IS", "GP", "AT", "RE", "GL") if (target := found.for_country(place))}
+    assert names == {"IS": "A", "GP": "A", "AT": "A", "RE": "B", "GL": "C"}
+    (folder / "campaign.toml").write_text(TOML + tables + '[[targets]]\ncountries = ["FR"]\nname = "Paris"\n')
+    assert "two targets are for FR" in refusal(session, folder)
 
 
 STARTED = set(CampaignStatus) - {CampaignStatus.DRAFT, CampaignStatus.STANDING}

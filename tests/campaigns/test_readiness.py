@@ -41,6 +41,24 @@ def test_a_check_says_whom_the_texts_and_targets_leave_out(
     assert any("ar.md" in warning for warning in found.warnings)
 
 
+def test_a_check_says_whom_groups_leave_out_because_they_live_in_a_territory(
+    session: Session, news: MailingList, campaign: Campaign
+) -> None:
+    for country in ("FR", "RE", "NC", "NC", "GL", "FO", "US", "PR"):
+        make_subscriber(session, news, country=country)
+    make_subscriber(session, news, country="PF", language="kk")
+    campaign.audience = {"countries": ["@EU", "FO"], "exclude_languages": ["kk"]}
+    found = readiness.check(session, campaign)
+    assert found.audience == 3
+    assert found.left_out == {"Greenland": 1, "New Caledonia": 2}
+    assert found.not_excluded == {}
+    campaign.audience = {"exclude_countries": ["@EU"]}
+    found = readiness.check(session, campaign)
+    assert found.audience == 7
+    assert found.left_out == {}
+    assert found.not_excluded == {"Faroe Islands": 1, "French Polynesia": 1, "Greenland": 1, "New Caledonia": 2}
+
+
 def test_only_a_deadline_that_has_passed_is_named_as_one(session: Session, campaign: Campaign) -> None:
     campaign.started_at = utcnow() - timedelta(days=60)
     assert not readiness.check(session, campaign).is_over

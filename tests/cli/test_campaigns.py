@@ -83,6 +83,23 @@ def test_check_hides_numbers_that_could_point_to_somebody(
     assert "country is not known: under 10" in words
 
 
+def test_check_says_whom_a_group_leaves_out_since_they_live_in_a_territory(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    for country in 12 * ["GL"] + ["RE"]:
+        make_subscriber(session, campaign.mailing_list, country=country)
+    campaign.audience = {"countries": ["@EU"]}
+    session.commit()
+    assert json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["left_out_by_groups"] == {"Greenland": 12}
+    said = cli("campaigns", "check", SLUG).stdout
+    assert "Not in a group of `countries`, though their state is: Greenland (12 people).\n" in said
+    campaign.audience = {"exclude_countries": ["@EU"]}
+    session.commit()
+    report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
+    assert (report["not_excluded_by_groups"], report["left_out_by_groups"]) == ({"Greenland": 12}, {})
+    assert "They get it. If they should not, name" in cli("campaigns", "check", SLUG).stdout
+
+
 def test_check_warns_of_fields_that_stay_empty_and_of_targets_that_are_not_there(
     cli: CommandLine, session: Session, campaign: Campaign
 ) -> None:

@@ -101,7 +101,7 @@ def test_every_country_that_cldr_names_is_found_by_its_code_and_its_name() -> No
     for territory in Locale("en").territories:
         code = str(territory)
         if len(code) == 2 and code not in countries._NOT_COUNTRIES:
-            country = countries._PARTS.get(code, code)
+            country = countries.PARTS.get(code, code)
             assert countries.parse(code) == country
             assert countries.parse(countries.name(code, "en")) == country
 
@@ -132,17 +132,16 @@ def test_a_language_without_names_gets_english_ones() -> None:
     assert countries.name("QQ", "en") == "QQ"
 
 
-@pytest.mark.parametrize(("group", "size"), [("@EU", 27), ("@EEA", 30), ("@EFTA", 4), ("@G7", 7), ("@NORDIC", 5)])
-def test_groups_have_their_members(group: str, size: int) -> None:
-    members = countries.expand(group)
-    assert len(members) == size
-    assert all(countries.parse(code) == code for code in members)
-
-
-@pytest.mark.parametrize("group", ["EU", "@", "@MARS", ""])
-def test_an_unknown_group_is_refused_with_those_there_are(group: str) -> None:
-    with pytest.raises(countries.UnknownCountryGroup, match="@EU"):
-        countries.expand(group)
+@pytest.mark.parametrize(
+    ("place", "country"),
+    [
+        *(("IC", "ES"), ("EA", "ES"), ("AC", "SH"), ("TA", "SH"), ("DG", "IO"), ("CP", "FR")),
+        *(("Canary Islands", "ES"), ("Îles Canaries", "ES"), ("Ceuta & Melilla", "ES"), ("Tristan da Cunha", "SH")),
+    ],
+)
+def test_what_cldr_lists_and_iso_does_not_belongs_to_its_country(place: str, country: str) -> None:
+    assert countries.parse(place) == country
+    assert place not in dict(countries.all_in("en"))
 
 
 @pytest.mark.parametrize(
