@@ -31,7 +31,7 @@ from mailer.formats import archives
 from mailer.kits import making
 from mailer.mail import addresses
 from mailer.operations import housekeeping
-from mailer.people import subscribers
+from mailer.people import subscribers, suppression
 from mailer.selfservice import address_change, leaving, preferences, signups
 from mailer.selfservice.signups import SignUp
 from mailer.spreadsheets import importing
@@ -47,6 +47,7 @@ from mailer.store.models import (
     Purpose,
     Subscriber,
     Subscription,
+    SuppressionReason,
     Union,
     UnionStatus,
 )
@@ -113,9 +114,13 @@ IN_CLEAR = {
     "subscriptions.country": "a code, by which audiences are chosen",
     "subscriptions.language": "a code, by which audiences are chosen",
     "subscriptions.status": "a word of ours",
+    "suppression_lifts.email_index": "a keyed hash",
+    "suppression_lifts.month": "a month",
+    "suppression_lifts.reason": "a word of ours",
     "suppressions.email_index": "a keyed hash",
     "suppressions.month": "a month",
     "suppressions.reason": "a word of ours",
+    "suppressions.underneath": "a word of ours",
     "unions.country": "a code",
     "unions.languages": "codes",
     "unions.slug": "in the address of its page; random where it asked not to be named",
@@ -193,6 +198,10 @@ def _people(engine: Engine, folder: Path, mark: str) -> None:
         address_change.name(session, boris.id, f"{mark}new@example.net", language="en")
         preferences.mail_link(session, boris.email, language="en")
         subscribers.erase(session, carla.email)
+        for reason in (SuppressionReason.LEFT, SuppressionReason.BOUNCED):
+            suppression.add(session, ana.email_index, reason)
+        suppression.lift_by_hand(session, ana.email_index, f"{mark} rang, and her mailbox works")
+        suppression.add(session, ana.email_index, SuppressionReason.BOUNCED)
 
 
 def _sign_up(session: Session, email: str, name: str) -> SignUp:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "notices": "mailer.cli.notices:notices",
     "run": "mailer.cli.run:run",
     "subscribers": "mailer.cli.subscribers:subscribers",
+    "suppressions": "mailer.cli.suppressions:suppressions",
     "unions": "mailer.cli.unions:unions",
     "worker": "mailer.cli.worker:worker",
 }

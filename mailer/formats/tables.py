@@ -352,10 +352,13 @@ def _delimiter(header: str, needed: Sequence[str]) -> str:
 
 
 def _spaced_cells(record: str, delimiter: str) -> list[str] | None:
-    """The cells of a record with spaces behind closing quotation marks, which `csv` refuses; None if that is not what
-    is wrong with it."""
+    """The cells of a record with spaces behind closing quotation marks, or an address behind a quoted name, which `csv`
+    refuses; None if that is not what is wrong with it."""
     edge = re.escape(delimiter)
-    cell = re.compile(rf' *(?:"((?:[^"]|"")*+)" *|([^"{edge}\r\n][^{edge}\r\n]*|))(?:({edge})|[\r\n]*\Z)')
+    in_marks = r'"((?:[^"]|"")*+)" *'
+    mailbox = r'"[^"\r\n]*" *<[^<>"\r\n]*>'  # of a mailing list manager's members
+    without = rf'[^"{edge}\r\n][^{edge}\r\n]*|'
+    cell = re.compile(rf" *(?:{in_marks}|({mailbox}|{without}))(?:({edge})|[\r\n]*\Z)")
     cells = []
     position = 0
     while found := cell.match(record, position):

@@ -158,6 +158,7 @@ def erase(session: Session, address: str) -> None:
         session.delete(
             subscriber
         )  # the database deletes subscriptions, consent events and their being a contact with it
+    suppression.forget_lifts(session, email_index)
     suppression.add(session, email_index, SuppressionReason.ERASED)
     have_written_anew(session)
 

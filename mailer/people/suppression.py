@@ -1,13 +1,13 @@
 """The suppression list: addresses that get nothing, known only by their keyed hash."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
 from mailer.store import db
-from mailer.store.models import Suppression, SuppressionReason
+from mailer.store.models import Suppression, SuppressionLift, SuppressionReason
 
 #: A reason further along takes the place of one before it: it is lifted by less.
 _WEIGHT = {
@@ -16,6 +16,10 @@ _WEIGHT = {
     SuppressionReason.ERASED: 2,
     SuppressionReason.COMPLAINED: 3,
 }
+
+#: What an organiser never lifts.
+_BY_OWNER_ALONE = (SuppressionReason.LEFT, SuppressionReason.ERASED)
+_WHY = {SuppressionReason.LEFT: "its owner left", SuppressionReason.ERASED: "its owner was erased"}
 
 #: What the owner of an address lifts by asking for our mail with a link that only they got.
 _LIFTED_BY_OWNER = (SuppressionReason.LEFT, SuppressionReason.BOUNCED, SuppressionReason.ERASED)
@@ -44,21 +48,73 @@ class Complained(MailerError):
     """This address may not be written to: our mail was reported as spam there."""
 
 
+class NotByHand(MailerError):
+    """This address stays on the list: {why}. {what}"""
+
+
+class NotSuppressed(MailerError):
+    """This address is not on the suppression list: nothing to lift."""
+
+
+class NoWhy(MailerError):
+    """Say why, for whoever asks later: --reason "She rang: her mailbox works again." """
+
+
 def add(session: Session, email_index: bytes, reason: SuppressionReason) -> None:
     """Put an address on the list, or give it a weightier reason. `subscribers.refresh` then carries it over to
     whether the person may be mailed.
 
     :param email_index: `Keyring.blind_index` of the folded address.
     """
-    month = db.utcnow().strftime("%Y-%m")
+    row = Suppression(email_index=email_index, reason=reason, month=_this_month())
     existing = session.get(Suppression, email_index)
-    if existing is None and db.add_unique(session, Suppression(email_index=email_index, reason=reason, month=month)):
+    if existing is None and db.add_unique(session, row):
         return
-    existing = session.get_one(Suppression, email_index)
+    weigh(session.get_one(Suppression, email_index), reason)
+    session.flush()
+
+
+def weigh(existing: Suppression, reason: SuppressionReason) -> bool:
+    """Give an address that is on the list one more reason; the weightiest counts.
+
+    What its owner wanted is not forgotten for a weightier reason that an organiser may lift.
+
+    :returns: whether anything changed.
+    """
+    before = existing.reason, existing.underneath
+    wishes = [each for each in (existing.reason, existing.underneath, reason) if each in _BY_OWNER_ALONE]
     if _WEIGHT[reason] > _WEIGHT[existing.reason]:
         existing.reason = reason
-        existing.month = month
+        existing.month = _this_month()
+    wish = max(wishes, key=_WEIGHT.__getitem__, default=None)
+    existing.underneath = None if wish is existing.reason else wish
+    return before != (existing.reason, existing.underneath)
+
+
+def add_many(session: Session, reasons: Mapping[bytes, Collection[SuppressionReason]]) -> list[bool | None]:
+    """Likewise, for many addresses at a time, while `lock_alone` is held.
+
+    :param reasons: the index of each address, a few thousand at most, and why it is put there.
+    :returns: for each, whether it was put there (True), got another reason (None), or was there with these (False).
+    :raises sqlalchemy.exc.IntegrityError: another program put one of them there at this moment; to be tried again.
+    """
+    listed = session.scalars(select(Suppression).where(Suppression.email_index.in_(reasons)))
+    known = {bytes(row.email_index): row for row in listed.all()}
+    outcomes: list[bool | None] = []
+    for email_index, why in reasons.items():
+        row = known.get(email_index)
+        is_new = row is None
+        if row is None:
+            row = Suppression(email_index=email_index, reason=min(why, key=_WEIGHT.__getitem__), month=_this_month())
+            session.add(row)
+        changed = [weigh(row, each) for each in why]
+        outcomes.append(True if is_new else None if any(changed) else False)
     session.flush()
+    return outcomes
+
+
+def _this_month() -> str:
+    return db.utcnow().strftime("%Y-%m")
 
 
 def lift(
@@ -84,6 +140,9 @@ def lift(
     ).one_or_none()
     if lifted is None and reason(session, email_index) is SuppressionReason.COMPLAINED:
         raise Complained
+    if lifted is None:
+        stays = (Suppression.email_index == email_index, Suppression.underneath.in_(reasons))
+        session.execute(update(Suppression).where(*stays).values(underneath=None))
     return lifted
 
 
@@ -91,11 +150,70 @@ def lift_bounced(session: Session, email_index: bytes) -> None:
     """Take an address off the list that was put there because it does not exist. For any other reason it stays.
     `subscribers.refresh` then carries it over to whether the person may be mailed.
     """
-    session.execute(
-        delete(Suppression).where(
-            Suppression.email_index == email_index, Suppression.reason == SuppressionReason.BOUNCED
-        )
+    found = session.get(Suppression, email_index, populate_existing=True)
+    if found is not None and found.reason is SuppressionReason.BOUNCED:
+        _uncover(session, found)
+
+
+def lift_by_hand(session: Session, email_index: bytes, words: str) -> SuppressionReason:
+    """Take an address off the list that could not be reached, or whose owner reported our mail as spam, because an
+    organiser knows better. `subscribers.refresh` then carries it over to whether the person may be mailed.
+
+    Who left or was erased stays, also where another reason had taken the place of that: they alone can come back.
+
+    :param words: why.
+    :returns: the reason that was lifted.
+    :raises NoWhy: nothing is said.
+    :raises NotSuppressed: it is not on the list.
+    :raises NotByHand: its owner left, or was erased.
+    """
+    if not words.strip():
+        raise NoWhy
+    lock_alone(session)
+    found = session.get(Suppression, email_index, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise NotSuppressed
+    lifted = found.reason
+    if lifted in _BY_OWNER_ALONE:
+        raise NotByHand(why=_WHY[lifted], what="Only they themselves can come back, by signing up.")
+    session.add(
+        SuppressionLift(email_index=email_index, reason=lifted, month=_this_month(), words=" ".join(words.split()))
     )
+    _uncover(session, found)
+    return lifted
+
+
+def _uncover(session: Session, listed: Suppression) -> None:
+    """Lift a reason. What is underneath stays."""
+    if listed.underneath is None:
+        session.delete(listed)
+    else:
+        listed.reason, listed.underneath, listed.month = listed.underneath, None, _this_month()
+    session.flush()
+
+
+def lifts(session: Session, email_index: bytes) -> list[SuppressionLift]:
+    """What an organiser has lifted of an address, the latest first."""
+    theirs = select(SuppressionLift).where(SuppressionLift.email_index == email_index)
+    return list(session.scalars(theirs.order_by(SuppressionLift.id.desc())))
+
+
+def forget_lifts(session: Session, email_index: bytes) -> None:
+    """Delete what was written down of an address: its owner is erased."""
+    session.execute(delete(SuppressionLift).where(SuppressionLift.email_index == email_index))
+
+
+def find(session: Session, email_index: bytes) -> Suppression | None:
+    """The entry of an address; None if it is not on the list."""
+    return session.get(Suppression, email_index)
+
+
+def counts(session: Session) -> dict[tuple[SuppressionReason, str], int]:
+    """How many addresses are on the list, by reason and month."""
+    grouped = select(Suppression.reason, Suppression.month, func.count()).group_by(
+        Suppression.reason, Suppression.month
+    )
+    return {(reason, month): number for reason, month, number in session.execute(grouped)}
 
 
 def reason(session: Session, email_index: bytes) -> SuppressionReason | None:

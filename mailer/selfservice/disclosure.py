@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.formats.tables import CsvWriter
 from mailer.mail import addresses
-from mailer.people import mailed_links, subscribers
+from mailer.people import mailed_links, subscribers, suppression
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -63,6 +63,7 @@ def about(session: Session, subscriber_id: int) -> dict[str, Any]:
         "requests": list(_requests(session, person)),
         "messages": list(_messages(session, person, unions)),
         "blocked": _blocked(session, person),
+        "lifted": _lifted(session, person),
     }
     return {section: _plain(facts) for section, facts in sections.items()}
 
@@ -227,5 +228,15 @@ def _messages(session: Session, person: Subscriber, unions: dict[int, str]) -> I
 
 
 def _blocked(session: Session, person: Subscriber) -> Facts | None:
-    suppression = session.get(Suppression, person.email_index)
-    return {"reason": suppression.reason.value, "month": suppression.month} if suppression else None
+    found = session.get(Suppression, person.email_index)
+    if found is None:
+        return None
+    underneath = found.underneath.value if found.underneath else None
+    return {"reason": found.reason.value, "month": found.month, "underneath": underneath}
+
+
+def _lifted(session: Session, person: Subscriber) -> list[Facts]:
+    return [
+        {"reason": lift.reason.value, "month": lift.month, "why": lift.words}
+        for lift in suppression.lifts(session, person.email_index)
+    ]

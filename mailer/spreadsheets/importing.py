@@ -21,7 +21,7 @@ from mailer.mail import addresses
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.spreadsheets import enrolment, headers
 from mailer.spreadsheets.enrolment import Candidate, Decision, Fate, Terms
-from mailer.spreadsheets.rows import InvalidRow, past
+from mailer.spreadsheets.rows import InvalidRow, RejectsFileIsInput, name_and_address, past
 from mailer.spreadsheets.standings import Standings
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
@@ -49,10 +49,6 @@ _MOST_COMPARED = 500  # values that are compared with all names there are: some 
 class NoConsentText(MailerError):
     """The words that people agreed to are empty. Give them as they were shown: --consent "I want urgent actions by
     e-mail." """
-
-
-class RejectsFileIsInput(MailerError):
-    """The rejects would overwrite {path}, the file that is being imported. Name another file."""
 
 
 class ImportInterrupted(MailerError):
@@ -146,7 +142,7 @@ def import_file(
         terms, parser = _prepare(
             engine, file, list_slug, consent.strip(), union_consent, update=update, dry_run=dry_run
         )
-        tally = _Tally(file.remarks(handled=standings.handled()))
+        tally = _Tally([*file.remarks(handled=standings.handled()), *standings.warnings()])
         with RejectsFile(rejects, file) as rejected, _Seen() as seen, out, _older_objects_spared():
             try:
                 for records in _batches(file.records()):
@@ -284,7 +280,7 @@ def _survey(file: TableFile, standings: Standings, keyring: Keyring) -> tuple[in
             if not standings.of(record):
                 continue
             try:
-                address = addresses.parse(file.texts(record)["email"])
+                address = addresses.parse(name_and_address(file.texts(record)["email"])[1])
             except MailerError:  # a row without an address says it of nobody
                 continue
             out.first_line(keyring.blind_index(address.folded), record.line)
@@ -339,7 +335,9 @@ class _RowParser:
         text = self._file.texts(record)
         if not text["email"]:
             raise InvalidRow(problem="there is no address")
-        address = addresses.parse(text["email"])
+        display_name, email = name_and_address(text["email"])
+        address = addresses.parse(email)
+        text["name"] = text["name"] or display_name
         gaps: list[_Gap] = []
 
         def read(column: str, reader: Callable[[str], T | None]) -> T | None:

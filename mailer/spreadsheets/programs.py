@@ -164,6 +164,15 @@ KNOWN = (
     *(Known("any", column, _USUAL, _EMPTY, COMPLAINED) for column in ("complained at", "complained on")),
 )
 
+#: columns by which an export is known that does not say all → what to say of it
+INCOMPLETE = {
+    # knadh/listmonk, issue 2855
+    ("uuid", "attributes", "status"): (
+        "listmonk does not say in this export who unsubscribed from a list. Under Lists, open the number of those who "
+        "did, export them too, and import that file with: mailer suppressions import FILE --reason left --ignore status"
+    ),
+}
+
 #: What a column's name has in it that may say who left, in the languages of the site. If nothing here knows the column,
 #: whoever imports the file has to say how to take it.
 TELLING_NAMES = (

@@ -108,6 +108,11 @@ class Standings:
         """The columns that are understood, or were named: positions, from 0."""
         return {*self._known, *self._only}
 
+    def warnings(self) -> list[str]:
+        """What the file does not say though it looks as if it did."""
+        names = {folded(name) for name in self._names.values()}
+        return [text for columns, text in programs.INCOMPLETE.items() if names.issuperset(map(folded, columns))]
+
     def survey(self) -> Iterator[TableRow]:
         """All records, once, with the file's other checks.
 

@@ -85,6 +85,8 @@ def ana(session: Session, mailing_list: MailingList) -> Subscriber:
     address_change.name(session, person.id, "ana.new@example.net", language="en")
     preferences.mail_link(session, ANA, language="en")
     suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
+    suppression.lift_by_hand(session, person.email_index, "She rang.")
+    suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
     make_contact(session, union, person, role="Treasurer").confirmed_at = WHEN
     consents.give(
         session,
@@ -134,6 +136,7 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
         "requests",
         "messages",
         "blocked",
+        "lifted",
     ]
     assert held["person"] == {
         "email": ANA,
@@ -187,6 +190,7 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
     failed = held["messages"][0]
     assert (failed["reason"], failed["settled_at"], failed["union"]) == ("policy", WHEN.isoformat(), "Dockers' Union")
     assert held["blocked"]["reason"] == "bounced"
+    assert [(lift["reason"], lift["why"]) for lift in held["lifted"]] == [("bounced", "She rang.")]
 
 
 #: columns about a person that a disclosure leaves out, and why
@@ -216,6 +220,7 @@ TOLD_AS = {
     "reason": {"reason", "reason_for_leaving"},
     "mailable": {"gets_mail"},
     "expires_at": {"ends_at"},
+    "words": {"why"},
 }
 
 
@@ -227,9 +232,10 @@ def test_no_column_about_a_person_is_forgotten(session: Session, ana: Subscriber
     tables = [
         table
         for table in Base.metadata.sorted_tables
-        if table.name in ("subscribers", "suppressions", "mailed_links") or "subscriber_id" in table.columns
+        if table.name in ("subscribers", "suppressions", "suppression_lifts", "mailed_links")
+        or "subscriber_id" in table.columns
     ]
-    assert len(tables) == 8
+    assert len(tables) == 9
     for table in tables:
         for column in set(table.columns.keys()) - NOT_TOLD:
             assert told & TOLD_AS.get(column, {column}), f"{table.name}.{column}"

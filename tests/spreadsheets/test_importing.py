@@ -18,6 +18,7 @@ from mailer.people import consents, lists, subscribers, suppression
 from mailer.spreadsheets import enrolment, importing
 from mailer.spreadsheets.exporting import export_list
 from mailer.spreadsheets.importing import SupporterImportReport, import_file
+from mailer.spreadsheets.rows import RejectsFileIsInput
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import (
@@ -361,7 +362,7 @@ def test_a_corrected_rejects_file_is_imported_without_a_warning(run: Import, tmp
 
 
 def test_rejects_never_overwrite_the_file_they_come_from(run: Import, tmp_path: Path) -> None:
-    with pytest.raises(importing.RejectsFileIsInput):
+    with pytest.raises(RejectsFileIsInput):
         run(HEADER, ANA)
         run(HEADER, ANA, rejects=tmp_path / "supporters.csv")
     assert (tmp_path / "supporters.csv").read_text() == f"{HEADER}\n{ANA}\n"

@@ -200,6 +200,21 @@ def test_exports_of_other_programs_are_understood(take: Take, engine: Engine, tm
     assert on_list(engine) == {"ana"}
 
 
+def test_what_an_export_of_listmonk_does_not_say_is_told(take: Take) -> None:
+    content, _ = FORMS["listmonk"]
+    assert any("who unsubscribed from a list" in warning for warning in take(content).warnings)
+    content, _ = FORMS["Ghost"]
+    assert not any("unsubscribed from a list" in warning for warning in take(content).warnings)
+
+
+def test_members_of_a_mailing_list_manager_are_read_with_their_names(take: Take, engine: Engine) -> None:
+    lines = ["Ana Example <ana@example.org>", '"Ben, B." <ben@example.org>', "<bea@example.org>", "cem@example.org"]
+    assert take("\n".join(["email", *lines])).created == 4
+    assert on_list(engine) == {"ana", "ben", "bea", "cem"}
+    with session_scope(engine, read_only=True) as session:
+        assert set(session.scalars(select(Subscriber.name))) == {"Ana Example", "Ben, B.", None}
+
+
 def test_no_program_contradicts_another_about_a_column() -> None:
     meanings: dict[tuple[str, str], set[Standing]] = {}
     for known in programs.KNOWN:

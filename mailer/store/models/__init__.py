@@ -28,6 +28,7 @@ from mailer.store.models.people import (
     Subscription,
     SubscriptionStatus,
     Suppression,
+    SuppressionLift,
     SuppressionReason,
 )
 from mailer.store.models.unions import Application, JoinCount, Union, UnionContact, UnionStatus
@@ -61,6 +62,7 @@ __all__ = [
     "Subscription",
     "SubscriptionStatus",
     "Suppression",
+    "SuppressionLift",
     "SuppressionReason",
     "Union",
     "UnionContact",

@@ -98,3 +98,18 @@ class Suppression(Base):
     email_index: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     reason: Mapped[SuppressionReason] = mapped_column(by_value(SuppressionReason))
     month: Mapped[str] = mapped_column(String(7))  # "2026-11"
+    # Left or erased, if the reason took the place of that: it comes back when an organiser lifts the reason.
+    underneath: Mapped[SuppressionReason | None] = mapped_column(by_value(SuppressionReason))
+
+
+class SuppressionLift(Base):
+    """That an organiser had an address be mailed again which could not be reached, or whose owner had reported our
+    mail as spam, and why. Goes when its owner is erased."""
+
+    __tablename__ = "suppression_lifts"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    email_index: Mapped[bytes] = mapped_column(LargeBinary(32), index=True)
+    reason: Mapped[SuppressionReason] = mapped_column(by_value(SuppressionReason))  # which was lifted
+    month: Mapped[str] = mapped_column(String(7))
+    words: Mapped[str] = mapped_column(EncryptedText("suppression_lifts.words"))
