@@ -251,7 +251,7 @@ class EditionRenderer:
             organisation=self._sender.organisation,
             postal_address=self._sender.postal_address,
             gettext=translations.gettext_for(language),
-            deadline=self.deadline(language),
+            deadline=self._printed_deadline(language),
             web_url=self.web_url(language),
             forwarded_by=forwarded_by,
         )
@@ -265,10 +265,15 @@ class EditionRenderer:
         """A warning about a text, with its file and line."""
         return self._texts.sources[language].placed(warning)
 
-    def deadline(self, language: str) -> str | None:
-        """The campaign's deadline as people of a language write it; None if there is none."""
+    def _printed_deadline(self, language: str) -> Pieces:
+        """Filled for each reader where it differs from country to country."""
+        usual = self.deadline(language, None)
+        return (Slot("deadline", usual),) if usual else ()
+
+    def deadline(self, language: str, country: str | None) -> str | None:
+        """The campaign's deadline as people of a language write it, in the time of a country; None if there is none."""
         deadline = self._campaign.deadline
-        return languages.written(deadline, language) if deadline else None
+        return languages.written(deadline, language, country) if deadline else None
 
     def web_url(self, language: str) -> str | None:
         """The address of the web version, on a page in the reader's language if the site speaks it."""

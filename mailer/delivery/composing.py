@@ -149,6 +149,7 @@ class CampaignComposer:
         values = {
             "country": countries.name(country, language) if country else "",
             "union": self._unions.get(union_id, "") if union_id else "",
+            "deadline": self._renderer.deadline(language, country) or "",
             **(target.values if target else {}),
         }
         return {field: value for field, value in values.items() if value}

@@ -119,5 +119,5 @@ def _words(
         "campaign": publishing.title(campaign, language),
     }
     if campaign.deadline is not None:
-        words["deadline"] = languages.written(campaign.deadline, languages.of_site(language) or "en")
+        words["deadline"] = languages.written(campaign.deadline, languages.of_site(language) or "en", union.country)
     return words | contacts.named(union)

@@ -57,9 +57,11 @@ class KitEditions:
     def _relay(self, forwarder: Forwarder, language: str) -> KitText:
         key = self._renderer.choose(Reader(language, forwarder.country, forwarder.union_id if forwarder.name else None))
         target = self._targets.for_country(forwarder.country)
+        deadline = self._renderer.deadline(language, forwarder.country)
         values = {
             "country": countries.name(forwarder.country, language) if forwarder.country else "",
             "union": forwarder.name or "",
+            "deadline": deadline or "",
             **(target.values if target else {}),
         }
         join_url = self._join_url(forwarder, language)
@@ -67,13 +69,12 @@ class KitEditions:
         rendering = self._renderer.render(
             key, forwarded_by=ForwardedBy(name, forwarder.introduction(language), join_url)
         )
-        deadline = self._renderer.deadline(language)
         return KitText(
             language=language,
             title=one_line(fill(rendering.subject, values, blank=_BLANK)),
             lead=one_line(fill(self._renderer.wording(key)[1], values, blank=_BLANK)),
             html=fill(rendering.html, values, blank=_BLANK),
-            text=fill(rendering.text, values, blank=_BLANK),
+            text="\n".join(map(plain_text.folded, fill(rendering.text, values, blank=_BLANK).split("\n"))),
             prose=tuple(fill(paragraph, values, blank=_BLANK) for paragraph in self._prose(key)),
             call=translations.gettext_for(language)("Act by {date}").format(date=deadline) if deadline else None,
             target=target,

@@ -44,6 +44,7 @@ class KitPage:
     languages: tuple[str, ...]  # the union's own first
     own_languages: int  # how many of these are its own
     deadline: datetime | None
+    country: str | None  # the union's, in whose time the deadline is shown
     is_held: bool  # paused: somebody has to look at it, and nobody is to forward it meanwhile
     is_over: bool  # cancelled, or too late to act on it
     is_ready: bool  # every language is made or given up
@@ -78,6 +79,7 @@ def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
         languages=ordered,
         own_languages=len(own),
         deadline=campaign.deadline,
+        country=forwarder.country,
         is_held=campaign.status is CampaignStatus.PAUSED,
         is_over=campaign.status is CampaignStatus.CANCELLED or deadlines.is_over(campaign, db.now(session)),
         is_ready=kit.ready_at is not None and not _is_outdated(kit),

@@ -12,6 +12,7 @@ from babel.core import get_global
 from babel.dates import format_date, format_time, get_datetime_format
 
 from mailer.errors import MailerError
+from mailer.locale import zones
 
 #: that the site and the system mails speak; English is what their sources are written in
 SITE_LANGUAGES = ("en", "fr", "de", "it", "es", "el", "ru", "kk", "tr", "ar")
@@ -148,17 +149,26 @@ def name(tag: str) -> str:
     return own[:1].upper() + own[1:]  # CLDR leaves the capital to where it stands
 
 
-def written(moment: datetime, tag: str) -> str:
-    """A deadline as people of a language write it: a day, and a time in UTC unless it is the end of that day.
+@functools.lru_cache(maxsize=1024)  # asked for each country of an audience
+def written(moment: datetime, tag: str, country: str | None = None) -> str:
+    """A deadline as people of a language write it: a day, and a time unless it is the end of that day in UTC.
+
+    The time is that of their country where all of it has the same, else UTC; the zone is named either way, since people
+    pass a deadline on.
 
     :param moment: in UTC.
     :param tag: as `normalise` gives it.
+    :param country: of the reader, as ISO 3166-1 alpha-2, if it is known.
     """
     if (moment.hour, moment.minute) == (23, 59):
         return day(moment, tag)
     known = locale(tag)
+    zone = zones.of_country(country, moment) if country else None
+    local = moment.astimezone(zone) if zone else moment
+    of_zone = zones.name(local, known) if zone else zones.name_of_utc(known)
     both = str(get_datetime_format("medium", known)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
-    return both.format(f"{format_time(moment, 'short', locale=known)} UTC", day(moment, tag))
+    clock = format_time(local.replace(tzinfo=None), "short", locale=known)
+    return f"{both.format(clock, day(local, tag))} ({of_zone})"
 
 
 def day(moment: date, tag: str) -> str:

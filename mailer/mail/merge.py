@@ -2,7 +2,7 @@
 
 import functools
 import html
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from mailer.errors import MailerError
-from mailer.mail import headers
+from mailer.mail import headers, plain_text
 from mailer.mail.dkim import EditionSigner, Signer
 from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.quoted_printable import SOFT_BREAK, encode_text, encode_value
@@ -100,6 +100,14 @@ class _BodySlot:
     default: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _BodyLine:
+    """A line of the text part that what is filled in can make too long."""
+
+    position: int  # likewise
+    pieces: Pieces
+
+
 class CompiledEdition:
     """An edition as bytes, cut where people differ. Make it with `compile_edition`."""
 
@@ -110,7 +118,7 @@ class CompiledEdition:
         self._headers = _static_headers(rendering, edition_headers, boundary)
         if not self._subject_slots:
             self._headers += headers.unstructured("Subject", "".join(map(str, rendering.subject)))
-        self._body, self._slots = _cut(rendering, boundary)
+        self._body, self._slots, self._lines = _cut(rendering, boundary)
         self._signer = EditionSigner(signer, self._headers, self._body) if signer else None
 
     def merge(self, person: Merge) -> bytes:
@@ -126,6 +134,8 @@ class CompiledEdition:
         for slot in self._slots:
             value = person.unsubscribe_url if slot.field == "unsubscribe_url" else values.get(slot.field)
             body[slot.position] = slot.encode(value) if value else slot.default
+        for line in self._lines:
+            body[line.position] = _encoded_line(fill(line.pieces, values))
         signatures = self._signer.sign(own_headers, body, timestamp=timestamp) if self._signer else b""
         return b"".join((signatures, own_headers, self._headers, b"\r\n", *body))
 
@@ -221,23 +231,59 @@ def _date(timestamp: int) -> bytes:
     return headers.token("Date", format_datetime(datetime.fromtimestamp(timestamp, UTC)))
 
 
-def _cut(rendering: Rendering, boundary: str) -> tuple[list[bytes], list[_BodySlot]]:
-    """What a body is joined from, in parts of whole lines: an empty part for each slot, static bytes between them."""
+def _cut(rendering: Rendering, boundary: str) -> tuple[list[bytes], list[_BodySlot], list[_BodyLine]]:
+    """What a body is joined from, in parts of whole lines: an empty part for each slot, or line of the text part with
+    slots, and static bytes between them."""
     parts = [b""]
     slots: list[_BodySlot] = []
+    lines: list[_BodyLine] = []
     encoders = _Encoders()
-    for subtype, pieces in (("plain", rendering.text), ("html", rendering.html)):
+    for subtype, pieces in (("plain", _lines_to_fold(rendering.text)), ("html", rendering.html)):
         parts[-1] += part_headers(boundary, subtype)
         for piece in pieces:
-            if isinstance(piece, str):
-                parts[-1] += encode_text(piece)
-            else:
-                encode = encoders.of(piece)
-                slots.append(_BodySlot(len(parts), piece.field, encode, encode(piece.default)))
-                parts += (b"", b"")
+            match piece:
+                case str():
+                    parts[-1] += encode_text(piece)
+                    continue
+                case Slot():
+                    encode = encoders.of(piece)
+                    slots.append(_BodySlot(len(parts), piece.field, encode, encode(piece.default)))
+                case _:
+                    lines.append(_BodyLine(len(parts), piece))
+            parts += (b"", b"")
         parts[-1] += b"\r\n"
     parts[-1] += f"--{boundary}--\r\n".encode()
-    return parts, slots
+    return parts, slots, lines
+
+
+def _lines_to_fold(text: Pieces) -> Iterator[str | Slot | Pieces]:
+    """A text, with each line that a value of unknown length stands in as one. Links differ in nothing that matters."""
+    line: list[str | Slot] = []
+    for piece in text:
+        if isinstance(piece, Slot):
+            line.append(piece)
+            continue
+        end, *more = piece.split("\n", 1)
+        line.append(end)
+        if not more:
+            continue
+        yield from _as_line(line)
+        whole, newline, begin = f"\n{more[0]}".rpartition("\n")
+        yield whole + newline
+        line = [begin]
+    yield from _as_line(line)
+
+
+def _as_line(line: Sequence[str | Slot]) -> Iterator[str | Slot | Pieces]:
+    if any(isinstance(piece, Slot) and piece.field not in URL_FIELDS for piece in line):
+        yield tuple(line)
+    else:
+        yield from line
+
+
+@functools.lru_cache(maxsize=_CACHED_VALUES)
+def _encoded_line(line: str) -> bytes:
+    return encode_text(plain_text.folded(line))
 
 
 class _Encoders:
@@ -330,8 +376,14 @@ def _check(edition: CompiledEdition, rendering: Rendering, expected: list[str], 
     if sorted(message.keys()) != sorted(expected):
         raise BrokenMessage(problem=f"its headers are {', '.join(message.keys())}")
     filled = dict.fromkeys(fields, _PROBE) | {"unsubscribe_url": unsubscribe_url or ""}
-    for subtype, pieces in (("plain", rendering.text), ("html", rendering.html)):
-        meant = "".join(piece if isinstance(piece, str) else filled[piece.field] for piece in pieces)
+    for subtype, pieces in (("plain", _lines_to_fold(rendering.text)), ("html", rendering.html)):
+        meant = "".join(_meant(piece, filled) for piece in pieces)
         part = message.get_body((subtype,))
         if part is None or part.defects or part.get_content().replace("\r\n", "\n") != meant:
             raise BrokenMessage(problem=f"its {subtype} part reads differently from what was written")
+
+
+def _meant(piece: str | Slot | Pieces, filled: Mapping[str, str]) -> str:
+    if isinstance(piece, tuple):
+        return plain_text.folded("".join(_meant(part, filled) for part in piece))
+    return piece if isinstance(piece, str) else filled[piece.field]

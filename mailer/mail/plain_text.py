@@ -1,6 +1,7 @@
 """The plain-text part, written from the same Markdown as the HTML."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from markdown_it.token import Token
@@ -12,6 +13,8 @@ from mailer.mail.types import SlotContext
 
 #: RFC 3676 recommends lines of at most 78 characters; 72 leaves room for the quote marks of replies.
 COLUMNS = 72
+#: RFC 5322, section 2.1.1
+MOST_COLUMNS = 78
 
 _UNDERLINES = {"h1": "=", "h2": "-"}
 
@@ -90,6 +93,21 @@ def wrap(text: str, markers: Markers, columns: int = COLUMNS) -> list[str]:
                 line, width = (f"{line} {word}", width + 1 + word_width) if line else (word, word_width)
         lines.append(line)
     return lines
+
+
+_QUOTED_OR_LISTED = re.compile(r"((?:> ?)*)( *(?:(?:[-☐☑]|\d+\.) )?)")
+
+
+def folded(line: str) -> str:
+    """A line in several if what was filled in made it longer than 78 columns; quoted and indented as it was."""
+    if len(line) <= MOST_COLUMNS:
+        return line
+    found = _QUOTED_OR_LISTED.match(line)
+    quoted, label = found.groups() if found else ("", "")
+    lines = textwrap.wrap(
+        line, COLUMNS, subsequent_indent=quoted + " " * len(label), break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
 
 
 def underline(lines: Sequence[str], mark: str, markers: Markers, columns: int = COLUMNS) -> str:

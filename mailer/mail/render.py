@@ -64,7 +64,7 @@ class Frame:
     organisation: str
     postal_address: str
     gettext: Callable[[str], str]  # translates the mail's fixed words into the language
-    deadline: str | None = None  # a date as people of that language write it
+    deadline: Pieces = ()  # a date as people of that language write it
     web_url: str | None = None  # of the web version
     forwarded_by: ForwardedBy | None = None  # for a mail that somebody else passes on
 
@@ -138,6 +138,7 @@ def _print(
         "heading": lambda text: _underlined(str(text), "-", markers),
         "start": "left" if frame.direction == "ltr" else "right",
         "end": "right" if frame.direction == "ltr" else "left",
+        "deadline": markers.mark(frame.deadline),
         "subject": markers.mark(subject),
         "preheader": markers.mark(preheader),
     }

@@ -123,7 +123,7 @@ def test_signs_that_would_go_out_are_warned_of_with_their_line(session: Session)
     [
         (datetime(2035, 4, 30, 23, 59, 59, tzinfo=UTC), "en", "30 April 2035"),
         (datetime(2035, 4, 30, 23, 59, 59, tzinfo=UTC), "fr", "30 avril 2035"),
-        (datetime(2035, 4, 30, 16, 0, tzinfo=UTC), "fr", "30 avril 2035, 16:00 UTC"),
+        (datetime(2035, 4, 30, 16, 0, tzinfo=UTC), "fr", "30 avril 2035, 16:00 (temps universel coordonné)"),
     ],
 )
 def test_a_deadline_reads_as_people_of_the_language_write_it(

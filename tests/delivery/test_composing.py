@@ -3,6 +3,7 @@
 import base64
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -86,6 +87,12 @@ def test_everyone_is_asked_to_write_to_their_own_target_or_the_fallback(
 ) -> None:
     _, message = compose(session, campaign, claimed(country=country))
     assert words in text_of(message)
+
+
+def test_a_deadline_is_in_the_time_of_the_country_that_somebody_lives_in(session: Session, campaign: Campaign) -> None:
+    campaign.deadline = datetime(2035, 12, 15, 17, 0, tzinfo=UTC)
+    for country, clock in (("DE", "6:00 pm (Central European Time)"), ("US", "5:00 pm (Coordinated")):
+        assert f"Act by 15 December 2035, {clock}" in text_of(compose(session, campaign, claimed(country=country))[1])
 
 
 def test_without_any_target_the_defaults_stand_there(session: Session, campaign: Campaign) -> None:

@@ -65,9 +65,21 @@ def test_dates_are_written_as_a_language_does_and_english_as_the_world_does(tag:
     ("moment", "tag", "words"),
     [
         (datetime.datetime(2035, 4, 30, 23, 59, 59, tzinfo=datetime.UTC), "en", "30 April 2035"),
-        (datetime.datetime(2035, 4, 30, 16, 0, tzinfo=datetime.UTC), "fr", "30 avril 2035, 16:00 UTC"),
-        (datetime.datetime(2035, 4, 30, 16, 0, tzinfo=datetime.UTC), "ar", "30 أبريل 2035، 4:00 م UTC"),
-        (datetime.datetime(2035, 4, 30, 16, 0, tzinfo=datetime.UTC), "de", "30. April 2035, 16:00 UTC"),
+        (
+            datetime.datetime(2035, 4, 30, 16, 0, tzinfo=datetime.UTC),
+            "fr",
+            "30 avril 2035, 16:00 (temps universel coordonné)",
+        ),
+        (
+            datetime.datetime(2035, 4, 30, 16, 0, tzinfo=datetime.UTC),
+            "ar",
+            "30 أبريل 2035، 4:00 م (التوقيت العالمي المنسق)",
+        ),
+        (
+            datetime.datetime(2035, 4, 30, 16, 0, tzinfo=datetime.UTC),
+            "de",
+            "30. April 2035, 16:00 (Koordinierte Weltzeit)",
+        ),
     ],
 )
 def test_a_deadline_is_a_day_and_a_time_unless_it_is_the_days_end(

@@ -129,6 +129,29 @@ names = (
 )
 
 
+LONG_UNION = "Gewerkschaft der Hafenarbeiterinnen, Seeleute, Eisenbahnerinnen, Fernfahrer und Lotsen von Beispielhafen"
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "indent"),
+    [("For members of ", ": please ask your branch to send a letter of its own, on its letterhead.", ""),
+     ("> - For ", " and its friends, who are asked to write as well, and as soon as they can, please.", ">   "),
+     ("", "", "")],
+)  # fmt: skip
+def test_lines_of_the_text_part_are_at_most_78_columns_whatever_fills_them(
+    before: str, behind: str, indent: str
+) -> None:
+    rendering = replace(RENDERING, text=("Hello.\n" + before, Slot("union"), behind + "\nBye.\n"))
+    edition = compile_edition(rendering, LIST_HEADERS)
+    lines = content(read(edition.merge(merge_for("Ada", values={"union": LONG_UNION}))), "plain").split("\n")
+    assert max(map(len, lines)) <= 78
+    assert (lines[0], lines[-2]) == ("Hello.", "Bye.")
+    assert all(line.startswith(indent) for line in lines[2:-2])
+    assert "".join(lines[1:-2]).count(">") == len(lines[1:-2]) * (indent[:1] == ">")
+    short = content(read(edition.merge(merge_for("Ada", values={"union": "Dockers"}))), "plain")
+    assert short.split("\n")[1].startswith(f"{before}Dockers")
+
+
 @given(names)
 @example(HOSTILE_NAMES[0])
 @example(HOSTILE_NAMES[1])
@@ -147,9 +170,10 @@ def test_any_name_reads_back_with_exactly_the_expected_headers(name: str) -> Non
     assert message["Subject"] == " ".join(f"To {shown}: act".split())
 
     cleaned = headers.clean(name)
-    assert content(message, "plain") == (
-        f"Dear {cleaned}\n.\n\n{cleaned}\n.. é https://example.org/unsubscribe/a.b=c&d \n"
-    )
+    text = f"Dear {cleaned}\n.\n\n{cleaned}\n.. é https://example.org/unsubscribe/a.b=c&d \n"
+    if len(cleaned) < 40:
+        assert content(message, "plain") == text
+    assert content(message, "plain").split() == text.split()
     escaped = html.escape(cleaned)
     assert content(message, "html") == (
         f'<p>.Dear {escaped}{escaped}.</p>\n<a href="https://example.org/?n={quote(cleaned, safe="@")}&amp;x=1">É</a>'

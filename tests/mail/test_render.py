@@ -29,7 +29,7 @@ FRAME = Frame(
     organisation="Harbour <Solidarity>",
     postal_address="12 Quay Street\nPort Example",
     gettext=str,
-    deadline="12 March 2027",
+    deadline=("12 March 2027",),
     web_url="https://example.org/campaigns/six",
 )
 LINK = "<https://example.org/>"
@@ -87,13 +87,19 @@ def test_a_headline_of_unknown_length_is_underlined_from_side_to_side(own_headin
     assert f"Write, [name]\n{'=' * 72}\n" in shown(made.text)
 
 
+def test_no_line_of_the_text_part_looks_like_a_quotation() -> None:
+    text = shown(edition("Text").text)
+    assert "\n*Act by 12 March 2027*\n" in text
+    assert not any(line.startswith(">") for line in text.split("\n"))
+
+
 def test_french_has_a_space_before_its_colon() -> None:
     french = replace(FRAME, language="fr", gettext=translations.gettext_for("fr"))
     assert "Se désinscrire\u00a0: <[unsubscribe_url]>" in shown(edition("Text", frame=french).text)
 
 
 def test_without_deadline_and_web_version_nothing_of_them_is_shown() -> None:
-    made = edition("Text", frame=replace(FRAME, deadline=None, web_url=None))
+    made = edition("Text", frame=replace(FRAME, deadline=(), web_url=None))
     for part in (shown(made.html), shown(made.text)):
         assert "Act by" not in part
         assert "on the web" not in part

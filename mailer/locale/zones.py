@@ -1,0 +1,37 @@
+"""Time zones: which one a country has, and what it is called."""
+
+from datetime import datetime, tzinfo
+
+from babel import Locale
+from babel.core import get_global
+from babel.dates import get_timezone, get_timezone_gmt, get_timezone_name
+
+UTC = "Etc/UTC"
+
+
+def of_country(code: str, moment: datetime) -> tzinfo | None:
+    """The time zone of a country; None where clocks in it differ, or CLDR knows of none.
+
+    :param code: ISO 3166-1 alpha-2.
+    :param moment: aware; a country's zones may agree at one time of the year and not at another.
+    """
+    zones = [get_timezone(name) for name in get_global("territory_zones").get(code, [])]
+    offsets = {moment.astimezone(zone).utcoffset() for zone in zones}
+    return zones[0] if len(offsets) == 1 else None
+
+
+def name(local: datetime, locale: Locale) -> str:
+    """What the time zone of a moment is called, the same in summer and winter where CLDR has such a name, else by its
+    distance from UTC.
+
+    :param local: in that zone, from `of_country`.
+    """
+    distance = get_timezone_gmt(local, locale=locale)
+    usual = get_timezone_name(local, locale=locale, zone_variant="generic")
+    return usual if usual != distance else get_timezone_name(local, locale=locale)
+
+
+def name_of_utc(locale: Locale) -> str:
+    """What Coordinated Universal Time is called."""
+    names = locale.time_zones.get(UTC, {}).get("long", {})
+    return str(names.get("standard", "UTC"))
