@@ -183,6 +183,7 @@ def test_nothing_in_any_campaigns_kits_belongs_to_a_person(
     campaign = Campaign(
         slug="veldara-dockers",
         kind="urgent_action",
+        fallbacks={},
         language=language,
         public=True,
         targets=[embassy | {"countries": ["GB", "FR"]}] * target,
