@@ -1,6 +1,7 @@
 """Folding: what two spellings of a name have in common, of a country, a union or a list, in files and on forms."""
 
 import unicodedata
+from functools import lru_cache
 
 #: signs that people and programs write for an apostrophe, and letters that stand for one
 _APOSTROPHES = "'’‘‛′`´ʹʻʼʽˈ＇"
@@ -15,6 +16,7 @@ _FIRST_ACCENT = 200
 _VOWEL_POINTS = range(10, 36)  # of Hebrew and Arabic, which are usually left out
 
 
+@lru_cache(maxsize=4096)  # the rows of a file name the same few unions
 def fold(text: str) -> str:
     """A name without what people do not see or do not type: capitals, accents, apostrophes and other punctuation, and
     how words are spaced. "DOCKERS’  UNION" and "Dockers' union" are one, and so is a name from a Mac, which takes

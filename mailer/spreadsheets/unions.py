@@ -20,6 +20,7 @@ from mailer.store.db import utcnow
 from mailer.store.models import Union, UnionStatus
 from mailer.unions import contacts, directory
 from mailer.unions.contacts import AskedLately, ContactAlready, NotToBeAsked
+from mailer.unions.recognition import KnownUnions
 
 COLUMNS = (
     *("slug", "name", "country", "parent", "status", "languages", "members"),
@@ -107,6 +108,7 @@ def import_file(
             outcome.invite(rows)
         problems.raise_any()
         changed = outcome.changed()
+        namesakes = outcome.namesakes()
         if dry_run:
             attempt.rollback()
     people = sum(bool(row.contact) for row in rows)
@@ -117,7 +119,7 @@ def import_file(
         changed,
         len(rows) - outcome.added - changed,
         outcome.invited,
-        (*warnings, *outcome.warnings, *(() if dry_run else outcome.renamed())),
+        (*warnings, *outcome.warnings, *namesakes, *(() if dry_run else outcome.renamed())),
     )
 
 
@@ -217,6 +219,7 @@ class _Import:
         self._slugs: dict[str, str] = {}
         self._unnamed = [union for union in directory.all_unions(session) if not union.is_named]  # that were there
         self._renamed: list[tuple[_Row, str]] = []
+        self._new: list[_Row] = []
         self.added = 0
         self.invited = 0
         self.warnings: list[str] = []
@@ -251,6 +254,19 @@ class _Import:
             self._slugs[row.slug] = slug
             self._renamed.append((row, slug))
 
+    def namesakes(self) -> list[str]:
+        """What to say of new unions that files and forms cannot tell by name from others."""
+        known = KnownUnions(self._session)
+        warnings = []
+        for row in self._new:
+            union = directory.get(self._session, self._slug(row.slug))
+            if others := [each.slug for each in known.alike(union.name, union.country) if each.id != union.id]:
+                warnings.append(
+                    f'line {row.line}: "{union.name}" is the same name to us as that of {", ".join(others)}; who gives '
+                    "no more than this name is stored as a member of none of them"
+                )
+        return warnings
+
     def renamed(self) -> list[str]:
         """What to say of unions that have got a random slug."""
         return [
@@ -271,6 +287,7 @@ class _Import:
             is_named=row.is_named is not False,
         )
         self.added += 1
+        self._new.append(row)
         self._note_slug(row, union.slug)
         _set_standing(union, row)
 

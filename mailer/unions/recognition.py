@@ -45,7 +45,7 @@ class KnownUnions:
         """
         found = self._by_spelling.get(fold(text), [])
         near = [union for union in found if country is not None and union.country == country]
-        return near if len(near) == 1 else found
+        return near or found
 
     def of_slug(self, text: str) -> Known | None:
         """The union that has exactly this slug. In a file it is meant, whatever else is called so."""

@@ -58,6 +58,24 @@ def get(session: Session, slug: str) -> Union:
 # --- in -------------------------------------------------------------------------------------------------------------
 
 
+def test_new_unions_that_nobody_can_tell_apart_by_name_are_pointed_out(engine: Engine, file: Path) -> None:
+    write(file, "slug,name,country", "metal-fr,Métal,FR", "metal-be,Metal,BE", "metal-2,METAL,FR", "dockers,Dockers,FR")
+    warned = [warning.partition(";")[0] for warning in take(engine, file).warnings]
+    assert warned == [
+        'line 2: "Métal" is the same name to us as that of metal-2',
+        'line 4: "METAL" is the same name to us as that of metal-fr',
+    ]
+    assert take(engine, file).warnings == ()
+
+
+def test_a_union_that_asked_not_to_be_named_is_found_however_its_name_is_written(
+    engine: Engine, session: Session, file: Path
+) -> None:
+    take(engine, write(file, "slug,name,is_named", "quiet,Dockers’ Únion,no"))
+    report = take(engine, write(file, "slug,name,is_named", "silent,DOCKERS' union,no"))
+    assert (report.added, report.unchanged) == (0, 1)
+
+
 def test_all_columns_are_taken_over(engine: Engine, session: Session, file: Path) -> None:
     write(
         file,
