@@ -182,7 +182,7 @@ class EditionRenderer:
         self._targets = [Target.from_json(data) for data in campaign.targets]
         self._federations = directory.ancestors_by_union(session)
         self._chosen: dict[Reader, EditionKey] = {}
-        self._bare_fields: dict[EditionKey, frozenset[str]] = {}
+        self._slots: dict[EditionKey, frozenset[Slot]] = {}
 
     @property
     def languages(self) -> list[str]:
@@ -219,13 +219,19 @@ class EditionRenderer:
 
     def bare_fields(self, key: EditionKey) -> frozenset[str]:
         """The fields that an edition prints without a default."""
-        bare = self._bare_fields.get(key)
-        if bare is None:
+        return frozenset(slot.field for slot in self._slots_of(key) if not slot.default)
+
+    def printed_fields(self, key: EditionKey) -> frozenset[str]:
+        """The fields that an edition prints, with a default or without."""
+        return frozenset(slot.field for slot in self._slots_of(key))
+
+    def _slots_of(self, key: EditionKey) -> frozenset[Slot]:
+        slots = self._slots.get(key)
+        if slots is None:
             language, variant = key
             pieces = itertools.chain.from_iterable(self._texts.sources[language].resolve(variant))
-            slots = (piece for piece in pieces if isinstance(piece, Slot))
-            bare = self._bare_fields[key] = frozenset(slot.field for slot in slots if not slot.default)
-        return bare
+            slots = self._slots[key] = frozenset(piece for piece in pieces if isinstance(piece, Slot))
+        return slots
 
     def trial(self) -> set[EditionKey]:
         """Editions that between them show every wording of every text."""

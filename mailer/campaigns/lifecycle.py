@@ -47,7 +47,7 @@ class _Rule:
 
 
 _S = CampaignStatus
-_ONCE = "A campaign is sent only once. `mailer campaigns status` shows how it went; `resend` sends again what failed."
+_ONCE = "A campaign is sent only once. See how it went with: mailer campaigns status {slug}"
 
 
 class Move(enum.Enum):
@@ -86,8 +86,10 @@ def move(session: Session, campaign: Campaign, to: Move, **changes: object) -> N
     session.refresh(campaign)
     if moved is None:
         is_held = campaign.status is _S.PAUSED and rule.leads_to is not _S.PAUSED
-        advice = f"Resume it with: mailer campaigns resume {campaign.slug}" if is_held else rule.advice
-        raise WrongStatus(slug=campaign.slug, status=campaign.status, move=rule.done, advice=advice)
+        advice = "Resume it with: mailer campaigns resume {slug}" if is_held else rule.advice
+        raise WrongStatus(
+            slug=campaign.slug, status=campaign.status, move=rule.done, advice=advice.format(slug=campaign.slug)
+        )
 
 
 def move_all(session: Session, to: Move, **changes: object) -> list[str]:

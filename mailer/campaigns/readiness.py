@@ -32,13 +32,16 @@ class Gaps:
 
     without_target: Mapping[str | None, int]  # country, None if not known → people asked to write to nobody
     empty_fields: Mapping[str, int]  # field → people who have no value for it, those without a target excepted
+    without_own_target: Mapping[str | None, int]  # country → people whose text prints a target, and who have no own
 
 
 def find(session: Session, campaign: Campaign) -> Gaps:
-    """Look through everyone's edition for fields that it prints without a default, and they have nothing for."""
+    """Look through everyone's edition for targets of which they have none, and for fields that it prints without a
+    default and they have nothing for."""
     renderer = editions.EditionRenderer(session, campaign, editions.TRIAL_SENDER)
     targets = Targets.of(campaign)
     without_target: Counter[str | None] = Counter()
+    without_own_target: Counter[str | None] = Counter()
     empty: Counter[str] = Counter()
     tally = segments.tally(session, campaign.list_id, segments.segment_of(campaign))
     named_unions = directory.printable_names(session).keys()
@@ -46,8 +49,11 @@ def find(session: Session, campaign: Campaign) -> Gaps:
     for language, country, union_id, people in session.execute(
         select(tally.c.language, tally.c.country, tally.c.union_id, tally.c.people)
     ):
-        printed = renderer.bare_fields(renderer.choose(Reader(language, country, union_id)))
+        edition = renderer.choose(Reader(language, country, union_id))
+        printed = renderer.bare_fields(edition)
         target = targets.for_country(country)
+        if renderer.printed_fields(edition) & _TARGET_FIELDS and not (country and targets.has_own(country)):
+            without_own_target[country] += people
         if target is None and printed & _TARGET_FIELDS:
             without_target[country] += people
         for field in printed & _empty_fields(country, union_id in named_unions, target):
@@ -55,7 +61,7 @@ def find(session: Session, campaign: Campaign) -> Gaps:
         prints_names |= "name" in printed
     if prints_names and (nameless := _count_nameless(session, campaign, renderer)):
         empty["name"] = nameless
-    return Gaps(without_target, empty)
+    return Gaps(without_target, empty, without_own_target)
 
 
 def _empty_fields(country: str | None, has_named_union: bool, target: Target | None) -> frozenset[str]:
@@ -109,8 +115,8 @@ class Check:
     audience: int
     by_text: Mapping[str, int]  # language of the text they would get → people
     without_text: Mapping[str, int]  # language that has no text → people, who get the campaign's own
-    without_target: tuple[str, ...]  # countries of the audience that have no target of their own, in English
-    without_country: int  # people who did not say where they live, so that no target is their own
+    without_target: tuple[str, ...]  # countries whose people read of a target and have none of their own, in English
+    without_country: int  # likewise, people who did not say where they live
     left_out: Mapping[str, int]  # territory, in English, that a group in `countries` leaves out → people
     not_excluded: Mapping[str, int]  # likewise in `exclude_countries`: people who get it
     has_fallback: bool  # whether those are asked to write to somebody all the same
@@ -124,7 +130,7 @@ def check(session: Session, campaign: Campaign) -> Check:
     segment = segments.segment_of(campaign)
     tally = segments.tally(session, campaign.list_id, segment)
     grouped = select(tally.c.language, tally.c.country, func.sum(tally.c.people))
-    targets, texts = Targets.of(campaign), editions.Texts(campaign)
+    gaps, texts = find(session, campaign), editions.Texts(campaign)
     by_text: Counter[str] = Counter()
     without_text: Counter[str] = Counter()
     by_country: Counter[str | None] = Counter()
@@ -135,17 +141,16 @@ def check(session: Session, campaign: Campaign) -> Check:
         if language and text.partition("-")[0] != language.partition("-")[0]:
             without_text[language] += int(people)
     beyond = country_groups.left_out(segment.exclude_countries or ())
-    missing = [code for code in by_country if code and not targets.has_own(code)]
     return Check(
         audience=sum(by_text.values()),
         by_text=by_text,
         without_text=without_text,
-        without_target=tuple(sorted(countries.name(code, "en") for code in missing)),
-        without_country=by_country[None],
+        without_target=tuple(sorted(countries.name(code, "en") for code in gaps.without_own_target if code)),
+        without_country=gaps.without_own_target.get(None, 0),
         left_out=_in_english(segments.left_out(session, campaign.list_id, segment)),
         not_excluded=_in_english({place: by_country[place] for place in by_country.keys() & beyond if place}),
-        has_fallback=targets.fallback is not None,
-        gaps=find(session, campaign),
+        has_fallback=Targets.of(campaign).fallback is not None,
+        gaps=gaps,
         is_over=campaign.deadline is not None and deadlines.is_over(campaign, db.now(session)),
         warnings=tuple(editions.try_out(session, campaign)),
     )

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from mailer.cli.hints import typed
 from mailer.errors import ConfigurationError, MailerError
 
 #: command name → where it is; a module is imported only when its command is asked for, so that each starts fast
@@ -66,7 +67,7 @@ class _Commands(click.Group):
 
 
 def _end(message: str, exit_code: int) -> NoReturn:
-    click.echo(f"mailer: {message}", err=True)
+    click.echo(f"mailer: {typed(message)}", err=True)
     sys.exit(exit_code)
 
 

@@ -1,6 +1,6 @@
 """What an organiser should know of a campaign before it is sent, in words and as JSON. Small numbers are hidden."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -39,7 +39,7 @@ def to_json(found: Check) -> dict[str, Any]:
 
 
 def show(found: Check) -> None:
-    """Print it: the numbers first, and what keeps the campaign from being sent last."""
+    """Print it, without what keeps the campaign from being sent."""
     click.echo(f"Audience: {found.audience:,}")
     for language, count in small_numbers.hide_small(found.by_text).items():
         click.echo(f"  text in {language}: {_shown(count)}")
@@ -60,7 +60,11 @@ def show(found: Check) -> None:
             click.echo(f"  people whose country is not known: {_shown(_hide_small(found.without_country))}")
     for warning in (*found.warnings, *_empty_field_warnings(found)):
         click.echo(f"Warning: {warning}")
-    for reason in _obstacles(found):
+
+
+def show_obstacles(reasons: Iterable[str]) -> None:
+    """Print what keeps a campaign from being sent."""
+    for reason in reasons:
         click.secho(f"NOT READY: {reason}", bold=True)
 
 
@@ -79,7 +83,8 @@ def _empty_field_warnings(found: Check) -> Iterator[str]:
         yield f"{{{{ {field} }}}} is empty for {people(count)}. Give a default: {filled}"
 
 
-def _obstacles(found: Check) -> Iterator[str]:
+def obstacles(found: Check) -> Iterator[str]:
+    """What keeps a campaign from being sent, in sentences."""
     if found.gaps.without_target:
         whom = readiness.name_countries(found.gaps.without_target)
         yield (

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mailer.cli.hints import typed
+from mailer.cli.tables import print_table
 from mailer.reports.progress import Overview, Progress, Rate, WorkerState
 from mailer.reports.refusals import Refusal, TestMail
 from mailer.store.models import CampaignStatus, DeliveryState
@@ -22,33 +24,34 @@ _ADVICE = {
 
 
 def print_overview(overview: Overview, failed_notices: int) -> None:
-    """Everything that `campaigns status` knows, the states first.
+    """Everything that `campaigns status` knows, the states first; a draft has none.
 
     :param failed_notices: how many system mails failed lately.
     """
     console = Console(highlight=False, emoji=False)
-    console.print(progress_table(overview.progress))
+    if overview.progress.status is not CampaignStatus.DRAFT:
+        print_progress(console, overview.progress)
     for line in _lines(overview):
-        console.print(plain(line), soft_wrap=True)
+        console.print(plain(typed(line)), soft_wrap=True)
     if overview.refusals:
-        console.print(_refusal_table(overview.refusals))
+        print_table(console, "Refusals", _refusal_table(overview.refusals))
     for line in map(_test_line, overview.tests):
         console.print(plain(line), soft_wrap=True)
     if failed_notices:
-        console.print(f"System mails failed lately: {failed_notices:,}. See why with: mailer notices status")
+        why = typed("See why with: mailer notices status")
+        console.print(f"System mails failed lately: {failed_notices:,}. {why}", soft_wrap=True)
 
 
-def progress_table(progress: Progress) -> Table:
+def print_progress(console: Console, progress: Progress) -> None:
     """The states of a campaign."""
-    caption = plain(progress.hold_reason) if progress.hold_reason else None
-    table = Table(title=f"{progress.slug}: {progress.status}", caption=caption, title_justify="left")
+    table = Table()
     table.add_column("state")
     table.add_column("people", justify="right")
     for state, count in progress.states.items():
         table.add_row(state, f"{count:,}", style="dim" if not count else None)
     table.add_section()
     table.add_row("audience", f"{progress.audience:,}", style="bold")
-    return table
+    print_table(console, f"{progress.slug}: {progress.status}", table)
 
 
 def _lines(overview: Overview) -> Iterator[str]:
@@ -82,7 +85,7 @@ def _rates(rate: Rate) -> str:
 
 
 def _refusal_table(refusals: Sequence[Refusal]) -> Table:
-    table = Table(title="Refusals", title_justify="left")
+    table = Table()
     for heading in ("state", "answer", "people", "example"):
         table.add_column(heading, justify="right" if heading == "people" else "left", overflow="fold")
     for refusal in refusals:

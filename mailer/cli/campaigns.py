@@ -10,16 +10,20 @@ from typing import Any
 
 import click
 from rich.console import Console
+from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, editions, files, lifecycle, readiness
+from mailer.campaigns import deadlines, editions, files, lifecycle, readiness, segments
+from mailer.campaigns.readiness import Check
 from mailer.cli import campaign_check
-from mailer.cli.campaign_status import print_overview, progress_table
+from mailer.cli.campaign_status import plain, print_overview, print_progress
+from mailer.cli.confirming import ask, is_to_ask, yes_option
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import folder_option, json_lines_option, json_option, slug_argument
 from mailer.cli.progress import progress_bar
 from mailer.delivery import control, previews
 from mailer.delivery.previews import SampleReader
-from mailer.errors import MailerError
+from mailer.errors import ConfigurationError, MailerError
 from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.reports import progress as campaign_progress
@@ -72,7 +76,7 @@ def load(installation: Installation, folder: Path) -> None:
     click.echo(f'Campaign "{campaign.slug}" is loaded as a draft, in {texts}.')
     if is_over:
         click.echo(f"Warning: {campaign_check.OVERDUE}", err=True)
-    click.echo(f"Next: mailer campaigns check {campaign.slug}")
+    click.echo(typed(f"Next: mailer campaigns check {campaign.slug}"))
 
 
 @campaigns.command("list")
@@ -86,7 +90,7 @@ def list_(installation: Installation, as_json: bool) -> None:
         click.echo(json.dumps([_listed(progress) for progress in found]))
         return
     if not found:
-        click.echo("There is no campaign yet. Load one with: mailer campaigns load DIR")
+        click.echo(typed("There is no campaign yet. Load one with: mailer campaigns load DIR"))
     for progress in found:
         times = {"scheduled": progress.scheduled_at, "started": progress.started_at, "ended": progress.finished_at}
         told = ", ".join(f"{word} {_minute(time)}" for word, time in times.items() if time)
@@ -109,15 +113,23 @@ _LIST_KEYS = ("slug", "status", "audience", "scheduled_at", "started_at", "finis
 @json_option
 @pass_installation
 def check(installation: Installation, slug: str, as_json: bool) -> None:
-    """Show whom a campaign would reach, and what is missing."""
+    """Show whom a campaign would reach, and what is missing.
+
+    The exit code is 1 if the campaign is not ready to be sent.
+    """
     with installation.session(read_only=True) as session:
         found = readiness.check(session, lifecycle.get(session, slug))
     if advice := installation.settings.advice_on_helo:
         found = replace(found, warnings=(*found.warnings, advice))
+    missing = _missing(installation, found)
     if as_json:
-        click.echo(json.dumps({"slug": slug} | campaign_check.to_json(found), ensure_ascii=False))
+        report = {"slug": slug} | campaign_check.to_json(found) | {"not_ready": missing}
+        click.echo(json.dumps(report, ensure_ascii=False))
     else:
         campaign_check.show(found)
+        campaign_check.show_obstacles(missing)
+    if missing:
+        click.get_current_context().exit(1)
 
 
 @campaigns.command()
@@ -173,22 +185,27 @@ def test(
         _tell_of_another_text(campaign, language)
     installation.ring(campaign.id, first=True)
     click.echo("The test mail is on its way; it goes out before any campaign.")
-    click.echo(f"See what became of it with: mailer campaigns status {slug}")
+    click.echo(typed(f"See what became of it with: mailer campaigns status {slug}"))
 
 
 @campaigns.command()
 @slug_argument
 @click.option("--at", metavar="ISO-TIME", help="Start automatically at this time, written with its time zone.")
 @click.option("--wait", is_flag=True, help="Wait until it is sent, paused or cancelled.")
+@yes_option
 @pass_installation
-def send(installation: Installation, slug: str, at: str | None, wait: bool) -> None:
+def send(installation: Installation, slug: str, at: str | None, wait: bool, yes: bool) -> None:
     """Send a campaign to its audience. A campaign is sent only once.
+
+    On a terminal you are asked first, with the size of the audience.
 
     With --wait, the exit code is 1 unless the campaign was sent.
     """
     sender = installation.settings.mail_sender
     starts = _parse_time(at) if at else None
     _require_usable_server(installation)
+    if is_to_ask(yes=yes):
+        _ask_to_send(installation, slug, starts)
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         was_at = campaign.scheduled_at if campaign.status is CampaignStatus.SCHEDULED else None
@@ -206,6 +223,20 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool) -> N
         installation.ring(campaign.id)
     if wait:
         _require_sent(follow(installation, slug))
+
+
+def _ask_to_send(installation: Installation, slug: str, starts: datetime | None) -> None:
+    """Ask, unless it would be refused anyway."""
+    with installation.session(read_only=True) as session:
+        campaign = lifecycle.get(session, slug)
+        deadlines.require_in_time(campaign, starts or utcnow())
+        readiness.require_targets(session, campaign)
+        people = segments.count(session, campaign.list_id, segments.segment_of(campaign))
+        is_movable, texts = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED), len(campaign.texts)
+    if is_movable and people:
+        written = "in 1 language" if texts == 1 else f"with texts in {texts} languages"
+        when = f"Schedule it for {_minute(starts)}" if starts else "Send it now"
+        ask(f'Campaign "{slug}" goes to {campaign_check.people(people)}, {written}. {when}?')
 
 
 def _minute(time: datetime) -> str:
@@ -260,12 +291,31 @@ def resume(installation: Installation, slug: str) -> None:
 
 @campaigns.command()
 @slug_argument
+@yes_option
 @pass_installation
-def cancel(installation: Installation, slug: str) -> None:
-    """Stop a campaign for good. Mails that have not gone out are skipped."""
+def cancel(installation: Installation, slug: str, yes: bool) -> None:
+    """Stop a campaign for good. Mails that have not gone out are skipped. On a terminal you are asked first."""
+    if is_to_ask(yes=yes):
+        progress = _progress(installation, slug)
+        if progress.status not in (CampaignStatus.SENT, CampaignStatus.CANCELLED):
+            ask(f'{_what_has_gone(progress)} Cancel campaign "{slug}" for good?')
     with installation.session() as session:
         control.cancel(session, lifecycle.get(session, slug))
     click.echo(f'Campaign "{slug}" is cancelled.')
+
+
+def _progress(installation: Installation, slug: str) -> campaign_progress.Progress:
+    with installation.session(read_only=True) as session:
+        return campaign_progress.of_campaign(session, lifecycle.get(session, slug))
+
+
+def _what_has_gone(progress: campaign_progress.Progress) -> str:
+    if not progress.started_at:
+        return "Nothing of it has been sent."
+    left = progress.audience - progress.settled
+    return (
+        f"{progress.states[DeliveryState.SENT]:,} of {progress.audience:,} mails are sent; {left:,} would be skipped."
+    )
 
 
 @campaigns.command()
@@ -273,14 +323,52 @@ def cancel(installation: Installation, slug: str) -> None:
 @json_option
 @pass_installation
 def status(installation: Installation, slug: str, as_json: bool) -> None:
-    """Show how a campaign is going: how many mails are sent, how fast, what was refused, who is sending."""
+    """Show how a campaign is going: how many mails are sent, how fast, what was refused, who is sending.
+
+    Of a draft it shows whom it would reach, and what is missing.
+    """
     with installation.session(read_only=True) as session:
-        overview = campaign_progress.overview(session, lifecycle.get(session, slug))
+        campaign = lifecycle.get(session, slug)
+        overview = campaign_progress.overview(session, campaign)
         failed_notices = system_mails.failed_lately(session)
+        is_draft = campaign.status is CampaignStatus.DRAFT
+        found, missing = _look(installation, session, campaign) if is_draft else (None, None)
     if as_json:
-        click.echo(json.dumps(overview.to_json() | {"failed_notices": failed_notices}, ensure_ascii=False))
+        more = {"not_ready": missing, "failed_notices": failed_notices}
+        click.echo(json.dumps(overview.to_json() | more, ensure_ascii=False))
         return
+    if missing is not None:
+        _show_draft(slug, found, missing)
     print_overview(overview, failed_notices)
+
+
+def _look(installation: Installation, session: Session, campaign: Campaign) -> tuple[Check | None, list[str]]:
+    """What `check` says of a campaign, and what keeps it from being sent; only that where it cannot be checked."""
+    try:
+        found = readiness.check(session, campaign)
+    except MailerError as problem:  # a text, or a list, union or group of countries that its audience names
+        return None, [str(problem)]
+    return found, _missing(installation, found)
+
+
+def _missing(installation: Installation, found: Check) -> list[str]:
+    """What keeps a campaign from being sent: what was found of it, and settings of this installation."""
+    missing = list(campaign_check.obstacles(found))
+    try:
+        _ = installation.settings.mail_sender
+        _require_usable_server(installation)
+    except ConfigurationError as problem:
+        missing.append(str(problem))
+    return missing
+
+
+def _show_draft(slug: str, found: Check | None, missing: list[str]) -> None:
+    click.echo(f"{slug}: a draft, of which nothing has been sent")
+    if found is not None:
+        campaign_check.show(found)
+    campaign_check.show_obstacles(missing)
+    if not missing:
+        click.echo(typed(f"Ready. Send it with: mailer campaigns send {slug}"))
 
 
 @campaigns.command()
@@ -307,9 +395,17 @@ def recipients(installation: Installation, slug: str, state: str, as_json: bool)
 @campaigns.command()
 @slug_argument
 @click.option("--state", type=click.Choice(["unknown", "failed"]), required=True, help="Which mails to send again.")
+@yes_option
 @pass_installation
-def resend(installation: Installation, slug: str, state: str) -> None:
-    """Send unknown or failed mails again, with the same Message-IDs. Unknown ones may have arrived already."""
+def resend(installation: Installation, slug: str, state: str, yes: bool) -> None:
+    """Send unknown or failed mails again, with the same Message-IDs. Unknown ones may have arrived already.
+
+    On a terminal you are asked first.
+    """
+    if is_to_ask(yes=yes):
+        count = _progress(installation, slug).states[DeliveryState(state)]
+        if count:
+            ask(f"{'1 mail is' if count == 1 else f'{count:,} mails are'} {state}. Send again?")
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         count = control.resend(session, campaign, DeliveryState(state))
@@ -330,7 +426,10 @@ def follow(installation: Installation, slug: str) -> campaign_progress.Progress:
             if progress.status in _ENDED_OR_PAUSED:
                 break
             time.sleep(_POLL_SECONDS)
-    Console(stderr=True).print(progress_table(progress))
+    console = Console(stderr=True)
+    print_progress(console, progress)
+    if progress.hold_reason:
+        console.print(plain(progress.hold_reason), soft_wrap=True)
     return progress
 
 

@@ -2,6 +2,7 @@
 
 import click
 
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.operations import schema
 from mailer.store import crypto
@@ -27,5 +28,5 @@ def upgrade(installation: Installation) -> None:
         if crypto.has_unpadded(session, Base.metadata):
             click.echo(
                 "An earlier version stored addresses and names whose encrypted form shows how long they are. "
-                "To encrypt them again, run: mailer keys rotate"
+                + typed("To encrypt them again, run: mailer keys rotate")
             )

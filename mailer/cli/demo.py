@@ -19,6 +19,7 @@ from mailer.cli import demo_unions
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
+from mailer.cli.tables import print_table
 from mailer.delivery import control, previews
 from mailer.errors import MailerError
 from mailer.links import Pages
@@ -170,8 +171,8 @@ def _report(
 ) -> None:
     campaign = lifecycle.get(session, progress.slug)
     for title, by in _SPREADS.items():
-        console.print(_spread_table(title, campaign_progress.spread(session, campaign, by)))
-    console.print(_spread_table("language of the text", small_numbers.hide_small(by_text)))
+        _print_spread(console, title, campaign_progress.spread(session, campaign, by))
+    _print_spread(console, "language of the text", small_numbers.hide_small(by_text))
     if progress.started_at and progress.finished_at:
         seconds = (progress.finished_at - progress.started_at).total_seconds()
         console.print(f"Rate: {progress.audience / seconds:,.0f} messages a second, over {seconds:.1f} s")
@@ -181,13 +182,13 @@ def _report(
 _SPREADS = {"country": "country", "union": "union", "language of the reader": "language"}
 
 
-def _spread_table(by: str, spread: Mapping[str, int | None]) -> Table:
-    table = Table(title=f"Messages by {by}", title_justify="left", min_width=len(by) + len("Messages by "))
+def _print_spread(console: Console, by: str, spread: Mapping[str, int | None]) -> None:
+    table = Table()
     table.add_column(by)
     table.add_column("messages", justify="right")
     for name, count in spread.items():
         table.add_row(name or "not known", "under 10" if count is None else f"{count:,}")
-    return table
+    print_table(console, f"Messages by {by}", table)
 
 
 def _show_mails(folder: Path, console: Console) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
 from mailer.cli.installation import Installation
+from mailer.cli.tables import print_table
 from mailer.delivery import previews
 from mailer.errors import MailerError
 from mailer.kits import pages, progress
@@ -83,7 +84,7 @@ def show_kits(installation: Installation, folder: Path, log: Path, console: Cons
     :raises NoKits: they were not made, or nobody was told, in time.
     """
     kits = _await_kits(installation, log)
-    table = Table(title="Kits for unions to forward", title_justify="left")
+    table = Table()
     for heading in ("union", "reads", "files", "told that it is ready"):
         table.add_column(heading, justify="right" if heading == "files" else "left", no_wrap=True)
     told = _told(folder)
@@ -99,7 +100,7 @@ def show_kits(installation: Installation, folder: Path, log: Path, console: Cons
             told.get(union.contact.address, "not told") if union and union.contact else "",
         )
     console.print()
-    console.print(table)
+    print_table(console, "Kits for unions to forward", table)
     made_in = " ".join(sorted({file.parent.name for file in saved}))
     console.print(
         f"Saved in {folder / 'kits'}/UNION/LANGUAGE/ (languages: {made_in}):", soft_wrap=True, highlight=False

@@ -5,6 +5,7 @@ import json
 
 import click
 
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_option
 from mailer.settings import KEY_VARIABLES, Settings, keys_file
@@ -69,12 +70,13 @@ def status(installation: Installation, *, as_json: bool) -> None:
     with installation.session(read_only=True) as session:
         usage = crypto.key_usage(session, Base.metadata)
     if advice := installation.settings.advice_on_keys:
-        click.echo(advice, err=True)
+        click.echo(typed(advice), err=True)
     if as_json:
         click.echo(json.dumps([{"key": key, **dataclasses.asdict(each)} for key, each in usage.items()]))
         return
+    rotate = typed("mailer keys rotate")
     for key, each in usage.items():
-        unpadded = f", {each.unpadded} of them from an earlier version: run mailer keys rotate" if each.unpadded else ""
+        unpadded = f", {each.unpadded} of them from an earlier version: run {rotate}" if each.unpadded else ""
         click.echo(f"{key}  {each.values} values{unpadded}")
 
 

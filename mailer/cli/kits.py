@@ -14,9 +14,11 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import campaign_argument, folder_option, json_option
 from mailer.cli.progress import progress_bar
+from mailer.cli.tables import print_table
 from mailer.delivery.previews import UnwritableFolder
 from mailer.errors import MailerError
 from mailer.kits import making, pages, progress
@@ -79,7 +81,8 @@ def _account(slug: str, kits: Sequence[KitProgress]) -> None:
     if waiting:
         click.echo(f"{waiting:,} editions are being made by workers.")
     if failed := sum(len(kit.problems) for kit in kits):
-        click.echo(f"Warning: {failed:,} editions could not be made. See why: mailer kits status {slug}", err=True)
+        why = typed(f"See why: mailer kits status {slug}")
+        click.echo(f"Warning: {failed:,} editions could not be made. {why}", err=True)
 
 
 @kits.command()
@@ -99,17 +102,16 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
     if not kits:
         click.echo(f'Campaign "{slug}" has no kits. They are planned when it starts, if it is forwardable.')
         return
-    Console(highlight=False, emoji=False).print(_table(slug, kits))
+    print_table(Console(highlight=False, emoji=False), f"{slug}: kits", _table(kits))
     for kit in kits:
         for language, problem in kit.problems.items():
             click.echo(f"Kit for {kit.union or _EVERYBODY} in {language} could not be made: {problem}")
     if unreached:
-        click.echo(
-            f"Unions without a contact who gets mail: {', '.join(unreached)}. "
-            "Invite one with: mailer unions invite SLUG ADDRESS"
-        )
+        invite = typed("Invite one with: mailer unions invite SLUG ADDRESS")
+        click.echo(f"Unions without a contact who gets mail: {', '.join(unreached)}. {invite}")
     if failed:
-        click.echo(f"Mails about kits failed lately, to: {', '.join(failed)}. See why with: mailer notices status")
+        why = typed("See why with: mailer notices status")
+        click.echo(f"Mails about kits failed lately, to: {', '.join(failed)}. {why}")
 
 
 def _kits(installation: Installation, slug: str) -> list[KitProgress]:
@@ -125,8 +127,8 @@ def _to_json(kit: KitProgress) -> dict[str, Any]:
     }
 
 
-def _table(slug: str, kits: Sequence[KitProgress]) -> Table:
-    table = Table(title=f"{slug}: kits", title_justify="left")
+def _table(kits: Sequence[KitProgress]) -> Table:
+    table = Table()
     for heading in ("union", "made", "waiting", "failed", "sent", "answer", "reached"):
         is_number = heading in ("made", "waiting", "failed", "reached")
         # A slug that is cut short is no use in a command.

@@ -9,6 +9,7 @@ from rich.table import Table
 from mailer.cli.campaign_status import plain
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_option
+from mailer.cli.tables import print_table
 from mailer.reports import system_mails
 from mailer.reports.system_mails import Failures, SystemMails
 from mailer.store.models import DeliveryState
@@ -40,7 +41,7 @@ def _show(found: SystemMails) -> None:
     deferred = found.states[DeliveryState.DEFERRED]
     click.echo(f"Waiting: {found.waiting:,}{f' ({deferred:,} refused for now)' if deferred else ''}")
     if found.failures:
-        Console(highlight=False, emoji=False).print(_table(found))
+        print_table(Console(highlight=False, emoji=False), "System mails that failed", _table(found))
     if failed or unknown:
         click.echo(
             "None of these is sent again by itself, and nobody who waits for one hears of it. "
@@ -49,7 +50,7 @@ def _show(found: SystemMails) -> None:
 
 
 def _table(found: SystemMails) -> Table:
-    table = Table(title="System mails that failed", title_justify="left")
+    table = Table()
     for heading in ("state", "mail", "answer", "mails", "last on", "example"):
         table.add_column(heading, justify="right" if heading == "mails" else "left", overflow="fold")
     for each in found.failures:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mailer.cli.hints import typed
 from mailer.errors import MailerError
 from mailer.links import Pages
 from mailer.people import lists
@@ -100,7 +101,8 @@ def _start(local: Local, port: int, workers: int) -> None:
         local.start(f"worker {number}", "workers")
     if unset := SAMPLE_IDENTITY.keys() - local.given:
         names = ", ".join(sorted(unset))
-        click.echo(f"Not set: {names}. The site shows sample values, and `mailer campaigns send` is refused.")
+        refused = typed("`mailer campaigns send` is refused")
+        click.echo(f"Not set: {names}. The site shows sample values, and {refused}.")
     if "MAILER_SMTP_URL" not in local.given:
         click.echo(f"Mail is caught, not sent. Read it: {Pages(local.settings.base_url).caught()}")
     click.echo(f"Site: {local.settings.base_url}   Data: {local.settings.data_dir}   Stop: Ctrl-C")

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import click
+from sqlalchemy.orm import Session
 
+from mailer.cli.confirming import ask, is_to_ask, yes_option
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import (
     dress,
@@ -17,6 +19,7 @@ from mailer.cli.options import (
     take_options,
     update_option,
 )
+from mailer.people import subscribers as people
 from mailer.selfservice import preferences
 from mailer.spreadsheets.exporting import export_list
 from mailer.spreadsheets.importing import SupporterImportReport, import_file
@@ -146,13 +149,26 @@ def export(installation: Installation, list_slug: str, output: Path, excel: bool
 
 @subscribers.command()
 @click.argument("email")
+@yes_option
 @pass_installation
-def erase(installation: Installation, email: str) -> None:
+def erase(installation: Installation, email: str, yes: bool) -> None:
     """Erase a person: everything that we know about them, everywhere.
 
-    Only a keyed hash of the address stays, so that no import brings them back. The answer is the same whether or not
-    the address was known.
+    Only a keyed hash of the address stays, so that no import brings them back. On a terminal you are asked first, and
+    told on how many lists they are. The answer is the same whether or not the address was known.
     """
+    if is_to_ask(yes=yes):
+        with installation.session(read_only=True) as session:
+            known = _known(session, email)
+        ask(f"{known} Erase {email} for good?")
     with installation.session() as session:
         preferences.erase_address(session, email)
     click.echo("Erased. No import will bring this address back.")
+
+
+def _known(session: Session, email: str) -> str:
+    person = people.find(session, email)
+    if person is None:
+        return "We know nobody by that address."
+    on = sum(each.is_on for each in preferences.see(session, person.id).memberships)
+    return f"This person is on {on} {'list' if on == 1 else 'lists'}."

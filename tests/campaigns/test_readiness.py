@@ -19,8 +19,8 @@ def news(session: Session) -> MailingList:
 
 @pytest.fixture
 def campaign(session: Session, news: MailingList) -> Campaign:
-    campaign = make_campaign(session, news)
-    add_text(session, campaign, "ar", "مرحبا\n")
+    campaign = make_campaign(session, news, body="Write to {{ target_name }}.\n")
+    add_text(session, campaign, "ar", "{{ target_email or 'x' }} مرحبا\n".replace("'", '"'))
     return campaign
 
 
@@ -59,6 +59,16 @@ def test_a_check_says_whom_groups_leave_out_because_they_live_in_a_territory(
     assert found.not_excluded == {"Faroe Islands": 1, "French Polynesia": 1, "Greenland": 1, "New Caledonia": 2}
 
 
+def test_whose_text_names_no_target_needs_none(session: Session, news: MailingList) -> None:
+    campaign = make_campaign(session, news, body='{% if country == "GB" %}{{ target_name or "them" }}{% endif %}.\n')
+    add_text(session, campaign, "fr", "Bonjour.\n")
+    for country, language in (("GB", "en"), ("FR", "fr"), ("IE", "en"), (None, "fr")):
+        make_subscriber(session, news, country=country, language=language)
+    found = readiness.check(session, campaign)
+    assert found.without_target == ("United Kingdom",)
+    assert found.without_country == 0
+
+
 def test_only_a_deadline_that_has_passed_is_named_as_one(session: Session, campaign: Campaign) -> None:
     campaign.started_at = utcnow() - timedelta(days=60)
     assert not readiness.check(session, campaign).is_over
@@ -93,7 +103,7 @@ def test_what_only_others_read_counts_for_nobody(session: Session, news: Mailing
     make_subscriber(session, news, union=union, country="IE", name=None)
     make_subscriber(session, news, country=None)
     readiness.require_targets(session, campaign)
-    assert readiness.find(session, campaign) == readiness.Gaps({}, {})
+    assert readiness.find(session, campaign) == readiness.Gaps({}, {}, {})
 
 
 def test_people_without_a_target_are_named_by_country(session: Session, news: MailingList) -> None:

@@ -50,7 +50,7 @@ def test_a_folder_is_loaded_and_checked(cli: CommandLine, session: Session, tmp_
     (folder / "campaign.toml").write_text('kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\n')
     (folder / "en.md").write_text('+++\nsubject = "S"\npreheader = "P"\n+++\nHello\n')
     assert 'Campaign "new-one" is loaded as a draft, in en.' in cli("campaigns", "load", folder).stdout
-    assert "nobody would get it" in cli("campaigns", "check", "new-one").stdout
+    assert "nobody would get it" in cli("campaigns", "check", "new-one", exit_code=1).stdout
     (folder / "en.md").write_text('+++\nsubject = "S"\npreheader = "P"\n+++\n{% if %}\n')
     refused = cli("campaigns", "load", folder, exit_code=1)
     assert refused.stderr.startswith("mailer: en.md:5: ")
@@ -62,7 +62,7 @@ def test_check_reports_to_programs(cli: CommandLine, campaign: Campaign) -> None
     report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
     assert report["slug"] == SLUG
     assert report["audience"] == 2
-    assert report["without_target"] == ["United Kingdom"]
+    assert report["without_target"] == report["not_ready"] == []
     assert "Audience: 2" in cli("campaigns", "check", SLUG).stdout
 
 
@@ -72,6 +72,8 @@ def test_check_hides_numbers_that_could_point_to_somebody(
     make_subscriber(session, campaign.mailing_list, language="tr", country=None)
     for _ in range(12):
         make_subscriber(session, campaign.mailing_list, language="fr")
+    campaign.texts[0].body = "Write to {{ target_name }}.\n"
+    campaign.targets = [{"countries": [], "name": "Ministry", "email": "", "address": ""}]
     session.commit()
     report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
     assert report["audience"] == 15
@@ -109,14 +111,40 @@ def test_check_warns_of_fields_that_stay_empty_and_of_targets_that_are_not_there
     campaign.targets = [{"countries": ["FR"], "name": "Paris", "email": "", "address": ""}]
     campaign.deadline = WHEN
     session.commit()
-    report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
+    report = json.loads(cli("campaigns", "check", SLUG, "--json", exit_code=1).stdout)
     assert report["nobody_to_write_to"] == ["", "GB"]
+    assert len(report["not_ready"]) == 2
     assert report["empty_fields"] == {"name": 12}
     assert report["deadline_passed"]
-    said = cli("campaigns", "check", SLUG).stdout
+    said = cli("campaigns", "check", SLUG, exit_code=1).stdout
     assert 'Warning: {{ name }} is empty for 12 people. Give a default: {{ name or "friend" }}' in said
     assert "there is none for United Kingdom, people whose country is not known." in said
     assert "NOT READY: its deadline has passed" in said
+
+
+def test_check_says_which_setting_is_missing(cli: CommandLine, campaign: Campaign) -> None:
+    del cli.environment["MAILER_POSTAL_ADDRESS"]
+    assert "NOT READY: MAILER_POSTAL_ADDRESS: " in cli("campaigns", "check", SLUG, exit_code=1).stdout
+
+
+def test_status_of_a_draft_says_whom_it_reaches_and_what_is_missing(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    said = cli("campaigns", "status", SLUG).stdout
+    assert f"{SLUG}: a draft, of which nothing has been sent\nAudience: 2\n" in said
+    assert f"Ready. Send it with: mailer campaigns send {SLUG}\n" in said
+    assert "pending" not in said
+    campaign.texts[0].body = "Write to {{ target_name }}.\n"
+    session.commit()
+    said = cli("campaigns", "status", SLUG).stdout
+    assert "NOT READY: the texts ask people to write to a target, but there is none for United Kingdom." in said
+    assert "Ready. " not in said
+    assert len(json.loads(cli("campaigns", "status", SLUG, "--json").stdout)["not_ready"]) == 1
+    campaign.audience = {"unions": ["bakers"]}
+    session.commit()
+    assert 'NOT READY: There is no union "bakers"' in cli("campaigns", "status", SLUG).stdout
+    put(session, campaign, CampaignStatus.SENT)
+    assert "NOT READY" not in cli("campaigns", "status", SLUG).stdout
 
 
 def test_check_warns_of_a_machine_without_a_full_name(
@@ -288,6 +316,15 @@ def test_a_scheduled_campaign_can_be_held_and_taken_up_again(cli: CommandLine, c
     assert "Paused: free-the-five." in cli("campaigns", "pause", "--all").stdout
     assert "No campaign was under way" in cli("campaigns", "pause", "--all").stdout
     assert "is scheduled again" in cli("campaigns", "resume", SLUG).stdout
+
+
+def test_the_title_of_a_table_stays_on_one_line(cli: CommandLine, session: Session) -> None:
+    news, slug = make_list(session), "free-the-five-dockers-of-the-eastern-harbour"
+    make_campaign(session, news, slug=slug)
+    make_subscriber(session, news)
+    session.commit()
+    cli("campaigns", "send", slug)
+    assert f"{slug}: sending\n" in cli("campaigns", "status", slug).stdout
 
 
 def test_pause_resume_and_cancel_follow_each_other(cli: CommandLine, campaign: Campaign) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, slug_argument
 from mailer.cli.unions.directory import why_random
@@ -110,7 +111,7 @@ def affiliate(installation: Installation, slug: str, resolution: str | None) -> 
 
 def _told(slug: str, count: int) -> str:
     if count == 0:
-        return f"It has no contact yet. Invite one with: mailer unions invite {slug} ADDRESS"
+        return typed(f"It has no contact yet. Invite one with: mailer unions invite {slug} ADDRESS")
     return f"It has {'1 contact' if count == 1 else f'{count} contacts'}."
 
 

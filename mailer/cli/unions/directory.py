@@ -8,6 +8,7 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import (
     dress,
@@ -134,7 +135,7 @@ def change(
         click.echo(
             f'Mails show the name of its list {each.slug}: "{each.name}". If it tells which union that is, change'
         )
-        click.echo(f"it: mailer lists change {each.slug} --name NAME")
+        click.echo(typed(f"it: mailer lists change {each.slug} --name NAME"))
 
 
 @click.command("list")

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_option
+from mailer.cli.tables import print_table
 from mailer.formats import charts
 from mailer.formats.tables import CsvWriter
 from mailer.reports import unions as union_reports
@@ -65,7 +66,8 @@ def report(
         click.echo(json.dumps(_to_json(found, rows), ensure_ascii=False))
     elif csv_file is None and svg_file is None:
         console = Console(highlight=False, emoji=False)
-        console.print(_table(rows, _title(found)), Text(_FOOTNOTE))
+        print_table(console, _title(found), _table(rows))
+        console.print(Text(_FOOTNOTE))
 
 
 def _beneath(found: Report, slug: str) -> list[UnionRow]:
@@ -84,8 +86,8 @@ def _title(found: Report) -> str:
     return f"Results of forwarding, {found.since or 'from the beginning'} to {found.until or 'now'}"
 
 
-def _table(rows: Sequence[UnionRow], title: str) -> Table:
-    table = Table(title=title, title_justify="left", min_width=len(title))
+def _table(rows: Sequence[UnionRow]) -> Table:
+    table = Table()
     table.add_column("union")
     for heading in ("kits", "answered", "forwarded", "reached", "joined"):
         table.add_column(heading, justify="right")
