@@ -8,7 +8,7 @@ import functools
 import re
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from urllib.parse import quote
@@ -95,12 +95,27 @@ def archive(session: Session, language: str, *, page: int = 1) -> tuple[list[Hea
 
 
 def current(session: Session, language: str) -> Headline | None:
-    """The newest public campaign that one can still act on; None where there is none.
+    """The newest public campaign whose deadline is to come; None where there is none.
 
     :param language: of the reader, as for `archive`.
     """
-    campaign = session.scalar(_newest().where(deadlines.has_time(session)).limit(1))
+    campaign = _to_act_on(session)
     return None if campaign is None else _headline(campaign, language, db.now(session))
+
+
+def current_for(session: Session, language: str, country: str | None) -> tuple[Headline, Target | None] | None:
+    """Likewise, for somebody who lives in a country: the title names whom they write to, who comes with it."""
+    campaign = _to_act_on(session)
+    if campaign is None:
+        return None
+    target = Targets.of(campaign).for_country(country)
+    text = _text(campaign, language)
+    title = _line(text.subject, language, target)
+    return replace(_headline(campaign, language, db.now(session)), title=title), target
+
+
+def _to_act_on(session: Session) -> Campaign | None:
+    return session.scalar(_newest().where(Campaign.deadline >= db.now(session)).limit(1))
 
 
 def find(session: Session, slug: str) -> Campaign:

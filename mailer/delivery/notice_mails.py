@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -31,13 +32,15 @@ _PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
     NoticeKind.STEPPED_DOWN: Pages.contact,
     NoticeKind.ANSWER: Pages.answer,
 }
+_ALERT_FIELDS = frozenset({"campaign_url", "campaign_title", "target_name", "target_email", "target_address"})
 _KIT_FIELDS = frozenset({"kit_url", "campaign", "union", "deadline", "stop_url"})
 _NUMBERED_KITS = [f"kit_{number}{what}" for number in range(1, notices.MOST_KITS_NAMED + 1) for what in ("", "_url")]
+_LEAVING = [f"leave_{number}{what}" for number in range(1, notices.MOST_LISTS_LEFT + 1) for what in ("", "_url")]
 #: what each kind may print of its own
 _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.CONFIRM: frozenset({"link_url"}),
-    NoticeKind.WELCOME: frozenset({"lists", "campaign_url", "campaign_title", "share_url"}),
-    NoticeKind.MANAGE: frozenset({"link_url"}),
+    NoticeKind.WELCOME: frozenset({"lists", "share_url", "preferences_url", *_ALERT_FIELDS, *_LEAVING}),
+    NoticeKind.MANAGE: frozenset({"link_url", "is_on_list"}),  # on it: they signed up again
     NoticeKind.ADDRESS: frozenset({"link_url"}),
     NoticeKind.GOODBYE: frozenset({"link_url", "list"}),
     NoticeKind.PAUSED: frozenset({"link_url", "list", "until"}),
@@ -98,6 +101,8 @@ class NoticeComposer:
     def _values(self, notice: Notice, language: str) -> dict[str, str]:
         """What a notice prints of its own, by field."""
         values = {field: word for field, word in notice.words.items() if field in _FIELDS[notice.kind]}
+        if "campaign_until" in notice.words and datetime.fromisoformat(notice.words["campaign_until"]) < utcnow():
+            values = {field: word for field, word in values.items() if field not in _ALERT_FIELDS}
         if notice.token is not None and notice.kind in _PAGES:
             values["link_url"] = _PAGES[notice.kind](Pages(self._sender.base_url, language), notice.token)
         return values
@@ -142,6 +147,9 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
         case NoticeKind.WELCOME:
             preheader = _("You are signed up. Here is what you will get and what you can do.")
             return _("Welcome to {organisation}"), preheader
+        case NoticeKind.MANAGE if "is_on_list" in shown:
+            preheader = _("There is nothing you need to do. If you want, see or change your details.")
+            return _("You are already on our list"), preheader
         case NoticeKind.MANAGE:
             return _("The link to your details"), _("It works for one day. Never forward this e-mail.")
         case NoticeKind.ADDRESS:

@@ -18,7 +18,7 @@ URL_FIELDS = frozenset(
     {
         *("preferences_url", "unsubscribe_url"),
         *("campaign_url", "join_url", "kit_url", "link_url", "results_url", "share_url", "stop_url"),
-        *(f"kit_{number}_url" for number in range(1, 6)),
+        *(f"{what}_{number}_url" for what in ("kit", "leave") for number in range(1, 6)),
     }
 )
 

@@ -35,6 +35,8 @@ FAILURES_KEPT = timedelta(days=7)
 _SLUG = "(notices)"  # no slug that a person could give
 #: how many kits one mail names: `kit_1` and `kit_1_url`, and so on
 MOST_KITS_NAMED = 5
+#: how many lists a welcome has a link to leave: `leave_1` and `leave_1_url`, and so on
+MOST_LISTS_LEFT = 5
 _MARK = "notices.owed"  # in `Session.info`: the notices that it owes, until somebody has asked what to ring for
 
 

@@ -6,12 +6,12 @@ link in that mail, which no stranger has. Besides, only the answer that ended a 
 """
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Select, func, select, update
 from sqlalchemy.orm import Session, defer
 
 from mailer.errors import MailerError
@@ -87,6 +87,7 @@ class Return:
 
     list_name: str | None  # None for a union's own list: its name would say which union the person belongs to
     is_all: bool  # whether all that had been left at once, and not one list
+    is_done: bool = False  # whether it is there already
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +343,31 @@ def look_back(session: Session, token: str) -> Return:
     person = _found(session, Subscriber.id == mailed_links.person_of(link))
     if person is None or _left_all_since(session, person, link):
         raise DeadLink
-    return _return(session, mailed_links.details_of(link))
+    details = mailed_links.details_of(link)
+    return replace(_return(session, details), is_done=_is_undone(session, person, link, details))
+
+
+def _is_undone(session: Session, person: _Person, link: MailedLink, details: Mapping[str, Any]) -> bool:
+    """Whether a link has nothing left to bring back.
+
+    Of the link on a page, which a stranger may hold, nothing but its own use tells.
+
+    :raises DeadLink: nothing of it is there any more either.
+    """
+    if not link.is_mailed or not details["taken"]:
+        return link.used_at is not None
+    if session.scalar(_lost(person, details).limit(1)) is not None:
+        return False
+    if not _is_on_any(session, details["taken"]):
+        raise DeadLink
+    return True
+
+
+def _is_on_any(session: Session, subscription_ids: Collection[int]) -> bool:
+    active = select(Subscription.id).where(
+        Subscription.id.in_(subscription_ids), Subscription.status == SubscriptionStatus.ACTIVE
+    )
+    return session.scalar(active.limit(1)) is not None
 
 
 def undo(session: Session, token: str) -> Return:
@@ -371,10 +396,7 @@ def undo(session: Session, token: str) -> Return:
     _bring_back(session, person, details)
     link.used_at = utcnow()
     subscribers.refresh(session, [person.id])
-    back = select(Subscription.id).where(
-        Subscription.id.in_(details["taken"]), Subscription.status == SubscriptionStatus.ACTIVE
-    )
-    if details["taken"] and session.scalar(back.limit(1)) is None:
+    if details["taken"] and not _is_on_any(session, details["taken"]):
         raise DeadLink
     return _return(session, details)
 
@@ -398,13 +420,8 @@ def _left_at(details: Mapping[str, Any]) -> datetime:
 
 
 def _bring_back(session: Session, person: _Person, details: Mapping[str, Any]) -> None:
-    lost = select(Subscription).where(
-        Subscription.id.in_(details["taken"]),
-        Subscription.status == SubscriptionStatus.UNSUBSCRIBED,
-        _ended_by(person, details),  # else they left again since
-    )
     now = utcnow()
-    for subscription in session.scalars(lost.execution_options(populate_existing=True)).all():
+    for subscription in session.scalars(_lost(person, details).execution_options(populate_existing=True)).all():
         subscription.status = SubscriptionStatus.ACTIVE
         subscription.unsubscribed_at = None
         subscription.reason = None
@@ -420,6 +437,15 @@ def _bring_back(session: Session, person: _Person, details: Mapping[str, Any]) -
                 confirmed_at=now,
                 list_id=subscription.list_id,
             )
+
+
+def _lost(person: _Person, details: Mapping[str, Any]) -> Select[Subscription]:
+    """The subscriptions that a leaving took, and nothing else has since."""
+    return select(Subscription).where(
+        Subscription.id.in_(details["taken"]),
+        Subscription.status == SubscriptionStatus.UNSUBSCRIBED,
+        _ended_by(person, details),  # else they left again since
+    )
 
 
 def _ended_by(person: _Person, details: Mapping[str, Any]) -> ColumnElement[bool]:

@@ -246,11 +246,15 @@ def describe(session: Session, subscriber_id: int, *, name: str, country: str, l
 def state_union(session: Session, subscriber_id: int, text: str, *, words: str, shown_in: str) -> None:
     """Store which union a person belongs to, and that they agreed to it.
 
-    :param text: as `directory.recognise` reads it.
+    :param text: as `directory.recognise` reads it; the name of the union that is stored changes nothing, also where
+        that would not be recognised, as when it has asked not to be named since.
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
     :raises UnrecognisedUnion: nothing was changed.
     """
     person = address_change.lock_row(session, subscriber_id)
+    held = session.scalar(select(Union.name).where(Union.id == person.union_id))
+    if held is not None and subscribers.one_line(text) == subscribers.one_line(held):
+        return
     union_id = directory.recognise(session, text, person.country)
     if union_id is None:
         raise UnrecognisedUnion

@@ -19,6 +19,7 @@ from babel.lists import format_list
 from sqlalchemy import ColumnElement, Select, delete, exists, select, update
 from sqlalchemy.orm import Session
 
+from mailer import links
 from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Headline
 from mailer.errors import MailerError
@@ -126,7 +127,7 @@ def ask(session: Session, sign_up: SignUp, *, not_before: datetime | None = None
     token = _issue(session, kind, email_index, known, sign_up, withheld=withheld)
     notices.owe(
         session,
-        Notice(notice, token),
+        Notice(notice, token, {"is_on_list": "yes"} if notice is NoticeKind.MANAGE else {}),
         language=language,
         address=known.email or sign_up.address.text,
         not_before=not_before,
@@ -354,8 +355,9 @@ def confirm(
     language = person.language or "en"
     alert = publishing.current(session, language)
     if welcome_now:
-        _welcome(session, person, lists, alert, base_url)
-    return Confirmed(language, lists, alert, _stored(session, link, person))
+        _welcome(session, person, lists, base_url)
+    names = tuple(each.name for each, _subscription_id in lists)
+    return Confirmed(language, names, alert, _stored(session, link, person))
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,8 +518,8 @@ def _count_join(session: Session, union_id: int, now: datetime) -> None:
     )
 
 
-def _confirmed_lists(session: Session, link: MailedLink) -> tuple[str, ...]:
-    """Names of the lists that a link was used for, as far as they were not left since."""
+def _confirmed_lists(session: Session, link: MailedLink) -> list[tuple[MailingList, int]]:
+    """The lists that a link was used for, as far as they were not left since, each with the person's subscription."""
     subscriber_id = mailed_links.person_of(link)
     confirmed: ColumnElement[bool]
     if "list_ids" in (used_for := mailed_links.details_of(link)):
@@ -529,22 +531,33 @@ def _confirmed_lists(session: Session, link: MailedLink) -> tuple[str, ...]:
             ConsentEvent.list_id == MailingList.id,
             ConsentEvent.confirmed_at == link.used_at,
         )
-    names = (
-        select(MailingList.name)
+    found = (
+        select(MailingList, Subscription.id)
         .join(Subscription, Subscription.list_id == MailingList.id)
         .where(Subscription.subscriber_id == subscriber_id, confirmed)
         .where(Subscription.status == SubscriptionStatus.ACTIVE)
     )
-    return tuple(session.scalars(names.order_by(MailingList.slug)))
+    return [(row.MailingList, row.id) for row in session.execute(found.order_by(MailingList.slug))]
 
 
-def _welcome(session: Session, person: Subscriber, lists: Sequence[str], alert: Headline | None, base_url: str) -> None:
+def _welcome(session: Session, person: Subscriber, lists: Sequence[tuple[MailingList, int]], base_url: str) -> None:
     language = person.language or "en"
+    pages, keyring = Pages(base_url, language), keyring_of(session)
+    names = [each.name for each, _subscription_id in lists]
     words = {
-        "lists": format_list(list(lists), locale=languages.locale(language)),
+        "lists": format_list(names, locale=languages.locale(language)),
         "share_url": Pages(base_url).front(),  # in no language: friends may have others
     }
-    if alert is not None:
-        words["campaign_url"] = Pages(base_url, language).campaign(alert.slug)
+    tokens = [links.sign(keyring, links.Link.UNSUBSCRIBE, subscription_id) for _each, subscription_id in lists]
+    words["preferences_url"] = pages.preferences(tokens[0])
+    for number, (name, token) in enumerate(zip(names, tokens, strict=True), start=1):
+        if number <= notices.MOST_LISTS_LEFT:
+            words |= {f"leave_{number}": name, f"leave_{number}_url": pages.unsubscribe(token)}
+    found = publishing.current_for(session, language, person.country)
+    if found is not None:
+        alert, target = found
+        words["campaign_url"] = pages.campaign(alert.slug)
         words["campaign_title"] = alert.title
+        words["campaign_until"] = (alert.deadline or utcnow()).isoformat()
+        words |= target.values if target else {}
     notices.owe(session, Notice(NoticeKind.WELCOME, words=words), language=language, subscriber_id=person.id)

@@ -1,5 +1,6 @@
 """The reader's language: chosen by the address, then the person's setting, then what the browser asks for."""
 
+import re
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
@@ -110,7 +111,15 @@ def prefer(language: str | None) -> None:
     refresh()
 
 
+#: the last part of an address that stands in mails and texts
+_WRITTEN_IN_LINKS = ("slug", "token", "union")
+#: what a mail program may take for a part of a link that it stands behind, such as a full stop or a bracket
+_BEHIND_A_LINK = re.compile(r"\W+\Z")
+
+
 def _take_from_address(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    if values is not None:
+        values |= {name: _BEHIND_A_LINK.sub("", values[name]) for name in _WRITTEN_IN_LINKS if name in values}
     g.address_language = values.pop("language", None) if values else None
     if values is None:  # there is no such page, or not for this method: say so in the language it was asked in
         first = request.path.lstrip("/").partition("/")[0]

@@ -58,6 +58,14 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "campaign_url": "https://act.example.org/campaigns/free-the-five",
         "campaign_title": "Free the five",
         "share_url": "https://act.example.org/",
+        "target_name": "Embassy in Paris",
+        "target_email": "paris@example.org",
+        "target_address": "1 Quai",
+        "preferences_url": f"https://act.example.org/en/preferences/{TOKEN}",
+        "leave_1": "News",
+        "leave_1_url": f"https://act.example.org/en/unsubscribe/{TOKEN}",
+        "leave_2": "Urgent actions",
+        "leave_2_url": f"https://act.example.org/en/unsubscribe/{TOKEN[::-1]}",
     },
     NoticeKind.GOODBYE: {"list": "Urgent actions"},
     NoticeKind.PAUSED: {"list": "Urgent actions", "until": "30 April 2035"},
@@ -184,7 +192,7 @@ def test_every_notice_is_a_whole_mail_with_one_button(session: Session, kind: No
     for subtype in ("plain", "html"):
         assert SENDER.postal_address in part(message, subtype)
         assert SENDER.organisation in part(message, subtype)
-        assert "nsubscribe" not in part(message, subtype)
+        assert ("nsubscribe" in part(message, subtype)) is (kind is NoticeKind.WELCOME)
     direction = "rtl" if language == "ar" else "ltr"
     assert f'<html lang="{language}" dir="{direction}"' in part(message, "html")
     assert "[" not in part(message, "plain") and "{" not in part(message, "plain")
@@ -261,6 +269,35 @@ def test_a_welcome_shows_the_alert_to_act_on_and_the_link_to_share(session: Sess
         assert "Free the five" in words
         assert "Urgent actions, News" in words
         assert "https://act.example.org/" in words
+
+
+def test_a_welcome_says_whom_to_write_to_and_how_to_leave_or_change_what_one_gets(session: Session) -> None:
+    welcome = compose(session, notice(NoticeKind.WELCOME))
+    for subtype in ("plain", "html"):
+        words = " ".join(re.sub("<[^>]*>", "", part(welcome, subtype)).split()) + part(welcome, subtype)
+        for said in (
+            *("Embassy in Paris", "paris@example.org", "1 Quai", "Leave News", "Leave Urgent actions"),
+            *(f"/en/preferences/{TOKEN}", f"/en/unsubscribe/{TOKEN}", f"/en/unsubscribe/{TOKEN[::-1]}"),
+        ):
+            assert said in words
+
+
+def test_a_welcome_that_waited_beyond_the_deadline_offers_no_alert(session: Session) -> None:
+    late = WORDS[NoticeKind.WELCOME] | {"campaign_until": "2026-03-01T12:00:00+00:00"}  # type: ignore[operator]
+    welcome = compose(session, notice(NoticeKind.WELCOME, late))
+    for words in ("Free the five", "Embassy in Paris", "Act now"):
+        assert words not in part(welcome, "plain") + part(welcome, "html")
+    assert "Leave News" in part(welcome, "plain")
+
+
+def test_who_signed_up_again_is_told_that_they_are_on_the_list(session: Session) -> None:
+    on_it = compose(session, notice(NoticeKind.MANAGE, {"is_on_list": "yes"}))
+    asked = compose(session, notice(NoticeKind.MANAGE))
+    assert on_it["Subject"] == "You are already on our list"
+    for subtype in ("plain", "html"):
+        assert "You are already on our list" in " ".join(part(on_it, subtype).split())
+        assert "already on our list" not in part(asked, subtype)
+    assert buttons(on_it) == buttons(asked) == [BUTTONS[NoticeKind.MANAGE]]
 
 
 def test_what_a_welcome_has_no_words_for_is_not_shown(session: Session) -> None:

@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
+from mailer import links
+from mailer.campaigns.targets import Target
 from mailer.mail import addresses
 from mailer.people import mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
@@ -659,14 +661,73 @@ def test_the_welcome_mail_names_the_lists_and_gives_a_link_to_share(
     rung: list[int] = []
     confirm(engine, ask(engine, replace(sign_up, list_ids=(*sign_up.list_ids, news.id))), rung.append)
     assert rung == [latest_notice(session).campaign_id]
-    assert welcome_words(session) == {"lists": "News et Urgent actions", "share_url": "https://act.example.org/"}
+    words = welcome_words(session)
+    assert (words["lists"], words["share_url"]) == ("News et Urgent actions", "https://act.example.org/")
+    assert not [word for word in words if word.startswith(("campaign", "target"))]
+
+
+def test_the_welcome_mail_has_links_to_leave_each_list_and_to_what_one_gets(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    both = replace(sign_up, list_ids=(*sign_up.list_ids, news.id))
+    session.rollback()
+    confirm(engine, ask(engine, both))
+    words, keyring = welcome_words(session), keyring_of(session)
+    assert (words["leave_1"], words["leave_2"]) == ("News", "Urgent actions")
+    for number, list_id in enumerate((news.id, *sign_up.list_ids), start=1):
+        pages, _, token = words[f"leave_{number}_url"].rpartition("/")
+        assert pages == f"{BASE_URL}/fr/unsubscribe"
+        left = session.get_one(Subscription, links.verify(keyring, links.Link.UNSUBSCRIBE, token))
+        assert left.list_id == list_id
+    pages, _, token = words["preferences_url"].rpartition("/")
+    assert pages == f"{BASE_URL}/fr/preferences"
+    assert links.verify(keyring, links.Link.UNSUBSCRIBE, token)
+
+
+def test_who_is_on_the_list_already_is_told_so_in_the_mail(session: Session, sign_up: SignUp) -> None:
+    active(session, sign_up)
+    signups.ask(session, sign_up)
+    assert said(latest_notice(session)).words == {"is_on_list": "yes"}
+
+
+@pytest.mark.parametrize("deadline", [None, timedelta(hours=-1)])
+def test_the_welcome_offers_no_alert_whose_deadline_is_not_to_come(
+    engine: Engine, session: Session, sign_up: SignUp, mailing_list: MailingList, deadline: timedelta | None
+) -> None:
+    campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENT)
+    campaign.public, campaign.started_at = True, utcnow()
+    campaign.deadline = None if deadline is None else utcnow() + deadline
+    session.commit()
+    assert confirm(engine, ask(engine, sign_up)).alert is None
+    assert "campaign_url" not in welcome_words(session)
+
+
+def test_the_welcome_mail_names_whom_the_person_writes_to_in_their_country(
+    engine: Engine, session: Session, sign_up: SignUp, mailing_list: MailingList
+) -> None:
+    campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
+    campaign.public, campaign.deadline = True, utcnow() + timedelta(days=3)
+    campaign.targets = [
+        Target(("FR",), "Embassy in Paris", "paris@example.org", "1 Quai").to_json(),
+        Target((), "The ministry", "ministry@example.org", "Ministry Square").to_json(),
+    ]
+    for text in campaign.texts:
+        text.subject = "Write to {{ target_name }}"
+    session.commit()
+    confirmed = confirm(engine, ask(engine, sign_up))
+    assert confirmed.alert is not None
+    assert confirmed.alert.title == "Write to The ministry"  # the page works for days, and tells no country
+    words = welcome_words(session)
+    assert words["campaign_title"] == "Write to Embassy in Paris"
+    assert words["target_name"] == "Embassy in Paris"
+    assert (words["target_email"], words["target_address"]) == ("paris@example.org", "1 Quai")
 
 
 def test_the_welcome_has_the_current_alert_in_the_readers_language(
     engine: Engine, session: Session, sign_up: SignUp, mailing_list: MailingList
 ) -> None:
     campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
-    campaign.public = True
+    campaign.public, campaign.deadline = True, utcnow() + timedelta(days=3)
     add_text(session, campaign, "fr", "Texte.")
     next(
         text for text in campaign.texts if text.language == "fr"

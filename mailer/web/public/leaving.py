@@ -57,9 +57,11 @@ def _has_left(subscription_id: int) -> bool:
 
 @leaving.get("/undo/<token>")
 def undo(token: str) -> str:
-    """Ask whether to come back."""
+    """Ask whether to come back, or say that they are back."""
     with site().session(read_only=True) as session:
         back = domain.look_back(session, token)
+    if back.is_done:
+        return render_template("leaving/come_back.html", back=back)
     return render_template("leaving/undo.html", token=token, back=back)
 
 

@@ -247,7 +247,8 @@ _PROBLEMS: Mapping[type[MailerError], tuple[str, Callable[[], str]]] = {
 
 @preferences.post("/manage/<token>/details")
 def change_details(token: str) -> ResponseReturnValue:
-    """Change name, country and language."""
+    """Change name, country, language and union, all or nothing: with a button for each part, what was typed into the
+    other is lost."""
     form = request.form
 
     def change(session: Session, subscriber_id: int) -> None:
@@ -258,24 +259,20 @@ def change_details(token: str) -> ResponseReturnValue:
             country=form.get("country", ""),
             language=form.get("language", ""),
         )
+        _change_union(session, subscriber_id)
 
     return _change(token, change)
 
 
-@preferences.post("/manage/<token>/union")
-def change_union(token: str) -> ResponseReturnValue:
-    """Store a union, or forget it."""
+def _change_union(session: Session, subscriber_id: int) -> None:
+    """Store the union of a form, or forget it."""
     text, may_store = request.form.get("union", "").strip(), "store_union" in request.form
-
-    def change(session: Session, subscriber_id: int) -> None:
-        if text and may_store:
-            domain.state_union(session, subscriber_id, text, words=agreement.to_store_the_union(), shown_in=current())
-        elif text and domain.see(session, subscriber_id).union is None:
-            raise _NotAgreed("store_union")
-        else:
-            domain.forget_union(session, subscriber_id)
-
-    return _change(token, change)
+    if text and may_store:
+        domain.state_union(session, subscriber_id, text, words=agreement.to_store_the_union(), shown_in=current())
+    elif text and domain.see(session, subscriber_id).union is None:
+        raise _NotAgreed("store_union")
+    else:
+        domain.forget_union(session, subscriber_id)
 
 
 @preferences.post("/manage/<token>/lists/<slug>")

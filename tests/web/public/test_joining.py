@@ -575,7 +575,7 @@ def test_the_welcome_leads_to_the_current_alert(
     client: FlaskClient, token: str, session: Session, lists: list[MailingList]
 ) -> None:
     campaign = make_campaign(session, lists[0], status=CampaignStatus.SENDING)
-    campaign.public, campaign.started_at = True, utcnow()
+    campaign.public, campaign.started_at, campaign.deadline = True, utcnow(), utcnow() + timedelta(days=3)
     add_text(session, campaign, "fr", "Texte.")
     session.commit()
     page = client.post(f"/fr/confirm/{token}").text

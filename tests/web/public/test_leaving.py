@@ -374,6 +374,37 @@ def test_forged_and_foreign_tokens_are_refused(client: FlaskClient, engine: Engi
     assert states(engine) == [ACTIVE, ACTIVE]
 
 
+@pytest.mark.parametrize("behind", [".", ")", ").", ",", ";", "”", "»", "%3E", "%29.", "。", "؛", "%20", "…"])
+def test_a_link_to_leave_works_with_a_sign_behind_it(
+    client: FlaskClient, engine: Engine, address: str, behind: str
+) -> None:
+    page = client.get(address + behind)
+    assert page.status_code == 200
+    assert re.findall(r'action="([^"]*/unsubscribe/[^"]*)"', page.text) == [address]
+    assert client.post(address + behind, data=ONE_CLICK).status_code == 200
+    assert states(engine) == [GONE, ACTIVE]
+    assert client.get(f"{address}0{behind}").status_code == 404
+
+
+def test_the_page_of_a_way_back_knows_that_it_was_used(client: FlaskClient, engine: Engine, address: str) -> None:
+    on_page = undo_address(client.post(address, data={"scope": "list"}))
+    mailed = f"/en/undo/{token_mailed(engine)}"
+    assert [heading(client.get(undo)) for undo in (on_page, mailed)] == ["Do you want to come back?"] * 2
+    client.post(on_page)
+    assert [heading(client.get(undo)) for undo in (on_page, mailed)] == ["You are back"] * 2
+    assert "<form" not in client.get(mailed).text
+    client.post(address, data=ONE_CLICK)
+    assert client.get(mailed).status_code == 410  # this leaving is another
+
+
+def test_who_holds_the_way_back_of_a_page_does_not_learn_that_its_owner_came_back_by_mail(
+    client: FlaskClient, engine: Engine, address: str
+) -> None:
+    on_page = undo_address(client.post(address, data={"scope": "list"}))
+    client.post(f"/en/undo/{token_mailed(engine)}")
+    assert heading(client.get(on_page)) == "Do you want to come back?"
+
+
 def test_a_way_back_that_has_run_out_says_so(client: FlaskClient, engine: Engine, address: str) -> None:
     undo = undo_address(client.post(address, data={"scope": "list"}))
     client.post(undo)

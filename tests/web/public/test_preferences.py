@@ -223,7 +223,7 @@ def steps(page: str) -> list[tuple[str, str, dict[str, str]]]:
 def test_a_campaign_mails_link_is_no_link_to_manage(engine: Engine, client: FlaskClient) -> None:
     token = campaign_token(engine)
     assert client.get(f"{PAGE}/{token}").status_code == 404
-    for action in ("details", "union", "lists/news", "address", "address/keep", "erase"):
+    for action in ("details", "lists/news", "address", "address/keep", "erase"):
         assert client.post(f"{PAGE}/{token}/{action}", data={"do": "leave"}).status_code == 404
     for page in ("resume", "moved", "undo"):
         assert client.post(f"/{page}/{token}").status_code == 404
@@ -362,7 +362,7 @@ def test_a_program_that_fills_in_everything_gets_the_same_answer_and_no_mail(
     for fields in (
         {"website": "https://example.com"},
         {"stamp": ""},
-        {"stamp": stamp_of(app, age=timedelta(0))},
+        {"stamp": stamp_of(app, age=timedelta(0)), "website": "x"},
     ):
         answer = client.post("/en/preferences", data={"email": ANA, **fields})
         assert (answer.status_code, answer.location) == (303, "/en/preferences/sent")
@@ -432,7 +432,7 @@ def test_looking_changes_nothing(engine: Engine, client: FlaskClient) -> None:
     ):
         for method in ("GET", "HEAD"):
             assert client.open(path, method=method).status_code == 200
-    for action in ("details", "union", "lists/news", "address", "address/keep", "download"):
+    for action in ("details", "lists/news", "address", "address/keep", "download"):
         assert client.get(f"/manage/{token}/{action}").status_code == 405
     assert client.get(f"/preferences/{campaign}/pause").status_code == 405
     assert client.get(f"/preferences/{campaign}/link").status_code == 405
@@ -513,13 +513,38 @@ def test_a_union_is_stored_with_the_box_and_forgotten_without_it(engine: Engine,
     token = manage_token(engine)
     page = client.get(f"{PAGE}/{token}").text
     assert re.search(r'<input id="store_union"[^>]* checked', page)
-    save(client, token, "union", union="Dockers' Union")
+    save(client, token, "details", name="Ana Example", union="Dockers' Union")
     assert person(engine).union_id is None
     assert [each.union_id for each in subscriptions(engine)] == [None, None]
     assert not re.search(r'<input id="store_union"[^>]* checked', client.get(f"{PAGE}/{token}").text)
-    save(client, token, "union", union="dockers' union", store_union="yes")
+    save(client, token, "details", name="Ana Example", union="dockers' union", store_union="yes")
     assert person(engine).union_id is not None
     assert text_of(page).count(words_agreed_to(engine)[-1]) == 1
+
+
+def test_all_that_was_typed_about_oneself_is_saved_by_one_button(engine: Engine, client: FlaskClient) -> None:
+    token = manage_token(engine, BORIS)
+    page = client.get(f"{PAGE}/{token}").text
+    assert len(re.findall(r"<button[^>]*>\s*Save\s*</button>", page)) == 1
+    forms = re.findall(r"<form.*?</form>", page, re.DOTALL)
+    (form,) = [each for each in forms if 'name="country"' in each]
+    assert {"name", "country", "language", "union", "store_union"} <= set(re.findall(r' name="(\w+)"', form))
+    typed = {"name": "Boris B", "country": "ES", "language": "es", "union": "Dockers' Union", "store_union": "yes"}
+    save(client, token, "details", **typed)
+    boris = person(engine, BORIS)
+    assert (boris.name, boris.country, boris.language) == ("Boris B", "ES", "es")
+    assert boris.union_id is not None
+
+
+def test_a_union_that_asked_not_to_be_named_since_keeps_nobody_from_changing_their_name(
+    engine: Engine, client: FlaskClient
+) -> None:
+    with session_scope(engine) as session:
+        session.execute(update(Union).values(is_named=False))
+    token = manage_token(engine)
+    save(client, token, "details", name="Ana B", union="Dockers' Union", store_union="yes")
+    assert person(engine).name == "Ana B"
+    assert person(engine).union_id is not None
 
 
 @pytest.mark.parametrize(
@@ -532,8 +557,10 @@ def test_a_union_is_stored_with_the_box_and_forgotten_without_it(engine: Engine,
 def test_a_union_without_the_box_or_that_nobody_knows_is_shown_again_with_advice(
     engine: Engine, client: FlaskClient, fields: dict[str, str], field: str
 ) -> None:
-    answer = client.post(f"{PAGE}/{manage_token(engine, BORIS)}/union", data=fields)
+    answer = client.post(f"{PAGE}/{manage_token(engine, BORIS)}/details", data={"name": "Other"} | fields)
     assert answer.status_code == 422
+    assert person(engine, BORIS).name != "Other"  # all or nothing
+    assert re.search(r'<input id="name" [^>]*value="Other"', answer.text)
     assert f'<a href="#{field}">' in answer.text
     assert f'id="{field}-problem"' in answer.text
     typed = re.search(r'<input id="union" [^>]*value="([^"]*)"', answer.text)
