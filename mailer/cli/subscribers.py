@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -93,10 +94,10 @@ def import_(
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report), ensure_ascii=False))
     else:
-        _print(report, dry_run=dry_run, rejects=rejects)
+        _print(report, file, dry_run=dry_run, rejects=rejects)
 
 
-def _print(report: SupporterImportReport, *, dry_run: bool, rejects: Path | None) -> None:
+def _print(report: SupporterImportReport, file: Path, *, dry_run: bool, rejects: Path | None) -> None:
     click.echo("This is what an import would do. Nothing was changed." if dry_run else "Imported.")
     counts = {
         "rows read": report.read,
@@ -114,6 +115,9 @@ def _print(report: SupporterImportReport, *, dry_run: bool, rejects: Path | None
     }
     for label, number in counts.items():
         click.echo(f"{number:>10,}  {label}")
+    if report.left_elsewhere:
+        keep_out = f"mailer suppressions import {shlex.quote(str(file))} --reason left"
+        click.echo(f"To keep those out from now on who do not want mail: {keep_out}", err=True)
     for warning in report.warnings:
         click.echo(f"Warning: {warning}.", err=True)
     for column, heading in _UNKNOWN.items():

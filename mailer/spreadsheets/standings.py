@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mailer.errors import MailerError
 from mailer.formats.tables import TableFile, TableRow, folded, restore
@@ -31,9 +32,9 @@ _TELLING_VALUES = frozenset(_all(programs.TELLING_VALUES))
 
 
 class NotUnderstood(MailerError):
-    """Nothing was imported from {path}. It may say who left, and nobody who left may be mailed:{columns}
-    Say how to take each of them: --only "COLUMN=VALUE" takes only the rows with that value, and may be repeated;
-    --ignore "COLUMN" takes all rows, whatever stands there."""
+    """Nothing was imported from {path}. It may say who left, and nobody who left may be mailed:{columns}Say how to take
+    each of them. --only "COLUMN=VALUE" takes only the rows with that value, and may be repeated; without VALUE it means
+    empty cells. --ignore "COLUMN" takes all rows, whatever stands there."""
 
 
 class NoSuchColumn(MailerError):
@@ -122,7 +123,8 @@ class Standings:
             self._note(record)
             yield record
         if self._problems:
-            raise NotUnderstood(path=self._file.path, columns="".join(map(self._problem, sorted(self._problems))))
+            columns = "".join(map(self._problem, sorted(self._problems)))
+            raise NotUnderstood(path=self._file.path, columns=f"{columns}\n")
 
     def _note(self, record: TableRow) -> None:
         for i in self._telling:
@@ -164,6 +166,7 @@ class Standings:
         return all(folded(_cell(record, i)) in values for i, values in self._only.items())
 
 
+@lru_cache(maxsize=1024)  # a column has few values, in very many rows
 def _meaning(column: str, value: str) -> Standing | None:
     """What a value of a known column says; None if it is not understood."""
     meanings: Mapping[str, Standing] = _KNOWN[column]

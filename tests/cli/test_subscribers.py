@@ -53,6 +53,19 @@ def test_an_export_for_excel_has_a_byte_order_mark_and_the_separator_asked_for(
     assert (report["read"], report["unchanged"], report["warnings"]) == (1, 1, [])
 
 
+def test_who_left_elsewhere_is_counted_with_the_command_that_keeps_them_out(cli: CommandLine, file: Path) -> None:
+    arguments = ("subscribers", "import", file, "--list", "urgent-actions", *CONSENT)
+    file.write_text("email,Stand\nana@example.org,dabei\nben@example.org,abgemeldet\n")
+    refused = cli(*arguments, exit_code=1).stderr
+    assert refused.splitlines()[-2:-1] == ['  column 2 "Stand" with "abgemeldet" (line 3)']
+    assert "2  not chosen" in cli(*arguments, "--only", "stand=", "--dry-run").stdout
+    file.write_text("email,status\nana@example.org,active\nben@example.org,unsubscribed\n")
+    done = cli(*arguments)
+    assert "1  not imported, because the file says" in done.stdout
+    command = done.stderr[done.stderr.index("mailer suppressions import") :].splitlines()[0]
+    assert "1  new on the suppression list" in cli(*command.split()[1:]).stdout
+
+
 def test_a_dry_run_changes_nothing(cli: CommandLine, file: Path) -> None:
     arguments = ("subscribers", "import", file, "--list", "urgent-actions", *CONSENT, "--json")
     planned = cli(*arguments, "--dry-run")
