@@ -36,6 +36,9 @@ _DOUBTFUL_SECONDS = 20.0
 #: Recipients that may be refused on a connection before another is opened. With more, Postfix becomes slow (10 errors:
 #: `smtpd_soft_error_limit`) and Exim refuses everything (10 RSET: `smtp_accept_max_nonmail`).
 _MOST_REFUSED = 8
+#: A refusal that took longer is taken for a tarpit: Courier waits 8 seconds before the first of a connection, then 16,
+#: always twice as many.
+_TARPIT_SECONDS = 4.0
 #: As answers to MAIL with SIZE= these are about the message (RFC 1870, section 6.1; RFC 3463: 5.2.3 and 5.3.4).
 _TOO_LARGE = (552, 534, 523)
 _SAYS_TOO_LARGE = re.compile(rb"5\.(?:2\.3|3\.4)(?!\d)")
@@ -118,6 +121,7 @@ class Connection:
         self._reader = ReplyReader()
 
         self._transactions = 0  # MAIL that was accepted
+        self._announced_at = 0.0  # monotonic seconds
         self._refused = 0  # transactions that ended without a body
         self._has_delivered = False
         self._is_used_up = False  # the server takes no more on this connection
@@ -267,6 +271,7 @@ class Connection:
     def _announce(self, message: Outgoing) -> None:
         """Say MAIL, RCPT and DATA: at once, or each after the answer to the one before."""
         self._message = message
+        self._announced_at = time.monotonic()
         commands = envelope(message, self._offered)
         steps: tuple[_Step, ...] = _ENVELOPE
         if self._reset_due:
@@ -393,6 +398,7 @@ class Connection:
             if is_too_many:
                 self._habits.forget_limit()
             self._refused += 1
+            self._is_used_up |= time.monotonic() - self._announced_at > _TARPIT_SECONDS
             self.proven = True
             backlog.note(Outcome(message.id, kind, code, words, _STAGES[step]))
 

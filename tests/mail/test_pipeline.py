@@ -9,6 +9,7 @@ from selectors import DefaultSelector, SelectorKey
 
 import pytest
 
+from mailer.mail import smtp_connection
 from mailer.mail.pipeline import Pipeline, Timeouts
 from mailer.mail.smtp import SenderRefused, Server, SmtpUnavailable
 from mailer.mail.types import Outcome, OutcomeKind, Outgoing, Stage
@@ -333,6 +334,15 @@ def test_after_a_refused_recipient_no_more_is_said_than_must_be(pipelining: Mail
     # On each of three connections the first refusal shows; DATA is said ahead of no other.
     assert (pipelining.connections, words.count("DATA")) == (3, 5)
     assert words.count("RSET") <= 18
+
+
+def test_a_connection_on_which_refusals_take_long_is_replaced(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp_connection, "_TARPIT_SECONDS", 0)
+    server.behaviour.rcpt = lambda recipient: "550 5.1.1 nobody" if recipient[1] in "13" else "250 ok"
+    assert send(server, *[outgoing(number) for number in range(5)]).kinds == [SENT, FAILED, SENT, FAILED, SENT]
+    assert server.connections == 3
 
 
 def test_many_refused_recipients_are_spread_over_connections(server: MailServer) -> None:
