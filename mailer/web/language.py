@@ -114,7 +114,7 @@ def prefer(language: str | None) -> None:
 #: the last part of an address that stands in mails and texts
 _WRITTEN_IN_LINKS = ("slug", "token", "union")
 #: what a mail program may take for a part of a link that it stands behind, such as a full stop or a bracket
-_BEHIND_A_LINK = re.compile(r"\W+\Z")
+_BEHIND_A_LINK = re.compile(r"[^\w\0-\x1f\x7f]+\Z")
 
 
 def _take_from_address(_endpoint: str | None, values: dict[str, Any] | None) -> None:

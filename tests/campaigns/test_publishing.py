@@ -100,12 +100,13 @@ def test_a_deadline_is_over_once_it_has_passed(session: Session, alerts: Mailing
     assert is_over == {"past": True, "open": False, "without": False, "old": True}
 
 
-def test_the_current_campaign_is_the_newest_that_one_can_still_act_on(session: Session, alerts: MailingList) -> None:
+def test_the_current_campaign_is_the_newest_whose_deadline_is_to_come(session: Session, alerts: MailingList) -> None:
     assert publishing.current(session, "en") is None
-    publish(session, alerts, "old", started_at=utcnow() - timedelta(days=31))
+    publish(session, alerts, "endless", started_at=utcnow() - timedelta(minutes=5))
     assert publishing.current(session, "en") is None
-    publish(session, alerts, "older", started_at=utcnow() - timedelta(days=3))
-    publish(session, alerts, "newer", started_at=utcnow() - timedelta(days=2))
+    soon = utcnow() + timedelta(days=1)
+    publish(session, alerts, "older", started_at=utcnow() - timedelta(days=3), deadline=soon)
+    publish(session, alerts, "newer", started_at=utcnow() - timedelta(days=2), deadline=soon)
     publish(session, alerts, "over", started_at=utcnow() - timedelta(days=1), deadline=utcnow() - timedelta(hours=1))
     current = publishing.current(session, "en")
     assert current is not None and current.slug == "newer"

@@ -96,8 +96,7 @@ def test_what_somebody_types_is_shown_as_text_and_never_in_a_mail_to_others(
     assert page.status_code == 200
     shows_no_markup(page.text, text)
     for form, fields in {
-        "details": {"name": text[:200], "country": "GB", "language": "en"},
-        "union": {"union": text, "store_union": "yes"},
+        "details": {"name": text[:200], "country": "GB", "language": "en", "union": text, "store_union": "yes"},
         "lists/urgent-actions": {"do": text},
         "address": {"email": text},
         "download": {"format": text},
