@@ -15,7 +15,7 @@ from mailer.errors import MailerError
 from mailer.mail import leftovers, markdown, plain_text
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markers import Markers, with_context
-from mailer.mail.mjml_check import check_fetches_nothing, check_tags
+from mailer.mail.mjml_check import check_fetches_nothing, check_nesting, check_tags
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext, Warned
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "emails"
@@ -224,6 +224,7 @@ def _fill(name: str, values: dict[str, object]) -> str:
 
 
 def _to_html(mjml: str, template: str) -> str:
+    check_nesting(mjml, template=template)
     try:
         html: str = mjml2html(mjml)
     except ValueError as problem:

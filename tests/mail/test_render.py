@@ -393,6 +393,25 @@ def test_an_unknown_mjml_tag_is_an_error_with_file_and_line(templates: Callable[
         render_own()
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("<MJ-Text>x</MJ-Text>", "own.mjml:1: there is no MJML tag <MJ-Text>"),
+        ('<mj-section>\n<mj-column colour="red" />', 'own.mjml:2: <mj-column> has no attribute "colour"'),
+        ('<mj-text css-class="a" font_size="1">', 'own.mjml:1: <mj-text> has no attribute "font_size"'),
+        ("<mj-text>x</mj-text>", "<mj-text> in <mj-body>, where it would be lost. Put it into <mj-column>."),
+        ("<mj-section><mj-text>x</mj-text></mj-section>", "<mj-text> in <mj-section>"),
+        ("<mj-section><mj-section></mj-section></mj-section>", "<mj-section> in <mj-section>"),
+        ("<mj-section><mj-column><p>x</p></mj-column></mj-section>", '"<p>x</p>" in <mj-column>'),
+        ("x<mj-section></mj-section>", '"x" in <mj-body>'),
+    ],
+)
+def test_what_mjml_would_drop_is_an_error(templates: Callable[[str], None], body: str, message: str) -> None:
+    templates(f"<mjml><mj-body>{body}</mj-body></mjml>")
+    with pytest.raises(MailerError, match=re.escape(message)):
+        render_own()
+
+
 def test_an_unknown_template_field_is_an_error(templates: Callable[[str], None]) -> None:
     templates("<mjml><mj-body>{{ nonsense }}</mj-body></mjml>")
     with pytest.raises(BrokenTemplate, match="'nonsense' is undefined"):
@@ -400,7 +419,7 @@ def test_an_unknown_template_field_is_an_error(templates: Callable[[str], None])
 
 
 def test_a_template_that_fetches_something_is_an_error(templates: Callable[[str], None]) -> None:
-    templates('<mjml><mj-body><mj-section background-url="https://example.org/x.png" /></mj-body></mjml>')
+    templates('<mjml><mj-body><mj-raw><img src="https://example.org/x.png" /></mj-raw></mj-body></mjml>')
     with pytest.raises(FetchesSomething, match="own"):
         render_own()
 
