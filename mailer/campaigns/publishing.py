@@ -209,7 +209,7 @@ def _html(written: str, language: str, target: Target | None) -> str:
     has_values = {field for field, value in _values(target).items() if value}
     tokens = markdown.read(marked, markers, mail_fields=dialect.MAIL_FIELDS & has_values)
     _put_below_title(tokens)
-    return fill(cut_html(markdown.to_html(tokens, markers), markers), _values(target), blank=_BLANK)
+    return fill(cut_html(markdown.to_html(tokens), markers), _values(target), blank=_BLANK)
 
 
 def _wording(written: str, language: str) -> Pieces:

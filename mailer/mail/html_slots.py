@@ -31,9 +31,11 @@ def cut_html(html: str, markers: Markers) -> Pieces:
     starts = [part.start() for part in parts]
 
     def place(marker: re.Match[str]) -> SlotContext:
-        part = parts[bisect_right(starts, marker.start()) - 1]
+        number = bisect_right(starts, marker.start()) - 1
+        part = parts[number]
         if part.lastgroup == "text" and marker.end() <= part.end():
-            return SlotContext.HTML
+            in_title = number > 0 and parts[number - 1][0].lower().startswith("<title")
+            return SlotContext.HTML if in_title else SlotContext.HTML_WORDS
         if part.lastgroup == "tag" and (context := _in_attribute(part, marker, markers)):
             return context
         raise UnsafePlace(field=written(markers.slot(marker)), place=f"a {part.lastgroup}")

@@ -23,14 +23,13 @@ URL_FIELDS = frozenset(
 )
 
 _ALLOWED_TAGS = {
-    *("a", "bdi", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", "s", "strong", "sup", "ul"),
+    *("a", "blockquote", "br", "code", "em", "hr", "li", "ol", "p", "pre", "s", "strong", "sup", "ul"),
     *("table", "tbody", "td", "th", "thead", "tr"),
     *(f"h{level}" for level in range(1, 7)),
 }
 #: how Markdown aligns a cell → our style sheets' class for it; left is where text begins, whichever way it is written
 _CELL_CLASSES = {"text-align:center": "centre", "text-align:right": "end"}
 _ALIGNED = set(_CELL_CLASSES.values())
-_BETWEEN_TAGS = re.compile(r">[^<]+<")
 _SCHEME = re.compile(r"(https?|mailto|tel):", re.IGNORECASE)
 _WEB_HOST = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 _REMEDY_FOR_HOST = "Write the host yourself."
@@ -117,10 +116,9 @@ def _check_host(url: str, markers: Markers) -> None:
         raise MisplacedField(field=written(slots[0]), place="the host of a link", remedy=_REMEDY_FOR_HOST)
 
 
-def to_html(tokens: list[Token], markers: Markers) -> str:
+def to_html(tokens: list[Token]) -> str:
     """Tokens as sanitised HTML.
 
-    Slots in its text stand in `<bdi>`, so that a name in one script leaves a sentence in another in order.
     A paragraph that is nothing but one link gets the class "action": it is shown as a button, unless the link is a bare
     address.
     """
@@ -131,7 +129,6 @@ def to_html(tokens: list[Token], markers: Markers) -> str:
             opening.attrSet("class", _CELL_CLASSES[str(style)])
     writer = MarkdownIt("commonmark")
     html = str(writer.renderer.render(tokens, writer.options, {}))
-    html = _BETWEEN_TAGS.sub(lambda text: markers.pattern.sub(r"<bdi>\g<0></bdi>", text[0]), html)
     return nh3.clean(
         html,
         tags=_ALLOWED_TAGS,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from mailer.errors import MailerError
-from mailer.mail import headers, plain_text
+from mailer.mail import headers, isolation, plain_text
 from mailer.mail.dkim import EditionSigner, Signer
 from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.quoted_printable import SOFT_BREAK, encode_text, encode_value
@@ -72,6 +72,10 @@ def _for_html(value: str) -> str:
     return html.escape(headers.clean(value))
 
 
+def _for_html_words(value: str) -> str:
+    return isolation.in_html(headers.clean(value))
+
+
 def _for_url(value: str) -> str:
     # "@" stays: mailto takes an address (RFC 6068), and a slot never stands where "@" could end a host.
     return quote(headers.clean(value), safe="@")
@@ -84,8 +88,11 @@ def _for_header(value: str) -> str:
 #: How a value is made harmless for each kind of place.
 _ESCAPES: Mapping[SlotContext, Callable[[str], str]] = {
     SlotContext.HTML: _for_html,
+    SlotContext.HTML_WORDS: _for_html_words,
     SlotContext.URL: _for_url,
     SlotContext.TEXT: headers.clean,
+    SlotContext.LTR_WORDS: lambda value: isolation.in_text(headers.clean(value), "ltr"),
+    SlotContext.RTL_WORDS: lambda value: isolation.in_text(headers.clean(value), "rtl"),
     SlotContext.HEADER: _for_header,
 }
 
@@ -299,7 +306,8 @@ class _Encoders:
         }
 
     def of(self, slot: Slot) -> Encoder:
-        return (self._for_links if slot.field in URL_FIELDS else self._for_values)[slot.context]
+        is_link = slot.field in URL_FIELDS and slot.context in (SlotContext.HTML, SlotContext.TEXT)
+        return (self._for_links if is_link else self._for_values)[slot.context]
 
 
 def _encoder(escape_for: Callable[[str], str]) -> Encoder:
@@ -386,4 +394,4 @@ def _check(edition: CompiledEdition, rendering: Rendering, expected: list[str], 
 def _meant(piece: str | Slot | Pieces, filled: Mapping[str, str]) -> str:
     if isinstance(piece, tuple):
         return plain_text.folded("".join(_meant(part, filled) for part in piece))
-    return piece if isinstance(piece, str) else filled[piece.field]
+    return piece if isinstance(piece, str) else _ESCAPES[piece.context](filled[piece.field])

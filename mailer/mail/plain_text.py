@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
+from mailer.mail import isolation
 from mailer.mail.dialect import BARE, TASK
 from mailer.mail.markers import Markers
 from mailer.mail.types import SlotContext
@@ -83,15 +84,16 @@ def wrap(text: str, markers: Markers, columns: int = COLUMNS) -> list[str]:
     """Text in lines of so many columns; its own line ends stay."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
+        own: list[str] = []
         line, width = "", 0
         for word in paragraph.split(" "):
             word_width = markers.width(word)
             if line and word and width + 1 + word_width > columns:
-                lines.append(line)
+                own.append(line)
                 line, width = word, word_width
             elif word:
                 line, width = (f"{line} {word}", width + 1 + word_width) if line else (word, word_width)
-        lines.append(line)
+        lines += isolation.over_lines([*own, line])
     return lines
 
 
@@ -104,10 +106,11 @@ def folded(line: str) -> str:
         return line
     found = _QUOTED_OR_LISTED.match(line)
     quoted, label = found.groups() if found else ("", "")
-    lines = textwrap.wrap(
-        line, COLUMNS, subsequent_indent=quoted + " " * len(label), break_long_words=False, break_on_hyphens=False
+    indent = quoted + " " * len(label)
+    lines = textwrap.wrap(line, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return f"\n{indent}".join(
+        isolation.over_lines([each.removeprefix(indent) if n else each for n, each in enumerate(lines)])
     )
-    return "\n".join(lines)
 
 
 def underline(lines: Sequence[str], mark: str, markers: Markers, columns: int = COLUMNS) -> str:

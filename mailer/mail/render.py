@@ -12,8 +12,9 @@ from markupsafe import Markup, escape
 from mjml import mjml2html
 
 from mailer.errors import MailerError
-from mailer.mail import leftovers, markdown, plain_text
+from mailer.mail import isolation, leftovers, markdown, plain_text
 from mailer.mail.html_slots import cut_html
+from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.markers import Markers, with_context
 from mailer.mail.mjml_check import check_fetches_nothing, check_nesting, check_tags
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext, Warned
@@ -29,6 +30,9 @@ PREHEADER_CHARACTERS = range(40, 91)
 
 #: Control characters, lone surrogates and non-characters: MJML is XML, which knows none of them.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+#: what stands before a place inside of a link in the text part
+_BEGUN_LINK = re.compile(r"<[^<>\s]*\Z")
 
 _PREFERENCES_URL = Slot("preferences_url")
 _UNSUBSCRIBE_URL = Slot("unsubscribe_url")
@@ -86,7 +90,7 @@ def render(kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame
     if frame.forwarded_by is None:
         values["preferences_url"] = markers.mark((_PREFERENCES_URL,))
         values["unsubscribe_url"] = markers.mark((_UNSUBSCRIBE_URL,))
-    html_body = Markup(markdown.to_html(tokens, markers))  # noqa: S704 - sanitised
+    html_body = Markup(markdown.to_html(tokens))  # noqa: S704 - sanitised
     rendering = _print(
         f"campaigns/{kind}",
         frame,
@@ -130,9 +134,7 @@ def _print(
     subject, preheader = _one_line(subject), _one_line(preheader)
     values = {
         "frame": frame,
-        "bdi": lambda name: Markup("<bdi>{}</bdi>").format(name),
-        # In plain text, so that a name in another script neither turns a line around nor is torn apart (UAX #9).
-        "isolated": lambda name: name if frame.direction == "ltr" else f"\u2068{name}\u2069",
+        "direction": isolation.direction,
         "wrap": lambda text: "\n".join(plain_text.wrap(str(text), markers)),
         "title": lambda text: _underlined(str(text), "=", markers),
         "heading": lambda text: _underlined(str(text), "-", markers),
@@ -142,14 +144,16 @@ def _print(
         "subject": markers.mark(subject),
         "preheader": markers.mark(preheader),
     }
-    mjml = _fill(f"{template}.mjml", {**values, **html_values, "_": _html_translator(frame)})
-    text = _fill(f"{template}.txt", {**values, **text_values, "_": _translator(frame)})
-    html = _to_html(mjml, template)
+    in_html, in_text = _html_isolator(markers), _text_isolator(frame, markers)
+    html_values = {**html_values, "isolated": in_html, "_": _html_translator(frame, in_html)}
+    text_values = {**text_values, "isolated": in_text, "_": _translator(frame, in_text)}
+    html = _to_html(_fill(f"{template}.mjml", {**values, **html_values}), template)
+    text = re.sub(r"\n{3,}", "\n\n", _fill(f"{template}.txt", {**values, **text_values})).strip("\n") + "\n"
     return Rendering(
         language=frame.language,
         subject=with_context(subject, SlotContext.HEADER),
         html=cut_html(html, markers),
-        text=markers.cut(re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"),
+        text=markers.cut(text, _place_in_text(text, frame, markers)),
         warnings=(*_preheader_warnings(preheader), *_size_warnings(html)),
     )
 
@@ -168,18 +172,50 @@ def _one_line(pieces: Pieces) -> Pieces:
     return tuple(re.sub(r"\s+", " ", piece) if isinstance(piece, str) else piece for piece in printable(pieces))
 
 
-def _translator(frame: Frame) -> Callable[..., str]:
+def _place_in_text(text: str, frame: Frame, markers: Markers) -> Callable[[re.Match[str]], SlotContext]:
+    """Tells where a slot of the text part stands: among words, or in a link, `<https://…>`."""
+    words = SlotContext.LTR_WORDS if frame.direction == "ltr" else SlotContext.RTL_WORDS
+
+    def place(marker: re.Match[str]) -> SlotContext:
+        slot = markers.slot(marker)
+        is_word = slot.context is SlotContext.TEXT and slot.field not in URL_FIELDS
+        return slot.context if not is_word or _BEGUN_LINK.search(text, 0, marker.start()) else words
+
+    return place
+
+
+def _html_isolator(markers: Markers) -> Callable[[str], Markup]:
+    """What sets a value apart from the words around it; a slot, `merge` sets apart once it is filled."""
+
+    def isolate(value: str) -> Markup:
+        return escape(value) if markers.slots_in(value) else Markup(isolation.in_html(value))  # noqa: S704 - escaped
+
+    return isolate
+
+
+def _text_isolator(frame: Frame, markers: Markers) -> Callable[[str], str]:
+    """Likewise in the text part."""
+
+    def isolate(value: str) -> str:
+        return value if markers.pattern.fullmatch(value) else isolation.in_text(value, frame.direction)
+
+    return isolate
+
+
+def _translator(frame: Frame, isolate: Callable[[str], str]) -> Callable[..., str]:
+    """Translates a sentence, and sets apart what it prints."""
+
     def translate(message: str, **values: str) -> str:
-        return frame.gettext(message).format_map(values)
+        return frame.gettext(message).format_map({name: isolate(value) for name, value in values.items()})
 
     return translate
 
 
-def _html_translator(frame: Frame) -> Callable[..., Markup]:
-    """Like `_translator`, and what a sentence prints may be HTML of ours: a name in `<bdi>`."""
+def _html_translator(frame: Frame, isolate: Callable[[str], Markup]) -> Callable[..., Markup]:
+    """Likewise, as HTML."""
 
     def translate(message: str, **values: str) -> Markup:
-        return escape(frame.gettext(message)).format(**values)
+        return escape(frame.gettext(message)).format(**{name: isolate(value) for name, value in values.items()})
 
     return translate
 

@@ -9,9 +9,12 @@ from typing import NamedTuple
 class SlotContext(StrEnum):
     """Where a merged value goes, and so how it is escaped."""
 
-    HTML = "html"  # between tags, in a quoted attribute, or a URL of ours that is the whole of an href
+    HTML = "html"  # in a quoted attribute, in the title, or a URL of ours that is the whole of an href
+    HTML_WORDS = "html words"  # between tags, set apart from the words around it
     URL = "url"  # a part of the value of href
-    TEXT = "text"  # the plain-text part
+    TEXT = "text"  # the plain-text part, where nothing may stand beside it: in a link
+    LTR_WORDS = "ltr words"  # the plain-text part, set apart from words that run from left to right
+    RTL_WORDS = "rtl words"  # likewise, from right to left
     HEADER = "header"  # the subject
 
 

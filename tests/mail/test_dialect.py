@@ -9,7 +9,7 @@ from mailer.mail.types import Slot
 
 def html(*body: str | Slot) -> str:
     markers = Markers()
-    return markers.shown(markdown.to_html(markdown.read(markers.mark(body), markers), markers)).strip()
+    return markers.shown(markdown.to_html(markdown.read(markers.mark(body), markers))).strip()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_other_words_are_no_links(source: str) -> None:
 
 def test_the_field_for_an_email_address_is_a_link_unless_its_default_is_none() -> None:
     field = Slot("target_email")
-    assert '<a href="mailto:{{ target_email }}"><bdi>{{ target_email }}</bdi></a>' in html("Write to ", field, ".")
+    assert '<a href="mailto:{{ target_email }}">{{ target_email }}</a>' in html("Write to ", field, ".")
     assert "<a " in html("Write to ", Slot("target_email", "us@example.org"))
     assert "<a " not in html("Write to ", Slot("target_email", "the embassy"))
     assert html("[", field, "](mailto:", field, ")").count("<a ") == 1

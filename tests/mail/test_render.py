@@ -49,6 +49,10 @@ def shown(parts: Pieces) -> str:
     return "".join(part if isinstance(part, str) else f"[{part.field}]" for part in parts)
 
 
+def words_of(html: str) -> str:
+    return re.sub(r"</?span[^>]*>", "", html)
+
+
 def slots(parts: Pieces) -> set[tuple[str, SlotContext]]:
     return {(part.field, part.context) for part in parts if isinstance(part, Slot)}
 
@@ -66,7 +70,7 @@ def test_both_parts_say_who_writes_where_they_are_by_when_to_act_and_how_to_leav
     made = edition("Text")
     assert "Harbour &lt;Solidarity&gt;" in shown(made.html)
     assert "Harbour <Solidarity>" in shown(made.text)
-    for part in (shown(made.html), shown(made.text)):
+    for part in (words_of(shown(made.html)), shown(made.text)):
         for words in ("Urgent action", "Act by 12 March 2027", "12 Quay Street", "Port Example", "Six jailed"):
             assert words in part
         assert "https://example.org/campaigns/six" in part
@@ -116,21 +120,22 @@ def test_slots_know_how_what_fills_them_must_be_escaped() -> None:
     made = edition(body, subject="{{ country }}: six jailed", preheader="{{ name }}, " + PREHEADER)
     assert made.subject == (Slot("country", "", SlotContext.HEADER), ": six jailed")
     assert slots(made.html) == {
-        ("name", SlotContext.HTML),
+        ("name", SlotContext.HTML_WORDS),
         ("target_email", SlotContext.URL),
         ("target_name", SlotContext.HTML),
         ("country", SlotContext.HTML),
+        ("country", SlotContext.HTML_WORDS),
         ("preferences_url", SlotContext.HTML),
         ("unsubscribe_url", SlotContext.HTML),
     }
     assert slots(made.text) == {
-        ("name", SlotContext.TEXT),
+        ("name", SlotContext.LTR_WORDS),
         ("target_email", SlotContext.URL),
-        ("country", SlotContext.TEXT),
+        ("country", SlotContext.LTR_WORDS),
         ("preferences_url", SlotContext.TEXT),
         ("unsubscribe_url", SlotContext.TEXT),
     }
-    assert Slot("name", "friend", SlotContext.HTML) in made.html
+    assert Slot("name", "friend", SlotContext.HTML_WORDS) in made.html
 
 
 def test_an_address_is_shown_as_such_in_the_text_part_and_encoded_in_its_links() -> None:
@@ -197,7 +202,7 @@ def test_a_right_to_left_mail_is_right_to_left_throughout() -> None:
 
 def test_a_name_in_another_script_leaves_the_sentence_around_it_in_order() -> None:
     html = shown(edition("{{ name }}, [write {{ name }}](https://example.org/?n={{ name }})").html)
-    assert '<bdi>[name]</bdi>, <a href="https://example.org/?n=[name]">write <bdi>[name]</bdi></a>' in html
+    assert '[name], <a href="https://example.org/?n=[name]">write [name]</a>' in html
 
 
 def test_a_mail_fetches_nothing_and_counts_nothing() -> None:
@@ -274,7 +279,7 @@ def test_a_lone_link_becomes_a_button() -> None:
 def test_an_address_that_stands_alone_is_a_link_and_no_button() -> None:
     html = shown(edition("https://example.org/report\n\n{{ target_email }}").html)
     assert '<p><a href="https://example.org/report">https://example.org/report</a></p>' in html
-    assert '<p><a href="mailto:[target_email]"><bdi>[target_email]</bdi></a></p>' in html
+    assert '<p><a href="mailto:[target_email]">[target_email]</a></p>' in html
 
 
 @pytest.mark.parametrize("body", ["[Write](mailto:{{ target_email }})", "See https://example.org/a.", LINK])
@@ -328,12 +333,12 @@ def relayed(forwarded_by: ForwardedBy = RELAY, **frame: str) -> tuple[str, str]:
 
 def test_a_mail_that_is_passed_on_says_by_whom_and_how_to_join_and_has_no_link_of_one_person() -> None:
     html, text = relayed()
-    assert "<bdi>Dockers &lt;of&gt; Example</bdi> asks its members to support this appeal." in html
+    assert '<span dir="ltr">Dockers &lt;of&gt; Example</span> asks its members to support this appeal.' in html
     assert text.startswith("Dockers <of> Example asks its members to support this appeal.\n\n* * *\n")
     assert '<p class="action"><a href="https://example.org/join/dockers">Sign up</a></p>' in html
     assert "Get the next alert yourself: <https://example.org/join/dockers>\n" in text
     assert 'href="https://example.org/campaigns/six"' in html
-    for part in (html, text):
+    for part in (words_of(html), text):
         assert "This alert is from" in part and "You are receiving this e-mail" not in part
         assert "12 Quay Street" in part and "Act by 12 March 2027" in part
     assert "prefers-color-scheme" in html and ".bearer .box" in html
@@ -341,8 +346,8 @@ def test_a_mail_that_is_passed_on_says_by_whom_and_how_to_join_and_has_no_link_o
 
 def test_whoever_passes_it_on_may_say_it_in_their_own_words_which_are_only_words() -> None:
     html, text = relayed(replace(RELAY, introduction=("One <b>\ntwo [a](b)", "{{ name }} {% if %}")))
-    assert '<p dir="auto">One &lt;b&gt;<br />two [a](b)</p>' in html
-    assert '<p dir="auto">{{ name }} {% if %}</p>' in html
+    assert '<p dir="ltr">One &lt;b&gt;<br />two [a](b)</p>' in html
+    assert '<p dir="ltr">{{ name }} {% if %}</p>' in html
     assert text.startswith("Dockers <of> Example\n\nOne <b>\ntwo [a](b)\n\n{{ name }} {% if %}\n\n* * *\n")
     assert "asks its members" not in html + text
 
