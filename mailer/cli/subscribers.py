@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ from mailer.cli.options import (
     update_option,
 )
 from mailer.people import subscribers as people
-from mailer.selfservice import preferences
+from mailer.selfservice import disclosure, on_behalf, preferences
 from mailer.spreadsheets.exporting import export_list
 from mailer.spreadsheets.importing import SupporterImportReport, import_file
 
@@ -30,7 +31,7 @@ _UNKNOWN = {"union": "Unions that are not known", "country": "Countries that are
 
 @click.group()
 def subscribers() -> None:
-    """Import, export and erase supporters."""
+    """Import and export supporters; show, add, unsubscribe and erase one."""
 
 
 @subscribers.command("import")
@@ -149,6 +150,80 @@ def export(installation: Installation, list_slug: str, output: Path, excel: bool
     with installation.session(read_only=True) as session:
         exported = export_list(session, list_slug, output, dress=dress(excel=excel, separator=separator))
     click.echo(f"Wrote {'1 person' if exported == 1 else f'{exported:,} people'} to {output}.")
+
+
+@subscribers.command()
+@click.argument("email")
+@json_option
+@pass_installation
+def show(installation: Installation, email: str, as_json: bool) -> None:
+    """Show all that is stored about a person."""
+    with installation.session(read_only=True) as session:
+        held = disclosure.about(session, on_behalf.get(session, email).id)
+    click.echo(disclosure.to_json(held) if as_json else _in_words(held), nl=False)
+
+
+def _in_words(held: dict[str, Any]) -> str:
+    """What is stored, one thing a line; what is empty is left out."""
+    lines = []
+    for section, facts in held.items():
+        for fact in facts if isinstance(facts, list) else [facts or {}]:
+            told = ((name.replace("_", " "), value) for name, value in fact.items() if value not in (None, "", [], {}))
+            if words := ", ".join(f"{name}: {_written(value)}" for name, value in told):
+                lines.append(f"{section}: {words}\n")
+    return "".join(lines)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)
+
+
+@subscribers.command()
+@click.argument("email")
+@click.option("--list", "list_slugs", metavar="SLUG", multiple=True, required=True, help="A list they asked for.")
+@click.option("--consent", metavar="TEXT", required=True, help="The words with which they asked for this mail.")
+@click.option("--name", help="How they wish to be addressed.")
+@click.option("--country", metavar="CC", help="Where they live: a code, or a name.")
+@click.option("--language", metavar="TAG", default="en", show_default=True, help="The language they read.")
+@pass_installation
+def add(
+    installation: Installation,
+    email: str,
+    list_slugs: tuple[str, ...],
+    consent: str,
+    name: str | None,
+    country: str | None,
+    language: str,
+) -> None:
+    """Mail somebody a link to confirm that they want to be on a list, as the sign-up page does.
+
+    They are on no list before they use it.
+    """
+    with installation.session() as session:
+        on_behalf.add(session, email, list_slugs, consent=consent, name=name, country=country, language=language)
+    click.echo(
+        "They get a mail to confirm it, unless one went to them in the last day: then its link leads to this too."
+    )
+    click.echo("They are on no list before they use the link. If they do not, it is forgotten after seven days.")
+
+
+@subscribers.command()
+@click.argument("email")
+@click.option("--list", "list_slug", metavar="SLUG", help="Only this list.")
+@pass_installation
+def unsubscribe(installation: Installation, email: str, list_slug: str | None) -> None:
+    """Take a person off all lists, or off one. They are mailed a goodbye, with a link to undo it.
+
+    Nobody who was taken off all lists is imported again.
+    """
+    with installation.session() as session:
+        left = on_behalf.unsubscribe(session, email, list_slug)
+    if left:
+        click.echo(f"Taken off: {', '.join(left)}. A mail tells them, with a link to undo it.")
+    else:
+        click.echo("They were not on that list." if list_slug else "They were on no list.")
 
 
 @subscribers.command()

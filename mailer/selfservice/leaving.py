@@ -61,6 +61,7 @@ class Method(enum.StrEnum):
     ONE_CLICK = "one-click"  # the mail program's own button (RFC 8058)
     PAGE = "page"  # our page's button
     MAIL = "mail"  # a mail to the unsubscribe address
+    ORGANISER = "organiser"  # an organiser did it, because the person asked them to
     OLD_ADDRESS = "old address"  # the link that was mailed to where the person was written to before they moved
 
 
@@ -144,14 +145,14 @@ def leave(
     mailing_list = _list_of(session, subscription)
     details = _end(session, person, subscription_id, scope, method, reason)
     already = details is None or not details["taken"]
-    undo = None
+    undo, has_goodbye = None, method in (Method.PAGE, Method.ORGANISER)
     if details is None:
         _end_page_undos(session, person)
-    elif method is Method.PAGE:
+    elif has_goodbye:
         _owe_goodbye(session, person, details, mailing_list.name if scope is Scope.LIST else None)
-        if not already and _goodbyes_today(session, person) < _GOODBYES_A_DAY:
+        if method is Method.PAGE and not already and _goodbyes_today(session, person) < _GOODBYES_A_DAY:
             undo = _issue(session, person, details, is_mailed=False, lifetime=_UNDO_ON_PAGE)
-    return LeftList(already, undo, has_goodbye=method is Method.PAGE and not already)
+    return LeftList(already, undo, has_goodbye=has_goodbye and not already)
 
 
 def leave_all(session: Session, subscriber_id: int, *, method: Method) -> None:

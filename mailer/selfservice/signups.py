@@ -68,6 +68,7 @@ class SignUp:
     shown_in: str  # the language of these words
     via_union_id: int | None = None  # in whose name the page was
     asked_at: datetime
+    method: str = METHOD  # how it reached us, for the consent log
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,21 +488,20 @@ def _fill_in(person: Subscriber, sign_up: SignUp, *, replace: bool) -> list[str]
 
 
 def _log_consent(session: Session, person: Subscriber, decided: _Decided, now: datetime) -> None:
-    agreed: list[tuple[ConsentPurpose, str, str, datetime, int | None]] = [
-        (ConsentPurpose.ALERTS, asked.alerts_text, asked.shown_in, asked.asked_at, list_id)
-        for list_id, asked in decided.consents
+    agreed: list[tuple[ConsentPurpose, str, SignUp, int | None]] = [
+        (ConsentPurpose.ALERTS, asked.alerts_text, asked, list_id) for list_id, asked in decided.consents
     ]
     sign_up = decided.sign_up
     if sign_up.union_text and sign_up.union_id is not None:
-        agreed.append((ConsentPurpose.UNION, sign_up.union_text, sign_up.shown_in, sign_up.asked_at, None))
-    for purpose, words, shown_in, asked_at, list_id in agreed:
+        agreed.append((ConsentPurpose.UNION, sign_up.union_text, sign_up, None))
+    for purpose, words, asked, list_id in agreed:
         consents.give(
             session,
             person.id,
             purpose,
-            text=consents.text_id(session, words, language=shown_in),
-            method=METHOD,
-            asked_at=asked_at,
+            text=consents.text_id(session, words, language=asked.shown_in),
+            method=asked.method,
+            asked_at=asked.asked_at,
             confirmed_at=now,
             list_id=list_id,
         )

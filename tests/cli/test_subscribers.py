@@ -5,7 +5,15 @@ import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from mailer.mail import addresses
+from mailer.people import suppression
+from mailer.people.notices import Notice, NoticeKind
+from mailer.selfservice import signups
+from mailer.store.crypto import keyring_of
+from mailer.store.models import Delivery, DeliveryState, Purpose, Subscriber, SuppressionReason
 from tests.conftest import CommandLine
 
 CONSENT = ("--consent", "I want urgent actions by e-mail.")
@@ -64,6 +72,63 @@ def test_who_left_elsewhere_is_counted_with_the_command_that_keeps_them_out(cli:
     assert "1  not imported, because the file says" in done.stdout
     command = done.stderr[done.stderr.index("mailer suppressions import") :].splitlines()[0]
     assert "1  new on the suppression list" in cli(*command.split()[1:]).stdout
+
+
+def test_an_organiser_sees_all_that_is_stored_of_who_rings_up(cli: CommandLine, file: Path) -> None:
+    cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT)
+    shown = cli("subscribers", "show", "ANA@example.org").stdout
+    assert "person: email: ana@example.org, name: Ana" in shown
+    assert "lists: list: urgent-actions, name: Urgent actions, status: active" in shown
+    assert "consent: purpose: alerts, action: given, list: urgent-actions, text: I want urgent actions" in shown
+    assert json.loads(cli("subscribers", "show", "ana@example.org", "--json").stdout)["person"]["name"] == "Ana"
+    assert "We know nobody" in cli("subscribers", "show", "ben@example.org", exit_code=1).stderr
+
+
+def test_who_is_added_by_hand_is_on_no_list_before_they_confirm(cli: CommandLine, session: Session) -> None:
+    cli("lists", "create", "news", "--name", "News")
+    words = ("--list", "news", "--consent", "Asked for it on the phone.", "--country", "France", "--language", "fr")
+    cli("subscribers", "add", "ben@example.org", *words, "--name", "Ben")
+    assert session.scalars(select(Subscriber)).all() == []
+    (mail,) = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE))
+    assert (mail.address, mail.state) == ("ben@example.org", DeliveryState.PENDING)
+    token = Notice.from_stored(mail.notice or "").token
+    session.rollback()
+    signups.confirm(session, token or "", union_agreed=False, base_url="https://act.example.org")
+    session.commit()
+    held = json.loads(cli("subscribers", "show", "ben@example.org", "--json").stdout)
+    assert (held["person"]["name"], held["person"]["country"], held["lists"][0]["status"]) == ("Ben", "FR", "active")
+    assert held["consent"][0]["text"] == "Asked for it on the phone."
+    assert held["consent"][0]["method"] == "organiser"
+    refused = cli("subscribers", "add", "ben@example.org", *words, exit_code=1).stderr
+    assert "on the list already" in refused
+    cli("subscribers", "add", "ben@example.org", "--list", "nothing", "--consent", "x", exit_code=1)
+    cli("subscribers", "add", "cy@example.org", "--list", "news", "--consent", " ", exit_code=1)
+
+
+def test_who_reported_our_mail_as_spam_is_not_added(cli: CommandLine, session: Session) -> None:
+    cli("lists", "create", "news", "--name", "News")
+    parsed = addresses.parse("ben@example.org")
+    suppression.add(session, keyring_of(session).blind_index(parsed.folded), SuppressionReason.COMPLAINED)
+    session.commit()
+    refused = cli("subscribers", "add", "ben@example.org", "--list", "news", "--consent", "On the phone.", exit_code=1)
+    assert "reported as spam" in refused.stderr
+
+
+def test_who_asks_an_organiser_to_take_them_off_gets_a_goodbye(cli: CommandLine, file: Path, session: Session) -> None:
+    cli("lists", "create", "news", "--name", "News")
+    for slug in ("urgent-actions", "news"):
+        cli("subscribers", "import", file, "--list", slug, *CONSENT)
+    assert "Taken off: news." in cli("subscribers", "unsubscribe", "ana@example.org", "--list", "news").stdout
+    assert "not on that list" in cli("subscribers", "unsubscribe", "ana@example.org", "--list", "news").stdout
+    assert "Taken off: urgent-actions." in cli("subscribers", "unsubscribe", "ana@example.org").stdout
+    assert "on no list" in cli("subscribers", "unsubscribe", "ana@example.org").stdout
+    goodbyes = [Notice.from_stored(text or "").kind for text in session.scalars(select(Delivery.notice))]
+    session.rollback()  # it would keep the import waiting
+    assert goodbyes == [NoticeKind.GOODBYE] * 2
+    report = cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT, "--json")
+    assert json.loads(report.stdout)["left"] == 1
+    cli("subscribers", "unsubscribe", "ana@example.org", "--list", "nothing", exit_code=1)
+    cli("subscribers", "unsubscribe", "ben@example.org", exit_code=1)
 
 
 def test_a_dry_run_changes_nothing(cli: CommandLine, file: Path) -> None:

@@ -1,0 +1,121 @@
+"""What an organiser does for somebody who rang or wrote: nothing that its owner is not mailed about."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from mailer.errors import MailerError
+from mailer.locale import countries, languages
+from mailer.mail import addresses
+from mailer.people import lists, subscribers, suppression
+from mailer.people.subscribers import MAX_TEXT_LENGTH
+from mailer.selfservice import leaving, preferences, signups
+from mailer.selfservice.leaving import Method
+from mailer.selfservice.preferences import NameTooLong
+from mailer.selfservice.signups import SignUp
+from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
+from mailer.store.models import Subscriber, SuppressionReason
+
+METHOD = "organiser"
+
+
+class UnknownPerson(MailerError):
+    """We know nobody by that address. Look for a typing error, or for another address of theirs."""
+
+
+class OnAllOfThem(MailerError):
+    """This person is on the list already, or on all of these lists. Nothing was sent."""
+
+
+class NoWords(MailerError):
+    """Say with which words they asked for the mail: --consent "Asked on the phone to get urgent actions." """
+
+
+def get(session: Session, address: str) -> Subscriber:
+    """The person with an address.
+
+    :raises addresses.InvalidAddress: it is none.
+    :raises UnknownPerson: nobody has it.
+    """
+    person = subscribers.find(session, address)
+    if person is None:
+        raise UnknownPerson
+    return person
+
+
+def unsubscribe(session: Session, address: str, list_slug: str | None = None) -> list[str]:
+    """Take a person off a list, or off all lists and keep them off; they are mailed a goodbye, which can undo it.
+
+    :returns: the slugs of the lists that they were taken off.
+    :raises addresses.InvalidAddress: the address is none.
+    :raises UnknownPerson: nobody has it.
+    :raises lists.UnknownList: no list has that slug.
+    """
+    suppression.lock_alone(session)
+    person = get(session, address)
+    if list_slug is not None:
+        lists.get(session, list_slug)
+    theirs = [each.slug for each in preferences.see(session, person.id).memberships if each.is_on]
+    if list_slug is None:
+        leaving.leave_all(session, person.id, method=Method.ORGANISER)
+        return theirs
+    if list_slug not in theirs:
+        return []
+    leaving.leave(session, preferences.subscription_to(session, person.id, list_slug), method=Method.ORGANISER)
+    return [list_slug]
+
+
+def add(
+    session: Session,
+    address: str,
+    list_slugs: Sequence[str],
+    *,
+    consent: str,
+    name: str | None = None,
+    country: str | None = None,
+    language: str = "en",
+) -> None:
+    """Owe somebody the mail that asks whether they want to be on lists. They are on none before they confirm it.
+
+    Who was mailed one in the last day gets no other: the link in that one leads to this too.
+
+    :param consent: the words with which they asked for it; the consent log keeps them once it is confirmed.
+    :param country: as `countries.parse` reads it; :param language: of the mail, as `languages.normalise` does.
+    :raises addresses.InvalidAddress: the address is none.
+    :raises NoWords: the consent is empty.
+    :raises NameTooLong: the name has more than 200 characters.
+    :raises countries.UnknownCountry: it is no country that we know.
+    :raises languages.InvalidLanguage: it is no language that we know.
+    :raises lists.UnknownList: no list has one of the slugs.
+    :raises suppression.Complained: they reported our mail as spam.
+    :raises OnAllOfThem: there is nothing to confirm.
+    """
+    parsed = addresses.parse(address)
+    words, line = subscribers.one_line(consent), subscribers.one_line(name or "")
+    if words is None:
+        raise NoWords
+    if line is not None and len(line) > MAX_TEXT_LENGTH:
+        raise NameTooLong
+    tag = languages.normalise(language)
+    sign_up = SignUp(
+        address=parsed,
+        name=line,
+        country=countries.parse(country) if country else None,
+        union_id=None,
+        language=tag,
+        list_ids=tuple(lists.get(session, slug).id for slug in dict.fromkeys(list_slugs)),
+        alerts_text=words,
+        union_text=None,
+        shown_in=tag,
+        asked_at=utcnow(),
+        method=METHOD,
+    )
+    suppression.lock_shared(session)
+    if suppression.reason(session, keyring_of(session).blind_index(parsed.folded)) is SuppressionReason.COMPLAINED:
+        raise suppression.Complained
+    if person := subscribers.find(session, address):
+        is_on = {each.slug for each in preferences.see(session, person.id).memberships if each.is_on}
+        if is_on.issuperset(list_slugs):
+            raise OnAllOfThem
+    signups.ask(session, sign_up)
