@@ -249,11 +249,12 @@ def test_these_tests_would_notice_if_a_page_told_on_somebody(
     assert {owner, *NAME.split(), GUILD, COUNTRY[1], *OTHER_LISTS.values()} <= set(shown)
 
 
-def test_no_other_mail_about_joining_has_a_link_of_one_person(site: Site, owner: str) -> None:
+def test_a_welcome_has_the_personal_links_of_an_alert_and_no_other(site: Site, owner: str) -> None:
     [confirm, welcome, alert] = site.mails_to(owner)
     assert is_personal(confirm.link("confirm"))
-    assert [link for link in links_of(welcome) if is_personal(link)] == []
-    assert len({_TOKEN.findall(link)[0] for link in links_of(alert) if is_personal(link)}) == 1
+    of_welcome, of_alert = ({link for link in links_of(mail) if is_personal(link)} for mail in (welcome, alert))
+    assert {urlsplit(link).path.split("/")[-2] for link in of_welcome} == {"unsubscribe", "preferences"}
+    assert {_TOKEN.findall(link)[0] for link in of_welcome} == {_TOKEN.findall(link)[0] for link in of_alert}
 
 
 def test_the_owner_hears_once_of_a_leaving_that_a_stranger_brought_about_and_takes_it_back(

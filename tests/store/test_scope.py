@@ -55,6 +55,7 @@ from mailer.store.models import (
     Subscription,
     SubscriptionStatus,
     Suppression,
+    SuppressionLift,
     SuppressionReason,
     Union,
     UnionContact,
@@ -137,6 +138,7 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     Suppression: lambda w, row, union: any(
         p.email_index == row.email_index and w.has_person(p.id, union) for p in w.people
     ),
+    SuppressionLift: lambda _w, _row, _union: False,
     Union: lambda _w, row, union: row.is_named or row.id == union,
     UnionContact: lambda _w, row, union: row.union_id == union,
 }
@@ -197,6 +199,9 @@ def _make_people(session: Session, dice: Random, world: World) -> None:
         if _maybe(dice):
             suppression.add(session, person.email_index, dice.choice(list(SuppressionReason)))
             subscribers.refresh(session, [person.id])
+        if _maybe(dice):
+            lifted = {"reason": SuppressionReason.BOUNCED, "month": "2026-03", "words": "They rang up."}
+            session.add(SuppressionLift(email_index=person.email_index, **lifted))
         if _maybe(dice):
             issue(session, MailedLinkKind.MANAGE, email_index=person.email_index, subscriber_id=person.id)
             asked = {"languages": ["en"], "is_named": True, "subscriber_id": person.id}
@@ -533,7 +538,7 @@ def test_a_campaign_does_not_load_with_a_list_of_another_union_in_its_audience(t
     with session_scope(two.engine) as session, pytest.raises(files.InvalidFile) as refused:
         files.load(session, folder)
     assert 'campaign.toml:6: lists: The list "dockers-news" belongs to a union' in str(refused.value)
-    with two.seen_by(two.bakers) as session, pytest.raises(files.InvalidFile, match='no list "urgent-actions"'):
+    with two.seen_by(two.bakers) as session, pytest.raises(files.InvalidFile, match='no list "dockers-news"'):
         files.load(session, folder)
 
 
