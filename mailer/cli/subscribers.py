@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from sqlalchemy.orm import Session
 
 from mailer.cli.confirming import ask, is_to_ask, yes_option
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import (
     dress,
@@ -21,6 +21,7 @@ from mailer.cli.options import (
     take_options,
     update_option,
 )
+from mailer.cli.progress import import_bar
 from mailer.people import subscribers as people
 from mailer.selfservice import disclosure, on_behalf, preferences
 from mailer.spreadsheets.exporting import export_list
@@ -73,12 +74,7 @@ def import_(
     name, country, union, language, consent_at, source. Nobody who left is subscribed again, here or
     by what the file says. You may interrupt the import, and run it again.
     """
-    with click.progressbar(length=1, label="Importing", file=sys.stderr, hidden=as_json) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
+    with import_bar(hidden=as_json) as progress:
         report = import_file(
             installation.engine,
             file,
@@ -117,7 +113,7 @@ def _print(report: SupporterImportReport, file: Path, *, dry_run: bool, rejects:
     for label, number in counts.items():
         click.echo(f"{number:>10,}  {label}")
     if report.left_elsewhere:
-        keep_out = f"mailer suppressions import {shlex.quote(str(file))} --reason left"
+        keep_out = typed("mailer suppressions import ") + f"{shlex.quote(str(file))} --reason left"
         click.echo(f"To keep those out from now on who do not want mail: {keep_out}", err=True)
     for warning in report.warnings:
         click.echo(f"Warning: {warning}.", err=True)

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import click
 
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import dry_run_option, json_lines_option, json_option, take_options
+from mailer.cli.progress import import_bar
 from mailer.mail import addresses
 from mailer.people import subscribers, suppression
 from mailer.reports import suppressions as report
@@ -65,12 +66,7 @@ def import_(
     Nobody in it gets mail from any list any more, and no import brings them back. Of an export that says of each person
     whether they want mail, only those who do not are taken, for the reason that it gives.
     """
-    with click.progressbar(length=1, label="Importing", file=sys.stderr, hidden=as_json) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
+    with import_bar(hidden=as_json) as progress:
         done = suppressing.import_file(
             installation.engine,
             file,
@@ -138,9 +134,9 @@ def show(installation: Installation, email: str, as_json: bool) -> None:
     if found is None:
         click.echo("Not on the suppression list.")
     else:
-        click.echo(f"On the suppression list since {found.month}: {found.reason}. {_WHY[found.reason]}")
+        click.echo(f"On the suppression list since {found.month}: {found.reason}. {typed(_WHY[found.reason])}")
         if found.underneath is not None:
-            click.echo(f"Underneath: {found.underneath}. {_WHY[found.underneath]}")
+            click.echo(f"Underneath: {found.underneath}. {typed(_WHY[found.underneath])}")
     for reason, month, words in lifted:
         click.echo(f"Lifted in {month}: {reason}. {words}")
 
@@ -164,4 +160,4 @@ def lift(installation: Installation, email: str, words: str) -> None:
     if stays is None:
         click.echo(f"Lifted: {lifted}. Mail goes to this address again if its owner is on a list.")
     else:
-        click.echo(f"Lifted: {lifted}. The address stays on the list. {_WHY[stays]}")
+        click.echo(f"Lifted: {lifted}. The address stays on the list. {typed(_WHY[stays])}")

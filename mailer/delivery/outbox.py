@@ -238,16 +238,13 @@ class Outbox:
     @property
     def exhausted(self) -> bool:
         """Whether nothing more will come."""
-        if self._must_halt():
+        if self.halted:
             return True
         return self._next is None and not (self._current and self._current.waiting)
 
     @property
     def halted(self) -> bool:
         """Whether nothing more may be begun."""
-        return self._must_halt()
-
-    def _must_halt(self) -> bool:
         if self._worker.stopping():
             self._state = self._state.after(_Course.HALTED)
         return self._state.course >= _Course.HALTED
@@ -276,7 +273,7 @@ class Outbox:
         except ServiceUnavailable as problem:
             self._state = self._state.after(_Course.BROKEN, problem)
         self._flush()
-        is_halted = self._must_halt()
+        is_halted = self.halted
         for claim in list(self._at_work.values()):
             if is_halted:
                 self._drop_unbegun(claim)
@@ -299,7 +296,7 @@ class Outbox:
         now = time.monotonic()
         if now - claim.looked > self._look_seconds:
             self._look_again(claim)
-        if self._must_halt():
+        if self.halted:
             return False
         if now >= claim.lease_ends:
             log.warning(

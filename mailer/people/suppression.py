@@ -150,7 +150,8 @@ def lift_bounced(session: Session, email_index: bytes) -> None:
     """Take an address off the list that was put there because it does not exist. For any other reason it stays.
     `subscribers.refresh` then carries it over to whether the person may be mailed.
     """
-    found = session.get(Suppression, email_index, populate_existing=True)
+    # Locked: an erasure or a complaint at this moment must not be undone.
+    found = session.get(Suppression, email_index, with_for_update=True, populate_existing=True)
     if found is not None and found.reason is SuppressionReason.BOUNCED:
         _uncover(session, found)
 
