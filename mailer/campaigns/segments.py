@@ -174,18 +174,24 @@ def _conditions(session: Session, list_id: int, segment: Segment, columns: Any) 
         conditions.append(columns.union_id.in_(_union_ids(session, segment.unions)))
     if segment.exclude_unions is not None:
         conditions.append(_not_in(columns.union_id, _union_ids(session, segment.exclude_unions)))
-    if segment.languages is not None:
-        conditions.append(columns.language.in_(_spoken(session, list_id, segment.languages)))
-    if segment.exclude_languages is not None:
-        conditions.append(_not_in(columns.language, _spoken(session, list_id, segment.exclude_languages)))
+    if segment.languages is not None or segment.exclude_languages is not None:
+        spoken = _spoken(session, list_id)
+        if segment.languages is not None:
+            conditions.append(columns.language.in_(_forms_of(segment.languages, spoken)))
+        if segment.exclude_languages is not None:
+            conditions.append(_not_in(columns.language, _forms_of(segment.exclude_languages, spoken)))
     return conditions
 
 
-def _spoken(session: Session, list_id: int, values: Iterable[str]) -> list[str]:
-    """The languages of people on a list that these are, or are forms of."""
-    wanted = {languages.normalise(value) for value in values}
+def _spoken(session: Session, list_id: int) -> list[str]:
+    """The languages of people on a list."""
     spoken = session.scalars(select(Subscription.language).where(Subscription.list_id == list_id).distinct())
-    return sorted(tag for tag in spoken if tag is not None and not wanted.isdisjoint(languages.forms(tag)))
+    return [tag for tag in spoken if tag is not None]
+
+
+def _forms_of(wanted: Iterable[str], spoken: Iterable[str]) -> list[str]:
+    """Those languages that are, or are forms of, some that are wanted."""
+    return sorted(tag for tag in spoken if not set(wanted).isdisjoint(languages.forms(tag)))
 
 
 def _not_in(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
