@@ -54,6 +54,7 @@ _AT_RCPT = frozenset({Stage.RCPT})
 _NO_SUCH_ADDRESS = re.compile(r"5\.1\.(?:1|2|6|10)")
 #: what another server said to ours of one recipient, who was looked up there before we were answered
 _OF_ANOTHER = r"\bsaid:|call-?(?:out|back)|undeliverable address"
+_GREYLISTING = r"\bgr[ea]y-?list"  # everybody is put off at first, whoever they are
 _A_TIME = r"(?:daily|hourly|monthly|24[- ]?hours?|(?:per|each|every)[- ](?:minute|hour|day|month))"
 _A_MEASURE = r"(?:limits?|quotas?|max(?:imum)?|only|allowance)"
 
@@ -78,9 +79,11 @@ RULES = (
     Rule(Whom.US, "RFC 5321, 3.3: MAIL names only the sender", code="^[45]", stages=_AT_MAIL),
     Rule(
         Whom.US,
-        "postconf(5): smtpd_delay_reject has Postfix say at RCPT what it has against sender, client or HELO",
-        code="^5",
+        "postconf(5): smtpd_delay_reject has Postfix say at RCPT what it has against sender, client or HELO; for now, "
+        "where a name cannot be looked up",
+        code="^[45]",
         words=r"\b(?:sender address|client host|helo command) rejected\b",
+        but_not=_GREYLISTING,
     ),
     Rule(Whom.US, "Exim specification, 44: verify = sender", code="^5", words=r"\bsender verif(?:y|ication) failed"),
     Rule(
@@ -88,10 +91,11 @@ RULES = (
         "docs.aws.amazon.com/ses: SMTP response codes; www.twilio.com/docs/sendgrid: sender identity; "
         "support.smtp2go.com: common sending errors; help.mailgun.com: a domain that may not send; "
         "learn.microsoft.com: SendAsDenied",
-        code="^5",
+        code="^[45]",
         words=r"sender identity|sender (?:address )?blocked|sending paused for this account|send ?as ?denied"
         r"|(?:address|domain|identity) (?:is )?not (?:yet )?verified"
         r"|not (?:allowed|authori[sz]ed) to send(?! (?:\w+ )?to\b)",
+        but_not=rf"{_GREYLISTING}|\brecipient address\b",
     ),
     # --- our log-in, and relaying
     Rule(Whom.US, "RFC 4954, 4 and 6: authentication required, or its credentials are wrong", code="^53[0458]$"),
@@ -106,14 +110,14 @@ RULES = (
     ),
     Rule(
         Whom.US,
-        "postconf(5): Relay access denied; Exim specification, 43: relay not permitted; Sendmail, James, Mailgun: "
-        "relaying denied; support.google.com/a/answer/3726730: mail relay denied; Exchange: unable to relay; "
-        "qmail: rcpthosts",
-        code="^5",
-        status=r"^$|^5\.0\.0$|^5\.5\.\d|^5\.7\.\d+$",
+        "postconf(5): Relay access denied, for now with defer_unauth_destination; Exim specification, 43: relay not "
+        "permitted; Sendmail, James, Mailgun: relaying denied; support.google.com/a/answer/3726730: mail relay denied; "
+        "Exchange: unable to relay; qmail: rcpthosts",
+        code="^[45]",
+        status=r"^$|^[45]\.0\.0$|^[45]\.5\.\d|^[45]\.7\.\d+$",
         words=r"\brelay(?:ing)?\b.*\b(?:denied|disallowed|prohibited|rejected|forbidden|not (?:permitted|allowed))"
         r"|(?:\b(?:not|cannot|no|unable to|never)|n't) (?:\w+ ){0,2}relay(?:ing)?\b|\brcpthosts\b",
-        but_not=_OF_ANOTHER,
+        but_not=rf"{_OF_ANOTHER}|{_GREYLISTING}",
     ),
     # --- our quota
     Rule(
@@ -138,8 +142,8 @@ RULES = (
         r"|\b(?:send(?:ing)?|submission|relay|outgoing|outbound|out ?mail) ?(?:rate )?(?:limits?|quotas?)"
         r"|\byou(?:r account)? (?:have |has )?(?:reached|exceeded) (?:your|its|the) (?:\S+ )?(?:\S+ )?(?:limit|quota)"
         r"|\bsubmissionquota|\bsending rate exceeded",
-        but_not=r"\breceiv(?:e|es|ed|ing)\b|\brecipients? (?:has|have|is|are)\b|\bgr[ea]y-?list"
-        r"|\bmailbox (?:is |has |size |storage )*(?:full|over|exceed|quota|limit)",
+        but_not=r"\breceiv(?:e|es|ed|ing)\b|\brecipients? (?:has|have|is|are)\b"
+        rf"|{_GREYLISTING}|\bmailbox (?:is |has |size |storage )*(?:full|over|exceed|quota|limit)",
     ),
     Rule(
         Whom.US,

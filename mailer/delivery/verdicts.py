@@ -13,7 +13,7 @@ from mailer.delivery import blame
 from mailer.delivery.blame import Whom
 from mailer.delivery.ledger import Claimed, Settlement, answered, audience_of
 from mailer.mail.smtp import SmtpUnavailable
-from mailer.mail.types import Outcome, OutcomeKind, Stage
+from mailer.mail.types import Outcome, OutcomeKind
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
 
@@ -63,8 +63,7 @@ def settlement(
         is_last = now + _back_off(claimed.attempts) > give_up_at
         if not is_last or claimed.purpose is Purpose.NOTICE:
             return _put_off(outcome, now + _back_off(claimed.attempts), transmitted=False)
-        if outcome.stage is Stage.MAIL or not takes_others:
-            return Settlement(outcome.id, DeliveryState.PENDING)
+        return Settlement(outcome.id, DeliveryState.PENDING)
     if state is DeliveryState.FAILED and whom in (Whom.US, Whom.POLICY):
         reason = Reason.POLICY
     not_before = None
@@ -193,7 +192,7 @@ class RefusalWatch:
             if self._for_now >= _IN_A_ROW:
                 return Ruling(fate, wait_because=f"{outcome.code} {outcome.text}")
             return Ruling(fate)
-        if whom is Whom.ADDRESS or (outcome.kind is OutcomeKind.DEFERRED and not self._is_telling(fate, whom)):
+        if whom is Whom.ADDRESS or (outcome.kind is OutcomeKind.DEFERRED and not self._is_telling(fate)):
             return Ruling(fate)
         answer = _refusal(whom, outcome.code, outcome.text, is_first=claimed.attempts == 0)
         self._count(answer)
@@ -201,10 +200,10 @@ class RefusalWatch:
             return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, outcome.text))
         return Ruling(fate)
 
-    def _is_telling(self, fate: Settlement, whom: Whom) -> bool:
+    def _is_telling(self, fate: Settlement) -> bool:
         """Whether a refusal for now counts. At the end of every large campaign some are given up with full mailboxes,
         all in the same words; but where no mail was ever accepted, they are not to blame."""
-        return fate.state is DeliveryState.FAILED and (whom is Whom.US or self._nothing_accepted)
+        return fate.state is DeliveryState.FAILED and self._nothing_accepted
 
     def _is_too_much(self, answer: Answer) -> bool:
         if self._in_a_row[answer.kind] >= _IN_A_ROW:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mailer.delivery import blame
 from mailer.delivery.ledger import Claimed
 from mailer.delivery.verdicts import MOST_ATTEMPTS, Answer, RefusalWatch, Ruling, settlement
 from mailer.mail.types import Outcome, OutcomeKind, Stage
@@ -190,6 +191,7 @@ QUOTA = outcome(OutcomeKind.FAILED, 550, "5.4.5 Daily user sending limit exceede
 SENDER = outcome(OutcomeKind.FAILED, 553, "5.1.8 <p1@example.net>... no such domain: example.org", Stage.RCPT)
 THROTTLED = outcome(OutcomeKind.DEFERRED, 454, "Throttling failure: Daily message quota exceeded")
 AT_MAIL = outcome(OutcomeKind.DEFERRED, 452, "4.3.2 not now", Stage.MAIL)
+RELAYING = outcome(OutcomeKind.DEFERRED, 454, "4.7.1 <[address]>: Relay access denied", Stage.RCPT)
 
 
 @pytest.mark.parametrize("refusal", [QUOTA, SENDER])
@@ -228,7 +230,7 @@ def test_a_test_mail_fails_and_a_system_mail_is_tried_again_where_we_are_refused
     assert (last.fate.state, last.fate.reason) == (DeliveryState.FAILED, Reason.GAVE_UP)
 
 
-@pytest.mark.parametrize("refusal", [THROTTLED, AT_MAIL])
+@pytest.mark.parametrize("refusal", [THROTTLED, AT_MAIL, RELAYING])
 @pytest.mark.parametrize("purpose", [Purpose.CAMPAIGN, Purpose.NOTICE])
 def test_a_refusal_of_us_for_now_uses_up_nobodys_attempts(refusal: Outcome, purpose: Purpose) -> None:
     watch = RefusalWatch()
@@ -243,21 +245,16 @@ def test_a_mail_that_is_taken_ends_the_row_of_refusals_for_now() -> None:
     assert not any(judge(watch, answer).wait_because for answer in ([AT_MAIL] * 19 + [SENT]) * 3)
 
 
-def test_at_the_end_of_the_retries_a_refusal_of_us_for_now_pauses_the_campaign_and_fails_nobody() -> None:
-    ruling = RefusalWatch().judge(AT_MAIL, claimed(2), now=NOW, give_up_at=NOW)
-    assert ruling.fate.state is DeliveryState.PENDING
-    assert ruling.pause_because == "the mail server refuses our mail: 452 4.3.2 not now"
-
-
-def test_at_the_end_of_the_retries_one_mail_of_many_is_given_up_and_the_same_of_all_pauses_the_campaign() -> None:
+@pytest.mark.parametrize("refusal", [THROTTLED, AT_MAIL, RELAYING])
+@pytest.mark.parametrize("accepted", [[], [SENT]])
+def test_at_the_end_of_the_retries_a_refusal_of_us_for_now_pauses_the_campaign_and_fails_nobody(
+    refusal: Outcome, accepted: list[Outcome]
+) -> None:
     watch = RefusalWatch()
-    judge(watch, SENT)
-    rulings = [watch.judge(THROTTLED, claimed(2), now=NOW, give_up_at=NOW) for _ in range(20)]
-    assert {ruling.fate.reason for ruling in rulings} == {Reason.GAVE_UP}
-    assert [ruling.pause_because is not None for ruling in rulings] == [False] * 19 + [True]
-    nothing_taken = RefusalWatch().judge(THROTTLED, claimed(2), now=NOW, give_up_at=NOW)
-    assert nothing_taken.fate.state is DeliveryState.PENDING
-    assert nothing_taken.pause_because is not None
+    assert not any(reasons(watch, accepted))
+    ruling = watch.judge(refusal, claimed(2), now=NOW, give_up_at=NOW)
+    assert ruling.fate.state is DeliveryState.PENDING
+    assert ruling.pause_because == blame.reason_to_pause(refusal.code, refusal.text)
 
 
 def test_greylisting_puts_everybody_off_in_the_same_words_and_is_no_reason() -> None:
