@@ -41,8 +41,10 @@ class RefusedForNow(SmtpUnavailable):
 
 
 def give_up_at(campaign: Campaign) -> datetime:
-    """Until when a temporary refusal is tried again: two days, or the campaign's own deadline if that is earlier."""
-    end = (campaign.started_at or utcnow()) + GIVE_UP_AFTER
+    """Until when a temporary refusal is tried again: two days after the campaign started or last went on after a pause,
+    or its own deadline if that is earlier."""
+    began = max(filter(None, (campaign.started_at, campaign.resumed_at)), default=None) or utcnow()
+    end = began + GIVE_UP_AFTER
     return min(end, campaign.deadline) if campaign.deadline else end
 
 
@@ -95,12 +97,13 @@ def _spared(
 
     It waits until somebody resumes the campaign. But one mail of which a server goes on saying so while it takes others
     would hold the campaign up for ever, and a system mail has nobody to resume it: these are tried again as after a
-    refusal for now.
+    refusal for now, the former until retries end.
     """
-    if claimed.purpose is Purpose.CAMPAIGN and not _stands_alone(claimed, takes_others):
-        return Settlement(outcome.id, DeliveryState.PENDING)
     not_before = now + _back_off(claimed.attempts)
-    if not_before > give_up_at or claimed.attempts >= MOST_ATTEMPTS:
+    is_last = not_before > give_up_at or claimed.attempts >= MOST_ATTEMPTS
+    if claimed.purpose is Purpose.CAMPAIGN and (is_last or not _stands_alone(claimed, takes_others)):
+        return Settlement(outcome.id, DeliveryState.PENDING)
+    if is_last:
         words, code = outcome.text or None, outcome.code or None
         return Settlement(outcome.id, DeliveryState.FAILED, reason=Reason.GAVE_UP, smtp_code=code, smtp_text=words)
     return _put_off(outcome, not_before, transmitted=True)

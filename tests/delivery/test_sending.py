@@ -552,6 +552,8 @@ def test_refusals_pause_a_campaign_though_each_turn_sees_only_a_few(
     assert words in held_for(engine, campaign_id)
     assert rows(engine) == {(S.PENDING, None): 45}
     resume(engine, campaign_id)
+    with session_scope(engine) as session:
+        session.get_one(Campaign, campaign_id).deadline = utcnow()  # again, what is refused for now is given up at once
     server.behaviour.dot = lambda of: words if of == "p30@example.net" else "250 ok"
     sending.drain(engine, campaign_id, wire, worker)
     assert status(engine, campaign_id) is CampaignStatus.SENT  # a person has decided: the count began anew

@@ -7,9 +7,9 @@ import pytest
 
 from mailer.delivery import blame
 from mailer.delivery.ledger import Claimed
-from mailer.delivery.verdicts import MOST_ATTEMPTS, Answer, RefusalWatch, Ruling, settlement
+from mailer.delivery.verdicts import MOST_ATTEMPTS, Answer, RefusalWatch, Ruling, give_up_at, settlement
 from mailer.mail.types import Outcome, OutcomeKind, Stage
-from mailer.store.models import DeliveryState, Purpose, Reason
+from mailer.store.models import Campaign, DeliveryState, Purpose, Reason
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=2)
@@ -40,6 +40,26 @@ def test_no_retry_is_planned_after_the_deadline() -> None:
     refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted")
     found = settlement(refusal, claimed(2), now=NOW, give_up_at=NOW + timedelta(minutes=5))
     assert (found.state, found.reason, found.not_before) == (DeliveryState.FAILED, Reason.GAVE_UP, None)
+
+
+@pytest.mark.parametrize(
+    ("started", "resumed", "deadline", "hours"),
+    [
+        (0, None, None, 48),
+        (0, 30, None, 78),
+        (30, 0, None, 78),  # paused and resumed before it began
+        (0, 30, 60, 60),
+        (None, None, 5, 5),
+    ],
+)
+def test_retries_end_two_days_after_a_campaign_last_went_on_or_at_its_deadline(
+    started: int | None, resumed: int | None, deadline: int | None, hours: int
+) -> None:
+    def at(hour: int | None) -> datetime | None:
+        return None if hour is None else NOW + timedelta(hours=hour)
+
+    campaign = Campaign(started_at=at(started), resumed_at=at(resumed), deadline=at(deadline))
+    assert give_up_at(campaign) == at(hours)
 
 
 def test_what_was_never_started_is_given_up_after_about_two_days_of_attempts() -> None:
@@ -210,6 +230,15 @@ def test_one_mail_of_which_a_server_goes_on_saying_so_holds_up_no_campaign() -> 
     assert judge(watch, QUOTA, attempts=0).pause_because is not None
     others = [judge(watch, QUOTA, attempts=1) for _ in range(20)]
     assert others[-1].pause_because is not None  # it is not this mail after all
+
+
+def test_a_mail_of_which_a_server_says_so_until_retries_end_is_not_given_up() -> None:
+    for attempts, end in ((2, NOW), (MOST_ATTEMPTS, LATER)):
+        watch = RefusalWatch()
+        judge(watch, SENT)
+        ruling = watch.judge(QUOTA, claimed(attempts), now=NOW, give_up_at=end)
+        assert ruling.fate.state is DeliveryState.PENDING
+        assert ruling.pause_because is not None
 
 
 def test_where_nothing_was_taken_since_it_was_resumed_the_campaign_pauses_again() -> None:
