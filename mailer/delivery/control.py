@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, lifecycle, segments
 from mailer.campaigns.lifecycle import Move
-from mailer.delivery import blame, ledger
+from mailer.delivery import blame, ledger, verdicts
 from mailer.delivery.blame import Whom
 from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.ledger import audience_of
@@ -166,15 +166,17 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
     refused = blame.refused_with(reason or campaign.hold_reason)
     if refused is None or campaign.status is not CampaignStatus.PAUSED:
         return
-    failed = session.execute(
+    which = (
         select(
             Delivery.id, Delivery.smtp_code, Delivery.smtp_text, Delivery.reason, Subscriber.id, Subscriber.email_index
         )
         .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .where(*audience_of(campaign.id), Delivery.state == DeliveryState.FAILED)
         .order_by(Delivery.id)
-        .execution_options(yield_per=500)
     )
+    if verdicts.may_let_go(session, campaign):
+        which = which.where(Delivery.attempts <= verdicts.PUT_BACK_AT_MOST)
+    failed = session.execute(which.execution_options(yield_per=500))
     words, is_policy = blame.alike(*refused), blame.whom(*refused) is Whom.POLICY
     again: list[int] = []
     no_such_address: dict[int, bytes] = {}

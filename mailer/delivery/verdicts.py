@@ -27,6 +27,9 @@ MOST_ATTEMPTS = len(_RETRY_MINUTES) + (GIVE_UP_AFTER - timedelta(minutes=sum(_RE
     minutes=_RETRY_MINUTES[-1]
 )
 
+#: After so many attempts a refused mail is not put back any more, where `may_let_go`: the last mails of a campaign, all
+#: refused in the same words, would otherwise pause it each time that it is resumed.
+PUT_BACK_AT_MOST = 3
 #: refusals of one kind with nothing accepted between, after which the server is taken to mean us
 _IN_A_ROW = 20
 WINDOW = 500  # answers that are looked at together
@@ -49,23 +52,31 @@ def give_up_at(campaign: Campaign) -> datetime:
 
 
 def settlement(
-    outcome: Outcome, claimed: Claimed, *, now: datetime, give_up_at: datetime, takes_others: bool = False
+    outcome: Outcome,
+    claimed: Claimed,
+    *,
+    now: datetime,
+    give_up_at: datetime,
+    takes_others: bool = False,
+    puts_back: bool = True,
 ) -> Settlement:
     """What an answer means in the ledger. A refusal for now becomes one for good in time, or after `MOST_ATTEMPTS`.
 
     :param give_up_at: no retry is planned for later.
     :param takes_others: the server has accepted mails of the campaign since it last went on.
+    :param puts_back: what is refused for what we are may wait until somebody resumes the campaign.
     """
     state = DeliveryState(outcome.kind.value)
     reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
     whom = blame.whom_of(outcome) if state in _REFUSED else Whom.NEITHER
     if whom is Whom.US and claimed.purpose is not Purpose.TEST:
-        if outcome.kind is OutcomeKind.FAILED:
-            return _spared(outcome, claimed, now, give_up_at, takes_others=takes_others)
-        is_last = now + _back_off(claimed.attempts) > give_up_at
-        if not is_last or claimed.purpose is Purpose.NOTICE:
-            return _put_off(outcome, now + _back_off(claimed.attempts), transmitted=False)
-        return Settlement(outcome.id, DeliveryState.PENDING)
+        retry = now + _back_off(claimed.attempts)
+        if outcome.kind is OutcomeKind.DEFERRED and (retry <= give_up_at or claimed.purpose is Purpose.NOTICE):
+            return _put_off(outcome, retry, transmitted=False)
+        if outcome.kind is OutcomeKind.FAILED and puts_back:
+            return _spared(outcome, claimed, retry, give_up_at, takes_others=takes_others)
+        if puts_back:
+            return Settlement(outcome.id, DeliveryState.PENDING)
     if state is DeliveryState.FAILED and whom in (Whom.US, Whom.POLICY):
         reason = Reason.POLICY
     not_before = None
@@ -91,7 +102,7 @@ _REFUSED = (DeliveryState.FAILED, DeliveryState.DEFERRED)
 
 
 def _spared(
-    outcome: Outcome, claimed: Claimed, now: datetime, give_up_at: datetime, *, takes_others: bool
+    outcome: Outcome, claimed: Claimed, not_before: datetime, give_up_at: datetime, *, takes_others: bool
 ) -> Settlement:
     """What becomes of a mail that was refused for good for what we are: whoever it was to must not pay for that.
 
@@ -99,7 +110,6 @@ def _spared(
     would hold the campaign up for ever, and a system mail has nobody to resume it: these are tried again as after a
     refusal for now, the former until retries end.
     """
-    not_before = now + _back_off(claimed.attempts)
     is_last = not_before > give_up_at or claimed.attempts >= MOST_ATTEMPTS
     if claimed.purpose is Purpose.CAMPAIGN and (is_last or not _stands_alone(claimed, takes_others)):
         return Settlement(outcome.id, DeliveryState.PENDING)
@@ -160,9 +170,12 @@ class Ruling(NamedTuple):  # made for each mail, as `ledger.Settlement`
 class RefusalWatch:
     """Judges what a server says to each mail, and notices when it has begun to refuse us, whatever its words."""
 
-    def __init__(self, earlier: Iterable[Answer] = (), *, nothing_accepted: bool = False) -> None:
+    def __init__(
+        self, earlier: Iterable[Answer] = (), *, nothing_accepted: bool = False, was_resumed: bool = False
+    ) -> None:
         """:param earlier: what the campaign was answered last, the oldest first.
         :param nothing_accepted: no mail of it ever was, in none of its turns.
+        :param was_resumed: somebody had it go on after a pause.
         """
         self._in_a_row: Counter[str] = Counter()  # refusals by kind since a mail was accepted
         self._last: deque[Answer] = deque()
@@ -170,6 +183,7 @@ class RefusalWatch:
         self._for_now = 0  # temporary refusals of us since a mail was accepted
         self._accepted = False  # a mail, since the campaign last went on
         self._nothing_accepted = nothing_accepted
+        self._was_resumed = was_resumed
         self.has_refusals = False  # of those that it judged
         for answer in earlier:
             self._count(answer)
@@ -179,11 +193,14 @@ class RefusalWatch:
 
         :param give_up_at: no retry is planned for later.
         """
-        fate = settlement(outcome, claimed, now=now, give_up_at=give_up_at, takes_others=self._accepted)
+        puts_back = not self._lets_go_of(claimed)
+        fate = settlement(
+            outcome, claimed, now=now, give_up_at=give_up_at, takes_others=self._accepted, puts_back=puts_back
+        )
         if outcome.kind is OutcomeKind.SENT:
             self._count(_ACCEPTED)
             return Ruling(fate)
-        if outcome.kind is OutcomeKind.UNKNOWN:
+        if outcome.kind is OutcomeKind.UNKNOWN or (fate.state is DeliveryState.FAILED and not puts_back):
             return Ruling(fate)
         whom = blame.whom_of(outcome)
         self.has_refusals |= fate.state is not DeliveryState.DEFERRED
@@ -202,6 +219,14 @@ class RefusalWatch:
         if self._is_too_much(answer):
             return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, outcome.text))
         return Ruling(fate)
+
+    def _lets_go_of(self, claimed: Claimed) -> bool:
+        return (
+            claimed.purpose is Purpose.CAMPAIGN
+            and claimed.attempts >= PUT_BACK_AT_MOST
+            and self._was_resumed
+            and not self._nothing_accepted
+        )
 
     def _is_telling(self, fate: Settlement) -> bool:
         """Whether a refusal for now counts. At the end of every large campaign some are given up with full mailboxes,
@@ -233,10 +258,20 @@ class RefusalWatch:
 
 def watch_of(session: Session, campaign: Campaign) -> RefusalWatch:
     """A watch that goes on from a campaign's last answers: a turn is a few seconds, and other workers are at it too."""
-    accepted = exists().where(*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
-    nothing_accepted = campaign.status is not CampaignStatus.STANDING and not session.scalar(select(accepted))
+    nothing_accepted = campaign.status is not CampaignStatus.STANDING and not _has_accepted(session, campaign)
     earlier = latest_answers(session, campaign, WINDOW, nothing_accepted=nothing_accepted)
-    return RefusalWatch(earlier, nothing_accepted=nothing_accepted)
+    return RefusalWatch(earlier, nothing_accepted=nothing_accepted, was_resumed=campaign.resumed_at is not None)
+
+
+def _has_accepted(session: Session, campaign: Campaign) -> bool:
+    accepted = exists().where(*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
+    return bool(session.scalar(select(accepted)))
+
+
+def may_let_go(session: Session, campaign: Campaign) -> bool:
+    """Whether a campaign may fail what was tried `PUT_BACK_AT_MOST` times and is refused again: its mails are accepted
+    otherwise. Before it was resumed nothing was put back, so those attempts say nothing."""
+    return campaign.resumed_at is not None and _has_accepted(session, campaign)
 
 
 def latest_answers(
@@ -262,6 +297,9 @@ def latest_answers(
     )
     if campaign.resumed_at is not None:
         latest = latest.where(Delivery.settled_at > campaign.resumed_at)
+        if not nothing_accepted:
+            was_let_go = (Delivery.state == DeliveryState.FAILED) & (Delivery.attempts > PUT_BACK_AT_MOST)
+            latest = latest.where(~was_let_go)
     answers: list[Answer] = []
     for state, subscriber_id, code, text, reason, attempts in session.execute(latest):
         if state is DeliveryState.SENT:

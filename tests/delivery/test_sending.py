@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import lifecycle
 from mailer.campaigns.deadlines import TooLate
 from mailer.campaigns.lifecycle import WrongStatus
-from mailer.delivery import control, journal, ledger, recovery, sending, sweeping
+from mailer.delivery import control, journal, ledger, recovery, sending, sweeping, verdicts
 from mailer.delivery.outbox import Outbox
 from mailer.delivery.worker import Worker
 from mailer.mail.dkim import Signer, SigningKey
@@ -429,6 +429,46 @@ def test_what_a_worker_could_not_take_back_any_more_waits_when_the_campaign_is_r
         late.state, late.smtp_code, late.smtp_text, late.settled_at = S.FAILED, 554, "unwanted", utcnow()
     resume(engine, campaign_id)
     assert rows(engine) == {(S.PENDING, None): 45}
+
+
+@pytest.mark.parametrize(("attempts", "is_put_back"), [(3, True), (4, False)])
+def test_what_was_put_back_three_times_neither_counts_nor_is_taken_back(
+    engine: Engine, attempts: int, *, is_put_back: bool
+) -> None:
+    campaign_id = started(engine, 45)
+    with session_scope(engine) as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        campaign.resumed_at = utcnow() - timedelta(hours=1)
+        session.execute(update(Delivery).values(state=S.SENT, fence=1, settled_at=utcnow()))
+        refused = {"state": S.FAILED, "attempts": attempts, "smtp_code": 554, "smtp_text": "unwanted"}
+        session.execute(update(Delivery).where(Delivery.id > 5).values(**refused))
+        answers = verdicts.latest_answers(session, campaign, 500)
+        assert Counter(answer.accepted for answer in answers) == ({True: 5, False: 40} if is_put_back else {True: 5})
+        control.pause(session, campaign, reason="the mail server refuses our mail: 554 unwanted")
+    resume(engine, campaign_id)
+    assert rows(engine) == {(S.SENT, None): 5, (S.PENDING if is_put_back else S.FAILED, None): 40}
+
+
+@pytest.mark.parametrize("words", ["550 5.4.5 Daily limit exceeded", "554 unwanted", "550 5.7.1 spam"])
+def test_a_campaign_ends_though_its_last_mails_are_refused_in_the_same_words_whenever_it_is_resumed(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, words: str
+) -> None:
+    campaign_id = started(engine, 30)
+    server.behaviour.dot = lambda _: "250 ok" if len(server.copies()) <= 6 else words
+    for resumed in range(150):
+        sending.drain(engine, campaign_id, wire, worker)
+        if status(engine, campaign_id) is CampaignStatus.SENT:
+            break
+        held_for(engine, campaign_id)
+        assert resumed > 2 or rows(engine).keys() == {(S.SENT, None), (S.PENDING, None)}
+        resume(engine, campaign_id)
+    assert status(engine, campaign_id) is CampaignStatus.SENT
+    assert {state for state, _ in rows(engine)} == {S.SENT, S.FAILED}
+    server.behaviour.dot = lambda _: "250 ok"
+    with session_scope(engine) as session:
+        assert control.resend(session, session.get_one(Campaign, campaign_id), S.FAILED) >= 20
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SENT, None): 30}
 
 
 def test_a_campaign_that_another_worker_just_called_sent_pauses_all_the_same(

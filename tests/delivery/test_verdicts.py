@@ -247,6 +247,37 @@ def test_where_nothing_was_taken_since_it_was_resumed_the_campaign_pauses_again(
     assert ruling.pause_because is not None
 
 
+@pytest.mark.parametrize("refusal", [QUOTA, SENDER, POLICY, outcome(OutcomeKind.FAILED, 554, "unwanted")])
+def test_what_is_refused_after_three_attempts_fails_and_counts_no_more_where_others_were_accepted(
+    refusal: Outcome,
+) -> None:
+    watch = RefusalWatch(was_resumed=True)
+    rulings = [judge(watch, refusal, attempts=3) for _ in range(600)]
+    assert {ruling.fate.state for ruling in rulings} == {DeliveryState.FAILED}
+    assert not any(ruling.pause_because for ruling in rulings)
+    assert any(reasons(watch, [refusal] * 20, attempts=2))
+
+
+@pytest.mark.parametrize("refusal", [THROTTLED, AT_MAIL, RELAYING])
+def test_a_refusal_for_now_after_three_attempts_is_tried_until_retries_end(refusal: Outcome) -> None:
+    watch = RefusalWatch(was_resumed=True)
+    assert judge(watch, refusal, attempts=3).fate.state is DeliveryState.DEFERRED
+    last = watch.judge(refusal, claimed(3), now=NOW, give_up_at=NOW - timedelta(hours=1))
+    assert (last.fate.reason, last.pause_because) == (Reason.GAVE_UP, None)
+
+
+@pytest.mark.parametrize("refusal", [QUOTA, THROTTLED])
+@pytest.mark.parametrize(
+    "watch",
+    [RefusalWatch(was_resumed=True, nothing_accepted=True), RefusalWatch()],
+    ids=["nothing was accepted", "nothing was put back"],
+)
+def test_else_a_refusal_of_us_after_three_attempts_pauses_the_campaign(refusal: Outcome, watch: RefusalWatch) -> None:
+    ruling = watch.judge(refusal, claimed(3), now=NOW, give_up_at=NOW)
+    assert ruling.fate.state is DeliveryState.PENDING
+    assert ruling.pause_because is not None
+
+
 def test_a_test_mail_fails_and_a_system_mail_is_tried_again_where_we_are_refused() -> None:
     test = judge(RefusalWatch(), QUOTA, purpose=Purpose.TEST)
     assert (test.fate.state, test.fate.smtp_text) == (DeliveryState.FAILED, QUOTA.text)
