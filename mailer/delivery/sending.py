@@ -4,7 +4,7 @@ import logging
 import time
 from typing import Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from mailer.delivery import blame, control, ledger
@@ -127,7 +127,10 @@ def _pause(engine: Engine, campaign_id: int, reason: str) -> None:
 
 def _remember(engine: Engine, campaign_id: int, problem: str | None) -> None:
     """Show an organiser what keeps a campaign from going on, while it is tried again."""
+    is_under_way = Campaign.status == CampaignStatus.SENDING  # else it says why the campaign was paused
     with session_scope(engine) as session:
-        campaign = session.get_one(Campaign, campaign_id)
-        if campaign.status is CampaignStatus.SENDING:
-            campaign.hold_reason = redact(problem)[:300] if problem else None
+        session.execute(
+            update(Campaign)
+            .where(Campaign.id == campaign_id, is_under_way)
+            .values(hold_reason=redact(problem)[:300] if problem else None)
+        )

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
@@ -540,6 +541,31 @@ def test_at_the_end_of_the_retries_a_server_that_takes_no_mail_from_us_pauses_th
     sending.drain(engine, campaign_id, wire, worker)
     assert rows(engine) == {(S.PENDING, None): 3}
     assert "451 4.7.1 not now" in held_for(engine, campaign_id)
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+@pytest.mark.parametrize("greeting", ["421 not now", "220 back"])
+def test_what_keeps_a_campaign_waiting_never_replaces_why_it_was_paused_at_that_moment(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, greeting: str
+) -> None:
+    campaign_id = started(engine, 3)
+    with session_scope(engine) as session:
+        session.get_one(Campaign, campaign_id).hold_reason = "the mail server is away"
+    server.behaviour.greeting = greeting
+    updates: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def pause_first(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE campaigns"):
+            updates.append(statement)
+            if len(updates) == 1:
+                with session_scope(engine) as session:
+                    control.pause(session, session.get_one(Campaign, campaign_id), reason="wait")
+
+    with nullcontext() if greeting == "220 back" else pytest.raises(SmtpUnavailable):
+        sending.drain(engine, campaign_id, wire, worker)
+    assert len(updates) > 1
+    assert held_for(engine, campaign_id) == "wait"
 
 
 def test_what_was_refused_for_policy_may_be_asked_for_again(
