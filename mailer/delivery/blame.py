@@ -168,8 +168,8 @@ RULES = (
     Rule(Whom.POLICY, "RFC 3463, 3.8: security or policy", code="^5", status=r"^5\.7\."),
 )
 
-#: At the beginning (RFC 2034), or at the end as qmail and its heirs have it.
-_STATUS = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?![\d.])|\(#([245]\.\d{1,3}\.\d{1,3})\)\W*$")
+#: At the beginning (RFC 2034; Cisco's appliances put # before it), or at the end as qmail and its heirs have it.
+_STATUS = re.compile(r"^#?([245]\.\d{1,3}\.\d{1,3})(?![\d.])|\(#([245]\.\d{1,3}\.\d{1,3})\)\W*$")
 
 
 def status_of(text: str) -> str:

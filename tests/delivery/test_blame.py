@@ -68,6 +68,7 @@ ANSWERS = {
     Whom.POLICY: [
         (550, "5.7.1 looks like spam", DOT),
         (550, "5.7.26 unauthenticated mail", DOT),
+        (554, "#5.7.1 Your access to submit messages to this e-mail system has been rejected.", DOT),
         (554, "5.7.1 Service unavailable; Client host [192.0.2.1] blocked using a list", RCPT),
         (550, "5.7.1 RESOLVER.RST.AuthRequired; authentication required", RCPT),
         (550, "5.7.1 You are not allowed to send mail to this group", RCPT),
@@ -75,6 +76,7 @@ ANSWERS = {
     Whom.ADDRESS: [
         *((550, f"5.1.{number} nobody", RCPT) for number in (1, 2, 6, 10)),
         (550, "sorry, no mailbox here by that name. (#5.1.1)", RCPT),
+        (550, "#5.1.1 User unknown", RCPT),
         (550, "Unrouteable address", RCPT),
         (550, "Unknown user", RCPT),
         (
@@ -129,6 +131,23 @@ def test_every_rule_says_where_it_is_from_and_is_the_one_that_decides_about_some
             fitting = (n for n, rule in enumerate(RULES) if rule.fits(code, blame.status_of(text), text, stage))
             deciding.add(next(fitting, None))
     assert set(range(len(RULES))) <= deciding
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("5.7.1 no", "5.7.1"),
+        ("#5.7.1 no", "5.7.1"),
+        ("#5.1.0 Address rejected.", "5.1.0"),
+        ("no (#5.1.1)", "5.1.1"),
+        ("no #5.1.0 here", ""),
+        ("5.7.1.9 no", ""),
+        ("##5.7.1 no", ""),
+        ("no", ""),
+    ],
+)
+def test_the_status_code_is_read_where_servers_write_it(text: str, status: str) -> None:
+    assert blame.status_of(text) == status
 
 
 def test_the_same_words_are_the_same_whomever_and_whichever_message_they_are_about() -> None:
