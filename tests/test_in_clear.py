@@ -71,7 +71,7 @@ IN_CLEAR = {
     "campaign_texts.subject": "for everybody's eyes",
     "campaigns.audience": "codes and slugs",
     "campaigns.fallbacks": "codes of languages",
-    "campaigns.hold_reason": "what a server said, with [address] in place of each",
+    "campaigns.hold_reason": "what a server said, without addresses and without whom it is about",
     "campaigns.kind": "the name of a template",
     "campaigns.language": "a code",
     "campaigns.mail_domain": "our own",

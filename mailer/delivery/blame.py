@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from mailer.mail.addresses import redact
+from mailer.delivery.recipients import Recipient
+from mailer.mail.addresses import names_in, redact, without
 from mailer.mail.types import Outcome, Stage
+from mailer.store.models import Reason
 
 
 class Whom(StrEnum):
@@ -208,8 +210,20 @@ _REFUSES = "the mail server refuses our mail: "
 _REASON = re.compile(rf"{re.escape(_REFUSES)}(?:(\d{{3}}) )?(.*)", re.DOTALL)
 
 
+def without_whom(text: str, recipient: Recipient | Reason | None) -> str:
+    """A server's words without addresses, and without whom they are about, if that is known. Their status code stays,
+    whatever somebody is called."""
+    names = names_in(recipient.email, recipient.name) if isinstance(recipient, Recipient) else []
+    found = _STATUS.search(text)
+    start, end = found.span() if found else (0, 0)
+    return without(text[:start], names) + text[start:end] + without(text[end:], names)
+
+
 def reason_to_pause(code: int, text: str) -> str:
-    """What an organiser is told. It is kept with the campaign, which is not encrypted, and servers quote addresses."""
+    """What an organiser is told. It is kept with the campaign, which is not encrypted, and servers quote addresses.
+
+    :param text: the server's words, by `without_whom`.
+    """
     return f"{_REFUSES}{f'{code} ' if code else ''}{redact(text)}"
 
 

@@ -3,12 +3,12 @@
 import logging
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, LargeBinary, exists, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, lifecycle, segments
 from mailer.campaigns.lifecycle import Move
-from mailer.delivery import blame, ledger, verdicts
+from mailer.delivery import blame, ledger, recipients, verdicts
 from mailer.delivery.blame import Whom
 from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.ledger import audience_of
@@ -17,6 +17,7 @@ from mailer.kits import making
 from mailer.mail.sender import Sender
 from mailer.people import subscribers, suppression
 from mailer.store import db
+from mailer.store.crypto import keyring_of
 from mailer.store.models import (
     WAITING,
     Campaign,
@@ -168,7 +169,14 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
         return
     which = (
         select(
-            Delivery.id, Delivery.smtp_code, Delivery.smtp_text, Delivery.reason, Subscriber.id, Subscriber.email_index
+            Delivery.id,
+            Delivery.smtp_code,
+            Delivery.smtp_text,
+            Delivery.reason,
+            Subscriber.id,
+            Subscriber.email_index,
+            type_coerce(Subscriber.email, LargeBinary),
+            type_coerce(Subscriber.name, LargeBinary),
         )
         .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .where(*audience_of(campaign.id), Delivery.state == DeliveryState.FAILED)
@@ -180,9 +188,13 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
     words, is_policy = blame.alike(*refused), blame.whom(*refused) is Whom.POLICY
     again: list[int] = []
     no_such_address: dict[int, bytes] = {}
-    for delivery_id, code, text, failed_for, subscriber_id, email_index in failed:
+    keyring = keyring_of(session)
+    for delivery_id, code, text, failed_for, subscriber_id, email_index, email, name in failed:
         code, text = code or 0, text or ""
-        if (is_policy and failed_for == Reason.POLICY) or ((code or text) and blame.alike(code, text) == words):
+        # As they are, too: somebody may be called what is a word of all of them.
+        said = (text, blame.without_whom(text, recipients.readable(keyring, email, name)))
+        is_alike = (code or text) and words in [blame.alike(code, each) for each in said]
+        if (is_policy and failed_for == Reason.POLICY) or is_alike:
             again.append(delivery_id)
             if blame.says_no_such_address(text):
                 no_such_address[subscriber_id] = email_index

@@ -321,7 +321,9 @@ class Outbox:
     def note(self, outcome: Outcome) -> None:
         """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
         claim = self._claim_of[outcome.id]
-        ruling = self._watch.judge(outcome, claim.out[outcome.id], now=utcnow(), give_up_at=self._give_up_at)
+        ruling = self._watch.judge(
+            outcome, claim.out[outcome.id], claim.recipients[outcome.id], now=utcnow(), give_up_at=self._give_up_at
+        )
         self._journal.answer(claim.batch.fence, outcome, no_such_address=ruling.fate.suppress)
         self._end(claim, ruling.fate)
         if ruling.pause_because is not None:
@@ -405,7 +407,10 @@ class Outbox:
         looked = time.monotonic()
         under_way = [*claim.out.values(), *claim.waiting]
         clearance = recipients.look_up(self._engine, claim.batch, under_way)
-        claim.recipients.update(clearance.recipients)
+        # Of what is on the wire it stays known whom the answer will be about.
+        claim.recipients.update(
+            (delivery_id, now) for delivery_id, now in clearance.recipients.items() if delivery_id not in self._begun
+        )
         claim.looked = looked
         if not clearance.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
             self._state = self._state.after(_Course.HALTED)

@@ -88,7 +88,7 @@ def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) 
         elif delivery.id in outdated:
             found[delivery.id] = Reason.CANCELLED
         else:
-            found[delivery.id] = _readable(keyring, email, name, subscription_id)
+            found[delivery.id] = readable(keyring, email, name, subscription_id)
     if found and all(recipient is Reason.UNREADABLE for recipient in found.values()):
         # Not damaged rows but a missing key: failing everyone for it would be worse than waiting for somebody.
         keyring.decrypt(bytes(next(iter(people.values()))[1]), "subscribers.email")
@@ -158,7 +158,9 @@ _PEOPLE = (
 )
 
 
-def _readable(keyring: Keyring, email: bytes, name: bytes | None, subscription_id: int | None) -> Recipient | Reason:
+def readable(
+    keyring: Keyring, email: bytes, name: bytes | None, subscription_id: int | None = None
+) -> Recipient | Reason:
     """Decrypt a recipient; one damaged row must not stop the campaign for everyone behind it."""
     try:
         return Recipient(

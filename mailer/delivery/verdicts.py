@@ -6,16 +6,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import exists, select
+from sqlalchemy import LargeBinary, exists, select, type_coerce
 from sqlalchemy.orm import Session
 
-from mailer.delivery import blame
+from mailer.delivery import blame, recipients
 from mailer.delivery.blame import Whom
 from mailer.delivery.ledger import Claimed, Settlement, answered, audience_of
+from mailer.delivery.recipients import Recipient
 from mailer.mail.smtp import SmtpUnavailable
 from mailer.mail.types import Outcome, OutcomeKind
+from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason
+from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason, Subscriber
 
 #: waits after the first, second, … temporary refusal, in minutes; then the last one again until giving up
 _RETRY_MINUTES = (1, 5, 15, 30, 60)
@@ -188,9 +190,18 @@ class RefusalWatch:
         for answer in earlier:
             self._count(answer)
 
-    def judge(self, outcome: Outcome, claimed: Claimed, *, now: datetime, give_up_at: datetime) -> Ruling:
+    def judge(
+        self,
+        outcome: Outcome,
+        claimed: Claimed,
+        recipient: Recipient | Reason | None = None,
+        *,
+        now: datetime,
+        give_up_at: datetime,
+    ) -> Ruling:
         """Look at one more answer.
 
+        :param recipient: whom the words may name.
         :param give_up_at: no retry is planned for later.
         """
         puts_back = not self._lets_go_of(claimed)
@@ -202,22 +213,22 @@ class RefusalWatch:
             return Ruling(fate)
         if outcome.kind is OutcomeKind.UNKNOWN or (fate.state is DeliveryState.FAILED and not puts_back):
             return Ruling(fate)
-        whom = blame.whom_of(outcome)
+        whom, words = blame.whom_of(outcome), blame.without_whom(outcome.text, recipient)
         self.has_refusals |= fate.state is not DeliveryState.DEFERRED
         means_us = whom is Whom.US and outcome.kind is OutcomeKind.FAILED and not _stands_alone(claimed, self._accepted)
         if fate.state is DeliveryState.PENDING or (means_us and claimed.purpose is Purpose.NOTICE):
-            return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, outcome.text))
+            return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, words))
         if outcome.kind is OutcomeKind.DEFERRED and fate.state is DeliveryState.DEFERRED and whom is Whom.US:
             self._for_now += 1
             if self._for_now >= _IN_A_ROW:
-                return Ruling(fate, wait_because=f"{outcome.code} {outcome.text}")
+                return Ruling(fate, wait_because=f"{outcome.code} {words}")
             return Ruling(fate)
         if whom is Whom.ADDRESS or (outcome.kind is OutcomeKind.DEFERRED and not self._is_telling(fate)):
             return Ruling(fate)
-        answer = _refusal(whom, outcome.code, outcome.text, is_first=claimed.attempts == 0)
+        answer = _refusal(whom, outcome.code, words, is_first=claimed.attempts == 0)
         self._count(answer)
         if self._is_too_much(answer):
-            return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, outcome.text))
+            return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, words))
         return Ruling(fate)
 
     def _lets_go_of(self, claimed: Claimed) -> bool:
@@ -290,7 +301,10 @@ def latest_answers(
             Delivery.smtp_text,
             Delivery.reason,
             Delivery.attempts,
+            type_coerce(Subscriber.email, LargeBinary),
+            type_coerce(Subscriber.name, LargeBinary),
         )
+        .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .where(*answered(campaign.id))
         .order_by(Delivery.settled_at.desc(), Delivery.id)  # those settled together, in whatever order
         .limit(count)
@@ -301,7 +315,8 @@ def latest_answers(
             was_let_go = (Delivery.state == DeliveryState.FAILED) & (Delivery.attempts > PUT_BACK_AT_MOST)
             latest = latest.where(~was_let_go)
     answers: list[Answer] = []
-    for state, subscriber_id, code, text, reason, attempts in session.execute(latest):
+    keyring = keyring_of(session)
+    for state, subscriber_id, code, text, reason, attempts, email, name in session.execute(latest):
         if state is DeliveryState.SENT:
             answers.append(_ACCEPTED)
             continue
@@ -310,5 +325,6 @@ def latest_answers(
         words_are_left = subscriber_id is not None  # of an erased person they are not
         counts = nothing_accepted or reason != Reason.GAVE_UP
         if was_asked and words_are_left and counts and (whom := blame.whom(code, text)) is not Whom.ADDRESS:
-            answers.append(_refusal(whom, code, text, is_first=attempts <= 1))
+            words = blame.without_whom(text, recipients.readable(keyring, email, name))
+            answers.append(_refusal(whom, code, words, is_first=attempts <= 1))
     return answers[::-1]

@@ -4,7 +4,9 @@ import pytest
 
 from mailer.delivery import blame
 from mailer.delivery.blame import RULES, Whom
+from mailer.delivery.recipients import Recipient
 from mailer.mail.types import Stage
+from mailer.store.models import Reason
 
 MAIL, RCPT, DATA, DOT = Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT
 #: answers as servers give them, and whom they are about
@@ -166,6 +168,25 @@ def test_a_reason_for_a_pause_keeps_the_words_of_the_refusal(text: str) -> None:
     assert refused is not None
     assert blame.alike(*refused) == blame.alike(550, text)
     assert "ana@" not in reason
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("5.7.1 <ana@example.org>: no, ANA", "5.7.1 <[address]>: no, [recipient]"),
+        ("5.7.1 the mailbox of Ana 5 is full, Anabel", "5.7.1 the mailbox of [recipient] is full, Anabel"),
+        ("no 5 here (#5.7.5)", "no [recipient] here (#5.7.5)"),
+        ("no", "no"),
+        ("", ""),
+    ],
+)
+def test_words_are_told_without_whom_they_are_about_but_with_their_status_code(text: str, left: str) -> None:
+    assert blame.without_whom(text, Recipient("ana@example.org", "Ana 5", None)) == left
+
+
+def test_without_knowing_whom_words_are_about_addresses_are_taken_out() -> None:
+    for nobody in (None, Reason.UNREADABLE):
+        assert blame.without_whom("5.7.1 <ana@example.org>: ana", nobody) == "5.7.1 <[address]>: ana"
 
 
 def test_any_other_reason_has_none() -> None:

@@ -489,6 +489,65 @@ def test_a_campaign_that_another_worker_just_called_sent_pauses_all_the_same(
     assert "554 unwanted" in held_for(engine, campaign_id)
 
 
+def test_whom_a_refusal_names_without_an_address_keeps_no_words_from_being_alike_and_stands_in_no_reason(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    campaign_id = started(engine, 30)
+    with session_scope(engine) as session:
+        people = {person.email.partition("@")[0]: person for person in session.scalars(select(Subscriber))}
+        for number, person in enumerate(people.values()):
+            person.name = f"Ana{'bcdefghijklmnopqrstuvwxyzäöüß'[number % 29]} Example"
+    names = {login: person.name for login, person in people.items()}
+    refused: list[str] = []
+
+    def refuse(to: str) -> str:
+        refused.append(to)
+        login = to.partition("@")[0]
+        return f"554 5.0.0 mail for the mailbox of {names[login]} ({login}) is unwanted"
+
+    def reached(end: int) -> bool:
+        return len(refused) >= end
+
+    server.behaviour.dot = refuse
+    for end in (8, 16, 45):  # each turn sees only a few
+        sending.drain(engine, campaign_id, wire, replace(worker, stopping=partial(reached, end)))
+    assert held_for(engine, campaign_id) == (
+        "the mail server refuses our mail: 554 5.0.0 mail for the mailbox of [recipient] ([recipient]) is unwanted"
+    )
+    assert rows(engine) == {(S.PENDING, None): 30}
+
+
+def test_whom_a_refusal_is_about_stays_known_though_they_leave_in_the_middle(
+    engine: Engine, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LeftWhileAsked:
+        def send(self, supply: Outbox) -> None:
+            while (message := supply.take(wait=True)) is None:
+                assert not supply.exhausted
+            assert supply.begin(message)
+            leave(engine, "p0@example.net")
+            supply.pulse()  # the worker looks again
+            supply.note(Outcome(message.id, OutcomeKind.FAILED, 550, "5.4.5 Daily limit exceeded by Person 0"))
+
+    campaign_id = started(engine, 1)
+    monkeypatch.setattr(sending, "Outbox", partial(Outbox, look_seconds=0))
+    sending.drain(engine, campaign_id, LeftWhileAsked(), worker)
+    assert held_for(engine, campaign_id) == (
+        "the mail server refuses our mail: 550 5.4.5 Daily limit exceeded by [recipient]"
+    )
+
+
+def test_what_waits_for_a_server_that_takes_nothing_for_now_names_nobody(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    campaign_id = started(engine, 30)
+    server.behaviour.dot = lambda to: f"451 4.7.1 daily limit reached, says {to.partition('@')[0]}"
+    with pytest.raises(SmtpUnavailable):
+        sending.drain(engine, campaign_id, wire, worker)
+    with session_scope(engine, read_only=True) as session:
+        assert "reached, says [recipient]" in (session.get_one(Campaign, campaign_id).hold_reason or "")
+
+
 def test_a_refusal_without_a_word_is_taken_back_too(engine: Engine, worker: Worker) -> None:
     campaign_id = started(engine, 45)
     sending.drain(engine, campaign_id, ScriptedWire(UNWANTED._replace(text=""), 20), worker)
