@@ -136,15 +136,24 @@ RULES = (
     ),
     Rule(
         Whom.US,
-        "docs.aws.amazon.com/ses: sending quotas; support.google.com: SMTP relay limits; www.ionos.com/help: mass "
-        "mailing limits; learn.microsoft.com: SubmissionQuotaExceeded; cPanel: max emails per hour; GoDaddy: 552 and "
-        "bare 554, relay quota; providers on Postfix: so many in 24 hours",
+        "learn.microsoft.com: SubmissionQuotaExceeded, with 5.2.0",
         code="^[45]",
+        words=r"\bsubmissionquota",
+    ),
+    Rule(
+        Whom.US,
+        "docs.aws.amazon.com/ses: sending quotas; support.google.com: SMTP relay limits; www.ionos.com/help: mass "
+        "mailing limits; cPanel: max emails per hour; GoDaddy: 552 and bare 554, relay quota; providers on Postfix: so "
+        "many in 24 hours. In RFC 3463, 3.3: 5.2.x is the recipient's mailbox",
+        code="^[45]",
+        status=r"^(?!5\.2\.|4\.2\.2$)",
         words=rf"\b{_A_TIME}\b.*\b{_A_MEASURE}\b|\b{_A_MEASURE}\b.*\b{_A_TIME}\b"
         r"|\b(?:send(?:ing)?|submission|relay|outgoing|outbound|out ?mail) ?(?:rate )?(?:limits?|quotas?)"
         r"|\byou(?:r account)? (?:have |has )?(?:reached|exceeded) (?:your|its|the) (?:\S+ )?(?:\S+ )?(?:limit|quota)"
-        r"|\bsubmissionquota|\bsending rate exceeded",
+        r"|\bsending rate exceeded",
         but_not=r"\breceiv(?:e|es|ed|ing)\b|\brecipients? (?:has|have|is|are)\b"
+        r"|\b(?:invalid|unknown) (?:recipient|user)s?\b"
+        r"|\b(?:this|recipient address rejected:(?: the)?) (?:user|recipient|mailbox)\b(?!.*\bsend)"
         rf"|{_GREYLISTING}|\bmailbox (?:is |has |size |storage )*(?:full|over|exceed|quota|limit)",
     ),
     Rule(
@@ -161,7 +170,8 @@ RULES = (
         "Exim and IONOS: unknown user, unrouteable address; mail servers from before RFC 3463",
         code="^55[0134]$",
         status="^$",
-        words=r"\b(?:unknown|no such|invalid) (?:local )?(?:user|recipient|mailbox|address)|\bunrout(?:e)?able address"
+        words=r"\b(?:unknown|no such|invalid) (?:local )?(?:user|recipient|mailbox|address)\b"
+        r"|\bunrout(?:e)?able address"
         r"|\b(?:user|recipient|mailbox|address) (?:is )?(?:unknown|not found|does(?: not|n't) exist)",
         stages=_AT_RCPT,
     ),
