@@ -1,7 +1,7 @@
 """Editions: a campaign's texts rendered once for everyone who sees the same words, then merged per person."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from email.utils import parseaddr
 from typing import Any, NamedTuple
@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import personal_links, segments
+from mailer.campaigns import dead_links, personal_links, segments
+from mailer.campaigns.dead_links import Link
 from mailer.campaigns.segments import audience
 from mailer.campaigns.targets import Target
 from mailer.errors import MailerError
@@ -131,6 +132,11 @@ class Source:
         personal_links.check_line(preheader, targets)
         personal_links.check_body(body, targets)
 
+    def links(self, variant: str) -> tuple[Link, ...]:
+        """The links in the wording of a variant that lead where a field says."""
+        _subject, _preheader, body = (part.places(own) for part, own in self._divided(variant))
+        return tuple(dead_links.links(body))
+
     def _divided(self, variant: str) -> Iterator[tuple[fields.Template, str]]:
         """Each part, with the variant of its own."""
         start = 0
@@ -183,6 +189,7 @@ class EditionRenderer:
         self._federations = directory.ancestors_by_union(session)
         self._chosen: dict[Reader, EditionKey] = {}
         self._slots: dict[EditionKey, frozenset[Slot]] = {}
+        self._links: dict[EditionKey, tuple[Link, ...]] = {}
 
     @property
     def languages(self) -> list[str]:
@@ -225,6 +232,18 @@ class EditionRenderer:
         """The fields that an edition prints, with a default or without."""
         return frozenset(slot.field for slot in self._slots_of(key))
 
+    def links(self, key: EditionKey) -> tuple[Link, ...]:
+        """The links of an edition that lead where a field says."""
+        links = self._links.get(key)
+        if links is None:
+            language, variant = key
+            links = self._links[key] = self._texts.sources[language].links(variant)
+        return links
+
+    def file(self, key: EditionKey) -> str:
+        """The file that an edition's text was read from."""
+        return self._texts.sources[key[0]].file
+
     def _slots_of(self, key: EditionKey) -> frozenset[Slot]:
         slots = self._slots.get(key)
         if slots is None:
@@ -242,10 +261,13 @@ class EditionRenderer:
         language, variant = key
         return self._texts.sources[language].resolve(variant)
 
-    def render(self, key: EditionKey, *, forwarded_by: ForwardedBy | None = None) -> Rendering:
+    def render(
+        self, key: EditionKey, *, forwarded_by: ForwardedBy | None = None, empty: Collection[str] = ()
+    ) -> Rendering:
         """Render one edition.
 
         :param forwarded_by: who passes it on, if it is the one for people of whom we know nothing.
+        :param empty: fields for which all its readers have nothing: of links to nobody, only the words stand there.
         :raises Unrenderable: its Markdown, its size or an address in it, with file and line.
         """
         language, variant = key
@@ -263,7 +285,9 @@ class EditionRenderer:
         )
         try:
             source.require_impersonal(variant, self._targets)
-            return render.render(self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame)
+            return render.render(
+                self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame, empty=empty
+            )
         except MailerError as error:
             raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error
 

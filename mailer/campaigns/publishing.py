@@ -19,10 +19,10 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from mailer.campaigns import deadlines, editions
-from mailer.campaigns.targets import Target, Targets
+from mailer.campaigns.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
-from mailer.mail import dialect, markdown
+from mailer.mail import markdown
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markers import Markers
 from mailer.mail.merge import fill
@@ -206,8 +206,7 @@ def _html(written: str, language: str, target: Target | None) -> str:
     """A body as sanitised HTML."""
     markers = Markers()
     marked = _NOT_IN_XML.sub("", markers.mark(_wording(written, language)))
-    has_values = {field for field, value in _values(target).items() if value}
-    tokens = markdown.read(marked, markers, mail_fields=dialect.MAIL_FIELDS & has_values)
+    tokens = markdown.read(marked, markers, empty=(target or NOBODY).empty_fields)
     _put_below_title(tokens)
     return fill(cut_html(markdown.to_html(tokens), markers), _values(target), blank=_BLANK)
 

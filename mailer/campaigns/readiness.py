@@ -1,6 +1,6 @@
 """Readiness: whom a campaign would reach, and what still keeps it from being sent."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, segments
+from mailer.campaigns.dead_links import Link
 from mailer.campaigns.editions import Reader
-from mailer.campaigns.targets import Target, Targets
+from mailer.campaigns.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
 from mailer.locale import countries, country_groups
 from mailer.store import db
@@ -33,6 +34,16 @@ class Gaps:
     without_target: Mapping[str | None, int]  # country, None if not known → people asked to write to nobody
     empty_fields: Mapping[str, int]  # field → people who have no value for it, those without a target excepted
     without_own_target: Mapping[str | None, int]  # country → people whose text prints a target, and who have no own
+    dead_links: tuple["DeadLink", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLink:
+    """A link to the target, where some people's target has no such address."""
+
+    file: str
+    link: Link
+    by_country: Mapping[str | None, int]  # None if not known → people for whom it leads nowhere
 
 
 def find(session: Session, campaign: Campaign) -> Gaps:
@@ -45,6 +56,7 @@ def find(session: Session, campaign: Campaign) -> Gaps:
     empty: Counter[str] = Counter()
     tally = segments.tally(session, campaign.list_id, segments.segment_of(campaign))
     named_unions = directory.printable_names(session).keys()
+    dead: dict[tuple[str, Link], Counter[str | None]] = defaultdict(Counter)
     prints_names = False
     for language, country, union_id, people in session.execute(
         select(tally.c.language, tally.c.country, tally.c.union_id, tally.c.people)
@@ -56,12 +68,17 @@ def find(session: Session, campaign: Campaign) -> Gaps:
             without_own_target[country] += people
         if target is None and printed & _TARGET_FIELDS:
             without_target[country] += people
+        else:
+            for link in renderer.links(edition):
+                if link.is_dead(target or NOBODY):
+                    dead[renderer.file(edition), link][country] += people
         for field in printed & _empty_fields(country, union_id in named_unions, target):
             empty[field] += people
         prints_names |= "name" in printed
     if prints_names and (nameless := _count_nameless(session, campaign, renderer)):
         empty["name"] = nameless
-    return Gaps(without_target, empty, without_own_target)
+    dead_links = sorted(dead.items(), key=lambda found: (found[0][0], found[0][1].line))
+    return Gaps(without_target, empty, without_own_target, tuple(DeadLink(*place, who) for place, who in dead_links))
 
 
 def _empty_fields(country: str | None, has_named_union: bool, target: Target | None) -> frozenset[str]:

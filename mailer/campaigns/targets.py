@@ -28,6 +28,11 @@ class Target:
         """What a text prints of it, by field."""
         return {"target_name": self.name, "target_email": self.email, "target_address": self.address}
 
+    @property
+    def empty_fields(self) -> frozenset[str]:
+        """The fields for which there is nothing to print of it."""
+        return frozenset(field for field, value in self.values.items() if not value)
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Target":
         """As stored with the campaign."""
@@ -38,6 +43,10 @@ class Target:
     def states(self) -> frozenset[str]:
         """The countries that it is for: each that is named, and the members of its groups."""
         return frozenset(self.countries).union(*(country_groups.get(group).states for group in self.groups))
+
+
+#: whom people write to who have no target
+NOBODY = Target(countries=(), name="", email="", address="")
 
 
 class Targets:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mailer.campaigns import readiness
-from mailer.campaigns.readiness import Check
+from mailer.campaigns.readiness import Check, DeadLink
 from mailer.reports import small_numbers
 
 OVERDUE = "its deadline has passed, so sending it will be refused. Change deadline in campaign.toml."
@@ -18,6 +18,8 @@ _DEFAULTS = {
     "target_email": "no e-mail address",
     "target_address": "no postal address",
 }
+#: whether a link is to an e-mail address → what else it needs, and an example
+_REACHED_BY = {True: ("e-mail address", "us@example.org"), False: ("telephone number", "+44 1632 960001")}
 
 
 def to_json(found: Check) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def to_json(found: Check) -> dict[str, Any]:
         "has_fallback": found.has_fallback,
         "nobody_to_write_to": sorted(code or "" for code in found.gaps.without_target),
         "empty_fields": _empty_fields(found),
+        "dead_links": [_dead_link_to_json(dead) for dead in found.gaps.dead_links],
         "deadline_passed": found.is_over,
         "warnings": found.warnings,
     }
@@ -58,7 +61,7 @@ def show(found: Check) -> None:
             click.echo("  " + ", ".join(found.without_target))
         if found.without_country:
             click.echo(f"  people whose country is not known: {_shown(_hide_small(found.without_country))}")
-    for warning in (*found.warnings, *_empty_field_warnings(found)):
+    for warning in (*found.warnings, *_dead_link_warnings(found), *_empty_field_warnings(found)):
         click.echo(f"Warning: {warning}")
 
 
@@ -77,8 +80,33 @@ def people(count: int | None) -> str:
     return "1 person" if count == 1 else f"{_shown(count)} people"
 
 
+def _dead_link_to_json(dead: DeadLink) -> dict[str, Any]:
+    return {
+        "file": dead.file,
+        "line": dead.link.line,
+        "link": dead.link.written,
+        "countries": sorted(code or "" for code in dead.by_country),
+        "people": _hide_small(sum(dead.by_country.values())),
+    }
+
+
+def _dead_link_warnings(found: Check) -> Iterator[str]:
+    for dead in found.gaps.dead_links:
+        what, default = _REACHED_BY[dead.link.is_mail]
+        filled = f'{{{{ {dead.link.field} or "{default}" }}}}'
+        yield (
+            f"{dead.file}:{dead.link.line}: {dead.link.written} leads nowhere for "
+            f"{people(_hide_small(sum(dead.by_country.values())))}, whose target has no {what}: "
+            f"{readiness.name_countries(dead.by_country)}. Give the target one in campaign.toml, or the link a default "
+            f"that is one: {filled}. Or put {{% if country … %}} around it."
+        )
+
+
 def _empty_field_warnings(found: Check) -> Iterator[str]:
+    in_links = {dead.link.field for dead in found.gaps.dead_links}  # of which there is a better thing to say
     for field, count in _empty_fields(found).items():
+        if field in in_links:
+            continue
         filled = f'{{{{ {field} or "{_DEFAULTS.get(field, "…")}" }}}}'
         yield f"{{{{ {field} }}}} is empty for {people(count)}. Give a default: {filled}"
 

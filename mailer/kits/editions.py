@@ -5,10 +5,12 @@ country, and the target for it. The union's name, unless it asked not to be name
 has neither value nor default, "…" stands, as on the web: whoever forwards it sees where to fill something in.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy.orm import Session
 
 from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader
-from mailer.campaigns.targets import Targets
+from mailer.campaigns.targets import NOBODY, Targets
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet, UnprintableLanguage
 from mailer.kits.messages import medium, short, text_file
@@ -64,10 +66,11 @@ class KitEditions:
             "deadline": deadline or "",
             **(target.values if target else {}),
         }
+        empty = (target or NOBODY).empty_fields
         join_url = self._join_url(forwarder, language)
         name = one_line(forwarder.name) if forwarder.name else None
         rendering = self._renderer.render(
-            key, forwarded_by=ForwardedBy(name, forwarder.introduction(language), join_url)
+            key, forwarded_by=ForwardedBy(name, forwarder.introduction(language), join_url), empty=empty
         )
         return KitText(
             language=language,
@@ -75,7 +78,7 @@ class KitEditions:
             lead=one_line(fill(self._renderer.wording(key)[1], values, blank=_BLANK)),
             html=fill(rendering.html, values, blank=_BLANK),
             text="\n".join(map(plain_text.folded, fill(rendering.text, values, blank=_BLANK).split("\n"))),
-            prose=tuple(fill(paragraph, values, blank=_BLANK) for paragraph in self._prose(key)),
+            prose=tuple(fill(paragraph, values, blank=_BLANK) for paragraph in self._prose(key, empty)),
             call=translations.gettext_for(language)("Act by {date}").format(date=deadline) if deadline else None,
             target=target,
             web_url=self._renderer.web_url(language),
@@ -86,12 +89,12 @@ class KitEditions:
         """Where a reader signs up: it says through which union, if that is named, and never who."""
         return Pages(self._sender.base_url, language).join(forwarder.slug)
 
-    def _prose(self, key: EditionKey) -> list[Pieces]:
+    def _prose(self, key: EditionKey, empty: Collection[str]) -> list[Pieces]:
         """The paragraphs that a text begins with, without its salutation, up to where it says whom to write to."""
         markers = Markers()
         language, _outcomes = key
         _subject, _preheader, body = self._renderer.wording(key)
-        tokens = markdown.read(markers.mark(printable(body)), markers)
+        tokens = markdown.read(markers.mark(printable(body)), markers, empty=empty)
         paragraphs = [markers.cut(paragraph) for paragraph in plain_text.prose(tokens, markers)]
         if paragraphs and is_salutation(paragraphs[0]):
             del paragraphs[0]

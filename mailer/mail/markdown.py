@@ -51,19 +51,22 @@ class ForbiddenHtml(MailerError):
     """The HTML "{html}" is refused. Write Markdown: **bold**, *emphasis*, [words](https://example.org)."""
 
 
-def read(text: str, markers: Markers, *, mail_fields: Collection[str] = dialect.MAIL_FIELDS) -> list[Token]:
+def read(text: str, markers: Markers, *, empty: Collection[str] = ()) -> list[Token]:
     """Markdown as tokens, checked.
 
     :param text: with markers for its slots.
-    :param mail_fields: what becomes a link where it stands bare: fields that print an e-mail address.
+    :param empty: fields for which all readers have nothing; what would be a link to nobody because of them is none.
     :raises ForbiddenLink: a link in it is none that a mail may hold.
     :raises ForbiddenPicture: there is a picture in it.
     :raises ForbiddenHtml: there is HTML in it.
     :raises MisplacedField: a field stands where none can.
     """
+    mail_fields = dialect.MAIL_FIELDS - set(empty)
     tokens = dialect.reader().parse(text, {"markers": markers, "mail_fields": mail_fields})
     for token in flattened(tokens):
         _check(token, markers)
+        if token.children:
+            token.children = list(_without_links_to_nobody(token.children, markers, empty))
     return tokens
 
 
@@ -90,6 +93,22 @@ def _check(token: Token, markers: Markers) -> None:
         raise ForbiddenPicture(url=markers.shown(str(token.attrs.get("src", ""))))
     if token.type == "link_open":
         _check_link(str(token.attrs.get("href", "")), markers)
+
+
+def _without_links_to_nobody(tokens: Sequence[Token], markers: Markers, empty: Collection[str]) -> Iterator[Token]:
+    """Tokens of one paragraph, of such a link only its words."""
+    is_to_nobody = False
+    for token in tokens:
+        if token.type == "link_open":
+            is_to_nobody = _leads_to_nobody(str(token.attrs.get("href", "")), markers, empty)
+        if not (is_to_nobody and token.type in ("link_open", "link_close")):
+            yield token
+
+
+def _leads_to_nobody(url: str, markers: Markers, empty: Collection[str]) -> bool:
+    to = url.partition(":")[2].partition("?")[0]
+    is_empty = [slot.field in empty and not slot.default for slot in markers.slots_in(to)]
+    return bool(is_empty) and all(is_empty) and not markers.pattern.sub("", to)
 
 
 def _check_link(url: str, markers: Markers) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,17 +73,20 @@ class Frame:
     forwarded_by: ForwardedBy | None = None  # for a mail that somebody else passes on
 
 
-def render(kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame) -> Rendering:
+def render(
+    kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame, empty: Collection[str] = ()
+) -> Rendering:
     """Make one edition of a campaign: HTML and text with slots, checked.
 
     :param kind: name of a pair of files in templates/emails/campaigns, without their suffix.
     :param preheader: what inboxes show behind the subject.
     :param body: CommonMark.
+    :param empty: fields for which all readers have nothing.
     :raises MailerError: saying what the text or the template holds that no mail may hold.
     """
     markers = Markers()
     marked = markers.mark(printable(body))
-    tokens = markdown.read(marked, markers)
+    tokens = markdown.read(marked, markers, empty=empty)
     values: dict[str, object] = {
         "has_heading": any(token.type == "heading_open" and token.tag == "h1" for token in tokens),
     }

@@ -130,3 +130,47 @@ def test_many_countries_are_named_in_part(session: Session) -> None:
     named = readiness.name_countries(dict.fromkeys([*codes, None], 1))
     assert named.startswith("Austria, Belgium, ")
     assert named.endswith("Greece, Spain, 2 more countries, people whose country is not known")
+
+
+def test_a_link_that_leads_nowhere_is_named_with_its_line(session: Session, news: MailingList) -> None:
+    body = """Dear friend,
+
+[Write to the embassy](mailto:{{ target_email }}?subject=Free%20them)
+
+{% if country != "IE" %}Or to {{ target_email or "nobody by e-mail" }}.{% endif %}
+[Call them](tel:{{ target_address }})
+
+{{ target_email }} <{{ target_email or "us@example.org" }}>
+[Write to us](mailto:us@example.org) [Send this on](mailto:?subject=Free%20them)
+[Write][1]
+
+[1]: mailto:{{ target_email or "no address" }}
+"""
+    campaign = make_campaign(session, news, body=body)
+    campaign.targets = [
+        {"countries": ["GB"], "name": "London", "email": "gb@example.org", "address": "+44 1632 960001"},
+        {"countries": ["FR", "IE"], "name": "Paris", "email": "", "address": "1 rue de l'Exemple"},
+        {"countries": ["ES"], "name": "Madrid", "email": "", "address": ""},
+        {"countries": [], "name": "Ministry", "email": "ministry@example.org", "address": "no number"},
+    ]
+    for country in ("GB", "FR", "FR", "IE", "ES", "DE", None):
+        make_subscriber(session, news, country=country)
+    found = readiness.find(session, campaign).dead_links
+    by_mail, by_number = {"FR": 2, "IE": 1, "ES": 1}, {"ES": 1, "DE": 1, None: 1}
+    assert [(dead.file, dead.link.line, dead.link.written, dict(dead.by_country)) for dead in found] == [
+        ("en.md", 7, "mailto:{{ target_email }}", by_mail),
+        ("en.md", 10, "tel:{{ target_address }}", by_number),
+        ("en.md", 12, "mailto:{{ target_email }}", by_mail),
+        ("en.md", 16, 'mailto:{{ target_email or "no address" }}', by_mail),
+    ]
+    campaign.texts[0].body = '[Write](mailto:{{ target_email or "us@example.org" }}), {{ target_email or "x" }}\n'
+    assert readiness.find(session, campaign).dead_links == ()
+
+
+def test_who_has_no_target_at_all_is_not_counted_for_each_link(session: Session, news: MailingList) -> None:
+    campaign = make_campaign(session, news, body="[Write](mailto:{{ target_email }})\n")
+    make_subscriber(session, news)
+    found = readiness.find(session, campaign)
+    assert (found.without_target, found.dead_links) == ({"GB": 1}, ())
+    campaign.texts[0].body = '[Write](mailto:{{ target_email or "nobody" }})\n'
+    assert [dead.by_country for dead in readiness.find(session, campaign).dead_links] == [{"GB": 1}]

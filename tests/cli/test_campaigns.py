@@ -122,6 +122,24 @@ def test_check_warns_of_fields_that_stay_empty_and_of_targets_that_are_not_there
     assert "NOT READY: its deadline has passed" in said
 
 
+def test_check_says_where_a_link_leads_nowhere(cli: CommandLine, session: Session, campaign: Campaign) -> None:
+    for _ in range(12):
+        make_subscriber(session, campaign.mailing_list, country="FR")
+    campaign.texts[0].body = "[Write to {{ target_name }}](mailto:{{ target_email }}?subject=Free%20them)\n"
+    campaign.targets = [
+        {"countries": ["FR"], "name": "Paris", "email": "", "address": ""},
+        {"countries": [], "name": "Ministry", "email": "ministry@example.org", "address": ""},
+    ]
+    session.commit()
+    assert json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["dead_links"] == [
+        {"file": "en.md", "line": 5, "link": "mailto:{{ target_email }}", "countries": ["FR"], "people": 12}
+    ]
+    said = cli("campaigns", "check", SLUG).stdout
+    assert "en.md:5: mailto:{{ target_email }} leads nowhere for 12 people, whose target has no e-mail address" in said
+    assert '{{ target_email or "us@example.org" }}' in said
+    assert "no e-mail address" not in said.partition("e-mail address: France.")[2]
+
+
 def test_check_says_which_setting_is_missing(cli: CommandLine, campaign: Campaign) -> None:
     del cli.environment["MAILER_POSTAL_ADDRESS"]
     assert "NOT READY: MAILER_POSTAL_ADDRESS: " in cli("campaigns", "check", SLUG, exit_code=1).stdout

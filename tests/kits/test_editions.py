@@ -177,6 +177,22 @@ def test_where_nothing_can_stand_there_is_a_gap_to_see_but_none_in_a_link(
     assert '<span dir="ltr">…</span>: <a href="mailto:a@example.org?subject=">' in made["mail.html"].decode()
 
 
+def test_of_a_link_to_a_target_that_has_no_address_the_words_stay(
+    session: Session, union: Union, no_paper: None
+) -> None:
+    body = """[Write **today**](mailto:{{ target_email }}?subject=Free%20them), [write to us](mailto:us@example.org)
+
+[Call](tel:{{ target_address }}) or {{ target_email }} or [ask](mailto:{{ target_email or "us@example.org" }})
+"""
+    made = campaign(session, body)
+    made.targets = [{"countries": [], "name": "Ministry", "email": "", "address": ""}]
+    got = files(session, made, union)
+    assert "Write *today*, write to us <us@example.org>\n\nCall or … or ask <us@example.org>" in text(got)
+    html = got["mail.html"].decode()
+    assert html.count('href="mailto:us@example.org"') == html.count("mailto:") == 2
+    assert "tel:" not in html
+
+
 def test_values_are_made_harmless_for_the_place_they_stand_in(session: Session, union: Union, no_paper: None) -> None:
     union.name = "A\u202e & <b>"
     made = campaign(session, "{{ union }}, [write](mailto:{{ target_email }}?subject={{ target_name }})\n")
