@@ -109,7 +109,7 @@ def _node_modules(packages: tuple[str, ...]) -> Path:
     folder = _KEPT / "-".join(("npm", *packages))
     if not folder.exists():
         with _made_whole(folder) as unfinished:
-            _install([npm, "install", "--engine-strict", "--no-audit", "--prefix", str(unfinished), *packages])
+            _install([npm, "install", "--no-audit", "--prefix", str(unfinished), *packages])
     return folder / "node_modules"
 
 
