@@ -10,9 +10,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, files, lifecycle
-from mailer.campaigns.files import AlreadyStarted, InvalidFile, LoadedElsewhere, NoSuchFolder
+from mailer.campaigns.files import AlreadyStarted, LoadedElsewhere, NoSuchFolder
 from mailer.campaigns.targets import Targets
 from mailer.errors import MailerError
+from mailer.formats.written_files import InvalidFile
 from mailer.store.db import session_scope
 from mailer.store.models import CampaignStatus
 from mailer.store.slugs import InvalidSlug
@@ -186,7 +187,7 @@ def test_bad_settings_are_refused_with_their_line(session: Session, folder: Path
         ('kind = "urgent_action"', 'kind = "poem"', 'campaign.toml:1: kind: there is no template for kind "poem"'),
         ('list = "urgent-actions"', 'list = "nothing"', 'campaign.toml:2: list: There is no list "nothing"'),
         ('list = "urgent-actions"\n', "", "campaign.toml:1: list: is missing"),
-        ('language = "en"', 'language = "fr"', "campaign.toml:3: the campaign's own language is fr"),
+        ('language = "en"', 'language = "fr"', "campaign.toml:3: language: is the campaign's own, but there is no fr.md"),
         ('language = "en"', "language = 5", "campaign.toml:3: language: must be a text in quotes"),
     ],
 )

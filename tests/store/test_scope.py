@@ -20,6 +20,7 @@ import mailer
 from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
 from mailer.delivery import control, ledger, verdicts
+from mailer.formats.written_files import InvalidFile
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.people.mailed_links import issue
 from mailer.people.notices import Notice, NoticeKind, owe
@@ -535,10 +536,10 @@ def test_a_campaign_does_not_load_with_a_list_of_another_union_in_its_audience(t
     head = 'kind = "urgent_action"\nlist = "bakers-news"\nlanguage = "en"\n[audience]\n'
     (folder / "campaign.toml").write_text(f'{head}exclude_lists = ["urgent-actions"]\nlists = ["dockers-news"]\n')
     (folder / "en.md").write_text('+++\nsubject = "Bread"\npreheader = "For all"\n+++\n\nHello.\n')
-    with session_scope(two.engine) as session, pytest.raises(files.InvalidFile) as refused:
+    with session_scope(two.engine) as session, pytest.raises(InvalidFile) as refused:
         files.load(session, folder)
     assert 'campaign.toml:6: lists: The list "dockers-news" belongs to a union' in str(refused.value)
-    with two.seen_by(two.bakers) as session, pytest.raises(files.InvalidFile, match='no list "dockers-news"'):
+    with two.seen_by(two.bakers) as session, pytest.raises(InvalidFile, match='no list "dockers-news"'):
         files.load(session, folder)
 
 
