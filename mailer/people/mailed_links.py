@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -59,6 +59,11 @@ LIMITS: Mapping[MailedLinkKind, Sequence[Limit]] = {
     MailedLinkKind.CONTACT: ONE_A_DAY,
     MailedLinkKind.ANSWER: (Limit(3, timedelta(days=1)),),
 }
+
+#: How many requests for one address are kept and shown beside the one that was mailed: the newest. Others may fill in a
+#: form for it as often as they like. Its owner can then fill it in once more, and confirm that; had the first been
+#: kept, they could not.
+MOST_BESIDES = 5
 
 #: how long a link that ran out is told from one that never was
 _REMEMBERED = timedelta(days=180)
@@ -125,6 +130,31 @@ def pretend(session: Session, kind: MailedLinkKind) -> None:
     whoever asks for an address each day could keep its owner out for ever.
     """
     issue(session, kind, email_index=None, is_mailed=False)
+
+
+def others(link: MailedLink) -> Select[MailedLink]:
+    """What else was asked for an address, is of the same kind, and waits to be confirmed; the newest first."""
+    return _waiting(link.kind, link.email_index).where(MailedLink.id != link.id)
+
+
+def drop_oldest(session: Session, kind: MailedLinkKind, email_index: bytes) -> None:
+    """Forget what was asked for an address and not mailed, but for the newest: see `MOST_BESIDES`."""
+    unmailed = _waiting(kind, address_index(session, kind, email_index)).where(~MailedLink.is_mailed)
+    dropped = session.scalars(unmailed.with_only_columns(MailedLink.id).offset(MOST_BESIDES)).all()
+    session.execute(delete(MailedLink).where(MailedLink.id.in_(dropped)))
+
+
+def _waiting(kind: MailedLinkKind, index: bytes) -> Select[MailedLink]:
+    return (
+        select(MailedLink)
+        .where(
+            MailedLink.kind == kind,
+            MailedLink.email_index == index,
+            MailedLink.used_at.is_(None),
+            MailedLink.expires_at > utcnow(),
+        )
+        .order_by(MailedLink.id.desc())
+    )
 
 
 def reason_to_withhold(

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from babel.lists import format_list
-from sqlalchemy import ColumnElement, Select, delete, exists, select, update
+from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -126,6 +126,7 @@ def ask(session: Session, sign_up: SignUp, *, not_before: datetime | None = None
         session, kind, email_index, mailbox=sign_up.address.mailbox, is_barred=is_barred, limits=limits
     )
     token = _issue(session, kind, email_index, known, sign_up, withheld=withheld)
+    mailed_links.drop_oldest(session, MailedLinkKind.SIGN_UP, email_index)
     notices.owe(
         session,
         Notice(notice, token, {"is_on_list": "yes"} if notice is NoticeKind.MANAGE else {}),
@@ -253,20 +254,9 @@ def look(session: Session, token: str) -> SignUpAsked:
 
 def _all_asked(session: Session, link: MailedLink) -> list[SignUp]:
     """What a link was mailed for, and behind it what else was asked for the same address, the newest first."""
-    others = session.scalars(_others(link).order_by(MailedLink.id.desc()))
+    others = session.scalars(mailed_links.others(link).limit(mailed_links.MOST_BESIDES))
     found = [mailed_links.details_of(each) for each in (link, *others)]
     return [mailed_links.from_details(SignUp, details) for details in found]
-
-
-def _others(link: MailedLink) -> Select[MailedLink]:
-    """The other sign-ups of an address that wait to be confirmed."""
-    return select(MailedLink).where(
-        MailedLink.kind == MailedLinkKind.SIGN_UP,
-        MailedLink.email_index == link.email_index,
-        MailedLink.id != link.id,
-        MailedLink.used_at.is_(None),
-        MailedLink.expires_at > utcnow(),
-    )
 
 
 def _lists(session: Session, list_ids: Collection[int]) -> Sequence[MailingList]:
@@ -446,7 +436,7 @@ def _carry_out(session: Session, link: MailedLink, decided: _Decided) -> None:
 
 def _unmailed(session: Session, link: MailedLink) -> list[int]:
     """The other sign-ups that no mail went out for. They were decided on with this one."""
-    return [other.id for other in session.scalars(_others(link)) if not other.is_mailed]
+    return [other.id for other in session.scalars(mailed_links.others(link)) if not other.is_mailed]
 
 
 def _stored(session: Session, link: MailedLink, person: Subscriber) -> Stored | None:

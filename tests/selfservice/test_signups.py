@@ -875,6 +875,45 @@ def test_of_what_was_asked_for_besides_nothing_is_kept_once_the_link_was_used(
     assert signups.look(session, second).added == ()
 
 
+def test_however_often_others_fill_in_the_form_few_of_their_answers_are_kept_and_the_owners_count(
+    engine: Engine, session: Session, sign_up: SignUp, news: MailingList
+) -> None:
+    for_news = replace(sign_up, name="Ana", list_ids=(news.id,))
+    session.rollback()
+    token = ask(engine, sign_up)
+    for number in range(2 * mailed_links.MOST_BESIDES):
+        again(engine, replace(sign_up, name=f"Stranger {number}"))
+    again(engine, for_news)
+    asked = signups.look(session, token)
+    assert asked.lists == ("Urgent actions",) and [each.slug for each in asked.added] == ["news"]
+    assert asked.choices["name"] == ("Ana", "Stranger 9", "Stranger 8", "Stranger 7", "Stranger 6", "Ana Example")
+    assert session.scalar(select(func.count(MailedLink.id))) == 1 + mailed_links.MOST_BESIDES
+    session.rollback()
+    assert answer(engine, token, added=["news"], chosen={"name": "Ana"}).lists == ("News", "Urgent actions")
+
+
+def test_who_was_mailed_what_a_stranger_filled_in_can_still_say_what_they_want(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    token = ask(engine, replace(sign_up, name="Stranger"))
+    for number in range(2 * mailed_links.MOST_BESIDES):
+        again(engine, replace(sign_up, name=f"Stranger {number}"))
+    again(engine, sign_up)
+    answer(engine, token, chosen={"name": "Ana Example"})
+    assert person_of(session).name == "Ana Example"
+
+
+def test_mails_of_several_days_do_not_fill_the_page(engine: Engine, session: Session, sign_up: SignUp) -> None:
+    tokens = []
+    for number in range(7):
+        tokens.append(ask(engine, replace(sign_up, name=f"Name {number}")))
+        session.execute(update(MailedLink).values(created_at=utcnow() - timedelta(days=1, minutes=1)))
+        session.commit()
+    assert [len(signups.look(session, token).choices["name"]) for token in tokens] == [
+        1 + mailed_links.MOST_BESIDES
+    ] * 7
+
+
 def test_a_second_mail_leads_to_what_the_first_asked_for_and_both_work(
     engine: Engine, session: Session, sign_up: SignUp, news: MailingList
 ) -> None:
