@@ -134,7 +134,7 @@ class Check:
     without_text: Mapping[str, int]  # language that has no text → people, who get the campaign's own
     without_target: tuple[str, ...]  # countries whose people read of a target and have none of their own, in English
     without_country: int  # likewise, people who did not say where they live
-    left_out: Mapping[str, int]  # territory, in English, that a group in `countries` leaves out → people
+    left_out: Mapping[str, int]  # territory that `countries` does not mean, though its state is there → people
     not_excluded: Mapping[str, int]  # likewise in `exclude_countries`: people who get it
     has_fallback: bool  # whether those are asked to write to somebody all the same
     gaps: Gaps  # what the texts print, and some of the audience have nothing for
@@ -164,14 +164,10 @@ def check(session: Session, campaign: Campaign) -> Check:
         without_text=without_text,
         without_target=tuple(sorted(countries.name(code, "en") for code in gaps.without_own_target if code)),
         without_country=gaps.without_own_target.get(None, 0),
-        left_out=_in_english(segments.left_out(session, campaign.list_id, segment)),
-        not_excluded=_in_english({place: by_country[place] for place in by_country.keys() & beyond if place}),
+        left_out=segments.left_out(session, campaign.list_id, segment),
+        not_excluded={place: by_country[place] for place in sorted(beyond) if by_country[place]},
         has_fallback=Targets.of(campaign).fallback is not None,
         gaps=gaps,
         is_over=campaign.deadline is not None and deadlines.is_over(campaign, db.now(session)),
         warnings=tuple(editions.try_out(session, campaign)),
     )
-
-
-def _in_english(by_country: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted((countries.name(code, "en"), people) for code, people in by_country.items()))

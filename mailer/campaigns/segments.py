@@ -140,7 +140,7 @@ def count(session: Session, list_id: int, segment: Segment) -> int:
 
 
 def left_out(session: Session, list_id: int, segment: Segment) -> dict[str, int]:
-    """Whom a segment would mean if the groups of its countries had all that their members govern: place → people."""
+    """Whom a segment would mean if its countries, and those in its groups, had all that they govern: place → people."""
     places = country_groups.left_out(segment.countries or ())
     if not places:
         return {}

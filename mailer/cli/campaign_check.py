@@ -7,6 +7,7 @@ import click
 
 from mailer.campaigns import readiness
 from mailer.campaigns.readiness import Check, DeadLink
+from mailer.locale import countries
 from mailer.reports import small_numbers
 
 OVERDUE = "its deadline has passed, so sending it will be refused. Change deadline in campaign.toml."
@@ -30,8 +31,8 @@ def to_json(found: Check) -> dict[str, Any]:
         "without_text": small_numbers.hide_small(found.without_text),
         "without_target": found.without_target,
         "without_country": _hide_small(found.without_country),
-        "left_out_by_groups": small_numbers.hide_small(found.left_out),
-        "not_excluded_by_groups": small_numbers.hide_small(found.not_excluded),
+        "left_out_territories": small_numbers.hide_small(_in_english(found.left_out)),
+        "not_excluded_territories": small_numbers.hide_small(_in_english(found.not_excluded)),
         "has_fallback": found.has_fallback,
         "nobody_to_write_to": sorted(code or "" for code in found.gaps.without_target),
         "empty_fields": _empty_fields(found),
@@ -49,11 +50,11 @@ def show(found: Check) -> None:
     for language, count in small_numbers.hide_small(found.without_text).items():
         click.echo(f"  no text in {language}: {people(count)} get it in the campaign's own language")
     if found.left_out:
-        click.echo(f"Not in a group of `countries`, though their state is: {_by_place(found.left_out)}.")
-        click.echo("  They do not get it. If they should, name these places in `countries` too.")
+        click.echo(f"Not in `countries`, though their state is: {_by_place(found.left_out)}.")
+        click.echo(f"  They do not get it. If they should, add to `countries`: {_codes(found.left_out)}")
     if found.not_excluded:
-        click.echo(f"Not in a group of `exclude_countries`, though their state is: {_by_place(found.not_excluded)}.")
-        click.echo("  They get it. If they should not, name these places in `exclude_countries` too.")
+        click.echo(f"Not in `exclude_countries`, though their state is: {_by_place(found.not_excluded)}.")
+        click.echo(f"  They get it. If they should not, add to `exclude_countries`: {_codes(found.not_excluded)}")
     if found.without_target or found.without_country:
         get = "the fallback target" if found.has_fallback else "NO target, since there is no fallback"
         click.echo(f"People without a target of their own, who get {get}:")
@@ -72,7 +73,17 @@ def show_obstacles(reasons: Iterable[str]) -> None:
 
 
 def _by_place(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{place} ({people(count)})" for place, count in small_numbers.hide_small(counts).items())
+    shown = small_numbers.hide_small(_in_english(counts))
+    return ", ".join(f"{place} ({people(count)})" for place, count in shown.items())
+
+
+def _in_english(by_country: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((countries.name(code, "en"), people) for code, people in by_country.items()))
+
+
+def _codes(places: Iterable[str]) -> str:
+    """As they are written in campaign.toml."""
+    return ", ".join(f'"{code}"' for code in sorted(places))
 
 
 def people(count: int | None) -> str:

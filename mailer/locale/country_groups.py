@@ -102,12 +102,12 @@ def expand(values: Iterable[str]) -> frozenset[str]:
 
 
 def left_out(values: Iterable[str]) -> frozenset[str]:
-    """The territories of a group's states that are not in the group, nor among the other values.
+    """The territories of states that are named, or are in groups that are, which the values do not mean.
 
     :param values: as for `expand`.
     """
     named = list(values)
-    states = frozenset().union(*(get(value).states for value in named if value.startswith("@")))
+    states = frozenset().union(*(get(value).states if value.startswith("@") else {value} for value in named))
     return frozenset(code for code, state in STATE_OF.items() if state in states) - expand(named)
 
 

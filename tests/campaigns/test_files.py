@@ -187,7 +187,11 @@ def test_bad_settings_are_refused_with_their_line(session: Session, folder: Path
         ('kind = "urgent_action"', 'kind = "poem"', 'campaign.toml:1: kind: there is no template for kind "poem"'),
         ('list = "urgent-actions"', 'list = "nothing"', 'campaign.toml:2: list: There is no list "nothing"'),
         ('list = "urgent-actions"\n', "", "campaign.toml:1: list: is missing"),
-        ('language = "en"', 'language = "fr"', "campaign.toml:3: language: is the campaign's own, but there is no fr.md"),
+        (
+            'language = "en"',
+            'language = "fr"',
+            "campaign.toml:3: language: is the campaign's own, but there is no fr.md",
+        ),
         ('language = "en"', "language = 5", "campaign.toml:3: language: must be a text in quotes"),
     ],
 )

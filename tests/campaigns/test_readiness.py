@@ -50,13 +50,26 @@ def test_a_check_says_whom_groups_leave_out_because_they_live_in_a_territory(
     campaign.audience = {"countries": ["@EU", "FO"], "exclude_languages": ["kk"]}
     found = readiness.check(session, campaign)
     assert found.audience == 3
-    assert found.left_out == {"Greenland": 1, "New Caledonia": 2}
+    assert found.left_out == {"GL": 1, "NC": 2}
     assert found.not_excluded == {}
     campaign.audience = {"exclude_countries": ["@EU"]}
     found = readiness.check(session, campaign)
     assert found.audience == 7
     assert found.left_out == {}
-    assert found.not_excluded == {"Faroe Islands": 1, "French Polynesia": 1, "Greenland": 1, "New Caledonia": 2}
+    assert found.not_excluded == {"FO": 1, "GL": 1, "NC": 2, "PF": 1}
+
+
+def test_a_check_says_whom_a_country_leaves_out_because_they_live_in_its_territory(
+    session: Session, news: MailingList, campaign: Campaign
+) -> None:
+    for country in ("FR", "RE", "RE", "NC", "GB", "GI", "HK"):
+        make_subscriber(session, news, country=country)
+    campaign.audience = {"countries": ["FR", "GB", "NC"]}
+    found = readiness.check(session, campaign)
+    assert (found.audience, found.left_out, found.not_excluded) == (3, {"GI": 1, "RE": 2}, {})
+    campaign.audience = {"exclude_countries": ["FR", "NC"], "countries": ["FR", "NC", "RE", "GI"]}
+    found = readiness.check(session, campaign)
+    assert (found.audience, found.left_out, found.not_excluded) == (3, {}, {"RE": 2})
 
 
 def test_whose_text_names_no_target_needs_none(session: Session, news: MailingList) -> None:

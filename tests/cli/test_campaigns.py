@@ -92,14 +92,16 @@ def test_check_says_whom_a_group_leaves_out_since_they_live_in_a_territory(
         make_subscriber(session, campaign.mailing_list, country=country)
     campaign.audience = {"countries": ["@EU"]}
     session.commit()
-    assert json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["left_out_by_groups"] == {"Greenland": 12}
+    assert json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["left_out_territories"] == {"Greenland": 12}
     said = cli("campaigns", "check", SLUG).stdout
-    assert "Not in a group of `countries`, though their state is: Greenland (12 people).\n" in said
+    assert "Not in `countries`, though their state is: Greenland (12 people).\n" in said
+    assert '  They do not get it. If they should, add to `countries`: "GL"\n' in said
     campaign.audience = {"exclude_countries": ["@EU"]}
     session.commit()
     report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
-    assert (report["not_excluded_by_groups"], report["left_out_by_groups"]) == ({"Greenland": 12}, {})
-    assert "They get it. If they should not, name" in cli("campaigns", "check", SLUG).stdout
+    assert (report["not_excluded_territories"], report["left_out_territories"]) == ({"Greenland": 12}, {})
+    said = cli("campaigns", "check", SLUG).stdout
+    assert '  They get it. If they should not, add to `exclude_countries`: "GL"\n' in said
 
 
 def test_check_warns_of_fields_that_stay_empty_and_of_targets_that_are_not_there(

@@ -39,7 +39,13 @@ def test_what_a_group_leaves_out_are_territories_of_its_members_that_nothing_els
     outside = frozenset(["AW", "BL", "BQ", "CW", "FO", "GL", "NC", "PF", "PM", "SX", "TF", "WF"])
     assert country_groups.left_out(["@EU"]) == outside
     assert country_groups.left_out(["@EU", "NC", "@NORDIC"]) == outside - {"NC", "FO", "GL"} | {"BV"}
-    assert country_groups.left_out(["FR", "DK"]) == frozenset()
+
+
+def test_what_a_country_leaves_out_are_its_territories_that_nothing_else_names() -> None:
+    assert country_groups.left_out(["DK", "HK"]) == {"FO", "GL"}
+    assert country_groups.left_out(["DK", "GL"]) == {"FO"}
+    assert country_groups.left_out(["DK", "@NORDIC"]) == {"BV"}
+    assert country_groups.left_out(["ES", "RE"]) == frozenset()
 
 
 @pytest.mark.parametrize(
