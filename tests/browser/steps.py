@@ -16,7 +16,6 @@ def fill_in(visitor: Visitor, address: str) -> None:
     page = visitor.page
     page.locator("[name=email]").fill(address)
     page.locator("[name=country]").select_option("GB")
-    page.locator("[name=lists][value=urgent-actions]").check()
     page.locator("[name=alerts]").check()
 
 

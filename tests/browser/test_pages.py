@@ -50,6 +50,8 @@ def _joining(visitor: Visitor, site: Site, address: str) -> Iterator[str]:
     visitor.open("/")
     yield "sign-up"
     visitor.page.locator("[name=email]").fill("ana.at.example.org")
+    visitor.page.locator("main summary").click()
+    yield "sign-up-all"
     visitor.page.locator("[name=union]").fill("Guild of Lighthouse Keepers")
     visitor.page.locator("[name=country]").select_option("")
     steps.submit(visitor, "alerts")

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mailer.store.models import SubscriptionStatus
+from tests.browser import steps
 from tests.browser.site import LIST, UNION, Site
 from tests.browser.visitor import DESKTOP, PHONE, Visitor
 
@@ -30,13 +31,14 @@ def test_a_person_joins_leaves_comes_back_sees_their_data_and_erases_it(
 
     page = visitor.open("/")
     page.get_by_label("E-mail address").fill(address)
-    page.get_by_label("Your name").fill("Ana Example")
     page.get_by_label("Country you live in").select_option(label="United Kingdom")
-    page.get_by_label("Name of your union").fill(UNION)
+    page.get_by_text("Your name, union, language and lists").click()
+    page.get_by_label("Your name").fill("Ana Example")
+    page.get_by_label("Your union").fill(UNION)
     page.get_by_role("checkbox", name="may store which union I belong to").check()
     page.get_by_role("checkbox", name=LIST).check()
     page.get_by_role("checkbox", name="may send me the mail that I ask for").check()
-    visitor.press("Sign me up")
+    steps.submit(visitor)
     assert "check your e-mail" in heading(visitor)
     assert site.lists_of(address) is None
 

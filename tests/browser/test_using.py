@@ -27,7 +27,10 @@ _FOCUS = """() => {
 }"""
 
 
-_SIGN_UP = ("email", "name", "country", "language", "union", "store_union", "lists", "alerts", "button")
+_SIGN_UP = ("email", "country", "alerts", "button")
+_SIGN_UP_WITH_A_UNION = ("email", "country", "store_union", "alerts", "button")
+#: what nobody has to fill in, and the form's second button
+_MORE = ("SUMMARY", "name", "language", "union", "store_union", "lists", "button quiet")
 
 
 def focus_after(page: Page, key: str) -> dict[str, Any]:
@@ -39,7 +42,7 @@ def focus_after(page: Page, key: str) -> dict[str, Any]:
 
 #: what a person without a mouse enters into the fields of either form: a text to type, or a box to tick
 _TYPED = {"name": "Guild of Keyboards", "country": "United K"}
-_TICKED = ("lists", "alerts", "agreed")
+_TICKED = ("alerts", "agreed")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_each_form_takes_nothing_but_a_keyboard(
     ("path", "names"),
     [
         ("/", _SIGN_UP),
-        (f"/join/{FEDERATION}", _SIGN_UP),
+        (f"/join/{FEDERATION}", _SIGN_UP_WITH_A_UNION),
         (
             "/affiliate",
             (
@@ -90,7 +93,11 @@ def test_each_form_takes_nothing_but_a_keyboard(
 def test_the_keyboard_goes_down_the_page_and_one_always_sees_where_it_is(
     visit: Callable[..., Visitor], path: str, names: Sequence[str]
 ) -> None:
-    page = visit().open(path)
+    goes_down(visit().open(path), names)
+
+
+def goes_down(page: Page, names: Sequence[str]) -> None:
+    """Press Tab until nothing more has the focus: these fields come in this order, and each shows that it has it."""
     stops = []
     while (stop := focus_after(page, "Tab"))["name"] != "BODY":
         stops.append(stop)
@@ -100,6 +107,41 @@ def test_the_keyboard_goes_down_the_page_and_one_always_sees_where_it_is(
     fields = [field for field in fields if field["name"] in names]
     assert [field["name"] for field in fields] == list(names)
     assert [field["top"] for field in fields] == sorted(field["top"] for field in fields)
+
+
+def test_the_keyboard_opens_what_nobody_has_to_fill_in(visit: Callable[..., Visitor]) -> None:
+    page = visit(java_script_enabled=False).open("/")
+    page.locator("#send").focus()
+    assert focus_after(page, "Tab")["name"] == _MORE[0]
+    expect(page.get_by_label("Your name")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Your name")).to_be_visible()
+    goes_down(page, _MORE[1:])
+
+
+def test_what_was_typed_and_folded_up_again_is_not_lost(site: Site, visit: Callable[..., Visitor]) -> None:
+    visitor, address = visit(PHONE, java_script_enabled=False), site.new_address()
+    page = visitor.open("/")
+    steps.fill_in(visitor, address)
+    page.locator("main summary").click()
+    page.get_by_label("Your name").fill("Ana Example")
+    page.locator("[name=lists][value=news]").check()
+    page.locator("main summary").click()
+    expect(page.get_by_label("Your name")).to_be_hidden()
+    steps.submit(visitor)
+    visitor.open(site.mail_to(address).link("confirm"))
+    steps.submit(visitor)
+    expect(page.get_by_text("Name: Ana Example")).to_be_visible()
+    assert set(site.lists_of(address) or {}) == {"news"}
+
+
+def test_on_a_phone_the_button_is_on_the_first_screen_or_just_below(visit: Callable[..., Visitor]) -> None:
+    visitor = visit(PHONE, java_script_enabled=False)
+    for language in LANGUAGES:
+        page = visitor.open(f"/{language}/")
+        box = page.locator("#send").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 1_180, language  # of 844 that one sees at once
 
 
 def test_the_first_tab_offers_to_skip_what_stands_on_every_page(visit: Callable[..., Visitor]) -> None:
@@ -113,8 +155,9 @@ def test_the_first_tab_offers_to_skip_what_stands_on_every_page(visit: Callable[
 def test_a_form_with_mistakes_says_so_first_and_leads_to_each(site: Site, visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     page = visitor.open("/")
+    page.locator("main summary").click()
     page.get_by_label("Your name").fill("Ana Example")
-    visitor.press("Sign me up")
+    steps.submit(visitor)
     assert page.title().startswith("Please check the form")  # what a screen reader says first
     summary = page.get_by_role("alert")
     links = summary.get_by_role("link")
@@ -182,7 +225,8 @@ def test_long_names_and_long_words_stay_within_a_phone(site: Site, visit: Callab
     visitor = visit(PHONE | {"viewport": {"width": 320, "height": 640}})
     page = visitor.open("/join/energy")
     expect(page.get_by_role("heading", level=1)).to_contain_text(UNION_WITH_A_LONG_NAME)
-    expect(page.get_by_text(LIST_WITH_A_LONG_NAME)).to_be_visible()
+    page.locator("main summary").click()
+    expect(page.locator("label").get_by_text(LIST_WITH_A_LONG_NAME)).to_be_visible()
     assert wide_parts(page) == []
     page.locator("[name=name]").fill("Wolfeschlegelsteinhausenbergerdorff" * 5)
     steps.submit(visitor)

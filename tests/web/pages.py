@@ -32,6 +32,11 @@ def affiliate(client: FlaskClient, address: str = "", **changes: str) -> TestRes
     return client.post("/affiliate", data=fields | changes)
 
 
+def forwarded_notes(page: str) -> list[str]:
+    """What an English page says to whom its mail was forwarded to: each time a quiet line."""
+    return re.findall(r'<p class="meta">Was the e-mail forwarded to you\?.*?</p>', page, re.DOTALL)
+
+
 #: what stands in each file of a kit that `make_kit` makes
 KIT_FILES = {
     "mail.eml": b"X-Unsent: 1\n\nWrite today.\n",

@@ -37,6 +37,17 @@ class _Offer:
     lists: Sequence[MailingList]
     via: Union | None  # in whose name the page is
 
+    @property
+    def main(self) -> MailingList | None:
+        """The list for whoever chooses none: the organisers' first, and a union's own only where there is no other."""
+        return min(self.lists, key=lambda each: (each.owner_id is not None, each.id), default=None)
+
+    def chosen(self, slugs: Collection[str]) -> list[MailingList]:
+        """The lists of these names; the main one where there are no names, or nothing to choose from."""
+        if self.main and (not slugs or len(self.lists) == 1):
+            return [self.main]
+        return [each for each in self.lists if each.slug in slugs]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Typed:
@@ -132,6 +143,18 @@ def _blank(union_slug: str | None) -> str:
         return _show(session, offer, typed)
 
 
+def _is_more_open(offer: _Offer, typed: _Typed, problems: Collection[str]) -> bool:
+    """Whether what nobody has to fill in is shown: where it is filled in, or something in it is wrong."""
+    is_filled_in = (
+        typed.name.strip()
+        or typed.union != (offer.via.name if offer.via else "")
+        or (typed.store_union and not offer.via)  # else that box is not in there
+        or typed.language != current()
+        or typed.lists
+    )
+    return bool(is_filled_in) or not {"name", "union", "lists"}.isdisjoint(problems)
+
+
 def _take(union_slug: str | None) -> ResponseReturnValue:
     with site().session(read_only=True) as session:
         offer = _offer(session, union_slug)
@@ -178,6 +201,8 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
         address=url("joining.ask_via", union=offer.via.slug) if offer.via else url("joining.ask"),
         typed=typed,
         problems=problems or {},
+        wanted=offer.chosen(typed.lists) or offer.chosen(()),
+        is_more_open=_is_more_open(offer, typed, problems or {}),
         countries=countries.all_in(current()),
         languages=[(tag, languages.name(tag)) for tag in LANGUAGES],
         union_names=fields.union_names(session, typed.country or _likely_country()),
@@ -204,7 +229,7 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
     if typed.country not in dict(countries.all_in("en")):
         problems["country"] = _("Choose the country you live in.")
     union_id, is_unlisted = _union(session, offer, typed, problems)
-    chosen = [each.id for each in offer.lists if len(offer.lists) == 1 or each.slug in typed.lists]
+    chosen = [each.id for each in offer.chosen(typed.lists)]
     if not chosen:
         problems["lists"] = _("Choose at least one list.")
     if not typed.alerts:

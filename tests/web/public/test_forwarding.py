@@ -17,7 +17,7 @@ from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, JoinCount, Kit, KitEdition, MailingList, Union, UnionStatus
 from mailer.web.language import LANGUAGES
 from tests.support.factories import add_text, make_campaign, make_contact, make_list, make_union
-from tests.web.pages import KIT_FILES, make_kit, newest_token, signed, stored
+from tests.web.pages import KIT_FILES, forwarded_notes, make_kit, newest_token, signed, stored
 
 DEADLINE = datetime(2035, 4, 30, 23, 59, tzinfo=UTC)
 LOGO = b"\x89PNG logo"
@@ -246,17 +246,17 @@ def test_the_pages_are_there_in_every_language(
         assert f'dir="{"rtl" if tag == "ar" else "ltr"}"' in page.text
 
 
-def test_who_got_the_mail_forwarded_is_told_first_whose_page_it_is_and_where_to_join(
+def test_who_got_the_mail_forwarded_is_told_in_a_line_whose_page_it_is_and_where_to_join(
     app: Flask, client: FlaskClient, session: Session, campaign: Campaign, union: Union, address: str
 ) -> None:
-    for path, join, first in (
+    for path, join, last in (
         (address, "/fr/join/dockers", 'name="answer"'),
-        (results_address(app, union), "/en/", "<h1"),
+        (results_address(app, union), "/en/", 'id="joined"'),
     ):
         page = client.get(f"/en{path}").text
-        assert re.search(rf'<a class="button quiet" href="[^"]*{join}"', page)
-        order = [page.index(words) for words in ("Was the e-mail forwarded to you?", "Sign up yourself", "<h1", first)]
-        assert order == sorted(order)
+        (line,) = forwarded_notes(page)
+        assert re.search(rf'<a href="[^"]*{join}">Sign up yourself', line)
+        assert page.index(last) < page.index(line)
     for_everybody = make_kit(session, campaign, None)
     session.commit()
     page = client.get(f"/en{kit_address(app, for_everybody)}").text

@@ -147,6 +147,70 @@ def test_the_form_asks_for_what_it_must_and_presumes_no_consent(client: FlaskCli
     assert "Set-Cookie" not in client.get("/").headers
 
 
+def ids_in_order(page: str) -> list[str]:
+    return [attributes["id"] for _tag, attributes in Elements(page).found if "id" in attributes]
+
+
+def is_folded_up(page: str) -> bool:
+    """Whether what nobody has to fill in is behind its summary."""
+    (details,) = (attributes for attributes in Elements(page.partition("<main")[2]).all("details"))
+    return "open" not in details
+
+
+def test_what_must_be_filled_in_comes_first_and_the_rest_is_behind_the_button(
+    client: FlaskClient, lists: list[MailingList], union: Union
+) -> None:
+    for path, first in (
+        ("/", ["email", "country", "alerts", "send", "name", "language", "union", "store_union", "lists-1"]),
+        ("/join/dockers", ["email", "country", "store_union", "alerts", "send", "name", "language", "union"]),
+    ):
+        page = client.get(path).text
+        assert [each for each in ids_in_order(page) if each in first] == first
+        assert is_folded_up(page)
+        assert page.index('id="send"') < page.rindex("<details")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "Ana"},
+        {"language": "el"},
+        {"union": "Dockers"},
+        {"store_union": "yes"},
+        {"lists": "news"},
+        {"lists": "staff"},
+        {"name": "x" * 201},
+    ],
+)
+def test_the_rest_is_shown_where_it_was_filled_in_or_something_in_it_is_wrong(
+    client: FlaskClient, lists: list[MailingList], changes: dict[str, str]
+) -> None:
+    bare = {"name": "", "lists": None, "email": "ana"}
+    assert is_folded_up(client.post("/", data=form(**bare)).text)
+    assert not is_folded_up(client.post("/", data=form(**bare | changes)).text)
+
+
+def test_who_chooses_no_list_gets_the_organisers_first_one_as_the_page_says(
+    client: FlaskClient, lists: list[MailingList], union: Union, session: Session, mails: Mails
+) -> None:
+    make_list(session, "a-list-of-dockers", name="Dockers' news").owner_id = union.id
+    session.commit()
+    for path in ("/", "/join/dockers"):
+        page = client.get(path).text
+        (offer,) = re.findall("<dl.*?</dl>", page, re.DOTALL)
+        assert text_of(offer) == f"What you will get {lists[0].name} About two a month."
+        client.post(path, data=form(email=f"{len(path)}@example.org", lists=None))
+    for mail in mails():
+        page = client.get(f"/confirm/{mail.token}").text
+        assert re.findall("<li><bdi>(.*?)</bdi></li>", page) == [lists[0].name]
+
+
+def test_the_page_says_what_was_chosen_when_it_is_shown_again(client: FlaskClient, lists: list[MailingList]) -> None:
+    page = client.post("/", data=form(email="ana", lists="news")).text
+    (offer,) = re.findall("<dl.*?</dl>", page, re.DOTALL)
+    assert text_of(offer) == "What you will get News"
+
+
 @pytest.mark.parametrize("path", ["/", "/ar/", "/join/dockers", "/check-your-mail"])
 def test_every_field_has_a_label_and_every_page_one_headline(
     client: FlaskClient, lists: list[MailingList], union: Union, path: str
@@ -385,7 +449,7 @@ MISTAKES = [
         "If you want us to store your union, tick this box. If not, leave the union empty.",
         {},
     ),
-    ({"lists": None}, "lists", "Choose at least one list.", {}),
+    ({"lists": "staff"}, "lists", "Choose at least one list.", {}),
     ({"alerts": None}, "alerts", "To sign up, tick the box that says we may write to you.", {}),
 ]
 

@@ -50,6 +50,7 @@ from tests.support.factories import (
 )
 from tests.support.ledger import by_id
 from tests.support.mail_server import MailServer
+from tests.web.pages import forwarded_notes
 
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -271,17 +272,17 @@ def test_leaving_all_lists_and_taking_it_back(client: FlaskClient, engine: Engin
         assert "News of the union" not in page.text  # it would tell a stranger what the person is on
 
 
-def test_the_page_first_of_all_invites_whom_the_mail_was_forwarded_to(client: FlaskClient, address: str) -> None:
+def test_whom_the_mail_was_forwarded_to_is_told_in_one_line_below_the_buttons(
+    client: FlaskClient, address: str
+) -> None:
     page = client.get(address).text.partition("<main")[2]
-    said = [
-        "Was the e-mail forwarded to you?",
-        'href="/en/"',
-        "Sign up yourself",
-        "<h1>",
-        'value="list"',
-        'value="all"',
-    ]
+    (line,) = forwarded_notes(page)
+    assert 'href="/en/">Sign up yourself' in line
+    said = ["<h1>", 'value="list"', 'value="all"', line]
     assert [page.index(words) for words in said] == sorted(page.index(words) for words in said)
+    left = client.post(address, data={"scope": "list"})
+    (line,) = forwarded_notes(left.text)
+    assert left.text.index(undo_address(left)) < left.text.index(line)
 
 
 def test_the_pages_are_the_same_for_everyone_on_the_list(client: FlaskClient, engine: Engine) -> None:

@@ -41,6 +41,7 @@ from mailer.store.models import (
 from tests.support.days import lately
 from tests.support.factories import make_contact, make_list, make_subscriber, make_union, notices_owed, subscribe
 from tests.web.conftest import stamp_of
+from tests.web.pages import forwarded_notes
 
 ANA, BORIS, NEW = "ana@example.org", "boris@example.org", "ana.new@example.net"
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
@@ -146,9 +147,13 @@ def test_the_page_speaks_the_readers_language_not_the_persons(engine: Engine, cl
     assert '<html lang="de"' in page
 
 
-def test_the_page_first_of_all_invites_whom_the_mail_was_forwarded_to(engine: Engine, client: FlaskClient) -> None:
-    said = text_of(client.get(f"/en/preferences/{campaign_token(engine)}").text)
-    assert said.index("Was the e-mail forwarded to you?") < said.index("Sign up yourself") < said.index("Pause")
+def test_whom_the_mail_was_forwarded_to_is_told_in_one_line_below_the_choices(
+    engine: Engine, client: FlaskClient
+) -> None:
+    page = client.get(f"/en/preferences/{campaign_token(engine)}").text
+    (line,) = forwarded_notes(page)
+    assert 'href="/en/">Sign up yourself' in line
+    assert page.index("/pause") < page.index("/link") < page.index("/unsubscribe/") < page.index(line)
 
 
 @pytest.mark.parametrize("path", ["", "/pause", "/link"])
