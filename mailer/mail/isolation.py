@@ -12,7 +12,7 @@ from typing import Literal
 OPEN, CLOSE = "\u2068", "\u2069"  # FIRST STRONG ISOLATE, POP DIRECTIONAL ISOLATE
 
 #: What stays in order by itself, and what a program that makes it a link should find nothing beside.
-_ADDRESS = re.compile(r"[A-Za-z][!-~]*@[!-~]*[A-Za-z]")
+_ADDRESS = re.compile(r"(?:[A-Za-z][!-~]*@|https?://)[!-~]*[A-Za-z0-9]")
 
 
 def direction(value: str) -> Literal["ltr", "rtl"]:

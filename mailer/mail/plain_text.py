@@ -107,7 +107,14 @@ def folded(line: str) -> str:
     found = _QUOTED_OR_LISTED.match(line)
     quoted, label = found.groups() if found else ("", "")
     indent = quoted + " " * len(label)
-    lines = textwrap.wrap(line, COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        line.removeprefix(quoted + label),
+        COLUMNS,
+        initial_indent=quoted + label,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     return f"\n{indent}".join(
         isolation.over_lines([each.removeprefix(indent) if n else each for n, each in enumerate(lines)])
     )

@@ -252,7 +252,7 @@ def test_below_stands_how_to_join_and_nothing_that_leaves(session: Session, unio
     made = files(session, campaign(session), union)
     html, plain = made["mail.html"].decode(), text(made)
     assert f'<a href="{JOIN}">Sign up</a>' in html
-    assert f"Get the next alert yourself: <{JOIN}>" in plain
+    assert f"Get the next alert yourself\n<{JOIN}>" in plain
     for part in (html, plain):
         for wrong in ("nsubscribe", "preferences", "You are receiving this e-mail", "Change what you get"):
             assert wrong not in part

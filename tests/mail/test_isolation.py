@@ -64,7 +64,7 @@ def test_each_value_of_a_campaign_is_read_in_its_own_order(forwarded_by: Forward
         assert times == html.count(value.replace("&", "&amp;")) > 1
 
 
-def test_a_link_in_a_sentence_of_the_text_part_is_read_in_order() -> None:
+def test_a_link_of_the_text_part_is_read_in_order() -> None:
     _, text = parts(FRAME)
     assert "<https://act.example.org/campaigns/pier/>" in "\n".join(visual.lines_of_text(text))
 
@@ -89,6 +89,13 @@ def test_nobody_without_a_value_gets_an_empty_element() -> None:
     made = render("urgent_action", subject=("x",), preheader=("x",), body=pieces("({{ name }})"), frame=FRAME)
     assert "<p>()</p>" in fill(made.html, {})
     assert "()" in fill(made.text, {})
+
+
+def test_nothing_stands_beside_a_web_address_that_programs_would_take_into_the_link() -> None:
+    frame = replace(FRAME, language="ar")
+    made = render("urgent_action", subject=("x",), preheader=("x",), body=pieces("سلام {{ name }} ."), frame=frame)
+    assert "سلام https://example.org/form?a=1 ." in fill(made.text, {"name": "https://example.org/form?a=1"})
+    assert "سلام \u2068https://example.org/form/\u2069 ." in fill(made.text, {"name": "https://example.org/form/"})
 
 
 @pytest.mark.parametrize(

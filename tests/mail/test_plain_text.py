@@ -66,6 +66,41 @@ def test_lines_are_at_most_72_columns_but_words_and_urls_stay_whole() -> None:
     assert [line for line in lines if "item" in line][1].startswith("   item")
 
 
+URL = "https://example.org/" + "x" * 90
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        (f"See ([the report]({URL})), please.", ["See (the report", f"<{URL}>),", "please."]),
+        (f"See ({URL}) or\n[{URL}], please.", ["See", f"({URL})", "or", f"[{URL}],", "please."]),
+        (f"> See [it]({URL}) please.\n>\n> > {URL} now", ["> See it", f"> <{URL}>", "> please.", ">", f"> > {URL}", "> > now"]),
+        (f"- {URL} now\n- See **[it]({URL})**", [f"- {URL}", "  now", "- See *it", f"  <{URL}>*"]),
+        (f"انظر ({URL}) من فضلك", ["انظر", f"({URL})", "من فضلك"]),
+        (f"| A | B |\n|---|---|\n| {URL} | now |", ["A:", URL, "B: now"]),
+    ],
+)  # fmt: skip
+def test_a_url_that_is_longer_than_a_line_stands_alone_on_one(source: str, lines: list[str]) -> None:
+    assert "".join(map(str, written(source))).split("\n") == lines
+
+
+@pytest.mark.parametrize("quoted", ["", "> ", "> > ", "  "])
+@pytest.mark.parametrize("link", [f"<{URL}>", f"({URL}),", f"[{URL}]", f"\u2068{URL}\u2069"])
+def test_a_long_url_stands_alone_also_where_a_value_made_the_line_too_long(quoted: str, link: str) -> None:
+    assert plain_text.folded(f"{quoted}See the report {link} by the end of May.").split("\n") == [
+        f"{quoted}See the report",
+        f"{quoted}{link}",
+        f"{quoted}by the end of May.",
+    ]
+
+
+@pytest.mark.parametrize("label", ["- ", "> ", "> > 12. ", "☐ "])
+def test_what_is_filled_in_stays_beside_the_sign_before_it(label: str) -> None:
+    folded = plain_text.folded(f"{label}{URL} now").split("\n")
+    assert folded[0] == f"{label}{URL}"
+    assert folded[1].strip("> ") == "now"
+
+
 def test_a_table_with_a_slot_is_written_in_rows() -> None:
     name = Slot("target_name")
     assert written("| Who | Where |\n|---|---|\n| ", name, " | Port |") == ("Who: ", name, "\nWhere: Port")

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailer.errors import MailerError
-from mailer.locale import translations
+from mailer.locale import languages, translations
 from mailer.mail import render as rendering_of
 from mailer.mail.fields import parse
 from mailer.mail.html_slots import UnsafePlace, cut_html
@@ -76,8 +76,21 @@ def test_both_parts_say_who_writes_where_they_are_by_when_to_act_and_how_to_leav
         assert "https://example.org/campaigns/six" in part
     assert '<a href="[unsubscribe_url]">Unsubscribe</a>' in shown(made.html)
     assert '<a href="[preferences_url]">Change what you get</a>' in shown(made.html)
-    assert "Unsubscribe: <[unsubscribe_url]>" in shown(made.text)
-    assert "Change what you get: <[preferences_url]>" in shown(made.text)
+    assert "Unsubscribe\n<[unsubscribe_url]>" in shown(made.text)
+    assert "Change what you get\n<[preferences_url]>" in shown(made.text)
+
+
+@pytest.mark.parametrize("language", languages.SITE_LANGUAGES)
+def test_no_words_stand_beside_a_link_that_may_be_longer_than_a_line(language: str) -> None:
+    gettext = translations.gettext_for(language)
+    frame = replace(FRAME, language=language, direction=languages.direction(language), gettext=gettext)
+    for forwarded_by in (None, RELAY):
+        text = shown(edition("Text", frame=replace(frame, forwarded_by=forwarded_by)).text)
+        linked = [
+            line.strip("\u2068\u2069") for line in text.split("\n") if ("<" in line and "/" in line) or "_url" in line
+        ]
+        assert len(linked) == (2 if forwarded_by else 3)
+        assert all(line.startswith("<") and line.endswith(">") for line in linked)
 
 
 def test_the_headline_of_the_text_is_underlined_as_long_as_it_is() -> None:
@@ -98,8 +111,7 @@ def test_no_line_of_the_text_part_looks_like_a_quotation() -> None:
 
 
 def test_french_has_a_space_before_its_colon() -> None:
-    french = replace(FRAME, language="fr", gettext=translations.gettext_for("fr"))
-    assert "Se désinscrire\u00a0: <[unsubscribe_url]>" in shown(edition("Text", frame=french).text)
+    assert translations.gettext_for("fr")("Write to:") == "Écrire à\u00a0:"
 
 
 def test_without_deadline_and_web_version_nothing_of_them_is_shown() -> None:
@@ -336,7 +348,7 @@ def test_a_mail_that_is_passed_on_says_by_whom_and_how_to_join_and_has_no_link_o
     assert '<span dir="ltr">Dockers &lt;of&gt; Example</span> asks its members to support this appeal.' in html
     assert text.startswith("Dockers <of> Example asks its members to support this appeal.\n\n* * *\n")
     assert '<p class="action"><a href="https://example.org/join/dockers">Sign up</a></p>' in html
-    assert "Get the next alert yourself: <https://example.org/join/dockers>\n" in text
+    assert "Get the next alert yourself\n<https://example.org/join/dockers>\n" in text
     assert 'href="https://example.org/campaigns/six"' in html
     for part in (words_of(html), text):
         assert "This alert is from" in part and "You are receiving this e-mail" not in part
