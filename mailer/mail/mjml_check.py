@@ -1,6 +1,8 @@
 """What mjml-python lets pass: tags that do not exist, and things that a mail would fetch."""
 
 import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from mailer.errors import MailerError
 
@@ -60,7 +62,11 @@ _HOLDS_WORDS = frozenset({"mj-button", "mj-raw", "mj-style", "mj-table", "mj-tex
 
 _TAG = re.compile(r"</?(mj[\w-]*)((?:[^>\"]|\"[^\"]*\")*)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r'([\w:-]+)\s*=\s*"[^"]*"')
-_PART = re.compile(r"<!--.*?-->|<(?P<end>/?)(?P<tag>mj[\w-]*)(?:[^>\"]|\"[^\"]*\")*?(?P<empty>/?)>", re.DOTALL)
+_PLACE = re.compile(r"<!--at (?P<file>[^:>]+):(?P<line>\d+)-->")
+_PART = re.compile(
+    rf"{_PLACE.pattern}|<!--.*?-->|<(?P<end>/?)(?P<tag>mj[\w-]*)(?:[^>\"]|\"[^\"]*\")*?(?P<empty>/?)>", re.DOTALL
+)
+_COMMENT_OR_TAG = re.compile(r"<!--.*?-->|</?mj[\w-]*", re.DOTALL)
 _FETCHING = re.compile(
     r"<(?:img|link|script|iframe|object|embed|video|audio|base|form)\b|\burl\(|@import|\s(?:src|srcset|background)=",
     re.IGNORECASE,
@@ -78,12 +84,21 @@ class UnknownMjmlAttribute(MailerError):
 
 
 class MisplacedMjml(MailerError):
-    """The template {template} has {what} in <{parent}>, where it would be lost. Put it into {place}."""
+    """{file}:{line}: {what} in <{parent}> would be lost. Put it into {tags}."""
+
+
+class UnpairedMjml(MailerError):
+    """{file}:{line}: {problem}"""
 
 
 class FetchesSomething(MailerError):
     """The template {template} makes a mail that fetches something when it is read: "{what}". Take that out: mails must
     not tell us who reads them."""
+
+
+class _Place(NamedTuple):
+    file: str
+    line: int
 
 
 def check_tags(source: str, *, file: str) -> None:
@@ -105,31 +120,63 @@ def check_tags(source: str, *, file: str) -> None:
                 )
 
 
-def check_nesting(mjml: str, *, template: str) -> None:
-    """Refuse tags and words that stand where MJML does not look for them.
+def with_places(source: str, *, file: str) -> str:
+    """A template in which each tag says where it stands, by a comment before it, for `check_nesting`."""
 
-    :param mjml: a whole mail, filled in.
-    :raises MisplacedMjml: naming what it found.
+    def placed(found: re.Match[str]) -> str:
+        if found[0].startswith("<!--"):
+            return found[0]
+        return f"<!--at {file}:{source.count(chr(10), 0, found.start()) + 1}-->{found[0]}"
+
+    return _COMMENT_OR_TAG.sub(placed, source)
+
+
+def check_nesting(mjml: str) -> str:
+    """Refuse tags and words that stand where MJML does not look for them, and tags that are not closed.
+
+    :param mjml: a whole mail, filled in, of templates `with_places`.
+    :returns: it without the places.
+    :raises MisplacedMjml: with file and line.
+    :raises UnpairedMjml: likewise.
     """
-    above: list[str] = []
-    end = 0
+    place = _Place("", 1)
+    above: list[tuple[str, _Place]] = []
+    end = place_end = 0
     for part in _PART.finditer(mjml):
-        parent = above[-1] if above else ""
+        parent = above[-1][0] if above else ""
         if parent and parent not in _HOLDS_WORDS and (words := mjml[end : part.start()].strip()):
-            place = "<mj-text>, or <mj-raw>"
-            raise MisplacedMjml(template=template, what=f'"{words[:40]}"', parent=parent, place=place)
+            line = place.line + mjml.count("\n", place_end, mjml.index(words, end))
+            raise _misplaced(f'"{words[:40]}"', parent, ("mj-text", "mj-raw"), _Place(place.file, line))
         end = part.end()
-        tag = part["tag"]
-        if tag is None:  # a comment
-            continue
-        if part["end"]:
-            above = above[:-1]
-            continue
-        if tag in _PARENTS and parent not in (*_PARENTS[tag], "mj-attributes"):
-            place = f"<{'> or <'.join(_PARENTS[tag])}>"
-            raise MisplacedMjml(template=template, what=f"<{tag}>", parent=parent or "nothing", place=place)
-        if not part["empty"]:
-            above.append(tag)
+        if part["file"]:
+            place, place_end = _Place(part["file"], int(part["line"])), end
+        elif part["tag"] and part["end"]:
+            _check_pair(part["tag"], above, place)
+            above.pop()
+        elif tag := part["tag"]:
+            if tag in _PARENTS and parent not in (*_PARENTS[tag], "mj-attributes"):
+                raise _misplaced(f"<{tag}>", parent or "nothing", _PARENTS[tag], place)
+            if not part["empty"]:
+                above.append((tag, place))
+    if above:
+        tag, opened = above[-1]
+        problem = f"<{tag}> is never closed. Write </{tag}> behind what is in it."
+        raise UnpairedMjml(file=opened.file, line=opened.line, problem=problem)
+    return _PLACE.sub("", mjml)
+
+
+def _misplaced(what: str, parent: str, into: Sequence[str], place: _Place) -> MisplacedMjml:
+    tags = f"<{'> or <'.join(into)}>"
+    return MisplacedMjml(file=place.file, line=place.line, what=what, parent=parent, tags=tags)
+
+
+def _check_pair(tag: str, above: Sequence[tuple[str, _Place]], place: _Place) -> None:
+    if not above:
+        raise UnpairedMjml(file=place.file, line=place.line, problem=f"</{tag}> closes nothing. Take it out.")
+    opened, place = above[-1]
+    if opened != tag:
+        problem = f"<{opened}> is not closed before </{tag}>. Write </{opened}> before it."
+        raise UnpairedMjml(file=place.file, line=place.line, problem=problem)
 
 
 def check_fetches_nothing(html: str, *, template: str) -> None:

@@ -16,7 +16,7 @@ from mailer.mail import isolation, leftovers, markdown, plain_text
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.markers import Markers, with_context
-from mailer.mail.mjml_check import check_fetches_nothing, check_nesting, check_tags
+from mailer.mail.mjml_check import check_fetches_nothing, check_nesting, check_tags, with_places
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext, Warned
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "emails"
@@ -224,12 +224,13 @@ def _html_translator(frame: Frame, isolate: Callable[[str], Markup]) -> Callable
 
 
 class _CheckingLoader(FileSystemLoader):
-    """Refuses MJML files with unknown tags as they are read, while file and line are known."""
+    """Refuses MJML files with unknown tags as they are read, and notes where the others stand."""
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
         source, path, is_fresh = super().get_source(environment, template)
         if template.endswith(".mjml"):
             check_tags(source, file=template)
+            source = with_places(source, file=template)
         return source, path, is_fresh
 
 
@@ -263,9 +264,9 @@ def _fill(name: str, values: dict[str, object]) -> str:
 
 
 def _to_html(mjml: str, template: str) -> str:
-    check_nesting(mjml, template=template)
+    placeless = check_nesting(mjml)
     try:
-        html: str = mjml2html(mjml)
+        html: str = mjml2html(placeless)
     except ValueError as problem:
         raise BrokenTemplate(template=template, problem=problem) from None
     check_fetches_nothing(html, template=template)

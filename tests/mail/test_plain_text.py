@@ -74,12 +74,13 @@ URL = "https://example.org/" + "x" * 90
     [
         (f"See ([the report]({URL})), please.", ["See (the report", f"<{URL}>),", "please."]),
         (f"See ({URL}) or\n[{URL}], please.", ["See", f"({URL})", "or", f"[{URL}],", "please."]),
-        (f"> See [it]({URL}) please.\n>\n> > {URL} now", ["> See it", f"> <{URL}>", "> please.", ">", f"> > {URL}", "> > now"]),
+        (f"> See [it]({URL}) please.", ["> See it", f"> <{URL}>", "> please."]),
+        (f"> > {URL} now", [f"> > {URL}", "> > now"]),
         (f"- {URL} now\n- See **[it]({URL})**", [f"- {URL}", "  now", "- See *it", f"  <{URL}>*"]),
         (f"انظر ({URL}) من فضلك", ["انظر", f"({URL})", "من فضلك"]),
         (f"| A | B |\n|---|---|\n| {URL} | now |", ["A:", URL, "B: now"]),
     ],
-)  # fmt: skip
+)
 def test_a_url_that_is_longer_than_a_line_stands_alone_on_one(source: str, lines: list[str]) -> None:
     assert "".join(map(str, written(source))).split("\n") == lines
 

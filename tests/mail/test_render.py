@@ -18,7 +18,7 @@ from mailer.mail.html_slots import UnsafePlace, cut_html
 from mailer.mail.markdown import ForbiddenHtml, ForbiddenLink, ForbiddenPicture, MisplacedField
 from mailer.mail.markers import Markers
 from mailer.mail.merge import EditionHeaders, compile_edition
-from mailer.mail.mjml_check import FetchesSomething, UnknownMjmlTag, check_fetches_nothing
+from mailer.mail.mjml_check import FetchesSomething, UnknownMjmlTag, UnpairedMjml, check_fetches_nothing
 from mailer.mail.render import BrokenTemplate, ForwardedBy, Frame, HtmlTooLarge, UnknownTemplate, render
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 from tests.support import contrast
@@ -416,11 +416,14 @@ def test_an_unknown_mjml_tag_is_an_error_with_file_and_line(templates: Callable[
         ("<MJ-Text>x</MJ-Text>", "own.mjml:1: there is no MJML tag <MJ-Text>"),
         ('<mj-section>\n<mj-column colour="red" />', 'own.mjml:2: <mj-column> has no attribute "colour"'),
         ('<mj-text css-class="a" font_size="1">', 'own.mjml:1: <mj-text> has no attribute "font_size"'),
-        ("<mj-text>x</mj-text>", "<mj-text> in <mj-body>, where it would be lost. Put it into <mj-column>."),
-        ("<mj-section><mj-text>x</mj-text></mj-section>", "<mj-text> in <mj-section>"),
-        ("<mj-section><mj-section></mj-section></mj-section>", "<mj-section> in <mj-section>"),
-        ("<mj-section><mj-column><p>x</p></mj-column></mj-section>", '"<p>x</p>" in <mj-column>'),
-        ("x<mj-section></mj-section>", '"x" in <mj-body>'),
+        ("<mj-text>x</mj-text>", "own.mjml:1: <mj-text> in <mj-body> would be lost. Put it into <mj-column>."),
+        ("\n<mj-section>\n<!-- <mj-column> --><mj-text>x</mj-text></mj-section>", "own.mjml:3: <mj-text> in <mj-sect"),
+        ("<mj-section>\n\n<mj-section></mj-section></mj-section>", "own.mjml:3: <mj-section> in <mj-section>"),
+        ("\n<mj-section><mj-column>\n<p>x</p></mj-column></mj-section>", 'own.mjml:3: "<p>x</p>" in <mj-column>'),
+        ("\n<mj-section></mj-section>\n\nx", 'own.mjml:4: "x" in <mj-body>'),
+        ("{% for i in (1, 2) %}\n<mj-section>\n<mj-text>x</mj-text></mj-section>{% endfor %}", "own.mjml:3: <mj-text>"),
+        ("<mj-section>\n<mj-column></mj-section></mj-column>", "own.mjml:2: <mj-column> is not closed before </mj-s"),
+        ("</mj-body></mjml>\n</mj-text><mjml><mj-body>", "own.mjml:2: </mj-text> closes nothing."),
     ],
 )
 def test_what_mjml_would_drop_is_an_error(templates: Callable[[str], None], body: str, message: str) -> None:
@@ -441,8 +444,14 @@ def test_a_template_that_fetches_something_is_an_error(templates: Callable[[str]
         render_own()
 
 
+def test_a_tag_that_is_never_closed_is_an_error_with_file_and_line(templates: Callable[[str], None]) -> None:
+    templates("<mjml>\n<mj-body>\n")
+    with pytest.raises(UnpairedMjml, match=r"^campaigns/own\.mjml:2: <mj-body> is never closed\. Write </mj-body>"):
+        render_own()
+
+
 def test_mjml_that_is_not_well_formed_is_an_error(templates: Callable[[str], None]) -> None:
-    templates("<mjml><mj-body></mjml>")
+    templates("<mjml><mj-body><mj-raw><p></mj-raw></mj-body></mjml>")
     with pytest.raises(BrokenTemplate, match="own cannot be rendered"):
         render_own()
 
