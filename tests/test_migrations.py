@@ -31,7 +31,7 @@ from mailer.delivery import message_ids
 from mailer.delivery.message_ids import MessageIds
 from mailer.links import Link
 from mailer.operations import schema
-from mailer.people import mailed_links, subscribers
+from mailer.people import lists, mailed_links, subscribers
 from mailer.selfservice import address_change
 from mailer.store import crypto, db
 from mailer.store.crypto import Keyring, keyring_of
@@ -627,6 +627,34 @@ def test_an_upgrade_lets_people_in_a_part_of_a_country_live_in_that_country(
         assert moved.audience == {"countries": ["@EU", "ES"], "unions": ["IC"]}
         assert moved.targets == [{"countries": ["ES", "PT"], "name": "IC", "email": "", "address": ""}]
     assert "`mailer campaigns check waits`" in caplog.text
+    engine.dispose()
+
+
+def test_lists_of_before_they_could_be_translated_keep_their_names_and_people(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0016")
+    at = utcnow()
+    email = keyring.encrypt("ana@example.org", "subscribers.email")
+    person = {"id": 1, "email": email, "email_index": bytes(32), "is_kept_off_lists": False, "created_at": at}
+    news = {"id": 1, "slug": "news", "name": "News", "description": "Once a month.", "is_open": True, "created_at": at}
+    on_it = {"subscriber_id": 1, "list_id": 1, "status": "active", "mailable": True, "created_at": at}
+    with engine.begin() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection, only=["subscribers", "lists", "subscriptions"])
+        for table, row in (("subscribers", person), ("lists", news), ("subscriptions", on_it)):
+            connection.execute(metadata.tables[table].insert().values(_as_written(connection, row)))
+    schema.upgrade(engine)
+    with session_scope(engine) as session:
+        kept = lists.translate(session, "news", "fr", name="Nouvelles")
+        assert (kept.name, kept.description, kept.names, kept.descriptions) == (
+            "News",
+            "Once a month.",
+            {"fr": "Nouvelles"},
+            {},
+        )
+        assert session.scalars(select(Subscription.list_id)).all() == [kept.id]
     engine.dispose()
 
 

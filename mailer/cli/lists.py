@@ -1,12 +1,16 @@
 """`mailer lists`: what people subscribe to."""
 
 import json
+from typing import Any
 
 import click
 
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
-from mailer.cli.options import json_lines_option, slug_argument
+from mailer.cli.options import json_lines_option, json_option, slug_argument
+from mailer.locale import languages
 from mailer.people import lists as mailing_lists
+from mailer.store.models import MailingList
 from mailer.unions import directory, own_lists
 
 #: what to say of a list whose union asked not to be named
@@ -71,9 +75,45 @@ def change(
         chosen = [name, description]
         if owner or no_owner:
             mailing_lists.hand_over(session, slug, directory.get(session, owner).id if owner else None)
-            chosen = [slug, mailing_list.name, mailing_list.description]
+            translations = (*mailing_list.names.values(), *mailing_list.descriptions.values())
+            chosen = [slug, mailing_list.name, mailing_list.description, *translations]
         is_discreet = own_lists.is_of_unnamed(session, mailing_list, *chosen)
+        stale = [] if name is None else list(mailing_list.names)
+        stale += [] if description is None else list(mailing_list.descriptions)
     click.echo(f"Changed the list {slug}.{_BE_DISCREET if is_discreet else ''}")
+    if stale:
+        click.echo(f"Its words in other languages stay as they are: {', '.join(sorted(set(stale)))}. To change them:")
+        click.echo(typed(f"mailer lists translate {slug} --language TAG --name NAME --description TEXT"))
+
+
+@lists.command()
+@slug_argument
+@click.option("--language", metavar="TAG", required=True, help="The language of the name and the description.")
+@click.option("--name", help='The name for readers of this language; "" for the list\'s own.')
+@click.option("--description", help='Likewise what the list sends and how often; "" for the list\'s own.')
+@click.option("--remove", is_flag=True, help="Remove the name and the description in this language.")
+@pass_installation
+def translate(
+    installation: Installation, slug: str, language: str, name: str | None, description: str | None, remove: bool
+) -> None:
+    """Set the name and description of a list in another language.
+
+    Pages and mails show them to readers of this language, and the list's own to all others.
+    """
+    if remove == (name is not None or description is not None):
+        raise click.UsageError("Use --name, --description or both, or else --remove.")
+    with installation.session() as session:
+        if remove:
+            mailing_list = mailing_lists.drop_translation(session, slug, language)
+        else:
+            mailing_list = mailing_lists.translate(session, slug, language, name=name, description=description)
+        is_discreet = own_lists.is_of_unnamed(session, mailing_list, name, description)
+    tag = languages.normalise(language)
+    is_left = tag in mailing_lists.translated_into(mailing_list)
+    what = f"has words in {tag} now" if is_left else f"has no words in {tag} any more"
+    click.echo(f"The list {slug} {what}.{_BE_DISCREET if is_discreet else ''}")
+    if is_left and languages.of_site(tag) != tag:
+        click.echo(f"Only mails show them: no page of the site is in {tag}.")
 
 
 @lists.command("list")
@@ -86,14 +126,50 @@ def show_all(installation: Installation, as_json: bool) -> None:
         for mailing_list in mailing_lists.all_lists(session):
             owner = slugs[mailing_list.owner_id] if mailing_list.owner_id else None
             if as_json:
-                facts = {
-                    "slug": mailing_list.slug,
-                    "name": mailing_list.name,
-                    "description": mailing_list.description,
-                    "open": mailing_list.is_open,
-                    "owner": owner,
-                }
-                click.echo(json.dumps(facts, ensure_ascii=False))
+                click.echo(json.dumps(_facts(mailing_list, owner), ensure_ascii=False))
             else:
-                state = "open" if mailing_list.is_open else "closed"
+                state = _state(mailing_list)
                 click.echo("  ".join([mailing_list.slug, mailing_list.name, state, *([owner] if owner else [])]))
+
+
+def _facts(mailing_list: MailingList, owner: str | None) -> dict[str, Any]:
+    return {
+        "slug": mailing_list.slug,
+        "name": mailing_list.name,
+        "description": mailing_list.description,
+        "names": mailing_list.names,
+        "descriptions": mailing_list.descriptions,
+        "open": mailing_list.is_open,
+        "owner": owner,
+    }
+
+
+def _state(mailing_list: MailingList) -> str:
+    return "open" if mailing_list.is_open else "closed"
+
+
+@lists.command()
+@slug_argument
+@json_option
+@pass_installation
+def show(installation: Installation, slug: str, as_json: bool) -> None:
+    """Show a list, with its name and description in each language."""
+    with installation.session(read_only=True) as session:
+        mailing_list = mailing_lists.get(session, slug)
+        slugs = {union.id: union.slug for union in directory.all_unions(session)}
+        owner = slugs[mailing_list.owner_id] if mailing_list.owner_id else None
+    if as_json:
+        click.echo(json.dumps(_facts(mailing_list, owner), ensure_ascii=False))
+        return
+    rows = [
+        ("name", mailing_list.name),
+        *((f"name, {tag}", name) for tag, name in sorted(mailing_list.names.items())),
+        ("description", mailing_list.description),
+        *((f"description, {tag}", words) for tag, words in sorted(mailing_list.descriptions.items())),
+        ("sign-up page", _state(mailing_list)),
+        ("owner", owner),
+    ]
+    width = max(len(label) for label, _fact in rows)
+    for label, fact in rows:
+        if fact:
+            click.echo(f"{label:<{width}}  {fact}")

@@ -215,7 +215,8 @@ def unsubscribe(installation: Installation, email: str, list_slug: str | None) -
     Nobody who was taken off all lists is imported again.
     """
     with installation.session() as session:
-        left = on_behalf.unsubscribe(session, email, list_slug)
+        fallbacks = installation.settings.language_fallbacks
+        left = on_behalf.unsubscribe(session, email, list_slug, fallbacks=fallbacks)
     if left:
         click.echo(f"Taken off: {', '.join(left)}. A mail tells them, with a link to undo it.")
     else:

@@ -1,5 +1,6 @@
 """Composing: an edition and a person become one message, ready for the wire."""
 
+from dataclasses import replace
 from email.utils import parseaddr
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from mailer.mail.headers import a_label_address
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
 from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
+from mailer.people import lists
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, Edition, MailingList
@@ -88,6 +90,7 @@ class CampaignComposer:
         owner_id = campaign.mailing_list.owner_id
         is_of_unnamed = owner_id is not None and owner_id not in self._unions
         self._headers = _edition_headers(campaign, campaign.mailing_list, sender, is_of_unnamed=is_of_unnamed)
+        self._list_name, self._fallbacks = lists.name_of(campaign.mailing_list), campaign.fallbacks
         frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id))
         self._frozen = {(edition.language, edition.variant): edition.rendering for edition in frozen}
         self._compiled: dict[EditionKey, CompiledEdition] = {}
@@ -134,7 +137,9 @@ class CampaignComposer:
             frozen = self._frozen.get(key)
             # Nothing frozen: a draft, or a test for a reader whom the audience does not have.
             rendering = from_json(frozen) if frozen else self._renderer.render(key)
-            compiled = self._compiled[key] = compile_edition(rendering, self._headers, signer=self._sender.signer)
+            list_name = self._list_name.for_reader(key[0], fallbacks=self._fallbacks).text
+            headers = replace(self._headers, list_name=list_name)
+            compiled = self._compiled[key] = compile_edition(rendering, headers, signer=self._sender.signer)
         return compiled
 
     def _shared_values(self, language: str, country: str | None, union_id: int | None) -> dict[str, str]:
@@ -158,7 +163,7 @@ class CampaignComposer:
 def _edition_headers(
     campaign: Campaign, mailing_list: MailingList, sender: Sender, *, is_of_unnamed: bool
 ) -> EditionHeaders:
-    """The headers that all messages of a campaign share.
+    """The headers that all messages of a campaign share, save that the list's name is in the language of each.
 
     :param is_of_unnamed: whether it is the own list of a union that asked not to be named: its slug may tell which one,
         and unlike its name it cannot be changed.
@@ -169,7 +174,6 @@ def _edition_headers(
         sender=sender.mailbox,
         reply_to=sender.reply_to,
         list_id=f"{slug}.{host}",
-        list_name=mailing_list.name,
         list_help=links.Pages(sender.base_url).front(),
         # Campaign, list, kind and sender, never a person: the parts that Gmail groups complaints by.
         feedback_id=f"{campaign.slug}:{slug}:{campaign.kind}:{host}",

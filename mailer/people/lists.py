@@ -1,13 +1,15 @@
 """Mailing lists: what people subscribe to and leave. One may belong to a union; the others are the organisers'."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
+from mailer.locale import languages
 from mailer.locale.folding import fold
 from mailer.store import slugs
 from mailer.store.db import add_unique
@@ -37,14 +39,59 @@ class NamelessList(MailerError):
     """A list needs a name of 1 to 200 characters, as people see it: mailer lists create {slug} --name NAME"""
 
 
+class LongName(MailerError):
+    """The name of a list may have at most 200 characters; this one has {length}. Shorten it."""
+
+
 class LongDescription(MailerError):
     """The description of a list may have at most 500 characters; this one has {length}. Say in a sentence or two what
     the list sends, and how often."""
 
 
+class Untranslated(MailerError):
+    """The list "{slug}" has neither a name nor a description in {language}. See what it has: mailer lists show
+    {slug}"""
+
+
 class ListInUse(MailerError):
     """The list "{slug}" already has people or campaigns, so it cannot change hands. Create a list for the union, and
     have people join that: mailer lists create SLUG --name NAME --owner UNION"""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The name or the description of a list, as one reader gets it."""
+
+    text: str
+    language: str | None  # None where it is the organisers' own: nobody said which that is
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The name or the description of a list, for readers of all languages."""
+
+    own: str  # as organisers wrote it; an empty description where there is none
+    by_language: Mapping[str, str]
+
+    def for_reader(self, *tags: str | None, fallbacks: Mapping[str, Sequence[str]]) -> Words:
+        """What to show somebody: as `languages.nearest` finds it, else the organisers' own words.
+
+        :param tags: languages that they read, the best first.
+        :param fallbacks: language → others that its readers understand, the best first.
+        """
+        found = (languages.nearest(tag, self.by_language, fallbacks) for tag in tags)
+        language = next(filter(None, found), None)
+        return Words(self.by_language[language] if language else self.own, language)
+
+
+def name_of(mailing_list: MailingList) -> Wording:
+    """What a list is called."""
+    return Wording(mailing_list.name, mailing_list.names)
+
+
+def description_of(mailing_list: MailingList) -> Wording:
+    """What comes from a list and how often."""
+    return Wording(mailing_list.description or "", mailing_list.descriptions)
 
 
 def create(
@@ -103,6 +150,60 @@ def change(
     return mailing_list
 
 
+def translate(
+    session: Session, slug: str, language: str, *, name: str | None = None, description: str | None = None
+) -> MailingList:
+    """Change what a list is called, and what is said of it, for those who read a language.
+
+    :param language: as `languages.normalise` reads it.
+    :param name: and the description: what is None stays as it is; what is empty is removed, and readers of the language
+        get the list's own.
+    Whatever is raised, nothing was changed.
+
+    :raises UnknownList: no list has that slug.
+    :raises languages.InvalidLanguage: it is no language that we know.
+    :raises LongName: the name has more than 200 characters.
+    :raises LongDescription: the description has more than 500 characters.
+    """
+    tag = languages.normalise(language)
+    new_name = name and _one_line(name)
+    if new_name and len(new_name) > _MOST_OF_NAME:
+        raise LongName(length=len(new_name))
+    new_description = description and _checked_description(description)
+    mailing_list = get(session, slug)
+    # As they are now: another organiser may be translating into another language.
+    session.refresh(mailing_list, with_for_update={"key_share": True})
+    if name is not None:
+        mailing_list.names = _with(mailing_list.names, tag, new_name)
+    if description is not None:
+        mailing_list.descriptions = _with(mailing_list.descriptions, tag, new_description)
+    session.flush()
+    return mailing_list
+
+
+def _with(words: Mapping[str, str], language: str, new: str | None) -> dict[str, str]:
+    others = {tag: text for tag, text in words.items() if tag != language}
+    return others | {language: new} if new else others
+
+
+def drop_translation(session: Session, slug: str, language: str) -> MailingList:
+    """Remove what a list is called, and what is said of it, in a language.
+
+    :raises UnknownList: no list has that slug.
+    :raises languages.InvalidLanguage: it is no language that we know.
+    :raises Untranslated: there is nothing in it.
+    """
+    mailing_list, tag = get(session, slug), languages.normalise(language)
+    if tag not in translated_into(mailing_list):
+        raise Untranslated(slug=slug, language=tag)
+    return translate(session, slug, tag, name="", description="")
+
+
+def translated_into(mailing_list: MailingList) -> list[str]:
+    """The languages in which a list has a name or a description."""
+    return sorted({*mailing_list.names, *mailing_list.descriptions})
+
+
 def hand_over(session: Session, slug: str, owner_id: int | None) -> MailingList:
     """Give a list to a union, or back to the organisers, who see everything anyway.
 
@@ -124,10 +225,14 @@ def _is_in_use(session: Session, mailing_list: MailingList) -> bool:
 
 
 def _checked_name(slug: str, name: str) -> str:
-    name = " ".join(unicodedata.normalize("NFC", name).split())
+    name = _one_line(name)
     if not 1 <= len(name) <= _MOST_OF_NAME:
         raise NamelessList(slug=slug)
     return name
+
+
+def _one_line(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def _checked_description(description: str | None) -> str | None:

@@ -6,9 +6,10 @@ link in that mail, which no stranger has. Besides, only the answer that ended a 
 """
 
 import enum
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
@@ -16,7 +17,8 @@ from sqlalchemy.orm import Session, defer
 
 from mailer.errors import MailerError
 from mailer.locale import languages
-from mailer.people import consents, mailed_links, notices, subscribers, suppression
+from mailer.people import consents, lists, mailed_links, notices, subscribers, suppression
+from mailer.people.lists import Wording
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import next_midnight, utcnow
@@ -86,7 +88,7 @@ class LeftList:
 class Return:
     """What coming back brings."""
 
-    list_name: str | None  # None for a union's own list: its name would say which union the person belongs to
+    list_name: Wording | None  # None for a union's own list: its name would say which union the person belongs to
     is_all: bool  # whether all that had been left at once, and not one list
     is_done: bool = False  # whether it is there already
 
@@ -118,8 +120,14 @@ def _list_of(session: Session, subscription: Subscription) -> MailingList:
     return session.get_one(MailingList, subscription.list_id)
 
 
-def _shown_name(mailing_list: MailingList) -> str | None:
-    return mailing_list.name if mailing_list.owner_id is None else None
+def _shown_name(mailing_list: MailingList) -> Wording | None:
+    return lists.name_of(mailing_list) if mailing_list.owner_id is None else None
+
+
+def _name_in_mail(mailing_list: MailingList, person: _Person, fallbacks: Mapping[str, Sequence[str]]) -> str:
+    """What a list is called in a mail to a person: in their language, else in that of the mail."""
+    of_mail = languages.of_site(person.language) or "en"
+    return lists.name_of(mailing_list).for_reader(person.language, of_mail, fallbacks=fallbacks).text
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------
@@ -132,10 +140,12 @@ def leave(
     method: Method,
     scope: Scope = Scope.LIST,
     reason: str | None = None,
+    fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> LeftList:
     """Take a person off a list, or off all of them; once, however often it is asked for.
 
     :param reason: in their own words; what is longer than 200 characters is cut.
+    :param fallbacks: as `Wording.for_reader` takes them, for the list's name in the goodbye.
     :raises NotOnList: the person was erased at this moment.
     """
     subscription_id = subscription.id  # as it is now: read later, it would bring the reason, which may be unreadable
@@ -149,7 +159,8 @@ def leave(
     if details is None:
         _end_page_undos(session, person)
     elif has_goodbye:
-        _owe_goodbye(session, person, details, mailing_list.name if scope is Scope.LIST else None)
+        name = _name_in_mail(mailing_list, person, fallbacks) if scope is Scope.LIST else None
+        _owe_goodbye(session, person, details, name)
         if method is Method.PAGE and not already and _goodbyes_today(session, person) < _GOODBYES_A_DAY:
             undo = _issue(session, person, details, is_mailed=False, lifetime=_UNDO_ON_PAGE)
     return LeftList(already, undo, has_goodbye=has_goodbye and not already)
@@ -495,13 +506,20 @@ def _return(session: Session, details: Mapping[str, Any]) -> Return:
 # --- pausing --------------------------------------------------------------------------------------------------------
 
 
-def pause(session: Session, subscription: Subscription, weeks: int) -> None:
+def pause(
+    session: Session,
+    subscription: Subscription,
+    weeks: int,
+    *,
+    fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
     """Send a person nothing from a list for some weeks from now on, and then to the end of that day; also where they
     had paused it for longer. They are mailed a link to end the pause.
 
     For nobody but themselves: what a forwarded mail can do is `pause_for_reader`.
 
     :param weeks: 1 to 12.
+    :param fallbacks: as `Wording.for_reader` takes them, for the list's name in the mail.
     :raises NotOnList: they are not on it, or were erased.
     :raises UnusualPause: another number.
     """
@@ -510,16 +528,23 @@ def pause(session: Session, subscription: Subscription, weeks: int) -> None:
     session.refresh(subscription)  # as it is now that nobody else changes it
     if subscription.status is not SubscriptionStatus.ACTIVE:
         raise NotOnList
-    _pause_until(session, person, subscription, until, _reason_to_withhold(session, person))
+    _pause_until(session, person, subscription, until, _reason_to_withhold(session, person), fallbacks)
 
 
-def pause_for_reader(session: Session, subscription_id: int, weeks: int) -> None:
+def pause_for_reader(
+    session: Session,
+    subscription_id: int,
+    weeks: int,
+    *,
+    fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
     """Likewise, for whoever reads a mail of the list, also somebody to whom it was forwarded: no pause becomes shorter
     by it, and none begins or becomes longer that its owner has no mail about. Nobody learns whether the person is on
     the list: the same rows are written whether a pause begins or not.
 
     :param subscription_id: as `links.verify` finds it in the link.
     :param weeks: 1 to 12.
+    :param fallbacks: as for `pause`.
     :raises UnusualPause: another number.
     """
     until = _end_of_pause(weeks)
@@ -539,7 +564,7 @@ def pause_for_reader(session: Session, subscription_id: int, weeks: int) -> None
         if withheld is not None and not (_is_paused(subscription) and _links_to_resume(session, person, subscription)):
             _owe_nothing(session, withheld)
         else:
-            _pause_until(session, person, subscription, until, withheld)
+            _pause_until(session, person, subscription, until, withheld, fallbacks)
 
 
 def _end_of_pause(weeks: int) -> datetime:
@@ -549,7 +574,12 @@ def _end_of_pause(weeks: int) -> datetime:
 
 
 def _pause_until(
-    session: Session, person: _Person, subscription: Subscription, until: datetime, withheld: Reason | None
+    session: Session,
+    person: _Person,
+    subscription: Subscription,
+    until: datetime,
+    withheld: Reason | None,
+    fallbacks: Mapping[str, Sequence[str]],
 ) -> None:
     # The links of a pause work until it ends. One of a pause that is over must not end the next.
     is_paused = _is_paused(subscription)
@@ -557,7 +587,7 @@ def _pause_until(
         link.expires_at = until if is_paused else utcnow()
     subscription.paused_until = until
     if withheld is None:
-        _owe_mail_of_pause(session, person, subscription, until)
+        _owe_mail_of_pause(session, person, subscription, until, fallbacks)
     else:
         _owe_nothing(session, withheld)
     subscribers.refresh(session, [person.id])
@@ -587,7 +617,13 @@ def _reason_to_withhold(session: Session, person: _Person) -> Reason | None:
     return mailed_links.reason_to_withhold(session, MailedLinkKind.RESUME, person.email_index, is_barred=is_barred)
 
 
-def _owe_mail_of_pause(session: Session, person: _Person, subscription: Subscription, until: datetime) -> None:
+def _owe_mail_of_pause(
+    session: Session,
+    person: _Person,
+    subscription: Subscription,
+    until: datetime,
+    fallbacks: Mapping[str, Sequence[str]],
+) -> None:
     token = mailed_links.issue(
         session,
         MailedLinkKind.RESUME,
@@ -597,7 +633,8 @@ def _owe_mail_of_pause(session: Session, person: _Person, subscription: Subscrip
         lifetime=until - utcnow(),
     )
     day = languages.day(subscribers.last_day_of_pause(until), languages.of_site(person.language) or "en")
-    mail = Notice(NoticeKind.PAUSED, token, {"list": _list_of(session, subscription).name, "until": day})
+    name = _name_in_mail(_list_of(session, subscription), person, fallbacks)
+    mail = Notice(NoticeKind.PAUSED, token, {"list": name, "until": day})
     notices.owe(session, mail, language=person.language, subscriber_id=person.id)
 
 
@@ -622,7 +659,7 @@ def end_pause(session: Session, subscription: Subscription) -> None:
     subscribers.refresh(session, [person.id])
 
 
-def look_at_pause(session: Session, token: str) -> str | None:
+def look_at_pause(session: Session, token: str) -> Wording | None:
     """The name of the list whose pause a link ends; None for a union's own. Changes nothing.
 
     :raises UnknownLink: it is none of ours.
@@ -631,7 +668,7 @@ def look_at_pause(session: Session, token: str) -> str | None:
     return _shown_name(_list_of(session, _paused(session, token)[1]))
 
 
-def resume(session: Session, token: str) -> str | None:
+def resume(session: Session, token: str) -> Wording | None:
     """End a pause with the link that was mailed at it; once, however often it is asked for.
 
     Who has left the list meanwhile stays off it, and is not paused when they come back.

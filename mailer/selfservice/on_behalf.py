@@ -1,6 +1,7 @@
 """What an organiser does for somebody who rang or wrote: nothing that its owner is not mailed about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
@@ -44,9 +45,16 @@ def get(session: Session, address: str) -> Subscriber:
     return person
 
 
-def unsubscribe(session: Session, address: str, list_slug: str | None = None) -> list[str]:
+def unsubscribe(
+    session: Session,
+    address: str,
+    list_slug: str | None = None,
+    *,
+    fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> list[str]:
     """Take a person off a list, or off all lists and keep them off; they are mailed a goodbye, which can undo it.
 
+    :param fallbacks: as `leaving.leave` takes them.
     :returns: the slugs of the lists that they were taken off.
     :raises addresses.InvalidAddress: the address is none.
     :raises UnknownPerson: nobody has it.
@@ -62,7 +70,8 @@ def unsubscribe(session: Session, address: str, list_slug: str | None = None) ->
         return theirs
     if list_slug not in theirs:
         return []
-    leaving.leave(session, preferences.subscription_to(session, person.id, list_slug), method=Method.ORGANISER)
+    subscription = preferences.subscription_to(session, person.id, list_slug)
+    leaving.leave(session, subscription, method=Method.ORGANISER, fallbacks=fallbacks)
     return [list_slug]
 
 

@@ -16,6 +16,7 @@ from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.people import consents, lists, mailed_links, notices, subscribers, suppression
+from mailer.people.lists import Wording
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import address_change, leaving
@@ -56,8 +57,8 @@ class Membership:
     """Where a person stands with a list that they are or were on, or may join."""
 
     slug: str
-    name: str
-    description: str | None
+    name: Wording
+    description: Wording
     is_on: bool
     left_at: date | None
     paused_until: date | None  # the last day of it; none once that is over
@@ -201,8 +202,8 @@ def _memberships(session: Session, subscriber_id: int, blocked: SuppressionReaso
         found.append(
             Membership(
                 slug=mailing_list.slug,
-                name=mailing_list.name,
-                description=mailing_list.description,
+                name=lists.name_of(mailing_list),
+                description=lists.description_of(mailing_list),
                 is_on=is_on,
                 left_at=subscription.unsubscribed_at if subscription is not None else None,
                 paused_until=subscribers.last_day_of_pause(paused_until) if paused_until else None,

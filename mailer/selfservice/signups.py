@@ -13,6 +13,7 @@ that was asked for. Since anyone may have filled in either form, its reader says
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from babel.lists import format_list
@@ -27,6 +28,7 @@ from mailer.links import Pages
 from mailer.locale import countries, languages
 from mailer.mail.addresses import Address
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
+from mailer.people.lists import Wording, name_of
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store import db
@@ -76,7 +78,7 @@ class Confirmed:
     """What a confirmed sign-up came to; the same however often it is confirmed."""
 
     language: str  # the person's own
-    lists: tuple[str, ...]  # names of the lists that they confirmed and are on
+    lists: tuple[Wording, ...]  # names of the lists that they confirmed and are on
     alert: Headline | None  # what one can do at once
     stored: "Stored | None" = None  # what was taken over from the form; only in the first minutes
 
@@ -196,7 +198,7 @@ class AddedList:
     """A list that another sign-up of the same address asks for."""
 
     slug: str
-    name: str
+    name: Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ class SignUpAsked:
     """What a link would confirm, for the owner of the address to see first: anyone may have filled in the form."""
 
     language: str | None
-    lists: tuple[str, ...]  # names; none where it was confirmed before
+    lists: tuple[Wording, ...]  # names; none where it was confirmed before
     added: tuple[AddedList, ...] = ()  # that were asked for besides; each only if its owner says so
     choices: Mapping[str, tuple[str | None, ...]]  # field → what was filled in, the newest first, where that differs
     unions: tuple[NamedUnion, ...] = ()  # the newest first
@@ -244,8 +246,8 @@ def look(session: Session, token: str) -> SignUpAsked:
     unions = _unions(session, sign_ups)
     return SignUpAsked(
         language=sign_up.language,
-        lists=tuple(each.name for each in _lists(session, sign_up.list_ids)),
-        added=tuple(AddedList(each.slug, each.name) for each in _added_lists(session, sign_ups, person)),
+        lists=tuple(name_of(each) for each in _lists(session, sign_up.list_ids)),
+        added=tuple(AddedList(each.slug, name_of(each)) for each in _added_lists(session, sign_ups, person)),
         choices=_differing(sign_ups, person),
         unions=tuple(NamedUnion(union.slug, union.name if union.is_named else None) for union, _by in unions),
         union_text=unions[0][1].union_text if unions else None,
@@ -315,6 +317,7 @@ def confirm(
     base_url: str,
     added: Collection[str] = (),
     chosen: Mapping[str, str] | None = None,
+    fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Confirmed:
     """Put the owner of an address on the lists that were asked for; once, however often the link is used.
 
@@ -326,6 +329,7 @@ def confirm(
     :param added: slugs of those lists among `SignUpAsked.added` that they want.
     :param chosen: what they say where sign-ups differ: a field of `SignUpAsked.choices` → one of its values, or "" for
         none; `UNION` → the slug of one of several.
+    :param fallbacks: as `Wording.for_reader` takes them, for the lists' names in the welcome mail.
     :raises Undecided: sign-ups differ, and they have not chosen; nothing was changed.
     :raises mailed_links.UnknownLink: it is none of ours.
     :raises mailed_links.DeadLink: it has run out, they left since it was used, were erased, or reported our mail as
@@ -346,8 +350,8 @@ def confirm(
     language = person.language or "en"
     alert = publishing.current(session, language)
     if welcome_now:
-        _welcome(session, person, lists, base_url)
-    names = tuple(each.name for each, _subscription_id in lists)
+        _welcome(session, person, lists, base_url, fallbacks)
+    names = tuple(name_of(each) for each, _subscription_id in lists)
     return Confirmed(language, names, alert, _stored(session, link, person))
 
 
@@ -530,10 +534,18 @@ def _confirmed_lists(session: Session, link: MailedLink) -> list[tuple[MailingLi
     return [(row.MailingList, row.id) for row in session.execute(found.order_by(MailingList.slug))]
 
 
-def _welcome(session: Session, person: Subscriber, lists: Sequence[tuple[MailingList, int]], base_url: str) -> None:
+def _welcome(
+    session: Session,
+    person: Subscriber,
+    lists: Sequence[tuple[MailingList, int]],
+    base_url: str,
+    fallbacks: Mapping[str, Sequence[str]],
+) -> None:
     language = person.language or "en"
     pages, keyring = Pages(base_url, language), keyring_of(session)
-    names = [each.name for each, _subscription_id in lists]
+    of_mail = languages.of_site(language) or "en"
+    wordings = (name_of(each) for each, _subscription_id in lists)
+    names = [each.for_reader(language, of_mail, fallbacks=fallbacks).text for each in wordings]
     words = {
         "lists": format_list(names, locale=languages.locale(language)),
         "share_url": Pages(base_url).front(),  # in no language: friends may have others

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from werkzeug.routing import Rule
 
 from mailer.locale import languages, translations
+from mailer.people.lists import Wording
 from mailer.web.site import site
 
 #: What the name of a page is preceded by where its address begins with a language.
@@ -61,7 +62,7 @@ def init(app: Flask) -> None:
     """Let pages speak the reader's language."""
     Babel(app, locale_selector=current_locale).domain_instance = _CATALOGUES
     app.jinja_env.globals.update(_=_, ngettext=ngettext, url=url, versions=versions, alternates=alternates)
-    app.jinja_env.filters.update(bdi=bdi, written=languages.written, direction=languages.direction)
+    app.jinja_env.filters.update(bdi=bdi, of_list=of_list, written=languages.written, direction=languages.direction)
     app.url_value_preprocessor(_take_from_address)
     app.context_processor(lambda: {"language": current(), "direction": languages.direction(current())})
     app.after_request(_say_language)
@@ -152,6 +153,15 @@ def url(endpoint: str, **values: Any) -> str:
 def bdi(name: str) -> Markup:
     """A name in a script of its own, which leaves the sentence around it in order. As a value of `_` too."""
     return Markup("<bdi>{}</bdi>").format(name)
+
+
+def of_list(wording: Wording) -> Markup:
+    """The name or the description of a list, for a reader of this page. As a value of `_` too."""
+    words = wording.for_reader(current(), fallbacks=site().settings.language_fallbacks)
+    if words.language is None:
+        return bdi(words.text) if words.text else Markup()
+    opening = Markup('<bdi lang="{}" dir="{}">').format(words.language, languages.direction(words.language))
+    return opening + Markup("{}</bdi>").format(words.text)
 
 
 def versions() -> list[Version]:

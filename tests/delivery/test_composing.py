@@ -11,6 +11,7 @@ import dkim as dkimpy
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -23,7 +24,8 @@ from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, Purpose
-from tests.support.factories import SENDER, make_campaign, make_list, make_union
+from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_union
+from tests.support.statements import watched
 
 BODY = """\
 {{ target_name or "nobody" }} / {{ target_email or "none" }} / {{ country or "anywhere" }} / {{ union or "all" }}
@@ -118,6 +120,30 @@ def test_without_an_unsubscribe_address_there_is_no_mailto(session: Session, cam
     _, message = compose(session, campaign, claimed())
     assert "mailto:" not in message["List-Unsubscribe"]
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_the_lists_name_is_in_the_language_of_the_mail_and_nothing_is_asked_for_it_per_person(
+    engine: Engine, session: Session, campaign: Campaign
+) -> None:
+    add_text(session, campaign, "ar", "Body")
+    add_text(session, campaign, "ru", "Body")
+    campaign.mailing_list.names = {"ar": "أفعال عاجلة", "ru": "Срочные действия"}
+    campaign.fallbacks = {"kk": ["ru"]}
+    session.flush()
+    composer = CampaignComposer(session, campaign, SENDER)
+    found = {}
+    with watched(engine) as statements:
+        for language in ("en", "ar", "ru", "kk", "de"):
+            mail = composer.compose(claimed()._replace(language=language), Recipient("ana@example.org", "Ana", 41)).data
+            found[language] = message_from_bytes(mail, policy=policy.default)["List-Id"]
+    assert found == {
+        "en": "Urgent actions <urgent-actions.act.example.org>",
+        "ar": "أفعال عاجلة <urgent-actions.act.example.org>",
+        "ru": "Срочные действия <urgent-actions.act.example.org>",
+        "kk": "Срочные действия <urgent-actions.act.example.org>",
+        "de": "Urgent actions <urgent-actions.act.example.org>",
+    }
+    assert statements == []
 
 
 def test_a_bounce_comes_back_to_its_delivery(session: Session, campaign: Campaign) -> None:

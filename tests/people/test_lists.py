@@ -4,7 +4,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from mailer.locale.languages import InvalidLanguage
 from mailer.people import lists
+from mailer.people.lists import Words
 from mailer.store import slugs
 from mailer.store.db import session_scope
 from mailer.store.models import SubscriptionStatus
@@ -123,3 +125,84 @@ def test_of_two_who_make_the_same_list_at_once_one_is_told_of_the_other(engine: 
         second.must_wait()
     with pytest.raises(lists.ListExists, match='named "News"'):
         second.result()
+
+
+# --- in other languages ---------------------------------------------------------------------------------------------
+
+FALLBACKS = {"kk": ["ru", "en"]}
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        (["fr"], Words("Actions urgentes", "fr")),
+        (["fr-CA"], Words("Actions urgentes", "fr")),
+        (["kk"], Words("Срочные действия", "ru")),
+        (["uk", "ru"], Words("Срочные действия", "ru")),
+        (["de"], Words("Urgent actions", None)),
+        ([None], Words("Urgent actions", None)),
+        ([], Words("Urgent actions", None)),
+    ],
+)
+def test_readers_get_the_nearest_of_their_languages_and_else_a_lists_own_name(
+    session: Session, tags: list[str | None], words: Words
+) -> None:
+    lists.create(session, "urgent-actions", "Urgent actions")
+    lists.translate(session, "urgent-actions", "FR", name=" Actions\nurgentes ")
+    lists.translate(session, "urgent-actions", "ru", name="Срочные действия")
+    session.expire_all()
+    found = lists.get(session, "urgent-actions")
+    assert lists.name_of(found).for_reader(*tags, fallbacks=FALLBACKS) == words
+    assert lists.description_of(found).for_reader(*tags, fallbacks=FALLBACKS) == Words("", None)
+
+
+def test_a_name_and_a_description_are_translated_each_by_itself(session: Session) -> None:
+    made = lists.create(session, "news", "News", description="Once a month.")
+    lists.translate(session, "news", "fr", name="Nouvelles")
+    lists.translate(session, "news", "de", description="Einmal im Monat.")
+    lists.translate(session, "news", "fr", description="Une fois par mois.")
+    assert (made.names, made.descriptions) == (
+        {"fr": "Nouvelles"},
+        {"de": "Einmal im Monat.", "fr": "Une fois par mois."},
+    )
+    assert lists.translated_into(made) == ["de", "fr"]
+    lists.translate(session, "news", "fr", name="")
+    assert (made.names, made.descriptions["fr"]) == ({}, "Une fois par mois.")
+    lists.drop_translation(session, "news", "fr")
+    assert lists.translated_into(made) == ["de"]
+    assert (made.name, made.description) == ("News", "Once a month.")
+
+
+def test_a_translation_that_is_refused_leaves_the_list_as_it_was(session: Session) -> None:
+    made = lists.create(session, "news", "News")
+    lists.translate(session, "news", "fr", name="Nouvelles", description="Une fois par mois.")
+    refused: list[tuple[type[Exception], str, str, str]] = [
+        (lists.LongName, "fr", "x" * 201, "Other"),
+        (lists.LongDescription, "fr", "Other", "x" * 501),
+        (InvalidLanguage, "klingonese", "Other", "Other"),
+    ]
+    for error, language, name, description in refused:
+        with pytest.raises(error):
+            lists.translate(session, "news", language, name=name, description=description)
+    with pytest.raises(lists.Untranslated, match="in de"):
+        lists.drop_translation(session, "news", "de")
+    with pytest.raises(lists.UnknownList):
+        lists.translate(session, "newz", "fr", name="Nouvelles")
+    assert (made.names, made.descriptions) == ({"fr": "Nouvelles"}, {"fr": "Une fois par mois."})
+
+
+def test_of_two_who_translate_a_list_at_once_neither_undoes_the_other(engine: Engine) -> None:
+    def translate_too() -> None:
+        with session_scope(engine) as session:
+            lists.get(session, "news")  # as it was before the first had committed, where that is possible
+            lists.translate(session, "news", "de", name="Neuigkeiten")
+
+    with session_scope(engine) as session:
+        lists.create(session, "news", "News")
+    with session_scope(engine) as session:
+        lists.translate(session, "news", "fr", name="Nouvelles")
+        second = Beside(translate_too)
+        second.must_wait()
+    second.result()
+    with session_scope(engine) as session:
+        assert lists.get(session, "news").names == {"fr": "Nouvelles", "de": "Neuigkeiten"}

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailer.locale import languages
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
+from mailer.people.lists import Wording
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import leaving
@@ -385,7 +386,9 @@ def test_coming_back_brings_back_what_was_left_and_the_agreement_to_it(
     before = len(log(session))
     left = by_page(session, person, scope=scope)
     back = leaving.undo(session, undo_of(left))
-    assert (back.list_name, back.is_all) == (("Urgent-Actions", False) if scope is Scope.LIST else (None, True))
+    assert (back.list_name and back.list_name.own, back.is_all) == (
+        ("Urgent-Actions", False) if scope is Scope.LIST else (None, True)
+    )
     assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
     assert barred(session, person) is None
     subscription = subscriptions(session, person)[0]
@@ -571,7 +574,7 @@ def test_who_was_erased_cannot_be_brought_back(session: Session, person: Subscri
 
 def test_looking_at_the_way_back_changes_nothing(session: Session, person: Subscriber) -> None:
     left = by_page(session, person)
-    assert leaving.look_back(session, undo_of(left)).list_name == "Urgent-Actions"
+    assert leaving.look_back(session, undo_of(left)).list_name == Wording("Urgent-Actions", {})
     session.commit()
     assert states(session, person)[0] == (GONE, False)
 
@@ -811,10 +814,10 @@ def test_a_pause_sends_its_owner_one_mail_with_a_link_that_ends_it(
     assert said(mail).words == {"list": "Urgent-Actions", "until": languages.day(in_weeks(4), "fr")}
     link = mailed_links.find(session, MailedLinkKind.RESUME, mailed(session))
     assert is_end(link.expires_at, weeks=4)
-    assert leaving.look_at_pause(session, mailed(session)) == "Urgent-Actions"
+    assert leaving.look_at_pause(session, mailed(session)) == Wording("Urgent-Actions", {})
     assert states(session, person)[0] == (ACTIVE, False)
     for _ in range(2):
-        assert leaving.resume(session, mailed(session)) == "Urgent-Actions"
+        assert leaving.resume(session, mailed(session)) == Wording("Urgent-Actions", {})
         assert states(session, person) == [(ACTIVE, True), (ACTIVE, True)]
     assert pause_of(session, person) is None
 

@@ -286,7 +286,7 @@ def test_one_sees_everything_that_can_be_changed(
     assert (held.union, held.has_named_address, held.blocked) == ("Dockers' Union", False, None)
     assert [each.slug for each in held.memberships] == ["news", "protests", "urgent-actions"]
     by_slug = {each.slug: each for each in held.memberships}
-    assert by_slug["news"].description == "What became of it, once a month."
+    assert by_slug["news"].description.own == "What became of it, once a month."
     assert [(each.is_on, each.may_join, bool(each.left_at)) for each in held.memberships] == [
         (False, True, False),
         (False, True, True),

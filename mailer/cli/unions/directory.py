@@ -136,6 +136,9 @@ def change(
             f'Mails show the name of its list {each.slug}: "{each.name}". If it tells which union that is, change'
         )
         click.echo(typed(f"it: mailer lists change {each.slug} --name NAME"))
+        for tag, words in each.names.items():
+            click.echo(f'To readers of {tag} they show "{words}". Likewise:')
+            click.echo(typed(f"mailer lists translate {each.slug} --language {tag} --name NAME"))
 
 
 @click.command("list")

@@ -3,7 +3,7 @@
 import enum
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, true
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailer.store.crypto import EncryptedText
@@ -20,6 +20,9 @@ class MailingList(Base):
     slug: Mapped[str] = mapped_column(String(80), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str | None] = mapped_column(String(500))  # what comes and how often, for who may join
+    # language → name or description for those who read it
+    names: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    descriptions: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     is_open: Mapped[bool] = mapped_column(default=True, server_default=true())  # whether the sign-up page offers it
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("unions.id"), index=True)  # the union whose own list it is
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

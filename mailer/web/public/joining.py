@@ -197,6 +197,8 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
     return render_template(
         "joining/sign_up.html",
         offer=offer,
+        name_of=lists.name_of,
+        description_of=lists.description_of,
         logo=logo_address(offer.via),
         address=url("joining.ask_via", union=offer.via.slug) if offer.via else url("joining.ask"),
         typed=typed,
@@ -334,6 +336,7 @@ def welcome(token: str) -> ResponseReturnValue:
                 base_url=base_url,
                 added=request.form.getlist("lists"),
                 chosen={field: request.form[field] for field in _CHOOSE if field in request.form},
+                fallbacks=site().settings.language_fallbacks,
             )
     except signups.Undecided as error:
         return _show_asked(token, undecided=error.undecided), 422

@@ -43,7 +43,10 @@ def _leave(subscription_id: int, method: Method, scope: Scope, reason: str | Non
         if method is not Method.ONE_CLICK or not _has_left(subscription_id):
             with site().session() as session:
                 subscription = domain.find(session, subscription_id)
-                return domain.leave(session, subscription, method=method, scope=scope, reason=reason)
+                fallbacks = site().settings.language_fallbacks
+                return domain.leave(
+                    session, subscription, method=method, scope=scope, reason=reason, fallbacks=fallbacks
+                )
     except NotOnList:
         pass  # erased, which looks as if they had left before
     return LeftList(already=True, undo=None, has_goodbye=False)

@@ -57,7 +57,7 @@ def pause(token: str) -> str:
     """Pause the list that a mail came from. Nobody learns whether its reader is still on it."""
     subscription_id, weeks = _subscription(token), _weeks()
     with site().session() as session:
-        leaving.pause_for_reader(session, subscription_id, weeks)
+        leaving.pause_for_reader(session, subscription_id, weeks, fallbacks=site().settings.language_fallbacks)
     return render_template("preferences/pause.html", token=token, until=utcnow() + timedelta(weeks=weeks))
 
 
@@ -282,6 +282,8 @@ def change_list(token: str, slug: str) -> ResponseReturnValue:
     def theirs(session: Session, subscriber_id: int) -> Subscription:
         return domain.subscription_to(session, subscriber_id, slug)
 
+    fallbacks = site().settings.language_fallbacks
+
     def change(session: Session, subscriber_id: int) -> None:
         match request.form.get("do"):
             case "join":
@@ -289,9 +291,9 @@ def change_list(token: str, slug: str) -> ResponseReturnValue:
                     raise _NotAgreed("lists")
                 domain.join(session, subscriber_id, slug, words=agreement.to_this_list(), shown_in=current())
             case "leave":
-                leaving.leave(session, theirs(session, subscriber_id), method=leaving.Method.PAGE)
+                leaving.leave(session, theirs(session, subscriber_id), method=leaving.Method.PAGE, fallbacks=fallbacks)
             case "pause":
-                leaving.pause(session, theirs(session, subscriber_id), _weeks())
+                leaving.pause(session, theirs(session, subscriber_id), _weeks(), fallbacks=fallbacks)
             case "resume":
                 leaving.end_pause(session, theirs(session, subscriber_id))
             case _:
