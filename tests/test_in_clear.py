@@ -32,6 +32,7 @@ from mailer.kits import making
 from mailer.mail import addresses
 from mailer.operations import housekeeping
 from mailer.people import subscribers, suppression
+from mailer.people.organisers import NOBODY, Organisers
 from mailer.selfservice import address_change, leaving, preferences, signups
 from mailer.selfservice.signups import SignUp
 from mailer.spreadsheets import importing
@@ -96,6 +97,7 @@ IN_CLEAR = {
     "editions.language": "a code",
     "editions.rendering": "for everybody's eyes",
     "editions.variant": "zeros and ones",
+    "hold_mails.reason": "a digest",
     "join_counts.month": "a month",
     "kit_editions.archive": "to be forwarded to everybody; without a name where a union asked not to be named",
     "kit_editions.language": "a code",
@@ -244,7 +246,7 @@ def _unions(engine: Engine, mark: str, once_public: str) -> None:
             token = _token(session)
         with session_scope(engine) as session:
             if name != "unconfirmed":
-                applications.confirm(session, token, base_url=BASE)
+                applications.confirm(session, token, base_url=BASE, told=NOBODY)
             if is_accepted:
                 (waiting,) = applications.all_applications(session)
                 applications.accept(session, waiting.id, base_url=BASE)
@@ -281,7 +283,8 @@ def _stop_campaign(session: Session, campaign: Campaign, mark: str) -> None:
     tested = {"purpose": Purpose.TEST, "address": f"{mark}tester@example.org"}
     deliver(session, campaign, None, DeliveryState.PENDING, **tested)
     session.add(Claim(campaign_id=campaign.id, worker="host", journal="journal", expires_at=utcnow()))
-    control.pause(session, campaign, reason="the mail server refuses our mail: <[address]>: blocked")
+    reason = "the mail server refuses our mail: <[address]>: blocked"
+    control.hold(session, campaign, reason=reason, organisers=Organisers((f"{mark}desk@example.org",)))
     union = session.scalars(select(Union).limit(1)).one()
     signups._count_join(session, union.id, datetime(2026, 3, 1, tzinfo=UTC))
 

@@ -70,6 +70,7 @@ def open_runtime(stop: Stop) -> Iterator[Runtime]:
         lease=timedelta(seconds=settings.lease_seconds),
         journals=settings.data_dir / _JOURNALS,
         sender=settings.mail_sender,
+        organisers=settings.organisers,
         stopping=stop,
         **({"pace": pace} if pace else {}),
     )

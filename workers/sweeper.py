@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from mailer.delivery import sending, sweeping
 from mailer.errors import ServiceUnavailable
 from mailer.kits import announcements, making
-from mailer.operations import housekeeping
+from mailer.operations import daily_mail, housekeeping
 from mailer.operations.queue import RedisUnavailable, ring, ring_kits
 from mailer.people import notices
 from mailer.settings import Settings
@@ -30,7 +30,7 @@ def interval(runtime: Runtime) -> float:
 def sweep(runtime: Runtime) -> None:
     """One round: put the ledger in order, then ring for what has work, or do it here if nobody can be told. Mail first,
     then kits. What has run out is forgotten last: no mail waits for that."""
-    for part in (_sweep_ledger, _sweep_kits, _tidy):
+    for part in (_sweep_ledger, _sweep_kits, _tell_organisers, _tidy):
         try:
             part(runtime)
         except ServiceUnavailable as problem:
@@ -92,6 +92,14 @@ def _make_kits_here(settings: Settings, campaign_id: int, report: Connection) ->
     finally:
         engine.dispose()
     report.send(with_mail)
+
+
+def _tell_organisers(runtime: Runtime) -> None:
+    """Write to organisers once each morning."""
+    with_mail: set[int] = set()
+    daily_mail.owe(partial(notices.ringing_session, runtime.engine, with_mail.add), runtime.worker.organisers)
+    for standing_id in with_mail:
+        _ring_or_drain(runtime, standing_id)
 
 
 def _ring_or_drain(runtime: Runtime, campaign_id: int) -> None:

@@ -119,8 +119,9 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
     """
     with installation.session(read_only=True) as session:
         found = readiness.check(session, lifecycle.get(session, slug))
-    if advice := installation.settings.advice_on_helo:
-        found = replace(found, warnings=(*found.warnings, advice))
+    for advice in (installation.settings.advice_on_helo, installation.settings.advice_on_organisers):
+        if advice:
+            found = replace(found, warnings=(*found.warnings, advice))
     missing = _missing(installation, found)
     if as_json:
         report = {"slug": slug} | campaign_check.to_json(found) | {"not_ready": missing}

@@ -18,6 +18,7 @@ from mailer.kits import pages, progress
 from mailer.kits.progress import KitProgress
 from mailer.links import Pages
 from mailer.people.notices import Notice
+from mailer.people.organisers import NOBODY
 from mailer.store.models import Delivery, Purpose, Union
 from mailer.trial import catcher, sample
 from mailer.trial.sample import SampleContact, SampleUnion
@@ -70,7 +71,7 @@ def _appoint(session: Session, union: Union, person: SampleContact, base_url: st
     newest = select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id.desc()).limit(1)
     invitation = session.scalars(newest).one()
     token = Notice.from_stored(invitation.notice or "").token
-    applications.confirm(session, token or "", base_url=base_url)
+    applications.confirm(session, token or "", base_url=base_url, told=NOBODY)
 
 
 # --- kits -----------------------------------------------------------------------------------------------------------

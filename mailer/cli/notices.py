@@ -27,10 +27,15 @@ def status(installation: Installation, as_json: bool) -> None:
     """Show how many system mails failed in the last days, and why. It names nobody."""
     with installation.session(read_only=True) as session:
         found = system_mails.look(session)
+    organisers = len(installation.settings.organiser_addresses)
     if as_json:
-        click.echo(json.dumps(found.to_json(), ensure_ascii=False))
+        click.echo(json.dumps(found.to_json() | {"organisers": organisers}, ensure_ascii=False))
         return
     _show(found)
+    if organisers:
+        click.echo(f"Organisers who hear by mail what happens: {organisers}")
+    else:
+        click.echo("No organiser hears by mail what happens. Set MAILER_ORGANISERS to their addresses.")
 
 
 def _show(found: SystemMails) -> None:

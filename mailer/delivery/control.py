@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, lifecycle, segments
 from mailer.campaigns.lifecycle import Move
-from mailer.delivery import blame, ledger, recipients, verdicts
+from mailer.delivery import blame, hold_mails, ledger, recipients, verdicts
 from mailer.delivery.blame import Whom
 from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.ledger import audience_of
@@ -16,6 +16,7 @@ from mailer.errors import MailerError
 from mailer.kits import making
 from mailer.mail.sender import Sender
 from mailer.people import subscribers, suppression
+from mailer.people.organisers import Organisers
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.models import (
@@ -103,6 +104,28 @@ def pause_all(session: Session, *, reason: str) -> list[str]:
     return lifecycle.move_all(session, Move.PAUSE, hold_reason=reason[:_REASON_CHARACTERS])
 
 
+def hold(session: Session, campaign: Campaign, *, reason: str, organisers: Organisers) -> None:
+    """Pause a campaign that cannot go on by itself, and owe the organisers a mail that says so.
+
+    :param reason: that an organiser is shown.
+    :raises lifecycle.WrongStatus: it is neither under way nor scheduled.
+    """
+    pause(session, campaign, reason=reason)
+    hold_mails.owe(session, campaign, organisers)
+
+
+def hold_all(session: Session, *, reason: str, organisers: Organisers) -> list[str]:
+    """Do so with everything that is under way or scheduled.
+
+    :param reason: that an organiser is shown.
+    :returns: the slugs of what is held now.
+    """
+    held = pause_all(session, reason=reason)
+    for slug in held:
+        hold_mails.owe(session, lifecycle.get(session, slug), organisers)
+    return held
+
+
 def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     """Go on with a paused campaign; one that had not begun starts now, unless its time is still to come.
 
@@ -141,8 +164,8 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     return count
 
 
-def pause_refused(session: Session, campaign: Campaign, *, reason: str) -> None:
-    """Pause a campaign because a mail server refuses us, and owe again what it refused in these words.
+def hold_refused(session: Session, campaign: Campaign, *, reason: str, organisers: Organisers) -> None:
+    """Hold a campaign because a mail server refuses us, and owe again what it refused in these words.
 
     :param reason: of `blame.reason_to_pause`.
     """
@@ -150,7 +173,7 @@ def pause_refused(session: Session, campaign: Campaign, *, reason: str) -> None:
     if campaign.status is CampaignStatus.SENT:  # another worker saw a moment ago that nothing was left
         lifecycle.move(session, campaign, Move.RESEND, finished_at=None)
     if campaign.status is CampaignStatus.SENDING:
-        pause(session, campaign, reason=reason)
+        hold(session, campaign, reason=reason, organisers=organisers)
     for words in (None, reason):  # another worker may have paused it for others
         take_back_refusals(session, campaign, words)
 

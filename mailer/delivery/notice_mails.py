@@ -53,6 +53,14 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.RENEWED: frozenset({"union", "results_url", "stop_url", *_NUMBERED_KITS}),
     NoticeKind.ANSWER: frozenset({"link_url", "campaign", "union", "stop_url"}),
     NoticeKind.CHANGED: frozenset({"kit_url", "campaign", "reached", "union", "stop_url"}),
+    NoticeKind.APPLICATION: frozenset({"union", "applications_command", "accept_command", "decline_command"}),
+    NoticeKind.HELD: frozenset({"campaign", "reason", "status_command", "resume_command", "cancel_command"}),
+    NoticeKind.DAILY: frozenset(
+        {
+            *("day", "since", "until", "asked", "confirmed", "left", "sent", "refused", "complained"),
+            *("applications", "applications_command", "paused", "paused_command"),
+        }
+    ),
 }
 
 #: kind, language, and which of its fields are printed
@@ -117,7 +125,8 @@ class NoticeComposer:
         translate = translations.gettext_for(language)
         organisation = self._sender.organisation
         subject, preheader = _heading(kind, translate, shown)
-        names: dict[str, Pieces] = {field: (Slot(field),) for field in ("list", "campaign", "union")}
+        named = ("list", "campaign", "union", "day", "since", "until")
+        names: dict[str, Pieces] = {field: (Slot(field),) for field in named}
         rendering = render_notice(
             kind.value,
             subject=_fill(subject, organisation=(organisation,), **names),
@@ -194,6 +203,16 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
         case NoticeKind.CHANGED:
             preheader = _("What your union told us about this kit is not what it was.")
             return _("Your answer was changed: {campaign}"), preheader
+        case NoticeKind.APPLICATION:
+            preheader = _("Its address is confirmed. Somebody there waits for your answer.")
+            return _("A union asks to affiliate"), preheader
+        case NoticeKind.HELD:
+            preheader = _("Nothing more of it goes out until somebody resumes it.")
+            return _("Held: {campaign}"), preheader
+        case NoticeKind.DAILY:
+            preheader = _("Sign-ups, e-mails and what waits for you, in figures.")
+            one, several = _("What happened on {day}"), _("What happened from {since} to {until}")
+            return (one if "day" in shown else several), preheader
 
 
 def _fill(words: str, **values: Pieces) -> Pieces:

@@ -172,7 +172,7 @@ class Outbox:
 
     def __enter__(self) -> "Outbox":
         # What this host left is cleared up before anything is claimed, and from a restored backup nothing is.
-        recovery.pause_if_restored(self._engine, self._worker.journals)
+        recovery.hold_if_restored(self._engine, self._worker.journals, self._worker.organisers)
         recovery.replay(self._engine, self._worker.journals)
         with session_scope(self._engine, read_only=True) as session:
             self._watch = verdicts.watch_of(session, self._campaign)

@@ -59,6 +59,7 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clea
         found |= _addressees(session, [d for d in deliveries if d.subscriber_id is None])
         # What a notice says is forgotten only with the person it was for: there is nothing to send.
         found |= {d.id: Reason.ERASED for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is None}
+        found |= dict.fromkeys(_about_held_no_more(session, deliveries), Reason.CANCELLED)
         return Clearance(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
 
 
@@ -136,6 +137,18 @@ def _outdated(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
         if notice.kit_id is not None
         and (notice.kit_id not in is_named or ("union" in notice.words and not is_named[notice.kit_id]))
     }
+
+
+def _about_held_no_more(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
+    """Those that tell an organiser that a campaign is held, which is held no more."""
+    told = [d for d in deliveries if d.purpose is Purpose.NOTICE and d.subscriber_id is None and d.notice is not None]
+    about = {d.id: Notice.from_stored(d.notice or "").campaign_id for d in told}
+    campaign_ids = set(about.values()) - {None}
+    if not campaign_ids:
+        return set()
+    is_held = Campaign.id.in_(campaign_ids) & (Campaign.status == CampaignStatus.PAUSED)
+    held = {None, *session.scalars(select(Campaign.id).where(is_held))}
+    return {delivery_id for delivery_id, campaign_id in about.items() if campaign_id not in held}
 
 
 # Built once, as in `ledger`. Ciphertexts are decrypted one by one, not by the column, so that one can fail alone.

@@ -12,6 +12,7 @@ from mailer.delivery import control, failures, journal, ledger
 from mailer.delivery.journal import JournalRecord, LeftBehind, ServerAnswer
 from mailer.delivery.ledger import Settlement
 from mailer.people import notices
+from mailer.people.organisers import Organisers
 from mailer.store import db
 from mailer.store.db import session_scope
 from mailer.store.models import Base, Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Reason, ended
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 _LEDGER = Base.metadata.tables[Delivery.__tablename__]
 
 
-def pause_if_restored(engine: Engine, folder: Path) -> None:
+def hold_if_restored(engine: Engine, folder: Path, organisers: Organisers) -> None:
     """Hold what is under way or scheduled when the database is older than what this host remembers of it.
 
     A backup that was restored owes again what has long been sent. Only a person can tell what should still go out.
@@ -33,8 +34,8 @@ def pause_if_restored(engine: Engine, folder: Path) -> None:
         given = db.last_id_given(session, Claim.__tablename__)
         if given >= known:
             return
-        held = control.pause_all(session, reason=_RESTORED)
-        notices.doubt_waiting(session)
+        notices.doubt_waiting(session)  # first: organisers are owed a mail about what is held
+        held = control.hold_all(session, reason=_RESTORED, organisers=organisers)
     journal.forget_claims_after(folder, given)
     log.error(
         "the database is older than this host remembers: campaigns held; see `mailer campaigns status`, then `resume`",

@@ -17,6 +17,7 @@ from mailer.errors import ServiceUnavailable
 from mailer.mail.addresses import redact
 from mailer.mail.sender import Sender
 from mailer.mail.smtp import SenderRefused, SmtpUnavailable
+from mailer.people.organisers import Organisers
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus
 
@@ -46,23 +47,23 @@ def drain(engine: Engine, campaign_id: int, wire: Wire, worker: Worker, *, secon
             campaign = session.get_one(Campaign, campaign_id)
             composer = _composer_for(session, campaign, worker.sender)
     except MessageKeyMissing as problem:
-        _pause(engine, campaign_id, str(problem))
+        _hold(engine, campaign_id, str(problem), worker.organisers)
         return False
     outbox = Outbox(engine, campaign, composer, worker, turn=_Turn(engine, campaign_id, seconds))
     try:
         with outbox:
             wire.send(outbox)
     except SenderRefused as refusal:
-        _pause(engine, campaign_id, outbox.paused_because or redact(str(refusal)))
+        _hold(engine, campaign_id, outbox.paused_because or redact(str(refusal)), worker.organisers)
         return False
     except ServiceUnavailable as problem:
         if outbox.paused_because is not None:  # a server that refuses us may hang up on us next
-            _pause(engine, campaign_id, outbox.paused_because)
+            _hold(engine, campaign_id, outbox.paused_because, worker.organisers)
         elif isinstance(problem, SmtpUnavailable):
             _remember(engine, campaign_id, str(problem))
         raise
     if outbox.paused_because is not None:
-        _pause(engine, campaign_id, outbox.paused_because)
+        _hold(engine, campaign_id, outbox.paused_because, worker.organisers)
         return False
     if outbox.has_refusals:
         with session_scope(engine) as session:  # another worker may have paused it for the same words
@@ -103,8 +104,8 @@ class _Turn:
             return not set(ledger.campaigns_with_work(session)) - {self._campaign_id}
 
 
-def _pause(engine: Engine, campaign_id: int, reason: str) -> None:
-    """Pause a campaign that cannot go on until someone has looked, and give up the test mails it owes.
+def _hold(engine: Engine, campaign_id: int, reason: str, organisers: Organisers) -> None:
+    """Hold a campaign that cannot go on until someone has looked, and give up the test mails it owes.
 
     System notices wait instead, and are tried again each time that somebody rings: nobody could resume them.
     """
@@ -114,9 +115,9 @@ def _pause(engine: Engine, campaign_id: int, reason: str) -> None:
             log.error("system mails wait: %s; they go out once that is fixed", reason.rstrip("."))
             return
         if blame.refused_with(reason) is not None:
-            control.pause_refused(session, campaign, reason=reason)
+            control.hold_refused(session, campaign, reason=reason, organisers=organisers)
         elif campaign.status is CampaignStatus.SENDING:
-            control.pause(session, campaign, reason=reason)
+            control.hold(session, campaign, reason=reason, organisers=organisers)
         control.fail_tests(session, campaign_id, reason)
     log.error(
         "campaign held: %s; see `mailer campaigns status`, and once that is fixed, `resume`",

@@ -8,7 +8,6 @@ from mailer.campaigns import lifecycle
 from mailer.delivery import control, ledger, recovery
 from mailer.delivery.worker import Worker
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.mail.sender import Sender
 from mailer.store import db
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus
@@ -21,7 +20,7 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
 
     :returns: ids of campaigns with work, for whoever can ring for them; that of system notices first.
     """
-    recovery.pause_if_restored(engine, worker.journals)
+    recovery.hold_if_restored(engine, worker.journals, worker.organisers)
     recovery.replay(engine, worker.journals)
     recovery.vouch(engine, worker.journals, interval=worker.lease)
     recovery.give_up_lost(engine, grace=worker.lease)
@@ -31,7 +30,7 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
         due = list(session.scalars(select(Campaign.id).where(is_due)))
         under_way = list(session.scalars(select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING)))
     for campaign_id in due:
-        _start_scheduled(engine, campaign_id, worker.sender)
+        _start_scheduled(engine, campaign_id, worker)
     for campaign_id in under_way:
         with session_scope(engine) as session:
             control.finish(session, campaign_id)
@@ -41,11 +40,11 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
         return sorted(ledger.campaigns_with_work(session), key=lambda campaign_id: campaign_id not in standing)
 
 
-def _start_scheduled(engine: Engine, campaign_id: int, sender: Sender) -> None:
+def _start_scheduled(engine: Engine, campaign_id: int, worker: Worker) -> None:
     """Start a campaign whose time has come, or hold it and say why it could not start."""
     try:
         with session_scope(engine) as session:
-            control.start(session, session.get_one(Campaign, campaign_id), sender)
+            control.start(session, session.get_one(Campaign, campaign_id), worker.sender)
     except lifecycle.WrongStatus:
         log.info("another worker started the campaign", extra={"campaign": campaign_id})
     except ServiceUnavailable:
@@ -53,7 +52,7 @@ def _start_scheduled(engine: Engine, campaign_id: int, sender: Sender) -> None:
     except MailerError as problem:
         with session_scope(engine) as session:
             campaign = session.get_one(Campaign, campaign_id)
-            control.pause(session, campaign, reason=str(problem))
+            control.hold(session, campaign, reason=str(problem), organisers=worker.organisers)
         log.error(  # without a trace: it is no mistake of ours
             "scheduled campaign held back: %s; it waits for `mailer campaigns resume`",
             str(problem).rstrip("."),

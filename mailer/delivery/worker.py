@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from mailer.mail.sender import Sender
+from mailer.people.organisers import NOBODY, Organisers
 
 
 def _at_once() -> float:
@@ -24,5 +25,6 @@ class Worker:
     lease: timedelta
     journals: Path  # folder of this host's journals
     sender: Sender
+    organisers: Organisers = NOBODY  # who hears when a campaign is held
     stopping: Callable[[], bool] = _never  # asked before each message
     pace: Callable[[], float] = _at_once  # seconds to wait before the next message; 0 takes one from the allowance

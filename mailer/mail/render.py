@@ -181,10 +181,15 @@ def _place_in_text(text: str, frame: Frame, markers: Markers) -> Callable[[re.Ma
 
     def place(marker: re.Match[str]) -> SlotContext:
         slot = markers.slot(marker)
-        is_word = slot.context is SlotContext.TEXT and slot.field not in URL_FIELDS
+        is_word = slot.context is SlotContext.TEXT and slot.field not in URL_FIELDS and not _is_command(slot.field)
         return slot.context if not is_word or _BEGUN_LINK.search(text, 0, marker.start()) else words
 
     return place
+
+
+def _is_command(field: str) -> bool:
+    """Whether a field holds what is copied into a shell, where an invisible sign would be part of it."""
+    return field.endswith("_command")
 
 
 def _html_isolator(markers: Markers) -> Callable[[str], Markup]:

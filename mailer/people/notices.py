@@ -58,6 +58,9 @@ class NoticeKind(enum.StrEnum):
     RENEWED = "renewed"  # to a union's contacts: its links were replaced, and these are the new ones
     ANSWER = "answer"  # to them: a link to change what was said of a kit
     CHANGED = "changed"  # to them: what was said of a kit was changed
+    APPLICATION = "application"  # to organisers: a union asks to affiliate, and its officer has confirmed that
+    HELD = "held"  # to organisers: a campaign cannot go on by itself
+    DAILY = "daily"  # to organisers: what happened, in counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +73,15 @@ class Notice:
     kit_id: int | None = None  # of the kit that it is about: it is skipped once that must not be forwarded any more
     union_id: int | None = None  # of the union that it names, where it does not go to a contact of it
     language: str | None = None  # that it is written in, as `owe` was told; in clear it would say whose row is whose
+    campaign_id: int | None = None  # of the campaign that is held: it is skipped once that is held no more
 
     @classmethod
     def from_stored(cls, stored: str) -> "Notice":
         """The notice that `owe` stored."""
         data = json.loads(stored)
         kind = NoticeKind(data["kind"])
-        return cls(kind, data["token"], data["words"], data.get("kit_id"), data.get("union_id"), data.get("language"))
+        more = {name: data.get(name) for name in ("kit_id", "union_id", "language", "campaign_id")}
+        return cls(kind, data["token"], data["words"], **more)
 
     def to_stored(self) -> str:
         """As `from_stored` reads it."""

@@ -6,6 +6,7 @@ import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from email.utils import parseaddr
 from functools import cached_property
@@ -19,6 +20,7 @@ from mailer.errors import ConfigurationError
 from mailer.mail import dkim, smtp
 from mailer.mail.sender import Sender
 from mailer.mail.smtp import Server
+from mailer.people.organisers import Organisers
 from mailer.settings import keys_file, values
 from mailer.store.crypto import Key, Keyring, decode_secret
 
@@ -31,6 +33,7 @@ _ORGANISATION = "Harbour Solidarity"
 _POSTAL_ADDRESS = r"1 Example Street\nExample City"
 _SMTP_HELO = "mail.example.org"
 _PRIVACY_CONTACT = "privacy@example.org"
+_ORGANISERS = "desk@example.org,rosa@example.org"
 _DKIM_DOMAIN, _DKIM_SELECTOR, _DKIM_KEY_FILE = "example.org", "s1", "/etc/tocsin/dkim.pem"
 
 T = TypeVar("T")
@@ -70,6 +73,9 @@ class Settings:
     privacy_contact: str | None  # an address
     privacy_url: str | None  # of the organisation's whole privacy notice
     security_contact: str | None  # a mailto: or https: URI
+    organiser_addresses: tuple[str, ...]
+    organisers_language: str  # one of the site's
+    time_zone: tzinfo
     dkim_domain: str | None
     dkim_selectors: tuple[str, ...] | None  # in the order of the keys in the file
     dkim_key_file: Path | None
@@ -203,6 +209,22 @@ class Settings:
         )
 
     @property
+    def organisers(self) -> Organisers:
+        """Who hears by mail what happens."""
+        return Organisers(self.organiser_addresses, self.organisers_language, self.time_zone)
+
+    @property
+    def advice_on_organisers(self) -> str | None:
+        """What to say where nobody is named who hears by mail what happens; None where somebody is, or no mail is
+        sent."""
+        if self.organiser_addresses or self.configured_smtp is None:
+            return None
+        return (
+            "no organiser hears by mail when a campaign is held, or when a union asks to affiliate. Set"
+            f" MAILER_ORGANISERS to their addresses, such as {_ORGANISERS}."
+        )
+
+    @property
     def contact(self) -> str | None:
         """The address for questions about people's data: the one set for it, else where answers to mails go."""
         return self.privacy_contact or parseaddr(self.reply_to or self.sender or "")[1] or None
@@ -327,6 +349,9 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         privacy_contact=env.read("MAILER_PRIVACY_CONTACT", values.address, _PRIVACY_CONTACT),
         privacy_url=env.read("MAILER_PRIVACY_URL", values.https_url, "https://www.example.org/privacy"),
         security_contact=env.read("MAILER_SECURITY_CONTACT", values.contact_uri, "mailto:security@example.org"),
+        organiser_addresses=env.read("MAILER_ORGANISERS", values.addresses_of_people, _ORGANISERS) or (),
+        organisers_language=env.read("MAILER_ORGANISERS_LANGUAGE", values.site_language, "fr") or "en",
+        time_zone=env.read("MAILER_TIME_ZONE", values.time_zone, "Europe/Paris") or UTC,
         dkim_domain=env.read("MAILER_DKIM_DOMAIN", values.domain, _DKIM_DOMAIN),
         dkim_selectors=env.read("MAILER_DKIM_SELECTOR", values.selectors, _DKIM_SELECTOR),
         dkim_key_file=env.read("MAILER_DKIM_KEY_FILE", Path, _DKIM_KEY_FILE),

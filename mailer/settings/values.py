@@ -6,10 +6,12 @@ variable stops.
 
 import re
 from collections.abc import Callable
+from datetime import tzinfo
 from email.utils import getaddresses
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import nan
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -234,6 +236,39 @@ def address(text: str) -> str:
     if set(text) & set("<> "):
         raise ValueError("must be an address without a name")
     return mailbox(text)
+
+
+def addresses_of_people(text: str) -> tuple[str, ...]:
+    """Bare addresses with commas between them, each once."""
+    parts = [part.strip() for part in text.split(",")]
+    found: dict[str, str] = {}
+    for number, part in enumerate(parts, start=1):
+        try:
+            found.setdefault(addresses.parse(address(part)).folded, part)
+        except ValueError as problem:
+            raise ValueError(
+                f"must be e-mail addresses with commas between them, but number {number} {problem}"
+            ) from None
+    return tuple(found.values())
+
+
+def site_language(text: str) -> str:
+    """A language that the site speaks, or a form of one."""
+    try:
+        found = languages.of_site(languages.normalise(text))
+    except languages.InvalidLanguage:
+        found = None
+    if found is None:
+        raise ValueError(f"must be one of the site's languages: {', '.join(languages.SITE_LANGUAGES)}")
+    return found
+
+
+def time_zone(text: str) -> tzinfo:
+    """A time zone by its name in the IANA database."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a time zone that this machine knows; most are named by a city") from None
 
 
 def https_url(text: str) -> str:

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.mail import addresses
 from mailer.mail.addresses import Address
-from mailer.people import consents, mailed_links, notices, subscribers, suppression
+from mailer.people import consents, mailed_links, notices, organisers, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
+from mailer.people.organisers import Organisers
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -35,6 +36,7 @@ from mailer.store.models import (
 )
 from mailer.unions import affiliation, contacts, directory
 from mailer.unions.contacts import Invitation
+from mailer.unions.recognition import Known, KnownUnions
 
 METHOD = "affiliation form"
 DECLINED = "declined by an organiser"
@@ -143,14 +145,15 @@ def look(session: Session, token: str) -> AffiliationAsked:
     )
 
 
-def confirm(session: Session, token: str, *, base_url: str) -> AffiliationAsked:
+def confirm(session: Session, token: str, *, base_url: str, told: Organisers) -> AffiliationAsked:
     """Do what the owner of an address was asked to confirm; once, however often the link is used. Nobody comes on
     a list by that.
 
-    An application then waits for an organiser; who was invited is the union's contact from now on, and welcomed if it
-    is affiliated.
+    An application then waits for an organiser, who is told; who was invited is the union's contact from now on, and
+    welcomed if it is affiliated.
 
     :param base_url: of the site, for the links in that mail.
+    :param told: the organisers who hear of an application.
     :raises mailed_links.UnknownLink: it is none of ours.
     :raises mailed_links.DeadLink: as `look`, or they reported our mail as spam.
     """
@@ -160,7 +163,7 @@ def confirm(session: Session, token: str, *, base_url: str) -> AffiliationAsked:
     session.expire_all()
     link = mailed_links.find(session, MailedLinkKind.CONTACT, token)
     if link.used_at is None:
-        _carry_out(session, link, _wanted(session, link), base_url)
+        _carry_out(session, link, _wanted(session, link), base_url, told)
     return _confirmed(session, link)
 
 
@@ -176,10 +179,12 @@ def _wanted(session: Session, link: MailedLink) -> AskedFor | Invitation:
     return invitation
 
 
-def _carry_out(session: Session, link: MailedLink, wanted: AskedFor | Invitation, base_url: str) -> None:
+def _carry_out(
+    session: Session, link: MailedLink, wanted: AskedFor | Invitation, base_url: str, organisers_told: Organisers
+) -> None:
     now = utcnow()
     if isinstance(wanted, AskedFor):
-        person = _apply(session, wanted, now)
+        person = _apply(session, wanted, now, organisers_told)
         told: dict[str, Any] = {"union_name": wanted.name}
     else:
         person = contacts.accept(session, wanted, now)
@@ -191,10 +196,19 @@ def _carry_out(session: Session, link: MailedLink, wanted: AskedFor | Invitation
     mailed_links.use(session, link, person.id, at=now, details=told)
 
 
-def _apply(session: Session, asked: AskedFor, now: datetime) -> Subscriber:
+def _apply(session: Session, asked: AskedFor, now: datetime, told: Organisers) -> Subscriber:
     person = contacts.take_in(session, asked, name=asked.person_name, method=METHOD, now=now)
     kept = {column: getattr(asked, column) for column in _KEPT}
-    session.add(Application(**kept, languages=list(asked.languages), subscriber_id=person.id, confirmed_at=now))
+    application = Application(**kept, languages=list(asked.languages), subscriber_id=person.id, confirmed_at=now)
+    session.add(application)
+    session.flush()
+    words = {
+        "applications_command": "mailer unions applications",
+        "accept_command": f"mailer unions accept {application.id}",
+        "decline_command": f"mailer unions decline {application.id}",
+        **({"union": asked.name} if asked.is_named else {}),
+    }
+    organisers.tell(session, told, Notice(NoticeKind.APPLICATION, words=words))
     return person
 
 
@@ -251,6 +265,39 @@ def all_applications(session: Session) -> Sequence[Application]:
 def applicant(session: Session, application: Application) -> Subscriber | None:
     """Who asked; None if they were erased since."""
     return session.get(Subscriber, application.subscriber_id) if application.subscriber_id is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenParent:
+    """The federation that an application names, and which unions may be meant by that."""
+
+    written: str
+    alike: Sequence[Known]  # called so, as names are compared; several where they cannot be told apart
+    nearest: Known | None  # called nearly so, where none is called so
+
+    @property
+    def known(self) -> Known | None:
+        """The one that is called so."""
+        return self.alike[0] if len(self.alike) == 1 else None
+
+
+def written_parent(session: Session, application_id: int, *, slug: str | None = None) -> WrittenParent | None:
+    """What an application says of the federation that the union belongs to; None where it says nothing, or that is
+    known of the union.
+
+    :param slug: of the union, as for `accept`.
+    :raises UnknownApplication: there is none.
+    """
+    application = session.get(Application, application_id)
+    if application is None:
+        raise UnknownApplication(id=application_id)
+    itself = directory.find(session, slug) if slug is not None else None
+    if application.parent is None or (itself is not None and itself.parent_id is not None):
+        return None
+    unions = KnownUnions(session)
+    alike = [known for known in unions.alike(application.parent, application.country) if known.slug != slug]
+    nearest = None if alike else unions.nearest(application.parent)
+    return WrittenParent(application.parent, alike, nearest if nearest and nearest.slug != slug else None)
 
 
 def accept(

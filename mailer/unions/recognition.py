@@ -51,11 +51,16 @@ class KnownUnions:
         """The union that has exactly this slug. In a file it is meant, whatever else is called so."""
         return self._by_slug.get(text)
 
-    def suggestion(self, text: str) -> str:
-        """A question whether another union was meant, where one is nearly called so; never one that asked not to be
-        named."""
+    def nearest(self, text: str) -> Known | None:
+        """The union that is called nearly so; never one that asked not to be named."""
         spellings = {
             spelling: union for spelling, unions in self._by_spelling.items() for union in unions if union.is_named
         }
         near = get_close_matches(fold(text), spellings, n=1, cutoff=_ALIKE)
-        return f' Did you mean {spellings[near[0]].slug}, "{spellings[near[0]].name}"?' if near else ""
+        return spellings[near[0]] if near else None
+
+    def suggestion(self, text: str) -> str:
+        """A question whether another union was meant, where one is nearly called so; never one that asked not to be
+        named."""
+        near = self.nearest(text)
+        return f' Did you mean {near.slug}, "{near.name}"?' if near else ""

@@ -173,10 +173,13 @@ def test_check_warns_of_a_machine_without_a_full_name(
     monkeypatch.setattr("socket.gethostname", lambda: "vm")
     cli.environment["MAILER_SMTP_URL"] = "smtp://127.0.0.1:2525"
     assert "Warning: this machine is called vm, which is no full domain name" in cli("campaigns", "check", SLUG).stdout
-    *_others, warning = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["warnings"]
+    *_others, warning, of_organisers = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["warnings"]
     assert "Many relays refuse that" in warning
+    assert "no organiser hears by mail when a campaign is held" in of_organisers
     cli.environment["MAILER_SMTP_HELO"] = "mail.example.org"
     assert warning not in json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["warnings"]
+    cli.environment["MAILER_ORGANISERS"] = "desk@example.org"
+    assert of_organisers not in json.loads(cli("campaigns", "check", SLUG, "--json").stdout)["warnings"]
 
 
 @pytest.mark.parametrize("when", [(), ("--at", "2035-01-01T09:00Z")])

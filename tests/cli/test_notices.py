@@ -42,7 +42,15 @@ def test_status_says_how_many_failed_and_why(cli: CommandLine, session: Session)
 
 
 def test_status_is_short_where_all_is_well(cli: CommandLine) -> None:
-    assert cli("notices", "status").stdout == "Failed in the last 7 days: 0\nWaiting: 0\n"
+    cli.environment["MAILER_ORGANISERS"] = "desk@example.org,rosa@example.org"
+    words = "Failed in the last 7 days: 0\nWaiting: 0\nOrganisers who hear by mail what happens: 2\n"
+    assert cli("notices", "status").stdout == words
+    assert json.loads(cli("notices", "status", "--json").stdout)["organisers"] == 2
+
+
+def test_status_says_if_no_organiser_hears_of_anything(cli: CommandLine) -> None:
+    assert "Set MAILER_ORGANISERS to their addresses." in cli("notices", "status").stdout
+    assert json.loads(cli("notices", "status", "--json").stdout)["organisers"] == 0
 
 
 def test_the_status_of_a_campaign_says_that_system_mails_failed(cli: CommandLine, session: Session) -> None:

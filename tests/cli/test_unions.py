@@ -15,11 +15,13 @@ from mailer.links import Link
 from mailer.mail import addresses
 from mailer.operations.queue import connect, open_queue
 from mailer.people.notices import NoticeKind
+from mailer.people.organisers import NOBODY
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import MailingList, Subscriber, Union, UnionStatus
 from mailer.unions import applications, contacts, directory
 from mailer.unions.applications import AskedFor
+from tests.cli.test_confirming import at_a_terminal
 from tests.conftest import CommandLine
 from tests.support.factories import SENDER, make_contact, make_list, make_subscriber, make_union, notices_owed, said
 
@@ -46,7 +48,7 @@ def apply(engine: Engine, name: str = "Dockers of Example", **changes: Any) -> i
         applications.ask(session, AskedFor(**(facts | changes)))
         token = said(notices_owed(session)[-1]).token
     with Session(engine) as session, session.begin():
-        applications.confirm(session, token or "", base_url=SENDER.base_url)
+        applications.confirm(session, token or "", base_url=SENDER.base_url, told=NOBODY)
         return applications.all_applications(session)[-1].id
 
 
@@ -218,6 +220,7 @@ def test_an_application_is_shown_and_accepted(
         "name": "Dockers of Example",
         "country": "GB",
         "parent": "World Federation",
+        "known_parent": None,
         "languages": ["en"],
         "members": 1200,
         "is_named": True,
@@ -230,7 +233,11 @@ def test_an_application_is_shown_and_accepted(
     assert "asked by    Ana Example, General secretary, ana@example.org" in text
     assert "    resolution  Carried\n                unanimously." in text
     said_yes = cli("unions", "accept", str(application_id))
-    assert said_yes.stdout == ('The union dockers-of-example, "Dockers of Example", is affiliated. It has 1 contact.\n')
+    assert said_yes.stdout == (
+        'The union dockers-of-example, "Dockers of Example", is affiliated. It has 1 contact.\n'
+        'The application says that it belongs to "World Federation". No union that is known is called so, or nearly so.'
+        " To set its federation: mailer unions change dockers-of-example --parent SLUG\n"
+    )
     assert said_yes.stderr == ""
     assert len(rung_for(with_valkey)) == 1
     mail = notices_owed(session)[-1]
@@ -294,6 +301,98 @@ def test_who_has_no_contact_is_told_how_to_get_one(cli: CommandLine, session: Se
     assert result.stderr == ""  # nobody is to be told, so no worker is woken
 
 
+# --- the federation that an application names -----------------------------------------------------------------------
+
+
+def parent_of(session: Session, slug: str) -> str | None:
+    session.rollback()
+    parent = directory.get(session, slug).parent
+    found = parent.slug if parent else None
+    session.rollback()
+    return found
+
+
+def test_an_organiser_sees_what_was_written_and_takes_it_by_one_flag(
+    cli: CommandLine, engine: Engine, session: Session
+) -> None:
+    directory.add(session, "world-fed", "WORLD  Fédération")
+    session.commit()
+    number = str(apply(engine, parent="World federation"))
+    (shown,) = lines(cli("unions", "applications", "--json").stdout)
+    assert (shown["parent"], shown["known_parent"]) == ("World federation", "world-fed")
+    assert "belongs to  World federation (known as world-fed)" in cli("unions", "applications").stdout
+    cli("unions", "accept", number, "--parent", "world-fed", "--parent-as-written", exit_code=2)
+    said = cli("unions", "accept", number, "--parent-as-written").stdout
+    assert "The application says" not in said
+    assert parent_of(session, "dockers-of-example") == "world-fed"
+
+
+def test_without_a_terminal_a_federation_is_named_and_never_guessed(
+    cli: CommandLine, engine: Engine, session: Session
+) -> None:
+    directory.add(session, "world-fed", "World Federation")
+    session.commit()
+    said = cli("unions", "accept", str(apply(engine))).stdout
+    assert 'says that it belongs to "World Federation". That is the name of world-fed, "World Federation".' in said
+    assert "mailer unions change dockers-of-example --parent SLUG" in said
+    assert parent_of(session, "dockers-of-example") is None
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], "No union that is known is called so, or nearly so."),
+        (["World Federations"], 'No union is called so; the nearest is u0, "World Federations".'),
+        (["World Federation", "World-Federation"], "Several unions are called so: u0, u1."),
+    ],
+)
+def test_the_flag_takes_no_federation_that_is_not_the_only_one_called_so(
+    cli: CommandLine, engine: Engine, session: Session, names: list[str], said: str
+) -> None:
+    for count, name in enumerate(names):
+        make_union(session, f"u{count}", name=name)
+    session.commit()
+    number = str(apply(engine))
+    refused = cli("unions", "accept", number, "--parent-as-written", exit_code=1).stderr
+    assert " ".join(refused.split()).count(f'belongs to "World Federation". {said}') == 1
+    assert len(lines(cli("unions", "applications", "--json").stdout)) == 1
+    assert said in cli("unions", "accept", number).stdout
+    assert parent_of(session, "dockers-of-example") is None
+
+
+def test_a_union_whose_federation_is_known_is_asked_for_no_other(
+    cli: CommandLine, engine: Engine, session: Session
+) -> None:
+    fed = make_union(session, "old-fed", name="Old Federation")
+    make_union(session, "world-fed", name="World Federation")
+    make_union(session, "dockers", parent=fed)
+    session.commit()
+    assert "The application says" not in cli("unions", "accept", str(apply(engine)), "--as", "dockers").stdout
+    assert parent_of(session, "dockers") == "old-fed"
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("known", "answer", "parent"),
+    [
+        ("World Federation", "y\n", "world-fed"),
+        ("World Federations", "y\n", "world-fed"),
+        ("World Federation", "n\n", None),
+        ("World Federation", "\n", None),
+    ],
+)
+def test_on_a_terminal_the_nearest_federation_is_taken_by_one_answer(
+    cli: CommandLine, engine: Engine, session: Session, known: str, answer: str, parent: str | None
+) -> None:
+    make_union(session, "world-fed", name=known)
+    session.commit()
+    exit_code, shown = at_a_terminal(cli, "unions", "accept", str(apply(engine)), answer=answer)
+    assert exit_code == 0
+    assert "Is that its federation? [y/N]" in " ".join(shown.split())
+    assert parent_of(session, "dockers-of-example") == parent
+    assert ("--parent SLUG" in shown) is (parent is None)
+
+
 # --- contacts -------------------------------------------------------------------------------------------------------
 
 
@@ -305,7 +404,7 @@ def test_contacts_are_invited_shown_and_removed(cli: CommandLine, session: Sessi
     assert len(rung_for(with_valkey)) == 1
     assert "less than 24 hours" in cli("unions", "invite", "dockers", "ana@example.org", exit_code=1).stderr
     assert cli("unions", "contacts", "dockers").stdout == ""
-    applications.confirm(session, said(notices_owed(session)[0]).token or "", base_url=SENDER.base_url)
+    applications.confirm(session, said(notices_owed(session)[0]).token or "", base_url=SENDER.base_url, told=NOBODY)
     session.commit()
     assert cli("unions", "contacts", "dockers").stdout == "ana@example.org  Ana Example  Treasurer\n"
     (shown,) = lines(cli("unions", "contacts", "dockers", "--json").stdout)

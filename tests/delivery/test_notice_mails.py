@@ -95,11 +95,40 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "reached": "1,200",
         "stop_url": STOP_URL,
     },
+    NoticeKind.APPLICATION: {
+        "union": "Dockers of the North",
+        "applications_command": "mailer unions applications",
+        "accept_command": "mailer unions accept 7",
+        "decline_command": "mailer unions decline 7",
+    },
+    NoticeKind.HELD: {
+        "campaign": "free-the-five",
+        "reason": "the mail server refuses our mail: 550 5.7.1 blocked",
+        "status_command": "mailer campaigns status free-the-five",
+        "resume_command": "mailer campaigns resume free-the-five",
+        "cancel_command": "mailer campaigns cancel free-the-five",
+    },
+    NoticeKind.DAILY: {
+        "day": "30 April 2035",
+        "asked": "1,200",
+        "confirmed": "1,100",
+        "left": "under 10",
+        "sent": "25,000",
+        "refused": "11",
+        "complained": "under 10",
+        "applications": "2",
+        "applications_command": "mailer unions applications",
+        "paused": "1",
+        "paused_command": "mailer campaigns list",
+    },
 }
+#: to organisers, who have commands to type instead of a button
+TO_ORGANISERS = (NoticeKind.APPLICATION, NoticeKind.HELD, NoticeKind.DAILY)
 #: those whose link stands among their words
 WITHOUT_TOKEN = (
     *(NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
     *(NoticeKind.RENEWED, NoticeKind.CHANGED),
+    *TO_ORGANISERS,
 )
 #: what goes to people because they agreed to get their union's mail
 TO_CONTACTS = (
@@ -178,7 +207,9 @@ def buttons(message: EmailMessage) -> list[str]:
 
 @pytest.mark.parametrize("language", ["en", "fr", "ar"])
 @pytest.mark.parametrize("kind", NoticeKind)
-def test_every_notice_is_a_whole_mail_with_one_button(session: Session, kind: NoticeKind, language: str) -> None:
+def test_every_notice_is_a_whole_mail_with_one_button_or_commands_to_type(
+    session: Session, kind: NoticeKind, language: str
+) -> None:
     message = compose(session, notice(kind), language=language, sender=replace(SENDER, reply_to="office@example.org"))
     assert not message.defects
     assert sorted(message.keys()) == HEADERS
@@ -186,9 +217,14 @@ def test_every_notice_is_a_whole_mail_with_one_button(session: Session, kind: No
     assert message["Content-Language"] == language
     assert message["To"] == "ana@example.net"
     assert [piece.get_content_type() for piece in message.iter_parts()] == ["text/plain", "text/html"]
-    button = BUTTONS[kind] if kind in WITHOUT_TOKEN else BUTTONS[kind].replace("/en/", f"/{language}/")
-    assert buttons(message) == [button]
-    assert f"\n<{button}>\n" in part(message, "plain")
+    if kind in TO_ORGANISERS:
+        assert buttons(message) == []
+        for command in (word for field, word in WORDS[kind].items() if field.endswith("_command")):
+            assert f"\n{command}\n" in part(message, "plain")
+    else:
+        button = BUTTONS[kind] if kind in WITHOUT_TOKEN else BUTTONS[kind].replace("/en/", f"/{language}/")
+        assert buttons(message) == [button]
+        assert f"\n<{button}>\n" in part(message, "plain")
     for subtype in ("plain", "html"):
         assert SENDER.postal_address in part(message, subtype)
         assert SENDER.organisation in part(message, subtype)
@@ -253,6 +289,15 @@ def test_a_reader_gets_the_nearest_language_of_the_site_or_english(
         (NoticeKind.RENEWED, "The earlier ones now show nothing."),
         (NoticeKind.ANSWER, "With this link you can do so, for one day"),
         (NoticeKind.CHANGED, "If that is not right, open the kit's page."),
+        (
+            NoticeKind.APPLICATION,
+            "asks to affiliate, and has confirmed its address. Somebody there waits",
+        ),
+        (NoticeKind.APPLICATION, "Say yes. Its contact is told:"),
+        (NoticeKind.HELD, "Nothing more of it goes out until somebody resumes it. The reason:"),
+        (NoticeKind.HELD, "Go on, once the cause is remedied. Nobody gets it twice:"),
+        (NoticeKind.HELD, "named your address in the setting"),
+        (NoticeKind.DAILY, "Days are those of UTC. Numbers of people from 1 to 9 are written “under 10”."),
     ],
 )
 def test_a_notice_says_what_to_do_and_until_when(session: Session, kind: NoticeKind, sentence: str) -> None:
@@ -481,6 +526,8 @@ def test_nothing_that_a_visitor_typed_is_in_a_mail_that_anyone_can_have_sent(
         (NoticeKind.KIT, "union"),
         (NoticeKind.KIT, "campaign"),
         (NoticeKind.REMINDER, "deadline"),
+        (NoticeKind.APPLICATION, "union"),
+        (NoticeKind.HELD, "reason"),
     ],
 )
 def test_a_list_a_union_or_a_campaign_can_be_called_anything_and_injects_nothing(
@@ -495,7 +542,7 @@ def test_a_list_a_union_or_a_campaign_can_be_called_anything_and_injects_nothing
     )
     assert shown == usual
     assert 'href="https://evil' not in part(message, "html")
-    assert len(buttons(message)) == 1
+    assert len(buttons(message)) == (kind not in TO_ORGANISERS)
 
 
 # --- how they go out ------------------------------------------------------------------------------------------------
@@ -612,7 +659,21 @@ def test_notices_wait_while_the_server_refuses_us_in_other_ways_and_say_so_at_on
     assert fates(engine) == [(S.SENT, None)]
 
 
+def test_the_daily_mail_says_only_what_there_is_to_say(session: Session) -> None:
+    words = {"since": "1 March 2035", "until": "3 March 2035", "left": "under 10"}
+    message = compose(session, notice(NoticeKind.DAILY, words))
+    assert message["Subject"] == "What happened from 1 March 2035 to 3 March 2035"
+    for subtype in ("plain", "html"):
+        shown = html.unescape(part(message, subtype)).rpartition("<body")[2]
+        said = " ".join(re.sub(r"<[^>]*>", "", shown).split())
+        assert "Left a list: under 10" in said
+        for other in ("Asked", "Confirmed", "sent:", "refused", "Reported", "What waits", "mailer "):
+            assert other not in said, other
+
+
 LATIN = {
+    "day": "12.3.2035!",
+    "asked": "+1,200.",
     "union": "(7) Pilots & Crews.",
     "list": "1199 Alerts!",
     "campaign": "Free 5!",

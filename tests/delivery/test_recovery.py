@@ -14,6 +14,7 @@ from mailer.delivery.ledger import Batch
 from mailer.mail.types import Outcome, OutcomeKind
 from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
+from mailer.people.organisers import NOBODY
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Reason, Subscription
 from tests.support.factories import make_campaign, make_list, make_subscriber
@@ -299,17 +300,17 @@ def test_what_is_under_way_in_a_restored_database_is_held_until_a_person_decides
         batch = claim(engine, campaign_id, living)
         journal.mark_claim(tmp_path, batch.fence)
         ledger.close(engine, batch)
-    recovery.pause_if_restored(engine, tmp_path)
+    recovery.hold_if_restored(engine, tmp_path, NOBODY)
     assert status(engine, campaign_id) == (CampaignStatus.SENDING, None)
     restore(1)
-    recovery.pause_if_restored(engine, tmp_path)
+    recovery.hold_if_restored(engine, tmp_path, NOBODY)
     held, reason = status(engine, campaign_id)
     assert held is CampaignStatus.PAUSED
     assert "restored from a backup" in (reason or "")
 
     with session_scope(engine) as session:
         session.get_one(Campaign, campaign_id).status = CampaignStatus.SENDING
-    recovery.pause_if_restored(engine, tmp_path)  # a person has decided: it is not held again
+    recovery.hold_if_restored(engine, tmp_path, NOBODY)  # a person has decided: it is not held again
     assert status(engine, campaign_id)[0] is CampaignStatus.SENDING
     living.discard()
 
@@ -326,7 +327,7 @@ def test_system_mails_that_a_restored_database_owes_are_in_doubt_and_not_sent_ag
         journal.mark_claim(tmp_path, batch.fence)
         ledger.close(engine, batch)
     restore(1)
-    recovery.pause_if_restored(engine, tmp_path)
+    recovery.hold_if_restored(engine, tmp_path, NOBODY)
     with session_scope(engine, read_only=True) as session:
         (owed,) = session.scalars(select(Delivery).where(Delivery.campaign_id == standing))
         assert (owed.state, owed.reason) == (S.UNKNOWN, Reason.RESTORED)
@@ -334,7 +335,7 @@ def test_system_mails_that_a_restored_database_owes_are_in_doubt_and_not_sent_ag
 
 
 def test_a_host_that_never_claimed_anything_holds_nothing(engine: Engine, campaign_id: int, tmp_path: Path) -> None:
-    recovery.pause_if_restored(engine, tmp_path / "fresh")
+    recovery.hold_if_restored(engine, tmp_path / "fresh", NOBODY)
     assert status(engine, campaign_id)[0] is CampaignStatus.SENDING
 
 

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mailer.errors import ConfigurationError
 from mailer.mail.headers import split_mailbox
 from mailer.mail.smtp import Server
+from mailer.people.organisers import Organisers
 from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Key
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
@@ -107,6 +110,14 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SMTP_URL", "smtps://mail.example.org?user=ana", "with nothing behind it"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org:0x19", "has a port"),
         ("MAILER_SMTP_URL", "smtp://user:pass@mail.example.org", "must not travel unencrypted"),
+        ("MAILER_ORGANISERS", "desk@example.org, rosa", "but number 2 is not an e-mail address"),
+        ("MAILER_ORGANISERS", "desk@example.org,", "but number 2 "),
+        ("MAILER_ORGANISERS", "Rosa <rosa@example.org>", "but number 1 must be an address without a name"),
+        ("MAILER_ORGANISERS_LANGUAGE", "sw", "must be one of the site's languages: en, fr,"),
+        ("MAILER_ORGANISERS_LANGUAGE", "tongues", "must be one of the site's languages"),
+        ("MAILER_TIME_ZONE", "Ondoria/Tidewater", "is not a time zone that this machine knows"),
+        ("MAILER_TIME_ZONE", "../etc/passwd", "is not a time zone"),
+        ("MAILER_TIME_ZONE", "Europe", "is not a time zone"),
         ("MAILER_SMTP_HELO", "mail", "must be a full domain name, with a dot in it"),
         ("MAILER_SMTP_HELO", "mail.example.org.", "must be a full domain name"),
         ("MAILER_SMTP_HELO", "mail_1.example.org", "must be a full domain name"),
@@ -323,6 +334,23 @@ def test_a_machine_with_a_name_that_mail_servers_think_little_of_is_told_what_to
     assert advice is None if said is None else advice and said in advice and "Set MAILER_SMTP_HELO" in advice
     assert load().advice_on_helo is None  # it sends nothing
     assert load(**server, MAILER_SMTP_HELO="mail.example.org").advice_on_helo is None
+
+
+def test_organisers_are_addresses_with_commas_between_them_each_once(load: Callable[..., Settings]) -> None:
+    assert load().organisers == Organisers((), "en", UTC)
+    settings = load(
+        MAILER_ORGANISERS="desk@example.org, Rosa@example.net,DESK@example.org",
+        MAILER_ORGANISERS_LANGUAGE="FR_ca",
+        MAILER_TIME_ZONE="Europe/Paris",
+    )
+    assert settings.organisers == Organisers(("desk@example.org", "Rosa@example.net"), "fr", ZoneInfo("Europe/Paris"))
+
+
+def test_who_sends_mail_is_told_if_no_organiser_hears_of_anything(load: Callable[..., Settings]) -> None:
+    server = {"MAILER_SMTP_URL": "smtp://127.0.0.1:2525"}
+    assert "Set MAILER_ORGANISERS" in (load(**server).advice_on_organisers or "")
+    assert load().advice_on_organisers is None  # it sends nothing
+    assert load(**server, MAILER_ORGANISERS="desk@example.org").advice_on_organisers is None
 
 
 def test_links_in_mail_that_leaves_this_machine_must_be_https(load: Callable[..., Settings]) -> None:

@@ -42,9 +42,11 @@ from mailer.store.models import (
     ConsentPurpose,
     ConsentSource,
     ConsentText,
+    DailyMail,
     Delivery,
     DeliveryState,
     Edition,
+    HoldMail,
     JoinCount,
     Kit,
     KitEdition,
@@ -128,6 +130,8 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
         each.id == row.event_id and w.owner_of(each.list_id) == union for each in w.rows[ConsentEvent]
     ),
     Delivery: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
+    DailyMail: lambda _w, _row, _union: False,
+    HoldMail: lambda _w, _row, _union: False,
     Edition: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     JoinCount: lambda _w, row, union: row.union_id == union,
     Kit: lambda _w, row, union: row.union_id == union,
@@ -214,6 +218,9 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         if dice.random() < 0.3:
             continue
         campaign = make_campaign(session, mailing_list, slug=f"alert-{number}", status=CampaignStatus.SENDING)
+        if not world.campaigns:
+            session.add(DailyMail(id=1, told_until=utcnow().date(), complaints=0))
+        session.add(HoldMail(campaign_id=campaign.id, reason=bytes(32), goes_at=utcnow()))
         campaign.mail_domain, campaign.forwardable = "example.org", True
         world.campaigns.append(campaign)
         session.add(Edition(campaign_id=campaign.id, language="en", variant="", rendering={}))

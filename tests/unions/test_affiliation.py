@@ -14,6 +14,7 @@ from mailer.mail import addresses
 from mailer.people import mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind, owe
+from mailer.people.organisers import NOBODY, Organisers
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (
@@ -44,6 +45,7 @@ from tests.support.statements import watched
 
 BASE_URL = "https://act.example.org"
 ANA = "ana@example.org"
+DESK = Organisers(("desk@example.org", "rosa@example.org"), "fr")
 
 ASKED = AskedFor(
     name="Syndicat des Dockers",
@@ -74,7 +76,12 @@ def ask(engine: Engine, asked: AskedFor = ASKED) -> str:
 
 def confirm(engine: Engine, token: str) -> applications.AffiliationAsked:
     with session_scope(engine) as session:
-        return applications.confirm(session, token, base_url=BASE_URL)
+        return applications.confirm(session, token, base_url=BASE_URL, told=NOBODY)
+
+
+def confirm_and_tell(engine: Engine, token: str) -> None:
+    with session_scope(engine) as session:
+        applications.confirm(session, token, base_url=BASE_URL, told=DESK)
 
 
 def apply(engine: Engine, asked: AskedFor = ASKED) -> int:
@@ -93,6 +100,51 @@ def rows(session: Session) -> dict[str, int]:
     counts = {name: session.scalar(select(func.count()).select_from(t)) for name, t in Base.metadata.tables.items()}
     session.commit()
     return {name: count or 0 for name, count in counts.items()}
+
+
+# --- telling organisers --------------------------------------------------------------------------------------------
+
+
+def test_organisers_hear_of_an_application_once_it_is_confirmed_and_once_only(engine: Engine, session: Session) -> None:
+    token = ask(engine)
+    assert len(notices_owed(session)) == 1
+    session.commit()
+    for _ in range(2):
+        confirm_and_tell(engine, token)
+    told = notices_owed(session)[1:]
+    assert [mail.address for mail in told] == ["desk@example.org", "rosa@example.org"]
+    assert {(said(mail).kind, said(mail).language) for mail in told} == {(NoticeKind.APPLICATION, "fr")}
+    application = session.scalars(select(Application)).one()
+    assert said(told[0]).words == {
+        "union": "Syndicat des Dockers",
+        "applications_command": "mailer unions applications",
+        "accept_command": f"mailer unions accept {application.id}",
+        "decline_command": f"mailer unions decline {application.id}",
+    }
+
+
+def test_the_mail_about_an_application_names_nobody_who_asked_not_to_be_named(engine: Engine, session: Session) -> None:
+    confirm_and_tell(engine, ask(engine, replace(ASKED, is_named=False)))
+    stored = notices_owed(session)[1].notice or ""
+    assert "Dockers" not in stored and "Ana" not in stored and ANA not in stored
+
+
+def test_an_application_and_the_mails_about_it_are_kept_together_or_not_at_all(
+    engine: Engine, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = ask(engine)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(mailed_links, "use", killed)
+        confirm_and_tell(engine, token)
+    assert len(notices_owed(session)) == 1
+    assert session.scalars(select(Application)).all() == []
+    session.commit()
+    confirm_and_tell(engine, token)
+    assert len(notices_owed(session)) == 3
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from mailer.mail import addresses
 from mailer.people import mailed_links, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import Notice, NoticeKind, owe
+from mailer.people.organisers import NOBODY
 from mailer.spreadsheets import importing
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
@@ -69,7 +70,7 @@ def invite(engine: Engine, union: Union, email: str = ANA) -> str:
 
 def confirm(engine: Engine, token: str) -> applications.AffiliationAsked:
     with session_scope(engine) as session:
-        return applications.confirm(session, token, base_url=BASE_URL)
+        return applications.confirm(session, token, base_url=BASE_URL, told=NOBODY)
 
 
 def person_of(session: Session, email: str = ANA) -> Subscriber:
@@ -262,7 +263,7 @@ def test_a_link_is_good_for_seven_days(engine: Engine, session: Session, union: 
     token = invite(engine, union)
     session.execute(update(MailedLink).values(expires_at=utcnow()))
     session.commit()
-    for act in (applications.look, partial(applications.confirm, base_url=BASE_URL)):
+    for act in (applications.look, partial(applications.confirm, base_url=BASE_URL, told=NOBODY)):
         with pytest.raises(DeadLink):
             act(session, token)
         with pytest.raises(UnknownLink):

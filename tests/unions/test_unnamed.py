@@ -8,6 +8,7 @@ from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.ledger import Claimed
 from mailer.delivery.recipients import Recipient
 from mailer.people.notices import NoticeKind
+from mailer.people.organisers import NOBODY
 from mailer.store.models import Purpose, UnionStatus
 from mailer.unions import affiliation, applications, contacts, directory, own_lists
 from mailer.unions.own_lists import TellingList
@@ -32,7 +33,7 @@ def test_an_invitation_names_it_on_its_page_only(session: Session) -> None:
     assert (invitation.kind, invitation.words) == (NoticeKind.CONTACT, {"is_invited": "yes"})
     token = str(invitation.token)
     assert applications.look(session, token).union_name == "Quiet Harbour Union"
-    assert applications.confirm(session, token, base_url=BASE).union_name is None
+    assert applications.confirm(session, token, base_url=BASE, told=NOBODY).union_name is None
     assert applications.look(session, token).union_name is None
 
 

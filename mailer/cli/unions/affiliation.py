@@ -6,15 +6,23 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from mailer.cli import confirming
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, slug_argument
 from mailer.cli.unions.directory import why_random
+from mailer.errors import MailerError
 from mailer.kits import renewal
 from mailer.links import Pages
 from mailer.store.models import Application
 from mailer.unions import affiliation, applications, contacts
 from mailer.unions import directory as trade_unions
+from mailer.unions.applications import WrittenParent
+
+
+class UnclearParent(MailerError):
+    """Nothing was accepted, because --parent-as-written needs one federation. {about} Name it with --parent SLUG, or
+    leave out --parent-as-written."""
 
 
 @click.command("applications")
@@ -35,11 +43,13 @@ def applications_(installation: Installation, as_json: bool) -> None:
 
 def _asked(session: Session, application: Application) -> dict[str, Any]:
     person = applications.applicant(session, application)
+    parent = applications.written_parent(session, application.id)
     return {
         "id": application.id,
         "name": application.name,
         "country": application.country,
         "parent": application.parent,
+        "known_parent": parent.known.slug if parent and parent.known else None,
         "languages": application.languages,
         "members": application.members,
         "is_named": application.is_named,
@@ -55,7 +65,7 @@ def _print(facts: dict[str, Any]) -> None:
     click.echo(f"{facts['id']}  {facts['name']}")
     details = {
         "country": facts["country"] or "international",
-        "belongs to": facts["parent"],
+        "belongs to": facts["parent"] and f"{facts['parent']} ({_known(facts)})",
         "languages": ", ".join(facts["languages"]),
         "members": facts["members"],
         "named": None if facts["is_named"] else "no, it asks not to be",
@@ -68,19 +78,73 @@ def _print(facts: dict[str, Any]) -> None:
             click.echo(f"    {label:<12}{f'{chr(10):<17}'.join(str(detail).splitlines())}")
 
 
+def _known(facts: dict[str, Any]) -> str:
+    return f"known as {facts['known_parent']}" if facts["known_parent"] else "not known by that name"
+
+
 @click.command()
 @click.argument("application_id", metavar="ID", type=int)
 @click.option("--as", "slug", metavar="SLUG", help="The slug of the union. If there is such a union, it is updated.")
 @click.option("--parent", "parent_slug", metavar="SLUG", help="The federation that it belongs to.")
+@click.option(
+    "--parent-as-written",
+    is_flag=True,
+    help="It belongs to the federation that the application names, if one union is known by that name.",
+)
 @pass_installation
-def accept(installation: Installation, application_id: int, slug: str | None, parent_slug: str | None) -> None:
-    """Accept an application: affiliate the union, and tell its contacts. `applications` shows the ID."""
+def accept(
+    installation: Installation,
+    application_id: int,
+    slug: str | None,
+    parent_slug: str | None,
+    parent_as_written: bool,
+) -> None:
+    """Accept an application: affiliate the union, and tell its contacts. `applications` shows the ID.
+
+    On a terminal you are asked whether it belongs to the federation that it names.
+    """
+    if parent_as_written and parent_slug is not None:
+        raise click.UsageError("Give --parent or --parent-as-written, not both.")
     base_url = installation.settings.base_url
+    left_out = None
+    if parent_slug is None:
+        with installation.session(read_only=True) as session:
+            parent = applications.written_parent(session, application_id, slug=slug)
+        parent_slug = _parent(parent, as_written=parent_as_written)
+        left_out = parent if parent_slug is None else None
     with installation.session() as session:
         union = applications.accept(session, application_id, slug=slug, parent_slug=parent_slug, base_url=base_url)
         count = len(contacts.of_union(session, union.id))
     why = why_random(slug, union) if slug is not None else ""
     click.echo(f'The union {union.slug}, "{union.name}", is affiliated.{why} {_told(union.slug, count)}')
+    if left_out is not None:
+        click.echo(typed(f"{_about(left_out)} To set its federation: mailer unions change {union.slug} --parent SLUG"))
+
+
+def _parent(parent: WrittenParent | None, *, as_written: bool) -> str | None:
+    """The slug of the federation that is meant, as far as somebody has said so.
+
+    :raises UnclearParent: it was to be the one that is written, and none or several are called so.
+    """
+    if as_written:
+        if parent is None or parent.known is None:
+            raise UnclearParent(about=_about(parent) if parent else "It names none, or the union has one.")
+        return parent.known.slug
+    proposed = (parent.known or parent.nearest) if parent else None
+    if parent is None or proposed is None or not confirming.is_to_ask(yes=False):
+        return None
+    return proposed.slug if click.confirm(f"{_about(parent)} Is that its federation?", err=True) else None
+
+
+def _about(parent: WrittenParent) -> str:
+    said = f'The application says that it belongs to "{parent.written}".'
+    if len(parent.alike) > 1:
+        return f"{said} Several unions are called so: {', '.join(known.slug for known in parent.alike)}."
+    if parent.known:
+        return f'{said} That is the name of {parent.known.slug}, "{parent.known.name}".'
+    if parent.nearest:
+        return f'{said} No union is called so; the nearest is {parent.nearest.slug}, "{parent.nearest.name}".'
+    return f"{said} No union that is known is called so, or nearly so."
 
 
 @click.command()

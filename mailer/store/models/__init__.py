@@ -22,6 +22,7 @@ from mailer.store.models.ledger import (
     Reason,
     ended,
 )
+from mailer.store.models.organisers import DailyMail, HoldMail
 from mailer.store.models.people import (
     MailingList,
     Subscriber,
@@ -47,9 +48,11 @@ __all__ = [
     "ConsentPurpose",
     "ConsentSource",
     "ConsentText",
+    "DailyMail",
     "Delivery",
     "DeliveryState",
     "Edition",
+    "HoldMail",
     "JoinCount",
     "Kit",
     "KitEdition",

@@ -180,7 +180,8 @@ def confirm(token: str) -> str:
 def thank(token: str) -> str:
     """Do what the owner of an address confirms, and say what comes next."""
     with site().session() as session:
-        asked = applications.confirm(session, token, base_url=site().settings.base_url)
+        settings = site().settings
+        asked = applications.confirm(session, token, base_url=settings.base_url, told=settings.organisers)
     prefer(asked.language)
     return render_template("affiliating/thank.html", asked=asked)
 
