@@ -90,7 +90,7 @@ def change(
 @slug_argument
 @click.option("--language", metavar="TAG", required=True, help="The language of the name and the description.")
 @click.option("--name", help='The name for readers of this language; "" for the list\'s own.')
-@click.option("--description", help='Likewise what the list sends and how often; "" for the list\'s own.')
+@click.option("--description", help='What the list sends and how often, for these readers; "" for the list\'s own.')
 @click.option("--remove", is_flag=True, help="Remove the name and the description in this language.")
 @pass_installation
 def translate(

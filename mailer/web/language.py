@@ -8,7 +8,7 @@ from babel.support import NullTranslations
 from flask import Flask, Response, current_app, g, request, url_for
 from flask_babel import Babel, Domain, format_number, refresh
 from markupsafe import Markup, escape
-from werkzeug.routing import Rule
+from werkzeug.routing import Map, Rule
 
 from mailer.locale import languages, translations
 from mailer.people.lists import Wording
@@ -49,6 +49,14 @@ _ = _CATALOGUES.gettext
 ngettext = _CATALOGUES.ngettext
 
 
+class _Address(Rule):
+    """The address of a page. A slash may stand behind it, as any other sign."""
+
+    def bind(self, map: Map, rebind: bool = False) -> None:
+        self.strict_slashes = self.rule.endswith("/")
+        super().bind(map, rebind)
+
+
 class Version(NamedTuple):
     """This page in one of the site's languages."""
 
@@ -60,6 +68,7 @@ class Version(NamedTuple):
 
 def init(app: Flask) -> None:
     """Let pages speak the reader's language."""
+    app.url_rule_class = _Address
     Babel(app, locale_selector=current_locale).domain_instance = _CATALOGUES
     app.jinja_env.globals.update(_=_, ngettext=ngettext, url=url, versions=versions, alternates=alternates)
     app.jinja_env.filters.update(bdi=bdi, of_list=of_list, written=languages.written, direction=languages.direction)
@@ -114,8 +123,9 @@ def prefer(language: str | None) -> None:
 
 #: the last part of an address that stands in mails and texts
 _WRITTEN_IN_LINKS = ("slug", "token", "union")
-#: what a mail program may take for a part of a link that it stands behind, such as a full stop or a bracket
-_BEHIND_A_LINK = re.compile(r"[^\w\0-\x1f\x7f]+\Z")
+#: What a mail program may take for a part of a link that it stands behind, such as a full stop, a bracket, or the next
+#: word where a script has no spaces. What is written in links ends in a letter or digit of ASCII.
+_BEHIND_A_LINK = re.compile(r"[^A-Za-z0-9\0-\x1f\x7f]+\Z")
 
 
 def _take_from_address(_endpoint: str | None, values: dict[str, Any] | None) -> None:

@@ -375,7 +375,9 @@ def test_forged_and_foreign_tokens_are_refused(client: FlaskClient, engine: Engi
     assert states(engine) == [ACTIVE, ACTIVE]
 
 
-@pytest.mark.parametrize("behind", [".", ")", ").", ",", ";", "”", "»", "%3E", "%29.", "。", "؛", "%20", "…"])
+@pytest.mark.parametrize(
+    "behind", [".", ")", ").", ",", ";", "”", "»", "%3E", "%29.", "。", "؛", "%20", "…", "_", "_.", "です", "/"]
+)
 def test_a_link_to_leave_works_with_a_sign_behind_it(
     client: FlaskClient, engine: Engine, address: str, behind: str
 ) -> None:
