@@ -546,10 +546,9 @@ def _welcome(
     of_mail = languages.of_site(language) or "en"
     wordings = (name_of(each) for each, _subscription_id in lists)
     names = [each.for_reader(language, of_mail, fallbacks=fallbacks).text for each in wordings]
-    words = {
-        "lists": format_list(names, locale=languages.locale(language)),
-        "share_url": Pages(base_url).front(),  # in no language: friends may have others
-    }
+    words = {"share_url": Pages(base_url).front()}  # in no language: friends may have others
+    if not 1 < len(names) <= notices.MOST_LISTS_LEFT:  # else each stands on its own line, by its link to leave
+        words["lists"] = format_list(names, locale=languages.locale(language))
     tokens = [links.sign(keyring, links.Link.UNSUBSCRIBE, subscription_id) for _each, subscription_id in lists]
     words["preferences_url"] = pages.preferences(tokens[0])
     for number, (name, token) in enumerate(zip(names, tokens, strict=True), start=1):

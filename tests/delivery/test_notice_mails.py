@@ -699,3 +699,16 @@ def test_each_name_and_number_in_an_arabic_mail_is_read_in_its_own_order(session
     text = part(message, "plain")
     seen = "\n".join(visual.lines_of_text(text))
     assert [value for value in (sender.organisation, *LATIN.values()) if value in text and value not in seen] == []
+
+
+def test_lists_in_several_scripts_stand_each_on_its_own_line_of_a_welcome_and_in_order(session: Session) -> None:
+    url = f"https://act.example.org/ar/unsubscribe/{TOKEN}"
+    words = {"leave_1": "أخبار", "leave_1_url": url, "leave_2": "Rights Now!", "leave_2_url": url}
+    welcome = compose(session, notice(NoticeKind.WELCOME, words), language="ar")
+    page, text = part(welcome, "html"), part(welcome, "plain")
+    assert re.findall(r"<li[^>]*>(.*?)</li>", page) == [
+        '<span dir="rtl">أخبار</span>',
+        '<span dir="ltr">Rights Now!</span>',
+    ]
+    assert [line for line in visual.lines_of_text(text) if line.split() == ["Rights", "Now!", "-"]]
+    assert len(re.findall(r"^- .*(?:أخبار|Rights Now!)", text, re.MULTILINE)) == 2

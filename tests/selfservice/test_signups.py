@@ -667,7 +667,8 @@ def test_the_welcome_mail_names_the_lists_and_gives_a_link_to_share(
     confirm(engine, ask(engine, replace(sign_up, list_ids=(*sign_up.list_ids, news.id))), rung.append)
     assert rung == [latest_notice(session).campaign_id]
     words = welcome_words(session)
-    assert (words["lists"], words["share_url"]) == ("News et Urgent actions", "https://act.example.org/")
+    assert (words["leave_1"], words["leave_2"]) == ("News", "Urgent actions")
+    assert ("lists" in words, words["share_url"]) == (False, "https://act.example.org/")
     assert not [word for word in words if word.startswith(("campaign", "target"))]
 
 
