@@ -1,17 +1,15 @@
-"""Tables as CSV: which bytes, and how a cell is kept from becoming a spreadsheet formula."""
+"""Tables as CSV: how a file is read, whoever wrote it."""
 
 import csv
-import os
 import re
-import tempfile
-import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self, TextIO
+from typing import BinaryIO, Self
 
 from mailer.errors import MailerError
+from mailer.formats.cells import restore
+from mailer.locale.folding import fold_whole
 
 #: What a rejects file has behind the original columns. An import ignores them, so that it can be fed back.
 REJECT_COLUMNS = ("rejected_line", "rejected_reason")
@@ -19,19 +17,11 @@ REJECT_COLUMNS = ("rejected_line", "rejected_reason")
 MAX_RECORD_BYTES = 64 * 1024
 
 _DELIMITERS = (",", ";", "\t")
-_BOM = "\ufeff"
+BOM = "\ufeff"
 #: A first line by which Excel is told the delimiter; it is no part of the table.
 _EXCELS_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _ZIP = b"PK\x03\x04"  # what .xlsx and .ods files begin with
 _SAVE = 'In Excel save it as "CSV UTF-8", in LibreOffice as "Text CSV" with the character set UTF-8'
-#: What makes a spreadsheet take a cell for a formula, also as East Asian keyboards type it, and the mark that prevents
-#: it. Spaces and quotation marks before it count for nothing.
-_FORMULA = r"""[ "]*[=+\-@＝＋－＠\t\r\n']"""
-_IS_FORMULA = re.compile(_FORMULA)
-#: A program that takes another delimiter for ours, or does not know our quotation marks, begins a new cell here.
-_NEW_CELL = r"[;\t\r\n]"
-_HIDDEN_FORMULA = re.compile(rf"({_NEW_CELL})(?={_FORMULA})")
-_MARKED_FORMULA = re.compile(rf"({_NEW_CELL})'(?={_FORMULA})")
 
 
 class UnreadableFile(MailerError):
@@ -48,31 +38,6 @@ class BrokenFile(MailerError):
 
 class TooManyCells(MailerError):
     """there are {cells} cells, but the header names {columns} columns"""
-
-
-def folded(name: str) -> str:
-    """A column's name as compared: letters and digits alone, without case and accents, so that "E-Mail" is "email" and
-    "Prénom" is "prenom"."""
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(char for char in plain if char.isalnum())
-
-
-def defuse(cell: str) -> str:
-    """Put an apostrophe before what a spreadsheet would run as a formula. `restore` is its inverse.
-
-    Also within a cell, wherever a spreadsheet that takes semicolons or tabs for delimiters would begin another. Such a
-    cell has an apostrophe at its start too, by which `restore` knows it.
-    """
-    marked = _HIDDEN_FORMULA.sub(r"\1'", cell)
-    return f"'{marked}" if marked != cell or _IS_FORMULA.match(cell) else cell
-
-
-def restore(cell: str) -> str:
-    """Take off the apostrophes that `defuse` put there, or that a person put there for the same reason."""
-    marked = cell[1:]
-    if cell[:1] == "'" and (_IS_FORMULA.match(marked) or _MARKED_FORMULA.search(marked)):
-        return _MARKED_FORMULA.sub(r"\1", marked)
-    return cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +96,11 @@ class TableFile:
             if self._file.read(len(_ZIP)) == _ZIP:
                 raise UnreadableFile(path=path, problem=f"it is a spreadsheet file, not a CSV file. {_SAVE}")
             names = {column: [column, *(spellings or {}).get(column, ())] for column in columns}
-            self._names = {column: [folded(name) for name in called] for column, called in names.items()}
+            self._names = {column: [fold_whole(name) for name in called] for column, called in names.items()}
             self.dress, self._lines_before = self._look(self._names[columns[0]])
             header = next(self._records())
             self.written_header = [restore(cell).strip() for cell in header.cells]
-            self._folded = [folded(cell) for cell in self.written_header]
+            self._folded = [fold_whole(cell) for cell in self.written_header]
             self._positions = {column: self._position(column, called) for column, called in self._names.items()}
             self._check_header(header)
         except BaseException:
@@ -155,7 +120,7 @@ class TableFile:
 
     def reject_columns(self) -> set[int]:
         """The positions of what a rejects file has behind the original columns."""
-        reject_columns = {folded(name) for name in REJECT_COLUMNS}
+        reject_columns = {fold_whole(name) for name in REJECT_COLUMNS}
         return {i for i, name in enumerate(self._folded) if name in reject_columns}
 
     def remarks(self, *, handled: Collection[int] = ()) -> list[str]:
@@ -166,7 +131,7 @@ class TableFile:
         called_otherwise = [
             f'column {position + 1} "{self.written_header[position]}" was read as the {column}'
             for column, position in self._positions.items()
-            if position is not None and self._folded[position] != folded(column)
+            if position is not None and self._folded[position] != fold_whole(column)
         ]
         unread = self.unread_columns().items()
         return called_otherwise + [self._ignored(i, name) for i, name in unread if i not in handled]
@@ -219,7 +184,7 @@ class TableFile:
     def _look(self, needed: Sequence[str]) -> tuple[Dress, int]:
         """How the file is written, and how many lines there are before its header."""
         self._file.seek(0)
-        bom = self._file.read(len(_BOM.encode())) == _BOM.encode()
+        bom = self._file.read(len(BOM.encode())) == BOM.encode()
         self._file.seek(0)
         lines = _Lines(self._file, self._path)
         first = next((line for line in lines if line.strip()), None)
@@ -308,7 +273,7 @@ class _Lines:
             text = raw.decode()
         except UnicodeDecodeError:
             raise self._broken(f"this is not UTF-8. {_SAVE}") from None
-        line = text.removeprefix(_BOM) if self.number == 1 else text
+        line = text.removeprefix(BOM) if self.number == 1 else text
         self.record.append(line)
         return line
 
@@ -342,7 +307,7 @@ def _delimiter(header: str, needed: Sequence[str]) -> str:
     """
 
     def columns(delimiter: str) -> list[str]:
-        return [folded(cell) for cell in header.split(delimiter)]
+        return [fold_whole(cell) for cell in header.split(delimiter)]
 
     def rank(delimiter: str) -> tuple[bool, int]:
         found = columns(delimiter)
@@ -374,75 +339,3 @@ def _explain(problem: csv.Error) -> str:
     if "unexpected end of data" in str(problem):
         return "a quotation mark that opens in this record is never closed"
     return f"this is not valid CSV ({problem})"
-
-
-class CsvWriter:
-    """Writes records as an import reads them: UTF-8, every cell defused."""
-
-    def __init__(self, file: TextIO, header: Sequence[str], dress: Dress = PLAIN) -> None:
-        file.write((_BOM if dress.bom else "") + dress.excels_line)
-        self._writer = csv.writer(file, delimiter=dress.delimiter, lineterminator=dress.line_end)
-        self.write(header)
-
-    def write(self, cells: Sequence[str | None]) -> None:
-        """Write one record; None is an empty cell."""
-        self._writer.writerow([defuse(cell or "") for cell in cells])
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """A file to write text to that is readable for its owner only, and is there whole or not at all.
-
-    :param path: where it will be; a file of that name is replaced.
-    :raises OSError: no file was made or replaced.
-    """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-class RejectsFile:
-    """The file of lines to be corrected and imported again, if one is wanted. It is written like the file they are
-    from, so that the same program opens it as well."""
-
-    def __init__(self, path: Path | None, source: TableFile) -> None:
-        self._file: TextIO | None = None
-        rejects = source.reject_columns()
-        self._kept = [i for i in range(len(source.written_header)) if i not in rejects]
-        self._width = len(source.written_header)
-        if path is None:
-            return
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.fchmod(descriptor, 0o600)  # a file that was there before kept its own mode
-        except OSError as problem:
-            raise UnwritableFile(path=path, problem=problem.strerror) from None
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-        header = [source.written_header[i] for i in self._kept]
-        self._writer = CsvWriter(self._file, [*header, *REJECT_COLUMNS], source.dress)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def write(self, records: Iterable[TableRow], remarks: dict[int, str]) -> None:
-        """Write the records that a remark was made on."""
-        if self._file is None or not remarks:
-            return
-        for record in records:
-            if record.line in remarks:
-                cells = [restore(cell) for cell in record.cells]
-                kept = [cells[i] if i < len(cells) else "" for i in self._kept]
-                # Cells that no column is named for stay behind the last one, to be seen and corrected.
-                self._writer.write([*kept, str(record.line), remarks[record.line], *cells[self._width :]])
-        self._file.flush()

@@ -29,6 +29,14 @@ def fold(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", kept).split())
 
 
+def fold_whole(text: str) -> str:
+    """Likewise in one piece: "E-Mail" is "email" too, as columns of files are called and filled in.
+
+    :returns: letters and digits without a space between them.
+    """
+    return fold(text).replace(" ", "")
+
+
 def _kept(char: str) -> str:
     """A character of a folded name: itself, a space in its place, or nothing."""
     if char.isalnum():

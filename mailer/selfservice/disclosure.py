@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from mailer.formats.tables import CsvWriter
+from mailer.formats.csv_output import CsvWriter
 from mailer.mail import addresses
 from mailer.people import mailed_links, subscribers, suppression
 from mailer.store import scope

@@ -8,7 +8,8 @@ from sqlalchemy import Select, and_, func, select, true
 from sqlalchemy.orm import Session, aliased
 
 from mailer.errors import MailerError
-from mailer.formats.tables import PLAIN, CsvWriter, Dress, whole_file
+from mailer.formats.csv_output import CsvWriter, whole_file
+from mailer.formats.tables import PLAIN, Dress
 from mailer.people import lists
 from mailer.spreadsheets.importing import COLUMNS
 from mailer.store import scope

@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from mailer.errors import MailerError
-from mailer.formats.tables import RejectsFile, TableFile, TableRow
+from mailer.formats.csv_output import RejectsFile
+from mailer.formats.tables import TableFile, TableRow
 from mailer.locale import countries, languages
 from mailer.locale.folding import fold
 from mailer.mail import addresses

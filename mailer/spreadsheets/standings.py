@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from mailer.errors import MailerError
-from mailer.formats.tables import TableFile, TableRow, folded, restore
+from mailer.formats.cells import restore
+from mailer.formats.tables import TableFile, TableRow
+from mailer.locale.folding import fold_whole
 from mailer.spreadsheets import programs
 from mailer.spreadsheets.programs import Standing
 
@@ -16,13 +18,13 @@ _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
 _KNOWN: dict[str, dict[str, Standing]] = {}
 _FILLED: dict[str, Standing] = {}
 for _each in programs.KNOWN:
-    _KNOWN.setdefault(folded(_each.column), {}).update({folded(k): v for k, v in _each.values.items()})
+    _KNOWN.setdefault(fold_whole(_each.column), {}).update({fold_whole(k): v for k, v in _each.values.items()})
     if _each.filled is not None:
-        _FILLED[folded(_each.column)] = _each.filled
+        _FILLED[fold_whole(_each.column)] = _each.filled
 
 
 def _all(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(map(folded, names))
+    return tuple(map(fold_whole, names))
 
 
 _TELLING_NAMES, _TELLING_ENDS = _all(programs.TELLING_NAMES), _all(programs.TELLING_ENDS)
@@ -79,23 +81,23 @@ class Standings:
         self._only: dict[int, set[str]] = {}
         for column, value in only:
             for i in self._places(column):
-                self._only.setdefault(i, set()).add(folded(value))
+                self._only.setdefault(i, set()).add(fold_whole(value))
         open_columns = [i for i in self._names if i not in skipped and i not in self._only]
-        self._known = {i: folded(self._names[i]) for i in open_columns if folded(self._names[i]) in _KNOWN}
-        others = [i for i in open_columns if i not in self._known and not _is_about_other(folded(self._names[i]))]
-        self._telling = {i for i in others if self._is_telling(folded(self._names[i]))}
+        self._known = {i: fold_whole(self._names[i]) for i in open_columns if fold_whole(self._names[i]) in _KNOWN}
+        others = [i for i in open_columns if i not in self._known and not _is_about_other(fold_whole(self._names[i]))]
+        self._telling = {i for i in others if self._is_telling(fold_whole(self._names[i]))}
         self._any = [i for i in others if i not in self._telling]
         self._problems: dict[int, dict[str, int]] = {}  # column → value → line
 
     def _places(self, column: str) -> list[int]:
-        places = [i for i, name in self._names.items() if folded(name) == folded(column)]
+        places = [i for i, name in self._names.items() if fold_whole(name) == fold_whole(column)]
         if not places:
             names = ", ".join(filter(None, self._names.values())) or "none"
             raise NoSuchColumn(path=self._file.path, column=column, columns=names)
         return places
 
     def _is_telling(self, name: str) -> bool:
-        if name == "donotmail" and "donotemail" in map(folded, self._names.values()):
+        if name == "donotmail" and "donotemail" in map(fold_whole, self._names.values()):
             return False  # CiviCRM's, and about letters
         joins = any(part in name for part in _JOINING_NAMES) and name.endswith(_JOINING_ENDS) and "unsub" not in name
         return not joins and (any(part in name for part in _TELLING_NAMES) or name.endswith(_TELLING_ENDS))
@@ -111,8 +113,8 @@ class Standings:
 
     def warnings(self) -> list[str]:
         """What the file does not say though it looks as if it did."""
-        names = {folded(name) for name in self._names.values()}
-        return [text for columns, text in programs.INCOMPLETE.items() if names.issuperset(map(folded, columns))]
+        names = {fold_whole(name) for name in self._names.values()}
+        return [text for columns, text in programs.INCOMPLETE.items() if names.issuperset(map(fold_whole, columns))]
 
     def survey(self) -> Iterator[TableRow]:
         """All records, once, with the file's other checks.
@@ -134,7 +136,7 @@ class Standings:
             if _meaning(name, value := _cell(record, i)) is None:
                 self._ask(i, value, record)
         for i in self._any:
-            if (value := _cell(record, i)) and folded(value) in _TELLING_VALUES:
+            if (value := _cell(record, i)) and fold_whole(value) in _TELLING_VALUES:
                 self._ask(i, value, record)
 
     def _ask(self, i: int, value: str, record: TableRow) -> None:
@@ -163,14 +165,14 @@ class Standings:
 
     def is_chosen(self, record: TableRow) -> bool:
         """Whether a row has the values that were asked for."""
-        return all(folded(_cell(record, i)) in values for i, values in self._only.items())
+        return all(fold_whole(_cell(record, i)) in values for i, values in self._only.items())
 
 
 @lru_cache(maxsize=1024)  # a column has few values, in very many rows
 def _meaning(column: str, value: str) -> Standing | None:
     """What a value of a known column says; None if it is not understood."""
     meanings: Mapping[str, Standing] = _KNOWN[column]
-    found = meanings.get(folded(value), _FILLED.get(column))
+    found = meanings.get(fold_whole(value), _FILLED.get(column))
     if found is None and _DATE.match(value) and meanings.get("") is Standing.WANTS:
         return meanings["yes"]  # since when they are out
     return found

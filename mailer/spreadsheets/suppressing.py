@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
-from mailer.formats.tables import RejectsFile, TableFile, TableRow
+from mailer.formats.csv_output import RejectsFile
+from mailer.formats.tables import TableFile, TableRow
 from mailer.mail import addresses
 from mailer.people import consents, subscribers, suppression
 from mailer.spreadsheets import headers

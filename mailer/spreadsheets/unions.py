@@ -9,7 +9,8 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
-from mailer.formats.tables import PLAIN, CsvWriter, Dress, TableFile, UnwritableFile, whole_file
+from mailer.formats.csv_output import CsvWriter, whole_file
+from mailer.formats.tables import PLAIN, Dress, TableFile, UnwritableFile
 from mailer.locale import countries
 from mailer.locale.folding import fold
 from mailer.mail import addresses

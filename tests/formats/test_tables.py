@@ -171,3 +171,13 @@ def test_what_is_read_under_another_name_and_what_is_not_read_is_told(tmp_path: 
             'column 4 "city" is not known, and was ignored',
             'column 5 "full name" was ignored, because column 2 is the name',
         ]
+
+
+@pytest.mark.parametrize(
+    ("header", "called"), [("ADI", "adı"), ("Ad\u0131", "adi"), ("KOŁO", "kolo"), ("Prénom", "prenom")]
+)
+def test_a_column_is_known_by_the_folding_that_names_have_everywhere(tmp_path: Path, header: str, called: str) -> None:
+    path = tmp_path / "supporters.csv"
+    path.write_text(f"email,{header}\nana@example.org,Ana\n")
+    with TableFile(path, columns=("email", "name"), spellings={"name": [called]}) as file:
+        assert [file.texts(record)["name"] for record in file.records()] == ["Ana"]

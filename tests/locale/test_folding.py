@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.locale.folding import fold
+from mailer.locale.folding import fold, fold_whole
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,8 @@ def test_what_was_folded_stays_as_it_is_and_how_accents_are_stored_makes_no_diff
     folded = fold(text)
     assert fold(folded) == folded
     assert {fold(unicodedata.normalize(form, text)) for form in ("NFC", "NFD")} == {folded}
+
+
+@pytest.mark.parametrize("spelling", ["email", "E-Mail", "e mail", "E_MAIL", " é-mail ", "e\u2011mail", "E’mail"])
+def test_what_a_column_is_called_is_one_word_however_it_is_written(spelling: str) -> None:
+    assert fold_whole(spelling) == "email"

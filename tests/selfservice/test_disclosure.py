@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer.formats.tables import restore
+from mailer.formats.cells import restore
 from mailer.people import consents, mailed_links, notices, suppression
 from mailer.selfservice import address_change, disclosure, preferences
 from mailer.store.models import (

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer.formats.tables import CsvWriter, defuse, restore
+from mailer.formats.cells import defuse, restore
+from mailer.formats.csv_output import CsvWriter
 from mailer.people import subscribers, suppression
 from mailer.people.lists import UnknownList
 from mailer.spreadsheets.exporting import UnwritableExport, export_list
@@ -70,7 +71,7 @@ def test_a_failed_export_leaves_what_was_there(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mailer.formats.tables.os.fsync", full)
+    monkeypatch.setattr("mailer.formats.csv_output.os.fsync", full)
     with pytest.raises(UnwritableExport, match="No space left"):
         export_list(session, "urgent-actions", path)
     assert [file.name for file in tmp_path.iterdir() if "people" in file.name] == ["people.csv"]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
-from mailer.formats.tables import TableFile, folded
+from mailer.formats.tables import TableFile
+from mailer.locale.folding import fold_whole
 from mailer.mail import addresses
 from mailer.spreadsheets import headers, programs
 from mailer.spreadsheets.importing import SupporterImportReport, import_file
@@ -220,7 +221,7 @@ def test_no_program_contradicts_another_about_a_column() -> None:
     for known in programs.KNOWN:
         assert known.source and known.program
         for value, standing in known.values.items():
-            meanings.setdefault((folded(known.column), folded(value)), set()).add(standing)
+            meanings.setdefault((fold_whole(known.column), fold_whole(value)), set()).add(standing)
     assert not {key for key, standings in meanings.items() if len(standings) > 1}
 
 

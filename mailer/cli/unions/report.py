@@ -17,7 +17,7 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_option
 from mailer.cli.tables import print_table
 from mailer.formats import charts
-from mailer.formats.tables import CsvWriter
+from mailer.formats.csv_output import CsvWriter
 from mailer.reports import unions as union_reports
 from mailer.reports.unions import Report, UnionRow
 from mailer.unions import directory as trade_unions
