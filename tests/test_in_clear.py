@@ -180,7 +180,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
 
 
 def _campaign(session: Session, mailing_list: MailingList, union_slug: str) -> Campaign:
-    body = f'Dear {{{{ name or "friend" }}}}, {{% if union == "{union_slug}" %}}pilots, {{% endif %}}write.\n'
+    body = f'Dear {{{{ name or "supporter" }}}}, {{% if union == "{union_slug}" %}}pilots, {{% endif %}}write.\n'
     campaign = make_campaign(session, mailing_list, body=body, audience={"exclude_unions": [union_slug]})
     campaign.forwardable = True
     campaign.targets = [{"countries": [], "name": "Embassy", "email": "embassy@example.org", "address": "1 Example St"}]

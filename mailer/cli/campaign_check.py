@@ -13,7 +13,7 @@ from mailer.reports import small_numbers
 OVERDUE = "its deadline has passed, so sending it will be refused. Change deadline in campaign.toml."
 #: a default that fits most texts, to suggest for a field that stays empty
 _DEFAULTS = {
-    "name": "friend",
+    "name": "supporter",
     "country": "your country",
     "union": "your union",
     "target_email": "no e-mail address",

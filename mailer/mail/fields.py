@@ -172,11 +172,11 @@ _IF_TAGS = frozenset(["if", "elif", "else", "endif"])
 _MEANINGS = {
     "unknown tag 'endif'": "This {% endif %} has no {% if %} before it.",
     "unknown tag 'el": "This {% else %} or {% elif %} has no {% if %} before it, or there is an {% else %} already.",
-    "unexpected char '[“”„«»‘’]'": 'Write straight quotes: {{ name or "friend" }}.',
+    "unexpected char '[“”„«»‘’]'": 'Write straight quotes: {{ name or "supporter" }}.',
     "unexpected char": "A quotation mark is not closed, or there is a character that may not be there.",
     "got '='": "Compare with two equals signs: ==, not =.",
     "Expected an expression|unexpected 'end of": "Something is missing between the braces.",
-    "'end of print statement', got": 'Write only one field there, and maybe a default: {{ name or "friend" }}.',
+    "'end of print statement', got": 'Write only one field there, and maybe a default: {{ name or "supporter" }}.',
 }
 
 #: The operators of a comparison → whether they are true for a member or for anyone else.
@@ -277,7 +277,7 @@ class _Reader:
             case nodes.Or(left=nodes.Name() as name, right=nodes.Const(value=str(default))):
                 return self._printed(name, default)
             case nodes.Or(left=nodes.Name()):
-                raise self._error(node.lineno, 'A default is one text in quotes: {{ name or "friend" }}.')
+                raise self._error(node.lineno, 'A default is one text in quotes: {{ name or "supporter" }}.')
         raise self._refusal(node)
 
     def _printed(self, node: nodes.Name, default: str = "") -> Place:

@@ -63,7 +63,7 @@ def campaign(system: System, tmp_path: Path) -> Callable[[int], str]:
         (folder / "campaign.toml").write_text('kind = "urgent_action"\nlist = "news"\nlanguage = "en"\n')
         (folder / "en.md").write_text(
             '+++\nsubject = "Write today"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
-            "Dear {{ name or 'friend' }}, write to the embassy.\n"
+            "Dear {{ name or 'supporter' }}, write to the embassy.\n"
         )
         system.mailer("lists", "create", "news", "--name", "News")
         system.mailer("subscribers", "import", table, "--list", "news", "--consent", "Yes, write to me.")

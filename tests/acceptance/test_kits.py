@@ -18,9 +18,7 @@ from tests.support.factories import add_text, make_campaign, make_contact, make_
 log = logging.getLogger(__name__)
 
 LANGUAGES = ("fr", "de", "ru", "ar")  # and English
-BODY = (
-    "Dear {{ name or 'friend' }},\n\n" + "\n\n".join(["Write to the embassy, and say what you know. " * 6] * 6) + "\n"
-)
+BODY = "Dear {{ name or 'supporter' }},\n\n" + "\n\n".join(["Write to the embassy; say what you know. " * 6] * 6) + "\n"
 READER = "reader@example.net"
 
 

@@ -241,7 +241,7 @@ def write_campaign(folder: Path) -> Path:
     (folder / "campaign.toml").write_text(f'kind = "urgent_action"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\n')
     (folder / "en.md").write_text(
         f'+++\nsubject = "{ALERT}"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
-        "Dear {{ name or 'friend' }}, write to the embassy.\n"
+        "Dear {{ name or 'supporter' }}, write to the embassy.\n"
     )
     return folder
 

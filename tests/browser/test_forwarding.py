@@ -117,7 +117,7 @@ def write_alert(folder: Path) -> Path:
     )
     (folder / "en.md").write_text(
         '+++\nsubject = "Write today"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
-        "Dear {{ name or 'friend' }}, write to [the embassy](mailto:{{ target_email }}?subject=Five%20dockers).\n\n"
+        "Dear {{ name or 'supporter' }}, write to [the embassy](mailto:{{ target_email }}?subject=Five%20dockers).\n\n"
         "[What happened](https://news.example.net/dockers) was in the papers.\n"
     )
     return folder

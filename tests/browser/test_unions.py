@@ -40,8 +40,11 @@ def write_alert(folder: Path) -> Path:
         '[[targets]]\nname = "The Ministry"\nemail = "ministry@example.net"\naddress = "1 Ministry Square"\n'
     )
     texts = {
-        "en": ("Five dockers are in prison for a strike: write today.", "Dear {{ name or 'friend' }}, please write."),
-        "ar": ("خمسة عمال في السجن بسبب إضراب: اكتبوا اليوم من فضلكم.", "عزيزي {{ name or 'الصديق' }}، اكتب من فضلك."),
+        "en": (
+            "Five dockers are in prison for a strike: write today.",
+            "Dear {{ name or 'supporter' }}, please write.",
+        ),
+        "ar": ("خمسة عمال في السجن بسبب إضراب: اكتبوا اليوم من فضلكم.", "عزيزي {{ name or 'القارئ' }}، اكتب من فضلك."),
     }
     for language, (preheader, body) in texts.items():
         (folder / f"{language}.md").write_text(

@@ -32,7 +32,7 @@ subject = "Free them"
 preheader = "Six dockers are in prison"
 +++
 
-Dear {{ name or "friend" }},
+Dear {{ name or "supporter" }},
 
 write today.
 """

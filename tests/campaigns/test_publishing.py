@@ -128,10 +128,10 @@ def test_what_names_a_campaign_in_feeds_stays_and_gives_no_secret_away(session: 
 
 
 def test_nobody_in_particular_is_addressed(session: Session, alerts: MailingList) -> None:
-    body = "Dear {{ name or 'friend' }} in {{ country }}, of {{ union or 'no <union>' }}.\n"
+    body = "Dear {{ name or 'supporter' }} in {{ country }}, of {{ union or 'no <union>' }}.\n"
     text = html(session, publish(session, alerts, body=body))
     assert (
-        'Dear <span dir="ltr">friend</span> in <span dir="ltr">…</span>, of <span dir="ltr">no &lt;union&gt;</span>.'
+        'Dear <span dir="ltr">supporter</span> in <span dir="ltr">…</span>, of <span dir="ltr">no &lt;union&gt;</span>.'
         in text
     )
 

@@ -146,7 +146,7 @@ def test_many_countries_are_named_in_part(session: Session) -> None:
 
 
 def test_a_link_that_leads_nowhere_is_named_with_its_line(session: Session, news: MailingList) -> None:
-    body = """Dear friend,
+    body = """Dear supporter,
 
 [Write to the embassy](mailto:{{ target_email }}?subject=Free%20them)
 

@@ -119,7 +119,7 @@ def test_check_warns_of_fields_that_stay_empty_and_of_targets_that_are_not_there
     assert report["empty_fields"] == {"name": 12}
     assert report["deadline_passed"]
     said = cli("campaigns", "check", SLUG, exit_code=1).stdout
-    assert 'Warning: {{ name }} is empty for 12 people. Give a default: {{ name or "friend" }}' in said
+    assert 'Warning: {{ name }} is empty for 12 people. Give a default: {{ name or "supporter" }}' in said
     assert "there is none for United Kingdom, people whose country is not known." in said
     assert "NOT READY: its deadline has passed" in said
 
@@ -447,7 +447,7 @@ def test_a_preview_is_written(cli: CommandLine, campaign: Campaign) -> None:
     assert all(Path(file).stat().st_size for file in files)
     cli("campaigns", "preview", SLUG, "--no-name", "-o", "nameless")
     texts = [Path(folder, f"{SLUG}.en.txt").read_text() for folder in ("out", "nameless")]
-    assert "Dear Alex Reader," in texts[0] and "Dear friend," in texts[1]
+    assert "Dear Alex Reader," in texts[0] and "Dear supporter," in texts[1]
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql+psycopg://nobody@127.0.0.1:1/none"])

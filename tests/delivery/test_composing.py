@@ -174,7 +174,7 @@ def test_a_domain_in_another_script_travels_as_a_label(session: Session, campaig
 
 def test_who_has_no_name_is_addressed_by_the_default(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
-    assert "Dear friend," in text_of(compose(session, campaign, claimed(), name=None)[1])
+    assert "Dear supporter," in text_of(compose(session, campaign, claimed(), name=None)[1])
     assert "Dear Ana," in text_of(compose(session, campaign, claimed())[1])
 
 

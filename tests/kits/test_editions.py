@@ -126,7 +126,7 @@ def test_a_text_that_grows_too_large_is_refused_with_its_file(session: Session, 
 
 # --- whom it is for -------------------------------------------------------------------------------------------------
 
-BODY = """{{ name or "friend" }} · {{ country or "no country" }} · {{ union or "no union" }} · {{ target_name }}
+BODY = """{{ name or "supporter" }} · {{ country or "no country" }} · {{ union or "no union" }} · {{ target_name }}
 
 {% if union == "all-ports" %}Ports{% endif %}{% if union == "dockers" %}Docks{% endif %}
 {% if language == "pt" %}P{% endif %}
@@ -134,7 +134,7 @@ BODY = """{{ name or "friend" }} · {{ country or "no country" }} · {{ union or
 
 
 def body_of(made: Mapping[str, bytes]) -> str:
-    before, _, after = text(made).partition("friend · ")
+    before, _, after = text(made).partition("supporter · ")
     assert after, before
     return " ".join(after.partition("* * *")[0].split())
 
@@ -409,7 +409,7 @@ def test_paper_gets_the_beginning_in_plain_words_up_to_whom_to_write_to(
 ) -> None:
     union.logo = b"a logo"
     body = (
-        'Dear {{ name or "friend" }},\n\n**Six** in {{ country }} are _jailed_, [see](https://example.org/a).\n\n'
+        'Dear {{ name or "supporter" }},\n\n**Six** in {{ country }} are _jailed_, [see](https://example.org/a).\n\n'
         "## Why\n\n1. One\n2. Two\n\n**{{ target_name }}**\\\n{{ target_email }}\n\n> Quoted\n\nAfter\n"
     )
     files(session, campaign(session, body, deadline=datetime(2035, 4, 30, 23, 59, tzinfo=UTC)), union)

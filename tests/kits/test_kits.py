@@ -65,7 +65,7 @@ def make_forwardable(session: Session, *languages: str, deadline: datetime | Non
     campaign = make_campaign(session, mailing_list)
     campaign.forwardable, campaign.deadline = True, deadline
     for language in languages:
-        add_text(session, campaign, language, "Dear {{ name or 'friend' }}, write to the embassy.\n")
+        add_text(session, campaign, language, "Dear {{ name or 'supporter' }}, write to the embassy.\n")
     return campaign
 
 

@@ -142,7 +142,7 @@ WORDS = st.sampled_from(["Write today", "**Six** are _jailed_", "الحرية ل
 FIELDS = st.builds(
     lambda field, default: f'{{{{ {field} or "{default}" }}}}' if default else f"{{{{ {field} }}}}",
     st.sampled_from(["name", "country", "union", "target_name", "target_email", "target_address"]),
-    st.sampled_from(["", "friend", "أيها الأصدقاء", "<b>", "none yet"]),
+    st.sampled_from(["", "supporter", "وبعد", "<b>", "none yet"]),
 )
 LINKS = st.builds(
     lambda words, address: f"[{words}]({address})",

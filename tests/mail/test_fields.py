@@ -28,8 +28,8 @@ def test_text_stays_as_it_was_written_to_the_last_line_end() -> None:
 
 
 def test_fields_become_slots_with_their_defaults() -> None:
-    template = read('Dear {{ name or "friend" }}, write to {{ target_name }}.{# not shown #}')
-    assert template.resolve("") == ("Dear ", Slot("name", "friend"), ", write to ", Slot("target_name"), ".")
+    template = read('Dear {{ name or "supporter" }}, write to {{ target_name }}.{# not shown #}')
+    assert template.resolve("") == ("Dear ", Slot("name", "supporter"), ", write to ", Slot("target_name"), ".")
     assert template.fields == {"name", "target_name"}
 
 
@@ -119,13 +119,13 @@ def test_a_variant_of_another_text_is_refused(variant: str) -> None:
         ("{% else %}", 1, "has no {% if %} before it"),
         ("{{ }}", 1, "Something is missing"),
         ("{{ name or }}", 1, "Something is missing"),
-        ("{{ name or “friend” }}", 1, "straight quotes"),
-        ("{{ name or 'friend }}", 1, "quotation mark is not closed"),
+        ("{{ name or “supporter” }}", 1, "straight quotes"),
+        ("{{ name or 'supporter }}", 1, "quotation mark is not closed"),
         ("{{ na me }}", 1, "Write only one field"),
         ("{% if country = 'GB' %}x{% endif %}", 1, "==, not ="),
         ("{{ (name }}", 1, "cannot be read. Only"),
         ("one\ntwo {name}", 2, "write {{ name }}, not {name}"),
-        ("{ Name or 'friend' }", 1, "write {{ name }}, not { Name or 'friend' }"),
+        ("{ Name or 'supporter' }", 1, "write {{ name }}, not { Name or 'supporter' }"),
         ("{{ " + "(" * 20_000 + ")" * 20_000 + " }}", 1, "too many brackets"),
         ("{{ " + "9" * 5_000 + " }}", 1, "a number is too long"),
     ],

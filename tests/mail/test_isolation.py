@@ -27,7 +27,7 @@ FRAME = Frame(
 )
 BODY = """اكتبوا إلى {{ target_name }}، {{ target_address }}، {{ target_email }}
 
-- عزيزي {{ name or "صديق" }}، [اكتب إلى {{ target_name }}](mailto:{{ target_email }})
+- عزيزي {{ name or "قارئ" }}، [اكتب إلى {{ target_name }}](mailto:{{ target_email }})
 """
 VALUES = {
     "name": "Ana-Ø. (Ana)",

@@ -108,7 +108,7 @@ def test_a_table_with_a_slot_is_written_in_rows() -> None:
 
 
 def test_slots_stay_whole_in_wrapped_lines() -> None:
-    name = Slot("name", "friend")
+    name = Slot("name", "supporter")
     made = written("word " * 13, name, " word" * 13)
     assert made.count(name) == 1
     assert all(len(line) <= 72 for piece in made if isinstance(piece, str) for line in piece.split("\n"))

@@ -99,7 +99,7 @@ def test_the_headline_of_the_text_is_underlined_as_long_as_it_is() -> None:
 
 @pytest.mark.parametrize("own_heading", [True, False])
 def test_a_headline_of_unknown_length_is_underlined_from_side_to_side(own_heading: bool) -> None:
-    headline = 'Write, {{ name or "friend" }}'
+    headline = 'Write, {{ name or "supporter" }}'
     made = edition(f"# {headline}\n\nText") if own_heading else edition("Text", subject=headline)
     assert f"Write, [name]\n{'=' * 72}\n" in shown(made.text)
 
@@ -128,7 +128,7 @@ def test_the_subject_is_the_headline_unless_the_text_has_its_own() -> None:
 
 
 def test_slots_know_how_what_fills_them_must_be_escaped() -> None:
-    body = 'Dear {{ name or "friend" }}, [write](mailto:{{ target_email }}?subject=Six "to {{ target_name }}").'
+    body = 'Dear {{ name or "supporter" }}, [write](mailto:{{ target_email }}?subject=Six "to {{ target_name }}").'
     made = edition(body, subject="{{ country }}: six jailed", preheader="{{ name }}, " + PREHEADER)
     assert made.subject == (Slot("country", "", SlotContext.HEADER), ": six jailed")
     assert slots(made.html) == {
@@ -147,7 +147,7 @@ def test_slots_know_how_what_fills_them_must_be_escaped() -> None:
         ("preferences_url", SlotContext.TEXT),
         ("unsubscribe_url", SlotContext.TEXT),
     }
-    assert Slot("name", "friend", SlotContext.HTML_WORDS) in made.html
+    assert Slot("name", "supporter", SlotContext.HTML_WORDS) in made.html
 
 
 def test_an_address_is_shown_as_such_in_the_text_part_and_encoded_in_its_links() -> None:

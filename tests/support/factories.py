@@ -147,7 +147,7 @@ def make_campaign(
     *,
     slug: str = "free-the-five",
     status: CampaignStatus = CampaignStatus.DRAFT,
-    body: str = "Dear {{ name or 'friend' }}, write to the embassy.\n",
+    body: str = "Dear {{ name or 'supporter' }}, write to the embassy.\n",
     audience: dict[str, list[str]] | None = None,
 ) -> Campaign:
     """A campaign with one English text."""

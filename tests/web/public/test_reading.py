@@ -32,7 +32,7 @@ def publish(session: Session, alerts: MailingList) -> Callable[..., Campaign]:
     """`publish("slug", deadline=…)`: a public campaign that is out, with some columns changed."""
 
     def publish(slug: str = "free-the-five", **columns: Any) -> Campaign:
-        body = columns.pop("body", "Dear {{ name or 'friend' }}, write today.\n")
+        body = columns.pop("body", "Dear {{ name or 'supporter' }}, write today.\n")
         campaign = make_campaign(session, alerts, slug=slug, body=body)
         for name, value in {"public": True, "status": CampaignStatus.SENT, "started_at": WHEN, **columns}.items():
             setattr(campaign, name, value)
@@ -91,7 +91,7 @@ def test_a_campaign_is_read_in_every_language_of_the_site(
         assert answer.status_code == 200
         assert '<h1 lang="en" dir="ltr">Free the five</h1>' in answer.text
         assert '<article class="alert-text" lang="en" dir="ltr">' in answer.text
-        assert 'Dear <span dir="ltr">friend</span>, write today.' in answer.text
+        assert 'Dear <span dir="ltr">supporter</span>, write today.' in answer.text
         assert '<meta name="description" content="Five dockers' in answer.text
 
 
