@@ -42,7 +42,8 @@ soak: $(READY)
 bench: $(READY)
 	@$(BIN)/mailer bench --write docs/reference/performance.md $(BENCH)
 
-# Tests against mail servers that others wrote. Only root can run them; what they need is installed, or kept in build/servers.
+# Tests against mail servers and a spam filter that others wrote. What they need is installed, or kept in build/servers: only root
+# can do that, and run the mail servers.
 test-servers: $(READY)
 	@$(BIN)/python -m pytest -m servers
 

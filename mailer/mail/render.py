@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from mjml import mjml2html
 
 from mailer.errors import MailerError
-from mailer.mail import isolation, leftovers, markdown, plain_text
+from mailer.mail import costly_words, isolation, leftovers, markdown, plain_text
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.markers import Markers, with_context
@@ -103,7 +103,13 @@ def render(
         html_values=values | {"body": html_body},
         text_values=values | {"body": plain_text.write(tokens, markers)},
     )
-    found = (*leftovers.find(marked, markers), *_link_warnings(tokens))
+    found = (
+        *leftovers.find(marked, markers),
+        *costly_words.find(tokens, markers),
+        *costly_words.find_in_line(subject),
+        *costly_words.find_in_line(preheader),
+        *_link_warnings(tokens),
+    )
     return replace(rendering, warnings=(*found, *rendering.warnings))
 
 

@@ -111,11 +111,24 @@ def test_warnings_name_their_file_once(session: Session) -> None:
 
 
 def test_signs_that_would_go_out_are_warned_of_with_their_line(session: Session) -> None:
-    body = 'Read https://example.org\n\n{% if country == "GB" %}\n\n**Now, {{ name or "friend" }}[^1]{% endif %}\n'
+    body = 'Read https://example.org\n\n{% if country == "GB" %}\n\n**Now, {{ name or "supporter" }}[^1]{% endif %}\n'
     campaign = make_campaign(session, make_list(session), body=body)
     first, second = editions.try_out(session, campaign)
     assert first.startswith("en.md:9: [^1] goes out as it stands.")
     assert second.startswith("en.md:9: **Now, goes out as it stands.")
+
+
+def test_words_that_spam_filters_count_are_warned_of_with_their_line(session: Session) -> None:
+    body = "Dear {{ name or 'friend' }},\n\nread https://example.org\n\n> Dear Sir or Madam,\n>\n> free them.\n"
+    campaign = make_campaign(session, make_list(session), body=body)
+    campaign.texts[0].subject = "An urgent request"
+    campaign.texts[0].preheader = "Five dockers are in prison. Dear sirs, this is for you."
+    assert [warning.partition(" costs ")[0] for warning in editions.try_out(session, campaign)] == [
+        'en.md:5: "Dear friend"',
+        'en.md:9: "Dear Sir"',
+        'en.md: "urgent request"',
+        'en.md: "Dear sirs"',
+    ]
 
 
 @pytest.mark.parametrize(
