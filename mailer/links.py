@@ -102,9 +102,12 @@ class Pages:
         """Likewise, in a union's name; the front page where it is None."""
         return self._at(f"/join/{union_slug}") if union_slug else self.front()
 
-    def campaign(self, slug: str) -> str:
-        """An alert to read, and to act on."""
-        return self._at(f"/campaigns/{slug}")
+    def campaign(self, slug: str, *, via: str | None = None) -> str:
+        """An alert to read, and to act on.
+
+        :param via: the slug of the union in whose name its readers may sign up there.
+        """
+        return self._at(f"/campaigns/{slug}{f'?union={via}' if via else ''}")
 
     def unsubscribe(self, token: str) -> str:
         """To leave the list that a mail came from.

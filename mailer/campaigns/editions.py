@@ -305,11 +305,14 @@ class EditionRenderer:
         deadline = self._campaign.deadline
         return languages.written(deadline, language, country) if deadline else None
 
-    def web_url(self, language: str) -> str | None:
-        """The address of the web version, on a page in the reader's language if the site speaks it."""
+    def web_url(self, language: str, *, via: str | None = None) -> str | None:
+        """The address of the web version, on a page in the reader's language if the site speaks it.
+
+        :param via: as for `Pages.campaign`.
+        """
         if not self._campaign.public:
             return None
-        return Pages(self._sender.base_url, language).campaign(self._campaign.slug)
+        return Pages(self._sender.base_url, language).campaign(self._campaign.slug, via=via)
 
 
 def freeze(session: Session, campaign: Campaign, sender: Sender) -> None:

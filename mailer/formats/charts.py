@@ -22,7 +22,7 @@ _NAME_CELLS = 48  # letters of a name that fit; a wide one (UAX #11) counts twic
 _INK, _PAPER, _FILL, _HATCH = "#1b2430", "#ffffff", "#2c5a8c", "#6b7480"
 
 
-def bars(title: str, rows: Sequence[tuple[str, int | None]], *, hidden: str) -> str:
+def bars(title: str, rows: Sequence[tuple[str, int | None]], *, hidden: str, empty: str) -> str:
     """Draw numbers as horizontal bars with their names, as one SVG element.
 
     It is as wide as a phone, and begins on the right if its title does. Whoever hears it gets the numbers as words.
@@ -30,8 +30,9 @@ def bars(title: str, rows: Sequence[tuple[str, int | None]], *, hidden: str) -> 
     :param title: what is counted.
     :param rows: name → number, 0 or more, in the order to be drawn; None for a number too small to show.
     :param hidden: the word for such a number, such as "under 10".
+    :param empty: the sentence that stands there instead where every number is 0.
     """
-    return _Chart(title, hidden).draw(rows)
+    return _Chart(title, hidden).draw(rows if any(number != 0 for _, number in rows) else [], empty)
 
 
 class _Chart:
@@ -43,11 +44,11 @@ class _Chart:
         self._direction = _direction(self._title, "ltr")
         self._name = f"chart-{sha256(self._title.encode()).hexdigest()[:8]}"  # several may stand on one page
 
-    def draw(self, rows: Sequence[tuple[str, int | None]]) -> str:
-        """The whole element."""
+    def draw(self, rows: Sequence[tuple[str, int | None]], empty: str) -> str:
+        """The whole element, with the sentence `empty` where there are no rows."""
         height = _TITLE + max(len(rows), 1) * _ROW
         most = max((number or 0 for _, number in rows), default=0)
-        spoken = "; ".join(f"{_clean(name)}: {self._words(number)}" for name, number in rows)
+        spoken = "; ".join(f"{_clean(name)}: {self._words(number)}" for name, number in rows) or _clean(empty)
         return "".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"',
@@ -58,6 +59,7 @@ class _Chart:
                 self._hatching(),
                 f'<rect width="{_WIDTH}" height="{height}" fill="{_PAPER}"/>',
                 self._text(0, 24, _shortened(self._title), ' font-weight="bold"'),
+                *([] if rows else [self._text(0, _TITLE + 13, _shortened(_clean(empty)))]),
                 *(self._row(_TITLE + place * _ROW, *row, most=most) for place, row in enumerate(rows)),
                 "</svg>",
             ]

@@ -115,6 +115,8 @@ class KitEditions:
             addressee=addressee(kit_text.target),
             invitation=_("Get the next alert yourself"),
             join_url=kit_text.join_url,
+            reading=_("Read the alert and act"),
+            web_url=self._renderer.web_url(kit_text.language, via=forwarder.slug),
             signature=self._sender.organisation,
             union=forwarder.name,
             logo=forwarder.logo,

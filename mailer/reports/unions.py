@@ -54,6 +54,11 @@ class UnionRow:
     reached: int | None  # members, as it says itself; None: 1 to 9, or hidden since it would give such a number away
     joined: int | None  # through its link; None likewise
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing came of it at all: every number is 0, and none is hidden."""
+        return self.kits == self.reached == self.joined == 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KitRow:

@@ -8,14 +8,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
+#: No script at all, and one style sheet, a file of ours: what gets past escaping still cannot run.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _HEADERS = {
-    # No script at all, and one style sheet, a file of ours: what gets past escaping still cannot run.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
-    ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers older than frame-ancestors
     "Referrer-Policy": "no-referrer",  # addresses of pages hold tokens
@@ -52,6 +51,7 @@ def init(app: Flask, *, https: bool) -> None:
     app.wsgi_app = _with_a_host(app.wsgi_app)  # type: ignore[assignment, method-assign]  # Flask's way
     app.after_request(_keep_to_this_site)
     app.after_request(_say_what_to_keep(versions))
+    app.after_request(_say_what_may_run)
     app.after_request(_add(_HEADERS | (_HTTPS_ONLY if https else {})))
 
 
@@ -64,6 +64,17 @@ def _with_a_host(app: WSGIApplication) -> WSGIApplication:
         return app(environ, start_response)
 
     return call
+
+
+def allow_our_script() -> None:
+    """Let the page that is being made run a script: a file of ours, none in the page."""
+    g.has_script = True
+
+
+def _say_what_may_run(response: Response) -> Response:
+    policy = f"{_POLICY}; script-src 'self'" if g.get("has_script") else _POLICY
+    response.headers.setdefault("Content-Security-Policy", policy)
+    return response
 
 
 def _versions(folder: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from tests.browser.visitor import Visitor
 from tests.support.debian import program
 
 MOST_BYTES = 60_000
-MOST_REQUESTS = 4  # the page, its style sheet, the icon, and a picture such as a union's logo
+MOST_REQUESTS = 5  # the page, its style sheet, the icon, a picture such as a union's logo, and a kit's script
 
 #: what the checker says and what is no longer so: every browser of the last years knows it, and it is but a convenience
 _OUTDATED = "The “inputmode” attribute is not supported in all browsers."

@@ -178,6 +178,41 @@ def test_a_form_with_mistakes_says_so_first_and_leads_to_each(site: Site, visit:
     assert "check your e-mail" in page.get_by_role("heading", level=1).inner_text()
 
 
+@pytest.mark.parametrize("may_use_clipboard", [True, False], ids=["clipboard", "as old browsers do"])
+def test_one_press_copies_a_text_of_a_kit_and_says_so(
+    site: Site, visit: Callable[..., Visitor], may_use_clipboard: bool
+) -> None:
+    visitor = visit(PHONE)
+    visitor.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    if not may_use_clipboard:
+        visitor.context.add_init_script("navigator.clipboard.writeText = () => Promise.reject()")
+    page = visitor.open("/en" + site.kit_link())
+    for name, source in (("Copy Short text for messaging apps", "#short-en"), ("Copy The sign-up link", "#join-link")):
+        button = page.locator(f"{source}-copy")
+        expect(button).to_have_accessible_name(name)
+        button.click()
+        expect(button.locator("xpath=following-sibling::*[@role='status']")).to_have_text("Copied")
+        wanted = page.locator(source).evaluate("element => element.value ?? element.textContent")
+        assert wanted
+        assert page.evaluate("navigator.clipboard.readText()") == wanted
+
+
+def test_what_an_answer_did_is_in_sight_without_scripts_and_nothing_offers_to_copy(
+    site: Site, visit: Callable[..., Visitor]
+) -> None:
+    visitor = visit(PHONE, java_script_enabled=False)
+    page = visitor.open("/en" + site.kit_link())
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    page.locator("[name=reached]").fill("all of them")
+    with page.expect_navigation():
+        page.locator("button[value=forwarded]").click()
+    expect(page.get_by_role("alert")).to_be_in_viewport(ratio=1)
+    with page.expect_navigation():
+        page.locator("button[value=seen]").click()
+    expect(page.get_by_text("We have noted your answer")).to_be_in_viewport(ratio=1)
+    expect(page.locator("main .said").first).to_be_in_viewport(ratio=1)
+
+
 def test_a_double_click_and_going_back_to_press_again_sign_up_once(site: Site, visit: Callable[..., Visitor]) -> None:
     visitor, address = visit(), site.new_address()
     page = visitor.open("/")

@@ -93,6 +93,15 @@ def test_a_csv_file_is_for_spreadsheets_and_runs_nothing_in_them(cli: CommandLin
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_where_nothing_came_of_it_one_sentence_says_so(cli: CommandLine, tmp_path: Path) -> None:
+    shown = cli("unions", "report", "--until", "2001-01").stdout
+    assert shown == "Results of forwarding, from the beginning to 2001-01: no kit was sent, and nobody joined.\n"
+    file = tmp_path / "report.svg"
+    cli("unions", "report", "--svg", file, "--until", "2001-01")
+    texts = [each.text for each in ElementTree.parse(file).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[1:] == ["Nobody joined."]
+
+
 def test_an_svg_file_draws_who_joined(cli: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "report.svg"
     cli("unions", "report", "--svg", file, "--until", "2019-12")

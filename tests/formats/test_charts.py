@@ -13,7 +13,9 @@ ROWS = [("Quaysiders", 120), ("Nurses Together", 60), ("Teachers", None), ("Poet
 
 
 def drawn(title: str = "Joined", rows: list[tuple[str, int | None]] | None = None) -> ElementTree.Element:
-    return ElementTree.fromstring(charts.bars(title, ROWS if rows is None else rows, hidden="under 10"))
+    return ElementTree.fromstring(
+        charts.bars(title, ROWS if rows is None else rows, hidden="under 10", empty="Nobody joined.")
+    )
 
 
 def words(chart: ElementTree.Element) -> list[str]:
@@ -76,11 +78,18 @@ def test_it_fits_a_phone_however_long_a_name_is_and_says_the_whole_of_it() -> No
     assert float(chart.get("width") or 0) <= 390
     assert all(len(each) <= 48 for each in words(chart))
     assert ("港湾労働者" * 20) in (chart.findtext(f"{SVG}desc") or "")
-    assert charts.bars("Joined", [("Nurses Together", 1)], hidden="").count("…") == 0
+    assert charts.bars("Joined", [("Nurses Together", 1)], hidden="", empty="").count("…") == 0
 
 
-def test_without_rows_there_is_a_title_and_no_bar() -> None:
-    assert words(drawn(rows=[])) == ["Joined"]
+def test_where_every_number_is_nought_a_sentence_stands_instead() -> None:
+    nobody: list[list[tuple[str, int | None]]] = [[], [("Poets", 0), ("Nurses Together", 0)]]
+    for rows in nobody:
+        chart = drawn(rows=rows)
+        assert rectangles(chart) == []
+        assert words(chart) == ["Joined", "Nobody joined."]
+        assert chart.findtext(f"{SVG}desc") == "Nobody joined."
+        assert float(chart.get("height") or 0) < 100
+    assert "Nobody joined." not in words(drawn(rows=[("Poets", None)]))
 
 
 ANYTHING = st.text(max_size=60)
@@ -90,7 +99,7 @@ ANYTHING = st.text(max_size=60)
 def test_whatever_names_hold_it_is_one_element_that_runs_and_loads_nothing(
     title: str, rows: list[tuple[str, int | None]], hidden: str
 ) -> None:
-    chart = ElementTree.fromstring(charts.bars(title, rows, hidden=hidden))
+    chart = ElementTree.fromstring(charts.bars(title, rows, hidden=hidden, empty=""))
     allowed = {"svg", "title", "desc", "defs", "pattern", "rect", "text"}
     assert {each.tag.removeprefix(SVG) for each in chart.iter()} <= allowed
     assert not any(name.startswith("on") or "href" in name for each in chart.iter() for name in each.attrib)

@@ -425,11 +425,25 @@ def test_paper_gets_the_beginning_in_plain_words_up_to_whom_to_write_to(
             addressee=("Embassy, London", "12 Example Sq", "London", "london@example.org"),
             invitation="Get the next alert yourself",
             join_url=JOIN,
+            reading="Read the alert and act",
+            web_url=None,
             signature="Harbour Solidarity",
             union="Dockers & <Friends>",
             logo=b"a logo",
         )
     ]
+
+
+def test_paper_leads_to_the_alert_where_it_is_public_in_the_name_of_whoever_hands_it_out(
+    session: Session, union: Union, printed: list[Sheet]
+) -> None:
+    made = campaign(session, public=True)
+    for forwarder in (union, None):
+        files(session, made, forwarder)
+    union.is_named = False
+    files(session, made, union)
+    alert = "https://act.example.org/en/campaigns/free-the-five"
+    assert [sheet.web_url for sheet in printed] == [f"{alert}?union=dockers", alert, alert]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,9 @@ def report(
     if as_json:
         click.echo(json.dumps(_to_json(found, rows), ensure_ascii=False))
     elif csv_file is None and svg_file is None:
+        if all(row.is_empty for row in rows):
+            click.echo(f"{_title(found)}: no kit was sent, and nobody joined.")
+            return
         console = Console(highlight=False, emoji=False)
         print_table(console, _title(found), _table(rows))
         console.print(Text(_FOOTNOTE))
@@ -116,7 +119,7 @@ def _csv(rows: Sequence[UnionRow]) -> str:
 def _svg(rows: Sequence[UnionRow], title: str) -> str:
     """Who joined, without those whose links brought nobody."""
     bars = [(f"{'– ' * row.depth}{row.name}", row.joined) for row in rows if row.joined != 0]
-    return charts.bars(f"Joined. {title}", bars, hidden=_HIDDEN)
+    return charts.bars(f"Joined. {title}", bars, hidden=_HIDDEN, empty="Nobody joined.")
 
 
 def _to_json(found: Report, rows: Sequence[UnionRow]) -> dict[str, Any]:

@@ -51,8 +51,10 @@ class Sheet:
     call: str | None  # "Act by 30 April 2035"
     write_to: str  # "Write to:", above the addressee
     addressee: tuple[str, ...]  # whom to write to: name, postal address, e-mail, a line each
-    invitation: str  # "Join: get the next alert yourself", beside the code
+    invitation: str  # "Get the next alert yourself", for the address to join at
     join_url: str
+    reading: str  # "Read the alert and act", beside the code of a campaign that has a page
+    web_url: str | None  # that page, which the code leads to; None: the code leads to where one joins
     signature: str  # the organisation
     union: str | None  # in whose name
     logo: bytes | None  # the union's, PNG
@@ -64,7 +66,7 @@ def leaflet(sheet: Sheet) -> bytes:
     :raises UnprintableLanguage: when the fonts lack a letter that it needs.
     :raises UnprintableSheet: when it cannot be set for another reason.
     """
-    data = _data(sheet) | {"qr": _code(sheet.join_url)}
+    data = _data(sheet) | {"qr": _code(sheet.web_url or sheet.join_url)}
     return _compile("leaflet.typ", data, format="pdf", pdf_standards="ua-1")
 
 
@@ -124,6 +126,8 @@ def _data(sheet: Sheet) -> dict[str, object]:
         "call": _words(sheet, sheet.call) if sheet.call else None,
         "addressee": _addressee(sheet),
         "invitation": _words(sheet, sheet.invitation),
+        "reading": _words(sheet, sheet.reading) if sheet.web_url else None,
+        "code_url": sheet.web_url or sheet.join_url,
         "join_url": sheet.join_url,
         "join_text": site,
         "signature": signature,

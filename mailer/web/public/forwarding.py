@@ -20,7 +20,7 @@ from mailer.reports import unions
 from mailer.reports.unions import NoResults, UnionResults
 from mailer.store.models import Kit, Union
 from mailer.unions import generations
-from mailer.web import fields
+from mailer.web import fields, security
 from mailer.web.fields import Mistyped
 from mailer.web.language import _, current, current_locale, prefer, url
 from mailer.web.public.joining import logo_address
@@ -105,7 +105,7 @@ def _answer(token: str, kit_id: int) -> ResponseReturnValue:
         return _show(token, kit_id, typed, mistake.advice), 422
     except InvalidReach:
         return _show(token, kit_id, typed, _no_such_reach()), 422
-    return redirect(url("forwarding.kit", token=token), 303)
+    return redirect(url("forwarding.kit", token=token, noted=1), 303)
 
 
 def _no_such_reach() -> str:
@@ -118,6 +118,7 @@ def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None
         logo = _logo(session, page)
     if page.own_languages:
         prefer(page.languages[0])
+    security.allow_our_script()
     return render_template(
         "forwarding/kit.html",
         token=token,
@@ -128,6 +129,7 @@ def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None
         picture=_PICTURE,
         reached=typed if typed is not None else page.reached,
         problems={"reached": problem} if problem else {},
+        is_noted="noted" in request.args,
         max_number=fields.MAX_NUMBER_LENGTH,
     )
 
@@ -311,7 +313,12 @@ def results_chart(token: str) -> ResponseReturnValue:
     if found is None:
         abort(404)
     rows = [(_month(month, "yMMM"), joined) for month, joined in found.joined.items()]
-    svg = charts.bars(_("Signed up through your link"), rows, hidden=_("under 10"))
+    svg = charts.bars(
+        _("Signed up through your link"),
+        rows,
+        hidden=_("under 10"),
+        empty=_("Nobody has signed up through your link in these twelve months."),
+    )
     return Response(svg, content_type="image/svg+xml; charset=utf-8")
 
 

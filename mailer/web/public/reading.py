@@ -12,6 +12,8 @@ from mailer.campaigns.publishing import Headline
 from mailer.links import Pages
 from mailer.locale import languages
 from mailer.store.db import utcnow
+from mailer.store.models import Union
+from mailer.unions import directory
 from mailer.web import agreement
 from mailer.web.language import LANGUAGES, current, in_address, url, wished
 from mailer.web.site import site
@@ -52,6 +54,7 @@ def campaign(slug: str) -> str:
         asked = request.args.get("text")
         if asked is not None and asked not in there:
             abort(404)
+        via = directory.find_named(session, request.args.get("union", ""))
         language = asked or in_address() or wished(there) or current()
         page = publishing.page(session, found, language=language, shown_in=current())
     return render_template(
@@ -59,15 +62,17 @@ def campaign(slug: str) -> str:
         page=page,
         campaign=page.headline,
         text=Markup(page.html),  # noqa: S704 - sanitised
-        others=[_text_in(tag, slug) for tag in there if tag != page.headline.language],
+        others=[_text_in(tag, slug, via) for tag in there if tag != page.headline.language],
+        sign_up=url("joining.join", union=via.slug) if via else url("joining.sign_up"),
         is_translated=page.headline.language in languages.forms(language),
     )
 
 
-def _text_in(tag: str, slug: str) -> tuple[str, str, str]:
+def _text_in(tag: str, slug: str, via: Union | None) -> tuple[str, str, str]:
     """A campaign's text in another language, maybe one that the site does not speak: tag, name and address."""
-    here = url("reading.campaign", slug=slug, text=tag)
-    return tag, languages.name(tag), url("reading.campaign", slug=slug, language=tag) if tag in LANGUAGES else here
+    wanted = {"language": tag} if tag in LANGUAGES else {"text": tag}
+    through = {"union": via.slug} if via else {}
+    return tag, languages.name(tag), url("reading.campaign", slug=slug, **wanted, **through)
 
 
 # --- the feed -------------------------------------------------------------------------------------------------------

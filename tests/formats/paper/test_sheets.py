@@ -39,6 +39,8 @@ SHEET = Sheet(
     ),
     invitation="Get the next alert yourself",
     join_url="https://alerts.example.org/join/quaysiders",
+    reading="Read the alert and act",
+    web_url=None,
     signature="Solidarity Bell International",
     union="Quaysiders' Union",
     logo=None,
@@ -78,7 +80,7 @@ LOGO = sample.CAMPAIGN_DIR.parents[1] / "logos" / "quaysiders.png"
 
 def seen(sheet: Sheet) -> Image.Image:
     """The leaflet as it looks on paper, in grey."""
-    data = sheets._data(sheet) | {"qr": sheets._code(sheet.join_url)}
+    data = sheets._data(sheet) | {"qr": sheets._code(sheet.web_url or sheet.join_url)}
     return Image.open(io.BytesIO(sheets._compile("leaflet.typ", data, format="png", ppi=float(PPI)))).convert("L")
 
 
@@ -337,10 +339,12 @@ def shows(page: Image.Image, code: list[list[bool]], left: float, top: int) -> b
     )
 
 
+@pytest.mark.parametrize("web_url", [None, "https://alerts.example.org/en/campaigns/veldara-five?union=quaysiders"])
 @pytest.mark.parametrize("name", ["en", "ar", "long link"])
-def test_the_code_leads_to_the_join_link_and_stands_free(name: str) -> None:
-    sheet = (SHEETS | LONG)[name]
-    code = [[bool(module) for module in row] for row in segno.make_qr(sheet.join_url, error="q").matrix]
+def test_the_code_leads_to_the_alert_or_else_to_the_join_link_and_stands_free(name: str, web_url: str | None) -> None:
+    sheet = replace((SHEETS | LONG)[name], web_url=web_url)
+    leads_to = web_url or sheet.join_url
+    code = [[bool(module) for module in row] for row in segno.make_qr(leads_to, error="q").matrix]
     page = seen(sheet)
     left = (18 if sheet.direction == "ltr" else 210 - 18 - 40) * MILLIMETRE
 

@@ -72,7 +72,7 @@ def fresh(engine: Engine, kit: Kit) -> Kit:
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_has_the_campaign_the_union_and_the_deadline_and_the_three_answers_first(
+def test_the_page_has_the_campaign_the_deadline_one_main_button_and_the_three_answers_first(
     client: FlaskClient, session: Session, union: Union, address: str
 ) -> None:
     union.logo = LOGO
@@ -81,7 +81,9 @@ def test_the_page_has_the_campaign_the_union_and_the_deadline_and_the_three_answ
     assert "from <bdi>Dockers United</bdi>" in page
     assert "Act by 30 April 2035" in page
     assert 'src="/en/join/dockers/logo.png"' in page
-    order = [page.index(words) for words in ("<h1", 'value="seen"', 'value="promised"', 'value="forwarded"', "kit.zip")]
+    order = [page.index(words) for words in ("<h1", "kit.zip", 'value="seen"', 'value="promised"', 'value="forwarded"')]
+    assert re.findall('class="button" href="(.*?)"', page) == [f"/en{address}/kit.zip"]
+    assert '<button class="button"' not in page
     assert order == sorted(order)
     assert page.index("mail.eml") > order[-1]
 
@@ -131,7 +133,7 @@ def test_texts_for_messengers_are_there_to_be_copied_in_their_own_direction(
         )
         assert found
         assert found[1] == text.decode()
-        assert f'<label for="{field}">' in page
+        assert f'<label for="{field}" id="{field}-label">' in page
 
 
 def test_a_kit_without_a_name_names_nobody(
@@ -329,7 +331,7 @@ def test_one_press_says_it_and_a_second_changes_nothing(
     client: FlaskClient, engine: Engine, kit: Kit, address: str, said: str, column: str
 ) -> None:
     answer = client.post(address, data={"answer": said})
-    assert (answer.status_code, answer.headers["Location"]) == (303, address)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{address}?noted=1")
     after = fresh(engine, kit)
     when = getattr(after, column)
     assert when is not None
@@ -339,6 +341,39 @@ def test_one_press_says_it_and_a_second_changes_nothing(
     assert (f'value="{said}"' in page) is (said == "forwarded")  # whose number may be corrected
     assert client.post(address, data={"answer": said}).status_code == 303
     assert getattr(fresh(engine, kit), column) == when
+
+
+def test_what_a_press_did_is_said_where_the_button_was(client: FlaskClient, address: str) -> None:
+    noted = "Thank you. We have noted your answer."
+    page = client.get(f"/en{address}").text
+    assert noted not in page
+    assert page.count(f'action="/en{address}#answers"') == 3  # a browser keeps what is behind the # as it is led on
+    for answer in ({"answer": "seen"}, {"answer": "forwarded", "reached": "20"}):
+        page = client.post(f"/en{address}", data=answer, follow_redirects=True).text
+        card = page.partition('id="answers"')[2].partition("</section>")[0]
+        assert noted in card
+        assert card.index(noted) < card.index('class="said"')
+    card = client.post(f"/en{address}", data={"answer": "forwarded", "reached": "x"}).text.partition('id="answers"')[2]
+    assert "error-summary" in card.partition("</section>")[0]
+
+
+def test_texts_can_be_copied_where_our_script_runs_and_only_the_kits_page_has_one(
+    app: Flask, client: FlaskClient, union: Union, address: str
+) -> None:
+    page = client.get(f"/en{address}")
+    buttons = re.findall("<button [^>]*data-copy[^>]*>", page.text)
+    assert len(buttons) == 5  # two texts in each of two languages, and the link
+    for button in buttons:
+        assert " hidden " in button and 'type="button"' in button
+        copied = re.search('data-copy="(.*?)"', button)
+        assert copied and f'id="{copied[1]}"' in page.text
+    (script,) = re.findall('<script src="(.*?)" defer></script>', page.text)
+    with client.get(script) as answer:
+        assert answer.mimetype == "text/javascript"
+    assert page.headers["Content-Security-Policy"].endswith("; script-src 'self'")
+    other = client.get(f"/en{results_address(app, union)}")
+    assert "script" not in other.headers["Content-Security-Policy"]
+    assert "<script" not in other.text
 
 
 def test_what_a_later_answer_says_already_is_not_asked_any_more(client: FlaskClient, address: str) -> None:
@@ -464,6 +499,31 @@ def test_numbers_of_a_few_people_are_not_shown(app: Flask, client: FlaskClient, 
     assert "under 10" in page
     assert not re.search(r">7<", page)
     assert ">7<" not in client.get(f"/en{address}/chart.svg").text
+
+
+def test_where_there_is_nothing_to_count_one_sentence_says_so(
+    app: Flask, client: FlaskClient, session: Session, union: Union
+) -> None:
+    branch = make_union(session, "branch", name="Branch", parent=union, status=UnionStatus.AFFILIATED)
+    session.commit()
+    nothing = "No kit was sent in these twelve months, and nobody signed up through your link."
+    nobody = "Nobody has signed up through your link in these twelve months."
+    page = client.get(f"/en{results_address(app, union)}").text
+    assert nothing in page
+    assert not re.search("<dl|<table|<img", page)
+
+    make_kit(session, make_campaign(session, make_list(session)), union)
+    session.commit()
+    page = client.get(f"/en{results_address(app, union)}").text
+    assert nobody in page and nothing not in page
+    assert "No kit was sent to any of these unions" in page
+    assert "<dl" in page and not re.search("<table|<img", page)
+    assert nobody in client.get(f"/en{results_address(app, union)}/chart.svg").text
+
+    join(session, branch, 3)  # too few to be shown are not nobody
+    page = client.get(f"/en{results_address(app, union)}").text
+    assert page.count("<table") == 2 and "<img" in page
+    assert nobody not in page and "No kit was sent to any" not in page
 
 
 def test_the_chart_is_a_picture_with_words_and_a_table_that_says_the_same(

@@ -16,7 +16,7 @@ from mailer.settings import Settings
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, MailingList
 from mailer.web.language import LANGUAGES
-from tests.support.factories import WHEN, add_text, make_campaign, make_list
+from tests.support.factories import WHEN, add_text, make_campaign, make_list, make_union
 
 DEADLINE = datetime(2035, 4, 30, 23, 59, 59, tzinfo=UTC)
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -164,6 +164,20 @@ def test_one_finds_whom_to_write_to_in_ones_country(client: FlaskClient, publish
     assert "addressees" not in client.get("/campaigns/of-one").text
     publish("of-none", targets=[berlin, rest], status=CampaignStatus.CANCELLED)
     assert "addressees" not in client.get("/campaigns/of-none").text
+
+
+def test_who_comes_by_a_unions_leaflet_is_offered_to_sign_up_in_its_name(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign]
+) -> None:
+    make_union(session, name="Dockers United")
+    make_union(session, "quiet", name="Quiet").is_named = False
+    add_text(session, publish(), "el", "Γράψτε σήμερα.\n")
+    session.commit()
+    page = client.get("/en/campaigns/free-the-five?union=dockers").text
+    assert 'class="button" href="/en/join/dockers"' in page
+    assert 'href="/el/campaigns/free-the-five?union=dockers"' in page
+    for other in ("", "?union=quiet", "?union=nobody", "?union="):
+        assert 'class="button" href="/en/"' in client.get(f"/en/campaigns/free-the-five{other}").text
 
 
 def test_a_title_cannot_break_out_of_the_page(
