@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Each process begins at another place, so that tests that wait run beside tests that compute.
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: setup demo run test check test-servers soak bench lint format translations language migration lock clean
+.PHONY: setup demo run test check test-servers soak images bench lint format translations language migration lock clean
 
 setup: $(READY)
 
@@ -37,6 +37,10 @@ check: lint
 # The long tests: a thousand kills.
 soak: $(READY)
 	@$(PYTEST) -m soak
+
+# Takes every picture in docs/images afresh.
+images: $(READY)
+	@$(BIN)/python -m pytest -q -m images tests/browser/test_images.py
 
 # How fast this machine sends; the figures go into docs/reference/performance.md. Options: make bench BENCH="--million"
 bench: $(READY)

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from mailer.cli import main
+from tests.browser.test_images import NAMES
 
 PROJECT = Path(__file__).parent.parent
 REFERENCE = PROJECT / "docs" / "reference"
@@ -194,6 +195,15 @@ def test_every_decision_stands_in_the_index_under_its_number_and_title() -> None
 def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     targets = [unquote(link.partition("#")[0]) for link in _LINK.findall(page.read_text())]
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_at_most_twelve_pictures_are_kept_which_one_script_takes_and_pages_show() -> None:
+    images = PROJECT / "docs" / "images"
+    kept = {each.relative_to(images).as_posix() for each in images.rglob("*") if each.is_file()}
+    assert kept == {f"{name}.png" for name in NAMES}
+    assert len(kept) <= 12
+    pages = "".join(page.read_text() for page in [PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
+    assert [name for name in sorted(kept) if f"images/{name})" not in pages] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))

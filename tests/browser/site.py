@@ -310,7 +310,10 @@ def _furnish(session: Session, folder: Path, settings: Settings) -> int:
     directory.add(session, "energy", UNION_WITH_A_LONG_NAME)
     _affiliate(session)
     make_subscriber(session, alerts)  # a campaign needs somebody to go to
-    campaign = files.load(session, _public(sample.CAMPAIGN_DIR, folder))
+    copy = folder / PUBLIC_CAMPAIGN
+    shutil.copytree(sample.CAMPAIGN_DIR, copy)
+    make_public(copy)
+    campaign = files.load(session, copy)
     control.start(session, campaign, settings.mail_sender)
     return campaign.id
 
@@ -328,10 +331,7 @@ def _affiliate(session: Session) -> None:
             month -= timedelta(days=31)
 
 
-def _public(campaign: Path, folder: Path) -> Path:
-    """A copy of a campaign that has a web version."""
-    copy = folder / campaign.name
-    shutil.copytree(campaign, copy)
-    toml = copy / "campaign.toml"
+def make_public(campaign: Path) -> None:
+    """Give the campaign in a folder a web version."""
+    toml = campaign / "campaign.toml"
     toml.write_text(toml.read_text().replace("public = false", "public = true"))
-    return copy

@@ -1,0 +1,89 @@
+"""The pictures in the documentation. `make images` takes all of them afresh."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, ViewportSize
+
+from mailer.trial import sample
+from tests.browser import steps
+from tests.browser.site import PUBLIC_CAMPAIGN, Site, make_public
+from tests.browser.visitor import DESKTOP, PHONE, Visitor
+from tests.support.debian import program
+
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
+#: every picture that is kept
+NAMES = (
+    *("sign-up", "sign-up-arabic-dark", "confirm", "choices-dark", "leave"),
+    *("kit", "kit-texts", "leaflet"),
+    *("alert", "alert-arabic"),
+    *("mail", "mail-dark"),
+)
+_LEAFLET_DPI = 60
+_TALL: ViewportSize = {"width": 390, "height": 1200}  # as much of a long page as a reader takes in
+
+
+def take(shown: Page | Locator, name: str) -> None:
+    assert name in NAMES
+    shown.screenshot(path=FOLDER / f"{name}.png", scale="css")
+
+
+def take_all_of(page: Page, name: str) -> None:
+    assert name in NAMES
+    page.screenshot(path=FOLDER / f"{name}.png", scale="css", full_page=True)
+
+
+@pytest.mark.images
+def test_every_picture_is_taken(site: Site, visit: Callable[..., Visitor], tmp_path: Path) -> None:
+    light, dark = (visit(PHONE, color_scheme=scheme) for scheme in ("light", "dark"))
+    arabic = visit(PHONE, language="ar", color_scheme="light")
+    arabic_dark = visit(PHONE, language="ar", color_scheme="dark")
+    desk = visit(DESKTOP, color_scheme="light")
+
+    officer = steps.affiliated(light, site, "harbour-pilots", "Harbour Pilots' Union")
+    address = site.new_address()
+    light.open("/")
+    take_all_of(light.page, "sign-up")
+    arabic_dark.open("/ar/")
+    take_all_of(arabic_dark.page, "sign-up-arabic-dark")
+    steps.fill_in(light, address)
+    light.page.locator("main summary").click()
+    light.page.locator("[name=union]").fill("Harbour Pilots' Union")
+    light.page.locator("[name=store_union]").check()
+    steps.submit(light, "alerts")
+    light.open(site.mail_to(address).link("confirm"))
+    take_all_of(light.page, "confirm")
+    steps.submit(light)
+
+    folder = tmp_path / "the-veldara-dockers"
+    shutil.copytree(sample.CAMPAIGN_DIR, folder)
+    make_public(folder)
+    steps.make_kits(site, site.send_campaign(folder))
+    mail = site.mail_to(address)
+    for visitor, name in ((light, "mail"), (dark, "mail-dark")):
+        visitor.page.set_viewport_size(_TALL)
+        visitor.page.goto("about:blank")  # which has no policy on styles
+        visitor.page.set_content(mail.html)
+        take(visitor.page, name)
+    dark.open(mail.link("preferences"))
+    take_all_of(dark.page, "choices-dark")
+    light.open(mail.link("unsubscribe"))
+    take_all_of(light.page, "leave")
+
+    desk.open(f"/en/campaigns/{PUBLIC_CAMPAIGN}")
+    take(desk.page, "alert")
+    arabic.page.set_viewport_size(_TALL)
+    arabic.open(f"/ar/campaigns/{PUBLIC_CAMPAIGN}")
+    take(arabic.page, "alert-arabic")
+
+    light.open(site.mail_to(officer).link("kit"))
+    take(light.page, "kit")
+    take(light.page.locator("main .card:has(textarea)").first, "kit-texts")
+    with light.page.expect_download() as download:
+        light.page.locator("main a[href$='/en/leaflet.pdf']").click()
+    options = ("-r", str(_LEAFLET_DPI), "-png", "-singlefile")
+    printed = program("pdftoppm", package="poppler-utils")
+    subprocess.run([printed, *options, download.value.path(), FOLDER / "leaflet"], check=True, timeout=60)
