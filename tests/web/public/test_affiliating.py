@@ -1,6 +1,7 @@
 """A union asks to affiliate, and somebody becomes the person who gets its mail: only ever who owns the address."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -262,6 +263,20 @@ def test_who_is_invited_by_an_affiliated_union_is_welcomed(client: FlaskClient, 
     client.post(f"/contact/{newest_token(session)}")
     session.rollback()
     assert NoticeKind.AFFILIATED in {said(owed).kind for owed in notices_owed(session)}
+
+
+def test_the_organisers_whom_the_setting_names_hear_of_an_application_once(
+    app: Flask, client: FlaskClient, session: Session
+) -> None:
+    site = app.extensions["site"]
+    told = replace(site.settings, organiser_addresses=("desk@example.org", "rosa@example.org"))
+    app.extensions["site"] = replace(site, settings=told)
+    affiliate(client, OFFICER)
+    token = newest_token(session)
+    for _ in range(2):
+        client.post(f"/contact/{token}")
+    mails = [mail for mail in notices_owed(session) if said(mail).kind is NoticeKind.APPLICATION]
+    assert [mail.address for mail in mails] == ["desk@example.org", "rosa@example.org"]
 
 
 def test_a_confirmation_that_is_sent_again_and_again_makes_one_application(
