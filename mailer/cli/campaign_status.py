@@ -34,7 +34,7 @@ def print_overview(overview: Overview, failed_notices: int) -> None:
     for line in _lines(overview):
         console.print(plain(typed(line)), soft_wrap=True)
     if overview.refusals:
-        print_table(console, "Refusals", _refusal_table(overview.refusals))
+        print_table(console, "Refusals", refusal_table(overview.refusals))
     for line in map(_test_line, overview.tests):
         console.print(plain(line), soft_wrap=True)
     if failed_notices:
@@ -84,14 +84,14 @@ def _rates(rate: Rate) -> str:
     return since_start if rate.last_minute is None else f"{rate.last_minute:,} in the last minute, {since_start}"
 
 
-def _refusal_table(refusals: Sequence[Refusal]) -> Table:
+def refusal_table(refusals: Sequence[Refusal]) -> Table:
+    """What mail servers said no to."""
     table = Table()
     for heading in ("state", "answer", "people", "example"):
         table.add_column(heading, justify="right" if heading == "people" else "left", overflow="fold")
     for refusal in refusals:
-        answer = " ".join(str(part) for part in (refusal.smtp_code, refusal.enhanced_code, refusal.reason) if part)
         about = "about " if refusal.is_estimate else ""
-        table.add_row(refusal.state, answer, f"{about}{refusal.count:,}", plain(refusal.example or ""))
+        table.add_row(refusal.state, refusal.answer, f"{about}{refusal.count:,}", plain(refusal.example or ""))
     return table
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, files, lifecycle, readiness, segments
 from mailer.campaigns.readiness import Check
-from mailer.cli import campaign_check
+from mailer.cli import campaign_check, campaign_report
 from mailer.cli.campaign_status import plain, print_overview, print_progress
 from mailer.cli.confirming import ask, is_to_ask, yes_option
 from mailer.cli.hints import typed
@@ -413,6 +413,9 @@ def resend(installation: Installation, slug: str, state: str, yes: bool) -> None
     if count:
         installation.ring(campaign.id)
     click.echo(f"{count:,} will be sent again." if count else f"No mail is {state}.")
+
+
+campaigns.add_command(campaign_report.report)
 
 
 def follow(installation: Installation, slug: str) -> campaign_progress.Progress:

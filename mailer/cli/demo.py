@@ -4,30 +4,29 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
 from mailer.cli import demo_unions
+from mailer.cli.campaign_report import print_report
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.run import SAMPLE_IDENTITY, PortTaken, require_free, start_web
-from mailer.cli.tables import print_table
 from mailer.delivery import control, previews
 from mailer.errors import MailerError
 from mailer.links import Pages
 from mailer.locale import countries
 from mailer.operations.queue import connect, ring
 from mailer.people import lists
+from mailer.reports import campaigns as campaign_reports
 from mailer.reports import progress as campaign_progress
-from mailer.reports import small_numbers
 from mailer.settings import load_settings
 from mailer.spreadsheets import importing
 from mailer.store.models import CampaignStatus
@@ -69,15 +68,15 @@ def demo(installation: Installation, supporters: int, keep: bool) -> None:
         console = Console()
         with local_installation(SAMPLE_IDENTITY, log=folder / _LOG) as local:
             os.environ.update(local.environ)  # before anything is asked of the installation
-            by_text = _prepare(installation, folder, supporters, console)
+            _prepare(installation, folder, supporters, console)
             for number in range(1, _WORKERS + 1):
                 local.start(f"worker {number}", "workers")
             progress = _send(installation)
-            with installation.session(read_only=True) as session:
-                _report(session, progress, by_text, console)
+            _print_rate(progress, console)
             _show_mails(folder, console)
             if progress.status is CampaignStatus.SENT:
                 demo_unions.show_kits(installation, folder, folder / _LOG, console)
+            _report(installation, console)
             console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
             if keep:
                 _keep_running(installation, local, folder, console)
@@ -116,8 +115,8 @@ def _isolate(folder: Path, given: Iterable[str]) -> None:
     os.environ["MAILER_DATA_DIR"] = str(folder.resolve())
 
 
-def _prepare(installation: Installation, folder: Path, supporters: int, console: Console) -> Mapping[str, int]:
-    """Import the supporters and load the campaign; returns how many will get which text."""
+def _prepare(installation: Installation, folder: Path, supporters: int, console: Console) -> None:
+    """Import the supporters and load the campaign."""
     with installation.session() as session:
         lists.create(session, sample.LIST_SLUG, sample.LIST_NAME)
         demo_unions.affiliate(session, installation.settings.base_url)
@@ -146,7 +145,6 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
         f"its audience leaves out people in {left_out}.",
         soft_wrap=True,
     )
-    return found.by_text
 
 
 def _left_out(session: Session, segment: Segment) -> str:
@@ -166,29 +164,18 @@ def _send(installation: Installation) -> campaign_progress.Progress:
     return follow(installation, slug)
 
 
-def _report(
-    session: Session, progress: campaign_progress.Progress, by_text: Mapping[str, int], console: Console
-) -> None:
-    campaign = lifecycle.get(session, progress.slug)
-    for title, by in _SPREADS.items():
-        _print_spread(console, title, campaign_progress.spread(session, campaign, by))
-    _print_spread(console, "language of the text", small_numbers.hide_small(by_text))
+def _print_rate(progress: campaign_progress.Progress, console: Console) -> None:
     if progress.started_at and progress.finished_at:
         seconds = (progress.finished_at - progress.started_at).total_seconds()
         console.print(f"Rate: {progress.audience / seconds:,.0f} messages a second, over {seconds:.1f} s")
 
 
-#: title → what `reports.spread` counts by
-_SPREADS = {"country": "country", "union": "union", "language of the reader": "language"}
-
-
-def _print_spread(console: Console, by: str, spread: Mapping[str, int | None]) -> None:
-    table = Table()
-    table.add_column(by)
-    table.add_column("messages", justify="right")
-    for name, count in spread.items():
-        table.add_row(name or "not known", "under 10" if count is None else f"{count:,}")
-    print_table(console, f"Messages by {by}", table)
+def _report(installation: Installation, console: Console) -> None:
+    """What `mailer campaigns report` says, without the states, which were shown at the end of sending."""
+    with installation.session(read_only=True) as session:
+        found = campaign_reports.report(session, lifecycle.get(session, sample.CAMPAIGN_DIR.name))
+    console.print()
+    print_report(console, found)
 
 
 def _show_mails(folder: Path, console: Console) -> None:
@@ -217,6 +204,7 @@ def _keep_running(installation: Installation, local: Local, folder: Path, consol
         f"cd {folder.resolve()}",
         "export MAILER_DATA_DIR=.",
         f"{mailer} campaigns list",
+        f"{mailer} campaigns report {sample.CAMPAIGN_DIR.name}",
         f"{mailer} campaigns test {sample.CAMPAIGN_DIR.name} --to me@example.org",
         f"{mailer} kits status {sample.CAMPAIGN_DIR.name}",
         f"{mailer} unions report",

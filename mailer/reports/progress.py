@@ -1,6 +1,5 @@
-"""What can be read of a campaign: where it stands, who is in which state, how it spread."""
+"""What can be read of a campaign: where it stands, and who is in which state."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -13,21 +12,16 @@ from sqlalchemy.orm import Session
 from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.message_ids import MessageIds, MessageKeyMissing
 from mailer.delivery.verdicts import give_up_at
-from mailer.locale import countries
 from mailer.reports.refusals import Refusal, TestMail, refusals, test_mails
-from mailer.reports.small_numbers import hide_small
-from mailer.store import db, scope
+from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Subscriber
-from mailer.unions import directory
 
 #: what a rate counts: a server answered for it
 _ANSWERED = (DeliveryState.SENT, DeliveryState.FAILED)
 #: rows that are looked at where all of a state would be too many
 _LATEST = 20_000
 _MINUTE = timedelta(minutes=1)
-#: columns that a spread may be counted by
-_SPREADS = {"country": Delivery.country, "language": Delivery.language, "union": Delivery.union_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,39 +236,3 @@ def recipients(session: Session, campaign: Campaign, state: DeliveryState) -> It
             "message_id": f"<{ids.make(delivery.id)}>" if ids else None,
             "attempts": delivery.attempts,
         }
-
-
-def spread(session: Session, campaign: Campaign, by: str) -> dict[str, int | None]:
-    """How many messages were sent by country, language or union, the largest first.
-
-    :param by: "country", "language" or "union".
-    :returns: name → number, None where it is too small to show; "" for people who did not say, or of whom it must not
-        be told (see `scope.told_unions`).
-    """
-    column = _SPREADS[by]
-    counted = session.execute(
-        select(column, func.count())
-        .where(*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
-        .group_by(column)
-    )
-    names = _union_names(session) if by == "union" else {}
-    named: Counter[str] = Counter()
-    for key, count in counted:
-        named[_name(by, key, names)] += count
-    return hide_small(named)
-
-
-def _union_names(session: Session) -> dict[int, str]:
-    """Each union's id → its name, with its slug where another has the same name."""
-    told = scope.told_unions(session)
-    known = [union for union in directory.all_unions(session) if told is None or union.id in told]
-    forwarders = Counter(union.name for union in known)
-    return {union.id: union.name if forwarders[union.name] == 1 else f"{union.name} ({union.slug})" for union in known}
-
-
-def _name(by: str, key: Any, union_names: Mapping[int, str]) -> str:
-    if key is None:
-        return ""
-    if by == "country":
-        return countries.name(key, "en")
-    return union_names.get(key, "") if by == "union" else str(key)

@@ -32,6 +32,11 @@ class Refusal:
     is_estimate: bool  # counted in the latest 5,000 of that state, and projected on all
     example: str | None  # one server's words, without whom they are about
 
+    @property
+    def answer(self) -> str:
+        """What it is called in a line: "550 5.1.1"."""
+        return " ".join(str(part) for part in (self.smtp_code, self.enhanced_code, self.reason) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class TestMail:

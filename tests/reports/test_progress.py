@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
@@ -10,8 +9,8 @@ from sqlalchemy.orm import Session
 from mailer.people import subscribers
 from mailer.reports import progress as campaign_progress
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, Claim, DeliveryState, MailingList, Purpose
-from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, make_union
+from mailer.store.models import Campaign, CampaignStatus, Claim, DeliveryState, Purpose
+from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
 
 
 def test_all_seven_states_are_there_and_add_up(session: Session) -> None:
@@ -165,33 +164,3 @@ def test_the_report_for_programs_is_plain_json(session: Session, running: Campai
     }
     assert report["tests"][0]["settled_at"].startswith(f"{later:%Y-%m-%dT%H:%M}")
     assert {"slug", "status", "audience", "states", "rate", "eta", "refusals", "tests", "workers"} <= set(report)
-
-
-# --- spreads ----------------------------------------------------------------------------------------------------------
-
-
-def crowd(session: Session, campaign: Campaign, news: MailingList, people: int, **about: Any) -> None:
-    for _ in range(people):
-        deliver(session, campaign, make_subscriber(session, news, **about), DeliveryState.SENT)
-
-
-def test_a_spread_names_countries_and_unions_and_hides_the_few(session: Session) -> None:
-    news = make_list(session)
-    campaign = make_campaign(session, news)
-    dockers, namesake = make_union(session, "dockers", name="Dockers"), make_union(session, "quays", name="Dockers")
-    crowd(session, campaign, news, 13, country="FR", union=dockers)
-    crowd(session, campaign, news, 12, country="GB", union=namesake)
-    crowd(session, campaign, news, 2, country="DE")
-    crowd(session, campaign, news, 1, country=None)
-    assert campaign_progress.spread(session, campaign, "country") == {
-        "France": 13,
-        "United Kingdom": 12,
-        "": None,
-        "Germany": None,
-    }
-    assert campaign_progress.spread(session, campaign, "union") == {
-        "Dockers (dockers)": 13,
-        "Dockers (quays)": None,
-        "": None,
-    }
-    assert campaign_progress.spread(session, campaign, "language") == {"en": 28}

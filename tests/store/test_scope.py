@@ -24,7 +24,9 @@ from mailer.formats.written_files import InvalidFile
 from mailer.people import consents, lists, subscribers, suppression
 from mailer.people.mailed_links import issue
 from mailer.people.notices import Notice, NoticeKind, owe
+from mailer.reports import campaigns as campaign_reports
 from mailer.reports import progress, refusals
+from mailer.reports.campaigns import By
 from mailer.selfservice import disclosure
 from mailer.spreadsheets import enrolment, exporting
 from mailer.spreadsheets.enrolment import Candidate, Terms
@@ -401,7 +403,9 @@ def _read_campaign(session: Session, world: World, campaign: Campaign, union_id:
         rows = list(progress.recipients(session, campaign, state))
         assert len(rows) == states[state]
         yield json.dumps(rows)
-    yield [progress.spread(session, campaign, by) for by in ("country", "language", "union")]
+    report = campaign_reports.report(session, campaign).to_json()
+    del report["slug"]
+    yield json.dumps(report)
     yield refusals.refusals(session, campaign, states), refusals.test_mails(session, campaign)
     yield verdicts.latest_answers(session, campaign, 10)
     assert (campaign.id in ledger.campaigns_with_work(session)) == is_own
@@ -506,7 +510,8 @@ def test_a_spread_by_union_leaves_the_others_out(two: Two) -> None:
                 deliver(session, campaign, person, DeliveryState.SENT)
     with two.seen_by(two.bakers) as session:
         campaign = lifecycle.get(session, "bakers-alert")
-        assert progress.spread(session, campaign, "union") == {"": 20, "Bakers": 20}
+        spread = campaign_reports.spreads(session, campaign)[By.UNION]
+        assert {row.name: row.mails for row in spread or ()} == {"": 20, "Bakers": 20}
 
 
 def test_what_is_changed_and_deleted_is_ones_own_too(two: Two) -> None:

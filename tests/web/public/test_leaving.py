@@ -457,6 +457,12 @@ def test_no_reason_is_too_strange(client: FlaskClient, engine: Engine, address: 
         session.execute(update(Subscription).values(status=ACTIVE))
 
 
+def test_the_form_says_who_reads_why_somebody_leaves(client: FlaskClient, address: str) -> None:
+    words = "Only those who send these e-mails read it, and their reports show it without your name."
+    assert words in client.get(address).text
+    assert words not in client.get(f"/fr{address}").text
+
+
 # --- in the middle of a campaign ------------------------------------------------------------------------------------
 
 
