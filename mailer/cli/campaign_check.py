@@ -23,6 +23,11 @@ _DEFAULTS = {
 _REACHED_BY = {True: ("e-mail address", "us@example.org"), False: ("telephone number", "+44 1632 960001")}
 
 
+def texts(number: int) -> str:
+    """In how many languages a campaign is written, in words."""
+    return "in 1 language" if number == 1 else f"with texts in {number} languages"
+
+
 def to_json(found: Check) -> dict[str, Any]:
     """As `campaigns check --json` prints it, without the slug."""
     return {

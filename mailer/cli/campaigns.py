@@ -233,9 +233,9 @@ def _ask_to_send(installation: Installation, slug: str, starts: datetime | None)
         deadlines.require_in_time(campaign, starts or utcnow())
         readiness.require_targets(session, campaign)
         people = segments.count(session, campaign.list_id, segments.segment_of(campaign))
-        is_movable, texts = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED), len(campaign.texts)
+        is_movable = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
+        written = campaign_check.texts(len(campaign.texts))
     if is_movable and people:
-        written = "in 1 language" if texts == 1 else f"with texts in {texts} languages"
         when = f"Schedule it for {_minute(starts)}" if starts else "Send it now"
         ask(f'Campaign "{slug}" goes to {campaign_check.people(people)}, {written}. {when}?')
 
@@ -303,6 +303,24 @@ def cancel(installation: Installation, slug: str, yes: bool) -> None:
     with installation.session() as session:
         control.cancel(session, lifecycle.get(session, slug))
     click.echo(f'Campaign "{slug}" is cancelled.')
+
+
+@campaigns.command()
+@slug_argument
+@yes_option
+@pass_installation
+def delete(installation: Installation, slug: str, yes: bool) -> None:
+    """Delete a campaign that was never started. Its files stay. On a terminal you are asked first."""
+    if is_to_ask(yes=yes):
+        with installation.session(read_only=True) as session:
+            campaign = lifecycle.get(session, slug)
+            control.require_deletable(session, campaign)
+            written = campaign_check.texts(len(campaign.texts))
+        ask(f'Campaign "{slug}", {written}, was never started. Delete it for good? Its files stay.')
+    with installation.session() as session:
+        control.delete(session, lifecycle.get(session, slug))
+    click.echo(f'Campaign "{slug}" is deleted. Its files are where they were.')
+    click.echo(typed("To bring it back: mailer campaigns load DIR"))
 
 
 def _progress(installation: Installation, slug: str) -> campaign_progress.Progress:

@@ -1,25 +1,33 @@
 """`mailer lists`: what people subscribe to."""
 
+import dataclasses
 import json
 from typing import Any
 
 import click
 
+from mailer.cli.confirming import ask, is_to_ask, yes_option
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, json_option, slug_argument
 from mailer.locale import languages
 from mailer.people import lists as mailing_lists
+from mailer.people.lists import Members
 from mailer.store.models import MailingList
 from mailer.unions import directory, own_lists
 
 #: what to say of a list whose union asked not to be named
 _BE_DISCREET = " Its union asked not to be named. Mails show the list's name: it must not tell which union it is."
 
+_SAMPLE_CLOSED = (
+    "The sample list has left the sign-up page. Whoever is on it stays. To offer it again: "
+    f"mailer lists change {mailing_lists.SAMPLE_SLUG} --open"
+)
+
 
 @click.group()
 def lists() -> None:
-    """Make, change and show the lists that people subscribe to."""
+    """Make, change, show and delete the lists that people subscribe to."""
 
 
 @lists.command()
@@ -41,7 +49,10 @@ def create(
             session, slug, name, description=description, is_open=not closed, owner_id=owner_id
         )
         is_discreet = own_lists.is_of_unnamed(session, mailing_list, slug, name, description)
+        has_sample_left = mailing_lists.close_sample(session)
     click.echo(f'Created the list {mailing_list.slug}, "{mailing_list.name}".{_BE_DISCREET if is_discreet else ""}')
+    if has_sample_left:
+        click.echo(typed(_SAMPLE_CLOSED))
 
 
 @lists.command()
@@ -80,10 +91,14 @@ def change(
         is_discreet = own_lists.is_of_unnamed(session, mailing_list, *chosen)
         stale = [] if name is None else list(mailing_list.names)
         stale += [] if description is None else list(mailing_list.descriptions)
+        is_offered = is_open and slug != mailing_lists.SAMPLE_SLUG
+        has_sample_left = is_offered and mailing_lists.close_sample(session)
     click.echo(f"Changed the list {slug}.{_BE_DISCREET if is_discreet else ''}")
     if stale:
         click.echo(f"Its words in other languages stay as they are: {', '.join(sorted(set(stale)))}. To change them:")
         click.echo(typed(f"mailer lists translate {slug} --language TAG --name NAME --description TEXT"))
+    if has_sample_left:
+        click.echo(typed(_SAMPLE_CLOSED))
 
 
 @lists.command()
@@ -120,19 +135,24 @@ def translate(
 @json_lines_option
 @pass_installation
 def show_all(installation: Installation, as_json: bool) -> None:
-    """Show all lists, whether the sign-up page offers them, and which union owns them."""
+    """Show all lists: how many people are on them, wait to confirm, or left; whether the sign-up page offers them; and
+    which union owns them."""
     with installation.session(read_only=True) as session:
         slugs = {union.id: union.slug for union in directory.all_unions(session)}
-        for mailing_list in mailing_lists.all_lists(session):
-            owner = slugs[mailing_list.owner_id] if mailing_list.owner_id else None
-            if as_json:
-                click.echo(json.dumps(_facts(mailing_list, owner), ensure_ascii=False))
-            else:
-                state = _state(mailing_list)
-                click.echo("  ".join([mailing_list.slug, mailing_list.name, state, *([owner] if owner else [])]))
+        people = mailing_lists.members(session)
+        found = [(each, people.get(each.id, Members())) for each in mailing_lists.all_lists(session)]
+    if not found and not as_json:
+        click.echo(typed("There is no list yet. Create one with: mailer lists create SLUG --name NAME"))
+    for mailing_list, members in found:
+        owner = slugs[mailing_list.owner_id] if mailing_list.owner_id else None
+        if as_json:
+            click.echo(json.dumps(_facts(mailing_list, owner, members), ensure_ascii=False))
+        else:
+            state, counts = _state(mailing_list), _in_words(members)
+            click.echo("  ".join([mailing_list.slug, mailing_list.name, state, *([owner] if owner else []), counts]))
 
 
-def _facts(mailing_list: MailingList, owner: str | None) -> dict[str, Any]:
+def _facts(mailing_list: MailingList, owner: str | None, members: Members) -> dict[str, Any]:
     return {
         "slug": mailing_list.slug,
         "name": mailing_list.name,
@@ -141,11 +161,15 @@ def _facts(mailing_list: MailingList, owner: str | None) -> dict[str, Any]:
         "descriptions": mailing_list.descriptions,
         "open": mailing_list.is_open,
         "owner": owner,
-    }
+    } | dataclasses.asdict(members)
 
 
 def _state(mailing_list: MailingList) -> str:
     return "open" if mailing_list.is_open else "closed"
+
+
+def _in_words(members: Members) -> str:
+    return f"{members.active:,} active, {members.waiting:,} waiting, {members.left:,} left"
 
 
 @lists.command()
@@ -153,13 +177,14 @@ def _state(mailing_list: MailingList) -> str:
 @json_option
 @pass_installation
 def show(installation: Installation, slug: str, as_json: bool) -> None:
-    """Show a list, with its name and description in each language."""
+    """Show a list: its name and description in each language, and how many people it has."""
     with installation.session(read_only=True) as session:
         mailing_list = mailing_lists.get(session, slug)
+        members = mailing_lists.members(session).get(mailing_list.id, Members())
         slugs = {union.id: union.slug for union in directory.all_unions(session)}
         owner = slugs[mailing_list.owner_id] if mailing_list.owner_id else None
     if as_json:
-        click.echo(json.dumps(_facts(mailing_list, owner), ensure_ascii=False))
+        click.echo(json.dumps(_facts(mailing_list, owner, members), ensure_ascii=False))
         return
     rows = [
         ("name", mailing_list.name),
@@ -168,8 +193,24 @@ def show(installation: Installation, slug: str, as_json: bool) -> None:
         *((f"description, {tag}", words) for tag, words in sorted(mailing_list.descriptions.items())),
         ("sign-up page", _state(mailing_list)),
         ("owner", owner),
+        ("people", _in_words(members)),
     ]
     width = max(len(label) for label, _fact in rows)
     for label, fact in rows:
         if fact:
             click.echo(f"{label:<{width}}  {fact}")
+
+
+@lists.command()
+@slug_argument
+@yes_option
+@pass_installation
+def delete(installation: Installation, slug: str, yes: bool) -> None:
+    """Delete a list that nobody is or was on, and that no campaign names. On a terminal you are asked first."""
+    if is_to_ask(yes=yes):
+        with installation.session(read_only=True) as session:
+            name = mailing_lists.require_empty(session, slug).name
+        ask(f'Nobody is on the list {slug}, "{name}". Delete it for good?')
+    with installation.session() as session:
+        mailing_lists.delete(session, slug)
+    click.echo(f"Deleted the list {slug}.")

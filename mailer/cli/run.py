@@ -60,7 +60,7 @@ def run(port: int, workers: int) -> None:
         with alone_in(load_settings().make_data_dir()):
             require_free(port)
             with local_installation(defaults) as local:
-                _make_sample_list(local)
+                _prepare_sample_list(local)
                 _start(local, port, workers)
                 local.wait()
     except KeyboardInterrupt:
@@ -79,14 +79,15 @@ def require_free(port: int) -> None:
             raise PortTaken(port=port, problem=words, another=8001 if port != 8001 else 8002) from None
 
 
-def _make_sample_list(local: Local) -> None:
-    """Let a newcomer sign up: the sample organisation gets a list, as long as there is none."""
-    if "MAILER_ORGANISATION" in local.given:
-        return
+def _prepare_sample_list(local: Local) -> None:
+    """Let a newcomer sign up: the sample organisation gets a list, as long as there is none. It leaves the sign-up page
+    when there is another, also one of an earlier version."""
     engine = open_engine(local.settings.database_url, local.settings.keyring)
     with session_scope(engine) as session:
-        if not lists.all_lists(session):
-            lists.create(session, "sample-alerts", "Sample alerts", description="A few alerts a month, all invented.")
+        if "MAILER_ORGANISATION" not in local.given and not lists.all_lists(session):
+            description = "A few alerts a month, all invented."
+            lists.create(session, lists.SAMPLE_SLUG, lists.SAMPLE_NAME, description=description)
+        lists.close_sample(session)
     engine.dispose()
 
 

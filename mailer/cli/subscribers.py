@@ -198,10 +198,13 @@ def add(
     They are on no list before they use it.
     """
     with installation.session() as session:
-        on_behalf.add(session, email, list_slugs, consent=consent, name=name, country=country, language=language)
-    click.echo(
-        "They get a mail to confirm it, unless one went to them in the last day: then its link leads to this too."
-    )
+        is_mailed = on_behalf.add(
+            session, email, list_slugs, consent=consent, name=name, country=country, language=language
+        )
+    if is_mailed:
+        click.echo("They get a mail with a link to confirm it.")
+    else:
+        click.echo("They wait to confirm already: a mail went to them in the last day, and its link leads to this too.")
     click.echo("They are on no list before they use the link. If they do not, it is forgotten after seven days.")
 
 

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, LargeBinary, exists, select, type_coerce, update
+from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, lifecycle, segments
@@ -23,6 +24,7 @@ from mailer.store.models import (
     WAITING,
     Campaign,
     CampaignStatus,
+    Claim,
     Delivery,
     DeliveryState,
     Purpose,
@@ -37,11 +39,20 @@ log = logging.getLogger(__name__)
 _OPEN = (*WAITING, DeliveryState.SENDING)
 _REASON_CHARACTERS = 300  # as many as the column holds
 _IDS_PER_STATEMENT = 5_000
+_SEE_REPORT = "What was sent stays known. See what came of it with: mailer campaigns report {slug}"
 
 
 class NobodyToSendTo(MailerError):
     """The audience of campaign "{slug}" is empty, so there is nobody to send it to. See who it selects with:
     mailer campaigns check {slug}"""
+
+
+class WasStarted(MailerError):
+    """Campaign "{slug}" cannot be deleted, because {was}. {advice}"""
+
+
+class TestUnderWay(MailerError):
+    """A test mail of campaign "{slug}" is on its way. Delete the campaign in a minute."""
 
 
 def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
@@ -150,6 +161,35 @@ def cancel(session: Session, campaign: Campaign) -> None:
     """
     lifecycle.move(session, campaign, Move.CANCEL, finished_at=db.now(session), hold_reason=None)
     ledger.skip_waiting(session, campaign.id)
+
+
+def require_deletable(session: Session, campaign: Campaign) -> None:
+    """Insist that a campaign can be deleted: nothing of it ever went to its audience.
+
+    :raises WasStarted: it was started, or will start by itself.
+    :raises TestUnderWay: a worker holds a test mail of it.
+    """
+    is_over = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.CANCELLED)
+    if campaign.started_at is not None:
+        raise WasStarted(slug=campaign.slug, was="it was started", advice=_SEE_REPORT.format(slug=campaign.slug))
+    if not is_over:
+        was, advice = f"it is {campaign.status}", f"Cancel it first: mailer campaigns cancel {campaign.slug}"
+        raise WasStarted(slug=campaign.slug, was=was, advice=advice)
+    if session.scalar(select(exists().where(Claim.campaign_id == campaign.id))):
+        raise TestUnderWay(slug=campaign.slug)
+
+
+def delete(session: Session, campaign: Campaign) -> None:
+    """Delete a campaign that was never started, with its texts and test mails.
+
+    :raises WasStarted: as `require_deletable`.
+    :raises TestUnderWay: likewise.
+    """
+    session.refresh(campaign, with_for_update=True)  # nobody starts it now
+    require_deletable(session, campaign)
+    session.execute(sql_delete(Delivery).where(Delivery.campaign_id == campaign.id))
+    session.delete(campaign)
+    session.flush()
 
 
 def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:

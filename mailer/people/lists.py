@@ -1,25 +1,32 @@
 """Mailing lists: what people subscribe to and leave. One may belong to a union; the others are the organisers'."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.locale.folding import fold
+from mailer.people import mailed_links
 from mailer.store import slugs
 from mailer.store.db import add_unique
-from mailer.store.models import Campaign, MailingList, Subscription
+from mailer.store.models import Campaign, MailingList, Subscription, SubscriptionStatus
 
 # What the columns hold.
 _MOST_OF_NAME = 200
 _MOST_OF_DESCRIPTION = 500
 
 _ALIKE = 0.8  # 1.0 is the same
+
+#: what a newcomer can sign up for before there is a list, as long as nobody renames it
+SAMPLE_SLUG, SAMPLE_NAME = "sample-alerts", "Sample alerts"
+#: the keys of an audience that hold slugs of lists
+_KEYS = ("lists", "exclude_lists")
 
 
 class UnknownList(MailerError):
@@ -56,6 +63,20 @@ class Untranslated(MailerError):
 class ListInUse(MailerError):
     """The list "{slug}" already has people or campaigns, so it cannot change hands. Create a list for the union, and
     have people join that: mailer lists create SLUG --name NAME --owner UNION"""
+
+
+class ListNotEmpty(MailerError):
+    """The list "{slug}" cannot be deleted: {obstacles}. To have nobody else join it: mailer lists change
+    {slug} --closed"""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """How many people a list has, or had. They are exact: who mails a list knows them."""
+
+    active: int = 0  # who want the mail, also while they pause it or their address cannot be reached
+    waiting: int = 0  # who signed up and have not confirmed it yet
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +237,82 @@ def hand_over(session: Session, slug: str, owner_id: int | None) -> MailingList:
     mailing_list.owner_id = owner_id
     session.flush()
     return mailing_list
+
+
+def close_sample(session: Session) -> bool:
+    """Have the sample list leave the sign-up page if another list of ours is on it. Who is on it stays, and it can be
+    opened again.
+
+    :returns: whether it left.
+    """
+    offered = {each.slug: each for each in open_lists(session)}
+    sample = offered.get(SAMPLE_SLUG)
+    if sample is None or sample.name != SAMPLE_NAME or len(offered) == 1:
+        return False
+    sample.is_open = False
+    session.flush()
+    return True
+
+
+def members(session: Session) -> Mapping[int, Members]:
+    """How many people each list has: its id → them. A list without any is missing."""
+    counted: Counter[tuple[int, SubscriptionStatus]] = Counter()
+    counts = select(Subscription.list_id, Subscription.status, func.count())
+    for list_id, status, number in session.execute(counts.group_by(Subscription.list_id, Subscription.status)):
+        counted[list_id, status] = number
+    waiting = mailed_links.lists_waited_for(session)
+    return {
+        list_id: Members(
+            active=counted[list_id, SubscriptionStatus.ACTIVE],
+            waiting=counted[list_id, SubscriptionStatus.PENDING] + waiting[list_id],
+            left=counted[list_id, SubscriptionStatus.UNSUBSCRIBED],
+        )
+        for list_id in {list_id for list_id, _ in counted} | set(waiting)
+    }
+
+
+def require_empty(session: Session, slug: str) -> MailingList:
+    """The list of that slug, if it can be deleted.
+
+    :raises UnknownList: there is none.
+    :raises ListNotEmpty: it has people, or had some, or campaigns name it.
+    """
+    mailing_list = get(session, slug)
+    if obstacles := list(_obstacles(session, mailing_list)):
+        raise ListNotEmpty(slug=slug, obstacles="; ".join(obstacles))
+    return mailing_list
+
+
+def delete(session: Session, slug: str) -> None:
+    """Delete a list that nobody is or was on, and that no campaign names.
+
+    :raises UnknownList: there is none.
+    :raises ListNotEmpty: as `require_empty`.
+    """
+    # Who puts somebody on it at this moment refers to its row: what comes first is seen, what comes second is refused.
+    session.execute(select(MailingList.id).where(MailingList.slug == slug).with_for_update())
+    session.delete(require_empty(session, slug))
+    session.flush()
+
+
+def _obstacles(session: Session, mailing_list: MailingList) -> Iterator[str]:
+    """What keeps a list from being deleted, in words."""
+    found = members(session).get(mailing_list.id, Members())
+    for number, one, several in (
+        (found.active, "person is on it", "people are on it"),
+        (found.waiting, "person waits to confirm a sign-up", "people wait to confirm a sign-up"),
+        (found.left, "person left it", "people left it"),
+    ):
+        if number:
+            yield f"{number:,} {one if number == 1 else several}"
+    if found.left:
+        yield "who left is remembered, so that no import brings them back"
+    campaigns = session.scalars(select(Campaign).where(Campaign.list_id.is_not(None)).order_by(Campaign.slug)).all()
+    if going := [each.slug for each in campaigns if each.list_id == mailing_list.id]:
+        yield f"campaigns go to it: {', '.join(going)}"
+    slug = mailing_list.slug
+    if naming := [each.slug for each in campaigns if any(slug in each.audience.get(key, ()) for key in _KEYS)]:
+        yield f"campaigns name it in their audience: {', '.join(naming)}"
 
 
 def _is_in_use(session: Session, mailing_list: MailingList) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
@@ -220,6 +221,19 @@ def find(session: Session, kind: MailedLinkKind, token: str) -> MailedLink:
     if link.expires_at <= utcnow():
         raise DeadLink
     return link
+
+
+def lists_waited_for(session: Session) -> Counter[int]:
+    """For how many addresses a sign-up to each list waits to be confirmed: a list's id → their number."""
+    waiting = select(MailedLink).where(
+        MailedLink.kind == MailedLinkKind.SIGN_UP, MailedLink.used_at.is_(None), MailedLink.expires_at > utcnow()
+    )
+    asked = {
+        (bytes(link.email_index), list_id)  # once, however often the form was filled in
+        for link in session.scalars(waiting)
+        for list_id in details_of(link).get("list_ids", ())
+    }
+    return Counter(list_id for _, list_id in asked)
 
 
 def details_of(link: MailedLink) -> dict[str, Any]:

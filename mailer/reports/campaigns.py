@@ -114,7 +114,7 @@ def spreads(session: Session, campaign: Campaign) -> dict[By, Sequence[Row] | No
     found = {
         By.COUNTRY: _alone(By.COUNTRY, {key or "": number for key, number in by_country.items()}),
         By.UNION: _alone(By.UNION, unions.by_slug(by_union)),
-        **_languages(campaign, by_language),
+        **_languages(by_language, Texts(campaign) if by_language else None),
     }
     return {by: None if shown is None else _rows(by, shown, unions) for by, shown in found.items()}
 
@@ -133,11 +133,10 @@ def _alone(by: By, counts: Mapping[str, int]) -> dict[str, int | None] | None:
     return _shown(by, {(by, key): number for key, number in counts.items()}, [])
 
 
-def _languages(campaign: Campaign, by_language: Mapping[str | None, int]) -> dict[By, dict[str, int | None] | None]:
+def _languages(by_language: Mapping[str | None, int], texts: Texts | None) -> dict[By, dict[str, int | None] | None]:
     """Likewise, of the languages of readers and of texts together: those of a text's readers add up to it."""
-    if not by_language:
+    if texts is None:
         return {By.LANGUAGE: {}, By.TEXT: {}}
-    texts = Texts(campaign)
     text_of = {key or "": texts.for_language(key).language for key in by_language}
     counts: Counter[_Cell] = Counter()
     for key, number in by_language.items():

@@ -26,7 +26,7 @@ class UnknownPerson(MailerError):
 
 
 class OnAllOfThem(MailerError):
-    """This person is on the list already, or on all of these lists. Nothing was sent."""
+    """They are on the list already: {lists}. Nothing was sent."""
 
 
 class NoWords(MailerError):
@@ -84,13 +84,14 @@ def add(
     name: str | None = None,
     country: str | None = None,
     language: str = "en",
-) -> None:
+) -> bool:
     """Owe somebody the mail that asks whether they want to be on lists. They are on none before they confirm it.
 
     Who was mailed one in the last day gets no other: the link in that one leads to this too.
 
     :param consent: the words with which they asked for it; the consent log keeps them once it is confirmed.
     :param country: as `countries.parse` reads it; :param language: of the mail, as `languages.normalise` does.
+    :returns: whether a mail goes out; if not, they wait to confirm already.
     :raises addresses.InvalidAddress: the address is none.
     :raises NoWords: the consent is empty.
     :raises NameTooLong: the name has more than 200 characters.
@@ -126,5 +127,5 @@ def add(
     if person := subscribers.find(session, address):
         is_on = {each.slug for each in preferences.see(session, person.id).memberships if each.is_on}
         if is_on.issuperset(list_slugs):
-            raise OnAllOfThem
-    signups.ask(session, sign_up)
+            raise OnAllOfThem(lists=", ".join(dict.fromkeys(list_slugs)))
+    return signups.ask(session, sign_up) is None

@@ -108,10 +108,11 @@ class _Known:
     suppressed: SuppressionReason | None
 
 
-def ask(session: Session, sign_up: SignUp, *, not_before: datetime | None = None) -> None:
+def ask(session: Session, sign_up: SignUp, *, not_before: datetime | None = None) -> Reason | None:
     """Keep a sign-up, and owe the owner of the address the mail that it takes.
 
     :param not_before: when that is sent; by default at once.
+    :returns: why no mail goes out, which nobody may learn who fills in the form.
     """
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
@@ -137,6 +138,7 @@ def ask(session: Session, sign_up: SignUp, *, not_before: datetime | None = None
         not_before=not_before,
         withheld=withheld,
     )
+    return withheld
 
 
 def _look_up(session: Session, email_index: bytes) -> _Known:

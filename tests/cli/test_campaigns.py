@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 from rich.progress import Progress
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mailer.cli import campaigns as command_line
@@ -15,7 +16,7 @@ from mailer.cli import main
 from mailer.cli.installation import Installation
 from mailer.settings import load_settings
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Purpose
+from mailer.store.models import Campaign, CampaignStatus, CampaignText, Claim, Delivery, DeliveryState, Purpose
 from tests.conftest import CommandLine
 from tests.support.factories import WHEN, deliver, make_campaign, make_list, make_subscriber
 
@@ -496,3 +497,56 @@ def test_status_shows_a_person_how_it_goes_and_what_to_do(
 def test_status_of_a_scheduled_campaign_says_when_it_starts(cli: CommandLine, campaign: Campaign) -> None:
     cli("campaigns", "send", SLUG, "--at", "2035-01-01T09:00:00+01:00")
     assert "Starts at 2035-01-01 08:00:00 UTC" in cli("campaigns", "status", SLUG).stdout
+
+
+# --- deleting ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_draft_is_deleted_with_its_texts_and_test_mails(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    deliver(session, campaign, None, DeliveryState.PENDING, purpose=Purpose.TEST, address="me@example.org")
+    deliver(session, campaign, None, DeliveryState.SENT, purpose=Purpose.TEST, address="me@example.org")
+    session.commit()
+    told = cli("campaigns", "delete", SLUG).stdout
+    assert told.startswith(f'Campaign "{SLUG}" is deleted. Its files are where they were.')
+    assert "mailer campaigns load DIR" in told
+    cli("campaigns", "status", SLUG, exit_code=1)
+    for model in (Campaign, CampaignText, Delivery):
+        assert session.scalar(select(func.count()).select_from(model)) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "has_started", "advice"),
+    [
+        (CampaignStatus.SCHEDULED, False, "mailer campaigns cancel"),
+        (CampaignStatus.PAUSED, False, "mailer campaigns cancel"),
+        (CampaignStatus.SENDING, True, "mailer campaigns report"),
+        (CampaignStatus.SENT, True, "mailer campaigns report"),
+        (CampaignStatus.CANCELLED, True, "mailer campaigns report"),
+    ],
+)
+def test_what_was_started_or_will_start_is_not_deleted(
+    cli: CommandLine, session: Session, campaign: Campaign, status: CampaignStatus, has_started: bool, advice: str
+) -> None:
+    campaign.started_at = WHEN if has_started else None
+    put(session, campaign, status)
+    refused = cli("campaigns", "delete", SLUG, exit_code=1).stderr
+    assert "cannot be deleted, because it" in refused and f"{advice} {SLUG}" in refused
+    assert status_of(cli) == status
+
+
+def test_one_that_was_cancelled_before_its_start_is_deleted(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    cli("campaigns", "cancel", SLUG)
+    cli("campaigns", "delete", SLUG)
+    assert session.scalar(select(func.count()).select_from(Campaign)) == 0
+
+
+def test_a_draft_whose_test_mail_a_worker_holds_is_not_deleted_yet(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    session.add(Claim(campaign_id=campaign.id, worker="a:1", journal="j", expires_at=utcnow() + timedelta(minutes=1)))
+    session.commit()
+    assert "is on its way" in cli("campaigns", "delete", SLUG, exit_code=1).stderr

@@ -108,3 +108,20 @@ def test_mails_are_sent_again_after_a_yes(cli: CommandLine, session: Session, ca
     exit_code, shown = at_a_terminal(cli, "campaigns", "resend", SLUG, "--state", "unknown", answer="n\n")
     assert "1 mail is unknown. Send again? [y/N]" in shown
     assert (exit_code, status_of(session, campaign)) == (1, CampaignStatus.SENT)
+
+
+def test_a_draft_and_an_empty_list_are_deleted_after_a_yes(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    exit_code, shown = at_a_terminal(cli, "campaigns", "delete", SLUG, answer="n\n")
+    assert f'Campaign "{SLUG}", in 1 language, was never started. Delete it for good? Its files stay. [y/N]' in shown
+    assert (exit_code, status_of(session, campaign)) == (1, CampaignStatus.DRAFT)
+    campaign.status = CampaignStatus.SCHEDULED
+    make_list(session, "empty", name="Nobody's")
+    session.commit()
+    exit_code, shown = at_a_terminal(cli, "campaigns", "delete", SLUG)
+    assert (exit_code, "[y/N]" in shown) == (1, False)
+    exit_code, shown = at_a_terminal(cli, "lists", "delete", "urgent-actions")
+    assert (exit_code, "[y/N]" in shown) == (1, False)
+    exit_code, shown = at_a_terminal(cli, "lists", "delete", "empty", answer="y\n")
+    assert (exit_code, 'Nobody is on the list empty, "Nobody\'s". Delete it for good? [y/N]' in shown) == (0, True)

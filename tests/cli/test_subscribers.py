@@ -87,10 +87,12 @@ def test_an_organiser_sees_all_that_is_stored_of_who_rings_up(cli: CommandLine, 
 def test_who_is_added_by_hand_is_on_no_list_before_they_confirm(cli: CommandLine, session: Session) -> None:
     cli("lists", "create", "news", "--name", "News")
     words = ("--list", "news", "--consent", "Asked for it on the phone.", "--country", "France", "--language", "fr")
-    cli("subscribers", "add", "ben@example.org", *words, "--name", "Ben")
+    assert "They get a mail" in cli("subscribers", "add", "ben@example.org", *words, "--name", "Ben").stdout
+    assert "wait to confirm already" in cli("subscribers", "add", "ben@example.org", *words, "--name", "Ben").stdout
     assert session.scalars(select(Subscriber)).all() == []
-    (mail,) = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE))
+    mail, repeated = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.NOTICE).order_by(Delivery.id))
     assert (mail.address, mail.state) == ("ben@example.org", DeliveryState.PENDING)
+    assert repeated.state is DeliveryState.SKIPPED
     token = Notice.from_stored(mail.notice or "").token
     session.rollback()
     signups.confirm(session, token or "", union_agreed=False, base_url="https://act.example.org")
@@ -100,7 +102,7 @@ def test_who_is_added_by_hand_is_on_no_list_before_they_confirm(cli: CommandLine
     assert held["consent"][0]["text"] == "Asked for it on the phone."
     assert held["consent"][0]["method"] == "organiser"
     refused = cli("subscribers", "add", "ben@example.org", *words, exit_code=1).stderr
-    assert "on the list already" in refused
+    assert "They are on the list already: news. Nothing was sent." in refused
     cli("subscribers", "add", "ben@example.org", "--list", "nothing", "--consent", "x", exit_code=1)
     cli("subscribers", "add", "cy@example.org", "--list", "news", "--consent", " ", exit_code=1)
 
