@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,14 @@ from playwright.sync_api import Page, expect
 from mailer.web.language import LANGUAGES
 from tests.browser import steps
 from tests.browser.inspection import wide_parts
-from tests.browser.site import FEDERATION, LIST_WITH_A_LONG_NAME, PUBLIC_CAMPAIGN, UNION_WITH_A_LONG_NAME, Site
+from tests.browser.site import (
+    FEDERATION,
+    LIST_WITH_A_LONG_NAME,
+    PUBLIC_CAMPAIGN,
+    UNION_WITH_A_LONG_NAME,
+    Site,
+    write_campaign,
+)
 from tests.browser.visitor import PHONE, Visitor
 
 #: what has the keyboard's focus: its name in the form, where it is, and whether one sees that it has it
@@ -238,6 +246,29 @@ def test_the_page_of_a_campaign_leads_to_whom_to_write_to(visit: Callable[..., V
     expect(embassy).to_be_hidden()
     page.get_by_role("link", name="Find your country").click()
     expect(embassy).to_be_visible()
+
+
+def test_a_table_in_an_alert_is_moved_sideways_on_a_phone_and_breaks_no_word(
+    site: Site, visit: Callable[..., Visitor], tmp_path: Path
+) -> None:
+    folder = write_campaign(tmp_path / "alert-with-a-table")
+    (folder / "campaign.toml").write_text((folder / "campaign.toml").read_text() + "public = true\n")
+    columns = ("Name", "Organisation", "Arrested", "Sentence", "Accusation", "Representation")
+    table = [columns, ["---"] * len(columns), ["Confederation"] * len(columns)]
+    with (folder / "en.md").open("a") as text:
+        text.write("\n" + "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n")
+    site.send_campaign(folder)
+    page = visit(PHONE).open("/en/campaigns/alert-with-a-table")
+    assert wide_parts(page) == []
+    one_line = 2 * page.locator(".alert-text p").first.evaluate("each => parseFloat(getComputedStyle(each).lineHeight)")
+    for cell in page.locator("th, td").all():
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["height"] < one_line
+    expect(page.get_by_role("columnheader")).to_have_count(len(columns))  # it is still read aloud as a table
+    last = page.get_by_role("columnheader", name=columns[-1])
+    last.scroll_into_view_if_needed()
+    expect(last).to_be_in_viewport(ratio=1)
 
 
 def test_a_page_at_two_hundred_percent_need_not_be_scrolled_sideways(visit: Callable[..., Visitor]) -> None:
