@@ -7,10 +7,11 @@ no rule knows is told by how often it comes, see `verdicts.RefusalWatch`.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from mailer.delivery.recipients import Recipient
-from mailer.mail.addresses import names_in, redact, without
+from mailer.mail.addresses import RECIPIENT, names_in, redact, without
 from mailer.mail.types import Outcome, Stage
 from mailer.store.models import Reason
 
@@ -59,6 +60,12 @@ _OF_ANOTHER = r"\bsaid:|call-?(?:out|back)|undeliverable address"
 _GREYLISTING = r"\bgr[ea]y-?list"  # everybody is put off at first, whoever they are
 _A_TIME = r"(?:daily|hourly|monthly|24[- ]?hours?|(?:per|each|every)[- ](?:minute|hour|day|month))"
 _A_MEASURE = r"(?:limits?|quotas?|max(?:imum)?|only|allowance)"
+#: of a limit, that it is the recipient's
+_OF_RECIPIENT = (
+    r"\breceiv(?:e|es|ed|ing)\b|\brecipients? (?:has|have|is|are)\b|\b(?:invalid|unknown) (?:recipient|user)s?\b"
+    r"|\b(?:this|recipient address rejected:(?: the)?) (?:user|recipient|mailbox)\b(?!.*\bsend)"
+    rf"|{_GREYLISTING}|\bmailbox (?:is |has |size |storage )*(?:full|over|exceed|quota|limit)"
+)
 
 #: The first that fits counts.
 RULES = (
@@ -136,9 +143,12 @@ RULES = (
     ),
     Rule(
         Whom.US,
-        "learn.microsoft.com: SubmissionQuotaExceeded, with 5.2.0",
+        "learn.microsoft.com: SubmissionQuotaExceeded, with 5.2.0; support.google.com: SMTP relay limits; "
+        "docs.aws.amazon.com/ses: sending quotas. Nobody but us has a quota to send, whatever the status code",
         code="^[45]",
-        words=r"\bsubmissionquota",
+        words=r"\b(?:send(?:ing)?|submission|relay|outgoing|outbound|out ?mail) ?(?:rate )?(?:limits?|quotas?)"
+        r"|\byour account\b.*\b(?:limit|quota)\b|\b(?:limit|quota)\b.*\byour account\b|\bsending rate exceeded",
+        but_not=_OF_RECIPIENT,
     ),
     Rule(
         Whom.US,
@@ -148,13 +158,8 @@ RULES = (
         code="^[45]",
         status=r"^(?!5\.2\.|4\.2\.2$)",
         words=rf"\b{_A_TIME}\b.*\b{_A_MEASURE}\b|\b{_A_MEASURE}\b.*\b{_A_TIME}\b"
-        r"|\b(?:send(?:ing)?|submission|relay|outgoing|outbound|out ?mail) ?(?:rate )?(?:limits?|quotas?)"
-        r"|\byou(?:r account)? (?:have |has )?(?:reached|exceeded) (?:your|its|the) (?:\S+ )?(?:\S+ )?(?:limit|quota)"
-        r"|\bsending rate exceeded",
-        but_not=r"\breceiv(?:e|es|ed|ing)\b|\brecipients? (?:has|have|is|are)\b"
-        r"|\b(?:invalid|unknown) (?:recipient|user)s?\b"
-        r"|\b(?:this|recipient address rejected:(?: the)?) (?:user|recipient|mailbox)\b(?!.*\bsend)"
-        rf"|{_GREYLISTING}|\bmailbox (?:is |has |size |storage )*(?:full|over|exceed|quota|limit)",
+        r"|\byou (?:have )?(?:reached|exceeded) (?:your|its|the) (?:\S+ )?(?:\S+ )?(?:limit|quota)",
+        but_not=_OF_RECIPIENT,
     ),
     Rule(
         Whom.US,
@@ -245,5 +250,22 @@ def refused_with(reason: str | None) -> tuple[int, str] | None:
 
 def alike(code: int, text: str) -> str:
     """What is the same in answers that differ only in whom and which message they are about."""
-    words = [_HAS_DIGIT.sub("#", word) for word in redact(text).casefold().split()]
-    return " ".join([str(code), status_of(text), *words[:_WORDS]])
+    return " ".join([str(code), status_of(text), *_words(text)[:_WORDS]])
+
+
+def is_alike(code: int, text: str, other_code: int, other: str) -> bool:
+    """Whether an answer is the same as another but for whom and which message it is about.
+
+    :param text: the other may have anything where this says whom it is about, as by `without_whom`.
+    """
+    if RECIPIENT not in text:
+        return alike(code, text) == alike(other_code, other)
+    words = _words(text)
+    fixed = " ".join(words[:_WORDS]).split(RECIPIENT)
+    pattern = "?*".join(re.sub(r"[*?[]", r"[\g<0>]", part) for part in fixed) + ("*" if len(words) > _WORDS else "")
+    is_same_kind = (code, status_of(text)) == (other_code, status_of(other))
+    return is_same_kind and fnmatchcase(" ".join(_words(other)), pattern)
+
+
+def _words(text: str) -> list[str]:
+    return [_HAS_DIGIT.sub("#", word) for word in redact(text).casefold().split()]

@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, LargeBinary, exists, select, type_coerce, update
+from sqlalchemy import ColumnElement, LargeBinary, exists, literal, select, type_coerce, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
@@ -198,8 +198,9 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     :returns: how many will be sent again. Erased people are not among them.
     :raises lifecycle.WrongStatus: the campaign is not under way and not sent.
     """
-    lifecycle.move(session, campaign, Move.RESEND, finished_at=None)
-    count = _owe_again(session, *audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
+    lifecycle.move(session, campaign, Move.RESEND, finished_at=None, resumed_at=db.now(session))
+    wanted = (*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
+    count = _owe_again(session, *wanted, put_back=literal(0))
     finish(session, campaign.id)
     return count
 
@@ -245,10 +246,10 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
         .where(*audience_of(campaign.id), Delivery.state == DeliveryState.FAILED)
         .order_by(Delivery.id)
     )
-    if verdicts.may_let_go(session, campaign):
-        which = which.where(Delivery.attempts <= verdicts.PUT_BACK_AT_MOST)
+    if verdicts.has_accepted(session, campaign):
+        which = which.where(Delivery.put_back < verdicts.PUT_BACK_AT_MOST)
     failed = session.execute(which.execution_options(yield_per=500))
-    words, is_policy = blame.alike(*refused), blame.whom(*refused) is Whom.POLICY
+    is_policy = blame.whom(*refused) is Whom.POLICY
     again: list[int] = []
     no_such_address: dict[int, bytes] = {}
     keyring = keyring_of(session)
@@ -256,13 +257,14 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
         code, text = code or 0, text or ""
         # As they are, too: somebody may be called what is a word of all of them.
         said = (text, blame.without_whom(text, recipients.readable(keyring, email, name)))
-        is_alike = (code or text) and words in [blame.alike(code, each) for each in said]
+        is_alike = (code or text) and any(blame.is_alike(*refused, code, each) for each in said)
         if (is_policy and failed_for == Reason.POLICY) or is_alike:
             again.append(delivery_id)
             if blame.says_no_such_address(text):
                 no_such_address[subscriber_id] = email_index
     for start in range(0, len(again), _IDS_PER_STATEMENT):
-        _owe_again(session, Delivery.id.in_(again[start : start + _IDS_PER_STATEMENT]))
+        some = Delivery.id.in_(again[start : start + _IDS_PER_STATEMENT])
+        _owe_again(session, some, put_back=Delivery.put_back + 1)
     for email_index in no_such_address.values():
         suppression.lift_bounced(session, email_index)
     if no_such_address:
@@ -271,7 +273,7 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
         log.info("refusals of us taken back", extra={"campaign": campaign.id, "recipients": len(again)})
 
 
-def _owe_again(session: Session, *which: ColumnElement[bool]) -> int:
+def _owe_again(session: Session, *which: ColumnElement[bool], put_back: ColumnElement[int]) -> int:
     """Have deliveries wait that had ended; each keeps its Message-ID. Returns how many."""
     again = session.scalars(
         update(Delivery)
@@ -279,6 +281,7 @@ def _owe_again(session: Session, *which: ColumnElement[bool]) -> int:
         .values(
             state=DeliveryState.PENDING,
             draw=db.random_number(),
+            put_back=put_back,
             reason=None,
             smtp_code=None,
             smtp_text=None,

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from mailer.delivery.ledger import Claimed, Settlement
 from mailer.delivery.recipients import Recipient
+from mailer.mail import addresses
 from mailer.mail.smtp_replies import enhanced_code
 from mailer.people import failed_notices
 from mailer.people.failed_notices import FailedNotice
@@ -22,7 +23,7 @@ def tell(campaign_id: int, claimed: Claimed, fate: Settlement, recipient: Recipi
         return
     words = fate.smtp_text
     if words and isinstance(recipient, Recipient):
-        words = failed_notices.without_whom(words, recipient.email, recipient.name)
+        words = addresses.without(words, addresses.names_in(recipient.email, recipient.name))
     kind = Notice.from_stored(claimed.notice).kind if claimed.notice else None
     failed = FailedNotice(fate.delivery_id, fate.state, kind, None, fate.reason, fate.smtp_code, words, None)
     if claimed.purpose is Purpose.NOTICE:

@@ -23,7 +23,7 @@ _AGE = {
 
 def forget_order(engine: Engine) -> None:
     """Cut the times of what campaigns that are over have settled to the day, and drop which claims it went by, and how
-    often it was tried.
+    often it was tried and put back.
 
     What is unknown keeps its claim, by which a journal that turns up late still finds it.
     """
@@ -61,6 +61,7 @@ def _forget(engine: Engine, campaign_id: int, start: int) -> None:
                 settled_at=db.day_of(session, Delivery.settled_at),
                 fence=None,
                 attempts=case((is_sent, 1), else_=Delivery.attempts),
+                put_back=0,
             )
             .execution_options(synchronize_session=False)
         )

@@ -83,6 +83,7 @@ class Claimed(NamedTuple):  # made for each mail: a frozen dataclass takes three
     country: str | None
     union_id: int | None
     attempts: int
+    put_back: int = 0
     notice: str | None = None  # of a system notice: `notices.Notice` as stored
 
 
@@ -119,13 +120,14 @@ def plan(session: Session, campaign: Campaign) -> int:
         literal(Purpose.CAMPAIGN, Delivery.purpose.type),
         literal(DeliveryState.PENDING, Delivery.state.type),
         literal(0),
+        literal(0),
         db.random_number(),
         Subscription.subscriber_id,
         Subscription.language,
         Subscription.country,
         Subscription.union_id,
     )
-    columns = ["campaign_id", "purpose", "state", "attempts", "draw"]
+    columns = ["campaign_id", "purpose", "state", "attempts", "put_back", "draw"]
     columns += ["subscriber_id", "language", "country", "union_id"]
     session.execute(insert(Delivery).from_select(columns, recipients))
     return session.scalar(select(func.count()).where(*audience_of(campaign.id))) or 0
@@ -224,14 +226,14 @@ _IS_DEFERRED = _in_state(DeliveryState.DEFERRED) & (_LEDGER.c.not_before <= bind
 #: one person is waiting for each of these, so they go first
 _TAKE_SYSTEM_MAIL = _take(_LEDGER.c.purpose.in_(BEFORE_CAMPAIGNS), or_(_IS_NEW, _IS_DEFERRED))
 #: of the audience's mail; what is the same for all of it is not read a row at a time
-_COLUMNS = ("id", "subscriber_id", "language", "country", "union_id", "attempts")
+_COLUMNS = ("id", "subscriber_id", "language", "country", "union_id", "attempts", "put_back")
 _TAKE_NEW = _take(_LEDGER.c.purpose == Purpose.CAMPAIGN, _IS_NEW, columns=_COLUMNS)
 _TAKE_DEFERRED = _take(_LEDGER.c.purpose == Purpose.CAMPAIGN, _IS_DEFERRED, columns=_COLUMNS)
 
 
 def _of_audience(row: Any) -> Claimed:
-    delivery_id, subscriber_id, language, country, union_id, attempts = row
-    return Claimed(delivery_id, Purpose.CAMPAIGN, subscriber_id, None, language, country, union_id, attempts)
+    delivery_id, subscriber_id, language, country, union_id, attempts, put_back = row
+    return Claimed(delivery_id, Purpose.CAMPAIGN, subscriber_id, None, language, country, union_id, attempts, put_back)
 
 
 _SYSTEM_MAIL: _Kind = (_TAKE_SYSTEM_MAIL, Claimed._make)
@@ -327,6 +329,7 @@ def _settling(new: db.Columns, which: ColumnElement[bool]) -> Update:
                 else_=null(),
             ),
             attempts=_LEDGER.c.attempts + new["begun"],
+            put_back=_LEDGER.c.put_back + case((state == DeliveryState.PENDING.value, 1), else_=0),
             settled_at=case(
                 (state == DeliveryState.PENDING.value, null()),
                 else_=bindparam("settled", type_=_LEDGER.c.settled_at.type),

@@ -98,6 +98,8 @@ class _ClaimAtWork:
     recipients: dict[int, Recipient | Reason]
     waiting: deque[Claimed]
     out: dict[int, Claimed] = field(default_factory=dict)  # taken, no outcome yet
+    # Whom the answers will be about, as it was known when they were taken: they may leave or be erased meanwhile.
+    named: dict[int, Recipient | Reason] = field(default_factory=dict)
     drafts: dict[int, Future[_Drafts]] = field(default_factory=dict)  # by delivery id; what is composed ahead
     settled: float = field(default_factory=time.monotonic)
     settlements: list[Settlement] = field(default_factory=list)
@@ -322,7 +324,7 @@ class Outbox:
         """Keep a message's fate: in the journal before its connection begins another, in the ledger before long."""
         claim = self._claim_of[outcome.id]
         ruling = self._watch.judge(
-            outcome, claim.out[outcome.id], claim.recipients[outcome.id], now=utcnow(), give_up_at=self._give_up_at
+            outcome, claim.out[outcome.id], claim.named[outcome.id], now=utcnow(), give_up_at=self._give_up_at
         )
         self._journal.answer(claim.batch.fence, outcome, no_such_address=ruling.fate.suppress)
         self._end(claim, ruling.fate)
@@ -407,10 +409,7 @@ class Outbox:
         looked = time.monotonic()
         under_way = [*claim.out.values(), *claim.waiting]
         clearance = recipients.look_up(self._engine, claim.batch, under_way)
-        # Of what is on the wire it stays known whom the answer will be about.
-        claim.recipients.update(
-            (delivery_id, now) for delivery_id, now in clearance.recipients.items() if delivery_id not in self._begun
-        )
+        claim.recipients.update(clearance.recipients)
         claim.looked = looked
         if not clearance.may_send_campaign and any(claimed.purpose is Purpose.CAMPAIGN for claimed in under_way):
             self._state = self._state.after(_Course.HALTED)
@@ -429,7 +428,7 @@ class Outbox:
             return
         claim.waiting.clear()
         for delivery_id in claim.out.keys() & set(unbegun):
-            del claim.out[delivery_id], self._claim_of[delivery_id]
+            del claim.out[delivery_id], claim.named[delivery_id], self._claim_of[delivery_id]
         claim.final = False  # so that closing it lets go of these
         if claim.is_done:
             self._write_later(claim, closing=True)
@@ -438,7 +437,7 @@ class Outbox:
 
     def _compose(self, claim: _ClaimAtWork, claimed: Claimed) -> Outgoing | None:
         recipient = claim.recipients[claimed.id]
-        claim.out[claimed.id] = claimed
+        claim.out[claimed.id], claim.named[claimed.id] = claimed, recipient
         self._claim_of[claimed.id] = claim
         if isinstance(recipient, Reason):
             self._end(claim, _not_sent(claimed.id, recipient))
@@ -463,9 +462,9 @@ class Outbox:
         claim.fates += 1
         # What was refused for now must be let go of where the campaign was cancelled meanwhile.
         claim.final &= fate.state not in WAITING
-        claimed = claim.out.pop(fate.delivery_id)
+        claimed, recipient = claim.out.pop(fate.delivery_id), claim.named.pop(fate.delivery_id)
         if claimed.purpose is not Purpose.CAMPAIGN:
-            failures.tell(self._campaign.id, claimed, fate, claim.recipients[fate.delivery_id])
+            failures.tell(self._campaign.id, claimed, fate, recipient)
         del self._claim_of[fate.delivery_id]
         if claim.is_done:
             self._write_later(claim, closing=True)

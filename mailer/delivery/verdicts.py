@@ -14,7 +14,7 @@ from mailer.delivery.blame import Whom
 from mailer.delivery.ledger import Claimed, Settlement, answered, audience_of
 from mailer.delivery.recipients import Recipient
 from mailer.mail.smtp import SmtpUnavailable
-from mailer.mail.types import Outcome, OutcomeKind
+from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Reason, Subscriber
@@ -29,8 +29,8 @@ MOST_ATTEMPTS = len(_RETRY_MINUTES) + (GIVE_UP_AFTER - timedelta(minutes=sum(_RE
     minutes=_RETRY_MINUTES[-1]
 )
 
-#: After so many attempts a refused mail is not put back any more, where `may_let_go`: the last mails of a campaign, all
-#: refused in the same words, would otherwise pause it each time that it is resumed.
+#: What was put back so often and is refused again may fail, where others were accepted: the last mails of a campaign,
+#: refused in the same words for ever, would otherwise pause it each time that it is resumed.
 PUT_BACK_AT_MOST = 3
 #: refusals of one kind with nothing accepted between, after which the server is taken to mean us
 _IN_A_ROW = 20
@@ -46,7 +46,7 @@ class RefusedForNow(SmtpUnavailable):
 
 
 def give_up_at(campaign: Campaign) -> datetime:
-    """Until when a temporary refusal is tried again: two days after the campaign started or last went on after a pause,
+    """Until when a temporary refusal is tried again: two days after the campaign started or somebody last had it go on,
     or its own deadline if that is earlier."""
     began = max(filter(None, (campaign.started_at, campaign.resumed_at)), default=None) or utcnow()
     end = began + GIVE_UP_AFTER
@@ -59,82 +59,43 @@ def settlement(
     *,
     now: datetime,
     give_up_at: datetime,
-    takes_others: bool = False,
-    puts_back: bool = True,
+    stands_alone: bool = False,
+    may_fail: bool = False,
 ) -> Settlement:
-    """What an answer means in the ledger. A refusal for now becomes one for good in time, or after `MOST_ATTEMPTS`.
+    """What an answer means in the ledger. A refusal for now becomes one for good when retries end.
+
+    Whoever a mail was to must not pay for what is about us: it waits until somebody resumes the campaign. A system mail
+    has nobody to resume it, so it is tried again as after a refusal for now.
 
     :param give_up_at: no retry is planned for later.
-    :param takes_others: the server has accepted mails of the campaign since it last went on.
-    :param puts_back: what is refused for what we are may wait until somebody resumes the campaign.
+    :param stands_alone: the server takes others, so a refusal of us may be about this mail after all: it is tried again
+        until retries end, and holds nothing up.
+    :param may_fail: and has refused this one for so long that it fails then.
     """
-    state = DeliveryState(outcome.kind.value)
-    reason = Reason.CONNECTION_LOST if state is DeliveryState.UNKNOWN else None
-    whom = blame.whom_of(outcome) if state in _REFUSED else Whom.NEITHER
+    state, is_campaign = DeliveryState(outcome.kind.value), claimed.purpose is Purpose.CAMPAIGN
+    code, text = outcome.code or None, outcome.text or None
+    if state is DeliveryState.SENT:
+        # What it says is a number of its own log, which the Message-ID leads to as well. Without it all rows of a claim
+        # are settled alike, which takes a third of the time, and a row says less.
+        return Settlement(outcome.id, state, smtp_code=code, smtp_text=None if is_campaign else text)
+    if state is DeliveryState.UNKNOWN:
+        return Settlement(outcome.id, state, Reason.CONNECTION_LOST, code, text)
+    whom, reason, not_before = blame.whom_of(outcome), None, None
+    retry = now + _back_off(claimed.attempts)
+    is_last = retry > give_up_at or (not is_campaign and claimed.attempts >= MOST_ATTEMPTS)
     if whom is Whom.US and claimed.purpose is not Purpose.TEST:
-        retry = now + _back_off(claimed.attempts)
-        if outcome.kind is OutcomeKind.DEFERRED and (retry <= give_up_at or claimed.purpose is Purpose.NOTICE):
-            return _put_off(outcome, retry, transmitted=False)
-        if outcome.kind is OutcomeKind.FAILED and puts_back:
-            return _spared(outcome, claimed, retry, give_up_at, takes_others=takes_others)
-        if puts_back:
+        if is_campaign and ((is_last and not may_fail) or (state is DeliveryState.FAILED and not stands_alone)):
             return Settlement(outcome.id, DeliveryState.PENDING)
-    if state is DeliveryState.FAILED and whom in (Whom.US, Whom.POLICY):
+        is_last &= is_campaign or state is DeliveryState.FAILED  # a system mail waits for as long as it takes
+        state = DeliveryState.DEFERRED
+    if state is DeliveryState.DEFERRED and is_last:
+        state, reason = DeliveryState.FAILED, Reason.GAVE_UP
+    elif state is DeliveryState.DEFERRED:
+        not_before = retry
+    elif whom in (Whom.US, Whom.POLICY):
         reason = Reason.POLICY
-    not_before = None
-    if state is DeliveryState.DEFERRED:
-        not_before = now + _back_off(claimed.attempts)
-        if not_before > give_up_at or claimed.attempts >= MOST_ATTEMPTS:
-            state, reason, not_before = DeliveryState.FAILED, Reason.GAVE_UP, None
-    # What it says when it takes a mail is a number of its own log, which the Message-ID leads to as well. Without it
-    # all rows of a claim are settled alike, which takes a third of the time, and a row says less.
-    is_routine = state is DeliveryState.SENT and claimed.purpose is Purpose.CAMPAIGN
-    return Settlement(
-        outcome.id,
-        state,
-        reason=reason,
-        smtp_code=outcome.code or None,
-        smtp_text=None if is_routine else outcome.text or None,
-        not_before=not_before,
-        suppress=whom is Whom.ADDRESS and blame.says_no_such_address(outcome.text),
-    )
-
-
-_REFUSED = (DeliveryState.FAILED, DeliveryState.DEFERRED)
-
-
-def _spared(
-    outcome: Outcome, claimed: Claimed, not_before: datetime, give_up_at: datetime, *, takes_others: bool
-) -> Settlement:
-    """What becomes of a mail that was refused for good for what we are: whoever it was to must not pay for that.
-
-    It waits until somebody resumes the campaign. But one mail of which a server goes on saying so while it takes others
-    would hold the campaign up for ever, and a system mail has nobody to resume it: these are tried again as after a
-    refusal for now, the former until retries end.
-    """
-    is_last = not_before > give_up_at or claimed.attempts >= MOST_ATTEMPTS
-    if claimed.purpose is Purpose.CAMPAIGN and (is_last or not _stands_alone(claimed, takes_others)):
-        return Settlement(outcome.id, DeliveryState.PENDING)
-    if is_last:
-        words, code = outcome.text or None, outcome.code or None
-        return Settlement(outcome.id, DeliveryState.FAILED, reason=Reason.GAVE_UP, smtp_code=code, smtp_text=words)
-    return _put_off(outcome, not_before, transmitted=True)
-
-
-def _stands_alone(claimed: Claimed, takes_others: bool) -> bool:
-    """Whether a refusal of us could be about this mail after all: it was refused before, and others are taken."""
-    return takes_others and claimed.attempts > 0
-
-
-def _put_off(outcome: Outcome, not_before: datetime, *, transmitted: bool) -> Settlement:
-    return Settlement(
-        outcome.id,
-        DeliveryState.DEFERRED,
-        smtp_code=outcome.code or None,
-        smtp_text=outcome.text or None,
-        not_before=not_before,
-        transmitted=transmitted,
-    )
+    suppress = whom is Whom.ADDRESS and blame.says_no_such_address(outcome.text)
+    return Settlement(outcome.id, state, reason, code, text, not_before, suppress=suppress)
 
 
 def _back_off(attempts: int) -> timedelta:
@@ -149,7 +110,7 @@ class Answer(NamedTuple):
     accepted: bool
     kind: str = ""  # of a refusal: the same for those that are counted together
     share: float = 1.0  # of the last answers that this kind may have
-    is_first: bool = True  # of this mail: what is refused again when it is resent has been counted once
+    is_first: bool = True  # of this mail: what was put back and is refused again has been counted once
 
 
 _ACCEPTED = Answer(accepted=True)
@@ -159,6 +120,12 @@ def _refusal(whom: Whom, code: int, text: str, *, is_first: bool) -> Answer:
     if whom in (Whom.US, Whom.POLICY):
         return Answer(False, whom.value, _POLICY_SHARE, is_first)
     return Answer(False, blame.alike(code, text), _SAME_WORDS_SHARE, is_first)
+
+
+def _tells_of_us(whom: Whom, reason: str | None, *, nothing_accepted: bool) -> bool:
+    """Whether a mail that failed may tell something of us. At the end of every large campaign some are given up with
+    full mailboxes, all in the same words; but where no mail was ever accepted, they are not to blame."""
+    return whom is not Whom.ADDRESS and (reason != Reason.GAVE_UP or whom is Whom.US or nothing_accepted)
 
 
 class Ruling(NamedTuple):  # made for each mail, as `ledger.Settlement`
@@ -173,11 +140,11 @@ class RefusalWatch:
     """Judges what a server says to each mail, and notices when it has begun to refuse us, whatever its words."""
 
     def __init__(
-        self, earlier: Iterable[Answer] = (), *, nothing_accepted: bool = False, was_resumed: bool = False
+        self, earlier: Iterable[Answer] = (), *, nothing_accepted: bool = False, accepted_at: datetime | None = None
     ) -> None:
-        """:param earlier: what the campaign was answered last, the oldest first.
+        """:param earlier: what the campaign was answered since it last went on, the oldest first.
         :param nothing_accepted: no mail of it ever was, in none of its turns.
-        :param was_resumed: somebody had it go on after a pause.
+        :param accepted_at: when one last was, if that is known.
         """
         self._in_a_row: Counter[str] = Counter()  # refusals by kind since a mail was accepted
         self._last: deque[Answer] = deque()
@@ -185,7 +152,7 @@ class RefusalWatch:
         self._for_now = 0  # temporary refusals of us since a mail was accepted
         self._accepted = False  # a mail, since the campaign last went on
         self._nothing_accepted = nothing_accepted
-        self._was_resumed = was_resumed
+        self._accepted_at = accepted_at
         self.has_refusals = False  # of those that it judged
         for answer in earlier:
             self._count(answer)
@@ -204,45 +171,35 @@ class RefusalWatch:
         :param recipient: whom the words may name.
         :param give_up_at: no retry is planned for later.
         """
-        puts_back = not self._lets_go_of(claimed)
+        # A system mail is never put back, so what it was refused with before is told by its attempts.
+        was_refused = claimed.put_back if claimed.purpose is Purpose.CAMPAIGN else claimed.attempts
+        may_end = claimed.put_back >= PUT_BACK_AT_MOST and not self._nothing_accepted
+        may_end &= outcome.stage is not Stage.MAIL  # which is about nobody but us
+        stands_alone = may_end or (self._accepted and was_refused > 0)
+        # A quota that is new each day lets some through each day.
+        may_fail = may_end and (self._accepted_at is None or now - self._accepted_at >= GIVE_UP_AFTER)
         fate = settlement(
-            outcome, claimed, now=now, give_up_at=give_up_at, takes_others=self._accepted, puts_back=puts_back
+            outcome, claimed, now=now, give_up_at=give_up_at, stands_alone=stands_alone, may_fail=may_fail
         )
         if outcome.kind is OutcomeKind.SENT:
             self._count(_ACCEPTED)
-            return Ruling(fate)
-        if outcome.kind is OutcomeKind.UNKNOWN or (fate.state is DeliveryState.FAILED and not puts_back):
+            self._accepted_at = now
+        if outcome.kind in (OutcomeKind.SENT, OutcomeKind.UNKNOWN):
             return Ruling(fate)
         whom, words = blame.whom_of(outcome), blame.without_whom(outcome.text, recipient)
+        is_for_now = outcome.kind is OutcomeKind.DEFERRED
         self.has_refusals |= fate.state is not DeliveryState.DEFERRED
-        means_us = whom is Whom.US and outcome.kind is OutcomeKind.FAILED and not _stands_alone(claimed, self._accepted)
-        if fate.state is DeliveryState.PENDING or (means_us and claimed.purpose is Purpose.NOTICE):
-            return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, words))
-        if outcome.kind is OutcomeKind.DEFERRED and fate.state is DeliveryState.DEFERRED and whom is Whom.US:
-            self._for_now += 1
-            if self._for_now >= _IN_A_ROW:
-                return Ruling(fate, wait_because=f"{outcome.code} {words}")
-            return Ruling(fate)
-        if whom is Whom.ADDRESS or (outcome.kind is OutcomeKind.DEFERRED and not self._is_telling(fate)):
-            return Ruling(fate)
-        answer = _refusal(whom, outcome.code, words, is_first=claimed.attempts == 0)
-        self._count(answer)
-        if self._is_too_much(answer):
-            return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, words))
-        return Ruling(fate)
-
-    def _lets_go_of(self, claimed: Claimed) -> bool:
-        return (
-            claimed.purpose is Purpose.CAMPAIGN
-            and claimed.attempts >= PUT_BACK_AT_MOST
-            and self._was_resumed
-            and not self._nothing_accepted
-        )
-
-    def _is_telling(self, fate: Settlement) -> bool:
-        """Whether a refusal for now counts. At the end of every large campaign some are given up with full mailboxes,
-        all in the same words; but where no mail was ever accepted, they are not to blame."""
-        return fate.state is DeliveryState.FAILED and self._nothing_accepted
+        if is_for_now and fate.state is DeliveryState.DEFERRED:
+            self._for_now += whom is Whom.US
+            must_wait = whom is Whom.US and self._for_now >= _IN_A_ROW
+            return Ruling(fate, wait_because=f"{outcome.code} {words}" if must_wait else None)
+        is_held_up = claimed.purpose is Purpose.NOTICE and whom is Whom.US and not (is_for_now or stands_alone)
+        must_pause = is_held_up or fate.state is DeliveryState.PENDING
+        if not must_pause and _tells_of_us(whom, fate.reason, nothing_accepted=self._nothing_accepted):
+            answer = _refusal(whom, outcome.code, words, is_first=claimed.put_back == 0)
+            self._count(answer)
+            must_pause = self._is_too_much(answer)
+        return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, words) if must_pause else None)
 
     def _is_too_much(self, answer: Answer) -> bool:
         if self._in_a_row[answer.kind] >= _IN_A_ROW:
@@ -269,20 +226,17 @@ class RefusalWatch:
 
 def watch_of(session: Session, campaign: Campaign) -> RefusalWatch:
     """A watch that goes on from a campaign's last answers: a turn is a few seconds, and other workers are at it too."""
-    nothing_accepted = campaign.status is not CampaignStatus.STANDING and not _has_accepted(session, campaign)
+    nothing_accepted = campaign.status is not CampaignStatus.STANDING and not has_accepted(session, campaign)
     earlier = latest_answers(session, campaign, WINDOW, nothing_accepted=nothing_accepted)
-    return RefusalWatch(earlier, nothing_accepted=nothing_accepted, was_resumed=campaign.resumed_at is not None)
+    latest = select(Delivery.settled_at).where(*answered(campaign.id), Delivery.state == DeliveryState.SENT)
+    accepted_at = session.scalar(latest.order_by(Delivery.settled_at.desc()).limit(1))
+    return RefusalWatch(earlier, nothing_accepted=nothing_accepted, accepted_at=accepted_at)
 
 
-def _has_accepted(session: Session, campaign: Campaign) -> bool:
+def has_accepted(session: Session, campaign: Campaign) -> bool:
+    """Whether a mail server has taken a mail of a campaign, in any of its turns."""
     accepted = exists().where(*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
     return bool(session.scalar(select(accepted)))
-
-
-def may_let_go(session: Session, campaign: Campaign) -> bool:
-    """Whether a campaign may fail what was tried `PUT_BACK_AT_MOST` times and is refused again: its mails are accepted
-    otherwise. Before it was resumed nothing was put back, so those attempts say nothing."""
-    return campaign.resumed_at is not None and _has_accepted(session, campaign)
 
 
 def latest_answers(
@@ -290,7 +244,7 @@ def latest_answers(
 ) -> Sequence[Answer]:
     """What a campaign was answered last, as far as it tells something of us, the oldest first.
 
-    :param count: so many at most; none from before somebody had the campaign go on after a pause.
+    :param count: so many at most; none from before somebody last had the campaign go on.
     :param nothing_accepted: so what was given up counts too.
     """
     latest = (
@@ -300,7 +254,7 @@ def latest_answers(
             Delivery.smtp_code,
             Delivery.smtp_text,
             Delivery.reason,
-            Delivery.attempts,
+            Delivery.put_back,
             type_coerce(Subscriber.email, LargeBinary),
             type_coerce(Subscriber.name, LargeBinary),
         )
@@ -311,20 +265,17 @@ def latest_answers(
     )
     if campaign.resumed_at is not None:
         latest = latest.where(Delivery.settled_at > campaign.resumed_at)
-        if not nothing_accepted:
-            was_let_go = (Delivery.state == DeliveryState.FAILED) & (Delivery.attempts > PUT_BACK_AT_MOST)
-            latest = latest.where(~was_let_go)
     answers: list[Answer] = []
     keyring = keyring_of(session)
-    for state, subscriber_id, code, text, reason, attempts, email, name in session.execute(latest):
+    for state, subscriber_id, code, text, reason, put_back, email, name in session.execute(latest):
         if state is DeliveryState.SENT:
             answers.append(_ACCEPTED)
             continue
         code, text = code or 0, text or ""
         was_asked = code or text  # else the server was not
         words_are_left = subscriber_id is not None  # of an erased person they are not
-        counts = nothing_accepted or reason != Reason.GAVE_UP
-        if was_asked and words_are_left and counts and (whom := blame.whom(code, text)) is not Whom.ADDRESS:
+        whom = blame.whom(code, text)
+        if was_asked and words_are_left and _tells_of_us(whom, reason, nothing_accepted=nothing_accepted):
             words = blame.without_whom(text, recipients.readable(keyring, email, name))
-            answers.append(_refusal(whom, code, words, is_first=attempts <= 1))
+            answers.append(_refusal(whom, code, words, is_first=put_back == 0))
     return answers[::-1]

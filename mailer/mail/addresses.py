@@ -93,10 +93,21 @@ def redact(text: str) -> str:
 
 def names_in(address: str | None, name: str | None) -> list[str]:
     """What a person could be named by, the longest first. Servers also write them apart: "ana unknown", "the mailbox of
-    Ana Example is full"."""
-    local_part = (address or "").rpartition("@")[0]
-    names = [address or "", local_part, name or "", *(name or "").split()]
+    Ana Example is full", "no route to example.org", which may be theirs alone."""
+    local_part, _, domain = (address or "").rpartition("@")
+    names = [address or "", local_part, domain, *_a_label(domain), name or "", *(name or "").split()]
     return sorted(filter(None, names), key=len, reverse=True)
+
+
+def _a_label(domain: str) -> list[str]:
+    try:
+        return [] if domain.isascii() else [parse(f"x@{domain}").folded.rpartition("@")[2]]
+    except InvalidAddress:
+        return []
+
+
+#: what `without` has instead of whom words are about
+RECIPIENT = "[recipient]"
 
 
 def without(text: str, names: Sequence[str]) -> str:
@@ -108,7 +119,7 @@ def without(text: str, names: Sequence[str]) -> str:
     if not names:
         return text
     named = "|".join(map(re.escape, names))
-    return re.sub(rf"(?<!\w)(?:{named})(?!\w)", "[recipient]", text, flags=re.IGNORECASE)
+    return re.sub(rf"(?<!\w)(?:{named})(?!\w)", RECIPIENT, text, flags=re.IGNORECASE)
 
 
 #: Not what an address may be but what could be one. It also takes the password out of `scheme://user:password@host`.

@@ -54,14 +54,6 @@ def forget_whom(session: Session) -> None:
         )
 
 
-def without_whom(text: str, address: str | None, name: str | None) -> str:
-    """A mail server's words about a notice, without whom it was for; nor the domain, which may be theirs alone."""
-    names = addresses.names_in(address, name)
-    if address:
-        names += [each.rpartition("@")[2] for each in (address, addresses.parse(address).folded)]
-    return addresses.without(text, names)
-
-
 def _rows(*which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     # Ciphertexts are decrypted one by one, so that one that was damaged fails alone.
     secrets = [type_coerce(secret, LargeBinary) for secret in _SECRETS.values()]
@@ -98,7 +90,7 @@ def _failed(keyring: Keyring, row: Row[*tuple[Any, ...]]) -> FailedNotice:
         union_id or (notice.union_id if notice and address is email is None else None),  # of one that names nobody else
         reason,
         smtp_code,
-        words and without_whom(words, address or email, name),
+        words and addresses.without(words, addresses.names_in(address or email, name)),
         settled_at,
     )
 

@@ -67,6 +67,11 @@ ANSWERS = {
         (450, "4.7.1 <ana@example.org>: Recipient address rejected: user a@example.org exceeded sending limit", RCPT),
         (550, "This account has exceeded its daily sending limit", RCPT),
         (554, "5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", DOT),
+        (550, "5.2.2 Submission quota exceeded", DOT),
+        (550, "5.2.0 daily sending limit exceeded for your account", DOT),
+        (452, "4.2.2 You have exceeded your daily sending quota", RCPT),
+        (552, "5.2.2 Your account has reached its daily limit", DOT),
+        (550, "5.2.1 Your outgoing quota is used up", DOT),
         (451, "Authentication failed: Maximum credits exceeded", DOT),
         (550, "Domain example.org has exceeded the max defers and failures per hour (5/5 (100%)) allowed.", RCPT),
     ],
@@ -109,6 +114,7 @@ ANSWERS = {
         (552, "5.2.2 You have exceeded your quota: only 10 MB per day", RCPT),
         (550, "5.2.0 only 10 messages per hour", RCPT),
         (552, "5.2.2 mailbox over quota", RCPT),
+        (552, "5.2.2 The recipient's mailbox is over its quota for sending and receiving", RCPT),
         (552, "5.2.2 The mailbox is full: its limit is 10 messages per day", RCPT),
         (554, "5.2.122 The recipient has exceeded their limit of messages per hour", RCPT),
         (450, "4.2.1 The user you are trying to contact is receiving mail too quickly: max 5 per hour", RCPT),
@@ -172,6 +178,28 @@ def test_the_same_words_are_the_same_whomever_and_whichever_message_they_are_abo
     assert one != blame.alike(550, "5.7.0 <ana@example.org>: yes")
 
 
+@pytest.mark.parametrize(
+    ("reason", "said", "is_alike"),
+    [
+        ("not wanted, [recipient] at example.org", "not wanted, info at example.org", True),
+        ("not wanted, [recipient] at example.org", "not wanted, Ana Maria Example at example.org", True),
+        ("not wanted, [recipient] at example.org", "not wanted, at example.org", False),
+        ("not wanted, [recipient] at example.org", "not wanted, info at example.com", False),
+        ("[recipient]: no ([recipient])", "mail order: no (order)", True),
+        ("[recipient]: no ([recipient])", "mail order: yes (order)", False),
+        ("no [ab]* for [recipient]?", "no [ab]* for ana?", True),
+        ("no [ab]* for [recipient]?", "no abb for ana!", False),
+        ("[recipient] " + "long " * 20, "mail order " + "long " * 30, True),
+        ("[recipient] " * 11 + "end", "a " * 2000, False),
+        ("5.7.1 no, [recipient]", "5.7.0 no, ana", False),
+        ("no", "NO", True),
+    ],
+)
+def test_whom_a_reason_is_about_may_be_any_words(reason: str, said: str, *, is_alike: bool) -> None:
+    assert blame.is_alike(554, reason, 554, said) is is_alike
+    assert not blame.is_alike(554, reason, 550, said)
+
+
 @pytest.mark.parametrize("text", ["5.4.5 Daily limit for ana@example.org", "no", "long " * 100, ""])
 def test_a_reason_for_a_pause_keeps_the_words_of_the_refusal(text: str) -> None:
     reason = blame.reason_to_pause(550, text)
@@ -187,12 +215,16 @@ def test_a_reason_for_a_pause_keeps_the_words_of_the_refusal(text: str) -> None:
         ("5.7.1 <ana@example.org>: no, ANA", "5.7.1 <[address]>: no, [recipient]"),
         ("5.7.1 the mailbox of Ana 5 is full, Anabel", "5.7.1 the mailbox of [recipient] is full, Anabel"),
         ("no 5 here (#5.7.5)", "no [recipient] here (#5.7.5)"),
+        (
+            "5.1.2 no MX for xn--bcher-kva.example.org nor bücher.example.org",
+            "5.1.2 no MX for [recipient] nor [recipient]",
+        ),
         ("no", "no"),
         ("", ""),
     ],
 )
 def test_words_are_told_without_whom_they_are_about_but_with_their_status_code(text: str, left: str) -> None:
-    assert blame.without_whom(text, Recipient("ana@example.org", "Ana 5", None)) == left
+    assert blame.without_whom(text, Recipient("ana@bücher.example.org", "Ana 5", None)) == left
 
 
 def test_without_knowing_whom_words_are_about_addresses_are_taken_out() -> None:

@@ -111,13 +111,14 @@ def test_when_a_campaign_is_over_only_the_day_is_known(engine: Engine) -> None:
         assert days <= {utcnow().date(), (utcnow() - timedelta(days=1)).date()}
 
 
-def test_how_often_a_mail_was_tried_is_forgotten_too(engine: Engine) -> None:
+def test_how_often_a_mail_was_tried_and_put_back_is_forgotten_too(engine: Engine) -> None:
     finished(engine, refused=S.FAILED)
     with session_scope(engine) as session:
-        session.execute(update(Delivery).values(attempts=3))
+        session.execute(update(Delivery).values(attempts=3, put_back=2))
     forgetting.forget_order(engine)
     with session_scope(engine, read_only=True) as session:
-        assert set(session.execute(select(Delivery.state, Delivery.attempts))) == {(S.SENT, 1), (S.FAILED, 3)}
+        found = set(session.execute(select(Delivery.state, Delivery.attempts, Delivery.put_back)))
+        assert found == {(S.SENT, 1, 0), (S.FAILED, 3, 0)}
 
 
 def test_it_is_forgotten_in_parts_and_over_several_days(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -340,7 +340,7 @@ def test_what_everybody_is_refused_with_fails_nobody_whatever_the_words(
     assert set(server.copies().values()) == {1}
 
 
-def test_what_waits_again_is_as_if_it_had_not_been_tried_but_for_the_number_of_attempts(
+def test_what_waits_again_is_as_if_it_had_not_been_tried_but_for_how_often_it_was(
     engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
 ) -> None:
     server.behaviour.dot = lambda _: "554 unwanted"
@@ -348,7 +348,7 @@ def test_what_waits_again_is_as_if_it_had_not_been_tried_but_for_the_number_of_a
     sending.drain(engine, campaign_id, wire, worker)
     with session_scope(engine, read_only=True) as session:
         for row in session.scalars(select(Delivery)):
-            assert (row.state, row.attempts, row.draw is None) == (S.PENDING, 1, False)
+            assert (row.state, row.attempts, row.put_back, row.draw is None) == (S.PENDING, 1, 1, False)
             assert (row.not_before, row.settled_at, row.smtp_code, row.smtp_text, row.reason) == (None,) * 5
 
 
@@ -432,25 +432,38 @@ def test_what_a_worker_could_not_take_back_any_more_waits_when_the_campaign_is_r
     assert rows(engine) == {(S.PENDING, None): 45}
 
 
-@pytest.mark.parametrize(("attempts", "is_put_back"), [(3, True), (4, False)])
-def test_what_was_put_back_three_times_neither_counts_nor_is_taken_back(
-    engine: Engine, attempts: int, *, is_put_back: bool
+@pytest.mark.parametrize(("put_back", "accepted", "waits"), [(2, 5, True), (3, 5, False), (3, 0, True)])
+def test_what_was_put_back_three_times_is_not_taken_back_where_others_were_accepted_but_counts_all_the_same(
+    engine: Engine, put_back: int, accepted: int, *, waits: bool
 ) -> None:
     campaign_id = started(engine, 45)
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign_id)
         campaign.resumed_at = utcnow() - timedelta(hours=1)
-        session.execute(update(Delivery).values(state=S.SENT, fence=1, settled_at=utcnow()))
-        refused = {"state": S.FAILED, "attempts": attempts, "smtp_code": 554, "smtp_text": "unwanted"}
-        session.execute(update(Delivery).where(Delivery.id > 5).values(**refused))
+        session.execute(update(Delivery).values(state=S.SENT, fence=1, settled_at=utcnow(), attempts=9))
+        refused = {"state": S.FAILED, "put_back": put_back, "smtp_code": 554, "smtp_text": "unwanted"}
+        session.execute(update(Delivery).where(Delivery.id > accepted).values(**refused))
         answers = verdicts.latest_answers(session, campaign, 500)
-        assert Counter(answer.accepted for answer in answers) == ({True: 5, False: 40} if is_put_back else {True: 5})
+        assert Counter(answer.accepted for answer in answers) == Counter({True: accepted, False: 45 - accepted})
+        assert not any(answer.is_first for answer in answers if not answer.accepted)
         control.pause(session, campaign, reason="the mail server refuses our mail: 554 unwanted")
     resume(engine, campaign_id)
-    assert rows(engine) == {(S.SENT, None): 5, (S.PENDING if is_put_back else S.FAILED, None): 40}
+    assert rows(engine)[S.PENDING if waits else S.FAILED, None] == 45 - accepted
+    with session_scope(engine, read_only=True) as session:
+        again = set(session.scalars(select(Delivery.put_back).where(Delivery.state == S.PENDING)))
+        assert again == ({put_back + 1} if waits else set())
 
 
-@pytest.mark.parametrize("words", ["550 5.4.5 Daily limit exceeded", "554 unwanted", "550 5.7.1 spam"])
+def test_a_resend_counts_anew_how_often_a_mail_is_put_back(engine: Engine) -> None:
+    campaign_id = started(engine, 1)
+    with session_scope(engine) as session:
+        session.execute(update(Delivery).values(state=S.FAILED, put_back=3, settled_at=utcnow()))
+        assert control.resend(session, session.get_one(Campaign, campaign_id), S.FAILED) == 1
+    with session_scope(engine, read_only=True) as session:
+        assert session.scalars(select(Delivery.put_back)).one() == 0
+
+
+@pytest.mark.parametrize("words", ["554 unwanted", "550 5.7.1 spam"])
 def test_a_campaign_ends_though_its_last_mails_are_refused_in_the_same_words_whenever_it_is_resumed(
     engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, words: str
 ) -> None:
@@ -517,14 +530,15 @@ def test_whom_a_refusal_names_without_an_address_keeps_no_words_from_being_alike
     assert rows(engine) == {(S.PENDING, None): 30}
 
 
+@pytest.mark.parametrize("begun", [True, False], ids=["while it is sent", "between RCPT and its answer"])
 def test_whom_a_refusal_is_about_stays_known_though_they_leave_in_the_middle(
-    engine: Engine, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, worker: Worker, monkeypatch: pytest.MonkeyPatch, *, begun: bool
 ) -> None:
     class LeftWhileAsked:
         def send(self, supply: Outbox) -> None:
             while (message := supply.take(wait=True)) is None:
                 assert not supply.exhausted
-            assert supply.begin(message)
+            assert not begun or supply.begin(message)
             leave(engine, "p0@example.net")
             supply.pulse()  # the worker looks again
             supply.note(Outcome(message.id, OutcomeKind.FAILED, 550, "5.4.5 Daily limit exceeded by Person 0"))
@@ -535,6 +549,45 @@ def test_whom_a_refusal_is_about_stays_known_though_they_leave_in_the_middle(
     assert held_for(engine, campaign_id) == (
         "the mail server refuses our mail: 550 5.4.5 Daily limit exceeded by [recipient]"
     )
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_same_words_are_taken_back_though_some_people_are_called_what_is_a_word_of_them(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, first: int
+) -> None:
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        for number in range(60):
+            login = "info" if number % 2 == first else f"p{number}"
+            make_subscriber(session, mailing_list, email=f"{login}@u{number}.example.net", name=f"Person {number}")
+        campaign = make_campaign(session, mailing_list)
+        control.start(session, campaign, SENDER)
+        in_order(session)
+        campaign_id = campaign.id
+    server.behaviour.dot = lambda _: "554 mail not wanted, info at example.org"
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.PENDING, None): 60}
+    held_for(engine, campaign_id)
+
+
+def test_personal_domains_keep_no_words_from_being_alike_and_stand_in_no_reason(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        for letter in "abcdefghijklmnopqrstuvwxyz":
+            make_subscriber(session, mailing_list, email=f"post@mueller-{letter}.example.net", name="Ana Example")
+        campaign = make_campaign(session, mailing_list)
+        control.start(session, campaign, SENDER)
+        in_order(session)
+        campaign_id = campaign.id
+    server.behaviour.dot = lambda to: f"554 no mail of yours for {to.partition('@')[2]}, please"
+    sending.drain(engine, campaign_id, wire, worker)
+    assert (
+        held_for(engine, campaign_id)
+        == "the mail server refuses our mail: 554 no mail of yours for [recipient], please"
+    )
+    assert rows(engine) == {(S.PENDING, None): 26}
 
 
 def test_what_waits_for_a_server_that_takes_nothing_for_now_names_nobody(
@@ -568,7 +621,7 @@ def test_a_server_that_refuses_us_and_then_hangs_up_pauses_the_campaign_all_the_
 
 
 @pytest.mark.parametrize("stage", ["mail", "dot"])
-def test_a_server_that_takes_no_mail_from_us_for_now_uses_up_no_attempt_and_is_left_alone_for_a_while(
+def test_a_server_that_takes_no_mail_from_us_for_now_is_left_alone_for_a_while(
     engine: Engine, server: MailServer, wire: Pipeline, worker: Worker, stage: str
 ) -> None:
     setattr(server.behaviour, stage, lambda _: "451 4.7.1 your daily limit is reached, ask ana@example.org")
@@ -580,9 +633,9 @@ def test_a_server_that_takes_no_mail_from_us_for_now_uses_up_no_attempt_and_is_l
         reason = session.get_one(Campaign, campaign_id).hold_reason or ""
         assert "no mail" in reason
         assert "451 4.7.1 your daily limit is reached, ask [address]" in reason
-        found = Counter((row.state, row.attempts) for row in session.scalars(select(Delivery)))
-        assert found.keys() == {(S.DEFERRED, 0), (S.PENDING, 0)}
-        assert found[S.DEFERRED, 0] < 30
+        found = Counter(row.state for row in session.scalars(select(Delivery)))
+        assert found.keys() == {S.DEFERRED, S.PENDING}
+        assert found[S.DEFERRED] < 30
     setattr(server.behaviour, stage, lambda _: "250 ok")
     with session_scope(engine) as session:
         session.execute(update(Delivery).where(Delivery.state == S.DEFERRED).values(not_before=utcnow()))

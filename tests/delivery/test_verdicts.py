@@ -19,10 +19,11 @@ def outcome(kind: OutcomeKind, code: int = 0, text: str = "", stage: Stage = Sta
     return Outcome(1, kind, code, text, stage)
 
 
-def claimed(attempts: int = 0, *, purpose: Purpose = Purpose.CAMPAIGN) -> Claimed:
-    return Claimed(1, purpose, 7, None, "en", None, None, attempts)
+def claimed(attempts: int = 0, *, put_back: int = 0, purpose: Purpose = Purpose.CAMPAIGN) -> Claimed:
+    return Claimed(1, purpose, 7, None, "en", None, None, attempts, put_back)
 
 
+NEW = claimed()
 SENT = outcome(OutcomeKind.SENT, 250, "2.0.0 ok")
 POLICY = outcome(OutcomeKind.FAILED, 550, "5.7.1 looks like spam")
 
@@ -52,7 +53,7 @@ def test_no_retry_is_planned_after_the_deadline() -> None:
         (None, None, 5, 5),
     ],
 )
-def test_retries_end_two_days_after_a_campaign_last_went_on_or_at_its_deadline(
+def test_retries_end_two_days_after_somebody_last_had_a_campaign_go_on_or_at_its_deadline(
     started: int | None, resumed: int | None, deadline: int | None, hours: int
 ) -> None:
     def at(hour: int | None) -> datetime | None:
@@ -62,11 +63,19 @@ def test_retries_end_two_days_after_a_campaign_last_went_on_or_at_its_deadline(
     assert give_up_at(campaign) == at(hours)
 
 
-def test_what_was_never_started_is_given_up_after_about_two_days_of_attempts() -> None:
+@pytest.mark.parametrize("attempts", [MOST_ATTEMPTS, MOST_ATTEMPTS + 1, 1000])
+def test_what_belongs_to_a_campaign_is_tried_until_retries_end_however_often_it_was_tried(attempts: int) -> None:
+    refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted")
+    assert settlement(refusal, claimed(attempts), now=NOW, give_up_at=LATER).state is DeliveryState.DEFERRED
+
+
+@pytest.mark.parametrize("purpose", [Purpose.TEST, Purpose.NOTICE])
+def test_what_was_never_started_is_given_up_after_about_two_days_of_attempts(purpose: Purpose) -> None:
     refusal = outcome(OutcomeKind.DEFERRED, 451, "4.7.1 greylisted")
     now, attempts = NOW, 0
     while True:
-        found = settlement(refusal, claimed(attempts), now=now, give_up_at=now + timedelta(days=2))
+        mail = claimed(attempts, purpose=purpose)
+        found = settlement(refusal, mail, now=now, give_up_at=now + timedelta(days=2))
         if found.not_before is None:
             break
         now, attempts = found.not_before, attempts + 1
@@ -102,13 +111,13 @@ def test_what_a_server_says_when_it_takes_a_mail_is_kept_only_where_somebody_loo
     assert settlement(POLICY, claimed(), now=NOW, give_up_at=LATER).smtp_text == "5.7.1 looks like spam"
 
 
-def judge(watch: RefusalWatch, answer: Outcome, attempts: int = 0, *, purpose: Purpose = Purpose.CAMPAIGN) -> Ruling:
-    return watch.judge(answer, claimed(attempts, purpose=purpose), now=NOW, give_up_at=LATER)
+def judge(watch: RefusalWatch, answer: Outcome, mail: Claimed = NEW, *, give_up_at: datetime = LATER) -> Ruling:
+    return watch.judge(answer, mail, now=NOW, give_up_at=give_up_at)
 
 
-def reasons(watch: RefusalWatch, answers: Iterable[Outcome], attempts: int = 0) -> list[str | None]:
+def reasons(watch: RefusalWatch, answers: Iterable[Outcome], mail: Claimed = NEW) -> list[str | None]:
     """Why the campaign must be paused, after each answer."""
-    return [judge(watch, answer, attempts).pause_because for answer in answers]
+    return [judge(watch, answer, mail).pause_because for answer in answers]
 
 
 # --- what seems to be about us ----------------------------------------------------------------------------------------
@@ -185,10 +194,15 @@ def test_fewer_do_not() -> None:
     assert not any(reasons(RefusalWatch(), answers))
 
 
-def test_what_is_refused_again_after_it_was_resent_does_not_pause_the_campaign_again() -> None:
+def test_what_was_put_back_and_is_refused_again_does_not_pause_the_campaign_again() -> None:
     watch = RefusalWatch()
-    for number in range(2000):
-        assert judge(watch, POLICY if number % 10 == 0 else SENT, attempts=1).pause_because is None
+    answers = [POLICY if number % 10 == 0 else SENT for number in range(2000)]
+    assert not any(reasons(watch, answers, claimed(put_back=1)))
+
+
+@pytest.mark.parametrize("refusal", [POLICY, outcome(OutcomeKind.FAILED, 554, "unwanted")])
+def test_what_was_only_put_off_before_counts_like_any_other(refusal: Outcome) -> None:
+    assert any(reasons(RefusalWatch(), [refusal, refusal, SENT] * 200, claimed(3)))
 
 
 @pytest.mark.parametrize("code", ["5.1.1", "5.1.2", "5.1.6", "5.1.10"])
@@ -222,81 +236,110 @@ def test_one_refusal_of_us_pauses_the_campaign_and_the_mail_waits(refusal: Outco
     assert (ruling.pause_because or "").startswith(f"the mail server refuses our mail: {refusal.code} 5.")
 
 
-def test_one_mail_of_which_a_server_goes_on_saying_so_holds_up_no_campaign() -> None:
+def accepting() -> RefusalWatch:
+    """Of a campaign of which the server has just taken a mail."""
     watch = RefusalWatch()
-    assert judge(watch, SENT).pause_because is None
-    ruling = judge(watch, QUOTA, attempts=1)
+    judge(watch, SENT)
+    return watch
+
+
+def test_one_mail_of_which_a_server_goes_on_saying_so_holds_up_no_campaign() -> None:
+    watch = accepting()
+    ruling = judge(watch, QUOTA, claimed(put_back=1))
     assert (ruling.fate.state, ruling.pause_because) == (DeliveryState.DEFERRED, None)
-    assert judge(watch, QUOTA, attempts=0).pause_because is not None
-    others = [judge(watch, QUOTA, attempts=1) for _ in range(20)]
+    assert judge(watch, QUOTA).pause_because is not None
+    others = [judge(watch, QUOTA, claimed(put_back=1)) for _ in range(20)]
     assert others[-1].pause_because is not None  # it is not this mail after all
 
 
-def test_a_mail_of_which_a_server_says_so_until_retries_end_is_not_given_up() -> None:
-    for attempts, end in ((2, NOW), (MOST_ATTEMPTS, LATER)):
-        watch = RefusalWatch()
-        judge(watch, SENT)
-        ruling = watch.judge(QUOTA, claimed(attempts), now=NOW, give_up_at=end)
-        assert ruling.fate.state is DeliveryState.PENDING
-        assert ruling.pause_because is not None
+def test_that_a_mail_was_put_off_for_another_reason_says_nothing_of_whom_a_refusal_of_us_is_about() -> None:
+    ruling = judge(accepting(), QUOTA, claimed(5))
+    assert (ruling.fate.state, ruling.pause_because is None) == (DeliveryState.PENDING, False)
 
 
-def test_where_nothing_was_taken_since_it_was_resumed_the_campaign_pauses_again() -> None:
-    ruling = judge(RefusalWatch(), QUOTA, attempts=3)
+@pytest.mark.parametrize("put_back", [1, 2, 3, 9])
+def test_a_mail_of_which_a_server_says_so_until_retries_end_is_not_given_up_while_it_takes_others(
+    put_back: int,
+) -> None:
+    ruling = judge(accepting(), QUOTA, claimed(2, put_back=put_back), give_up_at=NOW)
     assert ruling.fate.state is DeliveryState.PENDING
     assert ruling.pause_because is not None
 
 
-@pytest.mark.parametrize("refusal", [QUOTA, SENDER, POLICY, outcome(OutcomeKind.FAILED, 554, "unwanted")])
-def test_what_is_refused_after_three_attempts_fails_and_counts_no_more_where_others_were_accepted(
+def test_where_nothing_was_taken_since_it_was_resumed_the_campaign_pauses_again() -> None:
+    ruling = judge(RefusalWatch(), QUOTA, claimed(3, put_back=2))
+    assert ruling.fate.state is DeliveryState.PENDING
+    assert ruling.pause_because is not None
+
+
+@pytest.mark.parametrize("refusal", [QUOTA, SENDER, THROTTLED, RELAYING])
+def test_what_was_put_back_three_times_for_what_we_are_is_tried_until_retries_end_and_fails_only_then(
     refusal: Outcome,
 ) -> None:
-    watch = RefusalWatch(was_resumed=True)
-    rulings = [judge(watch, refusal, attempts=3) for _ in range(600)]
+    watch, mail = RefusalWatch(accepted_at=NOW - timedelta(days=2)), claimed(3, put_back=3)
+    ruling = judge(watch, refusal, mail)
+    assert (ruling.fate.state, ruling.pause_because) == (DeliveryState.DEFERRED, None)
+    ruling = judge(watch, refusal, mail, give_up_at=NOW)
+    assert (ruling.fate.state, ruling.fate.reason) == (DeliveryState.FAILED, Reason.GAVE_UP)
+    assert (ruling.fate.smtp_text, ruling.pause_because) == (refusal.text, None)
+
+
+@pytest.mark.parametrize("refusal", [QUOTA, SENDER, THROTTLED, RELAYING])
+def test_no_more_than_twenty_fail_in_that_way_before_the_campaign_pauses(refusal: Outcome) -> None:
+    watch, mail = RefusalWatch(), claimed(3, put_back=3)
+    rulings = [judge(watch, refusal, mail, give_up_at=NOW) for _ in range(20)]
+    assert [ruling.pause_because is not None for ruling in rulings] == [False] * 19 + [True]
+
+
+def test_a_refusal_at_mail_fails_nobody_however_often_it_was_put_back() -> None:
+    ruling = judge(RefusalWatch(), AT_MAIL, claimed(60, put_back=9), give_up_at=NOW)
+    assert ruling.fate.state is DeliveryState.PENDING
+    assert ruling.pause_because is not None
+
+
+@pytest.mark.parametrize("refusal", [POLICY, outcome(OutcomeKind.FAILED, 554, "unwanted")])
+def test_what_was_put_back_three_times_fails_where_no_rule_knows_the_words_and_twenty_in_a_row_pause_the_campaign(
+    refusal: Outcome,
+) -> None:
+    watch = RefusalWatch()
+    rulings = [judge(watch, refusal, claimed(9, put_back=3)) for _ in range(20)]
     assert {ruling.fate.state for ruling in rulings} == {DeliveryState.FAILED}
-    assert not any(ruling.pause_because for ruling in rulings)
-    assert any(reasons(watch, [refusal] * 20, attempts=2))
-
-
-@pytest.mark.parametrize("refusal", [THROTTLED, AT_MAIL, RELAYING])
-def test_a_refusal_for_now_after_three_attempts_is_tried_until_retries_end(refusal: Outcome) -> None:
-    watch = RefusalWatch(was_resumed=True)
-    assert judge(watch, refusal, attempts=3).fate.state is DeliveryState.DEFERRED
-    last = watch.judge(refusal, claimed(3), now=NOW, give_up_at=NOW - timedelta(hours=1))
-    assert (last.fate.reason, last.pause_because) == (Reason.GAVE_UP, None)
+    assert [ruling.pause_because is not None for ruling in rulings] == [False] * 19 + [True]
 
 
 @pytest.mark.parametrize("refusal", [QUOTA, THROTTLED])
-@pytest.mark.parametrize(
-    "watch",
-    [RefusalWatch(was_resumed=True, nothing_accepted=True), RefusalWatch()],
-    ids=["nothing was accepted", "nothing was put back"],
-)
-def test_else_a_refusal_of_us_after_three_attempts_pauses_the_campaign(refusal: Outcome, watch: RefusalWatch) -> None:
-    ruling = watch.judge(refusal, claimed(3), now=NOW, give_up_at=NOW)
+def test_where_no_mail_was_ever_accepted_a_refusal_of_us_pauses_the_campaign_however_often_it_was_put_back(
+    refusal: Outcome,
+) -> None:
+    ruling = judge(RefusalWatch(nothing_accepted=True), refusal, claimed(9, put_back=9), give_up_at=NOW)
     assert ruling.fate.state is DeliveryState.PENDING
     assert ruling.pause_because is not None
 
 
 def test_a_test_mail_fails_and_a_system_mail_is_tried_again_where_we_are_refused() -> None:
-    test = judge(RefusalWatch(), QUOTA, purpose=Purpose.TEST)
+    def notice(attempts: int) -> Claimed:
+        return claimed(attempts, purpose=Purpose.NOTICE)
+
+    test = judge(RefusalWatch(), QUOTA, claimed(purpose=Purpose.TEST))
     assert (test.fate.state, test.fate.smtp_text) == (DeliveryState.FAILED, QUOTA.text)
     watch = RefusalWatch()
-    notices = [judge(watch, QUOTA, 1, purpose=Purpose.NOTICE), judge(watch, SENT, purpose=Purpose.NOTICE)]
-    notices += [judge(watch, QUOTA, attempts, purpose=Purpose.NOTICE) for attempts in (0, 1)]
+    notices = [judge(watch, QUOTA, notice(1)), judge(watch, SENT, notice(0))]
+    notices += [judge(watch, QUOTA, notice(attempts)) for attempts in (0, 1)]
     assert [ruling.fate.state.value for ruling in notices] == ["deferred", "sent", "deferred", "deferred"]
     assert [ruling.pause_because is not None for ruling in notices] == [True, False, True, False]
-    last = judge(RefusalWatch(), QUOTA, MOST_ATTEMPTS, purpose=Purpose.NOTICE)
+    last = judge(RefusalWatch(), QUOTA, notice(MOST_ATTEMPTS))
     assert (last.fate.state, last.fate.reason) == (DeliveryState.FAILED, Reason.GAVE_UP)
 
 
 @pytest.mark.parametrize("refusal", [THROTTLED, AT_MAIL, RELAYING])
 @pytest.mark.parametrize("purpose", [Purpose.CAMPAIGN, Purpose.NOTICE])
-def test_a_refusal_of_us_for_now_uses_up_nobodys_attempts(refusal: Outcome, purpose: Purpose) -> None:
+def test_a_refusal_of_us_for_now_is_tried_again_however_often_and_twenty_in_a_row_leave_the_server_alone(
+    refusal: Outcome, purpose: Purpose
+) -> None:
     watch = RefusalWatch()
-    rulings = [judge(watch, refusal, MOST_ATTEMPTS, purpose=purpose) for _ in range(20)]
+    rulings = [judge(watch, refusal, claimed(MOST_ATTEMPTS, purpose=purpose)) for _ in range(20)]
     assert {ruling.fate.state for ruling in rulings} == {DeliveryState.DEFERRED}
-    assert not any(ruling.fate.transmitted or ruling.pause_because for ruling in rulings)
+    assert not any(ruling.pause_because for ruling in rulings)
     assert [ruling.wait_because is not None for ruling in rulings] == [False] * 19 + [True]
 
 
@@ -306,13 +349,11 @@ def test_a_mail_that_is_taken_ends_the_row_of_refusals_for_now() -> None:
 
 
 @pytest.mark.parametrize("refusal", [THROTTLED, AT_MAIL, RELAYING])
-@pytest.mark.parametrize("accepted", [[], [SENT]])
+@pytest.mark.parametrize("watch", [RefusalWatch(), accepting()], ids=["nothing was accepted", "others were"])
 def test_at_the_end_of_the_retries_a_refusal_of_us_for_now_pauses_the_campaign_and_fails_nobody(
-    refusal: Outcome, accepted: list[Outcome]
+    refusal: Outcome, watch: RefusalWatch
 ) -> None:
-    watch = RefusalWatch()
-    assert not any(reasons(watch, accepted))
-    ruling = watch.judge(refusal, claimed(2), now=NOW, give_up_at=NOW)
+    ruling = judge(watch, refusal, claimed(2), give_up_at=NOW)
     assert ruling.fate.state is DeliveryState.PENDING
     assert ruling.pause_because == blame.reason_to_pause(refusal.code, refusal.text)
 
@@ -320,7 +361,7 @@ def test_at_the_end_of_the_retries_a_refusal_of_us_for_now_pauses_the_campaign_a
 def test_greylisting_puts_everybody_off_in_the_same_words_and_is_no_reason() -> None:
     greylisted = outcome(OutcomeKind.DEFERRED, 450, "4.2.0 greylisted", Stage.RCPT)
     watch = RefusalWatch()
-    rulings = [judge(watch, greylisted, attempts) for attempts in range(3) for _ in range(600)]
+    rulings = [judge(watch, greylisted, claimed(attempts)) for attempts in range(3) for _ in range(600)]
     assert not any(ruling.pause_because or ruling.wait_because for ruling in rulings)
 
 
@@ -328,7 +369,7 @@ def test_what_is_given_up_in_the_same_words_is_a_reason_only_where_no_mail_was_e
     later = outcome(OutcomeKind.DEFERRED, 451, "4.2.2 later", Stage.RCPT)
 
     def given_up(watch: RefusalWatch) -> list[bool]:
-        rulings = [watch.judge(later, claimed(9), now=NOW, give_up_at=NOW) for _ in range(20)]
+        rulings = [judge(watch, later, claimed(9), give_up_at=NOW) for _ in range(20)]
         assert {ruling.fate.reason for ruling in rulings} == {Reason.GAVE_UP}
         return [ruling.pause_because is not None for ruling in rulings]
 

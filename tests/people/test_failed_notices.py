@@ -80,13 +80,6 @@ def test_after_a_week_nothing_is_known_of_it(engine: Engine, session: Session) -
     assert (row.state, row.smtp_code) == (S.FAILED, 550)
 
 
-def test_a_domain_that_may_be_one_persons_alone_is_not_kept_in_any_script() -> None:
-    said = "5.1.2 no MX for xn--bcher-kva.example.org nor for bücher.example.org, mailbox ana"
-    kept = failed_notices.without_whom(said, "ana@bücher.example.org", None)
-    assert kept == "5.1.2 no MX for [recipient] nor for [recipient], mailbox [recipient]"
-    assert failed_notices.without_whom("5.7.1 no relaying for us", None, None) == "5.7.1 no relaying for us"
-
-
 def test_an_address_that_was_damaged_keeps_nobody_from_being_forgotten(engine: Engine, session: Session) -> None:
     for _ in range(3):
         fail(session, words="5.1.1 who is ana?")

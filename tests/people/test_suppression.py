@@ -89,6 +89,26 @@ def test_a_complaint_at_the_same_moment_is_neither_lifted_nor_missed(engine: Eng
     assert suppression.reason(session, INDEX) is SuppressionReason.COMPLAINED
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+@pytest.mark.parametrize("reason", [SuppressionReason.ERASED, SuppressionReason.COMPLAINED])
+def test_what_is_taken_back_of_an_address_that_seemed_not_to_exist_undoes_nothing_of_the_same_moment(
+    engine: Engine, session: Session, reason: SuppressionReason
+) -> None:
+    suppression.add(session, INDEX, SuppressionReason.BOUNCED)
+    session.commit()
+    suppression.add(session, INDEX, reason)  # written, and not seen by others yet
+
+    def lift() -> None:
+        with session_scope(engine) as other:
+            suppression.lift_bounced(other, INDEX)
+
+    beside = Beside(lift)
+    beside.must_wait()
+    session.commit()
+    beside.result()
+    assert suppression.reason(session, INDEX) is reason
+
+
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
     ("first", "second", "waits"),

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from mailer.delivery import ledger
 from mailer.delivery.ledger import Batch, Claimed, Settlement
 from mailer.store.db import session_scope
-from mailer.store.models import CampaignStatus, Delivery, DeliveryState
+from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState
 from tests.support.factories import make_campaign, make_list, make_subscriber
 
 LEASE = timedelta(seconds=30)
@@ -58,3 +58,14 @@ def states(engine: Engine) -> Counter[DeliveryState]:
 def sent(batch: Batch) -> list[Settlement]:
     """The fates of a claim of which the server took everything."""
     return [Settlement(claimed.id, DeliveryState.SENT, smtp_code=250, smtp_text="ok") for claimed in batch.deliveries]
+
+
+def let_pass(engine: Engine, time: timedelta) -> None:
+    """Have so much time pass for what the ledger and its campaigns remember, by moving it back."""
+    with session_scope(engine) as session:
+        for campaign in session.scalars(select(Campaign)):
+            campaign.started_at = campaign.started_at and campaign.started_at - time
+            campaign.resumed_at = campaign.resumed_at and campaign.resumed_at - time
+        for delivery in session.scalars(select(Delivery)):
+            delivery.not_before = delivery.not_before and delivery.not_before - time
+            delivery.settled_at = delivery.settled_at and delivery.settled_at - time

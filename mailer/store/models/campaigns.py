@@ -51,7 +51,7 @@ class Campaign(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     scheduled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    resumed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it last went on after a pause
+    resumed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when somebody last had it go on, or send again
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     mailing_list: Mapped[MailingList] = relationship()

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    SmallInteger,
     String,
     text,
 )
@@ -156,6 +157,8 @@ class Delivery(Base):
     draw: Mapped[int | None] = mapped_column(BigInteger, default=_lot)
     fence: Mapped[int | None] = mapped_column(BigInteger)  # the last claim that held it; kept when it is settled
     attempts: Mapped[int] = mapped_column(default=0)  # transmissions begun
+    # How often it was put back because a mail server refused us, since a person last asked for it.
+    put_back: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # for deferred
     reason: Mapped[str | None] = mapped_column(String(40))  # why skipped or unknown: one word for grouping
     smtp_code: Mapped[int | None]
