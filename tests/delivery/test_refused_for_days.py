@@ -166,6 +166,7 @@ def test_the_tail_of_a_daily_quota_waits_by_itself_until_the_quota_is_fresh(
         assert days.status is CampaignStatus.SENT
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what counts here is time
 def test_a_quota_that_is_small_for_what_is_left_fails_nobody_though_nobody_has_to_resume_the_campaign(
     engine: Engine, server: MailServer, tmp_path: Path
 ) -> None:
@@ -251,6 +252,7 @@ def test_half_a_list_that_is_refused_for_what_we_are_waits_however_often_the_cam
         assert days.rows() == {(S.SENT, None): 30}
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what counts here is time
 @pytest.mark.parametrize("words", [QUOTA, RELAYING, "454 4.7.1 Relay access denied"])
 def test_a_campaign_ends_two_days_after_its_last_few_mails_were_put_back_for_the_third_time(
     engine: Engine, server: MailServer, tmp_path: Path, words: str
@@ -272,6 +274,7 @@ def test_a_campaign_ends_two_days_after_its_last_few_mails_were_put_back_for_the
         assert days.rows() == {(S.SENT, None): 30}
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what counts here is time
 def test_a_resend_begins_anew_with_those_who_were_put_back_before(
     engine: Engine, server: MailServer, tmp_path: Path
 ) -> None:
@@ -305,6 +308,7 @@ def test_a_resend_after_three_days_has_two_days_for_retries(engine: Engine, serv
         assert days.rows() == {(S.FAILED, Reason.GAVE_UP): 3}
 
 
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what counts here is time
 @pytest.mark.parametrize("words", ["454 4.7.1 Relay access denied", "451 4.7.0 Daily sending limit exceeded"])
 @pytest.mark.parametrize("people", [2, 12])
 def test_the_few_that_a_server_refuses_for_now_are_asked_less_and_less_often(
