@@ -7,7 +7,7 @@ import re
 _FORMULA = r"""[ "]*[=+\-@＝＋－＠\t\r\n']"""
 _IS_FORMULA = re.compile(_FORMULA)
 #: A program that takes another delimiter for ours, or does not know our quotation marks, begins a new cell here.
-_NEW_CELL = r"[;\t\r\n]"
+_NEW_CELL = r"[,;\t\r\n]"
 _HIDDEN_FORMULA = re.compile(rf"({_NEW_CELL})(?={_FORMULA})")
 _MARKED_FORMULA = re.compile(rf"({_NEW_CELL})'(?={_FORMULA})")
 
@@ -15,7 +15,7 @@ _MARKED_FORMULA = re.compile(rf"({_NEW_CELL})'(?={_FORMULA})")
 def defuse(cell: str) -> str:
     """Put an apostrophe before what a spreadsheet would run as a formula. `restore` is its inverse.
 
-    Also within a cell, wherever a spreadsheet that takes semicolons or tabs for delimiters would begin another. Such a
+    Also within a cell, wherever a spreadsheet that takes another sign for the delimiter would begin another. Such a
     cell has an apostrophe at its start too, by which `restore` knows it.
     """
     marked = _HIDDEN_FORMULA.sub(r"\1'", cell)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from mailer.formats.cells import defuse, restore
 from mailer.formats.csv_output import CsvWriter
+from mailer.formats.tables import Dress
 from mailer.people import subscribers, suppression
 from mailer.people.lists import UnknownList
 from mailer.spreadsheets.exporting import UnwritableExport, export_list
@@ -105,6 +106,7 @@ def test_a_defused_cell_is_no_formula_and_is_restored_exactly(cell: str) -> None
         ("－1", "'－1"),
         ("＠SUM(A1)", "'＠SUM(A1)"),
         ("Ana;=1+1", "'Ana;'=1+1"),
+        ("Ana,=1+1", "'Ana,'=1+1"),
         ("Ana\t=1+1", "'Ana\t'=1+1"),
         ("Ana\n@SUM(A1)", "'Ana\n'@SUM(A1)"),
         ('Ana; "=1+1', "'Ana;' \"=1+1"),
@@ -126,11 +128,12 @@ def test_an_apostrophe_that_somebody_meant_stays(cell: str) -> None:
 
 @given(st.lists(st.lists(_NASTY, min_size=3, max_size=3), max_size=3))
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("written", [",", ";", "\t"])
 def test_a_program_that_takes_another_delimiter_finds_no_formula_either(
-    delimiter: str, records: list[list[str]]
+    written: str, delimiter: str, records: list[list[str]]
 ) -> None:
     file = io.StringIO(newline="")
-    writer = CsvWriter(file, ["=a", "b;=c", "d"])
+    writer = CsvWriter(file, ["=a", "b;=c", "d"], Dress(delimiter=written))
     for record in records:
         writer.write(record)
     for cells in csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=delimiter):
