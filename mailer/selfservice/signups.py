@@ -330,7 +330,7 @@ def confirm(
     :param base_url: of the site, for the links in the welcome mail.
     :param added: slugs of those lists among `SignUpAsked.added` that they want.
     :param chosen: what they say where sign-ups differ: a field of `SignUpAsked.choices` → one of its values, or "" for
-        none; `UNION` → the slug of one of several.
+        none; `UNION` → the slug of one of several, or of the one that the page named.
     :param fallbacks: as `Wording.for_reader` takes them, for the lists' names in the welcome mail.
     :raises Undecided: sign-ups differ, and they have not chosen; nothing was changed.
     :raises mailed_links.UnknownLink: it is none of ours.
@@ -361,7 +361,7 @@ def confirm(
 class _Decided:
     """What the owner of an address makes of the sign-ups for it."""
 
-    sign_up: SignUp  # the mailed one, with the person's own answers; its union is one that they agreed to
+    sign_up: SignUp  # the mailed one, with the person's own answers, and the union that they agreed to as it was named
     consents: Sequence[tuple[int, SignUp]]  # each list, and the sign-up in which it was asked for
     is_union_left_out: bool  # one was named, and they did not agree to it
 
@@ -384,13 +384,14 @@ def _decided(
             undecided.append(field)
     unions = _unions(session, sign_ups)
     agreed = unions if union_agreed else []
-    if len(agreed) > 1:
+    if len(agreed) > 1 or (agreed and UNION in chosen):  # others may have filled in the form since the page was shown
         agreed = [(union, sign_up) for union, sign_up in agreed if union.slug == chosen.get(UNION)]
         if not agreed:
             undecided.append(UNION)
     if undecided:
         raise Undecided(undecided)
     union, named_by = agreed[0] if agreed else (None, sign_ups[0])
+    shown = unions[0][1] if agreed else sign_ups[0]  # whose words stand beside the box
     wanted = [(each.id, sign_ups[0]) for each in _lists(session, sign_ups[0].list_ids)]
     for each in _added_lists(session, sign_ups, person):
         if each.slug in added:
@@ -400,8 +401,10 @@ def _decided(
             sign_ups[0],
             **told,
             union_id=union.id if union else None,
-            union_text=named_by.union_text if union else None,
-            shown_in=named_by.shown_in,
+            union_text=shown.union_text if union else None,
+            shown_in=shown.shown_in,
+            asked_at=named_by.asked_at,
+            method=named_by.method,
         ),
         consents=wanted,
         is_union_left_out=bool(unions) and union is None,

@@ -838,6 +838,41 @@ def test_of_several_unions_the_one_is_stored_that_the_owner_of_the_address_choos
     assert words == ["Yes, store it."]
 
 
+def test_a_union_that_took_the_place_of_the_one_on_the_page_is_not_stored_by_the_tick_for_that(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    miners = make_union(session, "miners", name="Miners").id
+    session.commit()
+    token = ask(engine, replace(sign_up, union_id=None, union_text=None))
+    again(engine, sign_up)
+    assert [union.slug for union in signups.look(session, token).unions] == ["dockers"]
+    session.rollback()
+    for _ in range(mailed_links.MOST_BESIDES):  # while its reader looks at the page
+        again(engine, replace(sign_up, union_id=miners))
+    with pytest.raises(signups.Undecided):
+        answer(engine, token, union_agreed=True, chosen={"union": "dockers"})
+    assert session.scalars(select(Subscriber)).all() == []
+
+
+def test_the_consent_to_store_a_union_is_logged_in_the_words_on_the_page_and_as_it_was_asked_for(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    miners = make_union(session, "miners", name="Miners").id
+    session.commit()
+    earlier = ASKED - timedelta(days=1)
+    token = ask(engine, replace(sign_up, union_id=None, union_text=None, asked_at=earlier, method="organiser"))
+    again(engine, sign_up)
+    again(engine, replace(sign_up, union_id=miners, union_text="Ja.", shown_in="de"))
+    assert signups.look(session, token).union_text == "Ja."
+    session.rollback()
+    answer(engine, token, union_agreed=True, chosen={"union": "dockers"})
+    logged = select(ConsentText.text, ConsentEvent.asked_at, ConsentEvent.method).join(
+        ConsentText, ConsentText.id == ConsentEvent.text_id
+    )
+    events = session.execute(logged.where(ConsentEvent.purpose == ConsentPurpose.UNION)).all()
+    assert [tuple(event) for event in events] == [("Ja.", ASKED.date(), signups.METHOD)]
+
+
 def test_who_gets_our_mail_is_asked_only_about_what_they_have_not_told_us(
     engine: Engine, session: Session, sign_up: SignUp, news: MailingList
 ) -> None:

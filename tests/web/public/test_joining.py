@@ -686,6 +686,27 @@ def test_who_does_not_tick_the_box_beside_their_union_is_told_that_it_is_not_sto
     assert "Dockers United" not in page
 
 
+def test_the_tick_for_a_union_counts_for_the_one_that_the_page_named(
+    client: FlaskClient, session: Session, union: Union, mails: Mails, lists: list[MailingList]
+) -> None:
+    make_union(session, "bakers", name="Bakers")
+    session.commit()
+    client.post("/", data=form(union="dockers united", store_union="yes"))
+    address = f"/en/confirm/{mails()[0].token}"
+    named = Elements(client.get(address).text).named("union")
+    assert (named["type"], named["value"]) == ("hidden", "dockers")
+    answer = client.post(address, data={"store_union": "yes", "union": "bakers"})
+    assert answer.status_code == 422
+    again = Elements(answer.text)
+    assert "You wrote Dockers United as your union. May we store that?" in text_of(answer.text)
+    assert "checked" not in again.named("store_union")
+    assert "#store_union" in [each["href"] for each in again.all("a")]
+    session.rollback()
+    assert session.scalars(select(Subscriber)).all() == []
+    session.rollback()
+    assert client.post(address, data={"store_union": "yes", "union": "dockers"}).status_code == 200
+
+
 def test_the_page_says_that_the_earlier_mail_leads_to_all_that_was_asked_for(client: FlaskClient) -> None:
     page = client.get("/en/check-your-mail").text
     assert "all that you have asked for since" in page
