@@ -243,11 +243,13 @@ def _found(session: Session, which: ColumnElement[bool], *, locked: bool = False
 def _suppress(session: Session, person: _Person) -> bool:
     """Put a person's address on the suppression list.
 
-    :returns: whether it was not there before, for whatever reason.
+    :returns: whether it was not there before, at least not for what its owner wanted.
     """
+    wished = (SuppressionReason.LEFT, SuppressionReason.ERASED)
     known = session.get(Suppression, person.email_index, populate_existing=True)
+    is_new = known is None or (known.reason not in wished and known.underneath is None)
     suppression.add(session, person.email_index, SuppressionReason.LEFT)
-    return known is None
+    return is_new
 
 
 def _is_contact(session: Session, person: _Person) -> bool:

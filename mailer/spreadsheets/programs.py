@@ -147,7 +147,8 @@ KNOWN = (
         for column in (
             *("unsubscribed", "is unsubscribed", "opted out", "opt-out", "email opt-out", "has opted out of email"),
             *("blocklisted", "blacklisted", "email blocklisted", "email blacklisted", "blocked", "suppressed"),
-            *("do not contact", "no email", "unsubscribed from all email", "deleted", "is deleted"),
+            *("do not contact", "no email", "unsubscribed from all email", "deleted", "is deleted", "left", "removed"),
+            *("inactive", "withdrawn", "dnc"),
         )
     ),
     *(
@@ -155,11 +156,12 @@ KNOWN = (
         for column in (
             *("unsubscribed at", "unsubscribed on", "unsubscribe date", "unsubscription date", "date unsubscribed"),
             *("unsubscribe time", "opt-out date", "opt-out time", "opted out at", "opted out on", "left at", "left on"),
-            *("date left", "blocked at", "blocklisted at", "removed at", "removed on"),
+            *("date left", "blocked at", "blocklisted at", "removed at", "removed on", "date removed", "removal date"),
+            *("deletion date", "deleted on"),
         )
     ),
-    *(Known("any", column, _USUAL, _UNDELIVERABLE) for column in ("bounced", "hard bounced", "cleaned")),
-    *(Known("any", column, _USUAL, _REPORTED) for column in ("complained", "marked as spam")),
+    *(Known("any", column, _USUAL, _UNDELIVERABLE) for column in ("bounced", "hard bounced", "cleaned", "invalid")),
+    *(Known("any", column, _USUAL, _REPORTED) for column in ("complained", "marked as spam", "spam")),
     *(Known("any", column, _USUAL, _EMPTY, BOUNCED) for column in ("bounced at", "bounced on", "bounce date")),
     *(Known("any", column, _USUAL, _EMPTY, COMPLAINED) for column in ("complained at", "complained on")),
 )
@@ -180,9 +182,18 @@ TELLING_NAMES = (
     *("complain", "do not email", "do not mail", "do not contact", "no email", "no mail", "no bulk", "cleaned"),
     *("subscribed", "subscription", "abgemeldet", "abmeld", "ausgetragen", "desabonn", "désinscri", "disiscri"),
     *("de baja", "fecha baja", "cancelación", "διαγραφ", "отпис", "жазылудан", "abonelikten", "الغاء", "إلغاء"),
+    *("withdraw", "widerruf"),
 )
 #: what such a name ends with
 TELLING_ENDS = ("status", "statut", "статус", "мәртебесі", "durumu")
+#: A column with one of these in its name says who does not want mail where a cell says no.
+AGREEING_NAMES = (
+    *("consent", "permission", "agreed", "wants", "send mail", "mailing", "marketing", "gdpr", "subscriber", "valid"),
+    *("abonné", "abonniert", "angemeldet", "inscri", "suscri", "iscritt", "подписан", "подписк", "жазыл", "abone"),
+    *("εγγεγραμμ", "مشترك", "اشتراك", "einwilligung", "zugestimmt", "zustimmung", "accord", "consenso"),
+    *("συγκατάθεση", "согласие", "келісім", "onay", "izin", "موافقة"),
+)
+SAYING_NO = _NO
 #: A name with one of these is about something else: another way to reach people, or when and how they joined.
 OTHER_NAMES = ("sms", "phone", "mobile", "whatsapp", "postal", "payment", "order", "marital", "do not trade")
 JOINING_NAMES = ("subscribed", "subscription", "opt in", "opted in")
@@ -194,4 +205,7 @@ TELLING_VALUES = (
     *("spam complaint", "do not email", "do not contact", "abgemeldet", "désabonné", "désabonnée", "désinscrit"),
     *("désinscrite", "disiscritto", "disiscritta", "dado de baja", "dada de baja", "de baja", "отписан", "отписана"),
     *("отписался", "отписалась", "abonelikten çıktı", "ملغى الاشتراك", "διαγράφηκε", "жазылудан бас тартты"),
+    *("not subscribed", "nomail", "withdrawn", "baja", "nicht abonniert", "non abonné", "non inscrit", "no suscrito"),
+    *("non iscritto", "не подписан", "не подписана", "غير مشترك", "abone değil", "жазылмаған", "μη εγγεγραμμένος"),
+    "widerrufen",
 )

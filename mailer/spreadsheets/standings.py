@@ -31,6 +31,7 @@ _TELLING_NAMES, _TELLING_ENDS = _all(programs.TELLING_NAMES), _all(programs.TELL
 _OTHER_NAMES = _all(programs.OTHER_NAMES)
 _JOINING_NAMES, _JOINING_ENDS = _all(programs.JOINING_NAMES), programs.JOINING_ENDS
 _TELLING_VALUES = frozenset(_all(programs.TELLING_VALUES))
+_AGREEING_NAMES, _SAYING_NO = _all(programs.AGREEING_NAMES), frozenset(_all(programs.SAYING_NO))
 
 
 class NotUnderstood(MailerError):
@@ -86,7 +87,11 @@ class Standings:
         self._known = {i: fold_whole(self._names[i]) for i in open_columns if fold_whole(self._names[i]) in _KNOWN}
         others = [i for i in open_columns if i not in self._known and not _is_about_other(fold_whole(self._names[i]))]
         self._telling = {i for i in others if self._is_telling(fold_whole(self._names[i]))}
-        self._any = [i for i in others if i not in self._telling]
+        self._any = {
+            i: _TELLING_VALUES | (_SAYING_NO if _is_about_agreeing(fold_whole(self._names[i])) else frozenset())
+            for i in others
+            if i not in self._telling
+        }  # column → values that say so
         self._problems: dict[int, dict[str, int]] = {}  # column → value → line
 
     def _places(self, column: str) -> list[int]:
@@ -135,8 +140,8 @@ class Standings:
         for i, name in self._known.items():
             if _meaning(name, value := _cell(record, i)) is None:
                 self._ask(i, value, record)
-        for i in self._any:
-            if (value := _cell(record, i)) and fold_whole(value) in _TELLING_VALUES:
+        for i, telling in self._any.items():
+            if (value := _cell(record, i)) and fold_whole(value) in telling:
                 self._ask(i, value, record)
 
     def _ask(self, i: int, value: str, record: TableRow) -> None:
@@ -176,6 +181,10 @@ def _meaning(column: str, value: str) -> Standing | None:
     if found is None and _DATE.match(value) and meanings.get("") is Standing.WANTS:
         return meanings["yes"]  # since when they are out
     return found
+
+
+def _is_about_agreeing(name: str) -> bool:
+    return any(part in name for part in _AGREEING_NAMES)
 
 
 def _is_about_other(name: str) -> bool:

@@ -560,6 +560,18 @@ def test_a_bounced_address_stays_barred_when_its_owner_comes_back(session: Sessi
     assert states(session, person) == [(ACTIVE, False), (ACTIVE, False)]
 
 
+def test_who_takes_back_a_leaving_that_was_made_while_mail_came_back_is_mailed_once_it_arrives_again(
+    session: Session, person: Subscriber
+) -> None:
+    suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
+    session.commit()
+    left = by_page(session, person, scope=Scope.ALL)
+    leaving.undo(session, undo_of(left))
+    assert barred(session, person) is SuppressionReason.BOUNCED
+    suppression.lift_by_hand(session, bytes(person.email_index), "The mailbox works again.")
+    assert barred(session, person) is None
+
+
 def test_who_was_erased_cannot_be_brought_back(session: Session, person: Subscriber) -> None:
     left = by_page(session, person, scope=Scope.ALL)
     subscribers.erase(session, "ana@example.org")

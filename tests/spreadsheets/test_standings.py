@@ -63,6 +63,7 @@ def said(tmp_path: Path, content: str, **options: object) -> list[Standing | Non
         ("email,Unsubscribe Date", {"ana": "0000-00-00 00:00:00", "ben": "01/05/2024", "bea": "yes, in May"}),
         ("email,email_status", {"ana": "Subscribed", "ben": "Hard bounce", "bea": "marked-as-spam"}),
         ("email,status", {"ana": "'subscribed", "ben": " Un-Subscribed ", "bea": "pending"}),
+        ("email,Left", {"ana": "no", "ben": "yes", "bea": "2024-05-01"}),
         ("email,Bounced,status", {"ana": "no,active", "ben": "yes,active", "bea": "no,unsubscribed"}),
     ],
 )
@@ -100,6 +101,13 @@ def test_one_row_that_says_so_keeps_the_address_out_wherever_it_stands(take: Tak
         ("Email subscription", "no", "Email subscription"),
         ("Notes", "Unsubscribed", 'column 2 "Notes" with "Unsubscribed"'),
         ("Etat", "désabonnée", "Etat"),
+        ("GDPR consent", "No", 'column 2 "GDPR consent" with "No"'),
+        ("Consent withdrawn at", "2024-05-05", "withdrawn"),
+        ("Abonné", "non", "Abonné"),
+        ("Подписка", "нет", "Подписка"),
+        ("مشترك", "لا", "مشترك"),
+        ("Einwilligung", "widerrufen", "Einwilligung"),
+        ("Member Type", "nomail", "Member Type"),
     ],
 )
 def test_a_file_that_may_say_who_left_is_refused_until_it_is_said_how_to_take_it(
@@ -127,6 +135,12 @@ def test_a_file_that_may_say_who_left_is_refused_until_it_is_said_how_to_take_it
             ("can2_sms_status", "unsubscribed"),
         ],
         *[("OPTIN_TIME", "2019-03-04 12:00:00"), ("subscribed_at", "2019-03-04"), ("subscription date", "4 March")],
+        *[
+            ("Consent", "2024-05-05"),
+            ("Consent", "I agree to get mail"),
+            ("Date d'inscription", "5/5/2024"),
+            ("Abonné", "oui"),
+        ],
         *[("Estado", "Jalisco"), ("Unsubscribed at", ""), ("Abgemeldet", ""), ("created_at", "2019-03-04")],
     ],
 )
