@@ -145,6 +145,12 @@ def drop_oldest(session: Session, kind: MailedLinkKind, email_index: bytes) -> N
     session.execute(delete(MailedLink).where(MailedLink.id.in_(dropped)))
 
 
+def drop_unmailed(session: Session, link: MailedLink) -> None:
+    """Forget what else was asked for an address and not mailed: it was decided on with this link."""
+    unmailed = session.scalars(others(link).where(~MailedLink.is_mailed).with_only_columns(MailedLink.id)).all()
+    session.execute(delete(MailedLink).where(MailedLink.id.in_(unmailed)))
+
+
 def _waiting(kind: MailedLinkKind, index: bytes) -> Select[MailedLink]:
     return (
         select(MailedLink)

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from babel.lists import format_list
-from sqlalchemy import ColumnElement, delete, exists, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -432,7 +432,7 @@ def _carry_out(session: Session, link: MailedLink, decided: _Decided) -> None:
     _log_consent(session, person, decided, now)
     if sign_up.via_union_id is not None and not gets_mail:
         _count_join(session, sign_up.via_union_id, now)
-    session.execute(delete(MailedLink).where(MailedLink.id.in_(_unmailed(session, link))))
+    mailed_links.drop_unmailed(session, link)
     used_for = {
         "list_ids": decided.list_ids,
         "taken": taken,
@@ -441,11 +441,6 @@ def _carry_out(session: Session, link: MailedLink, decided: _Decided) -> None:
     }
     mailed_links.use(session, link, person.id, at=now, details=used_for)
     subscribers.refresh(session, [person.id])
-
-
-def _unmailed(session: Session, link: MailedLink) -> list[int]:
-    """The other sign-ups that no mail went out for. They were decided on with this one."""
-    return [other.id for other in session.scalars(mailed_links.others(link)) if not other.is_mailed]
 
 
 def _stored(session: Session, link: MailedLink, person: Subscriber) -> Stored | None:

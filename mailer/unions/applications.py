@@ -2,9 +2,14 @@
 
 Nothing that a visitor writes into the form goes into the mail that asks to confirm: anybody can have that mail sent to
 anybody; nor does it become part of `unions`, which everybody sees, before an organiser says yes.
+
+An address gets one such mail a day. What the form is filled in with for it meanwhile is kept: the link in the first
+mail leads to all of it, and its reader says which requests are theirs. Only then does that page show what was typed.
 """
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +32,7 @@ from mailer.store.models import (
     Delivery,
     MailedLink,
     MailedLinkKind,
+    Reason,
     Subscriber,
     Subscription,
     SuppressionReason,
@@ -72,6 +78,19 @@ class AskedFor:
     asked_at: datetime
 
 
+class Unchosen(MailerError):
+    """Our form for unions was filled in more than once for this address. On the page to confirm, tick the requests that
+    are yours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the form was filled in with, to be told from what else it was for the same address."""
+
+    key: str  # of all that an organiser would see; it says nothing of when, or how often, it was sent
+    asked: AskedFor
+
+
 @dataclass(frozen=True, slots=True)
 class AffiliationAsked:
     """What a link would confirm, for the owner of the address to see first: anyone may have asked. Or what it did."""
@@ -81,6 +100,7 @@ class AffiliationAsked:
     is_application: bool  # else an organiser's invitation
     consent_text: str  # what they agree to
     is_confirmed: bool
+    requests: tuple[Request, ...] = ()  # from which its reader chooses theirs, the newest first
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
@@ -102,17 +122,8 @@ def ask(session: Session, asked: AskedFor) -> None:
     withheld = mailed_links.reason_to_withhold(
         session, MailedLinkKind.CONTACT, email_index, mailbox=asked.address.mailbox, is_barred=is_barred
     )
-    if withheld:
-        mailed_links.pretend(session, MailedLinkKind.CONTACT)
-        token = None
-    else:
-        token = mailed_links.issue(
-            session,
-            MailedLinkKind.CONTACT,
-            email_index=email_index,
-            mailbox=asked.address.mailbox,
-            details=mailed_links.to_details(asked),
-        )
+    token = _issue(session, asked, email_index, withheld=withheld)
+    mailed_links.drop_oldest(session, MailedLinkKind.CONTACT, email_index)
     notices.owe(
         session,
         Notice(NoticeKind.CONTACT, token),
@@ -120,6 +131,26 @@ def ask(session: Session, asked: AskedFor) -> None:
         address=person.email if person else asked.address.text,
         withheld=withheld,
     )
+
+
+def _issue(session: Session, asked: AskedFor, email_index: bytes, *, withheld: Reason | None) -> str | None:
+    """Keep what is asked for; returns the token for the mail.
+
+    Of who asks again before they confirm, that is kept too: the link that they were mailed leads to it.
+    """
+    is_again = withheld is Reason.REPEATED
+    if withheld and not is_again:
+        mailed_links.pretend(session, MailedLinkKind.CONTACT)
+        return None
+    token = mailed_links.issue(
+        session,
+        MailedLinkKind.CONTACT,
+        email_index=email_index,
+        mailbox=asked.address.mailbox,
+        details=mailed_links.to_details(asked),
+        is_mailed=not is_again,
+    )
+    return None if is_again else token
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------
@@ -142,10 +173,13 @@ def look(session: Session, token: str) -> AffiliationAsked:
         is_application=isinstance(wanted, AskedFor),
         consent_text=wanted.consent_text,
         is_confirmed=False,
+        requests=tuple(_to_choose(_requests(session, link), wanted)),
     )
 
 
-def confirm(session: Session, token: str, *, base_url: str, told: Organisers) -> AffiliationAsked:
+def confirm(
+    session: Session, token: str, *, base_url: str, told: Organisers, chosen: Collection[str] = ()
+) -> AffiliationAsked:
     """Do what the owner of an address was asked to confirm; once, however often the link is used. Nobody comes on
     a list by that.
 
@@ -154,6 +188,9 @@ def confirm(session: Session, token: str, *, base_url: str, told: Organisers) ->
 
     :param base_url: of the site, for the links in that mail.
     :param told: the organisers who hear of an application.
+    :param chosen: keys of those among `AffiliationAsked.requests` that are theirs.
+    :raises Unchosen: there are several requests, and they have chosen none, or one that is there no more; nothing was
+        changed.
     :raises mailed_links.UnknownLink: it is none of ours.
     :raises mailed_links.DeadLink: as `look`, or they reported our mail as spam.
     """
@@ -163,7 +200,7 @@ def confirm(session: Session, token: str, *, base_url: str, told: Organisers) ->
     session.expire_all()
     link = mailed_links.find(session, MailedLinkKind.CONTACT, token)
     if link.used_at is None:
-        _carry_out(session, link, _wanted(session, link), base_url, told)
+        _carry_out(session, link, chosen, base_url, told)
     return _confirmed(session, link)
 
 
@@ -179,13 +216,63 @@ def _wanted(session: Session, link: MailedLink) -> AskedFor | Invitation:
     return invitation
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request, and the links that were made each time when it was sent."""
+
+    request: Request
+    links: list[MailedLink]
+
+
+def _requests(session: Session, link: MailedLink) -> list[_Sent]:
+    """What the form was filled in with for the address that a link was mailed to, the newest first."""
+    others = session.scalars(mailed_links.others(link).limit(mailed_links.MOST_BESIDES))
+    found: dict[str, _Sent] = {}
+    for each in sorted((link, *others), key=lambda one: one.id, reverse=True):
+        details = mailed_links.details_of(each)
+        if "union_id" not in details:  # else an organiser's invitation
+            asked = mailed_links.from_details(AskedFor, details)
+            request = Request(_key(asked), asked)
+            found.setdefault(request.key, _Sent(request, [])).links.append(each)
+    return list(found.values())
+
+
+def _key(asked: AskedFor) -> str:
+    seen = [getattr(asked, field) for field in _TYPED]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:32]
+
+
+def _to_choose(sent: Sequence[_Sent], wanted: AskedFor | Invitation) -> list[Request]:
+    """The requests that the reader of a link is asked about: none where it was mailed for the only one."""
+    if isinstance(wanted, AskedFor) and len(sent) == 1:
+        return []
+    return [each.request for each in sent]
+
+
+def _chosen(sent: Sequence[_Sent], wanted: AskedFor | Invitation, keys: Collection[str]) -> list[_Sent]:
+    """:raises Unchosen: as `confirm`."""
+    if not _to_choose(sent, wanted):
+        return list(sent)
+    chosen = [each for each in sent if each.request.key in keys]
+    if len(chosen) < len(set(keys)) or (isinstance(wanted, AskedFor) and not chosen):
+        raise Unchosen
+    return chosen
+
+
 def _carry_out(
-    session: Session, link: MailedLink, wanted: AskedFor | Invitation, base_url: str, organisers_told: Organisers
+    session: Session, link: MailedLink, keys: Collection[str], base_url: str, organisers_told: Organisers
 ) -> None:
+    wanted = _wanted(session, link)
+    chosen = _chosen(_requests(session, link), wanted, keys)
     now = utcnow()
+    mailed_links.drop_unmailed(session, link)
+    for each in chosen:
+        person = _apply(session, each.request.asked, now, organisers_told)
+        for other in each.links:
+            if other.is_mailed and other is not link:  # a mail of another day, which must not ask for the same again
+                mailed_links.use(session, other, person.id, at=now, details={"union_name": each.request.asked.name})
     if isinstance(wanted, AskedFor):
-        person = _apply(session, wanted, now, organisers_told)
-        told: dict[str, Any] = {"union_name": wanted.name}
+        told: dict[str, Any] = {"union_name": chosen[0].request.asked.name}
     else:
         person = contacts.accept(session, wanted, now)
         told = {"union_id": wanted.union_id}
@@ -213,6 +300,8 @@ def _apply(session: Session, asked: AskedFor, now: datetime, told: Organisers) -
 
 
 _KEPT = ("name", "country", "members", "parent", "resolution", "is_named", "role")
+#: what requests may differ in
+_TYPED = (*_KEPT, "languages", "person_name", "language")
 
 
 def _confirmed(session: Session, link: MailedLink) -> AffiliationAsked:

@@ -42,10 +42,16 @@ def join(visitor: Visitor, site: Site) -> str:
 
 
 def ask_to_affiliate(
-    visitor: Visitor, site: Site, name: str, *, languages: Sequence[str] = ("en",), is_named: bool = True
+    visitor: Visitor,
+    site: Site,
+    name: str,
+    *,
+    languages: Sequence[str] = ("en",),
+    is_named: bool = True,
+    address: str | None = None,
 ) -> str:
     """Fill in the form for unions as one of its officers; returns the officer's address."""
-    address = site.new_address()
+    address = address or site.new_address()
     page = visitor.open("/affiliate")
     page.locator("[name=name]").fill(name)
     page.locator("[name=country]").select_option("GB")

@@ -147,6 +147,15 @@ def _affiliating(visitor: Visitor, site: Site) -> Iterator[str]:
     yield "contact"
     steps.submit(visitor)
     yield "contact-confirmed"
+    address = steps.ask_to_affiliate(visitor, site, "Guild of Lighthouse Keepers")
+    contact = site.mail_to(address).link("contact")
+    steps.ask_to_affiliate(
+        visitor, site, "Guild of Buoy Tenders", languages=("fr", "ar"), is_named=False, address=address
+    )
+    visitor.open(contact)
+    yield "contact-of-two"
+    steps.submit(visitor)
+    yield "contact-of-two-undecided"
 
 
 def _forwarding(visitor: Visitor, site: Site) -> Iterator[str]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -16,7 +16,7 @@ from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind, owe
 from mailer.people.organisers import NOBODY, Organisers
 from mailer.store.crypto import keyring_of
-from mailer.store.db import session_scope
+from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Application,
     Base,
@@ -211,18 +211,18 @@ def test_the_same_work_is_done_whoever_is_known(
 
 
 @pytest.mark.parametrize(
-    ("situation", "reason"),
-    [(complained, Reason.SUPPRESSED), (repeated, Reason.REPEATED), (invited, Reason.REPEATED)],
+    ("situation", "reason", "is_kept"),
+    [(complained, Reason.SUPPRESSED, False), (repeated, Reason.REPEATED, True), (invited, Reason.REPEATED, True)],
 )
-def test_what_must_not_go_out_is_withheld_and_not_kept(
-    session: Session, situation: Callable[[Session], None], reason: Reason
+def test_what_must_not_go_out_is_withheld_and_kept_only_beside_what_was_mailed(
+    session: Session, situation: Callable[[Session], None], reason: Reason, is_kept: bool
 ) -> None:
     situation(session)
     applications.ask(session, ASKED)
     mail = notices_owed(session)[-1]
     assert (mail.state, mail.reason, said(mail).token) == (DeliveryState.SKIPPED, reason, None)
     request = session.scalars(select(MailedLink).order_by(MailedLink.id.desc()).limit(1)).one()
-    assert (request.details, request.is_mailed) == ("{}", False)
+    assert (request.details != "{}", request.is_mailed) == (is_kept, False)
 
 
 def test_a_mailbox_is_asked_once_a_day_at_all_its_aliases_and_once_at_its_own_address(session: Session) -> None:
@@ -289,6 +289,166 @@ def test_who_reported_our_mail_as_spam_meanwhile_applies_for_nothing(engine: Eng
     with pytest.raises(DeadLink):
         confirm(engine, token)
     assert applications.all_applications(session) == []
+
+
+# --- where the form was filled in again before that -----------------------------------------------------------------
+
+
+def again(engine: Engine, asked: AskedFor) -> None:
+    """Ask for an address that was mailed today."""
+    with session_scope(engine) as session:
+        applications.ask(session, asked)
+
+
+def look(engine: Engine, token: str) -> list[applications.Request]:
+    with session_scope(engine, read_only=True) as session:
+        return list(applications.look(session, token).requests)
+
+
+def choose(engine: Engine, token: str, *keys: str) -> None:
+    with session_scope(engine) as session:
+        applications.confirm(session, token, base_url=BASE_URL, told=NOBODY, chosen=keys)
+
+
+def waiting(session: Session) -> list[str]:
+    """The unions whose applications wait."""
+    session.rollback()
+    found = [each.name for each in applications.all_applications(session)]
+    session.rollback()
+    return found
+
+
+def a_day_later(session: Session) -> None:
+    session.execute(update(MailedLink).values(created_at=utcnow() - timedelta(days=1, minutes=1)))
+    session.commit()
+
+
+CORRECTED = replace(ASKED, name="Syndicat des Dockers et Marins", members=12_000)
+
+
+def test_who_corrects_an_application_before_confirming_it_says_which_one_an_organiser_gets(
+    engine: Engine, session: Session
+) -> None:
+    token = ask(engine)
+    again(engine, CORRECTED)
+    requests = look(engine, token)
+    assert [each.asked for each in requests] == [CORRECTED, ASKED]
+    choose(engine, token, requests[0].key)
+    application = session.scalars(select(Application)).one()
+    assert (application.name, application.members) == (CORRECTED.name, 12_000)
+    assert len(session.scalars(select(ConsentEvent)).all()) == 1
+    session.rollback()
+    assert look(engine, token) == []
+    choose(engine, token, requests[1].key)  # the page of before, sent again
+    assert waiting(session) == [CORRECTED.name]
+
+
+def test_who_speaks_for_two_unions_applies_for_both_by_one_mail(engine: Engine, session: Session) -> None:
+    token = ask(engine)
+    again(engine, replace(ASKED, name="Seafarers United", person_name=None))
+    choose(engine, token, *(each.key for each in look(engine, token)))
+    assert sorted(waiting(session)) == ["Seafarers United", ASKED.name]
+    assert session.scalars(select(Subscriber.name)).all() == ["Ana Example"]
+
+
+@pytest.mark.parametrize("keys", [(), ("0" * 32,)])
+def test_nothing_is_confirmed_that_was_not_chosen(engine: Engine, session: Session, keys: tuple[str, ...]) -> None:
+    token = ask(engine)
+    again(engine, CORRECTED)
+    for chosen in (keys, (*keys, look(engine, token)[0].key) if keys else ()):
+        with pytest.raises(applications.Unchosen):
+            choose(engine, token, *chosen)
+    assert waiting(session) == []
+    assert len(look(engine, token)) == 2
+
+
+def test_a_strangers_request_that_comes_while_the_page_is_open_is_not_confirmed(
+    engine: Engine, session: Session
+) -> None:
+    token = ask(engine)
+    assert look(engine, token) == []
+    again(engine, replace(ASKED, name="Strangers United"))
+    with pytest.raises(applications.Unchosen):
+        choose(engine, token)
+    mine = next(each.key for each in look(engine, token) if each.asked == ASKED)
+    again(engine, replace(ASKED, name="More Strangers"))
+    choose(engine, token, mine)
+    assert waiting(session) == [ASKED.name]
+
+
+def test_the_same_request_twice_is_one_and_nothing_is_asked(engine: Engine, session: Session) -> None:
+    token = ask(engine)
+    again(engine, replace(ASKED, asked_at=utcnow(), consent_text="Oui.", shown_in="fr"))
+    assert look(engine, token) == []
+    choose(engine, token)
+    assert waiting(session) == [ASKED.name]
+
+
+def test_however_often_others_fill_in_the_form_for_unions_few_requests_are_kept_and_the_owners_counts(
+    engine: Engine, session: Session
+) -> None:
+    token = ask(engine, replace(ASKED, name="Strangers United"))
+    for number in range(2 * mailed_links.MOST_BESIDES):
+        again(engine, replace(ASKED, name=f"Strangers {number}"))
+    again(engine, ASKED)
+    names = [each.asked.name for each in look(engine, token)]
+    assert names == [ASKED.name, *(f"Strangers {number}" for number in (9, 8, 7, 6)), "Strangers United"]
+    assert session.scalar(select(func.count(MailedLink.id))) == 1 + mailed_links.MOST_BESIDES
+    session.rollback()
+    choose(engine, token, look(engine, token)[0].key)
+    assert waiting(session) == [ASKED.name]
+    link = session.scalars(select(MailedLink)).one()  # what was not chosen is gone
+    assert mailed_links.details_of(link) == {"union_name": ASKED.name}
+
+
+def test_mails_of_two_days_make_one_application_of_each_request(engine: Engine, session: Session) -> None:
+    first = ask(engine)
+    a_day_later(session)
+    second = ask(engine, CORRECTED)
+    requests = look(engine, first)
+    assert requests == look(engine, second)
+    choose(engine, first, *(each.key for each in requests))
+    choose(engine, second)
+    assert sorted(waiting(session)) == [ASKED.name, CORRECTED.name]
+
+
+def test_an_application_on_the_day_of_an_invitation_is_asked_about_on_its_page(
+    engine: Engine, session: Session
+) -> None:
+    union = make_union(session, "seafarers")
+    contacts.invite(session, union, ANA)
+    token = said(notices_owed(session)[-1]).token
+    session.commit()
+    assert token is not None
+    assert look(engine, token) == []
+    again(engine, ASKED)
+    (request,) = look(engine, token)
+    assert request.asked == ASKED
+    choose(engine, token, request.key)
+    assert waiting(session) == [ASKED.name]
+    assert [contact.union_id for contact in session.scalars(select(UnionContact))] == [union.id]
+
+
+def test_who_is_invited_need_not_answer_for_what_others_filled_in(engine: Engine, session: Session) -> None:
+    contacts.invite(session, make_union(session, "seafarers"), ANA)
+    token = said(notices_owed(session)[-1]).token
+    session.commit()
+    again(engine, ASKED)
+    choose(engine, token or "")
+    assert waiting(session) == []
+    assert len(session.scalars(select(UnionContact)).all()) == 1
+    session.rollback()
+    assert session.scalar(select(func.count(MailedLink.id))) == 1
+
+
+def test_the_page_of_an_application_shows_no_invitation(engine: Engine, session: Session) -> None:
+    contacts.invite(session, make_union(session, "seafarers"), ANA)
+    session.commit()
+    a_day_later(session)
+    token = ask(engine)
+    assert look(engine, token) == []
+    choose(engine, token)
+    assert waiting(session) == [ASKED.name]
 
 
 # --- saying yes -----------------------------------------------------------------------------------------------------

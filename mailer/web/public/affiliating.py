@@ -1,9 +1,12 @@
 """Asking that a union affiliate, and being the person who gets its mail."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
+from babel.lists import format_list
+from babel.numbers import format_decimal
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
@@ -11,10 +14,11 @@ from werkzeug.datastructures import MultiDict
 from mailer import links
 from mailer.links import Link
 from mailer.locale import countries, languages
+from mailer.mail import isolation
 from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.store.db import utcnow
 from mailer.unions import applications, contacts
-from mailer.unions.applications import AskedFor
+from mailer.unions.applications import AskedFor, Request, Unchosen
 from mailer.unions.contacts import NoContact
 from mailer.web import agreement, fields, protection
 from mailer.web.fields import Problems
@@ -169,21 +173,82 @@ def _resolution(typed: str, problems: dict[str, str]) -> str | None:
 def confirm(token: str) -> str:
     """Ask for the one click that only the owner of an address can have meant. Programs that follow every link in a mail
     end here, so nothing is changed."""
+    return _show_asked(token)
+
+
+def _show_asked(token: str, *, is_unchosen: bool = False) -> str:
+    """What a link would confirm. What was typed into the form is shown only where its reader must choose.
+
+    :param is_unchosen: whether they have not said which requests are theirs.
+    """
     with site().session(read_only=True) as session:
         asked = applications.look(session, token)
     prefer(asked.language)
-    page = "affiliating/thank.html" if asked.is_confirmed else "affiliating/confirm.html"
-    return render_template(page, token=token, asked=asked)
+    return render_template(
+        "affiliating/thank.html" if asked.is_confirmed else "affiliating/confirm.html",
+        token=token,
+        asked=asked,
+        differing=_differing(asked.requests),
+        answers=request.form,
+        problems={"requests": _("Tick at least one request.")} if is_unchosen else {},
+    )
 
 
 @affiliating.post("/contact/<token>")
-def thank(token: str) -> str:
+def thank(token: str) -> ResponseReturnValue:
     """Do what the owner of an address confirms, and say what comes next."""
-    with site().session() as session:
-        settings = site().settings
-        asked = applications.confirm(session, token, base_url=settings.base_url, told=settings.organisers)
+    settings = site().settings
+    try:
+        with site().session() as session:
+            asked = applications.confirm(
+                session,
+                token,
+                base_url=settings.base_url,
+                told=settings.organisers,
+                chosen=request.form.getlist("requests"),
+            )
+    except Unchosen:
+        return _show_asked(token, is_unchosen=True), 422
     prefer(asked.language)
     return render_template("affiliating/thank.html", asked=asked)
+
+
+def _differing(requests: Sequence[Request]) -> dict[str, list[tuple[str, str]]]:
+    """What requests differ in, beside the union's name: the key of each → what it says there, and what that is."""
+    fields_apart = [field for field in _LABELS if len({getattr(each.asked, field) for each in requests}) > 1]
+    return {
+        each.key: [(_LABELS[field](), _in_words(field, getattr(each.asked, field))) for field in fields_apart]
+        for each in requests
+    }
+
+
+_LABELS: Mapping[str, Callable[[], str]] = {
+    "country": lambda: _("Country"),
+    "parent": lambda: _("Federation it belongs to"),
+    "members": lambda: _("Approximate number of members"),
+    "languages": lambda: _("Your members' languages"),
+    "resolution": lambda: _("The resolution it passed"),
+    "is_named": lambda: _("May we name your union?"),
+    "person_name": lambda: _("Your name"),
+    "role": lambda: _("Your role in the union"),
+    "language": lambda: _("Language of our e-mails"),
+}
+
+
+def _in_words(field: str, value: Any) -> str:
+    match field:
+        case "country":
+            return countries.name(value, current()) if value else _("International")
+        case "is_named":
+            return _("Yes") if value else _("No")
+        case "language":
+            return languages.name(value)
+        case "languages" if value:
+            names = [f"{isolation.OPEN}{languages.name(tag)}{isolation.CLOSE}" for tag in value]
+            return format_list(names, locale=languages.locale(current()))
+        case "members" if value:
+            return format_decimal(value, locale=languages.locale(current()))
+    return value or _("Left empty")
 
 
 @affiliating.get("/no-contact/<token>")

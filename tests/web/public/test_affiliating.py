@@ -289,6 +289,74 @@ def test_a_confirmation_that_is_sent_again_and_again_makes_one_application(
     assert len(session.scalars(select(Application)).all()) == 1
 
 
+def boxes(page: str) -> list[str]:
+    """What the page sends for each request that may be ticked; none of them is."""
+    return re.findall(r'name="requests" type="checkbox" value="([^"]+)"(?! checked)', page)
+
+
+def test_who_sends_the_form_again_before_confirming_ticks_the_request_that_is_right(
+    client: FlaskClient, session: Session
+) -> None:
+    client.post("/affiliate", data=full_form(is_named="yes"))
+    token = newest_token(session)
+    corrected = full_form(
+        members="", language="de", languages=["fr"], resolution="Passed on 4 May.\n\n<b>We affiliate.</b>"
+    )
+    client.post("/affiliate", data={name: value for name, value in corrected.items() if name != "is_named"})
+    page = client.get(f"/en/contact/{token}").text
+    newest, first = boxes(page)
+    assert newest != first
+    said_there = " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    for fact in ("Dockers of the North", "Approximate number of members Left empty", "1,200", "Passed on 4 May."):
+        assert fact in said_there
+    assert "May we name your union? No" in said_there
+    assert "\u2068Français\u2069 and \u2068العربية\u2069" in said_there  # each in its own direction
+    for alike in (OFFICER, "Zoé", "General secretary", "Harbour Workers", "France"):
+        assert alike not in said_there  # it helps nobody to choose
+    assert "<b>" not in page
+    unticked = client.post(f"/en/contact/{token}")
+    assert unticked.status_code == 422
+    assert '<li><a href="#requests-1">Tick at least one request.</a></li>' in unticked.text
+    assert session.scalars(select(Application)).all() == []
+    session.rollback()
+    answer = client.post(f"/en/contact/{token}", data={"requests": newest})
+    assert "We have received your request" in answer.text
+    asked = session.scalars(select(Application)).one()
+    assert (asked.members, asked.is_named) == (None, False)
+    session.rollback()
+    assert "Dockers" not in client.get(f"/en/contact/{token}").text
+
+
+def test_what_was_filled_in_twice_alike_is_not_shown(client: FlaskClient, session: Session) -> None:
+    affiliate(client, OFFICER)
+    token = newest_token(session)
+    affiliate(client, OFFICER)
+    page = client.get(f"/contact/{token}").text
+    assert "Did you ask us to affiliate your union?" in page
+    assert "Dockers of the North" not in page
+    assert "more than once" not in page
+
+
+def test_who_is_invited_and_applies_on_that_day_is_asked_about_both(
+    client: FlaskClient, session: Session, union: Union
+) -> None:
+    contacts.invite(session, union, OFFICER, language="en")
+    session.commit()
+    token = newest_token(session)
+    affiliate(client, OFFICER)
+    page = client.get(f"/contact/{token}").text
+    assert "Our form for unions was filled in for this address, too." in page
+    (box,) = boxes(page)
+    assert "<bdi>Dockers of the North</bdi>" in page
+    assert client.post(f"/contact/{token}", data={"requests": box}).status_code == 200
+    assert [each.name for each in session.scalars(select(Application))] == ["Dockers of the North"]
+    assert len(session.scalars(select(UnionContact)).all()) == 1
+
+
+def test_the_page_says_that_the_earlier_mail_leads_to_every_request(client: FlaskClient) -> None:
+    assert "shows all that you have asked for since" in client.get("/check-your-mail?form=union").text
+
+
 def test_a_link_that_ran_out_leads_to_the_form(client: FlaskClient, session: Session) -> None:
     affiliate(client, OFFICER)
     token = newest_token(session)
