@@ -12,7 +12,7 @@ from mailer.store.models import Campaign, CampaignStatus
 
 
 class UnknownCampaign(MailerError):
-    """There is no campaign "{slug}". Load it with: mailer campaigns load DIR"""
+    """There is no campaign "{slug}". See which there are: mailer campaigns list"""
 
 
 class WrongStatus(MailerError):

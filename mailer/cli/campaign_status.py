@@ -101,10 +101,16 @@ def plain(text: str) -> Text:
 
 
 def _test_line(test: TestMail) -> str:
-    when = f" at {_clock(test.settled_at)}" if test.settled_at else ""
+    when = f" {_settled(test.settled_at)}" if test.settled_at else ""
     why = " ".join(str(part) for part in (test.reason, test.smtp_code, test.smtp_text) if part)
     is_problem = why and test.state is not DeliveryState.SENT
     return f"Test mail {test.delivery}: {test.state}{when}{': ' + why if is_problem else ''}"
+
+
+def _settled(time: datetime) -> str:
+    """When a mail was settled; once its campaign has ended, only the day is kept."""
+    is_day = time == time.replace(hour=0, minute=0, second=0, microsecond=0)
+    return f"on {time:%Y-%m-%d}" if is_day else f"at {_clock(time)}"
 
 
 def _clock(time: datetime) -> str:

@@ -90,7 +90,7 @@ def list_(installation: Installation, as_json: bool) -> None:
         click.echo(json.dumps([_listed(progress) for progress in found]))
         return
     if not found:
-        click.echo(typed("There is no campaign yet. Load one with: mailer campaigns load DIR"))
+        click.echo(typed("There is no campaign yet. Load one with: mailer campaigns load FOLDER"))
     for progress in found:
         times = {"scheduled": progress.scheduled_at, "started": progress.started_at, "ended": progress.finished_at}
         told = ", ".join(f"{word} {_minute(time)}" for word, time in times.items() if time)
@@ -118,7 +118,9 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
     The exit code is 1 if the campaign is not ready to be sent.
     """
     with installation.session(read_only=True) as session:
-        found = readiness.check(session, lifecycle.get(session, slug))
+        campaign = lifecycle.get(session, slug)
+        is_draft = campaign.status is CampaignStatus.DRAFT
+        found = readiness.check(session, campaign)
     for advice in (installation.settings.advice_on_helo, installation.settings.advice_on_organisers):
         if advice:
             found = replace(found, warnings=(*found.warnings, advice))
@@ -129,6 +131,8 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
     else:
         campaign_check.show(found)
         campaign_check.show_obstacles(missing)
+        if is_draft and not missing:
+            click.echo(typed(f"Ready. Send it with: mailer campaigns send {slug}"))
     if missing:
         click.get_current_context().exit(1)
 
@@ -241,7 +245,7 @@ def _ask_to_send(installation: Installation, slug: str, starts: datetime | None)
 
 
 def _minute(time: datetime) -> str:
-    return time.isoformat(timespec="minutes")
+    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def _require_usable_server(installation: Installation) -> None:
@@ -320,7 +324,7 @@ def delete(installation: Installation, slug: str, yes: bool) -> None:
     with installation.session() as session:
         control.delete(session, lifecycle.get(session, slug))
     click.echo(f'Campaign "{slug}" is deleted. Its files are where they were.')
-    click.echo(typed("To bring it back: mailer campaigns load DIR"))
+    click.echo(typed("To bring it back: mailer campaigns load FOLDER"))
 
 
 def _progress(installation: Installation, slug: str) -> campaign_progress.Progress:

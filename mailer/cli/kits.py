@@ -37,8 +37,8 @@ _TURN_SECONDS = 1.0
 
 
 class NoSuchKit(MailerError):
-    """Campaign "{slug}" has no kit for the union "{union}". Only affiliated unions get kits; see them with: mailer kits
-    status {slug}"""
+    """Campaign "{slug}" has no kit for the union "{union}". Only affiliated unions get kits, and workers begin them
+    within a minute. See them with: mailer kits status {slug}"""
 
 
 class NothingMade(MailerError):

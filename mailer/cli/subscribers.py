@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -160,20 +161,36 @@ def show(installation: Installation, email: str, as_json: bool) -> None:
 
 
 def _in_words(held: dict[str, Any]) -> str:
-    """What is stored, one thing a line; what is empty is left out."""
-    lines = []
-    for section, facts in held.items():
-        for fact in facts if isinstance(facts, list) else [facts or {}]:
-            told = ((name.replace("_", " "), value) for name, value in fact.items() if value not in (None, "", [], {}))
-            if words := ", ".join(f"{name}: {_written(value)}" for name, value in told):
-                lines.append(f"{section}: {words}\n")
-    return "".join(lines)
+    """What is stored, a block for each thing, in it a fact a line; what is empty is left out."""
+    blocks = []
+    for section, things in held.items():
+        for thing in things if isinstance(things, list) else [things or {}]:
+            if facts := [f"  {_called(name):<16} {_written(value)}\n" for name, value in _told(thing)]:
+                blocks.append(f"{section}\n{''.join(facts)}")
+    return "\n".join(blocks)
+
+
+def _told(thing: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in thing.items() if value not in (None, "", [], {})]
+
+
+def _called(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return ", ".join(map(_written, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{_called(name)}: {_written(each)}" for name, each in _told(value))
+    return _MOMENT.sub(r"\1 \2 UTC", _DAY.sub(r"\1", str(value)))
+
+
+#: as `disclosure` writes a time of which only the day is kept, and any other: who is on the phone wants no microseconds
+_DAY = re.compile(r"^(\d{4}-\d\d-\d\d)T00:00:00\+00:00$")
+_MOMENT = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(?:\.\d+)?\+00:00$")
 
 
 @subscribers.command()
@@ -182,7 +199,9 @@ def _written(value: Any) -> str:
 @click.option("--consent", metavar="TEXT", required=True, help="The words with which they asked for this mail.")
 @click.option("--name", help="How they wish to be addressed.")
 @click.option("--country", metavar="CC", help="Where they live: a code, or a name.")
-@click.option("--language", metavar="TAG", default="en", show_default=True, help="The language they read.")
+@click.option(
+    "--language", metavar="TAG", default="en", show_default=True, help="The language they read: a tag, or a name."
+)
 @pass_installation
 def add(
     installation: Installation,

@@ -13,6 +13,7 @@ from babel.dates import format_date, format_time, get_datetime_format
 
 from mailer.errors import MailerError
 from mailer.locale import zones
+from mailer.locale.folding import fold_whole
 
 #: that the site and the system mails speak; English is what their sources are written in
 SITE_LANGUAGES = ("en", "fr", "de", "it", "es", "el", "ru", "kk", "tr", "ar")
@@ -37,6 +38,10 @@ _RIGHT_TO_LEFT_SCRIPTS = frozenset(
 _SAME: Mapping[str, tuple[str, ...]] = {"no": ("nb",), "nb": ("no",), "nn": ("no",)}
 
 
+#: What ISO 639 has codes for without its being a language: several, none, another, unknown.
+_NO_LANGUAGES = frozenset({"mis", "mul", "und", "zxx"})
+
+
 class InvalidLanguage(MailerError):
     """ "{tag}" is not a language. Use a tag such as en, pt-BR or zh-Hant (BCP 47), of at most 20 characters."""
 
@@ -57,6 +62,20 @@ def normalise(tag: str) -> str:
         match["variants"].lower().replace("_", "-").strip("-"),
     ]
     return "-".join(filter(None, subtags))
+
+
+def parse(text: str) -> str:
+    """The tag of a language that a text means.
+
+    :param text: a tag as `normalise` reads it, or its name in a language of the site by CLDR: "French", "français".
+    :raises InvalidLanguage: it is no tag, and means no language or more than one.
+    """
+    try:
+        return normalise(text)
+    except InvalidLanguage:
+        if (tag := _named().get(fold_whole(text))) is None:
+            raise
+        return tag
 
 
 @functools.lru_cache(maxsize=1024)  # asked for each reader
@@ -182,6 +201,17 @@ def day(moment: date, tag: str) -> str:
 @functools.cache
 def _known_languages() -> frozenset[str]:
     return frozenset(Locale("en").languages)
+
+
+@functools.cache
+def _named() -> dict[str, str]:
+    """The folded name of every language in the languages of the site → its tag; no name of two languages."""
+    meant: dict[str, set[str]] = {}
+    for language in SITE_LANGUAGES:
+        names = Locale(language).languages
+        for code in filter(_TAG.fullmatch, _known_languages() - _NO_LANGUAGES):
+            meant.setdefault(fold_whole(names.get(code, code)), set()).add(normalise(code))
+    return {folded: tags.pop() for folded, tags in meant.items() if len(tags) == 1}
 
 
 def _likely_script(tag: str) -> str:

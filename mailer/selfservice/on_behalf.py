@@ -22,7 +22,8 @@ METHOD = "organiser"
 
 
 class UnknownPerson(MailerError):
-    """We know nobody by that address. Look for a typing error, or for another address of theirs."""
+    """We know nobody by that address. Look for a typing error, or for another address of theirs. Whoever has not
+    confirmed a sign-up yet is not known."""
 
 
 class OnAllOfThem(MailerError):
@@ -90,7 +91,7 @@ def add(
     Who was mailed one in the last day gets no other: the link in that one leads to this too.
 
     :param consent: the words with which they asked for it; the consent log keeps them once it is confirmed.
-    :param country: as `countries.parse` reads it; :param language: of the mail, as `languages.normalise` does.
+    :param country: as `countries.parse` reads it; :param language: of the mail, as `languages.parse` does.
     :returns: whether a mail goes out; if not, they wait to confirm already.
     :raises addresses.InvalidAddress: the address is none.
     :raises NoWords: the consent is empty.
@@ -107,7 +108,7 @@ def add(
         raise NoWords
     if line is not None and len(line) > MAX_TEXT_LENGTH:
         raise NameTooLong
-    tag = languages.normalise(language)
+    tag = languages.parse(language)
     sign_up = SignUp(
         address=parsed,
         name=line,

@@ -356,7 +356,7 @@ class _RowParser:
             name=read("name", lambda name: _short(name, "name")),
             country=country,
             union_id=read("union", lambda union: self._union(union, country)),
-            language=read("language", languages.normalise),
+            language=read("language", languages.parse),
             consent_at=read("consent_at", lambda day: past("consent_at", day, self._now)),
             source=read("source", lambda source: _short(source, "source")),
         )
@@ -378,7 +378,7 @@ class _RowParser:
     def _explain(self, column: str, text: str, problem: MailerError) -> str:
         """What the rejects say of a cell."""
         if column == "language":
-            return f"imported without a language: {str(problem).strip()}"
+            return f"Imported without a language: {str(problem).strip()}"
         return f"{problem}; imported without it.{self.suggestion(column, text)}"
 
     def suggestion(self, column: str, text: str) -> str:

@@ -99,4 +99,4 @@ def test_of_a_campaign_that_was_not_started_it_says_so(cli: CommandLine, tmp_pat
         "See where it stands with: mailer campaigns status not-yet",
     ]
     assert json.loads(cli("campaigns", "report", "not-yet", "--json").stdout)["sent_by"]["country"] == []
-    assert "mailer campaigns load" in cli("campaigns", "report", "nothing", exit_code=1).stderr
+    assert "mailer campaigns list" in cli("campaigns", "report", "nothing", exit_code=1).stderr

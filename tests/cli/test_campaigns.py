@@ -143,6 +143,13 @@ def test_check_says_where_a_link_leads_nowhere(cli: CommandLine, session: Sessio
     assert "no e-mail address" not in said.partition("e-mail address: France.")[2]
 
 
+def test_check_says_that_a_draft_is_ready_and_how_to_send_it(cli: CommandLine, campaign: Campaign) -> None:
+    ready = f"Ready. Send it with: mailer campaigns send {SLUG}\n"
+    assert cli("campaigns", "check", SLUG).stdout.endswith(ready)
+    cli("campaigns", "send", SLUG)
+    assert "Ready" not in cli("campaigns", "check", SLUG).stdout
+
+
 def test_check_says_which_setting_is_missing(cli: CommandLine, campaign: Campaign) -> None:
     del cli.environment["MAILER_POSTAL_ADDRESS"]
     assert "NOT READY: MAILER_POSTAL_ADDRESS: " in cli("campaigns", "check", SLUG, exit_code=1).stdout
@@ -218,10 +225,10 @@ def test_loading_warns_of_a_deadline_that_has_passed(cli: CommandLine, session: 
 def test_sending_or_scheduling_anew_says_what_was_planned(cli: CommandLine, campaign: Campaign) -> None:
     cli("campaigns", "send", SLUG, "--at", "2035-01-01T09:00Z")
     again = cli("campaigns", "send", SLUG, "--at", "2036-01-01T09:00Z").stdout
-    assert "It was scheduled for 2035-01-01T09:00+00:00.\n" in again
+    assert "It was scheduled for 2035-01-01 09:00 UTC.\n" in again
     assert "will start at 2036-01-01" in again
     now = cli("campaigns", "send", SLUG).stdout
-    assert "It was scheduled for 2036-01-01T09:00+00:00. It is sent now instead.\n" in now
+    assert "It was scheduled for 2036-01-01 09:00 UTC. It is sent now instead.\n" in now
 
 
 @pytest.mark.parametrize("command", [("send", SLUG), ("test", SLUG, "--to", "me@example.org")])
@@ -245,7 +252,7 @@ def test_campaigns_are_listed_with_status_audience_and_times(
     assert (sent["slug"], sent["status"], sent["audience"]) == (SLUG, "sending", 2)
     assert (another["status"], another["audience"]) == ("scheduled", None)
     words = cli("campaigns", "list").stdout.splitlines()
-    assert re.fullmatch(r"another +scheduled +scheduled 2035-01-01T09:00\+00:00", words[0])
+    assert re.fullmatch(r"another +scheduled +scheduled 2035-01-01 09:00 UTC", words[0])
     assert re.fullmatch(rf"{SLUG} +sending +2 people +started 20.*", words[1])
 
 
@@ -336,7 +343,7 @@ def test_a_time_that_means_nothing_is_refused(
 
 def test_a_scheduled_campaign_can_be_held_and_taken_up_again(cli: CommandLine, campaign: Campaign) -> None:
     scheduled = cli("campaigns", "send", SLUG, "--at", "2035-01-01T09:00:00+01:00")
-    assert "will start at 2035-01-01T08:00+00:00" in scheduled.stdout
+    assert "will start at 2035-01-01 08:00 UTC" in scheduled.stdout
     assert "Paused: free-the-five." in cli("campaigns", "pause", "--all").stdout
     assert "No campaign was under way" in cli("campaigns", "pause", "--all").stdout
     assert "is scheduled again" in cli("campaigns", "resume", SLUG).stdout
@@ -494,6 +501,18 @@ def test_status_shows_a_person_how_it_goes_and_what_to_do(
     assert "@" not in shown
 
 
+def test_status_says_of_a_test_mail_the_day_where_no_more_is_known(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    for settled in (datetime(2035, 1, 2, tzinfo=UTC), datetime(2035, 1, 3, 9, 30, tzinfo=UTC)):
+        about = {"purpose": Purpose.TEST, "address": "me@example.org", "settled_at": settled}
+        deliver(session, campaign, None, DeliveryState.SENT, **about)
+    session.commit()
+    shown = cli("campaigns", "status", SLUG).stdout
+    assert ": sent on 2035-01-02\n" in shown
+    assert ": sent at 2035-01-03 09:30:00 UTC\n" in shown
+
+
 def test_status_of_a_scheduled_campaign_says_when_it_starts(cli: CommandLine, campaign: Campaign) -> None:
     cli("campaigns", "send", SLUG, "--at", "2035-01-01T09:00:00+01:00")
     assert "Starts at 2035-01-01 08:00:00 UTC" in cli("campaigns", "status", SLUG).stdout
@@ -510,7 +529,7 @@ def test_a_draft_is_deleted_with_its_texts_and_test_mails(
     session.commit()
     told = cli("campaigns", "delete", SLUG).stdout
     assert told.startswith(f'Campaign "{SLUG}" is deleted. Its files are where they were.')
-    assert "mailer campaigns load DIR" in told
+    assert "mailer campaigns load FOLDER" in told
     cli("campaigns", "status", SLUG, exit_code=1)
     for model in (Campaign, CampaignText, Delivery):
         assert session.scalar(select(func.count()).select_from(model)) == 0

@@ -32,9 +32,9 @@ def test_what_is_told_to_do_next_can_be_typed(cli: CommandLine, session: Session
     hint = refused.stderr.rpartition("with: ")[2].strip()
     assert hint == f"{typed} campaigns check free-the-five"
     assert "Audience: 0" in run(cli, hint).stdout
-    assert f"Load it with: {typed} campaigns load DIR" in run(cli, f"{typed} campaigns status nothing").stderr
+    assert f"See which there are: {typed} campaigns list" in run(cli, f"{typed} campaigns status nothing").stderr
 
 
 def test_who_has_the_command_in_their_path_reads_its_bare_name(cli: CommandLine) -> None:
     told = run(cli, "mailer campaigns list", path=f"{MAILER.parent}{os.pathsep}{os.defpath}")
-    assert "Load one with: mailer campaigns load DIR" in told.stdout
+    assert "Load one with: mailer campaigns load FOLDER" in told.stdout

@@ -1,7 +1,9 @@
 """An organiser with a terminal takes supporters in, gets them out, and erases one."""
 
 import json
+import re
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
-from mailer.people import suppression
+from mailer.people import lists, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import signups
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Delivery, DeliveryState, Purpose, Subscriber, SuppressionReason
 from tests.conftest import CommandLine
+from tests.support.factories import deliver, make_campaign
 
 CONSENT = ("--consent", "I want urgent actions by e-mail.")
 
@@ -77,16 +80,36 @@ def test_who_left_elsewhere_is_counted_with_the_command_that_keeps_them_out(cli:
 def test_an_organiser_sees_all_that_is_stored_of_who_rings_up(cli: CommandLine, file: Path) -> None:
     cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT)
     shown = cli("subscribers", "show", "ANA@example.org").stdout
-    assert "person: email: ana@example.org, name: Ana" in shown
-    assert "lists: list: urgent-actions, name: Urgent actions, status: active" in shown
-    assert "consent: purpose: alerts, action: given, list: urgent-actions, text: I want urgent actions" in shown
+    assert "person\n  email            ana@example.org\n  name             Ana\n" in shown
+    assert (
+        "\n\nlists\n  list             urgent-actions\n  name             Urgent actions\n  status           active\n"
+        in shown
+    )
+    assert "  text             I want urgent actions" in shown
+    assert re.search(r"^  written at       \d{4}-\d\d-\d\d \d\d:\d\d UTC$", shown, re.MULTILINE)
+    assert "{" not in shown
     assert json.loads(cli("subscribers", "show", "ana@example.org", "--json").stdout)["person"]["name"] == "Ana"
     assert "We know nobody" in cli("subscribers", "show", "ben@example.org", exit_code=1).stderr
 
 
+def test_what_is_stored_of_a_mail_and_of_a_request_is_told_in_words(
+    cli: CommandLine, session: Session, file: Path
+) -> None:
+    cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT)
+    person = session.scalars(select(Subscriber)).first()
+    assert person is not None
+    campaign = make_campaign(session, lists.get(session, "urgent-actions"))
+    deliver(session, campaign, person, DeliveryState.SENT, settled_at=datetime(2035, 1, 2, tzinfo=UTC))
+    session.commit()
+    cli("subscribers", "unsubscribe", "ana@example.org")
+    shown = cli("subscribers", "show", "ana@example.org").stdout
+    assert "  settled at       2035-01-02\n" in shown
+    assert re.search(r"^  details          scope: all; taken: \d+; ", shown, re.MULTILINE)
+
+
 def test_who_is_added_by_hand_is_on_no_list_before_they_confirm(cli: CommandLine, session: Session) -> None:
     cli("lists", "create", "news", "--name", "News")
-    words = ("--list", "news", "--consent", "Asked for it on the phone.", "--country", "France", "--language", "fr")
+    words = ("--list", "news", "--consent", "Asked for it on the phone.", "--country", "France", "--language", "French")
     assert "They get a mail" in cli("subscribers", "add", "ben@example.org", *words, "--name", "Ben").stdout
     assert "wait to confirm already" in cli("subscribers", "add", "ben@example.org", *words, "--name", "Ben").stdout
     assert session.scalars(select(Subscriber)).all() == []
@@ -99,6 +122,7 @@ def test_who_is_added_by_hand_is_on_no_list_before_they_confirm(cli: CommandLine
     session.commit()
     held = json.loads(cli("subscribers", "show", "ben@example.org", "--json").stdout)
     assert (held["person"]["name"], held["person"]["country"], held["lists"][0]["status"]) == ("Ben", "FR", "active")
+    assert held["person"]["language"] == "fr"
     assert held["consent"][0]["text"] == "Asked for it on the phone."
     assert held["consent"][0]["method"] == "organiser"
     refused = cli("subscribers", "add", "ben@example.org", *words, exit_code=1).stderr

@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from babel import Locale
 from babel.dates import format_date
 
 from mailer.locale import languages, translations
@@ -21,6 +22,34 @@ from mailer.store.models import Base
 )
 def test_tags_are_brought_into_their_usual_form(tag: str, normal: str) -> None:
     assert languages.normalise(tag) == normal
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("English", "en"),
+        ("  français ", "fr"),
+        ("Turkce", "tr"),
+        ("العربية", "ar"),
+        ("British English", "en-GB"),
+        ("DE", "de"),
+    ],
+)
+def test_a_language_may_be_called_by_its_name_in_a_language_of_the_site(text: str, tag: str) -> None:
+    assert languages.parse(text) == tag
+
+
+@pytest.mark.parametrize("text", ["", "Englsh", "Unknown language", "Multiple languages"])
+def test_what_names_no_language_is_refused(text: str) -> None:
+    with pytest.raises(languages.InvalidLanguage):
+        languages.parse(text)
+
+
+def test_no_name_means_two_languages() -> None:
+    for tag in ("en", "fr", "zh-Hant", "nb", "ckb"):
+        for site in languages.SITE_LANGUAGES:
+            name = Locale(site).languages[tag.replace("-", "_")]
+            assert languages.parse(name) == tag
 
 
 def test_a_tag_longer_than_the_database_has_room_for_is_refused() -> None:

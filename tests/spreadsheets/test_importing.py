@@ -241,7 +241,7 @@ def test_a_bad_row_is_rejected_with_its_line_and_reason(run: Import, tmp_path: P
         ("ana@example.org,Ana,Frnace,dockers,en,2025-05-01,stall", "Did you mean France?"),
         ("ana@example.org,Ana,GB,bakers,en,2025-05-01,stall", 'there is no union "bakers"; imported without it'),
         ("ana@example.org,Ana,GB,Dockers Unite,en,2025-05-01,stall", 'Did you mean dockers, "Dockers United"?'),
-        ("ana@example.org,Ana,GB,dockers,klingonese,2025-05-01,stall", 'imported without a language: "klingonese" is'),
+        ("ana@example.org,Ana,GB,dockers,klingonese,2025-05-01,stall", 'Imported without a language: "klingonese" is'),
         ("ana@example.org,Ana,GB,dockers,en,yesterday,stall", "yesterday"),
         ("ana@example.org,Ana,GB,dockers,en,2999-01-01,stall", "in the future; imported without it"),
         ("ana@example.org,Ana,GB,dockers,en,0001-01-01T00:00+14:00,stall", "not an ISO date"),
@@ -286,6 +286,13 @@ def test_countries_are_taken_as_other_programs_write_them(run: Import, person: C
     report = run("email,country", *(f"p{number}@example.org,{name}" for number, name in enumerate(names)))
     assert (report.created, report.remarked) == (5, 0)
     assert [person(f"p{number}@example.org").country for number in range(5)] == ["IR", "ES", "MD", "GM", "GR"]
+
+
+def test_languages_are_taken_by_their_names_too(run: Import, person: Callable[..., Subscriber]) -> None:
+    names = ["English", "Französisch", "portugués de Brasil", "ru-KZ"]
+    report = run("email,language", *(f"p{number}@example.org,{name}" for number, name in enumerate(names)))
+    assert (report.created, report.remarked) == (4, 0)
+    assert [person(f"p{number}@example.org").language for number in range(4)] == ["en", "fr", "pt-BR", "ru-KZ"]
 
 
 def test_a_union_is_found_as_spreadsheets_write_its_name(run: Import, database: Engine) -> None:
