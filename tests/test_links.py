@@ -109,6 +109,7 @@ GIVEN = {
     "token": links.sign(ring(LINK_KEY), Link.UNSUBSCRIBE, 7),
     "slug": "free-the-poet",
     "union_slug": "dockers",
+    "via": "dockers",
 }
 PAGES = {name: page for name, page in vars(Pages).items() if inspect.isfunction(page) and not name.startswith("_")}
 
