@@ -39,6 +39,8 @@ class By(StrEnum):
 
 _COLUMNS = {By.COUNTRY: Delivery.country, By.UNION: Delivery.union_id, By.LANGUAGE: Delivery.language}
 _Cell = tuple[By, str] | None  # the mails of a row; None: of all rows together
+#: whom a campaign may have moved to leave: it went out to them, or may have
+_MAILED = (DeliveryState.SENT, DeliveryState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +213,14 @@ def _leaves(session: Session, campaign: Campaign) -> tuple[int, list[str] | None
     had_another = (
         exists()
         .where(later.subscriber_id == Subscription.subscriber_id, later.purpose == Purpose.CAMPAIGN)
+        .where(later.state.in_(_MAILED))
         .where(of_later.id == later.campaign_id, of_later.list_id == campaign.list_id)
         .where(of_later.started_at > campaign.started_at)
     )
     reasons = session.scalars(
         select(Subscription.reason)
         .join(Delivery, and_(Delivery.subscriber_id == Subscription.subscriber_id, *audience_of(campaign.id)))
+        .where(Delivery.state.in_(_MAILED))
         # Who left is not mailable: an index that this says is what keeps it from reading the whole list.
         .where(Subscription.list_id == campaign.list_id, Subscription.mailable.is_(False))
         .where(Subscription.status == SubscriptionStatus.UNSUBSCRIBED, ~had_another)

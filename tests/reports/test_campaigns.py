@@ -170,6 +170,19 @@ def test_who_left_counts_for_the_last_campaign_that_they_were_mailed(
     assert campaign_reports.report(session, later).left == 1
 
 
+def test_who_left_before_a_campaign_went_out_to_them_did_not_leave_after_it(
+    session: Session, campaign: Campaign, news: MailingList
+) -> None:
+    person, doubtful = crowd(session, campaign, news, 2)
+    later = make_campaign(session, news, slug="later")
+    later.started_at = utcnow()
+    for mailed, state in ((person, DeliveryState.SKIPPED), (doubtful, DeliveryState.UNKNOWN)):
+        deliver(session, later, mailed, state)
+        leave(session, mailed, news)
+    assert campaign_reports.report(session, campaign).left == 1
+    assert campaign_reports.report(session, later).left == 1
+
+
 def test_why_people_left_is_shown_from_ten_on_by_the_alphabet(
     session: Session, campaign: Campaign, news: MailingList
 ) -> None:
