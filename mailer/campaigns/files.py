@@ -73,6 +73,7 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
     :raises AlreadyStarted: the campaign is no draft any more.
     :raises LoadedElsewhere: it was made at the same moment.
     :raises lists.UnknownList: a list that is named does not exist yet.
+    :raises lists.ListGone: it was deleted a moment ago.
     :raises directory.UnknownUnion: a union that is named does not exist yet.
     """
     folder = folder.resolve()

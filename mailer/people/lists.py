@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -68,6 +68,10 @@ class ListInUse(MailerError):
 class ListNotEmpty(MailerError):
     """The list "{slug}" cannot be deleted: {obstacles}. To have nobody else join it: mailer lists change
     {slug} --closed"""
+
+
+class ListGone(MailerError):
+    """A list that was named has just been deleted. See those that there are, and try again: mailer lists list"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,10 +293,21 @@ def delete(session: Session, slug: str) -> None:
     :raises UnknownList: there is none.
     :raises ListNotEmpty: as `require_empty`.
     """
-    # Who puts somebody on it at this moment refers to its row: what comes first is seen, what comes second is refused.
+    # Who puts somebody on it at this moment refers to its row, or holds it: what comes first is seen, what comes second
+    # is refused.
     session.execute(select(MailingList.id).where(MailingList.slug == slug).with_for_update())
     session.delete(require_empty(session, slug))
     session.flush()
+
+
+def hold(session: Session, list_ids: Collection[int]) -> None:
+    """Keep lists from being deleted until the transaction ends: for what names them, and does not refer to their rows.
+
+    :raises ListGone: one of them was deleted a moment ago.
+    """
+    held = select(MailingList.id).where(MailingList.id.in_(list_ids)).order_by(MailingList.id)
+    if len(session.scalars(held.with_for_update(read=True, key_share=True)).all()) < len(set(list_ids)):
+        raise ListGone
 
 
 def _obstacles(session: Session, mailing_list: MailingList) -> Iterator[str]:
@@ -362,10 +377,11 @@ def _suggestion(session: Session, text: str) -> str:
 
 
 def named(session: Session, text: str) -> MailingList:
-    """The list that a file means by a slug, or by a slug or name as `fold` compares them.
+    """The list that a file means by a slug, or by a slug or name as `fold` compares them. It is held.
 
     :raises UnknownList: there is none.
     :raises SeveralLists: there are several.
+    :raises ListGone: as `hold`.
     """
     exact = find(session, text)
     alike = (
@@ -373,7 +389,9 @@ def named(session: Session, text: str) -> MailingList:
     )
     if len(alike) > 1:
         raise SeveralLists(text=text, slugs=", ".join(each.slug for each in alike))
-    return alike[0] if alike else get(session, text)
+    found = alike[0] if alike else get(session, text)
+    hold(session, [found.id])
+    return found
 
 
 def all_lists(session: Session) -> Sequence[MailingList]:

@@ -28,7 +28,7 @@ from mailer.links import Pages
 from mailer.locale import countries, languages
 from mailer.mail.addresses import Address
 from mailer.people import consents, mailed_links, notices, subscribers, suppression
-from mailer.people.lists import Wording, name_of
+from mailer.people.lists import Wording, hold, name_of
 from mailer.people.mailed_links import DeadLink
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store import db
@@ -113,9 +113,11 @@ def ask(session: Session, sign_up: SignUp, *, not_before: datetime | None = None
 
     :param not_before: when that is sent; by default at once.
     :returns: why no mail goes out, which nobody may learn who fills in the form.
+    :raises lists.ListGone: a list was deleted a moment ago.
     """
     # An erasure at the same moment would leave what is written here pointing at nobody.
     suppression.lock_shared(session)
+    hold(session, sign_up.list_ids)
     email_index = keyring_of(session).blind_index(sign_up.address.folded)
     mailed_links.one_at_a_time(session, email_index, mailbox=sign_up.address.mailbox)
     known = _look_up(session, email_index)

@@ -14,6 +14,7 @@ from mailer.campaigns.files import AlreadyStarted, LoadedElsewhere, NoSuchFolder
 from mailer.campaigns.targets import Targets
 from mailer.errors import MailerError
 from mailer.formats.written_files import InvalidFile
+from mailer.people import lists
 from mailer.store.db import session_scope
 from mailer.store.models import CampaignStatus
 from mailer.store.slugs import InvalidSlug
@@ -360,3 +361,22 @@ def test_languages_may_stand_in_for_others(session: Session, folder: Path) -> No
         settings.write_text(f"# ours\nfallbacks = {wrong}\n{written}")
         with pytest.raises(InvalidFile, match=r"^campaign\.toml:2: fallbacks: "):
             files.load(session, folder)
+
+
+def test_a_list_that_an_audience_names_at_that_moment_is_not_deleted(
+    engine: Engine, session: Session, folder: Path
+) -> None:
+    make_list(session, "members")
+    session.commit()
+    (folder / "campaign.toml").write_text(TOML + '[audience]\nexclude_lists = ["members"]\n')
+
+    def delete() -> None:
+        with session_scope(engine) as deleting:
+            lists.delete(deleting, "members")
+
+    with session_scope(engine) as loading:
+        files.load(loading, folder)
+        deleting = Beside(delete)
+        deleting.must_wait()
+    with pytest.raises(lists.ListNotEmpty, match="name it in their audience"):
+        deleting.result()

@@ -1038,6 +1038,32 @@ def test_an_import_of_the_same_person_at_that_moment_waits_and_finds_them(
     assert session.scalar(select(func.count()).select_from(Subscription)) == 1
 
 
+def delete_list(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        lists.delete(session, "urgent-actions")
+
+
+def test_a_list_that_somebody_asks_for_at_that_moment_is_not_deleted(engine: Engine, sign_up: SignUp) -> None:
+    with session_scope(engine) as asking:
+        signups.ask(asking, sign_up)
+        deleting = Beside(lambda: delete_list(engine))
+        deleting.must_wait()
+    with pytest.raises(lists.ListNotEmpty, match="1 person waits"):
+        deleting.result()
+
+
+def test_nobody_is_mailed_about_a_list_that_was_deleted_as_they_asked(
+    engine: Engine, session: Session, sign_up: SignUp
+) -> None:
+    with session_scope(engine) as deleting:
+        lists.delete(deleting, "urgent-actions")
+        asking = Beside(lambda: ask_again(engine, sign_up))
+        asking.must_wait()
+    with pytest.raises(lists.ListGone):
+        asking.result()
+    assert session.scalars(select(Delivery)).all() == []
+
+
 def test_a_click_waits_for_an_erasure_and_then_leads_nowhere(engine: Engine, session: Session, sign_up: SignUp) -> None:
     token = ask(engine, sign_up)
     with session_scope(engine) as erasing:

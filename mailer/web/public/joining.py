@@ -170,7 +170,11 @@ def _take(union_slug: str | None) -> ResponseReturnValue:
     if wait > turns.MOST:
         return errors.explain_full(wait - turns.MOST)
     if is_human:
-        _ask(sign_up, not_before=utcnow() + wait if wait else None)
+        try:
+            _ask(sign_up, not_before=utcnow() + wait if wait else None)
+        except lists.ListGone:
+            with site().session(read_only=True) as session:
+                return _show(session, _offer(session, union_slug), typed, {"lists": _choose_a_list()}), 422
     told = {"union": "unlisted"} if is_unlisted else {}
     if wait:
         told["mail"] = "later"
@@ -233,7 +237,7 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
     union_id, is_unlisted = _union(session, offer, typed, problems)
     chosen = [each.id for each in offer.chosen(typed.lists)]
     if not chosen:
-        problems["lists"] = _("Choose at least one list.")
+        problems["lists"] = _choose_a_list()
     if not typed.alerts:
         problems["alerts"] = fields.agree_to_mail()
     if problems or address is None:
@@ -251,6 +255,10 @@ def _read(session: Session, offer: _Offer, typed: _Typed) -> tuple[SignUp, bool]
         via_union_id=offer.via.id if offer.via else None,
         asked_at=utcnow(),
     ), is_unlisted
+
+
+def _choose_a_list() -> str:
+    return _("Choose at least one list.")
 
 
 def _union(session: Session, offer: _Offer, typed: _Typed, problems: dict[str, str]) -> tuple[int | None, bool]:

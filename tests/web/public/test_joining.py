@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import web
+from mailer.people import lists as mailing_lists
 from mailer.people import suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
@@ -452,6 +453,22 @@ MISTAKES = [
     ({"lists": "staff"}, "lists", "Choose at least one list.", {}),
     ({"alerts": None}, "alerts", "To sign up, tick the box that says we may write to you.", {}),
 ]
+
+
+def test_who_chose_a_list_that_is_deleted_at_that_moment_gets_the_form_back(
+    client: FlaskClient, lists: list[MailingList], session: Session, mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete(*, counts: bool) -> timedelta:
+        mailing_lists.delete(session, "news")
+        session.commit()
+        return timedelta()
+
+    monkeypatch.setattr("mailer.web.public.joining.turns.wait", delete)
+    answer = client.post("/", data=form(lists="news"))
+    assert answer.status_code == 422
+    assert "Choose at least one list." in text_of(answer.text)
+    assert f'value="{ANA}"' in answer.text
+    assert mails() == []
 
 
 @pytest.mark.parametrize(("changes", "field", "message", "values"), MISTAKES)
