@@ -8,6 +8,9 @@ from babel.dates import get_timezone, get_timezone_gmt, get_timezone_name
 
 UTC = "Etc/UTC"
 
+#: What IANA calls a zone now → the older name under which CLDR has it. Babel asks for it by the one that is now.
+_IN_CLDR = {now: old for old, now in get_global("zone_aliases").items() if old in get_global("meta_zones")}
+
 
 def of_country(code: str, moment: datetime) -> tzinfo | None:
     """The time zone of a country; None where clocks in it differ, or CLDR knows of none.
@@ -28,7 +31,14 @@ def name(local: datetime, locale: Locale) -> str:
     """
     distance = get_timezone_gmt(local, locale=locale)
     usual = get_timezone_name(local, locale=locale, zone_variant="generic")
-    return usual if usual != distance else get_timezone_name(local, locale=locale)
+    found = usual if usual != distance else get_timezone_name(local, locale=locale)
+    return found if found != distance else _by_older_name(local, locale) or distance
+
+
+def _by_older_name(local: datetime, locale: Locale) -> str:
+    zone = get_global("meta_zones").get(_IN_CLDR.get(str(local.tzinfo), ""))
+    names = locale.meta_zones.get(zone, {}).get("long", {})
+    return str(names.get("generic") or names.get("daylight" if local.dst() else "standard", ""))
 
 
 def name_of_utc(locale: Locale) -> str:
