@@ -73,6 +73,14 @@ def names(client: FlaskClient) -> list[str]:
     return [part.partition('"')[0] for part in page.split('<h2><a href="')[1:]]
 
 
+@pytest.mark.parametrize("page", ["/check-your-mail", "/preferences/sent", "/answer/sent"])
+def test_a_page_that_says_to_check_the_mail_leads_to_the_caught_ones(
+    visit: Callable[..., FlaskClient], page: str
+) -> None:
+    assert '<a href="/caught/">' in visit().get(page).text
+    assert "/caught/" not in visit(MAILER_BASE_URL="https://act.example.org").get(page).text
+
+
 def test_who_tries_it_out_sees_what_was_sent_the_newest_first(visit: Callable[..., FlaskClient], port: int) -> None:
     client = visit()
     assert "None yet" in client.get("/caught/").text
