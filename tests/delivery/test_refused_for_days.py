@@ -28,6 +28,12 @@ S = DeliveryState
 QUOTA = "550 5.4.5 Daily user sending limit exceeded"
 RELAYING = "554 5.7.1 Relay access denied"
 
+# What counts here is time, which takes as long on either database.
+on_sqlite = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+on_both = pytest.mark.parametrize(
+    "backend", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True
+)
+
 
 @dataclass
 class Days:
@@ -126,6 +132,7 @@ def quota_of(number: int, words: str = QUOTA) -> tuple[Callable[[str], str], Cal
     return dot, refresh
 
 
+@on_both
 @pytest.mark.parametrize(("workers", "every"), [(2, 1), (3, 24)], ids=["each hour", "each day"])
 def test_a_daily_quota_fails_nobody_however_often_the_campaign_is_resumed(
     engine: Engine, server: MailServer, tmp_path: Path, workers: int, every: int
@@ -145,6 +152,7 @@ def test_a_daily_quota_fails_nobody_however_often_the_campaign_is_resumed(
         assert days.rows() == {(S.SENT, None): 20}
 
 
+@on_both
 def test_the_tail_of_a_daily_quota_waits_by_itself_until_the_quota_is_fresh(
     engine: Engine, server: MailServer, tmp_path: Path
 ) -> None:
@@ -166,7 +174,7 @@ def test_the_tail_of_a_daily_quota_waits_by_itself_until_the_quota_is_fresh(
         assert days.status is CampaignStatus.SENT
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what counts here is time
+@on_sqlite
 def test_a_quota_that_is_small_for_what_is_left_fails_nobody_though_nobody_has_to_resume_the_campaign(
     engine: Engine, server: MailServer, tmp_path: Path
 ) -> None:
@@ -198,7 +206,7 @@ def test_what_was_put_off_for_another_reason_pays_for_no_refusal_of_us(
         assert days.resume()
         for _ in range(4):
             days.work()
-            days.let_pass(timedelta(minutes=30))
+            days.let_pass(timedelta(minutes=90))  # longer than any wait
         assert days.rows() == {(S.SENT, None): 10, (S.DEFERRED, None): 50}
         server.behaviour.rcpt = lambda _: "250 ok"
         server.behaviour.dot = lambda _: words
@@ -207,6 +215,7 @@ def test_what_was_put_off_for_another_reason_pays_for_no_refusal_of_us(
         assert days.rows().keys() <= {(S.SENT, None), (S.DEFERRED, None), (S.PENDING, None)}
 
 
+@on_both
 @pytest.mark.parametrize("words", ["550 5.4.4 no route to domain", "550 5.7.1 domain blocked"])
 def test_half_a_list_that_is_always_refused_in_words_that_no_rule_knows_costs_twenty_a_resume_and_ends(
     engine: Engine, server: MailServer, tmp_path: Path, words: str
@@ -232,6 +241,7 @@ def test_half_a_list_that_is_always_refused_in_words_that_no_rule_knows_costs_tw
         assert days.rows() == {(S.SENT, None): 120}
 
 
+@on_both
 @pytest.mark.parametrize("words", [RELAYING, "454 4.7.1 Relay access denied"])
 def test_half_a_list_that_is_refused_for_what_we_are_waits_however_often_the_campaign_is_resumed(
     engine: Engine, server: MailServer, tmp_path: Path, words: str
@@ -252,8 +262,10 @@ def test_half_a_list_that_is_refused_for_what_we_are_waits_however_often_the_cam
         assert days.rows() == {(S.SENT, None): 30}
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what counts here is time
-@pytest.mark.parametrize("words", [QUOTA, RELAYING, "454 4.7.1 Relay access denied"])
+@on_sqlite
+@pytest.mark.parametrize(
+    "words", [QUOTA, RELAYING, pytest.param("454 4.7.1 Relay access denied", marks=pytest.mark.soak)]
+)
 def test_a_campaign_ends_two_days_after_its_last_few_mails_were_put_back_for_the_third_time(
     engine: Engine, server: MailServer, tmp_path: Path, words: str
 ) -> None:
@@ -274,7 +286,7 @@ def test_a_campaign_ends_two_days_after_its_last_few_mails_were_put_back_for_the
         assert days.rows() == {(S.SENT, None): 30}
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what counts here is time
+@on_sqlite
 def test_a_resend_begins_anew_with_those_who_were_put_back_before(
     engine: Engine, server: MailServer, tmp_path: Path
 ) -> None:
@@ -308,7 +320,7 @@ def test_a_resend_after_three_days_has_two_days_for_retries(engine: Engine, serv
         assert days.rows() == {(S.FAILED, Reason.GAVE_UP): 3}
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # what counts here is time
+@on_sqlite
 @pytest.mark.parametrize("words", ["454 4.7.1 Relay access denied", "451 4.7.0 Daily sending limit exceeded"])
 @pytest.mark.parametrize("people", [2, 12])
 def test_the_few_that_a_server_refuses_for_now_are_asked_less_and_less_often(
