@@ -165,7 +165,7 @@ def _in_words(held: dict[str, Any]) -> str:
     blocks = []
     for section, things in held.items():
         for thing in things if isinstance(things, list) else [things or {}]:
-            if facts := [f"  {_called(name):<16} {_written(value)}\n" for name, value in _told(thing)]:
+            if facts := [f"  {_called(name):<18} {_written(value)}\n" for name, value in _told(thing)]:
                 blocks.append(f"{section}\n{''.join(facts)}")
     return "\n".join(blocks)
 

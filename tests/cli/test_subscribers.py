@@ -80,13 +80,11 @@ def test_who_left_elsewhere_is_counted_with_the_command_that_keeps_them_out(cli:
 def test_an_organiser_sees_all_that_is_stored_of_who_rings_up(cli: CommandLine, file: Path) -> None:
     cli("subscribers", "import", file, "--list", "urgent-actions", *CONSENT)
     shown = cli("subscribers", "show", "ANA@example.org").stdout
-    assert "person\n  email            ana@example.org\n  name             Ana\n" in shown
-    assert (
-        "\n\nlists\n  list             urgent-actions\n  name             Urgent actions\n  status           active\n"
-        in shown
-    )
-    assert "  text             I want urgent actions" in shown
-    assert re.search(r"^  written at       \d{4}-\d\d-\d\d \d\d:\d\d UTC$", shown, re.MULTILINE)
+    assert "person\n  email              ana@example.org\n  name               Ana\n" in shown
+    assert "\n\nlists\n  list               urgent-actions\n  name               Urgent actions\n" in shown
+    assert "  status             active\n" in shown
+    assert "  text               I want urgent actions" in shown
+    assert re.search(r"^  written at         \d{4}-\d\d-\d\d \d\d:\d\d UTC$", shown, re.MULTILINE)
     assert "{" not in shown
     assert json.loads(cli("subscribers", "show", "ana@example.org", "--json").stdout)["person"]["name"] == "Ana"
     assert "We know nobody" in cli("subscribers", "show", "ben@example.org", exit_code=1).stderr
@@ -103,8 +101,8 @@ def test_what_is_stored_of_a_mail_and_of_a_request_is_told_in_words(
     session.commit()
     cli("subscribers", "unsubscribe", "ana@example.org")
     shown = cli("subscribers", "show", "ana@example.org").stdout
-    assert "  settled at       2035-01-02\n" in shown
-    assert re.search(r"^  details          scope: all; taken: \d+; ", shown, re.MULTILINE)
+    assert "  settled at         2035-01-02\n" in shown
+    assert re.search(r"^  details            scope: all; taken: \d+; ", shown, re.MULTILINE)
 
 
 def test_who_is_added_by_hand_is_on_no_list_before_they_confirm(cli: CommandLine, session: Session) -> None:
