@@ -17,12 +17,18 @@ class CsvWriter:
 
     def __init__(self, file: TextIO, header: Sequence[str], dress: Dress = PLAIN) -> None:
         file.write((BOM if dress.bom else "") + dress.excels_line)
-        self._writer = csv.writer(file, delimiter=dress.delimiter, lineterminator=dress.line_end)
+        self._writer, self._quoting = (
+            csv.writer(file, delimiter=dress.delimiter, lineterminator=dress.line_end, quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
         self.write(header)
 
     def write(self, cells: Sequence[str | None]) -> None:
         """Write one record; None is an empty cell."""
-        self._writer.writerow([defuse(cell or "") for cell in cells])
+        defused = [defuse(cell or "") for cell in cells]
+        # Python quotes a cell for the file's own line end alone; a reader takes each of the three for one.
+        has_lines = any("\n" in cell or "\r" in cell for cell in defused)
+        (self._quoting if has_lines else self._writer).writerow(defused)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 
+from mailer.formats.csv_output import RejectsFile
 from mailer.formats.tables import BrokenFile, TableFile, UnreadableFile
 from mailer.spreadsheets.importing import import_file
 from mailer.store.db import session_scope
@@ -181,3 +182,17 @@ def test_a_column_is_known_by_the_folding_that_names_have_everywhere(tmp_path: P
     path.write_text(f"email,{header}\nana@example.org,Ana\n")
     with TableFile(path, columns=("email", "name"), spellings={"name": [called]}) as file:
         assert [file.texts(record)["name"] for record in file.records()] == ["Ana"]
+
+
+@pytest.mark.parametrize(("line_end", "inside"), [("\n", "\r"), ("\r", "\n"), ("\r\n", "\n"), ("\r\n", "\r")])
+def test_a_cell_of_several_lines_goes_back_as_one_whatever_ends_the_files_lines(
+    tmp_path: Path, line_end: str, inside: str
+) -> None:
+    source, rejects = tmp_path / "people.csv", tmp_path / "rejects.csv"
+    written = f'email,name{line_end}ana,"Ana{inside}bo@example.org"{line_end}'
+    source.write_bytes(written.encode())
+    with TableFile(source, columns=["email", "name"]) as table, RejectsFile(rejects, table) as file:
+        (record,) = table.records()
+        file.write([record], {record.line: "no address"})
+    with TableFile(rejects, columns=["email", "name"]) as table:
+        assert [record.cells for record in table.records()] == [[*record.cells, "2", "no address"]]
