@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from babel.lists import format_list
 from babel.numbers import format_decimal
 from flask import Blueprint, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -14,7 +13,6 @@ from werkzeug.datastructures import MultiDict
 from mailer import links
 from mailer.links import Link
 from mailer.locale import countries, languages
-from mailer.mail import isolation
 from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
 from mailer.store.db import utcnow
 from mailer.unions import applications, contacts
@@ -213,7 +211,7 @@ def thank(token: str) -> ResponseReturnValue:
     return render_template("affiliating/thank.html", asked=asked)
 
 
-def _differing(requests: Sequence[Request]) -> dict[str, list[tuple[str, str]]]:
+def _differing(requests: Sequence[Request]) -> dict[str, list[tuple[str, list[str]]]]:
     """What requests differ in, beside the union's name: the key of each → what it says there, and what that is."""
     fields_apart = [field for field in _LABELS if len({getattr(each.asked, field) for each in requests}) > 1]
     return {
@@ -235,20 +233,19 @@ _LABELS: Mapping[str, Callable[[], str]] = {
 }
 
 
-def _in_words(field: str, value: Any) -> str:
+def _in_words(field: str, value: Any) -> list[str]:
     match field:
         case "country":
-            return countries.name(value, current()) if value else _("International")
+            return [countries.name(value, current()) if value else _("International")]
         case "is_named":
-            return _("Yes") if value else _("No")
+            return [_("Yes") if value else _("No")]
         case "language":
-            return languages.name(value)
+            return [languages.name(value)]
         case "languages" if value:
-            names = [f"{isolation.OPEN}{languages.name(tag)}{isolation.CLOSE}" for tag in value]
-            return format_list(names, locale=languages.locale(current()))
+            return [languages.name(tag) for tag in value]
         case "members" if value:
-            return format_decimal(value, locale=languages.locale(current()))
-    return value or _("Left empty")
+            return [format_decimal(value, locale=languages.locale(current()))]
+    return [value or _("Left empty")]
 
 
 @affiliating.get("/no-contact/<token>")
