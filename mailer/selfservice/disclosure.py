@@ -219,6 +219,7 @@ def _messages(session: Session, person: Subscriber, unions: dict[int, str]) -> I
             "reason": delivery.reason,
             "settled_at": delivery.settled_at,
             "attempts": delivery.attempts,
+            "put_back": delivery.put_back,
             "smtp_code": delivery.smtp_code,
             "smtp_text": delivery.smtp_text,
             "country": delivery.country,

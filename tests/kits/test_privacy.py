@@ -75,8 +75,10 @@ class Kits:
     def links(slug: str | None, language: str) -> set[str]:
         """The only links that a kit has, besides those of its text."""
         site = f"https://act.example.org/{language}"
-        join = f"{site}/" if slug is None or slug in UNNAMED else f"{site}/join/{slug}"
-        return {join, f"{site}/campaigns/veldara-dockers"}
+        page = f"{site}/campaigns/veldara-dockers"
+        if slug is None or slug in UNNAMED:
+            return {f"{site}/", page}
+        return {f"{site}/join/{slug}", page, f"{page}?union={slug}"}  # its leaflet's code leads to the last
 
 
 @pytest.fixture
