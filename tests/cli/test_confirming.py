@@ -63,7 +63,7 @@ def test_a_campaign_is_sent_after_a_yes_to_its_figures(cli: CommandLine, session
     assert "mailer: Nothing was done." in shown
     assert (exit_code, status_of(session, campaign)) == (1, CampaignStatus.DRAFT)
     exit_code, shown = at_a_terminal(cli, "campaigns", "send", SLUG, "--at", "2035-01-01T09:00Z", answer="y\n")
-    assert "Schedule it for 2035-01-01T09:00+00:00? [y/N]" in shown
+    assert "Schedule it for 2035-01-01 09:00 UTC? [y/N]" in shown
     assert (exit_code, status_of(session, campaign)) == (0, CampaignStatus.SCHEDULED)
     exit_code, shown = at_a_terminal(cli, "campaigns", "send", SLUG, "--yes")
     assert "[y/N]" not in shown
