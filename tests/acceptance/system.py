@@ -6,10 +6,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 from click.testing import CliRunner
@@ -17,13 +16,12 @@ from click.testing import CliRunner
 from mailer.cli import main
 from tests.acceptance.worker_process import WorkerProcess
 from tests.support.mail_server import MailServer
+from tests.support.waiting import wait_for
 
 LEASE_SECONDS = 1.0
 CONNECTIONS = 4  # open ones per sending process
 #: how long a worker may take to start on a busy machine
 START_SECONDS = 30
-
-T = TypeVar("T")
 
 
 class System:
@@ -157,17 +155,3 @@ def _folder(process: psutil.Process) -> str | None:
         folder: str = process.cwd()
         return folder
     return None
-
-
-def wait_for(find: "Callable[[], T | None]", *, seconds: float) -> T:
-    """Ask again and again until there is an answer."""
-    end = time.monotonic() + seconds
-    while (found := find()) is None:
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.02)
-    return found
-
-
-def wait_until(is_so: "Callable[[], bool]", *, seconds: float) -> None:
-    """Ask again and again until it is so."""
-    wait_for(lambda: is_so() or None, seconds=seconds)

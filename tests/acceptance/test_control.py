@@ -13,9 +13,10 @@ from mailer.delivery.ledger import CLAIM_LIMIT
 from mailer.people import subscribers
 from mailer.store.db import session_scope
 from mailer.store.models import MailingList, Subscriber, Subscription, SubscriptionStatus, Suppression
-from tests.acceptance.system import System, wait_until
+from tests.acceptance.system import System
 from tests.conftest import CommandLine
 from tests.support.factories import make_campaign, make_list, make_subscriber
+from tests.support.waiting import wait_until
 
 SLOW = 0.02  # seconds between a dot and its answer
 #: so slow that what a worker holds would take it well over two seconds

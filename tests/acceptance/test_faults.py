@@ -15,7 +15,8 @@ import pytest
 import redis
 
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import LEASE_SECONDS, START_SECONDS, System, wait_until
+from tests.acceptance.system import LEASE_SECONDS, START_SECONDS, System
+from tests.support.waiting import wait_until
 
 PEOPLE = 1_000
 

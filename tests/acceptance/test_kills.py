@@ -8,15 +8,8 @@ import psutil
 import pytest
 
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import (
-    CONNECTIONS,
-    LEASE_SECONDS,
-    START_SECONDS,
-    System,
-    kill_together,
-    wait_for,
-    wait_until,
-)
+from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, START_SECONDS, System, kill_together
+from tests.support.waiting import wait_for, wait_until
 
 KILLS = 15  # in one campaign
 _RUNS = 2  # on each database

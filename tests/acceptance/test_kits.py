@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
-from tests.acceptance.system import START_SECONDS, System, wait_until
+from tests.acceptance.system import START_SECONDS, System
 from tests.support.factories import add_text, make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.waiting import wait_until
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 from mailer.bench.postgresql import running_postgresql, url
 from mailer.trial.valkey import embedded_valkey
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import CONNECTIONS, START_SECONDS, System, kill_together, wait_until
+from tests.acceptance.system import CONNECTIONS, START_SECONDS, System, kill_together
+from tests.support.waiting import wait_until
 
 KILLS = 3
 PEOPLE = 400

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import CONNECTIONS, START_SECONDS, System, wait_until
+from tests.acceptance.system import CONNECTIONS, START_SECONDS, System
 from tests.support.mail_server import MailServer
+from tests.support.waiting import wait_until
 
 PEOPLE = 40
 _FOR_EVER = 3600.0

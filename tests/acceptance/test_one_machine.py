@@ -20,7 +20,8 @@ import pytest
 from mailer.cli.run import SAMPLE_IDENTITY
 from mailer.trial import catcher
 from mailer.trial.processes import alone_in
-from tests.acceptance.system import kill_together, wait_for, wait_until
+from tests.acceptance.system import kill_together
+from tests.support.waiting import wait_for, wait_until
 
 _MARK = "TOCSIN_TEST_MACHINE"  # in the environment of every process that a test starts
 _MAILER = (sys.executable, "-m", "mailer.cli")

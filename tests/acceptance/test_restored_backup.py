@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import make_url
 
 from mailer.operations.queue import connect, ring
-from tests.acceptance.system import LEASE_SECONDS, START_SECONDS, System, wait_until
+from tests.acceptance.system import LEASE_SECONDS, START_SECONDS, System
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 

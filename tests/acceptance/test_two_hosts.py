@@ -8,7 +8,8 @@ import pytest
 
 from mailer.delivery.ledger import CLAIM_LIMIT
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, START_SECONDS, System, wait_until
+from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, START_SECONDS, System
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 

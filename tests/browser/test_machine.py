@@ -14,10 +14,11 @@ from playwright.sync_api import Browser, expect
 
 from mailer.cli.run import SAMPLE_IDENTITY
 from mailer.trial import catcher, sample
-from tests.acceptance.system import START_SECONDS, wait_until
+from tests.acceptance.system import START_SECONDS
 from tests.browser import steps
 from tests.browser.site import ALERT, write_campaign
 from tests.browser.visitor import PHONE, Visitor
+from tests.support.waiting import wait_until
 
 _MAILER = (sys.executable, "-m", "mailer.cli")
 #: nobody fills in a form faster

@@ -13,6 +13,7 @@ import redis
 
 from mailer.store.db import DatabaseUnavailable
 from mailer.trial.valkey import embedded_valkey
+from tests.support.waiting import wait_for
 from workers.pace import Pace
 
 RATE = 50
@@ -65,10 +66,7 @@ def asked(redis_url: str) -> int:
 
 def wait_until_sending(folder: Path, *, since: float) -> float:
     """Wait until something goes; returns when it did."""
-    while not (sent := [moment for moment in times(folder) if moment > since]):
-        assert time.monotonic() < since + 20
-        time.sleep(0.02)
-    return sent[0]
+    return wait_for(lambda: next((moment for moment in times(folder) if moment > since), None))
 
 
 def test_several_workers_keep_to_one_rate_while_redis_comes_and_goes(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import signal
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +20,9 @@ from rq.suspension import suspend
 from mailer.operations import logs
 from mailer.operations.queue import QUEUE, connect, open_queue, ring, ring_kits
 from mailer.trial.valkey import embedded_valkey
+from tests.support.waiting import LONG, wait_until
 from workers import jobs
 from workers.queue_worker import QueueWorker
-
-_LONG = 30  # seconds that a busy machine may take
 
 
 @pytest.fixture
@@ -54,7 +52,7 @@ def working(url: str, *, rings: int) -> Iterator[None]:
     process.start()
     try:
         yield
-        process.join(_LONG)
+        process.join(LONG)
         assert process.exitcode == 0
     finally:
         process.kill()
@@ -161,10 +159,3 @@ def test_it_waits_while_redis_does_not_let_it_read(tmp_path: Path, ran: Path) ->
 def refused(connection: redis.Redis) -> int:
     """How often somebody was not allowed to wait for a ring."""
     return int(connection.info("commandstats").get("cmdstat_blpop", {}).get("rejected_calls", 0))
-
-
-def wait_until(done: Callable[[], object]) -> None:
-    limit = time.monotonic() + _LONG
-    while not done():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
