@@ -258,13 +258,14 @@ def is_alike(code: int, text: str, other_code: int, other: str) -> bool:
 
     :param text: the other may have anything where this says whom it is about, as by `without_whom`.
     """
+    if (code, status_of(text)) != (other_code, status_of(other)):
+        return False
     if RECIPIENT not in text:
         return alike(code, text) == alike(other_code, other)
     words = _words(text)
     fixed = " ".join(words[:_WORDS]).split(RECIPIENT)
     pattern = "?*".join(re.sub(r"[*?[]", r"[\g<0>]", part) for part in fixed) + ("*" if len(words) > _WORDS else "")
-    is_same_kind = (code, status_of(text)) == (other_code, status_of(other))
-    return is_same_kind and fnmatchcase(" ".join(_words(other)), pattern)
+    return fnmatchcase(" ".join(_words(other)), pattern)
 
 
 def _words(text: str) -> list[str]:

@@ -255,10 +255,16 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
     keyring = keyring_of(session)
     for delivery_id, code, text, failed_for, subscriber_id, email_index, email, name in failed:
         code, text = code or 0, text or ""
-        # As they are, too: somebody may be called what is a word of all of them.
-        said = (text, blame.without_whom(text, recipients.readable(keyring, email, name)))
-        is_alike = (code or text) and any(blame.is_alike(*refused, code, each) for each in said)
-        if (is_policy and failed_for == Reason.POLICY) or is_alike:
+        is_alike = (is_policy and failed_for == Reason.POLICY) or (
+            (code or text)
+            and code == refused[0]  # before anything is decrypted
+            # As they are, too: somebody may be called what is a word of all of them.
+            and (
+                blame.is_alike(*refused, code, text)
+                or blame.is_alike(*refused, code, blame.without_whom(text, recipients.readable(keyring, email, name)))
+            )
+        )
+        if is_alike:
             again.append(delivery_id)
             if blame.says_no_such_address(text):
                 no_such_address[subscriber_id] = email_index

@@ -21,7 +21,7 @@ def owe(session: Session, campaign: Campaign, to: Organisers) -> None:
     """Owe organisers the mail that says why a campaign is held, and what to do.
 
     Where another for the same reason went out less than an hour before, this one goes an hour after that, if the
-    campaign is held for it then (see `recipients`). Where that one is still to come, it says all that this would.
+    campaign is held then (see `recipients`). Where that one is still to come, it says all that this would.
 
     :param campaign: which this transaction has paused, so that nobody else does this for it.
     """

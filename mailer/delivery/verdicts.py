@@ -186,16 +186,20 @@ class RefusalWatch:
             self._accepted_at = now
         if outcome.kind in (OutcomeKind.SENT, OutcomeKind.UNKNOWN):
             return Ruling(fate)
-        whom, words = blame.whom_of(outcome), blame.without_whom(outcome.text, recipient)
+        whom = blame.whom_of(outcome)
         is_for_now = outcome.kind is OutcomeKind.DEFERRED
         self.has_refusals |= fate.state is not DeliveryState.DEFERRED
         if is_for_now and fate.state is DeliveryState.DEFERRED:
             self._for_now += whom is Whom.US
-            must_wait = whom is Whom.US and self._for_now >= _IN_A_ROW
-            return Ruling(fate, wait_because=f"{outcome.code} {words}" if must_wait else None)
+            if whom is not Whom.US or self._for_now < _IN_A_ROW:
+                return Ruling(fate)
+            return Ruling(fate, wait_because=f"{outcome.code} {blame.without_whom(outcome.text, recipient)}")
         is_held_up = claimed.purpose is Purpose.NOTICE and whom is Whom.US and not (is_for_now or stands_alone)
         must_pause = is_held_up or fate.state is DeliveryState.PENDING
-        if not must_pause and _tells_of_us(whom, fate.reason, nothing_accepted=self._nothing_accepted):
+        if not must_pause and not _tells_of_us(whom, fate.reason, nothing_accepted=self._nothing_accepted):
+            return Ruling(fate)
+        words = blame.without_whom(outcome.text, recipient)  # a pattern for each person: only where it is asked for
+        if not must_pause:
             answer = _refusal(whom, outcome.code, words, is_first=claimed.put_back == 0)
             self._count(answer)
             must_pause = self._is_too_much(answer)
@@ -228,8 +232,10 @@ def watch_of(session: Session, campaign: Campaign) -> RefusalWatch:
     """A watch that goes on from a campaign's last answers: a turn is a few seconds, and other workers are at it too."""
     nothing_accepted = campaign.status is not CampaignStatus.STANDING and not has_accepted(session, campaign)
     earlier = latest_answers(session, campaign, WINDOW, nothing_accepted=nothing_accepted)
-    latest = select(Delivery.settled_at).where(*answered(campaign.id), Delivery.state == DeliveryState.SENT)
-    accepted_at = session.scalar(latest.order_by(Delivery.settled_at.desc()).limit(1))
+    accepted_at = None
+    if campaign.status is not CampaignStatus.STANDING and not nothing_accepted:
+        latest = select(Delivery.settled_at).where(*answered(campaign.id), Delivery.state == DeliveryState.SENT)
+        accepted_at = session.scalar(latest.order_by(Delivery.settled_at.desc()).limit(1))
     return RefusalWatch(earlier, nothing_accepted=nothing_accepted, accepted_at=accepted_at)
 
 
@@ -276,6 +282,7 @@ def latest_answers(
         words_are_left = subscriber_id is not None  # of an erased person they are not
         whom = blame.whom(code, text)
         if was_asked and words_are_left and _tells_of_us(whom, reason, nothing_accepted=nothing_accepted):
-            words = blame.without_whom(text, recipients.readable(keyring, email, name))
-            answers.append(_refusal(whom, code, words, is_first=put_back == 0))
+            if whom not in (Whom.US, Whom.POLICY):  # whose words are counted alike, whatever they are
+                text = blame.without_whom(text, recipients.readable(keyring, email, name))
+            answers.append(_refusal(whom, code, text, is_first=put_back == 0))
     return answers[::-1]
