@@ -100,7 +100,7 @@ def _print_spread(console: Console, by: str, rows: Sequence[Row] | None) -> None
 
 
 def _name(row: Row) -> Text:
-    name = isolation.in_text("".join(letter for letter in row.name if letter.isprintable()), "ltr")
+    name = isolation.in_text(plain(row.name).plain, "ltr")
     return Text((name or "not known") + ("" if row.is_named else " (asked not to be named)"))
 
 

@@ -223,7 +223,10 @@ def add(
     if is_mailed:
         click.echo("They get a mail with a link to confirm it.")
     else:
-        click.echo("They wait to confirm already: a mail went to them in the last day, and its link leads to this too.")
+        click.echo(
+            "No mail goes out: they wait to confirm already. One went to this mailbox in the last day. If it went to "
+            "this address, its link leads to this too."
+        )
     click.echo("They are on no list before they use the link. If they do not, it is forgotten after seven days.")
 
 

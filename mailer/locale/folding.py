@@ -1,4 +1,5 @@
-"""Folding: what two spellings of a name have in common, of a country, a union or a list, in files and on forms."""
+"""Folding: what two spellings of a name have in common, of a country, a language, a union, a list or a column,
+in files and on forms."""
 
 import unicodedata
 from functools import lru_cache

@@ -178,13 +178,12 @@ def change(
 def translate(
     session: Session, slug: str, language: str, *, name: str | None = None, description: str | None = None
 ) -> MailingList:
-    """Change what a list is called, and what is said of it, for those who read a language.
+    """Change what a list is called, and what is said of it, for those who read a language. Whatever is raised, nothing
+    was changed.
 
     :param language: as `languages.normalise` reads it.
     :param name: and the description: what is None stays as it is; what is empty is removed, and readers of the language
         get the list's own.
-    Whatever is raised, nothing was changed.
-
     :raises UnknownList: no list has that slug.
     :raises languages.InvalidLanguage: it is no language that we know.
     :raises LongName: the name has more than 200 characters.

@@ -88,7 +88,8 @@ def add(
 ) -> bool:
     """Owe somebody the mail that asks whether they want to be on lists. They are on none before they confirm it.
 
-    Who was mailed one in the last day gets no other: the link in that one leads to this too.
+    Who was mailed one in the last day gets no other: the link in that one leads to this too, unless it went to another
+    alias of the mailbox.
 
     :param consent: the words with which they asked for it; the consent log keeps them once it is confirmed.
     :param country: as `countries.parse` reads it; :param language: of the mail, as `languages.parse` does.
