@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from mailer.cases import files as cases
 from mailer.delivery import control
 from mailer.formats import archives
 from mailer.kits import making
@@ -81,6 +82,12 @@ IN_CLEAR = {
     "campaigns.slug": "in the address of its page",
     "campaigns.status": "a word of ours",
     "campaigns.targets": "whom everybody is asked to write to",
+    "case_events.kind": "a word of ours",
+    "case_facts.certainty": "a word of ours",
+    "case_texts.language": "a code",
+    "cases.country": "a code",
+    "cases.slug": "in the address of its page",
+    "cases.status": "a word of ours",
     "claims.journal": "the name of a file of ours",
     "claims.worker": "the name of a machine of ours",
     "consent_events.action": "a word of ours",
@@ -161,6 +168,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
         campaign = _campaign(session, mailing_list, f"{once_public}-pilots")
     _people(engine, tmp_path, mark)
     _unions(engine, mark, once_public)
+    _case(engine, tmp_path / "a-case", mark)
     with session_scope(engine) as session:
         control.start(session, session.get_one(Campaign, campaign.id), SENDER)
     make_kits = partial(
@@ -206,6 +214,43 @@ def _people(engine: Engine, folder: Path, mark: str) -> None:
             suppression.add(session, ana.email_index, reason)
         suppression.lift_by_hand(session, ana.email_index, f"{mark} rang, and her mailbox works")
         suppression.add(session, ana.email_index, SuppressionReason.BOUNCED)
+
+
+def _case(engine: Engine, folder: Path, mark: str) -> None:
+    folder.mkdir()
+    (folder / "en.md").write_text(f'+++\ntitle = "{mark} prisoner"\n+++\n{mark} was taken.\n')
+    (folder / "case.toml").write_text(
+        f"""
+        country = "BR"
+        never = ["{mark}witness"]
+        notes = "{mark} brother"
+        asks = {{ en = ["Release {mark}."] }}
+        outcome = {{ en = "{mark} is free" }}
+        [[persons]]
+        name = "{mark} prisoner"
+        status = "arrested"
+        [[copy_to]]
+        name = "{mark} lawyer"
+        [[contact]]
+        name = "{mark} union"
+        [consent]
+        by = "none_possible"
+        on = 2026-01-05
+        reason = "{mark} cannot be asked"
+        agreed_by = "{mark} colleague"
+        [[facts]]
+        text = "{mark} is held"
+        source = "{mark} lawyer"
+        certainty = "known"
+        checked_on = 2026-01-05
+        [[history]]
+        on = 2026-01-05
+        words = {{ en = "{mark} was taken" }}
+        link = "https://example.org/{mark}"
+        """
+    )
+    with session_scope(engine) as session:
+        cases.load(session, folder)
 
 
 def _sign_up(session: Session, email: str, name: str) -> SignUp:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mailer.campaigns.targets import Target
+from mailer.cases.targets import Target
 from mailer.mail import dialect, markdown
 from mailer.mail.fields import Place
 from mailer.mail.markers import Markers, written

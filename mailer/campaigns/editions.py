@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import dead_links, personal_links, segments
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.segments import audience
-from mailer.campaigns.targets import Target
+from mailer.cases.targets import Target
 from mailer.errors import MailerError
 from mailer.links import Pages
 from mailer.locale import languages, translations

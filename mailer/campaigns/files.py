@@ -9,19 +9,19 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, personal_links, segments
+from mailer.campaigns import editions, personal_links
 from mailer.campaigns.segments import Segment, audience
-from mailer.campaigns.targets import Target
+from mailer.cases import cases, targets
 from mailer.errors import MailerError
 from mailer.formats import written_files
 from mailer.formats.written_files import Article, Complaint, InvalidFile
 from mailer.locale import countries, languages
-from mailer.mail import addresses, fields, leftovers
+from mailer.mail import fields, leftovers
 from mailer.people import lists
 from mailer.store import slugs
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique
-from mailer.store.models import Campaign, CampaignStatus, CampaignText
+from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case
 from mailer.unions import directory
 
 SETTINGS_FILE = "campaign.toml"
@@ -37,15 +37,10 @@ _KNOWN_KEYS = frozenset(
         "fallbacks",
         "audience",
         "targets",
+        "case",
     ]
 )
-_TARGET_KEYS = frozenset(["countries", "name", "email", "address"])
 _TEXT_KEYS = frozenset(["subject", "preheader"])
-_THE_REST = ""  # what a target without countries is for
-_DOUBLE_TARGET = (
-    "two targets have no countries, but only one can be for everyone else: give the other one its countries, such as "
-    'countries = ["GB"]'
-)
 
 
 class NoSuchFolder(MailerError):
@@ -127,6 +122,7 @@ def _read_settings(session: Session, table: Mapping[str, Any], problem: Complain
     return {
         "kind": kind,
         "list_id": mailing_list.id,
+        "case": _read_case(session, table, problem),
         "language": language,
         "deadline": problem.time(table, "deadline"),
         "latest_start": problem.time(table, "latest_start"),
@@ -134,8 +130,13 @@ def _read_settings(session: Session, table: Mapping[str, Any], problem: Complain
         "forwardable": problem.flag(table, "forwardable"),
         "fallbacks": _read_fallbacks(table.get("fallbacks", {}), problem),
         "audience": segment.to_json(),
-        "targets": [target.to_json() for target in _read_targets(table.get("targets", []), problem)],
+        "targets": [target.to_json() for target in targets.read(table.get("targets", []), "targets", problem)],
     }
+
+
+def _read_case(session: Session, table: Mapping[str, Any], problem: Complaint) -> Case | None:
+    slug = problem.optional_text(table, "case")
+    return problem.check("case", lambda: cases.get(session, slug)) if slug else None
 
 
 def _read_fallbacks(table: object, problem: Complaint) -> dict[str, list[str]]:
@@ -167,41 +168,6 @@ def _slugs(session: Session, key: str, value: object) -> object:
     if key.endswith("unions"):
         return [directory.named(session, each).slug for each in value]
     return [lists.named(session, each).slug for each in value] if key.endswith("lists") else value
-
-
-def _read_targets(tables: object, problem: Complaint) -> list[Target]:
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        problem.about("targets", "must be tables: write [[targets]] above each")
-    targets: list[Target] = []
-    seen: set[str] = set()
-    problem.table = "[[targets]]"
-    for number, table in enumerate(tables, start=1):
-        problem.nth = number
-        problem.refuse_unknown(table, _TARGET_KEYS)
-        codes = table.get("countries", [])
-        if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-            problem.about("countries", 'must be a list of texts in quotes, such as ["GB"]')
-        named = problem.check("countries", lambda: [segments.country_or_group(code) for code in codes])  # noqa: B023  # called at once
-        target = Target(
-            countries=tuple(sorted({code for code in named if not code.startswith("@")})),
-            name=problem.text(table, "name"),
-            email=_read_address(table, problem),
-            address=problem.optional_text(table, "address"),
-            groups=tuple(sorted({code for code in named if code.startswith("@")})),
-        )
-        for code in sorted(target.states) or [_THE_REST]:
-            if code in seen:
-                problem.about("countries", _DOUBLE_TARGET if code == _THE_REST else f"two targets are for {code}")
-            seen.add(code)
-        targets.append(target)
-    problem.table, problem.nth = "", 1
-    return targets
-
-
-def _read_address(table: Mapping[str, Any], problem: Complaint) -> str:
-    """A target's e-mail address, or "": some embassies have none."""
-    written = problem.optional_text(table, "email")
-    return problem.check("email", lambda: addresses.parse(written).text) if written else ""
 
 
 # --- texts ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
-from mailer.campaigns.targets import Target
+from mailer.cases.targets import Target
 from mailer.errors import MailerError
 from mailer.mail import markdown
 from mailer.mail.fields import Place

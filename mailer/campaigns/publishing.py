@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from mailer.campaigns import deadlines, editions
-from mailer.campaigns.targets import NOBODY, Target, Targets
+from mailer.cases.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail import markdown

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, editions, segments
+from mailer.campaigns import deadlines, editions, gate, segments
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.editions import Reader
-from mailer.campaigns.targets import NOBODY, Target, Targets
+from mailer.campaigns.gate import Finding
+from mailer.cases.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
 from mailer.locale import countries, country_groups
 from mailer.store import db
@@ -140,6 +141,7 @@ class Check:
     gaps: Gaps  # what the texts print, and some of the audience have nothing for
     is_over: bool  # whether the deadline has passed, so that it cannot be sent any more
     warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]  # what its case says against it, and what else may harm
 
 
 def check(session: Session, campaign: Campaign) -> Check:
@@ -170,4 +172,5 @@ def check(session: Session, campaign: Campaign) -> Check:
         gaps=gaps,
         is_over=campaign.deadline is not None and deadlines.is_over(campaign, db.now(session)),
         warnings=tuple(editions.try_out(session, campaign)),
+        findings=tuple(gate.findings(session, campaign)),
     )

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, null
 from sqlalchemy.orm import Session, aliased
 
 from mailer.errors import MailerError
-from mailer.locale import countries, country_groups, languages
+from mailer.locale import country_groups, languages
 from mailer.people import lists
 from mailer.store import scope
 from mailer.store.db import prefers_groups
@@ -73,22 +73,10 @@ def _values(key: str, value: object) -> tuple[str, ...]:
     if not value:
         raise InvalidSegment(problem=f'audience key "{key}" is an empty list; leave it out to mean everyone')
     if key.endswith("countries"):
-        return tuple(country_or_group(item) for item in value)
+        return tuple(country_groups.country_or_group(item) for item in value)
     if key.endswith("languages"):
         return tuple(languages.normalise(item) for item in value)
     return tuple(value)
-
-
-def country_or_group(text: str) -> str:
-    """A country as its code, a group as it is called.
-
-    :raises countries.UnknownCountry: it names no country.
-    :raises country_groups.UnknownCountryGroup: it names no group of countries.
-    """
-    if text.startswith("@"):
-        country_groups.get(text)
-        return text.upper()
-    return countries.parse(text)
 
 
 def audience(session: Session, list_id: int, segment: Segment) -> Select[Any]:

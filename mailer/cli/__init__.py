@@ -14,6 +14,7 @@ from mailer.errors import ConfigurationError, MailerError
 _COMMANDS = {
     "bench": "mailer.cli.bench:bench",
     "campaigns": "mailer.cli.campaigns:campaigns",
+    "cases": "mailer.cli.cases:cases",
     "catcher": "mailer.cli.catcher:catcher",
     "db": "mailer.cli.db:db",
     "demo": "mailer.cli.demo:demo",

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from mailer.campaigns import readiness
+from mailer.campaigns.gate import Level
 from mailer.campaigns.readiness import Check, DeadLink
 from mailer.locale import countries
 from mailer.reports import small_numbers
@@ -44,6 +45,7 @@ def to_json(found: Check) -> dict[str, Any]:
         "dead_links": [_dead_link_to_json(dead) for dead in found.gaps.dead_links],
         "deadline_passed": found.is_over,
         "warnings": found.warnings,
+        "findings": [finding.to_json() for finding in found.findings],
     }
 
 
@@ -67,7 +69,8 @@ def show(found: Check) -> None:
             click.echo("  " + ", ".join(found.without_target))
         if found.without_country:
             click.echo(f"  people whose country is not known: {_shown(_hide_small(found.without_country))}")
-    for warning in (*found.warnings, *_dead_link_warnings(found), *_empty_field_warnings(found)):
+    worries = [str(finding) for finding in found.findings if finding.level is Level.WARNING]
+    for warning in (*worries, *found.warnings, *_dead_link_warnings(found), *_empty_field_warnings(found)):
         click.echo(f"Warning: {warning}")
 
 
@@ -135,6 +138,7 @@ def obstacles(found: Check) -> Iterator[str]:
             f"the texts ask people to write to a target, but there is none for {whom}. Add [[targets]] for them, or "
             "one without countries for everyone else. Until then, `send` is refused."
         )
+    yield from (str(finding) for finding in found.findings if finding.level is Level.ERROR)
     if found.is_over:
         yield OVERDUE
     if not found.audience:

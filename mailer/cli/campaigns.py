@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, editions, files, lifecycle, readiness, segments
+from mailer.campaigns import deadlines, editions, files, gate, lifecycle, readiness, segments
 from mailer.campaigns.readiness import Check
 from mailer.cli import campaign_check, campaign_report
 from mailer.cli.campaign_status import plain, print_overview, print_progress
@@ -235,6 +235,7 @@ def _ask_to_send(installation: Installation, slug: str, starts: datetime | None)
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
         deadlines.require_in_time(campaign, starts or utcnow())
+        gate.require(session, campaign)
         readiness.require_targets(session, campaign)
         people = segments.count(session, campaign.list_id, segments.segment_of(campaign))
         is_movable = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)

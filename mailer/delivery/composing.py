@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.campaigns import targets
 from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader, from_json, mail_domain
+from mailer.cases import targets
 from mailer.delivery.ledger import Claimed
 from mailer.delivery.message_ids import MessageIds
 from mailer.delivery.recipients import Recipient

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, LargeBinary, exists, literal, select, type
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, editions, lifecycle, segments
+from mailer.campaigns import deadlines, editions, gate, lifecycle, segments
 from mailer.campaigns.lifecycle import Move
 from mailer.delivery import blame, hold_mails, ledger, recipients, verdicts
 from mailer.delivery.blame import Whom
@@ -60,10 +60,12 @@ def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
 
     :raises lifecycle.WrongStatus: it has been started before.
     :raises deadlines.TooLate: the time is after its latest start.
+    :raises gate.Refused: its case is against it.
     :raises editions.Unrenderable: a text cannot be rendered: it was loaded when we refused less.
     :raises NobodyToSendTo: its audience is empty as of now.
     """
     deadlines.require_in_time(campaign, at)
+    gate.require(session, campaign)
     editions.try_out(session, campaign)
     if not segments.count(session, campaign.list_id, segments.segment_of(campaign)):
         raise NobodyToSendTo(slug=campaign.slug)
@@ -76,10 +78,12 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     :returns: the number of recipients.
     :raises lifecycle.WrongStatus: it has been started before.
     :raises deadlines.TooLate: its latest start has passed.
+    :raises gate.Refused: its case is against it.
     :raises NobodyToSendTo: its audience is empty.
     """
     now = db.now(session)
     deadlines.require_in_time(campaign, now)
+    gate.require(session, campaign)
     lifecycle.move(session, campaign, Move.START, started_at=now, hold_reason=None)
     return _plan(session, campaign, sender)
 
@@ -143,7 +147,9 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     A latest start does not stop it here: a person has decided.
 
     :raises lifecycle.WrongStatus: it is not paused.
+    :raises gate.Refused: its case is against it.
     """
+    gate.require(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
         lifecycle.move(session, campaign, Move.RESCHEDULE, hold_reason=None)

@@ -133,6 +133,16 @@ class Complaint:
             self.about(key, "must be a text in quotes")
         return str(value).strip()
 
+    def texts(self, table: Mapping[str, Any], key: str, *, example: str) -> list[str]:
+        """A list of texts, which may be empty or missing.
+
+        :param example: of what may be written.
+        """
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            self.about(key, f"must be a list of texts in quotes, such as {example}")
+        return [str(each) for each in value]
+
     def flag(self, table: Mapping[str, Any], key: str) -> bool:
         value = table.get(key, False)
         if not isinstance(value, bool):
@@ -166,12 +176,13 @@ def _line_of(text: str, key: str, *, table: str = "", nth: int = 1) -> int:
     current, met, found = "", 0, 1
     names = rf"""\s*(\[\[?\s*)?(["']?){re.escape(key)}\2\s*(=|\.|\]|$)"""
     for number, line in enumerate(text.split("\n"), start=1):
-        if _HEADER.match(line) and not re.match(names, line):
+        is_header, is_named = _HEADER.match(line), re.match(names, line)
+        if is_header and not is_named:
             current = "".join(line.partition("#")[0].split())
             met += current == table
             if current == table and met == nth:
                 found = number
-        elif current == table and (met == nth or not table) and re.match(names, line):
+        elif (is_named and current == table and (met == nth or not table)) or (is_header and not table):
             return number
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from sqlalchemy.orm import Session
 
 from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader
-from mailer.campaigns.targets import NOBODY, Targets
+from mailer.cases.targets import NOBODY, Targets
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet, UnprintableLanguage
 from mailer.kits.messages import medium, short, text_file

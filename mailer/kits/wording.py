@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mailer.campaigns.targets import Target
+from mailer.cases.targets import Target
 from mailer.locale import languages
 from mailer.mail.render import printable
 from mailer.mail.types import Pieces, Slot

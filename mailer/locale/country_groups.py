@@ -90,6 +90,18 @@ def get(name: str) -> Group:
     return group
 
 
+def country_or_group(text: str) -> str:
+    """A country as its code, a group as it is called.
+
+    :raises countries.UnknownCountry: it names no country.
+    :raises UnknownCountryGroup: it names no group of countries.
+    """
+    if text.startswith("@"):
+        get(text)
+        return text.upper()
+    return countries.parse(text)
+
+
 def expand(values: Iterable[str]) -> frozenset[str]:
     """The places that codes and groups mean.
 

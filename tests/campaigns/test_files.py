@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, files, lifecycle
 from mailer.campaigns.files import AlreadyStarted, LoadedElsewhere, NoSuchFolder
-from mailer.campaigns.targets import Targets
+from mailer.cases.targets import Targets
 from mailer.errors import MailerError
 from mailer.formats.written_files import InvalidFile
 from mailer.people import lists

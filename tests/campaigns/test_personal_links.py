@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import editions, personal_links, publishing, readiness
 from mailer.campaigns.editions import EditionRenderer, Reader, Unrenderable
 from mailer.campaigns.personal_links import PersonalLink
-from mailer.campaigns.targets import Target
+from mailer.cases.targets import Target
 from mailer.delivery import control, previews
 from mailer.delivery.previews import SampleReader
 from mailer.kits import making

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from mailer.campaigns.files import load
-from mailer.campaigns.targets import Target
+from mailer.cases.targets import Target
 from mailer.formats.paper import sheets
 from mailer.kits.editions import KitEditions
 from mailer.kits.wording import Forwarder

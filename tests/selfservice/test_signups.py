@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.campaigns.targets import Target
+from mailer.cases.targets import Target
 from mailer.mail import addresses
 from mailer.people import lists, mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink

@@ -1,7 +1,16 @@
-"""The tables: people, unions, what they agreed to, campaigns and their kits, and the delivery ledger."""
+"""The tables: people, unions, what they agreed to, cases, campaigns and their kits, and the delivery ledger."""
 
 from mailer.store.models.base import Base
 from mailer.store.models.campaigns import Campaign, CampaignStatus, CampaignText, Edition
+from mailer.store.models.cases import (
+    Case,
+    CaseEvent,
+    CaseEventKind,
+    CaseFact,
+    CaseStatus,
+    CaseText,
+    Certainty,
+)
 from mailer.store.models.consent import (
     ConsentAction,
     ConsentEvent,
@@ -42,6 +51,13 @@ __all__ = [
     "Campaign",
     "CampaignStatus",
     "CampaignText",
+    "Case",
+    "CaseEvent",
+    "CaseEventKind",
+    "CaseFact",
+    "CaseStatus",
+    "CaseText",
+    "Certainty",
     "Claim",
     "ConsentAction",
     "ConsentEvent",

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from mailer.store.db import UtcDateTime, utcnow
 from mailer.store.models.base import Base, by_value
+from mailer.store.models.cases import Case
 from mailer.store.models.people import MailingList
 
 
@@ -33,6 +34,7 @@ class Campaign(Base):
     slug: Mapped[str] = mapped_column(String(80), unique=True)
     kind: Mapped[str] = mapped_column(String(40))  # names its template: templates/emails/campaigns/<kind>.mjml
     list_id: Mapped[int] = mapped_column(ForeignKey("lists.id"), nullable=True)  # none only for the standing one
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("cases.id"), index=True)  # what it asks people to act on
     language: Mapped[str] = mapped_column(String(20))  # of the source text, and for whose language has none
     status: Mapped[CampaignStatus] = mapped_column(by_value(CampaignStatus), default=CampaignStatus.DRAFT)
     audience: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `segments.Segment.to_json`
@@ -55,6 +57,7 @@ class Campaign(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     mailing_list: Mapped[MailingList] = relationship()
+    case: Mapped[Case | None] = relationship()
     texts: Mapped[list["CampaignText"]] = relationship(
         back_populates="campaign", cascade="all, delete-orphan", order_by="CampaignText.language"
     )

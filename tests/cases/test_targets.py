@@ -1,6 +1,6 @@
 """Whom people are asked to write to, by country."""
 
-from mailer.campaigns.targets import Target, Targets
+from mailer.cases.targets import Target, Targets
 
 
 def test_a_target_is_found_by_country_else_the_fallback() -> None:

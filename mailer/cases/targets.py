@@ -1,11 +1,16 @@
-"""Targets: whom a campaign asks people to write to, by country."""
+"""Targets: whom people write to, by country."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mailer.formats.written_files import Complaint
 from mailer.locale import countries, country_groups
+from mailer.mail import addresses
 from mailer.store.models import Campaign
+
+_KEYS = frozenset(["countries", "name", "email", "address"])
+_THE_REST = ""  # what a target without countries is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +89,54 @@ class Targets:
     def _own(self, country: str) -> Target | None:
         place, state = countries.PARTS.get(country, country), country_groups.state_of(country)
         return self._by_country.get(place) or self._by_country.get(state) or self._by_group.get(place)
+
+
+def read(tables: object, key: str, problem: Complaint) -> list[Target]:
+    """Targets as they are written in a TOML file.
+
+    :param tables: what stands there under `[[key]]`.
+    :raises InvalidFile: something is wrong with them.
+    """
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        problem.about(key, f"must be tables: write [[{key}]] above each")
+    targets: list[Target] = []
+    seen: set[str] = set()
+    problem.table = f"[[{key}]]"
+    for number, table in enumerate(tables, start=1):
+        problem.nth = number
+        target = _read_one(table, problem)
+        for code in sorted(target.states) or [_THE_REST]:
+            if code in seen:
+                problem.about("countries", _twice(key, code))
+            seen.add(code)
+        targets.append(target)
+    problem.table, problem.nth = "", 1
+    return targets
+
+
+def _read_one(table: Mapping[str, Any], problem: Complaint) -> Target:
+    problem.refuse_unknown(table, _KEYS)
+    codes = problem.texts(table, "countries", example='["GB"]')
+    named = problem.check("countries", lambda: [country_groups.country_or_group(code) for code in codes])
+    return Target(
+        countries=tuple(sorted({code for code in named if not code.startswith("@")})),
+        name=problem.text(table, "name"),
+        email=_read_address(table, problem),
+        address=problem.optional_text(table, "address"),
+        groups=tuple(sorted({code for code in named if code.startswith("@")})),
+    )
+
+
+def _read_address(table: Mapping[str, Any], problem: Complaint) -> str:
+    """A target's e-mail address, or "": some embassies have none."""
+    written = problem.optional_text(table, "email")
+    return problem.check("email", lambda: addresses.parse(written).text) if written else ""
+
+
+def _twice(key: str, code: str) -> str:
+    if code != _THE_REST:
+        return f"two {key} are for {code}"
+    return (
+        f"two {key} have no countries, but only one can be for everyone else: "
+        'give the other one its countries, such as countries = ["GB"]'
+    )

@@ -1,0 +1,260 @@
+"""Cases as files: a folder of case.toml and one Markdown text per language."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from mailer.cases import cases, targets
+from mailer.cases.dossier import Consent, ConsentBy, Person, PersonStatus
+from mailer.cases.never import Never
+from mailer.errors import MailerError
+from mailer.formats import written_files
+from mailer.formats.written_files import Article, Complaint, InvalidFile
+from mailer.locale import countries, languages
+from mailer.store import db, slugs
+from mailer.store.models import Case, CaseEvent, CaseEventKind, CaseFact, CaseText, Certainty
+
+SETTINGS_FILE = "case.toml"
+_KEYS = frozenset(
+    "country public persons asks copy_to contact outcome consent never notes facts history".split()  # noqa: SIM905
+)
+_TEXT_KEYS = frozenset(["title"])
+_PERSON_KEYS = frozenset(["name", "status", "names"])
+_CONSENT_KEYS = frozenset(["by", "on", "until", "reason", "agreed_by"])
+_FACT_KEYS = frozenset(["text", "source", "certainty", "checked_on", "good_for"])
+_EVENT_KEYS = frozenset(["on", "words", "link"])
+_GOOD_FOR = 30  # days
+_LONGEST_GOOD_FOR = 3650
+_SHORTEST_NEVER = 2  # letters
+_SCRIPT = re.compile(r"[A-Z][a-z]{3}")
+# Not which word: an error stands on screens and in logs.
+_HOLDS_NEVER = "a word stands here that must not appear, as `never` says. Take it out"
+T = TypeVar("T")
+
+
+class NoSuchFolder(MailerError):
+    """{folder} is not the folder of a case: it has no case.toml, or cannot be read. Name the folder that holds it."""
+
+
+def load(session: Session, folder: Path) -> Case:
+    """Make or update a case from its folder, whose name is the slug. Everything is read before anything is changed.
+
+    What stands in the history stays there: the file adds to it.
+
+    :raises InvalidFile: with the file and line of what is wrong.
+    :raises NoSuchFolder: there is no case.toml.
+    :raises cases.LoadedElsewhere: it was made at the same moment.
+    """
+    folder = folder.resolve()
+    if not written_files.is_file(folder / SETTINGS_FILE):
+        raise NoSuchFolder(folder=folder)
+    slug = slugs.check(folder.name)
+    table, problem = written_files.read_toml(folder / SETTINGS_FILE, _KEYS)
+    today = db.now(session).date()
+    reader = _Reader(table, problem, today)
+    values: dict[str, Any] = {
+        "country": problem.check("country", lambda: countries.parse(problem.text(table, "country"))),
+        "public": problem.flag(table, "public"),
+        "persons": [person.to_json() for person in reader.persons()],
+        "asks": reader.asks(),
+        "copy_to": [each.to_json() for each in targets.read(table.get("copy_to", []), "copy_to", problem)],
+        "contact": [each.to_json() for each in targets.read(table.get("contact", []), "contact", problem)],
+        "outcome": reader.by_language(table, "outcome"),
+        "never": reader.never(),
+        "notes": problem.optional_text(table, "notes") or None,
+    }
+    consent, facts, news = reader.consent(), reader.facts(), reader.news()
+    articles = written_files.read_articles(folder, _TEXT_KEYS, languages.normalise)
+    never = Never(values["never"])
+    texts = [_read_text(language, article, never) for language, article in articles.items()]
+    _check_public_words(values, news, never, problem)
+    case = cases.find_or_make(session, slug, **values)
+    case.texts.clear()
+    case.facts.clear()
+    session.flush()
+    case.texts.extend(texts)
+    case.facts.extend(facts)
+    if consent is not None:
+        cases.record_consent(session, case, consent)
+    known = {(event.happened_on, event.link, *sorted(event.words.items())) for event in case.events}
+    for event in news:
+        if (event.happened_on, event.link, *sorted(event.words.items())) not in known:
+            case.events.append(event)
+    cases.note(session, case, CaseEventKind.LOADED)
+    session.flush()
+    return case
+
+
+def _read_text(language: str, article: Article, never: Never) -> CaseText:
+    title = article.problem.text(article.front, "title")
+    if len(title.splitlines()) > 1:
+        article.problem.about("title", "must be one line")
+    if any(never.find(article.file, title)):
+        article.problem.about("title", _HOLDS_NEVER)
+    for place in never.find(article.file, article.body, first_line=article.body_line):
+        raise InvalidFile(file=place.where, line=place.line, problem=_HOLDS_NEVER)
+    return CaseText(language=language, title=title, body=article.body)
+
+
+def _check_public_words(values: Mapping[str, Any], news: Sequence[CaseEvent], never: Never, problem: Complaint) -> None:
+    """Refuse a case that would itself tell what must not appear."""
+    public = {
+        "persons": [name for person in values["persons"] for name in (person["name"], *person["names"].values())],
+        "asks": [ask for asks in values["asks"].values() for ask in asks],
+        "outcome": list(values["outcome"].values()),
+        "history": [word for event in news for word in (*event.words.values(), event.link or "")],
+    }
+    for key, words in public.items():
+        if any(any(never.find(SETTINGS_FILE, word)) for word in words):
+            problem.about(key, _HOLDS_NEVER)
+
+
+class _Reader:
+    """Reads the parts of a case.toml."""
+
+    def __init__(self, table: Mapping[str, Any], problem: Complaint, today: date) -> None:
+        self._table, self._problem, self._today = table, problem, today
+
+    def persons(self) -> list[Person]:
+        persons = [self._person(table) for table in self._tables("persons")]
+        if not persons:
+            self._problem.about("persons", "is missing: write [[persons]], then name and status")
+        return persons
+
+    def _person(self, table: Mapping[str, Any]) -> Person:
+        self._problem.refuse_unknown(table, _PERSON_KEYS)
+        names = table.get("names", {})
+        if not isinstance(names, dict) or not all(isinstance(each, str) and each.strip() for each in names.values()):
+            self._problem.about("names", 'must say how the name is written elsewhere, such as { Arab = "ليلى" }')
+        for script in names:
+            if not _SCRIPT.fullmatch(script):
+                self._problem.about("names", f'"{script}" is no script; write its code, such as Arab, Cyrl or Latn')
+        name = self._problem.text(table, "name")
+        return Person(name, self._choice(table, "status", PersonStatus), names)
+
+    def asks(self) -> dict[str, list[str]]:
+        value = self._table.get("asks", {})
+        if not isinstance(value, dict):
+            self._problem.about("asks", "must be a table: write [asks], then a list for each language")
+        self._problem.table = "[asks]"
+        asks = {
+            self._problem.check(tag, lambda: languages.normalise(tag)): self._problem.texts(  # noqa: B023  # called at once
+                value, tag, example='["Release her."]'
+            )
+            for tag in value
+        }
+        self._problem.table = ""
+        return asks
+
+    def by_language(self, table: Mapping[str, Any], key: str) -> dict[str, str]:
+        """Words in several languages, such as { en = "Released" }."""
+        value = table.get(key, {})
+        if not isinstance(value, dict) or not all(isinstance(each, str) and each.strip() for each in value.values()):
+            self._problem.about(key, f'must have words for each language: {key} = {{ en = "…" }}')
+        return self._problem.check(key, lambda: {languages.normalise(tag): words for tag, words in value.items()})
+
+    def never(self) -> list[str]:
+        forms = self._problem.texts(self._table, "never", example='["Amal"]')
+        for number, form in enumerate(forms, start=1):
+            if sum(char.isalnum() for char in form) < _SHORTEST_NEVER:
+                # Not the word itself: what stands in `never` is in no error.
+                self._problem.about(
+                    "never", f"number {number} has fewer than {_SHORTEST_NEVER} letters: it would be found everywhere"
+                )
+        return forms
+
+    def consent(self) -> Consent | None:
+        table = self._table.get("consent")
+        if table is None:
+            return None
+        if not isinstance(table, dict):
+            self._problem.about("consent", "must be a table: write [consent]")
+        self._problem.table = "[consent]"
+        self._problem.refuse_unknown(table, _CONSENT_KEYS)
+        given_on = self._day(table, "on")
+        if given_on is None:
+            self._problem.about("on", "is missing: write the day on which they agreed, such as 2026-11-20")
+        consent = Consent(
+            by=self._choice(table, "by", ConsentBy),
+            on=given_on,
+            until=self._day(table, "until"),
+            reason=self._problem.optional_text(table, "reason"),
+            agreed_by=self._problem.optional_text(table, "agreed_by"),
+        )
+        if given_on > self._today:
+            self._problem.about("on", "is still to come; consent is recorded once it was given")
+        if consent.until and consent.until < consent.on:
+            self._problem.about("until", "is before the day on which they agreed")
+        if consent.by is ConsentBy.NONE_POSSIBLE:
+            for key in ("reason", "agreed_by"):
+                if not self._problem.optional_text(table, key):
+                    needs = "a reason, and agreed_by, the second person who decided"
+                    self._problem.about(key, f"is missing: none_possible needs {needs}")
+        self._problem.table = ""
+        return consent
+
+    def facts(self) -> list[CaseFact]:
+        return [self._fact(table) for table in self._tables("facts")]
+
+    def _fact(self, table: Mapping[str, Any]) -> CaseFact:
+        self._problem.refuse_unknown(table, _FACT_KEYS)
+        checked_on = self._day(table, "checked_on")
+        if checked_on is None or checked_on > self._today:
+            self._problem.about("checked_on", "must be the day on which it was last checked, such as 2026-11-20")
+        good_for = table.get("good_for", _GOOD_FOR)
+        if not isinstance(good_for, int) or isinstance(good_for, bool) or not 1 <= good_for <= _LONGEST_GOOD_FOR:
+            self._problem.about("good_for", f"must be a number of days from 1 to {_LONGEST_GOOD_FOR}, without quotes")
+        return CaseFact(
+            text=self._problem.text(table, "text"),
+            source=self._problem.text(table, "source"),
+            certainty=self._choice(table, "certainty", Certainty),
+            checked_on=checked_on,
+            good_for=good_for,
+        )
+
+    def news(self) -> list[CaseEvent]:
+        return [self._event(table) for table in self._tables("history")]
+
+    def _event(self, table: Mapping[str, Any]) -> CaseEvent:
+        self._problem.refuse_unknown(table, _EVENT_KEYS)
+        happened_on = self._day(table, "on")
+        if happened_on is None or happened_on > self._today:
+            self._problem.about("on", "must be the day on which it happened, such as 2026-11-20")
+        words = self.by_language(table, "words")
+        if not words:
+            self._problem.about("words", 'is missing: words = { en = "…" }')
+        link = self._problem.optional_text(table, "link") or None
+        if link is not None and not re.match(r"https?://\S+\Z", link):
+            self._problem.about("link", "must be the address of a page, such as https://example.org/news")
+        return CaseEvent(kind=CaseEventKind.NEWS, happened_on=happened_on, words=words, link=link)
+
+    def _tables(self, key: str) -> Any:
+        """The tables of a key, one after the other, with the complaint set on each."""
+        tables = self._table.get(key, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self._problem.about(key, f"must be tables: write [[{key}]] above each")
+        for number, table in enumerate(tables, start=1):
+            self._problem.table, self._problem.nth = f"[[{key}]]", number
+            yield table
+        self._problem.table, self._problem.nth = "", 1
+
+    def _choice(self, table: Mapping[str, Any], key: str, kind: Callable[[str], T]) -> T:
+        written = self._problem.text(table, key)
+        try:
+            return kind(written)
+        except ValueError:
+            known = ", ".join(str(each) for each in kind)  # type: ignore[attr-defined]
+            self._problem.about(key, f"must be one of: {known}")
+
+    def _day(self, table: Mapping[str, Any], key: str) -> date | None:
+        value = table.get(key)
+        # A datetime is a date, too.
+        if value is not None and (not isinstance(value, date) or hasattr(value, "hour")):
+            self._problem.about(key, "must be a day without quotes, such as 2026-11-20")
+        if value is not None and not self._today - timedelta(days=36525) < value < self._today + timedelta(days=36525):
+            self._problem.about(key, "is not a possible day")
+        return value

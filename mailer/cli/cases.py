@@ -1,0 +1,214 @@
+"""`mailer cases`: what alerts are about, and who agreed that we speak of it."""
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mailer.cases import cases as case_book
+from mailer.cases import files
+from mailer.cases.dossier import Consent, ConsentBy, Person
+from mailer.cli.hints import typed
+from mailer.cli.installation import Installation, pass_installation
+from mailer.cli.options import json_lines_option, json_option, slug_argument
+from mailer.errors import MailerError
+from mailer.locale import countries
+from mailer.store.db import utcnow
+from mailer.store.models import Case
+
+
+class NoReason(MailerError):
+    """Where nobody can be asked, two people decide, and say why: --by none_possible --reason TEXT --agreed-by NAME"""
+
+
+class ConsentDays(MailerError):
+    """{problem}. Give the days as in --on 2026-11-20 --until 2027-05-20."""
+
+
+@click.group()
+def cases() -> None:
+    """Load and show cases, and record who agreed to them."""
+
+
+@cases.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@pass_installation
+def load(installation: Installation, folder: Path) -> None:
+    """Create or update a case from FOLDER. The folder's name is the case's slug."""
+    with installation.session() as session:
+        case = files.load(session, folder)
+        slug, texts = case.slug, ", ".join(text.language for text in case.texts) or "no language"
+        problems = _problems(case, utcnow().date())
+    click.echo(f'Case "{slug}" is loaded, with texts in {texts}.')
+    for problem in problems:
+        click.echo(f"Warning: {problem}", err=True)
+    click.echo(typed(f"Next: mailer cases show {slug}"))
+
+
+@cases.command("list")
+@json_lines_option
+@pass_installation
+def list_(installation: Installation, as_json: bool) -> None:
+    """Show all cases, newest first."""
+    with installation.session(read_only=True) as session:
+        found = [_summary(case) for case in case_book.all_cases(session)]
+    if not found and not as_json:
+        click.echo(typed("There is no case yet. Load one with: mailer cases load DIR"))
+    for each in found:
+        if as_json:
+            click.echo(json.dumps(each))
+        else:
+            consent = each["consent"] or "NO CONSENT"
+            click.echo(f"{each['slug']:<32}  {each['status']:<8}  {each['country']}  {consent}")
+
+
+@cases.command()
+@slug_argument
+@json_option
+@pass_installation
+def show(installation: Installation, slug: str, as_json: bool) -> None:
+    """Show a case: its persons, who agreed, its facts and its history. For organisers' eyes only.
+
+    What stands in `never` and in the notes is not shown: it is in your file.
+    """
+    today = utcnow().date()
+    with installation.session(read_only=True) as session:
+        case = case_book.get(session, slug)
+        if as_json:
+            click.echo(json.dumps(_to_json(case, today), ensure_ascii=False))
+        else:
+            _show(case, today)
+
+
+@cases.command()
+@slug_argument
+@click.option("--by", type=click.Choice([each.value for each in ConsentBy]), help="Who agreed.")
+@click.option("--on", "given_on", metavar="DAY", help="The day on which they agreed; today if left out.")
+@click.option("--until", metavar="DAY", help="The last day for which they agreed.")
+@click.option("--reason", metavar="TEXT", help="Why nobody can be asked.")
+@click.option("--agreed-by", metavar="NAME", help="The second person who decided then.")
+@click.option("--withdrawn", metavar="TEXT", help="Nobody agrees any more; say what you were told.")
+@pass_installation
+def consent(
+    installation: Installation,
+    slug: str,
+    by: str | None,
+    given_on: str | None,
+    until: str | None,
+    reason: str | None,
+    agreed_by: str | None,
+    withdrawn: str | None,
+) -> None:
+    """Record who agreed that we speak of a case, or that they do not agree any more.
+
+    Without consent no campaign about the case is sent or resumed. One that is under way goes on: pause it with
+    `mailer campaigns pause`.
+    """
+    if (by is None and withdrawn is None) or (by and withdrawn is not None):
+        raise click.UsageError("Use either --by or --withdrawn.")
+    agreed = _consent(ConsentBy(by), given_on, until, reason, agreed_by) if by else None
+    with installation.session() as session:
+        case = case_book.get(session, slug)
+        if agreed:
+            case_book.record_consent(session, case, agreed)
+        else:
+            case_book.withdraw_consent(session, case, withdrawn or "")
+    click.echo(f'Case "{slug}": {_consent_in_words(agreed) if agreed else "nobody agrees any more"}.')
+
+
+def _consent(
+    by: ConsentBy, given_on: str | None, until: str | None, reason: str | None, agreed_by: str | None
+) -> Consent:
+    today = utcnow().date()
+    agreed = Consent(by, _day(given_on) or today, _day(until), (reason or "").strip(), (agreed_by or "").strip())
+    if by is ConsentBy.NONE_POSSIBLE and not (agreed.reason and agreed.agreed_by):
+        raise NoReason
+    if agreed.on > today:
+        raise ConsentDays(problem="Consent is recorded once it was given")
+    if agreed.until and agreed.until < agreed.on:
+        raise ConsentDays(problem="Its last day is before the first")
+    return agreed
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  # a day has no zone
+    except ValueError:
+        raise ConsentDays(problem=f"{text} is not a day") from None
+
+
+def _summary(case: Case) -> dict[str, Any]:
+    agreed = case_book.consent_of(case)
+    return {
+        "slug": case.slug,
+        "status": case.status.value,
+        "country": case.country,
+        "public": case.public,
+        "consent": _consent_in_words(agreed) if agreed else None,
+    }
+
+
+def _to_json(case: Case, today: date) -> dict[str, Any]:
+    stale = case_book.stale(case, today)
+    return _summary(case) | {
+        "persons": case.persons,
+        "languages": [text.language for text in case.texts],
+        "asks": case.asks,
+        "facts": [
+            {
+                "text": fact.text,
+                "source": fact.source,
+                "certainty": fact.certainty.value,
+                "checked_on": fact.checked_on.isoformat(),
+                "good_for": fact.good_for,
+                "stale": fact in stale,
+            }
+            for fact in case.facts
+        ],
+        "history": [
+            {"on": event.happened_on.isoformat(), "kind": event.kind.value, "words": event.words, "link": event.link}
+            for event in case.events
+        ],
+        "problems": _problems(case, today),
+    }
+
+
+def _show(case: Case, today: date) -> None:
+    click.secho(f"{case.slug} ({countries.name(case.country, 'en')}), {case.status}", bold=True)
+    click.echo("Public: it has a page." if case.public else "Not public.")
+    for data in case.persons:
+        person = Person.from_json(data)
+        elsewhere = "".join(f", {name}" for name in person.names.values())
+        click.echo(f"Person: {person.name}{elsewhere}: {person.status}")
+    agreed = case_book.consent_of(case)
+    click.echo(f"Consent: {_consent_in_words(agreed) if agreed else 'none'}")
+    for number, fact in enumerate(case.facts, start=1):
+        click.echo(f"Fact {number} ({fact.certainty}, checked on {fact.checked_on}): {fact.text} Source: {fact.source}")
+    click.echo("History:")
+    for event in case.events:
+        words = event.words.get("en") or next(iter(event.words.values()))
+        click.echo(f"  {event.happened_on}  {event.kind}: {words}{f'  {event.link}' if event.link else ''}")
+    for problem in _problems(case, today):
+        click.secho(f"NOT READY: {problem}", bold=True)
+
+
+def _problems(case: Case, today: date) -> list[str]:
+    """What keeps campaigns about it from being sent."""
+    agreed = case_book.consent_of(case)
+    problems = []
+    if agreed is None:
+        problems.append("nobody has agreed that we speak of it.")
+    elif not agreed.covers(today):
+        problems.append(f"the consent ended on {agreed.until}.")
+    for fact in case_book.stale(case, today):
+        problems.append(f"fact {case.facts.index(fact) + 1} was last checked on {fact.checked_on}.")
+    return problems
+
+
+def _consent_in_words(agreed: Consent) -> str:
+    who = "nobody could be asked" if agreed.by is ConsentBy.NONE_POSSIBLE else f"agreed by {agreed.by}"
+    return f"{who}, on {agreed.on}{f', until {agreed.until}' if agreed.until else ''}"

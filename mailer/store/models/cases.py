@@ -1,0 +1,112 @@
+"""Cases: persons whom alerts are for, what may be said of them, and what became of it.
+
+All words are encrypted: a case may be worked on for months before anything of it may be public.
+"""
+
+import enum
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from mailer.store.crypto import EncryptedJson, EncryptedText
+from mailer.store.db import UtcDateTime, UtcDay, utcnow, utctoday
+from mailer.store.models.base import Base, by_value
+
+
+class CaseStatus(enum.StrEnum):
+    """Where a case stands: open ⇄ stopped → closed."""
+
+    OPEN = "open"  # people may be asked to write
+    STOPPED = "stopped"  # nobody may be, until it is opened again
+    CLOSED = "closed"  # over; `outcome` says how it ended
+
+
+class Case(Base):
+    """What happened to one person or several, and whose authorities are addressed for it."""
+
+    __tablename__ = "cases"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    country: Mapped[str] = mapped_column(String(2))  # ISO 3166-1 alpha-2
+    status: Mapped[CaseStatus] = mapped_column(by_value(CaseStatus), default=CaseStatus.OPEN)
+    public: Mapped[bool]
+    persons: Mapped[list[dict[str, Any]]] = mapped_column(EncryptedJson("cases.persons"))  # as `dossier.Person`
+    asks: Mapped[dict[str, list[str]]] = mapped_column(
+        EncryptedJson("cases.asks")
+    )  # language → demands, in their order
+    copy_to: Mapped[list[dict[str, Any]]] = mapped_column(EncryptedJson("cases.copy_to"))  # as `targets.Target`
+    contact: Mapped[list[dict[str, Any]]] = mapped_column(EncryptedJson("cases.contact"))  # likewise
+    outcome: Mapped[dict[str, str]] = mapped_column(
+        EncryptedJson("cases.outcome")
+    )  # language → words; empty until there is one
+    consent: Mapped[dict[str, Any] | None] = mapped_column(EncryptedJson("cases.consent"))  # as `dossier.Consent`
+    never: Mapped[list[str]] = mapped_column(EncryptedJson("cases.never"))  # what must appear nowhere
+    notes: Mapped[str | None] = mapped_column(EncryptedText("cases.notes"))  # for organisers alone
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    loaded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)  # the last time
+
+    texts: Mapped[list["CaseText"]] = relationship(cascade="all, delete-orphan", order_by="CaseText.language")
+    facts: Mapped[list["CaseFact"]] = relationship(cascade="all, delete-orphan", order_by="CaseFact.id")
+    events: Mapped[list["CaseEvent"]] = relationship(order_by="CaseEvent.happened_on, CaseEvent.id")
+
+
+class CaseText(Base):
+    """What a case is about, in one language."""
+
+    __tablename__ = "case_texts"
+    __table_args__ = (UniqueConstraint("case_id", "language"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"))
+    language: Mapped[str] = mapped_column(String(20))
+    title: Mapped[str] = mapped_column(EncryptedText("case_texts.title"))
+    body: Mapped[str] = mapped_column(EncryptedText("case_texts.body"))  # Markdown
+
+
+class Certainty(enum.StrEnum):
+    """How sure a fact is."""
+
+    KNOWN = "known"
+    REPORTED = "reported"
+
+
+class CaseFact(Base):
+    """Something that texts say of a case, and must be looked at again after some days."""
+
+    __tablename__ = "case_facts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id", ondelete="CASCADE"), index=True)
+    text: Mapped[str] = mapped_column(EncryptedText("case_facts.text"))
+    source: Mapped[str] = mapped_column(EncryptedText("case_facts.source"))
+    certainty: Mapped[Certainty] = mapped_column(by_value(Certainty))
+    checked_on: Mapped[date] = mapped_column(UtcDay)
+    good_for: Mapped[int]  # days
+
+
+class CaseEventKind(enum.StrEnum):
+    """What happened: out in the world, or with the case here."""
+
+    NEWS = "news"  # of the case, from its file
+    LOADED = "loaded"
+    STOPPED = "stopped"
+    REOPENED = "reopened"
+    CLOSED = "closed"
+    CONSENT = "consent"  # it was recorded or withdrawn
+
+
+class CaseEvent(Base):
+    """A line of a case's history. None is ever changed or deleted."""
+
+    __tablename__ = "case_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"), index=True)
+    kind: Mapped[CaseEventKind] = mapped_column(by_value(CaseEventKind))
+    happened_on: Mapped[date] = mapped_column(UtcDay, default=utctoday)
+    words: Mapped[dict[str, str]] = mapped_column(EncryptedJson("case_events.words"))  # language → words
+    link: Mapped[str | None] = mapped_column(EncryptedText("case_events.link"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
