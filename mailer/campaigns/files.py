@@ -135,8 +135,11 @@ def _read_settings(session: Session, table: Mapping[str, Any], problem: Complain
 
 
 def _read_case(session: Session, table: Mapping[str, Any], problem: Complaint) -> Case | None:
-    slug = problem.optional_text(table, "case")
-    return problem.check("case", lambda: cases.get(session, slug)) if slug else None
+    if "case" not in table:
+        return None
+    # An empty one is no "none": the gate would be open by mistake.
+    slug = problem.text(table, "case")
+    return problem.check("case", lambda: cases.get(session, slug))
 
 
 def _read_fallbacks(table: object, problem: Complaint) -> dict[str, list[str]]:

@@ -3,69 +3,61 @@
 `delivery.control` asks it at every start and resumption, also of a scheduled campaign.
 """
 
-import enum
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import editions
+from mailer.campaigns.editions import EditionRenderer
 from mailer.cases import cases
+from mailer.cases.findings import Finding, Level
 from mailer.cases.never import Never
 from mailer.errors import MailerError
+from mailer.mail import html_words
+from mailer.mail.types import Pieces, Rendering
 from mailer.store import db
-from mailer.store.models import Campaign, CampaignStatus, Case, CaseStatus
+from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case, Edition
 
 #: less than this before its deadline, few people can act on an alert
 _SHORT = timedelta(hours=48)
 
 
-class Level(enum.StrEnum):
-    """Whether a finding keeps a campaign from being sent."""
-
-    ERROR = "error"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that an organiser has to know before a campaign is sent."""
-
-    level: Level
-    code: str  # for programs: "consent-missing"
-    where: str  # a file with its line, or what it is about
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}. {self.remedy}"
-
-    def to_json(self) -> dict[str, str]:
-        """As `campaigns check --json` prints it."""
-        return {**asdict(self), "level": self.level.value}
-
-
 class Refused(MailerError):
-    """Campaign "{slug}" cannot be sent. {findings}"""
+    """{campaign} cannot be sent. {findings}"""
 
 
-def findings(session: Session, campaign: Campaign) -> list[Finding]:
-    """What stands against a campaign, the worst first."""
-    found = [*_of_case(session, campaign), *_of_time(session, campaign)]
+def findings(session: Session, campaign: Campaign, *, start: date | None = None) -> list[Finding]:
+    """What stands against a campaign, the worst first.
+
+    :param start: the day on which it is to go out; today by default.
+    :raises editions.Unrenderable: a text cannot be rendered.
+    """
+    found = [*_of_case(session, campaign, start), *_of_time(session, campaign)]
     return sorted(found, key=lambda finding: finding.level is not Level.ERROR)
 
 
-def require(session: Session, campaign: Campaign) -> None:
-    """Refuse a campaign against which an error stands.
+def require(session: Session, campaign: Campaign, *, start: date | None = None) -> None:
+    """Refuse a campaign against which an error stands. Its case stays as it is until the transaction ends.
 
+    :param start: as for `findings`.
     :raises Refused: naming each.
+    :raises editions.Unrenderable: a text cannot be rendered.
     """
-    errors = [finding for finding in findings(session, campaign) if finding.level is Level.ERROR]
+    case = None
+    if campaign.case_id is not None:
+        # Somebody may be withdrawing consent at this moment: whoever is second sees what the first one did.
+        case = session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
+    errors = [each for each in findings(session, campaign, start=start) if each.level is Level.ERROR]
     if errors:
-        raise Refused(slug=campaign.slug, findings=" ".join(map(str, errors)))
+        is_sayable = case is None or not Never(case.never).holds(campaign.slug)
+        name = f'Campaign "{campaign.slug}"' if is_sayable else "This campaign"
+        raise Refused(campaign=name, findings=" ".join(map(str, errors)))
 
 
-def _of_case(session: Session, campaign: Campaign) -> Iterator[Finding]:
+def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterator[Finding]:
     if campaign.case_id is None:
         return
     case = campaign.case
@@ -73,42 +65,81 @@ def _of_case(session: Session, campaign: Campaign) -> Iterator[Finding]:
         what, remedy = "its case cannot be seen from here", "Ask the organisers to send it."
         yield Finding(Level.ERROR, "case-unseen", "campaign.toml, case", what, remedy)
         return
-    where, today = f"case {case.slug}", db.now(session).date()
-    if case.status is not CaseStatus.OPEN:
-        remedy = {
-            CaseStatus.STOPPED: f"Once people may write again: mailer cases reopen {case.slug}",
-            CaseStatus.CLOSED: "Nobody is asked to act on a closed case.",
-        }[case.status]
-        yield Finding(Level.ERROR, f"case-{case.status}", where, f"the case is {case.status}", remedy)
-    consent = cases.consent_of(case)
-    record = f"Ask, and record the answer: mailer cases consent {case.slug} --by WHO --on DAY"
-    if consent is None:
-        yield Finding(Level.ERROR, "consent-missing", where, "nobody has agreed that we speak of it", record)
-    elif not consent.covers(today):
-        yield Finding(Level.ERROR, "consent-past", where, f"the consent ended on {consent.until}", record)
-    for number, fact in enumerate(case.facts, start=1):
-        if fact in cases.stale(case, today):
-            what = f"fact {number} was last checked on {fact.checked_on}, and is good for {fact.good_for} days"
-            remedy = "Check it, write the day into checked_on in case.toml, and load the case again."
-            yield Finding(Level.ERROR, "fact-stale", where, what, remedy)
-    yield from _never(campaign, case)
+    yield from cases.findings(case, db.now(session).date(), start)
+    if case.never:
+        for where in _places(session, campaign, Never(case.never)):
+            yield _must_not(campaign, where)
 
 
-def _never(campaign: Campaign, case: Case) -> Iterator[Finding]:
-    never = Never(case.never)
+# --- words that must not appear -------------------------------------------------------------------------------------
+
+
+def _places(session: Session, campaign: Campaign, never: Never) -> Iterator[str]:
+    """Where such a word stands: in what was written, with its line, else in what goes out."""
+    renderings = list(_renderings(session, campaign))
     for text in campaign.texts:
-        file = f"{text.language}.md"
-        places = [
-            *(f"{file}, {part}" for part in ("subject", "preheader") if any(never.find(file, getattr(text, part)))),
-            *(f"{file}:{place.line}" for place in never.find(file, text.body, first_line=text.body_line)),
-        ]
-        for place in places:
-            yield _must_not(campaign, place)
+        written = _Written.of(text, never)
+        yield from written.places
+        outgoing = [each for each in renderings if each.language == text.language]
+        if any(written.misses(never, words) for each in outgoing for words in each.words):
+            yield f"{text.language}.md, as it goes out"
     for target in campaign.targets:
-        if any(never.find("", "\n".join((target["name"], target["email"], target["address"])))):
-            yield _must_not(campaign, "campaign.toml, [[targets]]")
-    if any(never.find("", campaign.slug)):
-        yield _must_not(campaign, "the name of the campaign's folder")
+        if never.holds(target["name"], target["email"], target["address"]):
+            yield "campaign.toml, [[targets]]"
+    if never.holds(campaign.slug):
+        yield "the name of the campaign's folder"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Written:
+    """What was found in a text as its author wrote it."""
+
+    places: list[str]
+    forms: set[int] = field(default_factory=set)  # that were found there, by their numbers
+
+    @classmethod
+    def of(cls, text: CampaignText, never: Never) -> "_Written":
+        found = cls([])
+        file = f"{text.language}.md"
+        for part in ("subject", "preheader"):
+            if hits := never.find(getattr(text, part)):
+                found.places.append(f"{file}, {part}")
+                found.forms.update(hit.form for hit in hits)
+        hits = never.find(text.body, first_line=text.body_line)
+        found.places.extend(f"{file}:{line}" for line in sorted({hit.line for hit in hits}))
+        found.forms.update(hit.form for hit in hits)
+        return found
+
+    def misses(self, never: Never, words: str) -> bool:
+        """Whether words that go out hold a form that none of the lines holds."""
+        return any(hit.form not in self.forms for hit in never.find(words))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Outgoing:
+    language: str
+    words: list[str]  # of each part by itself
+
+
+def _renderings(session: Session, campaign: Campaign) -> Iterator[_Outgoing]:
+    """What goes out: editions that show every wording, or those that are frozen."""
+    if campaign.started_at is not None and campaign.status is not CampaignStatus.DRAFT:
+        for edition in session.scalars(select(Edition).where(Edition.campaign_id == campaign.id)):
+            yield _Outgoing(edition.language, _words(editions.from_json(edition.rendering)))
+        return
+    renderer = EditionRenderer(session, campaign, editions.TRIAL_SENDER)
+    for key in sorted(renderer.trial()):
+        yield _Outgoing(key[0], _words(renderer.render(key)))
+
+
+def _words(rendering: Rendering) -> list[str]:
+    words, attributes = html_words.read(_plain(rendering.html))
+    return [_plain(rendering.subject), words, _plain(rendering.text), *sorted(set(attributes))]
+
+
+def _plain(pieces: Pieces) -> str:
+    """What somebody reads of whom nothing is known."""
+    return "".join(piece if isinstance(piece, str) else piece.default for piece in pieces)
 
 
 def _must_not(campaign: Campaign, where: str) -> Finding:
@@ -117,6 +148,9 @@ def _must_not(campaign: Campaign, where: str) -> Finding:
     is_draft = campaign.status is CampaignStatus.DRAFT
     remedy = "Take it out, and load the campaign again." if is_draft else "Cancel it, and send one without that word."
     return Finding(Level.ERROR, "never", where, what, remedy)
+
+
+# --- time -----------------------------------------------------------------------------------------------------------
 
 
 def _of_time(session: Session, campaign: Campaign) -> Iterator[Finding]:

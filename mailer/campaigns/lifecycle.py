@@ -85,11 +85,24 @@ def move(session: Session, campaign: Campaign, to: Move, **changes: object) -> N
     )
     session.refresh(campaign)
     if moved is None:
-        is_held = campaign.status is _S.PAUSED and rule.leads_to is not _S.PAUSED
-        advice = "Resume it with: mailer campaigns resume {slug}" if is_held else rule.advice
-        raise WrongStatus(
-            slug=campaign.slug, status=campaign.status, move=rule.done, advice=advice.format(slug=campaign.slug)
-        )
+        raise _wrong_status(campaign, rule)
+
+
+def require(session: Session, campaign: Campaign, to: Move) -> None:
+    """Insist that a move is allowed, and let nobody else make one until the transaction ends.
+
+    :raises WrongStatus: it is not.
+    """
+    session.get_one(Campaign, campaign.id, with_for_update=True, populate_existing=True)
+    if campaign.status not in to.value.allowed:
+        raise _wrong_status(campaign, to.value)
+
+
+def _wrong_status(campaign: Campaign, rule: _Rule) -> WrongStatus:
+    is_held = campaign.status is _S.PAUSED and rule.leads_to is not _S.PAUSED
+    advice = "Resume it with: mailer campaigns resume {slug}" if is_held else rule.advice
+    advice = advice.format(slug=campaign.slug)
+    return WrongStatus(slug=campaign.slug, status=campaign.status, move=rule.done, advice=advice)
 
 
 def move_all(session: Session, to: Move, **changes: object) -> list[str]:

@@ -108,7 +108,7 @@ def current_for(session: Session, language: str, country: str | None) -> tuple[H
     campaign = _to_act_on(session)
     if campaign is None:
         return None
-    target = Targets.of(campaign).for_country(country)
+    target = Targets.stored(campaign.targets).for_country(country)
     text = _text(campaign, language)
     title = _line(text.subject, language, target)
     return replace(_headline(campaign, language, db.now(session)), title=title), target
@@ -144,7 +144,7 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
     text = _text(campaign, language)
     return CampaignPage(
         headline=_headline(campaign, language, db.now(session)),
-        html=_html(text.body, language, Targets.of(campaign).fallback),
+        html=_html(text.body, language, Targets.stored(campaign.targets).fallback),
         is_cancelled=campaign.status is CampaignStatus.CANCELLED,
         addressees=_addressees(map(Target.from_json, campaign.targets), shown_in),
     )
@@ -152,7 +152,7 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
 
 def title(campaign: Campaign, language: str) -> str:
     """What a campaign is called, in one line, for somebody of whom only the language is known."""
-    return _line(_text(campaign, language).subject, language, Targets.of(campaign).fallback)
+    return _line(_text(campaign, language).subject, language, Targets.stored(campaign.targets).fallback)
 
 
 def _newest() -> Select[Campaign]:
@@ -173,7 +173,7 @@ def _text(campaign: Campaign, language: str) -> CampaignText:
 
 def _headline(campaign: Campaign, language: str, now: datetime) -> Headline:
     text = _text(campaign, language)
-    fallback = Targets.of(campaign).fallback
+    fallback = Targets.stored(campaign.targets).fallback
     return Headline(
         slug=campaign.slug,
         id=_identity(campaign),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import deadlines, editions, gate, segments
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.editions import Reader
-from mailer.campaigns.gate import Finding
+from mailer.cases.findings import Finding
 from mailer.cases.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
 from mailer.locale import countries, country_groups
@@ -51,7 +51,7 @@ def find(session: Session, campaign: Campaign) -> Gaps:
     """Look through everyone's edition for targets of which they have none, and for fields that it prints without a
     default and they have nothing for."""
     renderer = editions.EditionRenderer(session, campaign, editions.TRIAL_SENDER)
-    targets = Targets.of(campaign)
+    targets = Targets.stored(campaign.targets)
     without_target: Counter[str | None] = Counter()
     without_own_target: Counter[str | None] = Counter()
     empty: Counter[str] = Counter()
@@ -168,7 +168,7 @@ def check(session: Session, campaign: Campaign) -> Check:
         without_country=gaps.without_own_target.get(None, 0),
         left_out=segments.left_out(session, campaign.list_id, segment),
         not_excluded={place: by_country[place] for place in sorted(beyond) if by_country[place]},
-        has_fallback=Targets.of(campaign).fallback is not None,
+        has_fallback=Targets.stored(campaign.targets).fallback is not None,
         gaps=gaps,
         is_over=campaign.deadline is not None and deadlines.is_over(campaign, db.now(session)),
         warnings=tuple(editions.try_out(session, campaign)),

@@ -1,12 +1,14 @@
 """Cases: finding one, who agreed to it, and its history. None of it is ever taken out of the history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.cases.dossier import Consent
+from mailer.cases.dossier import Consent, ConsentRecord
+from mailer.cases.findings import Finding, Level
+from mailer.cases.never import Never
 from mailer.errors import MailerError
 from mailer.store import db
 from mailer.store.db import add_unique
@@ -20,17 +22,25 @@ class UnknownCase(MailerError):
     """There is no case "{slug}". See all cases with `mailer cases list`, or load it: mailer cases load DIR"""
 
 
+class OldConsent(MailerError):
+    """{what} on {said_on}, and this consent was given on {on}, so it is not the last word. {remedy}"""
+
+
 class LoadedElsewhere(MailerError):
     """Somebody else has just loaded a case "{slug}" for the first time. Check that it is the same one, and load it
     again."""
 
 
-def get(session: Session, slug: str) -> Case:
+def get(session: Session, slug: str, *, to_change: bool = False) -> Case:
     """The case of that slug.
 
+    :param to_change: nobody else changes it, and nothing about it starts, until the transaction ends.
     :raises UnknownCase: there is none.
     """
-    case = session.scalar(select(Case).where(Case.slug == slug))
+    which = select(Case).where(Case.slug == slug)
+    if to_change:
+        which = which.with_for_update().execution_options(populate_existing=True)
+    case = session.scalar(which)
     if case is None:
         raise UnknownCase(slug=slug)
     return case
@@ -46,7 +56,8 @@ def find_or_make(session: Session, slug: str, **values: object) -> Case:
 
     :raises LoadedElsewhere: it was made at the same moment.
     """
-    case = session.scalar(select(Case).where(Case.slug == slug).with_for_update())
+    which = select(Case).where(Case.slug == slug).with_for_update()
+    case = session.scalar(which.execution_options(populate_existing=True))
     if case is None:
         case = Case(slug=slug, status=CaseStatus.OPEN, consent=None, **values)
         if not add_unique(session, case):
@@ -59,29 +70,97 @@ def find_or_make(session: Session, slug: str, **values: object) -> Case:
 
 
 def record_consent(session: Session, case: Case, consent: Consent) -> None:
-    """Keep who agreed, and note it in the history if it is news."""
-    stored = consent.to_json()
-    if case.consent == stored:
+    """Keep who agreed, as an organiser says.
+
+    :raises OldConsent: it was given before it was withdrawn.
+    """
+    record = _record(case)
+    if record.given is None and record.said_on and consent.on < record.said_on:
+        raise _old(record, consent, "Give the day of a later answer: --on DAY")
+    _keep_consent(session, case, ConsentRecord(consent, db.now(session).date()))
+
+
+def load_consent(session: Session, case: Case, consent: Consent) -> None:
+    """Keep who agreed, as the case's file says.
+
+    :raises OldConsent: since then an organiser recorded something else. A file that is loaded for another reason must
+        not bring back what a family has taken back.
+    """
+    record = _record(case)
+    if consent == record.given:
         return
-    case.consent = stored
-    until = f", until {consent.until}" if consent.until else ""
-    note(session, case, CaseEventKind.CONSENT, f"consent by {consent.by}, given on {consent.on}{until}")
+    if record.said_on and consent.on <= record.said_on:
+        raise _old(record, consent, "Take [consent] out, or write what was agreed to since")
+    _keep_consent(session, case, ConsentRecord(consent, record.said_on))
 
 
 def withdraw_consent(session: Session, case: Case, why: str) -> None:
     """Keep that nobody agrees any more. From now on nothing that asks people to act goes out on the case."""
-    case.consent = None
+    case.consent = ConsentRecord(None, db.now(session).date()).to_json()
     note(session, case, CaseEventKind.CONSENT, f"consent withdrawn: {why}")
+
+
+def _keep_consent(session: Session, case: Case, record: ConsentRecord) -> None:
+    """Note it in the history, too, if it is news."""
+    is_news = record.given != consent_of(case)
+    case.consent = record.to_json()
+    if is_news and (consent := record.given):
+        until = f", until {consent.until}" if consent.until else ""
+        note(session, case, CaseEventKind.CONSENT, f"consent by {consent.by}, given on {consent.on}{until}")
+
+
+def _old(record: ConsentRecord, consent: Consent, remedy: str) -> OldConsent:
+    what = "Other consent was recorded" if record.given else "Consent was withdrawn"
+    return OldConsent(what=what, said_on=record.said_on, on=consent.on, remedy=remedy)
+
+
+def _record(case: Case) -> ConsentRecord:
+    return ConsentRecord.from_json(case.consent) if case.consent else ConsentRecord(None)
 
 
 def consent_of(case: Case) -> Consent | None:
     """Who agreed, if anybody did."""
-    return Consent.from_json(case.consent) if case.consent else None
+    return _record(case).given
 
 
-def stale(case: Case, day: date) -> list[CaseFact]:
-    """The facts that would have to be checked again before anybody is asked to act."""
-    return [fact for fact in case.facts if (day - fact.checked_on).days > fact.good_for]
+def findings(case: Case, today: date, start: date | None = None) -> Iterator[Finding]:
+    """What a case says against asking people to act on it.
+
+    :param start: the day on which they are asked; today by default.
+    """
+    where = f"case {case.slug}"
+    if case.status is not CaseStatus.OPEN:
+        yield Finding(Level.ERROR, f"case-{case.status}", where, f"the case is {case.status}", _AGAINST[case.status])
+    consent = consent_of(case)
+    record = f"Ask, and record the answer: mailer cases consent {case.slug} --by WHO --on DAY"
+    if consent is None:
+        yield Finding(Level.ERROR, "consent-missing", where, "nobody has agreed that we speak of it", record)
+    elif not consent.covers(start or today):
+        ended = "ended" if consent.until and consent.until < today else "ends"
+        yield Finding(Level.ERROR, "consent-past", where, f"the consent {ended} on {consent.until}", record)
+    for number, fact in enumerate(case.facts, start=1):
+        if is_stale(fact, today):
+            what = f"fact {number} was last checked on {fact.checked_on}, and is good for {fact.good_for} days"
+            remedy = "Check it, write the day into checked_on in case.toml, and load the case again."
+            yield Finding(Level.ERROR, "fact-stale", where, what, remedy)
+    never = Never(case.never)
+    for event in case.events:
+        if never.holds(*event.words.values(), event.link or ""):
+            what = f"what the history says of {event.happened_on} holds a word that `never` has now"
+            remedy = "It stays in the history: keep the case off public pages with public = false."
+            yield Finding(Level.WARNING, "never-in-history", where, what, remedy)
+
+
+#: status of a case → what to do before anybody is asked to act on it
+_AGAINST = {
+    CaseStatus.STOPPED: "Nobody is asked to write until it is opened again.",
+    CaseStatus.CLOSED: "Nobody is asked to act on a closed case.",
+}
+
+
+def is_stale(fact: CaseFact, day: date) -> bool:
+    """Whether a fact has to be checked again before anybody is asked to act."""
+    return (day - fact.checked_on).days > fact.good_for
 
 
 def note(session: Session, case: Case, kind: CaseEventKind, words: str | None = None) -> None:

@@ -59,8 +59,8 @@ class Consent:
     agreed_by: str = ""  # the second of those who decided then
 
     def covers(self, day: date) -> bool:
-        """Whether it holds on a day."""
-        return self.on <= day and (self.until is None or day <= self.until)
+        """Whether it still holds on a day."""
+        return self.until is None or day <= self.until
 
     def to_json(self) -> dict[str, Any]:
         """As stored with the case."""
@@ -72,3 +72,22 @@ class Consent:
         """As stored with the case."""
         until = date.fromisoformat(data["until"]) if data["until"] else None
         return cls(ConsentBy(data["by"]), date.fromisoformat(data["on"]), until, data["reason"], data["agreed_by"])
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """Who agrees now, and when an organiser last said so, or said that nobody does any more."""
+
+    given: Consent | None
+    said_on: date | None = None  # by command; a file says nothing that was true only before
+
+    def to_json(self) -> dict[str, Any]:
+        """As stored with the case."""
+        said_on = self.said_on.isoformat() if self.said_on else None
+        return {"given": self.given.to_json() if self.given else None, "said_on": said_on}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ConsentRecord":
+        """As stored with the case."""
+        said_on = date.fromisoformat(data["said_on"]) if data["said_on"] else None
+        return cls(Consent.from_json(data["given"]) if data["given"] else None, said_on)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mailer.formats.written_files import Complaint
 from mailer.locale import countries, country_groups
 from mailer.mail import addresses
-from mailer.store.models import Campaign
+
+if TYPE_CHECKING:  # workers read no files
+    from mailer.formats.written_files import Complaint
 
 _KEYS = frozenset(["countries", "name", "email", "address"])
 _THE_REST = ""  # what a target without countries is for
@@ -74,9 +75,9 @@ class Targets:
                 self._by_group[place] = target
 
     @classmethod
-    def of(cls, campaign: Campaign) -> "Targets":
-        """The targets stored with a campaign."""
-        return cls(Target.from_json(data) for data in campaign.targets)
+    def stored(cls, rows: Iterable[Mapping[str, Any]]) -> "Targets":
+        """Targets as they are stored with a campaign."""
+        return cls(map(Target.from_json, rows))
 
     def has_own(self, country: str) -> bool:
         """Whether people in a country have another target than everyone else."""
@@ -91,7 +92,7 @@ class Targets:
         return self._by_country.get(place) or self._by_country.get(state) or self._by_group.get(place)
 
 
-def read(tables: object, key: str, problem: Complaint) -> list[Target]:
+def read(tables: object, key: str, problem: "Complaint") -> list[Target]:
     """Targets as they are written in a TOML file.
 
     :param tables: what stands there under `[[key]]`.
@@ -114,7 +115,7 @@ def read(tables: object, key: str, problem: Complaint) -> list[Target]:
     return targets
 
 
-def _read_one(table: Mapping[str, Any], problem: Complaint) -> Target:
+def _read_one(table: Mapping[str, Any], problem: "Complaint") -> Target:
     problem.refuse_unknown(table, _KEYS)
     codes = problem.texts(table, "countries", example='["GB"]')
     named = problem.check("countries", lambda: [country_groups.country_or_group(code) for code in codes])
@@ -127,7 +128,7 @@ def _read_one(table: Mapping[str, Any], problem: Complaint) -> Target:
     )
 
 
-def _read_address(table: Mapping[str, Any], problem: Complaint) -> str:
+def _read_address(table: Mapping[str, Any], problem: "Complaint") -> str:
     """A target's e-mail address, or "": some embassies have none."""
     written = problem.optional_text(table, "email")
     return problem.check("email", lambda: addresses.parse(written).text) if written else ""

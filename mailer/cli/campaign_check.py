@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from mailer.campaigns import readiness
-from mailer.campaigns.gate import Level
 from mailer.campaigns.readiness import Check, DeadLink
+from mailer.cases.findings import Level
 from mailer.locale import countries
 from mailer.reports import small_numbers
 

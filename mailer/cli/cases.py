@@ -1,7 +1,8 @@
 """`mailer cases`: what alerts are about, and who agreed that we speak of it."""
 
 import json
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, json_option, slug_argument
 from mailer.errors import MailerError
 from mailer.locale import countries
-from mailer.store.db import utcnow
+from mailer.store import db
 from mailer.store.models import Case
+
+#: who agreed before that, agreed to something else
+_LONG_AGO = timedelta(days=36525)
 
 
 class NoReason(MailerError):
@@ -40,7 +44,7 @@ def load(installation: Installation, folder: Path) -> None:
     with installation.session() as session:
         case = files.load(session, folder)
         slug, texts = case.slug, ", ".join(text.language for text in case.texts) or "no language"
-        problems = _problems(case, utcnow().date())
+        problems = _problems(case, db.now(session).date())
     click.echo(f'Case "{slug}" is loaded, with texts in {texts}.')
     for problem in problems:
         click.echo(f"Warning: {problem}", err=True)
@@ -73,9 +77,8 @@ def show(installation: Installation, slug: str, as_json: bool) -> None:
 
     What stands in `never` and in the notes is not shown: it is in your file.
     """
-    today = utcnow().date()
     with installation.session(read_only=True) as session:
-        case = case_book.get(session, slug)
+        case, today = case_book.get(session, slug), db.now(session).date()
         if as_json:
             click.echo(json.dumps(_to_json(case, today), ensure_ascii=False))
         else:
@@ -104,29 +107,36 @@ def consent(
     """Record who agreed that we speak of a case, or that they do not agree any more.
 
     Without consent no campaign about the case is sent or resumed. One that is under way goes on: pause it with
-    `mailer campaigns pause`.
+    `mailer campaigns pause`. One that was sent stays on the site and in the welcome mail until its deadline.
     """
-    if (by is None and withdrawn is None) or (by and withdrawn is not None):
+    given = {"--on": given_on, "--until": until, "--reason": reason, "--agreed-by": agreed_by}
+    if (by is None) == (withdrawn is None):
         raise click.UsageError("Use either --by or --withdrawn.")
-    agreed = _consent(ConsentBy(by), given_on, until, reason, agreed_by) if by else None
+    if withdrawn is not None and (more := [name for name, value in given.items() if value is not None]):
+        raise click.UsageError(f"{more[0]} does not go with --withdrawn.")
+    if withdrawn is not None and not withdrawn.strip():
+        raise click.UsageError('Say what you were told: --withdrawn "the family is afraid".')
     with installation.session() as session:
-        case = case_book.get(session, slug)
+        case = case_book.get(session, slug, to_change=True)
+        agreed = _consent(ConsentBy(by), db.now(session).date(), given) if by else None
         if agreed:
             case_book.record_consent(session, case, agreed)
-        else:
-            case_book.withdraw_consent(session, case, withdrawn or "")
+        elif withdrawn:
+            case_book.withdraw_consent(session, case, withdrawn.strip())
     click.echo(f'Case "{slug}": {_consent_in_words(agreed) if agreed else "nobody agrees any more"}.')
 
 
-def _consent(
-    by: ConsentBy, given_on: str | None, until: str | None, reason: str | None, agreed_by: str | None
-) -> Consent:
-    today = utcnow().date()
-    agreed = Consent(by, _day(given_on) or today, _day(until), (reason or "").strip(), (agreed_by or "").strip())
+def _consent(by: ConsentBy, today: date, given: Mapping[str, str | None]) -> Consent:
+    reason, agreed_by = ((given[name] or "").strip() for name in ("--reason", "--agreed-by"))
+    agreed = Consent(by, _day(given["--on"]) or today, _day(given["--until"]), reason, agreed_by)
     if by is ConsentBy.NONE_POSSIBLE and not (agreed.reason and agreed.agreed_by):
         raise NoReason
-    if agreed.on > today:
+    if by is not ConsentBy.NONE_POSSIBLE and (agreed.reason or agreed.agreed_by):
+        raise click.UsageError("--reason and --agreed-by go with --by none_possible alone.")
+    if agreed.on > today + timedelta(days=1):  # days are those of UTC; east of it the next one has begun
         raise ConsentDays(problem="Consent is recorded once it was given")
+    if agreed.on < today - _LONG_AGO:
+        raise ConsentDays(problem=f"{agreed.on} is too long ago")
     if agreed.until and agreed.until < agreed.on:
         raise ConsentDays(problem="Its last day is before the first")
     return agreed
@@ -153,7 +163,6 @@ def _summary(case: Case) -> dict[str, Any]:
 
 
 def _to_json(case: Case, today: date) -> dict[str, Any]:
-    stale = case_book.stale(case, today)
     return _summary(case) | {
         "persons": case.persons,
         "languages": [text.language for text in case.texts],
@@ -165,7 +174,7 @@ def _to_json(case: Case, today: date) -> dict[str, Any]:
                 "certainty": fact.certainty.value,
                 "checked_on": fact.checked_on.isoformat(),
                 "good_for": fact.good_for,
-                "stale": fact in stale,
+                "stale": case_book.is_stale(fact, today),
             }
             for fact in case.facts
         ],
@@ -197,16 +206,8 @@ def _show(case: Case, today: date) -> None:
 
 
 def _problems(case: Case, today: date) -> list[str]:
-    """What keeps campaigns about it from being sent."""
-    agreed = case_book.consent_of(case)
-    problems = []
-    if agreed is None:
-        problems.append("nobody has agreed that we speak of it.")
-    elif not agreed.covers(today):
-        problems.append(f"the consent ended on {agreed.until}.")
-    for fact in case_book.stale(case, today):
-        problems.append(f"fact {case.facts.index(fact) + 1} was last checked on {fact.checked_on}.")
-    return problems
+    """What stands against sending campaigns about it."""
+    return [f"{finding.what}. {finding.remedy}" for finding in case_book.findings(case, today)]
 
 
 def _consent_in_words(agreed: Consent) -> str:

@@ -85,7 +85,7 @@ class CampaignComposer:
         self._pages = links.Pages(sender.base_url)  # in no language: these links work for ever
         self._envelopes = Envelopes(session, campaign, sender)
         self._renderer = EditionRenderer(session, campaign, sender)
-        self._targets = targets.Targets.of(campaign)
+        self._targets = targets.Targets.stored(campaign.targets)
         self._unions = directory.printable_names(session)
         owner_id = campaign.mailing_list.owner_id
         is_of_unnamed = owner_id is not None and owner_id not in self._unions

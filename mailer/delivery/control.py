@@ -64,8 +64,9 @@ def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
     :raises editions.Unrenderable: a text cannot be rendered: it was loaded when we refused less.
     :raises NobodyToSendTo: its audience is empty as of now.
     """
+    lifecycle.require(session, campaign, Move.SCHEDULE)
     deadlines.require_in_time(campaign, at)
-    gate.require(session, campaign)
+    gate.require(session, campaign, start=at.date())
     editions.try_out(session, campaign)
     if not segments.count(session, campaign.list_id, segments.segment_of(campaign)):
         raise NobodyToSendTo(slug=campaign.slug)
@@ -81,6 +82,7 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     :raises gate.Refused: its case is against it.
     :raises NobodyToSendTo: its audience is empty.
     """
+    lifecycle.require(session, campaign, Move.START)
     now = db.now(session)
     deadlines.require_in_time(campaign, now)
     gate.require(session, campaign)
@@ -149,6 +151,7 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     :raises lifecycle.WrongStatus: it is not paused.
     :raises gate.Refused: its case is against it.
     """
+    lifecycle.require(session, campaign, Move.RESUME)
     gate.require(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
@@ -203,7 +206,10 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
 
     :returns: how many will be sent again. Erased people are not among them.
     :raises lifecycle.WrongStatus: the campaign is not under way and not sent.
+    :raises gate.Refused: its case is against it.
     """
+    lifecycle.require(session, campaign, Move.RESEND)
+    gate.require(session, campaign)
     lifecycle.move(session, campaign, Move.RESEND, finished_at=None, resumed_at=db.now(session))
     wanted = (*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
     count = _owe_again(session, *wanted, put_back=literal(0))

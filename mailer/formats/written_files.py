@@ -31,16 +31,17 @@ class Article:
     body_line: int  # the line of the file on which the body starts
 
 
-def read_toml(path: Path, known: frozenset[str]) -> tuple[dict[str, Any], "Complaint"]:
+def read_toml(path: Path, known: frozenset[str] | None = None) -> tuple[dict[str, Any], "Complaint"]:
     """The values of a TOML file, and with what to complain of them.
 
-    :param known: the keys that may stand at its top.
+    :param known: the keys that may stand at its top; none if the caller sees to that.
     :raises InvalidFile: it cannot be read, is no TOML, or has another key.
     """
     written = _read(path)
     table = _parse_toml(written, path, first_line=1)
     problem = Complaint(path.name, written)
-    problem.refuse_unknown(table, known)
+    if known is not None:
+        problem.refuse_unknown(table, known)
     return table, problem
 
 
@@ -173,21 +174,34 @@ def _line_of(text: str, key: str, *, table: str = "", nth: int = 1) -> int:
     :param table: the header as it is written, "" for what stands before the first.
     :param nth: which of the tables with this header, from 1.
     """
-    current, met, found = "", 0, 1
+    current, met, found = "", 0, 0
     names = rf"""\s*(\[\[?\s*)?(["']?){re.escape(key)}\2\s*(=|\.|\]|$)"""
-    for number, line in enumerate(text.split("\n"), start=1):
-        is_header, is_named = _HEADER.match(line), re.match(names, line)
-        if is_header and not is_named:
-            current = "".join(line.partition("#")[0].split())
+    below = f"[{table.strip('[]')}.{key}]"  # a table in it
+    for number, line in enumerate(_LONG_TEXT.sub(_blank, text).split("\n"), start=1):
+        is_header, is_named = _HEADER.match(line), re.match(names, line) or (table and _header(line) == below)
+        if is_header and (not is_named or _header(line) == table):
+            current = _header(line)
             met += current == table
             if current == table and met == nth:
                 found = number
         elif (is_named and current == table and (met == nth or not table)) or (is_header and not table):
             return number
-    return found
+    if not found and table:  # it is no table of its own, but stands in one line: consent = { by = "family" }
+        return _line_of(text, table.strip("[]"))
+    return found or 1
 
 
 _HEADER = re.compile(r"""\s*\[\[?\s*["']?[\w-]+["']?\s*\]""")
+_LONG_TEXT = re.compile(r"""("{3}|\'{3}).*?\1""", re.DOTALL)
+
+
+def _header(line: str) -> str:
+    return "".join(line.partition("#")[0].split())
+
+
+def _blank(found: re.Match[str]) -> str:
+    """As many lines, with nothing on them that looks like a key."""
+    return '""' + "\n" * found[0].count("\n")
 
 
 def _parse_toml(text: str, path: Path, *, first_line: int) -> dict[str, Any]:
@@ -226,6 +240,7 @@ _TOML_ADVICE = {
     "Unclosed array": "a list is not closed. Close it with ]",
     "Cannot overwrite a value": "this is written twice; keep one",
     "Cannot declare": "this table is written twice; keep one",
+    "Duplicate inline table key": "this is written twice; keep one",
     "Expected '=' after a key": 'this line is not a key = "value", a [table] or a # comment',
 }
 

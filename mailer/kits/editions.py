@@ -33,7 +33,7 @@ class KitEditions:
 
     def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
         self._renderer = EditionRenderer(session, campaign, sender)
-        self._targets = Targets.of(campaign)
+        self._targets = Targets.stored(campaign.targets)
         self._sender = sender
         self.languages: list[str] = self._renderer.languages
 

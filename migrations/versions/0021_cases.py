@@ -75,3 +75,23 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("case_id", sa.Integer(), nullable=True))
         batch_op.create_index(batch_op.f("ix_campaigns_case_id"), ["case_id"], unique=False)
         batch_op.create_foreign_key(batch_op.f("fk_campaigns_case_id"), "cases", ["case_id"], ["id"])
+    _guard_history()
+
+
+def _guard_history() -> None:
+    fixed = "case_id, kind, happened_on, created_at"
+    if op.get_bind().dialect.name == "sqlite":
+        for name, change in (("append_only", f"UPDATE OF {fixed}"), ("kept", "DELETE")):
+            op.execute(
+                f"CREATE TRIGGER case_events_{name} BEFORE {change} ON case_events "
+                "BEGIN SELECT RAISE(ABORT, 'the history of a case is append-only'); END"
+            )
+        return
+    op.execute(
+        "CREATE FUNCTION case_events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the history of a case is append-only'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER case_events_append_only BEFORE UPDATE OF {fixed} OR DELETE ON case_events "
+        "FOR EACH ROW EXECUTE FUNCTION case_events_append_only()"
+    )

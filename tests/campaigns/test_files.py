@@ -105,7 +105,7 @@ def test_a_target_for_a_group_leaves_its_territories_to_targets_of_their_own(ses
     (folder / "campaign.toml").write_text(TOML + tables)
     draft = files.load(session, folder)
     assert [target.get("groups") for target in draft.targets] == [["@EU"], None, None]
-    found = Targets.of(draft)
+    found = Targets.stored(draft.targets)
     names = {place: target.name for place in ("IS", "GP", "AT", "RE", "GL") if (target := found.for_country(place))}
     assert names == {"IS": "A", "GP": "A", "AT": "A", "RE": "B", "GL": "C"}
     (folder / "campaign.toml").write_text(TOML + tables + '[[targets]]\ncountries = ["FR"]\nname = "Paris"\n')

@@ -4,15 +4,28 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import gate
-from mailer.campaigns.gate import Level, Refused
+from mailer.campaigns.gate import Refused
+from mailer.campaigns.lifecycle import WrongStatus
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
+from mailer.cases.findings import Level
 from mailer.delivery import control
 from mailer.store import db, scope
-from mailer.store.models import Campaign, CampaignStatus, Case, CaseFact, CaseStatus, Certainty
+from mailer.store.models import (
+    Campaign,
+    CampaignStatus,
+    Case,
+    CaseEventKind,
+    CaseFact,
+    CaseStatus,
+    Certainty,
+    DeliveryState,
+)
+from tests.support.concurrency import Beside
 from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, make_union
 
 
@@ -66,6 +79,10 @@ def codes(session: Session, campaign: Campaign) -> list[str]:
     return [finding.code for finding in gate.findings(session, campaign)]
 
 
+#: what is found only in what goes out has no line
+OUT = "en.md, as it goes out"
+
+
 def start(session: Session, campaign: Campaign) -> None:
     control.start(session, campaign, SENDER)
 
@@ -79,13 +96,18 @@ def resume(session: Session, campaign: Campaign) -> None:
     control.resume(session, campaign, SENDER)
 
 
+def resend(session: Session, campaign: Campaign) -> None:
+    campaign.status = CampaignStatus.SENT
+    control.resend(session, campaign, DeliveryState.FAILED)
+
+
 def test_a_campaign_about_a_case_of_which_we_may_speak_goes_out(session: Session, campaign: Campaign) -> None:
     assert codes(session, campaign) == []
     start(session, campaign)
     assert campaign.status is CampaignStatus.SENDING
 
 
-@pytest.mark.parametrize("move", [start, schedule, resume])
+@pytest.mark.parametrize("move", [start, schedule, resume, resend])
 def test_nothing_goes_out_without_consent_until_it_is_recorded(
     session: Session, campaign: Campaign, case: Case, move: Callable[[Session, Campaign], None]
 ) -> None:
@@ -97,7 +119,7 @@ def test_nothing_goes_out_without_consent_until_it_is_recorded(
     assert codes(session, campaign) == ["consent-missing"]
     cases.record_consent(session, case, Consent(ConsentBy.LAWYER, today(session)))
     move(session, campaign)
-    assert campaign.status in (CampaignStatus.SENDING, CampaignStatus.SCHEDULED)
+    assert campaign.status in (CampaignStatus.SENDING, CampaignStatus.SCHEDULED, CampaignStatus.SENT)
 
 
 def test_consent_holds_through_its_last_day(session: Session, campaign: Campaign, case: Case) -> None:
@@ -178,3 +200,152 @@ def test_a_session_that_sees_no_case_sends_nothing_about_one(session: Session, c
     with Session(session.get_bind()) as limited:
         scope.limit(limited, owner.id)
         assert codes(limited, limited.get_one(Campaign, campaign.id)) == ["case-unseen"]
+
+
+@pytest.mark.parametrize("move", [start, schedule, control.resume, control.resend])
+def test_a_move_that_is_not_allowed_is_refused_for_that_first(
+    session: Session, campaign: Campaign, case: Case, move: Callable[..., None]
+) -> None:
+    cases.withdraw_consent(session, case, "the family is afraid")
+    campaign.status = CampaignStatus.CANCELLED
+    more: dict[object, list[object]] = {control.resume: [SENDER], control.resend: [DeliveryState.FAILED]}
+    with pytest.raises(WrongStatus):
+        move(session, campaign, *more.get(move, []))
+
+
+def test_every_error_is_named_and_they_come_before_the_warnings(
+    session: Session, campaign: Campaign, case: Case
+) -> None:
+    campaign.deadline = db.now(session) + timedelta(hours=47)
+    cases.withdraw_consent(session, case, "why")
+    case.facts[0].checked_on = date(2026, 1, 5)
+    cases.note(session, case, CaseEventKind.STOPPED, "Amal Odeh is in danger")
+    campaign.targets = [{"countries": [], "name": "Amal Odeh", "email": "", "address": ""}]
+    session.flush()
+    session.expire(case, ["events"])
+    found = ["consent-missing", "fact-stale", "never", "never-in-history", "deadline-near"]
+    assert codes(session, campaign) == found
+    with pytest.raises(Refused, match=r"nobody has agreed.* fact 1 was last checked"):
+        start(session, campaign)
+
+
+def test_a_deadline_that_has_passed_is_no_near_one(session: Session, campaign: Campaign) -> None:
+    campaign.deadline = db.now(session) - timedelta(hours=1)
+    assert codes(session, campaign) == []
+
+
+def test_a_campaign_is_scheduled_only_for_a_day_that_consent_covers(
+    session: Session, campaign: Campaign, case: Case
+) -> None:
+    cases.record_consent(session, case, Consent(ConsentBy.FAMILY, date(2026, 1, 5), today(session)))
+    with pytest.raises(Refused, match=r"the consent ends on .*\. Ask, and record"):
+        control.schedule(session, campaign, db.now(session) + timedelta(days=1))
+    assert campaign.status is CampaignStatus.DRAFT
+    start(session, campaign)
+
+
+def withdraw(engine: Engine, slug: str) -> None:
+    with Session(engine) as other:
+        cases.withdraw_consent(other, cases.get(other, slug, to_change=True), "the family is afraid")
+        other.commit()
+
+
+def test_consent_that_is_withdrawn_while_a_campaign_starts_waits_until_it_has_started_or_not(
+    engine: Engine, session: Session, campaign: Campaign, case: Case
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    session.commit()
+    gate.require(session, campaign)
+    withdrawal = Beside(lambda: withdraw(engine, "leila"))
+    withdrawal.must_wait()
+    session.rollback()
+    withdrawal.result()
+
+
+def test_a_start_sees_consent_that_was_withdrawn_since_it_read_the_case(
+    engine: Engine, session: Session, campaign: Campaign, case: Case
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    session.commit()
+    assert codes(session, campaign) == []
+    withdraw(engine, "leila")
+    with pytest.raises(Refused, match="nobody has agreed"):
+        start(session, campaign)
+
+
+def test_consent_that_somebody_else_has_just_recorded_is_withdrawn_too(
+    engine: Engine, session: Session, campaign: Campaign, case: Case
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    cases.withdraw_consent(session, case, "why")
+    session.commit()
+    with Session(engine) as other:
+        as_it_was = cases.get(other, "leila")
+        assert cases.consent_of(as_it_was) is None
+        cases.record_consent(session, case, Consent(ConsentBy.FAMILY, today(session)))
+        session.commit()
+        cases.withdraw_consent(other, cases.get(other, "leila", to_change=True), "why")
+        other.commit()
+    session.expire_all()
+    assert cases.consent_of(case) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        ("We know &#65;mal Odeh.", "en.md:6"),
+        ("We know Am&#x61;l Odeh.", "en.md:6"),
+        ("We know Am&shy;al Odeh.", "en.md:6"),
+        ("We know Amal&nbsp;Odeh.", "en.md:6"),
+        ("Amal {# real name? #}Odeh", OUT),
+        ('{{ name or "\\x41mal Odeh" }} saw it.', OUT),
+        ('Amal {{ name or "Odeh" }} saw it.', OUT),
+        ("Amal {{ union }} Odeh saw it.", OUT),
+        ('Amal {% if country == "GB" %}Smith{% else %}Odeh{% endif %}', OUT),
+        ('Am{% if country == "GB" %}al{% endif %} Odeh', OUT),
+        ("[Amal](https://example.org/a) [Odeh](https://example.org/b)", OUT),
+        ("Am[al](https://example.org/a) Odeh", OUT),
+        ("[Amal][a] Odeh\n\n[a]: https://example.org/a", OUT),
+        ("1. Amal\n2. Odeh", OUT),
+        ("[them](https://example.org/Amal%20Odeh)", "en.md:6"),
+        ("[them](https://example.org/%41mal+Odeh)", "en.md:6"),
+        ("[them](mailto:us@example.org?subject=Amal%20Odeh)", "en.md:6"),
+        ("[them](https://example.org 'A&#109;al Odeh')", "en.md:6"),
+        ("[them](https://freeamalodeh.example.org)", "en.md:6"),
+    ],
+)
+def test_a_word_that_must_not_appear_is_found_in_what_goes_out_however_it_was_written(
+    session: Session, campaign: Campaign, body: str, where: str
+) -> None:
+    [written] = campaign.texts
+    written.body, written.body_line = f"Dear all,\n\n{body}\n", 4
+    found = [(finding.code, finding.where) for finding in gate.findings(session, campaign)]
+    assert found == [("never", where)]
+
+
+def test_of_a_campaign_that_has_started_what_is_frozen_is_searched(
+    session: Session, campaign: Campaign, case: Case
+) -> None:
+    [written] = campaign.texts
+    written.body = "[Leila](https://example.org/a) [Marun](https://example.org/b) needs you.\n"
+    start(session, campaign)
+    written.body = "Somebody changed it since.\n"
+    case.never = ["Leila Marun"]
+    [finding] = gate.findings(session, campaign)
+    assert (finding.where, finding.remedy) == (OUT, "Cancel it, and send one without that word.")
+
+
+@pytest.mark.parametrize("key", ["name", "email", "address"])
+def test_each_part_of_a_target_is_searched(session: Session, campaign: Campaign, key: str) -> None:
+    campaign.targets = [{"countries": [], "name": "A", "email": "", "address": ""} | {key: "amal-odeh@example.org"}]
+    assert codes(session, campaign) == ["never"]
+
+
+def test_a_refusal_does_not_name_a_campaign_that_is_called_so(session: Session, campaign: Campaign) -> None:
+    campaign.slug = "free-amal-odeh"
+    with pytest.raises(Refused, match=r"^This campaign cannot be sent\. the name of") as refused:
+        start(session, campaign)
+    assert "amal" not in str(refused.value)

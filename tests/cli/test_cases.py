@@ -73,7 +73,8 @@ def test_a_case_is_listed_and_shown_without_what_must_not_appear(cli: CommandLin
     assert "Person: Leila Marun, ليلى مارون: arrested" in shown
     assert "2026-01-04  news: She was arrested.  https://example.org/arrested" in shown
     assert "NOT READY: nobody has agreed that we speak of it." in shown
-    assert json.loads(data)["problems"] == ["nobody has agreed that we speak of it."]
+    [problem] = json.loads(data)["problems"]
+    assert "nobody has agreed that we speak of it." in problem and "mailer cases consent leila-marun" in problem
     for told in (shown, data, cli("cases", "list", "--json").stdout):
         assert "Amal" not in told and "Mondays" not in told
 
@@ -83,6 +84,12 @@ def test_an_unknown_case_is_named(cli: CommandLine, campaign: Path) -> None:
     (campaign / "campaign.toml").write_text(CAMPAIGN.replace("leila-marun", "nobody"))
     refused = cli("campaigns", "load", campaign, exit_code=1).stderr
     assert 'campaign.toml:4: case: There is no case "nobody"' in refused
+
+
+def test_an_empty_case_does_not_open_the_gate(cli: CommandLine, campaign: Path) -> None:
+    (campaign / "campaign.toml").write_text(CAMPAIGN.replace("leila-marun", ""))
+    assert "campaign.toml:4: case: is missing or empty" in cli("campaigns", "load", campaign, exit_code=1).stderr
+    assert "NOT READY: case leila-marun" in cli("campaigns", "check", "free-leila", exit_code=1).stdout
 
 
 def test_a_campaign_goes_out_once_somebody_has_agreed(cli: CommandLine, campaign: Path) -> None:
@@ -119,9 +126,14 @@ def test_a_check_names_the_place_of_a_word_that_must_not_appear(cli: CommandLine
     [
         ((), "Use either --by or --withdrawn", 2),
         (("--by", "family", "--withdrawn", "why"), "Use either --by or --withdrawn", 2),
+        (("--withdrawn", " "), "Say what you were told", 2),
+        (("--withdrawn", "why", "--until", "nonsense"), "--until does not go with --withdrawn", 2),
         (("--by", "none_possible", "--reason", "She is in hiding."), "two people decide, and say why", 1),
+        (("--by", "none_possible", "--agreed-by", "Iris"), "two people decide, and say why", 1),
+        (("--by", "family", "--agreed-by", "Iris"), "--reason and --agreed-by go with --by none_possible alone", 2),
         (("--by", "family", "--on", "yesterday"), "yesterday is not a day", 1),
-        (("--by", "family", "--on", str(TODAY + timedelta(days=2))), "recorded once it was given", 1),
+        (("--by", "family", "--on", "0001-01-01"), "0001-01-01 is too long ago", 1),
+        (("--by", "family", "--on", str(TODAY + timedelta(days=3))), "recorded once it was given", 1),
         (("--by", "family", "--on", "2026-02-01", "--until", "2026-01-01"), "last day is before the first", 1),
     ],
 )
@@ -136,3 +148,33 @@ def test_two_people_may_decide_where_nobody_can_be_asked(cli: CommandLine, folde
     why = ("--by", "none_possible", "--reason", "She is in hiding.", "--agreed-by", "Iris")
     told = cli("cases", "consent", "leila-marun", *why, "--until", "2099-01-01").stdout
     assert f"nobody could be asked, on {TODAY}, until 2099-01-01" in told
+
+
+def test_consent_may_be_of_tomorrow_where_the_day_has_begun_already(cli: CommandLine, folder: Path) -> None:
+    tomorrow = TODAY + timedelta(days=1)
+    assert f"on {tomorrow}" in cli("cases", "consent", "leila-marun", "--by", "union", "--on", str(tomorrow)).stdout
+    assert "NOT READY" not in cli("cases", "show", "leila-marun").stdout
+
+
+def test_a_word_that_came_into_never_later_is_told_of_where_the_history_holds_it(
+    cli: CommandLine, folder: Path
+) -> None:
+    (folder / "case.toml").write_text(CASE.split("[[history]]")[0].replace("Amal Odeh", "was arrested"))
+    told = cli("cases", "load", folder).stderr
+    assert "Warning: what the history says of 2026-01-04 holds a word that `never` has now" in told
+    assert "arrested" not in told
+
+
+def test_what_was_withdrawn_does_not_come_back_with_the_file(cli: CommandLine, folder: Path) -> None:
+    with_consent = f'{CASE}[consent]\nby = "family"\non = 2026-01-05\n'
+    (folder / "case.toml").write_text(with_consent)
+    cli("cases", "load", folder)
+    cli("cases", "consent", "leila-marun", "--withdrawn", "the family is afraid")
+    refused = cli("cases", "load", folder, exit_code=1).stderr
+    assert "case.toml:22: on: Consent was withdrawn on" in refused and "Take [consent] out" in refused
+    assert "NO CONSENT" in cli("cases", "list").stdout
+    late = cli("cases", "consent", "leila-marun", "--by", "family", "--on", "2026-01-05", exit_code=1).stderr
+    assert "Give the day of a later answer" in late
+    (folder / "case.toml").write_text(CASE)
+    cli("cases", "load", folder)
+    assert "NO CONSENT" in cli("cases", "list").stdout

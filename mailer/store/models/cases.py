@@ -1,13 +1,13 @@
 """Cases: persons whom alerts are for, what may be said of them, and what became of it.
 
-All words are encrypted: a case may be worked on for months before anything of it may be public.
+All words but the slug are encrypted: a case may be worked on for months before anything of it may be public.
 """
 
 import enum
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import DDL, ForeignKey, String, UniqueConstraint, event
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from mailer.store.crypto import EncryptedJson, EncryptedText
@@ -42,7 +42,7 @@ class Case(Base):
     outcome: Mapped[dict[str, str]] = mapped_column(
         EncryptedJson("cases.outcome")
     )  # language → words; empty until there is one
-    consent: Mapped[dict[str, Any] | None] = mapped_column(EncryptedJson("cases.consent"))  # as `dossier.Consent`
+    consent: Mapped[dict[str, Any] | None] = mapped_column(EncryptedJson("cases.consent"))  # as `dossier.ConsentRecord`
     never: Mapped[list[str]] = mapped_column(EncryptedJson("cases.never"))  # what must appear nowhere
     notes: Mapped[str | None] = mapped_column(EncryptedText("cases.notes"))  # for organisers alone
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
@@ -99,7 +99,7 @@ class CaseEventKind(enum.StrEnum):
 
 
 class CaseEvent(Base):
-    """A line of a case's history. None is ever changed or deleted."""
+    """A line of a case's history. The database itself refuses to change or delete one; only its key may change."""
 
     __tablename__ = "case_events"
 
@@ -110,3 +110,35 @@ class CaseEvent(Base):
     words: Mapped[dict[str, str]] = mapped_column(EncryptedJson("case_events.words"))  # language → words
     link: Mapped[str | None] = mapped_column(EncryptedText("case_events.link"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+
+# As for the consent log: a history that an UPDATE can rewrite proves nothing.
+_SET = "case_id, kind, happened_on, created_at"
+_HISTORY_GUARDS: tuple[DDL, ...] = (
+    DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy leaves this constructor untyped
+        f"CREATE TRIGGER case_events_append_only BEFORE UPDATE OF {_SET} ON case_events "
+        "BEGIN SELECT RAISE(ABORT, 'the history of a case is append-only'); END"
+    ).execute_if(dialect="sqlite"),
+    DDL(  # type: ignore[no-untyped-call]  # likewise
+        "CREATE TRIGGER case_events_kept BEFORE DELETE ON case_events "
+        "BEGIN SELECT RAISE(ABORT, 'the history of a case is append-only'); END"
+    ).execute_if(dialect="sqlite"),
+    DDL(  # type: ignore[no-untyped-call]  # likewise
+        "CREATE FUNCTION case_events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the history of a case is append-only'; END $$"
+    ).execute_if(dialect="postgresql"),
+    DDL(  # type: ignore[no-untyped-call]  # likewise
+        f"CREATE TRIGGER case_events_append_only BEFORE UPDATE OF {_SET} OR DELETE ON case_events "
+        "FOR EACH ROW EXECUTE FUNCTION case_events_append_only()"
+    ).execute_if(dialect="postgresql"),
+)
+for _guard in _HISTORY_GUARDS:
+    event.listen(CaseEvent.__table__, "after_create", _guard)
+
+
+def _refuse_other_words(_mapper: object, _connection: object, line: CaseEvent) -> None:
+    raise TypeError(f"line {line.id} of a history is append-only")
+
+
+# The database cannot tell other words from the same ones under another key.
+event.listen(CaseEvent, "before_update", _refuse_other_words)
