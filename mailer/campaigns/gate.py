@@ -39,22 +39,23 @@ def findings(session: Session, campaign: Campaign, *, start: date | None = None)
     return sorted(found, key=lambda finding: finding.level is not Level.ERROR)
 
 
-def require(session: Session, campaign: Campaign, *, start: date | None = None) -> None:
-    """Refuse a campaign against which an error stands. Its case stays as it is until the transaction ends.
+def require(session: Session, campaign: Campaign, *, start: date | None = None, is_held: bool = True) -> None:
+    """Refuse a campaign against which an error stands.
 
     :param start: as for `findings`.
+    :param is_held: its case stays as it is until the transaction ends, which one that only reads cannot ask for.
     :raises Refused: naming each.
     :raises editions.Unrenderable: a text cannot be rendered.
     """
-    case = None
-    if campaign.case_id is not None:
+    case = campaign.case
+    if campaign.case_id is not None and is_held:
         # Somebody may be withdrawing consent at this moment: whoever is second sees what the first one did.
         case = session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
     errors = [each for each in findings(session, campaign, start=start) if each.level is Level.ERROR]
     if errors:
         is_sayable = case is None or not Never(case.never).holds(campaign.slug)
         name = f'Campaign "{campaign.slug}"' if is_sayable else "This campaign"
-        raise Refused(campaign=name, findings=" ".join(map(str, errors)))
+        raise Refused(campaign=name, findings=" Also: ".join(map(str, errors)))
 
 
 def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterator[Finding]:
