@@ -44,6 +44,7 @@ from mailer.store.models import (
     Campaign,
     Claim,
     DeliveryState,
+    HomeRule,
     KitEdition,
     MailingList,
     Purpose,
@@ -71,9 +72,12 @@ IN_CLEAR = {
     "campaign_texts.language": "a code",
     "campaign_texts.preheader": "for everybody's eyes",
     "campaign_texts.subject": "for everybody's eyes",
+    "campaigns.about": "a code",
+    "campaigns.asking": "a word of ours",
     "campaigns.audience": "codes and slugs",
     "campaigns.fallbacks": "codes of languages",
     "campaigns.hold_reason": "what a server said, without addresses and without whom it is about",
+    "campaigns.home": "a word of ours",
     "campaigns.kind": "the name of a template",
     "campaigns.language": "a code",
     "campaigns.mail_domain": "our own",
@@ -82,6 +86,7 @@ IN_CLEAR = {
     "campaigns.slug": "in the address of its page",
     "campaigns.status": "a word of ours",
     "campaigns.targets": "whom everybody is asked to write to",
+    "campaigns.unknown_home": "a word of ours",
     "case_events.kind": "a word of ours",
     "case_facts.certainty": "a word of ours",
     "case_texts.language": "a code",
@@ -190,6 +195,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
 def _campaign(session: Session, mailing_list: MailingList, union_slug: str) -> Campaign:
     body = f'Dear {{{{ name or "supporter" }}}}, {{% if union == "{union_slug}" %}}pilots, {{% endif %}}write.\n'
     campaign = make_campaign(session, mailing_list, body=body, audience={"exclude_unions": [union_slug]})
+    campaign.home = campaign.unknown_home = HomeRule.INCLUDE
     campaign.forwardable = True
     campaign.targets = [{"countries": [], "name": "Embassy", "email": "embassy@example.org", "address": "1 Example St"}]
     return campaign

@@ -38,8 +38,10 @@ from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import DatabaseUnavailable, UtcDateTime, open_engine, session_scope, utcnow
 from mailer.store.models import (
     Application,
+    Asking,
     Base,
     Campaign,
+    CampaignStatus,
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
@@ -726,6 +728,28 @@ def test_an_upgrade_names_scheduled_campaigns_whose_audience_names_languages(
     assert "`mailer campaigns check waits`" in warned[0]
     with Session(engine) as session:
         assert session.scalars(select(Campaign.fallbacks).where(Campaign.slug == "waits")).all() == [{}]
+    engine.dispose()
+
+
+def test_campaigns_of_before_they_said_whom_they_address_go_on_and_drafts_are_asked(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0020")
+    statuses = [status for status in CampaignStatus if status is not CampaignStatus.STANDING]
+    with engine.begin() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection, only=["campaigns"])
+        for status in statuses:
+            row: dict[str, Any] = {"slug": f"is-{status}", "status": status, "audience": {}, "kind": "urgent_action"}
+            row |= {"targets": [], "public": False, "forwardable": False, "salt": bytes(16), "message_key": "x"}
+            row |= {"language": "en", "fallbacks": {}, "created_at": utcnow()}
+            connection.execute(metadata.tables["campaigns"].insert().values(_as_written(connection, row)))
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        about = {each.status: each.about for each in session.scalars(select(Campaign))}
+        assert about == {status: None if status is CampaignStatus.DRAFT else "none" for status in statuses}
+        assert set(session.scalars(select(Campaign.asking))) == {Asking.OPEN}
     engine.dispose()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, personal_links
+from mailer.campaigns import editions, personal_links, segments
 from mailer.campaigns.segments import Segment, audience
 from mailer.cases import cases, targets
 from mailer.errors import MailerError
@@ -21,7 +21,7 @@ from mailer.people import lists
 from mailer.store import slugs
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique
-from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case
+from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case, HomeRule
 from mailer.unions import directory
 
 SETTINGS_FILE = "campaign.toml"
@@ -38,6 +38,9 @@ _KNOWN_KEYS = frozenset(
         "audience",
         "targets",
         "case",
+        "about",
+        "home",
+        "unknown_home",
     ]
 )
 _TEXT_KEYS = frozenset(["subject", "preheader"])
@@ -118,11 +121,15 @@ def _read_settings(session: Session, table: Mapping[str, Any], problem: Complain
         problem.about("kind", f'there is no template for kind "{kind}"; known are {", ".join(editions.kinds())}')
     mailing_list = problem.check("list", lambda: lists.named(session, problem.text(table, "list")))
     language = problem.check("language", lambda: languages.normalise(problem.text(table, "language")))
+    case = _read_case(session, table, problem)
     segment = _read_segment(session, table.get("audience", {}), mailing_list.id, problem)
     return {
         "kind": kind,
         "list_id": mailing_list.id,
-        "case": _read_case(session, table, problem),
+        "case": case,
+        "about": _read_about(table, case, problem),
+        "home": _read_home(table, "home", problem),
+        "unknown_home": _read_home(table, "unknown_home", problem),
         "language": language,
         "deadline": problem.time(table, "deadline"),
         "latest_start": problem.time(table, "latest_start"),
@@ -140,6 +147,31 @@ def _read_case(session: Session, table: Mapping[str, Any], problem: Complaint) -
     # An empty one is no "none": the gate would be open by mistake.
     slug = problem.text(table, "case")
     return problem.check("case", lambda: cases.get(session, slug))
+
+
+def _read_about(table: Mapping[str, Any], case: Case | None, problem: Complaint) -> str | None:
+    """The country whose authorities are addressed; None where nothing says so."""
+    written = problem.optional_text(table, "about")
+    if not written:
+        return case.country if case else None
+    about = problem.check("about", lambda: _country_or_none(written))
+    if case and about != case.country:
+        problem.about("about", f"the case is about {case.country}; leave about out, or write the same")
+    return about
+
+
+def _country_or_none(written: str) -> str:
+    return written if written == segments.NO_COUNTRY else countries.parse(written)
+
+
+def _read_home(table: Mapping[str, Any], key: str, problem: Complaint) -> HomeRule | None:
+    written = problem.optional_text(table, key)
+    if not written:
+        return None
+    try:
+        return HomeRule(written)
+    except ValueError:
+        problem.about(key, f"must be one of: {', '.join(HomeRule)}")
 
 
 def _read_fallbacks(table: object, problem: Complaint) -> dict[str, list[str]]:

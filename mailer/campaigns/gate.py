@@ -1,25 +1,37 @@
-"""The gate: what a case says against sending a campaign. Nothing goes out while an error stands.
+"""The gate: what could make a campaign harm somebody. Nothing goes out while an error stands.
 
 `delivery.control` asks it at every start and resumption, also of a scheduled campaign.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions
-from mailer.campaigns.editions import EditionRenderer
+from mailer.campaigns import asking, editions, home, kinds, segments
+from mailer.campaigns.editions import EditionRenderer, Reader
+from mailer.campaigns.home import Audience
 from mailer.cases import cases
 from mailer.cases.findings import Finding, Level
 from mailer.cases.never import Never
 from mailer.errors import MailerError
+from mailer.locale import countries
 from mailer.mail import html_words
 from mailer.mail.types import Pieces, Rendering
 from mailer.store import db
-from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case, Edition
+from mailer.store.models import (
+    Asking,
+    Campaign,
+    CampaignStatus,
+    CampaignText,
+    Case,
+    Edition,
+    HomeRule,
+    Union,
+    UnionStatus,
+)
 
 #: less than this before its deadline, few people can act on an alert
 _SHORT = timedelta(hours=48)
@@ -35,7 +47,12 @@ def findings(session: Session, campaign: Campaign, *, start: date | None = None)
     :param start: the day on which it is to go out; today by default.
     :raises editions.Unrenderable: a text cannot be rendered.
     """
-    found = [*_of_case(session, campaign, start), *_of_time(session, campaign)]
+    found = [
+        *_of_asking(campaign),
+        *_of_case(session, campaign, start),
+        *_of_home(session, campaign),
+        *_of_time(session, campaign),
+    ]
     return sorted(found, key=lambda finding: finding.level is not Level.ERROR)
 
 
@@ -58,6 +75,12 @@ def require(session: Session, campaign: Campaign, *, start: date | None = None, 
         raise Refused(campaign=name, findings=" Also: ".join(map(str, errors)))
 
 
+def _of_asking(campaign: Campaign) -> Iterator[Finding]:
+    if campaign.asking is not Asking.OPEN:
+        where, what = f"campaign {campaign.slug}", f"it was {campaign.asking}"
+        yield Finding(Level.ERROR, f"campaign-{campaign.asking}", where, what, asking.way_back(campaign))
+
+
 def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterator[Finding]:
     if campaign.case_id is None:
         return
@@ -66,10 +89,21 @@ def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterat
         what, remedy = "its case cannot be seen from here", "Ask the organisers to send it."
         yield Finding(Level.ERROR, "case-unseen", "campaign.toml, case", what, remedy)
         return
-    yield from cases.findings(case, db.now(session).date(), start)
+    if kinds.of(campaign).asks:
+        yield from cases.findings(case, db.now(session).date(), start)
+    elif campaign.kind != kinds.STOP:
+        yield from _of_names(session, campaign, case, start)
     if case.never:
         for where in _places(session, campaign, Never(case.never)):
             yield _must_not(campaign, where)
+
+
+def _of_names(session: Session, campaign: Campaign, case: Case, start: date | None) -> Iterator[Finding]:
+    """News may go out without consent, but not with the names of those who have not given it."""
+    if (missing := cases.consent_finding(case, db.now(session).date(), start)) is None:
+        return
+    for where in _places(session, campaign, Never(cases.names(case))):
+        yield replace(missing, where=where, what=f"somebody is named here, and {missing.what}")
 
 
 # --- words that must not appear -------------------------------------------------------------------------------------
@@ -149,6 +183,58 @@ def _must_not(campaign: Campaign, where: str) -> Finding:
     is_draft = campaign.status is CampaignStatus.DRAFT
     remedy = "Take it out, and load the campaign again." if is_draft else "Cancel it, and send one without that word."
     return Finding(Level.ERROR, "never", where, what, remedy)
+
+
+# --- readers at home ------------------------------------------------------------------------------------------------
+
+_TO_DECIDE = (
+    'In campaign.toml, write home = "exclude", or write home = "include" and give them words of their own in each '
+    "text: {own}."
+)
+_OWN = '{{% if country == "{code}" %}} … {{% else %}} … {{% endif %}}'
+_UNKNOWN_TO_DECIDE = (
+    'In campaign.toml, write unknown_home = "include" if they may get it as everybody else does, or "exclude".'
+)
+
+
+def _of_home(session: Session, campaign: Campaign) -> Iterator[Finding]:
+    """Readers who live under the authorities that are addressed."""
+    where = "campaign.toml"
+    if campaign.about is None:
+        what = "nothing says whose authorities people write to, so nobody who lives there can be kept safe"
+        remedy = 'Write about = "CC", the code of the country, or about = "none" if it addresses no state.'
+        yield Finding(Level.ERROR, "about-missing", where, what, remedy)
+    if not segments.home_of(campaign) or campaign.started_at is not None:  # then its audience is frozen
+        return
+    country = countries.name(str(campaign.about), "en")
+    tally = segments.tally(session, campaign.list_id, segments.as_written(campaign))
+    reached = session.execute(select(tally.c.language, tally.c.country, tally.c.union_id))
+    audience = Audience.of(campaign, (Reader(*kind) for kind in reached))
+    if audience.at_home and campaign.home is None:
+        what = f"some of the audience live in {country} or its territories, where acting on it may put them in danger"
+        remedy = _TO_DECIDE.format(own=_OWN.format(code=campaign.about))
+        yield Finding(Level.ERROR, "home-undecided", where, what, remedy)
+    if audience.unknown and campaign.unknown_home is None:
+        what = f"the country of some is not known; they may live in {country}"
+        yield Finding(Level.ERROR, "home-unknown", where, what, _UNKNOWN_TO_DECIDE)
+    if campaign.home is HomeRule.INCLUDE:
+        renderer = EditionRenderer(session, campaign, editions.TRIAL_SENDER)
+        forwarders = frozenset(_forwarders_at_home(session, campaign))
+        audience = replace(audience, at_home=audience.at_home | forwarders)
+        for file, code in home.same_words(renderer, audience):
+            what = f"people in {countries.name(code, 'en')} would get the same words as others"
+            remedy = f"Give them their own: {_OWN.format(code=code)}."
+            yield Finding(Level.ERROR, "home-same-words", file, what, remedy)
+
+
+def _forwarders_at_home(session: Session, campaign: Campaign) -> Iterator[Reader]:
+    """As whom the members of unions there read what these forward."""
+    if not campaign.forwardable:
+        return
+    there = Union.country.in_(sorted(segments.home_of(campaign)))
+    for union in session.scalars(select(Union).where(Union.status == UnionStatus.AFFILIATED, there)):
+        for text in campaign.texts:
+            yield Reader(text.language, union.country, union.id if union.is_named else None)
 
 
 # --- time -----------------------------------------------------------------------------------------------------------

@@ -12,8 +12,11 @@ from mailer.locale import country_groups, languages
 from mailer.people import lists
 from mailer.store import scope
 from mailer.store.db import prefers_groups
-from mailer.store.models import Campaign, MailingList, Subscription
+from mailer.store.models import Campaign, HomeRule, MailingList, Subscription
 from mailer.unions import directory
+
+#: what stands in `about` where a campaign addresses no state's authorities
+NO_COUNTRY = "none"
 
 
 class InvalidSegment(MailerError):
@@ -46,6 +49,7 @@ class Segment:
     exclude_languages: tuple[str, ...] | None = None
     lists: tuple[str, ...] | None = None  # also on one of these lists
     exclude_lists: tuple[str, ...] | None = None  # on none of these lists
+    only_known_country: bool = False  # without those who did not say theirs; no file says this
 
     @classmethod
     def parse(cls, table: Mapping[str, object]) -> "Segment":
@@ -56,15 +60,19 @@ class Segment:
         :raises country_groups.UnknownCountryGroup: a value names no group of countries.
         :raises languages.InvalidLanguage: a value names no language.
         """
-        known = {field.name for field in fields(cls)}
         for key in table:
-            if key not in known:
-                raise InvalidSegment(problem=f'unknown audience key "{key}"; known keys: {", ".join(sorted(known))}')
-        return cls(**{key: _values(key, value) for key, value in table.items()})
+            if key not in _KEYS:
+                raise InvalidSegment(problem=f'unknown audience key "{key}"; known keys: {", ".join(sorted(_KEYS))}')
+        values: dict[str, Any] = {key: _values(key, value) for key, value in table.items()}
+        return cls(**values)
 
     def to_json(self) -> dict[str, list[str]]:
         """The keys that are set, as `parse` reads them."""
-        return {field.name: list(value) for field in fields(self) if (value := getattr(self, field.name)) is not None}
+        return {key: list(value) for key in _KEYS if (value := getattr(self, key)) is not None}
+
+
+#: what a file may say
+_KEYS = tuple(field.name for field in fields(Segment) if field.name != "only_known_country")
 
 
 def _values(key: str, value: object) -> tuple[str, ...]:
@@ -156,6 +164,8 @@ def _conditions(session: Session, list_id: int, segment: Segment, columns: Any) 
     :param columns: what has `country`, `union_id` and `language`.
     """
     conditions: list[ColumnElement[bool]] = []
+    if segment.only_known_country:
+        conditions.append(columns.country.is_not(None))
     if segment.exclude_countries is not None:
         conditions.append(_not_in(columns.country, sorted(country_groups.expand(segment.exclude_countries))))
     if segment.unions is not None:
@@ -220,5 +230,35 @@ def _list_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]
 
 
 def segment_of(campaign: Campaign) -> Segment:
-    """Whom a campaign is for."""
+    """Whom a campaign is for: as it is written, without readers at home who are not to get it.
+
+    Those for whom nobody has decided yet are left out, too.
+    """
+    written, at_home = as_written(campaign), home_of(campaign)
+    if not at_home:
+        return written
+    excluded = written.exclude_countries or ()
+    if campaign.home is not HomeRule.INCLUDE:
+        excluded = (*excluded, *sorted(at_home))
+    return replace(
+        written,
+        exclude_countries=excluded or None,
+        only_known_country=campaign.unknown_home is not HomeRule.INCLUDE,
+    )
+
+
+def as_written(campaign: Campaign) -> Segment:
+    """What `[audience]` says, readers at home among them."""
     return Segment.parse(campaign.audience)
+
+
+def home_of(campaign: Campaign) -> frozenset[str]:
+    """The country whose authorities a campaign addresses, and its territories; empty where it addresses no state's."""
+    return home(campaign.about)
+
+
+def home(about: str | None) -> frozenset[str]:
+    """Likewise, of what stands in `about`."""
+    if about is None or about == NO_COUNTRY:
+        return frozenset()
+    return country_groups.governed_by(country_groups.state_of(about))

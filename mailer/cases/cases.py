@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.cases.dossier import Consent, ConsentRecord
+from mailer.cases.dossier import Consent, ConsentRecord, Person
 from mailer.cases.findings import Finding, Level
 from mailer.cases.never import Never
 from mailer.errors import MailerError
@@ -14,6 +14,8 @@ from mailer.store import db
 from mailer.store.db import add_unique
 from mailer.store.models import Case, CaseEvent, CaseEventKind, CaseFact, CaseStatus
 
+#: letters of a word that may be somebody's whole name: "Ana", not "de"
+_IS_NAME = 3
 #: the language of what is written into the history by us
 _OURS = "en"
 
@@ -131,13 +133,8 @@ def findings(case: Case, today: date, start: date | None = None) -> Iterator[Fin
     where = f"case {case.slug}"
     if case.status is not CaseStatus.OPEN:
         yield Finding(Level.ERROR, f"case-{case.status}", where, f"the case is {case.status}", _AGAINST[case.status])
-    consent = consent_of(case)
-    record = f"Ask, and record the answer: mailer cases consent {case.slug} --by WHO --on DAY"
-    if consent is None:
-        yield Finding(Level.ERROR, "consent-missing", where, "nobody has agreed that we speak of it", record)
-    elif not consent.covers(start or today):
-        ended = "ended" if consent.until and consent.until < today else "ends"
-        yield Finding(Level.ERROR, "consent-past", where, f"the consent {ended} on {consent.until}", record)
+    if (missing := consent_finding(case, today, start)) is not None:
+        yield missing
     for number, fact in enumerate(case.facts, start=1):
         if is_stale(fact, today):
             what = f"fact {number} was last checked on {fact.checked_on}, and is good for {fact.good_for} days"
@@ -149,6 +146,28 @@ def findings(case: Case, today: date, start: date | None = None) -> Iterator[Fin
             what = f"what the history says of {event.happened_on} holds a word that `never` has now"
             remedy = "It stays in the history: keep the case off public pages with public = false."
             yield Finding(Level.WARNING, "never-in-history", where, what, remedy)
+
+
+def consent_finding(case: Case, today: date, start: date | None = None) -> Finding | None:
+    """That nobody agrees, or will when people are asked, if that is so.
+
+    :param start: the day on which they are asked; today by default.
+    """
+    consent, where = consent_of(case), f"case {case.slug}"
+    record = f"Ask, and record the answer: mailer cases consent {case.slug} --by WHO --on DAY"
+    if consent is None:
+        return Finding(Level.ERROR, "consent-missing", where, "nobody has agreed that we speak of it", record)
+    if consent.covers(start or today):
+        return None
+    ended = "ended" if consent.until and consent.until < today else "ends"
+    return Finding(Level.ERROR, "consent-past", where, f"the consent {ended} on {consent.until}", record)
+
+
+def names(case: Case) -> list[str]:
+    """What the persons of a case are called: whole names in each script, and the words of them."""
+    whole = [name for person in map(Person.from_json, case.persons) for name in (person.name, *person.names.values())]
+    words = [word for name in whole for word in name.split() if len(word) >= _IS_NAME]
+    return list(dict.fromkeys(whole + words))
 
 
 #: status of a case → what to do before anybody is asked to act on it

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, LargeBinary, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines
+from mailer.campaigns import deadlines, segments
 from mailer.delivery.ledger import Batch, Claimed
 from mailer.mail import addresses
 from mailer.people.notices import Notice
@@ -53,9 +53,10 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clea
     Called for a few at a time right before they are sent, so that who leaves gets nothing more.
     """
     with session_scope(engine, read_only=True) as session:
-        status = session.scalar(_STATUS, {"campaign": batch.campaign_id})
+        status, about = session.execute(_STATUS, {"campaign": batch.campaign_id}).one_or_none() or (None, None)
         found: dict[int, Recipient | Reason] = {}
-        found |= _subscribers(session, batch, [d for d in deliveries if d.subscriber_id is not None])
+        people = [d for d in deliveries if d.subscriber_id is not None]
+        found |= _subscribers(session, batch, people, segments.home(about))
         found |= _addressees(session, [d for d in deliveries if d.subscriber_id is None])
         # What a notice says is forgotten only with the person it was for: there is nothing to send.
         found |= {d.id: Reason.ERASED for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is None}
@@ -63,7 +64,9 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clea
         return Clearance(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
 
 
-def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) -> dict[int, Recipient | Reason]:
+def _subscribers(
+    session: Session, batch: Batch, deliveries: Sequence[Claimed], home: frozenset[str]
+) -> dict[int, Recipient | Reason]:
     if not deliveries:
         return {}
     rows = session.execute(_PEOPLE, {"list": batch.list_id, "people": [d.subscriber_id for d in deliveries]})
@@ -77,7 +80,7 @@ def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) 
         if person is None:
             found[delivery.id] = Reason.ERASED
             continue
-        _, email, name, subscription_id, mailable, suppressed = person
+        _, email, name, subscription_id, mailable, country, suppressed = person
         if delivery.purpose is Purpose.CAMPAIGN:
             wants_it = mailable
         else:
@@ -88,6 +91,8 @@ def _subscribers(session: Session, batch: Batch, deliveries: Sequence[Claimed]) 
             found[delivery.id] = Reason.LEFT
         elif delivery.id in outdated:
             found[delivery.id] = Reason.CANCELLED
+        elif country in home and country != delivery.country and delivery.purpose is Purpose.CAMPAIGN:
+            found[delivery.id] = Reason.HOME  # the words that were chosen for them are for others
         else:
             found[delivery.id] = readable(keyring, email, name, subscription_id)
     if found and all(recipient is Reason.UNREADABLE for recipient in found.values()):
@@ -152,7 +157,7 @@ def _about_held_no_more(session: Session, deliveries: Sequence[Claimed]) -> set[
 
 
 # Built once, as in `ledger`. Ciphertexts are decrypted one by one, not by the column, so that one can fail alone.
-_STATUS = select(Campaign.status).where(Campaign.id == bindparam("campaign"))
+_STATUS = select(Campaign.status, Campaign.about).where(Campaign.id == bindparam("campaign"))
 _PEOPLE = (
     select(
         Subscriber.id,
@@ -160,6 +165,7 @@ _PEOPLE = (
         type_coerce(Subscriber.name, LargeBinary),
         Subscription.id,
         Subscription.mailable,
+        Subscription.country,
         Suppression.reason,
     )
     .outerjoin(

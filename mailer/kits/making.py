@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, insert, literal, or_, select, true, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
-from mailer.campaigns import deadlines
+from mailer.campaigns import deadlines, segments
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.formats import archives
 from mailer.kits import announcements
@@ -21,7 +21,7 @@ from mailer.mail.sender import Sender
 from mailer.people import suppression
 from mailer.store import db
 from mailer.store.db import Sessions
-from mailer.store.models import Campaign, CampaignText, Kit, KitEdition, MailingList, Union, UnionStatus
+from mailer.store.models import Campaign, CampaignText, HomeRule, Kit, KitEdition, MailingList, Union, UnionStatus
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def plan(session: Session, campaign: Campaign) -> int:
     everybody = select(literal(campaign.id), literal(None, Kit.union_id.type)).where(~_has_kit(campaign, None))
     affiliated = (
         select(literal(campaign.id), Union.id)
-        .where(Union.status == UnionStatus.AFFILIATED, ~_has_kit(campaign, Union.id))
+        .where(Union.status == UnionStatus.AFFILIATED, ~_has_kit(campaign, Union.id), _may_forward(campaign))
         .order_by(Union.id)
     )
     for forwarders in (everybody, affiliated) if owner_id is None else (affiliated.where(Union.id == owner_id),):
@@ -73,6 +73,14 @@ def plan(session: Session, campaign: Campaign) -> int:
     return len(planned.all()) + _plan_outdated(session, campaign)
 
 
+def _may_forward(campaign: Campaign) -> ColumnElement[bool]:
+    """The condition that a union's members do not live where acting on a campaign may be dangerous for them, unless
+    there are words for these."""
+    if campaign.home is HomeRule.INCLUDE:
+        return true()
+    return or_(Union.country.is_(None), Union.country.not_in(sorted(segments.home_of(campaign))))
+
+
 def _has_kit(campaign: Campaign, union_id: QueryableAttribute[int] | None) -> ColumnElement[bool]:
     of_union = Kit.union_id.is_(None) if union_id is None else Kit.union_id == union_id
     return exists().where(Kit.campaign_id == campaign.id, of_union)
@@ -83,7 +91,9 @@ def plan_missing(session: Session) -> None:
     suppression.lock_shared(session)  # before kits, as whoever tells of one
     has_kit = exists().where(Kit.campaign_id == Campaign.id, Kit.union_id == Union.id)
     is_for = or_(MailingList.owner_id.is_(None), MailingList.owner_id == Union.id)
-    lacks_kit = exists().where(Union.status == UnionStatus.AFFILIATED, is_for, ~has_kit)
+    # As `_may_forward`, but for its territories: whoever is asked in vain for a union there plans nothing.
+    may_forward = or_(Union.country.is_distinct_from(Campaign.about), Campaign.home == HomeRule.INCLUDE)
+    lacks_kit = exists().where(Union.status == UnionStatus.AFFILIATED, is_for, ~has_kit, may_forward)
     lacks_any = ~exists().where(Kit.campaign_id == Campaign.id) & MailingList.owner_id.is_(None)
     is_changed = exists().where(KitEdition.kit_id == Kit.id, Kit.campaign_id == Campaign.id, _is_outdated())
     wanted = select(Campaign).join(MailingList, MailingList.id == Campaign.list_id)

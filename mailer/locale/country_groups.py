@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from mailer.errors import MailerError
 from mailer.locale import countries
@@ -121,6 +122,20 @@ def left_out(values: Iterable[str]) -> frozenset[str]:
     named = list(values)
     states = frozenset().union(*(get(value).states if value.startswith("@") else {value} for value in named))
     return frozenset(code for code, state in STATE_OF.items() if state in states) - expand(named)
+
+
+#: places where somebody may come before a state's courts, though the state's embassies are not theirs
+_ALSO_GOVERNED = _to_states({"CN": "HK MO", "IL": "PS", "MA": "EH"})
+
+
+@cache
+def governed_by(state: str) -> frozenset[str]:
+    """A state, its territories, and other places where its authorities have a hold on people.
+
+    :param state: ISO 3166-1 alpha-2 code.
+    """
+    places = {**STATE_OF, **_ALSO_GOVERNED}
+    return frozenset([state, *(code for code, whose in places.items() if whose == state)])
 
 
 def state_of(code: str) -> str:

@@ -1,4 +1,4 @@
-"""Cases: what alerts are about, who agreed to that, and what became of it."""
+"""Cases: what alerts are about, who agreed to that, and what became of it; and whose authorities alerts address."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,16 +33,21 @@ def upgrade() -> None:
     op.create_table(
         "case_events",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("case_id", sa.Integer(), nullable=False),
+        sa.Column("case_id", sa.Integer(), nullable=True),
+        sa.Column("campaign_id", sa.Integer(), nullable=True),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("happened_on", sa.DateTime(timezone=True), nullable=False),
         sa.Column("words", sa.LargeBinary(), nullable=False),
         sa.Column("link", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_case_events_case_id")),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_case_events_campaign_id"), ondelete="SET NULL"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_case_events")),
     )
     with op.batch_alter_table("case_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_case_events_campaign_id"), ["campaign_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_case_events_case_id"), ["case_id"], unique=False)
 
     op.create_table(
@@ -73,8 +78,17 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("campaigns", schema=None) as batch_op:
         batch_op.add_column(sa.Column("case_id", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("about", sa.String(length=4), nullable=True))
+        batch_op.add_column(sa.Column("home", sa.String(length=20), nullable=True))
+        batch_op.add_column(sa.Column("unknown_home", sa.String(length=20), nullable=True))
+        batch_op.add_column(sa.Column("asking", sa.String(length=20), nullable=False, server_default="open"))
         batch_op.create_index(batch_op.f("ix_campaigns_case_id"), ["case_id"], unique=False)
         batch_op.create_foreign_key(batch_op.f("fk_campaigns_case_id"), "cases", ["case_id"], ["id"])
+    # Only a default for what is there: a new row says it.
+    with op.batch_alter_table("campaigns", schema=None) as batch_op:
+        batch_op.alter_column("asking", server_default=None)
+    # What was scheduled or under way goes on as it was meant, before anybody could say whom it addresses.
+    op.execute("UPDATE campaigns SET about = 'none' WHERE status <> 'draft'")
     _guard_history()
 
 

@@ -60,7 +60,8 @@ def campaign(system: System, tmp_path: Path) -> Callable[[int], str]:
         table.write_text("".join(["email\n", *(f"p{number}@example.net\n" for number in range(people))]))
         folder = tmp_path / "first-alert"
         folder.mkdir()
-        (folder / "campaign.toml").write_text('kind = "urgent_action"\nlist = "news"\nlanguage = "en"\n')
+        settings = 'kind = "urgent_action"\nlist = "news"\nlanguage = "en"\nabout = "none"\n'
+        (folder / "campaign.toml").write_text(settings)
         (folder / "en.md").write_text(
             '+++\nsubject = "Write today"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
             "Dear {{ name or 'supporter' }}, write to the embassy.\n"

@@ -144,7 +144,8 @@ def test_run_serves_sends_and_stops_cleanly_on_ctrl_c(machine: Machine, port: in
     with machine.run(port) as running:
         campaign = folder / "first-alert"
         campaign.mkdir()
-        (campaign / "campaign.toml").write_text('kind = "urgent_action"\nlist = "news"\nlanguage = "en"\n')
+        settings = 'kind = "urgent_action"\nlist = "news"\nlanguage = "en"\nabout = "none"\n'
+        (campaign / "campaign.toml").write_text(settings)
         (campaign / "en.md").write_text('+++\nsubject = "Write today"\npreheader = "Please"\n+++\nHello.\n')
         (folder / "people.csv").write_text("email\nana@example.org\n")
         machine.mailer("lists", "create", "news", "--name", "News")

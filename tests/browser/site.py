@@ -238,7 +238,9 @@ class Site:
 def write_campaign(folder: Path) -> Path:
     """Write an alert of a few words to the urgent actions list; returns its folder."""
     folder.mkdir()
-    (folder / "campaign.toml").write_text(f'kind = "urgent_action"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\n')
+    (folder / "campaign.toml").write_text(
+        f'kind = "urgent_action"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\nabout = "none"\n'
+    )
     (folder / "en.md").write_text(
         f'+++\nsubject = "{ALERT}"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
         "Dear {{ name or 'supporter' }}, write to the embassy.\n"

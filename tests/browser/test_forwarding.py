@@ -111,7 +111,7 @@ def write_alert(folder: Path) -> Path:
     """An alert with every kind of link that a campaign can hold; returns its folder."""
     folder.mkdir()
     (folder / "campaign.toml").write_text(
-        f'kind = "urgent_action"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\npublic = true\n'
+        f'kind = "urgent_action"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\nabout = "none"\npublic = true\n'
         f'[[targets]]\nname = "Embassy of Ondoria"\nemail = "embassy@example.net"\ncountries = ["{COUNTRY[0]}"]\n'
         '[[targets]]\nname = "The Ministry"\nemail = "ministry@example.net"\n'
     )

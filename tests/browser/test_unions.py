@@ -35,7 +35,7 @@ def write_alert(folder: Path) -> Path:
     """An alert in two languages that may be forwarded; returns its folder."""
     folder.mkdir()
     (folder / "campaign.toml").write_text(
-        f'kind = "urgent_action"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\nforwardable = true\n'
+        f'kind = "urgent_action"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\nabout = "none"\nforwardable = true\n'
         "deadline = 2035-04-30T18:00:00+02:00\n"
         '[[targets]]\nname = "The Ministry"\nemail = "ministry@example.net"\naddress = "1 Ministry Square"\n'
     )

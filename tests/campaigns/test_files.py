@@ -16,11 +16,11 @@ from mailer.errors import MailerError
 from mailer.formats.written_files import InvalidFile
 from mailer.people import lists
 from mailer.store.db import session_scope
-from mailer.store.models import CampaignStatus
+from mailer.store.models import CampaignStatus, HomeRule
 from mailer.store.slugs import InvalidSlug
 from mailer.trial import sample
 from tests.support.concurrency import Beside
-from tests.support.factories import make_list, make_union
+from tests.support.factories import make_case, make_list, make_union
 
 TOML = """\
 kind = "urgent_action"
@@ -115,6 +115,26 @@ def test_a_target_for_a_group_leaves_its_territories_to_targets_of_their_own(ses
 STARTED = set(CampaignStatus) - {CampaignStatus.DRAFT, CampaignStatus.STANDING}
 
 
+@pytest.mark.parametrize(("written", "about"), [("FR", "FR"), ("France", "FR"), ("none", "none")])
+def test_a_campaign_says_whose_authorities_it_addresses_and_who_there_gets_it(
+    session: Session, folder: Path, written: str, about: str
+) -> None:
+    (folder / "campaign.toml").write_text(f'{TOML}about = "{written}"\nhome = "exclude"\nunknown_home = "include"\n')
+    campaign = files.load(session, folder)
+    assert (campaign.about, campaign.home, campaign.unknown_home) == (about, HomeRule.EXCLUDE, HomeRule.INCLUDE)
+    (folder / "campaign.toml").write_text(TOML)
+    campaign = files.load(session, folder)
+    assert (campaign.about, campaign.home, campaign.unknown_home) == (None, None, None)
+
+
+def test_a_campaign_addresses_the_country_of_its_case(session: Session, folder: Path) -> None:
+    make_case(session, "leila", country="BR")
+    (folder / "campaign.toml").write_text(TOML + 'case = "leila"\n')
+    assert files.load(session, folder).about == "BR"
+    (folder / "campaign.toml").write_text(TOML + 'case = "leila"\nabout = "FR"\n')
+    assert "campaign.toml:5: about: the case is about BR; leave about out" in refusal(session, folder)
+
+
 @pytest.mark.parametrize("status", sorted(STARTED))
 def test_what_has_started_is_left_alone(session: Session, folder: Path, status: CampaignStatus) -> None:
     files.load(session, folder).status = status
@@ -172,6 +192,9 @@ SETTINGS = {
     "a target without name": ('[[targets]]\ncountries = ["GB"]\n', "campaign.toml:4: name: is missing"),
     "a target with a strange key": ('[[targets]]\nname = "A"\nfax = "1"\n', "campaign.toml:6: fax: unknown key"),
     "a target whose address is none": ('[[targets]]\nname = "A"\nemail = "at home"\n', "campaign.toml:6: email:"),
+    "a country that is none": ('about = "Atlantis"\n', "campaign.toml:4: about:"),
+    "a rule that is none": ('home = "maybe"\n', "campaign.toml:4: home: must be one of: exclude, include"),
+    "a rule for the rest that is none": ("unknown_home = true\n", "campaign.toml:4: unknown_home: must be"),
     "targets that are no tables": ("targets = [1]\n", "campaign.toml:4: targets: must be tables"),
 }
 

@@ -26,25 +26,13 @@ from mailer.store.models import (
     DeliveryState,
 )
 from tests.support.concurrency import Beside
-from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, make_union
+from tests.support.factories import SENDER, make_campaign, make_case, make_list, make_subscriber, make_union
 
 
 @pytest.fixture
 def case(session: Session) -> Case:
     """A case of which we may speak."""
-    case = cases.find_or_make(
-        session,
-        "leila",
-        country="BR",
-        public=True,
-        persons=[],
-        asks={},
-        copy_to=[],
-        contact=[],
-        outcome={},
-        never=["Amal Odeh"],
-        notes=None,
-    )
+    case = make_case(session, "leila", never=["Amal Odeh"])
     cases.record_consent(session, case, Consent(ConsentBy.FAMILY, date(2026, 1, 5)))
     case.facts.append(fact(today(session)))
     return case

@@ -48,7 +48,8 @@ def test_a_folder_is_loaded_and_checked(cli: CommandLine, session: Session, tmp_
     session.commit()
     folder = tmp_path / "new-one"
     folder.mkdir()
-    (folder / "campaign.toml").write_text('kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\n')
+    settings = 'kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\nabout = "none"\n'
+    (folder / "campaign.toml").write_text(settings)
     (folder / "en.md").write_text('+++\nsubject = "S"\npreheader = "P"\n+++\nHello\n')
     assert 'Campaign "new-one" is loaded as a draft, in en.' in cli("campaigns", "load", folder).stdout
     assert "nobody would get it" in cli("campaigns", "check", "new-one", exit_code=1).stdout
@@ -216,7 +217,7 @@ def test_loading_warns_of_a_deadline_that_has_passed(cli: CommandLine, session: 
     session.commit()
     folder = tmp_path / "late"
     folder.mkdir()
-    settings = 'kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\n'
+    settings = 'kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\nabout = "none"\n'
     (folder / "campaign.toml").write_text(settings + "deadline = 2020-01-01\n")
     (folder / "en.md").write_text('+++\nsubject = "S"\npreheader = "P"\n+++\nHello\n')
     assert "Warning: its deadline has passed" in cli("campaigns", "load", folder).stderr

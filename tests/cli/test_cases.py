@@ -30,7 +30,9 @@ on = 2026-01-04
 words = {{ en = "She was arrested." }}
 link = "https://example.org/arrested"
 """
-CAMPAIGN = 'kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\ncase = "leila-marun"\n'
+CAMPAIGN = (
+    'kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\ncase = "leila-marun"\nunknown_home = "include"\n'
+)
 TEXT = '+++\nsubject = "Free her"\npreheader = "Write today"\n+++\n\nWrite to the embassy today.\n'
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer.delivery import ledger, recipients
+from mailer.delivery import control, ledger, recipients
 from mailer.delivery.ledger import Settlement
 from mailer.delivery.recipients import Recipient
 from mailer.people import notices, subscribers, suppression
@@ -26,6 +26,7 @@ from mailer.store.models import (
     UnionStatus,
 )
 from tests.support.factories import (
+    SENDER,
     WHEN,
     make_campaign,
     make_contact,
@@ -246,3 +247,19 @@ def test_nobody_is_written_about_a_kit_that_must_not_be_forwarded_any_more(
         assert isinstance(who, Recipient)
     else:
         assert who is found
+
+
+@pytest.mark.parametrize(("about", "to", "is_sent"), [("FR", "RE", False), ("FR", "DE", True), ("none", "FR", True)])
+def test_who_moves_to_where_the_authorities_are_is_not_told_what_others_are(
+    engine: Engine, session: Session, about: str, to: str, is_sent: bool
+) -> None:
+    person = make_subscriber(session, urgent := make_list(session), country="GB")
+    campaign = make_campaign(session, urgent)
+    campaign.about = about
+    control.start(session, campaign, SENDER)
+    person.country = to
+    subscribers.refresh(session, [person.id])
+    campaign_id = campaign.id
+    session.commit()
+    (found,) = look_up(engine, campaign_id)
+    assert isinstance(found, Recipient) if is_sent else found is Reason.HOME

@@ -553,12 +553,12 @@ def test_a_union_plans_checks_and_stops_its_own_campaign(two: Two) -> None:
 def test_a_campaign_does_not_load_with_a_list_of_another_union_in_its_audience(two: Two, tmp_path: Path) -> None:
     folder = tmp_path / "bread-for-all"
     folder.mkdir()
-    head = 'kind = "urgent_action"\nlist = "bakers-news"\nlanguage = "en"\n[audience]\n'
+    head = 'kind = "urgent_action"\nlist = "bakers-news"\nlanguage = "en"\nabout = "none"\n[audience]\n'
     (folder / "campaign.toml").write_text(f'{head}exclude_lists = ["urgent-actions"]\nlists = ["dockers-news"]\n')
     (folder / "en.md").write_text('+++\nsubject = "Bread"\npreheader = "For all"\n+++\n\nHello.\n')
     with session_scope(two.engine) as session, pytest.raises(InvalidFile) as refused:
         files.load(session, folder)
-    assert 'campaign.toml:6: lists: The list "dockers-news" belongs to a union' in str(refused.value)
+    assert 'campaign.toml:7: lists: The list "dockers-news" belongs to a union' in str(refused.value)
     with two.seen_by(two.bakers) as session, pytest.raises(InvalidFile, match='no list "dockers-news"'):
         files.load(session, folder)
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mailer.cases import cases
 from mailer.mail import addresses
 from mailer.mail.sender import Sender
 from mailer.people.notices import Notice
@@ -16,6 +17,7 @@ from mailer.store.models import (
     Campaign,
     CampaignStatus,
     CampaignText,
+    Case,
     Delivery,
     DeliveryState,
     MailingList,
@@ -141,6 +143,13 @@ def subscribe(
     return subscription
 
 
+def make_case(session: Session, slug: str = "leila", **values: Any) -> Case:
+    """A public case about nobody in particular, to which nobody has agreed."""
+    nothing: dict[str, Any] = {"persons": [], "asks": {}, "copy_to": [], "contact": [], "outcome": {}, "never": []}
+    values = {"country": "BR", "public": True, "notes": None} | nothing | values
+    return cases.find_or_make(session, slug, **values)
+
+
 def make_campaign(
     session: Session,
     mailing_list: MailingList,
@@ -155,6 +164,7 @@ def make_campaign(
         slug=slug,
         kind="urgent_action",
         list_id=mailing_list.id,
+        about="none",
         language="en",
         status=status,
         audience=audience or {},

@@ -1,7 +1,7 @@
 """The tables: people, unions, what they agreed to, cases, campaigns and their kits, and the delivery ledger."""
 
 from mailer.store.models.base import Base
-from mailer.store.models.campaigns import Campaign, CampaignStatus, CampaignText, Edition
+from mailer.store.models.campaigns import Asking, Campaign, CampaignStatus, CampaignText, Edition, HomeRule
 from mailer.store.models.cases import (
     Case,
     CaseEvent,
@@ -47,6 +47,7 @@ __all__ = [
     "BEFORE_CAMPAIGNS",
     "WAITING",
     "Application",
+    "Asking",
     "Base",
     "Campaign",
     "CampaignStatus",
@@ -69,6 +70,7 @@ __all__ = [
     "DeliveryState",
     "Edition",
     "HoldMail",
+    "HomeRule",
     "JoinCount",
     "Kit",
     "KitEdition",

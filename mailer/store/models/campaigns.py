@@ -25,6 +25,23 @@ class CampaignStatus(enum.StrEnum):
     STANDING = "standing"  # the one that system notices are owed under: no person made it, and it never ends
 
 
+class Asking(enum.StrEnum):
+    """Whether people are asked to act on a campaign, as far as it was decided about this one: `asking.of` knows its
+    case, too."""
+
+    OPEN = "open"
+    CLOSED = "closed"  # nobody is asked any more; the text stays
+    STOPPED = "stopped"  # everybody is asked to do nothing, because it would do harm
+    WITHDRAWN = "withdrawn"  # the text and its names are taken down for good
+
+
+class HomeRule(enum.StrEnum):
+    """Whether people who live where a campaign's authorities are get it."""
+
+    EXCLUDE = "exclude"
+    INCLUDE = "include"
+
+
 class Campaign(Base):
     """One alert to one audience."""
 
@@ -35,6 +52,11 @@ class Campaign(Base):
     kind: Mapped[str] = mapped_column(String(40))  # names its template: templates/emails/campaigns/<kind>.mjml
     list_id: Mapped[int] = mapped_column(ForeignKey("lists.id"), nullable=True)  # none only for the standing one
     case_id: Mapped[int | None] = mapped_column(ForeignKey("cases.id"), index=True)  # what it asks people to act on
+    # Whose authorities it addresses: ISO 3166-1 alpha-2, or `segments.NO_COUNTRY`; none until its file says so.
+    about: Mapped[str | None] = mapped_column(String(4))
+    home: Mapped[HomeRule | None] = mapped_column(by_value(HomeRule))  # none: nobody has decided
+    unknown_home: Mapped[HomeRule | None] = mapped_column(by_value(HomeRule))  # of those who did not say their country
+    asking: Mapped[Asking] = mapped_column(by_value(Asking), default=Asking.OPEN)
     language: Mapped[str] = mapped_column(String(20))  # of the source text, and for whose language has none
     status: Mapped[CampaignStatus] = mapped_column(by_value(CampaignStatus), default=CampaignStatus.DRAFT)
     audience: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `segments.Segment.to_json`

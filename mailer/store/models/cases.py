@@ -95,16 +95,20 @@ class CaseEventKind(enum.StrEnum):
     STOPPED = "stopped"
     REOPENED = "reopened"
     CLOSED = "closed"
+    WITHDRAWN = "withdrawn"  # a campaign's words and names were taken down
     CONSENT = "consent"  # it was recorded or withdrawn
 
 
 class CaseEvent(Base):
-    """A line of a case's history. The database itself refuses to change or delete one; only its key may change."""
+    """A line of the history of a case, or of a campaign with one or without. The database itself refuses to change or
+    delete one; only its key may change."""
 
     __tablename__ = "case_events"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    case_id: Mapped[int] = mapped_column(ForeignKey("cases.id"), index=True)
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("cases.id"), index=True)
+    # none: it is about the whole case
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaigns.id", ondelete="SET NULL"), index=True)
     kind: Mapped[CaseEventKind] = mapped_column(by_value(CaseEventKind))
     happened_on: Mapped[date] = mapped_column(UtcDay, default=utctoday)
     words: Mapped[dict[str, str]] = mapped_column(EncryptedJson("case_events.words"))  # language → words

@@ -1,0 +1,52 @@
+"""Asking: whether people are asked to act on a campaign, or to do nothing any more. Every page, mail and kit asks here.
+
+A campaign that is stopped, closed or withdrawn stays so whatever its case does; one whose case is stopped or closed is
+that, too, for as long as its case is. Only kinds that ask people to act follow their case: the mail that says "please
+do not write any more" goes out while the case is stopped.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import kinds
+from mailer.store.models import Asking, Campaign, Case, CaseEvent, CaseEventKind, CaseStatus
+
+_OF_CASE = {CaseStatus.OPEN: Asking.OPEN, CaseStatus.CLOSED: Asking.CLOSED, CaseStatus.STOPPED: Asking.STOPPED}
+#: the later one counts
+_ORDER = (Asking.OPEN, Asking.CLOSED, Asking.STOPPED, Asking.WITHDRAWN)
+
+
+def of(campaign: Campaign) -> Asking:
+    """Whether people are asked to act on it now; `is_open` says to the database that they are."""
+    case = campaign.case
+    if case is None or not kinds.of(campaign).asks:
+        return campaign.asking
+    return max(campaign.asking, _OF_CASE[case.status], key=_ORDER.index)
+
+
+def way_back(campaign: Campaign) -> str:
+    """What to do if people should be asked to act on a campaign after all that was stopped, closed or withdrawn."""
+    if campaign.asking is Asking.WITHDRAWN:
+        return "That is for good. Load it anew under another name."
+    return f"If it should go on: mailer campaigns reopen {campaign.slug}"
+
+
+def is_open() -> ColumnElement[bool]:
+    """The condition that people may be asked to act on a campaign."""
+    is_case_open = or_(Campaign.case_id.is_(None), exists().where(Case.id == Campaign.case_id, _CASE_IS_OPEN))
+    return and_(Campaign.asking == Asking.OPEN, Campaign.kind.in_(kinds.asking()), is_case_open)
+
+
+_CASE_IS_OPEN = Case.status == CaseStatus.OPEN
+
+
+def reason(session: Session, campaign: Campaign) -> Mapping[str, str]:
+    """Why everybody is asked to do nothing, as the organiser said when it was stopped: language → words. Empty where
+    they said nothing that may be shown."""
+    about_it = CaseEvent.campaign_id == campaign.id
+    if campaign.asking is not Asking.STOPPED:
+        about_it = and_(CaseEvent.case_id == campaign.case_id, CaseEvent.campaign_id.is_(None))
+    stops = select(CaseEvent.words).where(about_it, CaseEvent.kind == CaseEventKind.STOPPED)
+    return session.scalar(stops.order_by(CaseEvent.id.desc()).limit(1)) or {}
