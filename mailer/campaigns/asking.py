@@ -39,6 +39,12 @@ def is_open() -> ColumnElement[bool]:
     return and_(Campaign.asking == Asking.OPEN, Campaign.kind.in_(kinds.asking()), is_case_open)
 
 
+def has_ended() -> ColumnElement[bool]:
+    """The condition that people were asked to act on a campaign and are no more."""
+    is_over = exists().where(Case.id == Campaign.case_id, ~_CASE_IS_OPEN)
+    return or_(Campaign.asking != Asking.OPEN, and_(Campaign.kind.in_(kinds.asking()), is_over))
+
+
 _CASE_IS_OPEN = Case.status == CaseStatus.OPEN
 
 

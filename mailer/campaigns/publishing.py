@@ -18,17 +18,27 @@ from markdown_it.token import Token
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from mailer.campaigns import deadlines, editions
+from mailer.campaigns import asking, deadlines, editions, kinds, segments, standing
+from mailer.campaigns.standing import Standing
+from mailer.cases import cases
 from mailer.cases.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
-from mailer.locale import countries, languages
+from mailer.locale import countries, country_groups, languages
 from mailer.mail import markdown
 from mailer.mail.html_slots import cut_html
 from mailer.mail.markers import Markers
 from mailer.mail.merge import fill
 from mailer.mail.types import Pieces
 from mailer.store import db
-from mailer.store.models import Campaign, CampaignStatus, CampaignText
+from mailer.store.models import (
+    Asking,
+    Campaign,
+    CampaignStatus,
+    CampaignText,
+    CaseEvent,
+    CaseEventKind,
+    HomeRule,
+)
 
 PER_PAGE = 20  # campaigns of the archive
 
@@ -37,10 +47,21 @@ _BLANK = "…"
 #: XML 1.0, 2.2: what no feed may hold
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+#: in our own HTML: what is pressed to act, and a link to write to somebody
+_BUTTON = re.compile(r'<p class="action">.*?</p>\n?', re.DOTALL)
+_TO_WRITE = re.compile(r'<a href="mailto:[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
+#: how many countries a sentence names one by one
+_FEW = 3
+#: how many campaigns that were taken down the feed speaks of, the latest ones
+_MOST_WITHDRAWN = 100
 
 
 class NotPublished(MailerError):
     """There is no page for campaign "{slug}": it does not exist, is not public, or has not started."""
+
+
+class Withdrawn(MailerError):
+    """Campaign "{slug}" was taken down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +74,22 @@ class Headline:
     title: str  # one line
     summary: str  # one line
     since: datetime  # when it began
-    deadline: datetime | None
-    is_over: bool  # whether nobody should act on it any more
+    deadline: datetime | None  # none where nobody is asked to act
+    is_over: bool  # whether it is too late to act
+    standing: Standing  # whether people are asked to act, or why not
+
+    @property
+    def updated(self) -> datetime:
+        """When what readers are told of it last changed."""
+        return max(self.since, self.standing.changed_at or self.since)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenDown:
+    """What is left of a campaign that was withdrawn, for those who keep copies."""
+
+    id: uuid.UUID  # as `Headline.id`
+    when: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,45 +112,77 @@ class CampaignPage:
     """A campaign as everyone may read it."""
 
     headline: Headline
-    html: str  # sanitised; its highest headings are h2
+    html: str  # sanitised; its highest headings are h2; "" if nobody is to read it any more
     is_cancelled: bool
     addressees: tuple[Addressee, ...]  # by country; the one for everyone else comes last
+    home: str  # the countries in which nobody should act on it, as a sentence lists them; "" for none
+    case_slug: str | None  # of its case, if that has a page of its own
 
 
 def archive(session: Session, language: str, *, page: int = 1) -> tuple[list[Headline], bool]:
-    """Public campaigns that have been sent or are being sent, the newest first.
+    """Public campaigns that have been sent or are being sent, and those on which nobody is to act any more; the newest
+    first.
 
     :param language: of the reader; a campaign that has no text in it comes in its own.
     :param page: from 1.
     :returns: at most PER_PAGE of them, and whether there are older ones.
     """
     found = session.scalars(_newest().offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)).all()
-    now = db.now(session)
-    return [_headline(campaign, language, now) for campaign in found[:PER_PAGE]], len(found) > PER_PAGE
+    return _headlines(session, found[:PER_PAGE], language), len(found) > PER_PAGE
 
 
-def current(session: Session, language: str) -> Headline | None:
-    """The newest public campaign whose deadline is to come; None where there is none.
+def about(session: Session, case_id: int, language: str) -> list[Headline]:
+    """Those about a case, the newest first."""
+    return _headlines(session, session.scalars(_newest().where(Campaign.case_id == case_id)).all(), language)
+
+
+def withdrawn(session: Session) -> list[TakenDown]:
+    """Public campaigns that were taken down, the latest first."""
+    when = func.coalesce(func.max(CaseEvent.created_at), Campaign.started_at)
+    is_about_it = and_(CaseEvent.campaign_id == Campaign.id, CaseEvent.kind == CaseEventKind.WITHDRAWN)
+    taken_down = (
+        select(Campaign.salt, Campaign.slug, when)
+        .outerjoin(CaseEvent, is_about_it)
+        .where(Campaign.public, Campaign.started_at.is_not(None), Campaign.asking == Asking.WITHDRAWN)
+        .group_by(Campaign.id)
+        .order_by(when.desc(), Campaign.id.desc())
+        .limit(_MOST_WITHDRAWN)
+    )
+    return [TakenDown(_identity(salt, slug), moment) for salt, slug, moment in session.execute(taken_down)]
+
+
+def current(session: Session, language: str, country: str | None) -> Headline | None:
+    """The newest public campaign on which somebody can still act, and may be asked to; None where there is none.
 
     :param language: of the reader, as for `archive`.
+    :param country: in which they live; nobody is asked to act on what addresses the authorities there.
     """
-    campaign = _to_act_on(session)
-    return None if campaign is None else _headline(campaign, language, db.now(session))
+    campaign = _to_act_on(session, country)
+    return None if campaign is None else _headlines(session, [campaign], language)[0]
 
 
 def current_for(session: Session, language: str, country: str | None) -> tuple[Headline, Target | None] | None:
-    """Likewise, for somebody who lives in a country: the title names whom they write to, who comes with it."""
-    campaign = _to_act_on(session)
+    """Likewise, with a title that names whom they write to, who comes with it."""
+    campaign = _to_act_on(session, country)
     if campaign is None:
         return None
     target = Targets.stored(campaign.targets).for_country(country)
     text = _text(campaign, language)
-    title = _line(text.subject, language, target)
-    return replace(_headline(campaign, language, db.now(session)), title=title), target
+    [headline] = _headlines(session, [campaign], language)
+    return replace(headline, title=_line(text.subject, language, target)), target
 
 
-def _to_act_on(session: Session) -> Campaign | None:
-    return session.scalar(_newest().where(Campaign.deadline >= db.now(session)).limit(1))
+def _to_act_on(session: Session, country: str | None) -> Campaign | None:
+    with_time = _newest().where(asking.is_open(), Campaign.deadline >= db.now(session))
+    return next((each for each in session.scalars(with_time) if _may_be_asked(each, country)), None)
+
+
+def _may_be_asked(campaign: Campaign, country: str | None) -> bool:
+    """Whether somebody who lives in a country, or did not say in which, may be asked to act on a campaign."""
+    home = segments.home_of(campaign)
+    if country is None:
+        return not home or campaign.unknown_home is HomeRule.INCLUDE
+    return country not in home
 
 
 def find(session: Session, slug: str) -> Campaign:
@@ -124,14 +191,14 @@ def find(session: Session, slug: str) -> Campaign:
     One that was paused after it began stays where mails link to it, and so does one that was cancelled.
 
     :raises NotPublished: it is not public, it has not begun, or there is none.
+    :raises Withdrawn: it was taken down.
     """
-    was_stopped = and_(
-        Campaign.started_at.is_not(None), Campaign.status.in_([CampaignStatus.PAUSED, CampaignStatus.CANCELLED])
-    )
-    readable = select(Campaign).where(Campaign.slug == slug, Campaign.public, or_(_is_out(), was_stopped))
+    readable = select(Campaign).where(Campaign.slug == slug, Campaign.public, or_(_is_out(), _was_out()))
     campaign = session.scalar(readable)
     if campaign is None:
         raise NotPublished(slug=slug)
+    if asking.of(campaign) is Asking.WITHDRAWN:
+        raise Withdrawn(slug=slug)
     return campaign
 
 
@@ -141,13 +208,37 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
     :param language: of the reader; where there is no text in it, they get the campaign's own.
     :param shown_in: the language of what stands around the text, and so of the names of countries.
     """
-    text = _text(campaign, language)
+    [headline] = _headlines(session, [campaign], language)
+    case, today = campaign.case, db.now(session).date()
+    is_cancelled = campaign.status is CampaignStatus.CANCELLED
+    is_open = headline.standing.asking is Asking.OPEN and not is_cancelled
+    asks = is_open and kinds.of(campaign).asks
+    html = ""
+    if headline.standing.asking is not Asking.STOPPED:  # what it says is to write
+        html = _html(_text(campaign, language).body, language, Targets.stored(campaign.targets).fallback)
     return CampaignPage(
-        headline=_headline(campaign, language, db.now(session)),
-        html=_html(text.body, language, Targets.stored(campaign.targets).fallback),
-        is_cancelled=campaign.status is CampaignStatus.CANCELLED,
-        addressees=_addressees(map(Target.from_json, campaign.targets), shown_in),
+        headline=headline,
+        html=html if is_open else _without_calls(html),
+        is_cancelled=is_cancelled,
+        addressees=_addressees(map(Target.from_json, campaign.targets), shown_in) if asks else (),
+        home=_home(campaign, shown_in) if asks and not headline.is_over else "",
+        case_slug=case.slug if case is not None and cases.has_page(case, today) else None,
     )
+
+
+def _without_calls(html: str) -> str:
+    """A text with nothing in it to press by which one would act."""
+    return _TO_WRITE.sub(r"\1", _BUTTON.sub("", html))
+
+
+def _home(campaign: Campaign, language: str) -> str:
+    """Where readers live who should not act on a campaign, unless it has words of their own for them."""
+    home = segments.home_of(campaign)
+    if not home or campaign.home is HomeRule.INCLUDE:
+        return ""
+    state = country_groups.state_of(str(campaign.about))
+    places = [state, *sorted(home - {state})] if len(home) <= _FEW else [state]
+    return str(format_list([countries.name(code, language) for code in places], locale=languages.locale(language)))
 
 
 def title(campaign: Campaign, language: str) -> str:
@@ -158,11 +249,22 @@ def title(campaign: Campaign, language: str) -> str:
 def _newest() -> Select[Campaign]:
     lines = selectinload(Campaign.texts).load_only(CampaignText.language, CampaignText.subject, CampaignText.preheader)
     begun = func.coalesce(Campaign.started_at, Campaign.created_at)
-    return select(Campaign).where(_is_out()).options(lines).order_by(begun.desc(), Campaign.id.desc())
+    is_listed = or_(_is_out(), and_(_was_out(), asking.has_ended()))
+    return (
+        select(Campaign)
+        .where(Campaign.public, is_listed, Campaign.asking != Asking.WITHDRAWN)
+        .options(lines, selectinload(Campaign.case))
+        .order_by(begun.desc(), Campaign.id.desc())
+    )
 
 
 def _is_out() -> ColumnElement[bool]:
-    return and_(Campaign.public, Campaign.status.in_([CampaignStatus.SENDING, CampaignStatus.SENT]))
+    return Campaign.status.in_(deadlines.OUT)
+
+
+def _was_out() -> ColumnElement[bool]:
+    interrupted = [CampaignStatus.PAUSED, CampaignStatus.CANCELLED]
+    return and_(Campaign.started_at.is_not(None), Campaign.status.in_(interrupted))
 
 
 def _text(campaign: Campaign, language: str) -> CampaignText:
@@ -171,24 +273,31 @@ def _text(campaign: Campaign, language: str) -> CampaignText:
     return texts[languages.nearest(language, texts, campaign.fallbacks) or campaign.language]
 
 
-def _headline(campaign: Campaign, language: str, now: datetime) -> Headline:
+def _headlines(session: Session, campaigns: Sequence[Campaign], language: str) -> list[Headline]:
+    now, standings = db.now(session), standing.of_all(session, campaigns, language)
+    return [_headline(campaign, language, now, standings[campaign.id]) for campaign in campaigns]
+
+
+def _headline(campaign: Campaign, language: str, now: datetime, told: Standing) -> Headline:
     text = _text(campaign, language)
     fallback = Targets.stored(campaign.targets).fallback
+    asks = kinds.of(campaign).asks and told.asking is Asking.OPEN
     return Headline(
         slug=campaign.slug,
-        id=_identity(campaign),
+        id=_identity(campaign.salt, campaign.slug),
         language=text.language,
         title=_line(text.subject, language, fallback),
         summary=_line(text.preheader, language, fallback),
         since=campaign.started_at or campaign.created_at,
-        deadline=campaign.deadline,
+        deadline=campaign.deadline if asks else None,
         is_over=deadlines.is_over(campaign, now),
+        standing=told,
     )
 
 
-def _identity(campaign: Campaign) -> uuid.UUID:
+def _identity(salt: bytes, slug: str) -> uuid.UUID:
     """Of the salt too, since other installations may have a campaign of that name; hashed, since it is a secret."""
-    return uuid.UUID(bytes=sha256(campaign.salt + campaign.slug.encode()).digest()[:16], version=4)
+    return uuid.UUID(bytes=sha256(salt + slug.encode()).digest()[:16], version=4)
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
@@ -196,7 +305,11 @@ def _identity(campaign: Campaign) -> uuid.UUID:
 
 def _line(written: str, language: str, target: Target | None) -> str:
     """A subject or a preheader as one line of plain text."""
-    words = fill(_wording(written, language), _values(target))
+    return one_line(fill(_wording(written, language), _values(target)))
+
+
+def one_line(words: str) -> str:
+    """Words as one line that any document can hold."""
     return " ".join(_NOT_IN_XML.sub("", words).split())
 
 
@@ -207,7 +320,7 @@ def _html(written: str, language: str, target: Target | None) -> str:
     markers = Markers()
     marked = _NOT_IN_XML.sub("", markers.mark(_wording(written, language)))
     tokens = markdown.read(marked, markers, empty=(target or NOBODY).empty_fields)
-    _put_below_title(tokens)
+    put_below_title(tokens)
     return fill(cut_html(markdown.to_html(tokens), markers), _values(target), blank=_BLANK)
 
 
@@ -221,7 +334,7 @@ def _values(target: Target | None) -> dict[str, str]:
     return target.values if target else {}
 
 
-def _put_below_title(tokens: Sequence[Token]) -> None:
+def put_below_title(tokens: Sequence[Token]) -> None:
     """Let a text's highest headings be h2: the page's title is its h1."""
     headings = [token for token in tokens if token.tag in _HEADINGS]
     shift = 2 - min((_HEADINGS[token.tag] for token in headings), default=2)

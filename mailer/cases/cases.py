@@ -163,6 +163,12 @@ def consent_finding(case: Case, today: date, start: date | None = None) -> Findi
     return Finding(Level.ERROR, "consent-past", where, f"the consent {ended} on {consent.until}", record)
 
 
+def has_page(case: Case, today: date) -> bool:
+    """Whether everybody may read of a case: it is marked public, and somebody agrees that we speak of it."""
+    consent = consent_of(case)
+    return case.public and consent is not None and consent.covers(today)
+
+
 def names(case: Case) -> list[str]:
     """What the persons of a case are called: whole names in each script, and the words of them."""
     whole = [name for person in map(Person.from_json, case.persons) for name in (person.name, *person.names.values())]

@@ -13,10 +13,10 @@ from babel.numbers import format_decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import publishing
+from mailer.campaigns import asking, publishing
 from mailer.errors import MailerError
 from mailer.kits import pages
-from mailer.kits.pages import NoKit
+from mailer.kits.pages import NoKit, NothingToForward
 from mailer.links import Pages
 from mailer.locale import languages
 from mailer.people import mailed_links, notices, suppression
@@ -26,6 +26,7 @@ from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (
+    Asking,
     Kit,
     MailedLink,
     MailedLinkKind,
@@ -69,10 +70,14 @@ def answer(session: Session, kit_id: int, answer: UnionAnswer, *, reached: int |
     :raises NoKit: it is gone, its union is not affiliated, or it is the one for everybody.
     :raises InvalidReach: nobody can have reached so many, or so few.
     :raises AnswerStands: that cannot be corrected by the kit's own link any more.
+    :raises NothingToForward: nobody is to forward it any more, or its campaign was stopped, and nothing is counted.
     """
     _check(reached)
     suppression.lock_shared(session)  # who is told must not be erased at this moment
     kit, union = _lock(session, kit_id)
+    now_asked = asking.of(kit.campaign)
+    if now_asked is Asking.STOPPED or (answer is UnionAnswer.PROMISED and now_asked is not Asking.OPEN):
+        raise NothingToForward
     now = db.now(session)
     match answer:
         case UnionAnswer.SEEN:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, publishing
+from mailer.campaigns import asking, deadlines, kinds, publishing, standing
+from mailer.cases.sayable import Words
 from mailer.errors import MailerError
 from mailer.formats import archives
 from mailer.kits.messages import read_text
@@ -15,7 +16,7 @@ from mailer.kits.wording import Forwarder
 from mailer.links import Pages
 from mailer.locale import languages
 from mailer.store import db
-from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, UnionStatus
+from mailer.store.models import Asking, Campaign, CampaignStatus, Kit, KitEdition, UnionStatus
 
 #: how long the files of a campaign that is over are kept
 _KEPT = timedelta(days=90)
@@ -28,6 +29,14 @@ _MESSENGER = ("messenger-short.txt", "messenger-medium.txt")
 
 class NoKit(MailerError):
     """This kit is gone: its campaign is long over, or its union is not affiliated."""
+
+
+class Withdrawn(NoKit):
+    """This kit is gone: its campaign was taken down."""
+
+
+class NothingToForward(MailerError):
+    """There is nothing to forward: nobody is asked to act on this campaign any more."""
 
 
 # --- what its page shows --------------------------------------------------------------------------------------------
@@ -43,7 +52,8 @@ class KitPage:
     union_name: str | None  # None: it carries nobody's name
     languages: tuple[str, ...]  # the union's own first
     own_languages: int  # how many of these are its own
-    deadline: datetime | None
+    asking: Asking  # whether people are asked to act on it
+    deadline: datetime | None  # none where nobody is asked to act
     country: str | None  # the union's, in whose time the deadline is shown
     is_held: bool  # paused: somebody has to look at it, and nobody is to forward it meanwhile
     is_over: bool  # cancelled, or too late to act on it
@@ -67,7 +77,8 @@ def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
     """
     kit = find(session, kit_id)
     campaign, forwarder = kit.campaign, Forwarder.of(kit.union)
-    made = _archives(session, kit)
+    is_open = asking.of(campaign) is Asking.OPEN
+    made = _archives(session, kit) if is_open else {}
     own = _own_languages(kit)
     ordered = (*own, *(edition.language for edition in kit.editions if edition.language not in own))
     site = Pages(base_url, ordered[0])
@@ -78,7 +89,8 @@ def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
         union_name=forwarder.name,
         languages=ordered,
         own_languages=len(own),
-        deadline=campaign.deadline,
+        asking=asking.of(campaign),
+        deadline=campaign.deadline if is_open and kinds.of(campaign).asks else None,
         country=forwarder.country,
         is_held=campaign.status is CampaignStatus.PAUSED,
         is_over=campaign.status is CampaignStatus.CANCELLED or deadlines.is_over(campaign, db.now(session)),
@@ -96,6 +108,14 @@ def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
     )
 
 
+def words(session: Session, kit_id: int, language: str) -> Words | None:
+    """Why a kit's campaign was stopped, or how it ended, for a reader of a language.
+
+    :raises NoKit: as `look`.
+    """
+    return standing.of(session, find(session, kit_id).campaign, language).words
+
+
 def may_be_corrected(session: Session, kit: Kit) -> bool:
     """Whether a kit's link is enough to change how many it reached: for a day after the union said that it forwarded
     it. That link gets forwarded."""
@@ -108,8 +128,9 @@ def file(session: Session, kit_id: int, language: str, name: str) -> bytes:
     """One file of a kit.
 
     :raises NoKit: the kit is gone, or has no such file.
+    :raises NothingToForward: nobody is asked to act any more.
     """
-    archive = _archives(session, find(session, kit_id), language).get(language)
+    archive = _archives(session, _find_to_forward(session, kit_id), language).get(language)
     contents = archives.read(archive, name) if archive is not None else None
     if contents is None:
         raise NoKit
@@ -120,6 +141,7 @@ def archive(session: Session, kit_id: int) -> bytes:
     """All files of a kit as a ZIP, a folder a language.
 
     :raises NoKit: it is gone, or nothing of it is made yet.
+    :raises NothingToForward: nobody is asked to act any more.
     """
     found = files(session, kit_id)
     if not found:
@@ -134,8 +156,9 @@ def files(session: Session, kit_id: int, language: str | None = None) -> dict[st
 
     :param language: the only one wanted.
     :raises NoKit: it is gone.
+    :raises NothingToForward: nobody is asked to act any more.
     """
-    found = _archives(session, find(session, kit_id), language)
+    found = _archives(session, _find_to_forward(session, kit_id), language)
     return {made_in: archives.unpack(archive) for made_in, archive in found.items()}
 
 
@@ -143,10 +166,24 @@ def find(session: Session, kit_id: int) -> Kit:
     """A kit that its union may still forward, or speak of.
 
     :raises NoKit: it is gone, or its union is not affiliated.
+    :raises Withdrawn: its campaign was taken down.
     """
     kit = session.get(Kit, kit_id)
     if kit is None or (kit.union is not None and kit.union.status is not UnionStatus.AFFILIATED):
         raise NoKit
+    if asking.of(kit.campaign) is Asking.WITHDRAWN:
+        raise Withdrawn
+    return kit
+
+
+def _find_to_forward(session: Session, kit_id: int) -> Kit:
+    """Likewise, of whose files somebody may take one.
+
+    :raises NothingToForward: nobody is asked to act any more.
+    """
+    kit = find(session, kit_id)
+    if asking.of(kit.campaign) is not Asking.OPEN:
+        raise NothingToForward
     return kit
 
 

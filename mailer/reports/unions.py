@@ -18,7 +18,7 @@ from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.reports.small_numbers import Sum, hidden_in_sums
 from mailer.store import db
-from mailer.store.models import Campaign, CampaignText, JoinCount, Kit, Union
+from mailer.store.models import Asking, Campaign, CampaignText, JoinCount, Kit, Union
 from mailer.unions import trees
 from mailer.unions.trees import UnionTree
 
@@ -339,13 +339,14 @@ def _is_among(column: QueryableAttribute[Any], union_ids: Collection[int | None]
 
 
 def _kits(session: Session, union: Union, period: _Period) -> Iterator[KitRow]:
-    """The kits that went out to a union in some months, the latest first."""
+    """The kits that went out to a union in some months, the latest first; none of a campaign that was taken down."""
     lines = (
         selectinload(Kit.campaign).selectinload(Campaign.texts).load_only(CampaignText.language, CampaignText.subject)
     )
     latest = (
         select(Kit)
-        .where(Kit.union_id == union.id, period.has_moment(_went_out()))
+        .join(Campaign, Campaign.id == Kit.campaign_id)
+        .where(Kit.union_id == union.id, period.has_moment(_went_out()), Campaign.asking != Asking.WITHDRAWN)
         .order_by(_went_out().desc(), Kit.id.desc())
         .limit(_MOST_KITS)
         .options(lines)

@@ -352,7 +352,7 @@ def confirm(
     if not lists:
         raise DeadLink
     language = person.language or "en"
-    alert = publishing.current(session, language)
+    alert = publishing.current(session, language, person.country)
     if welcome_now:
         _welcome(session, person, lists, base_url, fallbacks)
     names = tuple(name_of(each) for each, _subscription_id in lists)

@@ -11,7 +11,7 @@ from werkzeug.exceptions import Gone, HTTPException, NotFound, ServiceUnavailabl
 
 from mailer import errors
 from mailer.errors import MailerError
-from mailer.web.language import _, url
+from mailer.web.language import _, forget_address, url
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class _Advice:
     """What a page says."""
 
     headline: str
-    advice: str
+    advice: str = ""
     address: str | None = None  # of a page that helps
     link: str = ""  # the words to follow it by
 
@@ -60,6 +60,12 @@ def explain_replaced_link(_error: MailerError) -> Response:
         _("The union's contacts were mailed a new one. If you are one of them, use the link in that e-mail."),
     )
     return _page(advice, Gone())
+
+
+def explain_withdrawn() -> Response:
+    """Answer that something was taken down, with no word of what it was."""
+    forget_address()
+    return _page(_Advice(_("This has been taken down, and you do not need to do anything.")), Gone())
 
 
 def explain_full(wait: timedelta) -> Response:

@@ -71,7 +71,13 @@ def init(app: Flask) -> None:
     app.url_rule_class = _Address
     Babel(app, locale_selector=current_locale).domain_instance = _CATALOGUES
     app.jinja_env.globals.update(_=_, ngettext=ngettext, url=url, versions=versions, alternates=alternates)
-    app.jinja_env.filters.update(bdi=bdi, of_list=of_list, written=languages.written, direction=languages.direction)
+    app.jinja_env.filters.update(
+        bdi=bdi,
+        of_list=of_list,
+        in_its_language=in_its_language,
+        written=languages.written,
+        direction=languages.direction,
+    )
     app.url_value_preprocessor(_take_from_address)
     app.context_processor(lambda: {"language": current(), "direction": languages.direction(current())})
     app.after_request(_say_language)
@@ -170,8 +176,13 @@ def of_list(wording: Wording) -> Markup:
     words = wording.for_reader(current(), fallbacks=site().settings.language_fallbacks)
     if words.language is None:
         return bdi(words.text) if words.text else Markup()
-    opening = Markup('<bdi lang="{}" dir="{}">').format(words.language, languages.direction(words.language))
-    return opening + Markup("{}</bdi>").format(words.text)
+    return in_its_language(words.text, words.language)
+
+
+def in_its_language(words: str, language: str) -> Markup:
+    """Words in another language, which leave the sentence around them in order. As a value of `_` too."""
+    opening = Markup('<bdi lang="{}" dir="{}">').format(language, languages.direction(language))
+    return opening + Markup("{}</bdi>").format(words)
 
 
 def versions() -> list[Version]:
@@ -200,9 +211,16 @@ def alternates() -> list[tuple[str, str]]:
     return [(language, site().settings.base_url + address) for language, address in by_language.items()]
 
 
+def forget_address() -> None:
+    """Let nothing on the page that is being made lead back to its own address, which may name what was taken down."""
+    g.is_forgotten = True
+
+
 def _page() -> tuple[str | None, dict[str, Any]]:
     """The page at this address, by its name without a language, and the values in the address. None where there is
-    none, none to look at, or one in English only."""
+    none, none to look at, one in English only, or one that was taken down."""
+    if g.get("is_forgotten"):
+        return None, {}
     rule = _to_look_at(request.url_rule)
     if rule is None:
         return None, {}

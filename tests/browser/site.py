@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import cached_property, partial
@@ -35,7 +35,11 @@ from mailer.people import mailed_links, subscribers
 from mailer.settings import Settings, load_settings
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
+    Asking,
     Campaign,
+    CaseEventKind,
+    CaseStatus,
+    CaseText,
     JoinCount,
     Kit,
     MailedLinkKind,
@@ -46,6 +50,7 @@ from mailer.store.models import (
 )
 from mailer.trial import sample
 from mailer.unions import directory
+from tests.support import cases
 from tests.support.factories import make_contact, make_subscriber
 from tests.support.ledger import by_id
 from tests.support.mail_server import MailServer
@@ -61,6 +66,8 @@ UNION_WITH_A_LONG_NAME = (
 )
 ALERT = "Write today"
 PUBLIC_CAMPAIGN = sample.CAMPAIGN_DIR.name
+#: what that is about
+CASE = "leila"
 #: a federation with unions beneath it, which gets kits
 FEDERATION = "harbour-workers-international"
 
@@ -207,6 +214,19 @@ class Site:
         """The path of a kit that is not there any more."""
         return f"/kit/{sign(self._settings.keyring, Link.KIT, 1_000_000)}"
 
+    @contextmanager
+    def decided(self, kind: CaseEventKind) -> Iterator[None]:
+        """Let the public campaign's case have been stopped or closed, or the campaign itself withdrawn, for a while."""
+        with session_scope(self.engine) as session:
+            campaign = session.scalars(select(Campaign).where(Campaign.slug == PUBLIC_CAMPAIGN)).one()
+            about = campaign if kind is CaseEventKind.WITHDRAWN or campaign.case is None else campaign.case
+            cases.decide(session, about, kind, cases.REASON)
+        yield
+        with session_scope(self.engine) as session:
+            campaign = session.scalars(select(Campaign).where(Campaign.slug == PUBLIC_CAMPAIGN)).one()
+            assert campaign.case is not None
+            campaign.asking, campaign.case.status = Asking.OPEN, CaseStatus.OPEN
+
     def results_link(self) -> str:
         """The path of what the federation's forwarding brought."""
         with session_scope(self.engine, read_only=True) as session:
@@ -317,7 +337,17 @@ def _furnish(session: Session, folder: Path, settings: Settings) -> int:
     make_public(copy)
     campaign = files.load(session, copy)
     control.start(session, campaign, settings.mail_sender)
+    _open_case(session, campaign)
     return campaign.id
+
+
+def _open_case(session: Session, campaign: Campaign) -> None:
+    """Give the public campaign a case with a history, in two languages."""
+    outcome = {"en": "She is free, and so are the others.", "ar": "هي حرة، وكذلك الآخرون."}
+    campaign.case = case = cases.make_case(session, CASE, outcome=outcome)
+    case.texts.append(CaseText(language="ar", title="ليلى من الميناء", body="نظّمت إضرابًا في الميناء.\n"))
+    arrested = {"en": "She was arrested with four others.", "ar": "اعتُقلت مع أربعة آخرين."}
+    cases.tell_news(session, case, arrested, date(2026, 1, 3), "https://example.org/news/2026/arrests-at-the-port")
 
 
 def _affiliate(session: Session) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from mailer.store.models import CaseEventKind
 from tests.browser import steps
 from tests.browser.inspection import accessibility_problems, html_problems, weight_problems, wide_parts
-from tests.browser.site import BROKEN, PUBLIC_CAMPAIGN, Site
+from tests.browser.site import BROKEN, CASE, PUBLIC_CAMPAIGN, Site
 from tests.browser.visitor import DESKTOP, PHONE, Visitor
 
 #: where a reviewer finds what the pages look like
@@ -33,6 +34,7 @@ def _what_anyone_may_read(visitor: Visitor, site: Site) -> Iterator[str]:
     pages = {
         "archive": "/campaigns",
         "campaign": f"/campaigns/{PUBLIC_CAMPAIGN}",
+        "case": f"/cases/{CASE}",
         "privacy": "/privacy",
         "error-404": "/no/such/page",
         "error-404-link": "/confirm/0123",
@@ -181,6 +183,7 @@ def _forwarding(visitor: Visitor, site: Site) -> Iterator[str]:
     visitor.open(language + site.gone_kit_link())
     yield "kit-gone"
     yield from _changing_an_answer(visitor, site, language)
+    yield from _to_act_on_no_more(visitor, site, language)
 
 
 def _changing_an_answer(visitor: Visitor, site: Site, language: str) -> Iterator[str]:
@@ -197,6 +200,20 @@ def _changing_an_answer(visitor: Visitor, site: Site, language: str) -> Iterator
         visitor.page.locator("[name=reached]").fill("1300")
         steps.submit(visitor, "reached")
         yield "answer-changed"
+
+
+def _to_act_on_no_more(visitor: Visitor, site: Site, language: str) -> Iterator[str]:
+    pages = {
+        "archive": f"{language}/campaigns",
+        "campaign": f"{language}/campaigns/{PUBLIC_CAMPAIGN}",
+        "case": f"{language}/cases/{CASE}",
+        "kit": language + site.kit_link(),
+    }
+    for kind in (CaseEventKind.STOPPED, CaseEventKind.CLOSED, CaseEventKind.WITHDRAWN):
+        with site.decided(kind):
+            for name, path in pages.items():
+                visitor.open(path)
+                yield f"{name}-{kind}"
 
 
 @pytest.mark.parametrize(

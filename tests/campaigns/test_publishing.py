@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import publishing
 from mailer.campaigns.publishing import Addressee
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, MailingList
+from mailer.store.models import Campaign, CampaignStatus, CaseEventKind, HomeRule, MailingList
+from tests.support.cases import decide, make_case
 from tests.support.factories import WHEN, add_text, make_campaign, make_list
 
 TARGETS = [
@@ -101,15 +102,80 @@ def test_a_deadline_is_over_once_it_has_passed(session: Session, alerts: Mailing
 
 
 def test_the_current_campaign_is_the_newest_whose_deadline_is_to_come(session: Session, alerts: MailingList) -> None:
-    assert publishing.current(session, "en") is None
+    assert publishing.current(session, "en", "GB") is None
     publish(session, alerts, "endless", started_at=utcnow() - timedelta(minutes=5))
-    assert publishing.current(session, "en") is None
+    assert publishing.current(session, "en", "GB") is None
     soon = utcnow() + timedelta(days=1)
     publish(session, alerts, "older", started_at=utcnow() - timedelta(days=3), deadline=soon)
     publish(session, alerts, "newer", started_at=utcnow() - timedelta(days=2), deadline=soon)
     publish(session, alerts, "over", started_at=utcnow() - timedelta(days=1), deadline=utcnow() - timedelta(hours=1))
-    current = publishing.current(session, "en")
+    current = publishing.current(session, "en", "GB")
     assert current is not None and current.slug == "newer"
+
+
+@pytest.mark.parametrize(
+    ("columns", "for_whom"),
+    [
+        ({}, {"CN", "HK", "GB", None}),
+        ({"about": "CN"}, {"GB"}),
+        ({"about": "CN", "unknown_home": HomeRule.INCLUDE}, {"GB", None}),
+        ({"about": "CN", "unknown_home": HomeRule.EXCLUDE}, {"GB"}),
+        ({"about": "CN", "home": HomeRule.INCLUDE}, {"GB"}),
+    ],
+)
+def test_nobody_is_asked_to_act_against_the_authorities_where_they_live(
+    session: Session, alerts: MailingList, columns: dict[str, Any], for_whom: set[str | None]
+) -> None:
+    soon = utcnow() + timedelta(days=1)
+    publish(session, alerts, "older", deadline=soon)
+    publish(session, alerts, "newer", started_at=WHEN + timedelta(days=1), deadline=soon, **columns)
+    for country in ("CN", "HK", "GB", None):
+        found = publishing.current_for(session, "en", country)
+        assert found is not None
+        assert found[0].slug == ("newer" if country in for_whom else "older")
+        assert publishing.current(session, "en", country) == found[0]
+
+
+@pytest.mark.parametrize("kind", [CaseEventKind.STOPPED, CaseEventKind.CLOSED, CaseEventKind.WITHDRAWN])
+def test_nobody_is_asked_to_act_on_what_was_stopped_or_has_ended(
+    session: Session, alerts: MailingList, kind: CaseEventKind
+) -> None:
+    soon = utcnow() + timedelta(days=1)
+    decide(session, publish(session, alerts, "itself", deadline=soon), kind)
+    case = make_case(session)
+    publish(session, alerts, "with-its-case", deadline=soon, case=case)
+    decide(session, case, kind if kind is not CaseEventKind.WITHDRAWN else CaseEventKind.STOPPED)
+    publish(session, alerts, "news", deadline=soon, kind="update")
+    assert publishing.current(session, "en", "GB") is None
+
+
+@pytest.mark.parametrize("status", [CampaignStatus.SENT, CampaignStatus.PAUSED, CampaignStatus.CANCELLED])
+def test_what_was_stopped_or_has_ended_stays_in_the_archive_and_what_was_withdrawn_leaves_it(
+    session: Session, alerts: MailingList, status: CampaignStatus
+) -> None:
+    campaign = publish(session, alerts, status=status)
+    for kind in (CaseEventKind.STOPPED, CaseEventKind.CLOSED):
+        event = decide(session, campaign, kind, {"en": "Because."})
+        [headline], _ = publishing.archive(session, "en")
+        assert headline.standing.asking == campaign.asking
+        assert headline.updated == event.created_at
+    assert publishing.withdrawn(session) == []
+    event = decide(session, campaign, CaseEventKind.WITHDRAWN)
+    assert publishing.archive(session, "en") == ([], False)
+    assert publishing.withdrawn(session) == [publishing.TakenDown(headline.id, event.created_at)]
+    with pytest.raises(publishing.Withdrawn):
+        publishing.find(session, campaign.slug)
+
+
+@pytest.mark.parametrize("columns", [{"public": False}, {"started_at": None}])
+def test_what_nobody_could_read_leaves_no_trace_when_it_is_withdrawn(
+    session: Session, alerts: MailingList, columns: dict[str, Any]
+) -> None:
+    campaign = publish(session, alerts, status=CampaignStatus.PAUSED, **columns)
+    decide(session, campaign, CaseEventKind.WITHDRAWN)
+    assert publishing.withdrawn(session) == []
+    with pytest.raises(publishing.NotPublished):
+        publishing.find(session, campaign.slug)
 
 
 def test_what_names_a_campaign_in_feeds_stays_and_gives_no_secret_away(session: Session, alerts: MailingList) -> None:
@@ -203,6 +269,71 @@ def test_everyone_to_write_to_is_listed_by_country_and_the_rest_of_the_world_com
         Addressee("", "The Ministry", "a%b@example.org", "1 Ministry Square"),
     )
     assert page.addressees[2].mailto == "mailto:a%25b@example.org"
+
+
+WRITE = (
+    "Read [this](https://example.org/a), write to {{ target_email }}.\n\n[Write](mailto:{{ target_email }})\n\nNow.\n"
+)
+
+
+def test_a_text_on_which_nobody_is_to_act_any_more_has_nothing_to_press_but_what_is_to_be_read(
+    session: Session, alerts: MailingList
+) -> None:
+    campaign = publish(session, alerts, body=WRITE, targets=TARGETS)
+    assert html(session, campaign).count("mailto:") == 2
+    decide(session, campaign, CaseEventKind.CLOSED)
+    shown = publishing.page(session, campaign, language="en", shown_in="en")
+    assert shown.html == (
+        '<p>Read <a href="https://example.org/a">this</a>, write to <span dir="ltr">a%b@example.org</span>.</p>\n'
+        "<p>Now.</p>\n"
+    )
+    assert shown.addressees == () and shown.headline.deadline is None
+    decide(session, campaign, CaseEventKind.STOPPED, {"en": "Because."})
+    shown = publishing.page(session, campaign, language="en", shown_in="en")
+    assert (shown.html, shown.addressees, shown.headline.deadline) == ("", (), None)
+
+
+def test_news_asks_nobody_to_act_and_is_read_while_its_case_is_stopped(session: Session, alerts: MailingList) -> None:
+    case = make_case(session)
+    deadline = datetime(2035, 1, 1, tzinfo=UTC)
+    campaign = publish(session, alerts, kind="update", case=case, targets=TARGETS, deadline=deadline)
+    decide(session, case, CaseEventKind.STOPPED, {"en": "Because."})
+    shown = publishing.page(session, campaign, language="en", shown_in="en")
+    assert shown.html == "<p>Write today.</p>\n"
+    assert (shown.addressees, shown.headline.deadline, shown.home) == ((), None, "")
+
+
+@pytest.mark.parametrize(
+    ("columns", "home"),
+    [
+        ({}, ""),
+        ({"about": None}, ""),
+        ({"about": "BR"}, "Brésil"),
+        ({"about": "CN"}, "Chine, R.A.S. chinoise de Hong Kong et R.A.S. chinoise de Macao"),
+        ({"about": "FR"}, "France"),
+        ({"about": "BR", "home": HomeRule.EXCLUDE}, "Brésil"),
+        ({"about": "BR", "home": HomeRule.INCLUDE}, ""),
+        ({"about": "BR", "deadline": WHEN}, ""),
+        ({"about": "BR", "kind": "update"}, ""),
+    ],
+)
+def test_a_page_says_where_one_should_not_act_on_it(
+    session: Session, alerts: MailingList, columns: dict[str, Any], home: str
+) -> None:
+    campaign = publish(session, alerts, **{"deadline": datetime(2035, 1, 1, tzinfo=UTC)} | columns)
+    assert publishing.page(session, campaign, language="en", shown_in="fr").home == home
+
+
+def test_a_page_leads_to_its_case_where_that_has_one(session: Session, alerts: MailingList) -> None:
+    case = make_case(session)
+    campaign = publish(session, alerts, case=case)
+
+    def leads_to() -> str | None:
+        return publishing.page(session, campaign, language="en", shown_in="en").case_slug
+
+    assert leads_to() == "leila"
+    case.public = False
+    assert leads_to() is None
 
 
 def test_a_cancelled_campaign_says_so(session: Session, alerts: MailingList) -> None:

@@ -708,6 +708,17 @@ def test_the_welcome_offers_no_alert_whose_deadline_is_not_to_come(
     assert "campaign_url" not in welcome_words(session)
 
 
+@pytest.mark.parametrize(("about", "is_offered"), [("FR", False), ("BR", True)])
+def test_a_welcome_asks_nobody_to_act_against_the_authorities_where_they_live(
+    engine: Engine, session: Session, sign_up: SignUp, mailing_list: MailingList, about: str, is_offered: bool
+) -> None:
+    campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
+    campaign.public, campaign.deadline, campaign.about = True, utcnow() + timedelta(days=3), about
+    session.commit()
+    assert (confirm(engine, ask(engine, sign_up)).alert is not None) is is_offered  # who lives in France
+    assert ("campaign_url" in welcome_words(session)) is is_offered
+
+
 def test_the_welcome_mail_names_whom_the_person_writes_to_in_their_country(
     engine: Engine, session: Session, sign_up: SignUp, mailing_list: MailingList
 ) -> None:

@@ -13,14 +13,14 @@ from mailer import links
 from mailer.formats import charts
 from mailer.kits import answers, pages
 from mailer.kits.answers import AnswerPage, AnswerStands, InvalidReach, UnionAnswer
-from mailer.kits.pages import KitPage, NoKit
+from mailer.kits.pages import KitPage, NoKit, NothingToForward, Withdrawn
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.reports import unions
 from mailer.reports.unions import NoResults, UnionResults
 from mailer.store.models import Kit, Union
 from mailer.unions import generations
-from mailer.web import fields, security
+from mailer.web import errors, fields, security
 from mailer.web.fields import Mistyped
 from mailer.web.language import _, current, current_locale, prefer, url
 from mailer.web.public.joining import logo_address
@@ -65,8 +65,8 @@ def kit(token: str) -> ResponseReturnValue:
     kit_id = _kit(token)
     try:
         return _show(token, kit_id)
-    except NoKit:
-        return _gone()
+    except NoKit as gone:
+        return _gone(gone)
 
 
 @forwarding.post("/kit/<token>")
@@ -75,8 +75,8 @@ def answer(token: str) -> ResponseReturnValue:
     kit_id = _kit(token)
     try:
         return _answer(token, kit_id)
-    except NoKit:
-        return _gone()
+    except NoKit as gone:
+        return _gone(gone)
 
 
 def _kit(token: str) -> int:
@@ -87,7 +87,9 @@ def _kit(token: str) -> int:
     return kit_id
 
 
-def _gone() -> ResponseReturnValue:
+def _gone(gone: NoKit) -> ResponseReturnValue:
+    if isinstance(gone, Withdrawn):
+        return errors.explain_withdrawn()
     return render_template("forwarding/gone.html"), 410
 
 
@@ -99,6 +101,8 @@ def _answer(token: str, kit_id: int) -> ResponseReturnValue:
         reached = fields.number(typed) if said == UnionAnswer.FORWARDED else None
         with site().session() as session:
             answers.answer(session, kit_id, UnionAnswer(said), reached=reached, base_url=site().settings.base_url)
+    except NothingToForward:
+        return _show(token, kit_id), 410
     except AnswerStands:
         return _show(token, kit_id), 409  # the page says how it can be changed
     except Mistyped as mistake:
@@ -116,13 +120,15 @@ def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None
     with site().session(read_only=True) as session:
         page = pages.look(session, kit_id, base_url=site().settings.base_url)
         logo = _logo(session, page)
-    if page.own_languages:
-        prefer(page.languages[0])
+        if page.own_languages:
+            prefer(page.languages[0])
+        words = pages.words(session, kit_id, current())
     security.allow_our_script()
     return render_template(
         "forwarding/kit.html",
         token=token,
         page=page,
+        words=words,
         logo=logo,
         editions=_editions(page),
         labels=_labels(),
@@ -176,6 +182,8 @@ def kit_file(token: str, edition: str, file: str) -> ResponseReturnValue:
     with site().session(read_only=True) as session:
         try:
             content = pages.file(session, kit_id, edition, file)
+        except NothingToForward:
+            return _show(token, kit_id), 410
         except NoKit:
             return _missing(session, kit_id)
         name = f"{_slug(session, kit_id)}-{edition}-{file}"
@@ -189,6 +197,8 @@ def kit_archive(token: str) -> ResponseReturnValue:
     with site().session(read_only=True) as session:
         try:
             content = pages.archive(session, kit_id)
+        except NothingToForward:
+            return _show(token, kit_id), 410
         except NoKit:
             return _missing(session, kit_id)
         name = f"{_slug(session, kit_id)}-kit.zip"
@@ -200,8 +210,8 @@ def _missing(session: Session, kit_id: int) -> ResponseReturnValue:
     try:
         pages.look(session, kit_id, base_url=site().settings.base_url)
         abort(404)
-    except NoKit:
-        return _gone()
+    except NoKit as gone:
+        return _gone(gone)
 
 
 def _slug(session: Session, kit_id: int) -> str:
@@ -223,8 +233,8 @@ def mail_link(token: str) -> ResponseReturnValue:
     try:
         with site().session() as session:
             answers.mail_links(session, kit_id, base_url=site().settings.base_url)
-    except NoKit:
-        return _gone()
+    except NoKit as gone:
+        return _gone(gone)
     return redirect(url("forwarding.link_sent"), 303)
 
 
@@ -240,8 +250,8 @@ def correct(token: str) -> ResponseReturnValue:
     try:
         with site().session(read_only=True) as session:
             found = answers.look(session, token)
-    except NoKit:
-        return _gone()
+    except NoKit as gone:
+        return _gone(gone)
     return _show_answer(token, found)
 
 
@@ -257,8 +267,8 @@ def change(token: str) -> ResponseReturnValue:
             answers.change(session, token, reached, base_url=site().settings.base_url)
     except (Mistyped, InvalidReach):
         return _ask_again(token, typed, _no_such_reach())
-    except NoKit:
-        return _gone()
+    except NoKit as gone:
+        return _gone(gone)
     return redirect(url("forwarding.correct", token=token), 303)
 
 
@@ -266,8 +276,8 @@ def _ask_again(token: str, typed: str, problem: str) -> ResponseReturnValue:
     try:
         with site().session(read_only=True) as session:
             found = answers.look(session, token)
-    except NoKit:
-        return _gone()
+    except NoKit as gone:
+        return _gone(gone)
     return _show_answer(token, found, typed, problem), 422
 
 

@@ -14,8 +14,19 @@ from sqlalchemy.orm import Session
 
 from mailer.links import Link, with_generation
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, JoinCount, Kit, KitEdition, MailingList, Union, UnionStatus
+from mailer.store.models import (
+    Campaign,
+    CampaignStatus,
+    CaseEventKind,
+    JoinCount,
+    Kit,
+    KitEdition,
+    MailingList,
+    Union,
+    UnionStatus,
+)
 from mailer.web.language import LANGUAGES
+from tests.support.cases import REASON, decide, make_case
 from tests.support.factories import add_text, make_campaign, make_contact, make_list, make_union
 from tests.web.pages import KIT_FILES, forwarded_notes, make_kit, newest_token, signed, stored
 
@@ -672,3 +683,73 @@ def test_after_a_day_the_page_says_what_was_said_and_has_a_link_mailed_to_change
     session.refresh(kit)
     assert kit.reached == 300
     assert "We have changed it" in client.get(path).text
+
+
+# --- what nobody is to forward any more -----------------------------------------------------------------------------
+
+STOP = "Please do not write any more"
+
+
+def files_of(address: str) -> list[str]:
+    """Everything that one may take from a kit."""
+    return [f"/en{address}/kit.zip", *(f"/en{address}/fr/{name}" for name in KIT_FILES)]
+
+
+def test_a_stopped_kit_says_so_and_offers_nothing(
+    client: FlaskClient, session: Session, engine: Engine, campaign: Campaign, kit: Kit, address: str
+) -> None:
+    decide(session, campaign, CaseEventKind.STOPPED, REASON)
+    answer = client.get(f"/en{address}")
+    assert answer.status_code == 200
+    assert re.search(rf'<main[^>]*>\s*<div class="stop" role="alert">\s*<h1>{STOP}</h1>', answer.text)
+    assert REASON["en"] in answer.text and REASON["fr"] in client.get(address).text
+    assert not [
+        words for words in ("<form", "Act by", "kit.zip", "mail.eml", "textarea", "/join/") if words in answer.text
+    ]
+    for path in files_of(address):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (410, "no-store")
+        assert f"<h1>{STOP}</h1>" in answer.text
+    for said in ("seen", "promised", "forwarded"):
+        assert client.post(address, data={"answer": said, "reached": "12"}).status_code == 410
+    now = fresh(engine, kit)
+    assert (now.seen_at, now.promised_at, now.forwarded_at, now.reached) == (None,) * 4
+
+
+def test_a_kit_whose_campaign_has_ended_has_nothing_to_forward_and_may_be_answered(
+    client: FlaskClient, session: Session, engine: Engine, campaign: Campaign, kit: Kit, address: str
+) -> None:
+    decide(session, campaign, CaseEventKind.CLOSED)
+    page = client.get(f"/en{address}").text
+    assert "There is nothing to forward any more." in page and "This action has ended." in page
+    assert not [words for words in ("Act by", "kit.zip", "mail.eml", "textarea", 'value="promised"') if words in page]
+    assert [client.get(path).status_code for path in files_of(address)] == [410] * len(files_of(address))
+    assert client.post(address, data={"answer": "promised"}).status_code == 410
+    assert client.post(address, data={"answer": "forwarded", "reached": "1200"}).status_code == 303
+    assert fresh(engine, kit).reached == 1200
+
+
+def test_a_withdrawn_kit_is_gone_with_no_word_of_its_campaign(
+    app: Flask, client: FlaskClient, session: Session, campaign: Campaign, union: Union, address: str
+) -> None:
+    results = f"/en/results/{signed(app, Link.UNION, union.id)}"
+    assert "Subject" in client.get(results).text
+    decide(session, campaign, CaseEventKind.WITHDRAWN)
+    answers = [client.get(path) for path in (f"/en{address}", *files_of(address))]
+    answers.append(client.post(f"/en{address}", data={"answer": "seen"}))
+    for answer in answers:
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (410, "no-store")
+        assert "This has been taken down, and you do not need to do anything." in answer.text
+        assert not [words for words in ("Free the five", "Subject", "free-the-five") if words in answer.text]
+    page = client.get(results)
+    assert page.status_code == 200 and "Subject" not in page.text
+
+
+def test_a_kit_of_news_shows_no_deadline_and_stays_while_its_case_is_stopped(
+    client: FlaskClient, session: Session, campaign: Campaign, address: str
+) -> None:
+    campaign.kind, campaign.case = "update", make_case(session)
+    decide(session, campaign.case, CaseEventKind.STOPPED, REASON)
+    page = client.get(f"/en{address}").text
+    assert "kit.zip" in page and "Act by" not in page
+    assert client.get(f"/en{address}/kit.zip").status_code == 200

@@ -1,7 +1,9 @@
 """What anyone may read: the archive, a campaign's page, the feed, the privacy page and security.txt."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from html import escape
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,8 +16,9 @@ from mailer.campaigns import publishing
 from mailer.locale import translations
 from mailer.settings import Settings
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, MailingList
+from mailer.store.models import Campaign, CampaignStatus, Case, CaseEventKind, CaseText, MailingList
 from mailer.web.language import LANGUAGES
+from tests.support.cases import REASON, decide, make_case, tell_news
 from tests.support.factories import WHEN, add_text, make_campaign, make_list, make_union
 
 DEADLINE = datetime(2035, 4, 30, 23, 59, 59, tzinfo=UTC)
@@ -247,6 +250,181 @@ def test_a_feed_that_has_not_changed_is_not_sent_again(client: FlaskClient, publ
     assert client.get("/feed.atom", headers=tag).status_code == 304
     publish()
     assert client.get("/feed.atom", headers=tag).status_code == 200
+
+
+# --- what nobody is to act on any more ------------------------------------------------------------------------------
+
+STOP = "Please do not write any more"
+TARGET = {"countries": ["DE"], "name": "Botschaft", "email": "berlin@example.org", "address": "Allee 2"}
+
+
+@pytest.fixture
+def case(session: Session) -> Case:
+    case = make_case(session)
+    session.commit()
+    return case
+
+
+def test_a_stopped_campaign_says_so_first_and_asks_for_nothing(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign], case: Case
+) -> None:
+    publish(deadline=DEADLINE, targets=[TARGET], case=case, about="BR")
+    before = client.get("/en/campaigns/free-the-five").text
+    asked = ("Act by", "write today", "addressees", "Get the next alert", "write today.", "if you live there")
+    assert [words for words in asked if words not in before] == []
+    decide(session, case, CaseEventKind.STOPPED, REASON)
+    for language in LANGUAGES:
+        page = client.get(f"/{language}/campaigns/free-the-five").text
+        heading = escape(translations.gettext_for(language)(STOP))
+        assert re.search(rf'<main[^>]*>\s*<div class="stop" role="alert">\s*<h1>{heading}</h1>', page)
+        assert f"<title>{heading} –" in page
+        assert [words for words in asked if words in page] == []
+    assert f'<p lang="fr" dir="ltr">{REASON["fr"]}</p>' in client.get("/fr/campaigns/free-the-five").text
+    assert f'<p lang="en" dir="ltr">{REASON["en"]}</p>' in client.get("/ar/campaigns/free-the-five").text
+    archive = client.get("/en/campaigns").text
+    assert f'{STOP}: <bdi lang="en" dir="ltr">Free the five</bdi>' in archive and REASON["en"] in archive
+    assert "Act by" not in archive and "write today" not in archive
+    decide(session, case, CaseEventKind.REOPENED)
+    assert client.get("/en/campaigns/free-the-five").text == before
+
+
+def test_a_campaign_that_has_ended_keeps_its_text_and_asks_for_nothing(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign], case: Case
+) -> None:
+    case.outcome = {"en": "She is free.", "fr": "Elle est libre."}
+    publish(deadline=DEADLINE, targets=[TARGET], case=case, about="BR")
+    decide(session, case, CaseEventKind.CLOSED)
+    page = client.get("/fr/campaigns/free-the-five").text
+    ended = translations.gettext_for("fr")("This action has ended.")
+    assert ended in page and "Elle est libre." in page and "write today." in page
+    assert not [words for words in ("30 avril 2035", "addressees", "Brésil") if words in page]
+    archive = client.get("/fr/campaigns").text
+    assert "Elle est libre." in archive and "30 avril 2035" not in archive
+
+
+def test_what_was_withdrawn_is_gone_from_every_page_with_no_word_of_it(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign], case: Case
+) -> None:
+    campaign = publish(deadline=DEADLINE, case=case)
+    add_text(session, campaign, "uk", "українською\n")
+    make_union(session)
+    session.commit()
+    decide(session, campaign, CaseEventKind.WITHDRAWN, {"en": "It names somebody."})
+    sentence = "This has been taken down, and you do not need to do anything."
+    for language in LANGUAGES:
+        for query in ("", "?text=uk", "?text=fr", "?union=dockers"):
+            answer = client.get(f"/{language}/campaigns/free-the-five{query}")
+            assert (answer.status_code, answer.headers["Cache-Control"]) == (410, "no-store")
+            main = answer.text.partition("<main")[2].partition("</main>")[0]
+            said = re.sub("<[^>]+>", "", main.partition(">")[2]).strip()
+            assert said == escape(translations.gettext_for(language)(sentence))
+            assert not [each for each in ("five", "dockers", "names somebody", "leila") if each in answer.text.lower()]
+    assert client.get("/campaigns/free-the-five").status_code == 410
+    assert "five" not in client.get("/campaigns").text + client.get("/cases/leila").text
+
+
+def feed_of(client: FlaskClient) -> ElementTree.Element:
+    return ElementTree.fromstring(client.get("/en/feed.atom").data)
+
+
+def test_the_feed_tells_of_a_stop_and_of_an_end_and_that_the_entry_has_changed(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign], case: Case
+) -> None:
+    publish(case=case)
+    for kind, title, summary in (
+        (CaseEventKind.STOPPED, f"{STOP}: Free the five", "do not pass this on. Her lawyer asks for silence."),
+        (CaseEventKind.CLOSED, "Ended: Free the five", "This action has ended."),
+    ):
+        event = decide(session, case, kind, REASON)
+        feed = feed_of(client)
+        [entry] = feed.findall(f"{ATOM}entry")
+        assert texts(entry, "title") == [title]
+        assert str(texts(entry, "summary")[0]).endswith(summary)
+        moment = event.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert texts(entry, "updated") == [moment] and texts(feed, "updated")[0] == moment
+        assert texts(entry, "published") == ["2026-03-01T12:00:00Z"]
+        assert entry.get("{http://www.w3.org/XML/1998/namespace}lang") == "en"
+    decide(session, case, CaseEventKind.REOPENED)
+    assert texts(feed_of(client), "title")[1] == "Free the five"
+
+
+def test_the_feed_has_readers_drop_what_was_withdrawn(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign]
+) -> None:
+    campaign = publish()
+    [entry] = feed_of(client).findall(f"{ATOM}entry")
+    event = decide(session, campaign, CaseEventKind.WITHDRAWN)
+    feed = feed_of(client)
+    moment = event.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert feed.findall(f"{ATOM}entry") == []
+    [tombstone] = feed.findall("{http://purl.org/atompub/tombstones/1.0}deleted-entry")  # RFC 6721
+    assert dict(tombstone.attrib) == {"ref": texts(entry, "id")[0], "when": moment}
+    assert (len(tombstone), tombstone.text) == (0, None)
+    assert texts(feed, "updated") == [moment]
+
+
+def test_no_cache_keeps_what_was_shown(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign], case: Case
+) -> None:
+    publish(case=case)
+    paths = ("/campaigns", "/campaigns/free-the-five", "/cases/leila", "/feed.atom")
+    tags = {}
+    for path in paths:
+        answer = client.get(path)
+        assert answer.headers["Cache-Control"] == "no-cache"
+        tags[path] = {"If-None-Match": answer.headers["ETag"]}
+        assert client.get(path, headers=tags[path]).status_code == 304
+    decide(session, case, CaseEventKind.STOPPED, REASON)
+    assert [client.get(path, headers=tags[path]).status_code for path in paths] == [200] * 4
+
+
+# --- a case ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_case_has_a_page_in_every_language(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign], case: Case
+) -> None:
+    publish(case=case)
+    tell_news(session, case, {"en": "She was arrested."}, date(2026, 1, 3), "https://example.org/a?b&c")
+    case.texts.append(CaseText(language="uk", title="Лейла", body="українською\n"))
+    session.commit()
+    for language in LANGUAGES:
+        page = client.get(f"/{language}/cases/leila").text
+        assert '<h1 lang="en" dir="ltr">Leila of the port</h1>' in page
+        arrested = translations.gettext_for(language)("arrested")
+        assert f"<bdi>Leila Marun</bdi> · <bdi>ليلى مارون</bdi>: <strong>{arrested}</strong>" in page
+        assert '<a href="https://example.org/a?b&amp;c">' in page and "She was arrested." in page
+        assert f'href="/{language}/campaigns/free-the-five"' in page
+        assert f'href="/{language}/cases/leila"' in client.get(f"/{language}/campaigns/free-the-five").text
+    assert "Release her at once." in client.get("/en/cases/leila").text
+    assert "українською" in client.get("/cases/leila?text=uk").text
+    assert 'href="/cases/leila?text=uk" lang="uk"' in client.get("/cases/leila").text
+    assert client.get("/cases/leila?text=fr").status_code == 404
+
+
+def test_a_case_that_is_not_public_has_no_page(
+    client: FlaskClient, session: Session, publish: Callable[..., Campaign], case: Case
+) -> None:
+    publish(case=case)
+    case.public = False
+    session.commit()
+    assert client.get("/cases/leila").status_code == 404
+    assert client.get("/cases/nobody").status_code == 404
+    assert "cases/leila" not in client.get("/campaigns/free-the-five").text
+
+
+def test_a_stopped_case_says_so_first_and_a_closed_one_how_it_ended(
+    client: FlaskClient, session: Session, case: Case
+) -> None:
+    decide(session, case, CaseEventKind.STOPPED, REASON)
+    page = client.get("/en/cases/leila").text
+    assert re.search(rf'<main[^>]*>\s*<div class="stop" role="alert">\s*<h1>{STOP}</h1>', page)
+    assert REASON["en"] in page and "Release her" not in page
+    case.outcome = {"en": "She is free."}
+    decide(session, case, CaseEventKind.CLOSED)
+    page = client.get("/en/cases/leila").text
+    assert "She is free." in page.partition('class="alert-text"')[0] and "Release her" not in page
+    assert "We asked everybody not to write any more." in page
 
 
 # --- about this site ------------------------------------------------------------------------------------------------
