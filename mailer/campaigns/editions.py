@@ -171,6 +171,11 @@ class Texts:
         """What the texts ask of their readers, all together."""
         return frozenset().union(*(source.condition_names for source in self.sources.values()))
 
+    def asked(self, name: str) -> frozenset[str]:
+        """The values with which the texts compare one thing about their readers."""
+        comparisons = (comparison for source in self.sources.values() for comparison in source.comparisons)
+        return frozenset(comparison.value for comparison in comparisons if comparison.name == name)
+
     def for_language(self, language: str | None) -> Source:
         """The text in a language, or in what it is a form of ("pt" for "pt-BR"), or falls back to, else the campaign's
         own.
@@ -188,6 +193,9 @@ class EditionRenderer:
         self._targets = [Target.from_json(data) for data in campaign.targets]
         self._federations = directory.ancestors_by_union(session)
         self._chosen: dict[Reader, EditionKey] = {}
+        self._asked_countries = self._texts.asked("country")
+        asked_unions = self._texts.asked("union")
+        self._asked_unions = {id_ for id_, above in self._federations.items() if not asked_unions.isdisjoint(above)}
         self._slots: dict[EditionKey, frozenset[Slot]] = {}
         self._links: dict[EditionKey, tuple[Link, ...]] = {}
 
@@ -200,7 +208,13 @@ class EditionRenderer:
         """The edition that such a reader gets."""
         chosen = self._chosen.get(reader)
         if chosen is None:
-            chosen = self._chosen[reader] = self._choose(*reader)
+            # Of a million readers there are a hundred thousand kinds, which the texts of a campaign hardly tell apart.
+            alike = Reader(
+                reader.language,
+                reader.country if reader.country in self._asked_countries else None,
+                reader.union_id if reader.union_id in self._asked_unions else None,
+            )
+            chosen = self._chosen[reader] = self._chosen[alike] = self._chosen.get(alike) or self._choose(*alike)
         return chosen
 
     def _choose(self, language: str | None, country: str | None, union_id: int | None) -> EditionKey:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, personal_links, segments
+from mailer.campaigns import editions, lifecycle, personal_links, segments
 from mailer.campaigns.segments import Segment, audience
 from mailer.cases import cases, targets
 from mailer.errors import MailerError
@@ -72,6 +72,7 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
     :raises LoadedElsewhere: it was made at the same moment.
     :raises lists.UnknownList: a list that is named does not exist yet.
     :raises lists.ListGone: it was deleted a moment ago.
+    :raises lifecycle.UnknownCampaign: a campaign that is named does not exist yet.
     :raises directory.UnknownUnion: a union that is named does not exist yet.
     """
     folder = folder.resolve()
@@ -82,7 +83,7 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
     if draft is not None and draft.status is not CampaignStatus.DRAFT:
         raise AlreadyStarted(slug=slug, status=draft.status)
     table, problem = written_files.read_toml(folder / SETTINGS_FILE, _KNOWN_KEYS)
-    values = _read_settings(session, table, problem)
+    values = _read_settings(session, slug, table, problem)
     values["fallbacks"] = {**fallbacks, **values["fallbacks"]}
     articles = written_files.read_articles(folder, _TEXT_KEYS, languages.normalise)
     texts = [_read_text(language, article) for language, article in articles.items()]
@@ -114,7 +115,7 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
 # --- campaign.toml --------------------------------------------------------------------------------------------------
 
 
-def _read_settings(session: Session, table: Mapping[str, Any], problem: Complaint) -> dict[str, Any]:
+def _read_settings(session: Session, slug: str, table: Mapping[str, Any], problem: Complaint) -> dict[str, Any]:
     """The columns of a campaign, checked."""
     kind = problem.text(table, "kind")
     if kind not in editions.kinds():
@@ -122,7 +123,7 @@ def _read_settings(session: Session, table: Mapping[str, Any], problem: Complain
     mailing_list = problem.check("list", lambda: lists.named(session, problem.text(table, "list")))
     language = problem.check("language", lambda: languages.normalise(problem.text(table, "language")))
     case = _read_case(session, table, problem)
-    segment = _read_segment(session, table.get("audience", {}), mailing_list.id, problem)
+    segment = _read_segment(session, slug, table.get("audience", {}), mailing_list.id, problem)
     return {
         "kind": kind,
         "list_id": mailing_list.id,
@@ -183,12 +184,14 @@ def _read_fallbacks(table: object, problem: Complaint) -> dict[str, list[str]]:
     return problem.check("fallbacks", lambda: languages.read_fallbacks(table))
 
 
-def _read_segment(session: Session, table: object, list_id: int, problem: Complaint) -> Segment:
+def _read_segment(session: Session, slug: str, table: object, list_id: int, problem: Complaint) -> Segment:
     if not isinstance(table, dict):
         problem.about("audience", "must be a table: write [audience]")
     read: dict[str, object] = {}
     problem.table = "[audience]"
     for key, value in table.items():
+        if key in segments.CAMPAIGN_KEYS and isinstance(value, list) and slug in value:
+            problem.about(key, "names this campaign itself, which nobody got before it goes out")
         read[key] = value = problem.check(key, lambda: _slugs(session, key, value))  # noqa: B023  # called at once
         # One key at a time, so that the line named is the one that is wrong; compiling finds unknown unions and lists.
         problem.check(key, lambda: audience(session, list_id, Segment.parse({key: value})))  # noqa: B023  # called at once
@@ -197,11 +200,14 @@ def _read_segment(session: Session, table: object, list_id: int, problem: Compla
 
 
 def _slugs(session: Session, key: str, value: object) -> object:
-    """What stands under a key of an audience, with the slugs of unions and lists in place of their names."""
+    """What stands under a key of an audience, with the slugs of unions and lists in place of their names. What is named
+    is held."""
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         return value
     if key.endswith("unions"):
         return [directory.named(session, each).slug for each in value]
+    if key in segments.CAMPAIGN_KEYS:
+        return [lifecycle.get(session, each, is_held=True).slug for each in value]
     return [lists.named(session, each).slug for each in value] if key.endswith("lists") else value
 
 

@@ -3,16 +3,17 @@
 `delivery.control` asks it at every start and resumption, also of a scheduled campaign.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking, editions, home, kinds, segments
 from mailer.campaigns.editions import EditionRenderer, Reader
 from mailer.campaigns.home import Audience
+from mailer.campaigns.segments import Group
 from mailer.cases import cases
 from mailer.cases.findings import Finding, Level
 from mailer.cases.never import Never
@@ -27,8 +28,11 @@ from mailer.store.models import (
     CampaignStatus,
     CampaignText,
     Case,
+    Delivery,
+    DeliveryState,
     Edition,
     HomeRule,
+    Purpose,
     Union,
     UnionStatus,
 )
@@ -41,16 +45,20 @@ class Refused(MailerError):
     """{campaign} cannot be sent. {findings}"""
 
 
-def findings(session: Session, campaign: Campaign, *, start: date | None = None) -> list[Finding]:
+def findings(
+    session: Session, campaign: Campaign, *, start: date | None = None, audience: Iterable[Group] | None = None
+) -> list[Finding]:
     """What stands against a campaign, the worst first.
 
     :param start: the day on which it is to go out; today by default.
+    :param audience: as it is written, where that has been looked up.
     :raises editions.Unrenderable: a text cannot be rendered.
     """
     found = [
         *_of_asking(campaign),
         *_of_case(session, campaign, start),
-        *_of_home(session, campaign),
+        *_of_home(session, campaign, audience),
+        *_of_others(session, campaign, start),
         *_of_time(session, campaign),
     ]
     return sorted(found, key=lambda finding: finding.level is not Level.ERROR)
@@ -70,9 +78,12 @@ def require(session: Session, campaign: Campaign, *, start: date | None = None, 
         case = session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
     errors = [each for each in findings(session, campaign, start=start) if each.level is Level.ERROR]
     if errors:
-        is_sayable = case is None or not Never(case.never).holds(campaign.slug)
-        name = f'Campaign "{campaign.slug}"' if is_sayable else "This campaign"
+        name = f'Campaign "{campaign.slug}"' if _is_sayable(case, campaign.slug) else "This campaign"
         raise Refused(campaign=name, findings=" Also: ".join(map(str, errors)))
+
+
+def _is_sayable(case: Case | None, slug: str) -> bool:
+    return case is None or not Never(case.never).holds(slug)
 
 
 def _of_asking(campaign: Campaign) -> Iterator[Finding]:
@@ -197,7 +208,7 @@ _UNKNOWN_TO_DECIDE = (
 )
 
 
-def _of_home(session: Session, campaign: Campaign) -> Iterator[Finding]:
+def _of_home(session: Session, campaign: Campaign, groups: Iterable[Group] | None) -> Iterator[Finding]:
     """Readers who live under the authorities that are addressed."""
     where = "campaign.toml"
     if campaign.about is None:
@@ -207,9 +218,9 @@ def _of_home(session: Session, campaign: Campaign) -> Iterator[Finding]:
     if not segments.home_of(campaign) or campaign.started_at is not None:  # then its audience is frozen
         return
     country = countries.name(str(campaign.about), "en")
-    tally = segments.tally(session, campaign.list_id, segments.as_written(campaign))
-    reached = session.execute(select(tally.c.language, tally.c.country, tally.c.union_id))
-    audience = Audience.of(campaign, (Reader(*kind) for kind in reached))
+    if groups is None:
+        groups = segments.groups(session, campaign.list_id, segments.as_written(campaign))
+    audience = Audience.of(campaign, (Reader(*group[:-1]) for group in groups))
     if audience.at_home and campaign.home is None:
         what = f"some of the audience live in {country} or its territories, where acting on it may put them in danger"
         remedy = _TO_DECIDE.format(own=_OWN.format(code=campaign.about))
@@ -235,6 +246,36 @@ def _forwarders_at_home(session: Session, campaign: Campaign) -> Iterator[Reader
     for union in session.scalars(select(Union).where(Union.status == UnionStatus.AFFILIATED, there)):
         for text in campaign.texts:
             yield Reader(text.language, union.country, union.id if union.is_named else None)
+
+
+# --- campaigns that choose the audience -----------------------------------------------------------------------------
+
+_BEGIN = "Send that one first, or take it out of `got` and `not_got`."
+_LET_IT_END = "Pause that one, or wait until its mails have gone out; then send this one."
+
+
+def _of_others(session: Session, campaign: Campaign, start: date | None) -> Iterator[Finding]:
+    """Campaigns by which it says whom it is for, where more people may yet get them."""
+    if campaign.started_at is not None:  # then its audience is frozen
+        return
+    where = "campaign.toml, [audience]"
+    for other in segments.choosing(session, campaign):
+        name = f"campaign {other.slug}" if _is_sayable(campaign.case, other.slug) else "a campaign named here"
+        if other.started_at is None:
+            yield Finding(Level.WARNING, "got-not-begun", where, f"nobody has got {name} yet", _BEGIN)
+        elif _is_going_out(session, other):
+            what = f"{name} is going out at this moment, and who gets it later would not be known here"
+            level = Level.ERROR if start is None else Level.WARNING
+            yield Finding(level, "got-going-out", where, what, _LET_IT_END)
+
+
+def _is_going_out(session: Session, campaign: Campaign) -> bool:
+    """Whether more people are getting a campaign now; those of whom a server asked to be tried later do not count."""
+    states = [DeliveryState.SENDING]
+    if campaign.status is CampaignStatus.SENDING:
+        states.append(DeliveryState.PENDING)
+    of_audience = (Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.CAMPAIGN)
+    return bool(session.scalar(select(exists().where(*of_audience, Delivery.state.in_(states)))))
 
 
 # --- time -----------------------------------------------------------------------------------------------------------

@@ -19,12 +19,14 @@ class WrongStatus(MailerError):
     """Campaign "{slug}" is {status}, so it cannot be {move}. {advice}"""
 
 
-def get(session: Session, slug: str) -> Campaign:
+def get(session: Session, slug: str, *, is_held: bool = False) -> Campaign:
     """The campaign of that slug.
 
+    :param is_held: nobody deletes it until the transaction ends: for what names it, and does not refer to its row.
     :raises UnknownCampaign: there is none.
     """
-    campaign = session.scalar(select(Campaign).where(Campaign.slug == slug, Campaign.status != CampaignStatus.STANDING))
+    wanted = select(Campaign).where(Campaign.slug == slug, Campaign.status != CampaignStatus.STANDING)
+    campaign = session.scalar(wanted.with_for_update(read=True, key_share=True) if is_held else wanted)
     if campaign is None:
         raise UnknownCampaign(slug=slug)
     return campaign

@@ -1,22 +1,25 @@
 """Audiences: a segment is data, compiled to one SELECT of who may be mailed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from mailer.campaigns import lifecycle
 from mailer.errors import MailerError
 from mailer.locale import country_groups, languages
 from mailer.people import lists
 from mailer.store import scope
 from mailer.store.db import prefers_groups
-from mailer.store.models import Campaign, HomeRule, MailingList, Subscription
+from mailer.store.models import GOT, Campaign, Delivery, HomeRule, MailingList, Purpose, Subscription
 from mailer.unions import directory
 
 #: what stands in `about` where a campaign addresses no state's authorities
 NO_COUNTRY = "none"
+#: the keys of an audience that hold slugs of campaigns
+CAMPAIGN_KEYS = ("got", "not_got")
 
 
 class InvalidSegment(MailerError):
@@ -28,6 +31,11 @@ class ForeignList(MailerError):
     theirs. Here, name lists of the union that owns this campaign's list, or lists that belong to no union."""
 
 
+class ForeignCampaign(MailerError):
+    """Campaign "{slug}" goes to a list of somebody else, and only they may know who got it. Here, name campaigns to
+    lists of the union that owns this campaign's list, or of none if it belongs to none."""
+
+
 class ForeignUnion(MailerError):
     """No other union may know who belongs to "{slug}". Name your own union here, or one below it."""
 
@@ -36,7 +44,7 @@ class ForeignUnion(MailerError):
 class Segment:
     """Who of a list is meant. Keys are ANDed, values ORed; None means all.
 
-    Countries are ISO 3166-1 alpha-2 codes or groups such as "@EU", unions and lists are slugs, languages are
+    Countries are ISO 3166-1 alpha-2 codes or groups such as "@EU", unions, lists and campaigns are slugs, languages are
     BCP 47 tags. A union includes its descendants; a language includes its forms, as a text does ("fr" has "fr-CA" too).
     A person without a country (or union, or language) matches no include and no exclude.
     """
@@ -49,6 +57,8 @@ class Segment:
     exclude_languages: tuple[str, ...] | None = None
     lists: tuple[str, ...] | None = None  # also on one of these lists
     exclude_lists: tuple[str, ...] | None = None  # on none of these lists
+    got: tuple[str, ...] | None = None  # was sent one of these campaigns, or may have been
+    not_got: tuple[str, ...] | None = None  # was sent none of them, as far as is known
     only_known_country: bool = False  # without those who did not say theirs; no file says this
 
     @classmethod
@@ -90,12 +100,14 @@ def _values(key: str, value: object) -> tuple[str, ...]:
 def audience(session: Session, list_id: int, segment: Segment) -> Select[Any]:
     """The subscriptions of a list that a segment means and that may be mailed, as a SELECT to add columns to.
 
-    It reads the index ix_audience and nothing else, unless other lists are named.
+    It reads the index ix_audience and nothing else, unless other lists or campaigns are named.
 
     :raises directory.UnknownUnion: a value names no union.
     :raises lists.UnknownList: a value names no list.
     :raises country_groups.UnknownCountryGroup: a value names no group of countries.
+    :raises lifecycle.UnknownCampaign: a value names no campaign.
     :raises ForeignList: a list that is named belongs to another union.
+    :raises ForeignCampaign: a campaign that is named goes to a list of another owner.
     :raises ForeignUnion: a union that is named is neither the owner of this list nor below it.
     """
     return _people(session, list_id, segment).where(*_conditions(session, list_id, segment, Subscription))
@@ -112,7 +124,9 @@ def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
     :raises directory.UnknownUnion: as `audience`.
     :raises lists.UnknownList: as `audience`.
     :raises country_groups.UnknownCountryGroup: as `audience`.
+    :raises lifecycle.UnknownCampaign: as `audience`.
     :raises ForeignList: as `audience`.
+    :raises ForeignCampaign: as `audience`.
     :raises ForeignUnion: as `audience`.
     """
     kinds = (Subscription.country, Subscription.union_id, Subscription.language)
@@ -128,11 +142,35 @@ def tally(session: Session, list_id: int, segment: Segment) -> Subquery:
 
 
 def count(session: Session, list_id: int, segment: Segment) -> int:
-    """How many people `audience` selects, within 200 ms for a million of them unless other lists are named."""
+    """How many people `audience` selects, within 200 ms for a million of them unless lists or campaigns are named."""
     asks_of_rows = segment != Segment(countries=segment.countries)
     if asks_of_rows and prefers_groups(session):
         return session.scalar(select(func.sum(tally(session, list_id, segment).c.people))) or 0
     return session.scalar(audience(session, list_id, segment).add_columns(func.count())) or 0
+
+
+class Group(NamedTuple):
+    """People whom a campaign cannot tell apart."""
+
+    language: str | None
+    country: str | None
+    union_id: int | None
+    people: int
+
+
+def groups(session: Session, list_id: int, segment: Segment) -> list[Group]:
+    """What `tally` finds, for whoever needs it more than once.
+
+    :raises directory.UnknownUnion: as `audience`.
+    :raises lists.UnknownList: as `audience`.
+    :raises lifecycle.UnknownCampaign: as `audience`.
+    :raises ForeignList: as `audience`.
+    :raises ForeignCampaign: as `audience`.
+    :raises ForeignUnion: as `audience`.
+    """
+    found = tally(session, list_id, segment).c
+    rows = session.execute(select(found.language, found.country, found.union_id, found.people))
+    return [Group(*row) for row in rows]
 
 
 def left_out(session: Session, list_id: int, segment: Segment) -> dict[str, int]:
@@ -146,7 +184,7 @@ def left_out(session: Session, list_id: int, segment: Segment) -> dict[str, int]
 
 
 def _people(session: Session, list_id: int, segment: Segment) -> Select[Any]:
-    """Who of a list may be mailed, as far as countries and other lists tell."""
+    """Who of a list may be mailed, as far as countries, other lists and other campaigns tell."""
     people = select().select_from(Subscription).where(Subscription.list_id == list_id, Subscription.mailable.is_(True))
     if segment.countries is not None:
         # The index is entered by country, so this one makes rows fewer before they are looked at.
@@ -155,6 +193,10 @@ def _people(session: Session, list_id: int, segment: Segment) -> Select[Any]:
         people = people.where(_also_on(session, list_id, segment.lists))
     if segment.exclude_lists is not None:
         people = people.where(~_also_on(session, list_id, segment.exclude_lists))
+    if segment.got is not None:
+        people = people.where(_was_sent(session, list_id, segment.got))
+    if segment.not_got is not None:
+        people = people.where(~_was_sent(session, list_id, segment.not_got))
     return people
 
 
@@ -221,12 +263,50 @@ def _also_on(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElem
 
 def _list_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]:
     """Ids of lists that may choose an audience of a list: such as belong to no union, or to the same one."""
-    owner_id = session.scalar(select(MailingList.owner_id).where(MailingList.id == list_id))
+    owner_id = _owner_of(session, list_id)
     named = [lists.get(session, slug) for slug in slugs]
     for each in named:
         if each.owner_id not in (None, owner_id):
             raise ForeignList(slug=each.slug)
     return [each.id for each in named]
+
+
+def _was_sent(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElement[bool]:
+    return exists().where(
+        Delivery.subscriber_id == Subscription.subscriber_id,
+        Delivery.campaign_id.in_(_campaign_ids(session, list_id, slugs)),
+        Delivery.purpose == Purpose.CAMPAIGN,
+        Delivery.state.in_(GOT),
+    )
+
+
+def _campaign_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]:
+    """Ids of campaigns that may choose an audience of a list: those to lists of the same owner."""
+    owner_id = _owner_of(session, list_id)
+    named = [lifecycle.get(session, slug) for slug in slugs]
+    for each in named:
+        if each.mailing_list.owner_id != owner_id:
+            raise ForeignCampaign(slug=each.slug)
+    return [each.id for each in named]
+
+
+def _owner_of(session: Session, list_id: int) -> int | None:
+    return session.scalar(select(MailingList.owner_id).where(MailingList.id == list_id))
+
+
+def choosing(session: Session, campaign: Campaign) -> Sequence[Campaign]:
+    """The campaigns that choose the audience of one, by who got them."""
+    slugs = {slug for key in CAMPAIGN_KEYS for slug in campaign.audience.get(key, ())}
+    return [lifecycle.get(session, slug) for slug in sorted(slugs)]
+
+
+def chosen_by(session: Session, slug: str) -> Sequence[str]:
+    """The slugs of campaigns whose audience is chosen by who got this one."""
+    return [
+        each.slug
+        for each in lifecycle.all_campaigns(session)
+        if any(slug in each.audience.get(key, ()) for key in CAMPAIGN_KEYS)
+    ]
 
 
 def segment_of(campaign: Campaign) -> Segment:

@@ -235,7 +235,7 @@ def _ask_to_send(installation: Installation, slug: str, starts: datetime | None)
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
         deadlines.require_in_time(campaign, starts or utcnow())
-        gate.require(session, campaign, is_held=False)
+        gate.require(session, campaign, start=starts.date() if starts else None, is_held=False)
         readiness.require_targets(session, campaign)
         people = segments.count(session, campaign.list_id, segments.segment_of(campaign))
         is_movable = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)

@@ -51,6 +51,11 @@ class WasStarted(MailerError):
     """Campaign "{slug}" cannot be deleted, because {was}. {advice}"""
 
 
+class ChoosesAnother(MailerError):
+    """Campaign "{slug}" cannot be deleted, because others name it in their audience: {others}. Change `got` and
+    `not_got` there and load them again, or delete them first."""
+
+
 class TestUnderWay(MailerError):
     """A test mail of campaign "{slug}" is on its way. Delete the campaign in a minute."""
 
@@ -176,6 +181,7 @@ def require_deletable(session: Session, campaign: Campaign) -> None:
     """Insist that a campaign can be deleted: nothing of it ever went to its audience.
 
     :raises WasStarted: it was started, or will start by itself.
+    :raises ChoosesAnother: who got it chooses the audience of another.
     :raises TestUnderWay: a worker holds a test mail of it.
     """
     is_over = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.CANCELLED)
@@ -184,6 +190,8 @@ def require_deletable(session: Session, campaign: Campaign) -> None:
     if not is_over:
         was, advice = f"it is {campaign.status}", f"Cancel it first: mailer campaigns cancel {campaign.slug}"
         raise WasStarted(slug=campaign.slug, was=was, advice=advice)
+    if others := segments.chosen_by(session, campaign.slug):
+        raise ChoosesAnother(slug=campaign.slug, others=", ".join(others))
     if session.scalar(select(exists().where(Claim.campaign_id == campaign.id))):
         raise TestUnderWay(slug=campaign.slug)
 
@@ -192,6 +200,7 @@ def delete(session: Session, campaign: Campaign) -> None:
     """Delete a campaign that was never started, with its texts and test mails.
 
     :raises WasStarted: as `require_deletable`.
+    :raises ChoosesAnother: likewise.
     :raises TestUnderWay: likewise.
     """
     session.refresh(campaign, with_for_update=True)  # nobody starts it now

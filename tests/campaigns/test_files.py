@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import editions, files, lifecycle
 from mailer.campaigns.files import AlreadyStarted, LoadedElsewhere, NoSuchFolder
 from mailer.cases.targets import Targets
+from mailer.delivery import control
 from mailer.errors import MailerError
 from mailer.formats.written_files import InvalidFile
 from mailer.people import lists
@@ -20,7 +21,7 @@ from mailer.store.models import CampaignStatus, HomeRule
 from mailer.store.slugs import InvalidSlug
 from mailer.trial import sample
 from tests.support.concurrency import Beside
-from tests.support.factories import make_case, make_list, make_union
+from tests.support.factories import make_campaign, make_case, make_list, make_union
 
 TOML = """\
 kind = "urgent_action"
@@ -403,3 +404,52 @@ def test_a_list_that_an_audience_names_at_that_moment_is_not_deleted(
         deleting.must_wait()
     with pytest.raises(lists.ListNotEmpty, match="name it in their audience"):
         deleting.result()
+
+
+# --- campaigns that choose the audience -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["got", "not_got"])
+def test_an_audience_may_be_who_got_other_campaigns(session: Session, folder: Path, key: str) -> None:
+    make_campaign(session, lists.get(session, "urgent-actions"), slug="alert")
+    session.commit()
+    (folder / "campaign.toml").write_text(f'{TOML}[audience]\n{key} = ["alert"]\n')
+    assert files.load(session, folder).audience == {key: ["alert"]}
+
+
+@pytest.mark.parametrize("key", ["got", "not_got"])
+def test_a_campaign_that_cannot_choose_the_audience_is_refused_with_its_line(
+    session: Session, folder: Path, key: str
+) -> None:
+    theirs = make_list(session, "theirs")
+    theirs.owner_id = make_union(session, "bakers").id
+    make_campaign(session, theirs, slug="their-alert")
+    session.commit()
+    for written, problem in (
+        ('["no-such"]', 'There is no campaign "no-such"'),
+        ('["free-the-dockers"]', "names this campaign itself"),
+        ('["their-alert"]', 'Campaign "their-alert" goes to a list of somebody else'),
+        ('"alert"', "must be a list of texts"),
+        ("[]", "is an empty list"),
+    ):
+        (folder / "campaign.toml").write_text(f"{TOML}[audience]\n{key} = {written}\n")
+        told = refusal(session, folder)
+        assert told.startswith(f"campaign.toml:5: {key}: "), told
+        assert problem in told
+
+
+def test_a_campaign_that_is_named_at_this_moment_is_not_deleted(engine: Engine, folder: Path) -> None:
+    (folder / "campaign.toml").write_text(f'{TOML}[audience]\nnot_got = ["alert"]\n')
+    with session_scope(engine) as session:
+        make_campaign(session, lists.get(session, "urgent-actions"), slug="alert")
+
+    def delete() -> None:
+        with session_scope(engine) as session:
+            control.delete(session, lifecycle.get(session, "alert"))
+
+    with session_scope(engine) as session:
+        files.load(session, folder)
+        second = Beside(delete)
+        second.must_wait()
+    with pytest.raises(control.ChoosesAnother, match="name it in their audience: free-the-dockers"):
+        second.result()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import gate
@@ -23,10 +23,20 @@ from mailer.store.models import (
     CaseFact,
     CaseStatus,
     Certainty,
+    Delivery,
     DeliveryState,
 )
 from tests.support.concurrency import Beside
-from tests.support.factories import SENDER, make_campaign, make_case, make_list, make_subscriber, make_union
+from tests.support.factories import (
+    SENDER,
+    WHEN,
+    deliver,
+    make_campaign,
+    make_case,
+    make_list,
+    make_subscriber,
+    make_union,
+)
 
 
 @pytest.fixture
@@ -337,3 +347,93 @@ def test_a_refusal_does_not_name_a_campaign_that_is_called_so(session: Session, 
     with pytest.raises(Refused, match=r"^This campaign cannot be sent\. the name of") as refused:
         start(session, campaign)
     assert "amal" not in str(refused.value)
+
+
+# --- campaigns that choose the audience -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alert(session: Session, campaign: Campaign) -> Campaign:
+    """What the audience of the campaign got."""
+    alert = make_campaign(session, campaign.mailing_list, slug="alert", status=CampaignStatus.SENT)
+    alert.started_at = WHEN
+    campaign.audience = {"got": ["alert"]}
+    session.flush()
+    return alert
+
+
+@pytest.fixture
+def reader(session: Session, campaign: Campaign, alert: Campaign) -> int:
+    """Who was sent the alert."""
+    person = make_subscriber(session, campaign.mailing_list)
+    deliver(session, alert, person, DeliveryState.SENT)
+    return person.id
+
+
+def test_a_correction_reaches_exactly_those_who_had_the_alert(
+    session: Session, campaign: Campaign, alert: Campaign, reader: int
+) -> None:
+    unlucky = make_subscriber(session, campaign.mailing_list)
+    deliver(session, alert, unlucky, DeliveryState.FAILED)
+    start(session, campaign)
+    reached = session.scalars(select(Delivery.subscriber_id).where(Delivery.campaign_id == campaign.id))
+    assert list(reached) == [reader]
+
+
+@pytest.mark.parametrize("key", ["got", "not_got"])
+def test_it_is_warned_of_a_campaign_that_nobody_has_got_yet(
+    session: Session, campaign: Campaign, alert: Campaign, key: str
+) -> None:
+    campaign.audience = {key: ["alert"]}
+    alert.started_at = None
+    [finding] = gate.findings(session, campaign)
+    assert (finding.level, finding.code) == (Level.WARNING, "got-not-begun")
+    assert "nobody has got campaign alert yet" in finding.what
+    campaign.started_at = WHEN
+    assert codes(session, campaign) == []
+
+
+@pytest.mark.parametrize("key", ["got", "not_got"])
+@pytest.mark.parametrize(
+    ("status", "state", "is_going_out"),
+    [
+        (CampaignStatus.SENDING, DeliveryState.PENDING, True),
+        (CampaignStatus.SENDING, DeliveryState.SENDING, True),
+        (CampaignStatus.SENDING, DeliveryState.DEFERRED, False),
+        (CampaignStatus.PAUSED, DeliveryState.SENDING, True),
+        (CampaignStatus.PAUSED, DeliveryState.PENDING, False),
+        (CampaignStatus.SENT, DeliveryState.FAILED, False),
+    ],
+)
+def test_nothing_starts_by_who_got_a_campaign_while_more_people_are_getting_it(
+    session: Session,
+    campaign: Campaign,
+    alert: Campaign,
+    reader: int,
+    key: str,
+    status: CampaignStatus,
+    state: DeliveryState,
+    is_going_out: bool,
+) -> None:
+    campaign.audience = {key: ["alert"]}
+    alert.status = status
+    next_one = deliver(session, alert, make_subscriber(session, campaign.mailing_list), state, fence=1)
+    session.commit()
+    if is_going_out:
+        with pytest.raises(Refused, match=r"campaign alert is going out at this moment.* Pause that one, or wait"):
+            start(session, campaign)
+        session.rollback()
+        schedule(session, campaign)  # it may well be over by then
+        next_one.state = DeliveryState.SENT
+    start(session, campaign)
+
+
+def test_a_campaign_whose_name_must_not_appear_is_not_named(
+    session: Session, campaign: Campaign, case: Case, alert: Campaign
+) -> None:
+    alert.slug, alert.started_at = "for-amal-odeh", None
+    campaign.audience = {"got": [alert.slug]}
+    session.flush()
+    [finding] = gate.findings(session, campaign)
+    assert finding.code == "got-not-begun"
+    assert "amal" not in str(finding)

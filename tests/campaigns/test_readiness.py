@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import readiness
 from mailer.campaigns.readiness import NobodyToWriteTo
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, MailingList
+from mailer.store.models import Campaign, HomeRule, MailingList
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
+from tests.support.statements import watched
 
 
 @pytest.fixture
@@ -187,3 +189,14 @@ def test_who_has_no_target_at_all_is_not_counted_for_each_link(session: Session,
     assert (found.without_target, found.dead_links) == ({"GB": 1}, ())
     campaign.texts[0].body = '[Write](mailto:{{ target_email or "nobody" }})\n'
     assert [dead.by_country for dead in readiness.find(session, campaign).dead_links] == [{"GB": 1}]
+
+
+@pytest.mark.parametrize(("rule", "looks"), [(HomeRule.INCLUDE, 1), (HomeRule.EXCLUDE, 2)])
+def test_a_check_looks_through_an_audience_once_and_again_only_for_those_at_home_who_are_left_out(
+    session: Session, engine: Engine, campaign: Campaign, rule: HomeRule, looks: int
+) -> None:
+    campaign.about, campaign.home, campaign.unknown_home = "BR", rule, rule
+    session.commit()
+    with watched(engine) as statements:
+        readiness.check(session, campaign)
+    assert sum("FROM subscriptions" in statement for statement in statements) == looks

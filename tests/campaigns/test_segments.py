@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, text
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import segments
+from mailer.campaigns import lifecycle, segments
 from mailer.campaigns.segments import InvalidSegment, Segment
 from mailer.locale import countries, country_groups, languages
 from mailer.people import lists
-from mailer.store.models import MailingList, SubscriptionStatus, Union
+from mailer.store.models import DeliveryState, MailingList, Purpose, SubscriptionStatus, Union
 from mailer.unions import directory
-from tests.support.factories import make_list, make_subscriber, make_union, subscribe
+from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, make_union, subscribe
 
 COUNTRIES = (None, "GB", "FR", "DE", "NO", "BR")
 UNIONS = (None, "federation", "branch", "sub-branch", "other")
@@ -38,6 +38,7 @@ class Person:
     union: str | None
     language: str | None
     lists: frozenset[str]
+    got: frozenset[str]
     mailable: bool
 
 
@@ -67,13 +68,17 @@ def world(session: Session, known_unions: dict[str | None, Union | None]) -> Wor
     """300 people of all kinds, always the same."""
     rng = random.Random(7)
     made = {slug: make_list(session, slug) for slug in ("main", "news", "press")}
+    # Whose list a campaign went to does not matter, as long as it has the same owner.
+    sent = {slug: make_campaign(session, made[to], slug=slug) for slug, to in (("alert", "main"), ("report", "press"))}
     people: list[Person] = []
     for _ in range(300):
+        fates = {slug: rng.choice([*DeliveryState, None]) for slug in sent}
         person = Person(
             rng.choice(COUNTRIES),
             rng.choice(UNIONS),
             rng.choice(LANGUAGES),
             frozenset(slug for slug in ("news", "press") if rng.random() < 0.3),
+            frozenset(slug for slug, fate in fates.items() if fate in ("sent", "unknown")),
             rng.random() < 0.8,
         )
         subscriber = make_subscriber(
@@ -86,6 +91,9 @@ def world(session: Session, known_unions: dict[str | None, Union | None]) -> Wor
         )
         for slug in person.lists:
             subscribe(session, subscriber, made[slug])
+        for slug, fate in fates.items():
+            if fate is not None:
+                deliver(session, sent[slug], subscriber, fate, fence=1 if fate is DeliveryState.SENDING else None)
         people.append(person)
     session.commit()
     return World(session, made["main"].id, people)
@@ -101,12 +109,13 @@ def expected(people: list[Person], segment: dict[str, list[str]]) -> int:
             "unions": ABOVE[person.union] if person.union else set(),
             "languages": set(languages.forms(person.language)) if person.language else set(),
             "lists": person.lists,
+            "got": person.got,
         }
-        included = all(facts[key] & set(values) for key, values in segment.items() if not key.startswith("exclude"))
+        included = all(facts[key] & set(values) for key, values in segment.items() if key in facts)
         excluded = any(
-            facts[key.removeprefix("exclude_")] & set(values)
+            facts[key.removeprefix("exclude_").removeprefix("not_")] & set(values)
             for key, values in segment.items()
-            if key.startswith("exclude")
+            if key not in facts
         )
         return person.mailable and included and not excluded
 
@@ -130,6 +139,8 @@ SEGMENTS = st.fixed_dictionaries(
         "exclude_languages": some("en", "fr", "pt", "pt-BR", "ja"),
         "lists": some("news", "press"),
         "exclude_lists": some("news", "press"),
+        "got": some("alert", "report"),
+        "not_got": some("alert", "report"),
     },
 )
 
@@ -229,6 +240,71 @@ def test_only_lists_of_the_same_union_or_of_none_may_choose_an_audience(session:
             segments.audience(session, mailing_list.id, Segment.parse({key: ["main", named]}))
         with pytest.raises(segments.ForeignList):
             segments.count(session, mailing_list.id, Segment.parse({key: [named]}))
+
+
+# --- who got another campaign ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", DeliveryState)
+def test_who_was_sent_a_campaign_or_may_have_been_got_it_and_nobody_else(
+    session: Session, state: DeliveryState
+) -> None:
+    news = make_list(session)
+    alert = make_campaign(session, news)
+    deliver(session, alert, make_subscriber(session, news), state, fence=1)
+    has_it = state in (DeliveryState.SENT, DeliveryState.UNKNOWN)
+    assert segments.count(session, news.id, Segment(got=(alert.slug,))) == has_it
+    assert segments.count(session, news.id, Segment(not_got=(alert.slug,))) == (not has_it)
+
+
+def test_a_test_mail_is_not_getting_a_campaign(session: Session) -> None:
+    news = make_list(session)
+    alert = make_campaign(session, news)
+    deliver(session, alert, make_subscriber(session, news), DeliveryState.SENT, purpose=Purpose.TEST)
+    assert segments.count(session, news.id, Segment(got=(alert.slug,))) == 0
+    assert segments.count(session, news.id, Segment(not_got=(alert.slug,))) == 1
+
+
+def test_who_was_erased_since_changes_nothing_for_others(session: Session) -> None:
+    news = make_list(session)
+    alert = make_campaign(session, news)
+    deliver(session, alert, None, DeliveryState.SENT)
+    make_subscriber(session, news)
+    assert segments.count(session, news.id, Segment(got=(alert.slug,))) == 0
+    assert segments.count(session, news.id, Segment(not_got=(alert.slug,))) == 1
+
+
+def test_who_got_it_by_another_list_is_found_and_who_has_left_is_not_mailed(session: Session) -> None:
+    news, press = make_list(session), make_list(session, "press")
+    alert = make_campaign(session, press)
+    for status in SubscriptionStatus:
+        person = make_subscriber(session, news, status=status)
+        subscribe(session, person, press)
+        deliver(session, alert, person, DeliveryState.SENT)
+    assert segments.count(session, news.id, Segment(got=(alert.slug,))) == 1
+    assert segments.count(session, press.id, Segment(got=(alert.slug,))) == len(SubscriptionStatus)
+
+
+@pytest.mark.parametrize("key", ["got", "not_got"])
+def test_only_campaigns_of_the_same_owner_may_choose_an_audience(session: Session, key: str) -> None:
+    bakers, dockers = make_union(session, "bakers"), make_union(session, "dockers")
+    owners = {"main": None, "main-b": None, "bakers": bakers.id, "bakers-b": bakers.id, "dockers": dockers.id}
+    owned = {slug: make_list(session, slug) for slug in owners}
+    for slug, mailing_list in owned.items():
+        mailing_list.owner_id = owners[slug]
+        make_campaign(session, mailing_list, slug=f"to-{slug}")
+    session.flush()
+    for mailing_list, owner_id in ((owned["main"], None), (owned["bakers"], bakers.id)):
+        for slug in owned:
+            segment = Segment.parse({key: [f"to-{slug}"]})
+            if owners[slug] == owner_id:
+                segments.audience(session, mailing_list.id, segment)
+                continue
+            for compiled in (segments.audience, segments.tally, segments.count):
+                with pytest.raises(segments.ForeignCampaign, match=f'"to-{slug}" goes to a list of somebody else'):
+                    compiled(session, mailing_list.id, segment)
+    with pytest.raises(lifecycle.UnknownCampaign, match='no campaign "nothing"'):
+        segments.count(session, owned["main"].id, Segment.parse({key: ["nothing"]}))
 
 
 # --- what is read ---------------------------------------------------------------------------------------------------

@@ -556,6 +556,20 @@ def test_what_was_started_or_will_start_is_not_deleted(
     assert status_of(cli) == status
 
 
+@pytest.mark.parametrize("key", ["got", "not_got"])
+def test_one_that_chooses_the_audience_of_another_is_not_deleted(
+    cli: CommandLine, session: Session, campaign: Campaign, key: str
+) -> None:
+    put(session, campaign, CampaignStatus.DRAFT)
+    other = make_campaign(session, campaign.mailing_list, slug="correction", audience={key: [SLUG]})
+    session.commit()
+    refused = cli("campaigns", "delete", SLUG, exit_code=1).stderr
+    assert "cannot be deleted, because others name it in their audience: correction" in " ".join(refused.split())
+    session.delete(other)
+    session.commit()
+    cli("campaigns", "delete", SLUG)
+
+
 def test_one_that_was_cancelled_before_its_start_is_deleted(
     cli: CommandLine, session: Session, campaign: Campaign
 ) -> None:

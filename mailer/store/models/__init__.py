@@ -23,6 +23,7 @@ from mailer.store.models.consent import (
 from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import (
     BEFORE_CAMPAIGNS,
+    GOT,
     WAITING,
     Claim,
     Delivery,
@@ -45,6 +46,7 @@ from mailer.store.models.unions import Application, JoinCount, Union, UnionConta
 
 __all__ = [
     "BEFORE_CAMPAIGNS",
+    "GOT",
     "WAITING",
     "Application",
     "Asking",

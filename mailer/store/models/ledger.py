@@ -61,6 +61,8 @@ class Reason(enum.StrEnum):
     REPEATED = "repeated"  # the address was sent such a notice a short while ago
 
 
+#: what its recipient has, as far as anybody can know: of what is unknown, a server may have taken it
+GOT = (DeliveryState.SENT, DeliveryState.UNKNOWN)
 #: what has not gone out and nobody holds
 WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 #: system mail goes first: one person is waiting for it
