@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds
+from mailer.store.crypto import UnreadableSecret
 from mailer.store.models import Asking, Campaign, Case, CaseEvent, CaseEventKind, CaseStatus
 
 _OF_CASE = {CaseStatus.OPEN: Asking.OPEN, CaseStatus.CLOSED: Asking.CLOSED, CaseStatus.STOPPED: Asking.STOPPED}
@@ -20,16 +21,19 @@ _ORDER = (Asking.OPEN, Asking.CLOSED, Asking.STOPPED, Asking.WITHDRAWN)
 
 def of(campaign: Campaign) -> Asking:
     """Whether people are asked to act on it now; `is_open` says to the database that they are."""
-    case = campaign.case
-    if case is None or not kinds.of(campaign).asks:
+    case = campaign.case if campaign.case_id is not None and kinds.of(campaign).asks else None
+    if case is None:
         return campaign.asking
     return max(campaign.asking, _OF_CASE[case.status], key=_ORDER.index)
 
 
 def way_back(campaign: Campaign) -> str:
-    """What to do if people should be asked to act on a campaign after all that was stopped, closed or withdrawn."""
+    """What to do if people should be asked to act on a campaign after all that was stopped, closed or withdrawn, or
+    whose case was."""
     if campaign.asking is Asking.WITHDRAWN:
         return "That is for good. Load it anew under another name."
+    if campaign.asking is Asking.OPEN and campaign.case is not None:
+        return f"If it should go on: mailer cases reopen {campaign.case.slug}"
     return f"If it should go on: mailer campaigns reopen {campaign.slug}"
 
 
@@ -40,7 +44,8 @@ def is_open() -> ColumnElement[bool]:
 
 
 def has_ended() -> ColumnElement[bool]:
-    """The condition that people were asked to act on a campaign and are no more."""
+    """The condition that people were asked to act on a campaign and are no more, or that news or a stop was taken back:
+    what `of` finds is not open."""
     is_over = exists().where(Case.id == Campaign.case_id, ~_CASE_IS_OPEN)
     return or_(Campaign.asking != Asking.OPEN, and_(Campaign.kind.in_(kinds.asking()), is_over))
 
@@ -49,10 +54,14 @@ _CASE_IS_OPEN = Case.status == CaseStatus.OPEN
 
 
 def reason(session: Session, campaign: Campaign) -> Mapping[str, str]:
-    """Why everybody is asked to do nothing, as the organiser said when it was stopped: language → words. Empty where
-    they said nothing that may be shown."""
+    """Why everybody is asked to do nothing, as the organiser said when it was stopped last: language → words. Empty
+    where they said nothing that may be shown, also for a word that must not appear only since then."""
     about_it = CaseEvent.campaign_id == campaign.id
     if campaign.asking is not Asking.STOPPED:
         about_it = and_(CaseEvent.case_id == campaign.case_id, CaseEvent.campaign_id.is_(None))
     stops = select(CaseEvent.words).where(about_it, CaseEvent.kind == CaseEventKind.STOPPED)
-    return session.scalar(stops.order_by(CaseEvent.id.desc()).limit(1)) or {}
+    try:
+        words = session.scalar(stops.order_by(CaseEvent.id.desc()).limit(1)) or {}
+    except UnreadableSecret:  # that it was stopped must be seen all the same
+        return {}
+    return words

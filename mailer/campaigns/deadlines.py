@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import asking
 from mailer.errors import MailerError
 from mailer.store import db
 from mailer.store.models import Campaign, CampaignStatus
@@ -53,7 +54,7 @@ def _other_time(campaign: Campaign, key: str) -> str:
 
 
 def is_over(campaign: Campaign, now: datetime) -> bool:
-    """Whether nobody should be asked to act on a campaign any more; `has_time` says the same to the database.
+    """Whether it is too late to act on a campaign; `still_holds` says to the database that it is not.
 
     Its deadline has passed, or it names none and began more than 30 days ago. One that has not begun is over only by
     its deadline.
@@ -63,16 +64,18 @@ def is_over(campaign: Campaign, now: datetime) -> bool:
     return campaign.started_at is not None and now > campaign.started_at + _WITHOUT_DEADLINE
 
 
-def has_time(session: Session) -> ColumnElement[bool]:
-    """The condition that a campaign is not over yet, as `is_over` has it."""
+def still_holds(session: Session) -> ColumnElement[bool]:
+    """The condition that a campaign is not over yet, as `is_over` has it, and was not stopped, closed or withdrawn."""
     now = db.now(session)
     is_recent = or_(Campaign.started_at.is_(None), Campaign.started_at >= now - _WITHOUT_DEADLINE)
-    return or_(Campaign.deadline >= now, and_(Campaign.deadline.is_(None), is_recent))
+    has_time = or_(Campaign.deadline >= now, and_(Campaign.deadline.is_(None), is_recent))
+    return and_(~asking.has_ended(), has_time)
 
 
 def may_be_forwarded(session: Session) -> ColumnElement[bool]:
-    """The condition that kits of a campaign are made and sent: it is going out or has gone out, and there is time left.
+    """The condition that kits of a campaign are made and sent: it is going out or has gone out, and it still
+    holds.
 
     Not while it is paused: whatever is wrong with it, no more people should get it now.
     """
-    return and_(Campaign.forwardable, Campaign.status.in_(OUT), has_time(session))
+    return and_(Campaign.forwardable, Campaign.status.in_(OUT), still_holds(session))

@@ -64,6 +64,14 @@ def findings(
     return sorted(found, key=lambda finding: finding.level is not Level.ERROR)
 
 
+def hold(session: Session, campaign: Campaign) -> None:
+    """Have a campaign's case stay as it is until the transaction ends. To be called before the campaign is locked:
+    whoever stops a case locks that first, and then its campaigns."""
+    if campaign.case_id is not None:
+        # Somebody may be withdrawing consent at this moment: whoever is second sees what the first one did.
+        session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
+
+
 def require(session: Session, campaign: Campaign, *, start: date | None = None, is_held: bool = True) -> None:
     """Refuse a campaign against which an error stands.
 
@@ -72,10 +80,9 @@ def require(session: Session, campaign: Campaign, *, start: date | None = None, 
     :raises Refused: naming each.
     :raises editions.Unrenderable: a text cannot be rendered.
     """
+    if is_held:
+        hold(session, campaign)
     case = campaign.case
-    if campaign.case_id is not None and is_held:
-        # Somebody may be withdrawing consent at this moment: whoever is second sees what the first one did.
-        case = session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
     errors = [each for each in findings(session, campaign, start=start) if each.level is Level.ERROR]
     if errors:
         name = f'Campaign "{campaign.slug}"' if _is_sayable(case, campaign.slug) else "This campaign"

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -36,6 +36,11 @@ def all_campaigns(session: Session) -> Sequence[Campaign]:
     """Every campaign, the latest first."""
     made = select(Campaign).where(Campaign.status != CampaignStatus.STANDING)
     return session.scalars(made.order_by(Campaign.id.desc())).all()
+
+
+def of_case(session: Session, case_id: int) -> Sequence[Campaign]:
+    """The campaigns about a case, the first one first."""
+    return session.scalars(select(Campaign).where(Campaign.case_id == case_id).order_by(Campaign.id)).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +112,16 @@ def _wrong_status(campaign: Campaign, rule: _Rule) -> WrongStatus:
     return WrongStatus(slug=campaign.slug, status=campaign.status, move=rule.done, advice=advice)
 
 
-def move_all(session: Session, to: Move, **changes: object) -> list[str]:
+def move_all(session: Session, to: Move, *which: ColumnElement[bool], **changes: object) -> list[str]:
     """Make a move with every campaign that it is allowed for, whatever else happens to it at the same moment.
 
+    :param which: conditions that it meets as well.
     :param changes: further columns to set with it.
     :returns: the slugs of those that moved.
     """
     moved = session.scalars(
         update(Campaign)
-        .where(Campaign.status.in_(to.value.allowed))
+        .where(Campaign.status.in_(to.value.allowed), *which)
         .values(status=to.value.leads_to, **changes)
         .returning(Campaign.slug)
     )

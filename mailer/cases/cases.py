@@ -1,18 +1,19 @@
-"""Cases: finding one, who agreed to it, and its history. None of it is ever taken out of the history."""
+"""Cases: finding one, who agreed to it, and where it stands."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
+from mailer.cases import history
 from mailer.cases.dossier import Consent, ConsentRecord, Person
 from mailer.cases.findings import Finding, Level
 from mailer.cases.never import Never
 from mailer.errors import MailerError
 from mailer.store import db
 from mailer.store.db import add_unique
-from mailer.store.models import Case, CaseEvent, CaseEventKind, CaseFact, CaseStatus
+from mailer.store.models import Case, CaseEventKind, CaseFact, CaseStatus
 
 #: letters of a word that may be somebody's whole name: "Ana", not "de"
 _IS_NAME = 3
@@ -41,11 +42,36 @@ def get(session: Session, slug: str, *, to_change: bool = False) -> Case:
     """
     which = select(Case).where(Case.slug == slug)
     if to_change:
-        which = which.with_for_update().execution_options(populate_existing=True)
+        which = which.with_for_update(key_share=True).execution_options(populate_existing=True)
     case = session.scalar(which)
     if case is None:
         raise UnknownCase(slug=slug)
     return case
+
+
+def decide(session: Session, slug: str, status: CaseStatus, words: Mapping[str, str]) -> tuple[Case, CaseStatus]:
+    """Stop, close or open a case, whatever it was, and keep that in the history. Of the case only its slug and its
+    status are read: nothing that cannot be read may keep it from being stopped.
+
+    :param words: why, or how it ended: language → words.
+    :returns: the case, and what it was before.
+    :raises UnknownCase: there is none.
+    """
+    # As `get` does. Whoever starts a campaign about it holds it, too, and is waited for.
+    light = select(Case).where(Case.slug == slug).options(load_only(Case.slug, Case.status))
+    case = session.scalar(light.with_for_update(key_share=True).execution_options(populate_existing=True))
+    if case is None:
+        raise UnknownCase(slug=slug)
+    was, case.status = case.status, status
+    history.add(session, _DECIDED[status], words, case_id=case.id)
+    return case, was
+
+
+_DECIDED = {
+    CaseStatus.OPEN: CaseEventKind.REOPENED,
+    CaseStatus.STOPPED: CaseEventKind.STOPPED,
+    CaseStatus.CLOSED: CaseEventKind.CLOSED,
+}
 
 
 def all_cases(session: Session) -> Sequence[Case]:
@@ -61,7 +87,7 @@ def find_or_make(session: Session, slug: str, **values: object) -> Case:
     which = select(Case).where(Case.slug == slug).with_for_update()
     case = session.scalar(which.execution_options(populate_existing=True))
     if case is None:
-        case = Case(slug=slug, status=CaseStatus.OPEN, consent=None, **values)
+        case = Case(slug=slug, status=CaseStatus.OPEN, consent=None, **{"outcome": {}, **values})
         if not add_unique(session, case):
             raise LoadedElsewhere(slug=slug)
         return case
@@ -132,7 +158,8 @@ def findings(case: Case, today: date, start: date | None = None) -> Iterator[Fin
     """
     where = f"case {case.slug}"
     if case.status is not CaseStatus.OPEN:
-        yield Finding(Level.ERROR, f"case-{case.status}", where, f"the case is {case.status}", _AGAINST[case.status])
+        remedy = f"{_AGAINST[case.status]} To open it again: mailer cases reopen {case.slug}"
+        yield Finding(Level.ERROR, f"case-{case.status}", where, f"the case is {case.status}", remedy)
     if (missing := consent_finding(case, today, start)) is not None:
         yield missing
     for number, fact in enumerate(case.facts, start=1):
@@ -178,7 +205,7 @@ def names(case: Case) -> list[str]:
 
 #: status of a case → what to do before anybody is asked to act on it
 _AGAINST = {
-    CaseStatus.STOPPED: "Nobody is asked to write until it is opened again.",
+    CaseStatus.STOPPED: "Everybody is asked not to write.",
     CaseStatus.CLOSED: "Nobody is asked to act on a closed case.",
 }
 
@@ -191,7 +218,6 @@ def is_stale(fact: CaseFact, day: date) -> bool:
 def note(session: Session, case: Case, kind: CaseEventKind, words: str | None = None) -> None:
     """Add what we did to the history.
 
-    :param words: of an organiser, or of the program; a row needs some.
+    :param words: of an organiser, or of the program.
     """
-    told = {_OURS: words or kind.value}
-    session.add(CaseEvent(case_id=case.id, kind=kind, happened_on=db.now(session), words=told))
+    history.add(session, kind, {_OURS: words} if words else {}, case_id=case.id)

@@ -133,14 +133,15 @@ class _Reader:
         """The columns of a case that its file alone decides."""
         table, problem = self._table, self._problem
         problem.refuse_unknown(table, _KEYS)
-        return {
+        # What was recorded when it was closed stays, unless the file says something else.
+        outcome = {"outcome": self._by_language(table, "outcome")} if "outcome" in table else {}
+        return outcome | {
             "country": problem.check("country", lambda: countries.parse(problem.text(table, "country"))),
             "public": problem.flag(table, "public"),
             "persons": [person.to_json() for person in self._persons()],
             "asks": self._asks(),
             "copy_to": [each.to_json() for each in targets.read(table.get("copy_to", []), "copy_to", problem)],
             "contact": [each.to_json() for each in targets.read(table.get("contact", []), "contact", problem)],
-            "outcome": self._by_language(table, "outcome"),
             "never": self._never(),
             "notes": problem.optional_text(table, "notes") or None,
         }
@@ -162,7 +163,7 @@ class _Reader:
                 if never.holds(*words):
                     self._problem.table, self._problem.nth = f"[[{key}]]", number
                     self._problem.about(key, _HOLDS_NEVER)
-        if never.holds(*read["outcome"].values()):
+        if never.holds(*read.get("outcome", {}).values()):
             self._problem.about("outcome", _HOLDS_NEVER)
         if any(never.holds(*asks) for asks in read["asks"].values()):
             self._problem.about("asks", _HOLDS_NEVER)

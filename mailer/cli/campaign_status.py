@@ -11,7 +11,7 @@ from mailer.cli.hints import typed
 from mailer.cli.tables import print_table
 from mailer.reports.progress import Overview, Progress, Rate, WorkerState
 from mailer.reports.refusals import Refusal, TestMail
-from mailer.store.models import CampaignStatus, DeliveryState
+from mailer.store.models import Asking, CampaignStatus, DeliveryState
 
 #: what to do about a worker that does not send
 _ADVICE = {
@@ -20,6 +20,12 @@ _ADVICE = {
         ": it is alive, but does nothing. If this goes on, end its process; what it held is then cleared up"
     ),
     WorkerState.LOST: ": within about a minute its own host clears up after it, or the others give up what it held",
+}
+
+_NOT_ASKED = {
+    Asking.CLOSED: "Closed: nobody is asked any more to act on it.",
+    Asking.STOPPED: "Stopped: everybody is asked to do nothing any more.",
+    Asking.WITHDRAWN: "Withdrawn: nothing of it can be read any more.",
 }
 
 
@@ -56,9 +62,12 @@ def print_progress(console: Console, progress: Progress) -> None:
 
 def _lines(overview: Overview) -> Iterator[str]:
     progress = overview.progress
+    if overview.way_back is not None:
+        yield f"{_NOT_ASKED[progress.asking]} {overview.way_back}"
     if progress.status is CampaignStatus.PAUSED:
         yield f"Paused: {progress.hold_reason or 'no reason given'}"
-        yield f"Resume it with: mailer campaigns resume {progress.slug}"
+        if overview.way_back is None:
+            yield f"Resume it with: mailer campaigns resume {progress.slug}"
     elif progress.status is CampaignStatus.SCHEDULED and progress.scheduled_at:
         yield f"Starts at {_clock(progress.scheduled_at)}"
     elif progress.hold_reason:
@@ -77,6 +86,9 @@ def _lines(overview: Overview) -> Iterator[str]:
         )
     for seen in overview.workers:
         yield f"Worker {seen.worker} is {seen.state}{_ADVICE[seen.state]}"
+    for step in overview.history:
+        words = "".join(f": {step.words[language]} ({language})" for language in sorted(step.words)[:1])
+        yield f"{step.on}: {step.kind}{words}"
 
 
 def _rates(rate: Rate) -> str:

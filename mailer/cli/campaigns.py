@@ -10,9 +10,10 @@ from typing import Any
 
 import click
 from rich.console import Console
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, editions, files, gate, lifecycle, readiness, segments
+from mailer.campaigns import asking, deadlines, editions, files, gate, lifecycle, readiness, segments
 from mailer.campaigns.readiness import Check
 from mailer.cli import campaign_check, campaign_report
 from mailer.cli.campaign_status import plain, print_overview, print_progress
@@ -21,15 +22,17 @@ from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import folder_option, json_lines_option, json_option, slug_argument
 from mailer.cli.progress import progress_bar
-from mailer.delivery import control, previews
+from mailer.cli.stopping import Translations, by_language, insist, require_why, tell, words_options
+from mailer.delivery import control, previews, stopping
 from mailer.delivery.previews import SampleReader
+from mailer.delivery.stopping import Decided
 from mailer.errors import ConfigurationError, MailerError
 from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.reports import progress as campaign_progress
 from mailer.reports import system_mails
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, DeliveryState
+from mailer.store.models import Asking, Campaign, CampaignStatus, Case, DeliveryState
 
 _ENDED_OR_PAUSED = (CampaignStatus.SENT, CampaignStatus.CANCELLED, CampaignStatus.PAUSED)
 _POLL_SECONDS = 0.5
@@ -95,6 +98,8 @@ def list_(installation: Installation, as_json: bool) -> None:
         times = {"scheduled": progress.scheduled_at, "started": progress.started_at, "ended": progress.finished_at}
         told = ", ".join(f"{word} {_minute(time)}" for word, time in times.items() if time)
         people = campaign_check.people(progress.audience) if progress.started_at else ""
+        if progress.asking is not Asking.OPEN:
+            told = ", ".join(filter(None, (progress.asking.upper(), told)))
         click.echo(f"{progress.slug:<32}  {progress.status:<10}{people:>18}  {told}".rstrip())
 
 
@@ -105,7 +110,7 @@ def _listed(progress: campaign_progress.Progress) -> dict[str, Any]:
     return {key: report[key] for key in _LIST_KEYS}
 
 
-_LIST_KEYS = ("slug", "status", "audience", "scheduled_at", "started_at", "finished_at")
+_LIST_KEYS = ("slug", "status", "asking", "audience", "scheduled_at", "started_at", "finished_at")
 
 
 @campaigns.command()
@@ -308,6 +313,104 @@ def cancel(installation: Installation, slug: str, yes: bool) -> None:
     with installation.session() as session:
         control.cancel(session, lifecycle.get(session, slug))
     click.echo(f'Campaign "{slug}" is cancelled.')
+
+
+@campaigns.command()
+@slug_argument
+@words_options("why", "Why nobody should write any more")
+@pass_installation
+def stop(installation: Installation, slug: str, why: str | None, why_in: Translations) -> None:
+    """Ask everybody at once to do nothing any more about a campaign.
+
+    It is paused, and its pages, letters and kits say "please do not write any more", with the reason. TEXT is in the
+    campaign's own language. Stop it again to give another reason. To stop all campaigns about a case, use `mailer cases
+    stop`.
+    """
+    require_why(why, why_in)
+
+    def act(session: Session) -> tuple[Campaign, str | None, dict[str, str], Decided[Asking]]:
+        campaign = lifecycle.get(session, slug)
+        said = by_language(why, campaign.language, why_in)
+        decided = stopping.stop(session, campaign, said)
+        return campaign, _case_of(session, campaign), said, decided
+
+    campaign, case, said, decided = insist(installation, act)
+    if decided.now is Asking.WITHDRAWN:
+        click.echo(f'Campaign "{slug}" was withdrawn: nothing of it can be read any more.')
+        return
+    click.echo(f'Campaign "{slug}" is stopped: everybody is asked to do nothing any more. It is {campaign.status}.')
+    tell(said, decided.shown, why_in, command=f"mailer campaigns stop {slug} --why TEXT", what="reason")
+    if case is not None:
+        click.echo(
+            typed(f"This stops it alone. To stop all campaigns about its case: mailer cases stop {case} --why TEXT")
+        )
+    click.echo(typed(f"To let people write again: mailer campaigns reopen {slug}"))
+
+
+def _case_of(session: Session, campaign: Campaign) -> str | None:
+    """The slug of a campaign's case: what else is known of that may be unreadable."""
+    return session.scalar(select(Case.slug).where(Case.id == campaign.case_id))
+
+
+@campaigns.command()
+@slug_argument
+@pass_installation
+def close(installation: Installation, slug: str) -> None:
+    """End the asking of a campaign: its kit, its reminders, the welcome mail. Its text stays.
+
+    If it is under way or scheduled, it is paused.
+    """
+
+    def act(session: Session) -> tuple[Campaign, Decided[Asking]]:
+        campaign = lifecycle.get(session, slug)
+        return campaign, stopping.close(session, campaign)
+
+    campaign, decided = insist(installation, act)
+    if decided.now is Asking.WITHDRAWN:
+        click.echo(f'Campaign "{slug}" was withdrawn: nothing of it can be read any more.')
+        return
+    click.echo(f'Campaign "{slug}" is closed: nobody is asked any more to act on it. It is {campaign.status}.')
+    if decided.was is Asking.STOPPED:
+        click.echo("It was stopped before: its pages no longer ask people to do nothing.")
+    click.echo(typed(f"To open it again: mailer campaigns reopen {slug}"))
+
+
+@campaigns.command()
+@slug_argument
+@pass_installation
+def reopen(installation: Installation, slug: str) -> None:
+    """Let people be asked again to act on a campaign that was stopped or closed. If it is paused, it stays so."""
+    with installation.session() as session:
+        campaign = lifecycle.get(session, slug)
+        stopping.reopen(session, campaign)
+        left = asking.of(campaign)
+        way_back = asking.way_back(campaign)
+    if left is not Asking.OPEN:
+        click.echo(f'Campaign "{slug}" itself is open again, but its case is {left}. {typed(way_back)}')
+        return
+    click.echo(f'Campaign "{slug}" is open again.')
+    if campaign.status is CampaignStatus.PAUSED:
+        click.echo(typed(f"Sending stays paused. To go on: mailer campaigns resume {slug}"))
+
+
+@campaigns.command()
+@slug_argument
+@yes_option
+@pass_installation
+def withdraw(installation: Installation, slug: str, yes: bool) -> None:
+    """Take a campaign's text and names down for good. Mails that have not gone out are skipped.
+
+    Its page, archive, feed and kits show nothing of it any more. On a terminal you are asked first.
+    """
+    if is_to_ask(yes=yes):
+        done = _what_has_gone(_progress(installation, slug))
+        ask(f'{done} Take all text and names of campaign "{slug}" down for good?')
+    decided = insist(installation, lambda session: stopping.withdraw(session, lifecycle.get(session, slug)))
+    is_cancelled = insist(installation, lambda session: stopping.cancel_rest(session, lifecycle.get(session, slug)))
+    again = " already" if decided.was is Asking.WITHDRAWN else ""
+    click.echo(f'Campaign "{slug}" is withdrawn{again}: nothing of it can be read any more.')
+    if is_cancelled:
+        click.echo("It is cancelled: what has not gone out is skipped.")
 
 
 @campaigns.command()

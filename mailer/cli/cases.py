@@ -1,23 +1,28 @@
-"""`mailer cases`: what alerts are about, and who agreed that we speak of it."""
+"""`mailer cases`: what alerts are about, who agreed that we speak of it, and stopping all of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
+from mailer.campaigns import lifecycle
 from mailer.cases import cases as case_book
-from mailer.cases import files
+from mailer.cases import files, history
 from mailer.cases.dossier import Consent, ConsentBy, Person
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, json_option, slug_argument
+from mailer.cli.stopping import Translations, by_language, in_words, insist, require_why, tell, words_options
+from mailer.delivery import stopping
+from mailer.delivery.stopping import Decided
 from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.store import db
-from mailer.store.models import Case
+from mailer.store.models import Case, CaseStatus
 
 #: who agreed before that, agreed to something else
 _LONG_AGO = timedelta(days=36525)
@@ -33,7 +38,7 @@ class ConsentDays(MailerError):
 
 @click.group()
 def cases() -> None:
-    """Load and show cases, and record who agreed to them."""
+    """Load and show cases, record who agreed to them, and stop or close them."""
 
 
 @cases.command()
@@ -79,10 +84,27 @@ def show(installation: Installation, slug: str, as_json: bool) -> None:
     """
     with installation.session(read_only=True) as session:
         case, today = case_book.get(session, slug), db.now(session).date()
+        told = _history(session, case)
         if as_json:
-            click.echo(json.dumps(_to_json(case, today), ensure_ascii=False))
+            click.echo(json.dumps(_to_json(case, today, told), ensure_ascii=False))
         else:
-            _show(case, today)
+            _show(case, today, told)
+
+
+def _history(session: Session, case: Case) -> list[dict[str, Any]]:
+    """Line by line, without words that must not appear."""
+    slugs = {campaign.id: campaign.slug for campaign in lifecycle.of_case(session, case.id)}
+    return [
+        {
+            "on": event.happened_on.isoformat(),
+            "kind": event.kind.value,
+            "campaign": slugs.get(event.campaign_id or 0),
+            "words": (words := history.sayable(session, case.id, event.words)),
+            "hidden": bool(event.words) and not words,
+            "link": event.link,
+        }
+        for event in case.events
+    ]
 
 
 @cases.command()
@@ -106,8 +128,8 @@ def consent(
 ) -> None:
     """Record who agreed that we speak of a case, or that they do not agree any more.
 
-    Without consent no campaign about the case is sent or resumed. One that is under way goes on: pause it with
-    `mailer campaigns pause`. One that was sent stays on the site and in the welcome mail until its deadline.
+    Without consent no campaign about the case is sent or resumed. One that is under way goes on, and one that was sent
+    stays on the site and in the welcome mail until its deadline. To end all of that at once, use `mailer cases stop`.
     """
     given = {"--on": given_on, "--until": until, "--reason": reason, "--agreed-by": agreed_by}
     if (by is None) == (withdrawn is None):
@@ -124,6 +146,72 @@ def consent(
         elif withdrawn:
             case_book.withdraw_consent(session, case, withdrawn.strip())
     click.echo(f'Case "{slug}": {_consent_in_words(agreed) if agreed else "nobody agrees any more"}.')
+
+
+@cases.command()
+@slug_argument
+@words_options("why", "Why nobody should write any more")
+@pass_installation
+def stop(installation: Installation, slug: str, why: str | None, why_in: Translations) -> None:
+    """Ask everybody at once to do nothing any more about a case.
+
+    Its campaigns that ask people to act are paused, and their pages, letters and kits say "please do not write any
+    more", with the reason. TEXT is in the language in which the case's campaigns are written, English if these differ.
+    Stop a case again to give another reason.
+    """
+    require_why(why, why_in)
+    paused = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.STOPPED))
+
+    def act(session: Session) -> tuple[Mapping[str, str], Decided[CaseStatus]]:
+        said = by_language(why, stopping.language_of_case(session, slug), why_in)
+        return said, stopping.stop_case(session, slug, said)
+
+    said, decided = insist(installation, act)
+    click.echo(f'Case "{slug}" is stopped: everybody is asked to do nothing any more.')
+    click.echo(in_words(sorted({*paused, *decided.paused})))
+    tell(said, decided.shown, why_in, command=f"mailer cases stop {slug} --why TEXT", what="reason")
+    click.echo(typed(f"To let people write again: mailer cases reopen {slug}"))
+
+
+@cases.command()
+@slug_argument
+@words_options("outcome", "How it ended")
+@pass_installation
+def close(installation: Installation, slug: str, outcome: str | None, outcome_in: Translations) -> None:
+    """End a case: nobody is asked any more to act on it, and its texts stay.
+
+    Its campaigns that ask people to act are paused. TEXT is in the language in which the case's campaigns are written,
+    English if these differ.
+    """
+    paused = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.CLOSED))
+
+    def act(session: Session) -> tuple[Mapping[str, str], Decided[CaseStatus]]:
+        said = by_language(outcome, stopping.language_of_case(session, slug), outcome_in)
+        return said, stopping.close_case(session, slug, said)
+
+    said, decided = insist(installation, act)
+    click.echo(f'Case "{slug}" is closed: nobody is asked any more to act on it.')
+    if decided.was is CaseStatus.STOPPED:
+        click.echo("It was stopped before: its pages no longer ask people to do nothing.")
+    click.echo(in_words(sorted({*paused, *decided.paused})))
+    tell(said, decided.shown, outcome_in, command=f"mailer cases close {slug} --outcome TEXT", what="outcome")
+    click.echo(typed(f"To open it again: mailer cases reopen {slug}"))
+
+
+@cases.command()
+@slug_argument
+@pass_installation
+def reopen(installation: Installation, slug: str) -> None:
+    """Let people be asked again to act on a case that was stopped or closed.
+
+    Its campaigns stay paused until you resume them.
+    """
+    with installation.session() as session:
+        paused = stopping.reopen_case(session, slug)
+    click.echo(f'Case "{slug}" is open again.')
+    if paused:
+        click.echo(f"Still paused: {', '.join(paused)}.")
+        click.echo(typed(f"To go on sending: mailer campaigns resume {paused[0] if len(paused) == 1 else 'SLUG'}"))
 
 
 def _consent(by: ConsentBy, today: date, given: Mapping[str, str | None]) -> Consent:
@@ -162,7 +250,7 @@ def _summary(case: Case) -> dict[str, Any]:
     }
 
 
-def _to_json(case: Case, today: date) -> dict[str, Any]:
+def _to_json(case: Case, today: date, told: list[dict[str, Any]]) -> dict[str, Any]:
     return _summary(case) | {
         "persons": case.persons,
         "languages": [text.language for text in case.texts],
@@ -178,15 +266,12 @@ def _to_json(case: Case, today: date) -> dict[str, Any]:
             }
             for fact in case.facts
         ],
-        "history": [
-            {"on": event.happened_on.isoformat(), "kind": event.kind.value, "words": event.words, "link": event.link}
-            for event in case.events
-        ],
+        "history": told,
         "problems": _problems(case, today),
     }
 
 
-def _show(case: Case, today: date) -> None:
+def _show(case: Case, today: date, told: list[dict[str, Any]]) -> None:
     click.secho(f"{case.slug} ({countries.name(case.country, 'en')}), {case.status}", bold=True)
     click.echo("Public: it has a page." if case.public else "Not public.")
     for data in case.persons:
@@ -198,11 +283,21 @@ def _show(case: Case, today: date) -> None:
     for number, fact in enumerate(case.facts, start=1):
         click.echo(f"Fact {number} ({fact.certainty}, checked on {fact.checked_on}): {fact.text} Source: {fact.source}")
     click.echo("History:")
-    for event in case.events:
-        words = event.words.get("en") or next(iter(event.words.values()))
-        click.echo(f"  {event.happened_on}  {event.kind}: {words}{f'  {event.link}' if event.link else ''}")
+    for line in told:
+        click.echo(f"  {line['on']}  {' '.join(_line_in_words(line))}")
     for problem in _problems(case, today):
         click.secho(f"NOT READY: {problem}", bold=True)
+
+
+def _line_in_words(line: Mapping[str, Any]) -> Iterator[str]:
+    whole = f" ({line['campaign']})" if line["campaign"] else ""
+    done = f"{line['kind']}{whole}"
+    words = line["words"].get("en") or next(iter(line["words"].values()), None)
+    yield f"{done}: {words}" if words else done
+    if line["hidden"]:
+        yield "(not shown: a word stands in it that must not appear)"
+    if line["link"]:
+        yield f" {line['link']}"
 
 
 def _problems(case: Case, today: date) -> list[str]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines, editions, gate, lifecycle, segments
 from mailer.campaigns.lifecycle import Move
+from mailer.cases import history
 from mailer.delivery import blame, hold_mails, ledger, recipients, verdicts
 from mailer.delivery.blame import Whom
 from mailer.delivery.composing import CampaignComposer
@@ -56,6 +57,11 @@ class ChoosesAnother(MailerError):
     `not_got` there and load them again, or delete them first."""
 
 
+class HasHistory(MailerError):
+    """Campaign "{slug}" cannot be deleted, because its history says that it was stopped, closed or withdrawn, and that
+    is kept. Nothing of it goes out: you can leave it as it is."""
+
+
 class TestUnderWay(MailerError):
     """A test mail of campaign "{slug}" is on its way. Delete the campaign in a minute."""
 
@@ -69,7 +75,7 @@ def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
     :raises editions.Unrenderable: a text cannot be rendered: it was loaded when we refused less.
     :raises NobodyToSendTo: its audience is empty as of now.
     """
-    lifecycle.require(session, campaign, Move.SCHEDULE)
+    _require(session, campaign, Move.SCHEDULE)
     deadlines.require_in_time(campaign, at)
     gate.require(session, campaign, start=at.date())
     editions.try_out(session, campaign)
@@ -87,12 +93,21 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     :raises gate.Refused: its case is against it.
     :raises NobodyToSendTo: its audience is empty.
     """
-    lifecycle.require(session, campaign, Move.START)
+    _require(session, campaign, Move.START)
     now = db.now(session)
     deadlines.require_in_time(campaign, now)
     gate.require(session, campaign)
     lifecycle.move(session, campaign, Move.START, started_at=now, hold_reason=None)
     return _plan(session, campaign, sender)
+
+
+def _require(session: Session, campaign: Campaign, move: Move) -> None:
+    """Insist that a move is allowed. Until the transaction ends nobody makes another, or stops the campaign's case.
+
+    :raises lifecycle.WrongStatus: it is not.
+    """
+    gate.hold(session, campaign)
+    lifecycle.require(session, campaign, move)
 
 
 def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
@@ -156,7 +171,7 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     :raises lifecycle.WrongStatus: it is not paused.
     :raises gate.Refused: its case is against it.
     """
-    lifecycle.require(session, campaign, Move.RESUME)
+    _require(session, campaign, Move.RESUME)
     gate.require(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
@@ -182,6 +197,7 @@ def require_deletable(session: Session, campaign: Campaign) -> None:
 
     :raises WasStarted: it was started, or will start by itself.
     :raises ChoosesAnother: who got it chooses the audience of another.
+    :raises HasHistory: it was stopped, closed or withdrawn.
     :raises TestUnderWay: a worker holds a test mail of it.
     """
     is_over = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.CANCELLED)
@@ -192,6 +208,8 @@ def require_deletable(session: Session, campaign: Campaign) -> None:
         raise WasStarted(slug=campaign.slug, was=was, advice=advice)
     if others := segments.chosen_by(session, campaign.slug):
         raise ChoosesAnother(slug=campaign.slug, others=", ".join(others))
+    if history.of_campaign(session, campaign.id):
+        raise HasHistory(slug=campaign.slug)
     if session.scalar(select(exists().where(Claim.campaign_id == campaign.id))):
         raise TestUnderWay(slug=campaign.slug)
 
@@ -201,6 +219,7 @@ def delete(session: Session, campaign: Campaign) -> None:
 
     :raises WasStarted: as `require_deletable`.
     :raises ChoosesAnother: likewise.
+    :raises HasHistory: likewise.
     :raises TestUnderWay: likewise.
     """
     session.refresh(campaign, with_for_update=True)  # nobody starts it now
@@ -217,7 +236,7 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     :raises lifecycle.WrongStatus: the campaign is not under way and not sent.
     :raises gate.Refused: its case is against it.
     """
-    lifecycle.require(session, campaign, Move.RESEND)
+    _require(session, campaign, Move.RESEND)
     gate.require(session, campaign)
     lifecycle.move(session, campaign, Move.RESEND, finished_at=None, resumed_at=db.now(session))
     wanted = (*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))

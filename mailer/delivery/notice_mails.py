@@ -89,7 +89,7 @@ class NoticeComposer:
             raise WordlessNotice(delivery=delivery.id)
         notice = Notice.from_stored(delivery.notice)
         language = notice.language or "en"
-        values = {field: value for field, value in self._values(notice, language).items() if value}
+        values = {field: value for field, value in self._values(notice, language, recipient).items() if value}
         identifier = self._envelopes.message_id(delivery.id)
         edition = self._edition((notice.kind, languages.of_site(language) or "en", frozenset(values)))
         data = edition.merge(
@@ -106,10 +106,11 @@ class NoticeComposer:
             for language in languages.SITE_LANGUAGES:
                 self._edition((kind, language, fields))
 
-    def _values(self, notice: Notice, language: str) -> dict[str, str]:
+    def _values(self, notice: Notice, language: str, recipient: Recipient) -> dict[str, str]:
         """What a notice prints of its own, by field."""
         values = {field: word for field, word in notice.words.items() if field in _FIELDS[notice.kind]}
-        if "campaign_until" in notice.words and datetime.fromisoformat(notice.words["campaign_until"]) < utcnow():
+        until = notice.words.get("campaign_until")
+        if not recipient.may_act or (until is not None and datetime.fromisoformat(until) < utcnow()):
             values = {field: word for field, word in values.items() if field not in _ALERT_FIELDS}
         if notice.token is not None and notice.kind in _PAGES:
             values["link_url"] = _PAGES[notice.kind](Pages(self._sender.base_url, language), notice.token)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, LargeBinary, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, segments
+from mailer.campaigns import asking, deadlines, segments
 from mailer.delivery.ledger import Batch, Claimed
 from mailer.mail import addresses
 from mailer.people.notices import Notice
@@ -37,6 +37,7 @@ class Recipient(NamedTuple):  # made for each mail, as `ledger.Claimed`
     email: str
     name: str | None
     subscription_id: int | None  # none for a test mail
+    may_act: bool = True  # on the alert that a welcome shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clea
         # What a notice says is forgotten only with the person it was for: there is nothing to send.
         found |= {d.id: Reason.ERASED for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is None}
         found |= dict.fromkeys(_about_held_no_more(session, deliveries), Reason.CANCELLED)
+        for delivery_id in _without_alert(session, deliveries):
+            if isinstance(recipient := found[delivery_id], Recipient):
+                found[delivery_id] = recipient._replace(may_act=False)
         return Clearance(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
 
 
@@ -118,7 +122,7 @@ def _contacts(session: Session, deliveries: Sequence[Claimed]) -> set[tuple[int 
 
 
 def _outdated(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
-    """Those about a kit that must not be forwarded any more: its campaign was cancelled or is over, its union is
+    """Those about a kit that must not be forwarded any more: its campaign was cancelled or holds no more, its union is
     affiliated no more, or has asked not to be named and would be."""
     about = {delivery.id: Notice.from_stored(delivery.notice) for delivery in deliveries if delivery.notice is not None}
     kit_ids = {notice.kit_id for notice in about.values() if notice.kit_id is not None}
@@ -131,7 +135,7 @@ def _outdated(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
         .where(
             Kit.id.in_(kit_ids),
             Campaign.status != CampaignStatus.CANCELLED,
-            deadlines.has_time(session),
+            deadlines.still_holds(session),
             Union.status == UnionStatus.AFFILIATED,
         )
     )
@@ -154,6 +158,17 @@ def _about_held_no_more(session: Session, deliveries: Sequence[Claimed]) -> set[
     is_held = Campaign.id.in_(campaign_ids) & (Campaign.status == CampaignStatus.PAUSED)
     held = {None, *session.scalars(select(Campaign.id).where(is_held))}
     return {delivery_id for delivery_id, campaign_id in about.items() if campaign_id not in held}
+
+
+def _without_alert(session: Session, deliveries: Sequence[Claimed]) -> list[int]:
+    """Welcomes that show an alert on which nobody is to act any more."""
+    told = [d for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is not None]
+    slugs = {d.id: Notice.from_stored(d.notice or "").words.get("campaign_slug") for d in told}
+    wanted = set(slugs.values()) - {None}
+    if not wanted:
+        return []
+    may_act = set(session.scalars(select(Campaign.slug).where(Campaign.slug.in_(wanted), asking.is_open())))
+    return [delivery_id for delivery_id, slug in slugs.items() if slug is not None and slug not in may_act]
 
 
 # Built once, as in `ledger`. Ciphertexts are decrypted one by one, not by the column, so that one can fail alone.

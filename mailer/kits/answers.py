@@ -75,8 +75,7 @@ def answer(session: Session, kit_id: int, answer: UnionAnswer, *, reached: int |
     _check(reached)
     suppression.lock_shared(session)  # who is told must not be erased at this moment
     kit, union = _lock(session, kit_id)
-    now_asked = asking.of(kit.campaign)
-    if now_asked is Asking.STOPPED or (answer is UnionAnswer.PROMISED and now_asked is not Asking.OPEN):
+    if answer is UnionAnswer.PROMISED and asking.of(kit.campaign) is not Asking.OPEN:
         raise NothingToForward
     now = db.now(session)
     match answer:
@@ -107,6 +106,7 @@ def _lock(session: Session, kit_id: int) -> tuple[Kit, Union]:
     """A kit and its union, whose answer nobody else changes until this transaction ends.
 
     :raises NoKit: it is gone, its union is not affiliated, or it is the one for everybody.
+    :raises NothingToForward: its campaign was stopped, and nothing is counted.
     """
     held = select(Kit).where(Kit.id == kit_id).with_for_update(key_share=True, of=Kit)
     session.scalar(held.execution_options(populate_existing=True))
@@ -114,10 +114,12 @@ def _lock(session: Session, kit_id: int) -> tuple[Kit, Union]:
 
 
 def _find(session: Session, kit_id: int) -> tuple[Kit, Union]:
-    """:raises NoKit: as for `_lock`."""
+    """:raises NoKit: as for `_lock`. :raises NothingToForward: likewise."""
     kit = pages.find(session, kit_id)
     if kit.union is None:
         raise NoKit
+    if asking.of(kit.campaign) is Asking.STOPPED:
+        raise NothingToForward
     return kit, kit.union
 
 
@@ -168,6 +170,7 @@ def mail_links(session: Session, kit_id: int, *, base_url: str) -> None:
     more. Nobody is mailed more than a few a day, whoever asks.
 
     :raises NoKit: it is gone, its union is not affiliated, or it is the one for everybody.
+    :raises NothingToForward: its campaign was stopped, and nothing is counted.
     """
     suppression.lock_shared(session)  # as above
     kit, union = _find(session, kit_id)
@@ -210,6 +213,7 @@ def look(session: Session, token: str) -> AnswerPage:
     :raises mailed_links.DeadLink: it has run out, the union's links were replaced since, or it was mailed to somebody
         who is its contact no more.
     :raises NoKit: the kit is gone, or its union is not affiliated.
+    :raises NothingToForward: its campaign was stopped, and nothing is counted.
     """
     return _shown(session, mailed_links.find(session, MailedLinkKind.ANSWER, token))
 
@@ -222,6 +226,7 @@ def change(session: Session, token: str, reached: int, *, base_url: str) -> Answ
     :raises mailed_links.UnknownLink: as `look`.
     :raises mailed_links.DeadLink: as `look`.
     :raises NoKit: as `look`.
+    :raises NothingToForward: as `look`.
     """
     _check(reached)
     mailed_links.find(session, MailedLinkKind.ANSWER, token)  # nobody is kept waiting for a link that is none
@@ -240,15 +245,15 @@ def change(session: Session, token: str, reached: int, *, base_url: str) -> Answ
 
 
 def _shown(session: Session, link: MailedLink) -> AnswerPage:
-    kit = pages.find(session, mailed_links.details_of(link)["kit_id"])
-    if kit.union is None or kit.forwarded_at is None:
+    kit, union = _find(session, mailed_links.details_of(link)["kit_id"])
+    if kit.forwarded_at is None:
         raise NoKit
-    person = _require_contact(session, link, kit.union)
-    language = contacts.language_of(kit.union, person.language)
+    person = _require_contact(session, link, union)
+    language = contacts.language_of(union, person.language)
     return AnswerPage(
         language,
         publishing.title(kit.campaign, language),
-        kit.union.name if kit.union.is_named else None,
+        union.name if union.is_named else None,
         kit.forwarded_at,
         kit.reached,
         is_changed=link.used_at is not None,

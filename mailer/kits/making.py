@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, insert, literal, or_, select, true, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
-from mailer.campaigns import deadlines, segments
+from mailer.campaigns import asking, deadlines, segments
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.formats import archives
 from mailer.kits import announcements
@@ -21,7 +21,17 @@ from mailer.mail.sender import Sender
 from mailer.people import suppression
 from mailer.store import db
 from mailer.store.db import Sessions
-from mailer.store.models import Campaign, CampaignText, HomeRule, Kit, KitEdition, MailingList, Union, UnionStatus
+from mailer.store.models import (
+    Asking,
+    Campaign,
+    CampaignText,
+    HomeRule,
+    Kit,
+    KitEdition,
+    MailingList,
+    Union,
+    UnionStatus,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +44,10 @@ class NotForForwarding(MailerError):
 class NoTimeToForward(MailerError):
     """Campaign "{slug}" is {status}. Kits are made for a campaign that is being sent or has been sent, until its
     deadline, or for 30 days if it has none."""
+
+
+class NobodyIsAsked(MailerError):
+    """Campaign "{slug}" is {standing}, so nobody is to forward it any more, and no kit of it is made."""
 
 
 #: how long a worker may take for what it took, and how many editions that is
@@ -106,14 +120,19 @@ def require_forwarding(session: Session, campaign: Campaign) -> None:
     """Refuse to make kits that nobody should get.
 
     :raises NotForForwarding: it was not written to be forwarded.
-    :raises NoTimeToForward: it has not begun, was stopped, or is over.
+    :raises NoTimeToForward: it has not begun, is paused or cancelled, or is over.
+    :raises NobodyIsAsked: it was stopped, closed or withdrawn, or its case was.
     """
     if not campaign.forwardable:
         raise NotForForwarding(slug=campaign.slug)
     may_be = select(Campaign.id).where(Campaign.id == campaign.id, deadlines.may_be_forwarded(session))
     if session.scalar(may_be) is None:
-        is_out = campaign.status in deadlines.OUT
-        raise NoTimeToForward(slug=campaign.slug, status="over" if is_out else campaign.status)
+        standing = asking.of(campaign)
+        if standing is Asking.OPEN:
+            raise NoTimeToForward(
+                slug=campaign.slug, status="over" if campaign.status in deadlines.OUT else campaign.status
+            )
+        raise NobodyIsAsked(slug=campaign.slug, standing=standing)
 
 
 def try_again(session: Session, campaign: Campaign) -> None:

@@ -2,20 +2,31 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import asking
+from mailer.cases import history
 from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.message_ids import MessageIds, MessageKeyMissing
 from mailer.delivery.verdicts import give_up_at
 from mailer.reports.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.store import db
 from mailer.store.crypto import keyring_of
-from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Subscriber
+from mailer.store.models import (
+    Asking,
+    Campaign,
+    CampaignStatus,
+    CaseEventKind,
+    Claim,
+    Delivery,
+    DeliveryState,
+    Subscriber,
+)
 
 #: what a rate counts: a server answered for it
 _ANSWERED = (DeliveryState.SENT, DeliveryState.FAILED)
@@ -30,6 +41,7 @@ class Progress:
 
     slug: str
     status: CampaignStatus
+    asking: Asking  # of its case, too
     audience: int
     states: Mapping[DeliveryState, int]
     hold_reason: str | None
@@ -42,6 +54,7 @@ class Progress:
         report: dict[str, Any] = {
             "slug": self.slug,
             "status": self.status.value,
+            "asking": self.asking.value,
             "audience": self.audience,
             "states": {state.value: count for state, count in self.states.items()},
             "hold_reason": self.hold_reason,
@@ -68,6 +81,7 @@ def of_campaign(session: Session, campaign: Campaign) -> Progress:
     return Progress(
         slug=campaign.slug,
         status=campaign.status,
+        asking=asking.of(campaign),
         audience=sum(states.values()),
         states=states,
         hold_reason=campaign.hold_reason,
@@ -105,6 +119,15 @@ class WorkerSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """What somebody decided about a campaign."""
+
+    on: date
+    kind: CaseEventKind
+    words: Mapping[str, str]  # language → what may be shown of what they said
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """All that an organiser wants to know of a campaign under way. It names no recipient."""
 
@@ -116,6 +139,8 @@ class Overview:
     refusals: Sequence[Refusal]  # the most frequent first
     tests: Sequence[TestMail]  # the latest first
     workers: Sequence[WorkerSeen]
+    history: Sequence[Step]  # the first one first
+    way_back: str | None  # where nobody is asked to act: how they would be
 
     def to_json(self) -> dict[str, Any]:
         """As `status --json` prints it."""
@@ -123,13 +148,13 @@ class Overview:
         for moment in ("eta", "next_retry", "give_up_at"):
             time = getattr(self, moment)
             report[moment] = time.isoformat() if time else None
-        for several in ("refusals", "tests", "workers"):
+        for several in ("refusals", "tests", "workers", "history"):
             report[several] = [_to_json(each) for each in getattr(self, several)]
         return report
 
 
-def _to_json(value: Refusal | TestMail | WorkerSeen) -> dict[str, Any]:
-    return {key: each.isoformat() if isinstance(each, datetime) else each for key, each in asdict(value).items()}
+def _to_json(value: Refusal | TestMail | WorkerSeen | Step) -> dict[str, Any]:
+    return {key: each.isoformat() if isinstance(each, date) else each for key, each in asdict(value).items()}
 
 
 def overview(session: Session, campaign: Campaign) -> Overview:
@@ -147,7 +172,16 @@ def overview(session: Session, campaign: Campaign) -> Overview:
         refusals=refusals(session, campaign, counted.states),
         tests=test_mails(session, campaign),
         workers=_workers(session, campaign, now),
+        history=_history(session, campaign),
+        way_back=asking.way_back(campaign) if counted.asking is not Asking.OPEN else None,
     )
+
+
+def _history(session: Session, campaign: Campaign) -> list[Step]:
+    return [
+        Step(line.happened_on, line.kind, dict(history.sayable(session, campaign.case_id, line.words)))
+        for line in history.of_campaign(session, campaign.id)
+    ]
 
 
 def _rate(session: Session, campaign: Campaign, counted: Progress, now: datetime) -> Rate:

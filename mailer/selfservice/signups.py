@@ -559,6 +559,7 @@ def _welcome(
     found = publishing.current_for(session, language, person.country)
     if found is not None:
         alert, target = found
+        words["campaign_slug"] = alert.slug
         words["campaign_url"] = pages.campaign(alert.slug)
         words["campaign_title"] = alert.title
         words["campaign_until"] = (alert.deadline or utcnow()).isoformat()

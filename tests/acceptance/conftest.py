@@ -1,11 +1,13 @@
 """A whole installation for each test, on SQLite and on PostgreSQL."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from mailer.trial import sample
+from tests.acceptance.own_valkey import OwnValkey
 from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, System
 from tests.support.mail_server import MailServer
 
@@ -72,3 +74,10 @@ def campaign(system: System, tmp_path: Path) -> Callable[[int], str]:
         return folder.name
 
     return make
+
+
+@pytest.fixture
+def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnValkey]:
+    """A Valkey that a test may kill."""
+    with ExitStack() as stack:
+        yield OwnValkey(tmp_path_factory.mktemp("v"), stack)

@@ -5,7 +5,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -14,8 +13,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from mailer.bench.postgresql import running_postgresql, url
-from mailer.trial.valkey import embedded_valkey
 from tests.acceptance.account import require_completion, require_exact
+from tests.acceptance.own_valkey import OwnValkey
 from tests.acceptance.system import CONNECTIONS, START_SECONDS, System, kill_together
 from tests.support.waiting import wait_until
 
@@ -25,32 +24,6 @@ PEOPLE = 400
 
 def _let_some_out(system: System, seed: random.Random) -> None:
     system.server.wait_for(len(system.server.received) + seed.randrange(5, 40), seconds=START_SECONDS)
-
-
-class OwnValkey:
-    """A Valkey of the test's own."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._socket = folder / "valkey.sock"
-        self._stack = stack
-        self.url = ""
-        self.start()
-
-    def start(self) -> None:
-        """Start it, empty."""
-        self.url = self._stack.enter_context(embedded_valkey(self._socket))
-
-    def kill(self) -> None:
-        """`kill -9`."""
-        with Redis.from_url(self.url) as connection:
-            number = connection.info()["process_id"]
-        kill_together([psutil.Process(number)])
-
-
-@pytest.fixture
-def own_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnValkey]:
-    with ExitStack() as stack:
-        yield OwnValkey(tmp_path_factory.mktemp("v"), stack)
 
 
 def test_valkey_killed_and_started_again(system: System, campaign: Callable[[int], str], own_valkey: OwnValkey) -> None:

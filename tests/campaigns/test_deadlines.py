@@ -64,4 +64,4 @@ def test_program_and_database_agree_on_when_a_campaign_is_over(
     campaign.deadline, campaign.started_at = later(deadline), later(started)
     session.flush()
     assert deadlines.is_over(campaign, now) is is_over
-    assert (session.scalar(select(Campaign.id).where(deadlines.has_time(session))) is None) is is_over
+    assert (session.scalar(select(Campaign.id).where(deadlines.still_holds(session))) is None) is is_over

@@ -338,3 +338,13 @@ def test_the_words_of_the_history_can_be_put_under_another_key(engine: Engine, f
         files.load(session, folder)
         session.commit()
     crypto.rotate(engine, Base.metadata)
+
+
+def test_what_was_decided_by_command_stays_when_the_file_is_loaded_again(session: Session, folder: Path) -> None:
+    files.load(session, folder)
+    case, _was = cases.decide(session, "leila-marun", CaseStatus.CLOSED, {"en": "She is free."})
+    case.outcome = {"en": "She is free.", "fr": "Elle est libre."}
+    again = files.load(session, folder)
+    assert (again.status, again.outcome) == (CaseStatus.CLOSED, {"en": "She is free.", "fr": "Elle est libre."})
+    (folder / "case.toml").write_text('outcome = { de = "Sie ist frei." }\n' + TOML)
+    assert files.load(session, folder).outcome == {"de": "Sie ist frei."}

@@ -249,7 +249,7 @@ def test_campaigns_are_listed_with_status_audience_and_times(
     cli("campaigns", "send", SLUG)
     cli("campaigns", "send", "another", "--at", "2035-01-01T09:00Z")
     another, sent = json.loads(cli("campaigns", "list", "--json").stdout)
-    assert list(sent) == ["slug", "status", "audience", "scheduled_at", "started_at", "finished_at"]
+    assert list(sent) == ["slug", "status", "asking", "audience", "scheduled_at", "started_at", "finished_at"]
     assert (sent["slug"], sent["status"], sent["audience"]) == (SLUG, "sending", 2)
     assert (another["status"], another["audience"]) == ("scheduled", None)
     words = cli("campaigns", "list").stdout.splitlines()

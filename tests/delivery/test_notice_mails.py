@@ -184,9 +184,11 @@ def compose(
     email: str = "ana@example.net",
     name: str | None = None,
     sender: Sender = SENDER,
+    may_act: bool = True,
 ) -> EmailMessage:
     composer = NoticeComposer(session, sender)
-    data = composer.compose(claimed(what, language=language), Recipient(email, name, subscription_id=None)).data
+    recipient = Recipient(email, name, subscription_id=None, may_act=may_act)
+    data = composer.compose(claimed(what, language=language), recipient).data
     return message_from_bytes(data, policy=policy.default)
 
 
@@ -327,9 +329,11 @@ def test_a_welcome_says_whom_to_write_to_and_how_to_leave_or_change_what_one_get
             assert said in words
 
 
-def test_a_welcome_that_waited_beyond_the_deadline_offers_no_alert(session: Session) -> None:
-    late = WORDS[NoticeKind.WELCOME] | {"campaign_until": "2026-03-01T12:00:00+00:00"}  # type: ignore[operator]
-    welcome = compose(session, notice(NoticeKind.WELCOME, late))
+@pytest.mark.parametrize("why", ["its deadline has passed", "nobody is asked to act on it"])
+def test_a_welcome_that_waited_until_an_alert_was_over_does_not_offer_it(session: Session, why: str) -> None:
+    until = "2026-03-01T12:00:00+00:00" if "deadline" in why else "2999-03-01T12:00:00+00:00"
+    late = WORDS[NoticeKind.WELCOME] | {"campaign_until": until}  # type: ignore[operator]
+    welcome = compose(session, notice(NoticeKind.WELCOME, late), may_act="deadline" in why)
     for words in ("Free the five", "Embassy in Paris", "Act now"):
         assert words not in part(welcome, "plain") + part(welcome, "html")
     assert "Leave News" in part(welcome, "plain")

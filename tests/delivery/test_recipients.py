@@ -16,7 +16,9 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import address_change, preferences
 from mailer.store.crypto import keyring_of
 from mailer.store.models import (
+    Asking,
     CampaignStatus,
+    CaseStatus,
     DeliveryState,
     Kit,
     Reason,
@@ -29,6 +31,7 @@ from tests.support.factories import (
     SENDER,
     WHEN,
     make_campaign,
+    make_case,
     make_contact,
     make_list,
     make_subscriber,
@@ -217,6 +220,9 @@ def test_a_unions_mail_goes_to_nobody_who_was_suppressed(
         ({}, Recipient),
         ({"status": CampaignStatus.CANCELLED}, Reason.CANCELLED),
         ({"deadline": WHEN}, Reason.CANCELLED),
+        ({"asking": Asking.STOPPED}, Reason.CANCELLED),
+        ({"asking": Asking.CLOSED}, Reason.CANCELLED),
+        ({"asking": Asking.WITHDRAWN}, Reason.CANCELLED),
         ({"union": UnionStatus.LAPSED}, Reason.CANCELLED),
         ({"is_named": False}, Reason.CANCELLED),
     ],
@@ -229,6 +235,7 @@ def test_nobody_is_written_about_a_kit_that_must_not_be_forwarded_any_more(
     contact = make_contact(session, union)
     campaign = make_campaign(session, make_list(session))
     campaign.status, campaign.deadline = change.get("status", CampaignStatus.SENT), change.get("deadline")
+    campaign.asking = change.get("asking", Asking.OPEN)
     kit = Kit(campaign_id=campaign.id, union_id=union.id)
     session.add(kit)
     session.flush()
@@ -263,3 +270,22 @@ def test_who_moves_to_where_the_authorities_are_is_not_told_what_others_are(
     session.commit()
     (found,) = look_up(engine, campaign_id)
     assert isinstance(found, Recipient) if is_sent else found is Reason.HOME
+
+
+def test_a_welcome_that_waits_shows_its_alert_only_while_people_may_act_on_it(engine: Engine, session: Session) -> None:
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
+    case = campaign.case = make_case(session)
+    welcome = Notice(NoticeKind.WELCOME, words={"campaign_slug": campaign.slug})
+    for _ in CaseStatus:
+        notices.owe(session, welcome, language="en", subscriber_id=make_subscriber(session).id)
+    notices.owe(session, Notice(NoticeKind.WELCOME), language="en", subscriber_id=make_subscriber(session).id)
+    clearance = notices.campaign(session).id
+    session.commit()
+    batch = ledger.claim(engine, clearance, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+    assert batch is not None
+    for status in CaseStatus:
+        case.status = status
+        session.commit()
+        found = recipients.look_up(engine, batch, batch.deliveries).recipients.values()
+        shown = [each.may_act for each in found if isinstance(each, Recipient)]
+        assert sorted(shown) == ([True] * 4 if status is CaseStatus.OPEN else [False] * 3 + [True])

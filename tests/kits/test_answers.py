@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select, update
@@ -9,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from mailer.kits import answers, pages, renewal
 from mailer.kits.answers import AnswerStands, InvalidReach, UnionAnswer
-from mailer.kits.pages import NoKit
+from mailer.kits.pages import NoKit, NothingToForward, Withdrawn
 from mailer.people import suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import NoticeKind
 from mailer.store.db import utcnow
 from mailer.store.models import (
+    Asking,
     CampaignStatus,
     Kit,
     MailedLink,
@@ -310,3 +312,29 @@ def test_a_kit_of_nobody_or_of_a_union_that_lapsed_has_no_answer(
         with pytest.raises(NoKit):
             ask()
         session.rollback()
+
+
+@pytest.mark.parametrize("decided", [Asking.STOPPED, Asking.WITHDRAWN])
+def test_nothing_is_counted_any_more_once_a_campaign_is_stopped_or_withdrawn(
+    session: Session, kit: Kit, answer: Callable[..., None], decided: Asking
+) -> None:
+    answer(reached=250)
+    age(session, kit, 2 * DAY)
+    token, other = links_mailed(session, kit)
+    kit.campaign.asking = decided
+    session.commit()
+    attempts: list[Callable[[], object]] = [
+        *(partial(answer, said) for said in UnionAnswer),
+        lambda: links_mailed(session, kit),
+        lambda: answers.look(session, token),
+        lambda: answers.change(session, other, 300, base_url=BASE),
+    ]
+    for attempt in attempts:
+        with pytest.raises(NothingToForward if decided is Asking.STOPPED else Withdrawn):
+            attempt()
+        session.rollback()
+    session.refresh(kit)
+    assert (kit.seen_at, kit.promised_at, kit.reached) == (None, None, 250)
+    kit.campaign.asking = Asking.OPEN
+    session.commit()
+    assert answers.change(session, other, 300, base_url=BASE).reached == 300

@@ -24,7 +24,17 @@ from mailer.people import notices, subscribers
 from mailer.people.notices import NoticeKind
 from mailer.store.crypto import keyring_of
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
-from mailer.store.models import Campaign, CampaignStatus, Kit, KitEdition, Union, UnionContact, UnionStatus
+from mailer.store.models import (
+    Asking,
+    Campaign,
+    CampaignStatus,
+    CaseStatus,
+    Kit,
+    KitEdition,
+    Union,
+    UnionContact,
+    UnionStatus,
+)
 from mailer.unions import directory
 from tests.support.concurrency import Beside
 from tests.support.factories import (
@@ -32,6 +42,7 @@ from tests.support.factories import (
     WHEN,
     add_text,
     make_campaign,
+    make_case,
     make_contact,
     make_list,
     make_subscriber,
@@ -180,6 +191,7 @@ def test_a_union_that_affiliates_later_gets_the_kits_of_what_is_under_way(sessio
         {"status": CampaignStatus.CANCELLED},
         {"deadline": WHEN},
         {"started_at": WHEN},  # no deadline, and more than 30 days ago
+        *({"asking": decided} for decided in Asking if decided is not Asking.OPEN),
     ],
     ids=str,
 )
@@ -197,7 +209,7 @@ def test_no_kit_is_planned_or_made_of_what_is_stopped_or_over(
     session.commit()
     assert make(engine, campaign) == Made(editions=0, more=False)
     session.refresh(campaign)
-    with pytest.raises(making.NoTimeToForward):
+    with pytest.raises(making.NobodyIsAsked if "asking" in stopped else making.NoTimeToForward):
         making.require_forwarding(session, campaign)
 
 
@@ -748,6 +760,22 @@ def test_nobody_is_reminded_of_what_was_stopped(
 ) -> None:
     kit.campaign.status = status
     assert sent(ago=2 * DAY, left=DAY) is None
+
+
+@pytest.mark.parametrize("status", [CaseStatus.STOPPED, CaseStatus.CLOSED])
+def test_nobody_is_told_of_a_kit_or_reminded_of_it_while_its_case_is_not_open(
+    engine: Engine, session: Session, kit: Kit, sent: Callable[..., int | None], status: CaseStatus
+) -> None:
+    case = kit.campaign.case = make_case(session)
+    case.status = status
+    make(engine, kit.campaign)
+    assert sent(ago=2 * DAY, left=DAY, ready_at=WHEN) is None
+    kit.sent_at = None
+    session.commit()
+    announcements.tell(session, BASE)
+    assert notices.to_ring_for(session) is None
+    case.status = CaseStatus.OPEN
+    assert sent(ago=2 * DAY, left=DAY) is not None
 
 
 def test_a_reminder_says_what_the_notice_said(session: Session, kit: Kit, sent: Callable[..., int | None]) -> None:

@@ -87,7 +87,7 @@ def _kit(token: str) -> int:
     return kit_id
 
 
-def _gone(gone: NoKit) -> ResponseReturnValue:
+def _gone(gone: NoKit | NothingToForward) -> ResponseReturnValue:
     if isinstance(gone, Withdrawn):
         return errors.explain_withdrawn()
     return render_template("forwarding/gone.html"), 410
@@ -233,6 +233,8 @@ def mail_link(token: str) -> ResponseReturnValue:
     try:
         with site().session() as session:
             answers.mail_links(session, kit_id, base_url=site().settings.base_url)
+    except NothingToForward:
+        return _show(token, kit_id), 410
     except NoKit as gone:
         return _gone(gone)
     return redirect(url("forwarding.link_sent"), 303)
@@ -250,7 +252,7 @@ def correct(token: str) -> ResponseReturnValue:
     try:
         with site().session(read_only=True) as session:
             found = answers.look(session, token)
-    except NoKit as gone:
+    except (NoKit, NothingToForward) as gone:
         return _gone(gone)
     return _show_answer(token, found)
 
@@ -267,7 +269,7 @@ def change(token: str) -> ResponseReturnValue:
             answers.change(session, token, reached, base_url=site().settings.base_url)
     except (Mistyped, InvalidReach):
         return _ask_again(token, typed, _no_such_reach())
-    except NoKit as gone:
+    except (NoKit, NothingToForward) as gone:
         return _gone(gone)
     return redirect(url("forwarding.correct", token=token), 303)
 
@@ -276,7 +278,7 @@ def _ask_again(token: str, typed: str, problem: str) -> ResponseReturnValue:
     try:
         with site().session(read_only=True) as session:
             found = answers.look(session, token)
-    except NoKit as gone:
+    except (NoKit, NothingToForward) as gone:
         return _gone(gone)
     return _show_answer(token, found, typed, problem), 422
 

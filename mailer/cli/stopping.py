@@ -1,0 +1,117 @@
+"""What the commands that stop, close and withdraw share: words in several languages, and that they get through."""
+
+import time
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+from sqlalchemy.orm import Session
+
+from mailer.cli.hints import typed
+from mailer.cli.installation import Installation
+from mailer.locale import languages
+from mailer.locale.languages import InvalidLanguage
+from mailer.store.db import DatabaseUnavailable
+
+T = TypeVar("T")
+
+_TRIES = 4
+_PAUSE_SECONDS = 1.0
+#: characters that no page and no feed may hold: control codes, surrogates, and what is not assigned
+_UNPRINTABLE = frozenset(["Cc", "Cs", "Cn"])
+
+#: LANG and TEXT, as often as they were given
+Translations = Sequence[tuple[str, str]]
+
+
+def words_options(name: str, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options `--NAME TEXT` and `--NAME-in LANG TEXT`.
+
+    :param what: they say, in words.
+    """
+    one = click.option(f"--{name}", metavar="TEXT", help=f"{what}, as everybody will read it.")
+    more = click.option(
+        f"--{name}-in",
+        metavar="LANG TEXT",
+        type=(str, str),
+        multiple=True,
+        help="The same in another language. May be repeated.",
+    )
+    return lambda command: one(more(command))
+
+
+def require_why(why: str | None, why_in: Translations) -> None:
+    """:raises click.UsageError: nothing was said."""
+    if why is None and not why_in:
+        raise click.UsageError('Say why: --why "Letters now put her in danger."')
+
+
+def by_language(text: str | None, language: str, more: Translations) -> dict[str, str]:
+    """Words by language, each in one line. Those in what is no language are left out: `warn` says so.
+
+    :param language: of the first.
+    """
+    words = {language: _line(text or "")}
+    for tag, each in more:
+        if (known := _language(tag)) is not None:
+            words[known] = _line(each)
+    return {tag: each for tag, each in words.items() if each}
+
+
+def _language(tag: str) -> str | None:
+    try:
+        return languages.parse(tag)
+    except InvalidLanguage:
+        return None
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(" " if unicodedata.category(char) in _UNPRINTABLE else char for char in text).split())
+
+
+def tell(said: Mapping[str, str], shown: Mapping[str, str], more: Translations, *, command: str, what: str) -> None:
+    """Say in which languages words are shown, or that they are not.
+
+    :param said: language → words.
+    :param shown: likewise, those that may be shown.
+    :param command: that gives others.
+    :param what: they are, such as "reason".
+    """
+    if shown:
+        click.echo(f"The {what} is shown in: {', '.join(sorted(shown))}.")
+    elif said:
+        click.echo(
+            f"Warning: the {what} is kept in the history, but shown nowhere: a word stands in it that must not appear, "
+            f"as the case's `never` says. To give another: {typed(command)}",
+            err=True,
+        )
+    for tag, _words in more:
+        if _language(tag) is None:
+            click.echo(
+                f'Warning: "{tag}" is no language, so that text is shown nowhere. Give it again: {typed(command)}',
+                err=True,
+            )
+
+
+def insist(installation: Installation, act: Callable[[Session], T]) -> T:
+    """Do something in a session of its own; again, if the database cannot be used at this moment: others may be
+    writing for longer than it lets anybody wait.
+
+    :raises DatabaseUnavailable: it could not be used at any time.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with installation.session() as session:
+                return act(session)
+        except DatabaseUnavailable as problem:
+            if not tries_left:
+                raise
+            click.echo(f"Warning: {problem} It is tried again.", err=True)
+            time.sleep(_PAUSE_SECONDS)
+    raise AssertionError("unreachable")  # mypy cannot see that the last try returns or raises
+
+
+def in_words(slugs: Sequence[str]) -> str:
+    """What was paused, in a sentence."""
+    return f"Paused: {', '.join(slugs)}." if slugs else "No campaign that it would pause is under way or scheduled."

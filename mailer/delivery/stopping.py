@@ -1,0 +1,201 @@
+"""Stopping: that people are asked to act no more, or again. What would ask them is paused, and stays so until somebody
+resumes it.
+
+Nothing may keep a stop from happening: no status is wrong for it, nothing is rendered, and nothing is read that might
+be unreadable.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import kinds, lifecycle
+from mailer.campaigns.lifecycle import Move
+from mailer.cases import cases, history
+from mailer.delivery import control
+from mailer.errors import MailerError
+from mailer.store.models import Asking, Campaign, CampaignStatus, Case, CaseEventKind, CaseStatus
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+NO_WORDS: Mapping[str, str] = {}
+
+
+class NotEnded(MailerError):
+    """{what} "{slug}" is open already: people may be asked to act on it."""
+
+
+class IsWithdrawn(MailerError):
+    """Campaign "{slug}" was withdrawn, and that is for good. If it should go out after all, load it anew under another
+    name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Generic[T]):
+    """What came of a decision."""
+
+    was: T  # before
+    now: T
+    paused: Sequence[str]  # slugs of what was under way or scheduled until now
+    shown: Mapping[str, str]  # the words that may be shown: language → words
+
+
+# --- a case ---------------------------------------------------------------------------------------------------------
+
+
+def stop_case(session: Session, slug: str, why: Mapping[str, str]) -> Decided[CaseStatus]:
+    """Ask everybody to do nothing any more about a case. Its campaigns that ask people to act are paused.
+
+    :param why: that is shown to everybody: language → words. They are kept, but not shown, if a word that must not
+        appear stands in them.
+    :raises cases.UnknownCase: there is none.
+    """
+    return _end_case(session, slug, CaseStatus.STOPPED, why)
+
+
+def close_case(session: Session, slug: str, outcome: Mapping[str, str]) -> Decided[CaseStatus]:
+    """End a case, and pause its campaigns that ask people to act.
+
+    :param outcome: how it ended: language → words; none keeps what was said before. As for `stop_case`.
+    :raises cases.UnknownCase: there is none.
+    """
+    return _end_case(session, slug, CaseStatus.CLOSED, outcome)
+
+
+def _end_case(session: Session, slug: str, status: CaseStatus, words: Mapping[str, str]) -> Decided[CaseStatus]:
+    case, was = cases.decide(session, slug, status, words)
+    paused = _pause(session, *_about(case), reason=_reason(slug, status))
+    shown = history.sayable(session, case.id, words)
+    if status is CaseStatus.CLOSED and shown:
+        case.outcome = dict(shown)
+        session.flush()
+    log.info("case %s", status, extra={"case": case.id, "paused": len(paused)})
+    return Decided(was=was, now=status, paused=paused, shown=shown)
+
+
+def reopen_case(session: Session, slug: str) -> list[str]:
+    """Let people be asked again to act on a case. What was paused stays so.
+
+    :returns: the slugs of its campaigns that are paused.
+    :raises cases.UnknownCase: there is none.
+    :raises NotEnded: it is open.
+    """
+    case, was = cases.decide(session, slug, CaseStatus.OPEN, NO_WORDS)
+    if was is CaseStatus.OPEN:
+        raise NotEnded(what="Case", slug=slug)
+    log.info("case reopened", extra={"case": case.id})
+    is_paused = Campaign.status == CampaignStatus.PAUSED
+    return list(session.scalars(select(Campaign.slug).where(*_about(case), is_paused).order_by(Campaign.slug)))
+
+
+def language_of_case(session: Session, slug: str) -> str:
+    """The language in which an organiser writes of a case: that of its campaigns, or English where these differ."""
+    written = select(Campaign.language).join(Case, Case.id == Campaign.case_id).where(Case.slug == slug).distinct()
+    found = session.scalars(written).all()
+    return found[0] if len(found) == 1 else "en"
+
+
+def _reason(slug: str, status: CaseStatus) -> str:
+    """Why a campaign is paused. What an organiser said is not in it: it is kept in clear."""
+    return f'its case "{slug}" was {status}'
+
+
+def _about(case: Case) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a campaign asks people to act on a case."""
+    return Campaign.case_id == case.id, Campaign.kind.in_(kinds.asking())
+
+
+def pause_case(session: Session, slug: str, status: CaseStatus) -> list[str]:
+    """Pause what is under way of a case that is about to be stopped or closed. That waits for whoever is starting a
+    campaign about it, which may take a while; this does not, and is to be committed before.
+
+    :returns: the slugs of what is paused now.
+    """
+    case_id = select(Case.id).where(Case.slug == slug).scalar_subquery()
+    of_it = select(Campaign.id).where(Campaign.case_id == case_id, Campaign.status == CampaignStatus.SENDING)
+    free = of_it.where(Campaign.kind.in_(kinds.asking())).with_for_update(key_share=True, skip_locked=True)
+    ids = session.scalars(free).all()
+    return _pause(session, Campaign.id.in_(ids), reason=_reason(slug, status))
+
+
+# --- a campaign -----------------------------------------------------------------------------------------------------
+
+
+def stop(session: Session, campaign: Campaign, why: Mapping[str, str]) -> Decided[Asking]:
+    """Ask everybody to do nothing any more about a campaign, and pause it. What is withdrawn stays withdrawn.
+
+    :param why: as for `stop_case`.
+    """
+    return _end(session, campaign, Asking.STOPPED, CaseEventKind.STOPPED, why)
+
+
+def close(session: Session, campaign: Campaign) -> Decided[Asking]:
+    """Ask nobody any more to act on a campaign, and pause it; its text stays. What is withdrawn stays withdrawn."""
+    return _end(session, campaign, Asking.CLOSED, CaseEventKind.CLOSED)
+
+
+def withdraw(session: Session, campaign: Campaign) -> Decided[Asking]:
+    """Take a campaign's text and names down for good, and pause it. To be committed before `cancel_rest`, which may
+    take a while."""
+    return _end(session, campaign, Asking.WITHDRAWN, CaseEventKind.WITHDRAWN)
+
+
+def cancel_rest(session: Session, campaign: Campaign) -> bool:
+    """Skip what has not gone out of a campaign that is withdrawn.
+
+    :returns: whether there was anything that could have gone out.
+    """
+    _hold(session, campaign)
+    if campaign.status not in Move.CANCEL.value.allowed:
+        return False
+    control.cancel(session, campaign)
+    return True
+
+
+def _end(
+    session: Session, campaign: Campaign, asking: Asking, kind: CaseEventKind, words: Mapping[str, str] = NO_WORDS
+) -> Decided[Asking]:
+    _hold(session, campaign)
+    was = campaign.asking
+    paused = _pause(session, Campaign.id == campaign.id, reason=f"it was {asking}")
+    if was is not Asking.WITHDRAWN:
+        _decide(session, campaign, asking, kind, words)
+    session.refresh(campaign)
+    shown = history.sayable(session, campaign.case_id, words)
+    return Decided(was=was, now=campaign.asking, paused=paused, shown=shown)
+
+
+def reopen(session: Session, campaign: Campaign) -> None:
+    """Let people be asked again to act on a campaign. If it was paused, it stays so.
+
+    :raises IsWithdrawn: it was taken down.
+    :raises NotEnded: it is open.
+    """
+    _hold(session, campaign)
+    if campaign.asking is Asking.WITHDRAWN:
+        raise IsWithdrawn(slug=campaign.slug)
+    if campaign.asking is Asking.OPEN:
+        raise NotEnded(what="Campaign", slug=campaign.slug)
+    _decide(session, campaign, Asking.OPEN, CaseEventKind.REOPENED, NO_WORDS)
+
+
+def _hold(session: Session, campaign: Campaign) -> None:
+    """Wait for whoever starts it, and let nobody do so until the transaction ends."""
+    session.get_one(Campaign, campaign.id, with_for_update={"key_share": True}, populate_existing=True)
+
+
+def _decide(
+    session: Session, campaign: Campaign, asking: Asking, kind: CaseEventKind, words: Mapping[str, str]
+) -> None:
+    campaign.asking = asking
+    history.add(session, kind, words, case_id=campaign.case_id, campaign_id=campaign.id)
+    log.info("campaign %s", kind, extra={"campaign": campaign.id})
+
+
+def _pause(session: Session, *which: ColumnElement[bool], reason: str) -> list[str]:
+    return lifecycle.move_all(session, Move.PAUSE, *which, hold_reason=reason)
