@@ -36,8 +36,10 @@ class ConfigurationError(Exception):
     """
 
     exit_code = 1
+    #: what is wrong with which one, where it is known apart from the message
+    variable = problem = example = ""
 
     def __init__(self, variable: str, problem: str, example: str) -> None:
         """:param variable: name of the setting; :param example: a value that would be accepted."""
-        self.variable = variable
+        self.variable, self.problem, self.example = variable, problem, example
         super().__init__(f"{variable}: {problem}. Example: {variable}={example}")

@@ -4,11 +4,13 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 from urllib.parse import unquote
 
 import click
 import pytest
 
+from mailer.cases.findings import Code
 from mailer.cli import main
 from tests.browser.test_images import NAMES
 
@@ -221,3 +223,8 @@ def test_the_quickstart_uses_only_commands_that_there_are() -> None:
     used = re.findall(r"\.venv/bin/(mailer(?: [a-z]+)+)", (PROJECT / "docs" / "quickstart.md").read_text())
     assert used
     assert [command for command in used if not any(command.startswith(name) for name in known)] == []
+
+
+def test_the_page_of_findings_has_every_code_once_and_no_other() -> None:
+    rows = _rows((REFERENCE / "findings.md").read_text(), "code", "what it means", "what to do")
+    assert sorted(code for codes, *_ in rows for code in _quoted(codes)) == sorted(get_args(Code))

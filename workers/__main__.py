@@ -41,8 +41,8 @@ def main() -> int:
         return problem.exit_code
     if advice := settings.advice_on_keys:
         log.warning("keys beside the database: %s", advice)
-    if advice := settings.advice_on_helo:
-        log.warning("a poor name for mail servers: %s", advice)
+    if poor_name := settings.advice_on_helo:
+        log.warning("a poor name for mail servers: %s", poor_name)
     _supervise(settings)
     return 0
 

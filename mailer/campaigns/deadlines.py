@@ -1,56 +1,58 @@
 """Deadlines: when a campaign may begin, and from when on nobody is asked to act on it any more."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking
-from mailer.errors import MailerError
+from mailer.cases.findings import Finding, Level
 from mailer.store import db
 from mailer.store.models import Campaign, CampaignStatus
 
+_DEADLINE = "campaign.toml, deadline"
+_TO_START = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
+#: less than this before its deadline, few people can act on an alert
+_SHORT = timedelta(hours=48)
 #: the statuses of a campaign that goes out or has gone out
 OUT = (CampaignStatus.SENDING, CampaignStatus.SENT)
 #: how long a campaign that names no deadline can be acted on, from its start
 _WITHOUT_DEADLINE = timedelta(days=30)
 
 
-class TooLate(MailerError):
-    """The latest start of campaign "{slug}" is {latest_start}. If it should still go out later: {advice}"""
+def findings(campaign: Campaign, start: datetime) -> Iterator[Finding]:
+    """What begins too late: after the campaign's latest start, or after what it asks people to do is over.
 
-
-class DeadlinePassed(MailerError):
-    """Campaign "{slug}" asks people to act before {deadline}, but it would only start at {start}. If it should still go
-    out: {advice}"""
-
-
-def require_in_time(campaign: Campaign, start: datetime) -> None:
-    """Refuse a start after the campaign's latest start, or after what it asks people to do is over.
-
-    :raises TooLate: its latest start is before that.
-    :raises DeadlinePassed: its deadline is.
+    :param start: when it would go out, or goes on.
     """
-    if campaign.latest_start is not None and start > campaign.latest_start:
-        raise TooLate(
-            slug=campaign.slug,
-            latest_start=campaign.latest_start.isoformat(timespec="minutes"),
-            advice=_other_time(campaign, "latest_start"),
-        )
-    if campaign.deadline is not None and is_over(campaign, start):
-        raise DeadlinePassed(
-            slug=campaign.slug,
-            deadline=campaign.deadline.isoformat(timespec="minutes"),
-            start=start.isoformat(timespec="minutes"),
-            advice=_other_time(campaign, "deadline"),
-        )
+    # Once it is paused, a person decides.
+    level = Level.ERROR if campaign.status in _TO_START else Level.WARNING
+    if campaign.latest_start is not None and start > campaign.latest_start and campaign.started_at is None:
+        what = f"its latest start is {_minute(campaign.latest_start)}, and it would go out at {_minute(start)}"
+        remedy = _other_time(campaign, "latest_start")
+        yield Finding(level, "latest-start-passed", "campaign.toml, latest_start", what, remedy)
+    if campaign.deadline is None:
+        return
+    if is_over(campaign, start):
+        what = f"its deadline is {_minute(campaign.deadline)}, and it would go out at {_minute(start)}"
+        yield Finding(level, "deadline-passed", _DEADLINE, what, _other_time(campaign, "deadline"))
+    elif campaign.deadline - start < _SHORT:
+        what = "the deadline is less than 48 hours after the start, and many read their mail later"
+        yield Finding(Level.WARNING, "deadline-near", _DEADLINE, what, "Give people more time if you can.")
+
+
+def _minute(time: datetime) -> str:
+    return time.isoformat(timespec="minutes")
 
 
 def _other_time(campaign: Campaign, key: str) -> str:
     # Once it is scheduled it cannot be loaded again; it is paused when its time has come, and a person decides.
     if campaign.status is CampaignStatus.DRAFT:
-        return f"change {key} in campaign.toml, and load it again."
-    return f"once it is paused, run: mailer campaigns resume {campaign.slug}"
+        return f"If it should still go out, change {key}, and load it again."
+    if campaign.status is CampaignStatus.SCHEDULED:
+        return f"If it should still go out, run this once it is paused: mailer campaigns resume {campaign.slug}"
+    return "See that it should still go out."
 
 
 def is_over(campaign: Campaign, now: datetime) -> bool:

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import dead_links, personal_links, segments
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.segments import audience
+from mailer.cases.findings import Finding, Level
+from mailer.cases.never import Never
 from mailer.cases.targets import Target
 from mailer.errors import MailerError
 from mailer.links import Pages
@@ -103,10 +105,10 @@ class Source:
         named = (str(error.fields.get(name, "")).partition("\n")[0].strip() for name in ("url", "html", "field"))
         return next(filter(None, map(self._line_with, named)), self.written.body_line)
 
-    def placed(self, warning: Warned) -> str:
+    def placed(self, warning: Warned) -> Finding:
         """A warning with the file that it is about, and the line where it is about one."""
         line = f":{self._line_with(warning.about) or self.written.body_line}" if warning.about else ""
-        return f"{self.file}{line}: {warning.text}"
+        return Finding(Level.WARNING, warning.code, f"{self.file}{line}", warning.what, warning.remedy)
 
     def _line_with(self, words: str) -> int | None:
         """The first line of the file on which the body has these words."""
@@ -191,6 +193,7 @@ class EditionRenderer:
         self._sender = sender
         self._texts = Texts(campaign)
         self._targets = [Target.from_json(data) for data in campaign.targets]
+        self._never = Never(campaign.case.never if campaign.case else ())
         self._federations = directory.ancestors_by_union(session)
         self._chosen: dict[Reader, EditionKey] = {}
         self._asked_countries = self._texts.asked("country")
@@ -303,9 +306,12 @@ class EditionRenderer:
                 self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame, empty=empty
             )
         except MailerError as error:
+            if self._never.holds(str(error)):
+                problem: object = "it cannot be shown what is wrong, because a word stands there that must not appear"
+                raise Unrenderable(file=source.file, line=source.line_of(error), problem=problem) from None
             raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error
 
-    def placed(self, language: str, warning: Warned) -> str:
+    def placed(self, language: str, warning: Warned) -> Finding:
         """A warning about a text, with its file and line."""
         return self._texts.sources[language].placed(warning)
 
@@ -346,7 +352,7 @@ def discard(session: Session, campaign: Campaign) -> None:
     session.execute(delete(Edition).where(Edition.campaign_id == campaign.id))
 
 
-def try_out(session: Session, campaign: Campaign) -> list[str]:
+def try_out(session: Session, campaign: Campaign) -> list[Finding]:
     """Render every text, to find out that it can be.
 
     :returns: warnings, such as of a mail that Gmail would clip.

@@ -1,11 +1,8 @@
-"""The gate: what could make a campaign harm somebody. Nothing goes out while an error stands.
+"""The gate: what could make a campaign harm somebody. `readiness` refuses it while an error stands."""
 
-`delivery.control` asks it at every start and resumption, also of a scheduled campaign.
-"""
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
@@ -15,9 +12,8 @@ from mailer.campaigns.editions import EditionRenderer, Reader
 from mailer.campaigns.home import Audience
 from mailer.campaigns.segments import Group
 from mailer.cases import cases
-from mailer.cases.findings import Finding, Level
+from mailer.cases.findings import Code, Finding, Level
 from mailer.cases.never import Never
-from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.mail import html_words
 from mailer.mail.types import Pieces, Rendering
@@ -36,32 +32,22 @@ from mailer.store.models import (
     Union,
     UnionStatus,
 )
-
-#: less than this before its deadline, few people can act on an alert
-_SHORT = timedelta(hours=48)
-
-
-class Refused(MailerError):
-    """{campaign} cannot be sent. {findings}"""
+from mailer.unions import directory
 
 
 def findings(
     session: Session, campaign: Campaign, *, start: date | None = None, audience: Iterable[Group] | None = None
-) -> list[Finding]:
-    """What stands against a campaign, the worst first.
+) -> Iterator[Finding]:
+    """What could harm somebody.
 
     :param start: the day on which it is to go out; today by default.
     :param audience: as it is written, where that has been looked up.
     :raises editions.Unrenderable: a text cannot be rendered.
     """
-    found = [
-        *_of_asking(campaign),
-        *_of_case(session, campaign, start),
-        *_of_home(session, campaign, audience),
-        *_of_others(session, campaign, start),
-        *_of_time(session, campaign),
-    ]
-    return sorted(found, key=lambda finding: finding.level is not Level.ERROR)
+    yield from _of_asking(campaign)
+    yield from _of_case(session, campaign, start)
+    yield from _of_home(session, campaign, audience)
+    yield from _of_others(session, campaign, start)
 
 
 def hold(session: Session, campaign: Campaign) -> None:
@@ -72,23 +58,6 @@ def hold(session: Session, campaign: Campaign) -> None:
         session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
 
 
-def require(session: Session, campaign: Campaign, *, start: date | None = None, is_held: bool = True) -> None:
-    """Refuse a campaign against which an error stands.
-
-    :param start: as for `findings`.
-    :param is_held: its case stays as it is until the transaction ends, which one that only reads cannot ask for.
-    :raises Refused: naming each.
-    :raises editions.Unrenderable: a text cannot be rendered.
-    """
-    if is_held:
-        hold(session, campaign)
-    case = campaign.case
-    errors = [each for each in findings(session, campaign, start=start) if each.level is Level.ERROR]
-    if errors:
-        name = f'Campaign "{campaign.slug}"' if _is_sayable(case, campaign.slug) else "This campaign"
-        raise Refused(campaign=name, findings=" Also: ".join(map(str, errors)))
-
-
 def _is_sayable(case: Case | None, slug: str) -> bool:
     return case is None or not Never(case.never).holds(slug)
 
@@ -96,7 +65,14 @@ def _is_sayable(case: Case | None, slug: str) -> bool:
 def _of_asking(campaign: Campaign) -> Iterator[Finding]:
     if campaign.asking is not Asking.OPEN:
         where, what = f"campaign {campaign.slug}", f"it was {campaign.asking}"
-        yield Finding(Level.ERROR, f"campaign-{campaign.asking}", where, what, asking.way_back(campaign))
+        yield Finding(Level.ERROR, _NOT_ASKING[campaign.asking], where, what, asking.way_back(campaign))
+
+
+_NOT_ASKING: Mapping[Asking, Code] = {
+    Asking.CLOSED: "campaign-closed",
+    Asking.STOPPED: "campaign-stopped",
+    Asking.WITHDRAWN: "campaign-withdrawn",
+}
 
 
 def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterator[Finding]:
@@ -129,18 +105,28 @@ def _of_names(session: Session, campaign: Campaign, case: Case, start: date | No
 
 def _places(session: Session, campaign: Campaign, never: Never) -> Iterator[str]:
     """Where such a word stands: in what was written, with its line, else in what goes out."""
-    renderings = list(_renderings(session, campaign))
-    for text in campaign.texts:
-        written = _Written.of(text, never)
-        yield from written.places
-        outgoing = [each for each in renderings if each.language == text.language]
-        if any(written.misses(never, words) for each in outgoing for words in each.words):
-            yield f"{text.language}.md, as it goes out"
+    written = {text.language: _Written.of(text, never) for text in campaign.texts}
+    for text in written.values():
+        yield from text.places
     for target in campaign.targets:
         if never.holds(target["name"], target["email"], target["address"]):
             yield "campaign.toml, [[targets]]"
     if never.holds(campaign.slug):
         yield "the name of the campaign's folder"
+    mailing_list = campaign.mailing_list
+    if never.holds(mailing_list.name, *mailing_list.names.values()):  # a header of each mail, and its foot
+        yield "the name of the list"
+    if _prints_unions(campaign) and any(map(never.holds, directory.printable_names(session).values())):
+        yield "{{ union }}, which prints the name of a union"
+    # Last: a text that cannot be rendered keeps nobody from hearing of the rest.
+    outgoing = [(each.language, words) for each in _renderings(session, campaign) for words in each.words]
+    for language in dict.fromkeys(language for language, words in outgoing if written[language].misses(never, words)):
+        yield f"{language}.md, as it goes out"
+
+
+def _prints_unions(campaign: Campaign) -> bool:
+    sources = editions.Texts(campaign).sources.values()
+    return any("union" in part.fields for source in sources for part in source.parts)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -283,15 +269,3 @@ def _is_going_out(session: Session, campaign: Campaign) -> bool:
         states.append(DeliveryState.PENDING)
     of_audience = (Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.CAMPAIGN)
     return bool(session.scalar(select(exists().where(*of_audience, Delivery.state.in_(states)))))
-
-
-# --- time -----------------------------------------------------------------------------------------------------------
-
-
-def _of_time(session: Session, campaign: Campaign) -> Iterator[Finding]:
-    now = db.now(session)
-    if campaign.deadline is not None and timedelta(0) < campaign.deadline - now < _SHORT:
-        what = "the deadline is less than 48 hours away, and many read their mail later"
-        yield Finding(
-            Level.WARNING, "deadline-near", "campaign.toml, deadline", what, "Give people more time if you can."
-        )

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, load_only
 
 from mailer.cases import history
 from mailer.cases.dossier import Consent, ConsentRecord, Person
-from mailer.cases.findings import Finding, Level
+from mailer.cases.findings import Code, Finding, Level
 from mailer.cases.never import Never
 from mailer.errors import MailerError
 from mailer.store import db
@@ -158,8 +158,9 @@ def findings(case: Case, today: date, start: date | None = None) -> Iterator[Fin
     """
     where = f"case {case.slug}"
     if case.status is not CaseStatus.OPEN:
-        remedy = f"{_AGAINST[case.status]} To open it again: mailer cases reopen {case.slug}"
-        yield Finding(Level.ERROR, f"case-{case.status}", where, f"the case is {case.status}", remedy)
+        code, what_holds = _AGAINST[case.status]
+        remedy = f"{what_holds} To open it again: mailer cases reopen {case.slug}"
+        yield Finding(Level.ERROR, code, where, f"the case is {case.status}", remedy)
     if (missing := consent_finding(case, today, start)) is not None:
         yield missing
     for number, fact in enumerate(case.facts, start=1):
@@ -203,10 +204,10 @@ def names(case: Case) -> list[str]:
     return list(dict.fromkeys(whole + words))
 
 
-#: status of a case → what to do before anybody is asked to act on it
-_AGAINST = {
-    CaseStatus.STOPPED: "Everybody is asked not to write.",
-    CaseStatus.CLOSED: "Nobody is asked to act on a closed case.",
+#: status of a case → its code, and what holds until it is opened again
+_AGAINST: Mapping[CaseStatus, tuple[Code, str]] = {
+    CaseStatus.STOPPED: ("case-stopped", "Everybody is asked not to write."),
+    CaseStatus.CLOSED: ("case-closed", "Nobody is asked to act on a closed case."),
 }
 
 

@@ -2,6 +2,53 @@
 
 import enum
 from dataclasses import asdict, dataclass
+from typing import Literal
+
+#: docs/reference/findings.md says of each what it means
+Code = Literal[
+    "about-missing",
+    "audience-empty",
+    "audience-unknown",
+    "campaign-closed",
+    "campaign-stopped",
+    "campaign-withdrawn",
+    "case-closed",
+    "case-stopped",
+    "case-unseen",
+    "consent-missing",
+    "consent-past",
+    "dead-link",
+    "deadline-near",
+    "deadline-passed",
+    "empty-field",
+    "fact-stale",
+    "got-going-out",
+    "got-not-begun",
+    "home-same-words",
+    "home-undecided",
+    "home-unknown",
+    "latest-start-passed",
+    "link-key-missing",
+    "machine-name",
+    "mail-long",
+    "markdown-left",
+    "never",
+    "never-in-history",
+    "no-link",
+    "no-organisers",
+    "preheader-length",
+    "setting-wrong",
+    "spam-words",
+    "target-missing",
+    "target-not-own",
+    "territories-left-out",
+    "territories-not-excluded",
+    "text-broken",
+    "text-missing",
+    "unknown-address",
+    "unknown-telephone",
+    "unseen",
+]
 
 
 class Level(enum.StrEnum):
@@ -16,7 +63,7 @@ class Finding:
     """Something that stands against sending a campaign, or that may harm."""
 
     level: Level
-    code: str  # for programs: "consent-missing"
+    code: Code  # for programs
     where: str  # a file with its line, or what it is about
     what: str
     remedy: str

@@ -89,6 +89,8 @@ class Never:
 
         :param text: plain, Markdown or an address, in which `&#65;`, `%41` and `xn--…` are read as what they stand for.
         """
+        if not self._forms[Reading.PLAIN]:  # most campaigns have none, and a kit for each union
+            return []
         plain = "\n".join(" ".join(html.unescape(line).splitlines()) for line in text.split("\n"))
         found = {hit for each in {plain, _decoded(plain)} for hit in self._find(unicodedata.normalize("NFKC", each))}
         return sorted(Hit(hit.line + first_line, hit.form) for hit in found)

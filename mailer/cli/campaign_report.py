@@ -19,9 +19,9 @@ from mailer.cli.tables import print_table
 from mailer.formats.csv_output import CsvWriter, whole_file
 from mailer.formats.tables import Dress, UnwritableFile
 from mailer.mail import isolation
+from mailer.people.small_numbers import SMALLEST_SHOWN
 from mailer.reports import campaigns as campaign_reports
 from mailer.reports.campaigns import By, CampaignReport, Kits, Row
-from mailer.reports.small_numbers import SMALLEST_SHOWN
 
 _HIDDEN = "under 10"
 _TITLES = {

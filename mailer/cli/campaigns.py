@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parseaddr
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.console import Console
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, deadlines, editions, files, gate, lifecycle, readiness, segments
+from mailer.campaigns import asking, deadlines, editions, files, lifecycle, readiness, segments
 from mailer.campaigns.readiness import Check
 from mailer.cli import campaign_check, campaign_report
 from mailer.cli.campaign_status import plain, print_overview, print_progress
@@ -26,7 +25,7 @@ from mailer.cli.stopping import Translations, by_language, insist, require_why, 
 from mailer.delivery import control, previews, stopping
 from mailer.delivery.previews import SampleReader
 from mailer.delivery.stopping import Decided
-from mailer.errors import ConfigurationError, MailerError
+from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.reports import progress as campaign_progress
@@ -75,10 +74,10 @@ def load(installation: Installation, folder: Path) -> None:
     with installation.session() as session:
         campaign = files.load(session, folder, fallbacks=installation.settings.language_fallbacks)
         texts = ", ".join(text.language for text in campaign.texts)
-        is_over = deadlines.is_over(campaign, utcnow())
+        late = list(deadlines.findings(campaign, utcnow()))
     click.echo(f'Campaign "{campaign.slug}" is loaded as a draft, in {texts}.')
-    if is_over:
-        click.echo(f"Warning: {campaign_check.OVERDUE}", err=True)
+    for finding in late:
+        click.echo(f"Warning: {finding}", err=True)
     click.echo(typed(f"Next: mailer campaigns check {campaign.slug}"))
 
 
@@ -125,21 +124,19 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
         is_draft = campaign.status is CampaignStatus.DRAFT
-        found = readiness.check(session, campaign)
-    for advice in (installation.settings.advice_on_helo, installation.settings.advice_on_organisers):
-        if advice:
-            found = replace(found, warnings=(*found.warnings, advice))
-    missing = _missing(installation, found)
+        found = campaign_check.look(installation, session, campaign)
     if as_json:
-        report = {"slug": slug} | campaign_check.to_json(found) | {"not_ready": missing}
-        click.echo(json.dumps(report, ensure_ascii=False))
+        click.echo(json.dumps({"slug": slug} | campaign_check.to_json(found), ensure_ascii=False))
     else:
-        campaign_check.show(found)
-        campaign_check.show_obstacles(missing)
-        if is_draft and not missing:
-            click.echo(typed(f"Ready. Send it with: mailer campaigns send {slug}"))
-    if missing:
+        _show(slug, found, is_draft=is_draft)
+    if not found.is_ready:
         click.get_current_context().exit(1)
+
+
+def _show(slug: str, found: Check, *, is_draft: bool) -> None:
+    campaign_check.show(found)
+    if is_draft and found.is_ready:
+        click.echo(typed(f"Ready. Send it with: mailer campaigns send {slug}"))
 
 
 @campaigns.command()
@@ -188,7 +185,7 @@ def test(
     if parseaddr(address)[0]:
         raise click.BadParameter(f"{address} has a name in it; give the address only", param_hint="--to")
     to = addresses.parse(address).text
-    _require_usable_server(installation)
+    campaign_check.require_usable_server(installation)
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         previews.order_test(session, campaign, reader, installation.settings.mail_sender, to)
@@ -213,13 +210,12 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool, yes:
     """
     sender = installation.settings.mail_sender
     starts = _parse_time(at) if at else None
-    _require_usable_server(installation)
+    campaign_check.require_usable_server(installation)
     if is_to_ask(yes=yes):
         _ask_to_send(installation, slug, starts)
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         was_at = campaign.scheduled_at if campaign.status is CampaignStatus.SCHEDULED else None
-        readiness.require_targets(session, campaign)
         if starts:
             control.schedule(session, campaign, starts)
             message = f'Campaign "{slug}" will start at {_minute(starts)}.'
@@ -239,9 +235,7 @@ def _ask_to_send(installation: Installation, slug: str, starts: datetime | None)
     """Ask, unless it would be refused anyway."""
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
-        deadlines.require_in_time(campaign, starts or utcnow())
-        gate.require(session, campaign, start=starts.date() if starts else None, is_held=False)
-        readiness.require_targets(session, campaign)
+        readiness.require(session, campaign, start=starts or utcnow(), is_held=False)
         people = segments.count(session, campaign.list_id, segments.segment_of(campaign))
         is_movable = campaign.status in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
         written = campaign_check.texts(len(campaign.texts))
@@ -252,15 +246,6 @@ def _ask_to_send(installation: Installation, slug: str, starts: datetime | None)
 
 def _minute(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
-
-
-def _require_usable_server(installation: Installation) -> None:
-    """Refuse here what a worker with the same settings would refuse; where no server is set, only workers know it.
-
-    :raises ConfigurationError: the mail server and the base URL do not go together.
-    """
-    if installation.settings.configured_smtp is not None:
-        _ = installation.settings.smtp
 
 
 def _require_sent(progress: campaign_progress.Progress) -> None:
@@ -459,43 +444,16 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
         overview = campaign_progress.overview(session, campaign)
         failed_notices = system_mails.failed_lately(session)
         is_draft = campaign.status is CampaignStatus.DRAFT
-        found, missing = _look(installation, session, campaign) if is_draft else (None, None)
+        found = campaign_check.look(installation, session, campaign) if is_draft else None
     if as_json:
+        missing = campaign_check.not_ready(found) if found else None
         more = {"not_ready": missing, "failed_notices": failed_notices}
         click.echo(json.dumps(overview.to_json() | more, ensure_ascii=False))
         return
-    if missing is not None:
-        _show_draft(slug, found, missing)
+    if found:
+        click.echo(f"{slug}: a draft, of which nothing has been sent")
+        _show(slug, found, is_draft=True)
     print_overview(overview, failed_notices)
-
-
-def _look(installation: Installation, session: Session, campaign: Campaign) -> tuple[Check | None, list[str]]:
-    """What `check` says of a campaign, and what keeps it from being sent; only that where it cannot be checked."""
-    try:
-        found = readiness.check(session, campaign)
-    except MailerError as problem:  # a text, or a list, union or group of countries that its audience names
-        return None, [str(problem)]
-    return found, _missing(installation, found)
-
-
-def _missing(installation: Installation, found: Check) -> list[str]:
-    """What keeps a campaign from being sent: what was found of it, and settings of this installation."""
-    missing = list(campaign_check.obstacles(found))
-    try:
-        _ = installation.settings.mail_sender
-        _require_usable_server(installation)
-    except ConfigurationError as problem:
-        missing.append(str(problem))
-    return missing
-
-
-def _show_draft(slug: str, found: Check | None, missing: list[str]) -> None:
-    click.echo(f"{slug}: a draft, of which nothing has been sent")
-    if found is not None:
-        campaign_check.show(found)
-    campaign_check.show_obstacles(missing)
-    if not missing:
-        click.echo(typed(f"Ready. Send it with: mailer campaigns send {slug}"))
 
 
 @campaigns.command()

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, LargeBinary, exists, literal, select, type
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, editions, gate, lifecycle, segments
+from mailer.campaigns import editions, gate, lifecycle, readiness, segments
 from mailer.campaigns.lifecycle import Move
 from mailer.cases import history
 from mailer.delivery import blame, hold_mails, ledger, recipients, verdicts
@@ -70,17 +70,10 @@ def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
     """Let a campaign start by itself at a time.
 
     :raises lifecycle.WrongStatus: it has been started before.
-    :raises deadlines.TooLate: the time is after its latest start.
-    :raises gate.Refused: its case is against it.
-    :raises editions.Unrenderable: a text cannot be rendered: it was loaded when we refused less.
-    :raises NobodyToSendTo: its audience is empty as of now.
+    :raises readiness.Refused: an error stands against it.
     """
     _require(session, campaign, Move.SCHEDULE)
-    deadlines.require_in_time(campaign, at)
-    gate.require(session, campaign, start=at.date())
-    editions.try_out(session, campaign)
-    if not segments.count(session, campaign.list_id, segments.segment_of(campaign)):
-        raise NobodyToSendTo(slug=campaign.slug)
+    readiness.require(session, campaign, start=at)
     lifecycle.move(session, campaign, Move.SCHEDULE, scheduled_at=at)
 
 
@@ -89,14 +82,12 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
 
     :returns: the number of recipients.
     :raises lifecycle.WrongStatus: it has been started before.
-    :raises deadlines.TooLate: its latest start has passed.
-    :raises gate.Refused: its case is against it.
-    :raises NobodyToSendTo: its audience is empty.
+    :raises readiness.Refused: an error stands against it.
+    :raises NobodyToSendTo: the last of its audience left at this moment.
     """
     _require(session, campaign, Move.START)
     now = db.now(session)
-    deadlines.require_in_time(campaign, now)
-    gate.require(session, campaign)
+    readiness.require(session, campaign, start=now)
     lifecycle.move(session, campaign, Move.START, started_at=now, hold_reason=None)
     return _plan(session, campaign, sender)
 
@@ -169,10 +160,10 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     A latest start does not stop it here: a person has decided.
 
     :raises lifecycle.WrongStatus: it is not paused.
-    :raises gate.Refused: its case is against it.
+    :raises readiness.Refused: an error stands against it.
     """
     _require(session, campaign, Move.RESUME)
-    gate.require(session, campaign)
+    readiness.require(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
         lifecycle.move(session, campaign, Move.RESCHEDULE, hold_reason=None)
@@ -234,10 +225,10 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
 
     :returns: how many will be sent again. Erased people are not among them.
     :raises lifecycle.WrongStatus: the campaign is not under way and not sent.
-    :raises gate.Refused: its case is against it.
+    :raises readiness.Refused: an error stands against it.
     """
     _require(session, campaign, Move.RESEND)
-    gate.require(session, campaign)
+    readiness.require(session, campaign)
     lifecycle.move(session, campaign, Move.RESEND, finished_at=None, resumed_at=db.now(session))
     wanted = (*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
     count = _owe_again(session, *wanted, put_back=literal(0))

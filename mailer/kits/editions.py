@@ -10,14 +10,16 @@ from collections.abc import Collection
 from sqlalchemy.orm import Session
 
 from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader
+from mailer.cases.never import Never
 from mailer.cases.targets import NOBODY, Targets
+from mailer.errors import MailerError
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet, UnprintableLanguage
 from mailer.kits.messages import medium, short, text_file
 from mailer.kits.wording import Forwarder, KitText, addressee, capitalised, is_salutation, names_target, one_line
 from mailer.links import Pages
 from mailer.locale import countries, languages, translations
-from mailer.mail import draft, markdown, plain_text
+from mailer.mail import draft, html_words, markdown, plain_text
 from mailer.mail.markers import Markers
 from mailer.mail.merge import fill
 from mailer.mail.render import ForwardedBy, printable
@@ -28,6 +30,10 @@ from mailer.store.models import Campaign
 _BLANK = "…"
 
 
+class MustNotAppear(MailerError):
+    """A word stands in {place} that must not appear, as the case's `never` says. {remedy}"""
+
+
 class KitEditions:
     """Makes what kits hold of one campaign. Holds no session: what it needs is read when it is made."""
 
@@ -35,6 +41,7 @@ class KitEditions:
         self._renderer = EditionRenderer(session, campaign, sender)
         self._targets = Targets.stored(campaign.targets)
         self._sender = sender
+        self._never = Never(campaign.case.never if campaign.case else ())
         self.languages: list[str] = self._renderer.languages
 
     def files(self, forwarder: Forwarder, language: str) -> dict[str, bytes]:
@@ -44,8 +51,12 @@ class KitEditions:
 
         :param language: one of `languages`.
         :raises editions.Unrenderable: the campaign's text, with what the union adds, cannot be made into a mail.
+        :raises MustNotAppear: a word would be passed on that must not appear.
         """
+        self._require_sayable(forwarder, language)
         kit_text = self._relay(forwarder, language)
+        if self._never.holds(kit_text.title, kit_text.lead, kit_text.text, *_said(kit_text.html)):
+            raise MustNotAppear(place="the campaign's text", remedy=_CANCEL)
         mail = draft.write(subject=kit_text.title, text=kit_text.text, html=kit_text.html, language=kit_text.language)
         return {
             "mail.eml": mail,
@@ -55,6 +66,13 @@ class KitEditions:
             "messenger-medium.txt": text_file(medium(kit_text, self._sender.organisation)),
             **self._on_paper(kit_text, forwarder),
         }
+
+    def _require_sayable(self, forwarder: Forwarder, language: str) -> None:
+        """What a union adds is looked at first, so that the place is named in which it can be changed."""
+        if self._never.holds("\n\n".join(forwarder.introduction(language))):
+            raise MustNotAppear(place=f"the union's own words in {language}", remedy=_CHANGE_WORDS)
+        if self._never.holds(forwarder.name or "", forwarder.slug or ""):
+            raise MustNotAppear(place="the union's name", remedy=_LEAVE_UNNAMED)
 
     def _relay(self, forwarder: Forwarder, language: str) -> KitText:
         key = self._renderer.choose(Reader(language, forwarder.country, forwarder.union_id if forwarder.name else None))
@@ -125,3 +143,14 @@ class KitEditions:
             return {"leaflet.pdf": sheets.leaflet(sheet), "picture.png": sheets.picture(sheet)}
         except UnprintableLanguage:
             return {}
+
+
+def _said(html: str) -> tuple[str, ...]:
+    """The words of some HTML, and what its links and titles say."""
+    words, attributes = html_words.read(html)
+    return words, *attributes
+
+
+_CHANGE_WORDS = "Ask the union to change them; the kit is made again then."
+_LEAVE_UNNAMED = "Ask the union whether its kit may go out without its name."
+_CANCEL = "Cancel the campaign, and send one without that word."

@@ -91,6 +91,19 @@ def redact(text: str) -> str:
     return _LOOKS_LIKE_ONE.sub("[address]", text)
 
 
+def find(text: str) -> list[str]:
+    """The e-mail addresses in a text or in a link, folded as they are looked up."""
+    found = (written.group().strip("_.'-") for written in _IN_TEXT.finditer(text))
+    return [_folded(written) for written in found]
+
+
+def _folded(written: str) -> str:
+    try:
+        return parse(written).folded
+    except InvalidAddress:
+        return written.casefold()
+
+
 def names_in(address: str | None, name: str | None) -> list[str]:
     """What a person could be named by, the longest first. Servers also write them apart: "ana unknown", "the mailbox of
     Ana Example is full", "no route to example.org", which may be theirs alone."""
@@ -122,5 +135,7 @@ def without(text: str, names: Sequence[str]) -> str:
     return re.sub(rf"(?<!\w)(?:{named})(?!\w)", RECIPIENT, text, flags=re.IGNORECASE)
 
 
+#: An address among words, or between what marks them up.
+_IN_TEXT = re.compile(r"[\w.+'-]+@(?:[\w-]+\.)+[\w-]+")
 #: Not what an address may be but what could be one. It also takes the password out of `scheme://user:password@host`.
 _LOOKS_LIKE_ONE = re.compile(r"""(?:"[^"\n]*"|[^\s@"<>(),;=\[\]]+)@[^\s@"'<>(),;:=\[\]]+""")

@@ -95,5 +95,5 @@ def _as_written(parts: Sequence[tuple[str, str]], found: re.Match[str]) -> str:
 
 
 def _warned(costly: Costly, found: re.Match[str], *, about: str = "") -> Warned:
-    cost = f"costs up to {costly.points} of the {LIMIT} points at which SpamAssassin takes a mail for spam."
-    return Warned(f'"{found[0].strip()}" {cost} {costly.remedy}', about=about)
+    cost = f"costs up to {costly.points} of the {LIMIT} points at which SpamAssassin takes a mail for spam"
+    return Warned("spam-words", f'"{found[0].strip()}" {cost}', costly.remedy, about)

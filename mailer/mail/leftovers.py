@@ -89,7 +89,8 @@ def _warned(words: str, found: re.Match[str], remedy: str) -> Warned:
     signs = f"{begin[0] if begin else ''}{found[0]}{end[0] if end else ''}".strip()
     shown = re.sub(rf"\s*[{_READ}\n]\s*", " … ", signs)
     shown = shown if len(shown) <= 40 else f"{shown[:40]}…"
-    return Warned(f"{shown} goes out as it stands. {remedy}", about=max(re.split(f"[{_READ}\n]", signs), key=len))
+    about = max(re.split(f"[{_READ}\n]", signs), key=len)
+    return Warned("markdown-left", f"{shown} goes out as it stands", remedy, about)
 
 
 def _unused(tokens: Sequence[Token], read: dict[str, object]) -> Iterator[Warned]:
@@ -99,12 +100,12 @@ def _unused(tokens: Sequence[Token], read: dict[str, object]) -> Iterator[Warned
         for label, number in footnotes.get("refs", {}).items():
             if number < 0:
                 name = f"[^{label.removeprefix(':')}]"
-                yield Warned(f"Nobody sees the footnote {name}: nothing refers to it.", about=f"{name}:")
+                what = f"nobody sees the footnote {name}: nothing refers to it"
+                yield Warned("unseen", what, f"Refer to it with {name}, or take it out.", f"{name}:")
     references = read.get("references")
     linked = {token.attrs.get("href") for token in tokens if token.type == "link_open"}
     for reference in references.values() if isinstance(references, dict) else ():
         if reference["href"] not in linked:
             about = f"]: {reference['href']}"
-            yield Warned(
-                f"Nobody sees the line with {about}: no link refers to it. If it is text, write \\[.", about=about
-            )
+            what = f"nobody sees the line with {about}: no link refers to it"
+            yield Warned("unseen", what, "If it is text, write \\[. If not, take it out.", about)

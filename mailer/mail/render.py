@@ -290,24 +290,24 @@ def _to_html(mjml: str, template: str) -> str:
 def _link_warnings(tokens: Sequence[Token]) -> list[Warned]:
     if any(token.type == "link_open" for token in markdown.flattened(tokens)):
         return []
-    return [
-        Warned(
-            "There is nothing to press. Write a link in a paragraph of its own, which becomes a button: "
-            "[Write to the embassy](mailto:{{ target_email }})."
-        )
-    ]
+    remedy = (
+        "Write a link in a paragraph of its own, which becomes a button: "
+        "[Write to the embassy](mailto:{{ target_email }})."
+    )
+    return [Warned("no-link", "there is nothing to press", remedy)]
 
 
 def _size_warnings(html: str) -> list[Warned]:
     size = len(html.encode())
     if size < HTML_WARNING_BYTES:
         return []
-    return [Warned(f"The mail's HTML has {size:,} bytes; from {HTML_LIMIT_BYTES:,} on it is refused.")]
+    what = f"the mail's HTML has {size:,} bytes, and from {HTML_LIMIT_BYTES:,} on it is refused"
+    return [Warned("mail-long", what, "Shorten the text.")]
 
 
 def _preheader_warnings(preheader: Pieces) -> list[Warned]:
     length = sum(len(piece) if isinstance(piece, str) else len(piece.default) or 10 for piece in preheader)
     if length in PREHEADER_CHARACTERS:
         return []
-    best = f"{PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} work best"
-    return [Warned(f"The preheader has {length} characters; {best}.")]
+    best = f"{PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} work best."
+    return [Warned("preheader-length", f"the preheader has {length} characters", best)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class SlotContext(StrEnum):
@@ -45,10 +45,16 @@ def join_pieces(pieces: Iterable[str | Slot]) -> Pieces:
     return tuple(joined)
 
 
+#: what an author can be warned of, for programs
+WarnedOf = Literal["mail-long", "markdown-left", "no-link", "preheader-length", "spam-words", "unseen"]
+
+
 class Warned(NamedTuple):
     """What the author of a text should see to."""
 
-    text: str  # in English
+    code: WarnedOf
+    what: str  # in English, without a full stop
+    remedy: str
     about: str = ""  # what of the text it is about, as it is written there; "" for all of it
 
 

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from babel.numbers import format_decimal
 
 from mailer.locale import languages, translations
-from mailer.people import organisers
+from mailer.people import organisers, small_numbers
 from mailer.people.notices import Notice, NoticeKind
 from mailer.people.organisers import Organisers
-from mailer.reports import days, small_numbers
+from mailer.reports import days
 from mailer.reports.days import Happened
 from mailer.store import db
 from mailer.store.db import Sessions

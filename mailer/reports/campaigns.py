@@ -18,11 +18,11 @@ from mailer.campaigns.editions import Texts
 from mailer.delivery.ledger import audience_of
 from mailer.kits import progress as kit_progress
 from mailer.locale import countries
+from mailer.people.small_numbers import SMALLEST_SHOWN, Sum, hidden_in_sums, hide_small
 from mailer.reports import progress as campaign_progress
 from mailer.reports import refusals
 from mailer.reports.progress import Progress
 from mailer.reports.refusals import Refusal
-from mailer.reports.small_numbers import SMALLEST_SHOWN, Sum, hidden_in_sums, hide_small
 from mailer.store import scope
 from mailer.store.models import Campaign, Delivery, DeliveryState, Purpose, Subscription, SubscriptionStatus
 from mailer.unions import directory

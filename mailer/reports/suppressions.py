@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from mailer.people import suppression
-from mailer.reports.small_numbers import Sum, hidden_in_sums
+from mailer.people.small_numbers import Sum, hidden_in_sums
 from mailer.store import scope
 from mailer.store.models import SuppressionReason
 

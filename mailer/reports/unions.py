@@ -16,7 +16,7 @@ from sqlalchemy.orm import QueryableAttribute, Session, selectinload
 from mailer.campaigns import publishing
 from mailer.errors import MailerError
 from mailer.locale import languages
-from mailer.reports.small_numbers import Sum, hidden_in_sums
+from mailer.people.small_numbers import Sum, hidden_in_sums
 from mailer.store import db
 from mailer.store.models import Asking, Campaign, CampaignText, JoinCount, Kit, Union
 from mailer.unions import trees

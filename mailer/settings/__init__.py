@@ -56,6 +56,18 @@ class UnknownSetting(ConfigurationError):
         Exception.__init__(self, f"{variable}: there is no such setting. {hint}")
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What could be better set."""
+
+    variable: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.remedy}"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The installation's settings, as in docs/reference/settings.md. Those it can start without may be None."""
@@ -191,7 +203,7 @@ class Settings:
         return replace(self.configured_smtp, greeted_as=self.smtp_helo)
 
     @property
-    def advice_on_helo(self) -> str | None:
+    def advice_on_helo(self) -> Advice | None:
         """What to say of a machine whose name mail servers think little of; None where it has a better one, was given
         one to say, or sends no mail."""
         host = socket.gethostname()
@@ -203,9 +215,10 @@ class Settings:
             problem = f"{host}, a name that only a local network knows, and greets mail servers with it"
         else:
             return None
-        return (
-            f"this machine is called {problem}. Many relays refuse that, or take it for a sign of spam. Set"
-            f" MAILER_SMTP_HELO to a name of it that the DNS knows, such as {_SMTP_HELO}."
+        return Advice(
+            "MAILER_SMTP_HELO",
+            f"this machine is called {problem}. Many relays refuse that, or take it for a sign of spam",
+            f"Set MAILER_SMTP_HELO to a name of it that the DNS knows, such as {_SMTP_HELO}.",
         )
 
     @property
@@ -214,14 +227,15 @@ class Settings:
         return Organisers(self.organiser_addresses, self.organisers_language, self.time_zone)
 
     @property
-    def advice_on_organisers(self) -> str | None:
+    def advice_on_organisers(self) -> Advice | None:
         """What to say where nobody is named who hears by mail what happens; None where somebody is, or no mail is
         sent."""
         if self.organiser_addresses or self.configured_smtp is None:
             return None
-        return (
-            "no organiser hears by mail when a campaign is held, or when a union asks to affiliate. Set"
-            f" MAILER_ORGANISERS to their addresses, such as {_ORGANISERS}."
+        return Advice(
+            "MAILER_ORGANISERS",
+            "no organiser hears by mail when a campaign is held, or when a union asks to affiliate",
+            f"Set MAILER_ORGANISERS to their addresses, such as {_ORGANISERS}.",
         )
 
     @property

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import deadlines
-from mailer.campaigns.deadlines import DeadlinePassed, TooLate
+from mailer.cases.findings import Level
 from mailer.store import db
 from mailer.store.models import Campaign, CampaignStatus
 from tests.support.factories import WHEN, make_campaign, make_list
@@ -17,27 +17,39 @@ MINUTE = timedelta(minutes=1)
 MONTH = timedelta(days=30)
 
 
-def test_a_start_after_the_latest_start_is_refused(session: Session) -> None:
+def found(campaign: Campaign, start: datetime) -> list[tuple[Level, str]]:
+    return [(finding.level, finding.code) for finding in deadlines.findings(campaign, start)]
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "near"),
+    [("latest_start", "latest-start-passed", []), ("deadline", "deadline-passed", [(Level.WARNING, "deadline-near")])],
+)
+def test_a_start_that_comes_too_late_is_an_error_until_a_person_has_decided(
+    session: Session, key: str, code: str, near: list[tuple[Level, str]]
+) -> None:
     campaign = make_campaign(session, make_list(session))
-    deadlines.require_in_time(campaign, WHEN)
-    campaign.latest_start = WHEN
-    deadlines.require_in_time(campaign, WHEN)
-    with pytest.raises(TooLate, match=r"2026-03-01T12:00.*load it again"):
-        deadlines.require_in_time(campaign, WHEN + timedelta(seconds=1))
+    assert found(campaign, WHEN) == []
+    setattr(campaign, key, WHEN)
+    assert found(campaign, WHEN) == near
+    late = WHEN + timedelta(minutes=1)
+    assert found(campaign, late) == [(Level.ERROR, code)]
+    [finding] = deadlines.findings(campaign, late)
+    assert "2026-03-01T12:00" in finding.what
+    assert finding.remedy == f"If it should still go out, change {key}, and load it again."
     campaign.status = S.SCHEDULED  # and so cannot be loaded
-    with pytest.raises(TooLate, match="mailer campaigns resume free-the-five"):
-        deadlines.require_in_time(campaign, WHEN + timedelta(seconds=1))
+    [finding] = deadlines.findings(campaign, late)
+    assert finding.level is Level.ERROR
+    assert finding.remedy.endswith("run this once it is paused: mailer campaigns resume free-the-five")
+    campaign.status = S.PAUSED
+    assert found(campaign, late) == [(Level.WARNING, code)]
 
 
-def test_a_start_after_the_deadline_is_refused(session: Session) -> None:
+def test_a_deadline_within_48_hours_of_the_start_is_warned_of(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
-    campaign.deadline = WHEN
-    deadlines.require_in_time(campaign, WHEN)
-    with pytest.raises(DeadlinePassed, match=r"before 2026-03-01T12:00.*12:01.*change deadline in campaign\.toml"):
-        deadlines.require_in_time(campaign, WHEN + timedelta(minutes=1))
-    campaign.status = S.SCHEDULED
-    with pytest.raises(DeadlinePassed, match="mailer campaigns resume free-the-five"):
-        deadlines.require_in_time(campaign, WHEN + timedelta(minutes=1))
+    campaign.deadline = WHEN + timedelta(hours=48)
+    assert found(campaign, WHEN) == []
+    assert found(campaign, WHEN + timedelta(minutes=1)) == [(Level.WARNING, "deadline-near")]
 
 
 @pytest.mark.parametrize(

@@ -107,13 +107,14 @@ def test_every_wording_is_tried_also_one_behind_an_elif(session: Session) -> Non
 def test_warnings_name_their_file_once(session: Session) -> None:
     campaign = make_campaign(session, make_list(session), body="Read https://example.org\n")
     add_text(session, campaign, "fr", '{% if country == "GB" %}Londres{% endif %} https://example.org\n')
-    assert editions.try_out(session, campaign) == ["fr.md: The preheader has 9 characters; 40 to 90 work best."]
+    [finding] = editions.try_out(session, campaign)
+    assert str(finding) == "fr.md: the preheader has 9 characters. 40 to 90 work best."
 
 
 def test_signs_that_would_go_out_are_warned_of_with_their_line(session: Session) -> None:
     body = 'Read https://example.org\n\n{% if country == "GB" %}\n\n**Now, {{ name or "supporter" }}[^1]{% endif %}\n'
     campaign = make_campaign(session, make_list(session), body=body)
-    first, second = editions.try_out(session, campaign)
+    first, second = map(str, editions.try_out(session, campaign))
     assert first.startswith("en.md:9: [^1] goes out as it stands.")
     assert second.startswith("en.md:9: **Now, goes out as it stands.")
 
@@ -123,7 +124,7 @@ def test_words_that_spam_filters_count_are_warned_of_with_their_line(session: Se
     campaign = make_campaign(session, make_list(session), body=body)
     campaign.texts[0].subject = "An urgent request"
     campaign.texts[0].preheader = "Five dockers are in prison. Dear sirs, this is for you."
-    assert [warning.partition(" costs ")[0] for warning in editions.try_out(session, campaign)] == [
+    assert [str(finding).partition(" costs ")[0] for finding in editions.try_out(session, campaign)] == [
         'en.md:5: "Dear friend"',
         'en.md:9: "Dear Sir"',
         'en.md: "urgent request"',

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import gate
-from mailer.campaigns.gate import Refused
+from mailer.campaigns import gate, readiness
 from mailer.campaigns.lifecycle import WrongStatus
+from mailer.campaigns.readiness import Refused
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
 from mailer.cases.findings import Level
@@ -177,13 +177,6 @@ def test_a_word_that_must_not_appear_is_found_in_a_target_and_in_the_slug(sessio
     assert wheres == ["campaign.toml, [[targets]]", "the name of the campaign's folder"]
 
 
-def test_a_deadline_within_48_hours_is_only_warned_of(session: Session, campaign: Campaign) -> None:
-    campaign.deadline = db.now(session) + timedelta(hours=47)
-    [finding] = gate.findings(session, campaign)
-    assert (finding.level, finding.code) == (Level.WARNING, "deadline-near")
-    gate.require(session, campaign)
-
-
 def test_a_campaign_without_a_case_is_left_alone(session: Session, campaign: Campaign, case: Case) -> None:
     cases.withdraw_consent(session, case, "why")
     campaign.case = None
@@ -221,15 +214,10 @@ def test_every_error_is_named_and_they_come_before_the_warnings(
     campaign.targets = [{"countries": [], "name": "Amal Odeh", "email": "", "address": ""}]
     session.flush()
     session.expire(case, ["events"])
-    found = ["consent-missing", "fact-stale", "never", "never-in-history", "deadline-near"]
-    assert codes(session, campaign) == found
+    found = ["consent-missing", "fact-stale", "never", "deadline-near", "never-in-history", "no-link"]
+    assert [finding.code for finding in readiness.findings(session, campaign)] == found
     with pytest.raises(Refused, match=r"nobody has agreed.* fact 1 was last checked"):
         start(session, campaign)
-
-
-def test_a_deadline_that_has_passed_is_no_near_one(session: Session, campaign: Campaign) -> None:
-    campaign.deadline = db.now(session) - timedelta(hours=1)
-    assert codes(session, campaign) == []
 
 
 def test_a_campaign_is_scheduled_only_for_a_day_that_consent_covers(
@@ -254,7 +242,7 @@ def test_consent_that_is_withdrawn_while_a_campaign_starts_waits_until_it_has_st
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer at a time")
     session.commit()
-    gate.require(session, campaign)
+    readiness.require(session, campaign)
     withdrawal = Beside(lambda: withdraw(engine, "leila"))
     withdrawal.must_wait()
     session.rollback()
@@ -347,6 +335,24 @@ def test_a_refusal_does_not_name_a_campaign_that_is_called_so(session: Session, 
     with pytest.raises(Refused, match=r"^This campaign cannot be sent\. the name of") as refused:
         start(session, campaign)
     assert "amal" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("key", "value"), [("name", "Friends of Amal Odeh"), ("names", {"ar": "Amal-Odeh"})])
+def test_the_name_of_the_list_is_searched_since_each_mail_has_it(
+    session: Session, campaign: Campaign, key: str, value: object
+) -> None:
+    setattr(campaign.mailing_list, key, value)
+    assert [(each.code, each.where) for each in gate.findings(session, campaign)] == [("never", "the name of the list")]
+
+
+def test_names_of_unions_are_searched_where_a_text_prints_one(session: Session, campaign: Campaign) -> None:
+    union = make_union(session, "dockers", name="Amal Odeh Dockers")
+    assert codes(session, campaign) == []
+    campaign.texts[0].body = 'Dear {{ union or "friends" }}.\n'
+    [finding] = gate.findings(session, campaign)
+    assert (finding.code, finding.where) == ("never", "{{ union }}, which prints the name of a union")
+    union.is_named = False
+    assert codes(session, campaign) == []
 
 
 # --- campaigns that choose the audience -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, gate, segments
 from mailer.campaigns.editions import EditionRenderer, Reader
-from mailer.campaigns.gate import Refused
+from mailer.campaigns.readiness import Refused
 from mailer.delivery import control
 from mailer.kits import making
 from mailer.store.models import (

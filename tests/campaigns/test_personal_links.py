@@ -1,5 +1,6 @@
 """No address in a campaign's text tells who follows it, however it comes to stand there."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import editions, personal_links, publishing, readiness
 from mailer.campaigns.editions import EditionRenderer, Reader, Unrenderable
 from mailer.campaigns.personal_links import PersonalLink
+from mailer.campaigns.readiness import Refused
 from mailer.cases.targets import Target
 from mailer.delivery import control, previews
 from mailer.delivery.previews import SampleReader
@@ -162,13 +164,14 @@ def draft(session: Session) -> Campaign:
 REFUSED = r'^en\.md:7: {{ union }} cannot be in the address "https://example\.org/\?u='
 
 
-def test_a_check_and_a_send_refuse_what_was_loaded_before(session: Session, draft: Campaign) -> None:
+def test_a_check_finds_what_was_loaded_before_and_a_send_refuses_it(session: Session, draft: Campaign) -> None:
+    found = [str(finding) for finding in readiness.check(session, draft).findings if finding.code == "text-broken"]
+    assert [bool(re.match(REFUSED, each)) for each in found] == [True]
     for refuse in (
-        lambda: readiness.check(session, draft),
         lambda: control.schedule(session, draft, utcnow()),
         lambda: control.start(session, draft, SENDER),
     ):
-        with pytest.raises(Unrenderable, match=REFUSED):
+        with pytest.raises(Refused, match=REFUSED.removeprefix("^")):
             refuse()
         session.rollback()
         assert draft.status is CampaignStatus.DRAFT

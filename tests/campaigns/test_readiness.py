@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import readiness
-from mailer.campaigns.readiness import NobodyToWriteTo
+from mailer.campaigns.readiness import Refused
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, HomeRule, MailingList
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
@@ -40,7 +40,7 @@ def test_a_check_says_whom_the_texts_and_targets_leave_out(
     assert found.without_target == ("Egypt", "France", "Germany")
     assert found.without_country == 1
     assert not found.has_fallback
-    assert any("ar.md" in warning for warning in found.warnings)
+    assert any(finding.where == "ar.md" for finding in found.findings)
 
 
 def test_a_check_says_whom_groups_leave_out_because_they_live_in_a_territory(
@@ -117,7 +117,7 @@ def test_what_only_others_read_counts_for_nobody(session: Session, news: Mailing
     campaign = make_campaign(session, news, body=body)
     make_subscriber(session, news, union=union, country="IE", name=None)
     make_subscriber(session, news, country=None)
-    readiness.require_targets(session, campaign)
+    readiness.require(session, campaign)
     assert readiness.find(session, campaign) == readiness.Gaps({}, {}, {})
 
 
@@ -129,15 +129,15 @@ def test_people_without_a_target_are_named_by_country(session: Session, news: Ma
     found = readiness.find(session, campaign)
     assert found.without_target == {"FR": 1, None: 1}
     assert found.empty_fields == {"target_email": 1}  # of the target there is
-    with pytest.raises(NobodyToWriteTo, match=r"none for France, people whose country is not known\. In campaign"):
-        readiness.require_targets(session, campaign)
+    with pytest.raises(Refused, match=r"none for France, people whose country is not known\. Add \[\[targets"):
+        readiness.require(session, campaign)
     campaign.targets = [*campaign.targets, {"countries": [], "name": "Ministry", "email": "m@x.org", "address": ""}]
-    readiness.require_targets(session, campaign)
+    readiness.require(session, campaign)
 
 
 def test_texts_that_print_no_target_need_none(session: Session, news: MailingList) -> None:
     make_subscriber(session, news)
-    readiness.require_targets(session, make_campaign(session, news, body='Write to {{ target_name or "them" }}.\n'))
+    readiness.require(session, make_campaign(session, news, body='Write to {{ target_name or "them" }}.\n'))
 
 
 def test_many_countries_are_named_in_part(session: Session) -> None:

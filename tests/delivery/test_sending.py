@@ -15,8 +15,8 @@ from sqlalchemy import Engine, event, func, select, text, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
-from mailer.campaigns.deadlines import TooLate
 from mailer.campaigns.lifecycle import WrongStatus
+from mailer.campaigns.readiness import Refused
 from mailer.delivery import control, journal, ledger, recovery, sending, sweeping, verdicts
 from mailer.delivery.outbox import Outbox
 from mailer.delivery.worker import Worker
@@ -93,7 +93,7 @@ def test_a_campaign_is_sent_once(session: Session) -> None:
 def test_nobody_to_send_to_leaves_the_draft_a_draft(engine: Engine) -> None:
     with session_scope(engine) as session:
         make_campaign(session, make_list(session))
-    with pytest.raises(control.NobodyToSendTo), session_scope(engine) as session:
+    with pytest.raises(Refused, match="nobody would get it"), session_scope(engine) as session:
         control.start(session, lifecycle.get(session, "free-the-five"), SENDER)
     assert status(engine, 1) is CampaignStatus.DRAFT
     with session_scope(engine, read_only=True) as session:
@@ -108,13 +108,13 @@ def test_a_late_start_is_refused_and_a_late_schedule_waits_for_a_person(engine: 
         control.schedule(session, campaign, utcnow() - timedelta(hours=2))
         campaign.latest_start = utcnow() - timedelta(hours=1)
         session.flush()
-        with pytest.raises(TooLate):
+        with pytest.raises(Refused, match="its latest start is"):
             control.schedule(session, campaign, utcnow())
     assert sweeping.sweep(engine, worker) == []
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, 1)
         assert campaign.status is CampaignStatus.PAUSED
-        assert "The latest start of campaign" in (campaign.hold_reason or "")
+        assert "its latest start is" in (campaign.hold_reason or "")
         control.resume(session, campaign, SENDER)
     assert rows(engine) == {(S.PENDING, None): 1}
 
@@ -143,12 +143,12 @@ def test_a_scheduled_campaign_that_cannot_start_says_why(engine: Engine, worker:
     with session_scope(engine, read_only=True) as session:
         campaign = session.get_one(Campaign, 1)
         assert campaign.status is CampaignStatus.PAUSED
-        assert "audience" in (campaign.hold_reason or "")
+        assert "nobody would get it" in (campaign.hold_reason or "")
 
 
 def test_an_audience_of_nobody_is_not_scheduled(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
-    with pytest.raises(control.NobodyToSendTo):
+    with pytest.raises(Refused, match="nobody would get it"):
         control.schedule(session, campaign, utcnow() + timedelta(days=1))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, LargeBinary, literal, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking, gate, lifecycle, standing
-from mailer.campaigns.gate import Refused
+from mailer.campaigns.readiness import Refused
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
 from mailer.cases.sayable import Words

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from mailer.campaigns.editions import Unrenderable
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet
-from mailer.kits.editions import KitEditions
+from mailer.kits.editions import KitEditions, MustNotAppear
 from mailer.kits.messages import MEDIUM_CHARACTERS, SHORT_CHARACTERS, read_text
 from mailer.kits.wording import Forwarder
 from mailer.store.models import Campaign, CampaignText, Union
-from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_union
+from tests.support.factories import SENDER, add_text, make_campaign, make_case, make_list, make_union
 
 FILES = [
     "mail.eml", "mail.html", "mail.txt", "messenger-short.txt", "messenger-medium.txt", "leaflet.pdf", "picture.png",
@@ -122,6 +122,33 @@ def test_a_text_that_grows_too_large_is_refused_with_its_file(session: Session, 
     union.introductions = {"en": "word " * 30_000}
     with pytest.raises(Unrenderable, match=r"^en\.md:5: .*100,000"):
         files(session, campaign(session), union)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place"),
+    [
+        ("introductions", {"en": "Dear members,\n\nAMAL  ODEH saw it."}, "the union's own words in en"),
+        ("name", "Amal Odeh Dockers", "the union's name"),
+        ("slug", "amal-odeh-dockers", "the union's name"),
+        (None, None, "the campaign's text"),
+    ],
+)
+def test_a_word_that_must_not_appear_keeps_a_kit_from_being_made_and_only_its_place_is_named(
+    session: Session, no_paper: None, union: Union, key: str | None, value: object, place: str
+) -> None:
+    made = campaign(session)
+    made.case = make_case(session, never=["Amal Odeh"])
+    assert files(session, made, union)
+    if key is None:
+        made.texts[0].body += "\n\nAmal **Odeh** saw it.\n"
+    else:
+        setattr(union, key, value)
+    with pytest.raises(MustNotAppear, match=f"stands in {place} that") as refused:
+        files(session, made, union)
+    assert "odeh" not in str(refused.value).lower()
+    union.is_named = False  # then nothing of its own stands there
+    if key is not None:
+        assert files(session, made, union)
 
 
 # --- whom it is for -------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def found(*body: str | Slot) -> list[tuple[str, str]]:
     """What is told of a text, and by what of it the line is found."""
     markers = Markers()
     tokens = markdown.read(markers.mark(body), markers)
-    return [(warning.text.split(" costs ")[0], warning.about) for warning in costly_words.find(tokens, markers)]
+    return [(warning.what.split(" costs ")[0], warning.about) for warning in costly_words.find(tokens, markers)]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_words_that_cost_nothing_are_not_named(source: str) -> None:
 
 def test_a_subject_is_read_as_its_readers_see_it() -> None:
     (warning,) = costly_words.find_in_line(("An ", Slot("name", "urgent"), " request"))
-    assert warning.text.startswith('"urgent request" costs up to 1.8 of the 5 points ')
+    assert warning.what.startswith('"urgent request" costs up to 1.8 of the 5 points ')
     assert list(costly_words.find_in_line(("Six jailed",))) == []
 
 

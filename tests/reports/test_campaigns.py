@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.campaigns.editions import Texts
+from mailer.people import small_numbers
 from mailer.reports import campaigns as campaign_reports
-from mailer.reports import small_numbers
 from mailer.reports.campaigns import By, Row
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from mailer.people.small_numbers import Sum
 from mailer.reports import unions as union_reports
-from mailer.reports.small_numbers import Sum
 from mailer.reports.unions import InvalidMonth, MonthsReversed, NoResults, Report, UnionResults, UnionRow
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, JoinCount, Kit, Union

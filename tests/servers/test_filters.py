@@ -161,9 +161,9 @@ def test_words_cost_what_the_page_says(session: Session, tmp_path: Path) -> None
     found = judge({each: mail(session, campaign, "en", name=None) for each, campaign in campaigns.items()}, tmp_path)
     assert {words: round(verdict.cost, 1) for words, verdict in found.items()} == expected
     for words, campaign in campaigns.items():
-        warned = [warning for warning in editions.try_out(session, campaign) if "SpamAssassin" in warning]
+        warned = [found for found in editions.try_out(session, campaign) if found.code == "spam-words"]
         assert bool(warned) is (found[words].cost >= 1), words
-        assert all(warning.startswith("en.md:") for warning in warned)
+        assert all(warning.where.startswith("en.md") for warning in warned)
 
 
 def test_the_page_has_all_words_that_a_check_warns_of() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TypeVar
 
-from mailer.reports.small_numbers import Sum
+from mailer.people.small_numbers import Sum
 
 K = TypeVar("K", bound=Hashable)
 Range = tuple[float, float]

@@ -24,6 +24,11 @@ def hide_small(counts: Mapping[str, int]) -> dict[str, int | None]:
     return {name: counts[name] for name in shown if name not in hidden} | dict.fromkeys(sorted(hidden))
 
 
+def hide_one(count: int) -> int | None:
+    """A number that stands alone, if it can be shown."""
+    return None if _is_small(count) else count
+
+
 @dataclass(frozen=True, slots=True)
 class Sum(Generic[K]):
     """A number that is others' sum, and is shown beside them."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.reports import small_numbers
-from mailer.reports.small_numbers import SMALLEST_SHOWN, Sum, hidden_in_sums, hide_small
+from mailer.people import small_numbers
+from mailer.people.small_numbers import SMALLEST_SHOWN, Sum, hidden_in_sums, hide_small
 from tests.support.inference import Range, narrowed
 
 COUNTS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 40), min_size=1)
