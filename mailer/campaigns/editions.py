@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import dead_links, personal_links, segments
+from mailer.campaigns import dead_links, kinds, personal_links, segments
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.segments import audience
 from mailer.cases.findings import Finding, Level
@@ -25,8 +25,10 @@ from mailer.mail.types import Pieces, Rendering, Slot, SlotContext, Warned
 from mailer.store.models import Campaign, CampaignText, Edition, Subscription
 from mailer.unions import directory
 
+#: the parts of the target
+TARGET_FIELDS = frozenset(["target_name", "target_email", "target_address"])
 #: what a text may print, and what it may branch on
-FIELDS = ("name", "country", "union", "target_name", "target_email", "target_address")
+FIELDS = ("name", "country", "union", *sorted(TARGET_FIELDS))
 CONDITIONS = ("country", "union", "language")
 #: how many `if` and `elif` a text may have: as many as the column editions.variant holds
 MOST_TESTS = 200
@@ -153,11 +155,6 @@ def parse_source(text: str, *, file: str, line: int = 1) -> fields.Template:
     :raises fields.TextFieldError: with file and line.
     """
     return fields.parse(text, file=file, first_line=line, fields=FIELDS, conditions=CONDITIONS)
-
-
-def kinds() -> list[str]:
-    """The kinds of campaign there are templates for."""
-    return render.kinds("campaigns")
 
 
 class Texts:
@@ -290,12 +287,14 @@ class EditionRenderer:
         language, variant = key
         source = self._texts.sources[language]
         subject, preheader, body = self.wording(key)
+        kind, gettext = kinds.of(self._campaign), translations.gettext_for(language)
         frame = Frame(
             language=language,
             direction=languages.direction(language),
             organisation=self._sender.organisation,
             postal_address=self._sender.postal_address,
-            gettext=translations.gettext_for(language),
+            gettext=gettext,
+            heading=gettext(kind.heading),
             deadline=self._printed_deadline(language),
             web_url=self.web_url(language),
             forwarded_by=forwarded_by,
@@ -303,7 +302,13 @@ class EditionRenderer:
         try:
             source.require_impersonal(variant, self._targets)
             return render.render(
-                self._campaign.kind, subject=subject, preheader=preheader, body=body, frame=frame, empty=empty
+                self._campaign.kind,
+                subject=subject,
+                preheader=preheader,
+                body=body,
+                frame=frame,
+                empty=empty,
+                asks=kind.asks,
             )
         except MailerError as error:
             if self._never.holds(str(error)):

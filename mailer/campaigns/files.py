@@ -1,15 +1,16 @@
 """Campaigns as files: a folder of campaign.toml and one Markdown text per language becomes a draft."""
 
+import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, lifecycle, personal_links, segments
+from mailer.campaigns import editions, kinds, lifecycle, personal_links, segments
 from mailer.campaigns.segments import Segment, audience
 from mailer.cases import cases, targets
 from mailer.errors import MailerError
@@ -25,18 +26,17 @@ from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case, Ho
 from mailer.unions import directory
 
 SETTINGS_FILE = "campaign.toml"
+#: keys that every kind may have
 _KNOWN_KEYS = frozenset(
     [
         "kind",
         "list",
         "language",
-        "deadline",
         "latest_start",
         "public",
         "forwardable",
         "fallbacks",
         "audience",
-        "targets",
         "case",
         "about",
         "home",
@@ -82,11 +82,11 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
     draft = session.scalar(select(Campaign).where(Campaign.slug == slug).with_for_update())
     if draft is not None and draft.status is not CampaignStatus.DRAFT:
         raise AlreadyStarted(slug=slug, status=draft.status)
-    table, problem = written_files.read_toml(folder / SETTINGS_FILE, _KNOWN_KEYS)
+    table, problem = written_files.read_toml(folder / SETTINGS_FILE)
     values = _read_settings(session, slug, table, problem)
     values["fallbacks"] = {**fallbacks, **values["fallbacks"]}
     articles = written_files.read_articles(folder, _TEXT_KEYS, languages.normalise)
-    texts = [_read_text(language, article) for language, article in articles.items()]
+    texts = [_read_text(language, article, values["kind"]) for language, article in articles.items()]
     if values["language"] not in articles:
         problem.about("language", f"is the campaign's own, but there is no {values['language']}.md")
     if draft is None:
@@ -117,9 +117,7 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
 
 def _read_settings(session: Session, slug: str, table: Mapping[str, Any], problem: Complaint) -> dict[str, Any]:
     """The columns of a campaign, checked."""
-    kind = problem.text(table, "kind")
-    if kind not in editions.kinds():
-        problem.about("kind", f'there is no template for kind "{kind}"; known are {", ".join(editions.kinds())}')
+    kind = _read_kind(table, problem)
     mailing_list = problem.check("list", lambda: lists.named(session, problem.text(table, "list")))
     language = problem.check("language", lambda: languages.normalise(problem.text(table, "language")))
     case = _read_case(session, table, problem)
@@ -140,6 +138,20 @@ def _read_settings(session: Session, slug: str, table: Mapping[str, Any], proble
         "audience": segment.to_json(),
         "targets": [target.to_json() for target in targets.read(table.get("targets", []), "targets", problem)],
     }
+
+
+def _read_kind(table: Mapping[str, Any], problem: Complaint) -> str:
+    """The kind, whose keys all others in the table are."""
+    name = problem.text(table, "kind")
+    if name not in kinds.KINDS:
+        problem.about("kind", f'there is no kind "{name}"; known are {", ".join(kinds.KINDS)}')
+    kind = kinds.KINDS[name]
+    for key in get_args(kinds.Key):
+        if key in table and key not in kind.keys:
+            others = " or ".join(f'"{other}"' for other in kinds.having(key))
+            problem.about(key, f'a campaign of kind "{name}" has none. Take it out, or write kind = {others}')
+    problem.refuse_unknown(table, _KNOWN_KEYS | kind.keys)
+    return name
 
 
 def _read_case(session: Session, table: Mapping[str, Any], problem: Complaint) -> Case | None:
@@ -214,26 +226,40 @@ def _slugs(session: Session, key: str, value: object) -> object:
 # --- texts ----------------------------------------------------------------------------------------------------------
 
 
-def _read_text(language: str, article: Article) -> CampaignText:
-    subject, preheader = (_read_line(article.front, key, article.problem) for key in ("subject", "preheader"))
-    editions.parse_source(article.body, file=article.file, line=article.body_line)
+def _read_text(language: str, article: Article, kind: str) -> CampaignText:
+    subject, preheader = (_read_line(article.front, key, article.problem, kind) for key in ("subject", "preheader"))
+    body = editions.parse_source(article.body, file=article.file, line=article.body_line)
+    _check_targets(body, kind, article.file)
     return CampaignText(
         language=language, subject=subject, preheader=preheader, body=article.body, body_line=article.body_line
     )
 
 
-def _read_line(front: Mapping[str, Any], key: str, problem: Complaint) -> str:
+def _read_line(front: Mapping[str, Any], key: str, problem: Complaint, kind: str) -> str:
     """The subject or the preheader."""
     value = problem.text(front, key)
     if len(value.splitlines()) > 1:
         problem.about(key, "must be one line")
     line = editions.parse_source(value, file=problem.file, line=problem.line_of(key))
+    _check_targets(line, kind, problem.file)
     for variant in line.samples():
         # Tried again with the draft, which keeps no line of it.
         problem.check(key, lambda: personal_links.check_line(line.places(variant), ()))  # noqa: B023  # called at once
         if signs := leftovers.find_in_line(line.resolve(variant)):
             problem.about(key, f"is no Markdown, so {signs} would go out as it stands. Write plain words")
     return value
+
+
+def _check_targets(written: fields.Template, kind: str, file: str) -> None:
+    """Refuse to print a target in a mail of a kind that has none."""
+    if "targets" in kinds.KINDS[kind].keys:
+        return
+    places = itertools.chain.from_iterable(map(written.places, written.samples()))
+    printed = (place for place in places if isinstance(place, fields.Place) and place.slot)
+    if target := next((place for place in printed if place.names & editions.TARGET_FIELDS), None):
+        name = "".join(target.names)
+        problem = f'a campaign of kind "{kind}" asks nobody to write, so it has no {name}. Take {{{{ {name} }}}} out'
+        raise InvalidFile(file=file, line=target.line, problem=problem)
 
 
 def _check_comparisons(session: Session, source: editions.Source) -> None:

@@ -77,6 +77,8 @@ class Headline:
     deadline: datetime | None  # none where nobody is asked to act
     is_over: bool  # whether it is too late to act
     standing: Standing  # whether people are asked to act, or why not
+    kind: str | None  # what its mail is headed by, in English; None for a kind that asks people to act
+    is_stop: bool  # whether it says that nobody should write any more
 
     @property
     def updated(self) -> datetime:
@@ -279,9 +281,9 @@ def _headlines(session: Session, campaigns: Sequence[Campaign], language: str) -
 
 
 def _headline(campaign: Campaign, language: str, now: datetime, told: Standing) -> Headline:
-    text = _text(campaign, language)
+    text, kind = _text(campaign, language), kinds.of(campaign)
     fallback = Targets.stored(campaign.targets).fallback
-    asks = kinds.of(campaign).asks and told.asking is Asking.OPEN
+    asks = kind.asks and told.asking is Asking.OPEN
     return Headline(
         slug=campaign.slug,
         id=_identity(campaign.salt, campaign.slug),
@@ -292,6 +294,8 @@ def _headline(campaign: Campaign, language: str, now: datetime, told: Standing) 
         deadline=campaign.deadline if asks else None,
         is_over=deadlines.is_over(campaign, now),
         standing=told,
+        kind=None if kind.asks else kind.heading,
+        is_stop=campaign.kind == kinds.STOP,
     )
 
 

@@ -26,8 +26,6 @@ from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, CampaignStatus, Subscriber, Subscription
 from mailer.unions import directory
 
-#: fields that print a part of the target
-_TARGET_FIELDS = frozenset(["target_name", "target_email", "target_address"])
 _MOST_NAMED = 12
 
 
@@ -77,9 +75,9 @@ def _gaps(session: Session, campaign: Campaign, audience: Iterable[Group], *, co
         edition = renderer.choose(Reader(language, country, union_id))
         printed = renderer.bare_fields(edition)
         target = targets.for_country(country)
-        if renderer.printed_fields(edition) & _TARGET_FIELDS and not (country and targets.has_own(country)):
+        if renderer.printed_fields(edition) & editions.TARGET_FIELDS and not (country and targets.has_own(country)):
             without_own_target[country] += people
-        if target is None and printed & _TARGET_FIELDS:
+        if target is None and printed & editions.TARGET_FIELDS:
             without_target[country] += people
         else:
             for link in renderer.links(edition):

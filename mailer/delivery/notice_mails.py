@@ -33,7 +33,7 @@ _PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
     NoticeKind.ANSWER: Pages.answer,
 }
 _ALERT_FIELDS = frozenset({"campaign_url", "campaign_title", "target_name", "target_email", "target_address"})
-_KIT_FIELDS = frozenset({"kit_url", "campaign", "union", "deadline", "stop_url"})
+_KIT_FIELDS = frozenset({"kit_url", "campaign", "kind", "union", "deadline", "stop_url"})  # kind: if it asks nobody
 _NUMBERED_KITS = [f"kit_{number}{what}" for number in range(1, notices.MOST_KITS_NAMED + 1) for what in ("", "_url")]
 _LEAVING = [f"leave_{number}{what}" for number in range(1, notices.MOST_LISTS_LEFT + 1) for what in ("", "_url")]
 #: what each kind may print of its own

@@ -31,18 +31,13 @@ class Article:
     body_line: int  # the line of the file on which the body starts
 
 
-def read_toml(path: Path, known: frozenset[str] | None = None) -> tuple[dict[str, Any], "Complaint"]:
+def read_toml(path: Path) -> tuple[dict[str, Any], "Complaint"]:
     """The values of a TOML file, and with what to complain of them.
 
-    :param known: the keys that may stand at its top; none if the caller sees to that.
-    :raises InvalidFile: it cannot be read, is no TOML, or has another key.
+    :raises InvalidFile: it cannot be read, or is no TOML.
     """
     written = _read(path)
-    table = _parse_toml(written, path, first_line=1)
-    problem = Complaint(path.name, written)
-    if known is not None:
-        problem.refuse_unknown(table, known)
-    return table, problem
+    return _parse_toml(written, path, first_line=1), Complaint(path.name, written)
 
 
 def read_articles(folder: Path, known: frozenset[str], read_name: Callable[[str], T]) -> dict[T, Article]:

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from mailer.campaigns import publishing
+from mailer.campaigns import kinds, publishing
 from mailer.campaigns.deadlines import may_be_forwarded
 from mailer.links import Pages
-from mailer.locale import languages
+from mailer.locale import languages, translations
 from mailer.people import notices, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store import db
@@ -118,6 +118,9 @@ def _words(
         "stop_url": site.no_contact(keyring, contact_id),
         "campaign": publishing.title(campaign, language),
     }
+    kind = kinds.of(campaign)
+    if not kind.asks:
+        words["kind"] = translations.gettext_for(language)(kind.heading)
     if campaign.deadline is not None:
         words["deadline"] = languages.written(campaign.deadline, languages.of_site(language) or "en", union.country)
     return words | contacts.named(union)

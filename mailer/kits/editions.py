@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import kinds
 from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader
 from mailer.cases.never import Never
 from mailer.cases.targets import NOBODY, Targets
@@ -40,6 +41,8 @@ class KitEditions:
     def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
         self._renderer = EditionRenderer(session, campaign, sender)
         self._targets = Targets.stored(campaign.targets)
+        self._kind = kinds.of(campaign)
+        self._is_stop = campaign.kind == kinds.STOP
         self._sender = sender
         self._never = Never(campaign.case.never if campaign.case else ())
         self.languages: list[str] = self._renderer.languages
@@ -87,6 +90,7 @@ class KitEditions:
         empty = (target or NOBODY).empty_fields
         join_url = self._join_url(forwarder, language)
         name = one_line(forwarder.name) if forwarder.name else None
+        _ = translations.gettext_for(language)
         rendering = self._renderer.render(
             key, forwarded_by=ForwardedBy(name, forwarder.introduction(language), join_url), empty=empty
         )
@@ -97,7 +101,8 @@ class KitEditions:
             html=fill(rendering.html, values, blank=_BLANK),
             text="\n".join(map(plain_text.folded, fill(rendering.text, values, blank=_BLANK).split("\n"))),
             prose=tuple(fill(paragraph, values, blank=_BLANK) for paragraph in self._prose(key, empty)),
-            call=translations.gettext_for(language)("Act by {date}").format(date=deadline) if deadline else None,
+            call=_("Act by {date}").format(date=deadline) if deadline else None,
+            stop=_(self._kind.heading) if self._is_stop else None,
             target=target,
             web_url=self._renderer.web_url(language),
             join_url=join_url,
@@ -128,12 +133,12 @@ class KitEditions:
             title=kit_text.title,
             lead=kit_text.lead,
             paragraphs=kit_text.prose,
-            call=kit_text.call,
+            call=kit_text.stop or kit_text.call,
             write_to=_("Write to:"),
             addressee=addressee(kit_text.target),
             invitation=_("Get the next alert yourself"),
             join_url=kit_text.join_url,
-            reading=_("Read the alert and act"),
+            reading=_("Read the alert and act") if self._kind.asks else _("Read it on our site"),
             web_url=self._renderer.web_url(kit_text.language, via=forwarder.slug),
             signature=self._sender.organisation,
             union=forwarder.name,

@@ -20,11 +20,12 @@ def short(kit_text: KitText) -> str:
     """For a post or a text message: the title, until when, and where one can read more, or else whom to write to, and
     join. A link is never shortened."""
     web, join = _links(kit_text)
+    call = kit_text.stop or kit_text.call
     for rest in (
-        [kit_text.call, web or _written_to(kit_text), join],
-        [kit_text.call, join],
-        [kit_text.call, kit_text.join_url],
-        [kit_text.join_url],
+        [call, web or _written_to(kit_text), join],
+        [call, join],
+        [call, kit_text.join_url],
+        [kit_text.stop or kit_text.join_url],
     ):
         lines = [line for line in rest if line]
         room = SHORT_CHARACTERS - len("\n".join(["", *lines]))
@@ -47,7 +48,8 @@ def _written_to(kit_text: KitText) -> str | None:
 
 
 def medium(kit_text: KitText, organisation: str) -> str:
-    """For a messenger: what happened, whom to write to and until when, and where it goes on."""
+    """For a messenger: what happened, whom to write to and until when, and where it goes on. That nobody should write
+    any more comes before all of it."""
     rest = [
         kit_text.call,
         _written_to(kit_text),
@@ -55,12 +57,13 @@ def medium(kit_text: KitText, organisation: str) -> str:
         one_line(organisation),
     ]
     end = [block for block in rest if block]
+    first = [kit_text.stop] if kit_text.stop else []
     room = MEDIUM_CHARACTERS - len("\n\n".join(["", *end]))
-    begin = [_bold(_shortened(kit_text.title, room - 2))]
+    begin = [*first, _bold(_shortened(kit_text.title, room - len("\n\n".join([*first, "**"]))))]
     for paragraph in (kit_text.lead, *kit_text.prose):
         room_left = room - len("\n\n".join([*begin, ""]))
         if len(paragraph) > room_left:
-            if len(begin) <= 2 and room_left >= _FEWEST_CHARACTERS:
+            if len(begin) - len(first) <= 2 and room_left >= _FEWEST_CHARACTERS:
                 begin.append(_shortened(paragraph, room_left))
             break
         begin.append(paragraph)

@@ -56,6 +56,7 @@ class KitText:
     text: str
     prose: tuple[str, ...]  # the paragraphs that it begins with
     call: str | None  # until when to act
+    stop: str | None  # that nobody should act any more
     target: Target | None
     web_url: str | None
     join_url: str

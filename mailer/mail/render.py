@@ -39,7 +39,7 @@ _UNSUBSCRIBE_URL = Slot("unsubscribe_url")
 
 
 class UnknownTemplate(MailerError):
-    """There is no e-mail template "{template}". Known: {known}."""
+    """There is no e-mail template "{template}". Write it in templates/emails."""
 
 
 class BrokenTemplate(MailerError):
@@ -68,13 +68,21 @@ class Frame:
     organisation: str
     postal_address: str
     gettext: Callable[[str], str]  # translates the mail's fixed words into the language
+    heading: str = ""  # of a campaign: what kind of mail it is, such as "Urgent action"
     deadline: Pieces = ()  # a date as people of that language write it
     web_url: str | None = None  # of the web version
     forwarded_by: ForwardedBy | None = None  # for a mail that somebody else passes on
 
 
 def render(
-    kind: str, *, subject: Pieces, preheader: Pieces, body: Pieces, frame: Frame, empty: Collection[str] = ()
+    kind: str,
+    *,
+    subject: Pieces,
+    preheader: Pieces,
+    body: Pieces,
+    frame: Frame,
+    empty: Collection[str] = (),
+    asks: bool = True,
 ) -> Rendering:
     """Make one edition of a campaign: HTML and text with slots, checked.
 
@@ -82,6 +90,7 @@ def render(
     :param preheader: what inboxes show behind the subject.
     :param body: CommonMark.
     :param empty: fields for which all readers have nothing.
+    :param asks: its readers to act, and so needs something to press.
     :raises MailerError: saying what the text or the template holds that no mail may hold.
     """
     markers = Markers()
@@ -108,7 +117,7 @@ def render(
         *costly_words.find(tokens, markers),
         *costly_words.find_in_line(subject),
         *costly_words.find_in_line(preheader),
-        *_link_warnings(tokens),
+        *(_link_warnings(tokens) if asks else ()),
     )
     return replace(rendering, warnings=(*found, *rendering.warnings))
 
@@ -245,14 +254,6 @@ class _CheckingLoader(FileSystemLoader):
         return source, path, is_fresh
 
 
-def kinds(folder: str) -> list[str]:
-    """The kinds of mail there are templates for.
-
-    :param folder: of templates/emails: "campaigns" or "notices".
-    """
-    return sorted(path.stem for path in (TEMPLATES / folder).glob("*.mjml"))
-
-
 @functools.cache
 def _environment() -> Environment:
     return Environment(
@@ -268,8 +269,7 @@ def _fill(name: str, values: dict[str, object]) -> str:
     try:
         return _environment().get_template(name).render(values)
     except TemplateNotFound as missing:
-        folder = str(missing.name).partition("/")[0]
-        raise UnknownTemplate(template=missing.name, known=", ".join(kinds(folder))) from None
+        raise UnknownTemplate(template=missing.name) from None
     except TemplateError as problem:
         raise BrokenTemplate(template=name, problem=problem) from None
 

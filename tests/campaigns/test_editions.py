@@ -170,10 +170,6 @@ def test_a_public_campaign_links_to_its_web_version_in_a_language_of_the_site(
     assert f"<{url}>" in text
 
 
-def test_a_template_of_a_notice_is_no_kind_of_campaign() -> None:
-    assert editions.kinds() == ["urgent_action"]
-
-
 PIECES = st.lists(st.one_of(st.text(), st.builds(Slot, st.text(), st.text(), st.sampled_from(SlotContext)))).map(tuple)
 
 

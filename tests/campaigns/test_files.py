@@ -209,7 +209,11 @@ def test_bad_settings_are_refused_with_their_line(session: Session, folder: Path
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('kind = "urgent_action"', 'kind = "poem"', 'campaign.toml:1: kind: there is no template for kind "poem"'),
+        (
+            'kind = "urgent_action"',
+            'kind = "poem"',
+            'campaign.toml:1: kind: there is no kind "poem"; known are urgent_action, update, stop',
+        ),
         ('list = "urgent-actions"', 'list = "nothing"', 'campaign.toml:2: list: There is no list "nothing"'),
         ('list = "urgent-actions"\n', "", "campaign.toml:1: list: is missing"),
         (
@@ -223,6 +227,51 @@ def test_bad_settings_are_refused_with_their_line(session: Session, folder: Path
 def test_what_must_be_there_is_asked_for(session: Session, folder: Path, old: str, new: str, message: str) -> None:
     (folder / "campaign.toml").write_text(TOML.replace(old, new))
     assert message in refusal(session, folder)
+
+
+@pytest.mark.parametrize("kind", ["update", "stop"])
+@pytest.mark.parametrize(
+    ("addition", "message"),
+    [
+        ("deadline = 2035-12-15\n", "campaign.toml:4: deadline: a campaign of kind"),
+        ('[[targets]]\nname = "A"\n', "campaign.toml:4: targets: a campaign of kind"),
+        ('[audience]\ndeadline = ["A"]\n', "campaign.toml:5: deadline: "),
+        ('fax = "1"\n', "campaign.toml:4: fax: unknown key; known keys: about, audience, case"),
+    ],
+)
+def test_what_a_kind_does_not_have_is_refused_with_its_line(
+    session: Session, folder: Path, kind: str, addition: str, message: str
+) -> None:
+    mine = TOML.replace("urgent_action", kind)
+    (folder / "campaign.toml").write_text(mine + addition)
+    refused = refusal(session, folder)
+    assert message in refused
+    if "of kind" in message:
+        assert f'"{kind}" has none. Take it out, or write kind = "urgent_action"' in refused
+    (folder / "campaign.toml").write_text(mine + "latest_start = 2035-12-15\nforwardable = true\npublic = true\n")
+    assert files.load(session, folder).kind == kind
+
+
+@pytest.mark.parametrize("kind", ["update", "stop"])
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("write today.", "write to\n{{ target_name }}.", "en.md:9: "),
+        ("write today.", '{% if country == "GB" %}{{ target_email or "us" }}{% endif %}', "en.md:8: "),
+        ("write today.", "[Write](mailto:{{ target_email }}).", "en.md:8: "),
+        ("Free them", "{{ target_name }} gave way", "en.md:2: "),
+        ("Six dockers", "{{ target_address }}", "en.md:3: "),
+    ],
+)
+def test_a_mail_that_asks_nobody_to_write_prints_no_target(
+    session: Session, folder: Path, kind: str, old: str, new: str, line: str
+) -> None:
+    (folder / "campaign.toml").write_text(TOML.replace("urgent_action", kind))
+    (folder / "en.md").write_text(ENGLISH.replace(old, new))
+    refused = refusal(session, folder)
+    assert line in refused and f'a campaign of kind "{kind}" asks nobody to write, so it has no target_' in refused
+    (folder / "campaign.toml").write_text(TOML)
+    files.load(session, folder)
 
 
 BODIES = {

@@ -11,7 +11,7 @@ from mailer.campaigns import gate, readiness
 from mailer.campaigns.lifecycle import WrongStatus
 from mailer.campaigns.readiness import Refused
 from mailer.cases import cases
-from mailer.cases.dossier import Consent, ConsentBy
+from mailer.cases.dossier import Consent, ConsentBy, Person, PersonStatus
 from mailer.cases.findings import Level
 from mailer.delivery import control
 from mailer.store import db, scope
@@ -25,6 +25,7 @@ from mailer.store.models import (
     Certainty,
     Delivery,
     DeliveryState,
+    HomeRule,
 )
 from tests.support.concurrency import Beside
 from tests.support.factories import (
@@ -443,3 +444,92 @@ def test_a_campaign_whose_name_must_not_appear_is_not_named(
     [finding] = gate.findings(session, campaign)
     assert finding.code == "got-not-begun"
     assert "amal" not in str(finding)
+
+
+# --- kinds that ask nobody to act -----------------------------------------------------------------------------------
+
+#: what of a case stands against asking people to act
+AGAINST: dict[str, Callable[[Session, Case], None]] = {
+    "no consent": lambda session, case: cases.withdraw_consent(session, case, "the family is afraid"),
+    "a fact that is stale": lambda _session, case: setattr(case.facts[0], "checked_on", date(2026, 1, 5)),
+    "a case that is stopped": lambda _session, case: setattr(case, "status", CaseStatus.STOPPED),
+    "a case that is closed": lambda _session, case: setattr(case, "status", CaseStatus.CLOSED),
+}
+
+
+@pytest.mark.parametrize("against", AGAINST.values(), ids=AGAINST)
+@pytest.mark.parametrize("kind", ["update", "stop"])
+def test_news_and_a_stop_go_out_at_each_moment_where_an_alert_does_not(
+    session: Session, campaign: Campaign, case: Case, kind: str, against: Callable[[Session, Case], None]
+) -> None:
+    against(session, case)
+    moves: list[tuple[CampaignStatus, Callable[[], object]]] = [
+        (CampaignStatus.DRAFT, lambda: control.schedule(session, campaign, db.now(session) + timedelta(hours=1))),
+        (CampaignStatus.SCHEDULED, lambda: control.start(session, campaign, SENDER)),
+        (CampaignStatus.PAUSED, lambda: control.resume(session, campaign, SENDER)),
+        (CampaignStatus.SENT, lambda: control.resend(session, campaign, DeliveryState.FAILED)),
+    ]
+    for status, move in moves:
+        campaign.kind, campaign.status = "urgent_action", status
+        with pytest.raises(Refused):
+            move()
+        assert campaign.status is status
+        campaign.kind = kind
+        move()
+        if status is CampaignStatus.SCHEDULED:
+            control.pause(session, campaign, reason="a break")
+
+
+@pytest.mark.parametrize("kind", ["update", "stop"])
+def test_words_that_must_not_appear_and_readers_at_home_hold_news_and_a_stop_too(
+    session: Session, campaign: Campaign, case: Case, kind: str
+) -> None:
+    case.status = CaseStatus.STOPPED
+    campaign.kind, campaign.about = kind, "BR"
+    make_subscriber(session, campaign.mailing_list, country="BR")
+    campaign.texts[0].body = "Amal Odeh saw it.\n"
+    assert codes(session, campaign) == ["never", "home-undecided"]
+    campaign.home = HomeRule.INCLUDE
+    assert codes(session, campaign) == ["never", "home-same-words"]
+    campaign.home, campaign.texts[0].body = HomeRule.EXCLUDE, "They are free.\n"
+    assert codes(session, campaign) == []
+
+
+ZAHRA = Person("Zahra Nur", PersonStatus.RELEASED, {"Arab": "زهراء نور"})
+
+
+@pytest.mark.parametrize(
+    ("part", "words", "where"),
+    [
+        ("subject", "Zahra Nur is free", "en.md, subject"),
+        ("preheader", "ZAHRA  NUR is with her family", "en.md, preheader"),
+        ("body", "Dear all,\n\nزهراء نور is free.\n", "en.md:7"),
+        ("body", "Za{# her real name #}hra is free.\n", OUT),
+    ],
+)
+def test_news_names_nobody_whose_consent_is_missing_and_a_stop_may(
+    session: Session, campaign: Campaign, case: Case, part: str, words: str, where: str
+) -> None:
+    case.persons = [ZAHRA.to_json()]
+    campaign.kind = "update"
+    setattr(campaign.texts[0], part, words)
+    assert codes(session, campaign) == []
+    cases.withdraw_consent(session, case, "the family is afraid")
+    [finding] = gate.findings(session, campaign)
+    assert (finding.code, finding.where) == ("consent-missing", where)
+    assert "somebody is named here, and nobody has agreed" in finding.what
+    with pytest.raises(Refused) as refused:
+        start(session, campaign)
+    assert "zahra" not in str(refused.value).lower() and "نور" not in str(refused.value)
+    campaign.kind = "stop"
+    assert codes(session, campaign) == []
+    campaign.kind = "update"
+    cases.record_consent(session, case, Consent(ConsentBy.FAMILY, today(session)))
+    start(session, campaign)
+
+
+@pytest.mark.parametrize("kind", ["update", "stop"])
+def test_who_is_asked_nothing_needs_no_target_and_no_deadline(session: Session, campaign: Campaign, kind: str) -> None:
+    campaign.kind = kind
+    assert readiness.check(session, campaign).gaps.without_target == {}
+    start(session, campaign)

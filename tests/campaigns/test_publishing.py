@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import publishing
+from mailer.campaigns.kinds import KINDS
 from mailer.campaigns.publishing import Addressee
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, CaseEventKind, HomeRule, MailingList
@@ -176,6 +177,23 @@ def test_what_nobody_could_read_leaves_no_trace_when_it_is_withdrawn(
     assert publishing.withdrawn(session) == []
     with pytest.raises(publishing.NotPublished):
         publishing.find(session, campaign.slug)
+
+
+@pytest.mark.parametrize("kind", ["update", "stop"])
+def test_news_and_a_stop_are_published_and_offered_to_nobody_to_act_on(
+    session: Session, alerts: MailingList, kind: str
+) -> None:
+    soon = utcnow() + timedelta(days=1)
+    publish(session, alerts, "alert", started_at=utcnow() - timedelta(days=2), deadline=soon)
+    news = publish(session, alerts, "news", kind=kind, started_at=utcnow() - timedelta(days=1), deadline=soon)
+    for offered in (
+        publishing.current(session, "en", "GB"),
+        (publishing.current_for(session, "en", "GB") or [None])[0],
+    ):
+        assert offered is not None and offered.slug == "alert"
+    listed, _has_older = publishing.archive(session, "en")
+    assert [(each.slug, each.kind) for each in listed] == [("news", KINDS[kind].heading), ("alert", None)]
+    assert publishing.page(session, news, language="en", shown_in="en").headline.is_stop == (kind == "stop")
 
 
 def test_what_names_a_campaign_in_feeds_stays_and_gives_no_secret_away(session: Session, alerts: MailingList) -> None:

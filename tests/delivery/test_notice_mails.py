@@ -265,6 +265,17 @@ def test_a_reader_gets_the_nearest_language_of_the_site_or_english(
     assert buttons(message) == [f"https://act.example.org{prefix}/manage/{TOKEN}"]
 
 
+def test_contacts_are_asked_to_pass_news_on_and_not_to_share_an_alert(session: Session) -> None:
+    words = {key: word for key, word in KIT_WORDS.items() if key != "deadline"}
+    for kind, asked in ((None, "Please share this alert"), ("News", "Please pass this on to your members as soon as")):
+        message = compose(session, notice(NoticeKind.KIT, words=words | ({"kind": kind} if kind else {})))
+        for which in ("plain", "html"):
+            shown = " ".join(part(message, which).split())
+            assert asked in shown and ("share this alert" in shown) == (kind is None)
+    assert "*News*\n\nPlease pass this on" in part(message, "plain")
+    assert "<strong><span dir=" in part(message, "html")
+
+
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [

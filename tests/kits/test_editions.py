@@ -17,6 +17,8 @@ from mailer.formats.paper.sheets import Sheet
 from mailer.kits.editions import KitEditions, MustNotAppear
 from mailer.kits.messages import MEDIUM_CHARACTERS, SHORT_CHARACTERS, read_text
 from mailer.kits.wording import Forwarder
+from mailer.locale import translations
+from mailer.locale.languages import SITE_LANGUAGES
 from mailer.store.models import Campaign, CampaignText, Union
 from tests.support.factories import SENDER, add_text, make_campaign, make_case, make_list, make_union
 
@@ -235,6 +237,54 @@ def test_values_are_made_harmless_for_the_place_they_stand_in(session: Session, 
     assert message_from_bytes(eml, policy=policy.default)["Subject"] == "A & <b>: act"
 
 
+# --- kinds that ask nobody to act -----------------------------------------------------------------------------------
+
+STOP = "Please do not write any more"
+
+
+@pytest.mark.parametrize("kind", ["update", "stop"])
+def test_a_kit_of_news_or_of_a_stop_asks_nobody_to_act(
+    session: Session, union: Union, printed: list[Sheet], kind: str
+) -> None:
+    made = campaign(session, "Dear {{ name }},\n\nthey are free.\n", kind=kind, targets=[], public=True)
+    words = files(session, made, union)
+    for name in ("mail.txt", "mail.html", "messenger-short.txt", "messenger-medium.txt"):
+        for asking in ("Act by", "appeal.", "Urgent action", "Write to", "and act"):
+            assert asking not in text(words, name), name
+    assert text(words).startswith("Dockers & <Friends> passes this on to its members.\n\n* * *\n")
+    [sheet] = printed
+    assert (sheet.reading, sheet.addressee) == ("Read it on our site", ())
+    assert sheet.call == (STOP if kind == "stop" else None)
+
+
+def test_a_stop_comes_first_in_what_is_copied_into_messengers(session: Session, union: Union, no_paper: None) -> None:
+    words = files(session, campaign(session, "They are in danger.\n", kind="stop", targets=[]), union)
+    assert text(words, "messenger-medium.txt").startswith(f"{STOP}\n\n*Free the five*\n\nFive dockers")
+    assert text(words, "messenger-short.txt").startswith(f"Free the five\n{STOP}\n")
+
+
+def test_a_stop_is_said_where_there_is_no_room_for_a_link(session: Session, union: Union, no_paper: None) -> None:
+    site = replace(SENDER, base_url=f"https://{'a' * 60}.{'b' * 60}.{'c' * 60}.{'d' * 40}.example.org")
+    made = campaign(session, kind="stop", targets=[])
+    words = KitEditions(session, made, site).files(Forwarder.of(union), "en")
+    assert text(words, "messenger-short.txt") == f"Free the five\n{STOP}"
+
+
+@pytest.mark.parametrize("language", SITE_LANGUAGES)
+def test_a_stop_is_said_in_the_language_of_the_kit_however_long_its_title_is(
+    session: Session, union: Union, no_paper: None, language: str
+) -> None:
+    made = campaign(session, kind="stop", targets=[], public=True)
+    if language != "en":
+        add_text(session, made, language, "They are in danger.\n")
+    for written in made.texts:
+        written.subject = "They are in danger because of our letters " * 20
+    words, stop = files(session, made, union, language), translations.gettext_for(language)(STOP)
+    short, medium = text(words, "messenger-short.txt"), text(words, "messenger-medium.txt")
+    assert stop in short.splitlines() and medium.startswith(f"{stop}\n\n*")
+    assert len(short) <= SHORT_CHARACTERS and len(medium) <= MEDIUM_CHARACTERS
+
+
 # --- what stands around it ------------------------------------------------------------------------------------------
 
 
@@ -283,7 +333,7 @@ def test_below_stands_how_to_join_and_nothing_that_leaves(session: Session, unio
     for part in (html, plain):
         for wrong in ("nsubscribe", "preferences", "You are receiving this e-mail", "Change what you get"):
             assert wrong not in part
-    words = "This alert is from Harbour Solidarity. Dockers & <Friends> passes it on to its members."
+    words = "This message is from Harbour Solidarity. Dockers & <Friends> passes it on to its members."
     assert words in " ".join(plain.split())
 
 

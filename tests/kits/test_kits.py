@@ -239,6 +239,20 @@ def test_every_edition_is_made_and_each_contact_is_told_once(engine: Engine, ses
         assert pages.look(session, kit.id, base_url=BASE).files == {"en": FILES, "fr": FILES}
 
 
+@pytest.mark.parametrize(("kind", "heading"), [("update", "Neuigkeiten"), ("stop", "Bitte schreiben Sie nicht mehr")])
+def test_kits_of_news_and_of_a_stop_are_made_on_a_stopped_case_and_contacts_are_told_what_they_are(
+    engine: Engine, session: Session, kind: str, heading: str
+) -> None:
+    contact = make_contact(session, make_union(session, status=AFFILIATED), make_subscriber(session, language="de"))
+    campaign = make_forwardable(session)
+    campaign.case = make_case(session)
+    campaign.kind, campaign.case.status = kind, CaseStatus.STOPPED
+    start(session, campaign)
+    assert make(engine, campaign).editions == 2
+    assert told(session) == [contact.subscriber_id]
+    assert said(notices_owed(session)[0]).words["kind"] == heading
+
+
 def test_who_is_erased_meanwhile_waits_until_all_are_told(engine: Engine, session: Session) -> None:
     make_contact(session, make_union(session, status=AFFILIATED), make_subscriber(session, email=OFFICER))
     campaign = start(session, make_forwardable(session))

@@ -15,10 +15,11 @@ from mailer.delivery.recipients import Recipient
 from mailer.formats.paper import sheets
 from mailer.kits.editions import KitEditions
 from mailer.kits.wording import Forwarder
+from mailer.locale import translations
 from mailer.locale.languages import SITE_LANGUAGES
 from mailer.mail.costly_words import COSTLY
 from mailer.people.notices import NoticeKind
-from mailer.store.models import Campaign, Purpose, Union
+from mailer.store.models import Campaign, CampaignText, Purpose, Union
 from mailer.trial import sample
 from tests.delivery.test_notice_mails import claimed, notice
 from tests.servers import spamassassin
@@ -102,6 +103,24 @@ def test_a_campaign_like_that_of_the_quickstart_costs_next_to_nothing(session: S
 def test_a_campaign_that_speed_is_measured_with_costs_next_to_nothing(session: Session, tmp_path: Path) -> None:
     make_list(session)
     require_cheap(judge(mails(session, files.load(session, ROOT / "mailer" / "bench" / "campaign")), tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["update", "stop"])
+def test_news_and_a_stop_cost_next_to_nothing_in_every_language(session: Session, tmp_path: Path, kind: str) -> None:
+    campaign = make_campaign(session, make_list(session))
+    campaign.kind = kind
+    campaign.texts.clear()
+    session.flush()
+    for language in SITE_LANGUAGES:
+        words = translations.gettext_for(language)(
+            "You will get an e-mail with a kit whenever there is an alert to forward."
+        )
+        text = {"subject": words[:40], "preheader": words, "body": f"{words}\n", "body_line": 5}
+        campaign.texts.append(CampaignText(language=language, **text))
+    session.flush()
+    verdicts = judge(mails(session, campaign), tmp_path)
+    assert len(verdicts) == 2 * len(SITE_LANGUAGES)
+    require_cheap(verdicts)
 
 
 def test_a_kit_costs_whoever_forwards_it_next_to_nothing(

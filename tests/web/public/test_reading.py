@@ -141,6 +141,24 @@ def test_a_campaign_says_whether_one_can_still_act(
     assert len(shown) == 1
 
 
+def test_news_is_called_so_and_a_stop_says_that_nobody_should_write(
+    client: FlaskClient, publish: Callable[..., Campaign]
+) -> None:
+    publish("alert")
+    publish("news", kind="update")
+    publish("stop", kind="stop")
+    stop, call = "Please do not write any more", "A letter helps most while there is still time"
+    pages = {slug: client.get(f"/campaigns/{slug}").text for slug in ("alert", "news", "stop")}
+    assert {slug: ('<p class="kind">News</p>' in page, stop in page, call in page) for slug, page in pages.items()} == {
+        "alert": (False, False, True),
+        "news": (True, False, True),
+        "stop": (False, True, False),
+    }
+    assert "Bitte schreiben Sie nicht mehr" in client.get("/de/campaigns/stop").text
+    archive = client.get("/campaigns").text
+    assert archive.count("· News") == archive.count(f"· {stop}") == 1
+
+
 @pytest.mark.parametrize(
     "columns", [{"public": False}, {"status": CampaignStatus.DRAFT}, {"status": CampaignStatus.SCHEDULED}]
 )
