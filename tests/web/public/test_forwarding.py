@@ -716,6 +716,23 @@ def test_a_stopped_kit_says_so_and_offers_nothing(
     assert (now.seen_at, now.promised_at, now.forwarded_at, now.reached) == (None,) * 4
 
 
+def test_once_a_kit_is_stopped_no_mailed_link_changes_what_was_said_of_it(
+    client: FlaskClient, session: Session, union: Union, campaign: Campaign, kit: Kit, address: str
+) -> None:
+    make_contact(session, union)
+    kit.forwarded_at, kit.reached = utcnow() - timedelta(days=1), 250
+    session.commit()
+    client.post(f"/en{address}/link")
+    path = f"/en/answer/{newest_token(session)}"
+    decide(session, campaign, CaseEventKind.STOPPED, REASON)
+    refused = client.post(f"/en{address}/link")
+    assert refused.status_code == 410 and f"<h1>{STOP}</h1>" in refused.text
+    assert [client.get(path).status_code, client.post(path, data={"reached": "9000"}).status_code] == [410, 410]
+    assert client.post(path, data={"reached": "many"}).status_code == 410
+    session.refresh(kit)
+    assert kit.reached == 250
+
+
 def test_a_kit_whose_campaign_has_ended_has_nothing_to_forward_and_may_be_answered(
     client: FlaskClient, session: Session, engine: Engine, campaign: Campaign, kit: Kit, address: str
 ) -> None:
