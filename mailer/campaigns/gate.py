@@ -47,7 +47,7 @@ def findings(
     yield from _of_asking(campaign)
     yield from _of_case(session, campaign, start)
     yield from _of_home(session, campaign, audience)
-    yield from _of_others(session, campaign, start)
+    yield from of_others(session, campaign, start)
 
 
 def hold(session: Session, campaign: Campaign) -> None:
@@ -245,10 +245,17 @@ def _forwarders_at_home(session: Session, campaign: Campaign) -> Iterator[Reader
 
 _BEGIN = "Send that one first, or take it out of `got` and `not_got`."
 _LET_IT_END = "Pause that one, or wait until its mails have gone out; then send this one."
+_TO_THE_REST = (
+    "Pause that one if it is still being sent. Once `mailer campaigns status` shows none of its mails as sending, send "
+    "this to the rest: under another name, with `not_got` naming this one."
+)
 
 
-def _of_others(session: Session, campaign: Campaign, start: date | None) -> Iterator[Finding]:
-    """Campaigns by which it says whom it is for, where more people may yet get them."""
+def of_others(session: Session, campaign: Campaign, start: date | None = None) -> Iterator[Finding]:
+    """Campaigns by which it says whom it is for, where more people may yet get them.
+
+    :param start: as for `findings`.
+    """
     if campaign.started_at is not None:  # then its audience is frozen
         return
     where = "campaign.toml, [audience]"
@@ -257,9 +264,13 @@ def _of_others(session: Session, campaign: Campaign, start: date | None) -> Iter
         if other.started_at is None:
             yield Finding(Level.WARNING, "got-not-begun", where, f"nobody has got {name} yet", _BEGIN)
         elif _is_going_out(session, other):
-            what = f"{name} is going out at this moment, and who gets it later would not be known here"
-            level = Level.ERROR if start is None else Level.WARNING
-            yield Finding(level, "got-going-out", where, what, _LET_IT_END)
+            is_sending = other.status is CampaignStatus.SENDING
+            happens = f"{name} is going out at this moment" if is_sending else f"a worker still holds mails of {name}"
+            # A stop waits for nothing. Nor does anything for a worker that hangs, and holds mails of what is paused.
+            may_wait = is_sending and campaign.kind != kinds.STOP
+            level = Level.ERROR if may_wait and start is None else Level.WARNING
+            what = f"{happens}, and who gets it later would not be known here"
+            yield Finding(level, "got-going-out", where, what, _LET_IT_END if may_wait else _TO_THE_REST)
 
 
 def _is_going_out(session: Session, campaign: Campaign) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import readiness
 from mailer.campaigns.readiness import Check, DeadLink
 from mailer.cases.findings import Code, Finding, Level
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation
 from mailer.errors import ConfigurationError
 from mailer.locale import countries
@@ -116,7 +117,13 @@ def show(found: Check) -> None:
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print what stands against a campaign, and what is better known before it is sent."""
     for finding in findings:
-        click.secho(f"{_PREFIXES[finding.level]}: {finding}", bold=finding.level is Level.ERROR)
+        click.secho(f"{_PREFIXES[finding.level]}: {typed(str(finding))}", bold=finding.level is Level.ERROR)
+
+
+def warn(findings: Sequence[Finding]) -> None:
+    """Say what is to be known of something that is done all the same."""
+    for finding in findings:
+        click.echo(f"{_PREFIXES[Level.WARNING]}: {typed(str(finding))}", err=True)
 
 
 def _in_sentences(found: Check, level: Level) -> list[str]:

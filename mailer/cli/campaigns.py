@@ -12,7 +12,7 @@ from rich.console import Console
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, deadlines, editions, files, lifecycle, readiness, segments
+from mailer.campaigns import asking, deadlines, editions, files, gate, lifecycle, readiness, segments
 from mailer.campaigns.readiness import Check
 from mailer.cli import campaign_check, campaign_report
 from mailer.cli.campaign_status import plain, print_overview, print_progress
@@ -220,12 +220,14 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool, yes:
             control.schedule(session, campaign, starts)
             message = f'Campaign "{slug}" will start at {_minute(starts)}.'
         else:
+            missed = list(gate.of_others(session, campaign))  # before it starts, and whom it reaches is frozen
             count = control.start(session, campaign, sender)
             message = f'Campaign "{slug}" is being sent to {campaign_check.people(count)}.'
     if was_at:
         click.echo(f"It was scheduled for {_minute(was_at)}{'.' if starts else '. It is sent now instead.'}")
     click.echo(message)
     if starts is None:
+        campaign_check.warn(missed)
         installation.ring(campaign.id)
     if wait:
         _require_sent(follow(installation, slug))

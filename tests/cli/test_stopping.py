@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from mailer.campaigns import lifecycle
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
 from mailer.cli import stopping as cli_stopping
 from mailer.cli.installation import Installation
 from mailer.store.db import DatabaseUnavailable, session_scope
-from mailer.store.models import CampaignStatus
+from mailer.store.models import CampaignStatus, DeliveryState
 from tests.conftest import CommandLine
-from tests.support.factories import add_text, make_campaign, make_case, make_list, make_subscriber
+from tests.support.factories import add_text, deliver, make_campaign, make_case, make_list, make_subscriber
 
 WHY = ("--why", "Letters now put her in danger.")
 
@@ -78,6 +79,22 @@ def test_a_case_is_stopped_reopened_and_closed(cli: CommandLine, sending: str) -
         assert line in shown
     told = json.loads(cli("cases", "show", "port-arrest", "--json").stdout)["history"]
     assert told[1]["words"] == {"en": WHY[1], "fr": "Des lettres la mettent en danger."}
+
+
+def test_a_stop_goes_out_while_a_worker_hangs_and_says_that_some_may_be_missed(
+    cli: CommandLine, engine: Engine, sending: str
+) -> None:
+    cli("cases", "stop", "port-arrest", *WHY)
+    with session_scope(engine) as session:
+        alert = lifecycle.get(session, sending)
+        for state in (DeliveryState.SENT, DeliveryState.SENDING):
+            deliver(session, alert, make_subscriber(session, alert.mailing_list), state, fence=1)
+        stop = make_campaign(session, alert.mailing_list, slug="stop-it")
+        stop.kind, stop.audience = "stop", {"got": [sending]}
+    sent = cli("campaigns", "send", "stop-it")
+    assert '"stop-it" is being sent to 1 person.' in sent.stdout
+    assert "Warning: campaign.toml, [audience]: a worker still holds mails of campaign free-leila" in sent.stderr
+    assert "send this to the rest" in sent.stderr
 
 
 def test_a_campaign_is_stopped_alone_and_says_how_to_stop_its_case(cli: CommandLine, sending: str) -> None:
