@@ -16,6 +16,7 @@ from mailer.cases import cases, sayable
 from mailer.cases.dossier import Person, PersonStatus
 from mailer.cases.sayable import Sayable, Words
 from mailer.errors import MailerError
+from mailer.locale import languages
 from mailer.mail import html_words, markdown
 from mailer.mail.markers import Markers
 from mailer.store import db
@@ -33,7 +34,7 @@ class NoPage(MailerError):
 class Named:
     """A person as the page names them."""
 
-    names: tuple[str, ...]  # in Latin letters, then in other scripts
+    names: tuple[str, ...]  # first in the script that the reader reads, or in Latin letters
     status: PersonStatus
 
 
@@ -89,7 +90,7 @@ def page(session: Session, case: Case, *, language: str) -> CasePage:
         language=text.language if text else language,
         title=text.title if text and may.may_say(text.title) else None,
         html=_html(text.body, may) if text else "",
-        persons=tuple(_named(case, may)),
+        persons=tuple(_named(case, may, language)),
         asks=tuple(_asks(case, may, language)) if case.status is CaseStatus.OPEN else (),
         history=history,
         campaigns=tuple(
@@ -115,9 +116,10 @@ def _html(body: str, may: Sayable) -> str:
     return html if may.may_say(body, words, *attributes) else ""
 
 
-def _named(case: Case, may: Sayable) -> Iterator[Named]:
+def _named(case: Case, may: Sayable, language: str) -> Iterator[Named]:
     for person in map(Person.from_json, case.persons):
-        names = tuple(name for name in (person.name, *person.names.values()) if may.may_say(name))
+        own = person.names.get(languages.script(language), person.name)
+        names = tuple(filter(may.may_say, dict.fromkeys((own, person.name, *person.names.values()))))
         if names:
             yield Named(names, person.status)
 

@@ -135,8 +135,16 @@ def direction(tag: str) -> Literal["ltr", "rtl"]:
 
     :param tag: as `normalise` gives it.
     """
-    script = re.search(r"-([A-Z][a-z]{3})\b", tag)
-    return "rtl" if (script[1] if script else _likely_script(tag)) in _RIGHT_TO_LEFT_SCRIPTS else "ltr"
+    return "rtl" if script(tag) in _RIGHT_TO_LEFT_SCRIPTS else "ltr"
+
+
+def script(tag: str) -> str:
+    """The script that a language is written in, by its ISO 15924 code: "Arab" for "fa".
+
+    :param tag: as `normalise` gives it.
+    """
+    named = re.search(r"-([A-Z][a-z]{3})\b", tag)
+    return named[1] if named else _likely_script(tag)
 
 
 def locale(tag: str) -> Locale:

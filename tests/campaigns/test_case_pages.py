@@ -44,6 +44,7 @@ def test_a_case_is_told_in_the_readers_language(session: Session, case: Case) ->
     assert page.asks == (Words("fr", "Libérez-la immédiatement."),)
     news = Line(date(2026, 1, 3), CaseEventKind.NEWS, Words("fr", "Arrêtée."), "https://example.org/arrested")
     assert page.history == (news,)
+    assert read(session, case, "ar").persons == (Named(("ليلى مارون", "Leila Marun"), PersonStatus.ARRESTED),)
     assert read(session, case, "tr").html == "<h2>Who</h2>\n<p>She <em>organised</em> a strike.</p>\n"
 
 
