@@ -21,7 +21,15 @@ from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import folder_option, json_lines_option, json_option, slug_argument
 from mailer.cli.progress import progress_bar
-from mailer.cli.stopping import Translations, by_language, insist, require_why, tell, words_options
+from mailer.cli.stopping import (
+    Translations,
+    by_language,
+    insist,
+    require_why,
+    tell,
+    tell_those_who_have_it,
+    words_options,
+)
 from mailer.delivery import control, previews, stopping
 from mailer.delivery.previews import SampleReader
 from mailer.delivery.stopping import Decided
@@ -327,6 +335,8 @@ def stop(installation: Installation, slug: str, why: str | None, why_in: Transla
         return
     click.echo(f'Campaign "{slug}" is stopped: everybody is asked to do nothing any more. It is {campaign.status}.')
     tell(said, decided.shown, why_in, command=f"mailer campaigns stop {slug} --why TEXT", what="reason")
+    if campaign.started_at is not None:
+        tell_those_who_have_it([slug])
     if case is not None:
         click.echo(
             typed(f"This stops it alone. To stop all campaigns about its case: mailer cases stop {case} --why TEXT")

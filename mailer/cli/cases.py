@@ -1,7 +1,7 @@
 """`mailer cases`: what alerts are about, who agreed that we speak of it, and stopping all of it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,16 @@ from mailer.cases.dossier import Consent, ConsentBy, Person
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, json_option, slug_argument
-from mailer.cli.stopping import Translations, by_language, in_words, insist, require_why, tell, words_options
+from mailer.cli.stopping import (
+    Translations,
+    by_language,
+    in_words,
+    insist,
+    require_why,
+    tell,
+    tell_those_who_have_it,
+    words_options,
+)
 from mailer.delivery import stopping
 from mailer.delivery.stopping import Decided
 from mailer.errors import MailerError
@@ -162,14 +171,15 @@ def stop(installation: Installation, slug: str, why: str | None, why_in: Transla
     require_why(why, why_in)
     paused = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.STOPPED))
 
-    def act(session: Session) -> tuple[Mapping[str, str], Decided[CaseStatus]]:
+    def act(session: Session) -> tuple[Mapping[str, str], Decided[CaseStatus], Sequence[str]]:
         said = by_language(why, stopping.language_of_case(session, slug), why_in)
-        return said, stopping.stop_case(session, slug, said)
+        return said, stopping.stop_case(session, slug, said), stopping.went_out_about(session, slug)
 
-    said, decided = insist(installation, act)
+    said, decided, went_out = insist(installation, act)
     click.echo(f'Case "{slug}" is stopped: everybody is asked to do nothing any more.')
     click.echo(in_words(sorted({*paused, *decided.paused})))
     tell(said, decided.shown, why_in, command=f"mailer cases stop {slug} --why TEXT", what="reason")
+    tell_those_who_have_it(went_out)
     click.echo(typed(f"To let people write again: mailer cases reopen {slug}"))
 
 

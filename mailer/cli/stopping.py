@@ -115,3 +115,16 @@ def insist(installation: Installation, act: Callable[[Session], T]) -> T:
 def in_words(slugs: Sequence[str]) -> str:
     """What was paused, in a sentence."""
     return f"Paused: {', '.join(slugs)}." if slugs else "No campaign that it would pause is under way or scheduled."
+
+
+def tell_those_who_have_it(slugs: Sequence[str]) -> None:
+    """Say how to reach those who have the mails of some campaigns.
+
+    :param slugs: of those that went out.
+    """
+    if slugs:
+        got = ", ".join(f'"{slug}"' for slug in slugs)
+        click.echo(
+            f"What was mailed cannot be called back. To tell those who have it, send a campaign with these in its "
+            f'campaign.toml: kind = "stop", and below [audience] got = [{got}]'
+        )

@@ -100,6 +100,13 @@ def language_of_case(session: Session, slug: str) -> str:
     return found[0] if len(found) == 1 else "en"
 
 
+def went_out_about(session: Session, slug: str) -> Sequence[str]:
+    """The slugs of the campaigns that asked people to act on a case, and have begun: somebody may have their mails."""
+    about_it = select(Campaign.slug).join(Case, Case.id == Campaign.case_id).where(Case.slug == slug)
+    asked = about_it.where(Campaign.kind.in_(kinds.asking()), Campaign.started_at.is_not(None))
+    return session.scalars(asked.order_by(Campaign.id)).all()
+
+
 def _reason(slug: str, status: CaseStatus) -> str:
     """Why a campaign is paused. What an organiser said is not in it: it is kept in clear."""
     return f'its case "{slug}" was {status}'

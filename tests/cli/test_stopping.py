@@ -55,6 +55,7 @@ def test_a_case_is_stopped_reopened_and_closed(cli: CommandLine, sending: str) -
     assert "Paused: free-leila." in stopped
     assert "The reason is shown in: en, fr." in stopped
     assert "mailer cases reopen port-arrest" in stopped
+    assert 'kind = "stop", and below [audience] got = ["free-leila"]' in stopped
     found = status(cli, sending)
     assert (found["status"], found["asking"]) == ("paused", "stopped")
     assert found["hold_reason"] == 'its case "port-arrest" was stopped'
@@ -101,6 +102,9 @@ def test_a_campaign_is_stopped_alone_and_says_how_to_stop_its_case(cli: CommandL
     stopped = cli("campaigns", "stop", sending, *WHY).stdout
     assert 'Campaign "free-leila" is stopped: everybody is asked to do nothing any more. It is paused.' in stopped
     assert "mailer cases stop port-arrest --why TEXT" in stopped
+    assert 'got = ["free-leila"]' in stopped
+    assert "got =" not in cli("campaigns", "stop", "second-alert", *WHY).stdout
+    cli("campaigns", "reopen", "second-alert")
     assert status(cli, "second-alert")["asking"] == "open"
     shown = cli("campaigns", "status", sending).stdout
     assert "Stopped: everybody is asked to do nothing any more." in shown
