@@ -109,6 +109,10 @@ class Pages:
         """
         return self._at(f"/campaigns/{slug}{f'?union={via}' if via else ''}")
 
+    def case(self, slug: str) -> str:
+        """What alerts are about, with its history."""
+        return self._at(f"/cases/{slug}")
+
     def unsubscribe(self, token: str) -> str:
         """To leave the list that a mail came from.
 

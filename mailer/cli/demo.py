@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import files, lifecycle, readiness, segments
 from mailer.campaigns.segments import Segment
-from mailer.cli import demo_unions
+from mailer.cli import demo_cases, demo_unions
 from mailer.cli.campaign_report import print_report
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation, pass_installation
@@ -29,6 +29,7 @@ from mailer.reports import campaigns as campaign_reports
 from mailer.reports import progress as campaign_progress
 from mailer.settings import load_settings
 from mailer.spreadsheets import importing
+from mailer.store.db import utcnow
 from mailer.store.models import CampaignStatus
 from mailer.trial import catcher, sample
 from mailer.trial.processes import LOCK, Local, alone_in, local_installation
@@ -38,6 +39,7 @@ _FOLDER = "demo"  # inside the data directory, so that a real installation is ne
 _MARK = "made-by-mailer-demo"  # in it: a folder without it is not ours to clear
 _LOG = "demo.log"  # in it: what the workers say
 _WORKERS = 2
+_AT_HOME = 8  # supporters who live under the government that the alert addresses
 
 
 class NotADemo(MailerError):
@@ -77,6 +79,10 @@ def demo(installation: Installation, supporters: int, keep: bool) -> None:
             if progress.status is CampaignStatus.SENT:
                 demo_unions.show_kits(installation, folder, folder / _LOG, console)
             _report(installation, console)
+            if progress.status is CampaignStatus.SENT:
+                demo_cases.show(
+                    demo_cases.Demo(installation=installation, folder=folder, log=folder / _LOG, console=console)
+                )
             console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
             if keep:
                 _keep_running(installation, local, folder, console)
@@ -116,12 +122,13 @@ def _isolate(folder: Path, given: Iterable[str]) -> None:
 
 
 def _prepare(installation: Installation, folder: Path, supporters: int, console: Console) -> None:
-    """Import the supporters and load the campaign."""
+    """Import the supporters, and load the case and the campaign about it."""
+    sample.copy_files(folder, utcnow().date())
     with installation.session() as session:
         lists.create(session, sample.LIST_SLUG, sample.LIST_NAME)
         demo_unions.affiliate(session, installation.settings.base_url)
     table, rejects = folder / "supporters.csv", folder / "rejects.csv"
-    sample.write_supporters(table, supporters)
+    sample.write_supporters(table, supporters, at_home=_AT_HOME)
     report = importing.import_file(
         installation.engine,
         table,
@@ -137,12 +144,13 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
         soft_wrap=True,
     )
     with installation.session() as session:
-        campaign = files.load(session, sample.CAMPAIGN_DIR)
+        demo_cases.load(session, folder, console)
+        campaign = files.load(session, folder / "campaigns" / sample.CAMPAIGN_DIR.name)
         found = readiness.check(session, campaign)
-        left_out = _left_out(session, segments.segment_of(campaign))
+        left_out = _left_out(session, segments.as_written(campaign))
     console.print(
-        f'Loaded campaign "{campaign.slug}" in {len(campaign.texts)} languages. It goes to {found.audience:,} of them: '
-        f"its audience leaves out people in {left_out}.",
+        f'Loaded campaign "{campaign.slug}" about it in {len(campaign.texts)} languages. It goes to {found.audience:,} '
+        f"people: its audience leaves out people in {left_out}.",
         soft_wrap=True,
     )
 
@@ -208,6 +216,7 @@ def _keep_running(installation: Installation, local: Local, folder: Path, consol
         f"{mailer} campaigns test {sample.CAMPAIGN_DIR.name} --to me@example.org",
         f"{mailer} kits status {sample.CAMPAIGN_DIR.name}",
         f"{mailer} unions report",
+        *(f"{mailer} {command}" for command in demo_cases.commands()),
     ):
         console.print(f"  {line}", soft_wrap=True, highlight=False)
     local.wait()
@@ -225,4 +234,6 @@ def _serve(installation: Installation, local: Local, console: Console) -> None:
     start_web(local, port)
     if kit := demo_unions.kit_page(installation):
         console.print(f"A union's kit, as its contact sees it: {kit}", soft_wrap=True)
+    for what, page in demo_cases.pages(installation):
+        console.print(f"{what}: {page}", soft_wrap=True)
     console.print(f"All mail: {Pages(installation.settings.base_url).caught()}", soft_wrap=True)

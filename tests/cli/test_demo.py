@@ -1,10 +1,12 @@
 """`mailer demo` does the main job and makes kits, and stays away from a real installation, whatever its `.env` says."""
 
+import csv
 import os
 import re
 import socket
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from io import StringIO
 from pathlib import Path
@@ -19,7 +21,7 @@ from mailer.cli.installation import Installation
 from mailer.settings import load_settings
 from mailer.store.db import session_scope
 from mailer.store.models import Subscriber
-from mailer.trial import sample
+from mailer.trial import catcher, sample
 
 PROJECT = Path(__file__).parents[2]
 VARIABLES = re.findall(r"^\| `(MAILER_[A-Z_]+)` \|", (PROJECT / "docs/reference/settings.md").read_text(), re.MULTILINE)
@@ -78,6 +80,7 @@ def test_a_demo_beside_a_real_installation_touches_neither_its_database_nor_its_
     assert not real.exists()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
     _require_kits(tmp_path / "data" / "demo", done.stdout)
+    _require_case(tmp_path / "data" / "demo", done.stdout)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -110,3 +113,44 @@ def _require_kits(folder: Path, output: str) -> None:
         assert union.contact
         assert f"{union.contact.address} ({union.languages[0]})" in output
     assert "/kit/" in (folder / "mails" / "kit-is-ready.txt").read_text("utf-8")
+
+
+def _require_case(folder: Path, output: str) -> None:
+    """The case was stopped and opened again, those who got the alert were told both times, and a text was taken
+    down."""
+    got = {slug: _who_got(folder, slug) for slug in (sample.CAMPAIGN_DIR.name, sample.STOP_SLUG, sample.NEWS_SLUG)}
+    everybody = got[sample.CAMPAIGN_DIR.name]
+    assert everybody
+    assert got[sample.STOP_SLUG] == everybody
+    assert got[sample.NEWS_SLUG] == everybody
+    with (folder / "supporters.csv").open(encoding="utf-8", newline="") as file:
+        at_home = [row["email"] for row in csv.DictReader(file) if row["country"] == sample.HOME]
+    assert len(at_home) == 8
+    assert not everybody & {*at_home}
+    assert "8 people live in Ondoria" in output
+    steps = output.split("The case, after the alert went out")[1]
+    for told in (
+        "People in Ondoria who got the alert: 0.",
+        f"The alert's page asks people to write no more: {sample.stop_reasons()['en']}",
+        f'it was sent to {len(everybody)}, and "{sample.STOP_SLUG}" to {len(everybody)}.',
+        "3. Opened the case again. The alert's page asks people to write, as before.",
+        f'sent "{sample.NEWS_SLUG}" to {len(everybody)}.',
+        f'5. Sent "{sample.LETTER_SLUG}" to {len(_who_got(folder, sample.LETTER_SLUG))}, and withdrew it. '
+        "Its page says that it was taken down, and nothing else.",
+    ):
+        assert told in steps
+    mails = [Path(path) for path in re.findall(r"A mail: (\S+\.html)", steps)]
+    assert len(mails) == 3
+    assert "Please do not write any more" in (folder / "mails" / mails[0].with_suffix(".txt").name).read_text("utf-8")
+    for path in mails:
+        assert (folder / "mails" / path.name).exists()
+
+
+def _who_got(folder: Path, slug: str) -> set[str]:
+    """Whom a caught mail of a sample campaign went to."""
+    texts = (sample.CAMPAIGN_DIR.parent / slug).glob("*.md")
+    subjects = {tomllib.loads(path.read_text("utf-8").split("+++")[1])["subject"] for path in texts}
+    caught = catcher.read(folder / catcher.FOLDER)
+    got = [each.recipient for each in caught if str(each.message["Subject"]) in subjects and "List-Id" in each.message]
+    assert len(got) == len({*got})
+    return {*got}

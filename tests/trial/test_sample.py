@@ -3,6 +3,7 @@
 import csv
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from mailer.trial import sample
 FIELDS = {"name", "country", "union", "target_name", "target_email", "target_address"}
 LANGUAGES = ["ar", "de", "en", "es", "fr", "ru"]
 RESERVED = re.compile(r"(?:^|[@.])example\.(?:org|net|com)$")
+CAMPAIGNS = sample.CAMPAIGN_DIR.parent
+CASE_DIR = CAMPAIGNS.parent / "cases" / sample.CASE_SLUG
+FOLLOWING = [sample.STOP_SLUG, sample.NEWS_SLUG]  # what goes to those who got the alert
 ANY_DOMAIN = re.compile(r"[\w.-]+@[\w.-]+|https?://[^/\s)]+")
 
 Rows = list[dict[str, str]]
@@ -41,11 +45,15 @@ def settings() -> dict[str, Any]:
     return tomllib.loads((sample.CAMPAIGN_DIR / "campaign.toml").read_text("utf-8"))
 
 
-def _text(language: str) -> tuple[dict[str, str], str]:
+def _text(language: str, folder: Path = sample.CAMPAIGN_DIR) -> tuple[dict[str, str], str]:
     """Front matter and Markdown of a language."""
-    before, front, body = (sample.CAMPAIGN_DIR / f"{language}.md").read_text("utf-8").split("+++\n", 2)
+    before, front, body = (folder / f"{language}.md").read_text("utf-8").split("+++\n", 2)
     assert before == ""
     return tomllib.loads(front), body
+
+
+def _outline(language: str, folder: Path = sample.CAMPAIGN_DIR) -> list[str]:
+    return [token.type + token.tag for token in MarkdownIt("commonmark").parse(_text(language, folder)[1])]
 
 
 # --- supporters -----------------------------------------------------------------------------------------------------
@@ -54,6 +62,15 @@ def _text(language: str) -> tuple[dict[str, str], str]:
 def test_there_are_supporters_enough_in_countries_enough(sound_rows: Rows) -> None:
     assert len(sound_rows) == 1200
     assert len({countries.parse(row["country"]) for row in sound_rows if row["country"]}) >= 25
+
+
+def test_some_more_live_under_the_government_that_people_write_to(tmp_path: Path, rows: Rows) -> None:
+    sample.write_supporters(tmp_path / "with-home.csv", at_home=8)
+    with (tmp_path / "with-home.csv").open(encoding="utf-8", newline="") as file:
+        more = list(csv.DictReader(file))
+    assert more[:-12] == rows[:-4]
+    assert {row["country"] for row in more[-12:-4]} == {sample.HOME}
+    assert len({row["email"] for row in more[:-4]}) == 1208
 
 
 def test_the_same_seed_gives_the_same_supporters_and_another_gives_others(tmp_path: Path) -> None:
@@ -168,10 +185,7 @@ def test_each_language_uses_the_same_fields_and_conditions(language: str) -> Non
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_language_is_laid_out_alike(language: str) -> None:
-    def outline(body: str) -> list[str]:
-        return [token.type + token.tag for token in MarkdownIt("commonmark").parse(body)]
-
-    assert outline(_text(language)[1]) == outline(_text("en")[1])
+    assert _outline(language) == _outline("en")
 
 
 def test_nothing_in_the_campaign_leads_to_a_real_address() -> None:
@@ -210,3 +224,59 @@ def test_the_audience_leaves_out_some_and_keeps_enough(settings: dict[str, Any],
 def test_the_deadline_is_far_enough_ahead_to_try_it_for_years(settings: dict[str, Any]) -> None:
     assert settings["deadline"].year >= 2035
     assert settings["deadline"].tzinfo
+
+
+# --- case -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def case() -> dict[str, Any]:
+    return tomllib.loads((CASE_DIR / "case.toml").read_text("utf-8"))
+
+
+def test_all_that_is_said_of_the_case_is_said_in_six_languages(case: dict[str, Any]) -> None:
+    said = [case["asks"], sample.stop_reasons(), *(event["words"] for event in case["history"])]
+    assert [sorted(words) for words in said] == [LANGUAGES] * len(said)
+    assert {len(asks) for asks in case["asks"].values()} == {3}
+    folders = [CASE_DIR, *(CAMPAIGNS / slug for slug in FOLLOWING)]
+    for folder in folders:
+        assert sorted(path.stem for path in folder.glob("*.md")) == LANGUAGES
+        assert all(_outline(language, folder) == _outline("en", folder) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("slug", FOLLOWING)
+def test_what_follows_the_alert_fits_an_inbox_and_greets_by_name(slug: str, language: str) -> None:
+    front, body = _text(language, CAMPAIGNS / slug)
+    assert len(front["subject"]) <= 60
+    assert 40 <= len(front["preheader"]) <= 90
+    assert body.count("{{ name or") == 1
+
+
+def test_the_alert_names_everybody_in_the_case_as_it_does(case: dict[str, Any]) -> None:
+    for person in case["persons"]:
+        for language, name in (
+            ("en", person["name"]),
+            ("ar", person["names"]["Arab"]),
+            ("ru", person["names"]["Cyrl"]),
+        ):
+            given, surname = (part[:5] for part in name.split())  # Russian names have endings
+            assert re.search(rf"{given}\w* {surname}", _text(language)[1])
+
+
+def test_the_case_is_new_each_day_that_it_is_copied_and_the_alert_is_about_it(tmp_path: Path) -> None:
+    today = date(2031, 5, 6)
+    sample.copy_files(tmp_path, today)
+    case = tomllib.loads((tmp_path / "cases" / sample.CASE_SLUG / "case.toml").read_text("utf-8"))
+    assert [fact["checked_on"] for fact in case["facts"]] == [today] * len(case["facts"])
+    assert case["consent"]["on"] == today
+    alert = tomllib.loads((tmp_path / "campaigns" / sample.CAMPAIGN_DIR.name / "campaign.toml").read_text("utf-8"))
+    assert alert["case"] == sample.CASE_SLUG
+    assert alert["public"]
+    assert case["country"] == sample.HOME
+
+
+def test_nothing_in_the_case_and_what_follows_leads_to_a_real_address() -> None:
+    files = [*CASE_DIR.iterdir(), *(path for path in CAMPAIGNS.glob("*/*") if path.parent != sample.CAMPAIGN_DIR)]
+    found = [address for path in files for address in ANY_DOMAIN.findall(path.read_text("utf-8"))]
+    assert [address for address in found if not RESERVED.search(address)] == []

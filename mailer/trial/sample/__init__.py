@@ -6,11 +6,13 @@ No living person and no real campaign is meant; every address is under example.o
 import csv
 import functools
 import random
+import shutil
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from itertools import count as count_from
 from pathlib import Path
@@ -21,6 +23,11 @@ T = TypeVar("T")
 LIST_SLUG = "urgent-actions"
 LIST_NAME = "Urgent actions"
 CAMPAIGN_DIR = Path(__file__).parent / "campaigns" / "veldara-dockers"
+#: What the alert is about, and what follows it: a mail that asks to write no more, news, and what is withdrawn.
+CASE_SLUG = "veldara-six"
+STOP_SLUG, NEWS_SLUG, LETTER_SLUG = "veldara-stop", "veldara-news", "grey-quay-letter"
+#: The country that stands for Ondoria, whose government the alert addresses.
+HOME = "AQ"
 #: What the supporters agreed to, in the words they saw.
 CONSENT = "Yes, send me urgent actions by e-mail. I can leave at any time with one click."
 UNION_CONSENT = (
@@ -32,6 +39,9 @@ HEADER = ("email", "name", "country", "union", "language", "consent_at", "source
 _POPULATION = Path(__file__).with_name("population.toml")
 _UNIONS = Path(__file__).with_name("unions.toml")
 _LOGOS = Path(__file__).parent / "logos"
+_FILES = Path(__file__).parent
+_STOP_REASONS = Path(__file__).with_name("stop.toml")
+_TODAY = "2000-01-01"  # what stands in files for the day on which they are copied
 _HOSTS = ("example.org", "example.net", "example.com", "mail.example.org", "post.example.net", "inbox.example.com")
 _SOURCES = ("website", "petition", "street stall", "union congress", "")
 _FIRST_CONSENT = datetime(2019, 1, 7, 8, 0, tzinfo=UTC)
@@ -84,12 +94,35 @@ def _union(table: dict[str, Any]) -> SampleUnion:
     return SampleUnion(**{**table, "languages": tuple(table.get("languages", ())), "contact": contact})
 
 
-def write_supporters(path: Path, count: int = 1200, *, seed: int = 1) -> None:
+def copy_files(folder: Path, today: date) -> None:
+    """Copy the case and the campaigns into a folder, as organisers keep theirs: `cases/` and `campaigns/`.
+
+    The alert is about the case and public there, and all that is known of the case was checked today.
+    """
+    for name in ("cases", "campaigns"):
+        shutil.copytree(_FILES / name, folder / name)
+    _replace(folder / "cases" / CASE_SLUG / "case.toml", _TODAY, today.isoformat())
+    alert = folder / "campaigns" / CAMPAIGN_DIR.name / "campaign.toml"
+    _replace(alert, f'about = "{HOME}"', f'case = "{CASE_SLUG}"')
+    _replace(alert, "public = false", "public = true")
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def stop_reasons() -> dict[str, str]:
+    """Why people are asked to write no more about the case: language → words."""
+    return tomllib.loads(_STOP_REASONS.read_text("utf-8"))
+
+
+def write_supporters(path: Path, count: int = 1200, *, at_home: int = 0, seed: int = 1) -> None:
     """Write invented supporters as a CSV that can be imported, and four rows at its end that have something wrong.
 
-    The same count and seed always give the same file. Constant memory, 100,000 rows a second.
+    The same counts and seed always give the same file. Constant memory, 100,000 rows a second.
 
     :param count: how many supporters, each with an address of their own; at least 1.
+    :param at_home: how many more, who live under the government that the alert addresses.
     """
     supporters = _Supporters(seed)
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -98,6 +131,7 @@ def write_supporters(path: Path, count: int = 1200, *, seed: int = 1) -> None:
         first = supporters.next_row()
         writer.writerow(first)
         writer.writerows(supporters.next_row() for _ in range(count - 1))
+        writer.writerows(supporters.next_row_at_home() for _ in range(at_home))
         writer.writerows(_flawed_rows(known_address=first[0]))
 
 
@@ -185,18 +219,26 @@ class _Supporters:
         population = tomllib.loads(_POPULATION.read_text(encoding="utf-8"))
         names = {key: _Names.parse(table) for key, table in population["names"].items()}
         self._countries = _Choice.of((_country(table, names), table["weight"]) for table in population["countries"])
+        self._home = _country(population["home"], names)
 
     def next_row(self) -> tuple[str, ...]:
         """The cells of the next supporter, in the order of `HEADER`."""
+        country = self._countries.draw(self._rng)
+        return self._row(country, partial(self._country, country))
+
+    def next_row_at_home(self) -> tuple[str, ...]:
+        """Likewise of one who lives under the government that the alert addresses."""
+        return self._row(self._home, lambda: self._home.code)
+
+    def _row(self, country: _Country, written: Callable[[], str]) -> tuple[str, ...]:
         rng = self._rng
-        country = self._countries.draw(rng)
         language, names = country.people.draw(rng)
         given, surname = rng.choice(names.given), rng.choice(names.surnames)
         consent_at = _FIRST_CONSENT + timedelta(seconds=rng.randrange(_CONSENT_SECONDS))
         return (
             self._address(names, given, surname),
             self._name(names, given, surname),
-            self._country(country),
+            written(),
             self._union(country),
             language,
             consent_at.isoformat(),
