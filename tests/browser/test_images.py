@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize
 
+from mailer.store.models import CaseEventKind
 from mailer.trial import sample
 from tests.browser import steps
 from tests.browser.site import PUBLIC_CAMPAIGN, Site, make_public
@@ -17,10 +18,10 @@ from tests.support.debian import program
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 #: every picture that is kept
 NAMES = (
-    *("sign-up", "sign-up-arabic-dark", "confirm", "choices-dark", "leave"),
+    *("sign-up", "sign-up-arabic-dark", "confirm", "leave"),
     *("kit", "kit-texts", "leaflet"),
     *("alert", "alert-arabic"),
-    *("mail", "mail-dark"),
+    *("mail", "mail-stop-dark", "stopped-arabic-dark"),
 )
 _LEAFLET_DPI = 60
 _TALL: ViewportSize = {"width": 390, "height": 1200}  # as much of a long page as a reader takes in
@@ -34,6 +35,15 @@ def take(shown: Page | Locator, name: str) -> None:
 def take_all_of(page: Page, name: str) -> None:
     assert name in NAMES
     page.screenshot(path=FOLDER / f"{name}.png", scale="css", full_page=True)
+
+
+def _stop(folder: Path) -> Path:
+    """The sample's mail that asks people to write no more, to everybody and about no case of this site; its folder."""
+    shutil.copytree(sample.CAMPAIGN_DIR.parent / sample.STOP_SLUG, folder)
+    (folder / "campaign.toml").write_text(
+        f'kind = "stop"\nlist = "{sample.LIST_SLUG}"\nlanguage = "en"\nabout = "none"\n'
+    )
+    return folder
 
 
 @pytest.mark.images
@@ -63,13 +73,12 @@ def test_every_picture_is_taken(site: Site, visit: Callable[..., Visitor], tmp_p
     make_public(folder)
     steps.make_kits(site, site.send_campaign(folder))
     mail = site.mail_to(address)
-    for visitor, name in ((light, "mail"), (dark, "mail-dark")):
+    site.send_campaign(_stop(tmp_path / "stop"))
+    for visitor, shown, name in ((light, mail, "mail"), (dark, site.mail_to(address), "mail-stop-dark")):
         visitor.page.set_viewport_size(_TALL)
         visitor.page.goto("about:blank")  # which has no policy on styles
-        visitor.page.set_content(mail.html)
+        visitor.page.set_content(shown.html)
         take(visitor.page, name)
-    dark.open(mail.link("preferences"))
-    take_all_of(dark.page, "choices-dark")
     light.open(mail.link("unsubscribe"))
     take_all_of(light.page, "leave")
 
@@ -79,6 +88,10 @@ def test_every_picture_is_taken(site: Site, visit: Callable[..., Visitor], tmp_p
     arabic.open(f"/ar/campaigns/{PUBLIC_CAMPAIGN}")
     take(arabic.page, "alert-arabic")
 
+    with site.decided(CaseEventKind.STOPPED):
+        arabic_dark.page.set_viewport_size(PHONE["viewport"])
+        arabic_dark.open(f"/ar/campaigns/{PUBLIC_CAMPAIGN}")
+        take(arabic_dark.page, "stopped-arabic-dark")
     light.open(site.mail_to(officer).link("kit"))
     take(light.page, "kit")
     take(light.page.locator("main .card:has(textarea)").first, "kit-texts")
