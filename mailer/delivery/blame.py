@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from mailer.delivery.recipients import Recipient
 from mailer.mail.addresses import RECIPIENT, names_in, redact, without
+from mailer.mail.smtp_replies import status_of
 from mailer.mail.types import Outcome, Stage
 from mailer.store.models import Reason
 
@@ -185,15 +186,6 @@ RULES = (
     Rule(Whom.POLICY, "RFC 3463, 3.8: security or policy", code="^5", status=r"^5\.7\."),
 )
 
-#: At the beginning (RFC 2034; Cisco's appliances put # before it), or at the end as qmail and its heirs have it.
-_STATUS = re.compile(r"^#?([245]\.\d{1,3}\.\d{1,3})(?![\d.])|\(#([245]\.\d{1,3}\.\d{1,3})\)\W*$")
-
-
-def status_of(text: str) -> str:
-    """The enhanced status code in a server's words; "" where there is none."""
-    found = _STATUS.search(text)
-    return (found[1] or found[2]) if found else ""
-
 
 @lru_cache(maxsize=16)  # each is asked for the delivery and for the campaign
 def whom(code: int, text: str, stage: Stage = Stage.RCPT) -> Whom:
@@ -226,12 +218,8 @@ _REASON = re.compile(rf"{re.escape(_REFUSES)}(?:(\d{{3}}) )?(.*)", re.DOTALL)
 
 
 def without_whom(text: str, recipient: Recipient | Reason | None) -> str:
-    """A server's words without addresses, and without whom they are about, if that is known. Their status code stays,
-    whatever somebody is called."""
-    names = names_in(recipient.email, recipient.name) if isinstance(recipient, Recipient) else []
-    found = _STATUS.search(text)
-    start, end = found.span() if found else (0, 0)
-    return without(text[:start], names) + text[start:end] + without(text[end:], names)
+    """A server's words without addresses, and without whom they are about, if that is known."""
+    return without(text, names_in(recipient.email, recipient.name) if isinstance(recipient, Recipient) else [])
 
 
 def reason_to_pause(code: int, text: str) -> str:

@@ -9,6 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
 from mailer.errors import MailerError
+from mailer.mail import smtp_replies
 
 
 class InvalidAddress(MailerError):
@@ -124,12 +125,19 @@ RECIPIENT = "[recipient]"
 
 
 def without(text: str, names: Sequence[str]) -> str:
-    """A server's words without addresses, and without whom they are about.
+    """A server's words without addresses, and without whom they are about. Their status code stays, whatever somebody
+    is called.
 
     :param names: what that person could be named by, the longest first.
     """
+    found = smtp_replies.STATUS.search(text)
+    start, end = found.span() if found else (0, 0)
+    return _without(text[:start], names) + text[start:end] + _without(text[end:], names)
+
+
+def _without(text: str, names: Sequence[str]) -> str:
     text = redact(text)
-    if not names:
+    if not names or not text:
         return text
     named = "|".join(map(re.escape, names))
     return re.sub(rf"(?<!\w)(?:{named})(?!\w)", RECIPIENT, text, flags=re.IGNORECASE)

@@ -13,6 +13,9 @@ _CONTINUED = frozenset(b"%d-" % code for code in range(200, 600))
 
 _ENHANCED_CODE = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 
+#: At the beginning (RFC 2034; Cisco's appliances put # before it), or at the end as qmail and its heirs have it.
+STATUS = re.compile(r"^#?([245]\.\d{1,3}\.\d{1,3})(?![\d.])|\(#([245]\.\d{1,3}\.\d{1,3})\)\W*$")
+
 Reply = tuple[int, bytes]  # the code, and the text; lines are parted by LF
 
 
@@ -68,3 +71,9 @@ def enhanced_code(text: str | None) -> str | None:
     """The status code (RFC 3463) in a server's words, such as "5.1.1"."""
     found = _ENHANCED_CODE.search(text or "")
     return found[0] if found else None
+
+
+def status_of(text: str) -> str:
+    """The enhanced status code (RFC 3463) in a server's words; "" where there is none."""
+    found = STATUS.search(text)
+    return (found[1] or found[2]) if found else ""

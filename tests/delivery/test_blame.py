@@ -5,6 +5,7 @@ import pytest
 from mailer.delivery import blame
 from mailer.delivery.blame import RULES, Whom
 from mailer.delivery.recipients import Recipient
+from mailer.mail.smtp_replies import status_of
 from mailer.mail.types import Stage
 from mailer.store.models import Reason
 
@@ -147,26 +148,9 @@ def test_every_rule_says_where_it_is_from_and_is_the_one_that_decides_about_some
     deciding = set()
     for answers in ANSWERS.values():
         for code, text, stage in answers:
-            fitting = (n for n, rule in enumerate(RULES) if rule.fits(code, blame.status_of(text), text, stage))
+            fitting = (n for n, rule in enumerate(RULES) if rule.fits(code, status_of(text), text, stage))
             deciding.add(next(fitting, None))
     assert set(range(len(RULES))) <= deciding
-
-
-@pytest.mark.parametrize(
-    ("text", "status"),
-    [
-        ("5.7.1 no", "5.7.1"),
-        ("#5.7.1 no", "5.7.1"),
-        ("#5.1.0 Address rejected.", "5.1.0"),
-        ("no (#5.1.1)", "5.1.1"),
-        ("no #5.1.0 here", ""),
-        ("5.7.1.9 no", ""),
-        ("##5.7.1 no", ""),
-        ("no", ""),
-    ],
-)
-def test_the_status_code_is_read_where_servers_write_it(text: str, status: str) -> None:
-    assert blame.status_of(text) == status
 
 
 def test_the_same_words_are_the_same_whomever_and_whichever_message_they_are_about() -> None:

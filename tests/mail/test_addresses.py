@@ -94,3 +94,9 @@ def test_a_normalised_address_is_found_under_the_same_hash(email: str) -> None:
     except addresses.InvalidAddress:
         return
     assert addresses.parse(first.text) == first
+
+
+@pytest.mark.parametrize("text", ["5.1.1 no 5 here", "no 5 here (#5.1.1)"])
+def test_a_servers_words_keep_their_status_code_when_somebody_is_called_like_a_part_of_it(text: str) -> None:
+    names = addresses.names_in("5@example.org", None)
+    assert addresses.without(text, names) == text.replace(" 5 ", " [recipient] ")

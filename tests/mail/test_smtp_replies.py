@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.mail.smtp_replies import BrokenReply, Reply, ReplyReader, one_line
+from mailer.mail.smtp_replies import BrokenReply, Reply, ReplyReader, one_line, status_of
 
 TALK = b"220-a\r\n220-\r\n220 b\r\n250\r\n354 go on\n421-x\n421\n550 5.1.1 \xff no\r\n"
 REPLIES = [(220, "a b"), (250, ""), (354, "go on"), (421, "x"), (550, "5.1.1 \ufffd no")]
@@ -39,3 +39,20 @@ def test_a_reply_without_end_is_broken_off(piece: bytes) -> None:
             list(reader.feed(piece))
             octets += len(piece)
     assert octets < 75_000
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("5.7.1 no", "5.7.1"),
+        ("#5.7.1 no", "5.7.1"),
+        ("#5.1.0 Address rejected.", "5.1.0"),
+        ("no (#5.1.1)", "5.1.1"),
+        ("no #5.1.0 here", ""),
+        ("5.7.1.9 no", ""),
+        ("##5.7.1 no", ""),
+        ("no", ""),
+    ],
+)
+def test_the_status_code_is_read_where_servers_write_it(text: str, status: str) -> None:
+    assert status_of(text) == status
