@@ -138,6 +138,13 @@ def about(session: Session, case_id: int, language: str) -> list[Headline]:
     return _headlines(session, session.scalars(_newest().where(Campaign.case_id == case_id)).all(), language)
 
 
+def readable(session: Session, case_id: int) -> Sequence[str]:
+    """The slugs of those about a case that can be read, on a page or in kits, whatever is told of them."""
+    anywhere = or_(Campaign.public, Campaign.forwardable)
+    about_it = (Campaign.case_id == case_id, anywhere, or_(_is_out(), _was_out()), Campaign.asking != Asking.WITHDRAWN)
+    return session.scalars(select(Campaign.slug).where(*about_it).order_by(Campaign.slug)).all()
+
+
 def withdrawn(session: Session) -> list[TakenDown]:
     """Public campaigns that were taken down, the latest first."""
     when = func.coalesce(func.max(CaseEvent.created_at), Campaign.started_at)

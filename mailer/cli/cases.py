@@ -9,10 +9,11 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import lifecycle
+from mailer.campaigns import lifecycle, publishing
 from mailer.cases import cases as case_book
 from mailer.cases import files, history
 from mailer.cases.dossier import Consent, ConsentBy, Person
+from mailer.cli import campaign_check
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, json_option, slug_argument
@@ -31,7 +32,7 @@ from mailer.delivery.stopping import Decided
 from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.store import db
-from mailer.store.models import Case, CaseStatus
+from mailer.store.models import CampaignStatus, Case, CaseStatus
 
 #: who agreed before that, agreed to something else
 _LONG_AGO = timedelta(days=36525)
@@ -58,10 +59,9 @@ def load(installation: Installation, folder: Path) -> None:
     with installation.session() as session:
         case = files.load(session, folder)
         slug, texts = case.slug, ", ".join(text.language for text in case.texts) or "no language"
-        problems = _problems(case, db.now(session).date())
+        findings = list(case_book.findings(case, db.now(session).date()))
     click.echo(f'Case "{slug}" is loaded, with texts in {texts}.')
-    for problem in problems:
-        click.echo(f"Warning: {problem}", err=True)
+    campaign_check.warn(findings)
     click.echo(typed(f"Next: mailer cases show {slug}"))
 
 
@@ -154,7 +154,25 @@ def consent(
             case_book.record_consent(session, case, agreed)
         elif withdrawn:
             case_book.withdraw_consent(session, case, withdrawn.strip())
-    click.echo(f'Case "{slug}": {_consent_in_words(agreed) if agreed else "nobody agrees any more"}.')
+        sending = [each.slug for each in lifecycle.of_case(session, case.id) if each.status is CampaignStatus.SENDING]
+        read = publishing.readable(session, case.id)
+    if agreed:
+        click.echo(f'Case "{slug}": {_consent_in_words(agreed)}.')
+        return
+    click.echo(f'Case "{slug}": nobody agrees any more.')
+    _tell_what_goes_on(slug, sending, read)
+
+
+def _tell_what_goes_on(slug: str, sending: Sequence[str], read: Sequence[str]) -> None:
+    """Say what is still out about a case on which nobody agrees any more, and how each of it is ended."""
+    if sending:
+        click.echo(f"Still being sent: {', '.join(sending)}.")
+    if read:
+        click.echo(f"Still to be read, on the site or in kits: {', '.join(read)}.")
+    if out := sorted({*sending, *read}):
+        click.echo(typed(f"To stop at once what asks people to act: mailer cases stop {slug} --why TEXT"))
+        which = out[0] if len(out) == 1 else "SLUG"
+        click.echo(typed(f"To take down text and names as well, of news too: mailer campaigns withdraw {which}"))
 
 
 @cases.command()
@@ -277,7 +295,7 @@ def _to_json(case: Case, today: date, told: list[dict[str, Any]]) -> dict[str, A
             for fact in case.facts
         ],
         "history": told,
-        "problems": _problems(case, today),
+        "findings": [finding.to_json() for finding in case_book.findings(case, today)],
     }
 
 
@@ -295,8 +313,7 @@ def _show(case: Case, today: date, told: list[dict[str, Any]]) -> None:
     click.echo("History:")
     for line in told:
         click.echo(f"  {line['on']}  {' '.join(_line_in_words(line))}")
-    for problem in _problems(case, today):
-        click.secho(f"NOT READY: {problem}", bold=True)
+    campaign_check.show_findings(list(case_book.findings(case, today)))
 
 
 def _line_in_words(line: Mapping[str, Any]) -> Iterator[str]:
@@ -308,11 +325,6 @@ def _line_in_words(line: Mapping[str, Any]) -> Iterator[str]:
         yield "(not shown: a word stands in it that must not appear)"
     if line["link"]:
         yield f" {line['link']}"
-
-
-def _problems(case: Case, today: date) -> list[str]:
-    """What stands against sending campaigns about it."""
-    return [f"{finding.what}. {finding.remedy}" for finding in case_book.findings(case, today)]
 
 
 def _consent_in_words(agreed: Consent) -> str:

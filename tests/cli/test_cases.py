@@ -45,7 +45,7 @@ def folder(cli: CommandLine, tmp_path: Path) -> Path:
     (folder / "en.md").write_text('+++\ntitle = "Leila Marun"\n+++\n\nShe spoke for the dockers.\n')
     loaded = cli("cases", "load", folder)
     assert 'Case "leila-marun" is loaded, with texts in en.' in loaded.stdout
-    assert "Warning: nobody has agreed that we speak of it." in loaded.stderr
+    assert "Warning: case leila-marun: nobody has agreed that we speak of it." in loaded.stderr
     return folder
 
 
@@ -74,9 +74,10 @@ def test_a_case_is_listed_and_shown_without_what_must_not_appear(cli: CommandLin
     shown, data = cli("cases", "show", "leila-marun").stdout, cli("cases", "show", "leila-marun", "--json").stdout
     assert "Person: Leila Marun, ليلى مارون: arrested" in shown
     assert "2026-01-04  news: She was arrested.  https://example.org/arrested" in shown
-    assert "NOT READY: nobody has agreed that we speak of it." in shown
-    [problem] = json.loads(data)["problems"]
-    assert "nobody has agreed that we speak of it." in problem and "mailer cases consent leila-marun" in problem
+    assert "NOT READY: case leila-marun: nobody has agreed that we speak of it." in shown
+    [finding] = json.loads(data)["findings"]
+    assert (finding["level"], finding["code"]) == ("error", "consent-missing")
+    assert "mailer cases consent leila-marun" in finding["remedy"]
     for told in (shown, data, cli("cases", "list", "--json").stdout):
         assert "Amal" not in told and "Mondays" not in told
 
@@ -110,6 +111,26 @@ def test_a_paused_campaign_is_not_resumed_when_nobody_agrees_any_more(cli: Comma
     cli("cases", "consent", "leila-marun", "--withdrawn", "the family is afraid")
     assert "nobody has agreed" in cli("campaigns", "resume", "free-leila", exit_code=1).stderr
     assert "consent: consent withdrawn: the family is afraid" in cli("cases", "show", "leila-marun").stdout
+
+
+def test_whoever_records_that_nobody_agrees_hears_what_is_still_out_and_how_to_end_it(
+    cli: CommandLine, campaign: Path
+) -> None:
+    (campaign / "campaign.toml").write_text(f"public = true\n{CAMPAIGN}")
+    cli("campaigns", "load", campaign)
+    withdrawal = ("cases", "consent", "leila-marun", "--withdrawn", "the family is afraid")
+    assert cli(*withdrawal).stdout == 'Case "leila-marun": nobody agrees any more.\n'
+    cli("cases", "consent", "leila-marun", "--by", "family")
+    cli("campaigns", "send", "free-leila")
+    told = cli(*withdrawal).stdout
+    assert "Still being sent: free-leila." in told
+    assert "Still to be read, on the site or in kits: free-leila." in told
+    assert "mailer cases stop leila-marun --why TEXT" in told and "mailer campaigns withdraw free-leila" in told
+    cli("cases", "stop", "leila-marun", "--why", "Letters put her in danger.")
+    told = cli(*withdrawal).stdout
+    assert "being sent" not in told and "Still to be read, on the site or in kits: free-leila." in told
+    cli("campaigns", "withdraw", "free-leila", "--yes")
+    assert cli(*withdrawal).stdout == 'Case "leila-marun": nobody agrees any more.\n'
 
 
 def test_a_check_names_the_place_of_a_word_that_must_not_appear(cli: CommandLine, campaign: Path) -> None:
@@ -163,7 +184,8 @@ def test_a_word_that_came_into_never_later_is_told_of_where_the_history_holds_it
 ) -> None:
     (folder / "case.toml").write_text(CASE.split("[[history]]")[0].replace("Amal Odeh", "was arrested"))
     told = cli("cases", "load", folder).stderr
-    assert "Warning: what the history says of 2026-01-04 holds a word that `never` has now" in told
+    warned = "Warning: case leila-marun: what the history says of 2026-01-04 holds a word that `never` has now"
+    assert warned in told and warned in cli("cases", "show", "leila-marun").stdout
     assert "arrested" not in told
 
 
