@@ -1,0 +1,99 @@
+"""On no page is anybody asked to act on what was stopped, closed or withdrawn."""
+
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug import Response
+
+from mailer.store.models import Campaign, CampaignStatus, CaseEventKind
+from tests.support.cases import decide, make_case
+from tests.support.factories import WHEN
+from tests.web.pages import every_page
+
+#: as whatever `every_page` names
+SLUG = "urgent-actions"
+#: what asks people to act, in any language
+CALLS = ("mailto:embassy@example.org", "Write to the embassy", "2035", "act-now", 'value="promised"')
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"  # what is asked of the database is tested on both with `campaigns.asking`
+
+
+@pytest.fixture
+def campaign(session: Session, links: dict[str, str]) -> Campaign:
+    """A campaign that can be met wherever one can be, with a link to each of its pages in `links`."""
+    campaign = session.scalars(select(Campaign).where(Campaign.slug == "free-the-five")).one()
+    campaign.slug, campaign.case = SLUG, make_case(session, SLUG)
+    campaign.public = campaign.forwardable = True
+    campaign.status, campaign.started_at = CampaignStatus.SENT, WHEN
+    campaign.deadline = datetime(2035, 4, 30, tzinfo=UTC)
+    campaign.texts[0].preheader = "Write to the embassy"
+    campaign.texts[0].body = "They were arrested.\n\n[Write](mailto:embassy@example.org)\n"
+    session.commit()
+    return campaign
+
+
+def asking(app: Flask, client: FlaskClient, links: dict[str, str]) -> set[str]:
+    """The pages that ask people to act, without tokens and languages."""
+    found = set()
+    for page in every_page(app, links):
+        where = page.removeprefix("/fr")
+        for token in links.values():
+            where = where.replace(token, "…")
+        with client.get(page) as answer:
+            if _asks(answer, where):
+                found.add(where)
+    if _asks(client.post(f"/confirm/{links['confirm']}"), "welcome"):
+        found.add("welcome")
+    return found
+
+
+def _asks(answer: Response, where: str) -> bool:
+    is_file = where.startswith("/kit/") and "attachment" in answer.headers.get("Content-Disposition", "")
+    return answer.status_code == 200 and (is_file or any(call.encode() in answer.data for call in CALLS))
+
+
+@pytest.mark.parametrize(
+    ("of_case", "kind"),
+    [
+        (True, CaseEventKind.STOPPED),
+        (True, CaseEventKind.CLOSED),
+        (False, CaseEventKind.STOPPED),
+        (False, CaseEventKind.CLOSED),
+        (False, CaseEventKind.WITHDRAWN),
+    ],
+)
+def test_no_page_asks_anybody_to_act_on_what_was_ended_and_all_do_once_it_is_reopened(
+    app: Flask,
+    client: FlaskClient,
+    session: Session,
+    links: dict[str, str],
+    campaign: Campaign,
+    of_case: bool,
+    kind: CaseEventKind,
+) -> None:
+    # A new page that asks people to act belongs here, too.
+    everywhere = {
+        "/campaigns",
+        f"/campaigns/{SLUG}",
+        f"/cases/{SLUG}",
+        "/feed.atom",
+        "/kit/…",
+        "/kit/…/fr/leaflet.pdf",
+        "/kit/…/kit.zip",
+        "welcome",
+    }
+    assert asking(app, client, links) == everywhere
+    about = campaign.case if of_case else campaign
+    assert about is not None
+    decide(session, about, kind)
+    assert asking(app, client, links) == set()
+    if kind is not CaseEventKind.WITHDRAWN:
+        decide(session, about, CaseEventKind.REOPENED)
+        assert asking(app, client, links) == everywhere
