@@ -76,13 +76,15 @@ def load(session: Session, folder: Path, console: Console) -> None:
 
 
 def show(demo: Demo) -> None:
-    """Stop the case, tell those who got the alert, open it again, tell them the news, and take a text down."""
+    """Stop the case, tell those who got the alert, open it again, tell them the news, end an action, and take a text
+    down."""
     demo.console.print("\nThe case, after the alert went out", style="italic")
     _show_home(demo)
     _stop(demo)
     _ask_to_stop(demo)
     _reopen(demo)
     _bring_news(demo)
+    _close(demo)
     _withdraw(demo)
 
 
@@ -123,12 +125,22 @@ def _bring_news(demo: Demo) -> None:
     demo.say(f'4. Told the same people the news: sent "{sent.slug}" to {sent.states[DeliveryState.SENT]:,}. {where}')
 
 
+def _close(demo: Demo) -> None:
+    sent, where = _send(demo, sample.VIGIL_SLUG)
+    with demo.installation.session() as session:
+        stopping.close(session, lifecycle.get(session, sent.slug))
+    demo.say(
+        f'5. Sent "{sent.slug}" to {sent.states[DeliveryState.SENT]:,}, and closed it as if it were over. '
+        f"{_what_page_says(demo, sent.slug)} {where}"
+    )
+
+
 def _withdraw(demo: Demo) -> None:
     sent, where = _send(demo, sample.LETTER_SLUG)
     with demo.installation.session() as session:
         stopping.withdraw(session, lifecycle.get(session, sent.slug))
     demo.say(
-        f'5. Sent "{sent.slug}" to {sent.states[DeliveryState.SENT]:,}, and withdrew it. '
+        f'6. Sent "{sent.slug}" to {sent.states[DeliveryState.SENT]:,}, and withdrew it. '
         f"{_what_page_says(demo, sent.slug)} What was mailed cannot be called back. {where}"
     )
 
@@ -192,6 +204,8 @@ def _what_page_says(demo: Demo, slug: str) -> str:
             told = standing.of(session, publishing.find(session, slug), "en")
         except publishing.Withdrawn:
             return "Its page says that it was taken down, and nothing else."
+    if told.asking is Asking.CLOSED:
+        return "Its page says that it has ended, and keeps its text."
     if told.asking is Asking.OPEN:
         return "The alert's page asks people to write, as before."
     return f"The alert's page asks people to write no more: {told.words.text if told.words else 'no reason is given'}"
@@ -206,6 +220,7 @@ def pages(installation: Installation) -> Iterator[tuple[str, str]]:
     yield "The case", site.case(sample.CASE_SLUG)
     yield "The alert", site.campaign(_ALERT)
     yield "The news", site.campaign(sample.NEWS_SLUG)
+    yield "What has ended", site.campaign(sample.VIGIL_SLUG)
     yield "What was withdrawn", site.campaign(sample.LETTER_SLUG)
 
 

@@ -135,12 +135,14 @@ def _require_case(folder: Path, output: str) -> None:
         f'it was sent to {len(everybody)}, and "{sample.STOP_SLUG}" to {len(everybody)}.',
         "3. Opened the case again. The alert's page asks people to write, as before.",
         f'sent "{sample.NEWS_SLUG}" to {len(everybody)}.',
-        f'5. Sent "{sample.LETTER_SLUG}" to {len(_who_got(folder, sample.LETTER_SLUG))}, and withdrew it. '
+        f'5. Sent "{sample.VIGIL_SLUG}" to {len(_who_got(folder, sample.VIGIL_SLUG))}, and closed it as if it were '
+        "over. Its page says that it has ended, and keeps its text.",
+        f'6. Sent "{sample.LETTER_SLUG}" to {len(_who_got(folder, sample.LETTER_SLUG))}, and withdrew it. '
         "Its page says that it was taken down, and nothing else.",
     ):
         assert told in steps
     mails = [Path(path) for path in re.findall(r"A mail: (\S+\.html)", steps)]
-    assert len(mails) == 3
+    assert len(mails) == 4
     assert "Please do not write any more" in (folder / "mails" / mails[0].with_suffix(".txt").name).read_text("utf-8")
     for path in mails:
         assert (folder / "mails" / path.name).exists()

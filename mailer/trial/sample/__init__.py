@@ -23,9 +23,9 @@ T = TypeVar("T")
 LIST_SLUG = "urgent-actions"
 LIST_NAME = "Urgent actions"
 CAMPAIGN_DIR = Path(__file__).parent / "campaigns" / "veldara-dockers"
-#: What the alert is about, and what follows it: a mail that asks to write no more, news, and what is withdrawn.
+#: What the alert is about, and what follows it: a mail that asks to write no more, news, what is closed and withdrawn.
 CASE_SLUG = "veldara-six"
-STOP_SLUG, NEWS_SLUG, LETTER_SLUG = "veldara-stop", "veldara-news", "grey-quay-letter"
+STOP_SLUG, NEWS_SLUG, VIGIL_SLUG, LETTER_SLUG = "veldara-stop", "veldara-news", "london-vigil", "grey-quay-letter"
 #: The country that stands for Ondoria, whose government the alert addresses.
 HOME = "AQ"
 #: What the supporters agreed to, in the words they saw.
