@@ -5,14 +5,10 @@ that, too, for as long as its case is. Only kinds that ask people to act follow 
 do not write any more" goes out while the case is stopped.
 """
 
-from collections.abc import Mapping
-
-from sqlalchemy import ColumnElement, and_, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, exists, or_
 
 from mailer.campaigns import kinds
-from mailer.store.crypto import UnreadableSecret
-from mailer.store.models import Asking, Campaign, Case, CaseEvent, CaseEventKind, CaseStatus
+from mailer.store.models import Asking, Campaign, Case, CaseStatus
 
 _OF_CASE = {CaseStatus.OPEN: Asking.OPEN, CaseStatus.CLOSED: Asking.CLOSED, CaseStatus.STOPPED: Asking.STOPPED}
 #: the later one counts
@@ -51,17 +47,3 @@ def has_ended() -> ColumnElement[bool]:
 
 
 _CASE_IS_OPEN = Case.status == CaseStatus.OPEN
-
-
-def reason(session: Session, campaign: Campaign) -> Mapping[str, str]:
-    """Why everybody is asked to do nothing, as the organiser said when it was stopped last: language → words. Empty
-    where they said nothing that may be shown, also for a word that must not appear only since then."""
-    about_it = CaseEvent.campaign_id == campaign.id
-    if campaign.asking is not Asking.STOPPED:
-        about_it = and_(CaseEvent.case_id == campaign.case_id, CaseEvent.campaign_id.is_(None))
-    stops = select(CaseEvent.words).where(about_it, CaseEvent.kind == CaseEventKind.STOPPED)
-    try:
-        words = session.scalar(stops.order_by(CaseEvent.id.desc()).limit(1)) or {}
-    except UnreadableSecret:  # that it was stopped must be seen all the same
-        return {}
-    return words

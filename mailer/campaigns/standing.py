@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking, kinds
 from mailer.cases.sayable import Sayable, Words
+from mailer.store.crypto import UnreadableSecret
 from mailer.store.models import Asking, Campaign, CaseEvent, CaseEventKind
 
 _TURNS = (CaseEventKind.STOPPED, CaseEventKind.REOPENED, CaseEventKind.CLOSED)
@@ -57,7 +58,20 @@ def _changes(session: Session, campaigns: Collection[Campaign]) -> dict[int, dat
 def _words(session: Session, campaign: Campaign, language: str) -> Words | None:
     case, now = campaign.case, asking.of(campaign)
     if now is Asking.STOPPED:
-        return Sayable(case).choose(asking.reason(session, campaign), language, campaign.fallbacks)
+        return Sayable(case).choose(reason(session, campaign), language, campaign.fallbacks)
     if now is Asking.CLOSED and case is not None:
         return Sayable(case).choose(case.outcome, language, campaign.fallbacks)
     return None
+
+
+def reason(session: Session, campaign: Campaign) -> Mapping[str, str]:
+    """Why everybody is asked to do nothing, as the organiser said when it was stopped last: language → words. Empty
+    where that cannot be read. Whether it may be shown is not asked here."""
+    about_it = CaseEvent.campaign_id == campaign.id
+    if campaign.asking is not Asking.STOPPED:
+        about_it = and_(CaseEvent.case_id == campaign.case_id, CaseEvent.campaign_id.is_(None))
+    stops = select(CaseEvent.words).where(about_it, CaseEvent.kind == CaseEventKind.STOPPED)
+    try:
+        return session.scalar(stops.order_by(CaseEvent.id.desc()).limit(1)) or {}
+    except UnreadableSecret:  # that it was stopped must be seen all the same
+        return {}

@@ -155,24 +155,24 @@ def consent(
         elif withdrawn:
             case_book.withdraw_consent(session, case, withdrawn.strip())
         sending = [each.slug for each in lifecycle.of_case(session, case.id) if each.status is CampaignStatus.SENDING]
-        read = publishing.readable(session, case.id)
+        read, is_stopped = publishing.readable(session, case.id), case.status is CaseStatus.STOPPED
     if agreed:
         click.echo(f'Case "{slug}": {_consent_in_words(agreed)}.')
         return
     click.echo(f'Case "{slug}": nobody agrees any more.')
-    _tell_what_goes_on(slug, sending, read)
+    _tell_what_goes_on(slug, sending, read, is_stopped=is_stopped)
 
 
-def _tell_what_goes_on(slug: str, sending: Sequence[str], read: Sequence[str]) -> None:
+def _tell_what_goes_on(slug: str, sending: Sequence[str], read: Sequence[str], *, is_stopped: bool) -> None:
     """Say what is still out about a case on which nobody agrees any more, and how each of it is ended."""
     if sending:
         click.echo(f"Still being sent: {', '.join(sending)}.")
     if read:
         click.echo(f"Still to be read, on the site or in kits: {', '.join(read)}.")
     if out := sorted({*sending, *read}):
-        click.echo(typed(f"To stop at once what asks people to act: mailer cases stop {slug} --why TEXT"))
-        which = out[0] if len(out) == 1 else "SLUG"
-        click.echo(typed(f"To take down text and names as well, of news too: mailer campaigns withdraw {which}"))
+        if not is_stopped:
+            click.echo(typed(f"To stop at once what asks people to act: mailer cases stop {slug} --why TEXT"))
+        click.echo(typed(f"To take down text and names as well, of news too: mailer campaigns withdraw {_which(out)}"))
 
 
 @cases.command()
@@ -235,11 +235,19 @@ def reopen(installation: Installation, slug: str) -> None:
     Its campaigns stay paused until you resume them.
     """
     with installation.session() as session:
-        paused = stopping.reopen_case(session, slug)
+        left = stopping.reopen_case(session, slug)
     click.echo(f'Case "{slug}" is open again.')
-    if paused:
-        click.echo(f"Still paused: {', '.join(paused)}.")
-        click.echo(typed(f"To go on sending: mailer campaigns resume {paused[0] if len(paused) == 1 else 'SLUG'}"))
+    if left.paused:
+        click.echo(f"Still paused: {', '.join(left.paused)}.")
+        click.echo(typed(f"To go on sending: mailer campaigns resume {_which(left.paused)}"))
+    if left.ended:
+        click.echo(f"Still stopped or closed, because that was done to them alone: {', '.join(left.ended)}.")
+        click.echo(typed(f"To open them too: mailer campaigns reopen {_which(left.ended)}"))
+
+
+def _which(slugs: Sequence[str]) -> str:
+    """What stands for a campaign in a command."""
+    return slugs[0] if len(slugs) == 1 else "SLUG"
 
 
 def _consent(by: ConsentBy, today: date, given: Mapping[str, str | None]) -> Consent:

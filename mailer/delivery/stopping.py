@@ -78,10 +78,17 @@ def _end_case(session: Session, slug: str, status: CaseStatus, words: Mapping[st
     return Decided(was=was, now=status, paused=paused, shown=shown)
 
 
-def reopen_case(session: Session, slug: str) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened:
+    """What is left to do, once a case is open again."""
+
+    paused: Sequence[str]  # slugs of campaigns that go on once they are resumed
+    ended: Sequence[str]  # of those that were stopped or closed by themselves, and stay so
+
+
+def reopen_case(session: Session, slug: str) -> Reopened:
     """Let people be asked again to act on a case. What was paused stays so.
 
-    :returns: the slugs of its campaigns that are paused.
     :raises cases.UnknownCase: there is none.
     :raises NotEnded: it is open.
     """
@@ -89,8 +96,10 @@ def reopen_case(session: Session, slug: str) -> list[str]:
     if was is CaseStatus.OPEN:
         raise NotEnded(what="Case", slug=slug)
     log.info("case reopened", extra={"case": case.id})
-    is_paused = Campaign.status == CampaignStatus.PAUSED
-    return list(session.scalars(select(Campaign.slug).where(*_about(case), is_paused).order_by(Campaign.slug)))
+    about_it = select(Campaign.slug).where(*_about(case)).order_by(Campaign.slug)
+    paused = about_it.where(Campaign.status == CampaignStatus.PAUSED, Campaign.asking == Asking.OPEN)
+    ended = about_it.where(Campaign.asking.in_((Asking.STOPPED, Asking.CLOSED)))
+    return Reopened(paused=session.scalars(paused).all(), ended=session.scalars(ended).all())
 
 
 def language_of_case(session: Session, slug: str) -> str:

@@ -144,6 +144,15 @@ def test_a_campaign_without_a_case_is_stopped_in_its_own_language_and_tells_its_
     assert "stopped: Hay peligro. (es)" in cli("campaigns", "status", "libres").stdout
 
 
+def test_a_case_that_is_reopened_says_which_campaigns_stay_stopped(cli: CommandLine, sending: str) -> None:
+    cli("campaigns", "stop", sending, *WHY)
+    cli("cases", "stop", "port-arrest", *WHY)
+    told = cli("cases", "reopen", "port-arrest").stdout
+    assert "Still paused" not in told  # `resume` would be refused
+    assert "Still stopped or closed, because that was done to them alone: free-leila." in told
+    assert "To open them too: mailer campaigns reopen free-leila" in told
+
+
 def test_closing_says_that_the_notice_of_a_stop_is_gone(cli: CommandLine, sending: str) -> None:
     cli("campaigns", "stop", sending, *WHY)
     assert "no longer ask people to do nothing" in cli("campaigns", "close", sending).stdout

@@ -14,7 +14,7 @@ from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
 from mailer.cases.sayable import Words
 from mailer.delivery import control, stopping
-from mailer.delivery.stopping import NO_WORDS, IsWithdrawn, NotEnded
+from mailer.delivery.stopping import NO_WORDS, IsWithdrawn, NotEnded, Reopened
 from mailer.reports import progress
 from mailer.store import db, scope
 from mailer.store.models import (
@@ -343,7 +343,7 @@ def test_to_stop_what_is_stopped_replaces_the_reason_and_keeps_both(
         stopping.stop_case(session, "leila", {"en": "First."})
     end(session, campaign)
     assert asking.of(campaign) is Asking.STOPPED
-    assert asking.reason(session, campaign) == WHY
+    assert standing.reason(session, campaign) == WHY
     assert [words for _, words, _ in history(session)] == [{"en": "First."}, WHY]
 
 
@@ -353,8 +353,8 @@ def test_a_campaign_that_was_stopped_itself_gives_its_own_reason(
     one, other = about("one"), about("other")
     stopping.stop(session, one, {"en": "This alert alone."})
     stopping.stop_case(session, "leila", WHY)
-    assert asking.reason(session, one) == {"en": "This alert alone."}
-    assert asking.reason(session, other) == WHY
+    assert standing.reason(session, one) == {"en": "This alert alone."}
+    assert standing.reason(session, other) == WHY
 
 
 # --- the way back ---------------------------------------------------------------------------------------------------
@@ -367,7 +367,11 @@ def test_a_case_that_is_reopened_lifts_the_notice_and_its_campaigns_stay_paused_
     campaign = about()
     control.start(session, campaign, SENDER)
     end(session, campaign)
-    assert stopping.reopen_case(session, "leila") == ["free-leila"]
+    alone = about("alone")
+    stopping.stop(session, alone, WHY)
+    alone.status = S.PAUSED
+    session.flush()
+    assert stopping.reopen_case(session, "leila") == Reopened(paused=["free-leila"], ended=["alone"])
     session.refresh(campaign)
     assert (campaign.status, asking.of(campaign)) == (S.PAUSED, Asking.OPEN)
     control.resume(session, campaign, SENDER)
@@ -444,7 +448,7 @@ def test_each_decision_is_a_line_of_the_history(session: Session, about: Callabl
 def test_a_campaign_without_a_case_has_its_own_history_and_is_not_deleted_with_it(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
     stopping.stop(session, campaign, WHY)
-    assert asking.reason(session, campaign) == WHY
+    assert standing.reason(session, campaign) == WHY
     found = progress.overview(session, campaign).to_json()
     assert found["asking"] == "stopped"
     assert found["history"] == [{"on": db.now(session).date().isoformat(), "kind": "stopped", "words": WHY}]
