@@ -45,6 +45,8 @@ _AFTER = {
     "DEVANAGARI": ".{0,2}",
 }
 _NOTHING, _A_FEW, _ANYTHING = "", ".{0,5}", ".*"
+#: more letters than any of these but the last one takes, so that a "word" of a hundred thousand is not read for each
+_FAR = 12
 #: where words are written together, or their parts are words themselves
 _ANYWHERE = _SPACELESS - {"DIGIT"} | {"HANGUL"}
 #: between two letters of a word these do not count: what marks words up, hyphens, apostrophes, what nobody sees
@@ -146,18 +148,20 @@ class _Words:
         self._read(unicodedata.normalize("NFKC", text), reading)
 
     def _read(self, text: str, reading: Reading) -> None:
-        line, before = 0, ""
+        line, before, last = 0, "", ""
         begins = spaced = parted = True
-        for position, char in enumerate(text):
+        read: list[str] = []
+        for char in text:
             found = spelling.letters(char, reading)
             if not found:
                 line += char == "\n"
                 begins |= unicodedata.category(char) not in ("Mn", "Me") and char != _SOFT_HYPHEN
-                spaced |= _is_space(char) and not (char == "\n" and text[:position].endswith("-"))
+                spaced |= _is_space(char) and not (char == "\n" and last == "-")
                 parted |= spaced or char in _HYPHENS
+                last = char
                 continue
             begins |= _changes(before, char)
-            self.letters += found
+            read.append(found)
             for _ in found:
                 self.scripts.append(spelling.script(char) or "DIGIT")
                 self.lines.append(line)
@@ -165,7 +169,8 @@ class _Words:
                 self.spaced.append(spaced)
                 self.parted.append(parted)
                 begins = spaced = parted = False
-            before = char
+            before = last = char
+        self.letters = "".join(read)
         self.begins.append(True)
 
     def lines_with(self, form: "_Words") -> Iterator[int]:
@@ -199,14 +204,16 @@ class _Words:
         return self.spaced[at] and not {self.scripts[at - 1], self.scripts[at]} <= _SPACELESS
 
     def _begin(self, at: int) -> int:
-        """Where the word begins that a letter is in."""
-        while at and not self.begins[at]:
+        """Where the word begins that a letter is in, unless that is far away."""
+        nearest = max(0, at - _FAR)
+        while at > nearest and not self.begins[at]:
             at -= 1
         return at
 
     def _end(self, at: int) -> int:
-        """Where the next word begins, from a letter on."""
-        while not self.begins[at]:
+        """Where the next word begins, from a letter on, unless that is far away."""
+        farthest = min(len(self.letters), at + _FAR)
+        while at < farthest and not self.begins[at]:
             at += 1
         return at
 

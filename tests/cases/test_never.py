@@ -177,6 +177,11 @@ def test_what_stands_for_other_signs_moves_no_line() -> None:
     assert lines("&#10;%0A\n%0D\nA&#109;al", "Amal") == [3]
 
 
+def test_a_word_of_a_hundred_thousand_letters_is_not_read_again_for_each_of_them() -> None:
+    assert lines("a" * 100_000, "aa") == []
+    assert lines("\n" * 100_000 + "aa", "aa") == [100_001]
+
+
 def test_no_form_shows_in_a_repr() -> None:
     never = Never(["Amal"])
     assert "amal" not in repr((never, never.find("Amal"), vars(never))).lower()
