@@ -191,6 +191,7 @@ def _must_not(campaign: Campaign, where: str) -> Finding:
 
 # --- readers at home ------------------------------------------------------------------------------------------------
 
+_LOAD_ANEW = "Cancel it, and load it anew under another name."
 _TO_DECIDE = (
     'In campaign.toml, write home = "exclude", or write home = "include" and give them words of their own in each '
     "text: {own}."
@@ -208,6 +209,12 @@ def _of_home(session: Session, campaign: Campaign, groups: Iterable[Group] | Non
         what = "nothing says whose authorities people write to, so nobody who lives there can be kept safe"
         remedy = 'Write about = "CC", the code of the country, or about = "none" if it addresses no state.'
         yield Finding(Level.ERROR, "about-missing", where, what, remedy)
+    if campaign.case is not None and campaign.about not in (None, segments.NO_COUNTRY, campaign.case.country):
+        country = countries.name(campaign.case.country, "en")
+        what = f"the case is about {country} now, and was not when the campaign was loaded"
+        remedy = "Load the campaign again." if campaign.status is CampaignStatus.DRAFT else _LOAD_ANEW
+        yield Finding(Level.ERROR, "about-outdated", where, what, remedy)
+        return
     if not segments.home_of(campaign) or campaign.started_at is not None:  # then its audience is frozen
         return
     country = countries.name(str(campaign.about), "en")

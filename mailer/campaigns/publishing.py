@@ -241,9 +241,10 @@ def _without_calls(html: str) -> str:
 
 
 def _home(campaign: Campaign, language: str) -> str:
-    """Where readers live who should not act on a campaign, unless it has words of their own for them."""
+    """Where readers live who should not act on what the page says, also if a mail has words of their own for them: here
+    are those for others."""
     home = segments.home_of(campaign)
-    if not home or campaign.home is HomeRule.INCLUDE:
+    if not home:
         return ""
     state = country_groups.state_of(str(campaign.about))
     places = [state, *sorted(home - {state})] if len(home) <= _FEW else [state]

@@ -334,7 +334,9 @@ def as_written(campaign: Campaign) -> Segment:
 
 def home_of(campaign: Campaign) -> frozenset[str]:
     """The country whose authorities a campaign addresses, and its territories; empty where it addresses no state's."""
-    return home(campaign.about)
+    own = home(campaign.about)
+    # Of a case that was corrected since the campaign was loaded, both: `gate` has it loaded again.
+    return own | home(campaign.case.country) if own and campaign.case else own
 
 
 def home(about: str | None) -> frozenset[str]:

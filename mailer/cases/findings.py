@@ -7,6 +7,7 @@ from typing import Literal
 #: docs/reference/findings.md says of each what it means
 Code = Literal[
     "about-missing",
+    "about-outdated",
     "audience-empty",
     "audience-unknown",
     "campaign-closed",

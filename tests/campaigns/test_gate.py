@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import gate, kinds, readiness
+from mailer.campaigns import gate, kinds, readiness, segments
 from mailer.campaigns.lifecycle import WrongStatus
 from mailer.campaigns.readiness import Refused
 from mailer.cases import cases
@@ -176,6 +176,18 @@ def test_a_word_that_must_not_appear_is_found_in_a_target_and_in_the_slug(sessio
     campaign.slug = "free-amal-odeh"
     wheres = [finding.where for finding in gate.findings(session, campaign)]
     assert wheres == ["campaign.toml, [[targets]]", "the name of the campaign's folder"]
+
+
+def test_once_a_case_turns_out_to_be_about_another_country_its_campaigns_are_loaded_anew_before_they_go_out(
+    session: Session, campaign: Campaign, case: Case
+) -> None:
+    campaign.about, case.country = "BR", "TR"
+    assert codes(session, campaign) == ["about-outdated"]
+    assert segments.home_of(campaign) == {"BR", "TR"}  # meanwhile nobody in either is asked to act by a page or a kit
+    with pytest.raises(Refused, match="Türkiye now"):
+        schedule(session, campaign)
+    campaign.about = "TR"
+    schedule(session, campaign)
 
 
 def test_a_campaign_without_a_case_is_left_alone(session: Session, campaign: Campaign, case: Case) -> None:

@@ -330,7 +330,7 @@ def test_news_asks_nobody_to_act_and_is_read_while_its_case_is_stopped(session: 
         ({"about": "CN"}, "Chine, R.A.S. chinoise de Hong Kong et R.A.S. chinoise de Macao"),
         ({"about": "FR"}, "France"),
         ({"about": "BR", "home": HomeRule.EXCLUDE}, "Brésil"),
-        ({"about": "BR", "home": HomeRule.INCLUDE}, ""),
+        ({"about": "BR", "home": HomeRule.INCLUDE}, "Brésil"),
         ({"about": "BR", "deadline": WHEN}, ""),
         ({"about": "BR", "kind": "update"}, ""),
     ],
