@@ -58,6 +58,12 @@ def hold(session: Session, campaign: Campaign) -> None:
         session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
 
 
+def holds_never(session: Session, campaign: Campaign) -> bool:
+    """Whether a word that must not appear, as its case says now, stands in a campaign that has begun."""
+    case = campaign.case
+    return case is not None and bool(case.never) and any(_places(session, campaign, Never(case.never)))
+
+
 def _is_sayable(case: Case | None, slug: str) -> bool:
     return case is None or not Never(case.never).holds(slug)
 

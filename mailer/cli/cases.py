@@ -9,10 +9,11 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import lifecycle, publishing
+from mailer.campaigns import gate, lifecycle, publishing
 from mailer.cases import cases as case_book
 from mailer.cases import files, history
 from mailer.cases.dossier import Consent, ConsentBy, Person
+from mailer.cases.sayable import Sayable
 from mailer.cli import campaign_check
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
@@ -62,7 +63,28 @@ def load(installation: Installation, folder: Path) -> None:
         findings = list(case_book.findings(case, db.now(session).date()))
     click.echo(f'Case "{slug}" is loaded, with texts in {texts}.')
     campaign_check.warn(findings)
+    _warn_of_never(installation, slug)
     click.echo(typed(f"Next: mailer cases show {slug}"))
+
+
+def _warn_of_never(installation: Installation, slug: str) -> None:
+    """Name the campaigns that are out with a word that must not appear, maybe only since now."""
+    with installation.session(read_only=True) as session:
+        case = case_book.get(session, slug)
+        out = {*_being_sent(session, case), *publishing.readable(session, case.id)}
+        about_it = [each for each in lifecycle.of_case(session, case.id) if each.slug in out]
+        may, holding = Sayable(case), [each.slug for each in about_it if gate.holds_never(session, each)]
+    for each in holding:
+        name, command = (f'campaign "{each}"', each) if may.may_say(each) else ("a campaign about it", "SLUG")
+        click.echo(
+            f"Warning: {name} is out, and a word stands in it that `never` has. To end its mails, and take down its "
+            f"text and names: {typed(f'mailer campaigns withdraw {command}')}",
+            err=True,
+        )
+
+
+def _being_sent(session: Session, case: Case) -> list[str]:
+    return [each.slug for each in lifecycle.of_case(session, case.id) if each.status is CampaignStatus.SENDING]
 
 
 @cases.command("list")
@@ -154,7 +176,7 @@ def consent(
             case_book.record_consent(session, case, agreed)
         elif withdrawn:
             case_book.withdraw_consent(session, case, withdrawn.strip())
-        sending = [each.slug for each in lifecycle.of_case(session, case.id) if each.status is CampaignStatus.SENDING]
+        sending = _being_sent(session, case)
         read, is_stopped = publishing.readable(session, case.id), case.status is CaseStatus.STOPPED
     if agreed:
         click.echo(f'Case "{slug}": {_consent_in_words(agreed)}.')

@@ -137,6 +137,23 @@ def test_whoever_records_that_nobody_agrees_hears_what_is_still_out_and_how_to_e
     assert cli(*withdrawal).stdout == 'Case "leila-marun": nobody agrees any more.\n'
 
 
+def test_whoever_adds_a_word_that_must_not_appear_hears_which_campaigns_are_out_with_it(
+    cli: CommandLine, campaign: Path, folder: Path
+) -> None:
+    cli("cases", "consent", "leila-marun", "--by", "family")
+    cli("campaigns", "send", "free-leila")
+    assert "is out" not in cli("cases", "load", folder).stderr
+    (folder / "case.toml").write_text(CASE.replace("Amal Odeh", "embassy"))
+    told = cli("cases", "load", folder).stderr
+    assert 'Warning: campaign "free-leila" is out, and a word stands in it that `never` has.' in told
+    assert "mailer campaigns withdraw free-leila" in told and "embassy" not in told
+    (folder / "case.toml").write_text(CASE.replace("Amal Odeh", "Free Leila"))
+    told = cli("cases", "load", folder).stderr
+    assert "Warning: a campaign about it is out" in told and "free-leila" not in told
+    cli("campaigns", "withdraw", "free-leila", "--yes")
+    assert "is out" not in cli("cases", "load", folder).stderr
+
+
 def test_a_check_names_the_place_of_a_word_that_must_not_appear(cli: CommandLine, campaign: Path) -> None:
     cli("cases", "consent", "leila-marun", "--by", "person")
     (campaign / "en.md").write_text(TEXT.replace("the embassy", "AMAL  ODEH"))
