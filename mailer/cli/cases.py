@@ -331,7 +331,8 @@ def _to_json(case: Case, today: date, told: list[dict[str, Any]]) -> dict[str, A
 
 def _show(case: Case, today: date, told: list[dict[str, Any]]) -> None:
     click.secho(f"{case.slug} ({countries.name(case.country, 'en')}), {case.status}", bold=True)
-    click.echo("Public: it has a page." if case.public else "Not public.")
+    kept_back = "Public, but it has no page while nobody agrees." if case.public else "Not public."
+    click.echo("Public: it has a page." if case_book.has_page(case, today) else kept_back)
     for data in case.persons:
         person = Person.from_json(data)
         elsewhere = "".join(f", {name}" for name in person.names.values())

@@ -82,6 +82,15 @@ def test_a_case_is_listed_and_shown_without_what_must_not_appear(cli: CommandLin
         assert "Amal" not in told and "Mondays" not in told
 
 
+def test_a_case_is_said_to_have_a_page_only_while_it_has_one(cli: CommandLine, folder: Path) -> None:
+    assert "Not public." in cli("cases", "show", "leila-marun").stdout
+    (folder / "case.toml").write_text(f"public = true\n{CASE}")
+    cli("cases", "load", folder)
+    assert "Public, but it has no page while nobody agrees." in cli("cases", "show", "leila-marun").stdout
+    cli("cases", "consent", "leila-marun", "--by", "family")
+    assert "Public: it has a page." in cli("cases", "show", "leila-marun").stdout
+
+
 def test_an_unknown_case_is_named(cli: CommandLine, campaign: Path) -> None:
     assert 'There is no case "nobody"' in cli("cases", "show", "nobody", exit_code=1).stderr
     (campaign / "campaign.toml").write_text(CAMPAIGN.replace("leila-marun", "nobody"))
