@@ -5,6 +5,7 @@ for the reader's country, a page names the one for everyone else, and lists all 
 """
 
 import functools
+import itertools
 import re
 import uuid
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session, selectinload
 from mailer.campaigns import asking, deadlines, editions, kinds, segments, standing
 from mailer.campaigns.standing import Standing
 from mailer.cases import cases
+from mailer.cases.sayable import Sayable
 from mailer.cases.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
 from mailer.locale import countries, country_groups, languages
@@ -61,7 +63,7 @@ class NotPublished(MailerError):
 
 
 class Withdrawn(MailerError):
-    """Campaign "{slug}" was taken down."""
+    """Campaign "{slug}" was taken down, or a word stands in it that must not appear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,13 @@ def archive(session: Session, language: str, *, page: int = 1) -> tuple[list[Hea
     :returns: at most PER_PAGE of them, and whether there are older ones.
     """
     found = session.scalars(_newest().offset((page - 1) * PER_PAGE).limit(PER_PAGE + 1)).all()
-    return _headlines(session, found[:PER_PAGE], language), len(found) > PER_PAGE
+    return _headlines(session, _sayable(session, found[:PER_PAGE]), language), len(found) > PER_PAGE
 
 
 def about(session: Session, case_id: int, language: str) -> list[Headline]:
     """Those about a case, the newest first."""
-    return _headlines(session, session.scalars(_newest().where(Campaign.case_id == case_id)).all(), language)
+    found = session.scalars(_newest().where(Campaign.case_id == case_id))
+    return _headlines(session, _sayable(session, found), language)
 
 
 def readable(session: Session, case_id: int) -> Sequence[str]:
@@ -183,7 +186,8 @@ def current_for(session: Session, language: str, country: str | None) -> tuple[H
 
 def _to_act_on(session: Session, country: str | None) -> Campaign | None:
     with_time = _newest().where(asking.is_open(), Campaign.deadline >= db.now(session))
-    return next((each for each in session.scalars(with_time) if _may_be_asked(each, country)), None)
+    may_be = (each for each in session.scalars(with_time) if _may_be_asked(each, country))
+    return next((each for each in may_be if is_sayable(session, each)), None)
 
 
 def _may_be_asked(campaign: Campaign, country: str | None) -> bool:
@@ -200,15 +204,31 @@ def find(session: Session, slug: str) -> Campaign:
     One that was paused after it began stays where mails link to it, and so does one that was cancelled.
 
     :raises NotPublished: it is not public, it has not begun, or there is none.
-    :raises Withdrawn: it was taken down.
+    :raises Withdrawn: it was taken down, or holds a word that must not appear.
     """
     readable = select(Campaign).where(Campaign.slug == slug, Campaign.public, or_(_is_out(), _was_out()))
     campaign = session.scalar(readable)
     if campaign is None:
         raise NotPublished(slug=slug)
-    if asking.of(campaign) is Asking.WITHDRAWN:
+    if asking.of(campaign) is Asking.WITHDRAWN or not is_sayable(session, campaign):
         raise Withdrawn(slug=slug)
     return campaign
+
+
+def is_sayable(session: Session, campaign: Campaign) -> bool:
+    """Whether nothing stands in a campaign that must not appear. It was looked at before it went out, but its case may
+    have been told of a word since."""
+    if campaign.case is None or not campaign.case.never:
+        return True
+    # A list of campaigns has no bodies.
+    written = select(CampaignText.subject, CampaignText.preheader, CampaignText.body)
+    texts = session.execute(written.where(CampaignText.campaign_id == campaign.id).order_by(CampaignText.id))
+    targets = ((target["name"], target["email"], target["address"]) for target in campaign.targets)
+    return Sayable(campaign.case).may_say(campaign.slug, *itertools.chain.from_iterable((*texts, *targets)))
+
+
+def _sayable(session: Session, campaigns: Iterable[Campaign]) -> list[Campaign]:
+    return [campaign for campaign in campaigns if is_sayable(session, campaign)]
 
 
 def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) -> CampaignPage:

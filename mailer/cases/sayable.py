@@ -4,6 +4,7 @@ A case's file is searched when it is loaded, but what an organiser said of a sto
 since: so it is asked once more here.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -28,11 +29,11 @@ class Sayable:
 
     def __init__(self, case: Case | None) -> None:
         """:param case: none for a campaign without one, of which everything may be said."""
-        self._never = Never(case.never) if case is not None and case.never else None
+        self._never = tuple(case.never) if case is not None else ()
 
     def may_say(self, *texts: str) -> bool:
         """Whether nothing that must not appear stands in any of some texts."""
-        return self._never is None or not self._never.holds(*texts)
+        return not self._never or _may_say(self._never, texts)
 
     def choose(
         self, words: Mapping[str, str], language: str, fallbacks: Mapping[str, Sequence[str]] = _NO_FALLBACKS
@@ -46,6 +47,12 @@ class Sayable:
             return None
         tag = nearest(language, words, fallbacks)
         return Words(tag, words[tag])
+
+
+# A link in a hundred thousand mails is followed by many at once.
+@functools.lru_cache(maxsize=256)
+def _may_say(never: tuple[str, ...], texts: tuple[str, ...]) -> bool:
+    return not Never(never).holds(*texts)
 
 
 def nearest(

@@ -32,7 +32,7 @@ class NoKit(MailerError):
 
 
 class Withdrawn(NoKit):
-    """This kit is gone: its campaign was taken down."""
+    """This kit is gone: its campaign was taken down, or a word stands in it that must not appear."""
 
 
 class NothingToForward(MailerError):
@@ -166,12 +166,12 @@ def find(session: Session, kit_id: int) -> Kit:
     """A kit that its union may still forward, or speak of.
 
     :raises NoKit: it is gone, or its union is not affiliated.
-    :raises Withdrawn: its campaign was taken down.
+    :raises Withdrawn: its campaign was taken down, or holds a word that must not appear.
     """
     kit = session.get(Kit, kit_id)
     if kit is None or (kit.union is not None and kit.union.status is not UnionStatus.AFFILIATED):
         raise NoKit
-    if asking.of(kit.campaign) is Asking.WITHDRAWN:
+    if asking.of(kit.campaign) is Asking.WITHDRAWN or not publishing.is_sayable(session, kit.campaign):
         raise Withdrawn
     return kit
 

@@ -339,7 +339,8 @@ def _is_among(column: QueryableAttribute[Any], union_ids: Collection[int | None]
 
 
 def _kits(session: Session, union: Union, period: _Period) -> Iterator[KitRow]:
-    """The kits that went out to a union in some months, the latest first; none of a campaign that was taken down."""
+    """The kits that went out to a union in some months, the latest first; none of a campaign that was taken down, or
+    holds a word that must not appear."""
     lines = (
         selectinload(Kit.campaign).selectinload(Campaign.texts).load_only(CampaignText.language, CampaignText.subject)
     )
@@ -352,6 +353,8 @@ def _kits(session: Session, union: Union, period: _Period) -> Iterator[KitRow]:
         .options(lines)
     )
     for kit in session.scalars(latest):
+        if not publishing.is_sayable(session, kit.campaign):
+            continue
         language = _language_for(union, kit.campaign)
         yield KitRow(
             kit_id=kit.id,

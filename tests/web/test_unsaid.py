@@ -14,7 +14,7 @@ from mailer.links import Link
 from mailer.store.models import CampaignStatus, CaseEventKind, Kit, UnionStatus
 from mailer.web.language import LANGUAGES
 from tests.support.cases import decide
-from tests.support.factories import WHEN, make_campaign, make_list, make_union
+from tests.support.factories import WHEN, make_campaign, make_case, make_list, make_union
 from tests.web.pages import make_kit, signed
 
 UNSAID = ("Quillfeather", "Brambletonk", "Ozmundery", "Vexleydale", "Harkentop", "Tamsinwick")
@@ -70,6 +70,24 @@ def test_nothing_that_must_not_be_said_of_a_case_stands_on_any_page(
     pages = everything(app, client, kit)
     assert any("She organised a strike." in page for page in pages)
     assert [word for word in UNSAID for page in pages if word.lower() in page.lower()] == []
+
+
+@pytest.mark.parametrize("part", ["subject", "preheader", "body"])
+def test_a_word_that_must_not_appear_only_since_an_alert_went_out_stands_on_no_page_any_more(
+    app: Flask, client: FlaskClient, session: Session, part: str
+) -> None:
+    case = make_case(session, "leila")
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
+    campaign.public, campaign.started_at, campaign.case = True, WHEN, case
+    setattr(campaign.texts[0], part, f"{UNSAID[0]} saw it")
+    kit = make_kit(session, campaign, make_union(session, status=UnionStatus.AFFILIATED), languages=["en"])
+    session.commit()
+    assert UNSAID[0] in "".join(everything(app, client, kit))
+    case.never = [UNSAID[0]]
+    session.commit()
+    assert UNSAID[0] not in "".join(everything(app, client, kit))
+    assert client.get("/en/campaigns/free-the-five").status_code == 410
+    assert client.get(f"/en/kit/{signed(app, Link.KIT, kit.id)}/kit.zip").status_code == 410
 
 
 def everything(app: Flask, client: FlaskClient, kit: Kit) -> list[str]:
