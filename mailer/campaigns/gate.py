@@ -51,11 +51,26 @@ def findings(
 
 
 def hold(session: Session, campaign: Campaign) -> None:
-    """Have a campaign's case stay as it is until the transaction ends. To be called before the campaign is locked:
-    whoever stops a case locks that first, and then its campaigns."""
+    """Have nobody load a campaign's case anew until the transaction ends. To be called before the campaign is locked.
+
+    Whoever stops the case or withdraws consent does not wait for that, which may take long: `decided` sees it.
+    """
     if campaign.case_id is not None:
-        # Somebody may be withdrawing consent at this moment: whoever is second sees what the first one did.
-        session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
+        mode = {"read": True, "key_share": True}
+        session.get(Case, campaign.case_id, with_for_update=mode, populate_existing=True)
+
+
+def decided(session: Session, campaign: Campaign, *, start: date | None = None) -> Iterator[Finding]:
+    """What somebody decided about a campaign's case since it was looked at; nobody decides more until the transaction
+    ends. To be asked last, right before that.
+
+    :param start: as for `findings`.
+    """
+    if campaign.case_id is None:
+        return
+    case = session.get(Case, campaign.case_id, with_for_update={"read": True}, populate_existing=True)
+    if case is not None:
+        yield from _of_decisions(session, campaign, case, start)
 
 
 def holds_never(session: Session, campaign: Campaign) -> bool:
@@ -89,13 +104,17 @@ def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterat
         what, remedy = "its case cannot be seen from here", "Ask the organisers to send it."
         yield Finding(Level.ERROR, "case-unseen", "campaign.toml, case", what, remedy)
         return
+    yield from _of_decisions(session, campaign, case, start)
+    if case.never:
+        for where in _places(session, campaign, Never(case.never)):
+            yield _must_not(campaign, where)
+
+
+def _of_decisions(session: Session, campaign: Campaign, case: Case, start: date | None) -> Iterator[Finding]:
     if kinds.of(campaign).asks:
         yield from cases.findings(case, db.now(session).date(), start)
     elif campaign.kind != kinds.STOP:
         yield from _of_names(session, campaign, case, start)
-    if case.never:
-        for where in _places(session, campaign, Never(case.never)):
-            yield _must_not(campaign, where)
 
 
 def _of_names(session: Session, campaign: Campaign, case: Case, start: date | None) -> Iterator[Finding]:

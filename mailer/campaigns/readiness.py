@@ -138,7 +138,22 @@ def require(session: Session, campaign: Campaign, *, start: datetime | None = No
     """
     if is_held:
         gate.hold(session, campaign)
-    errors = [each for each in findings(session, campaign, start=start) if each.level is Level.ERROR]
+    _refuse(campaign, findings(session, campaign, start=start))
+
+
+def require_still(session: Session, campaign: Campaign, *, start: datetime | None = None) -> None:
+    """Refuse a campaign whose case was stopped, or lost its consent, while it was being looked at and got ready. To be
+    called last: nobody decides that any more until the transaction ends.
+
+    :param start: as for `require`.
+    :raises Refused: naming each.
+    """
+    day = start.date() if start and start > db.now(session) else None
+    _refuse(campaign, _sayable(campaign, gate.decided(session, campaign, start=day)))
+
+
+def _refuse(campaign: Campaign, found: Iterable[Finding]) -> None:
+    errors = [each for each in found if each.level is Level.ERROR]
     if errors:
         name = "This campaign" if _never(campaign).holds(campaign.slug) else f'Campaign "{campaign.slug}"'
         raise Refused(campaign=name, findings=" Also: ".join(map(str, errors)))

@@ -216,8 +216,9 @@ def stop(installation: Installation, slug: str, why: str | None, why_in: Transla
         return said, stopping.stop_case(session, slug, said), stopping.went_out_about(session, slug)
 
     said, decided, went_out = insist(installation, act)
+    rest = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.STOPPED, waits=True))
     click.echo(f'Case "{slug}" is stopped: everybody is asked to do nothing any more.')
-    click.echo(in_words(sorted({*paused, *decided.paused})))
+    click.echo(in_words(sorted({*paused, *decided.paused, *rest})))
     tell(said, decided.shown, why_in, command=f"mailer cases stop {slug} --why TEXT", what="reason")
     tell_those_who_have_it(went_out)
     click.echo(typed(f"To let people write again: mailer cases reopen {slug}"))
@@ -240,10 +241,11 @@ def close(installation: Installation, slug: str, outcome: str | None, outcome_in
         return said, stopping.close_case(session, slug, said)
 
     said, decided = insist(installation, act)
+    rest = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.CLOSED, waits=True))
     click.echo(f'Case "{slug}" is closed: nobody is asked any more to act on it.')
     if decided.was is CaseStatus.STOPPED:
         click.echo("It was stopped before: its pages no longer ask people to do nothing.")
-    click.echo(in_words(sorted({*paused, *decided.paused})))
+    click.echo(in_words(sorted({*paused, *decided.paused, *rest})))
     tell(said, decided.shown, outcome_in, command=f"mailer cases close {slug} --outcome TEXT", what="outcome")
     click.echo(typed(f"To open it again: mailer cases reopen {slug}"))
 

@@ -75,6 +75,7 @@ def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
     _require(session, campaign, Move.SCHEDULE)
     readiness.require(session, campaign, start=at)
     lifecycle.move(session, campaign, Move.SCHEDULE, scheduled_at=at)
+    readiness.require_still(session, campaign, start=at)
 
 
 def start(session: Session, campaign: Campaign, sender: Sender) -> int:
@@ -89,11 +90,13 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     now = db.now(session)
     readiness.require(session, campaign, start=now)
     lifecycle.move(session, campaign, Move.START, started_at=now, hold_reason=None)
-    return _plan(session, campaign, sender)
+    recipients = _plan(session, campaign, sender)
+    readiness.require_still(session, campaign)
+    return recipients
 
 
 def _require(session: Session, campaign: Campaign, move: Move) -> None:
-    """Insist that a move is allowed. Until the transaction ends nobody makes another, or stops the campaign's case.
+    """Insist that a move is allowed. Until the transaction ends nobody makes another, or loads the campaign's case.
 
     :raises lifecycle.WrongStatus: it is not.
     """
@@ -167,11 +170,13 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
         lifecycle.move(session, campaign, Move.RESCHEDULE, hold_reason=None)
+        readiness.require_still(session, campaign, start=campaign.scheduled_at)
         return
     lifecycle.move(session, campaign, Move.RESUME, hold_reason=None, resumed_at=db.now(session))
     if campaign.started_at is None:
         campaign.started_at = db.now(session)
         _plan(session, campaign, sender)
+    readiness.require_still(session, campaign)
 
 
 def cancel(session: Session, campaign: Campaign) -> None:
@@ -233,6 +238,7 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     wanted = (*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
     count = _owe_again(session, *wanted, put_back=literal(0))
     finish(session, campaign.id)
+    readiness.require_still(session, campaign)
     return count
 
 

@@ -49,7 +49,8 @@ class Decided(Generic[T]):
 
 
 def stop_case(session: Session, slug: str, why: Mapping[str, str]) -> Decided[CaseStatus]:
-    """Ask everybody to do nothing any more about a case. Its campaigns that ask people to act are paused.
+    """Ask everybody to do nothing any more about a case. Its campaigns that ask people to act are paused, but for those
+    that somebody holds: `pause_case` waits for these once this is committed.
 
     :param why: that is shown to everybody: language → words. They are kept, but not shown, if a word that must not
         appear stands in them.
@@ -69,7 +70,7 @@ def close_case(session: Session, slug: str, outcome: Mapping[str, str]) -> Decid
 
 def _end_case(session: Session, slug: str, status: CaseStatus, words: Mapping[str, str]) -> Decided[CaseStatus]:
     case, was = cases.decide(session, slug, status, words)
-    paused = _pause(session, *_about(case), reason=_reason(slug, status))
+    paused = _pause_free(session, Campaign.case_id == case.id, reason=_reason(slug, status))
     shown = history.sayable(session, case.id, words)
     if status is CaseStatus.CLOSED and shown:
         case.outcome = dict(shown)
@@ -126,17 +127,21 @@ def _about(case: Case) -> tuple[ColumnElement[bool], ...]:
     return Campaign.case_id == case.id, Campaign.kind.in_(kinds.asking())
 
 
-def pause_case(session: Session, slug: str, status: CaseStatus) -> list[str]:
-    """Pause what is under way of a case that is about to be stopped or closed. That waits for whoever is starting a
-    campaign about it, which may take a while; this does not, and is to be committed before.
+def pause_case(session: Session, slug: str, status: CaseStatus, *, waits: bool = False) -> list[str]:
+    """Pause what is under way or scheduled of a case that is being stopped or closed. To be done before, too, and each
+    to be committed: somebody may hold the case, or a campaign about it.
 
+    :param waits: for whoever holds one of them, such as a start, which may take a while and is refused then.
     :returns: the slugs of what is paused now.
     """
     case_id = select(Case.id).where(Case.slug == slug).scalar_subquery()
-    of_it = select(Campaign.id).where(Campaign.case_id == case_id, Campaign.status == CampaignStatus.SENDING)
-    free = of_it.where(Campaign.kind.in_(kinds.asking())).with_for_update(key_share=True, skip_locked=True)
-    ids = session.scalars(free).all()
-    return _pause(session, Campaign.id.in_(ids), reason=_reason(slug, status))
+    return _pause_free(session, Campaign.case_id == case_id, reason=_reason(slug, status), waits=waits)
+
+
+def _pause_free(session: Session, of_case: ColumnElement[bool], *, reason: str, waits: bool = False) -> list[str]:
+    may_be = (Campaign.kind.in_(kinds.asking()), Campaign.status.in_(Move.PAUSE.value.allowed))
+    free = select(Campaign.id).where(of_case, *may_be).with_for_update(key_share=True, skip_locked=not waits)
+    return _pause(session, Campaign.id.in_(session.scalars(free).all()), reason=reason)
 
 
 # --- a campaign -----------------------------------------------------------------------------------------------------

@@ -50,9 +50,13 @@ def _start_scheduled(engine: Engine, campaign_id: int, worker: Worker) -> None:
     except ServiceUnavailable:
         raise
     except MailerError as problem:
-        with session_scope(engine) as session:
-            campaign = session.get_one(Campaign, campaign_id)
-            control.hold(session, campaign, reason=str(problem), organisers=worker.organisers)
+        try:
+            with session_scope(engine) as session:
+                campaign = session.get_one(Campaign, campaign_id)
+                control.hold(session, campaign, reason=str(problem), organisers=worker.organisers)
+        except lifecycle.WrongStatus:
+            log.info("the campaign was paused or cancelled meanwhile", extra={"campaign": campaign_id})
+            return
         log.error(  # without a trace: it is no mistake of ours
             "scheduled campaign held back: %s; it waits for `mailer campaigns resume`",
             str(problem).rstrip("."),

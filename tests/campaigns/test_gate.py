@@ -249,17 +249,16 @@ def withdraw(engine: Engine, slug: str) -> None:
         other.commit()
 
 
-def test_consent_that_is_withdrawn_while_a_campaign_starts_waits_until_it_has_started_or_not(
+def test_consent_is_withdrawn_without_waiting_for_a_campaign_that_starts_and_it_does_not_start(
     engine: Engine, session: Session, campaign: Campaign, case: Case
 ) -> None:
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer at a time")
     session.commit()
     readiness.require(session, campaign)
-    withdrawal = Beside(lambda: withdraw(engine, "leila"))
-    withdrawal.must_wait()
-    session.rollback()
-    withdrawal.result()
+    Beside(lambda: withdraw(engine, "leila")).result()
+    with pytest.raises(Refused, match="nobody has agreed"):
+        readiness.require_still(session, campaign)
 
 
 def test_a_start_sees_consent_that_was_withdrawn_since_it_read_the_case(

@@ -13,8 +13,9 @@ from mailer.campaigns.readiness import Refused
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
 from mailer.cases.sayable import Words
-from mailer.delivery import control, stopping
+from mailer.delivery import control, stopping, sweeping
 from mailer.delivery.stopping import NO_WORDS, IsWithdrawn, NotEnded, Reopened
+from mailer.delivery.worker import Worker
 from mailer.reports import progress
 from mailer.store import db, scope
 from mailer.store.models import (
@@ -183,8 +184,8 @@ def in_another_session(engine: Engine, act: Callable[[Session], object]) -> None
         other.commit()
 
 
-@each_decision
-def test_who_stops_while_a_campaign_starts_waits_and_then_pauses_it(
+@pytest.mark.parametrize("decide", [stop, stopping.close, stopping.withdraw])
+def test_who_stops_a_campaign_while_it_starts_waits_and_then_pauses_it(
     two_writers: Engine,
     session: Session,
     about: Callable[..., Campaign],
@@ -213,25 +214,80 @@ def test_who_stops_while_a_campaign_starts_waits_and_then_pauses_it(
     assert campaign.started_at is not None
 
 
-def test_who_starts_a_campaign_holds_its_case_first(
-    two_writers: Engine, session: Session, about: Callable[..., Campaign], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("end", [stop_case, close_case])
+@pytest.mark.parametrize("status", [S.DRAFT, S.SCHEDULED])
+def test_who_stops_a_case_does_not_wait_for_a_campaign_that_starts_and_it_does_not_start(
+    two_writers: Engine,
+    session: Session,
+    about: Callable[..., Campaign],
+    end: Decision,
+    status: CampaignStatus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    campaign = about(status=status)
+    session.commit()
+    planning = control._plan
+
+    def plan(*arguments: Any) -> int:
+        Beside(lambda: in_another_session(two_writers, lambda other: end(other, campaign))).result()
+        return planning(*arguments)
+
+    monkeypatch.setattr(control, "_plan", plan)
+    with pytest.raises(Refused, match="the case is"):
+        control.start(session, campaign, SENDER)
+
+
+def test_who_stops_a_case_right_before_a_start_is_done_waits_for_that_and_pauses_it(
+    two_writers: Engine, session: Session, about: Callable[..., Campaign]
 ) -> None:
     campaign = about()
     session.commit()
-    stops: list[Beside] = []
-    insisting = lifecycle.require
-
-    def require(*arguments: Any) -> None:  # locks the campaign, which a stop of its case locks second
-        stops.append(Beside(lambda: in_another_session(two_writers, lambda other: stop_case(other, campaign))))
-        stops[0].must_wait()
-        insisting(*arguments)
-
-    monkeypatch.setattr(lifecycle, "require", require)
     control.start(session, campaign, SENDER)
+    stops = Beside(lambda: in_another_session(two_writers, lambda other: stop_case(other, campaign)))
+    stops.must_wait()
     session.commit()
-    stops[0].result()
+    stops.result()
     session.refresh(campaign)
-    assert campaign.status is S.PAUSED
+    assert (campaign.status, campaign.started_at is not None) == (S.PAUSED, True)
+
+
+def test_a_scheduled_start_that_a_stop_refuses_and_pauses_first_is_no_failure(
+    two_writers: Engine,
+    session: Session,
+    about: Callable[..., Campaign],
+    worker: Worker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    campaign = about(status=S.SCHEDULED, scheduled_at=db.now(session))
+    session.commit()
+
+    def start(*_: object) -> None:
+        in_another_session(two_writers, lambda other: stop_case(other, campaign))
+        raise Refused(campaign="It", findings="the case is stopped")
+
+    monkeypatch.setattr(control, "start", start)
+    sweeping.sweep(two_writers, worker)
+    session.refresh(campaign)
+    assert (campaign.status, campaign.hold_reason) == (S.PAUSED, 'its case "leila" was stopped')
+
+
+def test_what_somebody_held_while_its_case_was_stopped_is_paused_once_they_let_go(
+    two_writers: Engine, session: Session, about: Callable[..., Campaign]
+) -> None:
+    held = about(status=S.SCHEDULED)
+    session.commit()
+    session.refresh(held, with_for_update=True)
+    Beside(lambda: in_another_session(two_writers, lambda other: stop_case(other, held))).result()
+    rest = Beside(
+        lambda: in_another_session(
+            two_writers, lambda other: stopping.pause_case(other, "leila", CaseStatus.STOPPED, waits=True)
+        )
+    )
+    rest.must_wait()
+    session.commit()
+    rest.result()
+    session.refresh(held)
+    assert held.status is S.PAUSED
 
 
 @each_decision
