@@ -61,6 +61,7 @@ _ENDED = ConsentRecord(Consent(ConsentBy.FAMILY, date(2026, 1, 5), date(2026, 1,
 #: code → what to change, and to what, so that it stands against a campaign
 BREAKS: Mapping[Code, Breaks] = {
     "about-missing": lambda campaign: (campaign, "about", None),
+    "about-outdated": lambda campaign: (case_of(campaign), "country", "TR"),
     "audience-empty": lambda campaign: (campaign, "audience", {"countries": ["FJ"]}),
     "audience-unknown": lambda campaign: (campaign, "audience", {"unions": ["bakers"]}),
     "campaign-closed": lambda campaign: (campaign, "asking", Asking.CLOSED),
