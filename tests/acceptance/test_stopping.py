@@ -31,7 +31,7 @@ def about_a_case(campaign: Callable[[int], str], engine: Engine) -> str:
     return slug
 
 
-@pytest.mark.parametrize("redis", [pytest.param("there", marks=pytest.mark.soak), "gone"])
+@pytest.mark.parametrize("redis", ["there", "gone"])
 def test_once_a_case_is_stopped_nothing_more_goes_out_until_somebody_resumes(
     system: System, about_a_case: str, own_valkey: OwnValkey, redis: str
 ) -> None:

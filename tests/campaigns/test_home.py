@@ -219,7 +219,7 @@ def _said(session: Session, campaign: Campaign) -> Iterator[tuple[str | None, tu
         yield country, (key[0], " ".join(str(piece) for piece in renderer.wording(key)[2]).strip())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     people=_PEOPLE,
     bodies=st.tuples(_bodies(), _bodies()),
