@@ -1,21 +1,19 @@
 """Unions as a CSV file, in and out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer.errors import MailerError
 from mailer.formats.csv_output import CsvWriter, whole_file
 from mailer.formats.tables import PLAIN, Dress, TableFile, UnwritableFile
 from mailer.locale import countries
 from mailer.locale.folding import fold
 from mailer.mail import addresses
 from mailer.spreadsheets import headers
-from mailer.spreadsheets.rows import InvalidRow, past
+from mailer.spreadsheets.rows import InvalidRow, Problems, past, truth
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import Union, UnionStatus
@@ -31,12 +29,6 @@ COLUMNS = (
 CONTACT_COLUMNS = ("contact_email", "contact_name", "contact_role")
 
 _DATES = ("interested_at", "affiliated_at", "lapsed_at")
-_TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
-_MOST_SHOWN = 20
-
-
-class RefusedFile(MailerError):
-    """Nothing was imported from {path}:{problems}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +80,13 @@ def import_file(
 
     :raises tables.UnreadableFile: there is no such file, or no right to read it.
     :raises tables.BrokenFile: the file is no CSV that we can read.
-    :raises RefusedFile: with all that is wrong in its rows.
+    :raises rows.RefusedFile: with all that is wrong in its rows.
     :raises scope.ForOrganisers: the session is a union's.
     """
     scope.refuse(session)
     with TableFile(path, columns=(*COLUMNS, *CONTACT_COLUMNS), spellings=headers.UNIONS) as file:
         warnings = file.remarks()
-        problems = _Problems(path)
+        problems = Problems(path)
         rows = list(_read(file, problems))
     problems.raise_any()
     with session.begin_nested() as attempt:
@@ -124,30 +116,7 @@ def import_file(
     )
 
 
-class _Problems:
-    """What is wrong with a file, line by line."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._found: list[str] = []
-
-    @contextmanager
-    def noted(self, line: int) -> Iterator[None]:
-        """Note what the block refuses, and go on after it."""
-        try:
-            yield
-        except MailerError as problem:
-            self._found.append(f"line {line}: {problem}")
-
-    def raise_any(self) -> None:
-        """:raises RefusedFile: something was noted."""
-        if self._found:
-            more = len(self._found) - _MOST_SHOWN
-            shown = [*self._found[:_MOST_SHOWN], *([f"… and {more:,} more"] if more > 0 else [])]
-            raise RefusedFile(path=self._path, problems="".join(f"\n{line}" for line in shown))
-
-
-def _read(file: TableFile, problems: _Problems) -> Iterator[_Row]:
+def _read(file: TableFile, problems: Problems) -> Iterator[_Row]:
     lines: dict[str, int] = {}
     now = utcnow()
     for record in file.records():
@@ -171,7 +140,7 @@ def _parse(line: int, text: Mapping[str, str], now: datetime) -> _Row:
         members=_number(text["members"]) if text["members"] else None,
         dates={column: past(column, text[column], now).date() for column in _DATES if text[column]},
         resolution=directory.checked_resolution(text["resolution"]) if text["resolution"] else None,
-        is_named=_truth(text["is_named"]) if text["is_named"] else None,
+        is_named=truth("is_named", text["is_named"]) if text["is_named"] else None,
         contact=_contact(text),
     )
 
@@ -187,12 +156,6 @@ def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise InvalidRow(problem=f'members "{text}" is not a whole number from 1 to 999999999')
     return int(text)
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in _TRUTH:
-        raise InvalidRow(problem=f'is_named "{text}" is neither yes nor no')
-    return _TRUTH[text.lower()]
 
 
 def _contact(text: Mapping[str, str]) -> dict[str, str]:
@@ -211,7 +174,7 @@ def _contact(text: Mapping[str, str]) -> dict[str, str]:
 class _Import:
     """An import under way, inside one transaction."""
 
-    def __init__(self, session: Session, problems: _Problems, *, update: bool) -> None:
+    def __init__(self, session: Session, problems: Problems, *, update: bool) -> None:
         self._session = session
         self._problems = problems
         self._update = update

@@ -12,7 +12,8 @@ from mailer.formats.tables import BrokenFile, UnreadableFile, UnwritableFile
 from mailer.people import notices, suppression
 from mailer.people.notices import NoticeKind
 from mailer.spreadsheets import unions
-from mailer.spreadsheets.unions import COLUMNS, RefusedFile, UnionImportReport
+from mailer.spreadsheets.rows import RefusedFile
+from mailer.spreadsheets.unions import COLUMNS, UnionImportReport
 from mailer.store import scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
