@@ -37,6 +37,7 @@ from mailer.people.organisers import NOBODY, Organisers
 from mailer.selfservice import address_change, leaving, preferences, signups
 from mailer.selfservice.signups import SignUp
 from mailer.spreadsheets import importing
+from mailer.spreadsheets import targets as target_csv
 from mailer.store.crypto import Encrypted, Keyring
 from mailer.store.db import UtcDateTime, session_scope, utcnow
 from mailer.store.models import (
@@ -74,6 +75,7 @@ IN_CLEAR = {
     "campaign_texts.subject": "for everybody's eyes",
     "campaigns.about": "a code",
     "campaigns.asking": "a word of ours",
+    "campaigns.ask": "words of ours",
     "campaigns.audience": "codes and slugs",
     "campaigns.fallbacks": "codes of languages",
     "campaigns.hold_reason": "what a server said, without addresses and without whom it is about",
@@ -137,6 +139,11 @@ IN_CLEAR = {
     "suppressions.month": "a month",
     "suppressions.reason": "a word of ours",
     "suppressions.underneath": "a word of ours",
+    "targets.about": "a code",
+    "targets.countries": "codes",
+    "targets.languages": "codes",
+    "targets.role": "a word of ours",
+    "targets.slug": "in the address of its letter",
     "unions.country": "a code",
     "unions.languages": "codes",
     "unions.slug": "in the address of its page; random where it asked not to be named",
@@ -174,6 +181,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
     _people(engine, tmp_path, mark)
     _unions(engine, mark, once_public)
     _case(engine, tmp_path / "a-case", mark)
+    _target(engine, tmp_path / "targets.csv", mark)
     with session_scope(engine) as session:
         control.start(session, session.get_one(Campaign, campaign.id), SENDER)
     make_kits = partial(
@@ -197,6 +205,7 @@ def _campaign(session: Session, mailing_list: MailingList, union_slug: str) -> C
     campaign = make_campaign(session, mailing_list, body=body, audience={"exclude_unions": [union_slug]})
     campaign.home = campaign.unknown_home = HomeRule.INCLUDE
     campaign.forwardable = True
+    campaign.ask = ["embassy"]
     campaign.targets = [{"countries": [], "name": "Embassy", "email": "embassy@example.org", "address": "1 Example St"}]
     return campaign
 
@@ -257,6 +266,18 @@ def _case(engine: Engine, folder: Path, mark: str) -> None:
     )
     with session_scope(engine) as session:
         cases.load(session, folder)
+
+
+def _target(engine: Engine, file: Path, mark: str) -> None:
+    file.write_text(
+        "slug,role,case,about,name,name:fr,salutation:en,countries,languages,email,url,phone,phone_hours,phone_zone,"
+        "address,address_latin,verified_on,verified_by,source\n"
+        f"a-prison,prisoner,a-case,,{mark},{mark} fr,Dear {mark},GB,en,{mark}@example.org,https://example.org/{mark},"
+        f"+441632960960,{mark} at noon,Europe/London,{mark} cell,{mark} cell,2026-01-05,{mark} checked,{mark} lawyer\n"
+        f"an-embassy,embassy,,BR,{mark},,,,,,,,,,{mark} square,,,,\n"
+    )
+    with session_scope(engine) as session:
+        target_csv.import_file(session, file)
 
 
 def _sign_up(session: Session, email: str, name: str) -> SignUp:

@@ -22,7 +22,7 @@ from mailer.people import lists
 from mailer.store import slugs
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique
-from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case, HomeRule
+from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case, HomeRule, TargetRole
 from mailer.unions import directory
 
 SETTINGS_FILE = "campaign.toml"
@@ -136,6 +136,7 @@ def _read_settings(session: Session, slug: str, table: Mapping[str, Any], proble
         "forwardable": problem.flag(table, "forwardable"),
         "fallbacks": _read_fallbacks(table.get("fallbacks", {}), problem),
         "audience": segment.to_json(),
+        "ask": _read_ask(table, case, problem),
         "targets": [target.to_json() for target in targets.read(table.get("targets", []), "targets", problem)],
     }
 
@@ -185,6 +186,19 @@ def _read_home(table: Mapping[str, Any], key: str, problem: Complaint) -> HomeRu
         return HomeRule(written)
     except ValueError:
         problem.about(key, f"must be one of: {', '.join(HomeRule)}")
+
+
+def _read_ask(table: Mapping[str, Any], case: Case | None, problem: Complaint) -> list[str]:
+    """The roles of those whom people are asked to write to, in order."""
+    written = problem.texts(table, "ask", example='["embassy", "authority"]')
+    for role in written:
+        if role not in set(TargetRole):
+            problem.about("ask", f'there is no role "{role}"; known are {", ".join(TargetRole)}')
+        if written.count(role) > 1:
+            problem.about("ask", f'names "{role}" twice: keep one')
+    if TargetRole.PRISONER in written and case is None:
+        problem.about("ask", 'a prisoner is written to in one case: write case = "SLUG", or take "prisoner" out')
+    return written
 
 
 def _read_fallbacks(table: object, problem: Complaint) -> dict[str, list[str]]:

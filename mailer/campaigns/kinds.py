@@ -12,7 +12,7 @@ from typing import Literal
 from mailer.store.models import Campaign
 
 #: keys of campaign.toml that only some kinds have; `files` reads them
-Key = Literal["deadline", "targets"]
+Key = Literal["ask", "deadline", "targets"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ STOP = "stop"
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "urgent_action": Kind(heading=_("Urgent action"), asks=True, keys=frozenset({"deadline", "targets"})),
+        "urgent_action": Kind(heading=_("Urgent action"), asks=True, keys=frozenset({"ask", "deadline", "targets"})),
         "update": Kind(heading=_("News"), asks=False),
         STOP: Kind(heading=_("Please do not write any more"), asks=False),
     }

@@ -1,11 +1,19 @@
-"""Targets: whom people write to, by country."""
+"""Targets: whom people write to, by role and by country.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+Those that a file of a campaign or a case has are its own, and stored with it. Those of `target_book` have a slug and a
+role; any campaign that asks for the role may have people write to them.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mailer.locale import countries, country_groups
 from mailer.mail import addresses
+from mailer.store.models import TargetRole
 
 if TYPE_CHECKING:  # workers read no files
     from mailer.formats.written_files import Complaint
@@ -21,13 +29,31 @@ class Target:
     countries: tuple[str, ...]
     name: str
     email: str
-    address: str
+    address: str  # in the script of the place
     groups: tuple[str, ...] = ()  # of countries, such as "@EU"
+    # What only those of the book have.
+    slug: str = ""
+    role: TargetRole | None = None
+    case: str | None = None  # slug of the only one that it is for
+    about: str | None = None  # whose authorities it is or speaks for, where no case says so
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)  # language → what it is called in it
+    salutations: Mapping[str, str] = field(default_factory=dict, hash=False)  # language → how a letter begins
+    languages: tuple[str, ...] = ()  # that it reads, the best first
+    url: str = ""  # of a form, or of a page on which people look up theirs
+    phone: str = ""
+    phone_hours: str = ""
+    phone_zone: str = ""  # of these hours: IANA, "Europe/London"
+    address_latin: str = ""  # the same address in Latin letters, where these are others
+    own_words: bool = False  # it refuses letters that are copies
+    verified_on: date | None = None  # the last day on which somebody made sure of all this
+    verified_by: str = ""
+    source: str = ""  # where it is from
 
     def to_json(self) -> dict[str, Any]:
-        """As stored with the campaign."""
-        own = {"countries": list(self.countries), "name": self.name, "email": self.email, "address": self.address}
-        return own | ({"groups": list(self.groups)} if self.groups else {})
+        """As stored with a campaign or a case."""
+        always = {"countries": list(self.countries), "name": self.name, "email": self.email, "address": self.address}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return always | {key: _plain(value) for key, value in values.items() if value and key not in always}
 
     @property
     def values(self) -> dict[str, str]:
@@ -41,43 +67,100 @@ class Target:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Target":
-        """As stored with the campaign."""
-        named, groups = tuple(data["countries"]), tuple(data.get("groups", ()))
-        return cls(named, data["name"], data["email"], data["address"], groups)
+        """As stored."""
+        return cls(**{key: _READ.get(key, _as_it_is)(value) for key, value in data.items()})
 
     @property
     def states(self) -> frozenset[str]:
         """The countries that it is for: each that is named, and the members of its groups."""
         return frozenset(self.countries).union(*(country_groups.get(group).states for group in self.groups))
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether there is a way to write to it."""
+        return bool(self.email or self.url or self.phone or self.address or self.address_latin)
+
+    @property
+    def words(self) -> list[str]:
+        """All that somebody wrote of it, but who checked it and where it is from."""
+        named = [self.slug, self.name, *self.names.values(), *self.salutations.values()]
+        ways = [self.email, self.url, self.phone, self.phone_hours, self.address, self.address_latin]
+        return [each for each in (*named, *ways) if each]
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("countries", "groups", "languages"), tuple),
+    "role": TargetRole,
+    "verified_on": date.fromisoformat,
+}
 
 #: whom people write to who have no target
 NOBODY = Target(countries=(), name="", email="", address="")
 
 
+class _Places:
+    """Targets by where the people live who write to them."""
+
+    def __init__(self, targets: Iterable[Target]) -> None:
+        self._by_country: defaultdict[str, list[Target]] = defaultdict(list)
+        self._by_group: defaultdict[str, list[Target]] = defaultdict(list)  # place of a group → targets
+        self.everyones: list[Target] = []
+        for target in targets:
+            if not target.countries and not target.groups:
+                self.everyones.append(target)
+            for country in target.countries:
+                self._by_country[country].append(target)
+            for place in country_groups.expand(target.groups):
+                self._by_group[place].append(target)
+
+    def nearest(self, country: str) -> Iterator[list[Target]]:
+        """Those that are for a country, from those that name it to those that name a group which it is in."""
+        place, state = countries.PARTS.get(country, country), country_groups.state_of(country)
+        yield self._by_country.get(place, [])
+        yield self._by_country.get(state, [])
+        yield self._by_group.get(place, [])
+
+
 class Targets:
-    """A campaign's targets, to be asked by country.
+    """Targets to be asked by country, and those of the book by role too.
 
     A territory's is the one that names it, else the one that names its state, whose embassies act for it; else that of
     a group which it is in.
     """
 
     def __init__(self, targets: Iterable[Target]) -> None:
-        self._by_country: dict[str, Target] = {}
-        self._by_group: dict[str, Target] = {}  # place of a group → target
-        self.fallback: Target | None = None
-        for target in targets:
-            if not target.countries and not target.groups:
-                self.fallback = target
-            for country in target.countries:
-                self._by_country[country] = target
-            for place in country_groups.expand(target.groups):
-                self._by_group[place] = target
+        everything = list(targets)
+        self._all = _Places(everything)
+        self._roles: dict[TargetRole, tuple[_Places, _Places]] = {}  # those of a case, and the others
+        for role in dict.fromkeys(target.role for target in everything if target.role):
+            own, others = (
+                [each for each in everything if each.role is role and (each.case is not None) is is_own]
+                for is_own in (True, False)
+            )
+            self._roles[role] = _Places(own), _Places(others)
 
     @classmethod
     def stored(cls, rows: Iterable[Mapping[str, Any]]) -> "Targets":
         """Targets as they are stored with a campaign."""
         return cls(map(Target.from_json, rows))
+
+    @property
+    def fallback(self) -> Target | None:
+        """The target of everyone who has no other."""
+        return next(iter(self._all.everyones), None)
 
     def has_own(self, country: str) -> bool:
         """Whether people in a country have another target than everyone else."""
@@ -87,9 +170,22 @@ class Targets:
         """The target for people in a country, else the fallback, else None."""
         return (self._own(country) if country else None) or self.fallback
 
+    def of_roles(self, roles: Iterable[TargetRole], country: str | None) -> list[Target]:
+        """Whom people in a country write to, role by role: of each role all that are equally near to them.
+
+        Where some are for one case only and others for all, those of the case are meant.
+        """
+        return [target for role in roles for target in self._of_role(role, country)]
+
+    def _of_role(self, role: TargetRole, country: str | None) -> Sequence[Target]:
+        if role not in self._roles:
+            return []
+        own, others = self._roles[role]
+        near = zip(own.nearest(country), others.nearest(country), strict=True) if country else ()
+        return next((each for each in chain(*near, (own.everyones, others.everyones)) if each), [])
+
     def _own(self, country: str) -> Target | None:
-        place, state = countries.PARTS.get(country, country), country_groups.state_of(country)
-        return self._by_country.get(place) or self._by_country.get(state) or self._by_group.get(place)
+        return next((near[0] for near in self._all.nearest(country) if near), None)
 
 
 def read(tables: object, key: str, problem: "Complaint") -> list[Target]:

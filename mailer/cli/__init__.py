@@ -26,6 +26,7 @@ _COMMANDS = {
     "run": "mailer.cli.run:run",
     "subscribers": "mailer.cli.subscribers:subscribers",
     "suppressions": "mailer.cli.suppressions:suppressions",
+    "targets": "mailer.cli.targets:targets",
     "unions": "mailer.cli.unions:unions",
     "worker": "mailer.cli.worker:worker",
 }

@@ -161,6 +161,11 @@ class TableFile:
         """Where the file is."""
         return self._path
 
+    @property
+    def header_line(self) -> int:
+        """The line that names the columns."""
+        return self._lines_before + 1
+
     def is_same_as(self, other: Path) -> bool:
         """Whether another path leads to this file.
 
@@ -231,7 +236,7 @@ class TableFile:
         places = next((places for places in (named, *alike) if places), [])
         if len(places) > 1:
             problem = f"the column {column} is there more than once; keep one"
-            raise BrokenFile(path=self._path, line=self._lines_before + 1, problem=problem)
+            raise BrokenFile(path=self._path, line=self.header_line, problem=problem)
         return places[0] if places else None
 
     def _check_header(self, header: TableRow) -> None:

@@ -4,6 +4,30 @@ from collections.abc import Iterable, Iterator
 
 from babel.core import get_global
 
+from mailer.errors import MailerError
+
+
+class InvalidTelephone(MailerError):
+    """ "{text}" is not a telephone number that can be dialled from anywhere: write it with + and the code of its
+    country, such as +44 1632 960960."""
+
+
+def check(text: str) -> str:
+    """Give a number back if it can be dialled from anywhere, as it is written.
+
+    :raises InvalidTelephone: it cannot.
+    """
+    # Here, not above: as in `find`.
+    from phonenumbers import NumberParseException, is_possible_number, parse
+
+    try:
+        is_one = text.startswith("+") and is_possible_number(parse(text))
+    except NumberParseException:
+        is_one = False
+    if not is_one:
+        raise InvalidTelephone(text=text)
+    return text
+
 
 def find(text: str, countries: Iterable[str]) -> Iterator[tuple[int, str]]:
     """Where numbers begin in a text, and each as it is dialled from anywhere (E.164).

@@ -113,6 +113,20 @@ def test_a_target_for_a_group_leaves_its_territories_to_targets_of_their_own(ses
     assert "two targets are for FR" in refusal(session, folder)
 
 
+def test_a_campaign_says_which_roles_it_asks_for_in_order(session: Session, folder: Path) -> None:
+    assert files.load(session, folder).ask == []
+    (folder / "campaign.toml").write_text(f'{TOML}ask = ["embassy", "authority"]\n')
+    assert files.load(session, folder).ask == ["embassy", "authority"]
+    for ask, problem in [
+        ('["king"]', 'ask: there is no role "king"; known are authority, embassy'),
+        ('["embassy", "embassy"]', 'ask: names "embassy" twice'),
+        ('["prisoner"]', "ask: a prisoner is written to in one case"),
+        ('"embassy"', "ask: must be a list of texts"),
+    ]:
+        (folder / "campaign.toml").write_text(f"{TOML}ask = {ask}\n")
+        assert problem in refusal(session, folder)
+
+
 STARTED = set(CampaignStatus) - {CampaignStatus.DRAFT, CampaignStatus.STANDING}
 
 

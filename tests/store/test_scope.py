@@ -61,12 +61,14 @@ from mailer.store.models import (
     MailedLinkKind,
     MailingList,
     Purpose,
+    StoredTarget,
     Subscriber,
     Subscription,
     SubscriptionStatus,
     Suppression,
     SuppressionLift,
     SuppressionReason,
+    TargetRole,
     Union,
     UnionContact,
 )
@@ -149,6 +151,7 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     KitEdition: lambda w, row, union: any(k.id == row.kit_id and k.union_id == union for k in w.rows[Kit]),
     MailingList: lambda _w, row, union: row.owner_id == union,
     MailedLink: lambda _w, _row, _union: False,
+    StoredTarget: lambda _w, _row, _union: False,
     Subscriber: lambda w, row, union: w.has_person(row.id, union),
     Subscription: lambda w, row, union: w.owner_of(row.list_id) == union,
     Suppression: lambda w, row, union: any(
@@ -231,6 +234,8 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         campaign = make_campaign(session, mailing_list, slug=f"alert-{number}", status=CampaignStatus.SENDING)
         if not world.campaigns:
             session.add(DailyMail(id=1, told_until=utcnow().date(), complaints=0))
+            known = {"countries": [], "languages": [], "details": {}, "own_words": False}
+            session.add(StoredTarget(slug="ministry", role=TargetRole.REPRESENTATIVE, **known))
         session.add(HoldMail(campaign_id=campaign.id, reason=bytes(32), goes_at=utcnow()))
         campaign.mail_domain, campaign.forwardable = "example.org", True
         world.campaigns.append(campaign)

@@ -1,4 +1,4 @@
-"""The tables: people, unions, what they agreed to, cases, campaigns and their kits, and the delivery ledger."""
+"""The tables: people, unions, what they agreed to, cases and targets, campaigns and kits, and the delivery ledger."""
 
 from mailer.store.models.base import Base
 from mailer.store.models.campaigns import Asking, Campaign, CampaignStatus, CampaignText, Edition, HomeRule
@@ -42,6 +42,7 @@ from mailer.store.models.people import (
     SuppressionLift,
     SuppressionReason,
 )
+from mailer.store.models.targets import StoredTarget, TargetRole
 from mailer.store.models.unions import Application, JoinCount, Union, UnionContact, UnionStatus
 
 __all__ = [
@@ -81,12 +82,14 @@ __all__ = [
     "MailingList",
     "Purpose",
     "Reason",
+    "StoredTarget",
     "Subscriber",
     "Subscription",
     "SubscriptionStatus",
     "Suppression",
     "SuppressionLift",
     "SuppressionReason",
+    "TargetRole",
     "Union",
     "UnionContact",
     "UnionStatus",

@@ -63,6 +63,8 @@ class Campaign(Base):
     # language → those that its readers are sent instead, the best first
     fallbacks: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
     targets: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # as `targets.Target`, in the file's order
+    # The roles of those whom people are asked to write to, the most important first: `TargetRole`.
+    ask: Mapped[list[str]] = mapped_column(JSON, default=list)
     deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)  # until when supporters should have acted
     latest_start: Mapped[datetime | None] = mapped_column(UtcDateTime)  # after it, a start waits for a person
     public: Mapped[bool] = mapped_column(default=False)
