@@ -205,7 +205,7 @@ def _campaign(session: Session, mailing_list: MailingList, union_slug: str) -> C
     campaign = make_campaign(session, mailing_list, body=body, audience={"exclude_unions": [union_slug]})
     campaign.home = campaign.unknown_home = HomeRule.INCLUDE
     campaign.forwardable = True
-    campaign.ask = ["embassy"]
+    campaign.ask = ["representative"]
     campaign.targets = [{"countries": [], "name": "Embassy", "email": "embassy@example.org", "address": "1 Example St"}]
     return campaign
 
@@ -275,6 +275,7 @@ def _target(engine: Engine, file: Path, mark: str) -> None:
         f"a-prison,prisoner,a-case,,{mark},{mark} fr,Dear {mark},GB,en,{mark}@example.org,https://example.org/{mark},"
         f"+441632960960,{mark} at noon,Europe/London,{mark} cell,{mark} cell,2026-01-05,{mark} checked,{mark} lawyer\n"
         f"an-embassy,embassy,,BR,{mark},,,,,,,,,,{mark} square,,,,\n"
+        f"a-member,representative,,,{mark},,,,,,,,,,Parliament Square,,,,\n"
     )
     with session_scope(engine) as session:
         target_csv.import_file(session, file)

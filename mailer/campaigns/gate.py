@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, editions, home, kinds, segments
+from mailer.campaigns import addressees, asking, editions, home, kinds, segments
 from mailer.campaigns.editions import EditionRenderer, Reader
 from mailer.campaigns.home import Audience
 from mailer.campaigns.segments import Group
@@ -108,6 +108,9 @@ def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterat
     if case.never:
         for where in _places(session, campaign, Never(case.never)):
             yield _must_not(campaign, where)
+        for target in addressees.of(session, campaign):
+            if Never(case.never).holds(*target.words):
+                yield Finding(Level.ERROR, "never", f"target {target.slug}", _MUST_NOT, _CORRECT)
 
 
 def _of_decisions(session: Session, campaign: Campaign, case: Case, start: date | None) -> Iterator[Finding]:
@@ -208,10 +211,13 @@ def _plain(pieces: Pieces) -> str:
 
 def _must_not(campaign: Campaign, where: str) -> Finding:
     # Never the word: a finding may stand on a screen that others see, and in a log.
-    what = "a word stands here that must not appear, as the case's `never` says"
     is_draft = campaign.status is CampaignStatus.DRAFT
     remedy = "Take it out, and load the campaign again." if is_draft else "Cancel it, and send one without that word."
-    return Finding(Level.ERROR, "never", where, what, remedy)
+    return Finding(Level.ERROR, "never", where, _MUST_NOT, remedy)
+
+
+_MUST_NOT = "a word stands here that must not appear, as the case's `never` says"
+_CORRECT = "Correct the target in a file, and bring it in with `mailer targets import FILE --update`."
 
 
 # --- readers at home ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import deadlines, editions, gate, lifecycle, segments, strangers
+from mailer.campaigns import addressees, deadlines, editions, gate, lifecycle, segments, strangers
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.editions import Reader
 from mailer.campaigns.segments import Group
@@ -180,6 +180,7 @@ def findings(
         for finding in gate.findings(session, campaign, start=day, audience=audience):
             found.append(finding)  # one by one: what comes before a text that is broken counts, too
         if campaign.started_at is None:
+            found += addressees.findings(session, campaign)
             found += editions.try_out(session, campaign)
             found += _of_audience(session, campaign, counted)
     except editions.Unrenderable as broken:
@@ -300,7 +301,8 @@ def check(session: Session, campaign: Campaign, *, ours: Iterable[str] = ()) -> 
         *findings(session, campaign, counted=None if found is _NOTHING_COUNTED else found, audience=audience),
         *_advice(campaign, found),
     ]
-    said += strangers.findings(campaign, ours)
+    known = [words for target in addressees.of(session, campaign) for words in target.words]
+    said += strangers.findings(campaign, [*ours, *known])
     gaps = replace(found.gaps, dead_links=tuple(_sayable_link(campaign, dead) for dead in found.gaps.dead_links))
     return replace(found, gaps=gaps, is_over=is_over, findings=tuple(_sayable(campaign, said)))
 

@@ -38,6 +38,7 @@ Code = Literal[
     "no-link",
     "no-organisers",
     "preheader-length",
+    "role-missing",
     "setting-wrong",
     "spam-words",
     "target-missing",

@@ -142,7 +142,7 @@ class Targets:
     """
 
     def __init__(self, targets: Iterable[Target]) -> None:
-        everything = list(targets)
+        self._everything = everything = tuple(targets)
         self._all = _Places(everything)
         self._roles: dict[TargetRole, tuple[_Places, _Places]] = {}  # those of a case, and the others
         for role in dict.fromkeys(target.role for target in everything if target.role):
@@ -156,6 +156,9 @@ class Targets:
     def stored(cls, rows: Iterable[Mapping[str, Any]]) -> "Targets":
         """Targets as they are stored with a campaign."""
         return cls(map(Target.from_json, rows))
+
+    def __iter__(self) -> Iterator[Target]:
+        return iter(self._everything)
 
     @property
     def fallback(self) -> Target | None:

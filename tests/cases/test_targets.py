@@ -97,3 +97,5 @@ def test_of_equally_near_ones_those_of_the_case_are_meant() -> None:
     assert slugs(targets.of_roles([EMBASSY], "DE")) == ["leilas"]
     assert slugs(targets.of_roles([EMBASSY], "FR")) == ["paris"]
     assert slugs(targets.of_roles([EMBASSY], "JP")) == ["leilas-rest"]
+    others = Targets([of(EMBASSY, "geneva"), everywhere])
+    assert slugs(others.of_roles([EMBASSY], "JP")) == slugs(others.of_roles([EMBASSY], None)) == ["leilas-rest"]
