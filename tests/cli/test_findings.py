@@ -79,6 +79,7 @@ BREAKS: Mapping[Code, Breaks] = {
     "latest-start-passed": lambda campaign: (campaign, "latest_start", WHEN),
     "link-key-missing": lambda campaign: (campaign, "message_key", "lost"),
     "never": lambda campaign: (campaign.texts[0], "body", "Amal Odeh saw it.\n"),
+    "role-missing": lambda campaign: (campaign, "ask", ["embassy"]),
     "target-missing": lambda campaign: (campaign.texts[0], "body", "Write to {{ target_name }}.\n"),
     "text-broken": lambda campaign: (campaign.texts[0], "body", "[x](https://example.org/?u={{ union }})\n"),
 }
