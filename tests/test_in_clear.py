@@ -47,11 +47,15 @@ from mailer.store.models import (
     DeliveryState,
     HomeRule,
     KitEdition,
+    LetterText,
     MailingList,
     Purpose,
+    StoredTarget,
     Subscriber,
     Subscription,
     SuppressionReason,
+    TargetReport,
+    TargetReportKind,
     Union,
     UnionStatus,
 )
@@ -109,6 +113,7 @@ IN_CLEAR = {
     "deliveries.reason": "a word of ours",
     "deliveries.state": "a word of ours",
     "editions.language": "a code",
+    "editions.letters": "roles and codes",
     "editions.rendering": "for everybody's eyes",
     "editions.variant": "zeros and ones",
     "hold_mails.reason": "a digest",
@@ -116,6 +121,13 @@ IN_CLEAR = {
     "kit_editions.archive": "to be forwarded to everybody; without a name where a union asked not to be named",
     "kit_editions.language": "a code",
     "kit_editions.problem": "what is wrong with a text for everybody's eyes",
+    "letters.body": "for everybody's eyes",
+    "letters.closings": "for everybody's eyes",
+    "letters.language": "a code",
+    "letters.openings": "for everybody's eyes",
+    "letters.role": "a word of ours",
+    "letters.rules": "for everybody's eyes",
+    "letters.subjects": "for everybody's eyes",
     "lists.description": "on the page for signing up",
     "lists.descriptions": "likewise",
     "lists.name": "on the page for signing up",
@@ -139,8 +151,10 @@ IN_CLEAR = {
     "suppressions.month": "a month",
     "suppressions.reason": "a word of ours",
     "suppressions.underneath": "a word of ours",
+    "target_reports.kind": "a word of ours",
     "targets.about": "a code",
     "targets.countries": "codes",
+    "targets.doubts": "numbers from 0 to 15",
     "targets.languages": "codes",
     "targets.role": "a word of ours",
     "targets.slug": "in the address of its letter",
@@ -206,6 +220,10 @@ def _campaign(session: Session, mailing_list: MailingList, union_slug: str) -> C
     campaign.home = campaign.unknown_home = HomeRule.INCLUDE
     campaign.forwardable = True
     campaign.ask = ["representative"]
+    written = {"subjects": ["Free them"], "openings": ["Please."], "closings": ["Thank you."]}
+    campaign.letters.append(
+        LetterText(role="representative", language="en", **written, rules="No politics.", body="Act.", body_line=5)
+    )
     campaign.targets = [{"countries": [], "name": "Embassy", "email": "embassy@example.org", "address": "1 Example St"}]
     return campaign
 
@@ -279,6 +297,9 @@ def _target(engine: Engine, file: Path, mark: str) -> None:
     )
     with session_scope(engine) as session:
         target_csv.import_file(session, file)
+        [member] = session.scalars(select(StoredTarget.id).where(StoredTarget.slug == "a-member"))
+        reported = {"target_id": member, "month": utcnow().date().replace(day=1), "number": 1}
+        session.add(TargetReport(kind=TargetReportKind.MOVED, **reported))
 
 
 def _sign_up(session: Session, email: str, name: str) -> SignUp:

@@ -38,6 +38,7 @@ from mailer.store.models import (
     JoinCount,
     Kit,
     KitEdition,
+    LetterText,
     MailingList,
     Subscriber,
     Subscription,
@@ -149,6 +150,7 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
         Campaign: Campaign.list_id.in_(own_lists),
         CampaignText: CampaignText.campaign_id.in_(own_campaigns),
         Edition: Edition.campaign_id.in_(own_campaigns),
+        LetterText: LetterText.campaign_id.in_(own_campaigns),
         Claim: Claim.campaign_id.in_(own_campaigns),
         Delivery: Delivery.campaign_id.in_(own_campaigns),
     }

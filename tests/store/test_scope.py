@@ -57,6 +57,7 @@ from mailer.store.models import (
     JoinCount,
     Kit,
     KitEdition,
+    LetterText,
     MailedLink,
     MailedLinkKind,
     MailingList,
@@ -68,6 +69,8 @@ from mailer.store.models import (
     Suppression,
     SuppressionLift,
     SuppressionReason,
+    TargetReport,
+    TargetReportKind,
     TargetRole,
     Union,
     UnionContact,
@@ -149,9 +152,11 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     JoinCount: lambda _w, row, union: row.union_id == union,
     Kit: lambda _w, row, union: row.union_id == union,
     KitEdition: lambda w, row, union: any(k.id == row.kit_id and k.union_id == union for k in w.rows[Kit]),
+    LetterText: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     MailingList: lambda _w, row, union: row.owner_id == union,
     MailedLink: lambda _w, _row, _union: False,
     StoredTarget: lambda _w, _row, _union: False,
+    TargetReport: lambda _w, _row, _union: False,
     Subscriber: lambda w, row, union: w.has_person(row.id, union),
     Subscription: lambda w, row, union: w.owner_of(row.list_id) == union,
     Suppression: lambda w, row, union: any(
@@ -235,7 +240,13 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         if not world.campaigns:
             session.add(DailyMail(id=1, told_until=utcnow().date(), complaints=0))
             known = {"countries": [], "languages": [], "details": {}, "own_words": False}
-            session.add(StoredTarget(slug="ministry", role=TargetRole.REPRESENTATIVE, **known))
+            ministry = StoredTarget(slug="ministry", role=TargetRole.REPRESENTATIVE, **known)
+            session.add(ministry)
+            session.flush()
+            reported = {"target_id": ministry.id, "month": WHEN.date().replace(day=1), "number": 1}
+            session.add(TargetReport(kind=TargetReportKind.MOVED, **reported))
+        written = {"subjects": ["Free them"], "openings": [], "closings": [], "rules": "", "body": "…", "body_line": 5}
+        campaign.letters.append(LetterText(role=TargetRole.EMBASSY, language="en", **written))
         session.add(HoldMail(campaign_id=campaign.id, reason=bytes(32), goes_at=utcnow()))
         campaign.mail_domain, campaign.forwardable = "example.org", True
         world.campaigns.append(campaign)

@@ -32,6 +32,7 @@ from mailer.store.models.ledger import (
     Reason,
     ended,
 )
+from mailer.store.models.letters import LetterText
 from mailer.store.models.organisers import DailyMail, HoldMail
 from mailer.store.models.people import (
     MailingList,
@@ -42,7 +43,7 @@ from mailer.store.models.people import (
     SuppressionLift,
     SuppressionReason,
 )
-from mailer.store.models.targets import StoredTarget, TargetRole
+from mailer.store.models.targets import StoredTarget, TargetReport, TargetReportKind, TargetRole
 from mailer.store.models.unions import Application, JoinCount, Union, UnionContact, UnionStatus
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "JoinCount",
     "Kit",
     "KitEdition",
+    "LetterText",
     "MailedLink",
     "MailedLinkKind",
     "MailingList",
@@ -89,6 +91,8 @@ __all__ = [
     "Suppression",
     "SuppressionLift",
     "SuppressionReason",
+    "TargetReport",
+    "TargetReportKind",
     "TargetRole",
     "Union",
     "UnionContact",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from mailer.store.db import UtcDateTime, utcnow
 from mailer.store.models.base import Base, by_value
 from mailer.store.models.cases import Case
+from mailer.store.models.letters import LetterText
 from mailer.store.models.people import MailingList
 
 
@@ -85,6 +86,9 @@ class Campaign(Base):
     texts: Mapped[list["CampaignText"]] = relationship(
         back_populates="campaign", cascade="all, delete-orphan", order_by="CampaignText.language"
     )
+    letters: Mapped[list[LetterText]] = relationship(
+        cascade="all, delete-orphan", order_by="LetterText.role, LetterText.language"
+    )
 
 
 class CampaignText(Base):
@@ -108,10 +112,11 @@ class Edition(Base):
     """One frozen rendering of a campaign, for everyone who sees the same words."""
 
     __tablename__ = "editions"
-    __table_args__ = (UniqueConstraint("campaign_id", "language", "variant"),)
+    __table_args__ = (UniqueConstraint("campaign_id", "language", "variant", "letters"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
     language: Mapped[str] = mapped_column(String(20))
     variant: Mapped[str] = mapped_column(String(200))  # the outcome of each {% if %} in the text, in order: "101"
+    letters: Mapped[str] = mapped_column(Text, default="")  # which letters it shows, as `letters.Shape`; "" for none
     rendering: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `editions.to_json`
