@@ -34,6 +34,7 @@ class Link(enum.StrEnum):
     KIT = "kit"  # of a kit, with a generation: read it, and say what became of it
     UNION = "union"  # of a union, with a generation: read what its forwarding brought
     CONTACT = "contact"  # of a union's contact: get no more of the union's mail
+    LETTER = "letter"  # of a campaign that is not public: its letters, the same for everybody
 
 
 def sign(keyring: Keyring, link: Link, number: int) -> str:
@@ -108,6 +109,17 @@ class Pages:
         :param via: the slug of the union in whose name its readers may sign up there.
         """
         return self._at(f"/campaigns/{slug}{f'?union={via}' if via else ''}")
+
+    def letter(self, slug: str, target: str | None = None) -> str:
+        """The letter that a public campaign has people write to a target; without one, to whom somebody writes."""
+        return self._at(f"/campaigns/{slug}/letter{f'/{target}' if target else ''}")
+
+    def unlisted_letter(self, token: str, target: str | None = None) -> str:
+        """Likewise of a campaign that is not public.
+
+        :param token: of the campaign, for `Link.LETTER`.
+        """
+        return self._at(f"/letters/{token}{f'/{target}' if target else ''}")
 
     def case(self, slug: str) -> str:
         """What alerts are about, with its history."""

@@ -110,6 +110,7 @@ GIVEN = {
     "slug": "free-the-poet",
     "union_slug": "dockers",
     "via": "dockers",
+    "target": "gb-embassy",
 }
 PAGES = {name: page for name, page in vars(Pages).items() if inspect.isfunction(page) and not name.startswith("_")}
 

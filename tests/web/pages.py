@@ -99,7 +99,7 @@ def first_part(rule: Rule) -> str:
 
 def address_of(app: Flask, rule: Rule, token: str) -> str:
     values = {"token": token, "language": "fr", "slug": "urgent-actions", "union": "dockers", "filename": "site.css"}
-    values |= {"name": "1.a", "edition": "fr", "file": "leaflet.pdf"}
+    values |= {"name": "1.a", "edition": "fr", "file": "leaflet.pdf", "target": "gb-embassy"}
     arguments = {name: values[name] for name in rule.arguments}
     return str(app.url_map.bind("localhost").build(rule.endpoint, arguments, method=next(iter(rule.methods or ()))))
 
