@@ -13,8 +13,8 @@ def letter(**_address: str) -> ResponseReturnValue:
     abort(404)
 
 
-@writing.get("/letters/<token>")
-@writing.get("/letters/<token>/<target>")
+@writing.get("/letters/<slug>")
+@writing.get("/letters/<slug>/<target>")
 def unlisted_letter(**_address: str) -> ResponseReturnValue:
     """Likewise of a campaign that is not public."""
     abort(404)
