@@ -117,7 +117,12 @@ def show(found: Check) -> None:
 def show_findings(findings: Sequence[Finding]) -> None:
     """Print what stands against a campaign, and what is better known before it is sent."""
     for finding in findings:
-        click.secho(f"{_PREFIXES[finding.level]}: {typed(str(finding))}", bold=finding.level is Level.ERROR)
+        click.secho(line(finding), bold=finding.level is Level.ERROR)
+
+
+def line(finding: Finding) -> str:
+    """A finding as it is printed."""
+    return f"{_PREFIXES[finding.level]}: {typed(str(finding))}"
 
 
 def warn(findings: Sequence[Finding]) -> None:

@@ -12,9 +12,9 @@ import click
 from rich.console import Console
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import files, lifecycle, readiness, segments
+from mailer.campaigns import files, lifecycle, segments
 from mailer.campaigns.segments import Segment
-from mailer.cli import demo_cases, demo_unions
+from mailer.cli import campaign_check, demo_cases, demo_targets, demo_unions
 from mailer.cli.campaign_report import print_report
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation, pass_installation
@@ -122,7 +122,7 @@ def _isolate(folder: Path, given: Iterable[str]) -> None:
 
 
 def _prepare(installation: Installation, folder: Path, supporters: int, console: Console) -> None:
-    """Import the supporters, and load the case and the campaign about it."""
+    """Import the supporters, and load the case, the targets and the campaign about it."""
     sample.copy_files(folder, utcnow().date())
     with installation.session() as session:
         lists.create(session, sample.LIST_SLUG, sample.LIST_NAME)
@@ -145,14 +145,17 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
     )
     with installation.session() as session:
         demo_cases.load(session, folder, console)
+        demo_targets.load(session, folder, console)
         campaign = files.load(session, folder / "campaigns" / sample.CAMPAIGN_DIR.name)
-        found = readiness.check(session, campaign)
+        found = campaign_check.look(installation, session, campaign)
         left_out = _left_out(session, segments.as_written(campaign))
     console.print(
         f'Loaded campaign "{campaign.slug}" about it in {len(campaign.texts)} languages. It goes to {found.audience:,} '
-        f"people: its audience leaves out people in {left_out}.",
+        f"people: its audience leaves out people in {left_out}. `mailer campaigns check {campaign.slug}`:",
         soft_wrap=True,
     )
+    for finding in found.findings:
+        console.print(f"  {campaign_check.line(finding)}", soft_wrap=True, markup=False)
 
 
 def _left_out(session: Session, segment: Segment) -> str:

@@ -88,9 +88,14 @@ def list_(installation: Installation, stale: int | None, role: str | None, as_js
         if is_shown and as_json:
             click.echo(json.dumps(_summary(target, today), ensure_ascii=False))
         elif is_shown:
-            where = " ".join((*target.countries, *target.groups)) or "everyone"
-            verified = target.verified_on or "NEVER VERIFIED"
-            click.echo(f"{target.slug:<32}  {target.role:<14}  {verified!s:<14}  {where}")
+            click.echo(line(target))
+
+
+def line(target: Target) -> str:
+    """A target as `list` shows it."""
+    where = " ".join((*target.countries, *target.groups)) or "everyone"
+    verified = target.verified_on or "NEVER VERIFIED"
+    return f"{target.slug:<32}  {target.role:<14}  {verified!s:<14}  {where}"
 
 
 @targets.command()

@@ -79,6 +79,7 @@ def test_a_demo_beside_a_real_installation_touches_neither_its_database_nor_its_
             mail_server.accept()
     assert not real.exists()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    _require_targets(done.stdout)
     _require_kits(tmp_path / "data" / "demo", done.stdout)
     _require_case(tmp_path / "data" / "demo", done.stdout)
 
@@ -96,6 +97,15 @@ def test_the_docs_say_how_many_people_of_the_demo_are_alone_with_what_is_not_enc
     alone = sum(together == 1 for together in Counter(people).values())
     written = (PROJECT / "docs/explanation/privacy.md").read_text("utf-8")
     assert f"of {len(people):,} people of the demo, {alone} are the only one" in " ".join(written.split())
+
+
+def _require_targets(output: str) -> None:
+    """Targets are listed, then those of which nobody made sure, then what is to be known of the campaign."""
+    _, listed, stale, rest = re.split("`mailer (?:targets|campaigns) [^`]+`:", output)
+    assert len(re.findall(r"^  embassy-\w\w ", listed, re.M)) == 26
+    assert re.findall(r"^  (\S+) ", stale, re.M) == ["embassy-ca", "embassy-pl"]
+    assert "  Warning: " in rest
+    assert "NOT READY" not in rest
 
 
 def _require_kits(folder: Path, output: str) -> None:

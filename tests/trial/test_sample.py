@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+from sqlalchemy.orm import Session
 
+from mailer.cases import files as cases
 from mailer.formats import logos
 from mailer.locale import countries
 from mailer.mail import addresses, fields
+from mailer.spreadsheets import targets as target_csv
+from mailer.store.models import TargetRole
 from mailer.trial import sample
 
 FIELDS = {"name", "country", "union", "target_name", "target_email", "target_address"}
@@ -226,6 +230,58 @@ def test_the_deadline_is_far_enough_ahead_to_try_it_for_years(settings: dict[str
     assert settings["deadline"].tzinfo
 
 
+# --- targets --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def targets() -> Rows:
+    with (CAMPAIGNS.parent / sample.TARGETS).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_the_targets_are_imported_without_a_warning(session: Session, targets: Rows) -> None:
+    cases.load(session, CASE_DIR)
+    report = target_csv.import_file(session, CAMPAIGNS.parent / sample.TARGETS)
+    assert (report.added, report.warnings) == (len(targets), ())
+
+
+def test_everybody_has_an_embassy_or_the_ministry_and_there_is_somebody_of_every_role(
+    targets: Rows, sound_rows: Rows
+) -> None:
+    assert {row["role"] for row in targets} == {*TargetRole}
+    *embassies, fallback = sorted(
+        (row for row in targets if row["role"] == "embassy"), key=lambda row: not row["countries"]
+    )
+    assert len(embassies) == 26
+    assert fallback["countries"] == ""
+    covered = [code for embassy in embassies for code in embassy["countries"].split()]
+    assert sorted(covered) == sorted({countries.parse(code) for code in covered})
+    codes = {countries.parse(row["country"]) for row in sound_rows if row["country"]}
+    assert 0 < len(codes - set(covered)) < len(codes) / 3
+    assert [row["slug"] for row in targets if row["own_words"] == "yes"] == ["ministry-of-justice"]
+    assert not any(re.search("selna|arvide", row["slug"]) for row in targets)
+
+
+def test_embassies_are_named_in_every_language_of_the_alert_and_their_addresses_can_be_written(targets: Rows) -> None:
+    for row in targets:
+        if row["role"] == "embassy":
+            named = {language for language in LANGUAGES if row[f"name:{language}"]}
+            assert len(named) >= len(LANGUAGES) - 1  # one is its own name
+            assert row["languages"]
+            assert row["email"] and row["address"]
+    in_other_letters = {row["slug"] for row in targets if re.search("[Ͱ-ۿ]", row["address"])}
+    assert in_other_letters == {row["slug"] for row in targets if row["address_latin"]}
+    assert "grey-quay-block-3" in in_other_letters
+
+
+def test_a_copy_says_that_all_targets_but_two_were_made_sure_of_today(tmp_path: Path) -> None:
+    sample.copy_files(tmp_path, date(2031, 5, 6))
+    with (tmp_path / sample.TARGETS).open(encoding="utf-8", newline="") as file:
+        days = [row["verified_on"] for row in csv.DictReader(file)]
+    assert sorted(day for day in days if day != "2031-05-06") == ["", "2025-02-10"]
+
+
 # --- case -----------------------------------------------------------------------------------------------------------
 
 
@@ -276,7 +332,8 @@ def test_the_case_is_new_each_day_that_it_is_copied_and_the_alert_is_about_it(tm
     assert case["country"] == sample.HOME
 
 
-def test_nothing_in_the_case_and_what_follows_leads_to_a_real_address() -> None:
-    files = [*CASE_DIR.iterdir(), *(path for path in CAMPAIGNS.glob("*/*") if path.parent != sample.CAMPAIGN_DIR)]
+def test_nothing_in_the_case_the_targets_and_what_follows_leads_to_a_real_address() -> None:
+    files = [CAMPAIGNS.parent / sample.TARGETS, *CASE_DIR.iterdir()]
+    files += (path for path in CAMPAIGNS.glob("*/*") if path.parent != sample.CAMPAIGN_DIR)
     found = [address for path in files for address in ANY_DOMAIN.findall(path.read_text("utf-8"))]
     assert [address for address in found if not RESERVED.search(address)] == []

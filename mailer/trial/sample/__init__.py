@@ -26,6 +26,8 @@ CAMPAIGN_DIR = Path(__file__).parent / "campaigns" / "veldara-dockers"
 #: What the alert is about, and what follows it: a mail that asks to write no more, news, what is closed and withdrawn.
 CASE_SLUG = "veldara-six"
 STOP_SLUG, NEWS_SLUG, VIGIL_SLUG, LETTER_SLUG = "veldara-stop", "veldara-news", "london-vigil", "grey-quay-letter"
+#: Whom people can write to about Ondoria and about the case.
+TARGETS = "targets.csv"
 #: The country that stands for Ondoria, whose government the alert addresses.
 HOME = "AQ"
 #: What the supporters agreed to, in the words they saw.
@@ -95,13 +97,17 @@ def _union(table: dict[str, Any]) -> SampleUnion:
 
 
 def copy_files(folder: Path, today: date) -> None:
-    """Copy the case and the campaigns into a folder, as organisers keep theirs: `cases/` and `campaigns/`.
+    """Copy the case, the targets and the campaigns into a folder, as organisers keep theirs: `cases/`, `targets.csv`
+    and `campaigns/`.
 
-    The alert is about the case and public there, and all that is known of the case was checked today.
+    The alert is about the case and public there. All that is known of the case was checked today, and all targets but
+    two.
     """
     for name in ("cases", "campaigns"):
         shutil.copytree(_FILES / name, folder / name)
-    _replace(folder / "cases" / CASE_SLUG / "case.toml", _TODAY, today.isoformat())
+    shutil.copy(_FILES / TARGETS, folder / TARGETS)
+    for path in (folder / "cases" / CASE_SLUG / "case.toml", folder / TARGETS):
+        _replace(path, _TODAY, today.isoformat())
     alert = folder / "campaigns" / CAMPAIGN_DIR.name / "campaign.toml"
     _replace(alert, f'about = "{HOME}"', f'case = "{CASE_SLUG}"')
     _replace(alert, "public = false", "public = true")
