@@ -1,6 +1,5 @@
-"""Campaigns as files: a folder of campaign.toml and one Markdown text per language becomes a draft."""
+"""Campaigns as files: a folder of campaign.toml and one Markdown text per language becomes a draft, with letters."""
 
-import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,19 +9,18 @@ from typing import Any, get_args
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, kinds, lifecycle, personal_links, segments
+from mailer.campaigns import editions, kinds, letter_files, lifecycle, segments, text_files
 from mailer.campaigns.segments import Segment, audience
 from mailer.cases import cases, targets
 from mailer.errors import MailerError
 from mailer.formats import written_files
-from mailer.formats.written_files import Article, Complaint, InvalidFile
+from mailer.formats.written_files import Complaint
 from mailer.locale import countries, languages
-from mailer.mail import fields, leftovers
 from mailer.people import lists
 from mailer.store import slugs
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique
-from mailer.store.models import Campaign, CampaignStatus, CampaignText, Case, HomeRule, TargetRole
+from mailer.store.models import Campaign, CampaignStatus, Case, HomeRule, TargetRole
 from mailer.unions import directory
 
 SETTINGS_FILE = "campaign.toml"
@@ -43,7 +41,6 @@ _KNOWN_KEYS = frozenset(
         "unknown_home",
     ]
 )
-_TEXT_KEYS = frozenset(["subject", "preheader"])
 
 
 class NoSuchFolder(MailerError):
@@ -67,7 +64,7 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
 
     :param fallbacks: of languages for which the folder names none.
     :raises InvalidFile: with the file and line of what is wrong.
-    :raises fields.TextFieldError: likewise, in a text.
+    :raises TextFieldError: likewise, in a text or a letter.
     :raises AlreadyStarted: the campaign is no draft any more.
     :raises LoadedElsewhere: it was made at the same moment.
     :raises lists.UnknownList: a list that is named does not exist yet.
@@ -85,10 +82,12 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
     table, problem = written_files.read_toml(folder / SETTINGS_FILE)
     values = _read_settings(session, slug, table, problem)
     values["fallbacks"] = {**fallbacks, **values["fallbacks"]}
-    articles = written_files.read_articles(folder, _TEXT_KEYS, languages.normalise)
-    texts = [_read_text(language, article, values["kind"]) for language, article in articles.items()]
-    if values["language"] not in articles:
+    found = letter_files.divide(folder)
+    texts = text_files.read(found.texts, values["kind"])
+    if values["language"] not in {text.language for text in texts}:
         problem.about("language", f"is the campaign's own, but there is no {values['language']}.md")
+    case, terms = values["case"], {key: values[key] for key in ("kind", "ask", "language")}
+    letters = letter_files.read(found.letters, never=case.never if case else (), **terms)
     if draft is None:
         draft = Campaign(
             slug=slug,
@@ -102,11 +101,12 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
     for key, value in values.items():
         setattr(draft, key, value)
     draft.texts.clear()
+    draft.letters.clear()
     session.flush()
     draft.texts.extend(texts)
+    draft.letters.extend(letters)
     session.flush()
-    for source in editions.Texts(draft).sources.values():
-        _check_comparisons(session, source)
+    text_files.check_comparisons(session, draft)
     editions.discard(session, draft)
     editions.try_out(session, draft)
     return draft
@@ -235,68 +235,3 @@ def _slugs(session: Session, key: str, value: object) -> object:
     if key in segments.CAMPAIGN_KEYS:
         return [lifecycle.get(session, each, is_held=True).slug for each in value]
     return [lists.named(session, each).slug for each in value] if key.endswith("lists") else value
-
-
-# --- texts ----------------------------------------------------------------------------------------------------------
-
-
-def _read_text(language: str, article: Article, kind: str) -> CampaignText:
-    subject, preheader = (_read_line(article.front, key, article.problem, kind) for key in ("subject", "preheader"))
-    body = editions.parse_source(article.body, file=article.file, line=article.body_line)
-    _check_targets(body, kind, article.file)
-    return CampaignText(
-        language=language, subject=subject, preheader=preheader, body=article.body, body_line=article.body_line
-    )
-
-
-def _read_line(front: Mapping[str, Any], key: str, problem: Complaint, kind: str) -> str:
-    """The subject or the preheader."""
-    value = problem.text(front, key)
-    if len(value.splitlines()) > 1:
-        problem.about(key, "must be one line")
-    line = editions.parse_source(value, file=problem.file, line=problem.line_of(key))
-    _check_targets(line, kind, problem.file)
-    for variant in line.samples():
-        # Tried again with the draft, which keeps no line of it.
-        problem.check(key, lambda: personal_links.check_line(line.places(variant), ()))  # noqa: B023  # called at once
-        if signs := leftovers.find_in_line(line.resolve(variant)):
-            problem.about(key, f"is no Markdown, so {signs} would go out as it stands. Write plain words")
-    return value
-
-
-def _check_targets(written: fields.Template, kind: str, file: str) -> None:
-    """Refuse to print a target in a mail of a kind that has none."""
-    if "targets" in kinds.KINDS[kind].keys:
-        return
-    places = itertools.chain.from_iterable(map(written.places, written.samples()))
-    printed = (place for place in places if isinstance(place, fields.Place) and place.slot)
-    if target := next((place for place in printed if place.names & editions.TARGET_FIELDS), None):
-        name = "".join(target.names)
-        problem = f'a campaign of kind "{kind}" asks nobody to write, so it has no {name}. Take {{{{ {name} }}}} out'
-        raise InvalidFile(file=file, line=target.line, problem=problem)
-
-
-def _check_comparisons(session: Session, source: editions.Source) -> None:
-    """Refuse conditions that can never hold: whom they were written for would get another text, unnoticed."""
-    if sum(part.tests for part in source.parts) > editions.MOST_TESTS:
-        problem = f"has more than {editions.MOST_TESTS} conditions"
-        raise InvalidFile(file=source.file, line=1, problem=problem)
-    for comparison in source.comparisons:
-        try:
-            usual = _usual(session, comparison)
-        except MailerError as error:
-            raise InvalidFile(file=source.file, line=comparison.line, problem=error) from None
-        if usual != comparison.value:
-            problem = f'{comparison.name} is never "{comparison.value}"; write "{usual}"'
-            raise InvalidFile(file=source.file, line=comparison.line, problem=problem)
-
-
-def _usual(session: Session, comparison: fields.Comparison) -> str:
-    """The value as people's own values are stored."""
-    match comparison.name:
-        case "country":
-            return countries.parse(comparison.value)
-        case "union":
-            return directory.named(session, comparison.value).slug
-        case _:
-            return languages.normalise(comparison.value)

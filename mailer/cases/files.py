@@ -24,7 +24,7 @@ SETTINGS_FILE = "case.toml"
 _KEYS = frozenset(
     "country public persons asks copy_to contact outcome consent never notes facts history".split()  # noqa: SIM905
 )
-_TEXT_KEYS = frozenset(["title"])
+_TEXT_KEYS = ("title",)
 _PERSON_KEYS = frozenset(["name", "status", "names"])
 _CONSENT_KEYS = frozenset(["by", "on", "until", "reason", "agreed_by"])
 _FACT_KEYS = frozenset(["text", "source", "certainty", "checked_on", "good_for"])
@@ -79,7 +79,7 @@ def _load(session: Session, folder: Path, reader: "_Reader", never: Never) -> Ca
     slug = slugs.check(folder.name)
     values = reader.values()
     consent, facts, news = reader.consent(), reader.facts(), reader.news()
-    articles = written_files.read_articles(folder, _TEXT_KEYS, languages.normalise)
+    articles = written_files.read_articles(written_files.find_articles(folder), _TEXT_KEYS, languages.normalise)
     texts = [_read_text(language, article, never) for language, article in articles.items()]
     reader.refuse_words(values | {"consent": consent, "facts": facts, "history": news}, never)
     case = cases.find_or_make(session, slug, **values)

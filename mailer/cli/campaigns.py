@@ -81,12 +81,21 @@ def load(installation: Installation, folder: Path) -> None:
     """Create or update a draft campaign from FOLDER. The folder's name is the campaign's slug."""
     with installation.session() as session:
         campaign = files.load(session, folder, fallbacks=installation.settings.language_fallbacks)
-        texts = ", ".join(text.language for text in campaign.texts)
+        loaded = f'Campaign "{campaign.slug}" is loaded as a draft, in {_loaded(campaign)}.'
         late = list(deadlines.findings(campaign, utcnow()))
-    click.echo(f'Campaign "{campaign.slug}" is loaded as a draft, in {texts}.')
+    click.echo(loaded)
     for finding in late:
         click.echo(f"Warning: {finding}", err=True)
     click.echo(typed(f"Next: mailer campaigns check {campaign.slug}"))
+
+
+def _loaded(campaign: Campaign) -> str:
+    """The languages of a campaign's texts, and of its letters by role."""
+    letters: dict[str, list[str]] = {}
+    for letter in campaign.letters:
+        letters.setdefault(letter.role, []).append(letter.language)
+    told = ", ".join(f"{role} ({', '.join(letters[role])})" for role in campaign.ask if role in letters)
+    return ", ".join(text.language for text in campaign.texts) + (f"; letters: {told}" if told else "")
 
 
 @campaigns.command("list")

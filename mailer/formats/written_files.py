@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -40,28 +40,36 @@ def read_toml(path: Path) -> tuple[dict[str, Any], "Complaint"]:
     return _parse_toml(written, path, first_line=1), Complaint(path.name, written)
 
 
-def read_articles(folder: Path, known: frozenset[str], read_name: Callable[[str], T]) -> dict[T, Article]:
-    """The Markdown files of a folder, by what their names mean.
+def find_articles(folder: Path) -> list[Path]:
+    """The Markdown files of a folder."""
+    # A Mac leaves ._en.md beside en.md on what it copies to, and Emacs .#en.md: hidden from who made them.
+    return sorted(path for path in folder.glob("*.md") if not path.name.startswith("."))
 
-    :param known: the keys that may stand in their front matter.
+
+def read_articles(paths: Iterable[Path], known: Collection[str], read_name: Callable[[str], T]) -> dict[T, Article]:
+    """Markdown files, by what their names mean.
+
+    :param known: the keys that may stand in their front matter, the most important first.
     :param read_name: what a file's name without its ending means, such as a language; raises MailerError where nothing.
     :raises InvalidFile: as `_read_article`, or two names mean the same, or one means nothing.
     """
     articles: dict[T, Article] = {}
-    # A Mac leaves ._en.md beside en.md on what it copies to, and Emacs .#en.md: hidden from who made them.
-    for path in sorted(path for path in folder.glob("*.md") if not path.name.startswith(".")):
+    for path in paths:
         try:
             name = read_name(path.stem)
+        except InvalidFile:
+            raise
         except MailerError as error:
             problem = f"the file's name must be its language: {error}"
             raise InvalidFile(file=path.name, line=1, problem=problem) from None
         if name in articles:
-            raise InvalidFile(file=path.name, line=1, problem=f"there is already a text in {name}")
+            problem = f"its name means the same as that of {articles[name].file}. Keep one of the two"
+            raise InvalidFile(file=path.name, line=1, problem=problem)
         articles[name] = _read_article(path, known)
     return articles
 
 
-def _read_article(path: Path, known: frozenset[str]) -> Article:
+def _read_article(path: Path, known: Collection[str]) -> Article:
     """A text: TOML front matter between +++ lines, then Markdown.
 
     :param known: the keys that may stand in the front matter.
@@ -71,7 +79,8 @@ def _read_article(path: Path, known: frozenset[str]) -> Article:
     lines = written.split("\n")
     marks = [number for number, line in enumerate(lines) if line.strip() == "+++"][:2]
     if len(marks) < 2 or any(line.strip() for line in lines[: marks[0]]):
-        keys = " and ".join(sorted(known, reverse=True))
+        *others, last = known
+        keys = " and ".join(filter(None, (", ".join(others), last)))
         problem = f"must begin with a line +++, then {keys}, then a line +++"
         raise InvalidFile(file=path.name, line=1, problem=problem)
     start, end = marks
@@ -103,6 +112,17 @@ class Complaint:
         """The line of the file on which a key stands, else that of the table."""
         return _line_of(self._text, key, table=self.table, nth=self.nth) + self._first_line - 1
 
+    def line_of_text(self, key: str, number: int) -> int:
+        """The line on which one of a list of texts begins.
+
+        :param number: from 0.
+        """
+        first = self.line_of(key)
+        rest = "\n".join(self._text.split("\n")[first - self._first_line :]).partition("=")[2]
+        texts = [found for found in _TEXT_OR_COMMENT.finditer(rest) if not found[0].startswith("#")]
+        found = texts[number]
+        return first + rest.count("\n", 0, found.end("begin") if found["begin"] else found.start())
+
     def check(self, key: str, read: Callable[[], T]) -> T:
         """Add the line to whatever `read` complains of."""
         try:
@@ -112,7 +132,7 @@ class Complaint:
         except MailerError as error:
             self.about(key, error)
 
-    def refuse_unknown(self, table: Mapping[str, Any], known: frozenset[str]) -> None:
+    def refuse_unknown(self, table: Mapping[str, Any], known: Collection[str]) -> None:
         for key in table:
             if key not in known:
                 self.about(key, f"unknown key; known keys: {', '.join(sorted(known))}")
@@ -186,6 +206,10 @@ def _line_of(text: str, key: str, *, table: str = "", nth: int = 1) -> int:
     return found or 1
 
 
+#: comments are met for the quotes in them; a text in three quotes may begin on the next line
+_TEXT_OR_COMMENT = re.compile(
+    r"""#[^\n]*|(?P<begin>(?P<quotes>"{3}|'{3})\n?).*?(?P=quotes)|"(?:\\.|[^"\\\n])*"|'[^'\n]*'""", re.DOTALL
+)
 _HEADER = re.compile(r"""\s*\[\[?\s*["']?[\w-]+["']?\s*\]""")
 _LONG_TEXT = re.compile(r"""("{3}|\'{3}).*?\1""", re.DOTALL)
 

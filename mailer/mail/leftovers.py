@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from markdown_it.token import Token
 
@@ -12,6 +13,7 @@ from mailer.mail.types import Pieces, Slot, Warned
 
 #: what stands for all that was read as Markdown, for what was written as it should go out (`\*`), and for a slot
 _READ = "\ufffc"
+_SHOWN = 40  # how many characters of what was found
 
 #: What its author meant, as a pattern → what to do. The first that fits is what is said of these signs.
 _SIGNS = {
@@ -41,6 +43,33 @@ _PATTERNS = [(re.compile(pattern), remedy) for pattern, remedy in _SIGNS.items()
 #: signs that a line that is no Markdown holds only by mistake
 _PAIRS = re.compile(r"(?<![\w*])(\*\*\*?|__|~~)(?![\s*]).+?(?<![\s*])\1(?![\w*])|\[[^\]]+\]\([^)\s]+\)")
 
+#: likewise where nothing is read as Markdown: a sign of it → what to write
+_IN_PLAIN_TEXT = {
+    r"!?\[[^\[\]\n]+\]\([^()\s]+[^()\n]*\)": "Write the words, and the address behind them.",
+    r"\]\[[^\]\n]*\]|^\[[^\]\n]+\]:(?=\s)|\[\^[^\]\s]+\]": "Write it out where it belongs.",
+    r"^[^\S\n]*#{1,6}[^\S\n]+(?=\S)": "A letter has no headings: write a sentence.",
+    r"(?<![\w*])(\*{1,3})(?=[^\s*])(?:(?!\n[^\S\n]*\n)[^*])*(?<=[^\s*])\1(?![\w*])": "Leave the stars out.",
+    r"(?<![\w/])(__?)(?=[^\s_])(?:(?!\n[^\S\n]*\n)[^_])*(?<=[^\s_])\1(?!\w)": "Leave the underscores out.",
+    r"~~(?=[^\s~])[^~]*~~": "Leave out what is struck out.",
+    r"(?<!\w)`[^`\n]+`(?!\w)|^```": "Write quotation marks.",
+    r"^[^\S\n]*>[^\S\n]*(?=\S)": "Write quotation marks.",
+    r"^[^\S\n]*\|.*\|[^\S\n]*$": "Write it in sentences: a table needs more than plain text.",
+    r"^[^\S\n]*([-=*])(?:[^\S\n]*\1){2,}[^\S\n]*$": "Leave an empty line instead.",
+    r"^[^\S\n]*[-*][^\S\n]\[[ xX]\](?=\s)": "Write a hyphen, and the words.",
+    r"</?[A-Za-z][\w-]*(?:\s[^<>]*)?/?>|<!--": "Write plain words, without HTML.",
+    r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]{2,}\d*);": "Write the sign itself.",
+    r"\\(?=[^\w\s])": "Write the sign without the backslash.",
+}
+_PLAIN_PATTERNS = [(re.compile(pattern, re.MULTILINE), remedy) for pattern, remedy in _IN_PLAIN_TEXT.items()]
+
+
+class Sign(NamedTuple):
+    """Markdown or HTML in what is neither."""
+
+    line: int  # from 0
+    signs: str  # as they are written, without what may go on behind them
+    remedy: str
+
 
 def find(text: str, markers: Markers) -> Iterator[Warned]:
     """What of a text its readers would see as signs, or not see at all.
@@ -60,6 +89,25 @@ def find_in_line(line: Pieces) -> str:
     """The first Markdown in what is none, a subject or a preheader; "" where there is none."""
     found = _PAIRS.search("".join(_READ if isinstance(piece, Slot) else piece for piece in line))
     return found[0] if found else ""
+
+
+def find_in_plain_text(text: str) -> Sign | None:
+    """The first Markdown or HTML in lines that are copied as they stand; None where there is none.
+
+    A list is none: its hyphens and numbers are what people write, too.
+    """
+    found = (
+        (hit.start(), hit[0].strip(), remedy)
+        for pattern, remedy in _PLAIN_PATTERNS
+        for hit in [pattern.search(text)]
+        if hit
+    )
+    start, signs, remedy = min(found, default=(-1, "", ""))
+    if start < 0:
+        return None
+    begin = start + len(text[start:]) - len(text[start:].lstrip())
+    signs = " ".join(signs.split())
+    return Sign(text.count("\n", 0, begin), signs if len(signs) <= _SHOWN else f"{signs[:_SHOWN]}…", remedy)
 
 
 def _words(inline: Token, markers: Markers) -> str:
@@ -88,7 +136,7 @@ def _warned(words: str, found: re.Match[str], remedy: str) -> Warned:
     end = re.match(rf"[^\s{_READ}]*", words[found.end() :])
     signs = f"{begin[0] if begin else ''}{found[0]}{end[0] if end else ''}".strip()
     shown = re.sub(rf"\s*[{_READ}\n]\s*", " … ", signs)
-    shown = shown if len(shown) <= 40 else f"{shown[:40]}…"
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
     about = max(re.split(f"[{_READ}\n]", signs), key=len)
     return Warned("markdown-left", f"{shown} goes out as it stands", remedy, about)
 

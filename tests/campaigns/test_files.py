@@ -160,6 +160,32 @@ def test_what_has_started_is_left_alone(session: Session, folder: Path, status: 
     assert lifecycle.get(session, folder.name).texts[0].subject == "Free them"
 
 
+def test_letters_come_with_the_folder_and_go_with_it(session: Session, folder: Path) -> None:
+    (folder / "campaign.toml").write_text(f'{TOML}ask = ["embassy"]\n')
+    letter = folder / "letter-embassy.en.md"
+    letter.write_text('+++\nsubjects = ["Free them"]\n+++\n\nPlease.\n')
+    files.load(session, folder)
+    draft = files.load(session, folder)
+    assert [(each.role, each.language, each.body_line) for each in draft.letters] == [("embassy", "en", 4)]
+    assert [text.language for text in draft.texts] == ["en"]
+    session.commit()
+    letter.write_text('+++\nsubjects = ["Free them"]\n+++\n\n**Please.**\n')
+    assert "letter-embassy.en.md:5: **Please.** would go out" in refusal(session, folder)
+    assert lifecycle.get(session, folder.name).letters[0].body == "\nPlease.\n"
+    (folder / "campaign.toml").write_text(TOML)
+    assert 'letter-embassy.en.md:1: campaign.toml does not ask for "embassy"' in refusal(session, folder)
+    letter.unlink()
+    assert files.load(session, folder).letters == []
+
+
+def test_no_error_about_a_letter_quotes_a_word_that_the_case_forbids(session: Session, folder: Path) -> None:
+    make_case(session, "leila", never=["Amal Odeh"])
+    session.commit()
+    (folder / "campaign.toml").write_text(f'{TOML}ask = ["embassy"]\ncase = "leila"\n')
+    (folder / "letter-embassy.en.md").write_text('+++\nsubjects = ["**Amal Odeh**"]\n+++\n\nPlease.\n')
+    assert "letter-embassy.en.md:2: something is wrong here that cannot be shown" in refusal(session, folder)
+
+
 def test_a_refused_folder_leaves_the_old_draft_as_it_was(session: Session, folder: Path) -> None:
     files.load(session, folder)
     session.commit()
@@ -354,7 +380,7 @@ FILES = {
         "campaign.toml:7: contains a NUL character",
     ),
     "a file that is no language": ("notes.md", ENGLISH.encode(), "notes.md:1: the file's name must be its language"),
-    "a language twice": ("EN.md", ENGLISH.encode(), "en.md:1: there is already a text in en"),
+    "a language twice": ("EN.md", ENGLISH.encode(), "en.md:1: its name means the same as that of EN.md"),
     "settings that are not UTF-8": ("campaign.toml", b"kind = '\xff'\n", "campaign.toml:1: is not UTF-8"),
 }
 

@@ -60,6 +60,20 @@ def test_a_folder_is_loaded_and_checked(cli: CommandLine, session: Session, tmp_
     cli("campaigns", "load", tmp_path / "nowhere", exit_code=2)
 
 
+def test_loading_says_which_letters_there_are(cli: CommandLine, session: Session, tmp_path: Path) -> None:
+    make_list(session)
+    session.commit()
+    folder = tmp_path / "new-one"
+    folder.mkdir()
+    settings = 'kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\nask = ["embassy", "authority"]\n'
+    (folder / "campaign.toml").write_text(settings)
+    (folder / "en.md").write_text('+++\nsubject = "S"\npreheader = "P"\n+++\nHello\n')
+    for name in ("authority.en", "embassy.en", "embassy.ru"):
+        (folder / f"letter-{name}.md").write_text('+++\nsubjects = ["S"]\n+++\nPlease.\n')
+    said = "in en; letters: embassy (en, ru), authority (en).\n"
+    assert said in cli("campaigns", "load", folder).stdout
+
+
 def test_check_reports_to_programs(cli: CommandLine, campaign: Campaign) -> None:
     report = json.loads(cli("campaigns", "check", SLUG, "--json").stdout)
     assert report["slug"] == SLUG

@@ -84,3 +84,55 @@ def test_markdown_in_a_line_that_is_none_is_found(line: str) -> None:
 @pytest.mark.parametrize("line", ["Free them *now*", "*** Urgent ***", "snake__case", "a [b] (c)", "5 ** 3 ** 2"])
 def test_other_signs_are_left_alone_in_a_line(line: str) -> None:
     assert not leftovers.find_in_line((line, Slot("name")))
+
+
+PLAIN = {
+    "read [the report](https://example.org/a) now": (0, "[the report](https://example.org/a)"),
+    "a\n\n![us](a.png)": (2, "![us](a.png)"),
+    "as [they][1] say": (0, "][1]"),
+    "they said so[^1]": (0, "[^1]"),
+    "a\n## Please": (1, "##"),
+    "free **all\nsix** today": (0, "**all six**"),
+    "*today*": (0, "*today*"),
+    "_today!_": (0, "_today!_"),
+    "__today__": (0, "__today__"),
+    "~~six~~ seven": (0, "~~six~~"),
+    "the `law`": (0, "`law`"),
+    "a\n> they said": (1, ">"),
+    "|a|b|": (0, "|a|b|"),
+    "a\n\n---\nb": (2, "---"),
+    "- [ ] write": (0, "- [ ]"),
+    "a<br>b": (0, "<br>"),
+    "write <your name> here": (0, "<your name>"),
+    '<a href="mailto:us@example.org">us</a>': (0, '<a href="mailto:us@example.org">'),
+    "six&nbsp;dockers": (0, "&nbsp;"),
+    "2 \\* 3": (0, "\\"),
+    "a **b** and\n# c": (0, "**b**"),
+    f"**{'x' * 60}**": (0, f"**{'x' * 38}…"),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), PLAIN.items(), ids=PLAIN)
+def test_markdown_and_html_in_plain_text_are_found_with_their_line(text: str, found: tuple[int, str]) -> None:
+    sign = leftovers.find_in_plain_text(text)
+    assert sign and (sign.line, sign.signs) == found and sign.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- one\n* two\n1. three\n2) four",
+        "Kolleg*innen und Freund*innen, 2*3*4 and 5 * 6 * 7",
+        "snake_case_words, https://example.org/_a_/b and us_all@example.org",
+        "signed: ______\n______",
+        "<https://example.org> <us@example.org> a < b > c, R&D; AT&T",
+        "#FreeThem, No. 6, [sic], (1) and ~5 May",
+        "it`s and isn`t",
+        "Yours,\\\nAna",
+        '{{ salutation or "Your Excellency" }},',
+        "a - b -- c --- d",
+        "**",
+    ],
+)
+def test_what_people_write_in_plain_text_is_left_alone(text: str) -> None:
+    assert leftovers.find_in_plain_text(text) is None

@@ -1,0 +1,251 @@
+"""Letters as files: letter-ROLE.LANGUAGE.md in a campaign's folder is what people write to the targets of a role.
+
+A letter is plain text, which people copy into a mail program as it stands.
+"""
+
+import difflib
+import functools
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mailer.campaigns import kinds, letters, personal_links
+from mailer.cases.never import Never
+from mailer.errors import MailerError
+from mailer.formats import written_files
+from mailer.formats.written_files import Article, InvalidFile
+from mailer.locale import languages
+from mailer.mail import fields, leftovers
+from mailer.store.models import LetterText, TargetRole
+
+_KEYS = ("subjects", "openings", "closings", "rules")
+#: of what may be written, where there is nothing or something else
+_EXAMPLE = '["Release the six dockers", "The six dockers in prison"]'
+#: what to write where nobody knows better
+_DEFAULTS = {"salutation": "Your Excellency", "name": "(your name)", "country": "abroad"}
+
+_NAME = re.compile(r"letter-(?P<role>[a-z]+)\.(?P<language>[^.]+)")
+#: how a letter's name may end that is not right yet; the last is what Windows makes of it
+_ENDINGS = re.compile(r"\.(md|markdown|md\.txt)$", re.IGNORECASE)
+_WORDS = re.compile(r"[^\W_]+")
+_ALIKE = 0.75  # as `difflib` counts: "embasy", "embassies"
+_FIELD = re.compile(r"\{\{|\{%")
+
+_UNSAYABLE = "something is wrong here that cannot be shown, because a word stands in it that must not appear"
+
+
+class Files(NamedTuple):
+    """What a campaign's folder holds besides campaign.toml."""
+
+    texts: list[Path]
+    letters: list[Path]  # with those whose name is not right
+
+
+class _Name(NamedTuple):
+    """What the name of a letter's file says."""
+
+    role: TargetRole
+    language: str
+
+
+def divide(folder: Path) -> Files:
+    """The texts of a campaign, and its letters, also those that are nearly named as one."""
+    endings = [path for path in folder.glob("*") if not path.name.startswith(".") and _ENDINGS.search(path.name)]
+    found = sorted(path for path in endings if _is_meant(path))
+    return Files([path for path in written_files.find_articles(folder) if path not in found], found)
+
+
+def read(
+    paths: Iterable[Path], *, kind: str, ask: Collection[str], language: str, never: Collection[str] = ()
+) -> list[LetterText]:
+    """The letters of a campaign.
+
+    :param paths: as `divide` found them.
+    :param kind: of the campaign.
+    :param ask: the roles that it asks for.
+    :param language: the campaign's own.
+    :param never: what must stand in no error.
+    :raises InvalidFile: with the file and line of what is wrong.
+    :raises fields.TextFieldError: likewise.
+    """
+    words = Never(never)
+    try:
+        return _read(list(paths), kind, ask, language)
+    except MailerError as error:
+        if not words.holds(str(error)):
+            raise
+        file, line = str(error.fields["file"]), error.fields["line"]
+        # Not from the error: a traceback would show it.
+        name = "letter-….md" if words.holds(file) else file
+        raise InvalidFile(file=name, line=line, problem=_UNSAYABLE) from None
+
+
+def _read(paths: Sequence[Path], kind: str, ask: Collection[str], language: str) -> list[LetterText]:
+    for path in paths:
+        if path.suffix != ".md":
+            raise _misnamed(path.name, language)
+    articles = written_files.read_articles(paths, _KEYS, functools.partial(_read_name, own=language))
+    for name, article in articles.items():
+        _check_role(name.role, article, kind, ask)
+        if _Name(name.role, language) not in articles:
+            wanted = letters.file_name(name.role, language)
+            problem = f"the campaign's own language is {language}, but there is no {wanted}. Write that letter, too"
+            raise InvalidFile(file=article.file, line=1, problem=problem)
+    return [_read_letter(*name, article) for name, article in articles.items()]
+
+
+def _check_role(role: TargetRole, article: Article, kind: str, ask: Collection[str]) -> None:
+    """Insist that people are asked to write to whom a letter is to."""
+    if "ask" not in kinds.KINDS[kind].keys:
+        others = " or ".join(f'"{other}"' for other in kinds.having("ask"))
+        problem = (
+            f'a campaign of kind "{kind}" asks nobody to write, so it has no letters. Take the file away, or write '
+            f"kind = {others} in campaign.toml"
+        )
+        raise InvalidFile(file=article.file, line=1, problem=problem)
+    if role not in ask:
+        asked = ", ".join(f'"{each}"' for each in (*ask, role))
+        problem = (
+            f'campaign.toml does not ask for "{role}", so nobody would see this letter. Write ask = [{asked}] there, '
+            "or take the file away"
+        )
+        raise InvalidFile(file=article.file, line=1, problem=problem)
+
+
+# --- names ----------------------------------------------------------------------------------------------------------
+
+
+def _is_meant(path: Path) -> bool:
+    """Whether a file is a letter, or its author meant it to be one."""
+    return any(_near(word, ("letter", *TargetRole)) for word in _WORDS.findall(path.name.lower()))
+
+
+def _near(word: str, known: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(word, known, n=1, cutoff=_ALIKE)
+
+
+def _read_name(stem: str, own: str) -> _Name:
+    """What a letter's name says.
+
+    :param stem: the name without its ending.
+    :param own: the campaign's language.
+    """
+    found = _NAME.fullmatch(stem)
+    if not found or found["role"] not in set(TargetRole):
+        raise _misnamed(f"{stem}.md", own)
+    try:
+        return _Name(TargetRole(found["role"]), languages.normalise(found["language"]))
+    except languages.InvalidLanguage as error:
+        problem = f"the name of its file must end with its language: {error}"
+        raise InvalidFile(file=f"{stem}.md", line=1, problem=problem) from None
+
+
+def _misnamed(name: str, own: str) -> InvalidFile:
+    """Says what to call a file that is nearly named as a letter."""
+    words = _WORDS.findall(_ENDINGS.sub("", name).lower())
+    roles = {role for word in words for role in _near(word, list(TargetRole))}
+    if len(roles) == 1:
+        rest = [word for word in words if not _near(word, ("letter", *TargetRole))]
+        remedy = f"Call it {letters.file_name(TargetRole(roles.pop()), _language(rest, own))}"
+    else:
+        remedy = f"Call it something like letter-embassy.{own}.md. The roles are: {', '.join(TargetRole)}"
+    return InvalidFile(file=name, line=1, problem=f"a letter's file is named letter-ROLE.LANGUAGE.md. {remedy}")
+
+
+def _language(words: Sequence[str], own: str) -> str:
+    if not words:
+        return own
+    try:
+        return languages.normalise("-".join(words))
+    except languages.InvalidLanguage:
+        return "LANGUAGE"
+
+
+# --- what stands in them --------------------------------------------------------------------------------------------
+
+
+def _read_letter(role: TargetRole, language: str, article: Article) -> LetterText:
+    subjects, openings, closings = (list(_choices(article, key)) for key in _KEYS[:-1])
+    if not subjects:
+        article.problem.about("subjects", f"there must be at least one, such as subjects = {_EXAMPLE}")
+    _check_words(article.body, article.file, article.body_line)
+    return LetterText(
+        role=role,
+        language=language,
+        subjects=subjects,
+        openings=openings,
+        closings=closings,
+        rules=_rules(article),
+        body=article.body,
+        body_line=article.body_line,
+    )
+
+
+def _choices(article: Article, key: str) -> Iterator[str]:
+    """What stands in a list of which each person gets one."""
+    seen: set[str] = set()
+    for number, written in enumerate(article.problem.texts(article.front, key, example=_EXAMPLE)):
+        line = article.problem.line_of_text(key, number)
+        paragraphs = letters.paragraphs(written)
+        problem = ""
+        if not paragraphs:
+            problem = "one of them is empty. Write it, or take it out"
+        elif key == "subjects" and len(written.strip().splitlines()) > 1:
+            problem = "each must be one line"
+        elif len(paragraphs) > 1:
+            problem = "each must be one paragraph. Take the empty line out"
+        elif (folded := " ".join(written.split()).casefold()) in seen:
+            problem = "this one says the same as one above it. Keep one of the two"
+        if problem:
+            raise InvalidFile(file=article.file, line=line, problem=f"{key}: {problem}")
+        seen.add(folded)
+        _check_words(written, article.file, line)
+        yield paragraphs[0]
+
+
+def _rules(article: Article) -> str:
+    rules = article.problem.optional_text(article.front, "rules")
+    if rules:
+        line = article.problem.line_of_text("rules", 0)
+        if found := _FIELD.search(rules):
+            line += rules.count("\n", 0, found.start())
+            problem = f"rules: they are the same for everybody. Take {found[0]} … out"
+            raise InvalidFile(file=article.file, line=line, problem=problem)
+        _check_signs(rules, article.file, line)
+    return rules
+
+
+def _check_words(written: str, file: str, line: int) -> None:
+    """Refuse what a letter cannot print, and what would not go out as it was meant.
+
+    :param line: of the file, on which it begins.
+    """
+    if "{%" in written:
+        problem = (
+            "a letter has no conditions: those who see it on a page are not known. Take {% … %} out, and write one "
+            "letter for everybody"
+        )
+        raise InvalidFile(file=file, line=line + written[: written.index("{%")].count("\n"), problem=problem)
+    template = letters.parse(written, file=file, first_line=line)
+    places = template.places("")
+    for place in places:
+        slot = place.slot if isinstance(place, fields.Place) else None
+        if isinstance(place, fields.Place) and slot and not slot.default.strip() and slot.field in _DEFAULTS:
+            default = _DEFAULTS[slot.field]
+            problem = (
+                f"{{{{ {slot.field} }}}} needs a default, because a page does not know who writes. Write "
+                f'{{{{ {slot.field} or "{default}" }}}}'
+            )
+            raise InvalidFile(file=file, line=place.line, problem=problem)
+    _check_signs(written, file, line)
+    try:
+        personal_links.check_line(places, ())
+    except personal_links.PersonalLink as error:
+        raise InvalidFile(file=file, line=error.fields["line"], problem=error) from None
+
+
+def _check_signs(written: str, file: str, line: int) -> None:
+    if sign := leftovers.find_in_plain_text(written):
+        problem = f"{sign.signs} would go out as it stands, because a letter is plain text. {sign.remedy.rstrip('.')}"
+        raise InvalidFile(file=file, line=line + sign.line, problem=problem)
