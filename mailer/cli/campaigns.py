@@ -24,8 +24,8 @@ from mailer.cli.progress import progress_bar
 from mailer.cli.stopping import (
     Translations,
     by_language,
-    insist,
     require_why,
+    say_again,
     tell,
     tell_those_who_have_it,
     words_options,
@@ -338,14 +338,13 @@ def stop(installation: Installation, slug: str, why: str | None, why_in: Transla
         decided = stopping.stop(session, campaign, said)
         return campaign, _case_of(session, campaign), said, decided
 
-    campaign, case, said, decided = insist(installation, act)
+    campaign, case, said, decided = stopping.insist(installation.session, act, on_retry=say_again)
     if decided.now is Asking.WITHDRAWN:
         click.echo(f'Campaign "{slug}" was withdrawn: nothing of it can be read any more.')
         return
     click.echo(f'Campaign "{slug}" is stopped: everybody is asked to do nothing any more. It is {campaign.status}.')
     tell(said, decided.shown, why_in, command=f"mailer campaigns stop {slug} --why TEXT", what="reason")
-    if campaign.started_at is not None:
-        tell_those_who_have_it([slug])
+    tell_those_who_have_it(decided.went_out)
     if case is not None:
         click.echo(
             typed(f"This stops it alone. To stop all campaigns about its case: mailer cases stop {case} --why TEXT")
@@ -371,7 +370,7 @@ def close(installation: Installation, slug: str) -> None:
         campaign = lifecycle.get(session, slug)
         return campaign, stopping.close(session, campaign)
 
-    campaign, decided = insist(installation, act)
+    campaign, decided = stopping.insist(installation.session, act, on_retry=say_again)
     if decided.now is Asking.WITHDRAWN:
         click.echo(f'Campaign "{slug}" was withdrawn: nothing of it can be read any more.')
         return
@@ -409,13 +408,12 @@ def withdraw(installation: Installation, slug: str, yes: bool) -> None:
     Its page, archive, feed and kits show nothing of it any more. On a terminal you are asked first.
     """
     if is_to_ask(yes=yes):
-        done = _what_has_gone(_progress(installation, slug))
-        ask(f'{done} Take all text and names of campaign "{slug}" down for good?')
-    decided = insist(installation, lambda session: stopping.withdraw(session, lifecycle.get(session, slug)))
-    is_cancelled = insist(installation, lambda session: stopping.cancel_rest(session, lifecycle.get(session, slug)))
-    again = " already" if decided.was is Asking.WITHDRAWN else ""
+        gone = _what_has_gone(_progress(installation, slug))
+        ask(f'{gone} Take all text and names of campaign "{slug}" down for good?')
+    done = stopping.withdraw(installation.session, slug, on_retry=say_again)
+    again = " already" if done.was_already else ""
     click.echo(f'Campaign "{slug}" is withdrawn{again}: nothing of it can be read any more.')
-    if is_cancelled:
+    if done.is_cancelled:
         click.echo("It is cancelled: what has not gone out is skipped.")
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,13 @@ from mailer.cli.stopping import (
     Translations,
     by_language,
     in_words,
-    insist,
     require_why,
+    say_again,
     tell,
     tell_those_who_have_it,
     words_options,
 )
 from mailer.delivery import stopping
-from mailer.delivery.stopping import Decided
 from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.store import db
@@ -209,18 +209,12 @@ def stop(installation: Installation, slug: str, why: str | None, why_in: Transla
     Stop a case again to give another reason.
     """
     require_why(why, why_in)
-    paused = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.STOPPED))
-
-    def act(session: Session) -> tuple[Mapping[str, str], Decided[CaseStatus], Sequence[str]]:
-        said = by_language(why, stopping.language_of_case(session, slug), why_in)
-        return said, stopping.stop_case(session, slug, said), stopping.went_out_about(session, slug)
-
-    said, decided, went_out = insist(installation, act)
-    rest = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.STOPPED, waits=True))
+    said = by_language(why, _language(installation, slug), why_in)
+    decided = stopping.stop_case(installation.session, slug, said, on_retry=say_again)
     click.echo(f'Case "{slug}" is stopped: everybody is asked to do nothing any more.')
-    click.echo(in_words(sorted({*paused, *decided.paused, *rest})))
+    click.echo(in_words(decided.paused))
     tell(said, decided.shown, why_in, command=f"mailer cases stop {slug} --why TEXT", what="reason")
-    tell_those_who_have_it(went_out)
+    tell_those_who_have_it(decided.went_out)
     click.echo(typed(f"To let people write again: mailer cases reopen {slug}"))
 
 
@@ -234,20 +228,22 @@ def close(installation: Installation, slug: str, outcome: str | None, outcome_in
     Its campaigns that ask people to act are paused. TEXT is in the language in which the case's campaigns are written,
     English if these differ.
     """
-    paused = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.CLOSED))
-
-    def act(session: Session) -> tuple[Mapping[str, str], Decided[CaseStatus]]:
-        said = by_language(outcome, stopping.language_of_case(session, slug), outcome_in)
-        return said, stopping.close_case(session, slug, said)
-
-    said, decided = insist(installation, act)
-    rest = insist(installation, lambda session: stopping.pause_case(session, slug, CaseStatus.CLOSED, waits=True))
+    said = by_language(outcome, _language(installation, slug), outcome_in)
+    decided = stopping.close_case(installation.session, slug, said, on_retry=say_again)
     click.echo(f'Case "{slug}" is closed: nobody is asked any more to act on it.')
     if decided.was is CaseStatus.STOPPED:
         click.echo("It was stopped before: its pages no longer ask people to do nothing.")
-    click.echo(in_words(sorted({*paused, *decided.paused, *rest})))
+    click.echo(in_words(decided.paused))
     tell(said, decided.shown, outcome_in, command=f"mailer cases close {slug} --outcome TEXT", what="outcome")
     click.echo(typed(f"To open it again: mailer cases reopen {slug}"))
+
+
+def _language(installation: Installation, slug: str) -> str:
+    return stopping.insist(
+        partial(installation.session, read_only=True),
+        lambda session: stopping.language_of_case(session, slug),
+        on_retry=say_again,
+    )
 
 
 @cases.command()

@@ -96,8 +96,7 @@ def _show_home(demo: Demo) -> None:
 
 def _stop(demo: Demo) -> None:
     began = time.monotonic()
-    with demo.installation.session() as session:
-        decided = stopping.stop_case(session, sample.CASE_SLUG, sample.stop_reasons())
+    decided = stopping.stop_case(demo.installation.session, sample.CASE_SLUG, sample.stop_reasons())
     demo.say(
         f'1. Stopped case "{sample.CASE_SLUG}" in {time.monotonic() - began:.2f} s, with a reason in '
         f"{len(decided.shown)} languages. {_what_page_says(demo, _ALERT)}"
@@ -137,8 +136,7 @@ def _close(demo: Demo) -> None:
 
 def _withdraw(demo: Demo) -> None:
     sent, where = _send(demo, sample.LETTER_SLUG)
-    with demo.installation.session() as session:
-        stopping.withdraw(session, lifecycle.get(session, sent.slug))
+    stopping.withdraw(demo.installation.session, sent.slug)
     demo.say(
         f'6. Sent "{sent.slug}" to {sent.states[DeliveryState.SENT]:,}, and withdrew it. '
         f"{_what_page_says(demo, sent.slug)} What was mailed cannot be called back. {where}"

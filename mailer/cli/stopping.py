@@ -1,23 +1,16 @@
-"""What the commands that stop, close and withdraw share: words in several languages, and that they get through."""
+"""What the commands that stop, close and withdraw share: words in several languages, and what they say."""
 
-import time
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
 from mailer.cli.hints import typed
-from mailer.cli.installation import Installation
 from mailer.locale import languages
 from mailer.locale.languages import InvalidLanguage
 from mailer.store.db import DatabaseUnavailable
 
-T = TypeVar("T")
-
-_TRIES = 4
-_PAUSE_SECONDS = 1.0
 #: characters that no page and no feed may hold: control codes, surrogates, and what is not assigned
 _UNPRINTABLE = frozenset(["Cc", "Cs", "Cn"])
 
@@ -94,22 +87,9 @@ def tell(said: Mapping[str, str], shown: Mapping[str, str], more: Translations, 
             )
 
 
-def insist(installation: Installation, act: Callable[[Session], T]) -> T:
-    """Do something in a session of its own; again, if the database cannot be used at this moment: others may be
-    writing for longer than it lets anybody wait.
-
-    :raises DatabaseUnavailable: it could not be used at any time.
-    """
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            with installation.session() as session:
-                return act(session)
-        except DatabaseUnavailable as problem:
-            if not tries_left:
-                raise
-            click.echo(f"Warning: {problem} It is tried again.", err=True)
-            time.sleep(_PAUSE_SECONDS)
-    raise AssertionError("unreachable")  # mypy cannot see that the last try returns or raises
+def say_again(problem: DatabaseUnavailable) -> None:
+    """Say that something is tried again."""
+    click.echo(f"Warning: {problem} It is tried again.", err=True)
 
 
 def in_words(slugs: Sequence[str]) -> str:

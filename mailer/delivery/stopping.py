@@ -6,8 +6,10 @@ be unreadable.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy import ColumnElement, select
@@ -18,12 +20,17 @@ from mailer.campaigns.lifecycle import Move
 from mailer.cases import cases, history
 from mailer.delivery import control
 from mailer.errors import MailerError
+from mailer.store.db import DatabaseUnavailable, Sessions
 from mailer.store.models import Asking, Campaign, CampaignStatus, Case, CaseEventKind, CaseStatus
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+#: is told why something is tried again
+OnRetry = Callable[[DatabaseUnavailable], None]
 NO_WORDS: Mapping[str, str] = {}
+_TRIES = 4
+_PAUSE_SECONDS = 1.0
 
 
 class NotEnded(MailerError):
@@ -43,32 +50,92 @@ class Decided(Generic[T]):
     now: T
     paused: Sequence[str]  # slugs of what was under way or scheduled until now
     shown: Mapping[str, str]  # the words that may be shown: language → words
+    went_out: Sequence[str]  # slugs of what has begun: somebody may have its mails
+
+
+def _log(problem: DatabaseUnavailable) -> None:
+    log.warning("a stop is tried again: %s", problem)
+
+
+def insist(sessions: Sessions, act: Callable[[Session], T], *, on_retry: OnRetry = _log) -> T:
+    """Do something in a session of its own; again, if the database cannot be used at this moment: others may be
+    writing for longer than it lets anybody wait.
+
+    :param on_retry: such as says so to whoever waits.
+    :raises DatabaseUnavailable: it could not be used at any time.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            with sessions() as session:
+                return act(session)
+        except DatabaseUnavailable as problem:
+            if not tries_left:
+                raise
+            on_retry(problem)
+            time.sleep(_PAUSE_SECONDS)
+    raise AssertionError("unreachable")  # mypy cannot see that the last try returns or raises
 
 
 # --- a case ---------------------------------------------------------------------------------------------------------
 
 
-def stop_case(session: Session, slug: str, why: Mapping[str, str]) -> Decided[CaseStatus]:
-    """Ask everybody to do nothing any more about a case. Its campaigns that ask people to act are paused, but for those
-    that somebody holds: `pause_case` waits for these once this is committed.
+def stop_case(
+    sessions: Sessions,
+    slug: str,
+    why: Mapping[str, str],
+    *,
+    on_retry: OnRetry = _log,
+) -> Decided[CaseStatus]:
+    """Ask everybody to do nothing any more about a case, and pause its campaigns that ask people to act.
 
     :param why: that is shown to everybody: language → words. They are kept, but not shown, if a word that must not
         appear stands in them.
+    :param on_retry: as for `insist`.
     :raises cases.UnknownCase: there is none.
+    :raises DatabaseUnavailable: as for `insist`.
     """
-    return _end_case(session, slug, CaseStatus.STOPPED, why)
+    return _end_case(sessions, slug, CaseStatus.STOPPED, why, on_retry)
 
 
-def close_case(session: Session, slug: str, outcome: Mapping[str, str]) -> Decided[CaseStatus]:
+def close_case(
+    sessions: Sessions,
+    slug: str,
+    outcome: Mapping[str, str],
+    *,
+    on_retry: OnRetry = _log,
+) -> Decided[CaseStatus]:
     """End a case, and pause its campaigns that ask people to act.
 
     :param outcome: how it ended: language → words; none keeps what was said before. As for `stop_case`.
+    :param on_retry: as for `insist`.
     :raises cases.UnknownCase: there is none.
+    :raises DatabaseUnavailable: as for `insist`.
     """
-    return _end_case(session, slug, CaseStatus.CLOSED, outcome)
+    return _end_case(sessions, slug, CaseStatus.CLOSED, outcome, on_retry)
 
 
-def _end_case(session: Session, slug: str, status: CaseStatus, words: Mapping[str, str]) -> Decided[CaseStatus]:
+def _end_case(
+    sessions: Sessions,
+    slug: str,
+    status: CaseStatus,
+    words: Mapping[str, str],
+    on_retry: OnRetry,
+) -> Decided[CaseStatus]:
+    """Pause what nobody holds, decide, and pause the rest, each committed before the next. A start may hold the case or
+    a campaign for a while: what is under way does not wait for it, and once this is decided, it is refused.
+    """
+
+    def pause(session: Session, *, waits: bool) -> list[str]:
+        case_id = select(Case.id).where(Case.slug == slug).scalar_subquery()
+        return _pause_free(session, Campaign.case_id == case_id, reason=_reason(slug, status), waits=waits)
+
+    first = insist(sessions, partial(pause, waits=False), on_retry=on_retry)
+    decided = insist(sessions, lambda session: _decide_on_case(session, slug, status, words), on_retry=on_retry)
+    rest = insist(sessions, partial(pause, waits=True), on_retry=on_retry)
+    return replace(decided, paused=sorted({*first, *decided.paused, *rest}))
+
+
+def _decide_on_case(session: Session, slug: str, status: CaseStatus, words: Mapping[str, str]) -> Decided[CaseStatus]:
     case, was = cases.decide(session, slug, status, words)
     paused = _pause_free(session, Campaign.case_id == case.id, reason=_reason(slug, status))
     shown = history.sayable(session, case.id, words)
@@ -76,7 +143,9 @@ def _end_case(session: Session, slug: str, status: CaseStatus, words: Mapping[st
         case.outcome = dict(shown)
         session.flush()
     log.info("case %s", status, extra={"case": case.id, "paused": len(paused)})
-    return Decided(was=was, now=status, paused=paused, shown=shown)
+    began = select(Campaign.slug).where(*_about(case), Campaign.started_at.is_not(None)).order_by(Campaign.id)
+    went_out = session.scalars(began).all()
+    return Decided(was=was, now=status, paused=paused, shown=shown, went_out=went_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +179,6 @@ def language_of_case(session: Session, slug: str) -> str:
     return found[0] if len(found) == 1 else "en"
 
 
-def went_out_about(session: Session, slug: str) -> Sequence[str]:
-    """The slugs of the campaigns that asked people to act on a case, and have begun: somebody may have their mails."""
-    about_it = select(Campaign.slug).join(Case, Case.id == Campaign.case_id).where(Case.slug == slug)
-    asked = about_it.where(Campaign.kind.in_(kinds.asking()), Campaign.started_at.is_not(None))
-    return session.scalars(asked.order_by(Campaign.id)).all()
-
-
 def _reason(slug: str, status: CaseStatus) -> str:
     """Why a campaign is paused. What an organiser said is not in it: it is kept in clear."""
     return f'its case "{slug}" was {status}'
@@ -127,18 +189,8 @@ def _about(case: Case) -> tuple[ColumnElement[bool], ...]:
     return Campaign.case_id == case.id, Campaign.kind.in_(kinds.asking())
 
 
-def pause_case(session: Session, slug: str, status: CaseStatus, *, waits: bool = False) -> list[str]:
-    """Pause what is under way or scheduled of a case that is being stopped or closed. To be done before, too, and each
-    to be committed: somebody may hold the case, or a campaign about it.
-
-    :param waits: for whoever holds one of them, such as a start, which may take a while and is refused then.
-    :returns: the slugs of what is paused now.
-    """
-    case_id = select(Case.id).where(Case.slug == slug).scalar_subquery()
-    return _pause_free(session, Campaign.case_id == case_id, reason=_reason(slug, status), waits=waits)
-
-
 def _pause_free(session: Session, of_case: ColumnElement[bool], *, reason: str, waits: bool = False) -> list[str]:
+    """:param waits: for whoever holds a campaign that is to be paused; else that one is left out."""
     may_be = (Campaign.kind.in_(kinds.asking()), Campaign.status.in_(Move.PAUSE.value.allowed))
     free = select(Campaign.id).where(of_case, *may_be).with_for_update(key_share=True, skip_locked=not waits)
     return _pause(session, Campaign.id.in_(session.scalars(free).all()), reason=reason)
@@ -160,17 +212,34 @@ def close(session: Session, campaign: Campaign) -> Decided[Asking]:
     return _end(session, campaign, Asking.CLOSED, CaseEventKind.CLOSED)
 
 
-def withdraw(session: Session, campaign: Campaign) -> Decided[Asking]:
-    """Take a campaign's text and names down for good, and pause it. To be committed before `cancel_rest`, which may
-    take a while."""
-    return _end(session, campaign, Asking.WITHDRAWN, CaseEventKind.WITHDRAWN)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn:
+    """What came of a withdrawal."""
+
+    was_already: bool
+    is_cancelled: bool  # there was something that could have gone out
 
 
-def cancel_rest(session: Session, campaign: Campaign) -> bool:
-    """Skip what has not gone out of a campaign that is withdrawn.
+def withdraw(sessions: Sessions, slug: str, *, on_retry: OnRetry = _log) -> Withdrawn:
+    """Take a campaign's text and names down for good, and skip what has not gone out. The first is committed by
+    itself: the other may take a while.
 
-    :returns: whether there was anything that could have gone out.
+    :param on_retry: as for `insist`.
+    :raises lifecycle.UnknownCampaign: there is none.
+    :raises DatabaseUnavailable: as for `insist`.
     """
+
+    def take_down(session: Session) -> Decided[Asking]:
+        return _end(session, lifecycle.get(session, slug), Asking.WITHDRAWN, CaseEventKind.WITHDRAWN)
+
+    decided = insist(sessions, take_down, on_retry=on_retry)
+    is_cancelled = insist(
+        sessions, lambda session: _cancel_rest(session, lifecycle.get(session, slug)), on_retry=on_retry
+    )
+    return Withdrawn(was_already=decided.was is Asking.WITHDRAWN, is_cancelled=is_cancelled)
+
+
+def _cancel_rest(session: Session, campaign: Campaign) -> bool:
     _hold(session, campaign)
     if campaign.status not in Move.CANCEL.value.allowed:
         return False
@@ -188,7 +257,8 @@ def _end(
         _decide(session, campaign, asking, kind, words)
     session.refresh(campaign)
     shown = history.sayable(session, campaign.case_id, words)
-    return Decided(was=was, now=campaign.asking, paused=paused, shown=shown)
+    went_out = [campaign.slug] if campaign.started_at else []
+    return Decided(was=was, now=campaign.asking, paused=paused, shown=shown, went_out=went_out)
 
 
 def reopen(session: Session, campaign: Campaign) -> None:

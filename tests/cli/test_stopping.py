@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from mailer.campaigns import lifecycle
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
-from mailer.cli import stopping as cli_stopping
 from mailer.cli.installation import Installation
+from mailer.delivery import stopping
 from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import CampaignStatus, DeliveryState
 from tests.conftest import CommandLine
@@ -247,7 +247,7 @@ def test_a_stop_needs_no_redis_and_is_tried_again_while_the_database_is_busy(
 
     with monkeypatch.context() as changed:
         changed.setattr(Installation, "session", session)
-        changed.setattr(cli_stopping, "_PAUSE_SECONDS", 0)
+        changed.setattr(stopping, "_PAUSE_SECONDS", 0)
         done = cli(*stop)
     assert done.stderr.count("It is tried again.") == 3
     assert status(cli, sending)["status"] in (CampaignStatus.PAUSED, CampaignStatus.CANCELLED)
@@ -260,7 +260,7 @@ def test_a_database_that_stays_away_is_said_in_the_end(
         raise DatabaseUnavailable(problem="connection refused")
 
     monkeypatch.setattr(Installation, "session", session)
-    monkeypatch.setattr(cli_stopping, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(stopping, "_PAUSE_SECONDS", 0)
     assert "connection refused" in cli("cases", "stop", "port-arrest", *WHY, exit_code=3).stderr.splitlines()[-1]
 
 

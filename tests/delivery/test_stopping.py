@@ -1,7 +1,10 @@
 """Stopping, closing, reopening and withdrawing: what goes out afterwards, what everybody is told, and what is kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
+from threading import Event
 from typing import Any
 
 import pytest
@@ -9,15 +12,17 @@ from sqlalchemy import Engine, LargeBinary, literal, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking, gate, lifecycle, standing
+from mailer.campaigns.lifecycle import WrongStatus
 from mailer.campaigns.readiness import Refused
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
 from mailer.cases.sayable import Words
 from mailer.delivery import control, stopping, sweeping
-from mailer.delivery.stopping import NO_WORDS, IsWithdrawn, NotEnded, Reopened
+from mailer.delivery.stopping import NO_WORDS, Decided, IsWithdrawn, NotEnded, Reopened, Withdrawn
 from mailer.delivery.worker import Worker
 from mailer.reports import progress
 from mailer.store import db, scope
+from mailer.store.db import DatabaseUnavailable, Sessions, session_scope
 from mailer.store.models import (
     Asking,
     Campaign,
@@ -65,19 +70,36 @@ def about(session: Session, case: Case) -> Callable[..., Campaign]:
 Decision = Callable[[Session, Campaign], object]
 
 
+def sessions_of(session: Session) -> Sessions:
+    """What opens others on the same database, once everything that is done in this one is committed."""
+    session.commit()
+    session.expire_all()
+    return partial(session_scope, session.get_bind().engine)
+
+
+def decide_on_case(session: Session, campaign: Campaign) -> object:
+    """The step of a stop that decides, not yet committed."""
+    return stopping._decide_on_case(session, "leila", CaseStatus.STOPPED, WHY)
+
+
 def stop_case(session: Session, campaign: Campaign) -> object:
-    return stopping.stop_case(session, "leila", WHY)
+    return stopping.stop_case(sessions_of(session), "leila", WHY)
 
 
 def close_case(session: Session, campaign: Campaign) -> object:
-    return stopping.close_case(session, "leila", NO_WORDS)
+    return stopping.close_case(sessions_of(session), "leila", NO_WORDS)
+
+
+def withdraw(session: Session, campaign: Campaign) -> object:
+    slug = campaign.slug
+    return stopping.withdraw(sessions_of(session), slug)
 
 
 def stop(session: Session, campaign: Campaign) -> object:
     return stopping.stop(session, campaign, WHY)
 
 
-each_decision = pytest.mark.parametrize("decide", [stop_case, close_case, stop, stopping.close, stopping.withdraw])
+each_decision = pytest.mark.parametrize("decide", [stop_case, close_case, stop, stopping.close, withdraw])
 
 
 def history(session: Session) -> list[tuple[CaseEventKind, Mapping[str, str], bool]]:
@@ -127,20 +149,20 @@ def test_after_it_nothing_that_asks_people_to_act_starts_goes_on_or_goes_again(
         lambda: control.resend(session, sent, DeliveryState.FAILED),
     ]
     for move in moves:
-        with pytest.raises(Refused, match=r"stopped|closed|withdrawn"):
+        with pytest.raises((Refused, WrongStatus), match=r"stopped|closed|withdrawn|cancelled"):
             move()
         session.rollback()
     assert session.scalars(select(Campaign.slug).where(Campaign.status.in_([S.SENDING, S.SCHEDULED]))).all() == []
 
 
 @each_decision
-def test_a_campaign_is_paused_whatever_is_decided_about_it(
+def test_a_campaign_goes_on_no_more_whatever_is_decided_about_it(
     session: Session, about: Callable[..., Campaign], decide: Decision
 ) -> None:
     campaign = about(status=S.SENDING)
     decide(session, campaign)
     session.refresh(campaign)
-    assert campaign.status is S.PAUSED
+    assert campaign.status is (S.CANCELLED if decide is withdraw else S.PAUSED)
     assert asking.of(campaign) is not Asking.OPEN
 
 
@@ -159,13 +181,27 @@ def test_what_a_campaign_that_is_withdrawn_still_owes_is_skipped_and_what_was_se
 ) -> None:
     draft, sent, campaign = about("draft"), about("sent", status=S.SENT), about("sending")
     control.start(session, campaign, SENDER)
-    for each in (draft, sent, campaign):
-        stopping.withdraw(session, each)
-        session.commit()
-    assert [stopping.cancel_rest(session, each) for each in (draft, sent, campaign)] == [True, False, True]
+    sessions = sessions_of(session)
+    withdrawn = [stopping.withdraw(sessions, slug) for slug in ("draft", "sent", "sending")]
+    assert withdrawn == [Withdrawn(was_already=False, is_cancelled=was_open) for was_open in (True, False, True)]
+    assert stopping.withdraw(sessions, "sending") == Withdrawn(was_already=True, is_cancelled=False)
     assert [each.status for each in (draft, sent, campaign)] == [S.CANCELLED, S.SENT, S.CANCELLED]
     assert set(session.scalars(select(Delivery.state))) == {DeliveryState.SKIPPED}
-    assert not stopping.cancel_rest(session, campaign)  # again, after a command that was interrupted
+
+
+def test_a_withdrawal_is_saved_before_what_may_take_a_while(
+    session: Session, about: Callable[..., Campaign], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = about(status=S.SENDING)
+
+    def cancel(*_: object) -> None:
+        raise DatabaseUnavailable(problem="it is gone")
+
+    monkeypatch.setattr(control, "cancel", cancel)
+    monkeypatch.setattr(stopping, "_PAUSE_SECONDS", 0)
+    with pytest.raises(DatabaseUnavailable):
+        withdraw(session, campaign)
+    assert (campaign.status, campaign.asking) == (S.PAUSED, Asking.WITHDRAWN)
 
 
 # --- at the same moment ---------------------------------------------------------------------------------------------
@@ -184,7 +220,30 @@ def in_another_session(engine: Engine, act: Callable[[Session], object]) -> None
         other.commit()
 
 
-@pytest.mark.parametrize("decide", [stop, stopping.close, stopping.withdraw])
+class CaseStop:
+    """A stop of the case beside the test, of which each step is seen once it is saved."""
+
+    def __init__(self, engine: Engine, stop: Callable[..., Decided[CaseStatus]] = stopping.stop_case) -> None:
+        self._open = partial(session_scope, engine)
+        self._saved = {step: Event() for step in ("what is free is paused", "decided", "the rest is paused")}
+        self._ended: list[Decided[CaseStatus]] = []
+        self._beside = Beside(lambda: self._ended.append(stop(self._sessions, "leila", WHY)))
+
+    @contextmanager
+    def _sessions(self, *, read_only: bool = False) -> Iterator[Session]:
+        with self._open(read_only=read_only) as session:
+            yield session
+        next(saved for saved in self._saved.values() if not saved.is_set()).set()
+
+    def wait_until(self, step: str) -> None:
+        assert self._saved[step].wait(20), f"not saved: {step}"
+
+    def result(self) -> Decided[CaseStatus]:
+        self._beside.result()
+        return self._ended[0]
+
+
+@pytest.mark.parametrize("decide", [stop, stopping.close, withdraw])
 def test_who_stops_a_campaign_while_it_starts_waits_and_then_pauses_it(
     two_writers: Engine,
     session: Session,
@@ -210,31 +269,34 @@ def test_who_stops_a_campaign_while_it_starts_waits_and_then_pauses_it(
     session.commit()
     stops[0].result()
     session.refresh(campaign)
-    assert campaign.status is S.PAUSED
+    assert campaign.status is (S.CANCELLED if decide is withdraw else S.PAUSED)
     assert campaign.started_at is not None
 
 
-@pytest.mark.parametrize("end", [stop_case, close_case])
+@pytest.mark.parametrize("end", [stopping.stop_case, stopping.close_case])
 @pytest.mark.parametrize("status", [S.DRAFT, S.SCHEDULED])
 def test_who_stops_a_case_does_not_wait_for_a_campaign_that_starts_and_it_does_not_start(
     two_writers: Engine,
     session: Session,
     about: Callable[..., Campaign],
-    end: Decision,
+    end: Callable[..., Decided[CaseStatus]],
     status: CampaignStatus,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     campaign = about(status=status)
     session.commit()
-    planning = control._plan
+    planning, stops = control._plan, []
 
     def plan(*arguments: Any) -> int:
-        Beside(lambda: in_another_session(two_writers, lambda other: end(other, campaign))).result()
+        stops.append(CaseStop(two_writers, end))
+        stops[0].wait_until("decided")
         return planning(*arguments)
 
     monkeypatch.setattr(control, "_plan", plan)
     with pytest.raises(Refused, match="the case is"):
         control.start(session, campaign, SENDER)
+    session.rollback()
+    assert stops[0].result().paused == ([campaign.slug] if status is S.SCHEDULED else [])
 
 
 def test_who_stops_a_case_right_before_a_start_is_done_waits_for_that_and_pauses_it(
@@ -277,20 +339,15 @@ def test_what_somebody_held_while_its_case_was_stopped_is_paused_once_they_let_g
     held = about(status=S.SCHEDULED)
     session.commit()
     session.refresh(held, with_for_update=True)
-    Beside(lambda: in_another_session(two_writers, lambda other: stop_case(other, held))).result()
-    rest = Beside(
-        lambda: in_another_session(
-            two_writers, lambda other: stopping.pause_case(other, "leila", CaseStatus.STOPPED, waits=True)
-        )
-    )
-    rest.must_wait()
+    stops = CaseStop(two_writers)
+    stops.wait_until("decided")
     session.commit()
-    rest.result()
+    assert stops.result().paused == [held.slug]
     session.refresh(held)
     assert held.status is S.PAUSED
 
 
-@each_decision
+@pytest.mark.parametrize("decide", [decide_on_case, stop, stopping.close])
 def test_who_starts_a_campaign_while_it_is_stopped_waits_and_is_refused(
     two_writers: Engine, session: Session, about: Callable[..., Campaign], decide: Decision
 ) -> None:
@@ -304,7 +361,7 @@ def test_who_starts_a_campaign_while_it_is_stopped_waits_and_is_refused(
     late = Beside(lambda: in_another_session(two_writers, start))
     late.must_wait()
     session.commit()
-    with pytest.raises(Refused, match=r"stopped|closed|withdrawn"):
+    with pytest.raises(Refused, match=r"stopped|closed"):
         late.result()
 
 
@@ -315,13 +372,16 @@ def test_what_is_under_way_is_paused_without_waiting_for_what_somebody_holds_or_
     session.commit()
     control.start(session, starting, SENDER)
     session.refresh(held, with_for_update=True)
-    Beside(
-        lambda: in_another_session(two_writers, lambda other: stopping.pause_case(other, "leila", CaseStatus.STOPPED))
-    ).result()
+    stops = CaseStop(two_writers)
+    stops.wait_until("what is free is paused")
+    with Session(two_writers) as other:
+        found = {each.slug: each.status for each in lifecycle.all_campaigns(other)}
+    assert found == {"a": S.PAUSED, "b": S.DRAFT, "c": S.SENDING}
     session.commit()
-    session.refresh(under_way)
-    assert (under_way.status, under_way.hold_reason) == (S.PAUSED, 'its case "leila" was stopped')
-    assert (starting.status, held.status) == (S.SENDING, S.SENDING)  # until the stop itself comes
+    assert stops.result().paused == ["a", "b", "c"]
+    for each in (under_way, starting, held):
+        session.refresh(each)
+        assert (each.status, each.hold_reason) == (S.PAUSED, 'its case "leila" was stopped')
 
 
 # --- nothing keeps a stop from happening ----------------------------------------------------------------------------
@@ -336,7 +396,7 @@ def test_a_case_of_which_nothing_can_be_read_is_stopped(
     session.execute(update(Case).values(unreadable))
     session.commit()
     session.expunge_all()
-    decided = stopping.stop_case(session, "leila", WHY)
+    decided = stopping.stop_case(sessions_of(session), "leila", WHY)
     assert decided.shown == {}  # nobody knows what must not appear
     found = session.get_one(Campaign, campaign.id)
     assert found.status is S.PAUSED
@@ -368,7 +428,8 @@ def test_a_stop_in_words_that_must_not_appear_happens_and_those_are_kept_and_sho
 ) -> None:
     campaign = about(status=S.SENDING)
     words = {"en": "AMAL-ODEH saw the letters.", "fr": WHY["fr"]}
-    for decided in (stopping.stop(session, campaign, words), stopping.stop_case(session, "leila", words)):
+    decided: Any
+    for decided in (stopping.stop(session, campaign, words), stopping.stop_case(sessions_of(session), "leila", words)):
         assert decided.shown == {}  # also not the French ones, which may say the same with another name
         assert standing.of(session, campaign, "fr").words is None
     [overview] = progress.overview(session, campaign).to_json()["history"]
@@ -380,12 +441,12 @@ def test_a_reason_is_hidden_by_a_word_that_must_not_appear_only_since_then(
     session: Session, case: Case, about: Callable[..., Campaign]
 ) -> None:
     campaign = about()
-    stopping.stop_case(session, "leila", WHY)
+    stopping.stop_case(sessions_of(session), "leila", WHY)
     assert standing.of(session, campaign, "fr").words == Words("fr", WHY["fr"])
     case.never = ["danger"]
     session.flush()
     assert standing.of(session, campaign, "fr").words is None
-    assert stopping.stop_case(session, "leila", WHY).shown == {}
+    assert stopping.stop_case(sessions_of(session), "leila", WHY).shown == {}
 
 
 @pytest.mark.parametrize("end", [stop, stop_case])
@@ -396,7 +457,7 @@ def test_to_stop_what_is_stopped_replaces_the_reason_and_keeps_both(
     if end is stop:
         stopping.stop(session, campaign, {"en": "First."})
     else:
-        stopping.stop_case(session, "leila", {"en": "First."})
+        stopping.stop_case(sessions_of(session), "leila", {"en": "First."})
     end(session, campaign)
     assert asking.of(campaign) is Asking.STOPPED
     assert standing.reason(session, campaign) == WHY
@@ -408,7 +469,7 @@ def test_a_campaign_that_was_stopped_itself_gives_its_own_reason(
 ) -> None:
     one, other = about("one"), about("other")
     stopping.stop(session, one, {"en": "This alert alone."})
-    stopping.stop_case(session, "leila", WHY)
+    stopping.stop_case(sessions_of(session), "leila", WHY)
     assert standing.reason(session, one) == {"en": "This alert alone."}
     assert standing.reason(session, other) == WHY
 
@@ -455,8 +516,8 @@ def test_what_is_withdrawn_stays_so_whatever_else_is_decided(
     session: Session, case: Case, about: Callable[..., Campaign]
 ) -> None:
     campaign = about()
-    stopping.withdraw(session, campaign)
-    for decide in (stop, stopping.close, stopping.withdraw, stop_case):
+    withdraw(session, campaign)
+    for decide in (stop, stopping.close, withdraw, stop_case):
         decide(session, campaign)
         assert asking.of(campaign) is Asking.WITHDRAWN
     with pytest.raises(IsWithdrawn, match="load it anew under another name"):
@@ -475,7 +536,7 @@ def test_a_close_keeps_the_outcome_that_was_written_before_unless_it_gives_anoth
         ({"en": "Amal Odeh is free."}, {"en": "She is free."}),
         ({"fr": "Elle est libre."}, {"fr": "Elle est libre."}),
     ):
-        stopping.close_case(session, "leila", outcome)
+        stopping.close_case(sessions_of(session), "leila", outcome)
         session.refresh(case)
         assert (case.status, case.outcome) == (CaseStatus.CLOSED, kept)
 
@@ -485,7 +546,7 @@ def test_a_close_keeps_the_outcome_that_was_written_before_unless_it_gives_anoth
 
 def test_each_decision_is_a_line_of_the_history(session: Session, about: Callable[..., Campaign]) -> None:
     campaign = about()
-    for decide in (stop, stopping.reopen, stopping.close, stopping.withdraw, stop_case):
+    for decide in (stop, stopping.reopen, stopping.close, withdraw, stop_case):
         decide(session, campaign)
     stopping.reopen_case(session, "leila")
     close_case(session, campaign)
@@ -518,7 +579,7 @@ def test_a_union_sees_no_history_but_that_its_campaign_is_stopped(
     owner, campaign = make_union(session, "dockers"), about()
     campaign.mailing_list.owner_id = owner.id
     stopping.stop(session, campaign, WHY)
-    stop_case(session, campaign)
+    decide_on_case(session, campaign)
     session.commit()
     with Session(session.get_bind()) as limited:
         scope.limit(limited, owner.id)
