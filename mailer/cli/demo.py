@@ -23,7 +23,6 @@ from mailer.delivery import control, previews
 from mailer.errors import MailerError
 from mailer.links import Pages
 from mailer.locale import countries
-from mailer.operations.queue import connect, ring
 from mailer.people import lists
 from mailer.reports import campaigns as campaign_reports
 from mailer.reports import progress as campaign_progress
@@ -170,8 +169,7 @@ def _send(installation: Installation) -> campaign_progress.Progress:
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         control.start(session, campaign, installation.settings.mail_sender)
-    with connect(installation.settings.redis_url) as connection:
-        ring(connection, campaign.id)
+    installation.ring(campaign.id)
     return follow(installation, slug)
 
 

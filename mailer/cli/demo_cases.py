@@ -2,7 +2,7 @@
 and then it goes on."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,27 +14,21 @@ from mailer.campaigns import lifecycle, publishing, segments, standing
 from mailer.campaigns.segments import Segment
 from mailer.cases import files as case_files
 from mailer.cli.demo_unions import MAILS
+from mailer.cli.demo_waiting import wait_for
 from mailer.cli.installation import Installation
 from mailer.delivery import control, previews, stopping
-from mailer.errors import MailerError
 from mailer.links import Pages
-from mailer.operations.queue import connect, ring
 from mailer.people import lists
 from mailer.reports import progress
 from mailer.reports.progress import Progress
+from mailer.store.db import Sessions
 from mailer.store.models import Asking, CampaignStatus, DeliveryState
 from mailer.trial import catcher, sample
 
 _ALERT = sample.CAMPAIGN_DIR.name
 _AT_HOME = (sample.HOME,)
-_WAIT_SECONDS = 300.0
-_POLL_SECONDS = 0.1
 #: of the mails that are saved, the one whose place is said
 _SHOWN = "en"
-
-
-class NotSent(MailerError):
-    """The demo's campaign "{slug}" was not sent within {seconds:.0f} seconds: it is {status}. The reason is in {log}"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,22 +119,24 @@ def _bring_news(demo: Demo) -> None:
 
 
 def _close(demo: Demo) -> None:
-    sent, where = _send(demo, sample.VIGIL_SLUG)
-    with demo.installation.session() as session:
-        stopping.close(session, lifecycle.get(session, sent.slug))
-    demo.say(
-        f'5. Sent "{sent.slug}" to {sent.states[DeliveryState.SENT]:,}, and closed it as if it were over. '
-        f"{_what_page_says(demo, sent.slug)} {where}"
-    )
+    def act(sessions: Sessions, slug: str) -> None:
+        with sessions() as session:
+            stopping.close(session, lifecycle.get(session, slug))
+
+    _send_and_end(demo, 5, sample.VIGIL_SLUG, act, "closed it as if it were over.")
 
 
 def _withdraw(demo: Demo) -> None:
-    sent, where = _send(demo, sample.LETTER_SLUG)
-    stopping.withdraw(demo.installation.session, sent.slug)
-    demo.say(
-        f'6. Sent "{sent.slug}" to {sent.states[DeliveryState.SENT]:,}, and withdrew it. '
-        f"{_what_page_says(demo, sent.slug)} What was mailed cannot be called back. {where}"
-    )
+    done = "withdrew it. What was mailed cannot be called back."
+    _send_and_end(demo, 6, sample.LETTER_SLUG, stopping.withdraw, done)
+
+
+def _send_and_end(demo: Demo, number: int, slug: str, end: Callable[[Sessions, str], object], done: str) -> None:
+    """:param number: of the step; :param done: what is done by `end`."""
+    sent, where = _send(demo, slug)
+    end(demo.installation.session, slug)
+    reached = sent.states[DeliveryState.SENT]
+    demo.say(f'{number}. Sent "{slug}" to {reached:,}, and {done} {_what_page_says(demo, slug)} {where}')
 
 
 # --- what the steps share -------------------------------------------------------------------------------------------
@@ -154,27 +150,21 @@ def _send(demo: Demo, slug: str) -> tuple[Progress, str]:
     """Send a campaign of the sample.
 
     :returns: how it went, and in words where its mails can be read.
+    :raises TookTooLong: it was not sent in time.
     """
     caught_before = {caught.path for caught in catcher.read(demo.folder / catcher.FOLDER)}
     with demo.installation.session() as session:
         campaign = campaign_files.load(session, demo.folder / "campaigns" / slug)
         subjects = {text.subject: text.language for text in campaign.texts}
         control.start(session, campaign, demo.installation.settings.mail_sender)
-    with connect(demo.installation.settings.redis_url) as connection:
-        ring(connection, campaign.id)
-    return _await_sent(demo, slug), _save_mails(demo, slug, subjects, caught_before)
+    demo.installation.ring(campaign.id)
 
+    def once_sent(session: Session) -> Progress | None:
+        found = progress.of_campaign(session, lifecycle.get(session, slug))
+        return found if found.status is CampaignStatus.SENT else None
 
-def _await_sent(demo: Demo, slug: str) -> Progress:
-    end = time.monotonic() + _WAIT_SECONDS
-    while True:
-        with demo.installation.session(read_only=True) as session:
-            found = progress.of_campaign(session, lifecycle.get(session, slug))
-        if found.status is CampaignStatus.SENT:
-            return found
-        if time.monotonic() > end:
-            raise NotSent(slug=slug, seconds=_WAIT_SECONDS, status=found.status, log=demo.log)
-        time.sleep(_POLL_SECONDS)
+    sent = wait_for(f'the mails of campaign "{slug}"', once_sent, installation=demo.installation, log=demo.log)
+    return sent, _save_mails(demo, slug, subjects, caught_before)
 
 
 def _save_mails(demo: Demo, slug: str, subjects: dict[str, str], caught_before: set[Path]) -> str:

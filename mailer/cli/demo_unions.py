@@ -1,6 +1,5 @@
 """What unions have to do with the demo: they affiliate, and get their kits."""
 
-import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -10,10 +9,10 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
+from mailer.cli.demo_waiting import wait_for
 from mailer.cli.installation import Installation
 from mailer.cli.tables import print_table
 from mailer.delivery import previews
-from mailer.errors import MailerError
 from mailer.kits import pages, progress
 from mailer.kits.progress import KitProgress
 from mailer.links import Pages
@@ -24,15 +23,9 @@ from mailer.trial import catcher, sample
 from mailer.trial.sample import SampleContact, SampleUnion
 from mailer.unions import affiliation, applications, contacts, directory
 
-_WAIT_SECONDS = 120.0
-_POLL_SECONDS = 0.1
 _EVERYBODY = "_everybody"  # the folder of the kit that carries nobody's name
 MAILS = "mails"  # the folder of mails to be read in a browser
 _KIT_MAIL = "kit-is-ready"  # one of them
-
-
-class NoKits(MailerError):
-    """The demo's kits were not ready after {seconds:.0f} seconds. The reason is in {log}"""
 
 
 # --- affiliating ----------------------------------------------------------------------------------------------------
@@ -82,9 +75,9 @@ def show_kits(installation: Installation, folder: Path, log: Path, console: Cons
 
     :param folder: the demo's; the kits are saved below it.
     :param log: what the workers say.
-    :raises NoKits: they were not made, or nobody was told, in time.
+    :raises TookTooLong: they were not made, or nobody was told, in time.
     """
-    kits = _await_kits(installation, log)
+    kits = wait_for("its kits", _ready_kits, installation=installation, log=log)
     table = Table()
     for heading in ("union", "reads", "files", "told that it is ready"):
         table.add_column(heading, justify="right" if heading == "files" else "left", no_wrap=True)
@@ -129,17 +122,12 @@ def kit_page(installation: Installation) -> str | None:
     return Pages(installation.settings.base_url).kit(installation.settings.keyring, kit.kit_id, kit.link_generation)
 
 
-def _await_kits(installation: Installation, log: Path) -> list[KitProgress]:
-    end = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < end:
-        with installation.session(read_only=True) as session:
-            kits = progress.of_campaign(session, lifecycle.get(session, sample.CAMPAIGN_DIR.name))
-            are_ready = all(each.ready_at and (each.sent_at or each.union is None) for each in kits)
-            is_unsent = exists().where(Delivery.purpose == Purpose.NOTICE, Delivery.settled_at.is_(None))
-            if are_ready and not session.scalar(select(is_unsent)):
-                return kits
-        time.sleep(_POLL_SECONDS)
-    raise NoKits(seconds=_WAIT_SECONDS, log=log)
+def _ready_kits(session: Session) -> list[KitProgress] | None:
+    """The kits, once they are made and their unions were told."""
+    kits = progress.of_campaign(session, lifecycle.get(session, sample.CAMPAIGN_DIR.name))
+    are_ready = all(each.ready_at and (each.sent_at or each.union is None) for each in kits)
+    is_unsent = exists().where(Delivery.purpose == Purpose.NOTICE, Delivery.settled_at.is_(None))
+    return kits if are_ready and not session.scalar(select(is_unsent)) else None
 
 
 def _save(installation: Installation, kit: KitProgress, folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine, select
 
-from mailer.cli import demo
+from mailer.cli import demo, demo_waiting
 from mailer.cli.installation import Installation
 from mailer.settings import load_settings
 from mailer.store.db import session_scope
@@ -99,6 +99,18 @@ def test_the_docs_say_how_many_people_of_the_demo_are_alone_with_what_is_not_enc
     assert f"of {len(people):,} people of the demo, {alone} are the only one" in " ".join(written.split())
 
 
+def test_what_the_demo_waits_for_in_vain_is_named(
+    environment: dict[str, str], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(demo_waiting, "_WAIT_SECONDS", 0.001)
+    with (
+        click.Context(demo.demo),
+        pytest.raises(demo_waiting.TookTooLong, match=r"for its kits, in vain.* in demo\.log"),
+    ):
+        demo_waiting.wait_for("its kits", lambda _: None, installation=Installation(), log=Path("demo.log"))
+
+
 def _require_targets(output: str) -> None:
     """Targets are listed, then those of which nobody made sure, then what is to be known of the campaign."""
     _, listed, stale, rest = re.split("`mailer (?:targets|campaigns) [^`]+`:", output)
@@ -148,7 +160,7 @@ def _require_case(folder: Path, output: str) -> None:
         f'5. Sent "{sample.VIGIL_SLUG}" to {len(_who_got(folder, sample.VIGIL_SLUG))}, and closed it as if it were '
         "over. Its page says that it has ended, and keeps its text.",
         f'6. Sent "{sample.LETTER_SLUG}" to {len(_who_got(folder, sample.LETTER_SLUG))}, and withdrew it. '
-        "Its page says that it was taken down, and nothing else.",
+        "What was mailed cannot be called back. Its page says that it was taken down, and nothing else.",
     ):
         assert told in steps
     mails = [Path(path) for path in re.findall(r"A mail: (\S+\.html)", steps)]
