@@ -308,6 +308,7 @@ def _summary(case: Case) -> dict[str, Any]:
 
 def _to_json(case: Case, today: date, told: list[dict[str, Any]]) -> dict[str, Any]:
     return _summary(case) | {
+        "loaded_at": case.loaded_at.isoformat(),
         "persons": case.persons,
         "languages": [text.language for text in case.texts],
         "asks": case.asks,
@@ -331,6 +332,7 @@ def _show(case: Case, today: date, told: list[dict[str, Any]]) -> None:
     click.secho(f"{case.slug} ({countries.name(case.country, 'en')}), {case.status}", bold=True)
     kept_back = "Public, but it has no page while nobody agrees." if case.public else "Not public."
     click.echo("Public: it has a page." if case_book.has_page(case, today) else kept_back)
+    click.echo(f"Loaded last at {case.loaded_at:%Y-%m-%d %H:%M} UTC.")
     for data in case.persons:
         person = Person.from_json(data)
         elsewhere = "".join(f", {name}" for name in person.names.values())

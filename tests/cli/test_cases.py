@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, update
 
+from mailer.store.db import session_scope
+from mailer.store.models import Case
 from tests.conftest import CommandLine
 
 TODAY = datetime.now(UTC).date()
@@ -80,6 +83,16 @@ def test_a_case_is_listed_and_shown_without_what_must_not_appear(cli: CommandLin
     assert "mailer cases consent leila-marun" in finding["remedy"]
     for told in (shown, data, cli("cases", "list", "--json").stdout):
         assert "Amal" not in told and "Mondays" not in told
+
+
+def test_a_case_says_when_its_folder_was_loaded_last(cli: CommandLine, engine: Engine, folder: Path) -> None:
+    with session_scope(engine) as session:
+        session.execute(update(Case).values(loaded_at=datetime(2026, 1, 5, 9, 30, tzinfo=UTC)))
+    assert "Loaded last at 2026-01-05 09:30 UTC." in cli("cases", "show", "leila-marun").stdout
+    found = json.loads(cli("cases", "show", "leila-marun", "--json").stdout)
+    assert found["loaded_at"] == "2026-01-05T09:30:00+00:00"
+    cli("cases", "load", folder)
+    assert "Loaded last at 2026-01-05" not in cli("cases", "show", "leila-marun").stdout
 
 
 def test_a_case_is_said_to_have_a_page_only_while_it_has_one(cli: CommandLine, folder: Path) -> None:
