@@ -56,20 +56,22 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clea
     with session_scope(engine, read_only=True) as session:
         status, about = session.execute(_STATUS, {"campaign": batch.campaign_id}).one_or_none() or (None, None)
         found: dict[int, Recipient | Reason] = {}
+        told = {d.id: Notice.from_stored(d.notice) for d in deliveries if d.notice is not None}
         people = [d for d in deliveries if d.subscriber_id is not None]
-        found |= _subscribers(session, batch, people, segments.home(about))
+        found |= _subscribers(session, batch, people, segments.home(about), told)
         found |= _addressees(session, [d for d in deliveries if d.subscriber_id is None])
         # What a notice says is forgotten only with the person it was for: there is nothing to send.
         found |= {d.id: Reason.ERASED for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is None}
-        found |= dict.fromkeys(_about_held_no_more(session, deliveries), Reason.CANCELLED)
-        for delivery_id in _without_alert(session, deliveries):
+        to_organisers = {d.id: told[d.id] for d in deliveries if d.subscriber_id is None and d.id in told}
+        found |= dict.fromkeys(_about_held_no_more(session, to_organisers), Reason.CANCELLED)
+        for delivery_id in _without_alert(session, told):
             if isinstance(recipient := found[delivery_id], Recipient):
                 found[delivery_id] = recipient._replace(may_act=False)
         return Clearance(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
 
 
 def _subscribers(
-    session: Session, batch: Batch, deliveries: Sequence[Claimed], home: frozenset[str]
+    session: Session, batch: Batch, deliveries: Sequence[Claimed], home: frozenset[str], told: Mapping[int, Notice]
 ) -> dict[int, Recipient | Reason]:
     if not deliveries:
         return {}
@@ -77,7 +79,8 @@ def _subscribers(
     keyring = keyring_of(session)
     people: dict[int | None, Any] = {row[0]: row for row in rows}
     for_contacts = [delivery for delivery in deliveries if _is_for_contact(delivery)]
-    contacts, outdated = _contacts(session, for_contacts), _outdated(session, for_contacts)
+    contacts = _contacts(session, for_contacts)
+    outdated = _outdated(session, {d.id: told[d.id] for d in for_contacts if d.id in told})
     found: dict[int, Recipient | Reason] = {}
     for delivery in deliveries:
         person = people.get(delivery.subscriber_id)
@@ -121,11 +124,10 @@ def _contacts(session: Session, deliveries: Sequence[Claimed]) -> set[tuple[int 
     return {(union_id, subscriber_id) for union_id, subscriber_id in rows}
 
 
-def _outdated(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
+def _outdated(session: Session, told: Mapping[int, Notice]) -> set[int]:
     """Those about a kit that must not be forwarded any more: its campaign was cancelled or holds no more, its union is
     affiliated no more, or has asked not to be named and would be."""
-    about = {delivery.id: Notice.from_stored(delivery.notice) for delivery in deliveries if delivery.notice is not None}
-    kit_ids = {notice.kit_id for notice in about.values() if notice.kit_id is not None}
+    kit_ids = {notice.kit_id for notice in told.values() if notice.kit_id is not None}
     if not kit_ids:
         return set()
     rows = session.execute(
@@ -142,16 +144,15 @@ def _outdated(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
     is_named = {row.id: row.is_named for row in rows}
     return {
         delivery_id
-        for delivery_id, notice in about.items()
+        for delivery_id, notice in told.items()
         if notice.kit_id is not None
         and (notice.kit_id not in is_named or ("union" in notice.words and not is_named[notice.kit_id]))
     }
 
 
-def _about_held_no_more(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
+def _about_held_no_more(session: Session, told: Mapping[int, Notice]) -> set[int]:
     """Those that tell an organiser that a campaign is held, which is held no more."""
-    told = [d for d in deliveries if d.purpose is Purpose.NOTICE and d.subscriber_id is None and d.notice is not None]
-    about = {d.id: Notice.from_stored(d.notice or "").campaign_id for d in told}
+    about = {delivery_id: notice.campaign_id for delivery_id, notice in told.items()}
     campaign_ids = set(about.values()) - {None}
     if not campaign_ids:
         return set()
@@ -160,10 +161,9 @@ def _about_held_no_more(session: Session, deliveries: Sequence[Claimed]) -> set[
     return {delivery_id for delivery_id, campaign_id in about.items() if campaign_id not in held}
 
 
-def _without_alert(session: Session, deliveries: Sequence[Claimed]) -> list[int]:
+def _without_alert(session: Session, told: Mapping[int, Notice]) -> list[int]:
     """Welcomes that show an alert on which nobody is to act any more."""
-    told = [d for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is not None]
-    slugs = {d.id: Notice.from_stored(d.notice or "").words.get("campaign_slug") for d in told}
+    slugs = {delivery_id: notice.words.get("campaign_slug") for delivery_id, notice in told.items()}
     wanted = set(slugs.values()) - {None}
     if not wanted:
         return []

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine
@@ -289,3 +290,17 @@ def test_a_welcome_that_waits_shows_its_alert_only_while_people_may_act_on_it(en
         found = recipients.look_up(engine, batch, batch.deliveries).recipients.values()
         shown = [each.may_act for each in found if isinstance(each, Recipient)]
         assert sorted(shown) == ([True] * 4 if status is CaseStatus.OPEN else [False] * 3 + [True])
+
+
+def test_what_a_notice_says_is_read_once_to_see_whom_it_may_go_to(
+    engine: Engine, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contact, union = make_subscriber(session, make_list(session)), make_union(session, "dockers")
+    make_contact(session, union, contact)
+    notices.owe(session, Notice(NoticeKind.KIT), language="en", subscriber_id=contact.id, union_id=union.id)
+    notices.owe(session, Notice(NoticeKind.HELD), language="en", address=ANA)
+    standing = notices.campaign(session).id
+    session.commit()
+    reading = Mock(wraps=Notice.from_stored)
+    monkeypatch.setattr(Notice, "from_stored", reading)
+    assert len(look_up(engine, standing)) == reading.call_count == 2
