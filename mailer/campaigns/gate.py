@@ -7,9 +7,10 @@ from datetime import date
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import addressees, asking, editions, home, kinds, segments
+from mailer.campaigns import addressees, asking, editions, home, kinds, letters, segments
 from mailer.campaigns.editions import EditionRenderer, Reader
 from mailer.campaigns.home import Audience
+from mailer.campaigns.letters import Letter
 from mailer.campaigns.segments import Group
 from mailer.cases import cases
 from mailer.cases.findings import Code, Finding, Level
@@ -28,6 +29,7 @@ from mailer.store.models import (
     DeliveryState,
     Edition,
     HomeRule,
+    LetterText,
     Purpose,
     Union,
     UnionStatus,
@@ -108,6 +110,9 @@ def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterat
     if case.never:
         for where in _places(session, campaign, Never(case.never)):
             yield _must_not(campaign, where)
+        for letter in campaign.letters:
+            for where in _places_in(letter, Never(case.never)):
+                yield _must_not(campaign, where)
         for target in addressees.of(session, campaign):
             if Never(case.never).holds(*target.words):
                 yield Finding(Level.ERROR, "never", f"target {target.slug}", _MUST_NOT, _CORRECT)
@@ -150,6 +155,20 @@ def _places(session: Session, campaign: Campaign, never: Never) -> Iterator[str]
     outgoing = [(each.language, words) for each in _renderings(session, campaign) for words in each.words]
     for language in dict.fromkeys(language for language, words in outgoing if written[language].misses(never, words)):
         yield f"{language}.md, as it goes out"
+
+
+def _places_in(letter: LetterText, never: Never) -> Iterator[str]:
+    """Where such a word stands in a letter, likewise."""
+    forms: set[int] = set()
+    for part in letters.parts(letter):
+        hits = never.find(part.words)
+        forms.update(hit.form for hit in hits)
+        yield from (part.at(line - 1) for line in sorted({hit.line for hit in hits}))
+    read = Letter.of(letter)
+    outgoing = [*read.subjects, *read.openings, *read.closings]
+    words = [*map(_plain, outgoing), "\n\n".join(map(_plain, read.body))]
+    if any(hit.form not in forms for each in words for hit in never.find(each)):
+        yield f"{letters.file_name(letter.role, letter.language)}, as it goes out"
 
 
 def _prints_unions(campaign: Campaign) -> bool:

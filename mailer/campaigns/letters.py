@@ -136,6 +136,31 @@ def file_name(role: TargetRole, language: str) -> str:
     return f"letter-{role}.{language}.md"
 
 
+class Part(NamedTuple):
+    """Words of a letter, and where they stand."""
+
+    where: str  # the file, and what of it
+    line: int  # on which they begin; 0 where only `where` is known
+    words: str
+
+    def at(self, line: int) -> str:
+        """Where one of its lines stands.
+
+        :param line: from 0.
+        """
+        return f"{self.where}:{self.line + line}" if self.line else self.where
+
+
+def parts(stored: LetterText) -> Iterator[Part]:
+    """All that its author wrote in a letter."""
+    file = file_name(stored.role, stored.language)
+    for key in ("subjects", "openings", "closings"):
+        for number, words in enumerate(getattr(stored, key), start=1):
+            yield Part(f"{file}, {key}, number {number}", 0, words)
+    yield Part(f"{file}, rules", 0, stored.rules)
+    yield Part(file, stored.body_line, stored.body)
+
+
 def parse(text: str, *, file: str, first_line: int = 1) -> fields.Template:
     """Read a part of a letter.
 

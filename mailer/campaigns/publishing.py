@@ -19,7 +19,7 @@ from markdown_it.token import Token
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from mailer.campaigns import asking, deadlines, editions, kinds, segments, standing
+from mailer.campaigns import asking, deadlines, editions, kinds, letters, segments, standing
 from mailer.campaigns.standing import Standing
 from mailer.cases import cases
 from mailer.cases.sayable import Sayable
@@ -221,10 +221,12 @@ def is_sayable(session: Session, campaign: Campaign) -> bool:
     if campaign.case is None or not campaign.case.never:
         return True
     # A list of campaigns has no bodies.
-    written = select(CampaignText.subject, CampaignText.preheader, CampaignText.body)
-    texts = session.execute(written.where(CampaignText.campaign_id == campaign.id).order_by(CampaignText.id))
+    columns = select(CampaignText.subject, CampaignText.preheader, CampaignText.body)
+    texts = session.execute(columns.where(CampaignText.campaign_id == campaign.id).order_by(CampaignText.id))
     targets = ((target["name"], target["email"], target["address"]) for target in campaign.targets)
-    return Sayable(campaign.case).may_say(campaign.slug, *itertools.chain.from_iterable((*texts, *targets)))
+    written = itertools.chain.from_iterable((*texts, *targets))
+    in_letters = (part.words for letter in campaign.letters for part in letters.parts(letter)) if campaign.ask else ()
+    return Sayable(campaign.case).may_say(campaign.slug, *written, *in_letters)
 
 
 def _sayable(session: Session, campaigns: Iterable[Campaign]) -> list[Campaign]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -31,6 +32,7 @@ from tests.support.concurrency import Beside
 from tests.support.factories import (
     SENDER,
     WHEN,
+    add_letter,
     deliver,
     make_campaign,
     make_case,
@@ -169,6 +171,34 @@ def test_a_word_that_must_not_appear_is_found_in_each_part_of_a_text_and_never_s
     assert "amal" not in str(refused.value).lower() and "odeh" not in str(refused.value).lower()
     setattr(written, part, was)
     assert codes(session, campaign) == []
+
+
+LETTER = "letter-embassy.en.md"
+
+
+@pytest.mark.parametrize(
+    ("parts", "where"),
+    [
+        ({"subjects": ["Free them", "Free Amal Odeh"]}, f"{LETTER}, subjects, number 2"),
+        ({"openings": ["I know Amal Odeh."]}, f"{LETTER}, openings, number 1"),
+        ({"closings": ["Amal  Odeh waits."]}, f"{LETTER}, closings, number 1"),
+        ({"rules": "Do not name\nAmal Odeh."}, f"{LETTER}, rules"),
+        ({"body": "Please,\n\nfree Amal Odeh.\n", "body_line": 4}, f"{LETTER}:6"),
+        ({"body": "Please.\n\nFree Am{# her #}al Odeh.\n"}, f"{LETTER}, as it goes out"),
+        ({"subjects": ['{{ name or "Amal" }} Odeh']}, f"{LETTER}, subjects, number 1"),
+    ],
+)
+def test_a_word_that_must_not_appear_is_found_in_each_part_of_a_letter_and_never_shown(
+    session: Session, campaign: Campaign, parts: dict[str, Any], where: str
+) -> None:
+    add_letter(session, campaign)
+    assert codes(session, campaign) == []
+    campaign.letters.clear()
+    session.flush()
+    add_letter(session, campaign, **parts)
+    [finding] = gate.findings(session, campaign)
+    assert (finding.code, finding.where) == ("never", where)
+    assert "amal" not in str(finding).lower() and "odeh" not in str(finding).lower()
 
 
 def test_a_word_that_must_not_appear_is_found_in_a_target_and_in_the_slug(session: Session, campaign: Campaign) -> None:

@@ -13,7 +13,7 @@ from mailer.campaigns.publishing import Addressee
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, CaseEventKind, HomeRule, MailingList
 from tests.support.cases import decide, make_case
-from tests.support.factories import WHEN, add_text, make_campaign, make_list
+from tests.support.factories import WHEN, add_letter, add_text, make_campaign, make_list
 
 TARGETS = [
     {"countries": ["GB"], "name": "Embassy, London", "email": "london@example.org", "address": "12 Example Square"},
@@ -164,6 +164,30 @@ def test_what_was_stopped_or_has_ended_stays_in_the_archive_and_what_was_withdra
     event = decide(session, campaign, CaseEventKind.WITHDRAWN)
     assert publishing.archive(session, "en") == ([], False)
     assert publishing.withdrawn(session) == [publishing.TakenDown(headline.id, event.created_at)]
+    with pytest.raises(publishing.Withdrawn):
+        publishing.find(session, campaign.slug)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"subjects": ["Free them", "Free Amal Odeh"]},
+        {"openings": ["I know Amal Odeh."]},
+        {"closings": ["Amal Odeh waits."]},
+        {"rules": "Name Amal Odeh nowhere."},
+        {"body": "Free Amal Odeh.\n"},
+    ],
+)
+def test_a_letter_with_a_word_that_must_not_appear_takes_the_campaign_down(
+    session: Session, alerts: MailingList, parts: dict[str, Any]
+) -> None:
+    campaign = publish(session, alerts, ask=["embassy"])
+    campaign.case = make_case(session, never=["Amal Odeh"])
+    add_letter(session, campaign)
+    assert publishing.find(session, campaign.slug) is campaign
+    campaign.letters.clear()
+    session.flush()
+    add_letter(session, campaign, **parts)
     with pytest.raises(publishing.Withdrawn):
         publishing.find(session, campaign.slug)
 

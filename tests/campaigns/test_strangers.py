@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import readiness
 from mailer.store.models import Campaign
-from tests.support.factories import make_campaign, make_list
+from tests.support.factories import add_letter, make_campaign, make_list
 
 OURS = ["Harbour Solidarity <alerts@example.org>", "1 Example Street\nTel. 030 1234567"]
 
@@ -60,3 +60,23 @@ def test_what_is_a_targets_or_ours_may_stand_there(session: Session, campaign: C
         0
     ].body = "ministry@EXAMPLE.NET, +49 30 7654321, [us](mailto:alerts@example.org), 030/1234567, tel:+49301234567\n"
     assert found(session, campaign) == []
+
+
+def test_a_letter_goes_to_strangers_whoever_sees_the_campaign(session: Session, campaign: Campaign) -> None:
+    add_letter(
+        session,
+        campaign,
+        subjects=["Free them", "Ring 030 7654321"],
+        openings=["I know leila@example.net."],
+        body="Please.\n\nAsk alerts@example.org, or leila@example.net.\n",
+    )
+    campaign.public = campaign.forwardable = False
+    letter = "letter-embassy.en.md"
+    assert found(session, campaign) == [
+        ("unknown-telephone", f"{letter}, subjects, number 2"),
+        ("unknown-address", f"{letter}, openings, number 1"),
+        ("unknown-address", f"{letter}:6"),
+    ]
+    said = [str(each) for each in readiness.check(session, campaign, ours=OURS).findings]
+    assert any("Whoever gets the letter can read it" in each for each in said)
+    assert not any("7654321" in each or "leila" in each for each in said)

@@ -20,11 +20,13 @@ from mailer.store.models import (
     Case,
     Delivery,
     DeliveryState,
+    LetterText,
     MailingList,
     Purpose,
     Subscriber,
     Subscription,
     SubscriptionStatus,
+    TargetRole,
     Union,
     UnionContact,
     UnionStatus,
@@ -184,6 +186,17 @@ def make_campaign(
     session.add(campaign)
     session.flush()
     return campaign
+
+
+def add_letter(session: Session, campaign: Campaign, role: str = "embassy", language: str = "en", **parts: Any) -> None:
+    """What a campaign has people write to the targets of a role, in one language.
+
+    :param parts: of `LetterText`.
+    """
+    plain: dict[str, Any] = {"subjects": ["Free the five"], "openings": [], "closings": [], "rules": ""}
+    body = {"body": "Please release the five dockers.\n", "body_line": 4}
+    campaign.letters.append(LetterText(role=TargetRole(role), language=language, **plain | body | parts))
+    session.flush()
 
 
 def add_text(session: Session, campaign: Campaign, language: str, body: str) -> None:
