@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,10 @@ def loaded(system: System, tmp_path: Path) -> Callable[[int], str]:
             system.mailer("unions", "add", union.slug, "--name", union.name, *options, *parent)
         consent = ("--consent", sample.CONSENT, "--union-consent", sample.UNION_CONSENT)
         system.mailer("subscribers", "import", table, "--list", sample.LIST_SLUG, *consent)
-        system.mailer("campaigns", "load", sample.CAMPAIGN_DIR)
+        sample.copy_files(tmp_path / "sample", datetime.now(UTC).date())
+        system.mailer("cases", "load", tmp_path / "sample" / "cases" / sample.CASE_SLUG)
+        system.mailer("targets", "import", tmp_path / "sample" / sample.TARGETS)
+        system.mailer("campaigns", "load", tmp_path / "sample" / "campaigns" / sample.CAMPAIGN_DIR.name)
         return sample.CAMPAIGN_DIR.name
 
     return load

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -37,9 +36,9 @@ from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Asking,
     Campaign,
+    Case,
     CaseEventKind,
     CaseStatus,
-    CaseText,
     JoinCount,
     Kit,
     MailedLinkKind,
@@ -54,6 +53,7 @@ from tests.support import cases
 from tests.support.factories import make_contact, make_subscriber
 from tests.support.ledger import by_id
 from tests.support.mail_server import MailServer
+from tests.support.sample_world import load_alert
 
 ORGANISATION = "Harbour Solidarity"
 LIST = sample.LIST_NAME
@@ -67,7 +67,7 @@ UNION_WITH_A_LONG_NAME = (
 ALERT = "Write today"
 PUBLIC_CAMPAIGN = sample.CAMPAIGN_DIR.name
 #: what that is about
-CASE = "leila"
+CASE = sample.CASE_SLUG
 #: a federation with unions beneath it, which gets kits
 FEDERATION = "harbour-workers-international"
 
@@ -332,22 +332,18 @@ def _furnish(session: Session, folder: Path, settings: Settings) -> int:
     directory.add(session, "energy", UNION_WITH_A_LONG_NAME)
     _affiliate(session)
     make_subscriber(session, alerts)  # a campaign needs somebody to go to
-    copy = folder / PUBLIC_CAMPAIGN
-    shutil.copytree(sample.CAMPAIGN_DIR, copy)
-    make_public(copy)
-    campaign = files.load(session, copy)
+    campaign = load_alert(session, folder / "sample")
     control.start(session, campaign, settings.mail_sender)
-    _open_case(session, campaign)
+    assert campaign.case is not None
+    _tell_more(session, campaign.case)
     return campaign.id
 
 
-def _open_case(session: Session, campaign: Campaign) -> None:
-    """Give the public campaign a case with a history, in two languages."""
-    outcome = {"en": "She is free, and so are the others.", "ar": "هي حرة، وكذلك الآخرون."}
-    campaign.case = case = cases.make_case(session, CASE, outcome=outcome)
-    case.texts.append(CaseText(language="ar", title="ليلى من الميناء", body="نظّمت إضرابًا في الميناء.\n"))
-    arrested = {"en": "She was arrested with four others.", "ar": "اعتُقلت مع أربعة آخرين."}
-    cases.tell_news(session, case, arrested, date(2026, 1, 3), "https://example.org/news/2026/arrests-at-the-port")
+def _tell_more(session: Session, case: Case) -> None:
+    """Say how a case ended, and where one can read more of what happened."""
+    case.outcome = {"en": "They are free, all six.", "ar": "إنهم أحرار، الستة جميعًا."}
+    known = {"en": "The port has known of the crane for a year.", "ar": "إدارة الميناء تعرف بأمر الرافعة منذ عام."}
+    cases.tell_news(session, case, known, date(2026, 1, 3), "https://example.org/news/2026/what-the-port-knew-of-it")
 
 
 def _affiliate(session: Session) -> None:
@@ -361,9 +357,3 @@ def _affiliate(session: Session) -> None:
         for _ in range(3):
             session.add(JoinCount(union_id=union.id, month=f"{month:%Y-%m}", joined=joined))
             month -= timedelta(days=31)
-
-
-def make_public(campaign: Path) -> None:
-    """Give the campaign in a folder a web version."""
-    toml = campaign / "campaign.toml"
-    toml.write_text(toml.read_text().replace("public = false", "public = true"))

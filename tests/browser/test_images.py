@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, ViewportSize
 from mailer.store.models import CaseEventKind
 from mailer.trial import sample
 from tests.browser import steps
-from tests.browser.site import PUBLIC_CAMPAIGN, Site, make_public
+from tests.browser.site import PUBLIC_CAMPAIGN, Site
 from tests.browser.visitor import DESKTOP, PHONE, Visitor
 from tests.support.debian import program
 
@@ -70,7 +70,6 @@ def test_every_picture_is_taken(site: Site, visit: Callable[..., Visitor], tmp_p
 
     folder = tmp_path / "the-veldara-dockers"
     shutil.copytree(sample.CAMPAIGN_DIR, folder)
-    make_public(folder)
     steps.make_kits(site, site.send_campaign(folder))
     mail = site.mail_to(address)
     site.send_campaign(_stop(tmp_path / "stop"))

@@ -22,6 +22,7 @@ from mailer.store.slugs import InvalidSlug
 from mailer.trial import sample
 from tests.support.concurrency import Beside
 from tests.support.factories import make_campaign, make_case, make_list, make_union
+from tests.support.sample_world import load_alert
 
 TOML = """\
 kind = "urgent_action"
@@ -60,17 +61,19 @@ def refusal(session: Session, folder: Path) -> str:
     return str(caught.value)
 
 
-def test_the_sample_campaign_becomes_a_draft(session: Session) -> None:
+def test_the_sample_campaign_becomes_a_draft(session: Session, tmp_path: Path) -> None:
     make_list(session, sample.LIST_SLUG)
     for union in sample.unions():
         make_union(session, union.slug)
-    campaign = files.load(session, sample.CAMPAIGN_DIR)
+    campaign = load_alert(session, tmp_path)
     assert campaign.slug == "veldara-dockers"
     assert campaign.status is CampaignStatus.DRAFT
     assert [text.language for text in campaign.texts] == ["ar", "de", "en", "es", "fr", "ru"]
     assert campaign.audience["exclude_countries"] == ["BR", "JP"]
     assert campaign.deadline == datetime(2035, 4, 30, 16, 0, tzinfo=UTC)
-    assert campaign.forwardable and not campaign.public
+    assert campaign.forwardable and campaign.public
+    assert campaign.case is not None
+    assert (campaign.case.slug, campaign.about) == (sample.CASE_SLUG, sample.HOME)
 
 
 def test_loading_again_updates_the_draft_and_keeps_its_salt(session: Session, folder: Path) -> None:

@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from mailer.campaigns.files import load
 from mailer.cases.targets import Target
 from mailer.formats.paper import sheets
 from mailer.kits.editions import KitEditions
@@ -30,6 +29,7 @@ from mailer.trial import sample
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 from tests.support.factories import SENDER, make_contact, make_list, make_subscriber, make_union
 from tests.support.kit_reading import links, pdf_text, problems
+from tests.support.sample_world import load_alert
 
 FILES = {
     "mail.eml", "mail.html", "mail.txt", "messenger-short.txt", "messenger-medium.txt", "leaflet.pdf", "picture.png",
@@ -102,13 +102,10 @@ def forwarders(session: Session) -> dict[str | None, Forwarder]:
 
 
 @pytest.fixture
-def kits(session: Session, forwarders: dict[str | None, Forwarder]) -> Kits:
+def kits(session: Session, forwarders: dict[str | None, Forwarder], tmp_path: Path) -> Kits:
     """Those of the sample campaign, as everyone may read it on the web too."""
     make_list(session, sample.LIST_SLUG)
-    campaign = load(session, sample.CAMPAIGN_DIR)
-    campaign.public = True
-    session.flush()
-    return Kits(session, campaign, forwarders)
+    return Kits(session, load_alert(session, tmp_path), forwarders)
 
 
 # --- nothing is there -----------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from tests.delivery.test_notice_mails import claimed, notice
 from tests.servers import spamassassin
 from tests.servers.spamassassin import Verdict
 from tests.support.factories import SENDER, make_campaign, make_list, make_union
+from tests.support.sample_world import load_alert
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "stay-out-of-the-spam-folder.md").read_text("utf-8")
@@ -84,7 +85,7 @@ def union(session: Session) -> Union:
 
 
 def test_the_sample_campaign_costs_next_to_nothing(session: Session, union: Union, tmp_path: Path) -> None:
-    verdicts = judge(mails(session, files.load(session, sample.CAMPAIGN_DIR), union=union), tmp_path)
+    verdicts = judge(mails(session, load_alert(session, tmp_path / "sample"), union=union), tmp_path)
     assert len(verdicts) == 12
     require_cheap(verdicts)
 
@@ -128,7 +129,7 @@ def test_a_kit_costs_whoever_forwards_it_next_to_nothing(
 ) -> None:
     for name in ("leaflet", "picture"):
         monkeypatch.setattr(sheets, name, lambda _sheet: b"paper")
-    kits = KitEditions(session, files.load(session, sample.CAMPAIGN_DIR), SENDER)
+    kits = KitEditions(session, load_alert(session, tmp_path / "sample"), SENDER)
     drafts = {
         f"{language}, {forwarder.name or 'for everybody'}": kits.files(forwarder, language)["mail.eml"]
         for language in kits.languages

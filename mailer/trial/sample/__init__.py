@@ -100,21 +100,13 @@ def copy_files(folder: Path, today: date) -> None:
     """Copy the case, the targets and the campaigns into a folder, as organisers keep theirs: `cases/`, `targets.csv`
     and `campaigns/`.
 
-    The alert is about the case and public there. All that is known of the case was checked today, and all targets but
-    two.
+    All that is known of the case was checked today, and all targets but two.
     """
     for name in ("cases", "campaigns"):
         shutil.copytree(_FILES / name, folder / name)
     shutil.copy(_FILES / TARGETS, folder / TARGETS)
     for path in (folder / "cases" / CASE_SLUG / "case.toml", folder / TARGETS):
-        _replace(path, _TODAY, today.isoformat())
-    alert = folder / "campaigns" / CAMPAIGN_DIR.name / "campaign.toml"
-    _replace(alert, f'about = "{HOME}"', f'case = "{CASE_SLUG}"')
-    _replace(alert, "public = false", "public = true")
-
-
-def _replace(path: Path, old: str, new: str) -> None:
-    path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+        path.write_text(path.read_text("utf-8").replace(_TODAY, today.isoformat()), "utf-8")
 
 
 def stop_reasons() -> dict[str, str]:
