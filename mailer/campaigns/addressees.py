@@ -1,14 +1,17 @@
 """Addressees: whom a campaign may have people write to, of the targets that are kept apart from campaigns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 
 from sqlalchemy.orm import Session
 
 from mailer.cases import target_book
-from mailer.cases.findings import Finding, Level
-from mailer.cases.targets import Targets
+from mailer.cases.findings import Code, Finding, Level
+from mailer.cases.targets import Target, Targets
 from mailer.store import scope
 from mailer.store.models import Campaign, TargetRole
+
+_MOST_NAMED = 5
 
 
 def of(session: Session, campaign: Campaign) -> Targets:
@@ -19,8 +22,8 @@ def of(session: Session, campaign: Campaign) -> Targets:
 
 
 def findings(session: Session, campaign: Campaign) -> Iterator[Finding]:
-    """The roles that it asks for and that nobody has."""
-    there = {target.role for target in of(session, campaign)}
+    """The roles that it asks for and that nobody has who can be written to."""
+    there = {target.role for target in of(session, campaign) if target.is_reachable}
     for role in campaign.ask:
         if TargetRole(role) not in there:
             what = f"people are asked to write to a target of role {role}, and there is none"
@@ -30,3 +33,20 @@ def findings(session: Session, campaign: Campaign) -> Iterator[Finding]:
             if scope.of(session) is not None:
                 remedy = "Targets cannot be seen from here: ask the organisers to send it."
             yield Finding(Level.ERROR, "role-missing", "campaign.toml, ask", what, remedy)
+
+
+def warnings(targets: Iterable[Target], today: date) -> Iterator[Finding]:
+    """Those that somebody should make sure of before people write to them."""
+    everything = list(targets)
+    if stale := [target.slug for target in everything if target_book.is_stale(target, today)]:
+        yield _to_verify("target-stale", stale, f"not verified for {target_book.GOOD_FOR} days, or ever")
+    if doubtful := [target.slug for target in everything if target_book.is_doubtful(target)]:
+        what = f"reported as wrong from {target_book.DOUBTED_BY} networks or more"
+        yield _to_verify("target-doubtful", doubtful, what)
+
+
+def _to_verify(code: Code, slugs: list[str], what: str) -> Finding:
+    named = ", ".join([*slugs[:_MOST_NAMED], *(["…"] if len(slugs) > _MOST_NAMED else [])])
+    where, which = (f"{len(slugs)} targets ({named})", "SLUG…") if len(slugs) > 1 else (f"target {named}", named)
+    remedy = f"Check the address and all else, then: mailer targets verify {which} --by NAME"
+    return Finding(Level.WARNING, code, where, what, remedy)

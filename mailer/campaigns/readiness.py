@@ -301,7 +301,9 @@ def check(session: Session, campaign: Campaign, *, ours: Iterable[str] = ()) -> 
         *findings(session, campaign, counted=None if found is _NOTHING_COUNTED else found, audience=audience),
         *_advice(campaign, found),
     ]
-    known = [words for target in addressees.of(session, campaign) for words in target.words]
+    targets = addressees.of(session, campaign)
+    said += addressees.warnings(targets, db.now(session).date())
+    known = [words for target in targets for words in target.words]
     said += strangers.findings(campaign, [*ours, *known])
     gaps = replace(found.gaps, dead_links=tuple(_sayable_link(campaign, dead) for dead in found.gaps.dead_links))
     return replace(found, gaps=gaps, is_over=is_over, findings=tuple(_sayable(campaign, said)))

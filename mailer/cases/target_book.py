@@ -18,11 +18,15 @@ from mailer.store.models import Case, StoredTarget, TargetRole
 
 #: for how many days it is enough to have made sure of a target
 GOOD_FOR = 180
+#: from how many networks it takes to make a target doubtful
+DOUBTED_BY = 3
 
 #: whose targets speak for a country, so that they are no one's who addresses another
 _OF_A_COUNTRY = frozenset({TargetRole.AUTHORITY, TargetRole.EMBASSY, TargetRole.COMPANY})
 #: what stands beside `details`, or is put together when it is read
-_COLUMNS = frozenset(["slug", "role", "case", "about", "countries", "groups", "languages", "own_words", "verified_on"])
+_COLUMNS = frozenset(
+    ["slug", "role", "case", "about", "countries", "groups", "languages", "own_words", "verified_on", "doubts"]
+)
 
 
 class UnknownTarget(MailerError):
@@ -74,7 +78,7 @@ def serving(session: Session, roles: Collection[str], *, about: str | None, case
 
 
 def put(session: Session, target: Target) -> None:
-    """Write a target down, in place of what was known of it.
+    """Write a target down, in place of what was known of it. If it was verified since, nothing reported before counts.
 
     :raises slugs.InvalidSlug: its slug is none.
     :raises cases.UnknownCase: its case is not there.
@@ -96,29 +100,42 @@ def put(session: Session, target: Target) -> None:
         "own_words": target.own_words,
         "verified_on": target.verified_on,
     }
-    row = _row(session, target.slug)
-    if row is None:
+    if _row(session, target.slug) is None:
         if not add_unique(session, StoredTarget(slug=slugs.check(target.slug), **values)):
             raise WrittenElsewhere(slug=target.slug)
         return
+    row = hold(session, target.slug)
+    if target.verified_on and (row.verified_on is None or target.verified_on > row.verified_on):
+        row.doubts = []
     for key, value in values.items():
         setattr(row, key, value)
     session.flush()
 
 
 def verify(session: Session, slug: str, by: str) -> None:
-    """Keep that somebody made sure today of all that is known of a target.
+    """Keep that somebody made sure today of all that is known of a target. Nothing reported before counts any more.
 
     :param by: who, in an organiser's words.
     :raises UnknownTarget: there is none.
     :raises scope.ForOrganisers: the session is a union's.
     """
     scope.refuse(session)
-    row = _row(session, slug)
-    if row is None:
-        raise UnknownTarget(slug=slug)
+    row = hold(session, slug)
     row.verified_on = db.now(session).date()
     row.details = {**row.details, "verified_by": by}
+    row.doubts = []
+
+
+def hold(session: Session, slug: str) -> StoredTarget:
+    """The row of a target, as it is now; nobody changes it until the transaction ends.
+
+    :raises UnknownTarget: there is none.
+    """
+    rows = select(StoredTarget).where(StoredTarget.slug == slug).with_for_update()
+    row = session.scalar(rows.execution_options(populate_existing=True))
+    if row is None:
+        raise UnknownTarget(slug=slug)
+    return row
 
 
 def days_since(target: Target, today: date) -> int | None:
@@ -130,6 +147,11 @@ def is_stale(target: Target, today: date, days: int = GOOD_FOR) -> bool:
     """Whether nobody has made sure of a target for more than so many days."""
     since = days_since(target, today)
     return since is None or since > days
+
+
+def is_doubtful(target: Target) -> bool:
+    """Whether so many people reported that what is known of a target is not right that somebody should make sure."""
+    return target.doubts >= DOUBTED_BY
 
 
 def rivals(everything: Sequence[Target]) -> Iterator[tuple[Target, Target]]:
@@ -160,6 +182,7 @@ def _read(row: StoredTarget) -> Target:
         "groups": [code for code in row.countries if code.startswith("@")],
         "languages": row.languages,
         "own_words": row.own_words,
+        "doubts": len(row.doubts),
     }
     return replace(Target.from_json(row.details | beside), verified_on=row.verified_on)
 

@@ -48,6 +48,7 @@ class Target:
     verified_on: date | None = None  # the last day on which somebody made sure of all this
     verified_by: str = ""
     source: str = ""  # where it is from
+    doubts: int = 0  # from how many networks it was reported since then that this is not right
 
     def to_json(self) -> dict[str, Any]:
         """As stored with a campaign or a case."""

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mailer.cases import target_book
+from mailer.cases import target_book, target_reports
 from mailer.cases.targets import Target
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
@@ -24,7 +25,15 @@ from mailer.cli.options import (
 )
 from mailer.spreadsheets import targets as target_csv
 from mailer.store import db
-from mailer.store.models import TargetRole
+from mailer.store.models import TargetReportKind, TargetRole
+
+#: what each kind of report says, for a count
+_SAID = {
+    TargetReportKind.CAME_BACK: "letters came back",
+    TargetReportKind.WANTS_POST: "asked for a postal address",
+    TargetReportKind.MOVED: "have moved",
+}
+Reports = Mapping[date, Mapping[TargetReportKind, int]]
 
 
 @click.group()
@@ -72,18 +81,21 @@ def export(installation: Installation, output: Path, excel: bool, separator: str
 
 @targets.command("list")
 @click.option("--stale", metavar="DAYS", type=click.IntRange(min=0), help="Only those not verified for so many days.")
+@click.option("--doubtful", is_flag=True, help="Only those that people from three networks reported since.")
 @click.option("--role", type=click.Choice([role.value for role in TargetRole]), help="Only those with this role.")
 @json_lines_option
 @pass_installation
-def list_(installation: Installation, stale: int | None, role: str | None, as_json: bool) -> None:
-    """Show all targets by their slugs, with the day on which each was last verified."""
+def list_(installation: Installation, stale: int | None, doubtful: bool, role: str | None, as_json: bool) -> None:
+    """Show all targets by their slugs, with the day on which each was last verified, and which are doubtful."""
     with installation.session(read_only=True) as session:
         everything, today = target_book.all_targets(session), db.now(session).date()
     if not everything and not as_json:
         click.echo(typed("There is no target yet. Bring some in with: mailer targets import FILE"))
     for target in everything:
-        is_shown = (role is None or target.role == role) and (
-            stale is None or target_book.is_stale(target, today, stale)
+        is_shown = (
+            (role is None or target.role == role)
+            and (stale is None or target_book.is_stale(target, today, stale))
+            and (target_book.is_doubtful(target) or not doubtful)
         )
         if is_shown and as_json:
             click.echo(json.dumps(_summary(target, today), ensure_ascii=False))
@@ -95,7 +107,8 @@ def line(target: Target) -> str:
     """A target as `list` shows it."""
     where = " ".join((*target.countries, *target.groups)) or "everyone"
     verified = target.verified_on or "NEVER VERIFIED"
-    return f"{target.slug:<32}  {target.role:<14}  {verified!s:<14}  {where}"
+    doubts = "DOUBTFUL" if target_book.is_doubtful(target) else ""
+    return f"{target.slug:<32}  {target.role:<14}  {verified!s:<14}  {doubts:<8}  {where}"
 
 
 @targets.command()
@@ -106,16 +119,19 @@ def show(installation: Installation, slug: str, as_json: bool) -> None:
     """Show all that is known of a target. For organisers' eyes only."""
     with installation.session(read_only=True) as session:
         target, today = target_book.get(session, slug), db.now(session).date()
+        reports = target_reports.by_month(session, slug)
     if as_json:
-        click.echo(json.dumps(_to_json(target, today), ensure_ascii=False))
+        click.echo(json.dumps(_to_json(target, today, reports), ensure_ascii=False))
         return
     click.secho(f"{target.slug}: {target.name}", bold=True)
     for label, value in _lines(target):
         if value:
             click.echo(f"{label}: {value}")
-    if target_book.is_stale(target, today):
-        since = f"not verified for {target_book.GOOD_FOR} days" if target.verified_on else "never verified"
-        click.secho(typed(f"DOUBTFUL: {since}. Check it, then: mailer targets verify {slug} --by NAME"), bold=True)
+    for month, numbers in reports.items():
+        counted = ", ".join(f"{number:,} {_SAID[kind]}" for kind, number in numbers.items())
+        click.echo(f"Reported in {month:%Y-%m}: {counted}")
+    if wrong := _what_is_wrong(target, today):
+        click.secho(typed(f"{wrong}. Check it, then: mailer targets verify {slug} --by NAME"), bold=True)
 
 
 @targets.command()
@@ -123,7 +139,8 @@ def show(installation: Installation, slug: str, as_json: bool) -> None:
 @click.option("--by", metavar="NAME", required=True, help="Who made sure of it, in words that organisers understand.")
 @pass_installation
 def verify(installation: Installation, slugs: tuple[str, ...], by: str) -> None:
-    """Keep that somebody made sure today of all that is known of a target, or of several."""
+    """Keep that somebody made sure today of all that is known of a target, or of several. What was reported before is
+    counted no more."""
     if not by.strip():
         raise click.UsageError('Say who made sure of it: --by "Ana"')
     with installation.session() as session:
@@ -156,6 +173,15 @@ def _lines(target: Target) -> list[tuple[str, Any]]:
     ]
 
 
+def _what_is_wrong(target: Target, today: date) -> str:
+    """Why somebody should make sure of a target; "" for no reason."""
+    if target_book.is_doubtful(target):
+        return f"DOUBTFUL: reported from {target_book.DOUBTED_BY} networks or more since it was verified"
+    if target_book.is_stale(target, today):
+        return f"STALE: not verified for {target_book.GOOD_FOR} days" if target.verified_on else "STALE: never verified"
+    return ""
+
+
 def _indented(text: str) -> str:
     return "".join(f"\n  {line}" for line in text.splitlines())
 
@@ -171,10 +197,11 @@ def _summary(target: Target, today: date) -> dict[str, Any]:
         "languages": list(target.languages),
         "verified_on": target.verified_on.isoformat() if target.verified_on else None,
         "stale": target_book.is_stale(target, today),
+        "doubtful": target_book.is_doubtful(target),
     }
 
 
-def _to_json(target: Target, today: date) -> dict[str, Any]:
+def _to_json(target: Target, today: date, reports: Reports) -> dict[str, Any]:
     return _summary(target, today) | {
         "names": dict(target.names),
         "salutations": dict(target.salutations),
@@ -188,4 +215,8 @@ def _to_json(target: Target, today: date) -> dict[str, Any]:
         "own_words": target.own_words,
         "verified_by": target.verified_by,
         "source": target.source,
+        "reports": [
+            {"month": f"{month:%Y-%m}"} | {kind: numbers.get(kind, 0) for kind in TargetReportKind}
+            for month, numbers in reports.items()
+        ],
     }

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+from mailer.cases import target_reports
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
 from mailer.people import failed_notices, mailed_links, notices, subscribers
@@ -24,6 +25,7 @@ def tidy(engine: Engine) -> None:
         pages.forget_old,
         making.drop_names,
         announcements.forget_hours,
+        target_reports.forget_old,
     ):
         with session_scope(engine) as session:
             task(session)

@@ -107,6 +107,7 @@ class Keyring:
         self.link_keys = tuple(link_keys)
         self._index_key = index_key
         self._link_index_key = hmac.digest(index_key, b"mailed links", "sha256")
+        self._share_key = hmac.digest(index_key, b"shares", "sha256")
         self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in self.secret_keys}
         self._prefix = _prefix(self.secret_keys[0].id)
         self._newest = AESGCM(self.secret_keys[0].secret)
@@ -168,6 +169,14 @@ class Keyring:
         :param what: kind of link and of reference; the same reference is something else for another kind.
         """
         return hmac.digest(self._link_index_key, what.encode() + b":" + reference, "sha256")
+
+    def share_of(self, reference: bytes, shares: int) -> int:
+        """In which of a few shares something is, from 0: HMAC-SHA-256 under a key of its own. It is always in the same
+        one, and nobody can tell what else is.
+
+        :param shares: how many; a power of two up to 256, so that all are equally large.
+        """
+        return hmac.digest(self._share_key, reference, "sha256")[0] % shares
 
 
 def attach(engine: Engine, keyring: Keyring) -> None:

@@ -1,17 +1,22 @@
 """A campaign that asks for a role goes out only if somebody has it, and its targets are looked at like its texts."""
 
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import gate, readiness
+from mailer.campaigns import addressees, gate, readiness
 from mailer.campaigns.readiness import Refused
 from mailer.cases import target_book
 from mailer.cases.targets import Target
 from mailer.delivery import control
+from mailer.spreadsheets import targets as target_csv
 from mailer.store import db
 from mailer.store.models import Campaign, TargetRole
 from tests.support.cases import make_case
-from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.support.factories import SENDER, WHEN, make_campaign, make_list, make_subscriber
 
 EMBASSY = TargetRole.EMBASSY
 
@@ -43,6 +48,8 @@ def test_nothing_is_sent_while_nobody_has_a_role_that_it_asks_for(session: Sessi
         control.start(session, campaign, SENDER)
     put(session, "Embassy")
     assert codes(session, campaign) == []
+    target_book.put(session, replace(target_book.get(session, "embassy"), email="", phone=""))
+    assert codes(session, campaign) == ["role-missing"], "there is no way to write to it"
     put(session, "Embassy", about="FR")
     campaign.started_at = db.now(session)
     assert codes(session, campaign) == [], "it is going out: a target that is lost then stops nothing"
@@ -67,3 +74,57 @@ def test_the_number_of_a_target_is_no_strangers(session: Session, campaign: Camp
     assert warned()
     put(session, "Embassy")
     assert not warned()
+
+
+def warned(session: Session, campaign: Campaign) -> dict[str, str]:
+    """What is said of targets that somebody should verify: code → which."""
+    found = readiness.check(session, campaign).findings
+    return {each.code: each.where for each in found if each.code in ("target-stale", "target-doubtful")}
+
+
+def test_targets_that_it_asks_for_and_nobody_made_sure_of_are_pointed_out_also_while_it_goes_out(
+    session: Session, campaign: Campaign
+) -> None:
+    put(session, "Embassy")
+    target_book.put(session, Target((), "MP", "mp@example.org", "", slug="mp", role=TargetRole.REPRESENTATIVE))
+    assert warned(session, campaign) == {"target-stale": "target embassy"}
+    target_book.verify(session, "embassy", "Ana")
+    assert warned(session, campaign) == {}
+    row = target_book.hold(session, "embassy")
+    row.doubts = [1, 15]
+    assert warned(session, campaign) == {}
+    row.doubts, campaign.started_at = [1, 4, 15], db.now(session)
+    assert warned(session, campaign) == {"target-doubtful": "target embassy"}
+    today = db.now(session).date()
+    row.verified_on = today - timedelta(days=target_book.GOOD_FOR)
+    assert warned(session, campaign) == {"target-doubtful": "target embassy"}
+    row.verified_on = today - timedelta(days=target_book.GOOD_FOR + 1)
+    assert warned(session, campaign).keys() == {"target-stale", "target-doubtful"}
+
+
+def test_of_many_such_targets_the_first_are_named_and_all_are_counted() -> None:
+    many = [Target((), "", "", "", slug=f"embassy-{number:02}") for number in range(26)]
+    (finding,) = addressees.warnings(many, WHEN.date())
+    assert finding.where == "26 targets (embassy-00, embassy-01, embassy-02, embassy-03, embassy-04, …)"
+    assert "mailer targets verify SLUG" in finding.remedy
+    (finding,) = addressees.warnings(many[:5], WHEN.date())
+    assert finding.where.endswith("embassy-04)")
+
+
+def test_a_target_that_loses_its_last_address_while_a_campaign_goes_out_stops_nothing(
+    session: Session, campaign: Campaign, tmp_path: Path
+) -> None:
+    put(session, "Embassy")
+    control.start(session, campaign, SENDER)
+    file = tmp_path / "targets.csv"
+    file.write_text("slug,email,phone\nembassy,-,-\n")
+    report = target_csv.import_file(session, file, update=True)
+    assert report.changed == 1
+    assert report.warnings == ('line 2: there is no way any more to write to "embassy"',)
+    session.flush()
+    session.expire_all()
+    (target,) = addressees.of(session, campaign).of_roles([EMBASSY], "DE")
+    assert (target.slug, target.is_reachable) == ("embassy", False)
+    assert readiness.check(session, campaign).is_ready
+    control.pause(session, campaign, reason="by hand")
+    control.resume(session, campaign, SENDER)

@@ -1,9 +1,13 @@
-"""An organiser brings targets in, looks which of them are doubtful, and keeps who made sure of them."""
+"""An organiser brings targets in, looks which of them are stale or doubtful, and keeps who made sure of them."""
 
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
+from mailer.cases import target_reports
+from mailer.store.models import TargetReportKind
 from tests.conftest import CommandLine
 
 OLD = datetime.now(UTC).date() - timedelta(days=200)
@@ -31,10 +35,10 @@ def test_targets_come_in_are_listed_shown_verified_and_go_out(cli: CommandLine, 
     assert cli("targets", "list", "--role", "embassy").stdout.startswith("berlin")
 
     shown = cli("targets", "show", "berlin").stdout
-    for words in ("Embassy in Berlin", "+441632960960 (Mon 9–12, Europe/London)", "\n  1 Street", "DOUBTFUL"):
+    for words in ("Embassy in Berlin", "+441632960960 (Mon 9–12, Europe/London)", "\n  1 Street", "STALE"):
         assert words in shown
     assert "verified today" in cli("targets", "verify", "berlin", "mp", "--by", "Ana").stdout
-    assert "DOUBTFUL" not in cli("targets", "show", "berlin").stdout
+    assert "STALE" not in cli("targets", "show", "berlin").stdout
     assert json.loads(cli("targets", "show", "mp", "--json").stdout)["verified_by"] == "Ana"
     assert cli("targets", "list", "--stale", "0").stdout == ""
 
@@ -51,3 +55,32 @@ def test_what_is_wrong_is_told_with_file_and_line(cli: CommandLine, tmp_path: Pa
     assert f"{file}:\nline 2: a target of role embassy" in refused.stderr
     assert "mailer targets list" in cli("targets", "verify", "berlin", "--by", "Ana", exit_code=1).stderr
     cli("targets", "verify", "berlin", "--by", " ", exit_code=2)
+
+
+def test_a_target_that_three_networks_reported_is_listed_as_doubtful_until_somebody_verifies_it(
+    cli: CommandLine, session: Session, tmp_path: Path
+) -> None:
+    file = tmp_path / "targets.csv"
+    file.write_text(FILE)
+    cli("targets", "import", file)
+    assert cli("targets", "list", "--doubtful").stdout == ""
+    for host in range(40):  # so many that three of sixteen numbers are certain to come up
+        target_reports.note(session, "berlin", TargetReportKind.CAME_BACK, f"198.51.100.{host}")
+    target_reports.note(session, "mp", TargetReportKind.MOVED, "198.51.100.1")
+    session.commit()
+
+    assert "DOUBTFUL" in cli("targets", "list").stdout.splitlines()[0]
+    assert cli("targets", "list", "--doubtful").stdout.startswith("berlin")
+    as_json = [json.loads(line) for line in cli("targets", "list", "--json").stdout.splitlines()]
+    assert [(each["slug"], each["doubtful"]) for each in as_json] == [("berlin", True), ("mp", False)]
+
+    shown = cli("targets", "show", "berlin").stdout
+    assert ": 40 letters came back\n" in shown
+    assert "DOUBTFUL: reported from 3 networks" in shown
+    (month,) = json.loads(cli("targets", "show", "mp", "--json").stdout)["reports"]
+    assert month.keys() == {"month", "came_back", "wants_post", "moved"}
+    assert (len(month["month"]), month["came_back"], month["moved"]) == (7, 0, 1)
+
+    cli("targets", "verify", "berlin", "--by", "Ana")
+    assert cli("targets", "list", "--doubtful").stdout == ""
+    assert "40 letters came back" in cli("targets", "show", "berlin").stdout
