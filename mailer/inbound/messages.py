@@ -23,6 +23,8 @@ _RECIPIENT_HEADERS = ("Delivered-To", "X-Original-To", "Envelope-To", "To")
 _BULK = frozenset({"bulk", "junk", "list"})
 #: what Auto-Submitted says of an answer (RFC 3834)
 _REPLIES = frozenset({"auto-replied", "auto-notified"})
+#: how a report on a delivery is marked (RFC 3464, RFC 6533)
+_REPORT = re.compile(rb"^Content-Type:[ \t]*message/(?:global-)?delivery-status\b", re.IGNORECASE | re.MULTILINE)
 _MOST_TOKENS = 20  # that are tried; each costs a hash for every link key
 _SIGNED = "(?P<token>[0-9a-f]{40})"
 
@@ -70,7 +72,8 @@ def read(
     if headers.get_content_type() == "multipart/report":
         return Finding(Kind.BOUNCE)
     if _is_from_a_program(headers, sender):
-        return Finding(Kind.AUTOMATIC)
+        # OpenSMTPD's bounces are multipart/mixed.
+        return Finding(Kind.BOUNCE if _REPORT.search(message) else Kind.AUTOMATIC)
     # Before Auto-Submitted: Apple's Mail calls what its unsubscribe button writes auto-replied.
     tokens = _tokens(places, unsubscribe_address)
     for token in tokens:

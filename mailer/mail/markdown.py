@@ -147,6 +147,8 @@ def to_html(tokens: list[Token]) -> str:
         if (style := opening.attrs.get("style")) in _CELL_CLASSES:
             opening.attrSet("class", _CELL_CLASSES[str(style)])
     writer = MarkdownIt("commonmark")
+    # MJML for Python drops a line break between two elements, and so the space between their words.
+    writer.add_render_rule("softbreak", lambda *_: " ")
     html = str(writer.renderer.render(tokens, writer.options, {}))
     return nh3.clean(
         html,

@@ -31,6 +31,10 @@ PREHEADER_CHARACTERS = range(40, 91)
 #: Control characters, lone surrogates and non-characters: MJML is XML, which knows none of them.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+#: what MJML for Python writes as programmers write strings: \u{200c} for an invisible letter, which is read aloud so
+_IN_ATTRIBUTE = re.compile(r'(?<==)"[^"<>]*"|(?<=<mj-title>)[^<]*')
+_SPELT_OUT = re.compile(r"[^ -\[\]-~]")
+
 #: what stands before a place inside of a link in the text part
 _BEGUN_LINK = re.compile(r"<[^<>\s]*\Z")
 
@@ -277,7 +281,7 @@ def _fill(name: str, values: dict[str, object]) -> str:
 def _to_html(mjml: str, template: str) -> str:
     placeless = check_nesting(mjml)
     try:
-        html: str = mjml2html(placeless)
+        html: str = mjml2html(_with_numbers(placeless))
     except ValueError as problem:
         raise BrokenTemplate(template=template, problem=problem) from None
     check_fetches_nothing(html, template=template)
@@ -285,6 +289,15 @@ def _to_html(mjml: str, template: str) -> str:
     if size >= HTML_LIMIT_BYTES:
         raise HtmlTooLarge(size=f"{size:,}", limit=f"{HTML_LIMIT_BYTES:,}")
     return html
+
+
+def _with_numbers(mjml: str) -> str:
+    """In attributes and in the title, of which one is made, all but ASCII as numbers: those are left as they are."""
+
+    def numbered(found: re.Match[str]) -> str:
+        return _SPELT_OUT.sub(lambda letter: f"&#{ord(letter[0])};", found[0])
+
+    return _IN_ATTRIBUTE.sub(numbered, mjml)
 
 
 def _link_warnings(tokens: Sequence[Token]) -> list[Warned]:

@@ -193,6 +193,11 @@ def test_a_report_of_a_mail_server_is_kept_apart() -> None:
     assert read(message(report, f"To: leave+{TOKEN}@example.org")) == Finding(Kind.BOUNCE)
     assert read(message(report)) == Finding(Kind.BOUNCE)
     assert read(message(f"To: bounce+{BOUNCE}@example.org")) == Finding(Kind.BOUNCE)
+    mixed = (
+        message('Content-Type: multipart/mixed;boundary="x"') + b"--x\r\nContent-Type: message/delivery-status\r\n\r\n"
+    )
+    assert read(mixed, sender="") == Finding(Kind.BOUNCE)
+    assert read(mixed.replace(b"delivery-status", b"rfc822"), sender="") == Finding(Kind.AUTOMATIC)
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n", b"\x00\xff\xfe", b"just some words\r\n", b"\r\n" * 1000])

@@ -253,6 +253,29 @@ def test_the_html_is_whole_and_made_for_phones_and_dark_mode() -> None:
     assert checker.open == []
 
 
+def test_a_line_break_keeps_words_apart_whatever_they_are_written_in() -> None:
+    html = shown(edition(f"{'Word ' * 15}**before**\n*noon* [today](https://example.org/)\n`now`").html)
+    assert '<strong>before</strong> <em>noon</em> <a href="https://example.org/">today</a> <code>now</code></p>' in html
+
+
+def test_a_title_is_read_aloud_as_it_is_written() -> None:
+    title = 'می\u200cخواهیم "आज़ादी" \u2068\\o/\u2069'
+    attributes = _Attributes()
+    attributes.feed(shown(edition(f"[a](https://example.org/a '{title}')", subject=title).html))
+    assert attributes.seen["aria-label"] == attributes.seen["title"] == title
+
+
+class _Attributes(HTMLParser):
+    """What each attribute says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, str | None] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen |= attrs
+
+
 class _Nesting(HTMLParser):
     """Fails where a tag is closed that is not the last opened."""
 
