@@ -79,3 +79,53 @@ silence() {
     if IFS= read -r -t "$1" line <&3; then echo "S: $line"; echo "expected: nothing"; exit 1; fi
     echo "(nothing for $1 seconds)"
 }
+
+# refusing: writes a program for that Debian, a server on the next port that refuses some addresses, each for a reason.
+refusing() {
+    cat >"$folder/root/refusing.py" <<'END'
+import os, socket, threading
+
+ANSWERS = {
+    "nobody": "550 5.1.1 No such person",
+    "full": "552 5.2.2 The mailbox is full",
+    "policy": "550 5.7.1 Refused for what your server is known for",
+    "later": "452 4.2.2 The mailbox is full for now",
+}
+
+
+def serve(client):
+    client.sendall(b"220 mx.example.net\r\n")
+    for line in client.makefile(encoding="utf-8", newline="\r\n"):
+        found = [answer for name, answer in ANSWERS.items() if line.upper().startswith(f"RCPT TO:<{name}@".upper())]
+        says = {"EHLO": "250-mx.example.net\r\n250 ENHANCEDSTATUSCODES", "QUIT": "221 bye"}.get(line[:4].upper(), "250 2.0.0 ok")
+        client.sendall(f"{found[0] if found else says}\r\n".encode())
+        if line[:4].upper() == "QUIT":
+            break
+    client.close()
+
+
+server = socket.create_server(("127.0.0.1", int(os.environ["PORT"]) + 1))
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+END
+}
+
+# returned FILE PATTERN: waits for one more mail in that file of that Debian, and shows its lines that fit; $folder/returned
+# has all there are.
+returned() {
+    local file=$folder/returned lines=0 mails=0
+    if [ -e "$file" ]; then
+        lines=$(wc -l <"$file")
+        mails=$(grep -c '^From ' "$file")
+    fi
+    for _ in $(seq 300); do
+        cp "$folder/root$1" "$file" 2>/dev/null || true
+        if [ -s "$file" ] && [ "$(grep -c '^From ' "$file")" -gt "$mails" ] && [ -z "$(tail -n 1 "$file")" ]; then
+            tail -n "+$((lines + 1))" "$file" | grep -E "$2"
+            return
+        fi
+        sleep 0.1
+    done
+    echo "nothing is returned"
+    exit 1
+}
