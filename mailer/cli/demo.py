@@ -193,7 +193,7 @@ def _show_mails(folder: Path, console: Console) -> None:
     readable.mkdir()
     console.print("\nThe first mail in each language, to open in a browser (next to it: as text, and as it was sent):")
     seen: set[str] = set()
-    languages = {path.stem for path in sample.CAMPAIGN_DIR.glob("*.md")}
+    languages = {path.stem for path in sample.texts()}
     for caught in catcher.read(maildir):
         language = str(caught.message["Content-Language"])
         if language not in seen and "List-Id" in caught.message:  # a system mail comes from no list

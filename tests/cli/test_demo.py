@@ -125,7 +125,7 @@ def _require_kits(folder: Path, output: str) -> None:
     unions = [union for union in sample.unions() if union.contact]
     kits = {path.name: path for path in (folder / "kits").iterdir()}
     assert set(kits) == {"_everybody", *(union.slug for union in unions)}
-    texts = {path.stem for path in sample.CAMPAIGN_DIR.glob("*.md")}
+    texts = {path.stem for path in sample.texts()}
     for kit in kits.values():
         assert {path.name for path in kit.iterdir()} == texts
         assert all(len(list(path.iterdir())) == 7 for path in kit.iterdir())
@@ -172,7 +172,7 @@ def _require_case(folder: Path, output: str) -> None:
 
 def _who_got(folder: Path, slug: str) -> set[str]:
     """Whom a caught mail of a sample campaign went to."""
-    texts = (sample.CAMPAIGN_DIR.parent / slug).glob("*.md")
+    texts = sample.texts(sample.CAMPAIGN_DIR.parent / slug)
     subjects = {tomllib.loads(path.read_text("utf-8").split("+++")[1])["subject"] for path in texts}
     caught = catcher.read(folder / catcher.FOLDER)
     got = [each.recipient for each in caught if str(each.message["Subject"]) in subjects and "List-Id" in each.message]

@@ -11,6 +11,8 @@ import pytest
 from markdown_it import MarkdownIt
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import addressees
+from mailer.campaigns.letters import Letters
 from mailer.cases import files as cases
 from mailer.formats import logos
 from mailer.locale import countries
@@ -18,6 +20,8 @@ from mailer.mail import addresses, fields
 from mailer.spreadsheets import targets as target_csv
 from mailer.store.models import TargetRole
 from mailer.trial import sample
+from tests.support.factories import make_list, make_union
+from tests.support.sample_world import load_alert
 
 FIELDS = {"name", "country", "union", "target_name", "target_email", "target_address"}
 LANGUAGES = ["ar", "de", "en", "es", "fr", "ru"]
@@ -164,7 +168,7 @@ def test_the_last_rows_show_what_can_be_wrong(rows: Rows) -> None:
 
 
 def test_the_campaign_has_a_text_in_six_languages() -> None:
-    assert sorted(path.stem for path in sample.CAMPAIGN_DIR.glob("*.md")) == LANGUAGES
+    assert [path.stem for path in sample.texts()] == LANGUAGES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -195,7 +199,7 @@ def test_each_language_is_laid_out_alike(language: str) -> None:
 def test_nothing_in_the_campaign_leads_to_a_real_address() -> None:
     for path in sample.CAMPAIGN_DIR.iterdir():
         found = ANY_DOMAIN.findall(path.read_text("utf-8"))
-        assert found
+        assert found or path.name.startswith("letter-")
         assert [address for address in found if not RESERVED.search(address)] == []
 
 
@@ -280,6 +284,53 @@ def test_a_copy_says_that_all_targets_but_two_were_made_sure_of_today(tmp_path: 
     with (tmp_path / sample.TARGETS).open(encoding="utf-8", newline="") as file:
         days = [row["verified_on"] for row in csv.DictReader(file)]
     assert sorted(day for day in days if day != "2031-05-06") == ["", "2025-02-10"]
+
+
+# --- letters --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_everybody_whom_the_alert_has_people_write_to_gets_a_letter_that_they_read(
+    session: Session, tmp_path: Path
+) -> None:
+    make_list(session, sample.LIST_SLUG)
+    for union in sample.unions():
+        make_union(session, union.slug)
+    campaign = load_alert(session, tmp_path)
+    letters = Letters(campaign)
+    asked = [target for target in addressees.of(session, campaign) if target.role in campaign.ask]
+    assert {target.role for target in asked} == {TargetRole(role) for role in campaign.ask}
+    assert all(letters.is_in_language_of(target) for target in asked)
+    for target in asked:
+        place = letters.place(target)
+        if place.own_words:
+            continue
+        letter = letters.get(place.role, place.language or "")
+        assert letter.wordings >= 12
+        written = letter.written(0, letter.values_for(target))
+        salutation = letter.values_for(target)["salutation"]
+        assert written.text.startswith(salutation)
+        assert not re.search(r"\{\{|\\$", written.text)
+    for role in ("embassy", "authority", "prisoner"):  # so that everybody can read what they send
+        assert sorted(letters.of_role(TargetRole(role))) == LANGUAGES
+    rules = {letter.language: letter.rules for letter in letters.of_role(TargetRole.PRISONER).values()}
+    assert all(rules.values())
+
+
+def test_no_card_to_the_prisoner_says_what_its_rules_forbid() -> None:
+    for path in sample.CAMPAIGN_DIR.glob("letter-prisoner.*.md"):
+        front, body = (part for part in path.read_text("utf-8").split("+++\n", 2)[1:])
+        table = tomllib.loads(front)
+        card = " ".join([*table["subjects"], *table["openings"], *table["closings"], body])
+        assert not re.search(_OF_THE_CASE, card, re.IGNORECASE)
+        assert re.search(_OF_THE_CASE, table["rules"], re.IGNORECASE)
+
+
+#: the trial, unions, politics, governments and mail, in six languages
+_OF_THE_CASE = (
+    "trial|union|politic|government|e-mail|procès|syndicat|politique|gouvernement|juicio|sindicato|política|gobierno|"
+    "prozess|gewerkschaft|politik|regierung|суд|профсоюз|политик|власт|محاكمة|نقابة|سياسة|حكومة"
+)
 
 
 # --- case -----------------------------------------------------------------------------------------------------------

@@ -96,6 +96,11 @@ def _union(table: dict[str, Any]) -> SampleUnion:
     return SampleUnion(**{**table, "languages": tuple(table.get("languages", ())), "contact": contact})
 
 
+def texts(folder: Path = CAMPAIGN_DIR) -> list[Path]:
+    """The texts of a campaign or case, one for each language; letters are others."""
+    return [path for path in sorted(folder.glob("*.md")) if not path.name.startswith("letter-")]
+
+
 def copy_files(folder: Path, today: date) -> None:
     """Copy the case, the targets and the campaigns into a folder, as organisers keep theirs: `cases/`, `targets.csv`
     and `campaigns/`.
