@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import addressees, deadlines, editions, gate, lifecycle, segments, strangers
+from mailer.campaigns import addressees, deadlines, editions, gate, letter_findings, lifecycle, segments, strangers
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.editions import Reader
 from mailer.campaigns.segments import Group
@@ -274,6 +274,7 @@ class Check:
     not_excluded: Mapping[str, int]  # likewise in `exclude_countries`: people who get it
     has_fallback: bool  # whether those are asked to write to somebody all the same
     gaps: Gaps  # what the texts print, and some of the audience have nothing for
+    by_country: Mapping[str | None, int]  # None if not known → people
     is_over: bool = False  # whether the deadline has passed
     findings: tuple[Finding, ...] = ()  # the worst first
 
@@ -284,7 +285,7 @@ class Check:
 
 
 #: what can be said where a text is broken, or the audience names what there is not
-_NOTHING_COUNTED = Check(0, {}, {}, (), 0, {}, {}, False, Gaps({}, {}, {}))
+_NOTHING_COUNTED = Check(0, {}, {}, (), 0, {}, {}, False, Gaps({}, {}, {}), {})
 
 
 def check(session: Session, campaign: Campaign, *, ours: Iterable[str] = ()) -> Check:
@@ -300,6 +301,7 @@ def check(session: Session, campaign: Campaign, *, ours: Iterable[str] = ()) -> 
     said = [
         *findings(session, campaign, counted=None if found is _NOTHING_COUNTED else found, audience=audience),
         *_advice(campaign, found),
+        *letter_findings.findings(session, campaign, found.by_country),
     ]
     targets = addressees.of(session, campaign)
     said += addressees.warnings(targets, db.now(session).date())
@@ -338,6 +340,7 @@ def _count(session: Session, campaign: Campaign) -> tuple[Check, Iterable[Group]
         not_excluded={place: by_country[place] for place in sorted(beyond) if by_country[place]},
         has_fallback=Targets.stored(campaign.targets).fallback is not None,
         gaps=gaps,
+        by_country=by_country,
     )
     return found, groups if is_as_written else None
 

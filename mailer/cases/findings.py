@@ -8,6 +8,7 @@ from typing import Literal
 Code = Literal[
     "about-missing",
     "about-outdated",
+    "asks-missing",
     "audience-empty",
     "audience-unknown",
     "campaign-closed",
@@ -29,6 +30,7 @@ Code = Literal[
     "home-undecided",
     "home-unknown",
     "latest-start-passed",
+    "letter-missing",
     "link-key-missing",
     "machine-name",
     "mail-long",
@@ -52,6 +54,7 @@ Code = Literal[
     "unknown-address",
     "unknown-telephone",
     "unseen",
+    "wordings-few",
 ]
 
 

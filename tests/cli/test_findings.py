@@ -134,10 +134,12 @@ def test_a_campaign_against_which_nothing_stands_is_sent(
 def test_each_error_that_can_stand_against_a_campaign_is_seen_to_refuse_it() -> None:
     elsewhere = {"case-unseen", "got-going-out", "setting-wrong"}  # each has a test of its own
     warnings = {
+        "asks-missing",
         "dead-link",
         "deadline-near",
         "empty-field",
         "got-not-begun",
+        "letter-missing",
         "machine-name",
         "mail-long",
         "markdown-left",
@@ -155,6 +157,7 @@ def test_each_error_that_can_stand_against_a_campaign_is_seen_to_refuse_it() -> 
         "unknown-address",
         "unknown-telephone",
         "unseen",
+        "wordings-few",
     }
     assert set(BREAKS) | elsewhere | warnings == set(get_args(Code))
 

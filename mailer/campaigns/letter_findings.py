@@ -1,0 +1,105 @@
+"""What its author should know of a campaign's letters. None of it keeps the campaign from being sent."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import addressees, letters
+from mailer.campaigns.letters import Letters, Place
+from mailer.cases.findings import Code, Finding, Level
+from mailer.cases.targets import Target, Targets
+from mailer.locale import languages
+from mailer.mail import costly_words
+from mailer.store.models import Campaign, TargetRole
+
+#: when more people than this send a letter, whoever gets it should not get the same one each time
+_MANY, _FEW = 500, 12
+
+
+def findings(session: Session, campaign: Campaign, by_country: Mapping[str | None, int]) -> Iterator[Finding]:
+    """Warnings.
+
+    :param by_country: where people live who would send letters, None if not known → how many there are.
+    """
+    if not campaign.ask:
+        return
+    targets, there = addressees.of(session, campaign), Letters(campaign)
+    yield from _missing(campaign, targets, there)
+    yield from _few_wordings(campaign, targets, there, by_country)
+    yield from _asks_missing(campaign, targets)
+    yield from _costly(campaign)
+
+
+def _warning(code: Code, where: str, what: str, remedy: str) -> Finding:
+    return Finding(Level.WARNING, code, where, what, remedy)
+
+
+def _missing(campaign: Campaign, targets: Targets, there: Letters) -> Iterator[Finding]:
+    """Roles without a letter, and targets that get one in a language that they do not read."""
+    for role in map(TargetRole, campaign.ask):
+        takers = [target for target in targets if target.role is role and not target.own_words]
+        if takers and not there.of_role(role):
+            what = f"people are asked to write to a target of role {role}, and there is no letter for them to send"
+            yield _warning("letter-missing", letters.file_name(role, campaign.language), what, "Write it.")
+        elif strangers := [target for target in takers if not there.is_in_language_of(target)]:
+            what = (
+                f"{_count(strangers)} of role {role} get the letter in {campaign.language}, because there is none in a "
+                f"language that they read: {_languages(strangers)}"
+            )
+            remedy = "Write one in a language that each of them reads."
+            yield _warning("letter-missing", f"letter-{role}.*.md", what, remedy)
+
+
+def _count(targets: Sequence[Target]) -> str:
+    return "1 target" if len(targets) == 1 else f"{len(targets)} targets"
+
+
+def _languages(targets: Sequence[Target]) -> str:
+    """What targets read best, and how many of them read that best."""
+    best = Counter(target.languages[0] for target in targets)
+    return ", ".join(f"{language} ({number})" for language, number in sorted(best.items()))
+
+
+def _few_wordings(
+    campaign: Campaign, targets: Targets, there: Letters, by_country: Mapping[str | None, int]
+) -> Iterator[Finding]:
+    """Letters of which a target would get the same ones again and again."""
+    people: Counter[Place] = Counter()
+    roles = list(map(TargetRole, campaign.ask))
+    for country, number in by_country.items():
+        for place in set(map(there.place, targets.of_roles(roles, country))):
+            people[place] += number
+    for place, number in sorted(people.items(), key=str):
+        if place.language and number > _MANY and (wordings := there.get(place.role, place.language).wordings) < _FEW:
+            ways = "1 wording" if wordings == 1 else f"{wordings} wordings"
+            what = f"{number:,} people would send this letter, in only {ways}"
+            remedy = f"Write more subjects, openings or closings: 4 subjects and 3 openings are {_FEW} wordings."
+            yield _warning("wordings-few", letters.file_name(place.role, place.language), what, remedy)
+
+
+def _asks_missing(campaign: Campaign, targets: Targets) -> Iterator[Finding]:
+    """Targets that want no copies, where nothing says what to write to them instead."""
+    if not any(target.own_words for target in targets):
+        return
+    what = "targets that want no copies get no letter, and nothing says what people should ask of them"
+    if campaign.case is None:
+        if campaign.case_id is None:  # else it cannot be seen from here
+            remedy = 'Name a case that has asks: case = "SLUG".'
+            yield _warning("asks-missing", "campaign.toml, case", what, remedy)
+        return
+    asks = {language for language, written in campaign.case.asks.items() if written}
+    read = [text.language for text in campaign.texts]
+    if missing := [language for language in read if not languages.nearest(language, asks, campaign.fallbacks)]:
+        remedy = "Write them into case.toml, under [asks], and load the case again."
+        in_languages = f" in {', '.join(missing)}" if asks else ""
+        yield _warning("asks-missing", f"case {campaign.case.slug}, asks", f"{what}{in_languages}", remedy)
+
+
+def _costly(campaign: Campaign) -> Iterator[Finding]:
+    """Words in letters that spam filters count: mails show these letters."""
+    for letter in campaign.letters:
+        for part in letters.parts(letter):
+            for line, words in enumerate(part.words.split("\n")):
+                for warned in costly_words.find_in_line((words,)):
+                    yield _warning(warned.code, part.at(line), warned.what, warned.remedy)
