@@ -31,6 +31,7 @@ from mailer.operations import schema
 from mailer.settings import Settings, load_settings
 from mailer.store.crypto import Key, Keyring
 from mailer.store.db import open_engine
+from tests.support.engines import shared_statements
 from tests.support.factories import SENDER
 from tests.support.mail_server import MailServer, running
 from tests.support.postgresql import PostgreSQL
@@ -254,9 +255,9 @@ class CommandLine:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_web_apps() -> Iterator[None]:
-    """Make it cheap to have an app in each test."""
-    with shared_parts():
+def quick_parts() -> Iterator[None]:
+    """Make it cheap to have an engine and an app in each test."""
+    with shared_statements(), shared_parts():
         yield
 
 
