@@ -19,8 +19,8 @@ from markdown_it.token import Token
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from mailer.campaigns import asking, deadlines, editions, kinds, letters, segments, standing
-from mailer.campaigns.standing import Standing
+from mailer.campaigns import asking, deadlines, editions, kinds, letters, segments, telling
+from mailer.campaigns.telling import Told
 from mailer.cases import cases
 from mailer.cases.sayable import Sayable
 from mailer.cases.targets import NOBODY, Target, Targets
@@ -78,14 +78,14 @@ class Headline:
     since: datetime  # when it began
     deadline: datetime | None  # none where nobody is asked to act
     is_over: bool  # whether it is too late to act
-    standing: Standing  # whether people are asked to act, or why not
+    told: Told  # whether people are asked to act, or why not
     kind: str | None  # what its mail is headed by, in English; None for a kind that asks people to act
     is_stop: bool  # whether it says that nobody should write any more
 
     @property
     def updated(self) -> datetime:
         """When what readers are told of it last changed."""
-        return max(self.since, self.standing.changed_at or self.since)
+        return max(self.since, self.told.changed_at or self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +242,10 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
     [headline] = _headlines(session, [campaign], language)
     case, today = campaign.case, db.now(session).date()
     is_cancelled = campaign.status is CampaignStatus.CANCELLED
-    is_open = headline.standing.asking is Asking.OPEN and not is_cancelled
+    is_open = headline.told.asking is Asking.OPEN and not is_cancelled
     asks = is_open and kinds.of(campaign).asks
     html = ""
-    if headline.standing.asking is not Asking.STOPPED:  # what it says is to write
+    if headline.told.asking is not Asking.STOPPED:  # what it says is to write
         html = _html(_text(campaign, language).body, language, Targets.stored(campaign.targets).fallback)
     return CampaignPage(
         headline=headline,
@@ -306,11 +306,11 @@ def _text(campaign: Campaign, language: str) -> CampaignText:
 
 
 def _headlines(session: Session, campaigns: Sequence[Campaign], language: str) -> list[Headline]:
-    now, standings = db.now(session), standing.of_all(session, campaigns, language)
-    return [_headline(campaign, language, now, standings[campaign.id]) for campaign in campaigns]
+    now, told = db.now(session), telling.of_all(session, campaigns, language)
+    return [_headline(campaign, language, now, told[campaign.id]) for campaign in campaigns]
 
 
-def _headline(campaign: Campaign, language: str, now: datetime, told: Standing) -> Headline:
+def _headline(campaign: Campaign, language: str, now: datetime, told: Told) -> Headline:
     text, kind = _text(campaign, language), kinds.of(campaign)
     fallback = Targets.stored(campaign.targets).fallback
     asks = kind.asks and told.asking is Asking.OPEN
@@ -323,7 +323,7 @@ def _headline(campaign: Campaign, language: str, now: datetime, told: Standing) 
         since=campaign.started_at or campaign.created_at,
         deadline=campaign.deadline if asks else None,
         is_over=deadlines.is_over(campaign, now),
-        standing=told,
+        told=told,
         kind=None if kind.asks else kind.heading,
         is_stop=campaign.kind == kinds.STOP,
     )

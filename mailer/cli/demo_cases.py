@@ -10,7 +10,7 @@ from rich.console import Console
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import files as campaign_files
-from mailer.campaigns import lifecycle, publishing, segments, standing
+from mailer.campaigns import lifecycle, publishing, segments, telling
 from mailer.campaigns.segments import Segment
 from mailer.cases import files as case_files
 from mailer.cli.demo_unions import MAILS
@@ -189,7 +189,7 @@ def _what_page_says(demo: Demo, slug: str) -> str:
     """What the page of a campaign tells readers now."""
     with demo.installation.session(read_only=True) as session:
         try:
-            told = standing.of(session, publishing.find(session, slug), "en")
+            told = telling.of(session, publishing.find(session, slug), "en")
         except publishing.Withdrawn:
             return "Its page says that it was taken down, and nothing else."
     if told.asking is Asking.CLOSED:

@@ -47,7 +47,7 @@ class NoTimeToForward(MailerError):
 
 
 class NobodyIsAsked(MailerError):
-    """Campaign "{slug}" is {standing}, so nobody is to forward it any more, and no kit of it is made."""
+    """Campaign "{slug}" is {asking}, so nobody is to forward it any more, and no kit of it is made."""
 
 
 #: how long a worker may take for what it took, and how many editions that is
@@ -127,12 +127,12 @@ def require_forwarding(session: Session, campaign: Campaign) -> None:
         raise NotForForwarding(slug=campaign.slug)
     may_be = select(Campaign.id).where(Campaign.id == campaign.id, deadlines.may_be_forwarded(session))
     if session.scalar(may_be) is None:
-        standing = asking.of(campaign)
-        if standing is Asking.OPEN:
+        now = asking.of(campaign)
+        if now is Asking.OPEN:
             raise NoTimeToForward(
                 slug=campaign.slug, status="over" if campaign.status in deadlines.OUT else campaign.status
             )
-        raise NobodyIsAsked(slug=campaign.slug, standing=standing)
+        raise NobodyIsAsked(slug=campaign.slug, asking=now)
 
 
 def try_again(session: Session, campaign: Campaign) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, deadlines, kinds, publishing, standing
+from mailer.campaigns import asking, deadlines, kinds, publishing, telling
 from mailer.cases.sayable import Words
 from mailer.errors import MailerError
 from mailer.formats import archives
@@ -113,7 +113,7 @@ def words(session: Session, kit_id: int, language: str) -> Words | None:
 
     :raises NoKit: as `look`.
     """
-    return standing.of(session, find(session, kit_id).campaign, language).words
+    return telling.of(session, find(session, kit_id).campaign, language).words
 
 
 def may_be_corrected(session: Session, kit: Kit) -> bool:

@@ -101,7 +101,7 @@ def test_its_public_campaigns_are_listed_with_what_holds_of_each(session: Sessio
     about(session, case, "gone", asking=Asking.WITHDRAWN)
     about(session, case, "draft", status=CampaignStatus.DRAFT, started_at=None)
     decide(session, case, CaseEventKind.STOPPED, REASON)
-    listed = [(each.slug, each.standing.asking) for each in read(session, case).campaigns]
+    listed = [(each.slug, each.told.asking) for each in read(session, case).campaigns]
     assert listed == [("news", Asking.OPEN), ("alert", Asking.STOPPED)]
 
 

@@ -158,7 +158,7 @@ def test_what_was_stopped_or_has_ended_stays_in_the_archive_and_what_was_withdra
     for kind in (CaseEventKind.STOPPED, CaseEventKind.CLOSED):
         event = decide(session, campaign, kind, {"en": "Because."})
         [headline], _ = publishing.archive(session, "en")
-        assert headline.standing.asking == campaign.asking
+        assert headline.told.asking == campaign.asking
         assert headline.updated == event.created_at
     assert publishing.withdrawn(session) == []
     event = decide(session, campaign, CaseEventKind.WITHDRAWN)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, LargeBinary, literal, select, type_coerce, update
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, gate, lifecycle, standing
+from mailer.campaigns import asking, gate, lifecycle, telling
 from mailer.campaigns.lifecycle import WrongStatus
 from mailer.campaigns.readiness import Refused
 from mailer.cases import cases
@@ -409,7 +409,7 @@ def test_a_reason_that_cannot_be_read_is_none(session: Session, about: Callable[
     session.execute(update(CaseEvent).values(words=broken), execution_options={"synchronize_session": False})
     session.commit()
     session.expire_all()
-    assert standing.of(session, campaign, "en").words is None
+    assert telling.of(session, campaign, "en").words is None
     assert asking.of(campaign) is Asking.STOPPED
 
 
@@ -431,7 +431,7 @@ def test_a_stop_in_words_that_must_not_appear_happens_and_those_are_kept_and_sho
     decided: Any
     for decided in (stopping.stop(session, campaign, words), stopping.stop_case(sessions_of(session), "leila", words)):
         assert decided.shown == {}  # also not the French ones, which may say the same with another name
-        assert standing.of(session, campaign, "fr").words is None
+        assert telling.of(session, campaign, "fr").words is None
     [overview] = progress.overview(session, campaign).to_json()["history"]
     assert overview["words"] == {}
     assert [told for _, told, _ in history(session)] == [words, words]
@@ -442,10 +442,10 @@ def test_a_reason_is_hidden_by_a_word_that_must_not_appear_only_since_then(
 ) -> None:
     campaign = about()
     stopping.stop_case(sessions_of(session), "leila", WHY)
-    assert standing.of(session, campaign, "fr").words == Words("fr", WHY["fr"])
+    assert telling.of(session, campaign, "fr").words == Words("fr", WHY["fr"])
     case.never = ["danger"]
     session.flush()
-    assert standing.of(session, campaign, "fr").words is None
+    assert telling.of(session, campaign, "fr").words is None
     assert stopping.stop_case(sessions_of(session), "leila", WHY).shown == {}
 
 
@@ -460,7 +460,7 @@ def test_to_stop_what_is_stopped_replaces_the_reason_and_keeps_both(
         stopping.stop_case(sessions_of(session), "leila", {"en": "First."})
     end(session, campaign)
     assert asking.of(campaign) is Asking.STOPPED
-    assert standing.reason(session, campaign) == WHY
+    assert telling.reason(session, campaign) == WHY
     assert [words for _, words, _ in history(session)] == [{"en": "First."}, WHY]
 
 
@@ -470,8 +470,8 @@ def test_a_campaign_that_was_stopped_itself_gives_its_own_reason(
     one, other = about("one"), about("other")
     stopping.stop(session, one, {"en": "This alert alone."})
     stopping.stop_case(sessions_of(session), "leila", WHY)
-    assert standing.reason(session, one) == {"en": "This alert alone."}
-    assert standing.reason(session, other) == WHY
+    assert telling.reason(session, one) == {"en": "This alert alone."}
+    assert telling.reason(session, other) == WHY
 
 
 # --- the way back ---------------------------------------------------------------------------------------------------
@@ -565,7 +565,7 @@ def test_each_decision_is_a_line_of_the_history(session: Session, about: Callabl
 def test_a_campaign_without_a_case_has_its_own_history_and_is_not_deleted_with_it(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
     stopping.stop(session, campaign, WHY)
-    assert standing.reason(session, campaign) == WHY
+    assert telling.reason(session, campaign) == WHY
     found = progress.overview(session, campaign).to_json()
     assert found["asking"] == "stopped"
     assert found["history"] == [{"on": db.now(session).date().isoformat(), "kind": "stopped", "words": WHY}]

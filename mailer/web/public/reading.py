@@ -193,8 +193,8 @@ def _as_text(campaign: Headline) -> tuple[str, str, str]:
     """Title and summary of a campaign as plain text, and the language of both: of one on which nobody is to act, that
     of this page."""
     title = isolation.in_text(campaign.title, languages.direction(current()))
-    words = campaign.standing.words.text if campaign.standing.words else ""
-    match campaign.standing.asking:
+    words = campaign.told.words.text if campaign.told.words else ""
+    match campaign.told.asking:
         case Asking.OPEN:
             return campaign.title, campaign.summary, campaign.language
         case Asking.STOPPED:

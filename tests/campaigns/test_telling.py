@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import standing
+from mailer.campaigns import telling
 from mailer.cases.sayable import Words
 from mailer.store.models import Asking, Campaign, CampaignStatus, Case, CaseEventKind
 from tests.support.cases import REASON, decide, make_case
@@ -28,15 +28,15 @@ def campaign(session: Session, case: Case) -> Campaign:
 def test_a_stop_of_the_case_or_of_the_campaign_is_told_with_its_reason_and_its_moment(
     session: Session, campaign: Campaign, case: Case
 ) -> None:
-    assert standing.of(session, campaign, "fr") == standing.Standing(Asking.OPEN)
+    assert telling.of(session, campaign, "fr") == telling.Told(Asking.OPEN)
     stop = decide(session, case, STOPPED, REASON)
-    assert standing.of(session, campaign, "fr") == standing.Standing(
+    assert telling.of(session, campaign, "fr") == telling.Told(
         Asking.STOPPED, stop.created_at, Words("fr", REASON["fr"])
     )
     reopened = decide(session, case, REOPENED)
-    assert standing.of(session, campaign, "fr") == standing.Standing(Asking.OPEN, reopened.created_at)
+    assert telling.of(session, campaign, "fr") == telling.Told(Asking.OPEN, reopened.created_at)
     own = decide(session, campaign, STOPPED, {"en": "This one alone."})
-    assert standing.of(session, campaign, "fr") == standing.Standing(
+    assert telling.of(session, campaign, "fr") == telling.Told(
         Asking.STOPPED, own.created_at, Words("en", "This one alone.")
     )
 
@@ -44,14 +44,14 @@ def test_a_stop_of_the_case_or_of_the_campaign_is_told_with_its_reason_and_its_m
 def test_a_reason_that_holds_what_must_not_appear_is_not_told(session: Session, campaign: Campaign, case: Case) -> None:
     decide(session, case, STOPPED, {"en": "Amal-Odeh was seen.", "fr": "Elle a été vue."})
     for language in ("en", "fr"):
-        told = standing.of(session, campaign, language)
+        told = telling.of(session, campaign, language)
         assert (told.asking, told.words) == (Asking.STOPPED, None)
 
 
 def test_how_a_case_ended_is_told_of_its_campaigns(session: Session, campaign: Campaign, case: Case) -> None:
     case.outcome = {"en": "She is free.", "fr": "Elle est libre."}
     closed = decide(session, case, CLOSED)
-    assert standing.of(session, campaign, "fr") == standing.Standing(
+    assert telling.of(session, campaign, "fr") == telling.Told(
         Asking.CLOSED, closed.created_at, Words("fr", "Elle est libre.")
     )
 
@@ -59,13 +59,13 @@ def test_how_a_case_ended_is_told_of_its_campaigns(session: Session, campaign: C
 def test_news_of_a_case_stays_as_it_is_whatever_the_case_does(session: Session, campaign: Campaign, case: Case) -> None:
     campaign.kind = "update"
     decide(session, case, STOPPED, REASON)
-    assert standing.of(session, campaign, "en") == standing.Standing(Asking.OPEN)
+    assert telling.of(session, campaign, "en") == telling.Told(Asking.OPEN)
 
 
 def test_another_campaigns_stop_says_nothing_of_this_one(session: Session, campaign: Campaign, case: Case) -> None:
     other = make_campaign(session, campaign.mailing_list, slug="another")
     other.case = case
     decide(session, other, STOPPED, REASON)
-    told = standing.of_all(session, [campaign, other], "en")
-    assert told[campaign.id] == standing.Standing(Asking.OPEN)
+    told = telling.of_all(session, [campaign, other], "en")
+    assert told[campaign.id] == telling.Told(Asking.OPEN)
     assert told[other.id].words == Words("en", REASON["en"])

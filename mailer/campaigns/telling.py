@@ -1,4 +1,4 @@
-"""Standing: what readers are told of a campaign on which they are asked to act no more: since when, and why."""
+"""Telling: what readers are told of a campaign on which they are asked to act no more: since when, and why."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _TURNS = (CaseEventKind.STOPPED, CaseEventKind.REOPENED, CaseEventKind.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Told:
     """What everybody is told of a campaign."""
 
     asking: Asking
@@ -24,16 +24,16 @@ class Standing:
     words: Words | None = None  # why it was stopped, or how its case ended
 
 
-def of(session: Session, campaign: Campaign, language: str) -> Standing:
+def of(session: Session, campaign: Campaign, language: str) -> Told:
     """What a reader of a language is told of a campaign."""
     return of_all(session, [campaign], language)[campaign.id]
 
 
-def of_all(session: Session, campaigns: Collection[Campaign], language: str) -> Mapping[int, Standing]:
-    """Likewise of several: id → standing."""
+def of_all(session: Session, campaigns: Collection[Campaign], language: str) -> Mapping[int, Told]:
+    """Likewise of several: id → told."""
     changed = _changes(session, campaigns)
     return {
-        campaign.id: Standing(asking.of(campaign), changed.get(campaign.id), _words(session, campaign, language))
+        campaign.id: Told(asking.of(campaign), changed.get(campaign.id), _words(session, campaign, language))
         for campaign in campaigns
     }
 
