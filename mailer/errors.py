@@ -5,6 +5,7 @@ the function that raises them; only the roots live here.
 """
 
 import inspect
+from collections.abc import Sequence
 
 
 class MailerError(Exception):
@@ -21,6 +22,11 @@ class MailerError(Exception):
         self.fields = fields
         docstring = inspect.getdoc(type(self)) or type(self).__name__
         super().__init__(" ".join(docstring.split()).format_map({k: str(v) for k, v in fields.items()}))
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The message as a terminal shows it: one line, where it lists nothing."""
+        return [str(self)]
 
 
 class ServiceUnavailable(MailerError):

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -31,6 +31,16 @@ _MOST_NAMED = 12
 
 class Refused(MailerError):
     """{campaign} cannot be sent. {findings}"""
+
+    def __init__(self, *, campaign: str, found: Sequence[Finding]) -> None:
+        """:param campaign: which one, at the beginning of a sentence; :param found: the errors."""
+        super().__init__(campaign=campaign, findings=" Also: ".join(map(str, found)))
+        self._found = found
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """What it is, and each error as `campaigns check` shows it."""
+        return [f"{self.fields['campaign']} cannot be sent.", *(each.marked for each in self._found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +166,7 @@ def _refuse(campaign: Campaign, found: Iterable[Finding]) -> None:
     errors = [each for each in found if each.level is Level.ERROR]
     if errors:
         name = "This campaign" if _never(campaign).holds(campaign.slug) else f'Campaign "{campaign.slug}"'
-        raise Refused(campaign=name, findings=" Also: ".join(map(str, errors)))
+        raise Refused(campaign=name, found=errors)
 
 
 def findings(

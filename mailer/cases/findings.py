@@ -78,6 +78,11 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.where}: {self.what}. {self.remedy}"
 
+    @property
+    def marked(self) -> str:
+        """As a terminal shows it."""
+        return f"{'NOT READY' if self.level is Level.ERROR else 'Warning'}: {self}"
+
     def to_json(self) -> dict[str, str]:
         """As `campaigns check --json` prints it."""
         return {**asdict(self), "level": self.level.value}

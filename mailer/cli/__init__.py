@@ -2,6 +2,7 @@
 
 import errno
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -36,7 +37,7 @@ _DISK_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
 class _Commands(click.Group):
-    """Loads commands on demand and turns errors into one line and an exit code."""
+    """Loads commands on demand and turns errors into lines and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -57,19 +58,22 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (MailerError, ConfigurationError) as error:
-            _end(str(error), error.exit_code)
+        except MailerError as error:
+            _end(error.lines, error.exit_code)
+        except ConfigurationError as error:
+            _end([str(error)], error.exit_code)
         except OSError as problem:
             # A file that somebody named and that cannot be used, or a disk. Anything else is a mistake of ours.
             if problem.errno in _DISK_FAILURES:
-                _end(f"the disk or the file system failed: {_explain(problem)}", 3)
+                _end([f"the disk or the file system failed: {_explain(problem)}"], 3)
             if problem.filename is None:
                 raise
-            _end(_explain(problem), 1)
+            _end([_explain(problem)], 1)
 
 
-def _end(message: str, exit_code: int) -> NoReturn:
-    click.echo(f"mailer: {typed(message)}", err=True)
+def _end(lines: Sequence[str], exit_code: int) -> NoReturn:
+    first, *more = map(typed, lines)
+    click.echo("\n".join([f"mailer: {first}", *more]), err=True)
     sys.exit(exit_code)
 
 

@@ -19,8 +19,6 @@ from mailer.people.small_numbers import hide_one
 from mailer.settings import Advice, Settings
 from mailer.store.models import Campaign
 
-_PREFIXES = {Level.ERROR: "NOT READY", Level.WARNING: "Warning"}
-
 
 def texts(number: int) -> str:
     """In how many languages a campaign is written, in words."""
@@ -122,13 +120,13 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 def line(finding: Finding) -> str:
     """A finding as it is printed."""
-    return f"{_PREFIXES[finding.level]}: {typed(str(finding))}"
+    return typed(finding.marked)
 
 
 def warn(findings: Sequence[Finding]) -> None:
     """Say what is to be known of something that is done all the same."""
     for finding in findings:
-        click.echo(f"{_PREFIXES[Level.WARNING]}: {typed(str(finding))}", err=True)
+        click.echo(f"Warning: {typed(str(finding))}", err=True)
 
 
 def _in_sentences(found: Check, level: Level) -> list[str]:

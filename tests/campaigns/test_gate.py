@@ -259,7 +259,7 @@ def test_every_error_is_named_and_they_come_before_the_warnings(
     session.expire(case, ["events"])
     found = ["consent-missing", "fact-stale", "never", "deadline-near", "never-in-history", "no-link"]
     assert [finding.code for finding in readiness.findings(session, campaign)] == found
-    with pytest.raises(Refused, match=r"nobody has agreed.* fact 1 was last checked"):
+    with pytest.raises(Refused, match=r"nobody has agreed.* Also: case leila: fact 1 was last checked"):
         start(session, campaign)
 
 

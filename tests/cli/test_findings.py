@@ -211,3 +211,20 @@ def test_no_finding_shows_a_word_that_must_not_appear(
     for exit_code, *command in ((1, "send", SLUG), (0, "status", SLUG), (0, "status", SLUG, "--json")):
         refused = cli("campaigns", *map(str, command), exit_code=int(exit_code))
         assert "odeh" not in (refused.stdout + refused.stderr).lower()
+
+
+def test_what_keeps_a_campaign_from_going_out_is_said_in_a_line_for_each(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    campaign.deadline, campaign.about = db.now(session) - timedelta(days=1), None
+    assert campaign.case
+    campaign.case.consent = None
+    session.commit()
+    errors = [line for line in cli("campaigns", "check", SLUG, exit_code=1).stdout.splitlines() if "NOT READY" in line]
+    assert len(errors) > 1
+    refused = [f'mailer: Campaign "{SLUG}" cannot be sent.', *errors]
+    assert cli("campaigns", "send", SLUG, exit_code=1).stderr.splitlines() == refused
+    put(session, campaign, "status", CampaignStatus.PAUSED)
+    put(session, campaign, "started_at", db.now(session))
+    resumed = cli("campaigns", "resume", SLUG, exit_code=1).stderr.splitlines()
+    assert len(resumed) > 2 and {*resumed} <= {*refused}

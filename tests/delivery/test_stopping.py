@@ -325,7 +325,7 @@ def test_a_scheduled_start_that_a_stop_refuses_and_pauses_first_is_no_failure(
 
     def start(*_: object) -> None:
         in_another_session(two_writers, lambda other: stop_case(other, campaign))
-        raise Refused(campaign="It", findings="the case is stopped")
+        raise Refused(campaign="It", found=[])
 
     monkeypatch.setattr(control, "start", start)
     sweeping.sweep(two_writers, worker)
