@@ -2,7 +2,8 @@
 
 A campaign that is stopped, closed or withdrawn stays so whatever its case does; one whose case is stopped or closed is
 that, too, for as long as its case is. Only kinds that ask people to act follow their case: the mail that says "please
-do not write any more" goes out while the case is stopped.
+do not write any more" goes out while the case is stopped. In a session that may not see the case, a union's, nobody
+knows whether that is open, and so its campaigns count as closed.
 """
 
 from sqlalchemy import ColumnElement, and_, exists, or_
@@ -17,10 +18,10 @@ _ORDER = (Asking.OPEN, Asking.CLOSED, Asking.STOPPED, Asking.WITHDRAWN)
 
 def of(campaign: Campaign) -> Asking:
     """Whether people are asked to act on it now; `is_open` says to the database that they are."""
-    case = campaign.case if campaign.case_id is not None and kinds.of(campaign).asks else None
-    if case is None:
+    if campaign.case_id is None or not kinds.of(campaign).asks:
         return campaign.asking
-    return max(campaign.asking, _OF_CASE[case.status], key=_ORDER.index)
+    of_case = _OF_CASE[campaign.case.status] if campaign.case is not None else Asking.CLOSED
+    return max(campaign.asking, of_case, key=_ORDER.index)
 
 
 def way_back(campaign: Campaign) -> str:
@@ -35,15 +36,15 @@ def way_back(campaign: Campaign) -> str:
 
 def is_open() -> ColumnElement[bool]:
     """The condition that people may be asked to act on a campaign."""
-    is_case_open = or_(Campaign.case_id.is_(None), exists().where(Case.id == Campaign.case_id, _CASE_IS_OPEN))
-    return and_(Campaign.asking == Asking.OPEN, Campaign.kind.in_(kinds.asking()), is_case_open)
+    return and_(Campaign.asking == Asking.OPEN, Campaign.kind.in_(kinds.asking()), _IS_CASE_OPEN)
 
 
 def has_ended() -> ColumnElement[bool]:
     """The condition that people were asked to act on a campaign and are no more, or that news or a stop was taken back:
     what `of` finds is not open."""
-    is_over = exists().where(Case.id == Campaign.case_id, ~_CASE_IS_OPEN)
-    return or_(Campaign.asking != Asking.OPEN, and_(Campaign.kind.in_(kinds.asking()), is_over))
+    return or_(Campaign.asking != Asking.OPEN, and_(Campaign.kind.in_(kinds.asking()), ~_IS_CASE_OPEN))
 
 
-_CASE_IS_OPEN = Case.status == CaseStatus.OPEN
+_IS_CASE_OPEN = or_(
+    Campaign.case_id.is_(None), exists().where(Case.id == Campaign.case_id, Case.status == CaseStatus.OPEN)
+)

@@ -5,8 +5,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking, deadlines, kinds
+from mailer.store import scope
 from mailer.store.models import Asking, Campaign, CaseStatus
-from tests.support.factories import make_campaign, make_case, make_list
+from tests.support.factories import make_campaign, make_case, make_list, make_union
 
 
 @pytest.mark.parametrize("kind", list(kinds.KINDS))
@@ -22,13 +23,31 @@ def test_program_and_database_agree_on_whether_people_are_asked_to_act(
     for decided in Asking:
         campaign.asking = decided
         session.flush()
-        is_open = asking.of(campaign) is Asking.OPEN
-        for condition, holds in (
-            (asking.is_open(), is_open and kinds.of(campaign).asks),
-            (asking.has_ended(), not is_open),
-            (deadlines.still_holds(session), is_open),
-        ):
-            assert (session.scalar(select(Campaign.id).where(condition)) is not None) is holds
+        require_agreement(session, campaign)
+
+
+@pytest.mark.parametrize("kind", list(kinds.KINDS))
+def test_whoever_may_not_see_a_case_takes_no_campaign_about_it_for_open(session: Session, kind: str) -> None:
+    union, campaign = make_union(session, "dockers"), make_campaign(session, make_list(session))
+    campaign.mailing_list.owner_id, campaign.kind = union.id, kind
+    campaign.case = make_case(session)
+    campaign.case.status = CaseStatus.STOPPED
+    session.commit()
+    with Session(session.get_bind()) as limited:
+        scope.limit(limited, union.id)
+        found = limited.get_one(Campaign, campaign.id)
+        assert asking.of(found) is (Asking.CLOSED if kinds.of(found).asks else Asking.OPEN)
+        require_agreement(limited, found)
+
+
+def require_agreement(session: Session, campaign: Campaign) -> None:
+    is_open = asking.of(campaign) is Asking.OPEN
+    for condition, holds in (
+        (asking.is_open(), is_open and kinds.of(campaign).asks),
+        (asking.has_ended(), not is_open),
+        (deadlines.still_holds(session), is_open),
+    ):
+        assert (session.scalar(select(Campaign.id).where(condition)) is not None) is holds
 
 
 @pytest.mark.parametrize(
