@@ -124,6 +124,39 @@ def issue(
     return token
 
 
+def issue_unless(
+    session: Session,
+    kind: MailedLinkKind,
+    withheld: Reason | None,
+    *,
+    email_index: bytes,
+    mailbox: str,
+    subscriber_id: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> str | None:
+    """As `issue`, unless the mail is withheld. What somebody asks for again before they confirm is kept all the same:
+    the link that they were mailed leads to it.
+
+    :param withheld: why it must not go out, see `reason_to_withhold`.
+    :param details: None where a link asks for nothing that could be kept.
+    :returns: the token for the mail; None where none goes out.
+    """
+    is_again = withheld is Reason.REPEATED and details is not None
+    if withheld and not is_again:
+        pretend(session, kind)
+        return None
+    token = issue(
+        session,
+        kind,
+        email_index=email_index,
+        mailbox=mailbox,
+        subscriber_id=subscriber_id,
+        details=details,
+        is_mailed=not is_again,
+    )
+    return None if is_again else token
+
+
 def pretend(session: Session, kind: MailedLinkKind) -> None:
     """Do what `issue` does, for a mail that must not go out, so that nobody learns that it does not.
 

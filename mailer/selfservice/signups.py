@@ -130,11 +130,20 @@ def ask(session: Session, sign_up: SignUp, *, not_before: datetime | None = None
     withheld = mailed_links.reason_to_withhold(
         session, kind, email_index, mailbox=sign_up.address.mailbox, is_barred=is_barred, limits=limits
     )
-    token = _issue(session, kind, email_index, known, sign_up, withheld=withheld)
+    is_manage = kind is MailedLinkKind.MANAGE
+    token = mailed_links.issue_unless(
+        session,
+        kind,
+        withheld,
+        email_index=email_index,
+        mailbox=sign_up.address.mailbox,
+        subscriber_id=known.subscriber_id if is_manage else None,
+        details=None if is_manage else mailed_links.to_details(sign_up),
+    )
     mailed_links.drop_oldest(session, MailedLinkKind.SIGN_UP, email_index)
     notices.owe(
         session,
-        Notice(notice, token, {"is_on_list": "yes"} if notice is NoticeKind.MANAGE else {}),
+        Notice(notice, token, {"is_on_list": "yes"} if is_manage else {}),
         language=language,
         address=known.email or sign_up.address.text,
         not_before=not_before,
@@ -158,36 +167,6 @@ def _look_up(session: Session, email_index: bytes) -> _Known:
         gets=active if reason is None else frozenset(),
         suppressed=reason,
     )
-
-
-def _issue(
-    session: Session,
-    kind: MailedLinkKind,
-    email_index: bytes,
-    known: _Known,
-    sign_up: SignUp,
-    *,
-    withheld: Reason | None,
-) -> str | None:
-    """Keep what is asked for; returns the token for the mail.
-
-    Of who asks again before they confirm, that is kept too: the link that they were mailed leads to it.
-    """
-    is_manage = kind is MailedLinkKind.MANAGE
-    is_again = withheld is Reason.REPEATED and not is_manage
-    if withheld and not is_again:
-        mailed_links.pretend(session, kind)
-        return None
-    token = mailed_links.issue(
-        session,
-        kind,
-        email_index=email_index,
-        mailbox=sign_up.address.mailbox,
-        subscriber_id=known.subscriber_id if is_manage else None,
-        details=None if is_manage else mailed_links.to_details(sign_up),
-        is_mailed=not is_again,
-    )
-    return None if is_again else token
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------

@@ -32,7 +32,6 @@ from mailer.store.models import (
     Delivery,
     MailedLink,
     MailedLinkKind,
-    Reason,
     Subscriber,
     Subscription,
     SuppressionReason,
@@ -122,7 +121,14 @@ def ask(session: Session, asked: AskedFor) -> None:
     withheld = mailed_links.reason_to_withhold(
         session, MailedLinkKind.CONTACT, email_index, mailbox=asked.address.mailbox, is_barred=is_barred
     )
-    token = _issue(session, asked, email_index, withheld=withheld)
+    token = mailed_links.issue_unless(
+        session,
+        MailedLinkKind.CONTACT,
+        withheld,
+        email_index=email_index,
+        mailbox=asked.address.mailbox,
+        details=mailed_links.to_details(asked),
+    )
     mailed_links.drop_oldest(session, MailedLinkKind.CONTACT, email_index)
     notices.owe(
         session,
@@ -131,26 +137,6 @@ def ask(session: Session, asked: AskedFor) -> None:
         address=person.email if person else asked.address.text,
         withheld=withheld,
     )
-
-
-def _issue(session: Session, asked: AskedFor, email_index: bytes, *, withheld: Reason | None) -> str | None:
-    """Keep what is asked for; returns the token for the mail.
-
-    Of who asks again before they confirm, that is kept too: the link that they were mailed leads to it.
-    """
-    is_again = withheld is Reason.REPEATED
-    if withheld and not is_again:
-        mailed_links.pretend(session, MailedLinkKind.CONTACT)
-        return None
-    token = mailed_links.issue(
-        session,
-        MailedLinkKind.CONTACT,
-        email_index=email_index,
-        mailbox=asked.address.mailbox,
-        details=mailed_links.to_details(asked),
-        is_mailed=not is_again,
-    )
-    return None if is_again else token
 
 
 # --- confirming -----------------------------------------------------------------------------------------------------
