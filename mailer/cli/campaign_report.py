@@ -17,7 +17,7 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import dress, dress_options, json_option, slug_argument
 from mailer.cli.tables import print_table
 from mailer.formats.csv_output import CsvWriter, whole_file
-from mailer.formats.tables import Dress, UnwritableFile
+from mailer.formats.tables import Dress
 from mailer.mail import isolation
 from mailer.people.small_numbers import SMALLEST_SHOWN
 from mailer.reports import campaigns as campaign_reports
@@ -128,11 +128,8 @@ def _of_kits(kits: Kits) -> str:
 
 def _write_csv(found: CampaignReport, path: Path, written: Dress) -> None:
     """:raises UnwritableFile: no file was made or replaced."""
-    try:
-        with whole_file(path) as file:
-            writer = CsvWriter(file, ["what", "key", "name", "number"], written)
-            for line in campaign_reports.for_others(found):
-                writer.write([line.what, line.key, line.name, _HIDDEN if line.number is None else str(line.number)])
-    except OSError as problem:
-        raise UnwritableFile(path=path, problem=problem.strerror) from None
+    with whole_file(path) as file:
+        writer = CsvWriter(file, ["what", "key", "name", "number"], written)
+        for line in campaign_reports.for_others(found):
+            writer.write([line.what, line.key, line.name, _HIDDEN if line.number is None else str(line.number)])
     click.echo(f"Wrote {path}.", err=True)

@@ -36,18 +36,21 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     """A file to write text to that is readable for its owner only, and is there whole or not at all.
 
     :param path: where it will be; a file of that name is replaced.
-    :raises OSError: no file was made or replaced.
+    :raises UnwritableFile: no file was made or replaced.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    draft = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        draft = Path(name)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as problem:
+        raise UnwritableFile(path=path, problem=problem.strerror) from None
 
 
 class RejectsFile:

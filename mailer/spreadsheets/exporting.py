@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select, true
 from sqlalchemy.orm import Session, aliased
 
-from mailer.errors import MailerError
 from mailer.formats.csv_output import CsvWriter, whole_file
 from mailer.formats.tables import PLAIN, Dress
 from mailer.people import lists
@@ -28,10 +27,6 @@ from mailer.store.models import (
 _ROWS_PER_FETCH = 1000
 
 
-class UnwritableExport(MailerError):
-    """{path} cannot be written: {problem}. Nothing was exported."""
-
-
 def export_list(session: Session, list_slug: str, path: Path, *, dress: Dress = PLAIN) -> int:
     """Write the people who are on a list, in the columns that an import reads.
 
@@ -43,19 +38,16 @@ def export_list(session: Session, list_slug: str, path: Path, *, dress: Dress = 
     :param dress: how to write it, such as with a byte order mark for Excel.
     :returns: how many people it has.
     :raises lists.UnknownList: no list has that slug.
-    :raises UnwritableExport: there is no room, or no right to write; no file was made or replaced.
+    :raises tables.UnwritableFile: there is no room, or no right to write; no file was made or replaced.
     """
     people = _people(lists.get(session, list_slug).id, scope.told_unions(session))
     exported = 0
-    try:
-        with whole_file(path) as file:
-            writer = CsvWriter(file, COLUMNS, dress)
-            for row in session.execute(people.execution_options(yield_per=_ROWS_PER_FETCH)):
-                agreed = row.confirmed_at.isoformat() if row.confirmed_at else None
-                writer.write([row.email, row.name, row.country, row.slug, row.language, agreed, row.source])
-                exported += 1
-    except OSError as problem:
-        raise UnwritableExport(path=path, problem=problem.strerror) from None
+    with whole_file(path) as file:
+        writer = CsvWriter(file, COLUMNS, dress)
+        for row in session.execute(people.execution_options(yield_per=_ROWS_PER_FETCH)):
+            agreed = row.confirmed_at.isoformat() if row.confirmed_at else None
+            writer.write([row.email, row.name, row.country, row.slug, row.language, agreed, row.source])
+            exported += 1
     return exported
 
 

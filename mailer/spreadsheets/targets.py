@@ -16,7 +16,7 @@ from mailer.cases.targets import NOBODY, Target
 from mailer.errors import MailerError
 from mailer.formats.cells import restore
 from mailer.formats.csv_output import CsvWriter, whole_file
-from mailer.formats.tables import PLAIN, BrokenFile, Dress, TableFile, TableRow, UnwritableFile
+from mailer.formats.tables import PLAIN, BrokenFile, Dress, TableFile, TableRow
 from mailer.locale import countries, country_groups, languages, telephones
 from mailer.mail import addresses
 from mailer.spreadsheets.rows import InvalidRow, Problems, past, truth
@@ -300,14 +300,11 @@ def export(session: Session, path: Path, *, dress: Dress = PLAIN) -> int:
         for column, field in _IN_LANGUAGES.items()
         for tag in sorted(set().union(*(getattr(target, field) for target in everything)))
     ]
-    try:
-        with whole_file(path) as file:
-            writer = CsvWriter(file, [*COLUMNS, *(column for column, _, _ in by_language)], dress)
-            for target in everything:
-                cells = [_cell(target, column) for column in COLUMNS]
-                writer.write([*cells, *(getattr(target, field).get(tag) for _, field, tag in by_language)])
-    except OSError as problem:
-        raise UnwritableFile(path=path, problem=problem.strerror) from None
+    with whole_file(path) as file:
+        writer = CsvWriter(file, [*COLUMNS, *(column for column, _, _ in by_language)], dress)
+        for target in everything:
+            cells = [_cell(target, column) for column in COLUMNS]
+            writer.write([*cells, *(getattr(target, field).get(tag) for _, field, tag in by_language)])
     return len(everything)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from mailer.formats.csv_output import CsvWriter, whole_file
-from mailer.formats.tables import PLAIN, Dress, TableFile, UnwritableFile
+from mailer.formats.tables import PLAIN, Dress, TableFile
 from mailer.locale import countries
 from mailer.locale.folding import fold
 from mailer.mail import addresses
@@ -343,13 +343,10 @@ def export(session: Session, path: Path, *, dress: Dress = PLAIN) -> int:
     """
     scope.refuse(session)
     everything = directory.all_unions(session)
-    try:
-        with whole_file(path) as file:
-            writer = CsvWriter(file, COLUMNS, dress)
-            for union in everything:
-                writer.write(list(_cells(union).values()))
-    except OSError as problem:
-        raise UnwritableFile(path=path, problem=problem.strerror) from None
+    with whole_file(path) as file:
+        writer = CsvWriter(file, COLUMNS, dress)
+        for union in everything:
+            writer.write(list(_cells(union).values()))
     return len(everything)
 
 

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from mailer.formats.cells import defuse, restore
 from mailer.formats.csv_output import CsvWriter
-from mailer.formats.tables import Dress
+from mailer.formats.tables import Dress, UnwritableFile
 from mailer.people import subscribers, suppression
 from mailer.people.lists import UnknownList
-from mailer.spreadsheets.exporting import UnwritableExport, export_list
+from mailer.spreadsheets.exporting import export_list
 from mailer.spreadsheets.importing import COLUMNS, import_file
 from mailer.store.db import session_scope
 from mailer.store.models import Subscriber, SubscriptionStatus, SuppressionReason
@@ -73,7 +73,7 @@ def test_a_failed_export_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("mailer.formats.csv_output.os.fsync", full)
-    with pytest.raises(UnwritableExport, match="No space left"):
+    with pytest.raises(UnwritableFile, match="No space left"):
         export_list(session, "urgent-actions", path)
     assert [file.name for file in tmp_path.iterdir() if "people" in file.name] == ["people.csv"]
     assert path.read_text() == "old"
@@ -81,7 +81,7 @@ def test_a_failed_export_leaves_what_was_there(
 
 def test_an_export_to_nowhere_or_of_no_list_is_refused(session: Session, tmp_path: Path) -> None:
     make_list(session)
-    with pytest.raises(UnwritableExport):
+    with pytest.raises(UnwritableFile):
         export_list(session, "urgent-actions", tmp_path / "nowhere" / "people.csv")
     with pytest.raises(UnknownList):
         export_list(session, "newz", tmp_path / "people.csv")
