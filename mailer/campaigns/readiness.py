@@ -437,6 +437,4 @@ def _of_empty_fields(found: Check) -> Iterator[Finding]:
 
 def in_words(count: int | None) -> str:
     """A number of people in words; None is one that is too small to show."""
-    if count is None:
-        return "under 10 people"
-    return "1 person" if count == 1 else f"{count:,} people"
+    return "1 person" if count == 1 else f"{small_numbers.in_words(count)} people"

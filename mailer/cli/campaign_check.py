@@ -108,7 +108,7 @@ def show(found: Check) -> None:
     """Print it."""
     click.echo(f"Audience: {found.audience:,}")
     for language, count in small_numbers.hide_small(found.by_text).items():
-        click.echo(f"  text in {language}: {'under 10' if count is None else f'{count:,}'}")
+        click.echo(f"  text in {language}: {small_numbers.in_words(count)}")
     show_findings(found.findings)
 
 

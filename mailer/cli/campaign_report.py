@@ -19,11 +19,10 @@ from mailer.cli.tables import print_table
 from mailer.formats.csv_output import CsvWriter, whole_file
 from mailer.formats.tables import Dress
 from mailer.mail import isolation
-from mailer.people.small_numbers import SMALLEST_SHOWN
+from mailer.people.small_numbers import SMALLEST_SHOWN, in_words
 from mailer.reports import campaigns as campaign_reports
 from mailer.reports.campaigns import By, CampaignReport, Kits, Row
 
-_HIDDEN = "under 10"
 _TITLES = {
     By.COUNTRY: "country",
     By.UNION: "union",
@@ -95,7 +94,7 @@ def _print_spread(console: Console, by: str, rows: Sequence[Row] | None) -> None
     table.add_column(by, overflow="fold")
     table.add_column("messages", justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(_name(row), _HIDDEN if row.mails is None else f"{row.mails:,}")
+        table.add_row(_name(row), in_words(row.mails))
     print_table(console, title, table)
 
 
@@ -131,5 +130,5 @@ def _write_csv(found: CampaignReport, path: Path, written: Dress) -> None:
     with whole_file(path) as file:
         writer = CsvWriter(file, ["what", "key", "name", "number"], written)
         for line in campaign_reports.for_others(found):
-            writer.write([line.what, line.key, line.name, _HIDDEN if line.number is None else str(line.number)])
+            writer.write([line.what, line.key, line.name, in_words(line.number, separator="")])
     click.echo(f"Wrote {path}.", err=True)

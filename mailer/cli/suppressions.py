@@ -12,12 +12,12 @@ from mailer.cli.options import dry_run_option, json_lines_option, json_option, t
 from mailer.cli.progress import import_bar
 from mailer.mail import addresses
 from mailer.people import subscribers, suppression
+from mailer.people.small_numbers import in_words
 from mailer.reports import suppressions as report
 from mailer.spreadsheets import suppressing
 from mailer.store.crypto import keyring_of
 from mailer.store.models import SuppressionReason
 
-_HIDDEN = "under 10"
 _WHY = {
     SuppressionReason.LEFT: "Its owner left all lists. Only they can lift that, by signing up.",
     SuppressionReason.ERASED: "Its owner was erased. Only they can lift that, by signing up.",
@@ -108,7 +108,7 @@ def count(installation: Installation, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps(dataclasses.asdict(row)))
         else:
-            number = _HIDDEN if row.addresses is None else f"{row.addresses:,}"
+            number = in_words(row.addresses)
             click.echo(f"{row.reason or 'all':<12}{row.month or '':<10}{number:>10}")
 
 

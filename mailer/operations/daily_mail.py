@@ -68,7 +68,7 @@ def _words(happened: Happened, complained: int, language: str) -> dict[str, str]
     }
     hidden = translations.gettext_for(language)("under 10")
     words = {
-        name: hidden if count < small_numbers.SMALLEST_SHOWN else format_decimal(count, locale=locale)
+        name: hidden if small_numbers.hide_one(count) is None else format_decimal(count, locale=locale)
         for name, count in people.items()
         if count
     }

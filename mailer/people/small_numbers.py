@@ -8,6 +8,8 @@ K = TypeVar("K", bound=Hashable)
 
 #: below it a number could point to somebody, and is not shown
 SMALLEST_SHOWN = 10
+#: what is shown instead, in English
+HIDDEN = f"under {SMALLEST_SHOWN}"
 
 
 def hide_small(counts: Mapping[str, int]) -> dict[str, int | None]:
@@ -27,6 +29,14 @@ def hide_small(counts: Mapping[str, int]) -> dict[str, int | None]:
 def hide_one(count: int) -> int | None:
     """A number that stands alone, if it can be shown."""
     return None if _is_small(count) else count
+
+
+def in_words(count: int | None, *, separator: str = ",") -> str:
+    """A number in English; None is one that is hidden.
+
+    :param separator: of thousands.
+    """
+    return HIDDEN if count is None else f"{count:{separator}}"
 
 
 @dataclass(frozen=True, slots=True)

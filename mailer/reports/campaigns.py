@@ -18,7 +18,7 @@ from mailer.campaigns.editions import Texts
 from mailer.delivery.ledger import audience_of
 from mailer.kits import progress as kit_progress
 from mailer.locale import countries
-from mailer.people.small_numbers import SMALLEST_SHOWN, Sum, hidden_in_sums, hide_small
+from mailer.people.small_numbers import SMALLEST_SHOWN, Sum, hidden_in_sums, hide_one, hide_small
 from mailer.reports import progress as campaign_progress
 from mailer.reports import refusals
 from mailer.reports.progress import Progress
@@ -260,20 +260,16 @@ def for_others(found: CampaignReport) -> Iterator[Line]:
     """What may be passed on of a report: nothing in anybody's words, no union that asked not to be named, and no small
     number of people, whatever it is a sum of. What is no number of people, such as that of kits, stays as it is.
     """
-    yield Line("sent", "", "", _hide(found.progress.states[DeliveryState.SENT]))
+    yield Line("sent", "", "", hide_one(found.progress.states[DeliveryState.SENT]))
     for by, rows in found.spreads.items():
         for row in rows or ():
             key, name = (row.key, row.name) if row.is_named else ("", "(asked not to be named)")
             yield Line(by.value, key, name, row.mails)
-    yield Line("left", "", "", _hide(found.left))
+    yield Line("left", "", "", hide_one(found.left))
     yield from _refusals_for_others(found.refusals)
     for what in ("sent", "answered", "forwarded"):
         yield Line("kits", what, "", getattr(found.kits, what))
-    yield Line("kits", "reached", "", _hide(found.kits.reached))
-
-
-def _hide(number: int) -> int | None:
-    return hide_small({"": number})[""]
+    yield Line("kits", "reached", "", hide_one(found.kits.reached))
 
 
 def _refusals_for_others(found: Sequence[Refusal]) -> Iterator[Line]:

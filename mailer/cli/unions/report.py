@@ -18,11 +18,11 @@ from mailer.cli.options import json_option
 from mailer.cli.tables import print_table
 from mailer.formats import charts
 from mailer.formats.csv_output import CsvWriter
+from mailer.people.small_numbers import HIDDEN, in_words
 from mailer.reports import unions as union_reports
 from mailer.reports.unions import Report, UnionRow
 from mailer.unions import directory as trade_unions
 
-_HIDDEN = "under 10"
 _NUMBERS = ("kits", "acknowledged", "forwarded", "reached", "joined")
 _EVERYBODY = "all unions"
 _FOOTNOTE = (
@@ -97,13 +97,9 @@ def _table(rows: Sequence[UnionRow]) -> Table:
     for row in rows:
         if row.union_id is None:
             table.add_section()
-        numbers = (_written(getattr(row, number), separator=",") for number in _NUMBERS)
+        numbers = (in_words(getattr(row, number)) for number in _NUMBERS)
         table.add_row(Padding(Text(row.name or ""), (0, 0, 0, 2 * row.depth)), *numbers)
     return table
-
-
-def _written(number: int | None, *, separator: str = "") -> str:
-    return _HIDDEN if number is None else f"{number:{separator}}"
 
 
 def _csv(rows: Sequence[UnionRow]) -> str:
@@ -112,14 +108,15 @@ def _csv(rows: Sequence[UnionRow]) -> str:
     for row in rows:
         level = "" if row.union_id is None else str(row.depth)
         is_federation = "yes" if row.is_federation else "no"
-        writer.write([row.slug, row.name, level, is_federation, *(_written(getattr(row, each)) for each in _NUMBERS)])
+        numbers = (in_words(getattr(row, number), separator="") for number in _NUMBERS)
+        writer.write([row.slug, row.name, level, is_federation, *numbers])
     return text.getvalue()
 
 
 def _svg(rows: Sequence[UnionRow], title: str) -> str:
     """Who joined, without those whose links brought nobody."""
     bars = [(f"{'– ' * row.depth}{row.name}", row.joined) for row in rows if row.joined != 0]
-    return charts.bars(f"Joined. {title}", bars, hidden=_HIDDEN, empty="Nobody joined.")
+    return charts.bars(f"Joined. {title}", bars, hidden=HIDDEN, empty="Nobody joined.")
 
 
 def _to_json(found: Report, rows: Sequence[UnionRow]) -> dict[str, Any]:
