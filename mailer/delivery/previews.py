@@ -18,7 +18,8 @@ from mailer.mail.sender import Sender
 from mailer.store.models import Campaign, Delivery, Purpose
 from mailer.unions import directory
 
-_SAMPLE_ADDRESS, _SAMPLE_NAME = "alex.reader@example.org", "Alex Reader"
+_SAMPLE_ADDRESS = "alex.reader@example.org"
+SAMPLE_NAME = "Alex Reader"
 
 
 class UnwritableFolder(MailerError):
@@ -37,7 +38,7 @@ class SampleReader:
     @property
     def recipient(self) -> Recipient:
         """The person that such a mail is composed for."""
-        return Recipient(email=_SAMPLE_ADDRESS, name=_SAMPLE_NAME if self.has_name else None, subscription_id=None)
+        return Recipient(email=_SAMPLE_ADDRESS, name=SAMPLE_NAME if self.has_name else None, subscription_id=None)
 
 
 def preview(session: Session, campaign: Campaign, reader: SampleReader, sender: Sender, folder: Path) -> list[Path]:
