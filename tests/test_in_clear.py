@@ -293,7 +293,7 @@ def _target(engine: Engine, file: Path, mark: str) -> None:
         f"a-prison,prisoner,a-case,,{mark},{mark} fr,Dear {mark},GB,en,{mark}@example.org,https://example.org/{mark},"
         f"+441632960960,{mark} at noon,Europe/London,{mark} cell,{mark} cell,2026-01-05,{mark} checked,{mark} lawyer\n"
         f"an-embassy,embassy,,BR,{mark},,,,,,,,,,{mark} square,,,,\n"
-        f"a-member,representative,,,{mark},,,,,,,,,,Parliament Square,,,,\n"
+        "a-member,representative,,,A Member,,,,,,,,,,Parliament Square,,,,\n"  # in each mail and kit
     )
     with session_scope(engine) as session:
         target_csv.import_file(session, file)

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from mailer.cases import target_book
 from mailer.cases.findings import Code, Finding, Level
+from mailer.cases.sayable import Sayable
 from mailer.cases.targets import Target, Targets
 from mailer.store import scope
 from mailer.store.models import Campaign, TargetRole
@@ -19,6 +20,12 @@ def of(session: Session, campaign: Campaign) -> Targets:
     if not campaign.ask:
         return Targets(())
     return target_book.serving(session, campaign.ask, about=campaign.about, case=campaign.case)
+
+
+def writable(session: Session, campaign: Campaign) -> Targets:
+    """Of these, those to whom there is a way to write, and of whom everything may be said."""
+    may = Sayable(campaign.case)
+    return Targets(each for each in of(session, campaign) if each.is_reachable and may.may_say(*each.words))
 
 
 def findings(session: Session, campaign: Campaign) -> Iterator[Finding]:

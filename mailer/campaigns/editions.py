@@ -10,6 +10,7 @@ from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import dead_links, kinds, personal_links, segments
+from mailer.campaigns.correspondence import Correspondence
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.segments import audience
 from mailer.cases.findings import Finding, Level
@@ -42,8 +43,12 @@ class Reader(NamedTuple):
     union_id: int | None
 
 
-#: the language of the text, and the outcome of each test in it
-EditionKey = tuple[str, str]
+class EditionKey(NamedTuple):  # likewise
+    """What an edition says."""
+
+    language: str  # of the text
+    variant: str  # the outcome of each test in it
+    letters: str = ""  # what it shows of whom its readers write to: `Correspondence.shape`
 
 
 class Unrenderable(MailerError):
@@ -192,7 +197,11 @@ class EditionRenderer:
         self._targets = [Target.from_json(data) for data in campaign.targets]
         self._never = Never(campaign.case.never if campaign.case else ())
         self._federations = directory.ancestors_by_union(session)
+        #: None for a campaign that asks for no role: then nothing of it costs anything
+        self.correspondence = Correspondence(session, campaign, sender.base_url) if campaign.ask else None
         self._chosen: dict[Reader, EditionKey] = {}
+        self._texts_chosen: dict[Reader, tuple[str, str]] = {}
+        self._keys: dict[EditionKey, EditionKey] = {}
         self._asked_countries = self._texts.asked("country")
         asked_unions = self._texts.asked("union")
         self._asked_unions = {id_ for id_, above in self._federations.items() if not asked_unions.isdisjoint(above)}
@@ -214,10 +223,14 @@ class EditionRenderer:
                 reader.country if reader.country in self._asked_countries else None,
                 reader.union_id if reader.union_id in self._asked_unions else None,
             )
-            chosen = self._chosen[reader] = self._chosen[alike] = self._chosen.get(alike) or self._choose(*alike)
+            text = self._texts_chosen.get(alike)
+            if text is None:
+                text = self._texts_chosen[alike] = self._choose(*alike)
+            key = EditionKey(*text, self.correspondence.shape(reader.country) if self.correspondence else "")
+            chosen = self._chosen[reader] = self._keys.setdefault(key, key)
         return chosen
 
-    def _choose(self, language: str | None, country: str | None, union_id: int | None) -> EditionKey:
+    def _choose(self, language: str | None, country: str | None, union_id: int | None) -> tuple[str, str]:
         source = self._texts.for_language(language)
         facts = {
             "language": languages.forms(language or source.language),
@@ -231,7 +244,7 @@ class EditionRenderer:
         asked = self._texts.condition_names
         columns = [
             Subscription.language,
-            Subscription.country if "country" in asked else null(),
+            Subscription.country if "country" in asked or self.correspondence else null(),
             Subscription.union_id if "union" in asked else null(),
         ]
         segment = segments.segment_of(self._campaign)
@@ -250,30 +263,32 @@ class EditionRenderer:
         """The links of an edition that lead where a field says."""
         links = self._links.get(key)
         if links is None:
-            language, variant = key
-            links = self._links[key] = self._texts.sources[language].links(variant)
+            links = self._links[key] = self._texts.sources[key.language].links(key.variant)
         return links
 
     def file(self, key: EditionKey) -> str:
         """The file that an edition's text was read from."""
-        return self._texts.sources[key[0]].file
+        return self._texts.sources[key.language].file
 
     def _slots_of(self, key: EditionKey) -> frozenset[Slot]:
         slots = self._slots.get(key)
         if slots is None:
-            language, variant = key
-            pieces = itertools.chain.from_iterable(self._texts.sources[language].resolve(variant))
+            pieces = itertools.chain.from_iterable(self.wording(key))
             slots = self._slots[key] = frozenset(piece for piece in pieces if isinstance(piece, Slot))
         return slots
 
     def trial(self) -> set[EditionKey]:
-        """Editions that between them show every wording of every text."""
-        return {(language, variant) for language, source in self._texts.sources.items() for variant in source.samples()}
+        """Editions that between them show every wording of every text, and in each language every letter."""
+        shapes = self.correspondence.shapes() if self.correspondence else [""]
+        samples = {language: sorted(source.samples()) for language, source in self._texts.sources.items()}
+        return {
+            *(EditionKey(language, variant, shapes[0]) for language in samples for variant in samples[language]),
+            *(EditionKey(language, samples[language][0], shape) for language in samples for shape in shapes[1:]),
+        }
 
     def wording(self, key: EditionKey) -> tuple[Pieces, Pieces, Pieces]:
         """Subject, preheader and body (Markdown) of an edition."""
-        language, variant = key
-        return self._texts.sources[language].resolve(variant)
+        return self._texts.sources[key.language].resolve(key.variant)
 
     def render(
         self, key: EditionKey, *, forwarded_by: ForwardedBy | None = None, empty: Collection[str] = ()
@@ -284,7 +299,7 @@ class EditionRenderer:
         :param empty: fields for which all its readers have nothing: of links to nobody, only the words stand there.
         :raises Unrenderable: its Markdown, its size or an address in it, with file and line.
         """
-        language, variant = key
+        language, variant, shape = key
         source = self._texts.sources[language]
         subject, preheader, body = self.wording(key)
         kind, gettext = kinds.of(self._campaign), translations.gettext_for(language)
@@ -307,6 +322,7 @@ class EditionRenderer:
                 preheader=preheader,
                 body=body,
                 frame=frame,
+                writing=self.correspondence.writing(shape, language) if self.correspondence else None,
                 empty=empty,
                 asks=kind.asks,
             )
@@ -364,12 +380,13 @@ def try_out(session: Session, campaign: Campaign) -> list[Finding]:
     :raises Unrenderable: a text cannot be rendered.
     """
     renderer = EditionRenderer(session, campaign, TRIAL_SENDER)
-    warnings = [
-        renderer.placed(language, warning)
-        for language, variant in sorted(renderer.trial())
-        for warning in renderer.render((language, variant)).warnings
-    ]
-    return list(dict.fromkeys(warnings))
+    warnings: dict[object, Finding] = {}
+    for key in sorted(renderer.trial(), key=lambda key: (key.language, key.variant, -len(key.letters), key.letters)):
+        for warning in renderer.render(key).warnings:
+            # Of what letters make too long, the longest is enough.
+            told = (key.language, warning.code) if warning.code == "mail-long" else (key.language, *warning)
+            warnings.setdefault(told, renderer.placed(key.language, warning))
+    return list(dict.fromkeys(warnings.values()))
 
 
 #: for trials before the installation's own identity is set: a rendering differs by it in a few words only
@@ -382,8 +399,7 @@ TRIAL_SENDER = Sender(
 
 
 def _keep(session: Session, campaign: Campaign, key: EditionKey, rendering: Rendering) -> None:
-    language, variant = key
-    session.add(Edition(campaign_id=campaign.id, language=language, variant=variant, rendering=to_json(rendering)))
+    session.add(Edition(campaign_id=campaign.id, **key._asdict(), rendering=to_json(rendering)))
     session.flush()
 
 

@@ -214,7 +214,8 @@ def _renderings(session: Session, campaign: Campaign) -> Iterator[_Outgoing]:
             yield _Outgoing(edition.language, _words(editions.from_json(edition.rendering)))
         return
     renderer = EditionRenderer(session, campaign, editions.TRIAL_SENDER)
-    for key in sorted(renderer.trial()):
+    # Letters are looked through by themselves.
+    for key in sorted({key._replace(letters="") for key in renderer.trial()}):
         yield _Outgoing(key[0], _words(renderer.render(key)))
 
 

@@ -19,7 +19,7 @@ from markdown_it.token import Token
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from mailer.campaigns import asking, deadlines, editions, kinds, letters, segments, telling
+from mailer.campaigns import addressees, asking, deadlines, editions, kinds, letters, segments, telling
 from mailer.campaigns.telling import Told
 from mailer.cases import cases
 from mailer.cases.sayable import Sayable
@@ -40,6 +40,7 @@ from mailer.store.models import (
     CaseEvent,
     CaseEventKind,
     HomeRule,
+    TargetRole,
 )
 
 PER_PAGE = 20  # campaigns of the archive
@@ -178,10 +179,16 @@ def current_for(session: Session, language: str, country: str | None) -> tuple[H
     campaign = _to_act_on(session, country)
     if campaign is None:
         return None
-    target = Targets.stored(campaign.targets).for_country(country)
+    target = Targets.stored(campaign.targets).for_country(country) or _first_asked(session, campaign, language, country)
     text = _text(campaign, language)
     [headline] = _headlines(session, [campaign], language)
     return replace(headline, title=_line(text.subject, language, target)), target
+
+
+def _first_asked(session: Session, campaign: Campaign, language: str, country: str | None) -> Target | None:
+    """The first to whom people in a country write of those with the roles that a campaign asks for."""
+    targets = addressees.writable(session, campaign).of_roles(map(TargetRole, campaign.ask), country)
+    return replace(targets[0], name=targets[0].name_for(language, campaign.fallbacks)) if targets else None
 
 
 def _to_act_on(session: Session, country: str | None) -> Campaign | None:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mailer.locale import countries, country_groups
+from mailer.locale import countries, country_groups, languages
 from mailer.mail import addresses
 from mailer.store.models import TargetRole
 
@@ -60,6 +61,14 @@ class Target:
     def values(self) -> dict[str, str]:
         """What a text prints of it, by field."""
         return {"target_name": self.name, "target_email": self.email, "target_address": self.address}
+
+    def name_for(self, language: str | None, fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
+        """What it is called in a language, or in one that this is a form of or falls back to; else its name.
+
+        :param fallbacks: as `languages.nearest` takes them.
+        """
+        nearest = languages.nearest(language, self.names, fallbacks)
+        return self.names[nearest] if nearest else self.name
 
     @property
     def empty_fields(self) -> frozenset[str]:

@@ -9,16 +9,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader, from_json, mail_domain
+from mailer.campaigns.correspondence import Filled
+from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader, Unrenderable, from_json, mail_domain
+from mailer.campaigns.letters import number_for
 from mailer.cases import targets
 from mailer.delivery.ledger import Claimed
 from mailer.delivery.message_ids import MessageIds
 from mailer.delivery.recipients import Recipient
 from mailer.locale import countries
 from mailer.mail.headers import a_label_address
-from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
+from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, Prepared, compile_edition
 from mailer.mail.sender import Sender
-from mailer.mail.types import Outgoing
+from mailer.mail.types import Outgoing, Rendering
 from mailer.people import lists
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
@@ -27,6 +29,8 @@ from mailer.unions import directory
 
 #: what stands in headers for the slug of a list that must not tell whose it is
 _NAMELESS_LIST = "members"
+#: how many editions with letters are kept ready, for readers of one country who get the same wording
+_MOST_PREPARED = 8192
 
 
 class Composer(Protocol):
@@ -85,6 +89,7 @@ class CampaignComposer:
         self._pages = links.Pages(sender.base_url)  # in no language: these links work for ever
         self._envelopes = Envelopes(session, campaign, sender)
         self._renderer = EditionRenderer(session, campaign, sender)
+        self._campaign = campaign
         self._targets = targets.Targets.stored(campaign.targets)
         self._unions = directory.printable_names(session)
         owner_id = campaign.mailing_list.owner_id
@@ -92,8 +97,9 @@ class CampaignComposer:
         self._headers = _edition_headers(campaign, campaign.mailing_list, sender, is_of_unnamed=is_of_unnamed)
         self._list_name, self._fallbacks = lists.name_of(campaign.mailing_list), campaign.fallbacks
         frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id))
-        self._frozen = {(edition.language, edition.variant): edition.rendering for edition in frozen}
+        self._frozen = {EditionKey(each.language, each.variant, each.letters): each.rendering for each in frozen}
         self._compiled: dict[EditionKey, CompiledEdition] = {}
+        self._prepared: dict[tuple[EditionKey, str | None, int | None, int], tuple[Prepared, Filled]] = {}
         self._values: dict[tuple[str, str | None, int | None], dict[str, str]] = {}
 
     def compose(self, delivery: Claimed, recipient: Recipient) -> Outgoing:
@@ -101,16 +107,19 @@ class CampaignComposer:
         key = self._renderer.choose(Reader(delivery.language, delivery.country, delivery.union_id))
         token = links.sign(self._keyring, links.Link.UNSUBSCRIBE, recipient.subscription_id or 0)
         unsubscribe_url = self._pages.unsubscribe(token)
-        values = {
-            **self._shared_values(key[0], delivery.country, delivery.union_id),
-            "preferences_url": self._pages.preferences(token),
-            "unsubscribe_url": unsubscribe_url,
-        }
+        own = {"preferences_url": self._pages.preferences(token), "unsubscribe_url": unsubscribe_url}
         if recipient.name:
-            values = {**values, "name": recipient.name}
+            own["name"] = recipient.name
+        edition, prepared = self._edition(key), None
+        if key.letters:
+            prepared, letters = self._with_letters(edition, key, delivery)
+            if recipient.name:
+                own |= letters.signed_by(recipient.name)
+        else:
+            own = {**self._shared_values(key.language, delivery.country, delivery.union_id), **own}
         mailto = self._sender.unsubscribe_address
         identifier = self._envelopes.message_id(delivery.id)
-        data = self._edition(key).merge(
+        data = edition.merge(
             Merge(
                 to_address=recipient.email,
                 to_name=recipient.name,
@@ -118,8 +127,9 @@ class CampaignComposer:
                 date=utcnow(),
                 unsubscribe_url=unsubscribe_url,
                 unsubscribe_mailto=mailto.format(token=token) if mailto else None,
-                values=values,
-            )
+                values=own,
+            ),
+            prepared,
         )
         return self._envelopes.put_in(delivery.id, recipient, data, message_id=identifier)
 
@@ -135,12 +145,43 @@ class CampaignComposer:
         compiled = self._compiled.get(key)
         if compiled is None:
             frozen = self._frozen.get(key)
-            # Nothing frozen: a draft, or a test for a reader whom the audience does not have.
-            rendering = from_json(frozen) if frozen else self._renderer.render(key)
-            list_name = self._list_name.for_reader(key[0], fallbacks=self._fallbacks).text
+            # Nothing frozen: a draft, a test for a reader whom the audience does not have, or changed targets.
+            rendering = from_json(frozen) if frozen else self._rendered(key)
+            list_name = self._list_name.for_reader(key.language, fallbacks=self._fallbacks).text
             headers = replace(self._headers, list_name=list_name)
             compiled = self._compiled[key] = compile_edition(rendering, headers, signer=self._sender.signer)
         return compiled
+
+    def _rendered(self, key: EditionKey) -> Rendering:
+        """An edition that was not frozen. Once a campaign goes out, other targets than were tried out stop it no more:
+        the mail shows as many of them as it has room for."""
+        while True:
+            try:
+                return self._renderer.render(key)
+            except Unrenderable:
+                if not (self._frozen and key.letters):
+                    raise
+                key = key._replace(letters=key.letters.rpartition(" ")[0])
+
+    def _with_letters(self, edition: CompiledEdition, key: EditionKey, delivery: Claimed) -> tuple[Prepared, Filled]:
+        """An edition with the letters that somebody gets, the same ones on every retry."""
+        correspondence = self._renderer.correspondence
+        if correspondence is None:
+            raise ValueError(f"nothing asks to write, and an edition shows {key.letters}")
+        number = number_for(self._campaign, delivery.subscriber_id or 0)
+        number = correspondence.wording(key.letters, key.language, number)
+        # Most texts name no union, and there are many.
+        union_id = delivery.union_id if "union" in edition.fields else None
+        kind = key, delivery.country, union_id, number
+        found = self._prepared.get(kind)
+        if found is None:
+            filled = correspondence.filled(key.letters, key.language, delivery.country, number)
+            values = {**self._shared_values(key.language, delivery.country, union_id), **filled.values}
+            if len(self._prepared) >= _MOST_PREPARED:
+                self._prepared.clear()
+            prepared = edition.prepare(values, own=[field for field, _words, _values in filled.signed])
+            found = self._prepared[kind] = prepared, filled
+        return found
 
     def _shared_values(self, language: str, country: str | None, union_id: int | None) -> dict[str, str]:
         """The values of fields that are the same for everyone of a language, country and union."""

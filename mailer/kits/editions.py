@@ -5,18 +5,21 @@ country, and the target for it. The union's name, unless it asked not to be name
 has neither value nor default, "…" stands, as on the web: whoever forwards it sees where to fill something in.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds
 from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader
+from mailer.campaigns.letters import number_for
 from mailer.cases.never import Never
-from mailer.cases.targets import NOBODY, Targets
+from mailer.cases.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
 from mailer.formats.paper import sheets
 from mailer.formats.paper.sheets import Sheet, UnprintableLanguage
-from mailer.kits.messages import medium, short, text_file
+from mailer.kits.messages import letter_file, medium, short, text_file
 from mailer.kits.wording import Forwarder, KitText, addressee, capitalised, is_salutation, names_target, one_line
 from mailer.links import Pages
 from mailer.locale import countries, languages, translations
@@ -35,12 +38,19 @@ class MustNotAppear(MailerError):
     """A word stands in {place} that must not appear, as the case's `never` says. {remedy}"""
 
 
+class _Letters(NamedTuple):
+    values: Mapping[str, str]  # of an edition's fields
+    first: Target | None  # to whom one writes first
+    files: Mapping[str, str]  # name → text
+
+
 class KitEditions:
     """Makes what kits hold of one campaign. Holds no session: what it needs is read when it is made."""
 
     def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
         self._renderer = EditionRenderer(session, campaign, sender)
         self._targets = Targets.stored(campaign.targets)
+        self._campaign = campaign
         self._kind = kinds.of(campaign)
         self._is_stop = campaign.kind == kinds.STOP
         self._sender = sender
@@ -58,7 +68,8 @@ class KitEditions:
         """
         self._require_sayable(forwarder, language)
         kit_text = self._relay(forwarder, language)
-        if self._never.holds(kit_text.title, kit_text.lead, kit_text.text, *_said(kit_text.html)):
+        said = (kit_text.title, kit_text.lead, kit_text.text, *_said(kit_text.html), *kit_text.letters.values())
+        if self._never.holds(*said):
             raise MustNotAppear(place="the campaign's text", remedy=_CANCEL)
         mail = draft.write(subject=kit_text.title, text=kit_text.text, html=kit_text.html, language=kit_text.language)
         return {
@@ -67,6 +78,7 @@ class KitEditions:
             "mail.txt": text_file(kit_text.text),
             "messenger-short.txt": text_file(short(kit_text)),
             "messenger-medium.txt": text_file(medium(kit_text, self._sender.organisation)),
+            **{name: text_file(text) for name, text in kit_text.letters.items()},
             **self._on_paper(kit_text, forwarder),
         }
 
@@ -80,12 +92,14 @@ class KitEditions:
     def _relay(self, forwarder: Forwarder, language: str) -> KitText:
         key = self._renderer.choose(Reader(language, forwarder.country, forwarder.union_id if forwarder.name else None))
         target = self._targets.for_country(forwarder.country)
+        written = self._letters(key, forwarder)
         deadline = self._renderer.deadline(language, forwarder.country)
         values = {
             "country": countries.name(forwarder.country, language) if forwarder.country else "",
             "union": forwarder.name or "",
             "deadline": deadline or "",
             **(target.values if target else {}),
+            **written.values,
         }
         empty = (target or NOBODY).empty_fields
         join_url = self._join_url(forwarder, language)
@@ -103,10 +117,26 @@ class KitEditions:
             prose=tuple(fill(paragraph, values, blank=_BLANK) for paragraph in self._prose(key, empty)),
             call=_("Act by {date}").format(date=deadline) if deadline else None,
             stop=_(self._kind.heading) if self._is_stop else None,
-            target=target,
+            target=target or written.first,
+            letters=written.files,
             web_url=self._renderer.web_url(language),
             join_url=join_url,
         )
+
+    def _letters(self, key: EditionKey, forwarder: Forwarder) -> "_Letters":
+        """What its readers write, of whom only the country of their union is known. The wording of one that is not
+        named is that of the kit for everybody."""
+        correspondence = self._renderer.correspondence
+        if correspondence is None or not key.letters:
+            return _Letters({}, None, {})
+        of_whom = (forwarder.union_id or 0) if forwarder.name else 0
+        number = correspondence.wording(key.letters, key.language, number_for(self._campaign, of_whom))
+        filled = correspondence.filled(key.letters, key.language, forwarder.country, number, lives_there=False)
+        targets = correspondence.of(forwarder.country)
+        first = replace(targets[0], name=filled.values["to_1_name"])
+        texts = correspondence.texts(key.letters, key.language, forwarder.country, number)
+        files = {letter_file(role, language): text for role, language, text in texts}
+        return _Letters(filled.values, first, files)
 
     def _join_url(self, forwarder: Forwarder, language: str) -> str:
         """Where a reader signs up: it says through which union, if that is named, and never who."""
@@ -115,7 +145,7 @@ class KitEditions:
     def _prose(self, key: EditionKey, empty: Collection[str]) -> list[Pieces]:
         """The paragraphs that a text begins with, without its salutation, up to where it says whom to write to."""
         markers = Markers()
-        language, _outcomes = key
+        language = key.language
         _subject, _preheader, body = self._renderer.wording(key)
         tokens = markdown.read(markers.mark(printable(body)), markers, empty=empty)
         paragraphs = [markers.cut(paragraph) for paragraph in plain_text.prose(tokens, markers)]

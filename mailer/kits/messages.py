@@ -4,8 +4,11 @@ A link stands on a line of its own: there it is shown as it is written, whicheve
 isolate has to stand beside it, which some messengers would take for a part of the link.
 """
 
+import re
+
 from mailer.kits.wording import KitText, one_line
 from mailer.locale import translations
+from mailer.store.models import TargetRole
 
 #: what the messenger texts may have, links included
 SHORT_CHARACTERS = 280
@@ -14,6 +17,7 @@ MEDIUM_CHARACTERS = 1000
 _FEWEST_CHARACTERS = 80
 _FEWEST_OF_TITLE = 40
 _BOM = "\ufeff"
+_LETTER = re.compile(rf"letter-({'|'.join(TargetRole)})\.([A-Za-z0-9-]+)\.txt")
 
 
 def short(kit_text: KitText) -> str:
@@ -44,7 +48,9 @@ def _links(kit_text: KitText) -> tuple[str | None, str]:
 def _written_to(kit_text: KitText) -> str | None:
     """Whom to write to."""
     _, target = translations.gettext_for(kit_text.language), kit_text.target
-    return "\n".join(filter(None, [_("Write to:"), one_line(target.name), one_line(target.email)])) if target else None
+    if target is None:
+        return None
+    return "\n".join(filter(None, [_("Write to:"), one_line(target.name), one_line(target.email or target.url)]))
 
 
 def medium(kit_text: KitText, organisation: str) -> str:
@@ -84,6 +90,17 @@ def _shortened(text: str, most: int) -> str:
     cut = text[: most - 1]
     whole_words = cut if text[most - 1].isspace() else cut.rpartition(" ")[0]
     return f"{(whole_words or cut).rstrip(' ,;:.–—-')}…"
+
+
+def letter_file(role: TargetRole, language: str) -> str:
+    """The name of the file with a letter."""
+    return f"letter-{role}.{language}.txt"
+
+
+def letter_in(name: str) -> tuple[TargetRole, str] | None:
+    """The role and the language of the letter in a file of that name; None if it is another file."""
+    match = _LETTER.fullmatch(name)
+    return (TargetRole(match[1]), match[2]) if match else None
 
 
 def read_text(content: bytes) -> str:

@@ -58,6 +58,7 @@ class KitText:
     call: str | None  # until when to act
     stop: str | None  # that nobody should act any more
     target: Target | None
+    letters: Mapping[str, str]  # those to copy: name of the file → text
     web_url: str | None
     join_url: str
 
@@ -86,7 +87,8 @@ def _fields(pieces: Pieces) -> set[str]:
 def addressee(target: Target | None) -> tuple[str, ...]:
     if target is None:
         return ()
-    return tuple(filter(None, map(one_line, (target.name, *target.address.splitlines(), target.email))))
+    ways = (target.name, *target.address.splitlines(), target.email, target.url if not target.email else "")
+    return tuple(filter(None, map(one_line, ways)))
 
 
 def paragraphs_of(text: str) -> Iterable[str]:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from mailer.errors import MailerError
 from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.markers import Markers, written
-from mailer.mail.types import Pieces, SlotContext
+from mailer.mail.types import LINES, Pieces, SlotContext
 
 # MJML writes well-formed HTML with quoted attributes, so that this tells its parts apart.
 _PART = re.compile(
@@ -34,8 +34,9 @@ def cut_html(html: str, markers: Markers) -> Pieces:
         number = bisect_right(starts, marker.start()) - 1
         part = parts[number]
         if part.lastgroup == "text" and marker.end() <= part.end():
-            in_title = number > 0 and parts[number - 1][0].lower().startswith("<title")
-            return SlotContext.HTML if in_title else SlotContext.HTML_WORDS
+            if number > 0 and parts[number - 1][0].lower().startswith("<title"):
+                return SlotContext.HTML
+            return SlotContext.HTML_LINES if markers.slot(marker).context in LINES else SlotContext.HTML_WORDS
         if part.lastgroup == "tag" and (context := _in_attribute(part, marker, markers)):
             return context
         raise UnsafePlace(field=written(markers.slot(marker)), place=f"a {part.lastgroup}")

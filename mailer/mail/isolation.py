@@ -10,6 +10,8 @@ import unicodedata
 from typing import Literal
 
 OPEN, CLOSE = "\u2068", "\u2069"  # FIRST STRONG ISOLATE, POP DIRECTIONAL ISOLATE
+_OPEN_AS = {"ltr": "\u2066", "rtl": "\u2067"}  # LEFT-TO-RIGHT ISOLATE, RIGHT-TO-LEFT ISOLATE
+_OPENING = frozenset({OPEN, *_OPEN_AS.values()})
 
 #: What stays in order by itself, and what a program that makes it a link should find nothing beside.
 _ADDRESS = re.compile(r"(?:[A-Za-z][!-~]*@|https?://)[!-~]*[A-Za-z0-9]")
@@ -42,12 +44,21 @@ def in_text(value: str, around: str) -> str:
     return f"{OPEN}{value}{CLOSE}" if turns else value
 
 
+def turned(line: str, direction: str) -> str:
+    """A line of plain text that runs another way than the text around it."""
+    return f"{_OPEN_AS[direction]}{line}{CLOSE}"
+
+
 def over_lines(lines: list[str]) -> list[str]:
     """The lines of a paragraph, an isolate that a line end would close being opened again behind it."""
-    is_open = False
+    opened: list[str] = []
     whole = []
     for line in lines:
-        line = OPEN * is_open + line
-        is_open = line.count(OPEN) > line.count(CLOSE)
-        whole.append(line + CLOSE * is_open)
+        again = "".join(opened)
+        for sign in line:
+            if sign in _OPENING:
+                opened.append(sign)
+            elif sign == CLOSE and opened:
+                opened.pop()
+        whole.append(again + line + CLOSE * len(opened))
     return whole

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from mailer.errors import MailerError
-from mailer.mail import dialect
+from mailer.mail import dialect, writing
 from mailer.mail.markers import Markers, written
 
 #: Fields whose value is a URL that we made ourselves: only these may be the whole target of a link.
@@ -19,6 +19,7 @@ URL_FIELDS = frozenset(
         *("preferences_url", "unsubscribe_url"),
         *("campaign_url", "join_url", "kit_url", "link_url", "results_url", "share_url", "stop_url"),
         *(f"{what}_{number}_url" for what in ("kit", "leave") for number in range(1, 6)),
+        *writing.URLS,
     }
 )
 

@@ -2,7 +2,7 @@
 
 import functools
 import html
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -18,6 +18,9 @@ from mailer.mail.dkim import EditionSigner, Signer
 from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.quoted_printable import SOFT_BREAK, encode_text, encode_value
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
+
+#: What is somebody's own: all else is the same for many.
+_OWN_FIELDS = frozenset({"name", "preferences_url", "unsubscribe_url"})
 
 #: How many values of an edition are kept ready: targets and countries repeat, names often do.
 _CACHED_VALUES = 2048
@@ -76,6 +79,14 @@ def _for_html_words(value: str) -> str:
     return isolation.in_html(headers.clean(value))
 
 
+def _for_html_lines(value: str) -> str:
+    return "<br />".join(map(_for_html_words, value.splitlines()))
+
+
+def _for_text_lines(value: str, around: str) -> str:
+    return "\n".join(isolation.in_text(headers.clean(line), around) for line in value.splitlines())
+
+
 def _for_url(value: str) -> str:
     # "@" stays: mailto takes an address (RFC 6068), and a slot never stands where "@" could end a host.
     return quote(headers.clean(value), safe="@")
@@ -89,10 +100,13 @@ def _for_header(value: str) -> str:
 _ESCAPES: Mapping[SlotContext, Callable[[str], str]] = {
     SlotContext.HTML: _for_html,
     SlotContext.HTML_WORDS: _for_html_words,
+    SlotContext.HTML_LINES: _for_html_lines,
     SlotContext.URL: _for_url,
     SlotContext.TEXT: headers.clean,
     SlotContext.LTR_WORDS: lambda value: isolation.in_text(headers.clean(value), "ltr"),
     SlotContext.RTL_WORDS: lambda value: isolation.in_text(headers.clean(value), "rtl"),
+    SlotContext.LTR_LINES: lambda value: _for_text_lines(value, "ltr"),
+    SlotContext.RTL_LINES: lambda value: _for_text_lines(value, "rtl"),
     SlotContext.HEADER: _for_header,
 }
 
@@ -116,6 +130,16 @@ class _BodyLine:
     encode: Callable[[tuple[str | None, ...]], bytes]  # takes their values
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An edition in which stands what is the same for many. Made by `CompiledEdition.prepare`."""
+
+    body: list[bytes]
+    slots: Sequence[_BodySlot]  # that are left
+    lines: Sequence[_BodyLine]  # likewise
+    values: Mapping[str, str]  # that stand beside what is somebody's own
+
+
 class CompiledEdition:
     """An edition as bytes, cut where people differ. Make it with `compile_edition`."""
 
@@ -128,33 +152,64 @@ class CompiledEdition:
             self._headers += headers.unstructured("Subject", "".join(map(str, rendering.subject)))
         self._body, self._slots, self._lines = _cut(rendering, boundary)
         self._signer = EditionSigner(signer, self._headers, self._body) if signer else None
+        in_slots = [*(slot.field for slot in self._slots), *(slot.field for slot in self._subject_slots)]
+        #: what it prints
+        self.fields = frozenset(in_slots).union(*(line.fields for line in self._lines))
 
-    def merge(self, person: Merge) -> bytes:
+    def prepare(self, values: Mapping[str, str], *, own: Collection[str] = ()) -> Prepared:
+        """Put in what is the same for many, so that only what is somebody's own is left: a mail with letters has a
+        hundred places.
+
+        :param own: fields that are somebody's own too.
+        """
+        own = _OWN_FIELDS.union(own)
+        body = self._body.copy()
+        slots = [slot for slot in self._slots if slot.field in own]
+        lines = [line for line in self._lines if not own.isdisjoint(line.fields)]
+        self._put_in(body, values, None, self._slots, self._lines)
+        beside = own.union((slot.field for slot in self._subject_slots), *(line.fields for line in lines))
+        return Prepared(body, slots, lines, {field: value for field, value in values.items() if field in beside})
+
+    def merge(self, person: Merge, prepared: Prepared | None = None) -> bytes:
         """One person's message: CRLF, no line over 998 octets, none that starts with a dot.
 
+        :param prepared: with all values that are not the person's own; else `person` has these, too.
         :raises UnusableAddress: the address cannot stand in a header.
         :raises UnusableHeader: a URL cannot.
         """
         timestamp = int(person.date.timestamp())
-        own_headers = self._personal_headers(person, timestamp)
-        body = self._body.copy()
-        values = person.values
-        for slot in self._slots:
-            value = person.unsubscribe_url if slot.field == "unsubscribe_url" else values.get(slot.field)
-            body[slot.position] = slot.encode(value) if value else slot.default
-        for line in self._lines:
-            body[line.position] = line.encode(tuple([values.get(field) for field in line.fields]))
+        if prepared is None:
+            values, body = person.values, self._body.copy()
+            self._put_in(body, values, person.unsubscribe_url, self._slots, self._lines)
+        else:
+            values, body = {**prepared.values, **person.values}, prepared.body.copy()
+            self._put_in(body, values, person.unsubscribe_url, prepared.slots, prepared.lines)
+        own_headers = self._personal_headers(person, values, timestamp)
         signatures = self._signer.sign(own_headers, body, timestamp=timestamp) if self._signer else b""
         return b"".join((signatures, own_headers, self._headers, b"\r\n", *body))
 
-    def _personal_headers(self, person: Merge, timestamp: int) -> bytes:
+    @staticmethod
+    def _put_in(
+        body: list[bytes],
+        values: Mapping[str, str],
+        unsubscribe_url: str | None,
+        slots: Sequence[_BodySlot],
+        lines: Sequence[_BodyLine],
+    ) -> None:
+        for slot in slots:
+            value = unsubscribe_url if slot.field == "unsubscribe_url" else values.get(slot.field)
+            body[slot.position] = slot.encode(value) if value else slot.default
+        for line in lines:
+            body[line.position] = line.encode(tuple([values.get(field) for field in line.fields]))
+
+    def _personal_headers(self, person: Merge, values: Mapping[str, str], timestamp: int) -> bytes:
         lines = [
             headers.mailbox("To", person.to_name, person.to_address),
             _date(timestamp),
             headers.token("Message-ID", person.message_id),
         ]
         if self._subject_slots:
-            lines.append(headers.unstructured("Subject", self._subject_for(person)))
+            lines.append(headers.unstructured("Subject", fill(self._subject, values)))
         if person.unsubscribe_url:
             targets = [person.unsubscribe_url]
             if person.unsubscribe_mailto:
@@ -162,9 +217,6 @@ class CompiledEdition:
             lines.append(headers.uris("List-Unsubscribe", *targets))
             lines.append(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
         return b"".join(lines)
-
-    def _subject_for(self, person: Merge) -> str:
-        return fill(self._subject, person.values)
 
 
 def compile_edition(
@@ -296,9 +348,13 @@ def _body_line(position: int, pieces: Pieces) -> _BodyLine:
     @functools.lru_cache(maxsize=_CACHED_VALUES)
     def encode(values: tuple[str | None, ...]) -> bytes:
         known = {field: value for field, value in zip(fields, values, strict=True) if value}
-        return encode_text(plain_text.folded(fill(pieces, known)))
+        return encode_text(_folded(fill(pieces, known)))
 
     return _BodyLine(position, fields, encode)
+
+
+def _folded(lines: str) -> str:
+    return "\n".join(map(plain_text.folded, lines.split("\n")))
 
 
 class _Encoders:
@@ -401,5 +457,5 @@ def _check(edition: CompiledEdition, rendering: Rendering, expected: list[str], 
 
 def _meant(piece: str | Slot | Pieces, filled: Mapping[str, str]) -> str:
     if isinstance(piece, tuple):
-        return plain_text.folded("".join(_meant(part, filled) for part in piece))
+        return _folded("".join(_meant(part, filled) for part in piece))
     return piece if isinstance(piece, str) else _ESCAPES[piece.context](filled[piece.field])

@@ -18,6 +18,7 @@ from mailer.mail.markdown import URL_FIELDS
 from mailer.mail.markers import Markers, with_context
 from mailer.mail.mjml_check import check_fetches_nothing, check_nesting, check_tags, with_places
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext, Warned
+from mailer.mail.writing import Letter, Passage, Writing
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "emails"
 
@@ -85,6 +86,7 @@ def render(
     preheader: Pieces,
     body: Pieces,
     frame: Frame,
+    writing: Writing | None = None,
     empty: Collection[str] = (),
     asks: bool = True,
 ) -> Rendering:
@@ -93,6 +95,7 @@ def render(
     :param kind: name of a pair of files in templates/emails/campaigns, without their suffix.
     :param preheader: what inboxes show behind the subject.
     :param body: CommonMark.
+    :param writing: what stands below it, for readers who are to write to others.
     :param empty: fields for which all readers have nothing.
     :param asks: its readers to act, and so needs something to press.
     :raises MailerError: saying what the text or the template holds that no mail may hold.
@@ -106,6 +109,7 @@ def render(
     if frame.forwarded_by is None:
         values["preferences_url"] = markers.mark((_PREFERENCES_URL,))
         values["unsubscribe_url"] = markers.mark((_UNSUBSCRIBE_URL,))
+    values["writing"] = _shown(writing, markers) if writing else None
     html_body = Markup(markdown.to_html(tokens))  # noqa: S704 - sanitised
     rendering = _print(
         f"campaigns/{kind}",
@@ -115,13 +119,14 @@ def render(
         preheader=preheader,
         html_values=values | {"body": html_body},
         text_values=values | {"body": plain_text.write(tokens, markers)},
+        room=writing.room if writing else 0,
     )
     found = (
         *leftovers.find(marked, markers),
         *costly_words.find(tokens, markers),
         *costly_words.find_in_line(subject),
         *costly_words.find_in_line(preheader),
-        *(_link_warnings(tokens) if asks else ()),
+        *(_link_warnings(tokens) if asks and writing is None else ()),
     )
     return replace(rendering, warnings=(*found, *rendering.warnings))
 
@@ -151,8 +156,12 @@ def _print(
     preheader: Pieces,
     html_values: Mapping[str, object],
     text_values: Mapping[str, object],
+    room: int = 0,
 ) -> Rendering:
-    """Fill both files of a template."""
+    """Fill both files of a template.
+
+    :param room: bytes of HTML that what fills the slots takes at most, as far as that counts.
+    """
     subject, preheader = _one_line(subject), _one_line(preheader)
     values = {
         "frame": frame,
@@ -160,6 +169,7 @@ def _print(
         "wrap": lambda text: "\n".join(plain_text.wrap(str(text), markers)),
         "title": lambda text: _underlined(str(text), "=", markers),
         "heading": lambda text: _underlined(str(text), "-", markers),
+        "turned": lambda line, direction: _turned(str(line), direction, frame, markers),
         "start": "left" if frame.direction == "ltr" else "right",
         "end": "right" if frame.direction == "ltr" else "left",
         "deadline": markers.mark(frame.deadline),
@@ -169,20 +179,59 @@ def _print(
     in_html, in_text = _html_isolator(markers), _text_isolator(frame, markers)
     html_values = {**html_values, "isolated": in_html, "_": _html_translator(frame, in_html)}
     text_values = {**text_values, "isolated": in_text, "_": _translator(frame, in_text)}
-    html = _to_html(_fill(f"{template}.mjml", {**values, **html_values}), template)
+    html, size = _to_html(_fill(f"{template}.mjml", {**values, **html_values}), template, room)
     text = re.sub(r"\n{3,}", "\n\n", _fill(f"{template}.txt", {**values, **text_values})).strip("\n") + "\n"
     return Rendering(
         language=frame.language,
         subject=with_context(subject, SlotContext.HEADER),
         html=cut_html(html, markers),
         text=markers.cut(text, _place_in_text(text, frame, markers)),
-        warnings=(*_preheader_warnings(preheader), *_size_warnings(html)),
+        warnings=(*_preheader_warnings(preheader), *_size_warnings(size, has_letters=bool(room))),
     )
+
+
+def _shown(writing: Writing, markers: Markers) -> Mapping[str, object]:
+    """As templates print it: with markers for its slots, and the words of each language in lines."""
+
+    def passage(words: Passage | None) -> Mapping[str, object] | None:
+        if words is None:
+            return None
+        marked = [markers.mark(printable(pieces)) for pieces in words.paragraphs]
+        return {
+            "language": words.language,
+            "direction": words.direction,
+            "paragraphs": [each.split("\n") for each in marked],
+        }
+
+    def letter(shown: Letter | None) -> Mapping[str, object] | None:
+        return {"subject": markers.mark(printable(shown.subject)), "words": passage(shown.words)} if shown else None
+
+    addressed = [
+        {
+            "heading": each.heading,
+            "name": markers.mark(each.name),
+            "details": markers.mark(each.details),
+            "rules": passage(each.rules),
+            "letter": letter(each.letter),
+            "reading": letter(each.reading),
+            "same_as": markers.mark(each.same_as),
+            "points": markers.mark(each.points),
+            "url": markers.mark(each.url),
+        }
+        for each in writing.addressed
+    ]
+    return {"asks": passage(writing.asks), "addressed": addressed, "more_url": markers.mark(writing.more_url)}
 
 
 def _underlined(text: str, mark: str, markers: Markers) -> str:
     lines = plain_text.wrap(text, markers)
     return "\n".join([*lines, plain_text.underline(lines, mark, markers)])
+
+
+def _turned(line: str, direction: str, frame: Frame, markers: Markers) -> str:
+    """A line of a text part in lines of 72 columns, though it may run the other way."""
+    lines = plain_text.wrap(line, markers)
+    return "\n".join(lines if direction == frame.direction else [isolation.turned(each, direction) for each in lines])
 
 
 def printable(pieces: Pieces) -> Pieces:
@@ -278,17 +327,18 @@ def _fill(name: str, values: dict[str, object]) -> str:
         raise BrokenTemplate(template=name, problem=problem) from None
 
 
-def _to_html(mjml: str, template: str) -> str:
+def _to_html(mjml: str, template: str, room: int) -> tuple[str, int]:
+    """The HTML of some MJML, and its size when it is filled in."""
     placeless = check_nesting(mjml)
     try:
         html: str = mjml2html(_with_numbers(placeless))
     except ValueError as problem:
         raise BrokenTemplate(template=template, problem=problem) from None
     check_fetches_nothing(html, template=template)
-    size = len(html.encode())
+    size = len(html.encode()) + room
     if size >= HTML_LIMIT_BYTES:
         raise HtmlTooLarge(size=f"{size:,}", limit=f"{HTML_LIMIT_BYTES:,}")
-    return html
+    return html, size
 
 
 def _with_numbers(mjml: str) -> str:
@@ -310,12 +360,11 @@ def _link_warnings(tokens: Sequence[Token]) -> list[Warned]:
     return [Warned("no-link", "there is nothing to press", remedy)]
 
 
-def _size_warnings(html: str) -> list[Warned]:
-    size = len(html.encode())
+def _size_warnings(size: int, *, has_letters: bool) -> list[Warned]:
     if size < HTML_WARNING_BYTES:
         return []
     what = f"the mail's HTML has {size:,} bytes, and from {HTML_LIMIT_BYTES:,} on it is refused"
-    return [Warned("mail-long", what, "Shorten the text.")]
+    return [Warned("mail-long", what, "Shorten the text or its letters." if has_letters else "Shorten the text.")]
 
 
 def _preheader_warnings(preheader: Pieces) -> list[Warned]:

@@ -11,10 +11,13 @@ class SlotContext(StrEnum):
 
     HTML = "html"  # in a quoted attribute, in the title, or a URL of ours that is the whole of an href
     HTML_WORDS = "html words"  # between tags, set apart from the words around it
+    HTML_LINES = "html lines"  # likewise, where its line ends stay
     URL = "url"  # a part of the value of href
     TEXT = "text"  # the plain-text part, where nothing may stand beside it: in a link
     LTR_WORDS = "ltr words"  # the plain-text part, set apart from words that run from left to right
     RTL_WORDS = "rtl words"  # likewise, from right to left
+    LTR_LINES = "ltr lines"  # as LTR_WORDS, alone on a line and with line ends that stay
+    RTL_LINES = "rtl lines"  # likewise
     HEADER = "header"  # the subject
 
 
@@ -29,6 +32,9 @@ class Slot:
     default: str = ""
     context: SlotContext = SlotContext.TEXT
 
+
+#: Where a value may have several lines.
+LINES = frozenset({SlotContext.HTML_LINES, SlotContext.LTR_LINES, SlotContext.RTL_LINES})
 
 #: A text cut at its slots: strings are the same for everyone, slots are filled per person.
 Pieces = tuple[str | Slot, ...]

@@ -539,7 +539,8 @@ def _welcome(
     if found is not None:
         alert, target = found
         words["campaign_slug"] = alert.slug
-        words["campaign_url"] = pages.campaign(alert.slug)
+        with_letter = target.slug if target else ""
+        words["campaign_url"] = pages.letter(alert.slug, with_letter) if with_letter else pages.campaign(alert.slug)
         words["campaign_title"] = alert.title
         words["campaign_until"] = (alert.deadline or utcnow()).isoformat()
         words |= target.values if target else {}

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions
-from mailer.campaigns.editions import EditionRenderer, Reader, Unrenderable
+from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader, Unrenderable
 from mailer.mail.types import Rendering, Slot, SlotContext
 from mailer.store.models import Campaign, Edition
 from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
@@ -51,7 +51,7 @@ def test_a_reader_without_a_text_gets_the_nearest_or_the_campaigns_own(
     campaign = make_campaign(session, make_list(session))
     for other in ("pt", "zh-Hant"):
         add_text(session, campaign, other, "Text\n")
-    assert EditionRenderer(session, campaign, SENDER).choose(Reader(language, None, None)) == (text, "")
+    assert EditionRenderer(session, campaign, SENDER).choose(Reader(language, None, None)) == EditionKey(text, "")
 
 
 def test_a_condition_on_a_federation_holds_for_the_members_of_its_unions(session: Session) -> None:
@@ -94,7 +94,7 @@ def test_frozen_editions_do_not_follow_texts_and_sender(session: Session) -> Non
     session.commit()
     assert frozen(session, campaign) == before
     assert campaign.mail_domain == "example.org"
-    assert EditionRenderer(session, campaign, changed).render(("en", "")) != before["en", ""]
+    assert EditionRenderer(session, campaign, changed).render(EditionKey("en", "")) != before["en", ""]
 
 
 def test_every_wording_is_tried_also_one_behind_an_elif(session: Session) -> None:
@@ -146,7 +146,7 @@ def test_a_deadline_reads_as_people_of_the_language_write_it(
     campaign = make_campaign(session, make_list(session))
     campaign.deadline = deadline
     add_text(session, campaign, "fr", "Bonjour\n")
-    text = "".join(map(str, EditionRenderer(session, campaign, SENDER).render((language, "")).text))
+    text = "".join(map(str, EditionRenderer(session, campaign, SENDER).render(EditionKey(language, "")).text))
     assert shown in text
 
 
@@ -159,7 +159,7 @@ def test_a_public_campaign_links_to_its_web_version_in_a_language_of_the_site(
         add_text(session, campaign, language, "Text\n")
 
     def parts() -> tuple[str, str]:
-        made = EditionRenderer(session, campaign, SENDER).render((language, ""))
+        made = EditionRenderer(session, campaign, SENDER).render(EditionKey(language, ""))
         return "".join(map(str, made.html)), "".join(map(str, made.text))
 
     url = f"https://act.example.org{prefix}/campaigns/free-the-five"

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, kinds
-from mailer.campaigns.editions import EditionRenderer
+from mailer.campaigns.editions import EditionKey, EditionRenderer
 from mailer.campaigns.kinds import KINDS, Kind
 from mailer.locale import translations
 from mailer.locale.languages import SITE_LANGUAGES
@@ -62,7 +62,7 @@ def test_every_kind_has_its_templates_and_every_template_its_kind() -> None:
 @pytest.mark.parametrize("language", SITE_LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mail_is_headed_by_what_it_is_in_its_readers_language(session: Session, kind: str, language: str) -> None:
-    made = EditionRenderer(session, campaign_of(session, kind), SENDER).render((language, ""))
+    made = EditionRenderer(session, campaign_of(session, kind), SENDER).render(EditionKey(language, ""))
     _ = translations.gettext_for(language)
     heading = _(KINDS[kind].heading)
     html, text = shown(made.html), shown(made.text)

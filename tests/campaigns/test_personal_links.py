@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, personal_links, publishing, readiness
-from mailer.campaigns.editions import EditionRenderer, Reader, Unrenderable
+from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader, Unrenderable
 from mailer.campaigns.personal_links import PersonalLink
 from mailer.campaigns.readiness import Refused
 from mailer.cases.targets import Target
@@ -190,7 +190,7 @@ def test_a_subject_and_a_preheader_are_looked_through_as_well(session: Session, 
         text.subject, text.preheader, text.body = "Act", "Now", "Act.\n"
         setattr(text, part, "See example.org/{{ name }}")
         with pytest.raises(Unrenderable, match=r"^en\.md:1: {{ name }}"):
-            EditionRenderer(session, draft, SENDER).render(("en", ""))
+            EditionRenderer(session, draft, SENDER).render(EditionKey("en", ""))
 
 
 def test_a_link_that_comes_about_for_some_readers_only_is_refused_when_it_is_sent(session: Session) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
+from mailer.cases import target_book
+from mailer.cases.targets import Target
 from mailer.delivery import previews
 from mailer.delivery.previews import SampleReader, UnwritableFolder
 from mailer.locale import countries
-from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose
+from mailer.store.models import Campaign, DeliveryState, MailingList, Purpose, TargetRole
 from mailer.unions import directory
-from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_union
+from tests.support.factories import SENDER, add_letter, add_text, make_campaign, make_list, make_union
 
 
 @pytest.fixture
@@ -79,3 +81,15 @@ def test_a_test_mail_is_owed_to_its_address_and_counts_in_no_audience(session: S
     owed = previews.order_test(session, campaign, reader, SENDER, "me@example.org")
     assert (owed.purpose, owed.state, owed.address) == (Purpose.TEST, DeliveryState.PENDING, "me@example.org")
     assert (owed.language, owed.country, owed.union_id) == ("ar", "EG", union.id)
+
+
+def test_letters_are_previewed_as_their_readers_get_them(session: Session, campaign: Campaign, tmp_path: Path) -> None:
+    campaign.ask = ["solidarity"]
+    add_letter(session, campaign, "solidarity", body="Dear {{ target_name }},\n\n{{ name or 'A friend' }}\n")
+    target_book.put(session, Target(("GB",), "Family", "f@example.org", "", slug="family", role=TargetRole.SOLIDARITY))
+    for has_name, signed in ((True, "Alex Reader"), (False, "A friend")):
+        reader = SampleReader(language="en", country="GB", has_name=has_name)
+        previews.preview(session, campaign, reader, SENDER, tmp_path)
+        text = (tmp_path / "free-the-five.en.txt").read_text()
+        assert f"Dear Family,\n\n{signed}\n" in text and "/letters/" in text
+    assert previews.order_test(session, campaign, reader, SENDER, "ana@example.org").country == "GB"

@@ -118,3 +118,12 @@ def test_a_value_that_takes_several_lines_of_a_quotation_is_set_apart_in_each() 
     first, second = plain_text.folded(f"> {value} نداء").split("\n")
     assert first.startswith("> \u2068Joint") and first.endswith("\u2069")
     assert second.startswith("> \u2068") and second.count("\u2069") == 1
+
+
+def test_a_line_that_runs_the_other_way_and_is_broken_runs_so_in_each_part() -> None:
+    whole = isolation.turned("نص \u2068Ada Smith\u2069 نص", "rtl")
+    first, second = whole.split(" Smith")
+    assert isolation.over_lines([first, f"Smith{second}"]) == [
+        "\u2067نص \u2068Ada\u2069\u2069",
+        "\u2067\u2068Smith\u2069 نص\u2069",
+    ]

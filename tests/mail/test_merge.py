@@ -330,3 +330,43 @@ def test_an_edition_that_does_not_read_back_is_refused_before_anyone_gets_it() -
     rendering = Rendering(language="en", subject=("x",), html=("<p>\ud800</p>",), text=("x\n",))
     with pytest.raises(BrokenMessage, match="html part"):
         compile_edition(rendering, LIST_HEADERS)
+
+
+# --- several lines --------------------------------------------------------------------------------------------------
+
+BLOCK = Rendering(
+    language="en",
+    subject=("To ", Slot("name", "you", SlotContext.HEADER), " in ", Slot("country", "", SlotContext.HEADER)),
+    html=("<p>", Slot("block", "", SlotContext.HTML_LINES), "</p>", Slot("name", "you", SlotContext.HTML_WORDS)),
+    text=(
+        Slot("block", "", SlotContext.LTR_LINES),
+        "\n\nDear ",
+        Slot("name", "you"),
+        " of ",
+        Slot("country", ""),
+        "\n",
+    ),
+)
+LINES = "1 <Street>\r\nشارع\u2028.\n\n" + "word " * 30
+
+
+def test_a_value_of_several_lines_keeps_them_each_escaped_and_running_its_own_way() -> None:
+    edition = compile_edition(BLOCK, LIST_HEADERS)
+    message = message_from_bytes(edition.merge(merge_for("Ada", values={"block": LINES})), policy=policy.default)
+    text, page = message.get_body(("plain",)), message.get_body(("html",))
+    assert text is not None and page is not None and not message.defects
+    lines = str(text.get_content()).replace("\r\n", "\n").split("\n")
+    assert lines[:4] == ["1 <Street>", "\u2068شارع\u2069", ".", ""]
+    assert max(map(len, lines)) <= 78 and " ".join(lines[4:]).startswith("word " * 29)
+    assert '<span dir="ltr">1 &lt;Street&gt;</span><br /><span dir="rtl">شارع</span><br />' in page.get_content()
+
+
+@pytest.mark.parametrize("name", [None, "Ada", *HOSTILE_NAMES])
+@pytest.mark.parametrize("own", [(), ("block",)])
+def test_an_edition_that_was_prepared_for_many_makes_the_same_message(name: str | None, own: tuple[str, ...]) -> None:
+    edition = compile_edition(BLOCK, LIST_HEADERS)
+    shared = {"block": LINES, "country": "Fiji"}
+    person = {} if name is None else {"name": name}
+    whole = edition.merge(merge_for(name, values=shared | person))
+    assert edition.merge(merge_for(name, values=person), edition.prepare(shared, own=own)) == whole
+    assert edition.fields == {"name", "country", "block"}

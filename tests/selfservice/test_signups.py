@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import links
+from mailer.cases import target_book
 from mailer.cases.targets import Target
 from mailer.mail import addresses
 from mailer.people import lists, mailed_links, notices, subscribers, suppression
@@ -39,6 +40,7 @@ from mailer.store.models import (
     SubscriptionStatus,
     Suppression,
     SuppressionReason,
+    TargetRole,
     Union,
 )
 from tests.support.concurrency import Beside
@@ -738,6 +740,22 @@ def test_the_welcome_mail_names_whom_the_person_writes_to_in_their_country(
     assert words["campaign_title"] == "Write to Embassy in Paris"
     assert words["target_name"] == "Embassy in Paris"
     assert (words["target_email"], words["target_address"]) == ("paris@example.org", "1 Quai")
+
+
+def test_the_welcome_mail_leads_to_the_letter_that_the_person_sends_first(
+    engine: Engine, session: Session, sign_up: SignUp, mailing_list: MailingList
+) -> None:
+    campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
+    campaign.public, campaign.deadline, campaign.ask = True, utcnow() + timedelta(days=3), ["solidarity"]
+    friends = Target(("FR",), "Friends", "", "", slug="friends", role=TargetRole.SOLIDARITY)  # no way to write to them
+    target_book.put(session, friends)
+    family = replace(friends, slug="paris", email="paris@example.org", name="Family", names={"fr": "La famille"})
+    target_book.put(session, family)
+    session.commit()
+    confirm(engine, ask(engine, sign_up))
+    words = welcome_words(session)
+    assert words["campaign_url"] == "https://act.example.org/fr/campaigns/free-the-five/letter/paris"
+    assert (words["target_name"], words["target_email"]) == ("La famille", "paris@example.org")
 
 
 def test_the_welcome_has_the_current_alert_in_the_readers_language(

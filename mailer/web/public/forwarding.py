@@ -10,15 +10,17 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from mailer import links
+from mailer.campaigns.correspondence import HEADINGS
 from mailer.formats import charts
 from mailer.kits import answers, pages
 from mailer.kits.answers import AnswerPage, AnswerStands, InvalidReach, UnionAnswer
+from mailer.kits.messages import letter_in
 from mailer.kits.pages import KitPage, NoKit, NothingToForward, Withdrawn
 from mailer.links import Link
 from mailer.locale import languages
 from mailer.reports import unions
 from mailer.reports.unions import NoResults, UnionResults
-from mailer.store.models import Kit, Union
+from mailer.store.models import Kit, TargetRole, Union
 from mailer.unions import generations
 from mailer.web import errors, fields, security
 from mailer.web.fields import Mistyped
@@ -131,7 +133,7 @@ def _show(token: str, kit_id: int, typed: str | None = None, problem: str | None
         words=words,
         logo=logo,
         editions=_editions(page),
-        labels=_labels(),
+        labels=_labels(page),
         picture=_PICTURE,
         reached=typed if typed is not None else page.reached,
         problems={"reached": problem} if problem else {},
@@ -152,7 +154,7 @@ def _editions(page: KitPage) -> list[_Edition]:
             name=languages.name(language),
             is_own=language in page.languages[: page.own_languages],
             is_open=language in opened,
-            files=tuple(name for name in _labels() if name in page.files.get(language, ())),
+            files=tuple(name for name in _labels(page) if name in page.files.get(language, ())),
             texts=page.texts.get(language),
             has_paper=_PAPER.issubset(page.files.get(language, ())),
             has_failed=language in page.problems,
@@ -162,22 +164,29 @@ def _editions(page: KitPage) -> list[_Edition]:
     ]
 
 
-def _labels() -> dict[str, str]:
+def _labels(page: KitPage) -> dict[str, str]:
     """What the page calls the files that it offers, in this order."""
+    there = dict.fromkeys(name for names in page.files.values() for name in names)
     return {
         "mail.eml": _("Draft e-mail (EML)"),
         "mail.html": _("E-mail to paste (HTML)"),
         "mail.txt": _("E-mail as plain text"),
         "leaflet.pdf": _("Leaflet to print (PDF)"),
         _PICTURE: _("Picture (PNG)"),
+        **{name: _label(*letter) for name in there if (letter := letter_in(name))},
     }
+
+
+def _label(role: TargetRole, language: str) -> str:
+    """What the page calls a letter."""
+    return f"{_(HEADINGS[role])} ({languages.name(language)})"
 
 
 @forwarding.get("/kit/<token>/<edition>/<file>")
 def kit_file(token: str, edition: str, file: str) -> ResponseReturnValue:
     """One file of a kit, in the language `edition`."""
     kit_id = _kit(token)
-    if file not in _TYPES:
+    if file not in _TYPES and letter_in(file) is None:
         abort(404)
     with site().session(read_only=True) as session:
         try:
@@ -187,7 +196,7 @@ def kit_file(token: str, edition: str, file: str) -> ResponseReturnValue:
         except NoKit:
             return _missing(session, kit_id)
         name = f"{_slug(session, kit_id)}-{edition}-{file}"
-    return _download(content, name, _TYPES[file])
+    return _download(content, name, _TYPES.get(file, "text/plain"))
 
 
 @forwarding.get("/kit/<token>/kit.zip")

@@ -308,6 +308,20 @@ def test_a_file_is_saved_under_a_plain_name_as_what_it_is(client: FlaskClient, a
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+def test_letters_are_offered_by_whom_they_are_to_and_in_which_language(
+    app: Flask, client: FlaskClient, session: Session, campaign: Campaign, union: Union
+) -> None:
+    name = "letter-embassy.ru.txt"
+    address = kit_address(app, make_kit(session, campaign, union, files={**KIT_FILES, name: b"Free them."}))
+    session.commit()
+    page = unescape(client.get(f"/en{address}").text)
+    assert re.search(rf'<a [^>]*href="[^"]*/fr/{name}"[^>]*>Write to the embassy \(Русский\)</a>', page)
+    answer = client.get(f"{address}/fr/{name}")
+    assert (answer.data, answer.headers["Content-Type"]) == (b"Free them.", "text/plain; charset=utf-8")
+    for other in ("letter-embassy.fr.txt", "letter-nobody.ru.txt"):
+        assert client.get(f"{address}/fr/{other}").status_code == 404
+
+
 def test_everything_comes_as_one_archive_with_a_folder_for_each_language(client: FlaskClient, address: str) -> None:
     with client.get(f"{address}/kit.zip") as answer:
         assert answer.headers["Content-Type"] == "application/zip"
