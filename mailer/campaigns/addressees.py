@@ -28,6 +28,14 @@ def writable(session: Session, campaign: Campaign) -> Targets:
     return Targets(each for each in of(session, campaign) if each.is_reachable and may.may_say(*each.words))
 
 
+def find(session: Session, campaign: Campaign, slug: str) -> Target | None:
+    """The one of that slug, if it is one of them."""
+    if not campaign.ask:
+        return None
+    serving = target_book.serving(session, campaign.ask, about=campaign.about, case=campaign.case, slug=slug)
+    return next(iter(serving), None)
+
+
 def findings(session: Session, campaign: Campaign) -> Iterator[Finding]:
     """The roles that it asks for and that nobody has who can be written to."""
     there = {target.role for target in of(session, campaign) if target.is_reachable}

@@ -91,7 +91,7 @@ def page(session: Session, case: Case, *, language: str) -> CasePage:
         title=text.title if text and may.may_say(text.title) else None,
         html=_html(text.body, may) if text else "",
         persons=tuple(_named(case, may, language)),
-        asks=tuple(_asks(case, may, language)) if case.status is CaseStatus.OPEN else (),
+        asks=tuple(asks(case, may, language)) if case.status is CaseStatus.OPEN else (),
         history=history,
         campaigns=tuple(
             each for each in publishing.about(session, case.id, language) if may.may_say(each.title, each.summary)
@@ -124,7 +124,11 @@ def _named(case: Case, may: Sayable, language: str) -> Iterator[Named]:
             yield Named(names, person.status)
 
 
-def _asks(case: Case, may: Sayable, language: str) -> Iterator[Words]:
+def asks(case: Case, may: Sayable, language: str) -> Iterator[Words]:
+    """What is asked for, in their order.
+
+    :param language: of the reader, as for `page`.
+    """
     if case.asks:
         tag = sayable.nearest(language, case.asks)
         yield from (Words(tag, ask) for ask in case.asks[tag] if may.may_say(ask))

@@ -5,6 +5,7 @@ page and a kit show the same letter: a mail to the person whom it is for, the ot
 known, so no letter of theirs says where its sender lives.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,11 +60,7 @@ class Letter:
     @classmethod
     def of(cls, stored: LetterText) -> "Letter":
         """Read a stored letter. What `files` accepted is accepted here."""
-        file = file_name(stored.role, stored.language)
-
-        def read(text: str) -> Pieces:
-            return parse(text, file=file).resolve("")
-
+        read = functools.partial(_read, file=file_name(stored.role, stored.language))
         return cls(
             stored.role,
             stored.language,
@@ -113,14 +110,19 @@ class Letter:
         :param name: of the sender, as for `country`; None where nobody knows who it is.
         :param country: where the sender lives, by its name in the letter's language; never the target's.
         """
-        nearest = languages.nearest(self.language, target.names)
         salutation = languages.nearest(self.language, target.salutations)
         return {
             "salutation": target.salutations[salutation] if salutation else "",
-            "target_name": target.names[nearest] if nearest else target.name,
+            "target_name": target.name_for(self.language),
             "name": name or "",
             "country": country or "",
         }
+
+
+# Its page reads all letters of a campaign to choose one, and a link in a hundred thousand mails is followed by many.
+@functools.lru_cache(maxsize=4096)
+def _read(text: str, file: str) -> Pieces:
+    return parse(text, file=file).resolve("")
 
 
 def _at(choices: Sequence[Pieces], number: int) -> Pieces:

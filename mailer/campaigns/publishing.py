@@ -122,6 +122,7 @@ class CampaignPage:
     addressees: tuple[Addressee, ...]  # by country; the one for everyone else comes last
     home: str  # the countries in which nobody should act on it, as a sentence lists them; "" for none
     case_slug: str | None  # of its case, if that has a page of its own
+    has_letters: bool  # whether people are asked now to write to those whom `addressees` finds
 
 
 def archive(session: Session, language: str, *, page: int = 1) -> tuple[list[Headline], bool]:
@@ -171,7 +172,7 @@ def current(session: Session, language: str, country: str | None) -> Headline | 
     :param country: in which they live; nobody is asked to act on what addresses the authorities there.
     """
     campaign = _to_act_on(session, country)
-    return None if campaign is None else _headlines(session, [campaign], language)[0]
+    return None if campaign is None else headline_of(session, campaign, language)
 
 
 def current_for(session: Session, language: str, country: str | None) -> tuple[Headline, Target | None] | None:
@@ -181,8 +182,7 @@ def current_for(session: Session, language: str, country: str | None) -> tuple[H
         return None
     target = Targets.stored(campaign.targets).for_country(country) or _first_asked(session, campaign, language, country)
     text = _text(campaign, language)
-    [headline] = _headlines(session, [campaign], language)
-    return replace(headline, title=_line(text.subject, language, target)), target
+    return replace(headline_of(session, campaign, language), title=_line(text.subject, language, target)), target
 
 
 def _first_asked(session: Session, campaign: Campaign, language: str, country: str | None) -> Target | None:
@@ -213,12 +213,25 @@ def find(session: Session, slug: str) -> Campaign:
     :raises NotPublished: it is not public, it has not begun, or there is none.
     :raises Withdrawn: it was taken down, or holds a word that must not appear.
     """
-    readable = select(Campaign).where(Campaign.slug == slug, Campaign.public, or_(_is_out(), _was_out()))
-    campaign = session.scalar(readable)
+    campaign = session.scalar(select(Campaign).where(Campaign.slug == slug, Campaign.public, _has_begun()))
+    return _not_withdrawn(session, campaign, slug)
+
+
+def find_unlisted(session: Session, campaign_id: int) -> Campaign:
+    """Likewise one that maybe not everyone may read, for somebody who has an address that nobody can guess.
+
+    :raises NotPublished: it has not begun, or there is none.
+    :raises Withdrawn: as for `find`.
+    """
+    campaign = session.scalar(select(Campaign).where(Campaign.id == campaign_id, _has_begun()))
+    return _not_withdrawn(session, campaign, str(campaign_id))
+
+
+def _not_withdrawn(session: Session, campaign: Campaign | None, slug: str) -> Campaign:
     if campaign is None:
         raise NotPublished(slug=slug)
     if asking.of(campaign) is Asking.WITHDRAWN or not is_sayable(session, campaign):
-        raise Withdrawn(slug=slug)
+        raise Withdrawn(slug=campaign.slug)
     return campaign
 
 
@@ -246,7 +259,7 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
     :param language: of the reader; where there is no text in it, they get the campaign's own.
     :param shown_in: the language of what stands around the text, and so of the names of countries.
     """
-    [headline] = _headlines(session, [campaign], language)
+    headline = headline_of(session, campaign, language)
     case, today = campaign.case, db.now(session).date()
     is_cancelled = campaign.status is CampaignStatus.CANCELLED
     is_open = headline.told.asking is Asking.OPEN and not is_cancelled
@@ -259,7 +272,8 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
         html=html if is_open else _without_calls(html),
         is_cancelled=is_cancelled,
         addressees=_addressees(map(Target.from_json, campaign.targets), shown_in) if asks else (),
-        home=_home(campaign, shown_in) if asks and not headline.is_over else "",
+        home=home(campaign, shown_in) if asks and not headline.is_over else "",
+        has_letters=asks and not headline.is_over and bool(campaign.ask),
         case_slug=case.slug if case is not None and cases.has_page(case, today) else None,
     )
 
@@ -269,14 +283,17 @@ def _without_calls(html: str) -> str:
     return _TO_WRITE.sub(r"\1", _BUTTON.sub("", html))
 
 
-def _home(campaign: Campaign, language: str) -> str:
-    """Where readers live who should not act on what the page says, also if a mail has words of their own for them: here
-    are those for others."""
-    home = segments.home_of(campaign)
-    if not home:
+def home(campaign: Campaign, language: str) -> str:
+    """Where readers live who should not act on what a page says, as a sentence lists it, also if a mail has words of
+    their own for them: here are those for others. "" for nowhere.
+
+    :param language: of the names of countries.
+    """
+    there = segments.home_of(campaign)
+    if not there:
         return ""
     state = country_groups.state_of(str(campaign.about))
-    places = [state, *sorted(home - {state})] if len(home) <= _FEW else [state]
+    places = [state, *sorted(there - {state})] if len(there) <= _FEW else [state]
     return str(format_list([countries.name(code, language) for code in places], locale=languages.locale(language)))
 
 
@@ -297,6 +314,10 @@ def _newest() -> Select[Campaign]:
     )
 
 
+def _has_begun() -> ColumnElement[bool]:
+    return or_(_is_out(), _was_out())
+
+
 def _is_out() -> ColumnElement[bool]:
     return Campaign.status.in_(deadlines.OUT)
 
@@ -310,6 +331,15 @@ def _text(campaign: Campaign, language: str) -> CampaignText:
     """The text that `editions.Texts` would choose, without reading all of them."""
     texts = {text.language: text for text in campaign.texts}
     return texts[languages.nearest(language, texts, campaign.fallbacks) or campaign.language]
+
+
+def headline_of(session: Session, campaign: Campaign, language: str) -> Headline:
+    """A campaign as a list shows it.
+
+    :param language: of the reader, as for `archive`.
+    """
+    [headline] = _headlines(session, [campaign], language)
+    return headline
 
 
 def _headlines(session: Session, campaigns: Sequence[Campaign], language: str) -> list[Headline]:

@@ -65,15 +65,19 @@ def all_targets(session: Session) -> list[Target]:
     return [_read(row) for row in rows]
 
 
-def serving(session: Session, roles: Collection[str], *, about: str | None, case: Case | None) -> Targets:
+def serving(
+    session: Session, roles: Collection[str], *, about: str | None, case: Case | None, slug: str | None = None
+) -> Targets:
     """Those with certain roles that a campaign may have people write to.
 
     :param about: the country whose authorities it addresses.
     :param case: what it asks people to act on.
+    :param slug: of the only one that is wanted.
     """
     suits = or_(StoredTarget.case_id.is_(None), StoredTarget.case_id == (case.id if case else None))
     speaks = or_(StoredTarget.case_id.is_not(None), StoredTarget.about.is_(None), StoredTarget.about == about)
     rows = select(StoredTarget).where(StoredTarget.role.in_(roles), suits, speaks).order_by(StoredTarget.slug)
+    rows = rows if slug is None else rows.where(StoredTarget.slug == slug)
     return Targets(map(_read, session.scalars(rows.options(joinedload(StoredTarget.case)))))
 
 

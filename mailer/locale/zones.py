@@ -23,6 +23,15 @@ def of_country(code: str, moment: datetime) -> tzinfo | None:
     return zones[0] if len(offsets) == 1 else None
 
 
+def name_of(zone: str, moment: datetime, locale: Locale) -> str:
+    """What a time zone is called, as `name` says.
+
+    :param zone: as IANA calls it: "Europe/Berlin".
+    :param moment: aware.
+    """
+    return name(moment.astimezone(get_timezone(zone)), locale)
+
+
 def name(local: datetime, locale: Locale) -> str:
     """What the time zone of a moment is called, the same in summer and winter where CLDR has such a name, else by its
     distance from UTC.

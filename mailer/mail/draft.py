@@ -6,6 +6,30 @@ from mailer.mail.quoted_printable import encode_text
 from mailer.mail.types import Rendering
 
 
+def letter(*, to: str, cc: str = "", subject: str, text: str, language: str) -> bytes:
+    """A letter to somebody as such a file, in plain text alone, as it would be typed.
+
+    :param to: an address, as for `cc`.
+    :param cc: "" for nobody.
+    :param text: lines end in "\\n".
+    :param language: BCP 47.
+    :returns: as `write`.
+    :raises headers.UnusableAddress: one of the addresses could not stand in a mail's header.
+    """
+    return b"".join(
+        (
+            b"X-Unsent: 1\r\n",
+            headers.mailbox("To", None, to),
+            headers.mailbox("Cc", None, cc) if cc else b"",
+            headers.unstructured("Subject", subject),
+            headers.token("Content-Language", language),
+            b"MIME-Version: 1.0\r\n",
+            b'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n',
+            encode_text(f"{text}\n"),
+        )
+    )
+
+
 def write(*, subject: str, text: str, html: str, language: str) -> bytes:
     """A mail as an `.eml` file, which opens as a new message where `X-Unsent: 1` is honoured (Outlook for Windows).
 

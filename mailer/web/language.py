@@ -128,7 +128,7 @@ def prefer(language: str | None) -> None:
 
 
 #: the last part of an address that stands in mails and texts
-_WRITTEN_IN_LINKS = ("slug", "token", "union")
+_WRITTEN_IN_LINKS = ("slug", "token", "union", "target")
 #: What a mail program may take for a part of a link that it stands behind, such as a full stop, a bracket, or the next
 #: word where a script has no spaces. What is written in links ends in a letter or digit of ASCII.
 _BEHIND_A_LINK = re.compile(r"[^A-Za-z0-9\0-\x1f\x7f]+\Z")

@@ -68,6 +68,8 @@ ALERT = "Write today"
 PUBLIC_CAMPAIGN = sample.CAMPAIGN_DIR.name
 #: what that is about
 CASE = sample.CASE_SLUG
+#: some of those whom it has people write to; the page of each shows something else
+TARGETS = ("embassy-kz", "nordhaven-terminals", "ministry-of-justice", "grey-quay-block-3", "representative-gb")
 #: a federation with unions beneath it, which gets kits
 FEDERATION = "harbour-workers-international"
 

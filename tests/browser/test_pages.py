@@ -9,7 +9,7 @@ import pytest
 from mailer.store.models import CaseEventKind
 from tests.browser import steps
 from tests.browser.inspection import accessibility_problems, html_problems, weight_problems, wide_parts
-from tests.browser.site import BROKEN, CASE, PUBLIC_CAMPAIGN, Site
+from tests.browser.site import BROKEN, CASE, PUBLIC_CAMPAIGN, TARGETS, Site
 from tests.browser.visitor import DESKTOP, PHONE, Visitor
 
 #: where a reviewer finds what the pages look like
@@ -35,6 +35,10 @@ def _what_anyone_may_read(visitor: Visitor, site: Site) -> Iterator[str]:
         "archive": "/campaigns",
         "campaign": f"/campaigns/{PUBLIC_CAMPAIGN}",
         "case": f"/cases/{CASE}",
+        "write": f"/campaigns/{PUBLIC_CAMPAIGN}/letter",
+        "write-to": f"/campaigns/{PUBLIC_CAMPAIGN}/letter?to={','.join(TARGETS)}",
+        "write-to-nobody": f"/campaigns/{PUBLIC_CAMPAIGN}/letter?to=",
+        **{f"letter-{target}": f"/campaigns/{PUBLIC_CAMPAIGN}/letter/{target}?wording=0" for target in TARGETS},
         "privacy": "/privacy",
         "error-404": "/no/such/page",
         "error-404-link": "/confirm/0123",
@@ -207,6 +211,7 @@ def _to_act_on_no_more(visitor: Visitor, site: Site, language: str) -> Iterator[
         "archive": f"{language}/campaigns",
         "campaign": f"{language}/campaigns/{PUBLIC_CAMPAIGN}",
         "case": f"{language}/cases/{CASE}",
+        "letter": f"{language}/campaigns/{PUBLIC_CAMPAIGN}/letter/{TARGETS[0]}",
         "kit": language + site.kit_link(),
     }
     for kind in (CaseEventKind.STOPPED, CaseEventKind.CLOSED, CaseEventKind.WITHDRAWN):

@@ -1,4 +1,5 @@
-"""The draft that a union opens, addresses and sends: it reads as it was written, and says nothing of where it was."""
+"""Drafts: what a union opens, addresses and sends, and what somebody sends to a target. They read as they were written,
+and say nothing of where they were."""
 
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -68,3 +69,44 @@ def test_any_words_arrive_as_they_were_in_short_lines(subject: str, text: str, h
 
 def test_the_same_words_make_the_same_draft() -> None:
     assert written() == written()
+
+
+# --- a letter -------------------------------------------------------------------------------------------------------
+
+LETTERS = {
+    "en": ("Free the five", "Your Excellency,\n\n.\nFrom the port\n" + "x" * 2000),
+    "ru": ("Освободите пятерых докеров порта Вельдары " * 8, "Ваше Превосходительство,\n\nосвободите их."),
+    "ar": ("أفرجوا عن الخمسة", "سعادة السفير،\n\nأفرجوا عنهم."),
+    "el": ("Ελευθερώστε τους πέντε", "Εξοχότατε,\n\nελευθερώστε τους."),
+    "zh-Hans": ("请释放五人", "尊敬的大使:\n\n请释放他们。"),
+}
+
+
+@pytest.mark.parametrize("language", LETTERS)
+def test_a_letter_opens_unsent_and_reads_back_the_same(language: str) -> None:
+    subject, text = LETTERS[language]
+    data = draft.letter(to="embassy@example.org", cc="law@example.net", subject=subject, text=text, language=language)
+    message = read(data)
+    assert message.keys() == [
+        *("X-Unsent", "To", "Cc", "Subject", "Content-Language"),
+        *("MIME-Version", "Content-Type", "Content-Transfer-Encoding"),
+    ]
+    assert (message["X-Unsent"], message["To"], message["Cc"]) == ("1", "embassy@example.org", "law@example.net")
+    assert (message["Subject"], message["Content-Language"]) == (" ".join(subject.split()), language)
+    assert message.get_content_type() == "text/plain"
+    assert str(message.get_content()).replace("\r\n", "\n") == f"{text}\n"
+    assert not message.defects
+    lines = data.split(b"\r\n")
+    assert max(map(len, lines)) <= 998
+    assert max(map(len, data.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
+    assert data.isascii() and not any(b"\n" in line for line in lines)
+
+
+@given(subject=LINE, text=WORDS)
+@example(subject="S\r\nBcc: x@example.org", text="\r\nBcc: x@example.org\r\n\r\n")
+def test_no_words_of_a_letter_become_a_header(subject: str, text: str) -> None:
+    data = draft.letter(to="embassy@example.org", subject=subject, text=text, language="en")
+    message = read(data)
+    assert message.get_all("Bcc") is message.get_all("Cc") is None
+    assert message.get_all("To") == ["embassy@example.org"]
+    assert max(map(len, data.split(b"\r\n"))) <= 998

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 from mailer.app import create_app
 from mailer.links import Link
 from mailer.settings import Settings
-from mailer.store.models import MailingList, Subscriber, UnionStatus
+from mailer.store.models import CampaignStatus, MailingList, Subscriber, UnionStatus
 from mailer.unions import directory
 from mailer.web import protection
 from tests.support.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.letters import add_letter, put_target
 from tests.web.pages import affiliate, campaign_link, make_kit, newest_token, sign_up, signed
 
 
@@ -66,7 +67,8 @@ def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) ->
     found |= links_of_union(app, session, ana)
     assert client.post(f"/kit/{found['kit']}/link").status_code == 303
     found["answer"] = newest_token(session)
-    assert len(set(found.values())) == 12
+    found["letters"] = link_of_letters(app, session)
+    assert len(set(found.values())) == 13
     return found
 
 
@@ -95,6 +97,18 @@ def links_of_union(app: Flask, session: Session, contact: Subscriber) -> dict[st
     }
     session.commit()
     return found
+
+
+def link_of_letters(app: Flask, session: Session) -> str:
+    """What a campaign that is not public mails to those who write to the target that `address_of` names."""
+    mailing_list = session.scalars(select(MailingList)).one()
+    campaign = make_campaign(session, mailing_list, slug="not-public", status=CampaignStatus.SENT)
+    campaign.ask, campaign.about = ["embassy"], "BR"
+    campaign.started_at, campaign.deadline = WHEN, datetime(2035, 4, 30, tzinfo=UTC)
+    add_letter(session, campaign)
+    put_target(session, "gb-embassy", email="embassy@example.org")
+    session.commit()
+    return signed(app, Link.LETTER, campaign.id)
 
 
 class Person(FlaskClient):

@@ -12,12 +12,20 @@ from werkzeug import Response
 from mailer.store.models import Campaign, CampaignStatus, CaseEventKind
 from tests.support.cases import decide, make_case
 from tests.support.factories import WHEN
+from tests.support.letters import add_letter
 from tests.web.pages import every_page
 
 #: as whatever `every_page` names
 SLUG = "urgent-actions"
 #: what asks people to act, in any language
-CALLS = ("mailto:embassy@example.org", "Write to the embassy", "2035", "act-now", 'value="promised"')
+CALLS = (
+    "mailto:embassy@example.org",
+    "To: embassy@example.org",
+    "Write to the embassy",
+    "2035",
+    "act-now",
+    'value="promised"',
+)
 
 
 @pytest.fixture
@@ -33,10 +41,18 @@ def campaign(session: Session, links: dict[str, str]) -> Campaign:
     campaign.public = campaign.forwardable = True
     campaign.status, campaign.started_at = CampaignStatus.SENT, WHEN
     campaign.deadline = datetime(2035, 4, 30, tzinfo=UTC)
+    campaign.about, campaign.ask = "BR", ["embassy"]
+    add_letter(session, campaign)
+    unlisted(session).case = campaign.case
     campaign.texts[0].preheader = "Write to the embassy"
     campaign.texts[0].body = "They were arrested.\n\n[Write](mailto:embassy@example.org)\n"
     session.commit()
     return campaign
+
+
+def unlisted(session: Session) -> Campaign:
+    """One that is not public, and has letters."""
+    return session.scalars(select(Campaign).where(Campaign.slug == "not-public")).one()
 
 
 def asking(app: Flask, client: FlaskClient, links: dict[str, str]) -> set[str]:
@@ -82,18 +98,26 @@ def test_no_page_asks_anybody_to_act_on_what_was_ended_and_all_do_once_it_is_reo
     everywhere = {
         "/campaigns",
         f"/campaigns/{SLUG}",
+        f"/campaigns/{SLUG}/letter",
+        f"/campaigns/{SLUG}/letter/gb-embassy",
+        f"/campaigns/{SLUG}/letter/gb-embassy/letter.eml",
         f"/cases/{SLUG}",
         "/feed.atom",
         "/kit/…",
         "/kit/…/fr/leaflet.pdf",
         "/kit/…/kit.zip",
+        "/letters/…",
+        "/letters/…/gb-embassy",
+        "/letters/…/gb-embassy/letter.eml",
         "welcome",
     }
     assert asking(app, client, links) == everywhere
-    about = campaign.case if of_case else campaign
-    assert about is not None
-    decide(session, about, kind)
+    assert campaign.case is not None
+    ended = [campaign.case] if of_case else [campaign, unlisted(session)]
+    for about in ended:
+        decide(session, about, kind)
     assert asking(app, client, links) == set()
     if kind is not CaseEventKind.WITHDRAWN:
-        decide(session, about, CaseEventKind.REOPENED)
+        for about in ended:
+            decide(session, about, CaseEventKind.REOPENED)
         assert asking(app, client, links) == everywhere

@@ -7,11 +7,11 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from flask import Blueprint, Response, abort, render_template, request
 from markupsafe import Markup
 
-from mailer.campaigns import case_pages, publishing
+from mailer.campaigns import case_pages, letter_pages, publishing
 from mailer.campaigns.publishing import Headline, TakenDown
 from mailer.cases.dossier import PersonStatus
 from mailer.links import Pages
-from mailer.locale import languages
+from mailer.locale import countries, languages
 from mailer.mail import isolation
 from mailer.store.db import utcnow
 from mailer.store.models import Asking, CaseEventKind, Union
@@ -59,11 +59,14 @@ def campaign(slug: str) -> Response:
         language = _language_among(there)
         via = directory.find_named(session, request.args.get("union", ""))
         page = publishing.page(session, found, language=language, shown_in=current())
+        choice = letter_pages.choice(session, found, language=current()) if page.has_letters else None
     return _fresh(
         render_template(
             "reading/campaign.html",
             page=page,
             campaign=page.headline,
+            choice=choice,
+            countries=countries.all_in(current()) if choice else (),
             text=Markup(page.html),  # noqa: S704 - sanitised
             others=[_text_in("reading.campaign", tag, slug, via) for tag in there if tag != page.headline.language],
             sign_up=url("joining.join", union=via.slug) if via else url("joining.sign_up"),
