@@ -111,8 +111,8 @@ def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterat
         for where in _places(session, campaign, Never(case.never)):
             yield _must_not(campaign, where)
         for letter in campaign.letters:
-            for where in _places_in(letter, Never(case.never)):
-                yield _must_not(campaign, where)
+            for where in places_in(letter, Never(case.never)):
+                yield _must_not(campaign, where, in_letter=True)
         for target in addressees.of(session, campaign):
             if Never(case.never).holds(*target.words):
                 yield Finding(Level.ERROR, "never", f"target {target.slug}", _MUST_NOT, _CORRECT)
@@ -157,8 +157,8 @@ def _places(session: Session, campaign: Campaign, never: Never) -> Iterator[str]
         yield f"{language}.md, as it goes out"
 
 
-def _places_in(letter: LetterText, never: Never) -> Iterator[str]:
-    """Where such a word stands in a letter, likewise."""
+def places_in(letter: LetterText, never: Never) -> Iterator[str]:
+    """Where a word that must not appear stands in a letter: in what was written, else in what goes out."""
     forms: set[int] = set()
     for part in letters.parts(letter):
         hits = never.find(part.words)
@@ -229,10 +229,14 @@ def _plain(pieces: Pieces) -> str:
     return "".join(piece if isinstance(piece, str) else piece.default for piece in pieces)
 
 
-def _must_not(campaign: Campaign, where: str) -> Finding:
+def _must_not(campaign: Campaign, where: str, *, in_letter: bool = False) -> Finding:
     # Never the word: a finding may stand on a screen that others see, and in a log.
-    is_draft = campaign.status is CampaignStatus.DRAFT
-    remedy = "Take it out, and load the campaign again." if is_draft else "Cancel it, and send one without that word."
+    if campaign.status is CampaignStatus.DRAFT:
+        remedy = "Take it out, and load the campaign again."
+    elif in_letter:
+        remedy = "Take it out, and have it corrected: mailer campaigns correct-letters FOLDER"
+    else:
+        remedy = "Cancel it, and send one without that word."
     return Finding(Level.ERROR, "never", where, _MUST_NOT, remedy)
 
 

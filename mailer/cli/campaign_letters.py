@@ -1,4 +1,4 @@
-"""`mailer campaigns letter`: the letters of a campaign, to be read before people send them."""
+"""The letters of a campaign: `mailer campaigns letter`, to read them before people send them, and `correct-letters`."""
 
 import json
 from collections.abc import Sequence
@@ -17,9 +17,11 @@ from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import folder_option, json_option, slug_argument
 from mailer.cli.tables import print_table
-from mailer.delivery import letter_previews
+from mailer.delivery import corrections, letter_previews
 from mailer.delivery.letter_previews import Assigned, Sample
 from mailer.delivery.previews import SampleReader
+from mailer.reports import progress as campaign_progress
+from mailer.store.models import DeliveryState
 
 _ALL = "all"
 
@@ -91,6 +93,28 @@ def letter(
         print_table(Console(), "Which target gets which letter", _table(sent))
     elif asks:
         click.echo(typed("There is no target to send a letter to. See which there are: mailer targets list"))
+
+
+@click.command("correct-letters")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@pass_installation
+def correct_letters(installation: Installation, folder: Path) -> None:
+    """Replace the letters of a campaign that is no draft any more by those in FOLDER, whose name is its slug.
+
+    Only its letters are read: texts and audience stay as they are.
+    """
+    with installation.session() as session:
+        corrected = corrections.correct_letters(session, folder)
+        slug = corrected.campaign.slug
+        sent = campaign_progress.of_campaign(session, corrected.campaign).states[DeliveryState.SENT]
+    if not corrected.files:
+        click.echo(f'The letters of campaign "{slug}" are these already. Nothing was changed.')
+        return
+    click.echo(f'Campaign "{slug}": {", ".join(corrected.files)} corrected. Pages and mails show that from now on.')
+    if sent:
+        mails = "1 mail that was sent holds" if sent == 1 else f"{sent:,} mails that were sent hold"
+        click.echo(f"{mails} the letter as it was. So do kits that were made.")
+    click.echo(typed(f"Look at the letters with: mailer campaigns letter {slug} -o FOLDER"))
 
 
 def _table(sent: Sequence[Assigned]) -> Table:

@@ -519,6 +519,7 @@ def resend(installation: Installation, slug: str, state: str, yes: bool) -> None
 
 
 campaigns.add_command(campaign_letters.letter)
+campaigns.add_command(campaign_letters.correct_letters)
 campaigns.add_command(campaign_report.report)
 
 

@@ -199,6 +199,10 @@ def test_a_word_that_must_not_appear_is_found_in_each_part_of_a_letter_and_never
     [finding] = gate.findings(session, campaign)
     assert (finding.code, finding.where) == ("never", where)
     assert "amal" not in str(finding).lower() and "odeh" not in str(finding).lower()
+    assert finding.remedy == "Take it out, and load the campaign again."
+    campaign.status = CampaignStatus.PAUSED
+    [finding] = gate.findings(session, campaign)
+    assert finding.remedy.endswith("mailer campaigns correct-letters FOLDER")
 
 
 def test_a_word_that_must_not_appear_is_found_in_a_target_and_in_the_slug(session: Session, campaign: Campaign) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from mailer.cases import target_book
 from mailer.cases.targets import Target
-from mailer.store.models import Campaign, TargetRole
+from mailer.store.models import Campaign, CampaignStatus, DeliveryState, TargetRole
 from tests.conftest import CommandLine
-from tests.support.factories import add_letter, make_campaign, make_list
+from tests.support.factories import WHEN, add_letter, deliver, make_campaign, make_list, make_subscriber
 
 SLUG = "free-the-five"
 BODY = (
@@ -133,3 +133,21 @@ def test_without_targets_letters_or_anybody_to_ask_it_says_so(
         "targets": [],
     }
     assert not nowhere.exists()
+
+
+def test_letters_of_a_campaign_that_has_begun_are_corrected(
+    cli: CommandLine, session: Session, campaign: Campaign, tmp_path: Path
+) -> None:
+    folder = tmp_path / SLUG
+    folder.mkdir()
+    letter = folder / "letter-embassy.en.md"
+    letter.write_text('+++\nsubjects = ["A"]\n+++\nPlease.\n')
+    assert "is a draft" in cli("campaigns", "correct-letters", folder, exit_code=1).stderr
+    deliver(session, campaign, make_subscriber(session), state=DeliveryState.SENT)
+    campaign.status, campaign.started_at = CampaignStatus.SENT, WHEN
+    session.commit()
+    said = cli("campaigns", "correct-letters", folder).stdout
+    assert "letter-embassy.en.md, letter-embassy.fr.md corrected. Pages and mails show that from now on." in said
+    assert "1 mail that was sent holds the letter as it was." in said
+    assert "are these already. Nothing was changed." in cli("campaigns", "correct-letters", folder).stdout
+    assert "corrected: letter-embassy.en.md, letter-embassy.fr.md (en)" in cli("campaigns", "status", SLUG).stdout

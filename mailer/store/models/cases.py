@@ -96,6 +96,7 @@ class CaseEventKind(enum.StrEnum):
     REOPENED = "reopened"
     CLOSED = "closed"
     WITHDRAWN = "withdrawn"  # a campaign's words and names were taken down
+    CORRECTED = "corrected"  # a campaign's letters were changed after it began
     CONSENT = "consent"  # it was recorded or withdrawn
 
 

@@ -1,0 +1,115 @@
+"""Correcting letters of a campaign that may be going out: what is replaced and kept, and when it is refused."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import publishing
+from mailer.cases import history
+from mailer.delivery import control, corrections
+from mailer.delivery.corrections import MustNotAppear, NoLetters, StillADraft
+from mailer.delivery.stopping import IsWithdrawn
+from mailer.errors import MailerError
+from mailer.store.models import Asking, Campaign, CampaignStatus, CaseEventKind
+from tests.support.cases import make_case
+from tests.support.factories import WHEN, add_letter, make_campaign, make_list
+
+SLUG = "free-the-five"
+
+
+@pytest.fixture
+def campaign(session: Session) -> Campaign:
+    """One that is being sent, with a letter in English."""
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENDING)
+    campaign.ask, campaign.started_at, campaign.public = ["embassy"], WHEN, True
+    campaign.case = make_case(session, never=["Amal Odeh"])
+    add_letter(session, campaign, body="\nPlease.\n", body_line=4)
+    session.commit()
+    return campaign
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Its folder, of which only the letters are right."""
+    folder = tmp_path / SLUG
+    folder.mkdir()
+    (folder / "campaign.toml").write_text("no settings")
+    (folder / "en.md").write_text("no text")
+    write(folder, "Please.")
+    return folder
+
+
+def write(folder: Path, body: str, language: str = "en") -> None:
+    (folder / f"letter-embassy.{language}.md").write_text(f'+++\nsubjects = ["Free the five"]\n+++\n\n{body}\n')
+
+
+def told(session: Session, campaign: Campaign) -> list[tuple[CaseEventKind, dict[str, str]]]:
+    return [(line.kind, line.words) for line in history.of_campaign(session, campaign.id)]
+
+
+def test_letters_are_replaced_and_the_history_says_which(session: Session, campaign: Campaign, folder: Path) -> None:
+    assert corrections.correct_letters(session, folder).files == ()
+    assert told(session, campaign) == []
+    write(folder, "Please, at once.")
+    write(folder, "Tout de suite.", "fr")
+    files = corrections.correct_letters(session, folder).files
+    assert files == ("letter-embassy.en.md", "letter-embassy.fr.md")
+    session.commit()
+    assert [letter.body for letter in campaign.letters] == ["\nPlease, at once.\n", "\nTout de suite.\n"]
+    assert told(session, campaign) == [(CaseEventKind.CORRECTED, {"en": "letter-embassy.en.md, letter-embassy.fr.md"})]
+    (folder / "letter-embassy.fr.md").unlink()
+    assert corrections.correct_letters(session, folder).files == ("letter-embassy.fr.md",)
+    assert [letter.language for letter in campaign.letters] == ["en"]
+    assert campaign.texts[0].subject == "Free the five", "nothing else is read"
+
+
+def test_a_letter_that_is_not_right_changes_nothing(session: Session, campaign: Campaign, folder: Path) -> None:
+    for body, error, words in [
+        ("**Please**.", MailerError, "letter-embassy.en.md:5: \\*\\*Please\\*\\* would go out"),
+        ("Free Amal Odeh.", MustNotAppear, "^letter-embassy.en.md:5: a word stands there that must not appear"),
+    ]:
+        write(folder, body)
+        with pytest.raises(error, match=words) as refused:
+            corrections.correct_letters(session, folder)
+        assert "Odeh" not in str(refused.value)
+        session.rollback()
+        assert campaign.letters[0].body == "\nPlease.\n"
+
+
+def test_a_letter_that_takes_its_campaign_down_is_corrected(session: Session, campaign: Campaign, folder: Path) -> None:
+    campaign.letters[0].body = "Free Amal Odeh.\n"
+    session.commit()
+    with pytest.raises(publishing.Withdrawn):
+        publishing.find(session, SLUG)
+    corrections.correct_letters(session, folder)
+    assert publishing.find(session, SLUG) is campaign
+
+
+def test_what_is_a_draft_or_withdrawn_is_left_alone(session: Session, campaign: Campaign, folder: Path) -> None:
+    write(folder, "Please, at once.")
+    campaign.asking = Asking.WITHDRAWN
+    session.commit()
+    with pytest.raises(IsWithdrawn):
+        corrections.correct_letters(session, folder)
+    campaign.asking, campaign.status = Asking.OPEN, CampaignStatus.DRAFT
+    session.commit()
+    with pytest.raises(StillADraft, match="mailer campaigns load FOLDER"):
+        corrections.correct_letters(session, folder)
+
+
+def test_a_folder_without_letters_takes_none_away(session: Session, campaign: Campaign, folder: Path) -> None:
+    (folder / "letter-embassy.en.md").unlink()
+    with pytest.raises(NoLetters, match=r"There is no letter in .*free-the-five, such as"):
+        corrections.correct_letters(session, folder)
+
+
+def test_before_it_starts_nobody_has_seen_a_letter_so_the_history_says_nothing(
+    session: Session, campaign: Campaign, folder: Path
+) -> None:
+    campaign.started_at, campaign.status = None, CampaignStatus.SCHEDULED
+    write(folder, "Please, at once.")
+    assert corrections.correct_letters(session, folder).files == ("letter-embassy.en.md",)
+    assert told(session, campaign) == []
+    control.cancel(session, campaign)
+    control.delete(session, campaign)
