@@ -9,6 +9,9 @@ PIP := $(BIN)/python -W ignore:DEPRECATION -m pip
 # Each process begins at another place, so that tests that wait run beside tests that compute.
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
+# Each process would compile every module and rewrite every assertion anew where an image forbids keeping what came of it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo run test check test-servers soak images bench lint format translations language migration lock clean
 
 setup: $(READY)

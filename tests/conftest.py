@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,19 @@ def pytest_configure(config: pytest.Config) -> None:
     # A session of its own: Ctrl-C ends the tests, whose end ends the servers.
     process = subprocess.Popen([sys.executable, program, directory], stdin=subprocess.PIPE, start_new_session=True)
     config.add_cleanup(partial(_stop, process, Path(directory)))
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Where all tests run, have each worker read another part of them first: what it keeps of that on a fresh checkout
+    the others need not work out again. They read all in step otherwise."""
+    config = session.config
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    files = sorted(Path(__file__).parent.rglob("test_*.py"))
+    for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        with suppress(Exception):  # what is wrong with it is told when it is collected
+            import_module(".".join(file.relative_to(config.rootpath).with_suffix("").parts))
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
