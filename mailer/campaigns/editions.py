@@ -368,6 +368,18 @@ def freeze(session: Session, campaign: Campaign, sender: Sender) -> None:
         _keep(session, campaign, key, renderer.render(key))
 
 
+def freeze_letters(session: Session, campaign: Campaign, sender: Sender) -> None:
+    """Render again what shows letters that were corrected after the campaign began; all else stays frozen.
+
+    :raises Unrenderable: a letter makes a mail too long.
+    """
+    session.execute(delete(Edition).where(Edition.campaign_id == campaign.id, Edition.letters != ""))
+    renderer = EditionRenderer(session, campaign, sender)
+    for key in sorted(renderer.wanted(session)):
+        if key.letters:
+            _keep(session, campaign, key, renderer.render(key))
+
+
 def discard(session: Session, campaign: Campaign) -> None:
     """Forget what was rendered of a draft, because its texts changed."""
     session.execute(delete(Edition).where(Edition.campaign_id == campaign.id))

@@ -104,7 +104,7 @@ def correct_letters(installation: Installation, folder: Path) -> None:
     Only its letters are read: texts and audience stay as they are.
     """
     with installation.session() as session:
-        corrected = corrections.correct_letters(session, folder)
+        corrected = corrections.correct_letters(session, folder, installation.settings.mail_sender)
         slug = corrected.campaign.slug
         sent = campaign_progress.of_campaign(session, corrected.campaign).states[DeliveryState.SENT]
     if not corrected.files:

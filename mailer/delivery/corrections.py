@@ -6,11 +6,12 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, gate, letter_files, letters, lifecycle
+from mailer.campaigns import asking, editions, gate, letter_files, letters, lifecycle
 from mailer.cases import history
 from mailer.cases.never import Never
 from mailer.delivery.stopping import IsWithdrawn
 from mailer.errors import MailerError
+from mailer.mail.sender import Sender
 from mailer.store import slugs
 from mailer.store.models import Asking, Campaign, CampaignStatus, CaseEventKind, LetterText
 
@@ -36,7 +37,7 @@ class Corrected:
     files: tuple[str, ...]  # the names of those that are new, changed or gone
 
 
-def correct_letters(session: Session, folder: Path) -> Corrected:
+def correct_letters(session: Session, folder: Path, sender: Sender) -> Corrected:
     """Replace all letters of a campaign by those in its folder, of which nothing else is read.
 
     Pages show them from then on, and so do mails that go out later. Once the campaign has started, its history keeps
@@ -49,6 +50,7 @@ def correct_letters(session: Session, folder: Path) -> Corrected:
     :raises InvalidFile: with the file and line of what is wrong.
     :raises TextFieldError: likewise.
     :raises MustNotAppear: the case forbids a word of them.
+    :raises editions.Unrenderable: a mail gets too long with them.
     """
     folder = folder.resolve()
     campaign = lifecycle.get(session, slugs.check(folder.name))
@@ -71,7 +73,9 @@ def correct_letters(session: Session, folder: Path) -> Corrected:
         session.flush()
         campaign.letters.extend(read)
         session.flush()
+        editions.try_out(session, campaign)
         if campaign.started_at is not None:
+            editions.freeze_letters(session, campaign, sender)
             words = {"en": ", ".join(files)}
             history.add(session, CaseEventKind.CORRECTED, words, case_id=campaign.case_id, campaign_id=campaign.id)
     return Corrected(campaign, files)
