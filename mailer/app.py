@@ -28,6 +28,7 @@ from mailer.web.public.joining import joining
 from mailer.web.public.leaving import leaving
 from mailer.web.public.preferences import preferences
 from mailer.web.public.reading import reading
+from mailer.web.public.reporting import reporting
 from mailer.web.public.writing import writing
 from mailer.web.site import Site
 
@@ -38,6 +39,7 @@ _PAGES = (
     preferences,
     reading,
     writing,
+    reporting,
     affiliating,
     forwarding,
 )  # each also under an address that begins with a language

@@ -60,6 +60,9 @@ _ASK = Allowance("ask", _MAILS, _MAILS_TOGETHER)
 _LEAVE = Allowance("leave", ((60, MINUTE),))
 _ACT = Allowance("act", ((300, MINUTE),))
 _READ = Allowance("read", ((600, MINUTE),))
+_REPORT = Allowance("report", ((30, MINUTE), (100, DAY)))
+#: likewise on one and the same target
+_REPORT_ON_ONE = Allowance("report on one", ((1, DAY),))
 #: links that are none of ours
 _GUESS = Allowance("guess", ((60, MINUTE), (600, HOUR)))
 
@@ -74,7 +77,10 @@ FORMS = {
     "preferences.change_address": _ASK,
     "forwarding.mail_link": _ASK,
     "leaving.leave": _LEAVE,
+    "reporting.report": _REPORT,
 }
+#: forms whose senders are thanked though they are refused: to press twice is no attack, and not worth a line in the log
+_THANKED = frozenset({"reporting.report"})
 #: forms that are taken however many send them: above what all may send together, the mail waits its turn, see `turns`
 _TAKEN = frozenset({"joining.ask", "joining.ask_via"})
 _NETWORK_BITS = 64  # of an IPv6 address: what one person can change at will is left out
@@ -128,6 +134,12 @@ def allowance() -> Allowance:
     return FORMS.get(_endpoint(), _ACT) if request.method == "POST" else _READ
 
 
+def network() -> str:
+    """The visitor's network, to tell it from others and not to be kept: an IPv4 address, or all of an IPv6 block that
+    one person may have."""
+    return _prefix(request.remote_addr or "", min(_BLOCKS))
+
+
 def _limits(share: int) -> list[str | Callable[[], str] | Limit]:
     """What Flask-Limiter is to hold: the part of every rate that is given to this process."""
 
@@ -160,6 +172,15 @@ def _limits(share: int) -> list[str | Callable[[], str] | Limit]:
             deduct_when=lambda response: response.status_code == 404,
         )
 
+    def reports(rates: Rates, bits: int) -> Limit:
+        return Limit(
+            written(rates),
+            key_function=lambda: _network(bits),
+            scope=lambda _endpoint: f"{_REPORT_ON_ONE.name} {(request.view_args or {})['target']}",
+            shared=True,
+            exempt_when=lambda: _endpoint() != "reporting.report" or (bits != _NETWORK_BITS and not _is_ipv6()),
+        )
+
     return [
         Limit(
             lambda: written(allowance().each),
@@ -180,6 +201,8 @@ def _limits(share: int) -> list[str | Callable[[], str] | Limit]:
         ),
         guesses(_GUESS.each, _NETWORK_BITS),
         *(guesses(_GUESS.of_block(bits), bits) for bits in _BLOCKS),
+        reports(_REPORT_ON_ONE.each, _NETWORK_BITS),
+        *(reports(_REPORT_ON_ONE.of_block(bits), bits) for bits in _BLOCKS),
     ]
 
 
@@ -198,6 +221,8 @@ class _Note:
         self._noted: dict[str, float] = {}
 
     def __call__(self, breached: RequestLimit) -> None:
+        if _endpoint() in _THANKED:
+            return
         name, now = allowance().name, time.monotonic()
         if now - self._noted.get(name, -_NOTE_SECONDS) >= _NOTE_SECONDS:
             self._noted[name] = now

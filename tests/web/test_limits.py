@@ -210,6 +210,8 @@ def test_every_form_has_a_limit_in_every_language(app: Flask, monkeypatch: pytes
         network = {"REMOTE_ADDR": f"198.51.100.{number}"}
         first = client.post(address, environ_overrides=network)
         assert first.status_code != 429, rule
+        if rule.endpoint.endswith(tuple(limits._THANKED)):  # as if it were the first
+            continue
         assert client.post(address, environ_overrides=network).status_code == 429, rule
 
 
@@ -231,6 +233,7 @@ def test_the_guide_gives_the_limits_that_hold() -> None:
             each
         )
     assert f"| {written(limits._GUESS.each)} |" in guide
+    assert f"| the same, on one target | {written(limits._REPORT_ON_ONE.each)} | |" in guide
     assert "| leaving with one click in a mail program, with a genuine link | no limit | |" in guide
     assert limits.FORMS["leaving.leave"].each == ((60, limits.MINUTE),)
     assert "| leaving on our page, with a genuine link | each link 60 times a minute | |" in guide
