@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from mailer.bench.sinks import smtp_sink
-from mailer.bench.site import Load
+from mailer.bench.site import Letters, Load
 from mailer.bench.suite import DISTANT_LIMIT, Case, SuiteResults
 from mailer.bench.visitors import Visits
 from mailer.errors import MailerError
@@ -73,9 +73,11 @@ def _growth(small: SuiteResults, large: SuiteResults) -> Iterator[Ratio]:
     yield Ratio("CPU for each message of (b)", where, of_large.cpu_seconds_each / of_small.cpu_seconds_each, "≤ 1.25")
 
 
-def markdown(results: Sequence[SuiteResults], loads: Sequence[Load] = (), *, today: date) -> str:
+def markdown(
+    results: Sequence[SuiteResults], loads: Sequence[Load] = (), letters: Sequence[Letters] = (), *, today: date
+) -> str:
     """The tables, and on what they were measured."""
-    return "\n".join([*_sending(results, today), *_site(loads)]) + "\n"
+    return "\n".join([*_sending(results, today), *_site(loads), *_letters(letters)]) + "\n"
 
 
 def _sending(results: Sequence[SuiteResults], today: date) -> list[str]:
@@ -104,19 +106,25 @@ def _sending(results: Sequence[SuiteResults], today: date) -> list[str]:
 def _site(loads: Sequence[Load]) -> list[str]:
     if not loads:
         return []
-    lines = [
-        "",
-        "| sign-up form | visits a second | median, ms | 99th percentile, ms | answers |",
-        "|---|---:|---:|---:|---|",
-    ]
+    lines = _head("sign-up form")
     for load in loads:
-        lines += [
-            f"| {load.database} | {visits.rate:,.0f} | {visits.percentile(50) * 1000:,.0f} "
-            f"| {visits.percentile(99) * 1000:,.0f} | {_answers(visits)} |"
-            for visits in load.stretches
-        ]
+        lines += [_visits(load.database, visits) for visits in load.stretches]
     lines += ["", "| sign-ups | accepted | kept |", "|---|---:|---:|"]
     return lines + [f"| {load.database} | {load.accepted:,} | {load.kept:,} |" for load in loads]
+
+
+def _letters(letters: Sequence[Letters]) -> list[str]:
+    return [*_head("page of a letter"), *(_visits(each.database, each.visits) for each in letters)] if letters else []
+
+
+def _head(page: str) -> list[str]:
+    columns = f"| {page} | visits a second | median, ms | 99th percentile, ms | answers |"
+    return ["", columns, "|---|---:|---:|---:|---|"]
+
+
+def _visits(database: str, visits: Visits) -> str:
+    median, slow = (f"{visits.percentile(percent) * 1000:,.0f}" for percent in (50, 99))
+    return f"| {database} | {visits.rate:,.0f} | {median} | {slow} | {_answers(visits)} |"
 
 
 def _answers(visits: Visits) -> str:

@@ -69,39 +69,47 @@ def post_steadily(
     :param rate: forms a second.
     :param first_visitor: number of the first, from which the network is made.
     """
-    return asyncio.run(_post_steadily(port, path, forms, rate, first_visitor))
+    requests = [_post(path, form, first_visitor + number) for number, form in enumerate(forms)]
+    return asyncio.run(_visit_steadily(port, requests, rate))
 
 
-async def _post_steadily(
-    port: int, path: str, forms: Sequence[Mapping[str, str]], rate: float, first_visitor: int
-) -> Visits:
+def get_steadily(port: int, paths: Sequence[str], *, rate: float) -> Visits:
+    """Ask for pages, likewise.
+
+    :param rate: pages a second.
+    """
+    requests = [_head("GET", path, number).encode() + b"\r\n" for number, path in enumerate(paths)]
+    return asyncio.run(_visit_steadily(port, requests, rate))
+
+
+async def _visit_steadily(port: int, requests: Sequence[bytes], rate: float) -> Visits:
     answers: Counter[str] = Counter()
     began = time.monotonic() + 0.1
 
     async def visit(number: int) -> float:
         due = began + number / rate
         await asyncio.sleep(due - time.monotonic())
-        request = _request(path, forms[number], first_visitor + number)
         try:
             async with asyncio.timeout(_GIVE_UP_SECONDS):
-                answers[await _exchange(port, request)] += 1
+                answers[await _exchange(port, requests[number])] += 1
         except (OSError, TimeoutError):
             answers["lost"] += 1
         return time.monotonic() - due
 
-    seconds = await asyncio.gather(*(visit(number) for number in range(len(forms))))
+    seconds = await asyncio.gather(*(visit(number) for number in range(len(requests))))
     return Visits(rate=rate, seconds=tuple(seconds), answers=dict(answers))
 
 
-def _request(path: str, form: Mapping[str, str], visitor: int) -> bytes:
+def _post(path: str, form: Mapping[str, str], visitor: int) -> bytes:
     body = urlencode(form).encode()
+    fields = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    return f"{_head('POST', path, visitor)}{fields}".encode() + body
+
+
+def _head(method: str, path: str, visitor: int) -> str:
     # 2001:db8::/32 is for examples (RFC 3849); each visitor has a /64 of it.
     network = f"2001:db8:{visitor >> 16 & 0xFFFF:x}:{visitor & 0xFFFF:x}::1"
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\nX-Forwarded-For: {network}\r\n"
-        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\nX-Forwarded-For: {network}\r\n"
 
 
 async def _exchange(port: int, request: bytes) -> str:

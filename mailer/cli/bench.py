@@ -18,7 +18,8 @@ from mailer.store.db import utcnow
 _LARGE = 20_000  # recipients from which on one run is long enough to need no repetition
 _MILLION = 1_000_000
 _SITE = "g"  # the sign-up form under load
-_LETTERS = "abcdef" + _SITE
+_LETTER_PAGE = "h"  # likewise
+_LETTERS = "abcdef" + _SITE + _LETTER_PAGE
 _VISITED = 10_000  # people who are on a list while others sign up
 #: as on a server that keeps what it committed, save that a short run is not disturbed by the vacuum
 _POSTGRESQL = {"max_connections": "50", "autovacuum": "off"}
@@ -67,7 +68,8 @@ def bench(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure how fast this machine sends mail (cases a to f) and takes sign-ups (case g).
+    """Measure how fast this machine sends mail (cases a to f), takes sign-ups (case g), and shows
+    the page of a letter (case h).
 
     The mail goes to servers on this machine that throw it away. Everything happens in a temporary directory, with
     invented people; a real installation is not touched. Campaigns of up to 20,000 recipients are measured several
@@ -79,7 +81,7 @@ def bench(
         audiences.append(("sqlite", _MILLION))
     wanted = letters or tuple(_LETTERS)
     cases = [case for case in Case if case.letter in wanted]
-    results, loads = [], []
+    results, loads, shown = [], [], []
     with running_sinks() as sinks:
         for database, people in audiences if cases else ():
             click.echo(f"{database}, {people:,} recipients", err=True)
@@ -91,10 +93,14 @@ def bench(
         click.echo(f"{database}, sign-up form", err=True)
         with _installation(database, people=_VISITED) as measured:
             loads.append(site.measure(measured, database))
-    tables = table.markdown(results, loads, today=utcnow().date())
+    for database in databases if _LETTER_PAGE in wanted else ():
+        click.echo(f"{database}, page of a letter", err=True)
+        with _installation(database, people=_VISITED) as measured:
+            shown.append(site.measure_letters(measured, database))
+    tables = table.markdown(results, loads, shown, today=utcnow().date())
     if file is not None:
         table.write(file, tables)
-    click.echo(json.dumps([*map(asdict, results), *map(asdict, loads)]) if as_json else tables)
+    click.echo(json.dumps([*map(asdict, results), *map(asdict, loads), *map(asdict, shown)]) if as_json else tables)
 
 
 def _measure(sinks: Sinks, database: str, people: int, cases: Sequence[Case], *, rounds: int) -> SuiteResults:
