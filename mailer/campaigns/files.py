@@ -54,7 +54,7 @@ class LoadedElsewhere(MailerError):
 
 class AlreadyStarted(MailerError):
     """Campaign "{slug}" is {status}: its texts and audience are frozen. Copy the folder under a new name to send
-    something else."""
+    something else. Letters can still be corrected: mailer campaigns correct-letters FOLDER"""
 
 
 def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str]] = MappingProxyType({})) -> Campaign:
