@@ -122,7 +122,6 @@ class CampaignPage:
     addressees: tuple[Addressee, ...]  # by country; the one for everyone else comes last
     home: str  # the countries in which nobody should act on it, as a sentence lists them; "" for none
     case_slug: str | None  # of its case, if that has a page of its own
-    has_letters: bool  # whether people are asked now to write to those whom `addressees` finds
 
 
 def archive(session: Session, language: str, *, page: int = 1) -> tuple[list[Headline], bool]:
@@ -273,7 +272,6 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
         is_cancelled=is_cancelled,
         addressees=_addressees(map(Target.from_json, campaign.targets), shown_in) if asks else (),
         home=home(campaign, shown_in) if asks and not headline.is_over else "",
-        has_letters=asks and not headline.is_over and bool(campaign.ask),
         case_slug=case.slug if case is not None and cases.has_page(case, today) else None,
     )
 

@@ -59,7 +59,7 @@ def campaign(slug: str) -> Response:
         language = _language_among(there)
         via = directory.find_named(session, request.args.get("union", ""))
         page = publishing.page(session, found, language=language, shown_in=current())
-        choice = letter_pages.choice(session, found, language=current()) if page.has_letters else None
+        choice = letter_pages.choice(session, found, language=current()) if found.ask else None
     return _fresh(
         render_template(
             "reading/campaign.html",
