@@ -1,5 +1,6 @@
 """On no page is anybody asked to act on what was stopped, closed or withdrawn."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -17,14 +18,10 @@ from tests.web.pages import every_page
 
 #: as whatever `every_page` names
 SLUG = "urgent-actions"
-#: what asks people to act, in any language
-CALLS = (
-    "mailto:embassy@example.org",
-    "To: embassy@example.org",
-    "Write to the embassy",
-    "2035",
-    "act-now",
-    'value="promised"',
+#: what asks people to act, in any language; a token may hold the digits of a year
+CALLS = re.compile(
+    rb"mailto:embassy@example\.org|To: embassy@example\.org|Write to the embassy|(?<![0-9a-f])2035(?![0-9a-f])|act-now"
+    rb'|value="promised"'
 )
 
 
@@ -72,7 +69,7 @@ def asking(app: Flask, client: FlaskClient, links: dict[str, str]) -> set[str]:
 
 def _asks(answer: Response, where: str) -> bool:
     is_file = where.startswith("/kit/") and "attachment" in answer.headers.get("Content-Disposition", "")
-    return answer.status_code == 200 and (is_file or any(call.encode() in answer.data for call in CALLS))
+    return answer.status_code == 200 and (is_file or CALLS.search(answer.data) is not None)
 
 
 @pytest.mark.parametrize(

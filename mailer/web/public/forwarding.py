@@ -154,7 +154,12 @@ def _editions(page: KitPage) -> list[_Edition]:
             name=languages.name(language),
             is_own=language in page.languages[: page.own_languages],
             is_open=language in opened,
-            files=tuple(name for name in _labels(page) if name in page.files.get(language, ())),
+            # A letter is in a language that its target reads, so it is the same one in each kit: shown where one looks.
+            files=tuple(
+                name
+                for name in _labels(page)
+                if name in page.files.get(language, ()) and (language in opened or letter_in(name) is None)
+            ),
             texts=page.texts.get(language),
             has_paper=_PAPER.issubset(page.files.get(language, ())),
             has_failed=language in page.problems,
