@@ -354,7 +354,7 @@ def _body_line(position: int, pieces: Pieces) -> _BodyLine:
 
 
 def _folded(lines: str) -> str:
-    return "\n".join(map(plain_text.folded, lines.split("\n")))
+    return "\n".join(map(plain_text.folded, lines.split("\n"))) if "\n" in lines else plain_text.folded(lines)
 
 
 class _Encoders:

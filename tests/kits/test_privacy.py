@@ -17,14 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import addressees
 from mailer.cases.targets import Target
 from mailer.formats.paper import sheets
 from mailer.kits.editions import KitEditions
+from mailer.kits.messages import letter_in
 from mailer.kits.wording import Forwarder
 from mailer.links import Link, sign
 from mailer.mail import draft, render
 from mailer.store.crypto import Keyring
-from mailer.store.models import Campaign, CampaignText, Union
+from mailer.store.models import Campaign, CampaignText, TargetRole, Union
 from mailer.trial import sample
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 from tests.support.factories import SENDER, make_contact, make_list, make_subscriber, make_union
@@ -58,27 +60,33 @@ class Kits:
     def __init__(self, session: Session, campaign: Campaign, forwarders: dict[str | None, Forwarder]) -> None:
         self.renderer = KitEditions(session, campaign, SENDER)
         self.forwarders = forwarders
+        targets, roles = addressees.writable(session, campaign), list(map(TargetRole, campaign.ask))
+        self._targets = {slug: targets.of_roles(roles, forwarders[slug].country) for slug in forwarders}
         self._public = {target["email"] for target in campaign.targets} | {"copies@example.org"}
 
     def problems(self, slug: str | None, language: str) -> list[str]:
         """What is wrong with one kit in one language."""
         files = self.renderer.files(self.forwarders[slug], language)
-        assert set(files) in (FILES, FILES - {"leaflet.pdf", "picture.png"})
-        known = {*self._public, *self.links(slug, language), OF_TEXTS}
+        letters = {name for name in files if letter_in(name)}
+        assert bool(letters) == bool(self._targets[slug])
+        assert set(files) - letters in (FILES, FILES - {"leaflet.pdf", "picture.png"})
+        reached = {target.email for target in self._targets[slug] if target.email}
+        known = {*self._public, *reached, *self.links(slug, language), OF_TEXTS}
 
         def is_known(found: str) -> bool:
             return found.startswith(OF_TEXTS) or any(whole.startswith(found) for whole in known)
 
         return problems(files, secrets=SECRETS, is_known=is_known)
 
-    @staticmethod
-    def links(slug: str | None, language: str) -> set[str]:
+    def links(self, slug: str | None, language: str) -> set[str]:
         """The only links that a kit has, besides those of its text."""
         site = f"https://act.example.org/{language}"
         page = f"{site}/campaigns/veldara-dockers"
+        letters = {f"{page}/letter/{target.slug}" for target in self._targets[slug]}
+        found = {page, *letters, *(target.url for target in self._targets[slug] if target.url)}
         if slug is None or slug in UNNAMED:
-            return {f"{site}/", page}
-        return {f"{site}/join/{slug}", page, f"{page}?union={slug}"}  # its leaflet's code leads to the last
+            return {f"{site}/", *found}
+        return {f"{site}/join/{slug}", f"{page}?union={slug}", *found}  # its leaflet's code leads to the second
 
 
 @pytest.fixture
@@ -185,6 +193,7 @@ def test_nothing_in_any_campaigns_kits_belongs_to_a_person(
         fallbacks={},
         language=language,
         public=True,
+        ask=[],
         targets=[embassy | {"countries": ["GB", "FR"]}] * target,
         texts=[CampaignText(language=language, subject=subject, preheader=preheader, body=body, body_line=1)],
     )
