@@ -70,11 +70,15 @@ def demo(installation: Installation, supporters: int, keep: bool) -> None:
         with local_installation(SAMPLE_IDENTITY, log=folder / _LOG) as local:
             os.environ.update(local.environ)  # before anything is asked of the installation
             _prepare(installation, folder, supporters, console)
+            _send(installation)  # before there are workers: while SQLite writes so much, these cannot begin
             for number in range(1, _WORKERS + 1):
                 local.start(f"worker {number}", "workers")
-            progress = _send(installation)
+            progress = follow(installation, sample.CAMPAIGN_DIR.name)
             _print_rate(progress, console)
             _show_mails(folder, console)
+            console.print("Where people write from, which you can open with --keep:")
+            for what, page in demo_targets.pages(installation):
+                console.print(f"  {what}: {page}", soft_wrap=True)
             if progress.status is CampaignStatus.SENT:
                 demo_unions.show_kits(installation, folder, folder / _LOG, console)
             _report(installation, console)
@@ -164,13 +168,12 @@ def _left_out(session: Session, segment: Segment) -> str:
     return f"{in_countries}, and members of the {in_unions}"
 
 
-def _send(installation: Installation) -> campaign_progress.Progress:
+def _send(installation: Installation) -> None:
     slug = sample.CAMPAIGN_DIR.name
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         control.start(session, campaign, installation.settings.mail_sender)
     installation.ring(campaign.id)
-    return follow(installation, slug)
 
 
 def _print_rate(progress: campaign_progress.Progress, console: Console) -> None:
@@ -238,6 +241,6 @@ def _serve(installation: Installation, local: Local, console: Console) -> None:
     start_web(local, port)
     if kit := demo_unions.kit_page(installation):
         console.print(f"A union's kit, as its contact sees it: {kit}", soft_wrap=True)
-    for what, page in demo_cases.pages(installation):
+    for what, page in (*demo_targets.pages(installation), *demo_cases.pages(installation)):
         console.print(f"{what}: {page}", soft_wrap=True)
     console.print(f"All mail: {Pages(installation.settings.base_url).caught()}", soft_wrap=True)

@@ -240,8 +240,19 @@ def test_a_double_click_and_going_back_to_press_again_sign_up_once(site: Site, v
     assert len(site.mails_to(address)) == 2  # to confirm, and to be welcomed
 
 
-def test_the_page_of_a_campaign_leads_to_whom_to_write_to(visit: Callable[..., Visitor]) -> None:
-    page = visit(PHONE, java_script_enabled=False).open(f"/campaigns/{PUBLIC_CAMPAIGN}")
+def test_the_page_of_a_campaign_with_targets_of_its_own_leads_to_whom_to_write_to(
+    site: Site, visit: Callable[..., Visitor], tmp_path: Path
+) -> None:
+    folder = write_campaign(tmp_path / "alert-with-targets")
+    with (folder / "campaign.toml").open("a") as settings:
+        settings.write(
+            'public = true\n[[targets]]\ncountries = ["GB"]\nname = "Embassy of Ondoria, London"\n'
+            'email = "london@example.org"\n[[targets]]\nname = "Ministry"\nemail = "minister@example.org"\n'
+        )
+    with (folder / "en.md").open("a") as text:
+        text.write("\n{{ target_name }}, {{ target_email }}\n")
+    site.send_campaign(folder)
+    page = visit(PHONE, java_script_enabled=False).open("/campaigns/alert-with-targets")
     embassy = page.get_by_text("Embassy of Ondoria, London")
     expect(embassy).to_be_hidden()
     page.get_by_role("link", name="Find your country").click()

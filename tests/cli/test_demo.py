@@ -118,6 +118,7 @@ def _require_targets(output: str) -> None:
     assert re.findall(r"^  (\S+) ", stale, re.M) == ["embassy-ca", "embassy-pl"]
     assert "  Warning: " in rest
     assert "NOT READY" not in rest
+    assert re.search("letter to an embassy: http://.*/campaigns/veldara-dockers/letter/embassy-gb\n", rest)
 
 
 def _require_kits(folder: Path, output: str) -> None:

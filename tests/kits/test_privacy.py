@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import addressees
-from mailer.cases.targets import Target
+from mailer.campaigns.correspondence import Correspondence
 from mailer.formats.paper import sheets
 from mailer.kits.editions import KitEditions
 from mailer.kits.messages import letter_in
@@ -217,7 +218,13 @@ def leak_by_template(kits: Kits, patch: pytest.MonkeyPatch, folder: Path) -> set
 
 
 def leak_by_value(kits: Kits, patch: pytest.MonkeyPatch, folder: Path) -> set[str]:
-    patch.setattr(Target, "values", {"name": "Ingeborg Quist", "target_address": "Ingeborg.Quist@example.net"})
+    filled = Correspondence.filled
+
+    def leaking(*args: Any, **more: Any) -> Any:
+        found = filled(*args, **more)
+        return found._replace(values={**found.values, "name": "Ingeborg Quist"})
+
+    patch.setattr(Correspondence, "filled", leaking)
     return {"mail.eml", "mail.html", "mail.txt"}
 
 
