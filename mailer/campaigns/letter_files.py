@@ -25,6 +25,11 @@ _EXAMPLE = '["Release the six dockers", "The six dockers in prison"]'
 #: what to write where nobody knows better
 _DEFAULTS = {"salutation": "Your Excellency", "name": "(your name)", "country": "abroad"}
 
+#: in how many ways each part of a letter may be worded: a page reads them all
+_MOST_CHOICES = 100
+#: what nobody reads to its end, and no mail has room for
+_LONGEST_PART = 20_000
+
 _NAME = re.compile(r"letter-(?P<role>[a-z]+)\.(?P<language>[^.]+)")
 #: how a letter's name may end that is not right yet; the last is what Windows makes of it
 _ENDINGS = re.compile(r"\.(md|markdown|md\.txt)$", re.IGNORECASE)
@@ -185,7 +190,10 @@ def _read_letter(role: TargetRole, language: str, article: Article) -> LetterTex
 def _choices(article: Article, key: str) -> Iterator[str]:
     """What stands in a list of which each person gets one."""
     seen: set[str] = set()
-    for number, written in enumerate(article.problem.texts(article.front, key, example=_EXAMPLE)):
+    choices = article.problem.texts(article.front, key, example=_EXAMPLE)
+    if len(choices) > _MOST_CHOICES:
+        article.problem.about(key, f"there are more than {_MOST_CHOICES}. Keep the best")
+    for number, written in enumerate(choices):
         line = article.problem.line_of_text(key, number)
         paragraphs = letters.paragraphs(written)
         problem = ""
@@ -246,6 +254,11 @@ def _check_words(written: str, file: str, line: int) -> None:
 
 
 def _check_signs(written: str, file: str, line: int) -> None:
+    if len(written) > _LONGEST_PART:
+        problem = (
+            f"this has more than {_LONGEST_PART:,} characters. Shorten it: people answer letters that they can read"
+        )
+        raise InvalidFile(file=file, line=line, problem=problem)
     if sign := leftovers.find_in_plain_text(written):
         problem = f"{sign.signs} would go out as it stands, because a letter is plain text. {sign.remedy.rstrip('.')}"
         raise InvalidFile(file=file, line=line + sign.line, problem=problem)

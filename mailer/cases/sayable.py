@@ -49,8 +49,8 @@ class Sayable:
         return Words(tag, words[tag])
 
 
-# A link in a hundred thousand mails is followed by many at once.
-@functools.lru_cache(maxsize=256)
+# A link in a hundred thousand mails is followed by many at once, and a page may name a whole parliament.
+@functools.lru_cache(maxsize=4096)
 def _may_say(never: tuple[str, ...], texts: tuple[str, ...]) -> bool:
     return not Never(never).holds(*texts)
 

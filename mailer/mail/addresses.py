@@ -89,12 +89,12 @@ def _plain_domain(domain: str) -> str | None:
 
 def redact(text: str) -> str:
     """Replace what looks like an e-mail address."""
-    return _LOOKS_LIKE_ONE.sub("[address]", text)
+    return _LOOKS_LIKE_ONE.sub(lambda found: "[address]" if found["domain"] else found[0], text)
 
 
 def find(text: str) -> list[str]:
     """The e-mail addresses in a text or in a link, folded as they are looked up."""
-    found = (written.group().strip("_.'-") for written in _IN_TEXT.finditer(text))
+    found = (written[0].strip("_.'-") for written in _IN_TEXT.finditer(text) if written["domain"])
     return [_folded(written) for written in found]
 
 
@@ -143,7 +143,11 @@ def _without(text: str, names: Sequence[str]) -> str:
     return re.sub(rf"(?<!\w)(?:{named})(?!\w)", RECIPIENT, text, flags=re.IGNORECASE)
 
 
-#: An address among words, or between what marks them up.
-_IN_TEXT = re.compile(r"[\w.+'-]+@(?:[\w-]+\.)+[\w-]+")
-#: Not what an address may be but what could be one. It also takes the password out of `scheme://user:password@host`.
-_LOOKS_LIKE_ONE = re.compile(r"""(?:"[^"\n]*"|[^\s@"<>(),;=\[\]]+)@[^\s@"'<>(),;:=\[\]]+""")
+# Both take words without an address whole, so that each is read once: else a word of a hundred thousand letters would
+# be read from each of its letters on.
+#: An address among words, or between what marks them up; one that has a domain.
+_IN_TEXT = re.compile(r"[\w.+'-]++(?P<domain>@(?:[\w-]+\.)+[\w-]+)?")
+#: Not what an address may be but what could be one, likewise. It also takes the password out of
+#: `scheme://user:password@host`.
+_DOMAIN = r"""@[^\s@"'<>(),;:=\[\]]"""
+_LOOKS_LIKE_ONE = re.compile(rf"""(?:"[^"\n]*"(?={_DOMAIN})|[^\s@"<>(),;=\[\]]++)(?P<domain>{_DOMAIN}+)?""")

@@ -27,13 +27,16 @@ def link(to: str, *, cc: str = "", subject: str = "", body: str = "") -> str:
 
 
 def fitting(to: str, *, cc: str, subject: str, body: str) -> tuple[str, bool]:
-    """A link with all of this, where it is not too long; else one without the body.
+    """A link with all of this, where it is not too long; else one without the body, or without any words.
 
     :returns: the link, and whether the body is in it.
     :raises headers.UnusableAddress: as for `link`.
     """
     whole = link(to, cc=cc, subject=subject, body=body)
-    return (whole, True) if len(whole) <= LONGEST else (link(to, cc=cc, subject=subject), False)
+    if len(whole) <= LONGEST:
+        return whole, True
+    headed = link(to, cc=cc, subject=subject)
+    return headed if len(headed) <= LONGEST else link(to, cc=cc), False
 
 
 def _address(address: str) -> str:

@@ -18,7 +18,7 @@ from mailer.formats.cells import restore
 from mailer.formats.csv_output import CsvWriter, whole_file
 from mailer.formats.tables import PLAIN, BrokenFile, Dress, TableFile, TableRow
 from mailer.locale import countries, country_groups, languages, telephones
-from mailer.mail import addresses
+from mailer.mail import addresses, headers
 from mailer.spreadsheets.rows import InvalidRow, Problems, past, truth
 from mailer.store import scope
 from mailer.store.db import utcnow
@@ -38,6 +38,8 @@ _IN_LANGUAGES = {"name": "names", "salutation": "salutations"}
 _IN_A_LANGUAGE = re.compile(r"\s*(name|salutation)\s*:(.*)", re.IGNORECASE | re.DOTALL)
 _SEVERAL_LINES = frozenset(["address", "address_latin"])
 _LONGEST = 2000
+#: of one file: all are taken in one transaction, and who wants to write waits for it
+_MOST_ROWS = 5000
 _URL = re.compile(r"https?://[^\s/]\S*")
 _EMPTY = {field.name: getattr(NOBODY, field.name) for field in fields(Target)}
 
@@ -142,6 +144,10 @@ def _read(
             first = lines.setdefault(slug, record.line)
             if first != record.line:
                 raise InvalidRow(problem=f'the target "{slug}" is already on line {first}; keep one')
+            if len(lines) > _MOST_ROWS:
+                raise InvalidRow(
+                    problem=f"there are more than {_MOST_ROWS:,} targets; bring the rest in with another file"
+                )
             yield record.line, slug, _parse(text, now) | _in_languages(record, by_language)
 
 
@@ -199,7 +205,8 @@ def _clean(column: str, text: str) -> str:
     cleaned = "\n".join(filter(None, lines))
     if any((ord(char) < ord(" ") and char != "\n") or char == "\x7f" for char in cleaned):
         raise InvalidRow(problem=f"{column} has a character that cannot be shown; type it anew")
-    return cleaned
+    # What turns words around comes along unseen where a name or a number is copied from a list of contacts.
+    return "\n".join(filter(None, (headers.clean(line).strip() for line in cleaned.splitlines())))
 
 
 def _in_languages(record: TableRow, by_language: Mapping[int, tuple[str, str]]) -> Given:

@@ -157,6 +157,13 @@ WRONG = {
     "bold words in a subject": ("Release the", "**Release** the", ":3: **Release** would go out"),
     "bold words in a rule": ("Send no money", "Send **no** money", ":11: **no** would go out"),
     "a field in a rule": ("Send no money", "Send {{ name }} no money", ":11: rules: they are the same for everybody"),
+    "a book": ("I write", "I write " + "word " * 4000, ":13: this has more than 20,000 characters"),
+    "a book to begin with": ("I await", "I await " + "word " * 4000, ":7: this has more than 20,000 characters"),
+    "more closings than a page reads": (
+        '"I await your\\nreply."',
+        ", ".join(f'"Number {number}."' for number in range(101)),
+        ":7: closings: there are more than 100. Keep the best",
+    ),
     "nothing written": (LETTER[LETTER.rindex("+++") + 3 :], "\n", ":12: there is no text under the front matter"),
 }
 

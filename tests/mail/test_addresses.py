@@ -100,3 +100,9 @@ def test_a_normalised_address_is_found_under_the_same_hash(email: str) -> None:
 def test_a_servers_words_keep_their_status_code_when_somebody_is_called_like_a_part_of_it(text: str) -> None:
     names = addresses.names_in("5@example.org", None)
     assert addresses.without(text, names) == text.replace(" 5 ", " [recipient] ")
+
+
+def test_a_word_without_an_end_is_looked_through_in_a_time_that_grows_with_it_not_with_its_square() -> None:
+    long = "a" * 200_000
+    assert addresses.find(f"{long} ana@example.org {long}.") == ["ana@example.org"]
+    assert addresses.redact(f"{long} ana@example.org, smtp://us:pass@host") == f"{long} [address], [address]"

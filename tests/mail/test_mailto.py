@@ -88,3 +88,8 @@ def test_a_letter_goes_along_only_where_all_of_it_fits() -> None:
         assert (has_body, len(link) <= 1800) == (fits, True)
         assert decoded(link).get("body") == ("x" * letters if fits else None)
         assert decoded(link)["cc"] == "b@example.org"
+
+
+def test_a_subject_for_which_a_link_has_no_room_is_copied_too() -> None:
+    link = mailto.fitting("a@example.org", cc="b@example.org", subject="ж" * 400, body="x")
+    assert link == ("mailto:a@example.org?cc=b@example.org", False)

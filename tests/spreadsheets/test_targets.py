@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from mailer.cases import target_book
 from mailer.cases.targets import Target
 from mailer.formats.tables import BrokenFile, Dress
+from mailer.mail import headers
 from mailer.spreadsheets import targets
 from mailer.spreadsheets.rows import RefusedFile
 from mailer.spreadsheets.targets import COLUMNS, TargetImportReport
@@ -177,6 +178,28 @@ def test_each_mistake_is_told_with_its_line_and_a_remedy_and_nothing_is_taken(
     assert known(engine) == []
 
 
+def test_a_file_of_more_than_anybody_keeps_is_refused_before_any_of_it_is_written(
+    engine: Engine, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_MOST_ROWS", 2)
+    lines = [f"t-{number},embassy,BR,A,a@example.org" for number in range(4)]
+    with pytest.raises(RefusedFile, match="line 4: there are more than 2 targets") as refused:
+        take(engine, write(file, HEADER, *lines))
+    assert "line 3" not in str(refused.value) and known(engine) == []
+    assert take(engine, write(file, HEADER, *lines[:2])).added == 2
+
+
+def test_what_turns_words_around_unseen_is_left_out(engine: Engine, file: Path) -> None:
+    name, url, phone = (
+        "\u202aEmbassy\u202c \u2067of\u2069 B",
+        "https://example.org/\u202egro",
+        "\u202a+441632960960\u202c",
+    )
+    take(engine, write(file, f"{HEADER},url,phone", f"a,embassy,BR,{name},a@example.org,{url},{phone}"))
+    [target] = known(engine)
+    assert (target.name, target.url, target.phone) == ("Embassy of B", "https://example.org/gro", "+441632960960")
+
+
 def test_a_column_for_a_language_that_is_none_or_there_twice_is_refused(engine: Engine, file: Path) -> None:
     for column, problem in [
         ("name:qq", 'line 1: the column name:qq: "qq" is not a language'),
@@ -213,7 +236,7 @@ def test_a_union_neither_reads_nor_writes_the_book(engine: Engine, session: Sess
 _words = (
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]) | st.sampled_from("=+-@'\",;|{}<>"), max_size=40)
     .map(str.strip)
-    .filter(lambda text: text != targets.NOTHING)
+    .filter(lambda text: text != targets.NOTHING and text == headers.clean(text))
 )
 _lines = st.lists(_words.filter(bool), max_size=3).map("\n".join).filter(lambda text: text != targets.NOTHING)
 _by_language = st.dictionaries(st.sampled_from(["en", "fr", "pt-BR", "zh-Hant", "ar"]), _words.filter(bool))
@@ -230,7 +253,7 @@ _some = st.builds(
     salutations=_by_language,
     languages=st.lists(st.sampled_from(["en", "pt-BR", "ar"]), unique=True).map(tuple),
     url=st.sampled_from(["https://example.org/=a,b;c?d='e", "http://example.org"]),
-    phone=st.just("+44 1632 960960"),
+    phone=st.just("+441632960960"),
     phone_hours=_words,
     phone_zone=st.just("America/Sao_Paulo"),
     address_latin=_lines,

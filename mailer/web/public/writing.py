@@ -29,8 +29,8 @@ writing = Blueprint("writing", __name__)
 
 #: of how many numbers the wording of a letter is drawn
 _DRAWN = 2**20
-#: how many targets an address may name
-_MOST_CHOSEN = 100
+#: how long an address gets that names whom somebody writes to: common servers take 4,000 characters, some proxies less
+_LONGEST_ADDRESS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,6 @@ def choose(**address: str) -> ResponseReturnValue:
     """Ask where somebody lives, or show whom they may write to."""
     chosen = request.args.get("to")
     slugs = None if chosen is None else list(filter(None, chosen.split(",")))
-    if slugs and len(slugs) > _MOST_CHOSEN:
-        abort(404)
     with site().session(read_only=True) as session:
         found = _Letters.find(session, address)
         if found.address != address:
@@ -101,9 +99,13 @@ def tell_whom(**address: str) -> ResponseReturnValue:
             page = letter_pages.choice(session, found.campaign, language=current())
             return _show_choice(found, page, problems={"country": _("Choose the country you live in.")})
         slugs = letter_pages.slugs_for(session, found.campaign, country)
-    if len(slugs) == 1:
-        return redirect(url("writing.letter", **found.address, target=slugs[0]), 303)
-    return redirect(url("writing.choose", **found.address, to=",".join(slugs)), 303)
+        if len(slugs) == 1:
+            return redirect(url("writing.letter", **found.address, target=slugs[0]), 303)
+        chosen = url("writing.choose", **found.address, to=",".join(slugs))
+        if len(chosen) <= _LONGEST_ADDRESS:
+            return redirect(chosen, 303)
+        page = letter_pages.choice(session, found.campaign, language=current(), chosen=slugs)  # a whole parliament
+        return _show_choice(found, page, is_told=True)
 
 
 def _show_choice(
@@ -147,7 +149,9 @@ def draft(target: str, **address: str) -> ResponseReturnValue:
         except NothingToSend:
             return _show_letter(session, found, target, number), 410
     name = f"letter-{target}.eml"
-    return send_file(BytesIO(content), mimetype="message/rfc822", as_attachment=True, download_name=name)
+    answer = send_file(BytesIO(content), mimetype="message/rfc822", as_attachment=True, download_name=name)
+    answer.headers["X-Robots-Tag"] = "noindex"  # as the page says of itself
+    return answer
 
 
 def _wording() -> int:

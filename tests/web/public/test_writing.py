@@ -98,6 +98,20 @@ def test_nobody_at_home_is_led_to_anybody_and_no_log_tells_them_from_others(
     assert f'<a href="{PAGE}">Choose another country</a>' in page
 
 
+def test_a_whole_parliament_is_shown_though_no_address_could_name_it(
+    client: FlaskClient, session: Session, campaign: Campaign
+) -> None:
+    campaign.ask = ["representative"]
+    for number in range(250):
+        put_target(session, f"member-{number}", role=TargetRole.REPRESENTATIVE, countries=("DE",), name=f"M {number}")
+    session.commit()
+    answer = client.post(PAGE, data={"country": "DE"})
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+    for number in (0, 249):
+        assert f'<a href="{PAGE}/member-{number}"><bdi>M {number}</bdi></a>' in answer.text
+    assert '<meta name="robots" content="noindex">' in answer.text
+
+
 @pytest.mark.parametrize("country", ["", "XX", "de", "<script>"])
 def test_what_is_no_country_is_asked_for_once_more(client: FlaskClient, campaign: Campaign, country: str) -> None:
     answer = client.post(PAGE, data={"country": country})
@@ -262,7 +276,9 @@ def test_syntax_of_other_languages_in_a_target_and_a_letter_stays_text(
     page = client.get(f"{PAGE}/embassy-fr").text
     assert "<script>alert" not in page and "<mj-raw>" not in page and "{{ 7 * 7 }}" in page
     assert set(re.findall(r"[?&](\w+)=", mailto(page))) == {"cc", "subject", "body"}
-    draft = message_from_bytes(client.get(f"{PAGE}/embassy-fr/letter.eml").data, policy=policy.default)
+    answer = client.get(f"{PAGE}/embassy-fr/letter.eml")
+    assert answer.headers["X-Robots-Tag"] == "noindex"
+    draft = message_from_bytes(answer.data, policy=policy.default)
     assert draft.get_all("Bcc") is None
 
 
