@@ -27,6 +27,8 @@ def shared_statements() -> Iterator[None]:
     attach = crypto.attach
 
     def share(engine: Engine, keyring: Keyring) -> None:
+        for keys in [keys for keys, dialect in dialects.items() if dialect is engine.dialect]:
+            del dialects[keys]  # who gives an engine other keys than it had keeps it to themselves
         attach(engine, keyring)
         own = engine.dialect
         keys = (own.name, keyring.secret_keys, keyring.link_keys, keyring.blind_index(""))
