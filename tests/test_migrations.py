@@ -136,6 +136,7 @@ def test_indexes_checks_and_triggers_equal_the_models(
     unmigrated.dispose()
     assert {name for name in migrated if "append_only" in name or name.endswith("ix_work")} == {
         "index ix_work",
+        "trigger audit_entries_append_only",
         "trigger case_events_append_only",
         "trigger consent_events_append_only",
     }

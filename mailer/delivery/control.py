@@ -19,7 +19,7 @@ from mailer.kits import making
 from mailer.mail.sender import Sender
 from mailer.people import subscribers, suppression
 from mailer.people.organisers import Organisers
-from mailer.store import db
+from mailer.store import audit, db
 from mailer.store.crypto import keyring_of
 from mailer.store.models import (
     WAITING,
@@ -142,7 +142,7 @@ def hold(session: Session, campaign: Campaign, *, reason: str, organisers: Organ
     :raises lifecycle.WrongStatus: it is neither under way nor scheduled.
     """
     pause(session, campaign, reason=reason)
-    hold_mails.owe(session, campaign, organisers)
+    _tell_of_hold(session, campaign, organisers)
 
 
 def hold_all(session: Session, *, reason: str, organisers: Organisers) -> list[str]:
@@ -153,8 +153,13 @@ def hold_all(session: Session, *, reason: str, organisers: Organisers) -> list[s
     """
     held = pause_all(session, reason=reason)
     for slug in held:
-        hold_mails.owe(session, lifecycle.get(session, slug), organisers)
+        _tell_of_hold(session, lifecycle.get(session, slug), organisers)
     return held
+
+
+def _tell_of_hold(session: Session, campaign: Campaign, organisers: Organisers) -> None:
+    hold_mails.owe(session, campaign, organisers)
+    audit.append(session, "campaigns.hold", audit.ITSELF, kind="campaign", subject=campaign.slug)
 
 
 def resume(session: Session, campaign: Campaign, sender: Sender) -> None:

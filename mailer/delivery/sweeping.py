@@ -8,7 +8,7 @@ from mailer.campaigns import lifecycle
 from mailer.delivery import control, ledger, recovery
 from mailer.delivery.worker import Worker
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.store import db
+from mailer.store import audit, db
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus
 
@@ -44,7 +44,9 @@ def _start_scheduled(engine: Engine, campaign_id: int, worker: Worker) -> None:
     """Start a campaign whose time has come, or hold it and say why it could not start."""
     try:
         with session_scope(engine) as session:
-            control.start(session, session.get_one(Campaign, campaign_id), worker.sender)
+            campaign = session.get_one(Campaign, campaign_id)
+            control.start(session, campaign, worker.sender)
+            audit.append(session, "campaigns.start", audit.ITSELF, kind="campaign", subject=campaign.slug)
     except lifecycle.WrongStatus:
         log.info("another worker started the campaign", extra={"campaign": campaign_id})
     except ServiceUnavailable:

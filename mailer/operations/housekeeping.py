@@ -6,11 +6,13 @@ from mailer.cases import target_reports
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
 from mailer.people import failed_notices, mailed_links, notices, subscribers
+from mailer.store import audit
 from mailer.store.db import empty_log, session_scope
 
 
 def tidy(engine: Engine) -> None:
-    """Forget what has run out, and send again to those whose pause is over. May be called as often as one likes.
+    """Forget what has run out, send again to those whose pause is over, and chain the audit log. May be called as often
+    as one likes.
 
     Each in a transaction of its own, so that who signs up at that moment waits for none of it long. What was deleted
     until then, also by others, can afterwards be read in no file of the database; where that is busy, next time.
@@ -26,6 +28,7 @@ def tidy(engine: Engine) -> None:
         making.drop_names,
         announcements.forget_hours,
         target_reports.forget_old,
+        audit.chain,
     ):
         with session_scope(engine) as session:
             task(session)

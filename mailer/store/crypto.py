@@ -108,6 +108,7 @@ class Keyring:
         self._index_key = index_key
         self._link_index_key = hmac.digest(index_key, b"mailed links", "sha256")
         self._share_key = hmac.digest(index_key, b"shares", "sha256")
+        self._audit_key = hmac.digest(index_key, b"audit log", "sha256")
         self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in self.secret_keys}
         self._prefix = _prefix(self.secret_keys[0].id)
         self._newest = AESGCM(self.secret_keys[0].secret)
@@ -177,6 +178,11 @@ class Keyring:
         :param shares: how many; a power of two up to 256, so that all are equally large.
         """
         return hmac.digest(self._share_key, reference, "sha256")[0] % shares
+
+    def audit_digest(self, content: bytes) -> bytes:
+        """What proves that an entry of the audit log is as it was written: HMAC-SHA-256 under a key of the log's own.
+        Whoever has the database alone can neither make one, nor try out what details may have said."""
+        return hmac.digest(self._audit_key, content, "sha256")
 
 
 def attach(engine: Engine, keyring: Keyring) -> None:

@@ -46,6 +46,7 @@ SQLITE_BUSY_SECONDS = 15
 #: how long PostgreSQL waits for the next statement of a transaction that may hold locks
 IDLE_SECONDS = 30
 _EMPTYING_MILLISECONDS = 200  # for which writers may have to wait for `empty_log`
+_CHANGES = "changes"  # in `Connection.info`: what tells `before_commits` whether a transaction has changed something
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -146,6 +147,7 @@ def _sqlite_engine(url: str) -> Engine:
         _write_ahead(cursor)
         cursor.execute("PRAGMA synchronous = FULL")  # a committed claim must survive a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA recursive_triggers = ON")  # else INSERT OR REPLACE deletes what a trigger keeps
         cursor.execute("PRAGMA secure_delete = ON")  # an erased person leaves no bytes in free pages
         cursor.execute("PRAGMA cache_size = -16000")
         cursor.close()
@@ -269,6 +271,44 @@ def lock(session: Session, number: int, *, shared: bool = False) -> None:
     if session.get_bind().dialect.name == "postgresql":
         acquire = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
         session.execute(select(acquire(number)))
+
+
+def before_commits(engine: Engine, act: Callable[[Connection], None]) -> None:
+    """Have something done in each transaction that changed a row, last, before it is committed.
+
+    :param act: what it does is committed with the rest; what it raises keeps the rest from being committed.
+    """
+    if engine.dialect.name == "sqlite":
+        # Before its rows are fetched, a cursor does not know how many a statement with RETURNING has changed.
+        def changes(connection: Connection) -> int:
+            return cast("sqlite3.Connection", connection.connection.dbapi_connection).total_changes
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.info[_CHANGES] = changes(connection)
+
+        def has_changed(connection: Connection) -> bool:
+            return bool(changes(connection) != connection.info[_CHANGES])
+    else:
+
+        @event.listens_for(engine, "begin")
+        def begin_anew(connection: Connection) -> None:
+            connection.info[_CHANGES] = False
+
+        @event.listens_for(engine, "after_cursor_execute")
+        def count(
+            connection: Connection, cursor: Any, _statement: str, _values: Any, context: Any, _many: bool
+        ) -> None:
+            if cursor.rowcount and (context.isinsert or context.isupdate or context.isdelete):
+                connection.info[_CHANGES] = True
+
+        def has_changed(connection: Connection) -> bool:
+            return bool(connection.info[_CHANGES])
+
+    @event.listens_for(engine, "commit")
+    def commit(connection: Connection) -> None:
+        if has_changed(connection):
+            act(connection)
 
 
 def utcnow() -> datetime:

@@ -25,8 +25,10 @@ from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import SmtpUnavailable
 from mailer.mail.types import Outcome, OutcomeKind
 from mailer.people import subscribers
+from mailer.store import audit
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
+    AuditActor,
     Campaign,
     CampaignStatus,
     Delivery,
@@ -130,6 +132,14 @@ def test_a_scheduled_campaign_starts_by_itself_when_its_time_has_come(engine: En
         control.schedule(session, session.get_one(Campaign, 1), utcnow())
     assert sweeping.sweep(engine, worker) == [1]
     assert rows(engine) == {(S.PENDING, None): 1}
+    assert written_by_itself(engine) == [("campaigns.start", "free-the-five")]
+
+
+def written_by_itself(engine: Engine) -> list[tuple[str, str | None]]:
+    with session_scope(engine, read_only=True) as session:
+        entries = audit.page(session, limit=50)
+        assert {entry.actor for entry in entries} == {AuditActor.ITSELF}
+        return [(entry.action, entry.subject) for entry in entries]
 
 
 def test_a_scheduled_campaign_that_cannot_start_says_why(engine: Engine, worker: Worker) -> None:
@@ -144,6 +154,7 @@ def test_a_scheduled_campaign_that_cannot_start_says_why(engine: Engine, worker:
         campaign = session.get_one(Campaign, 1)
         assert campaign.status is CampaignStatus.PAUSED
         assert "nobody would get it" in (campaign.hold_reason or "")
+    assert written_by_itself(engine) == [("campaigns.hold", "free-the-five")]
 
 
 def test_an_audience_of_nobody_is_not_scheduled(session: Session) -> None:

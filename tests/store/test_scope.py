@@ -31,11 +31,12 @@ from mailer.reports.campaigns import By
 from mailer.selfservice import disclosure
 from mailer.spreadsheets import enrolment, exporting
 from mailer.spreadsheets.enrolment import Candidate, Terms
-from mailer.store import scope
+from mailer.store import audit, scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Application,
+    AuditEntry,
     Base,
     Campaign,
     CampaignStatus,
@@ -134,6 +135,7 @@ class World:
 #: model → whether a row is a union's own; what is public has no line here
 OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     Application: lambda _w, _row, _union: False,
+    AuditEntry: lambda _w, _row, _union: False,
     Campaign: lambda w, row, union: w.owner_of(row.list_id) == union,
     CampaignText: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     Case: lambda _w, _row, _union: False,
@@ -247,6 +249,7 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
             session.add(TargetReport(kind=TargetReportKind.MOVED, **reported))
         written = {"subjects": ["Free them"], "openings": [], "closings": [], "rules": "", "body": "…", "body_line": 5}
         campaign.letters.append(LetterText(role=TargetRole.EMBASSY, language="en", **written))
+        audit.append(session, "campaigns.send", audit.ITSELF, kind="campaign", subject=campaign.slug)
         session.add(HoldMail(campaign_id=campaign.id, reason=bytes(32), goes_at=utcnow()))
         campaign.mail_domain, campaign.forwardable = "example.org", True
         world.campaigns.append(campaign)

@@ -1,5 +1,7 @@
-"""The tables: people, unions, what they agreed to, cases and targets, campaigns and kits, and the delivery ledger."""
+"""The tables: people, unions, what they agreed to, cases and targets, campaigns and kits, the delivery ledger, and the
+audit log."""
 
+from mailer.store.models.audit import AuditActor, AuditEntry
 from mailer.store.models.base import Base
 from mailer.store.models.campaigns import Asking, Campaign, CampaignStatus, CampaignText, Edition, HomeRule
 from mailer.store.models.cases import (
@@ -52,6 +54,8 @@ __all__ = [
     "WAITING",
     "Application",
     "Asking",
+    "AuditActor",
+    "AuditEntry",
     "Base",
     "Campaign",
     "CampaignStatus",
