@@ -13,6 +13,7 @@ from mailer.errors import ConfigurationError, MailerError
 
 #: command name → where it is; a module is imported only when its command is asked for, so that each starts fast
 _COMMANDS = {
+    "audit": "mailer.cli.audit:audit",
     "bench": "mailer.cli.bench:bench",
     "campaigns": "mailer.cli.campaigns:campaigns",
     "cases": "mailer.cli.cases:cases",

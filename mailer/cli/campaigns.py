@@ -285,6 +285,7 @@ def pause(installation: Installation, slug: str | None, every: bool) -> None:
     with installation.session() as session:
         if slug is None:
             paused = control.pause_all(session, reason=_PAUSED_BY_HAND)
+            installation.is_about("campaign", *paused)
         else:
             control.pause(session, lifecycle.get(session, slug), reason=_PAUSED_BY_HAND)
             paused = [slug]

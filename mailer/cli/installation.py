@@ -1,4 +1,4 @@
-"""What every command needs: the settings, and sessions on the database."""
+"""What every command needs: the settings, and sessions on the database. What it does is written into the audit log."""
 
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
@@ -7,6 +7,7 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from mailer.cli.effects import Recorder
 from mailer.errors import ConfigurationError
 from mailer.operations import schema
 from mailer.people import notices
@@ -37,8 +38,19 @@ class Installation:
     def unchecked_engine(self) -> Engine:
         """The engine of the configured database, its keys attached. Its connections end with the command."""
         engine = open_engine(self.settings.database_url, self.settings.keyring)
-        click.get_current_context().call_on_close(engine.dispose)
+        context = click.get_current_context()
+        context.call_on_close(engine.dispose)
+        self._recorder.watch(engine)
+        context.call_on_close(partial(self._recorder.chain, engine))  # before the other: the last comes first
         return engine
+
+    @cached_property
+    def _recorder(self) -> Recorder:
+        return Recorder(click.get_current_context())
+
+    def is_about(self, kind: str, *subjects: str | int) -> None:
+        """As `Recorder.tell`."""
+        self._recorder.tell(kind, subjects)
 
     def read_again(self) -> None:
         """Forget the settings, after a command has changed them, and what was opened with them."""

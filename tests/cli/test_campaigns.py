@@ -323,7 +323,9 @@ def test_while_it_waits_it_shows_what_holds_a_campaign_up(
     monkeypatch.setattr("time.sleep", lambda _: put(session, campaign, CampaignStatus.SENT))
     campaign.hold_reason = "The mail server is away."
     put(session, campaign, CampaignStatus.SENDING)
-    with click.Context(main).scope():
+    with click.Context(
+        command_line.send, click.Context(command_line.campaigns, click.Context(main), "campaigns"), "send"
+    ):
         monkeypatch.setattr(Installation, "settings", load_settings(cli.environment))
         command_line.follow(Installation(), SLUG)
     assert shown[0] == f"{SLUG}: The mail server is away."

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Engine, select
 
-from mailer.cli import demo, demo_waiting
+from mailer.cli import demo, demo_waiting, main
 from mailer.cli.installation import Installation
 from mailer.settings import load_settings
 from mailer.store.db import session_scope
@@ -90,7 +90,7 @@ def test_the_docs_say_how_many_people_of_the_demo_are_alone_with_what_is_not_enc
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", environment)
-    with click.Context(demo.demo):
+    with click.Context(demo.demo, click.Context(main), "demo"):
         demo._prepare(Installation(), tmp_path, 1200, Console(file=StringIO()))
     with session_scope(engine, read_only=True) as session:
         people = session.execute(select(Subscriber.country, Subscriber.union_id, Subscriber.language)).all()
@@ -105,7 +105,7 @@ def test_what_the_demo_waits_for_in_vain_is_named(
     monkeypatch.setattr(os, "environ", environment)
     monkeypatch.setattr(demo_waiting, "_WAIT_SECONDS", 0.001)
     with (
-        click.Context(demo.demo),
+        click.Context(demo.demo, click.Context(main), "demo"),
         pytest.raises(demo_waiting.TookTooLong, match=r"for its kits, in vain.* in demo\.log"),
     ):
         demo_waiting.wait_for("its kits", lambda _: None, installation=Installation(), log=Path("demo.log"))

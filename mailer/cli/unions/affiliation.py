@@ -7,6 +7,7 @@ import click
 from sqlalchemy.orm import Session
 
 from mailer.cli import confirming
+from mailer.cli.effects import UNION
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, slug_argument
@@ -114,6 +115,7 @@ def accept(
         left_out = parent if parent_slug is None else None
     with installation.session() as session:
         union = applications.accept(session, application_id, slug=slug, parent_slug=parent_slug, base_url=base_url)
+        installation.is_about(UNION, union.id)
         count = len(contacts.of_union(session, union.id))
     why = why_random(slug, union) if slug is not None else ""
     click.echo(f'The union {union.slug}, "{union.name}", is affiliated.{why} {_told(union.slug, count)}')

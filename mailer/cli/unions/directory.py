@@ -8,6 +8,7 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
+from mailer.cli.effects import UNION
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import (
@@ -71,6 +72,7 @@ def add(
             members=members,
             is_named=not unnamed,
         )
+        installation.is_about(UNION, union.id)
     click.echo(f'Added the union {union.slug}, "{union.name}".{why_random(slug, union)}')
 
 
@@ -125,6 +127,7 @@ def change(
             is_named=is_named,
             resolution=resolution,
         )
+        installation.is_about(UNION, union.id)
         lists_of_unnamed = [] if union.is_named else own_lists.of_union(session, union)
     click.echo(f"Changed the union {slug}.")
     if union.slug != slug:
