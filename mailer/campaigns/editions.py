@@ -187,6 +187,16 @@ class Texts:
         return self.sources[languages.nearest(language, self.sources, self._fallbacks) or self._own]
 
 
+_RENDERED = "renderings"  # of what `Session.info` holds
+
+
+def rendered(session: Session) -> dict[object, Rendering]:
+    """What was rendered in a session: all that a rendering depends on → the rendering. What is put into it is not
+    rendered again there."""
+    known: dict[object, Rendering] = session.info.setdefault(_RENDERED, {})
+    return known
+
+
 class EditionRenderer:
     """Chooses and renders the editions of one campaign. Holds no session: what it needs is read when it is made."""
 
@@ -207,6 +217,7 @@ class EditionRenderer:
         self._asked_unions = {id_ for id_, above in self._federations.items() if not asked_unions.isdisjoint(above)}
         self._slots: dict[EditionKey, frozenset[Slot]] = {}
         self._links: dict[EditionKey, tuple[Link, ...]] = {}
+        self._rendered = rendered(session)
 
     @property
     def languages(self) -> list[str]:
@@ -314,18 +325,27 @@ class EditionRenderer:
             web_url=self.web_url(language),
             forwarded_by=forwarded_by,
         )
+        written = source.written
+        texts = (written.subject, written.preheader, written.body, variant)
         try:
+            writing = self.correspondence.writing(shape, language) if self.correspondence else None
+            content = (self._campaign.kind, *texts, frame, writing, frozenset(empty), tuple(self._targets))
+            if (known := self._rendered.get(content)) is not None:
+                return known
             source.require_impersonal(variant, self._targets)
-            return render.render(
+            rendering = render.render(
                 self._campaign.kind,
                 subject=subject,
                 preheader=preheader,
                 body=body,
                 frame=frame,
-                writing=self.correspondence.writing(shape, language) if self.correspondence else None,
+                writing=writing,
                 empty=empty,
                 asks=kind.asks,
             )
+            if forwarded_by is None:  # kits are many, and each is made once
+                self._rendered[content] = rendering
+            return rendering
         except MailerError as error:
             if self._never.holds(str(error)):
                 problem: object = "it cannot be shown what is wrong, because a word stands there that must not appear"

@@ -230,7 +230,9 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool, yes:
     campaign_check.require_usable_server(installation)
     if is_to_ask(yes=yes):
         _ask_to_send(installation, slug, starts)
+    ahead = _look_ahead(installation, slug, starts)
     with installation.session() as session:
+        ahead.give(session)
         campaign = lifecycle.get(session, slug)
         was_at = campaign.scheduled_at if campaign.status is CampaignStatus.SCHEDULED else None
         if starts:
@@ -248,6 +250,12 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool, yes:
         installation.ring(campaign.id)
     if wait:
         _require_sent(follow(installation, slug))
+
+
+def _look_ahead(installation: Installation, slug: str, starts: datetime | None = None) -> control.Ahead:
+    with installation.session(read_only=True) as session:
+        campaign = lifecycle.get(session, slug)
+        return control.look_ahead(session, campaign, installation.settings.mail_sender, start=starts)
 
 
 def _ask_to_send(installation: Installation, slug: str, starts: datetime | None) -> None:
@@ -298,7 +306,9 @@ def pause(installation: Installation, slug: str | None, every: bool) -> None:
 def resume(installation: Installation, slug: str) -> None:
     """Continue sending a paused campaign."""
     sender = installation.settings.mail_sender
+    ahead = _look_ahead(installation, slug)
     with installation.session() as session:
+        ahead.give(session)
         campaign = lifecycle.get(session, slug)
         control.resume(session, campaign, sender)
     installation.ring(campaign.id)

@@ -169,10 +169,13 @@ def _left_out(session: Session, segment: Segment) -> str:
 
 
 def _send(installation: Installation) -> None:
-    slug = sample.CAMPAIGN_DIR.name
+    slug, sender = sample.CAMPAIGN_DIR.name, installation.settings.mail_sender
+    with installation.session(read_only=True) as session:
+        ahead = control.look_ahead(session, lifecycle.get(session, slug), sender)
     with installation.session() as session:
+        ahead.give(session)
         campaign = lifecycle.get(session, slug)
-        control.start(session, campaign, installation.settings.mail_sender)
+        control.start(session, campaign, sender)
     installation.ring(campaign.id)
 
 

@@ -1,5 +1,6 @@
 """Composing: an edition and a person become one message, ready for the wire."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from email.utils import parseaddr
 from typing import Protocol
@@ -80,6 +81,15 @@ class Envelopes:
         return self._bounce_address.format(token=links.sign(self._keyring, links.Link.BOUNCE, delivery_id))
 
 
+_COMPILED = "compiled editions"  # of what `Session.info` holds
+
+
+def compiled(session: Session) -> dict[object, CompiledEdition]:
+    """What was compiled in a session: all that it depends on → the edition, as `editions.rendered`."""
+    known: dict[object, CompiledEdition] = session.info.setdefault(_COMPILED, {})
+    return known
+
+
 class CampaignComposer:
     """Makes the messages of one campaign. Holds no session: what it needs is read when it is made."""
 
@@ -99,6 +109,7 @@ class CampaignComposer:
         frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id))
         self._frozen = {EditionKey(each.language, each.variant, each.letters): each.rendering for each in frozen}
         self._compiled: dict[EditionKey, CompiledEdition] = {}
+        self._known = compiled(session)
         self._prepared: dict[tuple[EditionKey, str | None, int | None, int], tuple[Prepared, Filled]] = {}
         self._values: dict[tuple[str, str | None, int | None], dict[str, str]] = {}
 
@@ -138,7 +149,14 @@ class CampaignComposer:
 
         :raises MailerError: a setting or a text does not fit into a message.
         """
-        for key in self._frozen:
+        self.compile(self._frozen)
+
+    def compile(self, keys: Iterable[EditionKey]) -> None:
+        """Compile some editions, frozen or not yet.
+
+        :raises MailerError: as `compile_all`.
+        """
+        for key in keys:
             self._edition(key)
 
     def _edition(self, key: EditionKey) -> CompiledEdition:
@@ -149,7 +167,13 @@ class CampaignComposer:
             rendering = from_json(frozen) if frozen else self._rendered(key)
             list_name = self._list_name.for_reader(key.language, fallbacks=self._fallbacks).text
             headers = replace(self._headers, list_name=list_name)
-            compiled = self._compiled[key] = compile_edition(rendering, headers, signer=self._sender.signer)
+            words = (rendering.language, rendering.subject, rendering.html, rendering.text)
+            signer = self._sender.signer
+            content = (words, headers, signer)
+            compiled = self._known.get(content)
+            if compiled is None:
+                compiled = self._known[content] = compile_edition(rendering, headers, signer=signer)
+            self._compiled[key] = compiled
         return compiled
 
     def _rendered(self, key: EditionKey) -> Rendering:

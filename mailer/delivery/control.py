@@ -1,6 +1,8 @@
 """Control: what is done to a campaign as a whole, from its start to its end. Each move is one function here."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, LargeBinary, exists, literal, select, type_coerce, update
@@ -8,15 +10,18 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, gate, lifecycle, readiness, segments
+from mailer.campaigns.editions import EditionRenderer
 from mailer.campaigns.lifecycle import Move
 from mailer.cases import history
-from mailer.delivery import blame, hold_mails, ledger, recipients, verdicts
+from mailer.delivery import blame, composing, hold_mails, ledger, recipients, verdicts
 from mailer.delivery.blame import Whom
 from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.ledger import audience_of
 from mailer.errors import MailerError
 from mailer.kits import making
+from mailer.mail.merge import CompiledEdition
 from mailer.mail.sender import Sender
+from mailer.mail.types import Rendering
 from mailer.people import subscribers, suppression
 from mailer.people.organisers import Organisers
 from mailer.store import audit, db
@@ -38,6 +43,7 @@ from mailer.store.models import (
 log = logging.getLogger(__name__)
 
 _OPEN = (*WAITING, DeliveryState.SENDING)
+_NOT_BEGUN = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED})
 _REASON_CHARACTERS = 300  # as many as the column holds
 _IDS_PER_STATEMENT = 5_000
 _SEE_REPORT = "What was sent stays known. See what came of it with: mailer campaigns report {slug}"
@@ -64,6 +70,36 @@ class HasHistory(MailerError):
 
 class TestUnderWay(MailerError):
     """A test mail of campaign "{slug}" is on its way. Delete the campaign in a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What was rendered and compiled of a campaign before it starts."""
+
+    rendered: Mapping[object, Rendering]
+    compiled: Mapping[object, CompiledEdition]
+
+    def give(self, session: Session) -> None:
+        """Have nothing of it made again in a session, unless something that it depends on has changed."""
+        editions.rendered(session).update(self.rendered)
+        composing.compiled(session).update(self.compiled)
+
+
+def look_ahead(session: Session, campaign: Campaign, sender: Sender, *, start: datetime | None = None) -> Ahead:
+    """Make what a campaign needs to start, and refuse it if it would be refused. Of one that has begun, nothing.
+
+    To be called in a session that only reads, before the one in which the campaign is started: that holds the campaign,
+    on SQLite the whole database, and to render a hundred editions meanwhile takes seconds. Nothing is taken for granted
+    then: all is looked at again, but for the work that comes out the same.
+
+    :param start: when it is to go out, as for `readiness.require`.
+    :raises readiness.Refused: an error stands against it.
+    """
+    if campaign.status in _NOT_BEGUN and campaign.started_at is None:
+        readiness.require(session, campaign, start=start, is_held=False)
+        wanted = EditionRenderer(session, campaign, sender).wanted(session)
+        CampaignComposer(session, campaign, sender).compile(sorted(wanted))
+    return Ahead(editions.rendered(session), composing.compiled(session))
 
 
 def schedule(session: Session, campaign: Campaign, at: datetime) -> None:

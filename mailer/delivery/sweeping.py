@@ -43,7 +43,10 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
 def _start_scheduled(engine: Engine, campaign_id: int, worker: Worker) -> None:
     """Start a campaign whose time has come, or hold it and say why it could not start."""
     try:
+        with session_scope(engine, read_only=True) as session:
+            ahead = control.look_ahead(session, session.get_one(Campaign, campaign_id), worker.sender)
         with session_scope(engine) as session:
+            ahead.give(session)
             campaign = session.get_one(Campaign, campaign_id)
             control.start(session, campaign, worker.sender)
             audit.append(session, "campaigns.start", audit.ITSELF, kind="campaign", subject=campaign.slug)

@@ -187,7 +187,7 @@ def test_a_draft_goes_to_the_target_and_the_copy(session: Session, campaign: Cam
         ({}, CaseEventKind.STOPPED),
         ({}, CaseEventKind.CLOSED),
         ({"status": CampaignStatus.CANCELLED}, None),
-        ({"deadline": utcnow() - timedelta(minutes=1)}, None),
+        ({"deadline": WHEN}, None),
         ({"deadline": None}, None),  # it began more than 30 days ago
     ],
     ids=str,

@@ -1,15 +1,21 @@
 """A campaign as a whole: ended, cancelled, sent again, and found by whoever looks for work."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import readiness
 from mailer.delivery import control, ledger
 from mailer.delivery.ledger import Settlement
+from mailer.mail import render
+from mailer.mail.merge import compile_edition
+from mailer.mail.types import Rendering
 from mailer.people import subscribers
 from mailer.store.db import session_scope
-from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Reason, Subscriber
-from tests.support.factories import make_campaign, make_list, make_subscriber
+from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Edition, Reason, Subscriber
+from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
 from tests.support.ledger import claim, planned, sent, states
 
 S = DeliveryState
@@ -28,6 +34,54 @@ def test_a_campaign_is_sent_when_nothing_is_open_and_not_before(engine: Engine) 
         assert campaign.status is CampaignStatus.SENT
         assert campaign.finished_at is not None
         assert not control.finish(session, campaign_id)
+
+
+def test_what_was_made_ahead_is_not_made_again_at_the_start_unless_it_has_changed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session_scope(engine) as session:
+        urgent = make_list(session)
+        make_subscriber(session, urgent)
+        campaign_id = make_campaign(session, urgent).id
+    with session_scope(engine, read_only=True) as session:
+        ahead = control.look_ahead(session, session.get_one(Campaign, campaign_id), SENDER)
+    made = list[str]()
+    render_one = render.render
+
+    def count_render(kind: str, **values: Any) -> Any:
+        made.append("rendered")
+        return render_one(kind, **values)
+
+    def count_compile(rendering: Rendering, *others: Any, **more: Any) -> Any:
+        made.append("compiled")
+        return compile_edition(rendering, *others, **more)
+
+    monkeypatch.setattr(render, "render", count_render)
+    monkeypatch.setattr("mailer.delivery.composing.compile_edition", count_compile)
+    with Session(engine) as session:
+        ahead.give(session)
+        assert control.start(session, session.get_one(Campaign, campaign_id), SENDER) == 1
+        assert "write to the embassy" in str(session.scalars(select(Edition.rendering)).one())
+        assert made == []
+        session.rollback()
+    with Session(engine) as session:
+        ahead.give(session)
+        campaign = session.get_one(Campaign, campaign_id)
+        campaign.texts[0].body = "They are free.\n"
+        control.start(session, campaign, SENDER)
+        assert set(made) == {"rendered", "compiled"}
+        assert "They are free." in str(session.scalars(select(Edition.rendering)).one())
+
+
+def test_what_would_be_refused_at_the_start_is_refused_before(engine: Engine) -> None:
+    campaign_id = planned(engine, 1)
+    with session_scope(engine, read_only=True) as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        assert control.look_ahead(session, campaign, SENDER).rendered == {}, "it has begun"
+    with session_scope(engine) as session:
+        empty = make_campaign(session, make_list(session, "nobody"), slug="nobody")
+        with pytest.raises(readiness.Refused, match="nobody would get it"):
+            control.look_ahead(session, empty, SENDER)
 
 
 def test_cancelling_skips_what_waits_and_then_what_a_worker_lets_go(engine: Engine) -> None:
