@@ -16,7 +16,7 @@ from mailer.errors import MailerError
 from mailer.formats import written_files
 from mailer.formats.written_files import Article, InvalidFile
 from mailer.locale import languages
-from mailer.mail import fields, leftovers
+from mailer.mail import fields, headers, leftovers
 from mailer.store.models import LetterText, TargetRole
 
 _KEYS = ("subjects", "openings", "closings", "rules")
@@ -182,7 +182,7 @@ def _read_letter(role: TargetRole, language: str, article: Article) -> LetterTex
         openings=openings,
         closings=closings,
         rules=_rules(article),
-        body=article.body,
+        body=_visible(article.body),
         body_line=article.body_line,
     )
 
@@ -209,7 +209,7 @@ def _choices(article: Article, key: str) -> Iterator[str]:
             raise InvalidFile(file=article.file, line=line, problem=f"{key}: {problem}")
         seen.add(folded)
         _check_words(written, article.file, line)
-        yield paragraphs[0]
+        yield _visible(paragraphs[0])
 
 
 def _rules(article: Article) -> str:
@@ -221,7 +221,12 @@ def _rules(article: Article) -> str:
             problem = f"rules: they are the same for everybody. Take {found[0]} … out"
             raise InvalidFile(file=article.file, line=line, problem=problem)
         _check_signs(rules, article.file, line)
-    return rules
+    return _visible(rules)
+
+
+def _visible(words: str) -> str:
+    """Words without what turns them around unseen, as a link and a filled field have none: all show the same letter."""
+    return "\n".join(map(headers.clean, words.split("\n")))
 
 
 def _check_words(written: str, file: str, line: int) -> None:

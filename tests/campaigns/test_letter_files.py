@@ -1,5 +1,6 @@
 """Letters as files: what becomes a letter, and what is refused with file, line and what to write."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,17 @@ def test_a_wrong_letter_is_refused_with_its_line(folder: Path, old: str, new: st
     (folder / "letter-embassy.en.md").write_text(LETTER.replace(old, new))
     refused = refusal(folder)
     assert refused.startswith("letter-embassy.en.md:") and message in refused
+
+
+def test_what_turns_words_around_unseen_is_left_out(folder: Path) -> None:
+    turned = re.sub(r"Release|reply|Say|release them", "\u202b\\g<0>\u202c", LETTER)
+    assert turned.count("\u202b") == 4
+    (folder / "letter-embassy.en.md").write_text(turned)
+    [letter] = read(folder)
+    (folder / "letter-embassy.en.md").write_text(LETTER)
+    [plain] = read(folder)
+    for part in ("subjects", "closings", "rules", "body"):
+        assert getattr(letter, part) == getattr(plain, part)
 
 
 def test_no_refusal_quotes_a_word_that_must_not_appear(folder: Path) -> None:
