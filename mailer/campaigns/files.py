@@ -193,7 +193,7 @@ def _read_ask(table: Mapping[str, Any], case: Case | None, problem: Complaint) -
     written = problem.texts(table, "ask", example='["embassy", "authority"]')
     for role in written:
         if role not in set(TargetRole):
-            problem.about("ask", f'there is no role "{role}"; known are {", ".join(TargetRole)}')
+            problem.about("ask", f'there is no role "{role}"; known are {targets.ROLES}')
         if written.count(role) > 1:
             problem.about("ask", f'names "{role}" twice: keep one')
     if TargetRole.PRISONER in written and case is None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mailer.campaigns import kinds, letters, personal_links
 from mailer.cases.never import Never
+from mailer.cases.targets import ROLES
 from mailer.errors import MailerError
 from mailer.formats import written_files
 from mailer.formats.written_files import Article, InvalidFile
@@ -154,7 +155,7 @@ def _misnamed(name: str, own: str) -> InvalidFile:
         rest = [word for word in words if not _near(word, ("letter", *TargetRole))]
         remedy = f"Call it {letters.file_name(TargetRole(roles.pop()), _language(rest, own))}"
     else:
-        remedy = f"Call it something like letter-embassy.{own}.md. The roles are: {', '.join(TargetRole)}"
+        remedy = f"Call it something like letter-embassy.{own}.md. The roles are: {ROLES}"
     return InvalidFile(file=name, line=1, problem=f"a letter's file is named letter-ROLE.LANGUAGE.md. {remedy}")
 
 

@@ -26,6 +26,7 @@ def findings(session: Session, campaign: Campaign, by_country: Mapping[str | Non
         return
     targets, there = addressees.of(session, campaign), Letters(campaign)
     yield from _missing(campaign, targets, there)
+    yield from _unread(campaign, targets, there)
     yield from _few_wordings(campaign, targets, there, by_country)
     yield from _asks_missing(campaign, targets)
     yield from _costly(campaign)
@@ -49,6 +50,19 @@ def _missing(campaign: Campaign, targets: Targets, there: Letters) -> Iterator[F
             )
             remedy = "Write one in a language that each of them reads."
             yield _warning("letter-missing", f"letter-{role}.*.md", what, remedy)
+
+
+def _unread(campaign: Campaign, targets: Targets, there: Letters) -> Iterator[Finding]:
+    """Letters that no target gets, in a language in which nobody reads the mail."""
+    for role in map(TargetRole, campaign.ask):
+        letters_to = there.of_role(role)
+        takers = [target for target in targets if target.role is role and not target.own_words]
+        used = {campaign.language, *(there.place(target).language for target in takers)}
+        used |= {languages.nearest(text.language, letters_to, campaign.fallbacks) for text in campaign.texts}
+        for language in sorted(letters_to.keys() - used) if takers else ():
+            what = f"no target of role {role} gets this letter, and there is no text of the mail in {language}"
+            remedy = f"If a target reads {language}, say so in its languages; else take the file away."
+            yield _warning("letter-unread", letters.file_name(role, language), what, remedy)
 
 
 def _count(targets: Sequence[Target]) -> str:

@@ -24,7 +24,8 @@ FIELDS = ("salutation", "target_name", "name", "country")
 ALWAYS_KNOWN = frozenset(["target_name"])
 
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
-_OWN_LINE = re.compile(r"[-–—•*]\s|\d{1,2}[.)]\s")  # a line that begins so, stays one
+#: a line that stays one: it begins as one of a list does, or is the name of who signs
+_OWN_LINE = re.compile(r"[-–—•*]\s|\d{1,2}[.)]\s|\{\{\s*name\b[^{}]*\}\}$")
 _BREAK = "\\"  # at the end of a line: the next one stays one, as in Markdown
 
 
@@ -172,7 +173,8 @@ def parse(text: str, *, file: str, first_line: int = 1) -> fields.Template:
 
 
 def paragraphs(body: str) -> list[str]:
-    """The paragraphs of a letter, each with its lines made one, but for those of a list and those after a backslash."""
+    """The paragraphs of a letter, each with its lines made one, but for those of a list, those after a backslash,
+    and one that is the name alone."""
     return ["\n".join(_lines(part)) for part in _PARAGRAPHS.split(body.strip("\n")) if part.strip()]
 
 

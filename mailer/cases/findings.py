@@ -31,6 +31,7 @@ Code = Literal[
     "home-unknown",
     "latest-start-passed",
     "letter-missing",
+    "letter-unread",
     "link-key-missing",
     "machine-name",
     "mail-long",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # workers read no files
     from mailer.formats.written_files import Complaint
 
 _KEYS = frozenset(["countries", "name", "email", "address"])
+#: every role, for messages; many call the first by other names
+ROLES = ", ".join(f"{role} (a court, a ministry)" if role is TargetRole.AUTHORITY else role for role in TargetRole)
 _THE_REST = ""  # what a target without countries is for
 
 

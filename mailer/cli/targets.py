@@ -29,9 +29,9 @@ from mailer.store.models import TargetReportKind, TargetRole
 
 #: what each kind of report says, for a count
 _SAID = {
-    TargetReportKind.CAME_BACK: "letters came back",
+    TargetReportKind.CAME_BACK: "letter came back",
     TargetReportKind.WANTS_POST: "asked for a postal address",
-    TargetReportKind.MOVED: "have moved",
+    TargetReportKind.MOVED: "moved",
 }
 Reports = Mapping[date, Mapping[TargetReportKind, int]]
 
@@ -91,16 +91,20 @@ def list_(installation: Installation, stale: int | None, doubtful: bool, role: s
         everything, today = target_book.all_targets(session), db.now(session).date()
     if not everything and not as_json:
         click.echo(typed("There is no target yet. Bring some in with: mailer targets import FILE"))
+    any_shown = False
     for target in everything:
         is_shown = (
             (role is None or target.role == role)
             and (stale is None or target_book.is_stale(target, today, stale))
             and (target_book.is_doubtful(target) or not doubtful)
         )
+        any_shown |= is_shown
         if is_shown and as_json:
             click.echo(json.dumps(_summary(target, today), ensure_ascii=False))
         elif is_shown:
             click.echo(line(target))
+    if everything and not any_shown:
+        click.echo("There are targets, but none of that kind.", err=True)
 
 
 def line(target: Target) -> str:
@@ -128,7 +132,7 @@ def show(installation: Installation, slug: str, as_json: bool) -> None:
         if value:
             click.echo(f"{label}: {value}")
     for month, numbers in reports.items():
-        counted = ", ".join(f"{number:,} {_SAID[kind]}" for kind, number in numbers.items())
+        counted = ", ".join(f"{number:,} × {_SAID[kind]}" for kind, number in numbers.items())
         click.echo(f"Reported in {month:%Y-%m}: {counted}")
     if wrong := _what_is_wrong(target, today):
         click.secho(typed(f"{wrong}. Check it, then: mailer targets verify {slug} --by NAME"), bold=True)

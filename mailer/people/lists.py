@@ -39,7 +39,7 @@ class SeveralLists(MailerError):
 
 
 class ListExists(MailerError):
-    """There is already a list "{slug}", named "{name}". Choose another slug."""
+    """There is already a list "{slug}", named "{name}". Use it, or choose another slug."""
 
 
 class NamelessList(MailerError):

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from mailer.cases import target_book
-from mailer.cases.targets import NOBODY, Target
+from mailer.cases.targets import NOBODY, ROLES, Target
 from mailer.errors import MailerError
 from mailer.formats.cells import restore
 from mailer.formats.csv_output import CsvWriter, whole_file
@@ -89,6 +89,8 @@ def import_file(session: Session, path: Path, *, update: bool = False, dry_run: 
                 target = _changed(known, given, update=update) if known else _new(slug, given)
                 if known and not target.is_reachable and known.is_reachable:
                     warnings.append(f'line {line}: there is no way any more to write to "{slug}"')
+                if known and (kept := _differing(target, _taken_over(known, given))):
+                    warnings.append(f'line {line}: "{slug}" has another {" and ".join(kept)}; --update takes this one')
                 if target != known:
                     target_book.put(session, target)
                 count["added" if known is None else "unchanged" if target == known else "changed"] += 1
@@ -223,7 +225,7 @@ def _role(text: str) -> TargetRole:
     try:
         return TargetRole(text.lower())
     except ValueError:
-        raise InvalidRow(problem=f'role "{text}" is not one of {", ".join(TargetRole)}') from None
+        raise InvalidRow(problem=f'role "{text}" is not one of {ROLES}') from None
 
 
 def _countries(text: str) -> set[str]:
@@ -275,6 +277,16 @@ def _changed(known: Target, given: Given, *, update: bool) -> Target:
         if key in _IN_LANGUAGES.values() or not (key in known_anyway or getattr(known, key))
     }
     return _taken_over(known, missing)
+
+
+def _differing(target: Target, other: Target) -> list[str]:
+    """In which columns two say something else."""
+    return [column for column in COLUMNS if _cell(target, column) != _cell(other, column)] + [
+        f"{column}:{tag}"
+        for column, field in _IN_LANGUAGES.items()
+        for tag in sorted({*getattr(target, field), *getattr(other, field)})
+        if getattr(target, field).get(tag) != getattr(other, field).get(tag)
+    ]
 
 
 def _taken_over(target: Target, given: Given) -> Target:

@@ -121,7 +121,7 @@ def test_a_campaign_says_which_roles_it_asks_for_in_order(session: Session, fold
     (folder / "campaign.toml").write_text(f'{TOML}ask = ["embassy", "authority"]\n')
     assert files.load(session, folder).ask == ["embassy", "authority"]
     for ask, problem in [
-        ('["king"]', 'ask: there is no role "king"; known are authority, embassy'),
+        ('["king"]', 'ask: there is no role "king"; known are authority (a court, a ministry), embassy'),
         ('["embassy", "embassy"]', 'ask: names "embassy" twice'),
         ('["prisoner"]', "ask: a prisoner is written to in one case"),
         ('"embassy"', "ask: must be a list of texts"),

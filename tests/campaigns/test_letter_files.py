@@ -87,8 +87,14 @@ def test_a_letter_is_read_and_kept_apart_from_the_texts(folder: Path) -> None:
         ("letter-embassy.fr.md.txt", "Call it letter-embassy.fr.md"),
         ("letter-embassy-klingon.md", "Call it letter-embassy.LANGUAGE.md"),
         ("letter-embassy.klingon.md", 'must end with its language: "klingon" is not a language. Use a tag such as en'),
-        ("letter-king.fr.md", "Call it something like letter-embassy.en.md. The roles are: authority, embassy, "),
-        ("letter.fr.md", "Call it something like letter-embassy.en.md. The roles are: authority, embassy, "),
+        (
+            "letter-king.fr.md",
+            "Call it something like letter-embassy.en.md. The roles are: authority (a court, a ministry), embassy, ",
+        ),
+        (
+            "letter.fr.md",
+            "Call it something like letter-embassy.en.md. The roles are: authority (a court, a ministry), embassy, ",
+        ),
     ],
 )
 def test_a_name_that_is_nearly_right_is_refused_with_the_right_one(folder: Path, name: str, advice: str) -> None:

@@ -64,6 +64,17 @@ def test_languages_in_which_targets_get_no_letter_are_named(session: Session, ca
     assert found(session, campaign) == []
 
 
+def test_a_letter_that_no_target_gets_and_nobody_reads_is_warned_of(session: Session, campaign: Campaign) -> None:
+    put(session, "a", languages=("ru",))
+    for language in ("fr", "ka", "ru"):
+        add_letter(session, campaign, language=language)
+    add_text(session, campaign, "fr", "Bonjour.")
+    what = "no target of role embassy gets this letter, and there is no text of the mail in ka"
+    assert found(session, campaign) == [("letter-unread", "letter-embassy.ka.md", what)]
+    put(session, "b", languages=("ka",))
+    assert found(session, campaign) == []
+
+
 def test_few_wordings_of_a_letter_that_many_would_send_are_warned_of(session: Session, campaign: Campaign) -> None:
     put(session)
     put(session, "paris", "FR", languages=("fr",))

@@ -120,6 +120,11 @@ def test_the_opening_stands_behind_the_salutation_and_the_closing_before_the_nam
     assert bare.written(0, {}).text == "I am a docker.\n\nPlease.\n\nYours."
 
 
+def test_the_name_of_who_signs_stays_on_a_line_of_its_own() -> None:
+    signed = Letter.of(letter(body='Here I am.\nI wait.\n\nYours,\n{{ name or "(your name)" }}\n'))
+    assert signed.written(0, {}).text.endswith("Here I am. I wait.\n\nYours,\n(your name)")
+
+
 def test_a_letter_of_somebody_unknown_says_neither_who_they_are_nor_where_they_live() -> None:
     read = Letter.of(letter())
     known = replace(target(salutations={"en": "Dear Ambassador"}), countries=("DE",))

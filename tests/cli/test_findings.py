@@ -140,6 +140,7 @@ def test_each_error_that_can_stand_against_a_campaign_is_seen_to_refuse_it() -> 
         "empty-field",
         "got-not-begun",
         "letter-missing",
+        "letter-unread",
         "machine-name",
         "mail-long",
         "markdown-left",

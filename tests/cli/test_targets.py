@@ -40,7 +40,8 @@ def test_targets_come_in_are_listed_shown_verified_and_go_out(cli: CommandLine, 
     assert "verified today" in cli("targets", "verify", "berlin", "mp", "--by", "Ana").stdout
     assert "STALE" not in cli("targets", "show", "berlin").stdout
     assert json.loads(cli("targets", "show", "mp", "--json").stdout)["verified_by"] == "Ana"
-    assert cli("targets", "list", "--stale", "0").stdout == ""
+    nothing = cli("targets", "list", "--stale", "0")
+    assert (nothing.stdout, "none of that kind" in nothing.stderr) == ("", True)
 
     out = tmp_path / "out.csv"
     assert "Wrote 2 targets" in cli("targets", "export", "-o", out).stdout
@@ -75,7 +76,7 @@ def test_a_target_that_three_networks_reported_is_listed_as_doubtful_until_someb
     assert [(each["slug"], each["doubtful"]) for each in as_json] == [("berlin", True), ("mp", False)]
 
     shown = cli("targets", "show", "berlin").stdout
-    assert ": 40 letters came back\n" in shown
+    assert ": 40 × letter came back\n" in shown
     assert "DOUBTFUL: reported from 3 networks" in shown
     (month,) = json.loads(cli("targets", "show", "mp", "--json").stdout)["reports"]
     assert month.keys() == {"month", "came_back", "wants_post", "moved"}
@@ -83,4 +84,4 @@ def test_a_target_that_three_networks_reported_is_listed_as_doubtful_until_someb
 
     cli("targets", "verify", "berlin", "--by", "Ana")
     assert cli("targets", "list", "--doubtful").stdout == ""
-    assert "40 letters came back" in cli("targets", "show", "berlin").stdout
+    assert "40 × letter came back" in cli("targets", "show", "berlin").stdout

@@ -104,7 +104,10 @@ def test_what_is_known_is_kept_and_what_is_missing_filled_in_unless_the_file_is_
         f"{HEADER},name:fr,name:de,url,countries",
         "berlin,authority,BR,Other,b@example.net,Autre,Botschaft,https://example.org/,DE",
     )
-    assert counts(take(engine, file)) == (0, 1, 0)
+    report = take(engine, file)
+    assert counts(report) == (0, 1, 0)
+    others = "role and countries and name and email and name:fr"
+    assert report.warnings == (f'line 2: "berlin" has another {others}; --update takes this one',)
     (target,) = known(engine)
     assert (target.role, target.name, target.email) == ("embassy", "Embassy in Berlin", "berlin@example.org")
     assert (target.names, target.url) == ({"de": "Botschaft", "fr": "Ambassade"}, "https://example.org/")
@@ -113,7 +116,8 @@ def test_what_is_known_is_kept_and_what_is_missing_filled_in_unless_the_file_is_
     (target,) = known(engine)
     assert (target.role, target.name, target.email) == ("authority", "Other", "b@example.net")
     assert (target.names["fr"], target.countries) == ("Autre", ("DE",))
-    assert counts(take(engine, file, update=True)) == (0, 0, 1)
+    again = take(engine, file, update=True)
+    assert (counts(again), again.warnings) == ((0, 0, 1), ())
 
 
 def test_a_dash_empties_a_cell_where_the_file_replaces_what_is_known(engine: Engine, file: Path) -> None:
@@ -134,7 +138,7 @@ def test_a_dry_run_says_what_would_be_and_changes_nothing(engine: Engine, file: 
 WRONG = {
     "no role": ("a,,BR,A,a@example.org", 'there is no target "a" yet, and a new one needs a role'),
     "no name": ("a,embassy,BR,,a@example.org", "needs a name"),
-    "another role": ("a,king,,A,a@example.org", 'role "king" is not one of authority, embassy'),
+    "another role": ("a,king,,A,a@example.org", 'role "king" is not one of authority (a court, a ministry), embassy'),
     "no way": ("a,embassy,BR,A,", "give an email, a url, a phone or an address"),
     "slug": ("A b,embassy,BR,A,a@example.org", '"A b" cannot be a short name'),
     "address": ("a,embassy,BR,A,a@@example.org", "email: The part after the @-sign contains"),
