@@ -130,6 +130,7 @@ IN_CLEAR = {
     "join_counts.month": "a month",
     "kit_editions.archive": "to be forwarded to everybody; without a name where a union asked not to be named",
     "kit_editions.language": "a code",
+    "kit_editions.letters": "a digest of words that the archive shows",
     "kit_editions.problem": "what is wrong with a text for everybody's eyes",
     "letters.body": "for everybody's eyes",
     "letters.closings": "for everybody's eyes",

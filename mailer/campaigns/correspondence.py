@@ -7,6 +7,8 @@ is shown from the next mail on.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from hashlib import blake2b
 from typing import NamedTuple
 
 from babel.dates import get_timezone
@@ -71,16 +73,34 @@ class Correspondence:
         self._fallbacks = campaign.fallbacks
         self._case_asks = _sayable_asks(campaign)
         self._base_url = base_url
-        self._slug = campaign.slug
+        self._slug, self._salt = campaign.slug, campaign.salt
         self._token = None
         if campaign.ask and not campaign.public:
             self._token = links.sign(keyring_of(session), links.Link.LETTER, campaign.id)
         self._shapes: dict[str | None, str] = {}
+        self._states: dict[str | None, str] = {}
         self._cycles: dict[tuple[str, str], int] = {}
 
     def of(self, country: str | None) -> list[Target]:
         """To whom people in a country write, by the mail. Nobody at home is asked to."""
         return [] if country in self._home else self._targets.of_roles(self._roles, country)
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether there is anybody to write to, for whomever."""
+        return any(True for _target in self._targets)
+
+    def state(self, country: str | None) -> str:
+        """A digest of all that is shown to people in a country: another one as soon as any of it is corrected."""
+        state = self._states.get(country)
+        if state is None:
+            # None of this is shown: who made sure of a target, and whether somebody doubts it.
+            targets = [
+                replace(target, verified_on=None, verified_by="", source="", doubts=0) for target in self.of(country)
+            ]
+            said = repr((targets, list(self._letters), self._case_asks)) if targets else ""
+            state = self._states[country] = blake2b(said.encode(), key=self._salt, digest_size=16).hexdigest()
+        return state
 
     # --- what chooses an edition ------------------------------------------------------------------------------------
 

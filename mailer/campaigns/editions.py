@@ -341,7 +341,7 @@ class EditionRenderer:
                 frame=frame,
                 writing=writing,
                 empty=empty,
-                asks=kind.asks,
+                asks=kind.asks and self.correspondence is None,
             )
             if forwarded_by is None:  # kits are many, and each is made once
                 self._rendered[content] = rendering

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import addressees, letters
+from mailer.campaigns import addressees, letters, segments
 from mailer.campaigns.letters import Letters, Place
 from mailer.cases.findings import Code, Finding, Level
 from mailer.cases.targets import Target, Targets
@@ -44,9 +44,10 @@ def _missing(campaign: Campaign, targets: Targets, there: Letters) -> Iterator[F
             what = f"people are asked to write to a target of role {role}, and there is no letter for them to send"
             yield _warning("letter-missing", letters.file_name(role, campaign.language), what, "Write it.")
         elif strangers := [target for target in takers if not there.is_in_language_of(target)]:
+            get = "gets" if len(strangers) == 1 else "get"
             what = (
-                f"{_count(strangers)} of role {role} get the letter in {campaign.language}, because there is none in a "
-                f"language that they read: {_languages(strangers)}"
+                f"{_count(strangers)} of role {role} {get} the letter in {campaign.language}, because there is none in "
+                f"a language that they read: {_languages(strangers)}"
             )
             remedy = "Write one in a language that each of them reads."
             yield _warning("letter-missing", f"letter-{role}.*.md", what, remedy)
@@ -80,8 +81,10 @@ def _few_wordings(
 ) -> Iterator[Finding]:
     """Letters of which a target would get the same ones again and again."""
     people: Counter[Place] = Counter()
-    roles = list(map(TargetRole, campaign.ask))
+    roles, home = list(map(TargetRole, campaign.ask)), segments.home_of(campaign)
     for country, number in by_country.items():
+        if country in home:  # nobody there is asked to write
+            continue
         for place in set(map(there.place, targets.of_roles(roles, country))):
             people[place] += number
     for place, number in sorted(people.items(), key=str):

@@ -50,6 +50,7 @@ class Gaps:
     without_target: Mapping[str | None, int]  # country, None if not known → people asked to write to nobody
     empty_fields: Mapping[str, int]  # field → people who have no value for it, those without a target excepted
     without_own_target: Mapping[str | None, int]  # country → people whose text prints a target, and who have no own
+    without_addressee: Mapping[str | None, int]  # country → people who have no target of any role asked for
     dead_links: tuple["DeadLink", ...] = ()
 
 
@@ -80,6 +81,9 @@ def _gaps(session: Session, campaign: Campaign, audience: Iterable[Group], *, co
     empty: Counter[str] = Counter()
     named_unions = directory.printable_names(session).keys()
     dead: dict[tuple[str, Link], Counter[str | None]] = defaultdict(Counter)
+    without_addressee: Counter[str | None] = Counter()
+    meant = renderer.correspondence
+    home = segments.home_of(campaign)
     prints_names = False
     for language, country, union_id, people in audience:
         edition = renderer.choose(Reader(language, country, union_id))
@@ -93,13 +97,17 @@ def _gaps(session: Session, campaign: Campaign, audience: Iterable[Group], *, co
             for link in renderer.links(edition):
                 if link.is_dead(target or NOBODY):
                     dead[renderer.file(edition), link][country] += people
+        # Where nobody has any role, that is said of the roles.
+        if meant and meant.has_targets and not edition.letters and target is None and country not in home:
+            without_addressee[country] += people
         for field in printed & _empty_fields(country, union_id in named_unions, target):
             empty[field] += people
         prints_names |= "name" in printed
     if counts_names and prints_names and (nameless := _count_nameless(session, campaign, renderer)):
         empty["name"] = nameless
     dead_links = sorted(dead.items(), key=lambda found: (found[0][0], found[0][1].line))
-    return Gaps(without_target, empty, without_own_target, tuple(DeadLink(*place, who) for place, who in dead_links))
+    links = tuple(DeadLink(*place, who) for place, who in dead_links)
+    return Gaps(without_target, empty, without_own_target, without_addressee, links)
 
 
 def _empty_fields(country: str | None, has_named_union: bool, target: Target | None) -> frozenset[str]:
@@ -238,7 +246,14 @@ def _of_audience(session: Session, campaign: Campaign, counted: "Check | None") 
     if not (counted.audience if counted else segments.count(session, campaign.list_id, segment)):
         remedy = "Change [audience], or the list."
         yield Finding(Level.ERROR, "audience-empty", _AUDIENCE, "nobody would get it", remedy)
-    if missing := (counted.gaps if counted else find(session, campaign, counts_names=False)).without_target:
+    gaps = counted.gaps if counted else find(session, campaign, counts_names=False)
+    if missing := gaps.without_addressee:
+        remedy = (
+            "Bring one in with `mailer targets import`: one without countries is for everyone else. Or change "
+            "[audience], and load the campaign again."
+        )
+        yield Finding(Level.ERROR, "target-missing", _ASK, _nobody_for(missing), remedy)
+    if missing := gaps.without_target:
         what = f"the texts ask people to write to a target, but there is none for {name_countries(missing)}"
         remedy = "Add [[targets]] for them, or one without countries for everyone else, and load the campaign again."
         yield Finding(Level.ERROR, "target-missing", _TARGETS, what, remedy)
@@ -265,7 +280,11 @@ def _unsaid(finding: Finding) -> Finding:
     return replace(finding, where="the campaign's files", what=what, remedy="Take that word out first.")
 
 
-_TARGETS = "campaign.toml, [[targets]]"
+_TARGETS, _ASK = "campaign.toml, [[targets]]", "campaign.toml, ask"
+
+
+def _nobody_for(missing: Mapping[str | None, int]) -> str:
+    return f"people are asked to write to targets, but there is none for {name_countries(missing)}"
 
 
 # --- what an organiser should know ----------------------------------------------------------------------------------
@@ -295,7 +314,7 @@ class Check:
 
 
 #: what can be said where a text is broken, or the audience names what there is not
-_NOTHING_COUNTED = Check(0, {}, {}, (), 0, {}, {}, False, Gaps({}, {}, {}), {})
+_NOTHING_COUNTED = Check(0, {}, {}, (), 0, {}, {}, False, Gaps({}, {}, {}, {}), {})
 
 
 def check(session: Session, campaign: Campaign, *, ours: Iterable[str] = ()) -> Check:
@@ -403,6 +422,9 @@ def _of_targets(campaign: Campaign, found: Check) -> Iterator[Finding]:
     if campaign.started_at is not None and gaps.without_target:  # else it is an error
         what = f"the texts ask people to write to a target, but there is none for {name_countries(gaps.without_target)}"
         yield _warning("target-missing", _TARGETS, what, "Tell them where to write in a mail of its own.")
+    if campaign.started_at is not None and gaps.without_addressee:  # likewise
+        remedy = "Bring one in with `mailer targets import`: mails that go out later show it."
+        yield _warning("target-missing", _ASK, _nobody_for(gaps.without_addressee), remedy)
     others = {code: count for code, count in gaps.without_own_target.items() if code not in gaps.without_target}
     if others:
         get = "they get the one for everyone else" if found.has_fallback else "the words for nobody stand there"

@@ -113,7 +113,9 @@ def correct_letters(installation: Installation, folder: Path) -> None:
     click.echo(f'Campaign "{slug}": {", ".join(corrected.files)} corrected. Pages and mails show that from now on.')
     if sent:
         mails = "1 mail that was sent holds" if sent == 1 else f"{sent:,} mails that were sent hold"
-        click.echo(f"{mails} the letter as it was. So do kits that were made.")
+        click.echo(f"{mails} the letter as it was.")
+    if corrected.campaign.forwardable:
+        click.echo("Its kits are made again. What unions have forwarded already holds the letter as it was.")
     click.echo(typed(f"Look at the letters with: mailer campaigns letter {slug} -o FOLDER"))
 
 

@@ -57,6 +57,11 @@ class KitEditions:
         self._never = Never(campaign.case.never if campaign.case else ())
         self.languages: list[str] = self._renderer.languages
 
+    def letters_for(self, forwarder: Forwarder) -> str | None:
+        """A digest of what a kit has its readers write, and to whom; None if its campaign asks for no role."""
+        correspondence = self._renderer.correspondence
+        return correspondence.state(forwarder.country) if correspondence else None
+
     def files(self, forwarder: Forwarder, language: str) -> dict[str, bytes]:
         """The files of a kit in one language, by name.
 

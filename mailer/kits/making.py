@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, insert, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, exists, func, insert, literal, or_, select, true, update
 from sqlalchemy.orm import QueryableAttribute, Session, undefer
 
 from mailer.campaigns import asking, deadlines, segments
+from mailer.campaigns.correspondence import Correspondence
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.formats import archives
 from mailer.kits import announcements
@@ -60,8 +61,8 @@ _HANDFUL = 8
 
 def plan(session: Session, campaign: Campaign) -> int:
     """Plan a campaign's kits in each language that it has a text in: the one for everybody, and one for every union
-    that is affiliated now. What goes to a union's own list is for that union alone. What was made of a union that has
-    changed since is planned again.
+    that is affiliated now. What goes to a union's own list is for that union alone. What was made of a union, of
+    letters or of targets that have changed since is planned again.
 
     :returns: how many editions were planned, which excludes what was planned before.
     """
@@ -84,7 +85,7 @@ def plan(session: Session, campaign: Campaign) -> int:
         .order_by(Kit.id, CampaignText.language)
     )
     planned = session.execute(insert(KitEdition).from_select(["kit_id", "language"], missing).returning(KitEdition.id))
-    return len(planned.all()) + _plan_outdated(session, campaign)
+    return len(planned.all()) + _plan_outdated(session, campaign) + _plan_corrected(session, campaign)
 
 
 def _may_forward(campaign: Campaign) -> ColumnElement[bool]:
@@ -101,7 +102,8 @@ def _has_kit(campaign: Campaign, union_id: QueryableAttribute[int] | None) -> Co
 
 
 def plan_missing(session: Session) -> None:
-    """Plan kits of campaigns that may be forwarded, for unions that affiliated or changed since."""
+    """Plan kits of campaigns that may be forwarded, for unions that affiliated or changed since, and those of which
+    letters or targets were corrected."""
     suppression.lock_shared(session)  # before kits, as whoever tells of one
     has_kit = exists().where(Kit.campaign_id == Campaign.id, Kit.union_id == Union.id)
     is_for = or_(MailingList.owner_id.is_(None), MailingList.owner_id == Union.id)
@@ -114,6 +116,9 @@ def plan_missing(session: Session) -> None:
     wanted = wanted.where(deadlines.may_be_forwarded(session), or_(lacks_kit, lacks_any, is_changed))
     for campaign in session.scalars(wanted).all():
         plan(session, campaign)
+    with_letters = select(Campaign).where(deadlines.may_be_forwarded(session), func.json_array_length(Campaign.ask) > 0)
+    for campaign in session.scalars(with_letters).all():
+        _plan_corrected(session, campaign)
 
 
 def require_forwarding(session: Session, campaign: Campaign) -> None:
@@ -148,9 +153,37 @@ def try_again(session: Session, campaign: Campaign) -> None:
 def _plan_outdated(session: Session, campaign: Campaign) -> int:
     """Plan again what was made of a union that has changed since: its name, logo or words. Nobody is told again."""
     of_campaign = select(Kit.id).where(Kit.campaign_id == campaign.id)
+    return _unmake(session, KitEdition.kit_id.in_(of_campaign), _is_outdated())
+
+
+def _plan_corrected(session: Session, campaign: Campaign) -> int:
+    """Likewise what has letters, or addresses to which these go, that have been corrected since."""
+    if not campaign.ask:
+        return 0
+    correspondence = Correspondence(session, campaign, "")  # whose links say the same as ever
+    made = (
+        select(Union.country, KitEdition.letters)
+        .select_from(KitEdition)
+        .join(Kit, Kit.id == KitEdition.kit_id)
+        .outerjoin(Union, Union.id == Kit.union_id)
+        .where(Kit.campaign_id == campaign.id, _IS_DONE)
+        .distinct()
+    )
+    again = 0
+    for country, letters in session.execute(made).all():
+        if letters != correspondence.state(country):
+            there = select(Kit.id).outerjoin(Union, Union.id == Kit.union_id).where(Kit.campaign_id == campaign.id)
+            there = there.where(Union.country.is_not_distinct_from(country))
+            are_old = KitEdition.letters.is_not_distinct_from(letters)
+            again += _unmake(session, KitEdition.kit_id.in_(there), _IS_DONE, are_old)
+    return again
+
+
+def _unmake(session: Session, *which: ColumnElement[bool]) -> int:
+    """Have editions made again, and say how many."""
     unmade = {"archive": None, "made_at": None, "problem": None, "taken_until": None}
-    again = update(KitEdition).where(KitEdition.kit_id.in_(of_campaign), _is_outdated()).values(unmade)
-    kit_ids = session.scalars(again.returning(KitEdition.kit_id)).all()
+    again = update(KitEdition).where(*which).values(unmade).returning(KitEdition.kit_id)
+    kit_ids = session.scalars(again).all()
     session.execute(update(Kit).where(Kit.id.in_(set(kit_ids))).values(ready_at=None))
     return len(kit_ids)
 
@@ -165,8 +198,7 @@ def drop_names(session: Session) -> None:
 
 def _is_outdated() -> ColumnElement[bool]:
     """The condition that an edition was made, or could not be, of an earlier revision of its union."""
-    is_done = or_(KitEdition.made_at.is_not(None), KitEdition.problem.is_not(None))
-    return is_done & KitEdition.union_revision.is_distinct_from(_revision_of(KitEdition.kit_id))
+    return _IS_DONE & KitEdition.union_revision.is_distinct_from(_revision_of(KitEdition.kit_id))
 
 
 def _revision_of(kit_id: QueryableAttribute[int] | int) -> ScalarSelect[int]:
@@ -229,7 +261,7 @@ def make(sessions: Sessions, campaign_id: int, sender: Sender, *, seconds: float
     while not (is_over := stopping() or time.monotonic() >= end) and (tasks := _take(sessions, campaign_id)):
         results = [_print(renderer, task) for task in tasks if not stopping()]
         editions += len(results)
-        _keep(sessions, tasks, results, sender)
+        _keep(sessions, renderer, tasks, results, sender)
     return Made(editions, more=is_over and _is_waiting(sessions, campaign_id))
 
 
@@ -292,7 +324,9 @@ def _print(renderer: KitEditions, task: _Task) -> _Result:
         return _Result(task, None, str(problem)[:300])
 
 
-def _keep(sessions: Sessions, tasks: Sequence[_Task], results: Sequence[_Result], sender: Sender) -> None:
+def _keep(
+    sessions: Sessions, renderer: KitEditions, tasks: Sequence[_Task], results: Sequence[_Result], sender: Sender
+) -> None:
     """Write down what was made, let go of the rest, and call kits ready of which nothing waits any more."""
     with sessions() as session:
         suppression.lock_shared(session)  # for those who are told
@@ -304,6 +338,7 @@ def _keep(sessions: Sessions, tasks: Sequence[_Task], results: Sequence[_Result]
             made_at = now if result.archive is not None else None
             task = result.task
             values = {"archive": result.archive, "made_at": made_at, "problem": result.problem}
+            values["letters"] = renderer.letters_for(task.forwarder)
             of_now = _revision_of(task.kit_id).is_not_distinct_from(task.revision)
             made = update(KitEdition).where(*_held(task), of_now).values(**values, union_revision=task.revision)
             session.execute(made)
@@ -321,3 +356,4 @@ def _held(task: _Task) -> tuple[ColumnElement[bool], ...]:
 
 
 _UNMADE = (KitEdition.made_at.is_(None), KitEdition.problem.is_(None))
+_IS_DONE = or_(KitEdition.made_at.is_not(None), KitEdition.problem.is_not(None))

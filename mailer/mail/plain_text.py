@@ -97,6 +97,17 @@ def wrap(text: str, markers: Markers, columns: int = COLUMNS) -> list[str]:
     return lines
 
 
+_LABEL = re.compile(r"(?:[-–—•*]|\d{1,2}[.)]) ")
+
+
+def wrap_item(text: str, markers: Markers) -> list[str]:
+    """A line that may begin as an item of a list does: what it takes more lines for stands below its words."""
+    found = _LABEL.match(text)
+    label = found[0] if found else ""
+    first, *others = wrap(text.removeprefix(label), markers, COLUMNS - len(label))
+    return [label + first, *(" " * len(label) + line for line in others)]
+
+
 _QUOTED_OR_LISTED = re.compile(r"((?:> ?)*)( *(?:(?:[-☐☑]|\d+\.) )?)")
 
 

@@ -97,7 +97,7 @@ def render(
     :param body: CommonMark.
     :param writing: what stands below it, for readers who are to write to others.
     :param empty: fields for which all readers have nothing.
-    :param asks: its readers to act, and so needs something to press.
+    :param asks: its readers to act by what stands in the body, which so needs something to press.
     :raises MailerError: saying what the text or the template holds that no mail may hold.
     """
     markers = Markers()
@@ -126,7 +126,7 @@ def render(
         *costly_words.find(tokens, markers),
         *costly_words.find_in_line(subject),
         *costly_words.find_in_line(preheader),
-        *(_link_warnings(tokens) if asks and writing is None else ()),
+        *(_link_warnings(tokens) if asks else ()),
     )
     return replace(rendering, warnings=(*found, *rendering.warnings))
 
@@ -230,7 +230,7 @@ def _underlined(text: str, mark: str, markers: Markers) -> str:
 
 def _turned(line: str, direction: str, frame: Frame, markers: Markers) -> str:
     """A line of a text part in lines of 72 columns, though it may run the other way."""
-    lines = plain_text.wrap(line, markers)
+    lines = plain_text.wrap_item(line, markers)
     return "\n".join(lines if direction == frame.direction else [isolation.turned(each, direction) for each in lines])
 
 

@@ -14,7 +14,7 @@ from mailer.cases.targets import Target
 from mailer.delivery import control
 from mailer.spreadsheets import targets as target_csv
 from mailer.store import db
-from mailer.store.models import Campaign, TargetRole
+from mailer.store.models import Campaign, HomeRule, TargetRole
 from tests.support.cases import make_case
 from tests.support.factories import SENDER, WHEN, make_campaign, make_list, make_subscriber
 
@@ -53,6 +53,30 @@ def test_nothing_is_sent_while_nobody_has_a_role_that_it_asks_for(session: Sessi
     put(session, "Embassy", about="FR")
     campaign.started_at = db.now(session)
     assert codes(session, campaign) == [], "it is going out: a target that is lost then stops nothing"
+
+
+def test_nothing_is_sent_while_somebody_has_nobody_to_write_to(session: Session, campaign: Campaign) -> None:
+    campaign.home = campaign.unknown_home = HomeRule.INCLUDE
+    known = Target(("FR",), "Embassy", "e@example.org", "", slug="embassy", role=EMBASSY, about="BR")
+    target_book.put(session, known)
+    for country in ("FR", "IE", "BR", None):
+        make_subscriber(session, campaign.mailing_list, country=country)
+
+    def missing() -> list[tuple[str, str]]:
+        found = readiness.check(session, campaign).findings
+        return [(each.level, each.what) for each in found if each.code in ("target-missing", "no-link")]
+
+    what = "people are asked to write to targets, but there is none for "
+    assert missing() == [("error", f"{what}Ireland, United Kingdom, people whose country is not known")]
+    campaign.targets = [{"countries": ["GB"], "name": "London", "email": "l@example.org", "address": ""}]
+    campaign.audience = {"exclude_countries": ["FR"]}
+    assert missing() == [("error", f"{what}Ireland, people whose country is not known")]
+    with pytest.raises(Refused, match="none for Ireland"):
+        control.start(session, campaign, SENDER)
+    campaign.started_at = db.now(session)
+    assert missing() == [("warning", f"{what}Ireland, people whose country is not known")]
+    target_book.put(session, replace(known, countries=()))
+    assert missing() == []
 
 
 def test_a_word_that_must_not_appear_is_found_in_a_target_that_it_asks_for(

@@ -222,6 +222,19 @@ def test_a_mail_shows_what_to_ask_for_whom_to_write_to_and_the_letter_in_their_l
     assert all(f"<{each}>" in found.text for each in ours)
 
 
+def test_what_an_item_of_a_list_takes_more_lines_for_stands_below_its_words(
+    session: Session, campaign: Campaign
+) -> None:
+    long = "that all six are released before the end of the month, and that a doctor sees them"
+    assert campaign.case is not None
+    campaign.case.asks = {"en": [long], "ar": [long]}
+    write(campaign, PRISONER, "ar", f"{long}:\n\n- {long}\n", subjects=["Hello"])
+    text = mail(session, campaign).text
+    assert text.count("- that all six are released before the end of the month, and that a\n  doctor") == 1
+    text = plain(mail(session, campaign, language="ar").text)
+    assert text.count("- that all six are released before the end of the month, and that a\n  doctor") == 2
+
+
 def test_an_english_letter_runs_its_own_way_in_an_arabic_mail(session: Session, campaign: Campaign) -> None:
     found = mail(session, campaign, "FR", "ar")
     assert re.search(r'<html[^>]* dir="rtl"', found.html)

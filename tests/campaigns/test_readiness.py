@@ -118,7 +118,7 @@ def test_what_only_others_read_counts_for_nobody(session: Session, news: Mailing
     make_subscriber(session, news, union=union, country="IE", name=None)
     make_subscriber(session, news, country=None)
     readiness.require(session, campaign)
-    assert readiness.find(session, campaign) == readiness.Gaps({}, {}, {})
+    assert readiness.find(session, campaign) == readiness.Gaps({}, {}, {}, {})
 
 
 def test_people_without_a_target_are_named_by_country(session: Session, news: MailingList) -> None:

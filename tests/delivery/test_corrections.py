@@ -131,6 +131,7 @@ def test_what_is_frozen_of_letters_is_rendered_again_and_the_rest_is_not(
     for country in ("GB", "FR"):
         make_subscriber(session, campaign.mailing_list, country=country)
     put_embassy(session)
+    campaign.targets = [{"countries": ["FR"], "name": "Paris", "email": "p@example.org", "address": ""}]
     control.start(session, campaign, SENDER)
     campaign.texts[0].body, campaign.mail_domain = "Nobody writes this to the embassy.\n", "other.example"
     (folder / "letter-embassy.en.md").write_text(

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session, object_session, undefer
 
 from mailer import links
+from mailer.cases import target_book
 from mailer.delivery import control
 from mailer.errors import MailerError
 from mailer.kits import announcements, answers, making, pages, progress
@@ -50,6 +51,7 @@ from tests.support.factories import (
     notices_owed,
     said,
 )
+from tests.support.letters import add_letter, put_target
 
 BASE = SENDER.base_url
 AFFILIATED = UnionStatus.AFFILIATED
@@ -586,6 +588,38 @@ def test_whatever_changes_what_a_kit_prints_has_it_made_again(
     making.plan_missing(session)
     session.commit()
     assert make(engine, campaign).editions == 1
+
+
+def test_a_corrected_letter_or_target_has_the_kits_made_again_that_show_it(engine: Engine, session: Session) -> None:
+    for slug, country in (("pilots", "DE"), ("dockers", "FR")):
+        make_union(session, slug, status=AFFILIATED, country=country)
+    campaign = make_forwardable(session)
+    campaign.ask, campaign.about = ["embassy"], "BR"
+    letter = add_letter(session, campaign)
+    for country in ("DE", "FR"):
+        put_target(session, f"embassy-{country.lower()}", countries=(country, "GB"))
+    start(session, campaign)
+    make(engine, campaign)
+
+    def made_again() -> set[str | None]:
+        making.plan_missing(session)
+        session.commit()
+        waiting = select(Kit).join(KitEdition).where(KitEdition.made_at.is_(None))
+        found = {kit.union.slug if kit.union else None for kit in session.scalars(waiting)}
+        assert make(engine, campaign).editions == len(found)
+        return found
+
+    assert made_again() == set()
+    target_book.verify(session, "embassy-de", "Ana")  # which no kit prints
+    assert made_again() == set()
+    put_target(session, "embassy-de", countries=("DE", "GB"), email="new@example.org")
+    assert made_again() == {"pilots"}
+    kit = kit_of(session, session.scalars(select(Union).where(Union.slug == "pilots")).one())
+    assert b"new@example.org" in pages.file(session, kit.id, "en", "letter-embassy.en.txt")
+    letter.body = "Please free all five.\n"
+    assert made_again() == {"pilots", "dockers"}
+    assert b"free all five" in pages.file(session, kit.id, "en", "letter-embassy.en.txt")
+    assert len(told(session)) == 0
 
 
 def test_what_is_being_made_while_a_union_asks_not_to_be_named_is_not_kept(

@@ -147,3 +147,11 @@ def test_a_slot_in_a_url_is_still_one_of_a_url() -> None:
         Slot("name", context=SlotContext.URL),
         Slot("target_email"),
     ]
+
+
+@pytest.mark.parametrize("label", ["- ", "• ", "12. ", "3) "])
+def test_a_line_of_a_letter_that_is_an_item_hangs_below_its_words(label: str) -> None:
+    first, second = plain_text.wrap_item(f"{label}{LONG} {LONG}", Markers())
+    assert first.startswith(f"{label}A line")
+    assert second.startswith(" " * len(label)) and second.strip() and max(len(first), len(second)) <= 72
+    assert plain_text.wrap_item("-words", Markers()) == ["-words"]

@@ -78,6 +78,8 @@ class KitEdition(Base):
     made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     problem: Mapped[str | None] = mapped_column(String(300))  # why it cannot be made
     union_revision: Mapped[int | None]  # of the union, when this was made or could not be
+    # Of the letters and targets that this was made of, or could not be: `Correspondence.state`.
+    letters: Mapped[str | None] = mapped_column(String(32))
     archive: Mapped[bytes | None] = mapped_column(
         LargeBinary, deferred=True
     )  # a ZIP; gone when the campaign is long over
