@@ -279,13 +279,16 @@ def _changed(known: Target, given: Given, *, update: bool) -> Target:
     return _taken_over(known, missing)
 
 
-def _differing(target: Target, other: Target) -> list[str]:
-    """In which columns two say something else."""
-    return [column for column in COLUMNS if _cell(target, column) != _cell(other, column)] + [
+def _differing(known: Target, other: Target) -> list[str]:
+    """In which columns another target says something else than the one that is known. That somebody made sure of it
+    before is no news."""
+    is_older = known.verified_on and other.verified_on and other.verified_on <= known.verified_on
+    columns = [column for column in COLUMNS if not (is_older and column in ("verified_on", "verified_by"))]
+    return [column for column in columns if _cell(known, column) != _cell(other, column)] + [
         f"{column}:{tag}"
         for column, field in _IN_LANGUAGES.items()
-        for tag in sorted({*getattr(target, field), *getattr(other, field)})
-        if getattr(target, field).get(tag) != getattr(other, field).get(tag)
+        for tag in sorted({*getattr(known, field), *getattr(other, field)})
+        if getattr(known, field).get(tag) != getattr(other, field).get(tag)
     ]
 
 

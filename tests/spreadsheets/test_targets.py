@@ -120,6 +120,14 @@ def test_what_is_known_is_kept_and_what_is_missing_filled_in_unless_the_file_is_
     assert (counts(again), again.warnings) == ((0, 0, 1), ())
 
 
+def test_that_somebody_made_sure_of_a_target_before_is_not_pointed_out(engine: Engine, file: Path) -> None:
+    checked = f"{HEADER},verified_on,verified_by"
+    take(engine, write(file, checked, f"{BERLIN},2026-03-05,Ana"))
+    assert take(engine, write(file, checked, f"{BERLIN},2026-01-05,Ben")).warnings == ()
+    (later,) = take(engine, write(file, checked, f"{BERLIN},2026-03-06,Ben")).warnings
+    assert "another verified_on and verified_by;" in later
+
+
 def test_a_dash_empties_a_cell_where_the_file_replaces_what_is_known(engine: Engine, file: Path) -> None:
     take(engine, write(file, f"{HEADER},countries,name:fr,source", f"{BERLIN},DE,Ambassade,website"))
     write(file, "slug,email,countries,name:fr,source", "berlin,-,-,-,")
