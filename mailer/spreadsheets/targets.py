@@ -266,6 +266,9 @@ def _new(slug: str, given: Given) -> Target:
 
 def _changed(known: Target, given: Given, *, update: bool) -> Target:
     if update:
+        if (day := given.get("verified_on")) and known.verified_on and day < known.verified_on:
+            # Somebody has made sure of it since the file was written: to correct an address must not undo that.
+            given = {key: value for key, value in given.items() if key not in ("verified_on", "verified_by")}
         return _taken_over(known, given)
     # One without countries is for everyone, and one without a case for all: these are known.
     known_anyway = {"countries", "groups", "case", "about"}

@@ -128,6 +128,22 @@ def test_that_somebody_made_sure_of_a_target_before_is_not_pointed_out(engine: E
     assert "another verified_on and verified_by;" in later
 
 
+def test_a_file_from_before_somebody_made_sure_of_a_target_corrects_it_and_leaves_the_day(
+    engine: Engine, file: Path
+) -> None:
+    checked = f"{HEADER},verified_on,verified_by"
+    take(engine, write(file, checked, f"{BERLIN},2026-03-05,Ana"))
+    row = BERLIN.replace("berlin@example.org", "new@example.org")
+    for day, by in (("2026-01-05", "Ana"), ("2026-03-06", "Ben")):
+        take(engine, write(file, checked, f"{row},{day},Ben"), update=True)
+        (target,) = known(engine)
+        assert (target.email, str(target.verified_on), target.verified_by) == (
+            "new@example.org",
+            max(day, "2026-03-05"),
+            by,
+        )
+
+
 def test_a_dash_empties_a_cell_where_the_file_replaces_what_is_known(engine: Engine, file: Path) -> None:
     take(engine, write(file, f"{HEADER},countries,name:fr,source", f"{BERLIN},DE,Ambassade,website"))
     write(file, "slug,email,countries,name:fr,source", "berlin,-,-,-,")
