@@ -218,6 +218,7 @@ class EditionRenderer:
         self._slots: dict[EditionKey, frozenset[Slot]] = {}
         self._links: dict[EditionKey, tuple[Link, ...]] = {}
         self._rendered = rendered(session)
+        self._impersonal: set[tuple[str, str]] = set()  # of these, no address tells who follows it
 
     @property
     def languages(self) -> list[str]:
@@ -332,7 +333,9 @@ class EditionRenderer:
             content = (self._campaign.kind, *texts, frame, writing, frozenset(empty), tuple(self._targets))
             if (known := self._rendered.get(content)) is not None:
                 return known
-            source.require_impersonal(variant, self._targets)
+            if (language, variant) not in self._impersonal:  # a third of the work, and the same for all shapes
+                source.require_impersonal(variant, self._targets)
+                self._impersonal.add((language, variant))
             rendering = render.render(
                 self._campaign.kind,
                 subject=subject,
