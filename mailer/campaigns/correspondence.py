@@ -11,7 +11,6 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
 
-from babel.dates import get_timezone
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -286,11 +285,8 @@ def details(target: Target, language: str, name: str) -> str:
 def _hours(target: Target, language: str) -> str:
     if not target.phone_hours:
         return ""
-    try:
-        local = utcnow().astimezone(get_timezone(target.phone_zone))
-    except LookupError:  # another time zone database knew it when it was written down
-        return f"{target.phone_hours} ({target.phone_zone})"
-    return f"{target.phone_hours} ({zones.name(local, languages.locale(language))})"
+    zone = zones.name_of(target.phone_zone, utcnow(), languages.locale(language))
+    return f"{target.phone_hours} ({zone})"
 
 
 def _sayable_asks(campaign: Campaign) -> dict[str, str]:

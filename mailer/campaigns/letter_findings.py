@@ -39,7 +39,7 @@ def _warning(code: Code, where: str, what: str, remedy: str) -> Finding:
 def _missing(campaign: Campaign, targets: Targets, there: Letters) -> Iterator[Finding]:
     """Roles without a letter, and targets that get one in a language that they do not read."""
     for role in map(TargetRole, campaign.ask):
-        takers = [target for target in targets if target.role is role and not target.own_words]
+        takers = _takers(targets, role)
         if takers and not there.of_role(role):
             what = f"people are asked to write to a target of role {role}, and there is no letter for them to send"
             yield _warning("letter-missing", letters.file_name(role, campaign.language), what, "Write it.")
@@ -57,13 +57,18 @@ def _unread(campaign: Campaign, targets: Targets, there: Letters) -> Iterator[Fi
     """Letters that no target gets, in a language in which nobody reads the mail."""
     for role in map(TargetRole, campaign.ask):
         letters_to = there.of_role(role)
-        takers = [target for target in targets if target.role is role and not target.own_words]
+        takers = _takers(targets, role)
         used = {campaign.language, *(there.place(target).language for target in takers)}
         used |= {languages.nearest(text.language, letters_to, campaign.fallbacks) for text in campaign.texts}
         for language in sorted(letters_to.keys() - used) if takers else ():
             what = f"no target of role {role} gets this letter, and there is no text of the mail in {language}"
             remedy = f"If a target reads {language}, say so in its languages; else take the file away."
             yield _warning("letter-unread", letters.file_name(role, language), what, remedy)
+
+
+def _takers(targets: Targets, role: TargetRole) -> list[Target]:
+    """Those of a role who take letters that are copies."""
+    return [target for target in targets if target.role is role and not target.own_words]
 
 
 def _count(targets: Sequence[Target]) -> str:

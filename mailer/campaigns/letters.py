@@ -21,7 +21,6 @@ from mailer.store.models import Campaign, LetterText, TargetRole
 
 #: what a letter may print; all but the target's name need a default
 FIELDS = ("salutation", "target_name", "name", "country")
-ALWAYS_KNOWN = frozenset(["target_name"])
 
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 #: a line that stays one: it begins as one of a list does, or is the name of who signs

@@ -228,9 +228,9 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool, yes:
     sender = installation.settings.mail_sender
     starts = _parse_time(at) if at else None
     campaign_check.require_usable_server(installation)
-    if is_to_ask(yes=yes):
-        _ask_to_send(installation, slug, starts)
     ahead = _look_ahead(installation, slug, starts)
+    if is_to_ask(yes=yes):
+        _ask_to_send(installation, slug, starts, ahead)
     with installation.session() as session:
         ahead.give(session)
         campaign = lifecycle.get(session, slug)
@@ -258,9 +258,10 @@ def _look_ahead(installation: Installation, slug: str, starts: datetime | None =
         return control.look_ahead(session, campaign, installation.settings.mail_sender, start=starts)
 
 
-def _ask_to_send(installation: Installation, slug: str, starts: datetime | None) -> None:
+def _ask_to_send(installation: Installation, slug: str, starts: datetime | None, ahead: control.Ahead) -> None:
     """Ask, unless it would be refused anyway."""
     with installation.session(read_only=True) as session:
+        ahead.give(session)
         campaign = lifecycle.get(session, slug)
         readiness.require(session, campaign, start=starts or utcnow(), is_held=False)
         people = segments.count(session, campaign.list_id, segments.segment_of(campaign))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from mailer.cli import imports
 from mailer.cli.confirming import ask, is_to_ask, yes_option
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
@@ -96,7 +97,6 @@ def import_(
 
 
 def _print(report: SupporterImportReport, file: Path, *, dry_run: bool, rejects: Path | None) -> None:
-    click.echo("This is what an import would do. Nothing was changed." if dry_run else "Imported.")
     counts = {
         "rows read": report.read,
         "new people": report.created,
@@ -111,8 +111,7 @@ def _print(report: SupporterImportReport, file: Path, *, dry_run: bool, rejects:
         "imported without their country, which is not known": report.unknown_countries,
         "imported without something else that cannot be read": report.unread,
     }
-    for label, number in counts.items():
-        click.echo(f"{number:>10,}  {label}")
+    imports.print_counts(counts, dry_run=dry_run)
     if report.left_elsewhere:
         keep_out = typed("mailer suppressions import ") + f"{shlex.quote(str(file))} --reason left"
         click.echo(f"To keep those out from now on who do not want mail: {keep_out}", err=True)

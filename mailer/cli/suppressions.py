@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mailer.cli import imports
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import dry_run_option, json_lines_option, json_option, take_options
@@ -80,7 +81,6 @@ def import_(
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done), ensure_ascii=False))
         return
-    click.echo("This is what an import would do. Nothing was changed." if dry_run else "Imported.")
     counts = {
         "rows read": done.read,
         "new on the suppression list": done.added,
@@ -91,8 +91,7 @@ def import_(
         "rejected": done.rejected,
         "of these people got mail from a list here until now": done.taken_off,
     }
-    for label, number in counts.items():
-        click.echo(f"{number:>10,}  {label}")
+    imports.print_counts(counts, dry_run=dry_run)
     for line in (*(f"Warning: {warning}." for warning in done.warnings), *done.examples):
         click.echo(line, err=True)
 

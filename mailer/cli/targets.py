@@ -1,6 +1,5 @@
 """`mailer targets`: whom people write to, and how long ago somebody made sure of it."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import date
@@ -11,6 +10,7 @@ import click
 
 from mailer.cases import target_book, target_reports
 from mailer.cases.targets import Target
+from mailer.cli import imports
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import (
@@ -56,16 +56,7 @@ def import_(installation: Installation, file: Path, update: bool, dry_run: bool,
     """
     with installation.session() as session:
         report = target_csv.import_file(session, file, update=update, dry_run=dry_run)
-    counts = dataclasses.asdict(report)
-    if as_json:
-        click.echo(json.dumps(counts, ensure_ascii=False))
-        return
-    click.echo("This is what an import would do. Nothing was changed." if dry_run else "Imported.")
-    warnings = counts.pop("warnings")
-    for label, number in counts.items():
-        click.echo(f"{number:>10,}  {label}")
-    for warning in warnings:
-        click.echo(f"Warning: {warning.rstrip('.')}.", err=True)
+    imports.print_whole(report, dry_run=dry_run, as_json=as_json)
 
 
 @targets.command()

@@ -24,12 +24,16 @@ def of_country(code: str, moment: datetime) -> tzinfo | None:
 
 
 def name_of(zone: str, moment: datetime, locale: Locale) -> str:
-    """What a time zone is called, as `name` says.
+    """What a time zone is called, as `name` says; one that this machine does not know, as IANA calls it.
 
     :param zone: as IANA calls it: "Europe/Berlin".
     :param moment: aware.
     """
-    return name(moment.astimezone(get_timezone(zone)), locale)
+    try:
+        local = moment.astimezone(get_timezone(zone))
+    except LookupError:  # another time zone database knew it when it was written down
+        return zone
+    return name(local, locale)
 
 
 def name(local: datetime, locale: Locale) -> str:

@@ -70,3 +70,9 @@ def test_every_deadline_has_a_zone_with_a_name(tag: str) -> None:
 
 def test_a_deadline_that_is_a_day_is_that_day_everywhere() -> None:
     assert languages.written(WINTER.replace(hour=23, minute=59), "en", "JP") == "15 December 2035"
+
+
+def test_a_zone_that_this_machine_does_not_know_is_called_as_it_was_written_down() -> None:
+    english = languages.locale("en")
+    assert zones.name_of("Europe/Berlin", WINTER, english) == "Central European Time"
+    assert zones.name_of("Europe/Port_Veldara", WINTER, english) == "Europe/Port_Veldara"

@@ -1,6 +1,5 @@
 """`mailer unions`: trade unions and their federations. What is between them and us is in `affiliation`."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any, TextIO
@@ -8,6 +7,7 @@ from typing import Any, TextIO
 import click
 from sqlalchemy.orm import Session
 
+from mailer.cli import imports
 from mailer.cli.effects import UNION
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
@@ -271,16 +271,7 @@ def import_(installation: Installation, file: Path, update: bool, dry_run: bool,
     """
     with installation.session() as session:
         report = union_csv.import_file(session, file, update=update, dry_run=dry_run, invite=invite)
-    counts = dataclasses.asdict(report)
-    if as_json:
-        click.echo(json.dumps(counts, ensure_ascii=False))
-        return
-    click.echo("This is what an import would do. Nothing was changed." if dry_run else "Imported.")
-    warnings = counts.pop("warnings")
-    for label, number in counts.items():
-        click.echo(f"{number:>10,}  {label}")
-    for warning in warnings:
-        click.echo(f"Warning: {warning.rstrip('.')}.", err=True)
+    imports.print_whole(report, dry_run=dry_run, as_json=as_json)
 
 
 @click.command()
