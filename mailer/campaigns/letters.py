@@ -86,6 +86,12 @@ class Letter:
         closing = number % max(1, len(self.closings))
         return Wording(self.subjects[subject], _at(self.openings, opening), _at(self.closings, closing))
 
+    def sample_numbers(self) -> Iterator[int]:
+        """The numbers of wordings that between them show all that it may begin and end with."""
+        subjects, openings, closings = len(self.subjects), max(1, len(self.openings)), max(1, len(self.closings))
+        for number in range(max(subjects, openings, closings)):
+            yield number % subjects + subjects * (number % openings + openings * (number % closings))
+
     def assembled(self, opening: Pieces, closing: Pieces) -> tuple[Pieces, ...]:
         """Its paragraphs, with an opening behind the salutation and a closing before the name that signs it."""
         paragraphs = list(self.body)
@@ -133,9 +139,14 @@ def _prints(pieces: Pieces, field: str) -> bool:
     return any(not isinstance(piece, str) and piece.field == field for piece in pieces)
 
 
+def stem(role: TargetRole, language: str) -> str:
+    """What the files of a letter are called, without what they end in."""
+    return f"letter-{role}.{language}"
+
+
 def file_name(role: TargetRole, language: str) -> str:
     """The file that a letter is written in."""
-    return f"letter-{role}.{language}.md"
+    return f"{stem(role, language)}.md"
 
 
 class Part(NamedTuple):

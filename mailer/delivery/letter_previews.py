@@ -1,12 +1,12 @@
 """Letters as people would send them, written out for somebody to read before a campaign is sent."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import addressees
+from mailer.campaigns import addressees, letters
 from mailer.campaigns.letters import Letter, Letters, Place
 from mailer.cases.targets import NOBODY, Target
 from mailer.delivery.previews import SAMPLE_NAME, SampleReader, UnwritableFolder
@@ -37,7 +37,7 @@ class Sample:
     @property
     def name(self) -> str:
         """Of its file, without what stands around it."""
-        return f"letter-{self.letter.role}.{self.letter.language}"
+        return letters.stem(self.letter.role, self.letter.language)
 
 
 def assigned(session: Session, campaign: Campaign, country: str | None = None) -> list[Assigned]:
@@ -73,7 +73,7 @@ def samples(
             each.target for each in sent if (each.place.role, each.place.language) == (letter.role, letter.language)
         )
         if (wanted is None or letter.language in wanted) and (targets or not reader.country):
-            numbers = _all_wordings(letter) if wording is None else [(wording - 1) % letter.wordings]
+            numbers = letter.sample_numbers() if wording is None else [(wording - 1) % letter.wordings]
             texts = (_text(letter, targets, reader, number) for number in numbers)
             found.append(Sample(letter, targets, _LINE.join(texts)))
     return found
@@ -94,13 +94,6 @@ def write(campaign: Campaign, found: Sequence[Sample], folder: Path) -> list[Pat
     except OSError as problem:
         raise UnwritableFolder(folder=folder, problem=problem.strerror or problem) from None
     return files
-
-
-def _all_wordings(letter: Letter) -> Iterator[int]:
-    """The numbers of wordings that between them show all that a letter may begin and end with."""
-    subjects, openings, closings = len(letter.subjects), max(1, len(letter.openings)), max(1, len(letter.closings))
-    for number in range(max(subjects, openings, closings)):
-        yield number % subjects + subjects * (number % openings + openings * (number % closings))
 
 
 def _text(letter: Letter, targets: Sequence[Target], reader: SampleReader, number: int) -> str:
