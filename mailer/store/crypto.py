@@ -109,6 +109,7 @@ class Keyring:
         self._link_index_key = hmac.digest(index_key, b"mailed links", "sha256")
         self._share_key = hmac.digest(index_key, b"shares", "sha256")
         self._audit_key = hmac.digest(index_key, b"audit log", "sha256")
+        self._account_key = hmac.digest(index_key, b"accounts", "sha256")
         self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in self.secret_keys}
         self._prefix = _prefix(self.secret_keys[0].id)
         self._newest = AESGCM(self.secret_keys[0].secret)
@@ -178,6 +179,19 @@ class Keyring:
         :param shares: how many; a power of two up to 256, so that all are equally large.
         """
         return hmac.digest(self._share_key, reference, "sha256")[0] % shares
+
+    def account_index(self, folded_address: str) -> bytes:
+        """HMAC-SHA-256 of a folded address under a key of the accounts' own: 32 bytes to find an account by. Nobody who
+        reads the database can tell which subscriber somebody at the desk is.
+        """
+        return self.account_digest("address", folded_address)
+
+    def account_digest(self, what: str, value: str) -> bytes:
+        """Likewise of what else is compared and not kept, such as a recovery code or a network: 32 bytes.
+
+        :param what: of what kind the value is; the same one is something else of another kind.
+        """
+        return hmac.digest(self._account_key, f"{what}:{value}".encode(), "sha256")
 
     def audit_digest(self, content: bytes) -> bytes:
         """What proves that an entry of the audit log is as it was written: HMAC-SHA-256 under a key of the log's own.

@@ -35,6 +35,8 @@ from mailer.store import audit, scope
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
+    Account,
+    AccountRole,
     Application,
     AuditEntry,
     Base,
@@ -53,16 +55,21 @@ from mailer.store.models import (
     DailyMail,
     Delivery,
     DeliveryState,
+    DeskSession,
     Edition,
     HoldMail,
+    Invitation,
     JoinCount,
     Kit,
     KitEdition,
+    KnownBrowser,
     LetterText,
     MailedLink,
     MailedLinkKind,
     MailingList,
     Purpose,
+    RecoveryCode,
+    SignInFailure,
     StoredTarget,
     Subscriber,
     Subscription,
@@ -78,6 +85,7 @@ from mailer.store.models import (
 )
 from mailer.store.scope import UnlimitableStatement
 from mailer.unions import contacts, directory
+from tests.support.accounts import make_all_of_one
 from tests.support.factories import (
     SENDER,
     WHEN,
@@ -134,6 +142,13 @@ class World:
 
 #: model → whether a row is a union's own; what is public has no line here
 OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
+    Account: lambda _w, _row, _union: False,
+    AccountRole: lambda _w, _row, _union: False,
+    DeskSession: lambda _w, _row, _union: False,
+    Invitation: lambda _w, _row, _union: False,
+    KnownBrowser: lambda _w, _row, _union: False,
+    RecoveryCode: lambda _w, _row, _union: False,
+    SignInFailure: lambda _w, _row, _union: False,
     Application: lambda _w, _row, _union: False,
     AuditEntry: lambda _w, _row, _union: False,
     Campaign: lambda w, row, union: w.owner_of(row.list_id) == union,
@@ -240,6 +255,7 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
             continue
         campaign = make_campaign(session, mailing_list, slug=f"alert-{number}", status=CampaignStatus.SENDING)
         if not world.campaigns:
+            make_all_of_one(session)
             session.add(DailyMail(id=1, told_until=utcnow().date(), complaints=0))
             known = {"countries": [], "languages": [], "details": {}, "own_words": False}
             ministry = StoredTarget(slug="ministry", role=TargetRole.REPRESENTATIVE, **known)

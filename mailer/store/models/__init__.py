@@ -1,6 +1,17 @@
-"""The tables: people, unions, what they agreed to, cases and targets, campaigns and kits, the delivery ledger, and the
-audit log."""
+"""The tables: people, unions, what they agreed to, cases and targets, campaigns and kits, the delivery ledger, accounts
+at the desk, and the audit log."""
 
+from mailer.store.models.accounts import (
+    Account,
+    AccountRole,
+    DeskSession,
+    Invitation,
+    InvitationKind,
+    KnownBrowser,
+    RecoveryCode,
+    Role,
+    SignInFailure,
+)
 from mailer.store.models.audit import AuditActor, AuditEntry
 from mailer.store.models.base import Base
 from mailer.store.models.campaigns import Asking, Campaign, CampaignStatus, CampaignText, Edition, HomeRule
@@ -52,6 +63,8 @@ __all__ = [
     "BEFORE_CAMPAIGNS",
     "GOT",
     "WAITING",
+    "Account",
+    "AccountRole",
     "Application",
     "Asking",
     "AuditActor",
@@ -76,18 +89,25 @@ __all__ = [
     "DailyMail",
     "Delivery",
     "DeliveryState",
+    "DeskSession",
     "Edition",
     "HoldMail",
     "HomeRule",
+    "Invitation",
+    "InvitationKind",
     "JoinCount",
     "Kit",
     "KitEdition",
+    "KnownBrowser",
     "LetterText",
     "MailedLink",
     "MailedLinkKind",
     "MailingList",
     "Purpose",
     "Reason",
+    "RecoveryCode",
+    "Role",
+    "SignInFailure",
     "StoredTarget",
     "Subscriber",
     "Subscription",
