@@ -1,6 +1,7 @@
 """Time zones: which one a country has, and what it is called."""
 
 from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
 from babel.core import get_global
@@ -21,6 +22,18 @@ def of_country(code: str, moment: datetime) -> tzinfo | None:
     zones = [get_timezone(name) for name in get_global("territory_zones").get(code, [])]
     offsets = {moment.astimezone(zone).utcoffset() for zone in zones}
     return zones[0] if len(offsets) == 1 else None
+
+
+def is_zone(name: str) -> bool:
+    """Whether this machine knows a time zone.
+
+    :param name: as IANA calls it.
+    """
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def name_of(zone: str, moment: datetime, locale: Locale) -> str:

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("totp_step", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sessions_begun", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email_index", name=op.f("uq_accounts_email_index")),
     )
@@ -64,6 +65,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("proven_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kept", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_desk_sessions_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_desk_sessions")),
         sa.UniqueConstraint("secret_hash", name=op.f("uq_desk_sessions_secret_hash")),

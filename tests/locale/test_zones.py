@@ -76,3 +76,18 @@ def test_a_zone_that_this_machine_does_not_know_is_called_as_it_was_written_down
     english = languages.locale("en")
     assert zones.name_of("Europe/Berlin", WINTER, english) == "Central European Time"
     assert zones.name_of("Europe/Port_Veldara", WINTER, english) == "Europe/Port_Veldara"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_known"),
+    [
+        ("Europe/Berlin", True),
+        ("UTC", True),
+        ("Berlin", False),
+        ("", False),
+        ("../etc/passwd", False),
+        ("x" * 300, False),
+    ],
+)
+def test_a_zone_is_known_by_the_name_that_iana_gave_it(name: str, is_known: bool) -> None:
+    assert zones.is_zone(name) is is_known

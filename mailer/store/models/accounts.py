@@ -2,11 +2,12 @@
 
 import enum
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from mailer.store.crypto import EncryptedText
+from mailer.store.crypto import EncryptedJson, EncryptedText
 from mailer.store.db import UtcDateTime, utcnow
 from mailer.store.models.base import Base, BigId, by_value
 
@@ -36,6 +37,7 @@ class Account(Base):
     totp_step: Mapped[int | None] = mapped_column(BigInteger)  # the last one that was used: each does once
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sessions_begun: Mapped[int] = mapped_column(default=0)  # numbers them: no two of one account are called the same
 
     roles: Mapped[list["AccountRole"]] = relationship(order_by="AccountRole.id")
 
@@ -82,6 +84,11 @@ class DeskSession(Base):
     used_at: Mapped[datetime] = mapped_column(UtcDateTime)  # by a person: a page that asks by itself does not count
     proven_at: Mapped[datetime] = mapped_column(UtcDateTime)  # when they last gave password and second factor
 
+    # A form that was sent when something came between, to be filled in again.
+    kept: Mapped[Any] = mapped_column(EncryptedJson("desk_sessions.kept"), nullable=True)
+
+    account: Mapped[Account] = relationship()
+
 
 class KnownBrowser(Base):
     """A browser in which somebody has signed in before. Its failures are counted apart, so that no stranger who keeps
@@ -120,6 +127,8 @@ class Invitation(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    account: Mapped[Account] = relationship(foreign_keys=account_id)
 
 
 class SignInFailure(Base):
