@@ -68,10 +68,12 @@ format: $(READY)
 
 # Brings the catalogues in mailer/locale/catalogues up to date with the sources: new messages come without a translation,
 # old ones go.
-translations: build/messages.pot
-	@$(BIN)/pybabel --quiet update --input-file $< --output-dir mailer/locale/catalogues \
-		--no-fuzzy-matching --ignore-obsolete --no-wrap
-	@$(WITHOUT_DATES) mailer/locale/catalogues/*/LC_MESSAGES/messages.po
+translations: build/messages.pot build/desk.pot
+	@for domain in messages desk; do \
+		$(BIN)/pybabel --quiet update --domain $$domain --input-file build/$$domain.pot \
+			--output-dir mailer/locale/catalogues --no-fuzzy-matching --ignore-obsolete --no-wrap || exit 1; \
+	done
+	@$(WITHOUT_DATES) mailer/locale/catalogues/*/LC_MESSAGES/*.po
 
 # Begins the catalogue of a language: make language TAG=pt-BR
 language: CATALOGUE = mailer/locale/catalogues/$(subst -,_,$(TAG))/LC_MESSAGES/messages.po
@@ -85,10 +87,14 @@ language: build/messages.pot
 # What translators would only stumble over: empty headers, and dates.
 WITHOUT_DATES := sed -i -e '/^$$/{1d}' -e '/^"\(Project-Id\|Report-Msgid\|POT-\|PO-\|Last-\|Language-Team\|Generated\)/d'
 
-.PHONY: build/messages.pot
+.PHONY: build/messages.pot build/desk.pot
 build/messages.pot: $(READY)
 	@mkdir -p build
 	@$(BIN)/pybabel --quiet extract --mapping pyproject.toml --no-location --output $@ .
+
+build/desk.pot: $(READY)
+	@mkdir -p build
+	@$(BIN)/pybabel --quiet extract --mapping mailer/locale/desk.toml --no-location --output $@ .
 
 # Drafts the next migration from what has changed in mailer/store/models: make migration NAME="what it does"
 migration: $(READY)

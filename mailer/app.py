@@ -21,6 +21,7 @@ from mailer.store.db import DatabaseUnavailable, open_engine
 from mailer.unions.generations import ReplacedLink
 from mailer.web import agreement, errors, language, limits, protection, security, turns
 from mailer.web.caught import caught
+from mailer.web.desk import routes, visit
 from mailer.web.health import health
 from mailer.web.public.affiliating import affiliating
 from mailer.web.public.forwarding import forwarding
@@ -103,6 +104,7 @@ def create_app(settings: Settings) -> Flask:
     security.init(app, https=settings.base_url.startswith("https://"))
     app.before_request(protection.take_head_for_get)
     app.before_request(protection.refuse_misuse)
+    app.before_request(visit.identify)
     limits.init(app, settings)
     turns.init(app, redis, limits.pace(limits.SIGN_UP.together), share=limits.SHARE)
     _add_pages(app)
@@ -134,6 +136,7 @@ def _add_pages(app: Flask) -> None:
     app.register_blueprint(in_language)
     app.register_blueprint(health)
     app.register_blueprint(caught)
+    app.register_blueprint(routes.blueprint())
 
 
 def _add_error_pages(app: Flask) -> None:

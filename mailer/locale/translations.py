@@ -12,6 +12,8 @@ from babel.support import NullTranslations, Translations
 from mailer.locale.languages import forms
 
 CATALOGUES = Path(__file__).parent / "catalogues"
+#: whose words: those of the site and the mails, and what only organisers read
+SITE, DESK = "messages", "desk"
 
 
 def gettext_for(tag: str) -> Callable[[str], str]:
@@ -23,17 +25,21 @@ def gettext_for(tag: str) -> Callable[[str], str]:
 
 
 @functools.cache
-def catalogue(tag: str) -> NullTranslations:
+def catalogue(tag: str, whose: str = SITE) -> NullTranslations:
     """The catalogue of a language, else of what it is a form of; where there is none, one that leaves English as it is.
 
     It is read as translators write it: nothing has to be compiled first.
 
     :param tag: as `normalise` gives it.
+    :param whose: SITE or DESK; the desk's has the words of the site, too.
     """
     for form in forms(tag):
-        file = CATALOGUES / form.replace("-", "_") / "LC_MESSAGES" / "messages.po"
+        file = CATALOGUES / form.replace("-", "_") / "LC_MESSAGES" / f"{whose}.po"
         if file.exists():
-            return _read(file)
+            found = _read(file)
+            if whose != SITE:
+                found.add_fallback(catalogue(tag))
+            return found
     return NullTranslations()
 
 

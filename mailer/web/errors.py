@@ -19,7 +19,7 @@ _COME_BACK_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class _Advice:
+class Advice:
     """What a page says."""
 
     headline: str
@@ -30,8 +30,7 @@ class _Advice:
 
 def explain(error: HTTPException) -> Response:
     """Answer with a page that says what the visitor can do."""
-    status = error.code or 500
-    return _page(_ADVICE.get(status, _our_fault if status >= 500 else _misunderstood)(), error)
+    return _page(advice(error.code or 500), error)
 
 
 def explain_unavailable(error: errors.ServiceUnavailable) -> Response:
@@ -55,7 +54,7 @@ def explain_dead_link(_error: MailerError) -> Response:
 
 def explain_replaced_link(_error: MailerError) -> Response:
     """Answer to a link to a union's kit or results that was replaced: `generations.ReplacedLink`."""
-    advice = _Advice(
+    advice = Advice(
         _("This link has been replaced"),
         _("The union's contacts were mailed a new one. If you are one of them, use the link in that e-mail."),
     )
@@ -65,7 +64,7 @@ def explain_replaced_link(_error: MailerError) -> Response:
 def explain_withdrawn() -> Response:
     """Answer that something was taken down, with no word of what it was."""
     forget_address()
-    return _page(_Advice(_("This has been taken down, and you do not need to do anything.")), Gone())
+    return _page(Advice(_("This has been taken down, and you do not need to do anything.")), Gone())
 
 
 def explain_full(wait: timedelta) -> Response:
@@ -73,7 +72,7 @@ def explain_full(wait: timedelta) -> Response:
 
     :param wait: until there may be a turn for somebody.
     """
-    advice = _Advice(
+    advice = Advice(
         _("Please try again tomorrow"),
         _(
             "So many people are signing up that our e-mail to you could not go out within a day. "
@@ -83,9 +82,14 @@ def explain_full(wait: timedelta) -> Response:
     return _page(advice, TooManyRequests(retry_after=math.ceil(wait.total_seconds())))
 
 
-def _page(advice: _Advice, error: HTTPException) -> Response:
+def advice(status: int) -> Advice:
+    """What the visitor can do about an answer of this status."""
+    return _ADVICE.get(status, _our_fault if status >= 500 else _misunderstood)()
+
+
+def _page(said: Advice, error: HTTPException) -> Response:
     g.is_error = True  # no page to be found by
-    response = make_response(render_template("error.html", advice=advice), error.code or 500)
+    response = make_response(render_template("error.html", advice=said), error.code or 500)
     for name, value in error.get_headers():
         if name != "Content-Type":  # Allow and Retry-After belong to the status (RFC 9110, 15.5.6 and 10.2.3)
             response.headers[name] = value
@@ -95,15 +99,15 @@ def _page(advice: _Advice, error: HTTPException) -> Response:
 # --- what the pages say ---------------------------------------------------------------------------------------------
 
 
-def _misunderstood() -> _Advice:
-    return _Advice(
+def _misunderstood() -> Advice:
+    return Advice(
         _("We did not understand that"),
         _("Something is wrong with the address or the form. Go back and try again."),
     )
 
 
-def _forbidden() -> _Advice:
-    return _Advice(
+def _forbidden() -> Advice:
+    return Advice(
         _("This form came from another site"),
         _("To keep you safe, we only accept forms from our own pages. Open the page here and fill in the form again."),
         url("joining.sign_up"),
@@ -111,8 +115,8 @@ def _forbidden() -> _Advice:
     )
 
 
-def _nothing_here() -> _Advice:
-    return _Advice(
+def _nothing_here() -> Advice:
+    return Advice(
         _("We cannot find this page"),
         _("Check the address. If it came from an e-mail, copy the whole link from that e-mail."),
         url("joining.sign_up"),
@@ -120,19 +124,19 @@ def _nothing_here() -> _Advice:
     )
 
 
-def _wrong_way() -> _Advice:
-    return _Advice(_("That does not work here"), _("Go back and use the button on the page."))
+def _wrong_way() -> Advice:
+    return Advice(_("That does not work here"), _("Go back and use the button on the page."))
 
 
-def _cut_link() -> _Advice:
+def _cut_link() -> Advice:
     if _is_for_unions():
-        return _Advice(
+        return Advice(
             _("This link does not work"),
             _("Part of it may be missing. Copy the whole link from the e-mail."),
             url("affiliating.affiliate"),
             _("For unions"),
         )
-    return _Advice(
+    return Advice(
         _("This link does not work"),
         _("Part of it may be missing. Copy the whole link from the e-mail, or ask us for a new one."),
         url("preferences.ask_link"),
@@ -140,14 +144,14 @@ def _cut_link() -> _Advice:
     )
 
 
-def _dead_link() -> _Advice:
+def _dead_link() -> Advice:
     if (request.endpoint or "").endswith(("forwarding.correct", "forwarding.change")):
-        return _Advice(
+        return Advice(
             _("This link has expired"),
             _("For your safety, our links only work for a limited time. You can ask for a new one on the kit's page."),
         )
     if _is_for_unions():
-        return _Advice(
+        return Advice(
             _("This link has expired"),
             _(
                 "For your safety, our links only work for a limited time. If you filled in our form for unions, "
@@ -157,20 +161,20 @@ def _dead_link() -> _Advice:
             _("Ask again"),
         )
     if _is_on(_UNDOING):
-        return _Advice(
+        return Advice(
             _("This link has expired"),
             _("If you left during the last 30 days, use the link in our last e-mail to you. Or sign up again."),
             url("joining.sign_up"),
             _("Sign up"),
         )
     if _is_on(_STOPPING):
-        return _Advice(
+        return Advice(
             _("This link has expired"),
             _("It worked for one week. If our e-mails moved and you did not want that, write to us."),
             url("reading.privacy"),
             _("Privacy"),
         )
-    return _Advice(
+    return Advice(
         _("This link has expired"),
         _("For your safety, our links only work for a limited time. We will gladly send you a new one."),
         *_where_links_come_from(),
@@ -199,35 +203,35 @@ def _is_for_unions() -> bool:
     return (request.blueprint or "").endswith(("affiliating", "forwarding"))
 
 
-def _too_much() -> _Advice:
-    return _Advice(
+def _too_much() -> Advice:
+    return Advice(
         _("That is too much at once"),
         _("What you sent is too long for our forms. Go back and make it shorter."),
     )
 
 
-def _too_often() -> _Advice:
-    return _Advice(
+def _too_often() -> Advice:
+    return Advice(
         _("Please wait a little while"),
         _("Your network has sent us too many requests. Nothing is lost. Wait a few minutes and try again."),
     )
 
 
-def _back_soon() -> _Advice:
-    return _Advice(
+def _back_soon() -> Advice:
+    return Advice(
         _("We will be back soon"),
         _("Part of this site is not working at the moment. Please try again in a few minutes."),
     )
 
 
-def _our_fault() -> _Advice:
-    return _Advice(
+def _our_fault() -> Advice:
+    return Advice(
         _("Something went wrong"),
         _("This is our fault, not yours, and we have recorded it. Please try again later."),
     )
 
 
-_ADVICE: Mapping[int, Callable[[], _Advice]] = {
+_ADVICE: Mapping[int, Callable[[], Advice]] = {
     403: _forbidden,
     404: _nothing_here,
     405: _wrong_way,

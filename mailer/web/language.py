@@ -17,6 +17,7 @@ from mailer.web.site import site
 #: What the name of a page is preceded by where its address begins with a language.
 PREFIX = "in_language"
 LANGUAGES = languages.SITE_LANGUAGES
+_DESK_LANGUAGES = ("en", "fr", "ru", "ar")
 _START = "joining.sign_up"  # where a switch of language leads from a page that cannot be asked for again
 _MOST_WISHES = 20  # of an Accept-Language that are looked at
 
@@ -26,7 +27,7 @@ class _Catalogues(Domain):  # type: ignore[misc]  # Flask-Babel has no types
     everything else in it escaped: so a name can stand in `<bdi>`."""
 
     def get_translations(self) -> NullTranslations:
-        return translations.catalogue(current())
+        return translations.catalogue(current(), translations.DESK if g.get("is_desk") else translations.SITE)
 
     def gettext(self, string: str, **values: Any) -> str:
         return _filled(self.get_translations().gettext(string), values)
@@ -90,8 +91,18 @@ def current() -> str:
     """The language of this page, one of LANGUAGES."""
     chosen: str | None = in_address() or g.get("person_language") or g.get("wished_language")
     if chosen is None:
-        chosen = g.wished_language = wished(LANGUAGES) or "en"
+        chosen = g.wished_language = wished(offered()) or "en"
     return chosen
+
+
+def offered() -> tuple[str, ...]:
+    """The languages that this page may be in."""
+    return _DESK_LANGUAGES if g.get("is_desk") else LANGUAGES
+
+
+def speak_at_desk() -> None:
+    """Have this page speak as the desk does: in fewer languages, and with words of its own."""
+    g.is_desk = True
 
 
 def in_address() -> str | None:
@@ -122,8 +133,9 @@ def _looked_up(tag: str, offered: Collection[str]) -> str | None:
 
 
 def prefer(language: str | None) -> None:
-    """Show this page in a person's own language, unless its address names another."""
-    g.person_language = languages.of_site(language)
+    """Show this page in a person's own language, unless its address names another, or it is in fewer languages."""
+    known = languages.of_site(language)
+    g.person_language = known if known in offered() else None
     refresh()
 
 

@@ -23,6 +23,7 @@ from mailer.errors import ConfigurationError
 from mailer.settings import Settings
 from mailer.store.db import utcnow
 from mailer.web import language
+from mailer.web.desk.visit import visitor
 from mailer.web.site import site
 from mailer.web.turns import Pace
 
@@ -155,7 +156,7 @@ def _limits(share: int) -> list[str | Callable[[], str] | Limit]:
             key_function=lambda: _network(bits),
             scope=name,
             shared=True,
-            exempt_when=lambda: _link() is not None or not _is_ipv6(),
+            exempt_when=lambda: _link() is not None or _at_desk() is not None or not _is_ipv6(),
         )
 
     def guesses(rates: Rates, bits: int) -> Limit:
@@ -247,7 +248,7 @@ def _asker() -> str:
     share one. So whoever has a genuine link to leave by is counted by that link: nobody is kept from leaving by what
     others do.
     """
-    return _link() or _network()
+    return _link() or _at_desk() or _network()
 
 
 def _link() -> str | None:
@@ -259,6 +260,12 @@ def _link() -> str | None:
     except links.ForgedToken:
         return None
     return f"link-{subscription}"
+
+
+def _at_desk() -> str | None:
+    """The session of somebody who is signed in at the desk: an office with many of them has one network."""
+    who = visitor()
+    return f"desk-{who.session.id}" if who else None
 
 
 def _network(bits: int = _NETWORK_BITS) -> str:

@@ -14,6 +14,8 @@ from flask import Flask, Response, g, request
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+#: At the desk also a script, a file of ours, what that asks for, and frames with previews.
+_DESK_POLICY = f"{_POLICY}; script-src 'self'; connect-src 'self'; frame-src 'self'"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers older than frame-ancestors
@@ -68,12 +70,16 @@ def _with_a_host(app: WSGIApplication) -> WSGIApplication:
 
 def allow_our_script() -> None:
     """Let the page that is being made run a script: a file of ours, none in the page."""
-    g.has_script = True
+    g.policy = f"{_POLICY}; script-src 'self'"
+
+
+def allow_desk() -> None:
+    """Let the page that is being made do what a page of the desk may."""
+    g.policy = _DESK_POLICY
 
 
 def _say_what_may_run(response: Response) -> Response:
-    policy = f"{_POLICY}; script-src 'self'" if g.get("has_script") else _POLICY
-    response.headers.setdefault("Content-Security-Policy", policy)
+    response.headers.setdefault("Content-Security-Policy", g.get("policy", _POLICY))
     return response
 
 

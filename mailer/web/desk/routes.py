@@ -1,0 +1,74 @@
+"""Every page and press of the desk, and who may have it. What has no line here does not exist."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint
+
+from mailer.organisers.roles import Permission
+from mailer.web.desk import coming, guard, home, keeping
+from mailer.web.desk.access import ANYBODY, SIGNED_IN
+from mailer.web.desk.keeping import View
+from mailer.web.desk.visit import PREFIX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One page, or one press."""
+
+    path: str  # below /desk
+    view: View
+    may: Permission | str  # who: a permission, SIGNED_IN or ANYBODY
+    page: View | None = None  # of a press: the page that has its form, in whose path nothing else is named
+    asks_itself: bool = False  # a page does so by a script: it does not keep anybody signed in
+
+    @property
+    def noun(self) -> str:
+        """What its view's file is called."""
+        return self.view.__module__.rpartition(".")[2]
+
+    @property
+    def endpoint(self) -> str:
+        """What Flask knows it by."""
+        return keeping.endpoint_of(self.view)
+
+    @property
+    def method(self) -> str:
+        """How it is asked for: what a page has is got, a press is posted."""
+        return "POST" if self.page else "GET"
+
+
+def look(path: str, view: View, may: Permission | str, *, asks_itself: bool = False) -> Route:
+    """A page, which changes nothing."""
+    return Route(path=path, view=view, may=may, asks_itself=asks_itself)
+
+
+def press(path: str, view: View, may: Permission | str, *, on: View) -> Route:
+    """A press, which may change something.
+
+    :param on: the page that has its form, which is shown again where something comes between.
+    """
+    return Route(path=path, view=view, may=may, page=on)
+
+
+ROUTES: Sequence[Route] = (
+    look("/", home.see, SIGNED_IN),
+    look("/sign-in", coming.come_in, ANYBODY),
+    press("/sign-out", coming.leave, SIGNED_IN, on=home.see),
+)
+
+
+def blueprint() -> Blueprint:
+    """All of the desk."""
+    desk = Blueprint("desk", __name__, url_prefix=PREFIX)
+    nouns: dict[str, Blueprint] = {}
+    for route in ROUTES:
+        noun = nouns.setdefault(route.noun, Blueprint(route.noun, __name__))
+        noun.add_url_rule(route.path, route.view.__name__, route.view, methods=[route.method])
+    for noun in nouns.values():
+        desk.register_blueprint(noun)
+    guard.init(desk, _BY_ENDPOINT)
+    return desk
+
+
+_BY_ENDPOINT: Mapping[str, Route] = {route.endpoint: route for route in ROUTES}

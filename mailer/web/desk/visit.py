@@ -1,0 +1,99 @@
+"""A visit: who is at the desk in this request, and what they may do."""
+
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import cast
+
+from babel.dates import get_timezone
+from flask import g, request
+
+from mailer.organisers import accounts, desk_sessions
+from mailer.organisers.roles import Permission
+from mailer.store.audit import Who
+from mailer.store.db import utcnow
+from mailer.store.models import Account, DeskSession
+from mailer.web import language
+from mailer.web.desk import cookies
+from mailer.web.desk.keeping import Kept
+from mailer.web.site import site
+
+PREFIX = "/desk"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody who is signed in, as the views see them."""
+
+    account_id: int
+    name: str  # their address, until they have given one
+    address: str
+    language: str | None
+    zone: tzinfo
+    permissions: frozenset[Permission]
+    session: DeskSession
+    who: Who  # for the audit log
+    form_token: str = field(repr=False)
+    is_proven: bool  # whether they gave password and second factor within the last minutes
+    kept: Kept | None = field(repr=False)
+
+    def may(self, permission: Permission | str) -> bool:
+        """Whether they may do something: by a permission, or its value."""
+        return permission in self.permissions
+
+
+def identify() -> None:
+    """Find out who a request to the desk comes from. To be called before anything that counts or refuses requests."""
+    if request.path != PREFIX and not request.path.startswith(f"{PREFIX}/"):
+        return
+    language.speak_at_desk()
+    secret = cookies.session_secret()
+    if secret is None:
+        return
+    with site().session(read_only=True) as session:
+        found = desk_sessions.find(session, secret, at=utcnow())
+        if found is not None:
+            g.visit = _visit(found.account, found, secret)
+            language.prefer(g.visit.language)
+
+
+def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
+    return Visit(
+        account_id=account.id,
+        name=account.name or account.email,
+        address=account.email,
+        language=account.language,
+        zone=_zone(account.zone),
+        permissions=accounts.permissions_of(account),
+        session=found,
+        who=desk_sessions.who(found),
+        form_token=desk_sessions.form_token(secret),
+        is_proven=desk_sessions.is_fresh(found, utcnow()),
+        kept=Kept.from_stored(found.kept) if found.kept else None,
+    )
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return get_timezone(name)
+    except LookupError:  # another time zone database knew it when it was chosen
+        return get_timezone("UTC")
+
+
+def visit() -> Visit:
+    """Who is at the desk. Only for views behind the guard, which lets nobody else in."""
+    return cast(Visit, g.visit)
+
+
+def visitor() -> Visit | None:
+    """Who is at the desk, if somebody is."""
+    return cast(Visit | None, g.get("visit"))
+
+
+def typed(name: str, default: str = "") -> str:
+    """What somebody typed into a field of the form on this page, so that it stands in it again."""
+    if request.method == "POST":
+        return str(request.form.get(name, default))
+    who = visitor()
+    if who is None or who.kept is None or who.kept.page != request.path:
+        return default
+    return who.kept.fields.get(name, default)

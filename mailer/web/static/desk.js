@@ -1,0 +1,85 @@
+"use strict";
+
+// What the desk does more where scripts run. Every page works without.
+
+// A part of a page that asks for itself every two seconds: not while nobody looks, and only for what has changed. Browsers
+// keep nothing of the desk, so the tag of the last answer is kept here.
+const tags = new Map();
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (document.hidden && event.detail.requestConfig.verb === "get") {
+    event.preventDefault();
+  }
+});
+
+document.addEventListener("htmx:configRequest", (event) => {
+  const tag = tags.get(event.detail.path);
+  if (event.detail.verb === "get" && tag) {
+    event.detail.headers["If-None-Match"] = tag;
+  }
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const tag = event.detail.xhr?.getResponseHeader("ETag");
+  if (tag) {
+    tags.set(event.detail.requestConfig.path, tag);
+  }
+});
+
+// What was typed and not sent yet is there again after the back button: in this tab only, until it is closed or its owner
+// signs out. Secrets and hidden fields are not kept.
+const kept = `form ${location.pathname}`;
+
+function fields(form) {
+  return [...form.elements].filter(
+    (field) => field.name && !["hidden", "password", "submit", "file"].includes(field.type) && field.name !== "code",
+  );
+}
+
+for (const [index, form] of [...document.querySelectorAll('main form[method="post"]')].entries()) {
+  const place = `${kept} ${index}`;
+  const before = JSON.parse(sessionStorage.getItem(place) ?? "{}");
+  for (const field of fields(form)) {
+    if (field.name in before && ["text", "textarea"].includes(field.type) && !field.value) {
+      field.value = before[field.name];
+    }
+  }
+  form.addEventListener("input", () => {
+    const typed = fields(form).map((field) => [field.name, field.value]);
+    sessionStorage.setItem(place, JSON.stringify(Object.fromEntries(typed)));
+  });
+  // A second press while the first is on its way is none: the answer comes to the first.
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    sessionStorage.removeItem(place);
+  });
+}
+
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+  }
+});
+
+// A menu closes when one leaves it.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) {
+      menu.open = false;
+    }
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    const menu = document.activeElement?.closest("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  }
+});

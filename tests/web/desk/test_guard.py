@@ -1,0 +1,145 @@
+"""Nobody comes in who may not, every route is decided about, and nothing that somebody typed is lost."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from mailer.organisers import desk_sessions
+from mailer.organisers.roles import MAY
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import DeskSession, Role
+from mailer.web.desk import access
+from mailer.web.desk.routes import ROUTES, Route
+from tests.support.desk import Organiser, come_in, words
+
+#: what a browser says of a form of our own
+OURS = {"Sec-Fetch-Site": "same-origin"}
+#: what stands in a path for something that there is none of: the guard decides before anybody looks for it
+NAMED = {"slug": "no-such-thing", "token": "0" * 43, "account_id": "0", "session_id": "0"}
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"  # which page somebody may have depends on no database
+
+
+def path(route: Route) -> str:
+    written = route.path
+    while "<" in written:
+        before, _, rest = written.partition("<")
+        name, _, after = rest.partition(">")
+        written = before + NAMED.get(name.rpartition(":")[2], "0") + after
+    return written
+
+
+def ask(who: Organiser, route: Route) -> int:
+    return (who.get(path(route)) if route.page is None else who.press(path(route))).status_code
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_has_what_the_table_says_and_of_the_rest_it_does_not_learn_that_it_is_there(
+    app: Flask, role: Role
+) -> None:
+    for number, route in enumerate(ROUTES):
+        who = come_in(app, role, email=f"rosa{number}@example.org")  # who signs out is out for the next route
+        status = ask(who, route)
+        if route.may in (access.SIGNED_IN, access.ANYBODY) or route.may in MAY[role]:
+            unknown = any(name in route.path for name in ("slug", "token", "_id", "<"))
+            assert status < 400 or unknown or route.page is not None, (role, route)
+        else:
+            assert status == 404, (role, route)
+
+
+def test_who_has_no_role_any_more_is_let_to_nothing(app: Flask) -> None:
+    who = come_in(app)
+    assert {ask(who, route) for route in ROUTES if route.may not in (access.SIGNED_IN, access.ANYBODY)} <= {404}
+
+
+def test_nobody_is_shown_the_form_to_sign_in_with_and_then_the_page_that_they_wanted(client: FlaskClient) -> None:
+    for route in ROUTES:
+        if route.may == access.ANYBODY:
+            continue
+        if route.page is not None:
+            answer = client.post(f"/desk{path(route)}", data={"words": "Free them"}, headers=OURS)
+            assert answer.status_code == 403 and "Sign in" in answer.text, route
+        elif route.asks_itself:
+            assert client.get(f"/desk{path(route)}").status_code == 403
+        else:
+            answer = client.get(f"/desk{path(route)}")
+            assert answer.status_code == 303 and answer.location.startswith("/desk/sign-in?to="), route
+
+
+def test_every_route_of_the_desk_stands_in_the_table(app: Flask) -> None:
+    known = {(f"/desk{route.path}", route.method) for route in ROUTES}
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/desk")]
+    assert {(rule.rule, method) for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}} == known
+    assert len(known) == len(ROUTES)
+
+
+def test_a_session_ends_by_itself_and_its_owner_signs_in_again(app: Flask) -> None:
+    idle = come_in(app, Role.WRITER, at=utcnow() - desk_sessions.IDLE - timedelta(seconds=1))
+    assert idle.get("/").location == "/desk/sign-in?to=/desk/"
+
+
+def test_a_form_of_an_earlier_session_or_of_another_site_does_nothing_and_is_shown_again_filled_in(app: Flask) -> None:
+    rosa = come_in(app, Role.WRITER)
+    for token in ("", "0" * 64, desk_sessions.form_token("of somebody else")):
+        answer = rosa.send("/sign-out", {"form_token": token, "words": "Free them"})
+        assert (answer.status_code, answer.location) == (303, "/desk/?again=1")
+        assert "What you typed is in the form again" in rosa.get("/?again=1").text
+    with session_scope(app.extensions["site"].engine) as session:
+        kept = session.query(DeskSession).one().kept
+    assert (kept["page"], kept["fields"]["words"]) == ("/desk/", "Free them")
+    assert "form_token" not in kept["fields"]
+
+
+def test_another_site_posts_to_no_route(app: Flask) -> None:
+    rosa = come_in(app, Role.ADMIN, Role.WRITER, Role.PUBLISHER)
+    for route in ROUTES:
+        if route.page is not None:
+            data = {"form_token": desk_sessions.form_token(rosa.secret)}
+            assert rosa.send(path(route), data, site="cross-site").status_code == 403
+
+
+def test_the_desk_is_kept_by_no_browser_and_runs_only_scripts_of_ours(app: Flask) -> None:
+    rosa = come_in(app, Role.WRITER)
+    for answer in (rosa.get("/"), rosa.get("/no/such/page"), app.test_client().get("/desk/sign-in")):
+        policy = answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in policy and "frame-ancestors 'none'" in policy and "default-src 'none'" in policy
+    assert rosa.get("/").headers["Cache-Control"] == "no-store"
+    assert "script-src 'self'" in rosa.get("/").headers["Content-Security-Policy"]
+    assert "script-src" not in app.test_client().get("/").headers["Content-Security-Policy"]
+
+
+def test_only_the_desk_has_cookies(app: Flask, client: FlaskClient) -> None:
+    rosa = come_in(app, Role.WRITER)
+    assert "Set-Cookie" not in rosa.client.get("/").headers
+    assert "Set-Cookie" not in client.get("/").headers
+    cookies = client.get("/desk/sign-in").headers.getlist("Set-Cookie")
+    assert cookies and all("HttpOnly" in each and "Path=/desk" in each and "SameSite=Lax" in each for each in cookies)
+
+
+def test_signing_out_ends_the_session_for_good(app: Flask) -> None:
+    rosa = come_in(app, Role.WRITER)
+    answer = rosa.press("/sign-out")
+    assert answer.location == "/desk/sign-in"
+    assert answer.headers["Clear-Site-Data"] == '"storage"'
+    rosa.cookie = rosa.secret
+    assert rosa.get("/").status_code == 303
+
+
+def test_a_page_is_in_the_language_of_its_viewer_or_in_english(app: Flask) -> None:
+    rosa = come_in(app, Role.WRITER)
+    assert 'lang="en"' in rosa.get("/", headers={"Accept-Language": "kk, de;q=0.5"}).text
+    assert 'dir="rtl"' in rosa.get("/", headers={"Accept-Language": "ar"}).text
+
+
+@pytest.mark.parametrize(
+    "to", ["//example.net/", "/desk//example.net", "/desk/\\example.net", "https://example.net", "/"]
+)
+def test_nobody_is_sent_anywhere_else_after_signing_in(app: Flask, to: str) -> None:
+    rosa = come_in(app, Role.WRITER)
+    assert rosa.get("/sign-in", query_string={"to": to}).location == "/desk/"
+    assert words(app.test_client().get("/desk/sign-in", query_string={"to": to}))
