@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 _COME_BACK_SECONDS = 10
 _NOTED_EVERY = timedelta(minutes=1)
-_COMING = f"{keeping.endpoint_of(coming.come_in).rpartition('.')[0]}."
 
 
 class Guarded(Protocol):
@@ -56,6 +55,7 @@ def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
     @desk.after_request
     def keep_nothing(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
+        _forget_kept(response, routes[request.endpoint or ""].page)
         return response
 
     @desk.context_processor
@@ -108,6 +108,15 @@ def _to_sign_in(route: Guarded) -> Any:
     return redirect(url_for(keeping.endpoint_of(coming.come_in), to=request.full_path.rstrip("?")), 303)
 
 
+def _forget_kept(response: Response, page: Callable[..., Any] | None) -> None:
+    """Once a form was taken, have it be filled in no more."""
+    who = visitor()
+    if who is None or who.kept is None or page is None or response.status_code != 303:
+        return
+    if who.kept.page == keeping.page_of(page) and not (response.location or "").endswith(f"?{keeping.AGAIN}=1"):
+        keeping.keep(who.session.id, None)
+
+
 def _show_again(page: Callable[..., Any]) -> Any:
     """Show a form again that came from a page of an earlier session, or from another site."""
     path = keeping.page_of(page)
@@ -141,6 +150,6 @@ def explain_fault(_error: Exception) -> Response:
 
 
 def _failed(status: int) -> Response:
-    is_form = request.method == "POST" and not (request.endpoint or "").startswith(_COMING)
-    again = list(request.form.items(multi=True)) if is_form else None  # no password stands in a page
+    is_form = request.method == "POST" and not any(map(keeping.is_secret, request.form))
+    again = list(request.form.items(multi=True)) if is_form else None
     return make_response(render_template("desk/failed.html", again=again, address=request.path), status)

@@ -12,8 +12,7 @@ from mailer.web.site import site
 View = Callable[..., Any]
 #: in the address of a page that is shown again because something came between
 AGAIN = "again"
-#: what no page holds after it was sent
-_NEVER_KEPT = frozenset({"form_token", "password", "code"})
+_TOKEN = "form_token"  # noqa: S105  # the name of a field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,9 @@ class Kept:
 
         :param page: the path of the page that has the form.
         """
-        return cls(page, {name: value for name, value in request.form.items() if name not in _NEVER_KEPT})
+        return cls(
+            page, {name: value for name, value in request.form.items() if name != _TOKEN and not is_secret(name)}
+        )
 
     @classmethod
     def from_stored(cls, stored: Any) -> "Kept":
@@ -39,6 +40,11 @@ class Kept:
     def to_stored(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return {"page": self.page, "fields": dict(self.fields)}
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field is one that no page holds after it was sent, by its name."""
+    return "password" in name or name == "code"
 
 
 def keep(session_id: int, kept: Kept | None) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time, get_datetime_format
 from markupsafe import Markup
 
 from mailer.locale import languages, zones
@@ -17,5 +17,8 @@ def written(moment: datetime) -> Markup:
     """
     zone, locale = visit().zone, languages.locale(language.current())
     local = moment.astimezone(zone)
-    words = f"{format_datetime(local, 'medium', locale=locale)} ({zones.name_of(str(zone), moment, locale)})"
+    both = str(get_datetime_format("medium", locale)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
+    clock = format_time(local.replace(tzinfo=None), "short", locale=locale)
+    day = format_date(local, "medium", locale=locale)
+    words = f"{both.format(clock, day)} ({zones.name_of(str(zone), moment, locale)})"
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), words)

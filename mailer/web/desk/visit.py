@@ -13,7 +13,7 @@ from mailer.store.audit import Who
 from mailer.store.db import utcnow
 from mailer.store.models import Account, DeskSession
 from mailer.web import language
-from mailer.web.desk import cookies
+from mailer.web.desk import cookies, keeping
 from mailer.web.desk.keeping import Kept
 from mailer.web.site import site
 
@@ -90,7 +90,9 @@ def visitor() -> Visit | None:
 
 
 def typed(name: str, default: str = "") -> str:
-    """What somebody typed into a field of the form on this page, so that it stands in it again."""
+    """What somebody typed into a field of the form on this page, so that it stands in it again; nothing secret."""
+    if keeping.is_secret(name):
+        return ""
     if request.method == "POST":
         return str(request.form.get(name, default))
     who = visitor()

@@ -26,27 +26,37 @@ document.addEventListener("htmx:afterRequest", (event) => {
   }
 });
 
-// What was typed and not sent yet is there again after the back button: in this tab only, until it is closed or its owner
-// signs out. Secrets and hidden fields are not kept.
-const kept = `form ${location.pathname}`;
+// What was typed is there again after the back button, or where the network failed: in this tab and for its owner only,
+// until it has arrived, the tab is closed, or they sign out. Secrets and hidden fields are not kept.
+const owner = document.body.dataset.account;
+const place = (index) => `${owner} ${location.pathname} ${index}`;
+const SENT = "sent";
 
 function fields(form) {
-  return [...form.elements].filter(
-    (field) => field.name && !["hidden", "password", "submit", "file"].includes(field.type) && field.name !== "code",
-  );
+  return [...form.elements].filter((field) => ["text", "textarea"].includes(field.type) && field.name && field.name !== "code");
 }
 
-for (const [index, form] of [...document.querySelectorAll('main form[method="post"]')].entries()) {
-  const place = `${kept} ${index}`;
-  const before = JSON.parse(sessionStorage.getItem(place) ?? "{}");
+function hasArrived() {
+  const [visit] = performance.getEntriesByType("navigation");
+  return visit?.type !== "back_forward" && !document.querySelector(".error-summary, [data-failed]");
+}
+
+if (hasArrived() && sessionStorage.getItem(SENT)) {
+  sessionStorage.removeItem(sessionStorage.getItem(SENT));
+}
+sessionStorage.removeItem(SENT);
+
+const forms = owner ? document.querySelectorAll('main form[method="post"]') : [];
+for (const [index, form] of [...forms].entries()) {
+  const before = JSON.parse(sessionStorage.getItem(place(index)) ?? "{}");
   for (const field of fields(form)) {
-    if (field.name in before && ["text", "textarea"].includes(field.type) && !field.value) {
+    if (field.name in before && !field.value) {
       field.value = before[field.name];
     }
   }
   form.addEventListener("input", () => {
     const typed = fields(form).map((field) => [field.name, field.value]);
-    sessionStorage.setItem(place, JSON.stringify(Object.fromEntries(typed)));
+    sessionStorage.setItem(place(index), JSON.stringify(Object.fromEntries(typed)));
   });
   // A second press while the first is on its way is none: the answer comes to the first.
   form.addEventListener("submit", (event) => {
@@ -55,7 +65,7 @@ for (const [index, form] of [...document.querySelectorAll('main form[method="pos
       return;
     }
     form.dataset.sent = "yes";
-    sessionStorage.removeItem(place);
+    sessionStorage.setItem(SENT, place(index));
   });
 }
 

@@ -1,6 +1,8 @@
 """Nobody comes in who may not, every route is decided about, and nothing that somebody typed is lost."""
 
+import hashlib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -143,3 +145,33 @@ def test_nobody_is_sent_anywhere_else_after_signing_in(app: Flask, to: str) -> N
     rosa = come_in(app, Role.WRITER)
     assert rosa.get("/sign-in", query_string={"to": to}).location == "/desk/"
     assert words(app.test_client().get("/desk/sign-in", query_string={"to": to}))
+
+
+def test_what_was_kept_is_forgotten_once_the_form_was_taken(app: Flask) -> None:
+    rosa = come_in(app, Role.WRITER)
+    rosa.send("/sign-out", {"form_token": "", "words": "Free them"})
+    other = come_in(app, account=None, email="ben@example.org")
+    other.send("/sign-out", {"form_token": "", "words": "Free them"})
+    assert rosa.press("/sign-out").status_code == 303
+    with session_scope(app.extensions["site"].engine) as session:
+        assert session.query(DeskSession).one().account_id == other.account_id
+
+
+def test_a_failure_keeps_what_was_typed_on_its_page(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    rosa = come_in(app, Role.WRITER)
+
+    def fail(*_args: object, **_more: object) -> None:
+        raise RuntimeError("no disk")
+
+    monkeypatch.setattr(desk_sessions, "end", fail)
+    answer = rosa.press("/sign-out", words="Free <them>")
+    assert answer.status_code == 500
+    assert '<input type="hidden" name="words" value="Free &lt;them&gt;">' in answer.text
+    assert "Try again" in answer.text
+
+
+def test_the_script_of_others_is_the_one_that_was_published(app: Flask) -> None:
+    folder = Path(app.static_folder or "")
+    assert hashlib.sha256((folder / "htmx.min.js").read_bytes()).hexdigest() in (folder / "htmx.txt").read_text()
+    page = come_in(app, Role.WRITER).get("/").text
+    assert '"allowEval": false' in page and '"includeIndicatorStyles": false' in page
