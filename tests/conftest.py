@@ -33,6 +33,7 @@ from mailer.operations import schema
 from mailer.settings import Settings, load_settings
 from mailer.store.crypto import Key, Keyring
 from mailer.store.db import open_engine
+from tests.support.accounts import cheap_hashes
 from tests.support.engines import shared_statements
 from tests.support.factories import SENDER
 from tests.support.mail_server import MailServer, running
@@ -273,6 +274,13 @@ class CommandLine:
 def quick_parts() -> Iterator[None]:
     """Make it cheap to have an engine and an app in each test."""
     with shared_statements(), shared_parts():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """To hash a password takes a fifth of a second, on purpose."""
+    with cheap_hashes():
         yield
 
 

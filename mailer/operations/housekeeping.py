@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 from mailer.cases import target_reports
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
-from mailer.organisers import desk_sessions
+from mailer.organisers import attempts, browsers, desk_sessions
 from mailer.people import failed_notices, mailed_links, notices, subscribers
 from mailer.store import audit
 from mailer.store.db import empty_log, session_scope
@@ -30,6 +30,8 @@ def tidy(engine: Engine) -> None:
         announcements.forget_hours,
         target_reports.forget_old,
         desk_sessions.forget_ended,
+        attempts.forget_old,
+        browsers.forget_old,
         audit.chain,
     ):
         with session_scope(engine) as session:

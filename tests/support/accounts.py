@@ -1,12 +1,20 @@
 """Accounts for tests."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from secrets import token_bytes
+from typing import Any
 
+import pyotp
+import pytest
+from argon2 import Parameters, Type
+from argon2.low_level import ARGON2_VERSION
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
-from mailer.organisers import desk_sessions
+from mailer.organisers import desk_sessions, passwords
+from mailer.organisers.sign_in import Given
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -21,8 +29,20 @@ from mailer.store.models import (
     SignInFailure,
 )
 
-#: of everybody whom `make_account` lets in: a secret in base32
+#: what hashing a password costs in tests: next to nothing
+CHEAP = Parameters(Type.ID, ARGON2_VERSION, 16, 32, 1, 8, 1)
+#: of everybody whom `make_account` lets in
+PASSWORD = "four calm green boats"
+#: likewise, in base32
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+@contextmanager
+def cheap_hashes() -> Iterator[None]:
+    """Passwords are hashed at next to no cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "PARAMETERS", CHEAP)
+        yield
 
 
 def make_account(
@@ -42,10 +62,30 @@ def make_account(
     account = Account(email=address.text, email_index=keyring_of(session).account_index(address.folded), name=name)
     account.roles = [AccountRole(role=role, granted_at=since or utcnow()) for role in roles]
     if has_joined:
-        account.password_hash, account.totp_secret = "$argon2id$", TOTP_SECRET
+        account.password_hash, account.totp_secret = passwords.hash(PASSWORD), TOTP_SECRET
     session.add(account)
     session.flush()
     return account
+
+
+def code(account: Account, at: datetime) -> str:
+    """What somebody's app shows at a moment."""
+    assert account.totp_secret is not None
+    return pyotp.TOTP(account.totp_secret).at(at)
+
+
+def given(account: Account, at: datetime, **changes: str | None) -> Given:
+    """What somebody gives who signs in.
+
+    :param changes: what is otherwise.
+    """
+    usual: dict[str, Any] = {
+        "address": account.email,
+        "password": PASSWORD,
+        "code": code(account, at) if account.totp_secret else "",
+        "network": "192.0.2.7",
+    }
+    return Given(**(usual | changes))
 
 
 def make_session(session: Session, account: Account, *, at: datetime | None = None) -> str:
