@@ -21,7 +21,8 @@ from mailer.formats.tables import Dress
 from mailer.mail import isolation
 from mailer.people.small_numbers import SMALLEST_SHOWN, in_words
 from mailer.reports import campaigns as campaign_reports
-from mailer.reports.campaigns import By, CampaignReport, Kits, Row
+from mailer.reports.campaigns import CampaignReport, Kits
+from mailer.reports.spreads import By, Row
 
 _TITLES = {
     By.COUNTRY: "country",

@@ -7,13 +7,14 @@ from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
 from mailer.organisers import attempts, browsers, desk_sessions
 from mailer.people import failed_notices, mailed_links, notices, subscribers
+from mailer.reports import figures
 from mailer.store import audit
 from mailer.store.db import empty_log, session_scope
 
 
 def tidy(engine: Engine) -> None:
-    """Forget what has run out, send again to those whose pause is over, and chain the audit log. May be called as often
-    as one likes.
+    """Forget what has run out, send again to those whose pause is over, chain the audit log, and keep the figures of
+    campaigns. May be called as often as one likes.
 
     Each in a transaction of its own, so that who signs up at that moment waits for none of it long. What was deleted
     until then, also by others, can afterwards be read in no file of the database; where that is busy, next time.
@@ -36,5 +37,6 @@ def tidy(engine: Engine) -> None:
     ):
         with session_scope(engine) as session:
             task(session)
+    figures.keep(engine)  # while it is still known at which hour what went out
     forgetting.forget_order(engine)
     empty_log(engine)

@@ -334,6 +334,13 @@ def day_of(session: Session, moment: SQLColumnExpression[datetime | None]) -> Co
     return type_coerce(func.timezone("UTC", func.date_trunc("day", func.timezone("UTC", moment))), UtcDateTime)
 
 
+def ten_minutes_of(session: Session, moment: SQLColumnExpression[datetime | None]) -> ColumnElement[datetime]:
+    """The moment at which the ten minutes of a stored time began, counted from the full hour in UTC."""
+    if session.get_bind().dialect.name == "sqlite":
+        return type_coerce(func.substr(type_coerce(moment, String), 1, 15).concat("0:00.000000"), UtcDateTime)
+    return type_coerce(func.date_bin(text("interval '10 minutes'"), moment, text("timestamptz 'epoch'")), UtcDateTime)
+
+
 def prefers_groups(session: Session) -> bool:
     """Whether counting a million rows is quicker when they are grouped before conditions are asked.
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from mailer.campaigns.editions import Texts
 from mailer.people import small_numbers
 from mailer.reports import campaigns as campaign_reports
-from mailer.reports.campaigns import By, Row
+from mailer.reports import spreads
+from mailer.reports.spreads import By, Row
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method
 from mailer.store.db import utcnow
@@ -61,7 +62,7 @@ def crowd(session: Session, campaign: Campaign, news: MailingList, people: int, 
 
 
 def spread(session: Session, campaign: Campaign, by: By) -> dict[str, int | None] | None:
-    rows = campaign_reports.spreads(session, campaign)[by]
+    rows = spreads.spreads(session, campaign)[by]
     return None if rows is None else {row.name: row.mails for row in rows}
 
 
@@ -128,7 +129,7 @@ def test_nor_does_somebody_learn_it_who_knows_this_program(
         counts: dict[str | None, int] = {
             reader: number for reader, number in zip(readers, numbers, strict=True) if number
         }
-        shown = campaign_reports._languages(counts, texts)
+        shown = spreads._languages(counts, texts)
         by_language, by_text = (
             None if (rows := shown[by]) is None else tuple(sorted(rows.items(), key=str))
             for by in (By.LANGUAGE, By.TEXT)

@@ -26,8 +26,8 @@ from mailer.people import consents, lists, subscribers, suppression
 from mailer.people.mailed_links import issue
 from mailer.people.notices import Notice, NoticeKind, owe
 from mailer.reports import campaigns as campaign_reports
-from mailer.reports import progress, refusals
-from mailer.reports.campaigns import By
+from mailer.reports import progress, refusals, spreads
+from mailer.reports.spreads import By
 from mailer.selfservice import disclosure
 from mailer.spreadsheets import enrolment, exporting
 from mailer.spreadsheets.enrolment import Candidate, Terms
@@ -41,6 +41,7 @@ from mailer.store.models import (
     AuditEntry,
     Base,
     Campaign,
+    CampaignFigures,
     CampaignStatus,
     CampaignText,
     Case,
@@ -152,6 +153,7 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     Application: lambda _w, _row, _union: False,
     AuditEntry: lambda _w, _row, _union: False,
     Campaign: lambda w, row, union: w.owner_of(row.list_id) == union,
+    CampaignFigures: lambda _w, _row, _union: False,
     CampaignText: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     Case: lambda _w, _row, _union: False,
     CaseEvent: lambda _w, _row, _union: False,
@@ -267,6 +269,8 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         campaign.letters.append(LetterText(role=TargetRole.EMBASSY, language="en", **written))
         audit.append(session, "campaigns.send", audit.ITSELF, kind="campaign", subject=campaign.slug)
         session.add(HoldMail(campaign_id=campaign.id, reason=bytes(32), goes_at=utcnow()))
+        counted: dict[str, Any] = {"counted_at": utcnow(), "seconds": 0.1, "unknown": 0, "departures_at": utcnow()}
+        session.add(CampaignFigures(campaign_id=campaign.id, sending={}, departures={}, is_closed=False, **counted))
         campaign.mail_domain, campaign.forwardable = "example.org", True
         world.campaigns.append(campaign)
         session.add(Edition(campaign_id=campaign.id, language="en", variant="", rendering={}))
@@ -574,7 +578,7 @@ def test_a_spread_by_union_leaves_the_others_out(two: Two) -> None:
                 deliver(session, campaign, person, DeliveryState.SENT)
     with two.seen_by(two.bakers) as session:
         campaign = lifecycle.get(session, "bakers-alert")
-        spread = campaign_reports.spreads(session, campaign)[By.UNION]
+        spread = spreads.spreads(session, campaign)[By.UNION]
         assert {row.name: row.mails for row in spread or ()} == {"": 20, "Bakers": 20}
 
 

@@ -33,6 +33,7 @@ from mailer.store.models.consent import (
     MailedLink,
     MailedLinkKind,
 )
+from mailer.store.models.figures import CampaignFigures
 from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import (
     BEFORE_CAMPAIGNS,
@@ -71,6 +72,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Campaign",
+    "CampaignFigures",
     "CampaignStatus",
     "CampaignText",
     "Case",
