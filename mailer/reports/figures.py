@@ -280,7 +280,7 @@ def _due(session: Session) -> list[int]:
 
 
 def _is_due(session: Session, campaign: Campaign, row: CampaignFigures | None, now: datetime) -> bool:
-    is_fresh = row and now - row.counted_at <= max(_AGE, timedelta(seconds=row.seconds * _AGE_BY_COST))
+    is_fresh = row and now - row.counted_at <= max(_AGE, timedelta(milliseconds=row.milliseconds) * _AGE_BY_COST)
     if campaign.status in _UNDER_WAY:
         return not is_fresh and not _has_few(session, campaign)
     if row is None or row.ended_at != campaign.finished_at:
@@ -304,7 +304,7 @@ def _unknown(session: Session, campaign: Campaign) -> int:
 
 def _keep(session: Session, campaign: Campaign, found: Figures, *, seconds: float) -> None:
     row = session.get(CampaignFigures, campaign.id, with_for_update=True) or CampaignFigures(campaign_id=campaign.id)
-    row.counted_at, row.seconds = found.counted_at, seconds
+    row.counted_at, row.milliseconds = found.counted_at, round(seconds * 1000)
     row.ended_at = campaign.finished_at if found.is_final else None
     row.unknown = found.sending.states[DeliveryState.UNKNOWN]
     row.sending = found.sending.to_json()

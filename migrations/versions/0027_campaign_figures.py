@@ -14,7 +14,7 @@ def upgrade() -> None:
         "campaign_figures",
         sa.Column("campaign_id", sa.Integer(), nullable=False),
         sa.Column("counted_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("milliseconds", sa.Integer(), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("unknown", sa.Integer(), nullable=False),
         sa.Column("sending", sa.LargeBinary(), nullable=False),

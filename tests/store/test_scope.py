@@ -269,7 +269,7 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         campaign.letters.append(LetterText(role=TargetRole.EMBASSY, language="en", **written))
         audit.append(session, "campaigns.send", audit.ITSELF, kind="campaign", subject=campaign.slug)
         session.add(HoldMail(campaign_id=campaign.id, reason=bytes(32), goes_at=utcnow()))
-        counted: dict[str, Any] = {"counted_at": utcnow(), "seconds": 0.1, "unknown": 0, "departures_at": utcnow()}
+        counted: dict[str, Any] = {"counted_at": utcnow(), "milliseconds": 100, "unknown": 0, "departures_at": utcnow()}
         session.add(CampaignFigures(campaign_id=campaign.id, sending={}, departures={}, is_closed=False, **counted))
         campaign.mail_domain, campaign.forwardable = "example.org", True
         world.campaigns.append(campaign)

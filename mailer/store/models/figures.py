@@ -18,7 +18,7 @@ class CampaignFigures(Base):
 
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True)
     counted_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    seconds: Mapped[float]  # for how long they were counted
+    milliseconds: Mapped[int]  # for how long they were counted
     # When the campaign ended, if it was over when they were counted: then they stay as they are until somebody has it
     # sent again.
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
