@@ -203,7 +203,7 @@ def findings(
             found += _of_audience(session, campaign, counted)
     except editions.Unrenderable as broken:
         found.append(_of_text(broken))
-    except _UNKNOWN_AUDIENCE as problem:
+    except UNKNOWN_AUDIENCE as problem:
         remedy = "Change [audience] in campaign.toml, or make what it names, and load the campaign again."
         found.append(Finding(Level.ERROR, "audience-unknown", _AUDIENCE, str(problem).rstrip("."), remedy))
     return _sayable(campaign, found)
@@ -217,7 +217,7 @@ def _next_start(session: Session, campaign: Campaign) -> datetime:
 
 
 #: what an audience may name, and there is no more
-_UNKNOWN_AUDIENCE = (
+UNKNOWN_AUDIENCE = (
     directory.UnknownUnion,
     lists.UnknownList,
     country_groups.UnknownCountryGroup,
@@ -304,6 +304,7 @@ class Check:
     has_fallback: bool  # whether those are asked to write to somebody all the same
     gaps: Gaps  # what the texts print, and some of the audience have nothing for
     by_country: Mapping[str | None, int]  # None if not known → people
+    by_language: Mapping[str | None, int]  # that people read; likewise
     is_over: bool = False  # whether the deadline has passed
     findings: tuple[Finding, ...] = ()  # the worst first
 
@@ -314,7 +315,7 @@ class Check:
 
 
 #: what can be said where a text is broken, or the audience names what there is not
-_NOTHING_COUNTED = Check(0, {}, {}, (), 0, {}, {}, False, Gaps({}, {}, {}, {}), {})
+_NOTHING_COUNTED = Check(0, {}, {}, (), 0, {}, {}, False, Gaps({}, {}, {}, {}), {}, {})
 
 
 def check(session: Session, campaign: Campaign, *, ours: Iterable[str] = ()) -> Check:
@@ -324,7 +325,7 @@ def check(session: Session, campaign: Campaign, *, ours: Iterable[str] = ()) -> 
     """
     try:
         found, audience = _count(session, campaign)
-    except (editions.Unrenderable, *_UNKNOWN_AUDIENCE):  # nobody can say who would get what
+    except (editions.Unrenderable, *UNKNOWN_AUDIENCE):  # nobody can say who would get what
         found, audience = _NOTHING_COUNTED, None
     is_over = campaign.deadline is not None and deadlines.is_over(campaign, db.now(session))
     said = [
@@ -370,6 +371,7 @@ def _count(session: Session, campaign: Campaign) -> tuple[Check, Iterable[Group]
         has_fallback=Targets.stored(campaign.targets).fallback is not None,
         gaps=gaps,
         by_country=by_country,
+        by_language=by_language,
     )
     return found, groups if is_as_written else None
 

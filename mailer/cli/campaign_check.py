@@ -1,23 +1,17 @@
 """What an organiser should know of a campaign before it is sent, in words and as JSON. Small numbers are hidden."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from sqlalchemy.orm import Session
 
 from mailer.campaigns import readiness
 from mailer.campaigns.readiness import Check, DeadLink
-from mailer.cases.findings import Code, Finding, Level
+from mailer.cases.findings import Finding, Level
 from mailer.cli.hints import typed
-from mailer.cli.installation import Installation
-from mailer.errors import ConfigurationError
 from mailer.locale import countries
 from mailer.people import small_numbers
 from mailer.people.small_numbers import hide_one
-from mailer.settings import Advice, Settings
-from mailer.store.models import Campaign
 
 
 def texts(number: int) -> str:
@@ -28,54 +22,6 @@ def texts(number: int) -> str:
 def people(count: int | None) -> str:
     """A number of people in words; None is one that is too small to show."""
     return readiness.in_words(count)
-
-
-def look(installation: Installation, session: Session, campaign: Campaign) -> Check:
-    """Check a campaign, and the settings that it would be sent with."""
-    found = readiness.check(session, campaign, ours=_ours(installation.settings))
-    said = (*found.findings, *_of_settings(installation))
-    return replace(found, findings=tuple(sorted(said, key=lambda finding: finding.level is not Level.ERROR)))
-
-
-def _ours(settings: Settings) -> list[str]:
-    """Where our own telephone numbers and e-mail addresses stand."""
-    written = (
-        settings.sender,
-        settings.reply_to,
-        settings.postal_address,
-        settings.unsubscribe_address,
-        settings.privacy_contact,
-        settings.security_contact,
-    )
-    return [each for each in written if each]
-
-
-def _of_settings(installation: Installation) -> Iterator[Finding]:
-    settings = installation.settings
-    try:
-        _ = settings.mail_sender
-        require_usable_server(installation)
-    except ConfigurationError as problem:
-        where, what = problem.variable or "settings", problem.problem or str(problem)
-        remedy = f"Example: {where}={problem.example}." if problem.example else "See docs/reference/settings.md."
-        yield Finding(Level.ERROR, "setting-wrong", where, what, remedy)
-    if advice := settings.advice_on_helo:
-        yield _advised("machine-name", advice)
-    if advice := settings.advice_on_organisers:
-        yield _advised("no-organisers", advice)
-
-
-def _advised(code: Code, advice: Advice) -> Finding:
-    return Finding(Level.WARNING, code, advice.variable, advice.problem, advice.remedy)
-
-
-def require_usable_server(installation: Installation) -> None:
-    """Refuse here what a worker with the same settings would refuse; where no server is set, only workers know it.
-
-    :raises ConfigurationError: the mail server and the base URL do not go together.
-    """
-    if installation.settings.configured_smtp is not None:
-        _ = installation.settings.smtp
 
 
 def not_ready(found: Check) -> list[str]:

@@ -36,6 +36,7 @@ from mailer.delivery.stopping import Decided
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.mail import addresses
+from mailer.operations import checks
 from mailer.reports import progress as campaign_progress
 from mailer.reports import system_mails
 from mailer.store.db import utcnow
@@ -141,7 +142,7 @@ def check(installation: Installation, slug: str, as_json: bool) -> None:
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
         is_draft = campaign.status is CampaignStatus.DRAFT
-        found = campaign_check.look(installation, session, campaign)
+        found = checks.check(session, campaign, installation.settings)
     if as_json:
         click.echo(json.dumps({"slug": slug} | campaign_check.to_json(found), ensure_ascii=False))
     else:
@@ -202,7 +203,7 @@ def test(
     if parseaddr(address)[0]:
         raise click.BadParameter(f"{address} has a name in it; give the address only", param_hint="--to")
     to = addresses.parse(address).text
-    campaign_check.require_usable_server(installation)
+    checks.require_usable_server(installation.settings)
     with installation.session() as session:
         campaign = lifecycle.get(session, slug)
         previews.order_test(session, campaign, reader, installation.settings.mail_sender, to)
@@ -227,7 +228,7 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool, yes:
     """
     sender = installation.settings.mail_sender
     starts = _parse_time(at) if at else None
-    campaign_check.require_usable_server(installation)
+    checks.require_usable_server(installation.settings)
     ahead = _look_ahead(installation, slug, starts)
     if is_to_ask(yes=yes):
         _ask_to_send(installation, slug, starts, ahead)
@@ -475,7 +476,7 @@ def status(installation: Installation, slug: str, as_json: bool) -> None:
         overview = campaign_progress.overview(session, campaign)
         failed_notices = system_mails.failed_lately(session)
         is_draft = campaign.status is CampaignStatus.DRAFT
-        found = campaign_check.look(installation, session, campaign) if is_draft else None
+        found = checks.check(session, campaign, installation.settings) if is_draft else None
     if as_json:
         missing = campaign_check.not_ready(found) if found else None
         more = {"not_ready": missing, "failed_notices": failed_notices}

@@ -23,6 +23,7 @@ from mailer.delivery import control, previews
 from mailer.errors import MailerError
 from mailer.links import Pages
 from mailer.locale import countries
+from mailer.operations import checks
 from mailer.people import lists
 from mailer.reports import campaigns as campaign_reports
 from mailer.reports import progress as campaign_progress
@@ -150,7 +151,7 @@ def _prepare(installation: Installation, folder: Path, supporters: int, console:
         demo_cases.load(session, folder, console)
         demo_targets.load(session, folder, console)
         campaign = files.load(session, folder / "campaigns" / sample.CAMPAIGN_DIR.name)
-        found = campaign_check.look(installation, session, campaign)
+        found = checks.check(session, campaign, installation.settings)
         left_out = _left_out(session, segments.as_written(campaign))
     console.print(
         f'Loaded campaign "{campaign.slug}" about it in {len(campaign.texts)} languages. It goes to {found.audience:,} '
