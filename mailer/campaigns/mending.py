@@ -29,6 +29,15 @@ class Mending:
     page: str  # of the documentation: its path in the repository
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Likewise, for every campaign."""
+
+    about: About
+    command: str  # with {campaign} and {case} for their slugs
+    page: str
+
+
 _LOAD = "mailer campaigns load {campaign}"
 _FILES = _Way(About.CAMPAIGN, _LOAD, "docs/reference/campaign-files.md")
 _LETTERS = _Way(About.CAMPAIGN, _LOAD, "docs/reference/letter-files.md")

@@ -1,19 +1,19 @@
 """The readership of a campaign: which readers there are of it, to choose one whose mail somebody wants to look at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import readiness, segments
+from mailer.campaigns import editions, readiness, segments
 from mailer.campaigns.editions import Reader
 from mailer.campaigns.segments import Group
 from mailer.store.models import Campaign
 
-#: what is known of a reader, in the order in which it is chosen
+#: what is known of a reader: a field of `Reader`, in the order in which it is chosen
 Trait = Literal["language", "country", "union_id"]
-TRAITS: tuple[Trait, ...] = get_args(Trait)
+TRAITS: tuple[Trait, ...] = ("language", "country", "union_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Chosen:
 
     reader: Reader
     missed: frozenset[Trait]  # what was asked for, and no reader has together with what was chosen before it
-    fitting: dict[Trait, Sequence[str | int | None]]  # what readers have together with what was chosen before
-    others: dict[Trait, Sequence[str | int | None]]  # what only other readers have
+    fitting: Mapping[Trait, Sequence[str | int | None]]  # what readers have who are like them in what comes before it
+    others: Mapping[Trait, Sequence[str | int | None]]  # what only other readers have
 
 
 class Readership:
@@ -43,24 +43,38 @@ class Readership:
             groups = []
         return cls(groups or [Group(text.language, None, None, 0) for text in campaign.texts])
 
-    def choose(self, wanted: dict[Trait, str | int | None]) -> Chosen:
+    def of_texts(self, campaign: Campaign) -> dict[str, str | None]:
+        """Language of each text → the country of the most frequent reader who gets that one; None if it is not known,
+        or if there is no such reader."""
+        texts = editions.Texts(campaign)
+        found: dict[str, str | None] = {}
+        spoken: dict[str | None, str] = {}
+        for reader in self._readers:
+            if reader.language not in spoken:
+                spoken[reader.language] = texts.for_language(reader.language).language
+            found.setdefault(spoken[reader.language], reader.country)
+        return dict.fromkeys(texts.sources) | found
+
+    def choose(self, wanted: Mapping[Trait, str | int | None]) -> Chosen:
         """The most frequent reader who has what is wanted, as far as there is one: the language before the country, and
         that before the union.
 
         :param wanted: None in it for what is not known of somebody; whatever is left out may be anything.
         """
-        left = self._readers
-        missed: set[Trait] = set()
+        left, missed = self._readers, set[Trait]()
+        for place, trait in enumerate(TRAITS):
+            if trait in wanted:
+                if those := [reader for reader in left if reader[place] == wanted[trait]]:
+                    left = those
+                else:
+                    missed.add(trait)
+        reader = left[0]
         fitting: dict[Trait, Sequence[str | int | None]] = {}
         others: dict[Trait, Sequence[str | int | None]] = {}
-        for trait in TRAITS:
-            place = Reader._fields.index(trait)
-            # One after the other: of a million people there may be a hundred thousand kinds.
-            fitting[trait] = list(dict.fromkeys(reader[place] for reader in left))
+        alike = self._readers
+        for place, trait in enumerate(TRAITS):
+            fitting[trait] = list(dict.fromkeys(each[place] for each in alike))
             there = set(fitting[trait])
-            others[trait] = list(dict.fromkeys(r[place] for r in self._readers if r[place] not in there))
-            if trait in wanted and wanted[trait] not in there:
-                missed.add(trait)
-            value = wanted[trait] if trait in wanted and trait not in missed else left[0][place]
-            left = [reader for reader in left if reader[place] == value]
-        return Chosen(left[0], frozenset(missed), fitting, others)
+            others[trait] = list(dict.fromkeys(each[place] for each in self._readers if each[place] not in there))
+            alike = [each for each in alike if each[place] == reader[place]]
+        return Chosen(reader, frozenset(missed), fitting, others)

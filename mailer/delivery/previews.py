@@ -8,8 +8,10 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer.delivery import ledger
+from mailer.campaigns.editions import Reader
+from mailer.delivery import inbox, ledger
 from mailer.delivery.composing import CampaignComposer
+from mailer.delivery.inbox import Seen
 from mailer.delivery.ledger import Claimed
 from mailer.delivery.recipients import Recipient
 from mailer.errors import MailerError
@@ -66,14 +68,30 @@ def preview(session: Session, campaign: Campaign, reader: SampleReader, sender: 
     return written
 
 
+def look(session: Session, campaign: Campaign, reader: Reader, sender: Sender) -> Seen:
+    """The mail that somebody of an audience would get, whatever the campaign's status. Who reads it is invented, and
+    the links in it that would be theirs are signed for nobody.
+
+    :raises editions.Unrenderable: the text that they get cannot be rendered.
+    :raises inbox.MustNotAppear: a word stands in it that must not.
+    :raises message_ids.MessageKeyMissing: no Message-ID can be made.
+    """
+    composer = CampaignComposer(session, campaign, sender)
+    seen = inbox.read(composer.compose(_claimed(*reader), SampleReader().recipient).data)
+    inbox.require_sayable(campaign.case, seen)
+    return seen
+
+
 def order_test(session: Session, campaign: Campaign, reader: SampleReader, sender: Sender, address: str) -> Delivery:
     """Owe a test mail of a campaign to an address; it is composed here once, so that an error shows at once.
 
     :param address: as `addresses.Address.text`.
+    :raises inbox.MustNotAppear: a word stands in it that must not.
     :raises languages.InvalidLanguage: the language is none.
     """
     claimed = _sample_delivery(session, reader, languages.normalise(reader.language) if reader.language else None)
-    CampaignComposer(session, campaign, sender).compose(claimed, reader.recipient)
+    message = CampaignComposer(session, campaign, sender).compose(claimed, reader.recipient)
+    inbox.require_sayable(campaign.case, inbox.read(message.data))
     return ledger.add_test(
         session,
         campaign,
@@ -89,14 +107,19 @@ def _languages(campaign: Campaign, wanted: str | None) -> list[str]:
 
 
 def _sample_delivery(session: Session, reader: SampleReader, language: str | None) -> Claimed:
+    country = countries.parse(reader.country) if reader.country else None
+    return _claimed(language, country, directory.get(session, reader.union).id if reader.union else None)
+
+
+def _claimed(language: str | None, country: str | None, union_id: int | None) -> Claimed:
     return Claimed(
         id=0,
         purpose=Purpose.TEST,
         subscriber_id=None,
         address=None,
         language=language,
-        country=countries.parse(reader.country) if reader.country else None,
-        union_id=directory.get(session, reader.union).id if reader.union else None,
+        country=country,
+        union_id=union_id,
         attempts=0,
     )
 

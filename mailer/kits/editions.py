@@ -71,11 +71,7 @@ class KitEditions:
         :raises editions.Unrenderable: the campaign's text, with what the union adds, cannot be made into a mail.
         :raises MustNotAppear: a word would be passed on that must not appear.
         """
-        self._require_sayable(forwarder, language)
-        kit_text = self._relay(forwarder, language)
-        said = (kit_text.title, kit_text.lead, kit_text.text, *_said(kit_text.html), *kit_text.letters.values())
-        if self._never.holds(*said):
-            raise MustNotAppear(place="the campaign's text", remedy=_CANCEL)
+        kit_text = self.text(forwarder, language)
         mail = draft.write(subject=kit_text.title, text=kit_text.text, html=kit_text.html, language=kit_text.language)
         return {
             "mail.eml": mail,
@@ -84,8 +80,21 @@ class KitEditions:
             "messenger-short.txt": text_file(short(kit_text)),
             "messenger-medium.txt": text_file(medium(kit_text, self._sender.organisation)),
             **{name: text_file(text) for name, text in kit_text.letters.items()},
-            **self._on_paper(kit_text, forwarder),
+            **self.on_paper(kit_text, forwarder),
         }
+
+    def text(self, forwarder: Forwarder, language: str) -> KitText:
+        """The words that all files of a kit are made of.
+
+        :raises editions.Unrenderable: as `files`.
+        :raises MustNotAppear: as `files`.
+        """
+        self._require_sayable(forwarder, language)
+        kit_text = self._relay(forwarder, language)
+        said = (kit_text.title, kit_text.lead, kit_text.text, *_said(kit_text.html), *kit_text.letters.values())
+        if self._never.holds(*said):
+            raise MustNotAppear(place="the campaign's text", remedy=_CANCEL)
+        return kit_text
 
     def _require_sayable(self, forwarder: Forwarder, language: str) -> None:
         """What a union adds is looked at first, so that the place is named in which it can be changed."""
@@ -160,7 +169,8 @@ class KitEditions:
         addressing = (number for number, pieces in enumerate(paragraphs) if number and names_target(pieces))
         return paragraphs[: next(addressing, None)]
 
-    def _on_paper(self, kit_text: KitText, forwarder: Forwarder) -> dict[str, bytes]:
+    def on_paper(self, kit_text: KitText, forwarder: Forwarder) -> dict[str, bytes]:
+        """What is printed or shown as a picture, by name; nothing in a language that our fonts have no letters for."""
         _ = translations.gettext_for(kit_text.language)
         sheet = Sheet(
             language=kit_text.language,

@@ -96,6 +96,16 @@ def _may_forward(campaign: Campaign) -> ColumnElement[bool]:
     return or_(Union.country.is_(None), Union.country.not_in(sorted(segments.home_of(campaign))))
 
 
+def forwarder(session: Session, campaign: Campaign, union_id: int | None) -> Forwarder | None:
+    """In whose name the kit would be that members of a union are passed, or people of none; None where there would be
+    no kit for them. It is as it would be planned now.
+    """
+    owner_id = campaign.mailing_list.owner_id
+    wanted = select(Union).where(Union.id == (owner_id or union_id), Union.status == UnionStatus.AFFILIATED)
+    union = session.scalar(wanted.where(_may_forward(campaign)).options(undefer(Union.logo)))
+    return None if union is None and owner_id is not None else Forwarder.of(union)
+
+
 def _has_kit(campaign: Campaign, union_id: QueryableAttribute[int] | None) -> ColumnElement[bool]:
     of_union = Kit.union_id.is_(None) if union_id is None else Kit.union_id == union_id
     return exists().where(Kit.campaign_id == campaign.id, of_union)

@@ -1,7 +1,7 @@
 """What mail servers said no to, counted and quoted for an organiser without naming anybody."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -48,6 +48,7 @@ class TestMail:
     smtp_code: int | None
     smtp_text: str | None  # without whom it is about
     settled_at: datetime | None
+    language: str | None  # that its reader was to have
 
 
 def refusals(session: Session, campaign: Campaign, states: Mapping[DeliveryState, int]) -> list[Refusal]:
@@ -98,8 +99,28 @@ def test_mails(session: Session, campaign: Campaign, *, most: int = 5) -> list[T
         .order_by(Delivery.id.desc())
         .limit(most)
     ).all()
+    return _told(session, rows)
+
+
+def test_mails_to(session: Session, campaign: Campaign, address: str, *, most: int = 50) -> list[TestMail]:
+    """Likewise those to one address, as `addresses.Address.text`, among the latest 500."""
+    latest = (
+        select(Delivery)
+        .where(Delivery.campaign_id == campaign.id, Delivery.purpose == Purpose.TEST)
+        .order_by(Delivery.id.desc())
+        .limit(10 * most)
+    )
+    folded = addresses.parse(address).folded
+    theirs = [row for row in session.scalars(latest) if row.address and addresses.parse(row.address).folded == folded]
+    return _told(session, theirs[:most])
+
+
+def _told(session: Session, rows: Sequence[Delivery]) -> list[TestMail]:
     texts = _scrubbed(session, {row.id: row.smtp_text for row in rows})
-    return [TestMail(row.id, row.state, row.reason, row.smtp_code, texts[row.id], row.settled_at) for row in rows]
+    return [
+        TestMail(row.id, row.state, row.reason, row.smtp_code, texts[row.id], row.settled_at, row.language)
+        for row in rows
+    ]
 
 
 def _scrubbed(session: Session, texts: Mapping[int, str | None]) -> dict[int, str | None]:

@@ -17,6 +17,7 @@ import enum
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, LargeBinary, bindparam, insert, select, type_coerce, update
@@ -177,6 +178,12 @@ def page(session: Session, *, before: int | None = None, limit: int) -> Sequence
     waiting = select(AuditEntry).where(AuditEntry.number.is_(None)).order_by(AuditEntry.id.desc())
     found = session.scalars(waiting.limit(limit)).all()
     return [*found, *session.scalars(chained.limit(limit - len(found)))]
+
+
+def by_account(session: Session, account_id: int, action: str, *, since: datetime) -> Sequence[AuditEntry]:
+    """What somebody at the desk did of one kind, from some time on."""
+    theirs = (AuditEntry.account_id == account_id, AuditEntry.action == action, AuditEntry.created_at >= since)
+    return session.scalars(select(AuditEntry).where(*theirs).order_by(AuditEntry.id)).all()
 
 
 class Fault(enum.StrEnum):
