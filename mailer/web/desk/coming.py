@@ -1,15 +1,22 @@
 """Coming in and going: to sign in and out."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, make_response, redirect, render_template, request, url_for
 
-from mailer.organisers import desk_sessions
-from mailer.web.desk import cookies
-from mailer.web.desk.keeping import Kept
+from mailer.organisers import desk_sessions, sign_in
+from mailer.organisers.sign_in import Given, Refused, SignedIn
+from mailer.store.db import utcnow
+from mailer.web import limits
+from mailer.web.desk import browsers, cookies
+from mailer.web.desk.keeping import AGAIN, Kept, keep
 from mailer.web.desk.visit import PREFIX, visit, visitor
+from mailer.web.language import _
 from mailer.web.site import site
+
+_LONGEST = 1000  # of what is typed: an address has 254 characters, and a password at most so many
 
 
 def come_in() -> Any:
@@ -40,6 +47,56 @@ def ask_to_sign_in(
     return response
 
 
+def enter() -> Any:
+    """Sign somebody in, and show the page that they wanted, with what they had typed."""
+    to, kept = _own_path(request.form.get("to", "")), _kept()
+    address = request.form.get("address", "").strip()[:_LONGEST]
+    if not cookies.is_own_form():
+        problem = _("This page was open for too long, or your browser keeps no cookies. Please sign in once more.")
+        return ask_to_sign_in(to, kept, problem=problem, address=address, status=400)
+    outcome = sign_in.sign_in(site().session, _given(address), at=utcnow())
+    if isinstance(outcome, Refused):
+        return ask_to_sign_in(to, kept, problem=_refusal(outcome.wait), address=address, status=403)
+    return _let_in(outcome, to, kept)
+
+
+def _given(address: str) -> Given:
+    return Given(
+        address=address,
+        password=request.form.get("password", "")[:_LONGEST],
+        code=request.form.get("code", "").strip()[:_LONGEST],
+        network=limits.network(),
+        browser=cookies.browser_secret(),
+        network_label=limits.network(),
+        browser_label=browsers.name(request.user_agent.string),
+    )
+
+
+def _refusal(wait: timedelta | None) -> str:
+    if wait is None:
+        return _("That did not work. Check the address, the password and the code, and try again.")
+    minutes = max(1, round(wait.total_seconds() / 60))
+    return _("Too many attempts have failed. Try again in {minutes} min.", minutes=minutes)
+
+
+def _let_in(signed_in: SignedIn, to: str, kept: Kept | None) -> Response:
+    # Whoever could put a cookie into this browser before must not share the session that begins now.
+    end_earlier()
+    if kept is not None:
+        keep(signed_in.session_id, kept)
+        to = f"{kept.page}?{AGAIN}=1"
+    response = make_response(redirect(to, 303))
+    cookies.sign_in(response, session=signed_in.secret, browser=signed_in.browser)
+    return response
+
+
+def end_earlier() -> None:
+    """End the session that this browser has, if it has one, because another begins."""
+    if (earlier := visitor()) is not None:
+        with site().session() as session:
+            desk_sessions.end(session, earlier.session.id)
+
+
 def leave() -> Any:
     """Sign somebody out of this browser."""
     with site().session() as session:
@@ -48,6 +105,15 @@ def leave() -> Any:
     cookies.sign_out(response)
     response.headers["Clear-Site-Data"] = '"storage"'  # what a page kept of forms that were not sent
     return response
+
+
+def _kept() -> Kept | None:
+    """What had been typed into a form before its sender had to sign in."""
+    try:
+        kept = Kept.from_stored(json.loads(request.form.get("kept", "")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return kept if _own_path(kept.page) == kept.page else None
 
 
 def _own_path(path: str) -> str:

@@ -54,6 +54,7 @@ def press(path: str, view: View, may: Permission | str, *, on: View) -> Route:
 ROUTES: Sequence[Route] = (
     look("/", home.see, SIGNED_IN),
     look("/sign-in", coming.come_in, ANYBODY),
+    press("/sign-in", coming.enter, ANYBODY, on=coming.come_in),
     press("/sign-out", coming.leave, SIGNED_IN, on=home.see),
 )
 
