@@ -4,12 +4,13 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, LargeBinary, and_, exists, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
+from mailer.mail.smtp_replies import enhanced_code
 from mailer.people import mailed_links, suppression
-from mailer.store.crypto import keyring_of
+from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import have_written_anew, utcnow
 from mailer.store.models import (
     Application,
@@ -185,9 +186,28 @@ def _that_keep(session: Session, address: addresses.Address, *which: ColumnEleme
 
 def forget_deliveries(session: Session, which: ColumnElement[bool]) -> None:
     """Take a person out of ledger rows and keep the rows: states must go on adding up to the audience. One that a
-    worker has claimed keeps its claim and is settled by it."""
+    worker has claimed keeps its claim and is settled by it. Of a refusal its code stays: figures of what is over do not
+    move."""
     waits = Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED])
     session.execute(update(Delivery).where(which, waits).values(ended(DeliveryState.SKIPPED, utcnow(), Reason.ERASED)))
+    codes = _codes_of_refusals(session, which)
     # Servers quote the address in what they answer.
     told = ("subscriber_id", "address", "notice", "language", "country", "union_id", "smtp_text")
     session.execute(update(Delivery).where(which).values(dict.fromkeys(told)))
+    for delivery_id, code in codes.items():
+        session.execute(update(Delivery).where(Delivery.id == delivery_id).values(smtp_text=code))
+
+
+def _codes_of_refusals(session: Session, which: ColumnElement[bool]) -> dict[int, str]:
+    """Delivery → what is left of what a server said when it refused a campaign's mail: "5.1.1"."""
+    refused = (Delivery.purpose == Purpose.CAMPAIGN, Delivery.state == DeliveryState.FAILED)
+    rows = session.execute(select(Delivery.id, type_coerce(Delivery.smtp_text, LargeBinary)).where(which, *refused))
+    codes = {}
+    for delivery_id, secret in rows:
+        try:
+            words = secret and keyring_of(session).decrypt(bytes(secret), "deliveries.smtp_text")
+        except UnreadableSecret:  # nothing may keep somebody from being erased
+            continue
+        if code := enhanced_code(words or None):
+            codes[delivery_id] = code
+    return codes

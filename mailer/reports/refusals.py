@@ -29,7 +29,7 @@ class Refusal:
     enhanced_code: str | None  # RFC 3463: "5.1.1"
     reason: str | None
     count: int
-    is_estimate: bool  # counted in the latest 5,000 of that state, and projected on all
+    is_estimate: bool  # counted in the latest of that state, and projected on all
     example: str | None  # one server's words, without whom they are about
 
     @property
@@ -51,27 +51,32 @@ class TestMail:
     language: str | None  # that its reader was to have
 
 
-def refusals(session: Session, campaign: Campaign, states: Mapping[DeliveryState, int]) -> list[Refusal]:
+def refusals(
+    session: Session, campaign: Campaign, states: Mapping[DeliveryState, int], *, sample: int | None = None
+) -> list[Refusal]:
     """The most frequent refusals of a campaign, the most frequent first.
 
     :param states: how many deliveries are in each state.
+    :param sample: refusals of each state that are looked at; by default 5,000.
     """
     found: list[tuple[int, Refusal]] = []
     for state in _REFUSED:
         if states[state]:
-            found += _refusals_in(session, campaign, state, states[state])
+            found += _refusals_in(session, campaign, state, states[state], sample or _SAMPLE)
     found = sorted(found, key=lambda each: -each[1].count)[:_MOST]
     examples = _scrubbed(session, {delivery_id: refusal.example for delivery_id, refusal in found})
     return [replace(refusal, example=examples[delivery_id]) for delivery_id, refusal in found]
 
 
-def _refusals_in(session: Session, campaign: Campaign, state: DeliveryState, total: int) -> list[tuple[int, Refusal]]:
+def _refusals_in(
+    session: Session, campaign: Campaign, state: DeliveryState, total: int, sample: int
+) -> list[tuple[int, Refusal]]:
     """Each kind in a state, with the delivery that its example, as the server wrote it, is from."""
     latest = session.execute(
         select(Delivery.id, Delivery.smtp_code, Delivery.reason, Delivery.smtp_text)
         .where(*audience_of(campaign.id), Delivery.state == state)
         .order_by(Delivery.id.desc())
-        .limit(_SAMPLE)
+        .limit(sample)
     ).all()
     kinds: dict[tuple[int | None, str | None, str | None], list[tuple[int, str | None]]] = defaultdict(list)
     for delivery_id, smtp_code, reason, text in latest:
