@@ -411,6 +411,7 @@ def _stop_campaign(session: Session, campaign: Campaign, mark: str) -> None:
     session.add(Claim(campaign_id=campaign.id, worker="host", journal="journal", expires_at=utcnow()))
     reason = "the mail server refuses our mail: <[address]>: blocked"
     control.hold(session, campaign, reason=reason, organisers=Organisers((f"{mark}desk@example.org",)))
+    campaign.hold_words = f"{mark} asks us to wait"
     union = session.scalars(select(Union).limit(1)).one()
     signups._count_join(session, union.id, datetime(2026, 3, 1, tzinfo=UTC))
 

@@ -1,14 +1,20 @@
 """The life of a campaign: where it stands, and which moves are allowed from there."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
+from mailer.store import db
 from mailer.store.models import Campaign, CampaignStatus
+
+_REASON_CHARACTERS = 300  # as many as the column holds
+#: what to set with a move that ends a pause
+NOT_HELD: Mapping[str, None] = {"hold_reason": None, "hold_words": None, "held_by": None, "held_at": None}
 
 
 class UnknownCampaign(MailerError):
@@ -75,6 +81,23 @@ class Move(enum.Enum):
     )
     RESEND = _Rule((_S.SENDING, _S.SENT), _S.SENDING, "sent again", "Only one that has started can be.")
     FINISH = _Rule((_S.SENDING,), _S.SENT, "finished", "Only one that is under way can be.")
+
+
+def held(
+    session: Session, reason: str, *, words: str | None = None, account_id: int | None = None
+) -> Mapping[str, Any]:
+    """What to set with a pause.
+
+    :param reason: that an organiser is shown. It is kept in clear.
+    :param words: that somebody typed. They are encrypted.
+    :param account_id: whose they are.
+    """
+    return {
+        "hold_reason": reason[:_REASON_CHARACTERS],
+        "hold_words": words or None,
+        "held_by": account_id,
+        "held_at": db.now(session),
+    }
 
 
 def move(session: Session, campaign: Campaign, to: Move, **changes: object) -> None:

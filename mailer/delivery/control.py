@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 
 _OPEN = (*WAITING, DeliveryState.SENDING)
 _NOT_BEGUN = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED})
-_REASON_CHARACTERS = 300  # as many as the column holds
 _IDS_PER_STATEMENT = 5_000
 _SEE_REPORT = "What was sent stays known. See what came of it with: mailer campaigns report {slug}"
 
@@ -125,7 +124,7 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     _require(session, campaign, Move.START)
     now = db.now(session)
     readiness.require(session, campaign, start=now)
-    lifecycle.move(session, campaign, Move.START, started_at=now, hold_reason=None)
+    lifecycle.move(session, campaign, Move.START, started_at=now, **lifecycle.NOT_HELD)
     recipients = _plan(session, campaign, sender)
     readiness.require_still(session, campaign)
     return recipients
@@ -153,13 +152,18 @@ def _plan(session: Session, campaign: Campaign, sender: Sender) -> int:
     return recipients
 
 
-def pause(session: Session, campaign: Campaign, *, reason: str) -> None:
+def pause(
+    session: Session, campaign: Campaign, *, reason: str, words: str | None = None, account_id: int | None = None
+) -> None:
     """Hold a campaign until somebody resumes it; a worker begins no further message of it within two seconds.
 
-    :param reason: that an organiser is shown.
+    :param reason: that an organiser is shown; kept in clear.
+    :param words: what whoever pauses it says of that.
+    :param account_id: whose words these are.
     :raises lifecycle.WrongStatus: it is neither under way nor scheduled.
     """
-    lifecycle.move(session, campaign, Move.PAUSE, hold_reason=reason[:_REASON_CHARACTERS])
+    held = lifecycle.held(session, reason, words=words, account_id=account_id)
+    lifecycle.move(session, campaign, Move.PAUSE, **held)
 
 
 def pause_all(session: Session, *, reason: str) -> list[str]:
@@ -168,7 +172,7 @@ def pause_all(session: Session, *, reason: str) -> list[str]:
     :param reason: that an organiser is shown.
     :returns: the slugs of what was paused.
     """
-    return lifecycle.move_all(session, Move.PAUSE, hold_reason=reason[:_REASON_CHARACTERS])
+    return lifecycle.move_all(session, Move.PAUSE, **lifecycle.held(session, reason))
 
 
 def hold(session: Session, campaign: Campaign, *, reason: str, organisers: Organisers) -> None:
@@ -210,10 +214,10 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     readiness.require(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
-        lifecycle.move(session, campaign, Move.RESCHEDULE, hold_reason=None)
+        lifecycle.move(session, campaign, Move.RESCHEDULE, **lifecycle.NOT_HELD)
         readiness.require_still(session, campaign, start=campaign.scheduled_at)
         return
-    lifecycle.move(session, campaign, Move.RESUME, hold_reason=None, resumed_at=db.now(session))
+    lifecycle.move(session, campaign, Move.RESUME, resumed_at=db.now(session), **lifecycle.NOT_HELD)
     if campaign.started_at is None:
         campaign.started_at = db.now(session)
         _plan(session, campaign, sender)
@@ -225,7 +229,7 @@ def cancel(session: Session, campaign: Campaign) -> None:
 
     :raises lifecycle.WrongStatus: it has been sent already.
     """
-    lifecycle.move(session, campaign, Move.CANCEL, finished_at=db.now(session), hold_reason=None)
+    lifecycle.move(session, campaign, Move.CANCEL, finished_at=db.now(session), **lifecycle.NOT_HELD)
     ledger.skip_waiting(session, campaign.id)
 
 

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 #: is told why something is tried again
 OnRetry = Callable[[DatabaseUnavailable], None]
+#: is told, in the transaction that does it, what was done and to which campaigns: their slugs
+Note = Callable[[Session, Sequence[str]], None]
 NO_WORDS: Mapping[str, str] = {}
 _TRIES = 4
 _PAUSE_SECONDS = 1.0
@@ -53,11 +55,16 @@ class Decided(Generic[T]):
     went_out: Sequence[str]  # slugs of what has begun: somebody may have its mails
 
 
-def _log(problem: DatabaseUnavailable) -> None:
+def warn(problem: DatabaseUnavailable) -> None:
+    """Write into the log that a stop is tried again."""
     log.warning("a stop is tried again: %s", problem)
 
 
-def insist(sessions: Sessions, act: Callable[[Session], T], *, on_retry: OnRetry = _log) -> T:
+def unnoted(_session: Session, _slugs: Sequence[str]) -> None:
+    """Leave it to somebody else to note what was done."""
+
+
+def insist(sessions: Sessions, act: Callable[[Session], T], *, on_retry: OnRetry = warn) -> T:
     """Do something in a session of its own; again, if the database cannot be used at this moment: others may be
     writing for longer than it lets anybody wait.
 
@@ -84,17 +91,19 @@ def stop_case(
     slug: str,
     why: Mapping[str, str],
     *,
-    on_retry: OnRetry = _log,
+    note: Note = unnoted,
+    on_retry: OnRetry = warn,
 ) -> Decided[CaseStatus]:
     """Ask everybody to do nothing any more about a case, and pause its campaigns that ask people to act.
 
     :param why: that is shown to everybody: language → words. They are kept, but not shown, if a word that must not
         appear stands in them.
+    :param note: is told in the transaction that decides it.
     :param on_retry: as for `insist`.
     :raises cases.UnknownCase: there is none.
     :raises DatabaseUnavailable: as for `insist`.
     """
-    return _end_case(sessions, slug, CaseStatus.STOPPED, why, on_retry)
+    return _end_case(sessions, slug, CaseStatus.STOPPED, why, note, on_retry)
 
 
 def close_case(
@@ -102,16 +111,18 @@ def close_case(
     slug: str,
     outcome: Mapping[str, str],
     *,
-    on_retry: OnRetry = _log,
+    note: Note = unnoted,
+    on_retry: OnRetry = warn,
 ) -> Decided[CaseStatus]:
     """End a case, and pause its campaigns that ask people to act.
 
     :param outcome: how it ended: language → words; none keeps what was said before. As for `stop_case`.
+    :param note: as for `stop_case`.
     :param on_retry: as for `insist`.
     :raises cases.UnknownCase: there is none.
     :raises DatabaseUnavailable: as for `insist`.
     """
-    return _end_case(sessions, slug, CaseStatus.CLOSED, outcome, on_retry)
+    return _end_case(sessions, slug, CaseStatus.CLOSED, outcome, note, on_retry)
 
 
 def _end_case(
@@ -119,6 +130,7 @@ def _end_case(
     slug: str,
     status: CaseStatus,
     words: Mapping[str, str],
+    note: Note,
     on_retry: OnRetry,
 ) -> Decided[CaseStatus]:
     """Pause what nobody holds, decide, and pause the rest, each committed before the next. A start may hold the case or
@@ -129,8 +141,13 @@ def _end_case(
         case_id = select(Case.id).where(Case.slug == slug).scalar_subquery()
         return _pause_free(session, Campaign.case_id == case_id, reason=_reason(slug, status), waits=waits)
 
+    def decide(session: Session) -> Decided[CaseStatus]:
+        decided = _decide_on_case(session, slug, status, words)
+        note(session, decided.paused)
+        return decided
+
     first = insist(sessions, partial(pause, waits=False), on_retry=on_retry)
-    decided = insist(sessions, lambda session: _decide_on_case(session, slug, status, words), on_retry=on_retry)
+    decided = insist(sessions, decide, on_retry=on_retry)
     rest = insist(sessions, partial(pause, waits=True), on_retry=on_retry)
     return replace(decided, paused=sorted({*first, *decided.paused, *rest}))
 
@@ -220,17 +237,20 @@ class Withdrawn:
     is_cancelled: bool  # there was something that could have gone out
 
 
-def withdraw(sessions: Sessions, slug: str, *, on_retry: OnRetry = _log) -> Withdrawn:
+def withdraw(sessions: Sessions, slug: str, *, note: Note = unnoted, on_retry: OnRetry = warn) -> Withdrawn:
     """Take a campaign's text and names down for good, and skip what has not gone out. The first is committed by
     itself: the other may take a while.
 
+    :param note: as for `stop_case`.
     :param on_retry: as for `insist`.
     :raises lifecycle.UnknownCampaign: there is none.
     :raises DatabaseUnavailable: as for `insist`.
     """
 
     def take_down(session: Session) -> Decided[Asking]:
-        return _end(session, lifecycle.get(session, slug), Asking.WITHDRAWN, CaseEventKind.WITHDRAWN)
+        decided = _end(session, lifecycle.get(session, slug), Asking.WITHDRAWN, CaseEventKind.WITHDRAWN)
+        note(session, decided.paused)
+        return decided
 
     decided = insist(sessions, take_down, on_retry=on_retry)
     is_cancelled = insist(
@@ -289,4 +309,4 @@ def _decide(
 
 
 def _pause(session: Session, *which: ColumnElement[bool], reason: str) -> list[str]:
-    return lifecycle.move_all(session, Move.PAUSE, *which, hold_reason=reason)
+    return lifecycle.move_all(session, Move.PAUSE, *which, **lifecycle.held(session, reason))

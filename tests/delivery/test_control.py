@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import readiness
+from mailer.campaigns import lifecycle, readiness
 from mailer.delivery import control, ledger
 from mailer.delivery.ledger import Settlement
 from mailer.mail import render
 from mailer.mail.merge import compile_edition
 from mailer.mail.types import Rendering
 from mailer.people import subscribers
-from mailer.store.db import session_scope
+from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Edition, Reason, Subscriber
 from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
 from tests.support.ledger import claim, planned, sent, states
@@ -146,3 +146,22 @@ def test_work_is_found_in_the_database_alone(session: Session) -> None:
     for campaign in (busy, paused):
         ledger.plan(session, campaign)
     assert ledger.campaigns_with_work(session) == [busy.id]
+
+
+@pytest.mark.parametrize("end", ["resume", "cancel"])
+def test_a_pause_says_why_by_whom_and_since_when_until_it_is_over(engine: Engine, end: str) -> None:
+    campaign_id = planned(engine, 1)
+    with session_scope(engine) as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        campaign.started_at = utcnow()
+        control.pause(session, campaign, reason="paused by hand", words="Her lawyer asks us to wait.", account_id=7)
+    with session_scope(engine) as session:
+        campaign = session.get_one(Campaign, campaign_id)
+        held = (campaign.hold_reason, campaign.hold_words, campaign.held_by)
+        assert held == ("paused by hand", "Her lawyer asks us to wait.", 7)
+        assert campaign.held_at is not None
+        if end == "resume":
+            control.resume(session, campaign, SENDER)
+        else:
+            control.cancel(session, campaign)
+        assert {getattr(campaign, name) for name in lifecycle.NOT_HELD} == {None}

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from mailer.store.crypto import EncryptedText
 from mailer.store.db import UtcDateTime, utcnow
 from mailer.store.models.base import Base, by_value
 from mailer.store.models.cases import Case
@@ -75,6 +76,9 @@ class Campaign(Base):
     hashed_until: Mapped[int | None] = mapped_column(BigInteger)  # up to this delivery they are of the old kind
     mail_domain: Mapped[str | None] = mapped_column(String(255))  # right of the @ in them; frozen at the start
     hold_reason: Mapped[str | None] = mapped_column(String(300))
+    hold_words: Mapped[str | None] = mapped_column(EncryptedText("campaigns.hold_words"))  # of whoever paused it
+    held_by: Mapped[int | None]  # the account that paused it; no foreign key, as in the audit log
+    held_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when it is paused
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     scheduled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
