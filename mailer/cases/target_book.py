@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import String, cast, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from mailer.cases import cases
@@ -63,6 +63,13 @@ def all_targets(session: Session) -> list[Target]:
     """Every target, by slug."""
     rows = session.scalars(select(StoredTarget).options(joinedload(StoredTarget.case)).order_by(StoredTarget.slug))
     return [_read(row) for row in rows]
+
+
+def doubtful(session: Session) -> list[str]:
+    """The slugs of all targets that are doubtful. Nothing is decrypted for it."""
+    reported = func.length(cast(StoredTarget.doubts, String)) > len("[]")
+    rows = session.execute(select(StoredTarget.slug, StoredTarget.doubts).where(reported).order_by(StoredTarget.slug))
+    return [slug for slug, doubts in rows if len(doubts) >= DOUBTED_BY]
 
 
 def serving(

@@ -35,6 +35,26 @@ class Happened:
     paused: int  # campaigns
 
 
+@dataclass(frozen=True, slots=True)
+class SignUps:
+    """How many people signed up."""
+
+    asked: int
+    confirmed: int
+
+
+def sign_ups(session: Session, since: date) -> SignUps:
+    """Count who asked to sign up, and who confirmed it, since a day that is no longer ago than such a link is good."""
+    start = datetime.combine(since, time(tzinfo=UTC))
+    # A link is good for longer than its row is looked at here, so those by which somebody could have are on an index.
+    links = (MailedLink.expires_at >= start, MailedLink.kind == MailedLinkKind.SIGN_UP, MailedLink.is_mailed)
+    count = select(func.count(MailedLink.id)).where(*links)
+    return SignUps(
+        asked=_count(session, count.where(MailedLink.created_at >= start)),
+        confirmed=_count(session, count.where(MailedLink.used_at >= since)),
+    )
+
+
 def look(session: Session, since: date, until: date) -> Happened:
     """Count what happened from one day on and before another, in UTC: no hours are kept of what belongs to a person."""
     start, end = (datetime.combine(day, time(tzinfo=UTC)) for day in (since, until))

@@ -153,31 +153,56 @@ class Overview:
         return report
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a campaign gets on."""
+
+    progress: Progress
+    rate: Rate
+    eta: datetime | None  # as in `Overview`
+    next_retry: datetime | None
+    give_up_at: datetime | None
+
+
+def pace(session: Session, campaign: Campaign) -> Pace:
+    """See how a campaign gets on: what changes while it is under way."""
+    now = db.now(session)
+    counted = of_campaign(session, campaign)
+    rate = _rate(session, campaign, counted, now)
+    is_deferred = counted.states[DeliveryState.DEFERRED] > 0
+    return Pace(
+        progress=counted,
+        rate=rate,
+        eta=_eta(counted, rate, now),
+        next_retry=_next_retry(session, campaign) if is_deferred else None,
+        give_up_at=give_up_at(campaign) if is_deferred else None,
+    )
+
+
 def _to_json(value: Refusal | TestMail | WorkerSeen | Step) -> dict[str, Any]:
     return {key: each.isoformat() if isinstance(each, date) else each for key, each in asdict(value).items()}
 
 
 def overview(session: Session, campaign: Campaign) -> Overview:
     """See how a campaign does. Reads what is on an index and a bounded number of rows: a second at a million rows."""
-    now = db.now(session)
-    counted = of_campaign(session, campaign)
-    rate = _rate(session, campaign, counted, now)
-    is_deferred = counted.states[DeliveryState.DEFERRED] > 0
+    seen = pace(session, campaign)
+    counted = seen.progress
     return Overview(
         progress=counted,
-        rate=rate,
-        eta=_eta(counted, rate, now),
-        next_retry=_next_retry(session, campaign) if is_deferred else None,
-        give_up_at=give_up_at(campaign) if is_deferred else None,
+        rate=seen.rate,
+        eta=seen.eta,
+        next_retry=seen.next_retry,
+        give_up_at=seen.give_up_at,
         refusals=refusals(session, campaign, counted.states),
         tests=test_mails(session, campaign),
-        workers=_workers(session, campaign, now),
-        history=_history(session, campaign),
+        workers=workers(session, campaign),
+        history=steps(session, campaign),
         way_back=asking.way_back(campaign) if counted.asking is not Asking.OPEN else None,
     )
 
 
-def _history(session: Session, campaign: Campaign) -> list[Step]:
+def steps(session: Session, campaign: Campaign) -> list[Step]:
+    """What was decided about a campaign, the first one first."""
     return [
         Step(line.happened_on, line.kind, dict(history.sayable(session, campaign.case_id, line.words)))
         for line in history.of_campaign(session, campaign.id)
@@ -230,7 +255,9 @@ def _next_retry(session: Session, campaign: Campaign) -> datetime | None:
     return due
 
 
-def _workers(session: Session, campaign: Campaign, now: datetime) -> list[WorkerSeen]:
+def workers(session: Session, campaign: Campaign) -> list[WorkerSeen]:
+    """Who holds some of a campaign."""
+    now = db.now(session)
     claims = session.scalars(select(Claim).where(Claim.campaign_id == campaign.id).order_by(Claim.id))
     seen: dict[str, WorkerState] = {}
     for claim in claims:

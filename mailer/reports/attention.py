@@ -1,0 +1,140 @@
+"""What needs an organiser now: what is under way, what waits for somebody, and what will before long. It names nobody.
+
+Reads what is on an index, or of tables that are small; of a campaign's deliveries, never all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import asking
+from mailer.cases import endings, target_book
+from mailer.cases.endings import Ending
+from mailer.store import db
+from mailer.store.models import Application, Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
+
+#: how many unknown deliveries of a campaign are counted: more are "so many, or more"
+MOST_COUNTED = 1_000
+#: for how long what stayed unknown of a campaign that is over still waits for a decision
+_DECIDED_AFTER = timedelta(days=14)
+_S = CampaignStatus
+_IS_UNKNOWN = (Delivery.purpose == Purpose.CAMPAIGN, Delivery.state == DeliveryState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A campaign that is not at rest."""
+
+    slug: str
+    status: CampaignStatus
+    since: datetime | None  # when it was started, or paused; of one that is scheduled, when it will start
+    reason: str | None  # why it is paused, or does not get on
+    words: str | None  # of whoever paused it
+    account_id: int | None  # whose these are
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """A campaign of which nobody knows whether some of its mails arrived."""
+
+    slug: str
+    number: int  # of its mails; `MOST_COUNTED` at most
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What needs an organiser, each kind in the order in which to look at it."""
+
+    going_out: Sequence[Moving]
+    scheduled: Sequence[Moving]
+    paused: Sequence[Moving]
+    unsure: Sequence[Unsure]
+    doubtful_targets: Sequence[str]  # slugs
+    endings: Sequence[Ending]
+    applications: int  # of unions that ask to affiliate
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing does."""
+        return not any(
+            (
+                self.going_out,
+                self.scheduled,
+                self.paused,
+                self.unsure,
+                self.doubtful_targets,
+                self.endings,
+                self.applications,
+            )
+        )
+
+
+def look(session: Session) -> Attention:
+    """See what needs an organiser."""
+    moving = moving_campaigns(session)
+    return Attention(
+        going_out=[each for each in moving if each.status is _S.SENDING],
+        scheduled=[each for each in moving if each.status is _S.SCHEDULED],
+        paused=[each for each in moving if each.status is _S.PAUSED],
+        unsure=_unsure(session),
+        doubtful_targets=target_book.doubtful(session),
+        endings=endings.soon(session, db.now(session).date()),
+        applications=session.scalar(select(func.count(Application.id))) or 0,
+    )
+
+
+def moving_campaigns(session: Session) -> Sequence[Moving]:
+    """The campaigns that go out, are scheduled or paused: what is next, or began first, first."""
+    rows = session.execute(
+        select(
+            Campaign.slug,
+            Campaign.status,
+            Campaign.scheduled_at,
+            Campaign.started_at,
+            Campaign.held_at,
+            Campaign.hold_reason,
+            Campaign.hold_words,
+            Campaign.held_by,
+        )
+        .where(Campaign.status.in_([_S.SENDING, _S.SCHEDULED, _S.PAUSED]))
+        .order_by(Campaign.id)
+    )
+    moving = []
+    for slug, status, scheduled_at, started_at, held_at, reason, words, account_id in rows:
+        since = {_S.SENDING: started_at, _S.SCHEDULED: scheduled_at}.get(status, held_at)
+        moving.append(Moving(slug, status, since, reason, words, account_id))
+    return sorted(moving, key=lambda each: (each.since is None, each.since))
+
+
+def under_way(session: Session) -> int:
+    """How many campaigns are under way or scheduled: what would be paused if all were."""
+    which = Campaign.status.in_([_S.SENDING, _S.SCHEDULED])
+    return session.scalar(select(func.count(Campaign.id)).where(which)) or 0
+
+
+def _unsure(session: Session) -> list[Unsure]:
+    """The campaigns that could have what is unknown of them sent again, and of which nobody has said no to that by
+    letting time go by; the latest first."""
+    some = (
+        select(Delivery.id)
+        .where(Delivery.campaign_id == Campaign.id, *_IS_UNKNOWN)
+        .limit(MOST_COUNTED)
+        .correlate(Campaign)
+        .subquery()
+    )
+    number = select(func.count()).select_from(some).scalar_subquery()
+    since = db.now(session) - _DECIDED_AFTER
+    rows = session.execute(
+        select(Campaign.slug, number)
+        .where(
+            Campaign.status.in_([_S.SENDING, _S.PAUSED, _S.SENT]),
+            Campaign.started_at.is_not(None),
+            or_(Campaign.finished_at.is_(None), Campaign.finished_at > since),
+            ~asking.has_ended(),
+        )
+        .order_by(Campaign.id.desc())
+    )
+    return [Unsure(slug, count) for slug, count in rows if count]
