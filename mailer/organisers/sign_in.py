@@ -7,10 +7,12 @@ is only good once is used up in the one that begins the session.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from mailer.errors import MailerError
 from mailer.mail import addresses
 from mailer.mail.addresses import InvalidAddress
 from mailer.organisers import attempts, browsers, desk_sessions, passwords, recovery_codes, totp
@@ -19,6 +21,14 @@ from mailer.store import audit
 from mailer.store.crypto import keyring_of
 from mailer.store.db import Sessions
 from mailer.store.models import Account, DeskSession
+
+
+class WrongPassword(MailerError):
+    """This is not the password of your account. Try again."""
+
+
+class TooManyAttempts(MailerError):
+    """The password was wrong too often. Try again in {minutes} min."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,7 @@ def prove_again(
         tried = _folded(desk_session.account.email)
         # Who has found a session open is at a place of their own, and neither locks the owner out elsewhere nor is
         # locked out with strangers.
-        attempt = attempts.begin(session, tried, network=f"session {desk_session_id}", at=at)
+        attempt = attempts.begin(session, tried, network=place_of(desk_session_id), at=at)
     if isinstance(attempt, TooMany):
         return Refused(attempt.wait)
     is_right = passwords.verify(kept, password)
@@ -114,6 +124,30 @@ def prove_again(
         attempts.succeed(session, attempt)
         secret = desk_sessions.prove(session, desk_session_id, at=at)
     return Refused() if secret is None else Proven(secret)
+
+
+def ask_password(sessions: Sessions, account_id: int, password: str, *, place: str, at: datetime) -> None:
+    """Ask somebody for the password of their account, before it is changed how they prove who they are.
+
+    :param place: where they are asked, as it is counted; see `attempts.begin`.
+    :raises WrongPassword: it is another.
+    :raises TooManyAttempts: it was wrong too often.
+    """
+    with sessions() as session:
+        account = session.get_one(Account, account_id)
+        kept = account.password_hash
+        attempt = attempts.begin(session, _folded(account.email), network=place, at=at)
+    if isinstance(attempt, TooMany):
+        raise TooManyAttempts(minutes=ceil(attempt.wait / timedelta(minutes=1)))
+    if not passwords.verify(kept, password):
+        raise WrongPassword
+    with sessions() as session:
+        attempts.succeed(session, attempt)
+
+
+def place_of(desk_session_id: int) -> str:
+    """Where somebody is who is asked in a session, as it is counted."""
+    return f"session {desk_session_id}"
 
 
 def _folded(address: str) -> str:
