@@ -65,7 +65,7 @@ from mailer.store.models import (
 from mailer.unions import applications, contacts, directory
 from mailer.unions.applications import AskedFor
 from tests.support import kit_reading
-from tests.support.accounts import make_all_of_one
+from tests.support.accounts import make_all_of_one, make_approved
 from tests.support.factories import SENDER, WHEN, deliver, make_campaign, make_list, notices_owed, said
 from tests.support.stolen import files_of
 
@@ -90,6 +90,7 @@ IN_CLEAR = {
     "audit_entries.previous": "a keyed hash",
     "audit_entries.session": "what a session is called where its owner sees it",
     "audit_entries.subject": "a slug, or the number of a row",
+    "campaign_contents.digest": "a keyed hash",
     "campaign_texts.body": "for everybody's eyes",
     "campaign_texts.language": "a code",
     "campaign_texts.preheader": "for everybody's eyes",
@@ -242,7 +243,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
         who = audit.Who(AuditActor.ACCOUNT, 1, "3")
         audit.append(session, "campaigns.send", who, details={"why": f"{mark} nobody else is awake"})
         audit.chain(session)
-        make_all_of_one(session, mark)
+        make_approved(session, session.get_one(Campaign, campaign.id), make_all_of_one(session, mark), mark)
     return World(engine, mark, once_public)
 
 

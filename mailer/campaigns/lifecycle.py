@@ -67,6 +67,8 @@ class Move(enum.Enum):
     """What is done to a campaign as a whole. `delivery.control` does each of them, with all that belongs to it."""
 
     SCHEDULE = _Rule((_S.DRAFT, _S.SCHEDULED), _S.SCHEDULED, "scheduled", _ONCE)
+    SEND = _Rule((_S.DRAFT,), _S.SCHEDULED, "sent", _ONCE)
+    UNDO = _Rule((_S.SCHEDULED,), _S.DRAFT, "made a draft again", "Only a campaign that is scheduled can be.")
     START = _Rule((_S.DRAFT, _S.SCHEDULED), _S.SENDING, "started", _ONCE)
     PAUSE = _Rule(
         (_S.SENDING, _S.SCHEDULED), _S.PAUSED, "paused", "Only a campaign that is under way or scheduled can be."

@@ -20,6 +20,7 @@ from mailer.store.models import Case, StoredTarget, TargetRole
 GOOD_FOR = 180
 #: from how many networks it takes to make a target doubtful
 DOUBTED_BY = 3
+_LOCK = 0x7A26E7  # any number that nothing else in the database locks
 
 #: whose targets speak for a country, so that they are no one's who addresses another
 _OF_A_COUNTRY = frozenset({TargetRole.AUTHORITY, TargetRole.EMBASSY, TargetRole.COMPANY})
@@ -99,6 +100,7 @@ def put(session: Session, target: Target) -> None:
     :raises scope.ForOrganisers: the session is a union's.
     """
     scope.refuse(session)
+    db.lock(session, _LOCK)
     case = cases.get(session, target.case) if target.case else None
     _check(target, case)
     values: dict[str, Any] = {
@@ -147,6 +149,12 @@ def hold(session: Session, slug: str) -> StoredTarget:
     if row is None:
         raise UnknownTarget(slug=slug)
     return row
+
+
+def hold_all(session: Session) -> None:
+    """Have nobody write down another target, or change one, until the transaction ends. That somebody made sure of one,
+    or reports that it is wrong, does not wait."""
+    db.lock(session, _LOCK, shared=True)
 
 
 def days_since(target: Target, today: date) -> int | None:

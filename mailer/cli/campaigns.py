@@ -37,6 +37,7 @@ from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.mail import addresses
 from mailer.operations import checks
+from mailer.organisers import approvals
 from mailer.reports import progress as campaign_progress
 from mailer.reports import system_mails
 from mailer.store.db import utcnow
@@ -213,31 +214,47 @@ def test(
     click.echo(typed(f"See what became of it with: mailer campaigns status {slug}"))
 
 
+def alone_option(command: Any) -> Any:
+    """The option by which an operator does without the approval that accounts at the desk give."""
+    says = "Start it though nobody at the desk approved it as it is now. WHY stands in the audit log."
+    return click.option("--alone", metavar="WHY", callback=_in_words, help=says)(command)
+
+
+def _in_words(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("say why")
+    return value
+
+
 @campaigns.command()
 @slug_argument
 @click.option("--at", metavar="ISO-TIME", help="Start automatically at this time, written with its time zone.")
 @click.option("--wait", is_flag=True, help="Wait until it is sent, paused or cancelled.")
+@alone_option
 @yes_option
 @pass_installation
-def send(installation: Installation, slug: str, at: str | None, wait: bool, yes: bool) -> None:
+def send(installation: Installation, slug: str, at: str | None, wait: bool, alone: str | None, yes: bool) -> None:
     """Send a campaign to its audience. A campaign is sent only once.
 
-    On a terminal you are asked first, with the size of the audience.
+    On a terminal you are asked first, with the size of the audience. Once somebody has an account at the desk, a
+    campaign is sent only as it was approved there.
 
     With --wait, the exit code is 1 unless the campaign was sent.
     """
     sender = installation.settings.mail_sender
     starts = _parse_time(at) if at else None
     checks.require_usable_server(installation.settings)
-    ahead = _look_ahead(installation, slug, starts)
+    ahead = _look_ahead(installation, slug, starts, is_lone=alone is not None)
     if is_to_ask(yes=yes):
         _ask_to_send(installation, slug, starts, ahead)
     with installation.session() as session:
         ahead.give(session)
         campaign = lifecycle.get(session, slug)
         was_at = campaign.scheduled_at if campaign.status is CampaignStatus.SCHEDULED else None
+        if alone is not None:
+            approvals.approve_by_command(session, campaign, alone, at=utcnow(), sender=sender)
         if starts:
-            control.schedule(session, campaign, starts)
+            control.schedule(session, campaign, starts, sender)
             message = f'Campaign "{slug}" will start at {_minute(starts)}.'
         else:
             missed = list(gate.of_others(session, campaign))  # before it starts, and whom it reaches is frozen
@@ -253,10 +270,13 @@ def send(installation: Installation, slug: str, at: str | None, wait: bool, yes:
         _require_sent(follow(installation, slug))
 
 
-def _look_ahead(installation: Installation, slug: str, starts: datetime | None = None) -> control.Ahead:
+def _look_ahead(
+    installation: Installation, slug: str, starts: datetime | None = None, *, is_lone: bool
+) -> control.Ahead:
+    sender = installation.settings.mail_sender
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
-        return control.look_ahead(session, campaign, installation.settings.mail_sender, start=starts)
+        return control.look_ahead(session, campaign, sender, start=starts, is_lone=is_lone)
 
 
 def _ask_to_send(installation: Installation, slug: str, starts: datetime | None, ahead: control.Ahead) -> None:
@@ -304,14 +324,20 @@ def pause(installation: Installation, slug: str | None, every: bool) -> None:
 
 @campaigns.command()
 @slug_argument
+@alone_option
 @pass_installation
-def resume(installation: Installation, slug: str) -> None:
-    """Continue sending a paused campaign."""
+def resume(installation: Installation, slug: str, alone: str | None) -> None:
+    """Continue sending a paused campaign.
+
+    One that had not begun is sent only as it was approved, as with `send`.
+    """
     sender = installation.settings.mail_sender
-    ahead = _look_ahead(installation, slug)
+    ahead = _look_ahead(installation, slug, is_lone=alone is not None)
     with installation.session() as session:
         ahead.give(session)
         campaign = lifecycle.get(session, slug)
+        if alone is not None:
+            approvals.approve_by_command(session, campaign, alone, at=utcnow(), sender=sender)
         control.resume(session, campaign, sender)
     installation.ring(campaign.id)
     click.echo(f'Campaign "{slug}" is {campaign.status} again.')

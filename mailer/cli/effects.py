@@ -30,6 +30,7 @@ class Effect:
     about: tuple[str, str] | None = None  # the kind of what it changes, and the parameter that names it
     more: Mapping[str, str] = field(default_factory=dict)  # parameter → kind, of what else it names
     of_person: bool = False  # it is about one person: only the day is kept
+    words: str | None = None  # the parameter that says why, in somebody's own words, which are kept encrypted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,18 @@ class Unlogged:
 READS = Effect(changes=False)
 
 
-def changes(kind: str | None = None, by: str = "slug", *, of_person: bool = False, **more: str) -> Effect:
+def changes(
+    kind: str | None = None, by: str = "slug", *, of_person: bool = False, words: str | None = None, **more: str
+) -> Effect:
     """:param by: the parameter that names what is changed.
+    :param words: as of `Effect`.
     :param more: parameter → kind."""
-    return Effect(changes=True, about=(kind, by) if kind else None, more=more, of_person=of_person)
+    return Effect(changes=True, about=(kind, by) if kind else None, more=more, of_person=of_person, words=words)
 
 
 _TRIAL = Unlogged("it works on a world of its own, or starts the parts that do the work")
 _CAMPAIGN = changes("campaign")
+_STARTS = changes("campaign", words="alone")
 _CASE = changes("case")
 _LIST = changes("list")
 _UNION = changes(UNION)
@@ -75,8 +80,8 @@ EFFECTS: Mapping[str, Effect | Unlogged] = {
     "campaigns reopen": _CAMPAIGN,
     "campaigns report": READS,
     "campaigns resend": _CAMPAIGN,
-    "campaigns resume": _CAMPAIGN,
-    "campaigns send": _CAMPAIGN,
+    "campaigns resume": _STARTS,
+    "campaigns send": _STARTS,
     "campaigns status": READS,
     "campaigns stop": _CAMPAIGN,
     "campaigns test": _CAMPAIGN,
@@ -187,6 +192,8 @@ class Recorder:
         kind, subjects = self._told or self._about(connection, effect)
         others = {of: _subject(connection, of, self._parameters[name]) for name, of in effect.more.items()}
         details = {of: each for of, each in others.items() if each is not None}
+        if effect.words and self._parameters[effect.words]:
+            details[effect.words] = self._parameters[effect.words]
         for subject in subjects or (None,):
             self._written = audit.append(
                 connection,

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, LargeBinary, exists, literal, select, type_coerce, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, gate, lifecycle, readiness, segments
+from mailer.campaigns import editions, lifecycle, readiness, segments
 from mailer.campaigns.editions import EditionRenderer
 from mailer.campaigns.lifecycle import Move
 from mailer.cases import history
@@ -22,6 +22,7 @@ from mailer.kits import making
 from mailer.mail.merge import CompiledEdition
 from mailer.mail.sender import Sender
 from mailer.mail.types import Rendering
+from mailer.organisers import approvals, content
 from mailer.people import subscribers, suppression
 from mailer.people.organisers import Organisers
 from mailer.store import audit, db
@@ -45,12 +46,23 @@ log = logging.getLogger(__name__)
 _OPEN = (*WAITING, DeliveryState.SENDING)
 _NOT_BEGUN = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED})
 _IDS_PER_STATEMENT = 5_000
+#: for how long somebody can undo that they had a campaign sent
+TO_UNDO = timedelta(seconds=60)
+_AUDIENCE_MAY_DIFFER = 0.01  # of the number that somebody was told
 _SEE_REPORT = "What was sent stays known. See what came of it with: mailer campaigns report {slug}"
 
 
 class NobodyToSendTo(MailerError):
     """The audience of campaign "{slug}" is empty, so there is nobody to send it to. See who it selects with:
     mailer campaigns check {slug}"""
+
+
+class AudienceChanged(MailerError):
+    """Campaign "{slug}" reaches {people} people by now, and not {expected}. Look again, and send it then."""
+
+
+class StaleForm(MailerError):
+    """Sending campaign "{slug}" was undone after this page was made. Open the page again to send it."""
 
 
 class WasStarted(MailerError):
@@ -84,7 +96,14 @@ class Ahead:
         composing.compiled(session).update(self.compiled)
 
 
-def look_ahead(session: Session, campaign: Campaign, sender: Sender, *, start: datetime | None = None) -> Ahead:
+def look_ahead(
+    session: Session,
+    campaign: Campaign,
+    sender: Sender,
+    *,
+    start: datetime | None = None,
+    is_lone: bool = False,
+) -> Ahead:
     """Make what a campaign needs to start, and refuse it if it would be refused. Of one that has begun, nothing.
 
     To be called in a session that only reads, before the one in which the campaign is started: that holds the campaign,
@@ -92,25 +111,71 @@ def look_ahead(session: Session, campaign: Campaign, sender: Sender, *, start: d
     then: all is looked at again, but for the work that comes out the same.
 
     :param start: when it is to go out, as for `readiness.require`.
+    :param is_lone: it is approved in the same step in which it starts.
     :raises readiness.Refused: an error stands against it.
+    :raises approvals.NotApproved: nobody has approved it as it is now.
     """
     if campaign.status in _NOT_BEGUN and campaign.started_at is None:
         readiness.require(session, campaign, start=start, is_held=False)
+        if not is_lone:
+            approvals.require(session, campaign, sender)
         wanted = EditionRenderer(session, campaign, sender).wanted(session)
         CampaignComposer(session, campaign, sender).compile(sorted(wanted))
     return Ahead(editions.rendered(session), composing.compiled(session))
 
 
-def schedule(session: Session, campaign: Campaign, at: datetime) -> None:
+def schedule(session: Session, campaign: Campaign, at: datetime, sender: Sender) -> None:
     """Let a campaign start by itself at a time.
 
     :raises lifecycle.WrongStatus: it has been started before.
     :raises readiness.Refused: an error stands against it.
+    :raises approvals.NotApproved: nobody has approved it as it is now.
     """
     _require(session, campaign, Move.SCHEDULE)
+    _schedule(session, campaign, at, sender)
+
+
+def _schedule(session: Session, campaign: Campaign, at: datetime, sender: Sender) -> None:
     readiness.require(session, campaign, start=at)
     lifecycle.move(session, campaign, Move.SCHEDULE, scheduled_at=at)
     readiness.require_still(session, campaign, start=at)
+    approvals.require(session, campaign, sender)
+
+
+def send_soon(
+    session: Session, campaign: Campaign, sender: Sender, *, at: datetime | None = None, expected: int, undone: int
+) -> datetime:
+    """Let a draft start by itself at a time, or as soon as the time to undo it is over. Whoever presses twice, goes
+    back, or has an old form sent again does it once: a form is good for as often as its campaign was undone.
+
+    :param at: by default at once; never before the time to undo it.
+    :param expected: how many people somebody was told that it reaches.
+    :param undone: `Campaign.undone` when they were told.
+    :returns: when it starts.
+    :raises lifecycle.WrongStatus: it is no draft any more.
+    :raises StaleForm: it was undone since.
+    :raises AudienceChanged: it reaches more or fewer people by now.
+    :raises readiness.Refused: an error stands against it.
+    :raises approvals.NotApproved: nobody has approved it as it is now.
+    """
+    _require(session, campaign, Move.SEND)
+    if campaign.undone != undone:
+        raise StaleForm(slug=campaign.slug)
+    people = segments.count(session, campaign.list_id, segments.segment_of(campaign))
+    if abs(people - expected) > expected * _AUDIENCE_MAY_DIFFER:
+        raise AudienceChanged(slug=campaign.slug, people=f"{people:,}", expected=f"{expected:,}")
+    earliest = db.now(session) + TO_UNDO
+    starts = max(at, earliest) if at else earliest
+    _schedule(session, campaign, starts, sender)
+    return starts
+
+
+def undo(session: Session, campaign: Campaign) -> None:
+    """Make a scheduled campaign a draft again. Its approval stays, for as long as nothing changes.
+
+    :raises lifecycle.WrongStatus: it is not scheduled; it may have begun a moment ago.
+    """
+    lifecycle.move(session, campaign, Move.UNDO, scheduled_at=None, undone=Campaign.undone + 1)
 
 
 def start(session: Session, campaign: Campaign, sender: Sender) -> int:
@@ -119,23 +184,27 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     :returns: the number of recipients.
     :raises lifecycle.WrongStatus: it has been started before.
     :raises readiness.Refused: an error stands against it.
+    :raises approvals.NotApproved: nobody has approved it as it is now.
     :raises NobodyToSendTo: the last of its audience left at this moment.
     """
     _require(session, campaign, Move.START)
     now = db.now(session)
     readiness.require(session, campaign, start=now)
+    is_to_approve = approvals.are_needed(session, campaign)
     lifecycle.move(session, campaign, Move.START, started_at=now, **lifecycle.NOT_HELD)
     recipients = _plan(session, campaign, sender)
     readiness.require_still(session, campaign)
+    if is_to_approve:
+        approvals.insist(session, campaign, sender)
     return recipients
 
 
 def _require(session: Session, campaign: Campaign, move: Move) -> None:
-    """Insist that a move is allowed. Until the transaction ends nobody makes another, or loads the campaign's case.
+    """Insist that a move is allowed. Until the transaction ends nobody makes another, or changes what it sends.
 
     :raises lifecycle.WrongStatus: it is not.
     """
-    gate.hold(session, campaign)
+    content.hold(session, campaign)
     lifecycle.require(session, campaign, move)
 
 
@@ -209,19 +278,25 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
 
     :raises lifecycle.WrongStatus: it is not paused.
     :raises readiness.Refused: an error stands against it.
+    :raises approvals.NotApproved: it has not begun, or somebody objected to its being sent without a second person,
+        and nobody has approved it as it is now.
     """
     _require(session, campaign, Move.RESUME)
     readiness.require(session, campaign)
+    is_to_approve = approvals.are_needed(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
         lifecycle.move(session, campaign, Move.RESCHEDULE, **lifecycle.NOT_HELD)
         readiness.require_still(session, campaign, start=campaign.scheduled_at)
+        approvals.require(session, campaign, sender)
         return
     lifecycle.move(session, campaign, Move.RESUME, resumed_at=db.now(session), **lifecycle.NOT_HELD)
     if campaign.started_at is None:
         campaign.started_at = db.now(session)
         _plan(session, campaign, sender)
     readiness.require_still(session, campaign)
+    if is_to_approve:
+        approvals.insist(session, campaign, sender)
 
 
 def cancel(session: Session, campaign: Campaign) -> None:

@@ -89,7 +89,7 @@ def start(session: Session, campaign: Campaign) -> None:
 
 
 def schedule(session: Session, campaign: Campaign) -> None:
-    control.schedule(session, campaign, db.now(session) + timedelta(hours=1))
+    control.schedule(session, campaign, db.now(session) + timedelta(hours=1), SENDER)
 
 
 def resume(session: Session, campaign: Campaign) -> None:
@@ -272,7 +272,7 @@ def test_a_campaign_is_scheduled_only_for_a_day_that_consent_covers(
 ) -> None:
     cases.record_consent(session, case, Consent(ConsentBy.FAMILY, date(2026, 1, 5), today(session)))
     with pytest.raises(Refused, match=r"the consent ends on .*\. Ask, and record"):
-        control.schedule(session, campaign, db.now(session) + timedelta(days=1))
+        control.schedule(session, campaign, db.now(session) + timedelta(days=1), SENDER)
     assert campaign.status is CampaignStatus.DRAFT
     start(session, campaign)
 
@@ -533,7 +533,10 @@ def test_news_and_a_stop_go_out_at_each_moment_where_an_alert_does_not(
 ) -> None:
     against(session, case)
     moves: list[tuple[CampaignStatus, Callable[[], object]]] = [
-        (CampaignStatus.DRAFT, lambda: control.schedule(session, campaign, db.now(session) + timedelta(hours=1))),
+        (
+            CampaignStatus.DRAFT,
+            lambda: control.schedule(session, campaign, db.now(session) + timedelta(hours=1), SENDER),
+        ),
         (CampaignStatus.SCHEDULED, lambda: control.start(session, campaign, SENDER)),
         (CampaignStatus.PAUSED, lambda: control.resume(session, campaign, SENDER)),
         (CampaignStatus.SENT, lambda: control.resend(session, campaign, DeliveryState.FAILED)),

@@ -168,7 +168,7 @@ def test_a_check_finds_what_was_loaded_before_and_a_send_refuses_it(session: Ses
     found = [str(finding) for finding in readiness.check(session, draft).findings if finding.code == "text-broken"]
     assert [bool(re.match(REFUSED, each)) for each in found] == [True]
     for refuse in (
-        lambda: control.schedule(session, draft, utcnow()),
+        lambda: control.schedule(session, draft, utcnow(), SENDER),
         lambda: control.start(session, draft, SENDER),
     ):
         with pytest.raises(Refused, match=REFUSED.removeprefix("^")):

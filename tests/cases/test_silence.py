@@ -75,7 +75,7 @@ def test_nothing_that_is_said_of_a_campaign_has_the_word(
     for do in (
         lambda: readiness.check(session, campaign),
         lambda: readiness.findings(session, campaign),
-        lambda: control.schedule(session, campaign, db.now(session)),
+        lambda: control.schedule(session, campaign, db.now(session), SENDER),
         lambda: control.start(session, campaign, SENDER),
         lambda: previews.preview(session, campaign, SampleReader(), SENDER, tmp_path),
         lambda: previews.order_test(session, campaign, SampleReader(), SENDER, "desk@example.org"),
@@ -95,7 +95,7 @@ def test_nothing_that_is_said_of_a_campaign_has_the_word(
 def test_nor_why_a_scheduled_one_is_held_or_a_kit_is_not_made(
     engine: Engine, session: Session, campaign: Campaign, worker: Worker, said: Callable[[Callable[[], object]], str]
 ) -> None:
-    control.schedule(session, campaign, db.now(session))
+    control.schedule(session, campaign, db.now(session), SENDER)
     campaign.texts[0].body = BODIES[2]
     session.commit()
     assert "held back" in (told := said(lambda: sweeping.sweep(engine, worker)))

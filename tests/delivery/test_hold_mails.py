@@ -26,7 +26,7 @@ from mailer.store.models import (
     Purpose,
     Reason,
 )
-from tests.support.factories import make_campaign, make_list, make_subscriber
+from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
 from tests.support.ledger import planned
 from tests.support.mail_server import MailServer
 
@@ -118,7 +118,7 @@ def test_a_scheduled_campaign_that_cannot_start_is_told_of(engine: Engine, worke
     with session_scope(engine) as session:
         mailing_list = make_list(session)
         make_subscriber(session, mailing_list, email="last@example.net")
-        control.schedule(session, make_campaign(session, mailing_list), utcnow())
+        control.schedule(session, make_campaign(session, mailing_list), utcnow(), SENDER)
     with session_scope(engine) as session:
         subscribers.erase(session, "last@example.net")
     for _ in range(2):

@@ -107,11 +107,11 @@ def test_a_late_start_is_refused_and_a_late_schedule_waits_for_a_person(engine: 
         mailing_list = make_list(session)
         make_subscriber(session, mailing_list)
         campaign = make_campaign(session, mailing_list)
-        control.schedule(session, campaign, utcnow() - timedelta(hours=2))
+        control.schedule(session, campaign, utcnow() - timedelta(hours=2), SENDER)
         campaign.latest_start = utcnow() - timedelta(hours=1)
         session.flush()
         with pytest.raises(Refused, match="its latest start is"):
-            control.schedule(session, campaign, utcnow())
+            control.schedule(session, campaign, utcnow(), SENDER)
     assert sweeping.sweep(engine, worker) == []
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, 1)
@@ -126,10 +126,10 @@ def test_a_scheduled_campaign_starts_by_itself_when_its_time_has_come(engine: En
         mailing_list = make_list(session)
         make_subscriber(session, mailing_list)
         campaign = make_campaign(session, mailing_list)
-        control.schedule(session, campaign, utcnow() + timedelta(hours=1))
+        control.schedule(session, campaign, utcnow() + timedelta(hours=1), SENDER)
     assert sweeping.sweep(engine, worker) == []
     with session_scope(engine) as session:
-        control.schedule(session, session.get_one(Campaign, 1), utcnow())
+        control.schedule(session, session.get_one(Campaign, 1), utcnow(), SENDER)
     assert sweeping.sweep(engine, worker) == [1]
     assert rows(engine) == {(S.PENDING, None): 1}
     assert written_by_itself(engine) == [("campaigns.start", "free-the-five")]
@@ -146,7 +146,7 @@ def test_a_scheduled_campaign_that_cannot_start_says_why(engine: Engine, worker:
     with session_scope(engine) as session:
         mailing_list = make_list(session)
         make_subscriber(session, mailing_list, email="last@example.net")
-        control.schedule(session, make_campaign(session, mailing_list), utcnow())
+        control.schedule(session, make_campaign(session, mailing_list), utcnow(), SENDER)
     with session_scope(engine) as session:
         subscribers.erase(session, "last@example.net")
     sweeping.sweep(engine, worker)
@@ -160,14 +160,14 @@ def test_a_scheduled_campaign_that_cannot_start_says_why(engine: Engine, worker:
 def test_an_audience_of_nobody_is_not_scheduled(session: Session) -> None:
     campaign = make_campaign(session, make_list(session))
     with pytest.raises(Refused, match="nobody would get it"):
-        control.schedule(session, campaign, utcnow() + timedelta(days=1))
+        control.schedule(session, campaign, utcnow() + timedelta(days=1), SENDER)
 
 
 def test_a_paused_schedule_goes_on_waiting_for_its_time(session: Session) -> None:
     mailing_list = make_list(session)
     make_subscriber(session, mailing_list)
     campaign = make_campaign(session, mailing_list)
-    control.schedule(session, campaign, utcnow() + timedelta(hours=1))
+    control.schedule(session, campaign, utcnow() + timedelta(hours=1), SENDER)
     control.pause(session, campaign, reason="wait")
     control.resume(session, campaign, SENDER)
     assert campaign.status is CampaignStatus.SCHEDULED

@@ -143,7 +143,7 @@ def test_after_it_nothing_that_asks_people_to_act_starts_goes_on_or_goes_again(
     session.commit()
     moves: list[Callable[[], object]] = [
         lambda: control.start(session, draft, SENDER),
-        lambda: control.schedule(session, draft, db.now(session) + timedelta(hours=1)),
+        lambda: control.schedule(session, draft, db.now(session) + timedelta(hours=1), SENDER),
         lambda: control.resume(session, scheduled, SENDER),
         lambda: control.resume(session, sending, SENDER),
         lambda: control.resend(session, sent, DeliveryState.FAILED),

@@ -38,9 +38,12 @@ from mailer.store.models import (
     Account,
     AccountRole,
     Application,
+    Approval,
+    ApprovalRequest,
     AuditEntry,
     Base,
     Campaign,
+    CampaignContent,
     CampaignFigures,
     CampaignStatus,
     CampaignText,
@@ -65,6 +68,8 @@ from mailer.store.models import (
     KitEdition,
     KnownBrowser,
     LetterText,
+    LoneNotice,
+    LoneRequest,
     MailedLink,
     MailedLinkKind,
     MailingList,
@@ -86,7 +91,7 @@ from mailer.store.models import (
 )
 from mailer.store.scope import UnlimitableStatement
 from mailer.unions import contacts, directory
-from tests.support.accounts import make_all_of_one
+from tests.support.accounts import make_all_of_one, make_approved
 from tests.support.factories import (
     SENDER,
     WHEN,
@@ -151,6 +156,11 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     RecoveryCode: lambda _w, _row, _union: False,
     SignInFailure: lambda _w, _row, _union: False,
     Application: lambda _w, _row, _union: False,
+    Approval: lambda _w, _row, _union: False,
+    ApprovalRequest: lambda _w, _row, _union: False,
+    CampaignContent: lambda _w, _row, _union: False,
+    LoneNotice: lambda _w, _row, _union: False,
+    LoneRequest: lambda _w, _row, _union: False,
     AuditEntry: lambda _w, _row, _union: False,
     Campaign: lambda w, row, union: w.owner_of(row.list_id) == union,
     CampaignFigures: lambda _w, _row, _union: False,
@@ -257,7 +267,7 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
             continue
         campaign = make_campaign(session, mailing_list, slug=f"alert-{number}", status=CampaignStatus.SENDING)
         if not world.campaigns:
-            make_all_of_one(session)
+            make_approved(session, campaign, make_all_of_one(session))
             session.add(DailyMail(id=1, told_until=utcnow().date(), complaints=0))
             known = {"countries": [], "languages": [], "details": {}, "own_words": False}
             ministry = StoredTarget(slug="ministry", role=TargetRole.REPRESENTATIVE, **known)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from secrets import token_bytes
 from typing import Any
 
@@ -20,10 +20,16 @@ from mailer.store.db import utcnow
 from mailer.store.models import (
     Account,
     AccountRole,
+    Approval,
+    ApprovalRequest,
+    Campaign,
+    CampaignContent,
     DeskSession,
     Invitation,
     InvitationKind,
     KnownBrowser,
+    LoneNotice,
+    LoneRequest,
     RecoveryCode,
     Role,
     SignInFailure,
@@ -97,6 +103,15 @@ def make_session(session: Session, account: Account, *, at: datetime | None = No
     return desk_sessions.start(session, account.id, at=at or utcnow(), network="192.0.2.7", browser="Firefox").secret
 
 
+def make_publisher(session: Session, name: str = "rosa", *, since: datetime | None = None) -> Account:
+    """Somebody who has come in, and may approve and send.
+
+    :param since: as for `make_account`; by default long ago.
+    """
+    long_ago = utcnow() - timedelta(days=90)
+    return make_account(session, f"{name}@example.org", Role.PUBLISHER, name=name.title(), since=since or long_ago)
+
+
 def make_all_of_one(session: Session, mark: str = "rosa") -> Account:
     """Somebody of whom there is a row in each table of the desk.
 
@@ -127,3 +142,22 @@ def make_all_of_one(session: Session, mark: str = "rosa") -> Account:
     )
     session.flush()
     return account
+
+
+def make_approved(session: Session, campaign: Campaign, by: Account, mark: str = "rosa") -> None:
+    """A campaign of which there is a row in each table of approvals.
+
+    :param mark: stands in all that somebody typed.
+    """
+    content = CampaignContent(campaign_id=campaign.id, digest=bytes(32), parts=mark.encode())
+    session.add(content)
+    session.flush()
+    given = {"content_id": content.id, "by_id": by.id, "at": utcnow()}
+    request = ApprovalRequest(**given, words=f"{mark} please")
+    lone = LoneRequest(**given, why=f"{mark} alone", objected_by_id=by.id, objected_at=utcnow())
+    lone.notices.append(LoneNotice(account_id=by.id, taken_at=utcnow()))
+    session.add_all((request, lone))
+    session.flush()
+    answers = {"request_id": request.id, "lone_request_id": lone.id}
+    session.add(Approval(**given, **answers, words=f"{mark} yes", audit_entry=0, taken_back_at=utcnow()))
+    session.flush()

@@ -1,5 +1,5 @@
 """The tables: people, unions, what they agreed to, cases and targets, campaigns and kits, the delivery ledger, accounts
-at the desk, and the audit log."""
+at the desk, approvals, and the audit log."""
 
 from mailer.store.models.accounts import (
     Account,
@@ -12,6 +12,7 @@ from mailer.store.models.accounts import (
     Role,
     SignInFailure,
 )
+from mailer.store.models.approvals import Approval, ApprovalRequest, CampaignContent, LoneNotice, LoneRequest
 from mailer.store.models.audit import AuditActor, AuditEntry
 from mailer.store.models.base import Base
 from mailer.store.models.campaigns import Asking, Campaign, CampaignStatus, CampaignText, Edition, HomeRule
@@ -67,11 +68,14 @@ __all__ = [
     "Account",
     "AccountRole",
     "Application",
+    "Approval",
+    "ApprovalRequest",
     "Asking",
     "AuditActor",
     "AuditEntry",
     "Base",
     "Campaign",
+    "CampaignContent",
     "CampaignFigures",
     "CampaignStatus",
     "CampaignText",
@@ -102,6 +106,8 @@ __all__ = [
     "KitEdition",
     "KnownBrowser",
     "LetterText",
+    "LoneNotice",
+    "LoneRequest",
     "MailedLink",
     "MailedLinkKind",
     "MailingList",

@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, SmallInteger, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from mailer.store.crypto import EncryptedText
@@ -81,6 +81,8 @@ class Campaign(Base):
     held_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since when it is paused
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     scheduled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # How often somebody undid that it was scheduled: a form from before that sends nothing any more.
+    undone: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     resumed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when somebody last had it go on, or send again
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,377 @@
+"""Approvals: a campaign goes out as a second person saw it, and said yes to it.
+
+An approval is one of a content (see `content`). Nothing takes it back when something changes: what is sent then is
+another content, which nobody has approved. Each start asks, in its transaction, about the very content that it freezes.
+An installation without accounts asks nobody.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy.orm import Session
+
+from mailer.errors import MailerError
+from mailer.mail.sender import Sender
+from mailer.organisers import accounts, changes, content
+from mailer.organisers.content import Content, Difference
+from mailer.store.crypto import keyring_of
+from mailer.store.models import (
+    Account,
+    Approval,
+    ApprovalRequest,
+    AuditEntry,
+    Campaign,
+    CampaignContent,
+    CampaignStatus,
+    LoneRequest,
+)
+
+_COUNTS = (Approval.taken_back_at.is_(None),)
+_OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED)
+
+
+class NotApproved(MailerError):
+    """Campaign "{slug}" {why}. Ask for approval at the desk. On the command line an operator can start it without,
+    with --alone WHY."""
+
+
+class Changed(MailerError):
+    """Campaign "{slug}" has changed since this page was made ({parts}). Look at it as it is now."""
+
+    def __init__(self, *, slug: str, found: Sequence[Difference]) -> None:
+        """:param found: what has changed; nothing where nobody knows what the page showed."""
+        super().__init__(slug=slug, parts=content.in_words(found) or "nobody knows what it showed")
+        self.differences = tuple(found)
+
+
+class NotPublisher(MailerError):
+    """Only a publisher approves and sends, and somebody who becomes one can a day later."""
+
+
+class OwnChange(MailerError):
+    """You have changed campaign "{slug}", its case or its targets since it was last approved, so somebody else has to
+    approve it."""
+
+
+class OwnRequest(MailerError):
+    """You asked yourself for approval of campaign "{slug}", so somebody else has to give it."""
+
+
+class NobodyAsked(MailerError):
+    """Nobody has asked for approval of campaign "{slug}" as it is now. Two people say yes to it: one asks, and another
+    approves."""
+
+
+class TooLate(MailerError):
+    """Campaign "{slug}" is {status}, so there is nothing to approve any more."""
+
+
+# --- whether it may go out ------------------------------------------------------------------------------------------
+
+
+class State(enum.StrEnum):
+    """How a campaign stands with whoever approves."""
+
+    NOT_NEEDED = "not needed"  # there is no account, or it has begun
+    NONE = "none"  # nobody has asked
+    WAITING = "waiting"  # for somebody to approve it as it is now
+    APPROVED = "approved"
+    LAPSED = "lapsed"  # it was approved, and has changed; nobody has asked again
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a campaign stands with whoever approves."""
+
+    state: State
+    content: Content  # as it is now
+    request: ApprovalRequest | None  # for what it is now; the first one
+    approval: Approval | None  # of what it is now, else the latest of what it was
+    differences: tuple[Difference, ...] = ()  # from what that approval was for
+
+
+def are_needed(session: Session, campaign: Campaign) -> bool:
+    """Whether the next start, or going on, of a campaign asks for approval."""
+    are_accounts = _beyond(session).scalar(select(exists().where(Account.id.is_not(None))))
+    return bool(are_accounts) and (campaign.started_at is None or was_objected(session, campaign))
+
+
+def was_objected(session: Session, campaign: Campaign) -> bool:
+    """Whether somebody objected to its being sent without a second person, and nobody else has approved it since."""
+    of_campaign = CampaignContent.campaign_id == campaign.id
+    objected = select(func.max(LoneRequest.objected_at)).join(LoneRequest.content).where(of_campaign)
+    at = _beyond(session).scalar(objected)
+    if at is None:
+        return False
+    since = select(Approval.id).join(Approval.content).where(of_campaign, *_COUNTS, Approval.at >= at)
+    return _beyond(session).execute(since.limit(1)).first() is None
+
+
+def _beyond(session: Session) -> Connection:
+    """What asks also for a session that is limited to a union, which neither sees accounts nor goes around them."""
+    session.flush()
+    return session.connection()
+
+
+def require(session: Session, campaign: Campaign, sender: Sender) -> None:
+    """Insist that a campaign is approved as it is now, where that is needed.
+
+    :raises NotApproved: it is not.
+    """
+    if are_needed(session, campaign):
+        insist(session, campaign, sender)
+
+
+def insist(session: Session, campaign: Campaign, sender: Sender) -> None:
+    """Likewise, where it was needed before the campaign began. To be asked last in a transaction that has held its
+    content from the beginning (`content.hold`): so what was frozen in between is what was approved.
+
+    :raises NotApproved: it is not.
+    """
+    current = content.of(session, campaign, sender)
+    if not _counts(session, campaign, current):
+        raise NotApproved(slug=campaign.slug, why=_why_not(session, campaign, current))
+
+
+def is_lapsed(session: Session, campaign: Campaign, sender: Sender) -> bool:
+    """Whether a campaign was approved, and is not any more."""
+    return are_needed(session, campaign) and not _counts(session, campaign, content.of(session, campaign, sender))
+
+
+def _counts(session: Session, campaign: Campaign, current: Content) -> bool:
+    """Whether a content is approved."""
+    of_content = (CampaignContent.campaign_id == campaign.id, CampaignContent.digest == _digest(session, current.hash))
+    found = select(Approval.id).join(Approval.content).where(*of_content, *_COUNTS)
+    return _beyond(session).execute(found.limit(1)).first() is not None
+
+
+def standing(session: Session, campaign: Campaign, sender: Sender) -> Standing:
+    """How a campaign stands with whoever approves, and what has changed since it was last approved."""
+    current = content.of(session, campaign, sender)
+    if not are_needed(session, campaign):
+        return Standing(State.NOT_NEEDED, current, None, None)
+    request = _request_for(session, campaign, current)
+    if approval := _approval_of(session, campaign, current):
+        return Standing(State.APPROVED, current, request, approval)
+    latest = _latest_approval(session, campaign)
+    before = content.unpacked(latest.content.parts).parts if latest else {}
+    found = tuple(content.differences(before, current.parts)) if latest else ()
+    state = State.WAITING if request else State.LAPSED if latest else State.NONE
+    return Standing(state, current, request, latest, found)
+
+
+def _why_not(session: Session, campaign: Campaign, current: Content) -> str:
+    latest = _latest_approval(session, campaign)
+    if latest is None:
+        return "is not approved"
+    found = content.differences(content.unpacked(latest.content.parts).parts, current.parts)
+    return f"has changed since it was approved ({content.in_words(found)})"
+
+
+# --- asking for it --------------------------------------------------------------------------------------------------
+
+
+def ask(
+    session: Session, campaign: Campaign, by: Account, words: str | None, *, at: datetime, sender: Sender
+) -> ApprovalRequest:
+    """Ask for approval of a campaign as it is now. Who asks for the same a second time asks for nothing more.
+
+    :param words: to whoever approves.
+    :raises TooLate: it has begun.
+    """
+    content.hold(session, campaign)
+    require_open(session, campaign)
+    current = content.of(session, campaign, sender)
+    request = _request_for(session, campaign, current)
+    if request is None:
+        kept = keep(session, campaign, current)
+        request = ApprovalRequest(content_id=kept.id, by_id=by.id, at=at, words=words or None)
+        session.add(request)
+        session.flush()
+    return request
+
+
+def waiting(session: Session, sender: Sender) -> list[ApprovalRequest]:
+    """What waits for approval: requests for what campaigns are now, the oldest first, each campaign once."""
+    answered = exists().where(Approval.content_id == CampaignContent.id, *_COUNTS)
+    rows = session.execute(
+        select(ApprovalRequest, Campaign)
+        .join(ApprovalRequest.content)
+        .join(Campaign, Campaign.id == CampaignContent.campaign_id)
+        .where(Campaign.status.in_(_OPEN), ~answered)
+        .order_by(ApprovalRequest.id)
+    ).all()
+    current: dict[int, bytes] = {}
+    found: dict[int, ApprovalRequest] = {}
+    for request, campaign in rows:
+        if campaign.id not in current:
+            current[campaign.id] = _digest(session, content.of(session, campaign, sender).hash)
+        if request.content.digest == current[campaign.id] and are_needed(session, campaign):
+            found.setdefault(campaign.id, request)
+    return list(found.values())
+
+
+# --- giving it ------------------------------------------------------------------------------------------------------
+
+
+def approve(
+    session: Session, campaign: Campaign, by: Account, shown: str, words: str | None, *, at: datetime, sender: Sender
+) -> Approval:
+    """Say yes to a campaign as somebody was shown it. A second press of the same changes nothing.
+
+    :param shown: the hash of what they were shown.
+    :raises NotPublisher: they are none.
+    :raises TooLate: it has begun.
+    :raises Changed: it is not what they were shown any more.
+    :raises OwnChange: they have changed it.
+    :raises OwnRequest: they asked for it themselves.
+    :raises NobodyAsked: nobody asked for it.
+    """
+    require_publisher(session, by, at)
+    content.hold(session, campaign)
+    require_open(session, campaign)
+    current = require_shown(session, campaign, shown, sender)
+    if (already := _approval_of(session, campaign, current)) and already.by_id == by.id:
+        return already
+    request = require_other(session, campaign, by, current)
+    return give(session, campaign, current, by=by, words=words, at=at, request=request)
+
+
+def require_other(session: Session, campaign: Campaign, by: Account, current: Content) -> ApprovalRequest:
+    """Insist that somebody is a second person for a campaign as it is now.
+
+    :returns: what they answer.
+    :raises OwnChange: they have changed it.
+    :raises OwnRequest: they asked for it themselves.
+    :raises NobodyAsked: nobody asked for it.
+    """
+    if _has_changed(session, campaign, by, current):
+        raise OwnChange(slug=campaign.slug)
+    request = _request_for(session, campaign, current)
+    if request is None:
+        raise NobodyAsked(slug=campaign.slug)
+    if request.by_id == by.id:
+        raise OwnRequest(slug=campaign.slug)
+    return request
+
+
+def approve_by_command(session: Session, campaign: Campaign, why: str, *, at: datetime, sender: Sender) -> None:
+    """Have an operator say yes to a campaign as it is now, whoever changed it. Of one for which nobody needs to,
+    nothing is kept.
+
+    :param why: nobody else did. It stands in the audit log, too.
+    """
+    content.hold(session, campaign)
+    if are_needed(session, campaign):
+        give(session, campaign, content.of(session, campaign, sender), by=None, words=why, at=at)
+
+
+def require_publisher(session: Session, by: Account, at: datetime) -> None:
+    """:raises NotPublisher: they are none, or not for a day yet."""
+    if not accounts.is_publisher_at(session, by, at):
+        raise NotPublisher
+
+
+def require_shown(session: Session, campaign: Campaign, shown: str, sender: Sender) -> Content:
+    """The content of a campaign, which is what somebody was shown.
+
+    :param shown: its hash.
+    :raises Changed: it is not.
+    """
+    current = content.of(session, campaign, sender)
+    if current.hash != shown:
+        before = _kept(session, campaign, shown)
+        found = content.differences(content.unpacked(before.parts).parts, current.parts) if before else []
+        raise Changed(slug=campaign.slug, found=found)
+    return current
+
+
+def give(
+    session: Session,
+    campaign: Campaign,
+    current: Content,
+    *,
+    by: Account | None,
+    words: str | None,
+    at: datetime,
+    request: ApprovalRequest | None = None,
+    lone_request: LoneRequest | None = None,
+) -> Approval:
+    """Write an approval down. Whether it may be given is up to who calls this."""
+    approval = Approval(
+        content_id=keep(session, campaign, current).id,
+        by_id=by.id if by else None,
+        at=at,
+        words=words or None,
+        request_id=request.id if request else None,
+        lone_request_id=lone_request.id if lone_request else None,
+        audit_entry=session.scalar(select(func.max(AuditEntry.id))) or 0,
+    )
+    session.add(approval)
+    session.flush()
+    return approval
+
+
+def keep(session: Session, campaign: Campaign, current: Content) -> CampaignContent:
+    """Keep a content that is held, so that it can be told later what has changed."""
+    kept = _kept(session, campaign, current.hash)
+    if kept is None:
+        digest = _digest(session, current.hash)
+        kept = CampaignContent(campaign_id=campaign.id, digest=digest, parts=content.packed(current))
+        session.add(kept)
+        session.flush()
+    return kept
+
+
+def _has_changed(session: Session, campaign: Campaign, by: Account, current: Content) -> bool:
+    """Whether somebody has changed a campaign since a second person, or an operator, last said yes to it."""
+    last = _latest_approval(session, campaign, Approval.lone_request_id.is_(None))
+    parts = {*current.parts, *(content.unpacked(last.content.parts).parts if last else ())}
+    return changes.are_by(session, campaign, by.id, parts=parts, since=last.audit_entry if last else None)
+
+
+def require_open(session: Session, campaign: Campaign) -> None:
+    """:raises TooLate: nothing that is to start is left to approve."""
+    if campaign.status not in _OPEN or not (campaign.started_at is None or was_objected(session, campaign)):
+        raise TooLate(slug=campaign.slug, status=campaign.status)
+
+
+# --- what is known --------------------------------------------------------------------------------------------------
+
+
+def _digest(session: Session, hashed: str) -> bytes:
+    return keyring_of(session).account_digest("content", hashed)
+
+
+def _kept(session: Session, campaign: Campaign, hashed: str) -> CampaignContent | None:
+    which = (CampaignContent.campaign_id == campaign.id, CampaignContent.digest == _digest(session, hashed))
+    return session.scalar(select(CampaignContent).where(*which))
+
+
+def _request_for(session: Session, campaign: Campaign, current: Content) -> ApprovalRequest | None:
+    kept = _kept(session, campaign, current.hash)
+    if kept is None:
+        return None
+    of_content = select(ApprovalRequest).where(ApprovalRequest.content_id == kept.id)
+    return session.scalar(of_content.order_by(ApprovalRequest.id).limit(1))
+
+
+def _approval_of(session: Session, campaign: Campaign, current: Content) -> Approval | None:
+    kept = _kept(session, campaign, current.hash)
+    if kept is None:
+        return None
+    counting = select(Approval).where(Approval.content_id == kept.id, *_COUNTS)
+    return session.scalar(counting.order_by(Approval.id.desc()).limit(1))
+
+
+def _latest_approval(session: Session, campaign: Campaign, *which: ColumnElement[bool]) -> Approval | None:
+    return session.scalar(
+        select(Approval)
+        .join(Approval.content)
+        .where(CampaignContent.campaign_id == campaign.id, *_COUNTS, *which)
+        .order_by(Approval.id.desc())
+        .limit(1)
+    )
