@@ -87,14 +87,36 @@ def sign_in(sessions: Sessions, given: Given, *, at: datetime) -> SignedIn | Ref
         if not _proves(session, account, kept, is_right, given.code, at) or account is None:
             return Refused()
         attempts.succeed(session, attempt)
-        started = desk_sessions.start(
-            session, account.id, at=at, network=given.network_label, browser=given.browser_label
+        signed_in = begin(
+            session,
+            account.id,
+            browser=given.browser,
+            browser_label=given.browser_label,
+            network_label=given.network_label,
+            at=at,
         )
-        browser = browsers.know(session, account.id, given.browser, at=at)
-        who = desk_sessions.who(started.desk_session)
-        audit.append(session, "accounts.sign_in", who, kind="account", subject=account.id)
     _rehash(sessions, account_id, kept, given.password)
-    return SignedIn(started.secret, browser, account_id, started.desk_session.id, started.desk_session.label)
+    return signed_in
+
+
+def begin(
+    session: Session,
+    account_id: int,
+    *,
+    browser: str | None,
+    browser_label: str | None,
+    network_label: str | None,
+    at: datetime,
+) -> SignedIn:
+    """Let somebody in who has just proven who they are.
+
+    :param browser: and so on, as `Given` has them.
+    """
+    started = desk_sessions.start(session, account_id, at=at, network=network_label, browser=browser_label)
+    known = browsers.know(session, account_id, browser, at=at)
+    who = desk_sessions.who(started.desk_session)
+    audit.append(session, "accounts.sign_in", who, kind="account", subject=account_id)
+    return SignedIn(started.secret, known, account_id, started.desk_session.id, started.desk_session.label)
 
 
 def prove_again(

@@ -16,14 +16,15 @@ from mailer.web.desk.visit import PREFIX, visit, visitor
 from mailer.web.language import _
 from mailer.web.site import site
 
-_LONGEST = 1000  # of what is typed: an address has 254 characters, and a password at most so many
+#: characters that are looked at
+LONGEST = 1000  # of what is typed: an address has 254 characters, and a password at most so many
 
 
 def come_in() -> Any:
     """The form to sign in with; whoever is signed in is sent on."""
     if visitor() is not None:
-        return redirect(_own_path(request.args.get("to", "")), 303)
-    return ask_to_sign_in(_own_path(request.args.get("to", "")))
+        return redirect(own_path(request.args.get("to", "")), 303)
+    return ask_to_sign_in(own_path(request.args.get("to", "")))
 
 
 def ask_to_sign_in(
@@ -49,22 +50,21 @@ def ask_to_sign_in(
 
 def enter() -> Any:
     """Sign somebody in, and show the page that they wanted, with what they had typed."""
-    to, kept = _own_path(request.form.get("to", "")), _kept()
-    address = request.form.get("address", "").strip()[:_LONGEST]
+    to, kept = own_path(request.form.get("to", "")), _kept()
+    address = request.form.get("address", "").strip()[:LONGEST]
     if not cookies.is_own_form():
-        problem = _("This page was open for too long, or your browser keeps no cookies. Please sign in once more.")
-        return ask_to_sign_in(to, kept, problem=problem, address=address, status=400)
+        return ask_to_sign_in(to, kept, problem=stale(), address=address, status=400)
     outcome = sign_in.sign_in(site().session, _given(address), at=utcnow())
     if isinstance(outcome, Refused):
-        return ask_to_sign_in(to, kept, problem=_refusal(outcome.wait), address=address, status=403)
+        return ask_to_sign_in(to, kept, problem=refusal(outcome.wait), address=address, status=403)
     return _let_in(outcome, to, kept)
 
 
 def _given(address: str) -> Given:
     return Given(
         address=address,
-        password=request.form.get("password", "")[:_LONGEST],
-        code=request.form.get("code", "").strip()[:_LONGEST],
+        password=request.form.get("password", "")[:LONGEST],
+        code=request.form.get("code", "").strip()[:LONGEST],
         network=limits.network(),
         browser=cookies.browser_secret(),
         network_label=limits.network(),
@@ -72,7 +72,16 @@ def _given(address: str) -> Given:
     )
 
 
-def _refusal(wait: timedelta | None) -> str:
+def stale() -> str:
+    """What somebody is told whose form was not made for this browser."""
+    return _("This page was open for too long, or your browser keeps no cookies. Please try once more.")
+
+
+def refusal(wait: timedelta | None) -> str:
+    """What somebody is told who did not prove who they are.
+
+    :param wait: until it is looked at again.
+    """
     if wait is None:
         return _("That did not work. Check the address, the password and the code, and try again.")
     minutes = max(1, round(wait.total_seconds() / 60))
@@ -113,10 +122,10 @@ def _kept() -> Kept | None:
         kept = Kept.from_stored(json.loads(request.form.get("kept", "")))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return kept if _own_path(kept.page) == kept.page else None
+    return kept if own_path(kept.page) == kept.page else None
 
 
-def _own_path(path: str) -> str:
+def own_path(path: str) -> str:
     """A path of the desk as it is; what is none of the desk's, its home."""
     is_own = path.startswith(f"{PREFIX}/") and not set(path) & set("\\\r\n\0") and "//" not in path.partition("?")[0]
     return path if is_own and not path.startswith(f"{PREFIX}/sign-") else f"{PREFIX}/"

@@ -14,7 +14,7 @@ from mailer.organisers import desk_sessions
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
 from mailer.web import errors, security
-from mailer.web.desk import access, coming, cookies, keeping, menu, times
+from mailer.web.desk import access, coming, cookies, keeping, menu, proving, times
 from mailer.web.desk.keeping import Kept
 from mailer.web.desk.visit import typed, visit, visitor
 from mailer.web.site import site
@@ -35,6 +35,10 @@ class Guarded(Protocol):
     @property
     def page(self) -> Callable[..., Any] | None:
         """Of a press, the page that has its form."""
+
+    @property
+    def is_weighty(self) -> bool:
+        """Of a press: whether it needs a fresh proof of who makes it."""
 
     @property
     def asks_itself(self) -> bool:
@@ -82,7 +86,7 @@ def _refuse(route: Guarded) -> Any:
         return _show_again(route.page)
     if not route.asks_itself:
         _stay_signed_in()
-    return None
+    return proving.required(route.page) if route.page is not None and route.is_weighty else None
 
 
 def _stay_signed_in() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flask import Blueprint
 
 from mailer.organisers.roles import Permission
-from mailer.web.desk import coming, guard, home, keeping
+from mailer.web.desk import coming, guard, home, inviting, keeping, proving
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
 from mailer.web.desk.keeping import View
 from mailer.web.desk.visit import PREFIX
@@ -20,6 +20,7 @@ class Route:
     view: View
     may: Permission | str  # who: a permission, SIGNED_IN or ANYBODY
     page: View | None = None  # of a press: the page that has its form, in whose path nothing else is named
+    is_weighty: bool = False  # password and code must have been given in the last minutes
     asks_itself: bool = False  # a page does so by a script: it does not keep anybody signed in
 
     @property
@@ -43,18 +44,23 @@ def look(path: str, view: View, may: Permission | str, *, asks_itself: bool = Fa
     return Route(path=path, view=view, may=may, asks_itself=asks_itself)
 
 
-def press(path: str, view: View, may: Permission | str, *, on: View) -> Route:
+def press(path: str, view: View, may: Permission | str, *, on: View, weighty: bool = False) -> Route:
     """A press, which may change something.
 
     :param on: the page that has its form, which is shown again where something comes between.
+    :param weighty: ask for password and code anew, unless they were given in the last minutes.
     """
-    return Route(path=path, view=view, may=may, page=on)
+    return Route(path=path, view=view, may=may, page=on, is_weighty=weighty)
 
 
 ROUTES: Sequence[Route] = (
     look("/", home.see, SIGNED_IN),
     look("/sign-in", coming.come_in, ANYBODY),
     press("/sign-in", coming.enter, ANYBODY, on=coming.come_in),
+    look("/invitation/<token>", inviting.see, ANYBODY),
+    press("/invitation/<token>", inviting.accept, ANYBODY, on=inviting.see),
+    look("/prove", proving.ask, SIGNED_IN),
+    press("/prove", proving.prove, SIGNED_IN, on=proving.ask),
     press("/sign-out", coming.leave, SIGNED_IN, on=home.see),
 )
 

@@ -33,6 +33,7 @@ class Visit:
     session: DeskSession
     who: Who  # for the audit log
     form_token: str = field(repr=False)
+    has_code: bool  # whether they have a second factor
     is_proven: bool  # whether they gave password and second factor within the last minutes
     kept: Kept | None = field(repr=False)
 
@@ -67,6 +68,7 @@ def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
         session=found,
         who=desk_sessions.who(found),
         form_token=desk_sessions.form_token(secret),
+        has_code=account.totp_secret is not None,
         is_proven=desk_sessions.is_fresh(found, utcnow()),
         kept=Kept.from_stored(found.kept) if found.kept else None,
     )

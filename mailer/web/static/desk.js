@@ -75,6 +75,15 @@ addEventListener("pageshow", () => {
   }
 });
 
+// Whoever has not chosen a time zone yet most likely lives in the one that their browser knows.
+for (const field of document.querySelectorAll("select[name=zone]")) {
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const own = [...field.options].find((each) => each.value === zone || each.dataset.also?.split(" ").includes(zone));
+  if (field.value === "UTC" && field.dataset.guess && own) {
+    own.selected = true;
+  }
+}
+
 // A menu closes when one leaves it.
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {

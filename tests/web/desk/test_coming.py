@@ -127,7 +127,7 @@ def test_another_site_signs_nobody_in_as_somebody_else(browser: Browser, app: Fl
     browser.get()
     for token in (theirs, "", "0" * 32):
         answer = browser.sign_in(form_token=token)
-        assert answer.status_code == 400 and "Please sign in once more" in words(answer)
+        assert answer.status_code == 400 and "Please try once more" in words(answer)
     fresh = Browser(app, browser.rosa)  # its browser keeps no cookies, or never saw the form
     assert fresh.send(**hidden(attacker.get()), address="rosa@example.org", password=PASSWORD).status_code == 400
     assert session.scalars(select(DeskSession)).first() is None
