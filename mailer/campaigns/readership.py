@@ -1,6 +1,9 @@
 """The readership of a campaign: which readers there are of it, to choose one whose mail somebody wants to look at."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, readiness, segments
 from mailer.campaigns.editions import Reader
-from mailer.campaigns.segments import Group
+from mailer.campaigns.segments import Group, Segment
 from mailer.store.models import Campaign
 
 #: what is known of a reader: a field of `Reader`, in the order in which it is chosen
@@ -26,6 +29,40 @@ class Chosen:
     others: Mapping[Trait, Sequence[str | int | None]]  # what only other readers have
 
 
+_Known = tuple[int, Segment, tuple[str, ...]]
+
+
+class Readerships:
+    """Those of campaigns that somebody looked at lately, for a process: of a million people, to look again takes a
+    second. Several threads may ask."""
+
+    def __init__(self, *, most: int = 4, seconds: float = 600, clock: Callable[[], float] = time.monotonic) -> None:
+        """:param most: campaigns; the readers of one take up to 20 MB.
+        :param seconds: after which a campaign is looked at anew.
+        :param clock: tells seconds.
+        """
+        self._most, self._seconds, self._clock = most, seconds, clock
+        self._kept: OrderedDict[_Known, tuple[float, Readership]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, session: Session, campaign: Campaign) -> "Readership":
+        """As `Readership.of`."""
+        texts = tuple(sorted(text.language for text in campaign.texts))
+        content = campaign.list_id, segments.segment_of(campaign), texts
+        now = self._clock()
+        with self._lock:
+            since, found = self._kept.get(content, (0.0, None))
+        if found is not None and now - since < self._seconds:
+            return found
+        found = Readership.of(session, campaign)
+        with self._lock:
+            self._kept[content] = now, found
+            self._kept.move_to_end(content)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return found
+
+
 class Readership:
     """The readers of a campaign, the most frequent first."""
 
@@ -36,12 +73,15 @@ class Readership:
 
     @classmethod
     def of(cls, session: Session, campaign: Campaign) -> "Readership":
-        """Those whom a campaign would reach; of one that would reach nobody, one for each of its texts."""
+        """Those whom a campaign would reach, and for each of its texts whose language none of them reads, somebody who
+        does and of whom nothing else is known."""
         try:
             groups = segments.groups(session, campaign.list_id, segments.segment_of(campaign))
         except readiness.UNKNOWN_AUDIENCE:
             groups = []
-        return cls(groups or [Group(text.language, None, None, 0) for text in campaign.texts])
+        spoken = {group.language for group in groups}
+        unread = (text.language for text in campaign.texts if text.language not in spoken)
+        return cls([*groups, *(Group(language, None, None, 0) for language in unread)])
 
     def of_texts(self, campaign: Campaign) -> dict[str, str | None]:
         """Language of each text → the country of the most frequent reader who gets that one; None if it is not known,

@@ -1,7 +1,8 @@
 """The reader's language: chosen by the address, then the person's setting, then what the browser asks for."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from babel.support import NullTranslations
@@ -74,6 +75,7 @@ def init(app: Flask) -> None:
     app.jinja_env.globals.update(_=_, ngettext=ngettext, url=url, versions=versions, alternates=alternates)
     app.jinja_env.filters.update(
         bdi=bdi,
+        code=code,
         of_list=of_list,
         in_its_language=in_its_language,
         written=languages.written,
@@ -103,6 +105,21 @@ def offered() -> tuple[str, ...]:
 def speak_at_desk() -> None:
     """Have this page speak as the desk does: in fewer languages, and with words of its own."""
     g.is_desk = True
+
+
+@contextmanager
+def visited(endpoint: str, language: str | None, **values: Any) -> Iterator[None]:
+    """Have a page of the site be made while another is, as for somebody who visits its address.
+
+    :param language: in the address; where the site does not speak it, English.
+    :param values: of the address.
+    """
+    spoken = languages.of_site(language) or "en"
+    address = url_for(f"{PREFIX}.{endpoint}", language=spoken, **values)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # Flask's documented way
+    with app.app_context(), app.test_request_context(address, base_url=site().settings.base_url):
+        _take_from_address(request.endpoint, request.view_args)
+        yield
 
 
 def in_address() -> str | None:
@@ -181,6 +198,11 @@ def url(endpoint: str, **values: Any) -> str:
 def bdi(name: str) -> Markup:
     """A name in a script of its own, which leaves the sentence around it in order. As a value of `_` too."""
     return Markup("<bdi>{}</bdi>").format(name)
+
+
+def code(words: str) -> Markup:
+    """What is typed as it stands, such as a command or the name of a file. As a value of `_` too."""
+    return Markup('<code dir="ltr">{}</code>').format(words)
 
 
 def of_list(wording: Wording) -> Markup:

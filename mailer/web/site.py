@@ -28,9 +28,11 @@ class Site:
     def session(self, *, read_only: bool = False) -> AbstractContextManager[Session]:
         """As `db.session_scope`; and has the notices that are owed in it sent at once, after its commit. Without Redis
         the workers find them within half a minute."""
-        return notices.ringing_session(self.engine, self._ring, read_only=read_only)
+        return notices.ringing_session(self.engine, self.ring, read_only=read_only)
 
-    def _ring(self, campaign_id: int) -> None:
+    def ring(self, campaign_id: int) -> None:
+        """Tell the workers that a campaign has mail which somebody waits for; without Redis they find it within half a
+        minute. Notices need no such call."""
         if self.redis is None:
             return
         try:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.campaigns.editions import Reader
-from mailer.campaigns.readership import Readership, Trait
+from mailer.campaigns.readership import Readership, Readerships, Trait
 from mailer.campaigns.segments import Group
 from mailer.store.models import Campaign, MailingList, Union
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
@@ -85,7 +85,8 @@ def test_only_readers_of_the_audience_are_offered(
     campaign.audience = {"countries": ["GB"]}
     chosen = Readership.of(session, campaign).choose({})
     assert chosen.reader == Reader("en", "GB", union.id)
-    assert chosen.fitting["country"] == ["GB"] and not chosen.others["country"]
+    assert chosen.fitting["country"] == ["GB"]
+    assert chosen.others["country"] == [None]  # of a text that none of them reads
 
 
 def test_a_campaign_that_reaches_nobody_is_looked_at_by_its_texts(session: Session, campaign: Campaign) -> None:
@@ -102,3 +103,27 @@ def test_each_text_is_tried_on_its_most_frequent_reader(
     assert Readership.of(session, campaign).of_texts(campaign) == {"en": "KZ", "pt": "BR"}
     campaign.audience = {"countries": ["KZ"]}
     assert Readership.of(session, campaign).of_texts(campaign) == {"en": "KZ", "pt": None}
+
+
+def test_readers_are_looked_up_once_for_a_while(session: Session, news: MailingList, campaign: Campaign) -> None:
+    make_subscriber(session, news, country="GB")
+    now = 0.0
+    known = Readerships(seconds=60, clock=lambda: now)
+    first = known.of(session, campaign)
+    make_subscriber(session, news, country="FR")
+    assert known.of(session, campaign) is first
+    now = 61.0
+    assert "FR" in known.of(session, campaign).choose({}).fitting["country"]
+
+
+def test_other_readers_are_looked_up_when_the_audience_changes(
+    session: Session, news: MailingList, campaign: Campaign
+) -> None:
+    for country in ("GB", "FR"):
+        make_subscriber(session, news, country=country)
+    known = Readerships(most=1)
+    both = known.of(session, campaign)
+    campaign.audience = {"countries": ["FR"]}
+    assert known.of(session, campaign).choose({"language": "en"}).fitting["country"] == ["FR"]
+    campaign.audience = {}
+    assert known.of(session, campaign) is not both  # one is kept

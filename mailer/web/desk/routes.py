@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flask import Blueprint
 
 from mailer.organisers.roles import Permission
-from mailer.web.desk import coming, guard, home, inviting, keeping, proving
+from mailer.web.desk import checking, coming, guard, home, inviting, keeping, previewing, proving
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
 from mailer.web.desk.keeping import View
 from mailer.web.desk.visit import PREFIX
@@ -61,6 +61,17 @@ ROUTES: Sequence[Route] = (
     press("/invitation/<token>", inviting.accept, ANYBODY, on=inviting.see),
     look("/prove", proving.ask, SIGNED_IN),
     press("/prove", proving.prove, SIGNED_IN, on=proving.ask),
+    look("/campaigns/<slug>/check", checking.see, Permission.SEE_CAMPAIGNS),
+    press("/campaigns/<slug>/tests", checking.test, Permission.TEST, on=checking.see),
+    look("/campaigns/<slug>/tests", checking.tests, Permission.TEST, asks_itself=True),
+    look("/campaigns/<slug>/preview", previewing.mail, Permission.PREVIEW),
+    look("/campaigns/<slug>/preview/mail", previewing.mail_document, Permission.PREVIEW, asks_itself=True),
+    look("/campaigns/<slug>/preview/letter", previewing.letter, Permission.PREVIEW),
+    look("/campaigns/<slug>/preview/letter/page", previewing.letter_document, Permission.PREVIEW, asks_itself=True),
+    look("/campaigns/<slug>/preview/kit", previewing.kit, Permission.PREVIEW),
+    look("/campaigns/<slug>/preview/kit/mail", previewing.kit_document, Permission.PREVIEW, asks_itself=True),
+    look("/campaigns/<slug>/preview/kit/picture", previewing.kit_picture, Permission.PREVIEW, asks_itself=True),
+    look("/campaigns/<slug>/preview/kit/leaflet", previewing.kit_leaflet, Permission.PREVIEW),
     press("/sign-out", coming.leave, SIGNED_IN, on=home.see),
 )
 

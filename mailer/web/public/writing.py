@@ -22,7 +22,7 @@ from mailer.locale import countries, languages, zones
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign
 from mailer.web import errors, security
-from mailer.web.language import _, current, in_address, url, wished
+from mailer.web.language import _, current, in_address, url, visited, wished
 from mailer.web.site import site
 
 writing = Blueprint("writing", __name__)
@@ -183,6 +183,18 @@ def _show_letter(session: Session, found: _Letters, target: str, number: int) ->
         is_read=bool(shown and shown.letter and shown.letter.language in languages.forms(language)),
         zone=_zone(shown.target) if shown else "",
     )
+
+
+def preview_letter(session: Session, campaign: Campaign, target: str, *, language: str) -> str:
+    """The page as it will be, also of a campaign that nobody may read yet.
+
+    :param language: of the visitor.
+    :raises NoSuchTarget: the campaign does not ask to write to that.
+    :raises Withdrawn: a word that must not appear stands in what is known of the target.
+    """
+    address = {"slug": campaign.slug}
+    with visited("writing.letter", language, target=target, **address):
+        return _show_letter(session, _Letters(campaign, address), target, 0)
 
 
 def _another(number: int, of: int) -> int | None:
