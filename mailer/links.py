@@ -189,6 +189,13 @@ class Pages:
         """To change what a union said of a kit."""
         return self._at(f"/answer/{token}")
 
+    def desk_invitation(self, token: str) -> str:
+        """To come to the desk for the first time, or to set up anew what one comes in with; in no language.
+
+        :param token: as `organisers.invitations.invite` makes it.
+        """
+        return f"{self.base_url}/desk/invitation/{token}"
+
     def caught(self) -> str:
         """Mail that was caught on this machine and not sent; in no language."""
         return f"{self.base_url}/caught/"

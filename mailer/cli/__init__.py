@@ -30,6 +30,7 @@ _COMMANDS = {
     "suppressions": "mailer.cli.suppressions:suppressions",
     "targets": "mailer.cli.targets:targets",
     "unions": "mailer.cli.unions:unions",
+    "users": "mailer.cli.users:users",
     "worker": "mailer.cli.worker:worker",
 }
 

@@ -59,6 +59,7 @@ _CASE = changes("case")
 _LIST = changes("list")
 _UNION = changes(UNION)
 _OF_CONTACT = changes(UNION, of_person=True)
+_ACCOUNT = changes()  # which one, each command says itself: its parameter is an address
 _APPLICATION = changes("application", "application_id", of_person=True)
 
 #: command → what it does
@@ -147,6 +148,13 @@ EFFECTS: Mapping[str, Effect | Unlogged] = {
     "unions renew-links": _UNION,
     "unions report": READS,
     "unions show": READS,
+    "users add": _ACCOUNT,
+    "users disable": _ACCOUNT,
+    "users enable": _ACCOUNT,
+    "users invite": _ACCOUNT,
+    "users list": READS,
+    "users role": _ACCOUNT,
+    "users sessions": _ACCOUNT,
     "worker": _TRIAL,
 }
 
