@@ -19,6 +19,14 @@ _STUB = 28  # length of the bar of a hidden number
 _NUMBER = 90  # kept free behind the longest bar
 _NAME_CELLS = 48  # letters of a name that fit; a wide one (UAX #11) counts twice
 
+# Columns, of which there may be so many that each is a pixel wide.
+_COLUMNS_TOP = 64  # height of the title, and of the largest number below it
+_COLUMNS = 120  # height of the highest column
+_COLUMNS_BELOW = 28  # height of the names below
+_MOST_COLUMNS = _WIDTH - 2 * _MARGIN
+_NUMBERED = 6  # columns that have room for a number each
+
+# A page that holds a chart gives it other colours by these classes, as for the dark.
 _INK, _PAPER, _FILL, _HATCH = "#1b2430", "#ffffff", "#2c5a8c", "#6b7480"
 
 
@@ -35,6 +43,18 @@ def bars(title: str, rows: Sequence[tuple[str, int | None]], *, hidden: str, emp
     return _Chart(title, hidden).draw(rows if any(number != 0 for _, number in rows) else [], empty)
 
 
+def columns(title: str, rows: Sequence[tuple[str, int | None]], *, hidden: str, empty: str) -> str:
+    """Draw numbers over time as columns side by side, as one SVG element; all else as for `bars`. Only the first and the
+    last have their names below: whoever hears it gets all.
+
+    :param rows: name → number, of times that are equally long and follow each other; the last few hundred are drawn.
+    """
+    chart = _Chart(title, hidden)
+    if not any(number != 0 for _, number in rows):
+        return chart.draw([], empty)
+    return chart.draw_columns(rows[-_MOST_COLUMNS:], rows)
+
+
 class _Chart:
     """Draws from one side to the other: `start` is the left, or the right where the title is read from there."""
 
@@ -46,24 +66,46 @@ class _Chart:
 
     def draw(self, rows: Sequence[tuple[str, int | None]], empty: str) -> str:
         """The whole element, with the sentence `empty` where there are no rows."""
-        height = _TITLE + max(len(rows), 1) * _ROW
         most = max((number or 0 for _, number in rows), default=0)
-        spoken = "; ".join(f"{_clean(name)}: {self._words(number)}" for name, number in rows) or _clean(empty)
+        parts = [self._row(_TITLE + place * _ROW, *row, most=most) for place, row in enumerate(rows)]
+        if not rows:
+            parts = [self._text(0, _TITLE + 13, _shortened(_clean(empty)))]
+        return self._element(_TITLE + max(len(rows), 1) * _ROW, self._spoken(rows) or _clean(empty), parts)
+
+    def draw_columns(self, rows: Sequence[tuple[str, int | None]], spoken: Sequence[tuple[str, int | None]]) -> str:
+        """The whole element, of which more can be said than is drawn."""
+        most = max((number or 0 for _, number in rows), default=0)
+        foot = _COLUMNS_TOP + _COLUMNS
+        room = (_WIDTH - 2 * _MARGIN) / len(rows)
+        parts = [self._column(place, number, room, most=most) for place, (_, number) in enumerate(rows)]
+        parts.append(self._rect(_MARGIN, foot, _WIDTH - 2 * _MARGIN, 1, _HATCH, "chart-line"))
+        names = [_clean(name) for name, _ in rows]
+        parts.append(self._text(0, foot + 18, _shortened(names[0], 24)))
+        if len(names) > 1:
+            parts.append(self._text(_WIDTH - 2 * _MARGIN, foot + 18, _shortened(names[-1], 24), to_end=True))
+        if most and len(rows) > _NUMBERED:
+            parts.append(self._text(0, _COLUMNS_TOP - 8, self._words(most)))
+            parts.append(self._rect(_MARGIN, _COLUMNS_TOP, _WIDTH - 2 * _MARGIN, 1, _HATCH, "chart-line"))
+        return self._element(foot + _COLUMNS_BELOW, self._spoken(spoken), parts)
+
+    def _element(self, height: int, spoken: str, parts: Sequence[str]) -> str:
         return "".join(
             [
-                f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"',
-                f' height="{height}" direction="{self._direction}" font-family="system-ui, sans-serif" font-size="13"',
-                f' fill="{_INK}" aria-labelledby="{self._name}-title {self._name}-numbers">',
+                f'<svg xmlns="http://www.w3.org/2000/svg" role="img" class="chart" viewBox="0 0 {_WIDTH} {height}"',
+                f' width="{_WIDTH}" height="{height}" direction="{self._direction}" font-family="system-ui, sans-serif"',
+                f' font-size="13" fill="{_INK}" aria-labelledby="{self._name}-title {self._name}-numbers">',
                 f'<title id="{self._name}-title">{escape(self._title)}</title>',
                 f'<desc id="{self._name}-numbers">{escape(spoken)}</desc>',
                 self._hatching(),
-                f'<rect width="{_WIDTH}" height="{height}" fill="{_PAPER}"/>',
-                self._text(0, 24, _shortened(self._title), ' font-weight="bold"'),
-                *([] if rows else [self._text(0, _TITLE + 13, _shortened(_clean(empty)))]),
-                *(self._row(_TITLE + place * _ROW, *row, most=most) for place, row in enumerate(rows)),
+                f'<rect width="{_WIDTH}" height="{height}" fill="{_PAPER}" class="chart-paper"/>',
+                self._text(0, 24, _shortened(self._title), attributes=' font-weight="bold"'),
+                *parts,
                 "</svg>",
             ]
         )
+
+    def _spoken(self, rows: Sequence[tuple[str, int | None]]) -> str:
+        return "; ".join(f"{_clean(name)}: {self._words(number)}" for name, number in rows)
 
     def _row(self, top: int, name: str, number: int | None, *, most: int) -> str:
         room = _WIDTH - 2 * _MARGIN - _NUMBER
@@ -71,24 +113,52 @@ class _Chart:
         if number:
             length = max(length, 2)
         left = _MARGIN if self._direction == "ltr" else _WIDTH - _MARGIN - length
-        fill = f"url(#{self._name}-hidden)" if number is None else _FILL
-        edge = f' stroke="{_HATCH}"' if number is None else ""
-        bar = f'<rect x="{left}" y="{top + 19}" width="{length}" height="{_BAR}" fill="{fill}"{edge}/>'
         return "".join(
             [
                 self._text(0, top + 13, _shortened(_clean(name))),
-                bar if length else "",
+                self._filled(left, top + 19, length, _BAR, number) if length else "",
                 self._text(length + 6 if length else 0, top + 32, self._words(number)),
             ]
         )
 
-    def _text(self, from_start: int, baseline: int, words: str, attributes: str = "") -> str:
-        """A line of text at a distance from where the chart begins; one of the other direction ends there."""
+    def _column(self, place: int, number: int | None, room: float, *, most: int) -> str:
+        if number == 0:
+            return ""
+        height = _STUB if number is None else max(round(_COLUMNS * number / most), 2)
+        width = room if room < 3 else room - 1 if room < 20 else room * 0.8
+        start = place * room + (room - width) / 2
+        left = _MARGIN + start if self._direction == "ltr" else _WIDTH - _MARGIN - start - width
+        top = _COLUMNS_TOP + _COLUMNS - height
+        label = self._text(place * room, top - 6, self._words(number)) if self._has_numbers(room) else ""
+        return self._filled(round(left, 2), top, round(width, 2), height, number) + label
+
+    def _has_numbers(self, room: float) -> bool:
+        return room * (_NUMBERED + 1) > _WIDTH - 2 * _MARGIN
+
+    def _filled(self, left: float, top: int, width: float, height: int, number: int | None) -> str:
+        if number is None:
+            edge = f' stroke="{_HATCH}"'
+            return self._rect(left, top, width, height, f"url(#{self._name}-hidden)", "chart-hidden", edge)
+        return self._rect(left, top, width, height, _FILL, "chart-bar")
+
+    def _rect(
+        self, left: float, top: int, width: float, height: int, fill: str, kind: str, attributes: str = ""
+    ) -> str:
+        return (
+            f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="{fill}" class="{kind}"{attributes}/>'
+        )
+
+    def _text(self, from_start: float, baseline: int, words: str, *, to_end: bool = False, attributes: str = "") -> str:
+        """A line of text at a distance from where the chart begins; one of the other direction ends there.
+
+        :param to_end: it ends there, instead of beginning.
+        """
         own = _direction(words, self._direction)
         x = _MARGIN + from_start if self._direction == "ltr" else _WIDTH - _MARGIN - from_start
-        anchor = "start" if own == self._direction else "end"
+        anchor = "start" if (own == self._direction) is not to_end else "end"
         return (
-            f'<text x="{x}" y="{baseline}" direction="{own}" text-anchor="{anchor}"{attributes}>{escape(words)}</text>'
+            f'<text x="{round(x, 2)}" y="{baseline}" direction="{own}" text-anchor="{anchor}"{attributes}>'
+            f"{escape(words)}</text>"
         )
 
     def _words(self, number: int | None) -> str:
@@ -97,8 +167,8 @@ class _Chart:
     def _hatching(self) -> str:
         return (
             f'<defs><pattern id="{self._name}-hidden" width="6" height="6" patternUnits="userSpaceOnUse"'
-            f' patternTransform="rotate(45)"><rect width="6" height="6" fill="{_PAPER}"/>'
-            f'<rect width="2" height="6" fill="{_HATCH}"/></pattern></defs>'
+            f' patternTransform="rotate(45)"><rect width="6" height="6" fill="{_PAPER}" class="chart-paper"/>'
+            f'<rect width="2" height="6" fill="{_HATCH}" class="chart-hatch"/></pattern></defs>'
         )
 
 
@@ -114,9 +184,9 @@ def _direction(words: str, otherwise: str) -> str:
     return otherwise
 
 
-def _shortened(words: str) -> str:
-    """As much as fits into a line."""
-    room = _NAME_CELLS
+def _shortened(words: str, cells: int = _NAME_CELLS) -> str:
+    """As much as fits into a line, or into so many of its cells."""
+    room = cells
     for place, char in enumerate(words):
         room -= 2 if unicodedata.east_asian_width(char) in "WF" else 0 if unicodedata.combining(char) else 1
         if room < 0:

@@ -167,15 +167,28 @@ def newest_of(session: Session) -> Mark | None:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def page(session: Session, *, before: int | None = None, limit: int) -> Sequence[AuditEntry]:
+def page(
+    session: Session,
+    *,
+    before: int | None = None,
+    limit: int,
+    kind: str | None = None,
+    subject: str | int | None = None,
+    account_id: int | None = None,
+) -> Sequence[AuditEntry]:
     """The newest entries, the newest first.
 
     :param before: only those with a lower number. Else those that are not chained yet come first.
+    :param kind: only of what was done to things of this kind.
+    :param subject: likewise, to the one that is called so.
+    :param account_id: only what somebody at the desk did.
     """
-    chained = select(AuditEntry).where(_NUMBERED).order_by(AuditEntry.number.desc())
+    wanted = {"kind": kind, "subject": None if subject is None else str(subject), "account_id": account_id}
+    which = [getattr(AuditEntry, name) == value for name, value in wanted.items() if value is not None]
+    chained = select(AuditEntry).where(_NUMBERED, *which).order_by(AuditEntry.number.desc())
     if before is not None:
         return session.scalars(chained.where(AuditEntry.number < before).limit(limit)).all()
-    waiting = select(AuditEntry).where(AuditEntry.number.is_(None)).order_by(AuditEntry.id.desc())
+    waiting = select(AuditEntry).where(AuditEntry.number.is_(None), *which).order_by(AuditEntry.id.desc())
     found = session.scalars(waiting.limit(limit)).all()
     return [*found, *session.scalars(chained.limit(limit - len(found)))]
 

@@ -92,6 +92,44 @@ def test_where_every_number_is_nought_a_sentence_stands_instead() -> None:
     assert "Nobody joined." not in words(drawn(rows=[("Poets", None)]))
 
 
+def over_time(*numbers: int | None, title: str = "Sent") -> ElementTree.Element:
+    rows = [(f"{hour}:00", number) for hour, number in enumerate(numbers)]
+    return ElementTree.fromstring(charts.columns(title, rows, hidden="under 10", empty="Nothing went out."))
+
+
+def bars_of(chart: ElementTree.Element, kind: str = "chart-bar") -> list[ElementTree.Element]:
+    return [each for each in chart.findall(f"{SVG}rect") if each.get("class") == kind]
+
+
+def test_columns_stand_on_one_line_in_the_order_of_time_and_are_as_high_as_they_say() -> None:
+    high, half = bars_of(over_time(400, 0, 200))
+    assert float(high.get("height") or 0) == pytest.approx(2 * float(half.get("height") or 0), abs=1)
+    assert len({int(each.get("y") or 0) + int(each.get("height") or 0) for each in (high, half)}) == 1
+    assert float(high.get("x") or 0) < float(half.get("x") or 0)
+
+
+def test_a_few_columns_have_their_numbers_and_of_many_the_highest_is_told() -> None:
+    assert words(over_time(400, None)) == ["Sent", "400", "under 10", "0:00", "1:00"]
+    assert words(over_time(*range(1, 41))) == ["Sent", "0:00", "39:00", "40"]
+    assert over_time(*range(41)).findtext(f"{SVG}desc", "").count(";") == 40
+
+
+def test_in_arabic_time_runs_to_the_left() -> None:
+    first, second = bars_of(over_time(5, 5, title="أُرسلت"))
+    assert float(first.get("x") or 0) > float(second.get("x") or 0)
+
+
+def test_columns_fit_however_many_there_are() -> None:
+    for many in (1, 7, 48, 2000):
+        chart = over_time(*[3] * many)
+        assert all(12 <= float(each.get("x") or 0) <= 378 for each in bars_of(chart))
+        assert chart.findtext(f"{SVG}desc", "").count(";") == many - 1
+
+
+def test_over_a_time_in_which_nothing_was_counted_a_sentence_stands_instead() -> None:
+    assert words(over_time(0, 0)) == ["Sent", "Nothing went out."]
+
+
 ANYTHING = st.text(max_size=60)
 
 

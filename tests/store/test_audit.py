@@ -105,6 +105,25 @@ def test_pages_follow_each_other_without_a_gap_the_newest_first(engine: Engine, 
     assert pages == "fedcba"
 
 
+def test_entries_of_one_thing_or_one_person_are_paged_the_same_way(engine: Engine, session: Session) -> None:
+    with session_scope(engine) as other:
+        for number in range(9):
+            audit.append(other, f"{number}", ANA, kind="campaign", subject="alert" if number % 2 else "other")
+        audit.append(other, "by itself", ITSELF, kind="campaign", subject="alert")
+        audit.append(other, "case", ANA, kind="case", subject="alert")
+        audit.chain(other)
+    audit.append(session, "now", ANA, kind="campaign", subject="alert")
+
+    def actions(before: int | None = None, **which: Any) -> list[str]:
+        return [entry.action for entry in audit.page(session, before=before, limit=3, **which)]
+
+    assert actions(kind="campaign", subject="alert") == ["now", "by itself", "7"]
+    assert actions(kind="campaign", subject="alert", before=8) == ["5", "3", "1"]
+    assert actions(kind="case") == ["case"]
+    assert actions(account_id=7, kind="campaign") == ["now", "8", "7"]
+    assert actions(account_id=8) == []
+
+
 # --- the database refuses -------------------------------------------------------------------------------------------
 
 
