@@ -18,7 +18,7 @@ from mailer.store.models import Account, Campaign, Delivery
 MOST = 100
 WITHIN = timedelta(hours=1)
 #: as the command is called that does the same
-_ACTION = "campaigns test"
+_ACTION = "campaigns.test"
 
 
 class TooManyTests(MailerError):

@@ -44,8 +44,8 @@ def bars(title: str, rows: Sequence[tuple[str, int | None]], *, hidden: str, emp
 
 
 def columns(title: str, rows: Sequence[tuple[str, int | None]], *, hidden: str, empty: str) -> str:
-    """Draw numbers over time as columns side by side, as one SVG element; all else as for `bars`. Only the first and the
-    last have their names below: whoever hears it gets all.
+    """Draw numbers over time as columns side by side, as one SVG element; all else as for `bars`. Only the first and
+    the last have their names below: whoever hears it gets all.
 
     :param rows: name → number, of times that are equally long and follow each other; the last few hundred are drawn.
     """
@@ -92,8 +92,9 @@ class _Chart:
         return "".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" role="img" class="chart" viewBox="0 0 {_WIDTH} {height}"',
-                f' width="{_WIDTH}" height="{height}" direction="{self._direction}" font-family="system-ui, sans-serif"',
-                f' font-size="13" fill="{_INK}" aria-labelledby="{self._name}-title {self._name}-numbers">',
+                f' width="{_WIDTH}" height="{height}" direction="{self._direction}"',
+                f' font-family="system-ui, sans-serif" font-size="13" fill="{_INK}"',
+                f' aria-labelledby="{self._name}-title {self._name}-numbers">',
                 f'<title id="{self._name}-title">{escape(self._title)}</title>',
                 f'<desc id="{self._name}-numbers">{escape(spoken)}</desc>',
                 self._hatching(),

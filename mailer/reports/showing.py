@@ -1,5 +1,5 @@
-"""What is shown of a campaign's figures, and to whom: to those who see campaigns the whole exactly, since they mail these
-people; to all others without small numbers, and without what would give one away."""
+"""What is shown of a campaign's figures, and to whom: to those who see campaigns the whole exactly, since they mail
+these people; to all others without small numbers, and without what would give one away."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

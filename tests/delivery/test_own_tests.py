@@ -50,7 +50,7 @@ def test_one_press_owes_a_test_mail_in_each_language_to_ones_own_address(
 def test_the_log_says_who_ordered_how_many(session: Session, campaign: Campaign, rosa: Account) -> None:
     order(session, campaign, rosa)
     [entry] = audit.page(session, limit=5)
-    assert (entry.action, entry.account_id, entry.session, entry.kind) == ("campaigns test", rosa.id, "7", "campaign")
+    assert (entry.action, entry.account_id, entry.session, entry.kind) == ("campaigns.test", rosa.id, "7", "campaign")
     assert (entry.subject, entry.details) == ("free-the-five", {"mails": 2})
 
 

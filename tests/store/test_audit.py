@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, func, select, text, update

@@ -69,6 +69,7 @@ def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
         return {"visit": who, "form_token": who.form_token if who else "", "typed": typed, **ways}
 
     desk.add_app_template_filter(times.written, "desk_time")
+    desk.add_app_template_filter(times.day, "desk_day")
     desk.register_error_handler(HTTPException, explain)
     desk.register_error_handler(failures.ServiceUnavailable, explain_unavailable)
     desk.register_error_handler(Exception, explain_fault)

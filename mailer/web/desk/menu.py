@@ -23,8 +23,11 @@ class Way:
 
 #: endpoint, who may go there, and its words
 _Entry = tuple[str, Permission | str, Callable[[], str]]
-_NAV: Sequence[_Entry] = (("desk.home.see", SIGNED_IN, lambda: _("Home")),)
-_MENU: Sequence[_Entry] = ()
+_NAV: Sequence[_Entry] = (
+    ("desk.home.see", SIGNED_IN, lambda: _("Home")),
+    ("desk.reports.choose", Permission.SEE_TOTALS, lambda: _("Reports")),
+)
+_MENU: Sequence[_Entry] = (("desk.audit.see", Permission.SEE_AUDIT, lambda: _("Audit log")),)
 
 
 def nav() -> list[Way]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flask import Blueprint
 
 from mailer.organisers.roles import Permission
-from mailer.web.desk import checking, coming, guard, home, inviting, keeping, previewing, proving
+from mailer.web.desk import audit, checking, coming, guard, home, inviting, keeping, previewing, proving, reports
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
 from mailer.web.desk.keeping import View
 from mailer.web.desk.visit import PREFIX
@@ -73,6 +73,10 @@ ROUTES: Sequence[Route] = (
     look("/campaigns/<slug>/preview/kit/picture", previewing.kit_picture, Permission.PREVIEW, asks_itself=True),
     look("/campaigns/<slug>/preview/kit/leaflet", previewing.kit_leaflet, Permission.PREVIEW),
     press("/sign-out", coming.leave, SIGNED_IN, on=home.see),
+    look("/reports", reports.choose, Permission.SEE_TOTALS),
+    look("/campaigns/<slug>/report", reports.show, Permission.SEE_TOTALS),
+    look("/campaigns/<slug>/report/<kind>.csv", reports.table, Permission.SEE_TOTALS),
+    look("/log", audit.see, Permission.SEE_AUDIT),
 )
 
 

@@ -10,6 +10,15 @@ from mailer.web import language
 from mailer.web.desk.visit import visit
 
 
+def day(moment: datetime) -> Markup:
+    """A day, of which no hour is known, as it is in UTC.
+
+    :param moment: its midnight.
+    """
+    words = format_date(moment, "medium", locale=languages.locale(language.current()))
+    return Markup('<time datetime="{}">{}</time>').format(moment.date().isoformat(), words)
+
+
 def written(moment: datetime) -> Markup:
     """A moment in the viewer's zone, with the zone's name, for a page: as a `time` element that machines read, too.
 

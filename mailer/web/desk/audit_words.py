@@ -1,0 +1,103 @@
+"""What the audit log's actions are called at the desk."""
+
+from collections.abc import Callable, Mapping
+
+from mailer.web.language import _
+
+#: action → what was done, as it begins a line
+_SENTENCES: Mapping[str, Callable[[], str]] = {
+    "accounts.add": lambda: _("Made an account"),
+    "accounts.disable": lambda: _("Disabled an account"),
+    "accounts.enable": lambda: _("Enabled an account again"),
+    "accounts.grant": lambda: _("Gave somebody a role"),
+    "accounts.invite": lambda: _("Invited somebody to the desk"),
+    "accounts.join": lambda: _("Came to the desk for the first time"),
+    "accounts.password": lambda: _("Chose another password"),
+    "accounts.revoke": lambda: _("Took a role from somebody"),
+    "accounts.second_factor": lambda: _("Set up the second factor"),
+    "accounts.sign_in": lambda: _("Signed in"),
+    "campaigns.alone": lambda: _("Sent a campaign alone"),
+    "campaigns.approve": lambda: _("Approved a campaign"),
+    "campaigns.ask": lambda: _("Asked for approval of a campaign"),
+    "campaigns.cancel": lambda: _("Cancelled a campaign"),
+    "campaigns.close": lambda: _("Closed a campaign: nobody is asked to act on it any more"),
+    "campaigns.correct-letters": lambda: _("Corrected letters of a campaign"),
+    "campaigns.delete": lambda: _("Deleted a draft"),
+    "campaigns.hold": lambda: _("Held a campaign back"),
+    "campaigns.load": lambda: _("Loaded a draft from its folder"),
+    "campaigns.object": lambda: _("Objected to a campaign"),
+    "campaigns.pause": lambda: _("Paused a campaign"),
+    "campaigns.reopen": lambda: _("Opened a campaign again"),
+    "campaigns.resend": lambda: _("Had mails of a campaign sent again"),
+    "campaigns.resume": lambda: _("Resumed a campaign"),
+    "campaigns.schedule": lambda: _("Scheduled a campaign"),
+    "campaigns.send": lambda: _("Sent or scheduled a campaign"),
+    "campaigns.start": lambda: _("Started a scheduled campaign"),
+    "campaigns.stop": lambda: _("Stopped a campaign: everybody is asked to do nothing"),
+    "campaigns.test": lambda: _("Ordered test mails of a campaign"),
+    "campaigns.undo": lambda: _("Undid the sending of a campaign"),
+    "campaigns.withdraw": lambda: _("Withdrew a campaign: its text and names are taken down"),
+    "cases.close": lambda: _("Closed a case"),
+    "cases.consent": lambda: _("Recorded the consent to a case"),
+    "cases.load": lambda: _("Loaded a case from its folder"),
+    "cases.reopen": lambda: _("Opened a case again"),
+    "cases.stop": lambda: _("Stopped a case"),
+    "db.upgrade": lambda: _("Upgraded the database"),
+    "keys.rotate": lambda: _("Put what is stored under the newest key"),
+    "kits.make": lambda: _("Had kits of a campaign made"),
+    "lists.change": lambda: _("Changed a list"),
+    "lists.create": lambda: _("Made a list"),
+    "lists.delete": lambda: _("Deleted a list"),
+    "lists.translate": lambda: _("Translated a list"),
+    "subscribers.add": lambda: _("Put somebody on a list"),
+    "subscribers.erase": lambda: _("Erased somebody’s data"),
+    "subscribers.import": lambda: _("Imported supporters"),
+    "subscribers.unsubscribe": lambda: _("Took somebody off a list"),
+    "suppressions.import": lambda: _("Imported addresses that get nothing"),
+    "suppressions.lift": lambda: _("Lifted a block on an address"),
+    "targets.import": lambda: _("Imported targets"),
+    "targets.verify": lambda: _("Confirmed that details of a target are right"),
+    "unions.accept": lambda: _("Accepted a union’s application"),
+    "unions.add": lambda: _("Added a union"),
+    "unions.affiliate": lambda: _("Affiliated a union"),
+    "unions.change": lambda: _("Changed a union"),
+    "unions.decline": lambda: _("Declined a union’s application"),
+    "unions.import": lambda: _("Imported unions"),
+    "unions.interested": lambda: _("Noted that a union is interested"),
+    "unions.introduce": lambda: _("Changed what a union says on its page"),
+    "unions.invite": lambda: _("Invited a contact of a union"),
+    "unions.lapse": lambda: _("Ended the affiliation of a union"),
+    "unions.logo": lambda: _("Changed the logo of a union"),
+    "unions.remove-contact": lambda: _("Removed a contact of a union"),
+    "unions.renew-links": lambda: _("Replaced the links of a union"),
+}
+#: kind of thing → what it is called before its name
+_KINDS: Mapping[str, Callable[[], str]] = {
+    "account": lambda: _("Account"),
+    "application": lambda: _("Application"),
+    "campaign": lambda: _("Campaign"),
+    "case": lambda: _("Case"),
+    "list": lambda: _("List"),
+    "target": lambda: _("Target"),
+    "union": lambda: _("Union"),
+}
+
+
+def is_known(action: str) -> bool:
+    """Whether there is a sentence for an action."""
+    return action in _SENTENCES
+
+
+def sentence(action: str) -> str:
+    """What was done; an action that nobody found words for as the log has it."""
+    return _SENTENCES.get(action, lambda: action)()
+
+
+def kind(name: str) -> str:
+    """What a kind of thing is called."""
+    return _KINDS.get(name, lambda: name)()
+
+
+def kinds() -> list[tuple[str, str]]:
+    """All kinds of things, each with what it is called."""
+    return [(name, words()) for name, words in _KINDS.items()]

@@ -1,0 +1,271 @@
+"""The tables of a report, in the words of whoever looks, each with its chart."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+from babel.dates import format_date, format_datetime
+from flask_babel import format_number
+from markupsafe import Markup
+
+from mailer.formats import charts
+from mailer.locale import countries, languages, zones
+from mailer.reports.figures import Figures, Unit
+from mailer.reports.showing import Shown
+from mailer.reports.spreads import By, Row
+from mailer.store.models import DeliveryState
+from mailer.web import language
+from mailer.web.desk.visit import visit
+from mailer.web.language import _
+
+#: of the longest tables the chart draws the first ones only
+_MOST_BARS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A name and its number."""
+
+    name: str
+    number: int | None  # None: hidden
+    key: str = ""
+    exact_name: str = ""  # for a file, where a name on a page is short
+
+    @property
+    def written(self) -> str:
+        """What it is called in a file."""
+        return self.exact_name or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Numbers of one kind, as a chart and as lines."""
+
+    kind: str  # names its file and its place on the page
+    title: str
+    name: str  # heading of the names
+    number: str  # heading of the numbers
+    lines: Sequence[Line]
+    empty: str  # what is said instead where there is nothing to show
+    notes: Sequence[str] = ()
+    keys: Sequence[str] = ()  # heading of the keys in its file, if it has some
+    draw: Callable[..., str] = field(default=charts.bars, repr=False)
+
+    @property
+    def chart(self) -> Markup:
+        """The picture."""
+        lines = self.lines if self.draw is charts.columns else self.lines[:_MOST_BARS]
+        rows = [(line.name, line.number) for line in lines]
+        return Markup(self.draw(self.title, rows, hidden=_("under 10"), empty=self.empty))  # noqa: S704  # escaped there
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the chart draws only some."""
+        return self.draw is charts.bars and len(self.lines) > _MOST_BARS
+
+    @property
+    def most(self) -> int:
+        """How many it draws at most."""
+        return _MOST_BARS
+
+
+def of(found: Figures, shown: Shown, rows: Mapping[By, Sequence[Row] | None], *, is_exact: bool) -> list[Table]:
+    """All tables of a report.
+
+    :param shown: what of the figures whoever looks may see.
+    :param rows: the spreads, as things are called now.
+    :param is_exact: whether they may see unions that asked not to be named.
+    """
+    return [
+        _states(shown),
+        _over_time(shown),
+        _spread("countries", _("Countries"), _("Country"), rows[By.COUNTRY], _country, keys=[_("code")]),
+        _spread("languages", _("Languages of readers"), _("Language"), rows[By.LANGUAGE], _language, keys=[_("tag")]),
+        _spread("texts", _("Languages of texts"), _("Language"), rows[By.TEXT], _language, keys=[_("tag")]),
+        _spread(
+            "unions", _("Unions"), _("Union"), rows[By.UNION], _union(is_exact=is_exact), keys=[_("name in links")]
+        ),
+        _domains(found),
+        _answers(shown),
+        _departures(found, shown),
+    ]
+
+
+# --- what went out --------------------------------------------------------------------------------------------------
+
+
+def state_words(state: DeliveryState) -> str:
+    """What a state is called."""
+    return {
+        DeliveryState.PENDING: _("Waiting"),
+        DeliveryState.SENDING: _("Being sent"),
+        DeliveryState.SENT: _("Sent"),
+        DeliveryState.DEFERRED: _("Refused for now, to be tried again"),
+        DeliveryState.FAILED: _("Refused for good"),
+        DeliveryState.UNKNOWN: _("Unknown: perhaps sent"),
+        DeliveryState.SKIPPED: _("Not sent: left, erased or cancelled before"),
+    }[state]
+
+
+#: the order in which they are read
+_STATES = (
+    DeliveryState.SENT,
+    DeliveryState.FAILED,
+    DeliveryState.DEFERRED,
+    DeliveryState.UNKNOWN,
+    DeliveryState.SKIPPED,
+    DeliveryState.SENDING,
+    DeliveryState.PENDING,
+)
+
+
+def _states(shown: Shown) -> Table:
+    notes = []
+    if shown.audience is not None:
+        notes.append(_("The audience: {people} people.", people=format_number(shown.audience)))
+    return Table(
+        "states",
+        _("What became of it"),
+        _("State"),
+        _("People"),
+        [Line(state_words(state), shown.states[state], key=state.value) for state in _STATES],
+        empty=_("Nobody was to get it."),
+        notes=notes,
+        keys=[_("state")],
+    )
+
+
+def _over_time(shown: Shown) -> Table:
+    zone, locale = visit().zone, languages.locale(language.current())
+    named = zones.name_of(str(zone), shown.slots[0][0], locale) if shown.slots else ""
+    notes = {
+        Unit.TEN_MINUTES: _(
+            "Mails that were sent, in steps of ten minutes. Times are those of this zone: {zone}.", zone=named
+        ),
+        Unit.HOUR: _("Mails that were sent in each hour. Times are those of this zone: {zone}.", zone=named),
+        Unit.DAY: _("Mails that were sent on each day, as days are in UTC."),
+    }
+    return Table(
+        "time",
+        _("Deliveries over time"),
+        _("From"),
+        _("Mails"),
+        [_slot(start, number, shown.unit, zone) for start, number in shown.slots],
+        empty=_("Nothing has been sent."),
+        notes=[notes[shown.unit]] if shown.slots else (),
+        draw=charts.columns,
+    )
+
+
+def _slot(start: datetime, number: int | None, unit: Unit, zone: tzinfo) -> Line:
+    locale = languages.locale(language.current())
+    if unit is Unit.DAY:
+        return Line(format_date(start, "medium", locale=locale), number, exact_name=start.date().isoformat())
+    local = start.astimezone(zone)
+    words = format_datetime(local, "short", locale=locale)
+    return Line(words, number, exact_name=local.isoformat(timespec="minutes"))
+
+
+# --- to whom --------------------------------------------------------------------------------------------------------
+
+
+def _spread(
+    kind: str, title: str, name: str, rows: Sequence[Row] | None, line: Callable[[Row], Line], *, keys: Sequence[str]
+) -> Table:
+    why = _("Not shown. Of so few people it would point to somebody.")
+    return Table(
+        kind,
+        title,
+        name,
+        _("Mails"),
+        [line(row) for row in rows or ()],
+        empty=why if rows is None else _("Nothing has been sent."),
+        keys=keys,
+    )
+
+
+def _country(row: Row) -> Line:
+    return Line(countries.name(row.key, language.current()) if row.key else _("not known"), row.mails, row.key)
+
+
+def _language(row: Row) -> Line:
+    return Line(languages.name(row.key) if row.key else _("not known"), row.mails, row.key)
+
+
+def _union(*, is_exact: bool) -> Callable[[Row], Line]:
+    def line(row: Row) -> Line:
+        if not row.key:
+            return Line(_("none, or not known"), row.mails)
+        if row.is_named:
+            return Line(row.name, row.mails, row.key)
+        return Line(
+            _("{union} (asked not to be named)", union=row.name) if is_exact else _("(asked not to be named)"),
+            row.mails,
+        )
+
+    return line
+
+
+# --- refusals and departures ----------------------------------------------------------------------------------------
+
+
+def _domains(found: Figures) -> Table:
+    domains = found.sending.domains
+    notes = [
+        _("A domain is named where ten mails to it or more were refused: one that few people use would name them.")
+    ]
+    if domains.is_sample:
+        notes.append(
+            _(
+                "Of {refused} refusals, the latest {number} were looked at.",
+                refused=format_number(domains.refused),
+                number=format_number(domains.looked_at),
+            )
+        )
+    return Table(
+        "domains",
+        _("Refusals by domain"),
+        _("Domain"),
+        _("Refused"),
+        [Line(domain or _("other domains"), number) for domain, number in domains.rows],
+        empty=_("No domain has refused ten mails."),
+        notes=notes if domains.rows else (),
+    )
+
+
+def _answers(shown: Shown) -> Table:
+    has_estimates = any(answer.is_estimate for answer, number in shown.answers if number is not None)
+    estimate = _("Estimated from the latest 5,000 refusals of each kind, whether for good or for now.")
+    return Table(
+        "answers",
+        _("What mail servers answered"),
+        _("Answer"),
+        _("Refused"),
+        [Line(f"{answer.words} – {state_words(answer.state)}", number) for answer, number in shown.answers],
+        empty=_("No server has refused anything."),
+        notes=[estimate] if has_estimates else (),
+    )
+
+
+def _departures(found: Figures, shown: Shown) -> Table:
+    words = {
+        "after": _("Left the list after they got it"),
+        "before": _("Left the list before it reached them"),
+        "suppressed": _("Address was blocked before it reached them"),
+        "erased": _("Had their data erased"),
+    }
+    notes = [_("Who left after they got it counts until another mail of the list went to them.")]
+    if found.departures_until:
+        until = languages.day(found.departures_until, language.current())
+        closed, counted = _("Counted until {day}.", day=until), _("They are counted until {day}.", day=until)
+        notes.append(closed if found.is_closed else counted)
+    return Table(
+        "departures",
+        _("Departures"),
+        _("How"),
+        _("People"),
+        [Line(words[name], shown.departures[name], key=name) for name in words],
+        empty=_("Nobody has left."),
+        notes=notes,
+        keys=[_("departure")],
+    )
