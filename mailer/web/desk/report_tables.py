@@ -100,10 +100,10 @@ def state_words(state: DeliveryState) -> str:
         DeliveryState.PENDING: _("Waiting"),
         DeliveryState.SENDING: _("Being sent"),
         DeliveryState.SENT: _("Sent"),
-        DeliveryState.DEFERRED: _("Refused for now, to be tried again"),
-        DeliveryState.FAILED: _("Refused for good"),
-        DeliveryState.UNKNOWN: _("Unknown: perhaps sent"),
-        DeliveryState.SKIPPED: _("Not sent: left, erased or cancelled before"),
+        DeliveryState.DEFERRED: _("Put off"),
+        DeliveryState.FAILED: _("Failed"),
+        DeliveryState.UNKNOWN: _("Unknown"),
+        DeliveryState.SKIPPED: _("Left out"),
     }[state]
 
 

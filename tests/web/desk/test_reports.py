@@ -54,10 +54,10 @@ def test_an_organiser_sees_the_whole_exactly_and_no_small_number_of_a_part(app: 
     page = come_in(app, Role.WRITER).get(f"/campaigns/{campaign}/report")
     assert page.status_code == 200
     said = words(page)
-    for told in ("The audience: 27 people", "Sent 24", "Refused for good 1", "France 13", "Poets in hiding (asked not"):
+    for told in ("The audience: 27 people", "Sent 24", "Failed 1", "France 13", "Poets in hiding (asked not"):
         assert told in said
     assert "Left the list before it reached them 2" in said
-    assert "550 5.1.1 – Refused for good 1" in said
+    assert "550 5.1.1 – Failed 1" in said
     assert "No domain has refused ten mails" in said
     assert page.text.count("<svg") == 8  # all but that of domains
 
@@ -67,7 +67,7 @@ def test_an_analyst_sees_no_small_number_at_all_and_no_union_that_asked_not_to_b
 ) -> None:
     said = words(come_in(app, Role.ANALYST).get(f"/campaigns/{campaign}/report"))
     assert "Sent 24" in said
-    assert "Refused for good under 10" in said
+    assert "Failed under 10" in said
     assert "The audience" not in said  # 27 would tell that three were not sent
     assert "Left the list before it reached them under 10" in said
     assert "Poets in hiding" not in said
