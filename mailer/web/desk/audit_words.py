@@ -70,6 +70,12 @@ _SENTENCES: Mapping[str, Callable[[], str]] = {
     "unions.logo": lambda: _("Changed the logo of a union"),
     "unions.remove-contact": lambda: _("Removed a contact of a union"),
     "unions.renew-links": lambda: _("Replaced the links of a union"),
+    "users.add": lambda: _("Made an account"),
+    "users.disable": lambda: _("Disabled an account"),
+    "users.enable": lambda: _("Enabled an account again"),
+    "users.invite": lambda: _("Invited somebody to the desk"),
+    "users.role": lambda: _("Changed somebody’s roles"),
+    "users.sessions": lambda: _("Ended somebody’s sessions"),
 }
 #: kind of thing → what it is called before its name
 _KINDS: Mapping[str, Callable[[], str]] = {
