@@ -35,12 +35,12 @@ class Refused(MailerError):
     def __init__(self, *, campaign: str, found: Sequence[Finding]) -> None:
         """:param campaign: which one, at the beginning of a sentence; :param found: the errors."""
         super().__init__(campaign=campaign, findings=" Also: ".join(map(str, found)))
-        self._found = found
+        self.found = found
 
     @property
     def lines(self) -> Sequence[str]:
         """What it is, and each error as `campaigns check` shows it."""
-        return [f"{self.fields['campaign']} cannot be sent.", *(each.marked for each in self._found)]
+        return [f"{self.fields['campaign']} cannot be sent.", *(each.marked for each in self.found)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Accounts: who may come to the desk, and in which roles."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, exists, func, or_, select, update
@@ -122,6 +122,12 @@ def named(session: Session, address: Address) -> Account:
 def all_accounts(session: Session) -> Sequence[Account]:
     """Everybody who has an account, or had one, the oldest first."""
     return session.scalars(_with_roles().order_by(Account.id)).all()
+
+
+def names(session: Session, ids: Collection[int]) -> Mapping[int, str]:
+    """What people are called: account → their name, or their address until they have given one."""
+    found = session.execute(select(Account.id, Account.name, Account.email).where(Account.id.in_(ids)))
+    return {account_id: name or email for account_id, name, email in found}
 
 
 def _with_roles() -> Select[Account]:

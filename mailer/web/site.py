@@ -30,13 +30,16 @@ class Site:
         the workers find them within half a minute."""
         return notices.ringing_session(self.engine, self.ring, read_only=read_only)
 
-    def ring(self, campaign_id: int) -> None:
-        """Tell the workers that a campaign has mail which somebody waits for; without Redis they find it within half a
-        minute. Notices need no such call."""
+    def ring(self, campaign_id: int, *, first: bool = True) -> None:
+        """Tell the workers that a campaign has mail to send, once that is committed; without Redis they find it within
+        half a minute. Notices need no such call.
+
+        :param first: before every other: somebody waits for it.
+        """
         if self.redis is None:
             return
         try:
-            ring(self.redis, campaign_id, first=True)
+            ring(self.redis, campaign_id, first=first)
         except RedisUnavailable as problem:
             log.warning("%s", problem, extra={"campaign": campaign_id})
 

@@ -14,7 +14,7 @@ from mailer.organisers import desk_sessions
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
 from mailer.web import errors, security
-from mailer.web.desk import access, coming, cookies, keeping, menu, proving, times
+from mailer.web.desk import access, coming, cookies, keeping, menu, proving, stopping, terms, times
 from mailer.web.desk.keeping import Kept
 from mailer.web.desk.visit import typed, visit, visitor
 from mailer.web.site import site
@@ -44,6 +44,10 @@ class Guarded(Protocol):
     def asks_itself(self) -> bool:
         """Whether a script asks for it."""
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether nothing may stand in its way."""
+
 
 def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
     """Stand before every page of the desk.
@@ -66,10 +70,19 @@ def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
     def around() -> dict[str, Any]:
         who = visitor()
         ways = {"desk_nav": menu.nav, "desk_menu": menu.menu}
-        return {"visit": who, "form_token": who.form_token if who else "", "typed": typed, **ways}
+        stop = {"stops": stopping.is_offered(), "desk_under_way": stopping.number_under_way}
+        return {
+            "visit": who,
+            "form_token": who.form_token if who else "",
+            "typed": typed,
+            "terms": terms,
+            **ways,
+            **stop,
+        }
 
     desk.add_app_template_filter(times.written, "desk_time")
     desk.add_app_template_filter(times.day, "desk_day")
+    desk.add_app_template_filter(times.written_day, "desk_date")
     desk.register_error_handler(HTTPException, explain)
     desk.register_error_handler(failures.ServiceUnavailable, explain_unavailable)
     desk.register_error_handler(Exception, explain_fault)
@@ -85,7 +98,7 @@ def _refuse(route: Guarded) -> Any:
         abort(404)
     if route.page is not None and not _is_own_form():
         return _show_again(route.page)
-    if not route.asks_itself:
+    if not route.asks_itself and not route.is_urgent:
         _stay_signed_in()
     return proving.required(route.page) if route.page is not None and route.is_weighty else None
 

@@ -1,8 +1,38 @@
 """Home: what needs me now."""
 
+from datetime import timedelta
+
 from flask import render_template
+
+from mailer.campaigns import listing
+from mailer.organisers import accounts
+from mailer.organisers.roles import Permission
+from mailer.people import small_numbers
+from mailer.reports import attention, days
+from mailer.store.db import utctoday
+from mailer.web.desk.visit import visit
+from mailer.web.site import site
+
+_WEEK = timedelta(days=6)  # before today
 
 
 def see() -> str:
-    """What needs whoever looks."""
-    return render_template("desk/home/see.html")
+    """What needs whoever looks, as far as they may see it."""
+    may = visit().may
+    sees_all, sees_totals = may(Permission.SEE_CAMPAIGNS), may(Permission.SEE_TOTALS)
+    with site().session(read_only=True) as session:
+        looked = attention.look(session) if sees_totals else None
+        week = days.sign_ups(session, utctoday() - _WEEK) if sees_totals else None
+        paused = looked.paused if looked and sees_all else []
+        names = accounts.names(session, {each.account_id for each in paused if each.account_id is not None})
+        is_new = not listing.by_status(session)
+    confirmed = week and (week.confirmed if sees_all else small_numbers.hide_one(week.confirmed))
+    return render_template(
+        "desk/home/see.html",
+        looked=looked,
+        is_new=is_new,
+        names=names,
+        sees_all=sees_all,
+        confirmed=confirmed,
+        most_counted=attention.MOST_COUNTED,
+    )

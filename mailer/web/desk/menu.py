@@ -25,6 +25,7 @@ class Way:
 _Entry = tuple[str, Permission | str, Callable[[], str]]
 _NAV: Sequence[_Entry] = (
     ("desk.home.see", SIGNED_IN, lambda: _("Home")),
+    ("desk.campaigns.browse", Permission.SEE_TOTALS, lambda: _("Campaigns")),
     ("desk.reports.choose", Permission.SEE_TOTALS, lambda: _("Reports")),
 )
 _MENU: Sequence[_Entry] = (("desk.audit.see", Permission.SEE_AUDIT, lambda: _("Audit log")),)

@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from flask import Blueprint
 
 from mailer.organisers.roles import Permission
-from mailer.web.desk import audit, checking, coming, guard, home, inviting, keeping, previewing, proving, reports
+from mailer.web.desk import (
+    audit,
+    campaigns,
+    checking,
+    coming,
+    guard,
+    home,
+    inviting,
+    keeping,
+    previewing,
+    proving,
+    reports,
+    stopping,
+)
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
 from mailer.web.desk.keeping import View
 from mailer.web.desk.visit import PREFIX
@@ -22,6 +35,7 @@ class Route:
     page: View | None = None  # of a press: the page that has its form, in whose path nothing else is named
     is_weighty: bool = False  # password and code must have been given in the last minutes
     asks_itself: bool = False  # a page does so by a script: it does not keep anybody signed in
+    is_urgent: bool = False  # nothing is done before it that could have to wait
 
     @property
     def noun(self) -> str:
@@ -44,17 +58,29 @@ def look(path: str, view: View, may: Permission | str, *, asks_itself: bool = Fa
     return Route(path=path, view=view, may=may, asks_itself=asks_itself)
 
 
-def press(path: str, view: View, may: Permission | str, *, on: View, weighty: bool = False) -> Route:
+def press(
+    path: str, view: View, may: Permission | str, *, on: View, weighty: bool = False, urgent: bool = False
+) -> Route:
     """A press, which may change something.
 
     :param on: the page that has its form, which is shown again where something comes between.
     :param weighty: ask for password and code anew, unless they were given in the last minutes.
+    :param urgent: let nothing stand in its way.
     """
-    return Route(path=path, view=view, may=may, page=on, is_weighty=weighty)
+    return Route(path=path, view=view, may=may, page=on, is_weighty=weighty, is_urgent=urgent)
 
 
 ROUTES: Sequence[Route] = (
     look("/", home.see, SIGNED_IN),
+    look("/campaigns", campaigns.browse, Permission.SEE_TOTALS),
+    look("/campaigns/<slug>", campaigns.watch, Permission.SEE_TOTALS),
+    look("/campaigns/<slug>/moving", campaigns.follow, Permission.SEE_TOTALS, asks_itself=True),
+    press("/campaigns/<slug>/pause", campaigns.pause, Permission.PAUSE, on=campaigns.watch, urgent=True),
+    press("/campaigns/<slug>/resume", campaigns.resume, Permission.SEND, on=campaigns.watch),
+    press("/campaigns/<slug>/cancel", campaigns.cancel, Permission.SEND, on=campaigns.watch),
+    press("/campaigns/<slug>/resend", campaigns.resend, Permission.SEND, on=campaigns.watch),
+    look("/stop-everything", stopping.see, Permission.PAUSE),
+    press("/stop-everything", stopping.pause_everything, Permission.PAUSE, on=stopping.see, urgent=True),
     look("/sign-in", coming.come_in, ANYBODY),
     press("/sign-in", coming.enter, ANYBODY, on=coming.come_in),
     look("/invitation/<token>", inviting.see, ANYBODY),

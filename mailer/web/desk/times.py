@@ -1,6 +1,6 @@
 """Times as somebody at the desk reads them: in their zone, which is named."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from babel.dates import format_date, format_time, get_datetime_format
 from markupsafe import Markup
@@ -28,6 +28,12 @@ def written(moment: datetime) -> Markup:
     local = moment.astimezone(zone)
     both = str(get_datetime_format("medium", locale)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
     clock = format_time(local.replace(tzinfo=None), "short", locale=locale)
-    day = format_date(local, "medium", locale=locale)
-    words = f"{both.format(clock, day)} ({zones.name_of(str(zone), moment, locale)})"
+    on = format_date(local, "medium", locale=locale)
+    words = f"{both.format(clock, on)} ({zones.name_of(str(zone), moment, locale)})"
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), words)
+
+
+def written_day(on: date) -> Markup:
+    """A day, likewise. It is the same in all zones."""
+    words = format_date(on, "medium", locale=languages.locale(language.current()))
+    return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), words)

@@ -367,11 +367,12 @@ def test_workers_are_rung_for_once_the_mail_is_owed_for_good(
 ) -> None:
     owed: list[list[int]] = []
 
-    def ring(_site: Site, campaign_id: int) -> None:
+    def ring(_site: Site, campaign_id: int, *, first: bool = True) -> None:
+        assert first
         owed.append(list(session.scalars(select(Delivery.id).where(Delivery.campaign_id == campaign_id))))
         session.rollback()
 
-    monkeypatch.setattr(Site, "_ring", ring)
+    monkeypatch.setattr(Site, "ring", ring)
     client.post("/", data=form())
     assert [len(deliveries) for deliveries in owed] == [1]
 

@@ -1,0 +1,250 @@
+"""Campaigns: the list of them, and one of them, with what is done to it while it goes out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from flask import Response, abort, make_response, redirect, render_template, request
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import asking, lifecycle, listing
+from mailer.campaigns.lifecycle import Move, UnknownCampaign, WrongStatus
+from mailer.campaigns.readiness import Refused
+from mailer.delivery import control, stopping
+from mailer.errors import MailerError, ServiceUnavailable
+from mailer.organisers import accounts
+from mailer.organisers.roles import Permission
+from mailer.people import small_numbers
+from mailer.reports import progress, refusals
+from mailer.reports.progress import Pace
+from mailer.store import audit
+from mailer.store.models import Campaign, CampaignStatus, DeliveryState
+from mailer.web.desk import live, path, terms
+from mailer.web.desk.recent import recent
+from mailer.web.desk.visit import typed, visit
+from mailer.web.language import _, url
+from mailer.web.site import site
+
+_S = CampaignStatus
+_LONGEST_WORDS = 500
+#: refusals of each state that are looked at while somebody waits for the page
+_REFUSALS = 1_000
+#: kept in clear: what somebody says of it stands beside it, encrypted
+_REASON = "paused by hand"
+#: where something can still change by itself, or by somebody else
+_MOVES = frozenset({_S.SCHEDULED, _S.SENDING, _S.PAUSED})
+_AGAIN = (DeliveryState.UNKNOWN, DeliveryState.FAILED)
+
+
+# --- the list -------------------------------------------------------------------------------------------------------
+
+
+def browse() -> str:
+    """All campaigns, the latest first, a page at a time."""
+    chosen = _status(request.args.get("status", ""))
+    beginning = request.args.get("name", "").strip().lower()[:80]
+    before, after = (request.args.get(key, type=int) for key in ("before", "after"))
+    with site().session(read_only=True) as session:
+        page = listing.page(session, status=chosen, beginning=beginning, before=before, after=after)
+        numbers = listing.by_status(session)
+    wanted = {key: value for key, value in (("status", chosen), ("name", beginning)) if value}
+    here = url("desk.campaigns.browse")
+    return render_template(
+        "desk/campaigns/browse.html",
+        page=page,
+        numbers=numbers,
+        chosen=chosen,
+        beginning=beginning,
+        terms=terms,
+        here=here,
+        older=url("desk.campaigns.browse", **wanted, before=page.older) if page.older else None,
+        newer=url("desk.campaigns.browse", **wanted, after=page.newer) if page.newer else None,
+    )
+
+
+def _status(word: str) -> CampaignStatus | None:
+    return CampaignStatus(word) if word in set(CampaignStatus) - {_S.STANDING} else None
+
+
+# --- one of them ----------------------------------------------------------------------------------------------------
+
+
+def watch(slug: str) -> Response:
+    """One campaign: where it is, how it gets on, and what can be done now."""
+    return _shown(slug)
+
+
+def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: Sequence[str] = ()) -> Response:
+    """The page of a campaign.
+
+    :param problem: why what was asked for was not done.
+    :param found: what stands against it.
+    """
+    sees_all = visit().may(Permission.SEE_CAMPAIGNS)
+    with site().session(read_only=True) as session:
+        campaign = _find(session, slug)
+        pace = _pace(session, campaign)
+        refused = refusals.refusals(session, campaign, pace.progress.states, sample=_REFUSALS) if sees_all else []
+        tests = refusals.test_mails(session, campaign) if sees_all else []
+        workers = [each for each in progress.workers(session, campaign) if terms.worker(each.state)]
+        history = progress.steps(session, campaign)
+        asked = asking.of(campaign)
+        names = accounts.names(session, [campaign.held_by] if campaign.held_by else [])
+    page = render_template(
+        "desk/campaigns/watch.html",
+        campaign=campaign,
+        **_figures(campaign, pace),
+        refusals=refused,
+        tests=tests,
+        workers=workers if sees_all else [],
+        history=history,
+        asked=asked,
+        held_by=names.get(campaign.held_by) if campaign.held_by else None,
+        sees_all=sees_all,
+        steps=path.steps(slug, campaign.status),
+        can=_possible(campaign, pace),
+        problem=problem,
+        found=found,
+        longest_words=_LONGEST_WORDS,
+    )
+    return make_response(page, status)
+
+
+def follow(slug: str) -> Response:
+    """The part of a campaign's page that moves."""
+    with site().session(read_only=True) as session:
+        campaign = _find(session, slug)
+        pace = _pace(session, campaign)
+    page = render_template("desk/campaigns/follow.html", campaign=campaign, **_figures(campaign, pace))
+    return live.with_etag(page)
+
+
+def _find(session: Session, slug: str) -> Campaign:
+    try:
+        return lifecycle.get(session, slug)
+    except UnknownCampaign:
+        abort(404)
+
+
+def _pace(session: Session, campaign: Campaign) -> Pace:
+    """How a campaign gets on, as it was at most two seconds ago; what somebody did to it since is seen at once."""
+    done = (campaign.id, campaign.status, campaign.hold_reason, campaign.resumed_at, campaign.finished_at)
+    return recent("pace").get(done, lambda: progress.pace(session, campaign))  # type: ignore[no-any-return]
+
+
+def _figures(campaign: Campaign, pace: Pace) -> dict[str, Any]:
+    """What the moving part shows. Whoever sees totals alone is shown no small number, and no pace, which would tell."""
+    states = pace.progress.states
+    counts = {state.value: count for state, count in states.items()}
+    sees_all = visit().may(Permission.SEE_CAMPAIGNS)
+    shown: Mapping[str, int | None] = counts if sees_all else small_numbers.hide_small(counts)
+    audience = pace.progress.audience if sees_all else small_numbers.hide_one(pace.progress.audience)
+    settled = pace.progress.settled
+    is_open = settled < pace.progress.audience
+    shape = f"{campaign.status}-{''.join('1' if states[each] else '0' for each in _AGAIN)}-{campaign.held_at or ''}"
+    return {
+        "pace": pace if sees_all else None,
+        "shown": {state: shown[state.value] for state in DeliveryState},
+        "audience": audience,
+        "settled": settled if sees_all else None,
+        "moves": campaign.status in _MOVES or (campaign.status is _S.CANCELLED and is_open),
+        "shape": shape,
+        "is_outdated": request.args.get("seen", shape) != shape,
+        "terms": terms,
+    }
+
+
+def _possible(campaign: Campaign, pace: Pace) -> set[str]:
+    """What whoever looks can do to a campaign now."""
+    status, states = campaign.status, pace.progress.states
+    moves = {"pause": Move.PAUSE, "resume": Move.RESUME, "cancel": Move.CANCEL, "resend": Move.RESEND}
+    allowed = {word for word, move in moves.items() if status in move.value.allowed}
+    if not any(states[each] for each in _AGAIN):
+        allowed.discard("resend")
+    may = visit().may
+    return {word for word in allowed if may(Permission.PAUSE if word == "pause" else Permission.SEND)}
+
+
+# --- what is done to it ---------------------------------------------------------------------------------------------
+
+#: does something to a campaign in a session, unless it is refused
+_Act = Callable[[Session, Campaign], object]
+
+
+def pause(slug: str) -> Response:
+    """Hold a campaign until somebody resumes it."""
+    words = " ".join(typed("words").split())[:_LONGEST_WORDS]
+
+    def act(session: Session, campaign: Campaign) -> None:
+        control.pause(session, campaign, reason=_REASON, words=words, account_id=visit().account_id)
+
+    return _do(slug, "pause", act, is_done=_S.PAUSED)
+
+
+def resume(slug: str) -> Response:
+    """Have a paused campaign go on."""
+    sender = site().settings.mail_sender
+
+    def act(session: Session, campaign: Campaign) -> None:
+        ahead.give(session)
+        control.resume(session, campaign, sender)
+
+    try:
+        with site().session(read_only=True) as session:
+            ahead = control.look_ahead(session, _find(session, slug), sender)
+    except Refused as refused:
+        return _refused(slug, refused)
+    return _do(slug, "resume", act, is_done=_S.SENDING, rings=True)
+
+
+def cancel(slug: str) -> Response:
+    """End a campaign for good."""
+    return _do(slug, "cancel", control.cancel, is_done=_S.CANCELLED)
+
+
+def resend(slug: str) -> Response:
+    """Send again what is unknown, or failed."""
+    state = request.form.get("state", "")
+    if state not in _AGAIN:
+        abort(400)
+    return _do(
+        slug, "resend", lambda session, campaign: control.resend(session, campaign, DeliveryState(state)), rings=True
+    )
+
+
+def _do(slug: str, what: str, act: _Act, *, is_done: CampaignStatus | None = None, rings: bool = False) -> Response:
+    """Do something to a campaign, keep who did it, and show its page; where somebody else was quicker, what it is now.
+
+    :param is_done: the status at which that has been done already: a second press changes nothing.
+    :param rings: it may have mail to send then.
+    """
+
+    def do(session: Session) -> int | None:
+        campaign = _find(session, slug)
+        if campaign.status is is_done:
+            return None
+        act(session, campaign)
+        audit.append(session, f"campaigns.{what}", visit().who, kind="campaign", subject=slug)
+        return campaign.id
+
+    try:
+        done = stopping.insist(site().session, do)
+    except WrongStatus:
+        return _shown(slug, status=409, problem=_("Nothing was done. Somebody was quicker: see below what it is now."))
+    except Refused as refused:
+        return _refused(slug, refused)
+    except ServiceUnavailable:
+        raise
+    except MailerError as problem:
+        return _shown(slug, status=422, problem=_("Nothing was done."), found=[str(problem)])
+    if rings and done is not None:
+        site().ring(done, first=False)
+    return _back(slug)
+
+
+def _refused(slug: str, refused: Refused) -> Response:
+    problem = _("Nothing was done, because something stands against sending this campaign.")
+    return _shown(slug, status=422, problem=problem, found=[str(each) for each in refused.found])
+
+
+def _back(slug: str) -> Response:
+    return make_response(redirect(url("desk.campaigns.watch", slug=slug), 303))

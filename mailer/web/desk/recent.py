@@ -1,0 +1,72 @@
+"""What was worked out a moment ago, kept in this process: however many look, it is worked out once."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any, Generic, TypeVar, cast
+
+from flask import current_app
+
+T = TypeVar("T")
+_SECONDS = 2.0
+_MOST = 500  # values that are kept
+
+
+class _Kept:
+    """A value, and who works it out."""
+
+    __slots__ = ("making", "until", "value")
+
+    def __init__(self) -> None:
+        self.making = Lock()
+        self.until: float | None = None  # none: it was never worked out
+        self.value: Any = None
+
+
+class Recent(Generic[T]):
+    """Values by key, each worked out once in two seconds. While one does so anew, the others get the last one;
+    where there is none they wait."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of a key.
+
+        :param key: everything that the value depends on, but for time.
+        :param make: works it out. What it raises passes, and nothing is kept then.
+        """
+        kept = self._of(key)
+        if self._is_good(kept):
+            return cast(T, kept.value)
+        if not kept.making.acquire(blocking=kept.until is None):
+            return cast(T, kept.value)
+        try:
+            if not self._is_good(kept):  # else somebody else has worked it out meanwhile
+                kept.value = make()
+                kept.until = self._clock() + _SECONDS
+            return cast(T, kept.value)
+        finally:
+            kept.making.release()
+
+    def _of(self, key: Hashable) -> _Kept:
+        with self._lock:
+            kept = self._kept.setdefault(key, _Kept())
+            self._kept.move_to_end(key)
+            if len(self._kept) > _MOST:
+                self._kept.popitem(last=False)
+            return kept
+
+    def _is_good(self, kept: _Kept) -> bool:
+        return kept.until is not None and self._clock() < kept.until
+
+
+def recent(what: str) -> Recent[Any]:
+    """What this process keeps of one kind.
+
+    :param what: names it.
+    """
+    return cast("Recent[Any]", current_app.extensions.setdefault(f"recent {what}", Recent()))

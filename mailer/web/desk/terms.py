@@ -1,0 +1,91 @@
+"""What things are called at the desk, and what they mean."""
+
+from mailer.reports.progress import WorkerState
+from mailer.store.models import Asking, CampaignStatus, CaseEventKind, DeliveryState
+from mailer.web.language import _
+
+#: what a state stands out by, besides its words
+TONES = {
+    CampaignStatus.SENDING: "busy",
+    CampaignStatus.SCHEDULED: "busy",
+    CampaignStatus.PAUSED: "held",
+    CampaignStatus.SENT: "done",
+}
+
+
+def status(campaign: CampaignStatus) -> str:
+    """Where a campaign is, in a word or two."""
+    return {
+        CampaignStatus.DRAFT: _("Draft"),
+        CampaignStatus.SCHEDULED: _("Scheduled"),
+        CampaignStatus.SENDING: _("Going out"),
+        CampaignStatus.PAUSED: _("Paused"),
+        CampaignStatus.SENT: _("Sent"),
+        CampaignStatus.CANCELLED: _("Cancelled"),
+        CampaignStatus.STANDING: "",
+    }[campaign]
+
+
+def state(delivery: DeliveryState) -> str:
+    """What a mail is, in a word or two."""
+    return {
+        DeliveryState.PENDING: _("Waiting"),
+        DeliveryState.SENDING: _("Being sent"),
+        DeliveryState.SENT: _("Sent"),
+        DeliveryState.DEFERRED: _("Put off"),
+        DeliveryState.FAILED: _("Failed"),
+        DeliveryState.UNKNOWN: _("Unknown"),
+        DeliveryState.SKIPPED: _("Left out"),
+    }[delivery]
+
+
+def meaning(delivery: DeliveryState) -> str:
+    """What it means that a mail is in a state."""
+    return {
+        DeliveryState.PENDING: _("Not sent yet."),
+        DeliveryState.SENDING: _("A worker holds it at this moment."),
+        DeliveryState.SENT: _("The recipient's mail server took it."),
+        DeliveryState.DEFERRED: _("Refused for now. It is tried again by itself."),
+        DeliveryState.FAILED: _("Refused for good."),
+        DeliveryState.UNKNOWN: _("It was begun, and nobody learned whether it arrived."),
+        DeliveryState.SKIPPED: _("Its recipient had left before it was sent, or the campaign was cancelled."),
+    }[delivery]
+
+
+def kind(name: str) -> str:
+    """What a kind of campaign is called."""
+    known = {"urgent_action": _("Urgent action"), "update": _("News"), "stop": _("Please do not write any more")}
+    return known.get(name, name)
+
+
+def asking(now: Asking) -> str:
+    """That people are not asked to act on a campaign any more; nothing where they are."""
+    return {
+        Asking.OPEN: "",
+        Asking.CLOSED: _("It is closed: nobody is asked any more to act on it."),
+        Asking.STOPPED: _("It is stopped: everybody is asked to do nothing any more."),
+        Asking.WITHDRAWN: _("It is withdrawn: nothing of it can be read any more."),
+    }[now]
+
+
+def step(done: CaseEventKind) -> str:
+    """What somebody decided about a campaign."""
+    known = {
+        CaseEventKind.STOPPED: _("Stopped"),
+        CaseEventKind.REOPENED: _("Opened again"),
+        CaseEventKind.CLOSED: _("Closed"),
+        CaseEventKind.WITHDRAWN: _("Withdrawn"),
+        CaseEventKind.CORRECTED: _("Letters corrected"),
+    }
+    return known.get(done, done.value)
+
+
+def worker(seen: WorkerState) -> str:
+    """What to make of a worker that does not send; nothing of one that does."""
+    return {
+        WorkerState.SENDING: "",
+        WorkerState.STALLED: _(
+            "It is alive, but does nothing. If this goes on, end its process; what it held is then cleared up."
+        ),
+        WorkerState.LOST: _("Within about a minute, what it held is cleared up."),
+    }[seen]

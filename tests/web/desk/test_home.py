@@ -1,0 +1,84 @@
+"""Home: one line for each thing that needs somebody, as far as they may see it, and calm where nothing does."""
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from mailer.cases import cases
+from mailer.cases.dossier import Consent, ConsentBy
+from mailer.delivery import control
+from mailer.store.db import utcnow, utctoday
+from mailer.store.models import Application, CampaignStatus, DeliveryState, Role, StoredTarget, TargetRole
+from tests.support.desk import come_in, words
+from tests.support.factories import deliver, make_campaign, make_case, make_list, make_subscriber
+
+S = CampaignStatus
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"  # what needs somebody is tested on both databases where it is found out
+
+
+@pytest.fixture
+def busy(session: Session) -> None:
+    """Something of each kind."""
+    people = make_list(session)
+    now = utcnow()
+    going = make_campaign(session, people, slug="going", status=S.SENDING)
+    going.started_at = now
+    make_campaign(session, people, slug="coming", status=S.SCHEDULED).scheduled_at = now + timedelta(hours=2)
+    held = make_campaign(session, people, slug="held", status=S.SENDING)
+    control.pause(session, held, reason="paused by hand", words="Wait for the lawyer.", account_id=1)
+    deliver(session, going, make_subscriber(session, people), DeliveryState.UNKNOWN)
+    case = make_case(session, "leila")
+    cases.record_consent(session, case, Consent(ConsentBy.FAMILY, utctoday(), until=utctoday() + timedelta(days=3)))
+    doubts = {"own_words": False, "doubts": [1, 2, 3], "details": {"name": "Embassy"}}
+    session.add(StoredTarget(slug="embassy", role=TargetRole.SOLIDARITY, countries=[], languages=[], **doubts))
+    session.add(Application(name="Dockers", is_named=True, languages=[], confirmed_at=now))
+    session.commit()
+
+
+@pytest.mark.usefixtures("busy")
+def test_each_thing_is_a_line_that_leads_to_where_it_is_dealt_with(app: Flask) -> None:
+    petra = come_in(app, Role.PUBLISHER, name="Petra")
+    page = petra.get("/")
+    said = words(page)
+    for slug in ("going", "coming", "held"):
+        assert f'href="/desk/campaigns/{slug}"' in page.text
+    for part in (
+        "Paused by Petra",
+        "Wait for the lawyer.",
+        "going 1 mail",
+        "leila : the consent ends on",
+        "mailer cases consent leila --by WHO --on DAY",
+        "mailer targets verify embassy --by WHO",
+        "1 application waits for an answer",
+        "Nobody signed up in the last seven days.",
+    ):
+        assert part in said, part
+    assert "Nothing needs you now" not in said
+
+
+@pytest.mark.usefixtures("busy")
+def test_an_analyst_sees_what_moves_and_nothing_that_somebody_said_or_that_only_others_can_do(app: Flask) -> None:
+    said = words(come_in(app, Role.ANALYST).get("/"))
+    assert all(slug in said for slug in ("going", "coming", "held"))
+    assert not any(part in said for part in ("lawyer", "leila", "embassy", "application", "1 mail"))
+
+
+def test_where_there_is_no_campaign_yet_it_says_how_one_comes_about(app: Flask) -> None:
+    said = words(come_in(app, Role.WRITER).get("/"))
+    assert "There is no campaign yet" in said and "mailer campaigns load FOLDER" in said
+
+
+def test_where_nothing_is_to_be_done_it_is_calm(app: Flask, session: Session) -> None:
+    make_campaign(session, make_list(session), status=S.SENT)
+    session.commit()
+    assert "Nothing needs you now." in words(come_in(app, Role.WRITER).get("/"))
+
+
+def test_who_has_no_role_is_told_whom_to_ask(app: Flask) -> None:
+    assert "Ask an admin" in words(come_in(app).get("/"))
