@@ -41,6 +41,9 @@ class _Address(click.ParamType[Address]):
         return value if isinstance(value, Address) else addresses.parse(value)
 
 
+_mail_option = click.option(
+    "--mail", "is_mailed", is_flag=True, help="Mail the link to that address, in place of printing it."
+)
 _address_argument = click.argument("address", type=_Address(), metavar="ADDRESS")
 _ROLES = click.Choice([role.value for role in Role])
 
@@ -54,15 +57,18 @@ def users() -> None:
 @_address_argument
 @click.option("--role", "chosen", type=_ROLES, multiple=True, required=True, help="What they do. May be repeated.")
 @click.option("--name", help="What they are called; they can change it.")
+@_mail_option
 @pass_installation
-def add(installation: Installation, address: Address, chosen: tuple[str, ...], name: str | None) -> None:
+def add(
+    installation: Installation, address: Address, chosen: tuple[str, ...], name: str | None, is_mailed: bool
+) -> None:
     """Make an account, and print the link by which its owner comes in."""
     now = utcnow()
     with installation.session() as session:
         account = accounts.add(session, address, [Role(each) for each in chosen], name=name, at=now)
-        token = invitations.invite(session, account, InvitationKind.JOIN, by=None, at=now)
+        link = _invite(installation, session, account, InvitationKind.JOIN, is_mailed=is_mailed)
         _is_about(installation, account)
-    _print_link(installation, address, token, InvitationKind.JOIN)
+    _tell(address, InvitationKind.JOIN, link)
 
 
 @users.command("list")
@@ -87,8 +93,9 @@ def list_(installation: Installation, as_json: bool) -> None:
     flag_value=InvitationKind.SECOND_FACTOR.value,
     help="To set up another second factor. Ring its owner first: whoever has the link and the password gets in.",
 )
+@_mail_option
 @pass_installation
-def invite(installation: Installation, address: Address, kind: str | None) -> None:
+def invite(installation: Installation, address: Address, kind: str | None, is_mailed: bool) -> None:
     """Print a new link for somebody who has not come in yet, or has lost what they come in with.
 
     Earlier links for the same work no more.
@@ -96,9 +103,9 @@ def invite(installation: Installation, address: Address, kind: str | None) -> No
     chosen = InvitationKind(kind) if kind else InvitationKind.JOIN
     with installation.session() as session:
         account = accounts.named(session, address)
-        token = invitations.invite(session, account, chosen, by=None, at=utcnow())
+        link = _invite(installation, session, account, chosen, is_mailed=is_mailed)
         _is_about(installation, account)
-    _print_link(installation, address, token, chosen)
+    _tell(address, chosen, link)
 
 
 @users.command()
@@ -193,11 +200,25 @@ def _is_about(installation: Installation, account: Account) -> None:
     installation.is_about("account", account.id)
 
 
-def _print_link(installation: Installation, address: Address, token: str, kind: InvitationKind) -> None:
-    """The link alone on its line, so that it can be copied."""
-    hours = invitations.LIFETIME.total_seconds() / 3600
-    click.echo(f"For {address.text}, to {_IS_FOR[kind]}. It works once, within {hours:.0f} hours:")
-    click.echo(Pages(installation.settings.base_url).desk_invitation(token))
+def _invite(
+    installation: Installation, session: Session, account: Account, kind: InvitationKind, *, is_mailed: bool
+) -> str | None:
+    """:returns: the link; None if it is mailed."""
+    token = invitations.invite(session, account, kind, by=None, at=utcnow())
+    if is_mailed:
+        invitations.mail(session, account, kind, token)
+        return None
+    return Pages(installation.settings.base_url).desk_invitation(token)
+
+
+def _tell(address: Address, kind: InvitationKind, link: str | None) -> None:
+    """Print a link alone on its line, so that it can be copied."""
+    within = f"It works once, within {invitations.LIFETIME.total_seconds() / 3600:.0f} hours"
+    if link is None:
+        click.echo(f"A link is on its way to {address.text}, to {_IS_FOR[kind]}. {within}.")
+    else:
+        click.echo(f"For {address.text}, to {_IS_FOR[kind]}. {within}:")
+        click.echo(link)
 
 
 def _all_facts(session: Session, at: datetime) -> list[dict[str, Any]]:

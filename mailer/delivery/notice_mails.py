@@ -31,6 +31,7 @@ _PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
     NoticeKind.CONTACT: Pages.contact,
     NoticeKind.STEPPED_DOWN: Pages.contact,
     NoticeKind.ANSWER: Pages.answer,
+    NoticeKind.INVITATION: Pages.desk_invitation,
 }
 _ALERT_FIELDS = frozenset({"campaign_url", "campaign_title", "target_name", "target_email", "target_address"})
 _KIT_FIELDS = frozenset({"kit_url", "campaign", "kind", "union", "deadline", "stop_url"})  # kind: if it asks nobody
@@ -61,6 +62,7 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
             *("applications", "applications_command", "paused", "paused_command"),
         }
     ),
+    NoticeKind.INVITATION: frozenset({"link_url", "new_password", "new_factor"}),  # new: to replace what was lost
 }
 
 #: kind, language, and which of its fields are printed
@@ -214,6 +216,8 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
             preheader = _("Sign-ups, e-mails and what waits for you, in figures.")
             one, several = _("What happened on {day}"), _("What happened from {since} to {until}")
             return (one if "day" in shown else several), preheader
+        case NoticeKind.INVITATION:
+            return _("Your link to the desk"), _("It works for one day. Never forward this e-mail.")
 
 
 def _fill(words: str, **values: Pieces) -> Pieces:

@@ -20,6 +20,8 @@ from mailer.organisers import accounts, browsers, desk_sessions, passwords, reco
 from mailer.organisers.accounts import DisabledAccount
 from mailer.organisers.desk_sessions import hash_of
 from mailer.organisers.roles import need_second_factor
+from mailer.people import notices
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store import audit
 from mailer.store.db import Sessions, utcnow
 from mailer.store.models import Account, AuditActor, Invitation, InvitationKind
@@ -30,6 +32,10 @@ _REMEMBERED = timedelta(days=30)
 _TOKEN_BYTES = 20
 _FORM = re.compile(r"[0-9a-f]{40}", re.ASCII)  # nothing that a mail program would take for the end of a sentence
 _WITH_SECRET = (InvitationKind.JOIN, InvitationKind.SECOND_FACTOR)
+
+
+#: what the mail says that the link is for
+_NEW = {InvitationKind.PASSWORD: "new_password", InvitationKind.SECOND_FACTOR: "new_factor"}
 
 
 class JoinedAlready(MailerError):
@@ -86,6 +92,16 @@ def invite(session: Session, account: Account, kind: InvitationKind, *, by: int 
     )
     session.flush()
     return token
+
+
+def mail(session: Session, account: Account, kind: InvitationKind, token: str) -> None:
+    """Owe somebody a mail with their link, in the transaction that made it.
+
+    :param token: as `invite` has made it.
+    """
+    words = {_NEW[kind]: "yes"} if kind in _NEW else {}
+    notice = Notice(NoticeKind.INVITATION, token, words)
+    notices.owe(session, notice, language=account.language, address=account.email)
 
 
 def look(session: Session, token: str, *, at: datetime) -> Invitation:

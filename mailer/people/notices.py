@@ -61,6 +61,7 @@ class NoticeKind(enum.StrEnum):
     APPLICATION = "application"  # to organisers: a union asks to affiliate, and its officer has confirmed that
     HELD = "held"  # to organisers: a campaign cannot go on by itself
     DAILY = "daily"  # to organisers: what happened, in counts
+    INVITATION = "invitation"  # to somebody who may come to the desk: a link to come in, or to replace what was lost
 
 
 @dataclass(frozen=True, slots=True)

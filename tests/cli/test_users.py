@@ -10,10 +10,12 @@ from sqlalchemy import Engine
 
 from mailer.mail import addresses
 from mailer.organisers import accounts, desk_sessions, invitations
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import InvitationKind, Role
 from tests.conftest import CommandLine
 from tests.support.accounts import PASSWORD, make_account, make_session
+from tests.support.factories import notices_owed
 
 ROSA = "rosa@example.org"
 
@@ -84,6 +86,23 @@ def test_a_new_link_is_for_what_was_lost(cli: CommandLine, engine: Engine) -> No
         accounts.named(session, addresses.parse(ROSA)).password_hash = "$argon2id$"
     for option, kind in (("--password", InvitationKind.PASSWORD), ("--second-factor", InvitationKind.SECOND_FACTOR)):
         assert kind_of(engine, cli("users", "invite", ROSA, option).stdout) is kind
+
+
+def test_a_link_is_mailed_instead_of_printed_where_that_is_asked_for(cli: CommandLine, engine: Engine) -> None:
+    said = cli("users", "add", ROSA, "--role", "writer", "--mail").stdout
+    assert "on its way to rosa@example.org" in said
+    assert "http" not in said
+    with session_scope(engine) as session:
+        [mail] = notices_owed(session)
+        notice = Notice.from_stored(mail.notice or "")
+        assert (mail.address, notice.kind, notice.words) == (ROSA, NoticeKind.INVITATION, {})
+        assert invitations.look(session, notice.token or "", at=utcnow()).kind is InvitationKind.JOIN
+        rosa = accounts.named(session, addresses.parse(ROSA))
+        rosa.password_hash, rosa.language = "$argon2id$", "fr"
+    cli("users", "invite", ROSA, "--password", "--mail")
+    with session_scope(engine) as session:
+        notice = Notice.from_stored(notices_owed(session)[-1].notice or "")
+        assert (notice.words, notice.language) == ({"new_password": "yes"}, "fr")
 
 
 def test_roles_are_given_and_taken_and_publishing_counts_a_day_later(cli: CommandLine, engine: Engine) -> None:

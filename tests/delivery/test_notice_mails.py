@@ -152,6 +152,7 @@ BUTTONS = {
     NoticeKind.RENEWED: f"https://act.example.org/en/results/{TOKEN}",
     NoticeKind.ANSWER: f"https://act.example.org/en/answer/{TOKEN}",
     NoticeKind.CHANGED: f"https://act.example.org/en/kit/{TOKEN}",
+    NoticeKind.INVITATION: f"https://act.example.org/desk/invitation/{TOKEN}",
 }
 HEADERS = [
     "Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Reply-To",
@@ -310,6 +311,7 @@ def test_contacts_are_asked_to_pass_news_on_and_not_to_share_an_alert(session: S
         (NoticeKind.HELD, "Nothing more of it goes out until somebody resumes it. The reason:"),
         (NoticeKind.HELD, "Go on, once the cause is remedied. Nobody gets it twice:"),
         (NoticeKind.HELD, "named your address in the setting"),
+        (NoticeKind.INVITATION, "The link works once, for one day. Never forward this e-mail."),
         (NoticeKind.DAILY, "Days are those of UTC. Numbers of people from 1 to 9 are written “under 10”."),
     ],
 )
@@ -317,6 +319,22 @@ def test_a_notice_says_what_to_do_and_until_when(session: Session, kind: NoticeK
     message = compose(session, notice(kind))
     said = [" ".join(html.unescape(part(message, subtype)).split()) for subtype in ("plain", "html")]
     assert all(sentence in words for words in said)
+
+
+@pytest.mark.parametrize(
+    ("flag", "sentence"),
+    [
+        (None, "Harbour Solidarity invites you to its desk"),
+        ("new_password", "you choose another password for the desk of Harbour Solidarity"),
+        ("new_factor", "you set up another second factor for the desk of Harbour Solidarity"),
+    ],
+)
+def test_an_invitation_says_what_its_link_is_for(session: Session, flag: str | None, sentence: str) -> None:
+    message = compose(session, notice(NoticeKind.INVITATION, {flag: "yes"} if flag else {}))
+    for subtype in ("plain", "html"):
+        words = " ".join(re.sub(r"<[^>]*>|[\u2066-\u2069]", "", part(message, subtype)).split())
+        assert sentence in words
+        assert words.count("With this link you") == 1
 
 
 def test_a_welcome_shows_the_alert_to_act_on_and_the_link_to_share(session: Session) -> None:
