@@ -185,6 +185,10 @@ class Pages:
         """To become a union's contact."""
         return self._at(f"/contact/{token}")
 
+    def approval(self, slug: str) -> str:
+        """To look at all that a campaign would send, and to approve it, at the desk."""
+        return f"{self.base_url}/desk/campaigns/{slug}/approval"
+
     def answer(self, token: str) -> str:
         """To change what a union said of a kit."""
         return self._at(f"/answer/{token}")

@@ -63,6 +63,7 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
         }
     ),
     NoticeKind.INVITATION: frozenset({"link_url", "new_password", "new_factor"}),  # new: to replace what was lost
+    NoticeKind.WAITING: frozenset({"campaign", "desk_url"}),
 }
 
 #: kind, language, and which of its fields are printed
@@ -218,6 +219,8 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
             return (one if "day" in shown else several), preheader
         case NoticeKind.INVITATION:
             return _("Your link to the desk"), _("It works for one day. Never forward this e-mail.")
+        case NoticeKind.WAITING:
+            return _("Waiting for you: {campaign}"), _("Nothing of it goes out before a second person has said yes.")
 
 
 def _fill(words: str, **values: Pieces) -> Pieces:

@@ -17,7 +17,7 @@ from mailer.mail.markers import Markers, written
 URL_FIELDS = frozenset(
     {
         *("preferences_url", "unsubscribe_url"),
-        *("campaign_url", "join_url", "kit_url", "link_url", "results_url", "share_url", "stop_url"),
+        *("campaign_url", "desk_url", "join_url", "kit_url", "link_url", "results_url", "share_url", "stop_url"),
         *(f"{what}_{number}_url" for what in ("kit", "leave") for number in range(1, 6)),
         *writing.URLS,
     }

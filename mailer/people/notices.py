@@ -62,6 +62,7 @@ class NoticeKind(enum.StrEnum):
     HELD = "held"  # to organisers: a campaign cannot go on by itself
     DAILY = "daily"  # to organisers: what happened, in counts
     INVITATION = "invitation"  # to somebody who may come to the desk: a link to come in, or to replace what was lost
+    WAITING = "waiting"  # to publishers: somebody asks for their approval
 
 
 @dataclass(frozen=True, slots=True)

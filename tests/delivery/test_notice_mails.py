@@ -121,13 +121,17 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "paused": "1",
         "paused_command": "mailer campaigns list",
     },
+    NoticeKind.WAITING: {
+        "campaign": "free-the-five",
+        "desk_url": "https://act.example.org/desk/campaigns/free-the-five/approval",
+    },
 }
 #: to organisers, who have commands to type instead of a button
 TO_ORGANISERS = (NoticeKind.APPLICATION, NoticeKind.HELD, NoticeKind.DAILY)
 #: those whose link stands among their words
 WITHOUT_TOKEN = (
     *(NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
-    *(NoticeKind.RENEWED, NoticeKind.CHANGED),
+    *(NoticeKind.RENEWED, NoticeKind.CHANGED, NoticeKind.WAITING),
     *TO_ORGANISERS,
 )
 #: what goes to people because they agreed to get their union's mail
@@ -153,6 +157,7 @@ BUTTONS = {
     NoticeKind.ANSWER: f"https://act.example.org/en/answer/{TOKEN}",
     NoticeKind.CHANGED: f"https://act.example.org/en/kit/{TOKEN}",
     NoticeKind.INVITATION: f"https://act.example.org/desk/invitation/{TOKEN}",
+    NoticeKind.WAITING: "https://act.example.org/desk/campaigns/free-the-five/approval",
 }
 HEADERS = [
     "Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Reply-To",
@@ -313,6 +318,7 @@ def test_contacts_are_asked_to_pass_news_on_and_not_to_share_an_alert(session: S
         (NoticeKind.HELD, "named your address in the setting"),
         (NoticeKind.INVITATION, "The link works once, for one day. Never forward this e-mail."),
         (NoticeKind.DAILY, "Days are those of UTC. Numbers of people from 1 to 9 are written “under 10”."),
+        (NoticeKind.WAITING, "Nothing of this campaign goes out before a second person has looked at it"),
     ],
 )
 def test_a_notice_says_what_to_do_and_until_when(session: Session, kind: NoticeKind, sentence: str) -> None:

@@ -7,6 +7,7 @@ from flask import Blueprint
 
 from mailer.organisers.roles import Permission
 from mailer.web.desk import (
+    approving,
     audit,
     campaigns,
     checking,
@@ -18,6 +19,7 @@ from mailer.web.desk import (
     previewing,
     proving,
     reports,
+    sending,
     stopping,
 )
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
@@ -103,6 +105,13 @@ ROUTES: Sequence[Route] = (
     look("/campaigns/<slug>/report", reports.show, Permission.SEE_TOTALS),
     look("/campaigns/<slug>/report/<kind>.csv", reports.table, Permission.SEE_TOTALS),
     look("/log", audit.see, Permission.SEE_AUDIT),
+    look("/campaigns/<slug>/approval", approving.see, Permission.PREVIEW),
+    press("/campaigns/<slug>/approval/ask", approving.ask, Permission.ASK_APPROVAL, on=approving.see),
+    press("/campaigns/<slug>/approval/approve", approving.approve, Permission.APPROVE, on=approving.see),
+    look("/campaigns/<slug>/send", sending.see, Permission.SEND),
+    press("/campaigns/<slug>/send", sending.send, Permission.SEND, on=sending.see),
+    press("/campaigns/<slug>/undo", sending.undo, Permission.SEND, on=sending.see),
+    look("/campaigns/<slug>/waiting", sending.wait, Permission.SEE_CAMPAIGNS, asks_itself=True),
 )
 
 

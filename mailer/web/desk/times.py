@@ -24,13 +24,21 @@ def written(moment: datetime) -> Markup:
 
     :param moment: aware.
     """
+    local = moment.astimezone(visit().zone)
+    return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), in_words(moment))
+
+
+def in_words(moment: datetime) -> str:
+    """Likewise, in words alone.
+
+    :param moment: aware.
+    """
     zone, locale = visit().zone, languages.locale(language.current())
     local = moment.astimezone(zone)
     both = str(get_datetime_format("medium", locale)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
     clock = format_time(local.replace(tzinfo=None), "short", locale=locale)
     on = format_date(local, "medium", locale=locale)
-    words = f"{both.format(clock, on)} ({zones.name_of(str(zone), moment, locale)})"
-    return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), words)
+    return f"{both.format(clock, on)} ({zones.name_of(str(zone), moment, locale)})"
 
 
 def written_day(on: date) -> Markup:

@@ -1,0 +1,66 @@
+"""What differs between two wordings, word by word."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+#: words, each with the space behind it
+_WORDS = re.compile(r"\w+\s*|[^\w\s]+\s*|\s+")
+_LINES = re.compile(r"[^\n]*\n|[^\n]+\Z")
+#: words that are compared one by one; of more, lines are: the time grows with the square
+_MOST_WORDS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some words, and whether both wordings have them."""
+
+    words: str
+    of: Literal["both", "before", "after"]
+
+
+def pieces(before: str, after: str) -> list[Piece]:
+    """Both wordings as one, in order: what only the earlier one has stands before what is there instead."""
+    return _joined(_compare(before, after))
+
+
+def _compare(before: str, after: str) -> Iterator[Piece]:
+    for old, new in _opcodes(_LINES.findall(before), _LINES.findall(after)):
+        if old == new:
+            yield Piece("".join(new), "both")
+            continue
+        words = _WORDS.findall("".join(old)), _WORDS.findall("".join(new))
+        if max(map(len, words)) > _MOST_WORDS:
+            words = old, new
+        for was, now in _opcodes(*words):
+            if was == now:
+                yield Piece("".join(now), "both")
+            else:
+                yield Piece("".join(was), "before")
+                yield Piece("".join(now), "after")
+
+
+def _opcodes(before: list[str], after: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+    for _tag, old, old_end, new, new_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        yield before[old:old_end], after[new:new_end]
+
+
+def _joined(found: Iterable[Piece]) -> list[Piece]:
+    """Without empty pieces, and what has changed in one place as two pieces at most."""
+    joined: list[Piece] = []
+    before = after = both = ""
+    for each in found:
+        if each.of == "both":
+            if before or after:
+                joined += (Piece(before, "before"), Piece(after, "after"))
+                before = after = ""
+            both += each.words
+            continue
+        if both:
+            joined.append(Piece(both, "both"))
+            both = ""
+        before, after = (before + each.words, after) if each.of == "before" else (before, after + each.words)
+    joined += (Piece(both, "both"), Piece(before, "before"), Piece(after, "after"))
+    return [each for each in joined if each.words]

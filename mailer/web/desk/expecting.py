@@ -1,0 +1,53 @@
+"""Expecting: whom a campaign would reach, in sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from mailer.campaigns.readiness import Check
+from mailer.cases.findings import Level
+from mailer.operations import checks
+from mailer.store.models import Campaign
+from mailer.web.language import _, ngettext
+from mailer.web.site import site
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Whom a campaign would reach, and what was found against that."""
+
+    people: int
+    sentences: Sequence[str]
+    errors: int
+    warnings: int
+
+
+def look(session: Session, campaign: Campaign) -> Expected:
+    """Count whom a campaign would reach, and look for what stands against it."""
+    found = checks.check(session, campaign, site().settings)
+    errors = sum(each.level is Level.ERROR for each in found.findings)
+    return Expected(found.audience, list(_sentences(found)), errors, len(found.findings) - errors)
+
+
+def _sentences(found: Check) -> list[str]:
+    if not found.audience:
+        return [_("Nobody would get it.")]
+    known = sum(1 for country in found.by_country if country)
+    said = [ngettext("{num} person gets it.", "{num} people get it.", found.audience)]
+    if known:
+        said.append(ngettext("They live in {num} country.", "They live in {num} countries.", known))
+    if unknown := found.by_country.get(None, 0):
+        said.append(
+            ngettext("Of {num} person the country is not known.", "Of {num} people the country is not known.", unknown)
+        )
+    said.append(ngettext("They read it in {num} language.", "They read it in {num} languages.", len(found.by_text)))
+    if found.has_fallback and (others := sum(found.gaps.without_own_target.values())):
+        said.append(
+            ngettext(
+                "{num} of them writes to the target for everybody else, because their country has none of its own.",
+                "{num} of them write to the target for everybody else, because their country has none of its own.",
+                others,
+            )
+        )
+    return said

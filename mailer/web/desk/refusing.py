@@ -1,0 +1,65 @@
+"""Refusing: why something at the desk is not done, and how a campaign stands, in words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from mailer.campaigns import lifecycle, readiness
+from mailer.delivery import control
+from mailer.errors import MailerError
+from mailer.organisers import approvals
+from mailer.organisers.approvals import Standing, State
+from mailer.web.language import _
+
+#: error → what to do about it, in the reader's language
+_ADVICE: Mapping[type[MailerError], Callable[[], str]] = {
+    approvals.NotPublisher: lambda: _(
+        "Only publishers approve and send. Somebody who becomes a publisher can do so a day later."
+    ),
+    approvals.OwnChange: lambda: _(
+        "You have changed the campaign, its case or its targets since it was last approved. Somebody else has to "
+        "approve it."
+    ),
+    approvals.OwnRequest: lambda: _("You asked for this approval yourself. Somebody else has to give it."),
+    approvals.NobodyAsked: lambda: _(
+        "Nobody has asked for approval of the campaign as it is now. One person asks, and another approves."
+    ),
+    approvals.TooLate: lambda: _("The campaign has begun already, so there is nothing to approve any more."),
+    approvals.Changed: lambda: _(
+        "The campaign has changed since you opened this page, so it was not approved. What is different is "
+        "marked below. Look at it, and press again if you agree."
+    ),
+    approvals.NotApproved: lambda: _("The campaign is not approved as it is now. Ask for approval first."),
+    lifecycle.WrongStatus: lambda: _("The campaign is not where it was when you opened this page. See how it stands."),
+    readiness.Refused: lambda: _("The check finds something that keeps the campaign from being sent. Mend that first."),
+    control.NobodyToSendTo: lambda: _("There is nobody left to send the campaign to."),
+}
+
+
+def advice(refused: MailerError) -> str:
+    """What to do about a press that was refused."""
+    known = _ADVICE.get(type(refused))
+    return known() if known else str(refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a campaign stands with whoever approves, in a few words."""
+
+    words: str
+    tone: Literal["calm", "busy", "held", "done"]
+
+
+def standing_in_words(standing: Standing) -> Status:
+    """How a campaign stands with whoever approves."""
+    match standing.state:
+        case State.NOT_NEEDED:
+            return Status(_("No approval needed"), "calm")
+        case State.NONE:
+            return Status(_("Not approved"), "held")
+        case State.WAITING:
+            return Status(_("Waiting for approval"), "busy")
+        case State.APPROVED:
+            return Status(_("Approved"), "done")
+        case State.LAPSED:
+            return Status(_("Approval has lapsed"), "held")

@@ -1,0 +1,217 @@
+"""Approving at the desk: what is shown is what is approved, by somebody else than who changed it or asked."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from flask import Flask
+
+from mailer.campaigns import lifecycle
+from mailer.campaigns.lifecycle import Move
+from mailer.organisers import content
+from mailer.organisers.approvals import State
+from mailer.people.notices import NoticeKind
+from mailer.store import audit
+from mailer.store.db import utcnow
+from mailer.store.models import Account, Campaign, Role
+from tests.support.accounts import make_account, make_publisher
+from tests.support.cases import make_case
+from tests.support.concurrency import Beside
+from tests.support.desk import come_in, words
+from tests.support.factories import notices_owed, said
+from tests.support.letters import add_letter, put_target
+from tests.web.desk.sendable import SLUG, World, make_world
+
+PAGE = f"/campaigns/{SLUG}/approval"
+MARK = "Write to **the embassy** today.\n"
+
+
+@pytest.fixture
+def world(app: Flask) -> World:
+    return make_world(app)
+
+
+def approve(world: World, shown: str | None = None) -> int:
+    return world.petra.press(f"{PAGE}/approve", content=shown or world.hash()).status_code
+
+
+def test_a_writer_asks_and_the_publishers_hear_of_it_by_mail(world: World) -> None:
+    with world.session() as session:
+        make_publisher(session, "newcomer", since=utcnow() - timedelta(minutes=5))
+        make_account(session, "ada@example.org", Role.ADMIN)
+    assert "Ask for approval" in world.wanda.get(PAGE).text
+    asked = world.wanda.press(f"{PAGE}/ask", words="The court sits on Monday.")
+    assert (asked.status_code, asked.location) == (303, f"/desk{PAGE}")
+    page = words(world.petra.get(PAGE))
+    assert "Waiting for approval" in page and "The court sits on Monday." in page and "Wanda asked" in page
+    with world.session() as session:
+        owed = notices_owed(session)
+        assert sorted(each.address or "" for each in owed) == ["olga@example.org", "petra@example.org"]
+        notice = said(owed[0])
+        assert notice.kind is NoticeKind.WAITING
+        assert notice.words["desk_url"].endswith(f"/desk{PAGE}")
+        assert "court" not in str(notice.words)
+    assert world.log() == [("campaigns.ask", world.wanda.account_id, SLUG)]
+
+
+def test_who_asks_twice_asks_once(world: World) -> None:
+    for _ in range(2):
+        assert world.wanda.press(f"{PAGE}/ask", words="").status_code == 303
+    assert len(world.log()) == 1
+    with world.session() as session:
+        assert len(notices_owed(session)) == 2
+
+
+def test_words_that_are_too_long_stand_in_the_form_again(world: World) -> None:
+    answer = world.wanda.press(f"{PAGE}/ask", words="word " * 500)
+    assert answer.status_code == 422 and "Write at most 2000 characters" in answer.text
+    assert "word word" in answer.text and world.state() is State.NONE
+
+
+def test_a_second_person_approves_what_the_page_shows(world: World) -> None:
+    world.ask()
+    page = world.petra.get(PAGE).text
+    assert f'value="{world.hash()}"' in page
+    assert approve(world) == 303
+    assert world.state() is State.APPROVED
+    shown = words(world.petra.get(PAGE))
+    assert "Petra approved it" in shown and "Send it" in shown
+    assert approve(world) == 303
+    assert world.log() == [("campaigns.approve", world.petra.account_id, SLUG)], "a second press changes nothing"
+
+
+def test_the_page_shows_all_that_the_hash_stands_for(world: World) -> None:
+    with world.session() as session:
+        campaign = lifecycle.get(session, SLUG)
+        campaign.case, campaign.about, campaign.ask = make_case(session), "BR", ["embassy"]
+        campaign.audience = {"countries": ["DE", "@EU"], "exclude_languages": ["fr"], "unions": ["dockers"]}
+        campaign.deadline = utcnow() + timedelta(days=3)
+        add_letter(session, campaign, "ar", rules="No insults.", openings=["I write to you."])
+        put_target(session, address="1 Example Street", phone="+44 1632 960001", names={"de": "Botschaft"})
+        session.flush()
+        parts = content.of(session, campaign, world.sender).parts
+    shown = " ".join(words(world.petra.get(PAGE)).split())
+    for said_words in leaves(parts):
+        assert " ".join(said_words.split()) in shown, said_words
+
+
+def leaves(value: object, key: str = "") -> list[str]:
+    """All texts in a content, but for what is shown by another name or by its fingerprint."""
+    if isinstance(value, dict):
+        return [leaf for name, each in value.items() for leaf in leaves(each, name)]
+    if isinstance(value, list):
+        return [leaf for each in value for leaf in leaves(each, key)]
+    if not isinstance(value, str) or key in {"own"}:
+        return []
+    if len(value) == 64:
+        return [value[:16]]
+    renamed = value.startswith("20") or len(value) == 2 or value in ("embassy", "exclude", "include", "urgent_action")
+    return [] if renamed else [value]
+
+
+def test_each_text_stands_there_in_its_language_and_direction(world: World) -> None:
+    with world.session() as session:
+        add_letter(session, lifecycle.get(session, SLUG), "ar")
+    page = world.petra.get(PAGE).text
+    assert '<dd class="words" lang="ar" dir="rtl">أفرجوا عن الخمسة' in page
+    assert '<dd class="words" lang="en" dir="ltr">' in page
+
+
+def test_nothing_that_a_text_says_becomes_part_of_the_page(world: World) -> None:
+    evil = "<script>alert(1)</script><img src=x>"
+
+    def write(campaign: Campaign) -> None:
+        campaign.texts[0].body = campaign.texts[0].subject = evil
+
+    world.approve()
+    world.change(write)
+    page = world.petra.get(PAGE).text
+    assert "<script>alert" not in page and "<img" not in page and "&lt;script&gt;alert(1)" in page
+
+
+def test_what_has_changed_since_the_page_is_not_approved_but_shown(world: World) -> None:
+    world.ask()
+    shown = world.hash()
+    world.change(lambda campaign: setattr(campaign.texts[0], "body", MARK))
+    world.ask()
+    answer = world.petra.press(f"{PAGE}/approve", content=shown)
+    assert answer.status_code == 422
+    assert "so it was not approved" in answer.text and "since you opened this page" in answer.text
+    assert "<del>" in answer.text and "<ins>" in answer.text and "<strong>" not in answer.text.split("<ins>")[1]
+    assert world.state() is State.WAITING and world.log() == []
+    assert f'value="{world.hash()}"' in answer.text, "a second press approves what this page shows"
+    assert approve(world) == 303
+
+
+def test_a_lapsed_approval_says_what_has_changed(world: World) -> None:
+    world.approve()
+    world.change(lambda campaign: setattr(campaign.texts[0], "subject", "Free all five"))
+    page = world.wanda.get(PAGE)
+    assert "Approval has lapsed" in page.text and "What has changed since it was last approved" in page.text
+    assert "<ins>" in page.text and "Ask for approval" in page.text
+
+
+def test_nobody_approves_what_they_asked_for_or_changed(world: World) -> None:
+    world.petra.press(f"{PAGE}/ask")
+    assert "You asked for this approval yourself" in world.petra.get(PAGE).text
+    answer = world.petra.press(f"{PAGE}/approve", content=world.hash())
+    assert answer.status_code == 422 and "You asked for this approval yourself" in answer.text
+    world.changed_by(world.olga)
+    answer = world.olga.press(f"{PAGE}/approve", content=world.hash())
+    assert answer.status_code == 422 and "You have changed the campaign" in answer.text
+    assert world.state() is State.WAITING
+
+
+def test_a_publisher_of_today_and_a_writer_do_not_approve(world: World, app: Flask) -> None:
+    world.ask()
+    assert world.wanda.press(f"{PAGE}/approve", content=world.hash()).status_code == 404
+    nina = come_in(app, Role.PUBLISHER, email="nina@example.org")
+    answer = nina.press(f"{PAGE}/approve", content=world.hash())
+    assert answer.status_code == 422 and "can do so a day later" in answer.text
+    assert world.state() is State.WAITING
+
+
+def test_what_nobody_asked_about_or_has_begun_is_not_approved(world: World) -> None:
+    answer = world.petra.press(f"{PAGE}/approve", content=world.hash())
+    assert answer.status_code == 422 and "Nobody has asked for approval" in answer.text
+    world.ask()
+    with world.session() as session:
+        lifecycle.move(session, lifecycle.get(session, SLUG), Move.START, started_at=utcnow())
+    answer = world.petra.press(f"{PAGE}/approve", content=world.hash())
+    assert answer.status_code == 422 and "has begun already" in answer.text
+    assert world.wanda.press(f"{PAGE}/ask").status_code == 422
+
+
+def test_two_publishers_who_press_at_once_and_a_change_leave_what_was_approved(world: World) -> None:
+    world.ask()
+    shown = world.hash()
+    both = [Beside(partial(who.press, f"{PAGE}/approve", content=shown)) for who in (world.petra, world.olga)]
+    change = Beside(lambda: world.change(lambda campaign: setattr(campaign.texts[0], "body", MARK)))
+    for each in (*both, change):
+        each.result()
+    assert world.state() in (State.LAPSED, State.NONE), "what it is now is what nobody approved"
+
+
+@pytest.mark.parametrize("press", ["ask", "approve"])
+def test_a_press_that_fails_at_its_end_has_done_nothing(
+    world: World, press: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if press == "approve":
+        world.ask()
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("killed")
+
+    before = world.state()
+    monkeypatch.setattr(audit, "append", fail)
+    assert world.petra.press(f"{PAGE}/{press}", content=world.hash()).status_code == 500
+    monkeypatch.undo()
+    assert world.state() is before and world.log() == []
+    with world.session() as session:
+        assert notices_owed(session) == []
+        assert session.get_one(Account, world.petra.account_id).disabled_at is None
+
+
+def test_of_a_campaign_that_is_not_there_the_page_says_so(world: World) -> None:
+    assert world.petra.get("/campaigns/no-such-thing/approval").status_code == 404
+    assert world.petra.press("/campaigns/no-such-thing/approval/approve", content="0").status_code == 404

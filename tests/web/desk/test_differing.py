@@ -1,0 +1,42 @@
+"""What differs between two wordings is shown in place, and nothing of either is lost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.web.desk.differing import Piece, pieces
+
+WORDS = st.text(alphabet="ab \n.é", max_size=60)
+
+
+@pytest.fixture
+def backend() -> str:
+    return "sqlite"  # nothing is read
+
+
+@given(before=WORDS, after=WORDS)
+def test_each_wording_can_be_read_in_what_is_shown(before: str, after: str) -> None:
+    found = pieces(before, after)
+    assert "".join(each.words for each in found if each.of != "after") == before
+    assert "".join(each.words for each in found if each.of != "before") == after
+    assert all(each.words for each in found)
+
+
+def test_words_are_compared_and_what_changed_in_one_place_stands_together() -> None:
+    assert pieces("Write to the old embassy.\nToday.\n", "Write to a new embassy.\nToday.\n") == [
+        Piece("Write to ", "both"),
+        Piece("the old ", "before"),
+        Piece("a new ", "after"),
+        Piece("embassy.\nToday.\n", "both"),
+    ]
+
+
+def test_what_was_not_there_before_is_all_new() -> None:
+    assert pieces("", "Write.") == [Piece("Write.", "after")]
+    assert pieces("Write.", "") == [Piece("Write.", "before")]
+
+
+def test_a_long_text_that_was_written_anew_is_compared_by_lines() -> None:
+    before, after = ("\n".join(f"{word} {number}" for number in range(3_000)) for word in ("old", "new"))
+    found = pieces(before, after)
+    assert [each.of for each in found] == ["before", "after"]
