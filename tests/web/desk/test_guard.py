@@ -1,7 +1,9 @@
 """Nobody comes in who may not, every route is decided about, and nothing that somebody typed is lost."""
 
 import hashlib
+import re
 from datetime import timedelta
+from pathlib import Path
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from mailer.web.desk import access
 from mailer.web.desk.routes import ROUTES, Route
 from tests.support.desk import Organiser, come_in, words
 
+STATIC = Path(__file__).parents[3] / "mailer" / "web" / "static"
 #: what a browser says of a form of our own
 OURS = {"Sec-Fetch-Site": "same-origin"}
 #: what stands in a path for something that there is none of: the guard decides before anybody looks for it
@@ -175,3 +178,8 @@ def test_the_script_of_others_is_the_one_that_was_published(app: Flask) -> None:
     assert hashlib.sha256((folder / "htmx.min.js").read_bytes()).hexdigest() in (folder / "htmx.txt").read_text()
     page = come_in(app, Role.WRITER).get("/").text
     assert '"allowEval": false' in page and '"includeIndicatorStyles": false' in page
+
+
+def test_no_brace_of_the_style_sheet_is_lost() -> None:
+    rules = re.sub(r"/\*.*?\*/", "", (STATIC / "desk.css").read_text(), flags=re.DOTALL)
+    assert rules.count("{") == rules.count("}")
