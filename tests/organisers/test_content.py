@@ -165,6 +165,7 @@ def test_every_column_of_a_campaign_a_text_a_letter_and_a_target_was_thought_of(
         "campaigns": {
             *("id", "status", "asking", "salt", "message_key", "hashed_until", "mail_domain", "hold_reason"),
             *("created_at", "scheduled_at", "started_at", "resumed_at", "finished_at", "undone"),
+            *("held_by", "held_at", "hold_words"),
         },
         "campaign_texts": {"id", "campaign_id", "body_line"},
         "letters": {"id", "campaign_id", "body_line"},
