@@ -4,7 +4,6 @@ import hashlib
 import re
 from datetime import timedelta
 from pathlib import Path
-from pathlib import Path
 
 import pytest
 from flask import Flask
