@@ -185,6 +185,10 @@ class Pages:
         """To become a union's contact."""
         return self._at(f"/contact/{token}")
 
+    def desk_campaign(self, slug: str) -> str:
+        """Where a campaign is watched, paused and resumed, at the desk; in no language."""
+        return f"{self.base_url}/desk/campaigns/{slug}"
+
     def approval(self, slug: str) -> str:
         """To look at all that a campaign would send, and to approve it, at the desk."""
         return f"{self.base_url}/desk/campaigns/{slug}/approval"

@@ -22,13 +22,14 @@ from mailer.kits import making
 from mailer.mail.merge import CompiledEdition
 from mailer.mail.sender import Sender
 from mailer.mail.types import Rendering
-from mailer.organisers import approvals, content
+from mailer.organisers import alone, approvals, content
 from mailer.people import subscribers, suppression
 from mailer.people.organisers import Organisers
 from mailer.store import audit, db
 from mailer.store.crypto import keyring_of
 from mailer.store.models import (
     WAITING,
+    Account,
     Campaign,
     CampaignStatus,
     Claim,
@@ -190,12 +191,11 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     _require(session, campaign, Move.START)
     now = db.now(session)
     readiness.require(session, campaign, start=now)
-    is_to_approve = approvals.are_needed(session, campaign)
+    wanted = approvals.asked(session, campaign)
     lifecycle.move(session, campaign, Move.START, started_at=now, **lifecycle.NOT_HELD)
     recipients = _plan(session, campaign, sender)
     readiness.require_still(session, campaign)
-    if is_to_approve:
-        approvals.insist(session, campaign, sender)
+    approvals.insist(session, campaign, sender, wanted)
     return recipients
 
 
@@ -235,6 +235,19 @@ def pause(
     lifecycle.move(session, campaign, Move.PAUSE, **held)
 
 
+def object_to(session: Session, campaign: Campaign, by: Account, *, reason: str, at: datetime) -> bool:
+    """Say no to what somebody else sends alone, or wants to: from now on it takes a second person. What is under way or
+    scheduled is paused.
+
+    :param reason: that an organiser is shown; kept in clear.
+    :returns: whether there was anything to object to.
+    """
+    is_objection = alone.object_to(session, campaign, by, at=at)
+    if is_objection and campaign.status in Move.PAUSE.value.allowed:
+        pause(session, campaign, reason=reason, account_id=by.id)
+    return is_objection
+
+
 def pause_all(session: Session, *, reason: str) -> list[str]:
     """Pause everything that is under way or scheduled.
 
@@ -252,6 +265,15 @@ def hold(session: Session, campaign: Campaign, *, reason: str, organisers: Organ
     """
     pause(session, campaign, reason=reason)
     _tell_of_hold(session, campaign, organisers)
+
+
+def hold_if_lapsed(session: Session, campaign: Campaign, sender: Sender, *, organisers: Organisers) -> None:
+    """Hold a scheduled campaign that is not what was approved."""
+    try:
+        approvals.require(session, campaign, sender)
+    except approvals.NotApproved as lapsed:
+        hold(session, campaign, reason=str(lapsed), organisers=organisers)
+        log.error("scheduled campaign held back: %s", lapsed, extra={"campaign": campaign.id})
 
 
 def hold_all(session: Session, *, reason: str, organisers: Organisers) -> list[str]:
@@ -283,20 +305,19 @@ def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
     """
     _require(session, campaign, Move.RESUME)
     readiness.require(session, campaign)
-    is_to_approve = approvals.are_needed(session, campaign)
+    wanted = approvals.asked(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
         lifecycle.move(session, campaign, Move.RESCHEDULE, **lifecycle.NOT_HELD)
         readiness.require_still(session, campaign, start=campaign.scheduled_at)
-        approvals.require(session, campaign, sender)
+        approvals.insist(session, campaign, sender, wanted)
         return
     lifecycle.move(session, campaign, Move.RESUME, resumed_at=db.now(session), **lifecycle.NOT_HELD)
     if campaign.started_at is None:
         campaign.started_at = db.now(session)
         _plan(session, campaign, sender)
     readiness.require_still(session, campaign)
-    if is_to_approve:
-        approvals.insist(session, campaign, sender)
+    approvals.insist(session, campaign, sender, wanted)
 
 
 def cancel(session: Session, campaign: Campaign) -> None:

@@ -1,13 +1,15 @@
 """What organisers are written when a campaign cannot go on by itself."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from mailer.delivery import blame
-from mailer.people import organisers
+from mailer.organisers import accounts
+from mailer.people import notices, organisers
 from mailer.people.notices import Notice, NoticeKind
 from mailer.people.organisers import Organisers
 from mailer.store import db
@@ -18,14 +20,15 @@ APART = timedelta(hours=1)
 
 
 def owe(session: Session, campaign: Campaign, to: Organisers) -> None:
-    """Owe organisers the mail that says why a campaign is held, and what to do.
+    """Owe organisers, and the publishers at the desk, the mail that says why a campaign is held, and what to do.
 
     Where another for the same reason went out less than an hour before, this one goes an hour after that, if the
     campaign is held then (see `recipients`). Where that one is still to come, it says all that this would.
 
     :param campaign: which this transaction has paused, so that nobody else does this for it.
     """
-    if not to.addresses:
+    publishers = accounts.publishers(session)
+    if not to.addresses and not publishers:
         return
     now, reason = db.now(session), campaign.hold_reason or ""
     old = delete(HoldMail).where(HoldMail.campaign_id == campaign.id, HoldMail.goes_at <= now - APART)
@@ -45,6 +48,10 @@ def owe(session: Session, campaign: Campaign, to: Organisers) -> None:
     }
     notice = Notice(NoticeKind.HELD, words=words, campaign_id=campaign.id)
     organisers.tell(session, to, notice, not_before=not_before)
+    words = {"campaign": campaign.slug, "slug": campaign.slug, "reason": reason}
+    at_desk = replace(notice, kind=NoticeKind.HELD_AT_DESK, words=words)
+    for each in publishers:
+        notices.owe(session, at_desk, language=each.language, address=each.email, not_before=not_before)
 
 
 def _digest(reason: str) -> bytes:

@@ -64,7 +64,11 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     ),
     NoticeKind.INVITATION: frozenset({"link_url", "new_password", "new_factor"}),  # new: to replace what was lost
     NoticeKind.WAITING: frozenset({"campaign", "desk_url"}),
+    NoticeKind.ALONE: frozenset({"campaign", "who", "why", "campaign_url"}),
+    NoticeKind.HELD_AT_DESK: frozenset({"campaign", "reason", "campaign_url"}),
 }
+#: with a link to the campaign's page at the desk
+_ABOUT_CAMPAIGN = frozenset({NoticeKind.ALONE, NoticeKind.HELD_AT_DESK})
 
 #: kind, language, and which of its fields are printed
 _Key = tuple[NoticeKind, str, frozenset[str]]
@@ -115,6 +119,8 @@ class NoticeComposer:
         until = notice.words.get("campaign_until")
         if not recipient.may_act or (until is not None and datetime.fromisoformat(until) < utcnow()):
             values = {field: word for field, word in values.items() if field not in _ALERT_FIELDS}
+        if notice.kind in _ABOUT_CAMPAIGN:
+            values["campaign_url"] = Pages(self._sender.base_url).desk_campaign(notice.words["slug"])
         if notice.token is not None and notice.kind in _PAGES:
             values["link_url"] = _PAGES[notice.kind](Pages(self._sender.base_url, language), notice.token)
         return values
@@ -221,6 +227,10 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
             return _("Your link to the desk"), _("It works for one day. Never forward this e-mail.")
         case NoticeKind.WAITING:
             return _("Waiting for you: {campaign}"), _("Nothing of it goes out before a second person has said yes.")
+        case NoticeKind.ALONE:
+            return _("To be sent alone: {campaign}"), _("You have a quarter of an hour to object.")
+        case NoticeKind.HELD_AT_DESK:
+            return _heading(NoticeKind.HELD, _, shown)
 
 
 def _fill(words: str, **values: Pieces) -> Pieces:

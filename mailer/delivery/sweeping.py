@@ -8,6 +8,7 @@ from mailer.campaigns import lifecycle
 from mailer.delivery import control, ledger, recovery
 from mailer.delivery.worker import Worker
 from mailer.errors import MailerError, ServiceUnavailable
+from mailer.organisers import alone, approvals, content
 from mailer.store import audit, db
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus
@@ -28,9 +29,17 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
         now = db.now(session)
         is_due = (Campaign.status == CampaignStatus.SCHEDULED) & (Campaign.scheduled_at <= now)
         due = list(session.scalars(select(Campaign.id).where(is_due)))
+        is_to_come = (Campaign.status == CampaignStatus.SCHEDULED) & (Campaign.scheduled_at > now)
+        to_come = list(session.scalars(select(Campaign.id).where(is_to_come)))
+        is_any_untold = alone.is_any_untold(session)
         under_way = list(session.scalars(select(Campaign.id).where(Campaign.status == CampaignStatus.SENDING)))
     for campaign_id in due:
         _start_scheduled(engine, campaign_id, worker)
+    for campaign_id in to_come:
+        _hold_if_lapsed(engine, campaign_id, worker)
+    if is_any_untold:
+        with session_scope(engine) as session:
+            alone.keep_taken(session, db.now(session))
     for campaign_id in under_way:
         with session_scope(engine) as session:
             control.finish(session, campaign_id)
@@ -38,6 +47,23 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
         is_standing = Campaign.status == CampaignStatus.STANDING
         standing = set(session.scalars(select(Campaign.id).where(is_standing)))
         return sorted(ledger.campaigns_with_work(session), key=lambda campaign_id: campaign_id not in standing)
+
+
+def _hold_if_lapsed(engine: Engine, campaign_id: int, worker: Worker) -> None:
+    """Hold a campaign that was changed since it was approved, so that somebody hears of it before its time."""
+    try:
+        with session_scope(engine, read_only=True) as session:
+            if not approvals.is_lapsed(session, session.get_one(Campaign, campaign_id), worker.sender):
+                return
+        with session_scope(engine) as session:
+            campaign = session.get_one(Campaign, campaign_id)
+            content.hold(session, campaign)
+            if campaign.status is CampaignStatus.SCHEDULED:
+                control.hold_if_lapsed(session, campaign, worker.sender, organisers=worker.organisers)
+    except ServiceUnavailable:
+        raise
+    except MailerError as problem:  # which its start says, too
+        log.info("it cannot be seen whether its approval lapsed: %s", problem, extra={"campaign": campaign_id})
 
 
 def _start_scheduled(engine: Engine, campaign_id: int, worker: Worker) -> None:
@@ -55,15 +81,19 @@ def _start_scheduled(engine: Engine, campaign_id: int, worker: Worker) -> None:
     except ServiceUnavailable:
         raise
     except MailerError as problem:
-        try:
-            with session_scope(engine) as session:
-                campaign = session.get_one(Campaign, campaign_id)
-                control.hold(session, campaign, reason=str(problem), organisers=worker.organisers)
-        except lifecycle.WrongStatus:
-            log.info("the campaign was paused or cancelled meanwhile", extra={"campaign": campaign_id})
-            return
-        log.error(  # without a trace: it is no mistake of ours
-            "scheduled campaign held back: %s; it waits for `mailer campaigns resume`",
-            str(problem).rstrip("."),
-            extra={"campaign": campaign_id},
-        )
+        _hold(engine, campaign_id, worker, problem)
+
+
+def _hold(engine: Engine, campaign_id: int, worker: Worker, problem: MailerError) -> None:
+    try:
+        with session_scope(engine) as session:
+            campaign = session.get_one(Campaign, campaign_id)
+            control.hold(session, campaign, reason=str(problem), organisers=worker.organisers)
+    except lifecycle.WrongStatus:
+        log.info("the campaign was paused or cancelled meanwhile", extra={"campaign": campaign_id})
+        return
+    log.error(  # without a trace: it is no mistake of ours
+        "scheduled campaign held back: %s; it waits for `mailer campaigns resume`",
+        str(problem).rstrip("."),
+        extra={"campaign": campaign_id},
+    )

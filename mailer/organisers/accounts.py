@@ -294,6 +294,11 @@ def publishers_at(session: Session, at: datetime) -> Sequence[Account]:
     ).all()
 
 
+def publishers(session: Session) -> list[Account]:
+    """Those who may send now, the oldest first."""
+    return [each for each in all_accounts(session) if Permission.SEND in permissions_of(each)]
+
+
 def is_publisher_at(session: Session, account: Account, at: datetime) -> bool:
     """Whether somebody may approve: they count as a publisher, and are one now."""
     counts = any(each.id == account.id for each in publishers_at(session, at))

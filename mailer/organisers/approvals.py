@@ -9,6 +9,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select
 from sqlalchemy.orm import Session
@@ -30,6 +31,7 @@ from mailer.store.models import (
 )
 
 _COUNTS = (Approval.taken_back_at.is_(None),)
+_BY_ANOTHER = Approval.lone_request_id.is_(None)  # by a second person, or by an operator
 _OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED)
 
 
@@ -93,21 +95,43 @@ class Standing:
     differences: tuple[Difference, ...] = ()  # from what that approval was for
 
 
-def are_needed(session: Session, campaign: Campaign) -> bool:
-    """Whether the next start, or going on, of a campaign asks for approval."""
-    are_accounts = _beyond(session).scalar(select(exists().where(Account.id.is_not(None))))
-    return bool(are_accounts) and (campaign.started_at is None or was_objected(session, campaign))
+class Asked(NamedTuple):
+    """What the next start, or going on, of a campaign asks for. To be looked up before it moves."""
+
+    is_needed: bool  # an approval of what it is now
+    of_another: bool  # it may be no publisher's who sends alone
+
+
+def asked(session: Session, campaign: Campaign) -> Asked:
+    """What the next start, or going on, of a campaign asks for: nothing where nobody has an account, and once it has
+    begun, unless somebody objected to its being sent alone."""
+    if not _beyond(session).scalar(select(exists().where(Account.id.is_not(None)))):
+        return Asked(is_needed=False, of_another=False)
+    objected = was_objected(session, campaign)
+    return Asked(is_needed=campaign.started_at is None or objected, of_another=objected)
 
 
 def was_objected(session: Session, campaign: Campaign) -> bool:
-    """Whether somebody objected to its being sent without a second person, and nobody else has approved it since."""
-    of_campaign = CampaignContent.campaign_id == campaign.id
-    objected = select(func.max(LoneRequest.objected_at)).join(LoneRequest.content).where(of_campaign)
-    at = _beyond(session).scalar(objected)
+    """Whether somebody objected to its being sent alone, and no second person has approved it since."""
+    at = _objected_at(session, campaign)
     if at is None:
         return False
-    since = select(Approval.id).join(Approval.content).where(of_campaign, *_COUNTS, Approval.at >= at)
+    of_campaign = CampaignContent.campaign_id == campaign.id
+    since = select(Approval.id).join(Approval.content).where(of_campaign, *_COUNTS, _BY_ANOTHER, Approval.at >= at)
     return _beyond(session).execute(since.limit(1)).first() is None
+
+
+def _objected_at(session: Session, campaign: Campaign) -> datetime | None:
+    """When somebody last said no to its being sent alone, or paused it after it was."""
+    lone = select(func.max(LoneRequest.objected_at)).join(LoneRequest.content)
+    of_campaign = CampaignContent.campaign_id == campaign.id
+    at: datetime | None = _beyond(session).scalar(lone.where(of_campaign))
+    if campaign.status is CampaignStatus.PAUSED and campaign.held_by is not None and campaign.held_at is not None:
+        latest = select(Approval.lone_request_id, Approval.by_id).join(Approval.content).where(of_campaign, *_COUNTS)
+        approval = _beyond(session).execute(latest.order_by(Approval.id.desc()).limit(1)).first()
+        if approval and approval.lone_request_id is not None and approval.by_id != campaign.held_by:
+            return max(at, campaign.held_at) if at else campaign.held_at
+    return at
 
 
 def _beyond(session: Session) -> Connection:
@@ -121,40 +145,49 @@ def require(session: Session, campaign: Campaign, sender: Sender) -> None:
 
     :raises NotApproved: it is not.
     """
-    if are_needed(session, campaign):
-        insist(session, campaign, sender)
+    insist(session, campaign, sender, asked(session, campaign))
 
 
-def insist(session: Session, campaign: Campaign, sender: Sender) -> None:
-    """Likewise, where it was needed before the campaign began. To be asked last in a transaction that has held its
-    content from the beginning (`content.hold`): so what was frozen in between is what was approved.
+def insist(session: Session, campaign: Campaign, sender: Sender, wanted: Asked) -> None:
+    """Likewise, of one that has just moved. To be asked last in a transaction that has held its content from the
+    beginning (`content.hold`): so what was frozen in between is what was approved.
 
+    :param wanted: as it was before the move.
     :raises NotApproved: it is not.
     """
-    current = content.of(session, campaign, sender)
-    if not _counts(session, campaign, current):
-        raise NotApproved(slug=campaign.slug, why=_why_not(session, campaign, current))
+    if wanted.is_needed:
+        current = content.of(session, campaign, sender)
+        if not _counts(session, campaign, current, of_another=wanted.of_another):
+            raise NotApproved(slug=campaign.slug, why=_why_not(session, campaign, current))
 
 
 def is_lapsed(session: Session, campaign: Campaign, sender: Sender) -> bool:
     """Whether a campaign was approved, and is not any more."""
-    return are_needed(session, campaign) and not _counts(session, campaign, content.of(session, campaign, sender))
+    wanted = asked(session, campaign)
+    if not wanted.is_needed:
+        return False
+    return not _counts(session, campaign, content.of(session, campaign, sender), of_another=wanted.of_another)
 
 
-def _counts(session: Session, campaign: Campaign, current: Content) -> bool:
-    """Whether a content is approved."""
+def _counts(session: Session, campaign: Campaign, current: Content, *, of_another: bool) -> bool:
+    """Whether a content is approved.
+
+    :param of_another: than whoever sends alone.
+    """
     of_content = (CampaignContent.campaign_id == campaign.id, CampaignContent.digest == _digest(session, current.hash))
     found = select(Approval.id).join(Approval.content).where(*of_content, *_COUNTS)
+    found = found.where(_BY_ANOTHER) if of_another else found
     return _beyond(session).execute(found.limit(1)).first() is not None
 
 
 def standing(session: Session, campaign: Campaign, sender: Sender) -> Standing:
     """How a campaign stands with whoever approves, and what has changed since it was last approved."""
     current = content.of(session, campaign, sender)
-    if not are_needed(session, campaign):
+    wanted = asked(session, campaign)
+    if not wanted.is_needed:
         return Standing(State.NOT_NEEDED, current, None, None)
     request = _request_for(session, campaign, current)
-    if approval := _approval_of(session, campaign, current):
+    if approval := _approval_of(session, campaign, current, of_another=wanted.of_another):
         return Standing(State.APPROVED, current, request, approval)
     latest = _latest_approval(session, campaign)
     before = content.unpacked(latest.content.parts).parts if latest else {}
@@ -209,7 +242,7 @@ def waiting(session: Session, sender: Sender) -> list[ApprovalRequest]:
     for request, campaign in rows:
         if campaign.id not in current:
             current[campaign.id] = _digest(session, content.of(session, campaign, sender).hash)
-        if request.content.digest == current[campaign.id] and are_needed(session, campaign):
+        if request.content.digest == current[campaign.id] and asked(session, campaign).is_needed:
             found.setdefault(campaign.id, request)
     return list(found.values())
 
@@ -234,7 +267,7 @@ def approve(
     content.hold(session, campaign)
     require_open(session, campaign)
     current = require_shown(session, campaign, shown, sender)
-    if (already := _approval_of(session, campaign, current)) and already.by_id == by.id:
+    if (already := _approval_of(session, campaign, current, of_another=True)) and already.by_id == by.id:
         return already
     request = require_other(session, campaign, by, current)
     return give(session, campaign, current, by=by, words=words, at=at, request=request)
@@ -265,7 +298,7 @@ def approve_by_command(session: Session, campaign: Campaign, why: str, *, at: da
     :param why: nobody else did. It stands in the audit log, too.
     """
     content.hold(session, campaign)
-    if are_needed(session, campaign):
+    if asked(session, campaign).is_needed:
         give(session, campaign, content.of(session, campaign, sender), by=None, words=why, at=at)
 
 
@@ -328,7 +361,7 @@ def keep(session: Session, campaign: Campaign, current: Content) -> CampaignCont
 
 def _has_changed(session: Session, campaign: Campaign, by: Account, current: Content) -> bool:
     """Whether somebody has changed a campaign since a second person, or an operator, last said yes to it."""
-    last = _latest_approval(session, campaign, Approval.lone_request_id.is_(None))
+    last = _latest_approval(session, campaign, _BY_ANOTHER)
     parts = {*current.parts, *(content.unpacked(last.content.parts).parts if last else ())}
     return changes.are_by(session, campaign, by.id, parts=parts, since=last.audit_entry if last else None)
 
@@ -340,6 +373,11 @@ def require_open(session: Session, campaign: Campaign) -> None:
 
 
 # --- what is known --------------------------------------------------------------------------------------------------
+
+
+def is_of(session: Session, kept: CampaignContent, current: Content) -> bool:
+    """Whether a content that was kept is the same as another."""
+    return kept.digest == _digest(session, current.hash)
 
 
 def _digest(session: Session, hashed: str) -> bytes:
@@ -359,11 +397,12 @@ def _request_for(session: Session, campaign: Campaign, current: Content) -> Appr
     return session.scalar(of_content.order_by(ApprovalRequest.id).limit(1))
 
 
-def _approval_of(session: Session, campaign: Campaign, current: Content) -> Approval | None:
+def _approval_of(session: Session, campaign: Campaign, current: Content, *, of_another: bool) -> Approval | None:
     kept = _kept(session, campaign, current.hash)
     if kept is None:
         return None
     counting = select(Approval).where(Approval.content_id == kept.id, *_COUNTS)
+    counting = counting.where(_BY_ANOTHER) if of_another else counting
     return session.scalar(counting.order_by(Approval.id.desc()).limit(1))
 
 

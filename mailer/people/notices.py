@@ -63,6 +63,8 @@ class NoticeKind(enum.StrEnum):
     DAILY = "daily"  # to organisers: what happened, in counts
     INVITATION = "invitation"  # to somebody who may come to the desk: a link to come in, or to replace what was lost
     WAITING = "waiting"  # to publishers: somebody asks for their approval
+    ALONE = "alone"  # to publishers: one of them wants to send without a second person
+    HELD_AT_DESK = "held_at_desk"  # to publishers: a campaign cannot go on by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def owe(
     union_id: int | None = None,
     not_before: datetime | None = None,
     withheld: Reason | None = None,
-) -> None:
+) -> int:
     """Owe a notice to a subscriber, or to an address. The session is marked, so that whoever opened it by
     `ringing_session` rings once it is committed.
 
@@ -117,6 +119,7 @@ def owe(
     :param not_before: when it is sent; by default at once.
     :param withheld: why it must not be sent. It is written down all the same, as skipped: what takes as long as a
         real one tells nobody who is known here. For the same reason the session is marked all the same.
+    :returns: the id of the delivery.
     """
     campaign_id = campaign(session).id
     if withheld:
@@ -136,6 +139,7 @@ def owe(
     session.add(delivery)
     session.flush()
     session.info.setdefault(_MARK, []).append((campaign_id, delivery))
+    return delivery.id
 
 
 def to_ring_for(session: Session) -> int | None:

@@ -12,13 +12,14 @@ from mailer.delivery import control
 from mailer.delivery.control import AudienceChanged, StaleForm
 from mailer.delivery.sweeping import sweep
 from mailer.delivery.worker import Worker
-from mailer.organisers import approvals, content
+from mailer.organisers import accounts, approvals, content
 from mailer.organisers.approvals import NotApproved
+from mailer.people.notices import NoticeKind
 from mailer.store import db
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Role
 from tests.support.accounts import make_account, make_publisher
-from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, notices_owed, said
 
 LATER = timedelta(hours=1)
 
@@ -98,17 +99,30 @@ def test_whoever_was_told_another_number_of_people_is_asked_again(session: Sessi
     control.send_soon(session, campaign, SENDER, expected=101, undone=0)
 
 
-def test_a_scheduled_start_after_a_change_is_held(engine: Engine, worker: Worker) -> None:
+@pytest.mark.parametrize("wait", [timedelta(0), LATER])
+def test_a_scheduled_campaign_whose_approval_lapsed_is_held_and_the_publishers_hear_of_it(
+    engine: Engine, worker: Worker, wait: timedelta
+) -> None:
     with session_scope(engine) as session:
         campaign = make(session)
         approve(session, campaign)
-        control.schedule(session, campaign, utcnow(), SENDER)
+        control.schedule(session, campaign, utcnow() + wait, SENDER)
+    if wait:
+        sweep(engine, worker)
+    with session_scope(engine) as session:
+        campaign = session.get_one(Campaign, campaign.id)
+        assert campaign.status is CampaignStatus.SCHEDULED
         campaign.texts[0].body = "Other words.\n"
     sweep(engine, worker)
     with session_scope(engine) as session:
         campaign = session.get_one(Campaign, campaign.id)
         assert campaign.status is CampaignStatus.PAUSED
         assert "has changed since it was approved (text en: body)" in (campaign.hold_reason or "")
+        mails = {each.address: said(each) for each in notices_owed(session)}
+        assert mails.keys() == {each.email for each in accounts.publishers(session)}
+        assert {each.kind for each in mails.values()} == {NoticeKind.HELD_AT_DESK}
+        assert "petra@example.org" in mails
+        assert "wanda@example.org" not in mails
 
 
 def test_what_is_held_before_it_began_asks_again_when_it_is_resumed(session: Session) -> None:

@@ -125,13 +125,24 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "campaign": "free-the-five",
         "desk_url": "https://act.example.org/desk/campaigns/free-the-five/approval",
     },
+    NoticeKind.ALONE: {
+        "campaign": "free-the-five",
+        "slug": "free-the-five",
+        "who": "Rosa",
+        "why": "The trial begins at six.",
+    },
+    NoticeKind.HELD_AT_DESK: {
+        "campaign": "free-the-five",
+        "slug": "free-the-five",
+        "reason": "the mail server refuses our mail: 550 5.7.1 blocked",
+    },
 }
 #: to organisers, who have commands to type instead of a button
 TO_ORGANISERS = (NoticeKind.APPLICATION, NoticeKind.HELD, NoticeKind.DAILY)
 #: those whose link stands among their words
 WITHOUT_TOKEN = (
     *(NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
-    *(NoticeKind.RENEWED, NoticeKind.CHANGED, NoticeKind.WAITING),
+    *(NoticeKind.RENEWED, NoticeKind.CHANGED, NoticeKind.WAITING, NoticeKind.ALONE, NoticeKind.HELD_AT_DESK),
     *TO_ORGANISERS,
 )
 #: what goes to people because they agreed to get their union's mail
@@ -158,6 +169,8 @@ BUTTONS = {
     NoticeKind.CHANGED: f"https://act.example.org/en/kit/{TOKEN}",
     NoticeKind.INVITATION: f"https://act.example.org/desk/invitation/{TOKEN}",
     NoticeKind.WAITING: "https://act.example.org/desk/campaigns/free-the-five/approval",
+    NoticeKind.ALONE: "https://act.example.org/desk/campaigns/free-the-five",
+    NoticeKind.HELD_AT_DESK: "https://act.example.org/desk/campaigns/free-the-five",
 }
 HEADERS = [
     "Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "MIME-Version", "Message-ID", "Reply-To",
@@ -318,6 +331,8 @@ def test_contacts_are_asked_to_pass_news_on_and_not_to_share_an_alert(session: S
         (NoticeKind.HELD, "named your address in the setting"),
         (NoticeKind.INVITATION, "The link works once, for one day. Never forward this e-mail."),
         (NoticeKind.DAILY, "Days are those of UTC. Numbers of people from 1 to 9 are written “under 10”."),
+        (NoticeKind.ALONE, "If you do nothing, it can go out a quarter of an hour after this e-mail was sent."),
+        (NoticeKind.HELD_AT_DESK, "Nothing more of it goes out until somebody resumes it. The reason:"),
         (NoticeKind.WAITING, "Nothing of this campaign goes out before a second person has looked at it"),
     ],
 )
