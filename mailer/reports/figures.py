@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, exists, func, or_, select
+from sqlalchemy.orm import Session, defer
 
 from mailer.delivery.ledger import audience_of
 from mailer.reports import departures, domains, progress, refusals, spreads
@@ -64,7 +64,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One kind of refusal, with a delivery of which it is known what the server said."""
+    """One kind of refusal."""
 
     state: DeliveryState
     smtp_code: int | None
@@ -251,30 +251,42 @@ def keep(engine: Engine) -> None:
             campaign = session.get(Campaign, campaign_id)
             if campaign is None:
                 continue
-            ended_at, gone = campaign.finished_at, None
-            row = session.get(CampaignFigures, campaign_id)
-            is_kept = row is not None and _holds(session, campaign, row)
-            found = None if is_kept else count(session, campaign)
-            gone = departures.count(session, campaign) if is_kept else None
+            ended_at = campaign.finished_at
+            found = _departures_alone(session, campaign) or count(session, campaign)
         with session_scope(engine) as session:
             # Locked, so that a resend which begins the campaign again comes before or after.
             campaign = session.get(Campaign, campaign_id, with_for_update={"read": True})
             if campaign is None or campaign.finished_at != ended_at:
                 continue
-            if found is not None:
+            if isinstance(found, Departures):
+                _keep_departures(session, campaign, found)
+            else:
                 _keep(session, campaign, found, seconds=time.monotonic() - began)
-            elif gone is not None:
-                _keep_departures(session, campaign, gone)
+
+
+def _departures_alone(session: Session, campaign: Campaign) -> Departures | None:
+    """Who has left, of a campaign of which all else stays as it was counted."""
+    row = session.get(CampaignFigures, campaign.id)
+    return departures.count(session, campaign) if row and _holds(session, campaign, row) else None
 
 
 def _due(session: Session) -> list[int]:
-    """Campaigns of which there is something to count."""
+    """Campaigns of which there is something to count. Of those that do not move any more it reads none: they become
+    many."""
     now = db.now(session)
+    moves = or_(
+        Campaign.status.in_(_UNDER_WAY),
+        CampaignFigures.campaign_id.is_(None),
+        CampaignFigures.ended_at.is_distinct_from(Campaign.finished_at),
+        CampaignFigures.is_closed.is_(False),
+        CampaignFigures.unknown > 0,
+    )
     rows = session.execute(
         select(Campaign, CampaignFigures)
         .outerjoin(CampaignFigures, CampaignFigures.campaign_id == Campaign.id)
-        .where(Campaign.status.in_((*_OVER, *_UNDER_WAY)), Campaign.started_at.is_not(None))
+        .where(Campaign.status.in_((*_OVER, *_UNDER_WAY)), Campaign.started_at.is_not(None), moves)
         .order_by(Campaign.id)
+        .options(defer(CampaignFigures.sending), defer(CampaignFigures.departures))
     )
     return [campaign.id for campaign, row in rows if _is_due(session, campaign, row, now)]
 
@@ -303,15 +315,16 @@ def _unknown(session: Session, campaign: Campaign) -> int:
 
 
 def _keep(session: Session, campaign: Campaign, found: Figures, *, seconds: float) -> None:
-    row = session.get(CampaignFigures, campaign.id, with_for_update=True) or CampaignFigures(campaign_id=campaign.id)
+    known = session.get(CampaignFigures, campaign.id, with_for_update=True)
+    row = known or CampaignFigures(campaign_id=campaign.id)
     row.counted_at, row.milliseconds = found.counted_at, round(seconds * 1000)
     row.ended_at = campaign.finished_at if found.is_final else None
     row.unknown = found.sending.states[DeliveryState.UNKNOWN]
     row.sending = found.sending.to_json()
     row.departures, row.departures_at = asdict(found.departures), found.counted_at
     row.is_closed = found.is_closed
-    if row not in session and not db.add_unique(session, row):
-        return  # another worker has just counted the same
+    if known is None:
+        db.add_unique(session, row)  # another worker may just have counted the same
 
 
 def _keep_departures(session: Session, campaign: Campaign, gone: Departures) -> None:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -27,7 +26,6 @@ class By(StrEnum):
     TEXT = "text"  # the language of the text that they got
 
 
-_COLUMNS = {By.COUNTRY: Delivery.country, By.UNION: Delivery.union_id, By.LANGUAGE: Delivery.language}
 _Cell = tuple[By, str] | None  # the mails of a row; None: of all rows together
 #: What may be shown of one table: a country's code, the id of a union or a language → mails, None for a number that is
 #: hidden. "" stands for people who did not say, or of whom it is not told. None for the whole: see `spreads`.
@@ -55,7 +53,7 @@ def spreads(session: Session, campaign: Campaign) -> dict[By, Sequence[Row] | No
 
 def count(session: Session, campaign: Campaign) -> dict[By, Shown]:
     """Likewise, before it is known what unions are called: what can be kept."""
-    by_country, by_union, by_language = (_count(session, campaign, by) for by in (By.COUNTRY, By.UNION, By.LANGUAGE))
+    by_country, by_union, by_language = _count(session, campaign)
     told = _told(session) if by_union else set()
     by_told: Counter[str] = Counter()
     for union_id, number in by_union.items():
@@ -96,13 +94,21 @@ def _sorted(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (row.mails is None, -(row.mails or 0), row.name, row.key))
 
 
-def _count(session: Session, campaign: Campaign, by: By) -> dict[Any, int]:
-    counted = session.execute(
-        select(_COLUMNS[by], func.count())
+def _count(
+    session: Session, campaign: Campaign
+) -> tuple[Counter[str | None], Counter[int | None], Counter[str | None]]:
+    """Mails by country, by union and by language: in one go, since to read a million rows takes seconds."""
+    mails = session.execute(
+        select(Delivery.country, Delivery.union_id, Delivery.language, func.count())
         .where(*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
-        .group_by(_COLUMNS[by])
+        .group_by(Delivery.country, Delivery.union_id, Delivery.language)
     )
-    return {key: number for key, number in counted}  # noqa: C416 - mypy knows no pairs in rows
+    by_country, by_union, by_language = Counter[str | None](), Counter[int | None](), Counter[str | None]()
+    for country, union_id, language, number in mails:
+        by_country[country] += number
+        by_union[union_id] += number
+        by_language[language] += number
+    return by_country, by_union, by_language
 
 
 def _alone(by: By, counts: Mapping[str, int]) -> Shown:
