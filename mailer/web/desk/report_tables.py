@@ -15,6 +15,7 @@ from mailer.reports.showing import Shown
 from mailer.reports.spreads import By, Row
 from mailer.store.models import DeliveryState
 from mailer.web import language
+from mailer.web.desk import terms
 from mailer.web.desk.visit import visit
 from mailer.web.language import _
 
@@ -94,19 +95,6 @@ def of(found: Figures, shown: Shown, rows: Mapping[By, Sequence[Row] | None], *,
 # --- what went out --------------------------------------------------------------------------------------------------
 
 
-def state_words(state: DeliveryState) -> str:
-    """What a state is called."""
-    return {
-        DeliveryState.PENDING: _("Waiting"),
-        DeliveryState.SENDING: _("Being sent"),
-        DeliveryState.SENT: _("Sent"),
-        DeliveryState.DEFERRED: _("Put off"),
-        DeliveryState.FAILED: _("Failed"),
-        DeliveryState.UNKNOWN: _("Unknown"),
-        DeliveryState.SKIPPED: _("Left out"),
-    }[state]
-
-
 #: the order in which they are read
 _STATES = (
     DeliveryState.SENT,
@@ -128,7 +116,7 @@ def _states(shown: Shown) -> Table:
         _("What became of it"),
         _("State"),
         _("People"),
-        [Line(state_words(state), shown.states[state], key=state.value) for state in _STATES],
+        [Line(terms.state(state), shown.states[state], key=state.value) for state in _STATES],
         empty=_("Nobody was to get it."),
         notes=notes,
         keys=[_("state")],
@@ -241,7 +229,7 @@ def _answers(shown: Shown) -> Table:
         _("What mail servers answered"),
         _("Answer"),
         _("Refused"),
-        [Line(f"{answer.words} – {state_words(answer.state)}", number) for answer, number in shown.answers],
+        [Line(f"{answer.words} – {terms.state(answer.state)}", number) for answer, number in shown.answers],
         empty=_("No server has refused anything."),
         notes=[estimate] if has_estimates else (),
     )
