@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, contains_eager
 
 from mailer.store import audit
 from mailer.store.db import utcnow
-from mailer.store.models import Account, AuditActor, DeskSession
+from mailer.store.models import Account, AuditActor, DeskSession, KnownBrowser
 
 IDLE = timedelta(minutes=30)
 LONGEST = timedelta(hours=12)
@@ -129,6 +129,18 @@ def of_account(session: Session, account_id: int, *, at: datetime | None = None)
     """
     theirs = _open_ones(at or utcnow()).where(DeskSession.account_id == account_id)
     return session.scalars(theirs.order_by(DeskSession.used_at.desc(), DeskSession.id.desc())).all()
+
+
+def last_seen(session: Session) -> dict[int, datetime]:
+    """Account id → when its owner last signed in, or used a session that goes on; as long as that is known."""
+    seen: dict[int, datetime] = {}
+    for account_id, used_at in (
+        (KnownBrowser.account_id, KnownBrowser.used_at),
+        (DeskSession.account_id, DeskSession.used_at),
+    ):
+        for owner, at in session.execute(select(account_id, func.max(used_at)).group_by(account_id)):
+            seen[owner] = max(at, seen.get(owner, at))
+    return seen
 
 
 def forget_ended(session: Session) -> None:

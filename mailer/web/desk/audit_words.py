@@ -7,13 +7,15 @@ from mailer.web.language import _
 #: action → what was done, as it begins a line
 _SENTENCES: Mapping[str, Callable[[], str]] = {
     "accounts.add": lambda: _("Made an account"),
+    "accounts.change": lambda: _("Changed their name, zone or language"),
     "accounts.disable": lambda: _("Disabled an account"),
     "accounts.enable": lambda: _("Enabled an account again"),
-    "accounts.grant": lambda: _("Gave somebody a role"),
+    "accounts.end_sessions": lambda: _("Ended sessions"),
     "accounts.invite": lambda: _("Invited somebody to the desk"),
     "accounts.join": lambda: _("Came to the desk for the first time"),
     "accounts.password": lambda: _("Chose another password"),
-    "accounts.revoke": lambda: _("Took a role from somebody"),
+    "accounts.recovery_codes": lambda: _("Made new recovery codes"),
+    "accounts.roles": lambda: _("Changed somebody’s roles"),
     "accounts.second_factor": lambda: _("Set up the second factor"),
     "accounts.sign_in": lambda: _("Signed in"),
     "campaigns.alone": lambda: _("Sent a campaign alone"),

@@ -28,7 +28,11 @@ _NAV: Sequence[_Entry] = (
     ("desk.campaigns.browse", Permission.SEE_TOTALS, lambda: _("Campaigns")),
     ("desk.reports.choose", Permission.SEE_TOTALS, lambda: _("Reports")),
 )
-_MENU: Sequence[_Entry] = (("desk.audit.see", Permission.SEE_AUDIT, lambda: _("Audit log")),)
+_MENU: Sequence[_Entry] = (
+    ("desk.own.see", SIGNED_IN, lambda: _("Your account")),
+    ("desk.accounts.see", Permission.MANAGE_ACCOUNTS, lambda: _("Accounts")),
+    ("desk.audit.see", Permission.SEE_AUDIT, lambda: _("Audit log")),
+)
 
 
 def nav() -> list[Way]:

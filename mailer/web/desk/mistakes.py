@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from mailer.errors import MailerError
+from mailer.errors import MailerError, ServiceUnavailable
 from mailer.mail.addresses import InvalidAddress
 from mailer.organisers import accounts, invitations, passwords, sign_in
 from mailer.web.language import _
@@ -18,6 +18,9 @@ _KNOWN: Mapping[type[MailerError], tuple[str, Callable[[MailerError], str]]] = {
             "This is the only admin left, so nobody could let others in. Make somebody else an admin first."
         ),
     ),
+    accounts.DisabledAccount: ("form", lambda _error: _("This account is disabled. Enable it first.")),
+    invitations.JoinedAlready: ("form", lambda _error: _("They have joined meanwhile. Look at the account again.")),
+    invitations.NotJoined: ("form", lambda _error: _("They have not joined yet. Make them a new link to join.")),
     accounts.LongName: (
         "name",
         lambda error: _("This name is too long. It may have at most {most} characters.", most=error.fields["most"]),
@@ -64,6 +67,11 @@ _KNOWN: Mapping[type[MailerError], tuple[str, Callable[[MailerError], str]]] = {
 
 
 def of(error: MailerError) -> dict[str, str]:
-    """What to say of it: field → what to do. What nobody foresaw is said as it is, above the form."""
+    """What to say of it: field → what to do. What nobody foresaw is said as it is, above the form.
+
+    :raises ServiceUnavailable: that is what it is, and nobody's mistake.
+    """
+    if isinstance(error, ServiceUnavailable):
+        raise error
     field, words = _KNOWN.get(type(error), ("form", str))
     return {field: words(error)}

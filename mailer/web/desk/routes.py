@@ -7,6 +7,7 @@ from flask import Blueprint
 
 from mailer.organisers.roles import Permission
 from mailer.web.desk import (
+    accounts,
     approving,
     audit,
     campaigns,
@@ -16,6 +17,7 @@ from mailer.web.desk import (
     home,
     inviting,
     keeping,
+    own,
     previewing,
     proving,
     reports,
@@ -87,6 +89,28 @@ ROUTES: Sequence[Route] = (
     press("/sign-in", coming.enter, ANYBODY, on=coming.come_in),
     look("/invitation/<token>", inviting.see, ANYBODY),
     press("/invitation/<token>", inviting.accept, ANYBODY, on=inviting.see),
+    look("/account", own.see, SIGNED_IN),
+    press("/account", own.change, SIGNED_IN, on=own.see),
+    look("/account/password", own.choose_password, SIGNED_IN),
+    press("/account/password", own.change_password, SIGNED_IN, on=own.choose_password),
+    press("/account/second-factor", own.set_up, SIGNED_IN, on=own.see, weighty=True),
+    press("/account/recovery-codes", own.make_codes, SIGNED_IN, on=own.see, weighty=True),
+    press("/account/sessions/<int:session_id>/end", own.end_session, SIGNED_IN, on=own.see),
+    press("/account/sessions/end", own.end_others, SIGNED_IN, on=own.see),
+    look("/accounts", accounts.see, Permission.MANAGE_ACCOUNTS),
+    look("/accounts/invite", accounts.prepare, Permission.MANAGE_ACCOUNTS),
+    press("/accounts/invite", accounts.invite, Permission.MANAGE_ACCOUNTS, on=accounts.prepare, weighty=True),
+    look("/accounts/<int:account_id>", accounts.one, Permission.MANAGE_ACCOUNTS),
+    *(
+        press(f"/accounts/<int:account_id>/{path}", view, Permission.MANAGE_ACCOUNTS, on=accounts.one, weighty=True)
+        for path, view in (
+            ("roles", accounts.change_roles),
+            ("link", accounts.renew),
+            ("end-sessions", accounts.end_sessions),
+            ("disable", accounts.disable),
+            ("enable", accounts.enable),
+        )
+    ),
     look("/prove", proving.ask, SIGNED_IN),
     press("/prove", proving.prove, SIGNED_IN, on=proving.ask),
     look("/campaigns/<slug>/check", checking.see, Permission.SEE_CAMPAIGNS),
