@@ -372,3 +372,12 @@ def test_what_is_missing_stands_in_the_log_only(app: Flask, caplog: pytest.LogCa
 
     assert "a detail" not in app.test_client().get("/needs-it").text
     assert "a detail" in caplog.text
+
+
+@pytest.mark.parametrize("sheet", ["site.css", "desk.css"])
+def test_each_rule_of_a_style_sheet_ends_before_the_next_begins(app: Flask, sheet: str) -> None:
+    depth = 0
+    for line in (Path(app.static_folder or "") / sheet).read_text(encoding="utf-8").splitlines():
+        assert depth == 0 or not line or line.startswith((" ", "}", "@")), line
+        depth += line.count("{") - line.count("}")
+    assert depth == 0
