@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, abort, make_response, redirect, render_template, request
+from flask import Response, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import lifecycle
 from mailer.errors import MailerError
 from mailer.mail.sender import Sender
 from mailer.organisers import accounts, approvals, requests
@@ -17,7 +16,7 @@ from mailer.organisers.roles import Permission
 from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign
-from mailer.web.desk import contents, expecting, refusing
+from mailer.web.desk import contents, expecting, path, readers, refusing
 from mailer.web.desk.visit import visit
 from mailer.web.language import _, url
 from mailer.web.site import site
@@ -54,7 +53,7 @@ def ask(slug: str) -> Any:
         return _page(slug, words)
     try:
         with site().session() as session:
-            campaign, by = found(session, slug), accounts.get(session, visit().account_id)
+            campaign, by = readers.of_slug(session, slug), accounts.get(session, visit().account_id)
             requests.make(session, campaign, by, words, at=utcnow(), sender=sender(), who=visit().who)
     except approvals.TooLate as refused:
         return _page(slug, _Pressed({"ask": refusing.advice(refused)}))
@@ -68,7 +67,7 @@ def approve(slug: str) -> Any:
         return _page(slug, words)
     try:
         with site().session() as session:
-            campaign, by = found(session, slug), accounts.get(session, visit().account_id)
+            campaign, by = readers.of_slug(session, slug), accounts.get(session, visit().account_id)
             shown = request.form.get("content", "")
             given = approvals.approve(session, campaign, by, shown, words, at=now, sender=sender())
             if given.at == now:
@@ -90,17 +89,20 @@ def _words() -> str | _Pressed:
 # --- for all that is done with a campaign -----------------------------------------------------------------------------
 
 
-def found(session: Session, slug: str) -> Campaign:
-    """The campaign that an address names; a page that says so where there is none."""
-    try:
-        return lifecycle.get(session, slug)
-    except lifecycle.UnknownCampaign:
-        abort(404)
-
-
 def sender() -> Sender:
     """Who campaigns come from."""
     return site().settings.mail_sender
+
+
+def standing(session: Session, campaign: Campaign) -> Standing | None:
+    """How a campaign stands with whoever approves, for those who may know; None where nobody needs to approve it."""
+    if not visit().may(Permission.PREVIEW):
+        return None
+    found = approvals.standing(session, campaign, sender())
+    for each in (found.request, found.approval):
+        if each is not None:
+            session.refresh(each, ["by"])  # whose name the page says, when the session is closed
+    return None if found.state is State.NOT_NEEDED else found
 
 
 # --- the page -----------------------------------------------------------------------------------------------------
@@ -108,7 +110,7 @@ def sender() -> Sender:
 
 def _page(slug: str, pressed: _Pressed | None = None) -> Response:
     with site().session(read_only=True) as session:
-        campaign = found(session, slug)
+        campaign = readers.of_slug(session, slug)
         standing = approvals.standing(session, campaign, sender())
         page = render_template(
             "desk/approving/see.html",
@@ -122,6 +124,7 @@ def _page(slug: str, pressed: _Pressed | None = None) -> Response:
             may_ask=standing.state in (State.NONE, State.LAPSED) and visit().may(Permission.ASK_APPROVAL),
             expected=expecting.look(session, campaign),
             problems=pressed.problems if pressed else {},
+            steps=path.steps(slug, campaign.status),
         )
     return make_response(page, 422 if pressed else 200)
 

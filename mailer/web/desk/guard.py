@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from flask import Blueprint, Response, abort, current_app, make_response, redirect, render_template, request, url_for
-from flask_babel import format_number
 from werkzeug.exceptions import HTTPException
 
 from mailer import errors as failures
@@ -84,7 +83,6 @@ def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
     desk.add_app_template_filter(times.written, "desk_time")
     desk.add_app_template_filter(times.day, "desk_day")
     desk.add_app_template_filter(times.written_day, "desk_date")
-    desk.add_app_template_filter(format_number, "desk_number")
     desk.register_error_handler(HTTPException, explain)
     desk.register_error_handler(failures.ServiceUnavailable, explain_unavailable)
     desk.register_error_handler(Exception, explain_fault)

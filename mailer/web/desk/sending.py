@@ -13,8 +13,8 @@ from mailer.organisers import approvals
 from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus
-from mailer.web.desk import expecting, moments, numbers, refusing
-from mailer.web.desk.approving import found, sender
+from mailer.web.desk import expecting, moments, numbers, path, readers, refusing
+from mailer.web.desk.approving import sender
 from mailer.web.desk.live import with_etag
 from mailer.web.desk.visit import visit
 from mailer.web.language import _, url
@@ -46,13 +46,13 @@ def send(slug: str) -> Any:
         return _page(slug, wish)
     try:
         with site().session(read_only=True) as session:
-            campaign = found(session, slug)
+            campaign = readers.of_slug(session, slug)
             if not _is_to_send(campaign, wish):
                 return redirect(url("desk.sending.see", slug=slug), 303)
             ahead = control.look_ahead(session, campaign, sender(), start=wish.at)
         with site().session() as session:
             ahead.give(session)
-            campaign = found(session, slug)
+            campaign = readers.of_slug(session, slug)
             at = control.send_soon(session, campaign, sender(), at=wish.at, expected=wish.expected, undone=wish.undone)
             details = {"at": at.isoformat(), "people": wish.expected}
             audit.append(session, "campaigns.send", visit().who, kind="campaign", subject=slug, details=details)
@@ -69,7 +69,7 @@ def undo(slug: str) -> Any:
     """Make a campaign a draft again that has not begun. A form from before another undoing undoes nothing."""
     try:
         with site().session() as session:
-            campaign = found(session, slug)
+            campaign = readers.of_slug(session, slug)
             if _number("undone") == campaign.undone and campaign.status is CampaignStatus.SCHEDULED:
                 control.undo(session, campaign)
                 audit.append(session, "campaigns.undo", visit().who, kind="campaign", subject=slug)
@@ -81,8 +81,8 @@ def undo(slug: str) -> Any:
 def wait(slug: str) -> Response:
     """The part of the page that counts down."""
     with site().session(read_only=True) as session:
-        campaign = found(session, slug)
-        return with_etag(render_template("desk/sending/_waiting.html", campaign=campaign, seconds=_seconds(campaign)))
+        campaign = readers.of_slug(session, slug)
+        return with_etag(render_template("desk/sending/_waiting.html", campaign=campaign, seconds=seconds(campaign)))
 
 
 def _another_number() -> str:
@@ -138,23 +138,24 @@ def _number(name: str) -> int | None:
 
 def _page(slug: str, problems: Mapping[str, str]) -> Response:
     with site().session(read_only=True) as session:
-        campaign = found(session, slug)
+        campaign = readers.of_slug(session, slug)
         is_draft = campaign.status is CampaignStatus.DRAFT
         standing = approvals.standing(session, campaign, sender())
         page = render_template(
             "desk/sending/see.html",
             campaign=campaign,
-            seconds=_seconds(campaign),
+            seconds=seconds(campaign),
             standing=standing,
             is_approved=standing.state in (approvals.State.APPROVED, approvals.State.NOT_NEEDED),
             expected=expecting.look(session, campaign) if is_draft else None,
             earliest=moments.field(utcnow(), visit().zone),
             problems=problems,
+            steps=path.steps(slug, campaign.status),
         )
     return make_response(page, 422 if problems else 200)
 
 
-def _seconds(campaign: Campaign) -> int | None:
+def seconds(campaign: Campaign) -> int | None:
     """Until it goes out by itself, where that is within the time to undo it."""
     if campaign.status is not CampaignStatus.SCHEDULED or campaign.scheduled_at is None:
         return None

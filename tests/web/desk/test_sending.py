@@ -242,6 +242,16 @@ def test_where_it_stands_is_said_whatever_became_of_it(world: World, status: str
     assert world.campaign().status == status
 
 
+def test_the_campaigns_own_page_says_how_it_stands_and_has_the_button_to_undo(world: World) -> None:
+    page = f"/campaigns/{SLUG}"
+    assert "Olga approved it" in words(world.wanda.get(page))
+    send(world.petra)
+    assert "It goes out on" in words(world.olga.get(page)) and "Undo: do not send it" in words(world.olga.get(page))
+    assert "Undo: do not send it" not in words(world.wanda.get(page))
+    world.change(change_text)
+    assert "has changed since" in words(world.wanda.get(page))
+
+
 # --- no state between -------------------------------------------------------------------------------------------------
 
 
