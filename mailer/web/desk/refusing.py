@@ -7,7 +7,7 @@ from typing import Literal
 from mailer.campaigns import lifecycle, readiness
 from mailer.delivery import control
 from mailer.errors import MailerError
-from mailer.organisers import approvals
+from mailer.organisers import alone, approvals
 from mailer.organisers.approvals import Standing, State
 from mailer.web.language import _
 
@@ -30,6 +30,10 @@ _ADVICE: Mapping[type[MailerError], Callable[[], str]] = {
         "marked below. Look at it, and press again if you agree."
     ),
     approvals.NotApproved: lambda: _("The campaign is not approved as it is now. Ask for approval first."),
+    alone.NotAsked: lambda: _("The others have not been told of this as it is now. Tell them first."),
+    alone.OthersNotTold: lambda: _("The mail server has not yet taken the mails to all other publishers. Wait for that."),
+    alone.TooEarly: lambda: _("The other publishers may still object. Wait until the time that the page says."),
+    alone.Objected: lambda: _("Somebody objected, so it takes a second person now. Ask for approval."),
     lifecycle.WrongStatus: lambda: _("The campaign is not where it was when you opened this page. See how it stands."),
     readiness.Refused: lambda: _("The check finds something that keeps the campaign from being sent. Mend that first."),
     control.NobodyToSendTo: lambda: _("There is nobody left to send the campaign to."),

@@ -1,0 +1,120 @@
+"""Sending alone: where no second publisher answers, one may say yes alone, after the others could have objected."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, make_response, redirect, render_template, request
+
+from mailer.delivery import control
+from mailer.organisers import accounts, alone, approvals
+from mailer.organisers.alone import State
+from mailer.organisers.roles import Permission
+from mailer.store import audit
+from mailer.store.db import utcnow
+from mailer.web.desk import path, readers, refusing
+from mailer.web.desk.approving import sender
+from mailer.web.desk.visit import visit
+from mailer.web.language import _, url
+from mailer.web.site import site
+
+_MOST_WORDS = 2_000
+#: kept in clear: who it was, and when, stands beside it
+_REASON = "somebody objected to its being sent without a second person"
+_REFUSED = (
+    approvals.NotPublisher,
+    approvals.TooLate,
+    approvals.Changed,
+    alone.WhyMissing,
+    alone.NotAsked,
+    alone.OthersNotTold,
+    alone.TooEarly,
+    alone.Objected,
+)
+
+
+def see(slug: str) -> Any:
+    """What sending alone means, and how whoever wants to stands."""
+    return _page(slug, {})
+
+
+def ask(slug: str) -> Any:
+    """Say that one wants to send alone, and why: the others are written."""
+    why = request.form.get("why", "").strip()
+    if not why:
+        return _page(slug, {"why": _("Say why: the others read it.")})
+    if len(why) > _MOST_WORDS:
+        return _page(slug, {"why": _("Write at most {most} characters.", most=_MOST_WORDS)})
+    try:
+        with site().session() as session:
+            campaign, now = readers.of_slug(session, slug), utcnow()
+            by = accounts.get(session, visit().account_id)
+            asked = alone.ask(session, campaign, by, why, at=now, sender=sender())
+            if asked.at == now:
+                _note(session, slug, "campaigns.alone")
+    except _REFUSED as refused:
+        return _page(slug, {"why": refusing.advice(refused)})
+    return _back(slug)
+
+
+def approve(slug: str) -> Any:
+    """Say yes alone to a campaign as it was shown, once the others could have objected."""
+    try:
+        with site().session() as session:
+            campaign, now = readers.of_slug(session, slug), utcnow()
+            by, shown = accounts.get(session, visit().account_id), request.form.get("content", "")
+            given = alone.approve(session, campaign, by, shown, at=now, sender=sender())
+            if given.at == now:
+                _note(session, slug, "campaigns.approve")
+    except _REFUSED as refused:
+        return _page(slug, {"approve": refusing.advice(refused)})
+    return redirect(url("desk.sending.see", slug=slug), 303)
+
+
+def refuse(slug: str) -> Any:
+    """Say no to what somebody else sends alone, or wants to: it is paused, and takes a second person."""
+    with site().session() as session:
+        campaign, now = readers.of_slug(session, slug), utcnow()
+        by = accounts.get(session, visit().account_id)
+        if control.object_to(session, campaign, by, reason=_REASON, at=now):
+            _note(session, slug, "campaigns.object")
+    return _back(slug)
+
+
+def _note(session: Any, slug: str, action: str) -> None:
+    audit.append(session, action, visit().who, kind="campaign", subject=slug)
+
+
+def _back(slug: str) -> Response:
+    return make_response(redirect(url("desk.lone.see", slug=slug), 303))
+
+
+def _page(slug: str, problems: Mapping[str, str]) -> Response:
+    now = utcnow()
+    with site().session(read_only=True) as session:
+        campaign = readers.of_slug(session, slug)
+        by = accounts.get(session, visit().account_id)
+        lone = alone.standing(session, campaign, at=now, sender=sender())
+        standing = approvals.standing(session, campaign, sender())
+        others = [each for each in accounts.publishers_at(session, now) if each.id != by.id]
+        is_own = lone is not None and lone.request.by_id == by.id
+        is_open = lone is not None and lone.state not in (State.OBJECTED, State.CHANGED)
+        may_begin = visit().may(Permission.SEND) and standing.state in (
+            approvals.State.NONE,
+            approvals.State.WAITING,
+            approvals.State.LAPSED,
+        )
+        page = render_template(
+            "desk/lone/see.html",
+            campaign=campaign,
+            steps=path.steps(slug, campaign.status),
+            lone=lone,
+            others=others,
+            content=standing.content.hash,
+            is_own=is_own,
+            may_ask=may_begin and not (is_own and is_open) and not (lone and lone.state is State.OBJECTED),
+            may_approve=may_begin and is_own and lone is not None and lone.state is State.READY,
+            may_refuse=visit().may(Permission.APPROVE) and is_open and not is_own,
+            wait=alone.WAIT,
+            problems=problems,
+        )
+    return make_response(page, 422 if problems else 200)
