@@ -18,7 +18,7 @@ from mailer.reports import progress, refusals
 from mailer.reports.progress import Pace
 from mailer.store import audit
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
-from mailer.web.desk import approving, live, path, refusing, sending, terms
+from mailer.web.desk import approving, live, lone, path, refusing, sending, terms
 from mailer.web.desk.recent import recent
 from mailer.web.desk.visit import typed, visit
 from mailer.web.language import _, url
@@ -89,7 +89,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         history = progress.steps(session, campaign)
         asked = asking.of(campaign)
         names = accounts.names(session, [campaign.held_by] if campaign.held_by else [])
-        standing = approving.standing(session, campaign)
+        standing, alone = approving.standing(session, campaign), lone.open_of(session, campaign)
     page = render_template(
         "desk/campaigns/watch.html",
         campaign=campaign,
@@ -102,6 +102,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         held_by=names.get(campaign.held_by) if campaign.held_by else None,
         sees_all=sees_all,
         standing=standing,
+        lone=alone,
         approval=refusing.standing_in_words(standing) if standing else None,
         seconds=sending.seconds(campaign),
         steps=path.steps(slug, campaign.status),

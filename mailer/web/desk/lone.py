@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, make_response, redirect, render_template, request
+from sqlalchemy.orm import Session
 
 from mailer.delivery import control
 from mailer.organisers import accounts, alone, approvals
-from mailer.organisers.alone import State
+from mailer.organisers.alone import Standing, State
 from mailer.organisers.roles import Permission
 from mailer.store import audit
 from mailer.store.db import utcnow
+from mailer.store.models import Campaign, CampaignStatus
 from mailer.web.desk import path, readers, refusing
 from mailer.web.desk.approving import sender
 from mailer.web.desk.visit import visit
@@ -80,7 +82,18 @@ def refuse(slug: str) -> Any:
     return _back(slug)
 
 
-def _note(session: Any, slug: str, action: str) -> None:
+def open_of(session: Session, campaign: Campaign) -> Standing | None:
+    """Whether somebody sends a campaign alone, or wants to, for those who may know."""
+    if not visit().may(Permission.PREVIEW) or campaign.status in (CampaignStatus.SENT, CampaignStatus.CANCELLED):
+        return None
+    found = alone.standing(session, campaign, at=utcnow(), sender=sender())
+    if found is None or found.state in (State.OBJECTED, State.CHANGED):
+        return None
+    session.refresh(found.request, ["by"])  # whose name the page says, when the session is closed
+    return found
+
+
+def _note(session: Session, slug: str, action: str) -> None:
     audit.append(session, action, visit().who, kind="campaign", subject=slug)
 
 

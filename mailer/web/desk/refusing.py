@@ -31,7 +31,9 @@ _ADVICE: Mapping[type[MailerError], Callable[[], str]] = {
     ),
     approvals.NotApproved: lambda: _("The campaign is not approved as it is now. Ask for approval first."),
     alone.NotAsked: lambda: _("The others have not been told of this as it is now. Tell them first."),
-    alone.OthersNotTold: lambda: _("The mail server has not yet taken the mails to all other publishers. Wait for that."),
+    alone.OthersNotTold: lambda: _(
+        "The mail server has not yet taken the mails to all other publishers. Wait for that."
+    ),
     alone.TooEarly: lambda: _("The other publishers may still object. Wait until the time that the page says."),
     alone.Objected: lambda: _("Somebody objected, so it takes a second person now. Ask for approval."),
     lifecycle.WrongStatus: lambda: _("The campaign is not where it was when you opened this page. See how it stands."),

@@ -82,6 +82,7 @@ def test_another_publisher_objects_and_it_is_paused_and_takes_a_second_person(wo
     taken(world, alone.WAIT)
     world.petra.press(f"{PAGE}/approve", content=world.hash())
     send(world.petra)
+    assert "See why, and object" in words(world.olga.get(f"/campaigns/{SLUG}")), "where the mail to her leads"
     assert "Object" in words(world.olga.get(PAGE)) and "not without a second person" not in words(world.petra.get(PAGE))
     for _ in range(2):
         assert world.olga.press(f"{PAGE}/object").status_code == 303
