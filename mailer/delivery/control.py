@@ -66,6 +66,10 @@ class StaleForm(MailerError):
     """Sending campaign "{slug}" was undone after this page was made. Open the page again to send it."""
 
 
+class NotDue(MailerError):
+    """Campaign "{slug}" is not to start by itself now: somebody undid that, or chose another time."""
+
+
 class WasStarted(MailerError):
     """Campaign "{slug}" cannot be deleted, because {was}. {advice}"""
 
@@ -189,6 +193,31 @@ def start(session: Session, campaign: Campaign, sender: Sender) -> int:
     :raises NobodyToSendTo: the last of its audience left at this moment.
     """
     _require(session, campaign, Move.START)
+    return _start(session, campaign, sender)
+
+
+def start_scheduled(session: Session, campaign: Campaign, sender: Sender) -> int:
+    """Do so with a campaign whose time has come: what was made a draft again a moment ago stays one.
+
+    :returns: and raises, as `start`.
+    :raises NotDue: it is not scheduled any more, or for later.
+    """
+    require_due(session, campaign)
+    return _start(session, campaign, sender)
+
+
+def require_due(session: Session, campaign: Campaign) -> None:
+    """Insist that a campaign is to start by itself now. Until the transaction ends nobody undoes that.
+
+    :raises NotDue: it is not.
+    """
+    content.hold(session, campaign)
+    at = campaign.scheduled_at
+    if campaign.status is not CampaignStatus.SCHEDULED or at is None or at > db.now(session):
+        raise NotDue(slug=campaign.slug)
+
+
+def _start(session: Session, campaign: Campaign, sender: Sender) -> int:
     now = db.now(session)
     readiness.require(session, campaign, start=now)
     wanted = approvals.asked(session, campaign)

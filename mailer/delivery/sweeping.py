@@ -74,10 +74,10 @@ def _start_scheduled(engine: Engine, campaign_id: int, worker: Worker) -> None:
         with session_scope(engine) as session:
             ahead.give(session)
             campaign = session.get_one(Campaign, campaign_id)
-            control.start(session, campaign, worker.sender)
+            control.start_scheduled(session, campaign, worker.sender)
             audit.append(session, "campaigns.start", audit.ITSELF, kind="campaign", subject=campaign.slug)
-    except lifecycle.WrongStatus:
-        log.info("another worker started the campaign", extra={"campaign": campaign_id})
+    except (control.NotDue, lifecycle.WrongStatus):
+        log.info("another worker started the campaign, or somebody undid that", extra={"campaign": campaign_id})
     except ServiceUnavailable:
         raise
     except MailerError as problem:
@@ -88,9 +88,10 @@ def _hold(engine: Engine, campaign_id: int, worker: Worker, problem: MailerError
     try:
         with session_scope(engine) as session:
             campaign = session.get_one(Campaign, campaign_id)
+            control.require_due(session, campaign)
             control.hold(session, campaign, reason=str(problem), organisers=worker.organisers)
-    except lifecycle.WrongStatus:
-        log.info("the campaign was paused or cancelled meanwhile", extra={"campaign": campaign_id})
+    except control.NotDue:
+        log.info("the campaign was paused, cancelled or undone meanwhile", extra={"campaign": campaign_id})
         return
     log.error(  # without a trace: it is no mistake of ours
         "scheduled campaign held back: %s; it waits for `mailer campaigns resume`",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns.lifecycle import WrongStatus
 from mailer.delivery import control
-from mailer.delivery.control import AudienceChanged, StaleForm
+from mailer.delivery.control import AudienceChanged, NotDue, StaleForm
 from mailer.delivery.sweeping import sweep
 from mailer.delivery.worker import Worker
 from mailer.organisers import accounts, approvals, content
@@ -70,6 +70,21 @@ def test_what_is_scheduled_can_be_undone_and_keeps_its_approval(session: Session
     control.start(session, campaign, SENDER)
     with pytest.raises(WrongStatus, match="Only a campaign that is scheduled can be"):
         control.undo(session, campaign)
+
+
+def test_what_is_undone_or_put_off_as_its_time_comes_does_not_start(session: Session) -> None:
+    campaign = make(session)
+    approve(session, campaign)
+    control.schedule(session, campaign, utcnow(), SENDER)
+    control.undo(session, campaign)  # after a worker saw that it is due
+    with pytest.raises(NotDue):
+        control.start_scheduled(session, campaign, SENDER)
+    control.send_soon(session, campaign, SENDER, expected=1, undone=1)
+    with pytest.raises(NotDue):
+        control.start_scheduled(session, campaign, SENDER)
+    assert campaign.status is CampaignStatus.SCHEDULED
+    control.schedule(session, campaign, utcnow(), SENDER)
+    assert control.start_scheduled(session, campaign, SENDER) == 1
 
 
 def test_a_form_sends_once_however_often_it_is_sent(session: Session) -> None:
