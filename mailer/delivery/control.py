@@ -70,6 +70,10 @@ class NotDue(MailerError):
     """Campaign "{slug}" is not to start by itself now: somebody undid that, or chose another time."""
 
 
+class PausedAnew(MailerError):
+    """Campaign "{slug}" was paused anew after this page was made. See why, and resume it then."""
+
+
 class WasStarted(MailerError):
     """Campaign "{slug}" cannot be deleted, because {was}. {advice}"""
 
@@ -322,17 +326,26 @@ def _tell_of_hold(session: Session, campaign: Campaign, organisers: Organisers) 
     audit.append(session, "campaigns.hold", audit.ITSELF, kind="campaign", subject=campaign.slug)
 
 
-def resume(session: Session, campaign: Campaign, sender: Sender) -> None:
+def which_pause(campaign: Campaign) -> str:
+    """The pause that a campaign is in, for `resume`."""
+    return campaign.held_at.isoformat() if campaign.held_at else ""
+
+
+def resume(session: Session, campaign: Campaign, sender: Sender, *, seen: str | None = None) -> None:
     """Go on with a paused campaign; one that had not begun starts now, unless its time is still to come.
 
     A latest start does not stop it here: a person has decided.
 
+    :param seen: `which_pause` it was in when they decided; by default whichever it is in.
     :raises lifecycle.WrongStatus: it is not paused.
+    :raises PausedAnew: somebody has paused it since, perhaps for a reason that nobody has read.
     :raises readiness.Refused: an error stands against it.
     :raises approvals.NotApproved: it has not begun, or somebody objected to its being sent without a second person,
         and nobody has approved it as it is now.
     """
     _require(session, campaign, Move.RESUME)
+    if seen is not None and seen != which_pause(campaign):
+        raise PausedAnew(slug=campaign.slug)
     readiness.require(session, campaign)
     wanted = approvals.asked(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more

@@ -107,6 +107,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         seconds=sending.seconds(campaign),
         steps=path.steps(slug, campaign.status),
         can=_possible(campaign, pace),
+        which_pause=control.which_pause(campaign),
         problem=problem,
         found=found,
         longest_words=_LONGEST_WORDS,
@@ -191,13 +192,13 @@ def resume(slug: str) -> Response:
 
     def act(session: Session, campaign: Campaign) -> None:
         ahead.give(session)
-        control.resume(session, campaign, sender)
+        control.resume(session, campaign, sender, seen=request.form.get("pause", ""))
 
     try:
         with site().session(read_only=True) as session:
             ahead = control.look_ahead(session, _find(session, slug), sender)
-    except Refused as refused:
-        return _refused(slug, refused)
+    except MailerError as problem:
+        return _not_done(slug, problem)
     return _do(slug, "resume", act, is_done=_S.SENDING, rings=True)
 
 
@@ -233,22 +234,23 @@ def _do(slug: str, what: str, act: _Act, *, is_done: CampaignStatus | None = Non
 
     try:
         done = stopping.insist(site().session, do)
-    except WrongStatus:
-        return _shown(slug, status=409, problem=_("Nothing was done. Somebody was quicker: see below what it is now."))
-    except Refused as refused:
-        return _refused(slug, refused)
-    except ServiceUnavailable:
-        raise
     except MailerError as problem:
-        return _shown(slug, status=422, problem=_("Nothing was done."), found=[str(problem)])
+        return _not_done(slug, problem)
     if rings and done is not None:
         site().ring(done, first=False)
     return _back(slug)
 
 
-def _refused(slug: str, refused: Refused) -> Response:
-    problem = _("Nothing was done, because something stands against sending this campaign.")
-    return _shown(slug, status=422, problem=problem, found=[str(each) for each in refused.found])
+def _not_done(slug: str, why: MailerError) -> Response:
+    """The page of a campaign, which says why what was asked for was not done."""
+    if isinstance(why, ServiceUnavailable):
+        raise why
+    if isinstance(why, WrongStatus | control.PausedAnew):
+        return _shown(slug, status=409, problem=_("Nothing was done. Somebody was quicker: see below what it is now."))
+    if isinstance(why, Refused):
+        problem = _("Nothing was done, because something stands against sending this campaign.")
+        return _shown(slug, status=422, problem=problem, found=[str(each) for each in why.found])
+    return _shown(slug, status=422, problem=f"{_('Nothing was done.')} {refusing.advice(why)}")
 
 
 def _back(slug: str) -> Response:

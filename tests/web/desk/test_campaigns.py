@@ -198,6 +198,27 @@ def test_a_resume_lets_it_go_on_and_rings_for_workers(
     assert log(engine) == [("campaigns.resume", "free-the-five", publisher.account_id)]
 
 
+def test_a_page_from_before_another_pause_resumes_nothing(publisher: Organiser, make: Make, engine: Engine) -> None:
+    make(pending=1)
+    publisher.press("/campaigns/free-the-five/pause")
+    seen = re.search(r'name="pause" value="([^"]+)"', publisher.get("/campaigns/free-the-five").text)
+    assert seen is not None
+    assert publisher.press("/campaigns/free-the-five/resume", pause=seen[1]).status_code == 303
+    publisher.press("/campaigns/free-the-five/pause", words="a wrong name in it")
+    answer = publisher.press("/campaigns/free-the-five/resume", pause=seen[1])
+    assert answer.status_code == 409 and "a wrong name in it" in words(answer)
+    assert status(engine) is S.PAUSED
+
+
+def test_what_is_not_approved_any_more_is_not_resumed(publisher: Organiser, make: Make, engine: Engine) -> None:
+    campaign = make(status=S.PAUSED, pending=1)
+    with session_scope(engine) as session:
+        session.get_one(Campaign, campaign.id).started_at = None
+    answer = publisher.press("/campaigns/free-the-five/resume")
+    assert answer.status_code == 422 and "Ask for approval first" in words(answer)
+    assert status(engine) is S.PAUSED and log(engine) == []
+
+
 def test_a_cancel_leaves_out_what_waits_and_is_kept_once(publisher: Organiser, make: Make, engine: Engine) -> None:
     make(pending=2, sent=1)
     for _ in range(2):
