@@ -63,7 +63,7 @@ def measure(measured: Installation, database: str, *, stretches: Sequence[tuple[
 
     :param stretches: sign-ups a second, and for how many seconds.
     """
-    with _served(measured) as port:
+    with served(measured) as port:
         form = fill_in(port, _PATH, boxes=_BOXES)
         time.sleep(_FILL_IN_SECONDS)
         before = _count(measured)
@@ -83,7 +83,7 @@ def measure_letters(measured: Installation, database: str, *, stretch: tuple[int
     """
     rate, seconds = stretch
     pages = [urlsplit(address).path for address in _letter_pages(measured)]
-    with _served(measured) as port:
+    with served(measured) as port:
         get_steadily(port, pages[:rate], rate=rate)  # until each process has read what it keeps
         paths = list(islice(cycle(pages), rate * seconds))
         return Letters(database, get_steadily(port, paths, rate=rate))
@@ -106,7 +106,7 @@ def _letter_pages(measured: Installation) -> list[str]:
 
 
 @contextmanager
-def _served(measured: Installation) -> Iterator[int]:
+def served(measured: Installation) -> Iterator[int]:
     """The site as in production, behind a proxy; yields its port."""
     folder = Path(measured.environ["MAILER_DATA_DIR"])
     with (

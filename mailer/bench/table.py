@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from mailer.bench.desk import Desk
 from mailer.bench.sinks import smtp_sink
 from mailer.bench.site import Letters, Load
 from mailer.bench.suite import DISTANT_LIMIT, Case, SuiteResults
@@ -74,10 +75,15 @@ def _growth(small: SuiteResults, large: SuiteResults) -> Iterator[Ratio]:
 
 
 def markdown(
-    results: Sequence[SuiteResults], loads: Sequence[Load] = (), letters: Sequence[Letters] = (), *, today: date
+    results: Sequence[SuiteResults],
+    loads: Sequence[Load] = (),
+    letters: Sequence[Letters] = (),
+    desks: Sequence[Desk] = (),
+    *,
+    today: date,
 ) -> str:
     """The tables, and on what they were measured."""
-    return "\n".join([*_sending(results, today), *_site(loads), *_letters(letters)]) + "\n"
+    return "\n".join([*_sending(results, today), *_site(loads), *_letters(letters), *_desks(desks)]) + "\n"
 
 
 def _sending(results: Sequence[SuiteResults], today: date) -> list[str]:
@@ -115,6 +121,24 @@ def _site(loads: Sequence[Load]) -> list[str]:
 
 def _letters(letters: Sequence[Letters]) -> list[str]:
     return [*_head("page of a letter"), *(_visits(each.database, each.visits) for each in letters)] if letters else []
+
+
+def _desks(desks: Sequence[Desk]) -> list[str]:
+    if not desks:
+        return []
+    columns = "| page of the desk | database | median, ms | 95th percentile, ms | answers |"
+    lines = ["", columns, "|---|---|---:|---:|---|"]
+    for desk in desks:
+        for page in desk.pages:
+            median, slow = (f"{page.visits.percentile(percent) * 1000:,.0f}" for percent in (50, 95))
+            lines.append(f"| {_called(page.path)} | {desk.database} | {median} | {slow} | {_answers(page.visits)} |")
+    lines += ["", "| 50 pages that look on | database | of one core | answers |", "|---|---|---:|---|"]
+    lines += [f"| every 2 s | {desk.database} | {desk.core:.0%} | {_answers(desk.looking_on)} |" for desk in desks]
+    return lines
+
+
+def _called(path: str) -> str:
+    return re.sub(r"bench-[0-9a-f]+", "SLUG", f"`{path}`")
 
 
 def _head(page: str) -> list[str]:

@@ -73,12 +73,14 @@ def post_steadily(
     return asyncio.run(_visit_steadily(port, requests, rate))
 
 
-def get_steadily(port: int, paths: Sequence[str], *, rate: float) -> Visits:
+def get_steadily(port: int, paths: Sequence[str], *, rate: float, headers: Mapping[str, str] | None = None) -> Visits:
     """Ask for pages, likewise.
 
     :param rate: pages a second.
+    :param headers: that each request has besides.
     """
-    requests = [_head("GET", path, number).encode() + b"\r\n" for number, path in enumerate(paths)]
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    requests = [f"{_head('GET', path, number)}{more}\r\n".encode() for number, path in enumerate(paths)]
     return asyncio.run(_visit_steadily(port, requests, rate))
 
 

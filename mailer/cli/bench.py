@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from mailer.bench import installation, postgresql, site, table
+from mailer.bench import desk, installation, postgresql, site, table
 from mailer.bench.installation import Installation
 from mailer.bench.suite import OF_EVERY_SIZE, Case, Sinks, Suite, SuiteResults, running_sinks
 from mailer.store.db import utcnow
@@ -19,7 +19,8 @@ _LARGE = 20_000  # recipients from which on one run is long enough to need no re
 _MILLION = 1_000_000
 _SITE = "g"  # the sign-up form under load
 _LETTER_PAGE = "h"  # likewise
-_LETTERS = "abcdef" + _SITE + _LETTER_PAGE
+_DESK = "i"  # on a large installation
+_LETTERS = "abcdef" + _SITE + _LETTER_PAGE + _DESK
 _VISITED = 10_000  # people who are on a list while others sign up
 #: as on a server that keeps what it committed, save that a short run is not disturbed by the vacuum
 _POSTGRESQL = {"max_connections": "50", "autovacuum": "off"}
@@ -68,8 +69,8 @@ def bench(
     file: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure how fast this machine sends mail (cases a to f), takes sign-ups (case g), and shows
-    the page of a letter (case h).
+    """Measure how fast this machine sends mail (cases a to f), takes sign-ups (case g), shows
+    the page of a letter (case h), and shows organisers the desk of a large installation (case i).
 
     The mail goes to servers on this machine that throw it away. Everything happens in a temporary directory, with
     invented people; a real installation is not touched. Campaigns of up to 20,000 recipients are measured several
@@ -81,7 +82,7 @@ def bench(
         audiences.append(("sqlite", _MILLION))
     wanted = letters or tuple(_LETTERS)
     cases = [case for case in Case if case.letter in wanted]
-    results, loads, shown = [], [], []
+    results, loads, shown, desks = [], [], [], []
     with running_sinks() as sinks:
         for database, people in audiences if cases else ():
             click.echo(f"{database}, {people:,} recipients", err=True)
@@ -97,10 +98,18 @@ def bench(
         click.echo(f"{database}, page of a letter", err=True)
         with _installation(database, people=_VISITED) as measured:
             shown.append(site.measure_letters(measured, database))
-    tables = table.markdown(results, loads, shown, today=utcnow().date())
+    for database in databases if _DESK in wanted else ():
+        click.echo(f"{database}, desk", err=True)
+        with _installation(database, people=desk.PEOPLE) as measured:
+            desks.append(desk.measure(measured, database))
+    tables = table.markdown(results, loads, shown, desks, today=utcnow().date())
     if file is not None:
         table.write(file, tables)
-    click.echo(json.dumps([*map(asdict, results), *map(asdict, loads), *map(asdict, shown)]) if as_json else tables)
+    click.echo(
+        json.dumps([*map(asdict, results), *map(asdict, loads), *map(asdict, shown), *map(asdict, desks)])
+        if as_json
+        else tables
+    )
 
 
 def _measure(sinks: Sinks, database: str, people: int, cases: Sequence[Case], *, rounds: int) -> SuiteResults:
