@@ -204,6 +204,10 @@ class Pages:
         """
         return f"{self.base_url}/desk/invitation/{token}"
 
+    def desk(self) -> str:
+        """What needs an organiser now; in their own language."""
+        return f"{self.base_url}/desk/"
+
     def caught(self) -> str:
         """Mail that was caught on this machine and not sent; in no language."""
         return f"{self.base_url}/caught/"

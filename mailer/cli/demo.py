@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import files, lifecycle, segments
 from mailer.campaigns.segments import Segment
-from mailer.cli import campaign_check, demo_cases, demo_targets, demo_unions
+from mailer.cli import campaign_check, demo_cases, demo_desk, demo_targets, demo_unions
 from mailer.cli.campaign_report import print_report
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation, pass_installation
@@ -218,6 +218,8 @@ def _keep_running(installation: Installation, local: Local, folder: Path, consol
     mailer = Path(sys.executable).with_name("mailer")
     console.print("Everything keeps running. Stop: Ctrl-C")
     _serve(installation, local, console)
+    for line in demo_desk.prepare(installation, folder):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print("To try it from another terminal:", soft_wrap=True)
     for line in (
         f"cd {folder.resolve()}",

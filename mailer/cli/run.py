@@ -9,6 +9,7 @@ import click
 from mailer.cli.hints import typed
 from mailer.errors import MailerError
 from mailer.links import Pages
+from mailer.organisers import accounts
 from mailer.people import lists
 from mailer.settings import load_settings
 from mailer.store.db import open_engine, session_scope
@@ -91,6 +92,18 @@ def _prepare_sample_list(local: Local) -> None:
     engine.dispose()
 
 
+def _how_to_sign_in(local: Local) -> str:
+    desk = Pages(local.settings.base_url).desk()
+    engine = open_engine(local.settings.database_url, local.settings.keyring)
+    with session_scope(engine, read_only=True) as session:
+        has_accounts = accounts.exist(session)
+    engine.dispose()
+    if has_accounts:
+        return f"Desk, for organisers: {desk}"
+    first = typed("`mailer users add ADDRESS --role admin --role writer --role publisher`")
+    return f"Desk, for organisers: {desk} Nobody can sign in yet. In another terminal: {first} prints a link for you."
+
+
 def start_web(local: Local, port: int) -> None:
     """Run the web part on this machine."""
     local.start("web", *_GUNICORN, "--bind", f"127.0.0.1:{port}", "wsgi:app")
@@ -106,4 +119,5 @@ def _start(local: Local, port: int, workers: int) -> None:
         click.echo(f"Not set: {names}. The site shows sample values, and {refused}.")
     if "MAILER_SMTP_URL" not in local.given:
         click.echo(f"Mail is caught, not sent. Read it: {Pages(local.settings.base_url).caught()}")
+    click.echo(_how_to_sign_in(local))
     click.echo(f"Site: {local.settings.base_url}   Data: {local.settings.data_dir}   Stop: Ctrl-C")
