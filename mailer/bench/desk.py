@@ -82,7 +82,8 @@ def measure(
 
 def _paths(slug: str) -> Sequence[str]:
     campaign = f"/desk/campaigns/{slug}"
-    return ("/desk/", "/desk/campaigns", campaign, f"{campaign}/report", "/desk/audit", "/desk/accounts")
+    of_campaign = [campaign, *(f"{campaign}/{page}" for page in ("check", "approval", "report"))]
+    return ("/desk/", "/desk/campaigns", *of_campaign, "/desk/reports", "/desk/log", "/desk/account")
 
 
 def _live_part(port: int, path: str, headers: dict[str, str]) -> str:
