@@ -83,7 +83,7 @@ def measure(
 def _paths(slug: str) -> Sequence[str]:
     campaign = f"/desk/campaigns/{slug}"
     of_campaign = [campaign, *(f"{campaign}/{page}" for page in ("check", "approval", "report"))]
-    return ("/desk/", "/desk/campaigns", *of_campaign, "/desk/reports", "/desk/log", "/desk/account")
+    return ("/desk/", "/desk/campaigns", *of_campaign, "/desk/reports", "/desk/log")
 
 
 def _live_part(port: int, path: str, headers: dict[str, str]) -> str:
