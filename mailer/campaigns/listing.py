@@ -80,3 +80,9 @@ def by_status(session: Session) -> Mapping[CampaignStatus, int]:
     counted = session.execute(select(Campaign.status, func.count()).group_by(Campaign.status))
     numbers = {status: number for status, number in counted}  # noqa: C416 - mypy knows no pairs in rows
     return {each: numbers[each] for each in CampaignStatus if each in numbers and each is not CampaignStatus.STANDING}
+
+
+def slugs(session: Session, ids: Sequence[int]) -> list[str]:
+    """The slugs of some campaigns, in the order of their ids."""
+    wanted = select(Campaign.slug).where(Campaign.id.in_(ids)).order_by(Campaign.id)
+    return list(session.scalars(wanted)) if ids else []

@@ -21,7 +21,7 @@ from mailer.store.models import Campaign, CampaignStatus, DeliveryState
 from mailer.web.desk import approving, live, lone, path, refusing, sending, terms
 from mailer.web.desk.recent import recent
 from mailer.web.desk.visit import typed, visit
-from mailer.web.language import _, url
+from mailer.web.language import _, current, url
 from mailer.web.site import site
 
 _S = CampaignStatus
@@ -120,7 +120,15 @@ def follow(slug: str) -> Response:
     with site().session(read_only=True) as session:
         campaign = _find(session, slug)
         pace = _pace(session, campaign)
-    page = render_template("desk/campaigns/follow.html", campaign=campaign, **_figures(campaign, pace))
+    who = visit()
+    seen = request.args.get("seen", "")[:60]
+    looks = (current(), str(who.zone), who.may(Permission.SEE_CAMPAIGNS), seen)
+
+    def render() -> tuple[Pace, str]:
+        page = render_template("desk/campaigns/follow.html", campaign=campaign, **_figures(campaign, pace))
+        return pace, page  # which is kept, so that nothing else has its id meanwhile
+
+    page = recent("moving").get((id(pace), *looks), render)[1]
     return live.with_etag(page)
 
 

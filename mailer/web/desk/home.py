@@ -5,7 +5,7 @@ from datetime import timedelta
 from flask import render_template
 
 from mailer.campaigns import listing
-from mailer.organisers import accounts
+from mailer.organisers import accounts, approvals
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import attention, days
@@ -26,12 +26,16 @@ def see() -> str:
         paused = looked.paused if looked and sees_all else []
         names = accounts.names(session, {each.account_id for each in paused if each.account_id is not None})
         is_new = not listing.by_status(session)
+        waiting = approvals.waiting(session, site().settings.mail_sender) if sees_all else []
+        asked = [each.content.campaign_id for each in waiting]
+        to_approve = listing.slugs(session, asked)
     confirmed = week and (week.confirmed if sees_all else small_numbers.hide_one(week.confirmed))
     return render_template(
         "desk/home/see.html",
         looked=looked,
         is_new=is_new,
         names=names,
+        to_approve=to_approve,
         sees_all=sees_all,
         confirmed=confirmed,
         most_counted=attention.MOST_COUNTED,

@@ -10,6 +10,10 @@ from flask import current_app
 
 T = TypeVar("T")
 _SECONDS = 2.0
+#: what took long is kept for so many times as long: to count a million mails takes as much of a processor, however fast
+#: pages ask
+_AS_LONG = 25
+_LONGEST_SECONDS = 30.0
 _MOST = 500  # values that are kept
 
 
@@ -25,8 +29,8 @@ class _Kept:
 
 
 class Recent(Generic[T]):
-    """Values by key, each worked out once in two seconds. While one does so anew, the others get the last one;
-    where there is none they wait."""
+    """Values by key, each worked out once in two seconds, or less often if that takes long. While one does so anew, the
+    others get the last one; where there is none they wait."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -46,8 +50,10 @@ class Recent(Generic[T]):
             return cast(T, kept.value)
         try:
             if not self._is_good(kept):  # else somebody else has worked it out meanwhile
+                begun = self._clock()
                 kept.value = make()
-                kept.until = self._clock() + _SECONDS
+                now = self._clock()
+                kept.until = now + min(max(_SECONDS, _AS_LONG * (now - begun)), _LONGEST_SECONDS)
             return cast(T, kept.value)
         finally:
             kept.making.release()

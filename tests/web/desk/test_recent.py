@@ -75,3 +75,19 @@ def test_not_more_is_kept_than_there_is_room_for() -> None:
     for number in range(600):
         recent.get(number, lambda: 1)
     assert len(recent._kept) == 500
+
+
+def test_what_takes_long_is_worked_out_less_often() -> None:
+    clock, made = Clock(), list[float]()
+    recent: Recent[int] = Recent(clock=clock)
+
+    def slowly() -> int:
+        made.append(clock.now)
+        clock.now += 0.2
+        return len(made)
+
+    assert recent.get("a", slowly) == 1
+    clock.now += 4.9
+    assert recent.get("a", slowly) == 1
+    clock.now += 0.2
+    assert recent.get("a", slowly) == 2
