@@ -124,7 +124,7 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             others=others,
             content=standing.content.hash,
             is_own=is_own,
-            may_ask=may_begin and not (is_own and is_open) and not (lone and lone.state is State.OBJECTED),
+            may_ask=may_begin and not is_open and not (lone and lone.state is State.OBJECTED),
             may_approve=may_begin and is_own and lone is not None and lone.state is State.READY,
             may_refuse=visit().may(Permission.APPROVE) and is_open and not is_own,
             wait=alone.WAIT,
