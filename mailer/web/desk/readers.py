@@ -121,7 +121,7 @@ def _value(trait: Trait, value: str | int | None, unions: Mapping[int, Any]) -> 
 
 def _words(trait: Trait, value: str | int | None, unions: Mapping[int, Any]) -> str:
     if value is None:
-        return _("Not known")
+        return _("None, or not known") if trait == "union_id" else _("Not known")
     if trait == "union_id":
         return str(unions[int(value)].name)
     return countries.name(str(value), current()) if trait == "country" else languages.name(str(value))
