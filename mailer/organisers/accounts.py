@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from mailer.errors import MailerError
@@ -236,14 +236,25 @@ def enable(session: Session, account: Account, at: datetime) -> bool:
     _alone(session, account)
     if account.disabled_at is None:
         return False
-    for role in sorted(roles_of(account)):
-        account.roles.append(AccountRole(role=role, granted_at=at))
-    for each in account.roles:
-        if each.ended_at is None and each.granted_at <= account.disabled_at:
-            each.ended_at = account.disabled_at
+    _give_anew(account, at, ended_at=account.disabled_at)
     account.disabled_at = None
     session.flush()
     return True
+
+
+def give_roles_anew(session: Session, account: Account, at: datetime) -> None:
+    """Have somebody's roles count from now on only: who has a second factor that another person let them set up may be
+    that other person."""
+    _alone(session, account)
+    _give_anew(account, at, ended_at=at)
+    session.flush()
+
+
+def _give_anew(account: Account, at: datetime, *, ended_at: datetime) -> None:
+    given = [each for each in account.roles if each.ended_at is None]
+    for each in given:
+        each.ended_at = ended_at
+        account.roles.append(AccountRole(role=each.role, granted_at=at))
 
 
 def _alone(session: Session, account: Account) -> None:
@@ -277,15 +288,9 @@ def publishers_at(session: Session, at: datetime) -> Sequence[Account]:
     Who counts may have no right to do anything: ask `is_publisher_at` of who approves.
     """
     changed = at - PUBLISHERS_CHANGE_AFTER
-    role = AccountRole.role == Role.PUBLISHER
-    first = session.scalar(select(func.min(AccountRole.granted_at)).where(role))
-    if first is None:
-        return []
     counts = exists().where(
         AccountRole.account_id == Account.id,
-        role,
-        AccountRole.granted_at <= at,
-        or_(AccountRole.granted_at <= changed, AccountRole.granted_at < first + PUBLISHERS_CHANGE_AFTER),
+        *_counts_since_long(session, at),
         or_(AccountRole.ended_at.is_(None), AccountRole.ended_at > changed),
     )
     is_open = or_(Account.disabled_at.is_(None), Account.disabled_at > changed)
@@ -300,6 +305,16 @@ def publishers(session: Session) -> list[Account]:
 
 
 def is_publisher_at(session: Session, account: Account, at: datetime) -> bool:
-    """Whether somebody may approve: they count as a publisher, and are one now."""
-    counts = any(each.id == account.id for each in publishers_at(session, at))
-    return counts and Permission.APPROVE in permissions_of(account)
+    """Whether somebody may approve: they are a publisher now, and the role that they have now counts."""
+    theirs = exists().where(
+        AccountRole.account_id == account.id, AccountRole.ended_at.is_(None), *_counts_since_long(session, at)
+    )
+    return Permission.APPROVE in permissions_of(account) and bool(session.scalar(select(theirs)))
+
+
+def _counts_since_long(session: Session, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    """That a role is a publisher's, and was given long enough ago to count."""
+    role, given = AccountRole.role == Role.PUBLISHER, AccountRole.granted_at
+    first = session.scalar(select(func.min(given)).where(role)) or at
+    long_ago = or_(given <= at - PUBLISHERS_CHANGE_AFTER, given < first + PUBLISHERS_CHANGE_AFTER)
+    return role, given <= at, long_ago

@@ -186,7 +186,9 @@ def set_password(sessions: Sessions, token: str, *, password: str, at: datetime)
 
 
 def set_second_factor(sessions: Sessions, token: str, *, password: str, code: str, at: datetime) -> Sequence[str]:
-    """Set up another second factor. Every session ends, and older recovery codes work no more.
+    """Set up another second factor. Every session ends, and older recovery codes work no more. Where another person at
+    the desk made the link, roles are given anew: an admin who makes links for a publisher's password and second factor
+    is a publisher no sooner than one whom they invite.
 
     :param code: that the app shows for the secret of the invitation.
     :returns: new recovery codes, to be shown once.
@@ -202,6 +204,8 @@ def set_second_factor(sessions: Sessions, token: str, *, password: str, code: st
     with sessions() as session:
         account, secret = _use(session, token, InvitationKind.SECOND_FACTOR, at)
         codes = _set_up(session, account, secret, step)
+        if invitation.by_id not in (None, account.id):
+            accounts.give_roles_anew(session, account, at)
         desk_sessions.end_all(session, account.id)
         _log(session, account, "accounts.second_factor")
         return codes

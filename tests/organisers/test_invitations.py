@@ -32,6 +32,7 @@ from tests.support.factories import WHEN
 
 HOUR = timedelta(hours=1)
 NEW = "nine red paper lamps"
+PASSWORD_LINK, APP = InvitationKind.PASSWORD, InvitationKind.SECOND_FACTOR
 
 
 class Door:
@@ -258,3 +259,32 @@ def test_an_invitation_that_has_been_over_for_a_month_is_deleted(door: Door, day
     housekeeping.tidy(door.engine)
     with door.sessions() as session:
         assert bool(session.scalars(select(Invitation)).all()) is is_kept
+
+
+def test_an_admin_who_lets_themselves_into_a_publishers_account_approves_no_sooner_than_an_invited_one(
+    door: Door,
+) -> None:
+    long_ago = WHEN - timedelta(days=30)
+    with door.sessions() as session:
+        admin = make_account(session, "ada@example.org", Role.ADMIN, since=long_ago)
+        rosa = make_account(session, "rosa@example.org", Role.PUBLISHER, since=long_ago)
+        assert accounts.is_publisher_at(session, rosa, WHEN)
+        links = {kind: invitations.invite(session, rosa, kind, by=admin.id, at=WHEN) for kind in (PASSWORD_LINK, APP)}
+    invitations.set_password(door.sessions, links[PASSWORD_LINK], password=NEW, at=WHEN)
+    shown = pyotp.TOTP(door.secret(links[APP])).at(WHEN)
+    invitations.set_second_factor(door.sessions, links[APP], password=NEW, code=shown, at=WHEN)
+    with door.sessions() as session:
+        rosa = accounts.get(session, rosa.id)
+        assert not accounts.is_publisher_at(session, rosa, WHEN + 23 * HOUR)
+        assert accounts.is_publisher_at(session, rosa, WHEN + 24 * HOUR)
+        assert [each.id for each in accounts.publishers_at(session, WHEN)] == [rosa.id]  # whose mails are waited for
+
+
+def test_whoever_sets_up_another_telephone_by_themselves_publishes_on(door: Door) -> None:
+    with door.sessions() as session:
+        rosa = make_account(session, "rosa@example.org", Role.PUBLISHER, since=WHEN - timedelta(days=30))
+        token = invitations.invite(session, rosa, APP, by=rosa.id, at=WHEN)
+    shown = pyotp.TOTP(door.secret(token)).at(WHEN)
+    invitations.set_second_factor(door.sessions, token, password=PASSWORD, code=shown, at=WHEN)
+    with door.sessions() as session:
+        assert accounts.is_publisher_at(session, accounts.get(session, rosa.id), WHEN)
