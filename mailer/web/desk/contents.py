@@ -313,7 +313,7 @@ def _own_language(value: Mapping[str, Any]) -> list[Line]:
 def _sender(value: Mapping[str, Any]) -> list[Line]:
     labels = {
         "organisation": _("Organisation"),
-        "mailbox": _("From"),
+        "mailbox": _("Sender"),
         "postal_address": _("Postal address"),
         "base_url": _("Links lead to"),
         "reply_to": _("Answers go to"),
