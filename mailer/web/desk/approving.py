@@ -16,13 +16,13 @@ from mailer.organisers.roles import Permission
 from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign
-from mailer.web.desk import contents, expecting, path, readers, refusing
+from mailer.web.desk import contents, expecting, named, refusing
 from mailer.web.desk.visit import visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
 #: characters of what somebody says to whoever approves, or to whoever asked
-_MOST_WORDS = 2_000
+MOST_WORDS = 2_000
 #: why an approval is not to be had any more, or not from whoever looks
 _REFUSED = (
     approvals.NotPublisher,
@@ -53,7 +53,7 @@ def ask(slug: str) -> Any:
         return _page(slug, words)
     try:
         with site().session() as session:
-            campaign, by = readers.of_slug(session, slug), accounts.get(session, visit().account_id)
+            campaign, by = named.campaign(session, slug), accounts.get(session, visit().account_id)
             requests.make(session, campaign, by, words, at=utcnow(), sender=sender(), who=visit().who)
     except approvals.TooLate as refused:
         return _page(slug, _Pressed({"ask": refusing.advice(refused)}))
@@ -67,7 +67,7 @@ def approve(slug: str) -> Any:
         return _page(slug, words)
     try:
         with site().session() as session:
-            campaign, by = readers.of_slug(session, slug), accounts.get(session, visit().account_id)
+            campaign, by = named.campaign(session, slug), accounts.get(session, visit().account_id)
             shown = request.form.get("content", "")
             given = approvals.approve(session, campaign, by, shown, words, at=now, sender=sender())
             if given.at == now:
@@ -81,8 +81,8 @@ def approve(slug: str) -> Any:
 
 def _words() -> str | _Pressed:
     words = request.form.get("words", "").strip()
-    if len(words) > _MOST_WORDS:
-        return _Pressed({"words": _("Write at most {most} characters.", most=_MOST_WORDS)})
+    if len(words) > MOST_WORDS:
+        return _Pressed({"words": _("Write at most {most} characters.", most=MOST_WORDS)})
     return words
 
 
@@ -110,13 +110,12 @@ def standing(session: Session, campaign: Campaign) -> Standing | None:
 
 def _page(slug: str, pressed: _Pressed | None = None) -> Response:
     with site().session(read_only=True) as session:
-        campaign = readers.of_slug(session, slug)
+        campaign = named.campaign(session, slug)
         standing = approvals.standing(session, campaign, sender())
         page = render_template(
             "desk/approving/see.html",
             campaign=campaign,
             standing=standing,
-            status=refusing.standing_in_words(standing),
             parts=contents.parts(standing.content.parts),
             changes=contents.changes(_shown_differences(standing, pressed)),
             is_refused=pressed is not None and pressed.changed is not None,
@@ -124,7 +123,7 @@ def _page(slug: str, pressed: _Pressed | None = None) -> Response:
             may_ask=standing.state in (State.NONE, State.LAPSED) and visit().may(Permission.ASK_APPROVAL),
             expected=expecting.look(session, campaign),
             problems=pressed.problems if pressed else {},
-            steps=path.steps(slug, campaign.status),
+            most_words=MOST_WORDS,
         )
     return make_response(page, 422 if pressed else 200)
 

@@ -6,8 +6,8 @@ from typing import Any
 from flask import Response, abort, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, lifecycle, listing
-from mailer.campaigns.lifecycle import Move, UnknownCampaign, WrongStatus
+from mailer.campaigns import asking, listing
+from mailer.campaigns.lifecycle import Move, WrongStatus
 from mailer.campaigns.readiness import Refused
 from mailer.delivery import control, stopping
 from mailer.errors import MailerError, ServiceUnavailable
@@ -18,7 +18,7 @@ from mailer.reports import progress, refusals
 from mailer.reports.progress import Pace
 from mailer.store import audit
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
-from mailer.web.desk import approving, live, lone, path, refusing, sending, terms
+from mailer.web.desk import approving, live, lone, named, refusing, sending, terms
 from mailer.web.desk.recent import recent
 from mailer.web.desk.visit import typed, visit
 from mailer.web.language import _, current, url
@@ -54,7 +54,6 @@ def browse() -> str:
         numbers=numbers,
         chosen=chosen,
         beginning=beginning,
-        terms=terms,
         here=here,
         older=url("desk.campaigns.browse", **wanted, before=page.older) if page.older else None,
         newer=url("desk.campaigns.browse", **wanted, after=page.newer) if page.newer else None,
@@ -81,7 +80,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
     """
     sees_all = visit().may(Permission.SEE_CAMPAIGNS)
     with site().session(read_only=True) as session:
-        campaign = _find(session, slug)
+        campaign = named.campaign(session, slug)
         pace = _pace(session, campaign)
         refused = refusals.refusals(session, campaign, pace.progress.states, sample=_REFUSALS) if sees_all else []
         tests = refusals.test_mails(session, campaign) if sees_all else []
@@ -103,9 +102,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         sees_all=sees_all,
         standing=standing,
         lone=alone,
-        approval=refusing.standing_in_words(standing) if standing else None,
         seconds=sending.seconds(campaign),
-        steps=path.steps(slug, campaign.status),
         can=_possible(campaign, pace),
         which_pause=control.which_pause(campaign),
         problem=problem,
@@ -118,7 +115,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
 def follow(slug: str) -> Response:
     """The part of a campaign's page that moves."""
     with site().session(read_only=True) as session:
-        campaign = _find(session, slug)
+        campaign = named.campaign(session, slug)
         pace = _pace(session, campaign)
     who = visit()
     seen = request.args.get("seen", "")[:60]
@@ -130,13 +127,6 @@ def follow(slug: str) -> Response:
 
     page = recent("moving").get((id(pace), *looks), render)[1]
     return live.with_etag(page)
-
-
-def _find(session: Session, slug: str) -> Campaign:
-    try:
-        return lifecycle.get(session, slug)
-    except UnknownCampaign:
-        abort(404)
 
 
 def _pace(session: Session, campaign: Campaign) -> Pace:
@@ -163,7 +153,6 @@ def _figures(campaign: Campaign, pace: Pace) -> dict[str, Any]:
         "moves": campaign.status in _MOVES or (campaign.status is _S.CANCELLED and is_open),
         "shape": shape,
         "is_outdated": request.args.get("seen", shape) != shape,
-        "terms": terms,
     }
 
 
@@ -204,7 +193,7 @@ def resume(slug: str) -> Response:
 
     try:
         with site().session(read_only=True) as session:
-            ahead = control.look_ahead(session, _find(session, slug), sender)
+            ahead = control.look_ahead(session, named.campaign(session, slug), sender)
     except MailerError as problem:
         return _not_done(slug, problem)
     return _do(slug, "resume", act, is_done=_S.SENDING, rings=True)
@@ -233,7 +222,7 @@ def _do(slug: str, what: str, act: _Act, *, is_done: CampaignStatus | None = Non
     """
 
     def do(session: Session) -> int | None:
-        campaign = _find(session, slug)
+        campaign = named.campaign(session, slug)
         if campaign.status is is_done:
             return None
         act(session, campaign)

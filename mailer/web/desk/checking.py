@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, current_app, redirect, render_template
+from flask import Response, redirect, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,6 @@ from mailer.campaigns.readiness import Check
 from mailer.cases.findings import Finding, Level
 from mailer.cases.sayable import Sayable
 from mailer.delivery import own_tests
-from mailer.delivery.renderings import Renderings
 from mailer.errors import ConfigurationError, MailerError
 from mailer.locale import countries, languages
 from mailer.operations import checks
@@ -23,7 +22,7 @@ from mailer.people import small_numbers
 from mailer.reports import refusals
 from mailer.reports.refusals import TestMail
 from mailer.store.models import Account, Campaign, DeliveryState
-from mailer.web.desk import readers
+from mailer.web.desk import expecting, named
 from mailer.web.desk.live import with_etag
 from mailer.web.desk.visit import visit
 from mailer.web.language import _, current, url
@@ -60,7 +59,7 @@ def test(slug: str) -> ResponseReturnValue:
     try:
         checks.require_usable_server(settings)
         with site().session() as session:
-            campaign = readers.of_slug(session, slug)
+            campaign = named.campaign(session, slug)
             account = session.get_one(Account, visit().account_id)
             own_tests.order(session, campaign, account, settings.mail_sender, visit().who)
             campaign_id = campaign.id
@@ -73,20 +72,18 @@ def test(slug: str) -> ResponseReturnValue:
 def tests(slug: str) -> Response:
     """What has become of one's own test mails: a part of the page that asks for itself."""
     with site().session(read_only=True) as session:
-        campaign = readers.of_slug(session, slug)
-        return with_etag(render_template("desk/checking/tests.html", slug=slug, **_tests(session, campaign)))
+        campaign = named.campaign(session, slug)
+        return with_etag(render_template("desk/checking/tests.html", campaign=campaign, **_tests(session, campaign)))
 
 
 def _show(slug: str, problem: Exception | None = None) -> str:
-    renderings: Renderings = current_app.extensions.setdefault("checks", Renderings())
     with site().session(read_only=True) as session:
-        campaign = readers.of_slug(session, slug)
-        with renderings.lent(session):
-            found = checks.check(session, campaign, site().settings)
+        campaign = named.campaign(session, slug)
+        found = expecting.check(session, campaign)
         return render_template(
             "desk/checking/see.html",
-            slug=slug,
-            name=readers.name_of(campaign),
+            campaign=campaign,
+            name=named.name_of(campaign),
             check=found,
             errors=sum(finding.level is Level.ERROR for finding in found.findings),
             findings=[(finding, where_mended(campaign, finding)) for finding in found.findings],

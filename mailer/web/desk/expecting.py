@@ -9,6 +9,7 @@ from mailer.campaigns.readiness import Check
 from mailer.cases.findings import Level
 from mailer.operations import checks
 from mailer.store.models import Campaign
+from mailer.web.desk.recent import renderings
 from mailer.web.language import _, ngettext
 from mailer.web.site import site
 
@@ -25,9 +26,15 @@ class Expected:
 
 def look(session: Session, campaign: Campaign) -> Expected:
     """Count whom a campaign would reach, and look for what stands against it."""
-    found = checks.check(session, campaign, site().settings)
+    found = check(session, campaign)
     errors = sum(each.level is Level.ERROR for each in found.findings)
     return Expected(found.audience, list(_sentences(found)), errors, len(found.findings) - errors)
+
+
+def check(session: Session, campaign: Campaign) -> Check:
+    """What the check finds. Nothing is rendered for it that was rendered lately."""
+    with renderings().lent(session):
+        return checks.check(session, campaign, site().settings)
 
 
 def _sentences(found: Check) -> list[str]:

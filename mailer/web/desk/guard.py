@@ -14,7 +14,7 @@ from mailer.organisers import desk_sessions
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
 from mailer.web import errors, security
-from mailer.web.desk import access, coming, cookies, keeping, menu, proving, stopping, terms, times
+from mailer.web.desk import access, coming, cookies, keeping, menu, path, proving, stopping, terms, times
 from mailer.web.desk.keeping import Kept
 from mailer.web.desk.visit import typed, visit, visitor
 from mailer.web.site import site
@@ -76,13 +76,13 @@ def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
             "form_token": who.form_token if who else "",
             "typed": typed,
             "terms": terms,
+            "path_of": path.steps,
             **ways,
             **stop,
         }
 
     desk.add_app_template_filter(times.written, "desk_time")
-    desk.add_app_template_filter(times.day, "desk_day")
-    desk.add_app_template_filter(times.written_day, "desk_date")
+    desk.add_app_template_filter(times.day, "desk_date")
     desk.register_error_handler(HTTPException, explain)
     desk.register_error_handler(failures.ServiceUnavailable, explain_unavailable)
     desk.register_error_handler(Exception, explain_fault)

@@ -13,13 +13,12 @@ from mailer.organisers.roles import Permission
 from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus
-from mailer.web.desk import path, readers, refusing
-from mailer.web.desk.approving import sender
+from mailer.web.desk import named, refusing
+from mailer.web.desk.approving import MOST_WORDS, sender
 from mailer.web.desk.visit import visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
-_MOST_WORDS = 2_000
 #: kept in clear: who it was, and when, stands beside it
 _REASON = "somebody objected to its being sent without a second person"
 _REFUSED = (
@@ -44,11 +43,11 @@ def ask(slug: str) -> Any:
     why = request.form.get("why", "").strip()
     if not why:
         return _page(slug, {"why": _("Say why: the others read it.")})
-    if len(why) > _MOST_WORDS:
-        return _page(slug, {"why": _("Write at most {most} characters.", most=_MOST_WORDS)})
+    if len(why) > MOST_WORDS:
+        return _page(slug, {"why": _("Write at most {most} characters.", most=MOST_WORDS)})
     try:
         with site().session() as session:
-            campaign, now = readers.of_slug(session, slug), utcnow()
+            campaign, now = named.campaign(session, slug), utcnow()
             by = accounts.get(session, visit().account_id)
             asked = alone.ask(session, campaign, by, why, at=now, sender=sender())
             if asked.at == now:
@@ -62,7 +61,7 @@ def approve(slug: str) -> Any:
     """Say yes alone to a campaign as it was shown, once the others could have objected."""
     try:
         with site().session() as session:
-            campaign, now = readers.of_slug(session, slug), utcnow()
+            campaign, now = named.campaign(session, slug), utcnow()
             by, shown = accounts.get(session, visit().account_id), request.form.get("content", "")
             given = alone.approve(session, campaign, by, shown, at=now, sender=sender())
             if given.at == now:
@@ -75,7 +74,7 @@ def approve(slug: str) -> Any:
 def refuse(slug: str) -> Any:
     """Say no to what somebody else sends alone, or wants to: it is paused, and takes a second person."""
     with site().session() as session:
-        campaign, now = readers.of_slug(session, slug), utcnow()
+        campaign, now = named.campaign(session, slug), utcnow()
         by = accounts.get(session, visit().account_id)
         if control.object_to(session, campaign, by, reason=_REASON, at=now):
             _note(session, slug, "campaigns.object")
@@ -104,7 +103,7 @@ def _back(slug: str) -> Response:
 def _page(slug: str, problems: Mapping[str, str]) -> Response:
     now = utcnow()
     with site().session(read_only=True) as session:
-        campaign = readers.of_slug(session, slug)
+        campaign = named.campaign(session, slug)
         by = accounts.get(session, visit().account_id)
         lone = alone.standing(session, campaign, at=now, sender=sender())
         standing = approvals.standing(session, campaign, sender())
@@ -119,7 +118,6 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
         page = render_template(
             "desk/lone/see.html",
             campaign=campaign,
-            steps=path.steps(slug, campaign.status),
             lone=lone,
             others=others,
             content=standing.content.hash,
@@ -127,7 +125,7 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             may_ask=may_begin and not is_open and not (lone and lone.state is State.OBJECTED),
             may_approve=may_begin and is_own and lone is not None and lone.state is State.READY,
             may_refuse=visit().may(Permission.APPROVE) and is_open and not is_own,
-            wait=alone.WAIT,
+            most_words=MOST_WORDS,
             problems=problems,
         )
     return make_response(page, 422 if problems else 200)

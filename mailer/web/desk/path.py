@@ -1,10 +1,7 @@
-"""The path of a campaign from its check to its report: the pages that its own page leads to. Whoever builds one adds a
-line for it here."""
+"""The path of a campaign from its check to its report: the pages about it, each of which leads to the others."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from flask import current_app
 
 from mailer.organisers.roles import Permission
 from mailer.store.models import CampaignStatus
@@ -14,6 +11,7 @@ from mailer.web.language import _, url
 
 _S = CampaignStatus
 _BEFORE = frozenset({_S.DRAFT, _S.SCHEDULED})
+_HELD = _BEFORE | {_S.PAUSED}  # what goes on may ask for another approval, and is checked again
 _ALWAYS = frozenset(_S)
 _BEGUN = frozenset({_S.SENDING, _S.PAUSED, _S.SENT, _S.CANCELLED})
 
@@ -29,9 +27,9 @@ class Step:
 #: endpoint of a page that is about one campaign, by its slug; who may have it, at which status it helps, and its words
 _Entry = tuple[str, Permission, frozenset[CampaignStatus], Callable[[], str]]
 _STEPS: Sequence[_Entry] = (
-    ("desk.checking.see", Permission.SEE_CAMPAIGNS, _BEFORE, lambda: _("Check and test")),
+    ("desk.checking.see", Permission.SEE_CAMPAIGNS, _HELD, lambda: _("Check and test")),
     ("desk.previewing.mail", Permission.PREVIEW, _ALWAYS, lambda: _("Preview")),
-    ("desk.approving.see", Permission.PREVIEW, _BEFORE, lambda: _("Approval")),
+    ("desk.approving.see", Permission.PREVIEW, _HELD, lambda: _("Approval")),
     ("desk.sending.see", Permission.SEND, _BEFORE, lambda: _("Send")),
     ("desk.reports.show", Permission.SEE_TOTALS, _BEGUN, lambda: _("Report")),
 )
@@ -42,5 +40,5 @@ def steps(slug: str, status: CampaignStatus) -> list[Step]:
     return [
         Step(words(), url(endpoint, slug=slug))
         for endpoint, may, at, words in _STEPS
-        if status in at and access.may(visit(), may) and endpoint in current_app.view_functions
+        if status in at and access.may(visit(), may)
     ]

@@ -6,7 +6,6 @@ nothing, lead nowhere, and come from nowhere.
 
 import functools
 import re
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,15 @@ from mailer.campaigns.readership import Readerships
 from mailer.cases.sayable import Sayable
 from mailer.delivery import inbox, previews
 from mailer.delivery.inbox import MustNotAppear, Scheme, Seen
-from mailer.delivery.renderings import Renderings
 from mailer.errors import MailerError
 from mailer.kits import making, messages
 from mailer.kits.editions import KitEditions
 from mailer.kits.wording import Forwarder, KitText
 from mailer.locale import languages
 from mailer.mail import html_words
-from mailer.web.desk import readers
+from mailer.web.desk import named, readers
 from mailer.web.desk.readers import Looked
+from mailer.web.desk.recent import renderings
 from mailer.web.language import current
 from mailer.web.public import writing
 from mailer.web.site import site
@@ -43,21 +42,9 @@ _POLICY = (
 _LEADS_NOWHERE = '<base target="_blank">'
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a process keeps of what was looked at lately."""
-
-    renderings: Renderings = field(default_factory=Renderings)
-    readerships: Readerships = field(default_factory=Readerships)
-
-
-def _kept() -> _Kept:
-    kept: _Kept = current_app.extensions.setdefault("previews", _Kept())
-    return kept
-
-
 def _look(session: Session, slug: str) -> Looked:
-    return readers.look(session, slug, _kept().readerships)
+    known: Readerships = current_app.extensions.setdefault("readerships", Readerships())
+    return readers.look(session, slug, known)
 
 
 # --- the mail -------------------------------------------------------------------------------------------------------
@@ -96,7 +83,7 @@ def mail_document(slug: str) -> Response:
 
 
 def _seen(session: Session, looked: Looked) -> Seen:
-    with _kept().renderings.lent(session):
+    with renderings().lent(session):
         return previews.look(session, looked.campaign, looked.reader, site().settings.mail_sender)
 
 
@@ -104,8 +91,8 @@ def _around(looked: Looked) -> dict[str, Any]:
     """What every page here shows."""
     campaign = looked.campaign
     return {
-        "slug": campaign.slug,
-        "name": readers.name_of(campaign),
+        "campaign": campaign,
+        "name": named.name_of(campaign),
         "choices": looked.choices,
         "missed": looked.missed,
         "address": looked.address,

@@ -4,17 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import abort, request
+from flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import lifecycle
 from mailer.campaigns.editions import Reader
-from mailer.campaigns.lifecycle import UnknownCampaign
 from mailer.campaigns.readership import Chosen, Readerships, Trait
-from mailer.cases.sayable import Sayable
 from mailer.locale import countries, languages
 from mailer.store.models import Campaign, Union
+from mailer.web.desk import named
 from mailer.web.language import _, current
 
 #: what stands in an address for what is not known of a reader
@@ -23,19 +21,6 @@ _UNKNOWN = "-"
 _MOST_LISTED = 60
 #: what is chosen → its field. Not "language": that is the page's own
 _FIELDS: Mapping[Trait, str] = {"language": "lang", "country": "country", "union_id": "union"}
-
-
-def of_slug(session: Session, slug: str) -> Campaign:
-    """The campaign that an address names. 404 if there is none."""
-    try:
-        return lifecycle.get(session, slug)
-    except UnknownCampaign:
-        abort(404)
-
-
-def name_of(campaign: Campaign) -> str:
-    """What a campaign is called on a page: nothing, where that would be a word that must not appear."""
-    return campaign.slug if Sayable(campaign.case).may_say(campaign.slug) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +55,7 @@ def look(session: Session, slug: str, readerships: Readerships) -> Looked:
 
     :param readerships: those looked at lately.
     """
-    campaign = of_slug(session, slug)
+    campaign = named.campaign(session, slug)
     unions = {row.id: row for row in session.execute(select(Union.id, Union.slug, Union.name))}
     readership = readerships.of(session, campaign)
     chosen = readership.choose(_wanted(unions))

@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from flask import current_app
 
+from mailer.delivery.renderings import Renderings
+
 T = TypeVar("T")
 _SECONDS = 2.0
 #: what took long is kept for so many times as long: to count a million mails takes as much of a processor, however fast
@@ -76,3 +78,8 @@ def recent(what: str) -> Recent[Any]:
     :param what: names it.
     """
     return cast("Recent[Any]", current_app.extensions.setdefault(f"recent {what}", Recent()))
+
+
+def renderings() -> Renderings:
+    """What of mails was rendered lately in this process."""
+    return cast(Renderings, current_app.extensions.setdefault("renderings", Renderings()))

@@ -1,14 +1,11 @@
-"""Refusing: why something at the desk is not done, and how a campaign stands, in words."""
+"""Refusing: why something is not done with a campaign, in words."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from mailer.campaigns import lifecycle, readiness
 from mailer.delivery import control
 from mailer.errors import MailerError
 from mailer.organisers import alone, approvals
-from mailer.organisers.approvals import Standing, State
 from mailer.web.language import _
 
 #: error → what to do about it, in the reader's language
@@ -46,26 +43,3 @@ def advice(refused: MailerError) -> str:
     """What to do about a press that was refused."""
     known = _ADVICE.get(type(refused))
     return known() if known else str(refused)
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a campaign stands with whoever approves, in a few words."""
-
-    words: str
-    tone: Literal["calm", "busy", "held", "done"]
-
-
-def standing_in_words(standing: Standing) -> Status:
-    """How a campaign stands with whoever approves."""
-    match standing.state:
-        case State.NOT_NEEDED:
-            return Status(_("No approval needed"), "calm")
-        case State.NONE:
-            return Status(_("Not approved"), "held")
-        case State.WAITING:
-            return Status(_("Waiting for approval"), "busy")
-        case State.APPROVED:
-            return Status(_("Approved"), "done")
-        case State.LAPSED:
-            return Status(_("Approval has lapsed"), "held")

@@ -4,14 +4,13 @@ import io
 
 from flask import Response, abort, render_template, request
 
-from mailer.campaigns import lifecycle
 from mailer.formats.csv_output import CsvWriter
 from mailer.formats.tables import Dress
 from mailer.organisers.roles import Permission
 from mailer.reports import figures, showing, spreads
 from mailer.reports.figures import Figures
 from mailer.store.models import Campaign
-from mailer.web.desk import report_tables
+from mailer.web.desk import named, report_tables
 from mailer.web.desk.report_tables import Table
 from mailer.web.desk.visit import visit
 from mailer.web.language import _
@@ -63,10 +62,7 @@ def table(slug: str, kind: str) -> Response:
 def _tables(slug: str) -> tuple[Campaign, Figures | None, list[Table]]:
     """A campaign, its figures, and the tables of those that whoever looks may see."""
     with site().session(read_only=True) as session:
-        try:
-            campaign = lifecycle.get(session, slug)
-        except lifecycle.UnknownCampaign:
-            abort(404)
+        campaign = named.campaign(session, slug)
         found = figures.of(session, campaign) if campaign.started_at else None
         rows = spreads.named(session, found.sending.spreads) if found else {}
     if found is None:

@@ -13,7 +13,7 @@ from mailer.organisers import approvals
 from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus
-from mailer.web.desk import expecting, moments, numbers, path, readers, refusing
+from mailer.web.desk import expecting, named, numbers, refusing, times
 from mailer.web.desk.approving import sender
 from mailer.web.desk.live import with_etag
 from mailer.web.desk.visit import visit
@@ -46,13 +46,13 @@ def send(slug: str) -> Any:
         return _page(slug, wish)
     try:
         with site().session(read_only=True) as session:
-            campaign = readers.of_slug(session, slug)
+            campaign = named.campaign(session, slug)
             if not _is_to_send(campaign, wish):
                 return redirect(url("desk.sending.see", slug=slug), 303)
             ahead = control.look_ahead(session, campaign, sender(), start=wish.at)
         with site().session() as session:
             ahead.give(session)
-            campaign = readers.of_slug(session, slug)
+            campaign = named.campaign(session, slug)
             at = control.send_soon(session, campaign, sender(), at=wish.at, expected=wish.expected, undone=wish.undone)
             details = {"at": at.isoformat(), "people": wish.expected}
             audit.append(session, "campaigns.send", visit().who, kind="campaign", subject=slug, details=details)
@@ -69,7 +69,7 @@ def undo(slug: str) -> Any:
     """Make a campaign a draft again that has not begun. A form from before another undoing undoes nothing."""
     try:
         with site().session() as session:
-            campaign = readers.of_slug(session, slug)
+            campaign = named.campaign(session, slug)
             if _number("undone") == campaign.undone and campaign.status is CampaignStatus.SCHEDULED:
                 control.undo(session, campaign)
                 audit.append(session, "campaigns.undo", visit().who, kind="campaign", subject=slug)
@@ -81,7 +81,7 @@ def undo(slug: str) -> Any:
 def wait(slug: str) -> Response:
     """The part of the page that counts down."""
     with site().session(read_only=True) as session:
-        campaign = readers.of_slug(session, slug)
+        campaign = named.campaign(session, slug)
         return with_etag(render_template("desk/sending/_waiting.html", campaign=campaign, seconds=seconds(campaign)))
 
 
@@ -117,8 +117,8 @@ def _read() -> _Wish | Mapping[str, str]:
 
 def _read_time(problems: dict[str, str]) -> datetime | None:
     try:
-        at = moments.read(request.form.get("at", ""), visit().zone)
-    except moments.NoSuchTime:
+        at = times.read(request.form.get("at", ""), visit().zone)
+    except times.NoSuchTime:
         problems["at"] = _("There is no such time on that day, because the clocks are put forward. Choose another one.")
     except ValueError:
         problems["at"] = _("Choose a day and a time.")
@@ -138,7 +138,7 @@ def _number(name: str) -> int | None:
 
 def _page(slug: str, problems: Mapping[str, str]) -> Response:
     with site().session(read_only=True) as session:
-        campaign = readers.of_slug(session, slug)
+        campaign = named.campaign(session, slug)
         is_draft = campaign.status is CampaignStatus.DRAFT
         standing = approvals.standing(session, campaign, sender())
         page = render_template(
@@ -148,9 +148,8 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             standing=standing,
             is_approved=standing.state in (approvals.State.APPROVED, approvals.State.NOT_NEEDED),
             expected=expecting.look(session, campaign) if is_draft else None,
-            earliest=moments.field(utcnow(), visit().zone),
+            earliest=times.field(utcnow(), visit().zone),
             problems=problems,
-            steps=path.steps(slug, campaign.status),
         )
     return make_response(page, 422 if problems else 200)
 

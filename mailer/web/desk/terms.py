@@ -1,15 +1,22 @@
 """What things are called at the desk, and what they mean."""
 
+from collections.abc import Mapping
+
+from mailer.organisers.approvals import State
 from mailer.reports.progress import WorkerState
 from mailer.store.models import Asking, CampaignStatus, CaseEventKind, DeliveryState
 from mailer.web.language import _
 
-#: what a state stands out by, besides its words
-TONES = {
+#: what a state stands out by, besides its words; all others are calm
+TONES: Mapping[str, str] = {
     CampaignStatus.SENDING: "busy",
     CampaignStatus.SCHEDULED: "busy",
     CampaignStatus.PAUSED: "held",
     CampaignStatus.SENT: "done",
+    State.NONE: "held",
+    State.WAITING: "busy",
+    State.APPROVED: "done",
+    State.LAPSED: "held",
 }
 
 
@@ -24,6 +31,17 @@ def status(campaign: CampaignStatus) -> str:
         CampaignStatus.CANCELLED: _("Cancelled"),
         CampaignStatus.STANDING: "",
     }[campaign]
+
+
+def approval(standing: State) -> str:
+    """How a campaign stands with whoever approves, in a few words."""
+    return {
+        State.NOT_NEEDED: _("No approval needed"),
+        State.NONE: _("Not approved"),
+        State.WAITING: _("Waiting for approval"),
+        State.APPROVED: _("Approved"),
+        State.LAPSED: _("Approval has lapsed"),
+    }[standing]
 
 
 def state(delivery: DeliveryState) -> str:

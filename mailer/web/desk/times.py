@@ -1,6 +1,7 @@
-"""Times as somebody at the desk reads them: in their zone, which is named."""
+"""Times as somebody at the desk reads and types them: in their zone, which is named where they read."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, get_datetime_format
 from markupsafe import Markup
@@ -9,14 +10,14 @@ from mailer.locale import languages, zones
 from mailer.web import language
 from mailer.web.desk.visit import visit
 
+_FIELD = "%Y-%m-%dT%H:%M"
 
-def day(moment: datetime) -> Markup:
-    """A day, of which no hour is known, as it is in UTC.
 
-    :param moment: its midnight.
-    """
-    words = format_date(moment, "medium", locale=languages.locale(language.current()))
-    return Markup('<time datetime="{}">{}</time>').format(moment.date().isoformat(), words)
+class NoSuchTime(ValueError):
+    """Clocks were put forward past this time."""
+
+
+# --- to read ----------------------------------------------------------------------------------------------------------
 
 
 def written(moment: datetime) -> Markup:
@@ -41,7 +42,33 @@ def in_words(moment: datetime) -> str:
     return f"{both.format(clock, on)} ({zones.name_of(str(zone), moment, locale)})"
 
 
-def written_day(on: date) -> Markup:
+def day(on: date) -> Markup:
     """A day, likewise. It is the same in all zones."""
     words = format_date(on, "medium", locale=languages.locale(language.current()))
     return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), words)
+
+
+# --- to type ----------------------------------------------------------------------------------------------------------
+
+
+def read(text: str, zone: tzinfo) -> datetime:
+    """What a field for a date and a time was filled in with, in UTC. Of a time that comes twice, because clocks are put
+    back, the first.
+
+    :param zone: whose clock it is.
+    :raises NoSuchTime: it never comes.
+    :raises ValueError: it is no time.
+    """
+    clock = datetime.fromisoformat(text)
+    if clock.tzinfo is not None:
+        raise ValueError(text)
+    own = ZoneInfo(str(zone))  # the kind that takes a clock as it is
+    moment = clock.replace(tzinfo=own).astimezone(UTC)
+    if moment.astimezone(own).replace(tzinfo=None) != clock:
+        raise NoSuchTime(text)
+    return moment
+
+
+def field(moment: datetime, zone: tzinfo) -> str:
+    """A moment as such a field has it."""
+    return moment.astimezone(zone).strftime(_FIELD)

@@ -13,7 +13,7 @@ from mailer.organisers.approvals import State
 from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Account, Campaign, CampaignStatus
-from mailer.web.desk import moments, numbers
+from mailer.web.desk import numbers, times
 from tests.support.concurrency import Beside
 from tests.support.desk import Organiser, words
 from tests.web.desk.sendable import SLUG, World, make_world
@@ -111,7 +111,7 @@ def test_what_is_no_number_is_none(typed: str) -> None:
 def test_a_time_that_comes_twice_is_the_first_of_them() -> None:
     from babel.dates import get_timezone
 
-    read = moments.read("2035-10-28T02:30", get_timezone("Europe/Berlin"))
+    read = times.read("2035-10-28T02:30", get_timezone("Europe/Berlin"))
     assert read == datetime(2035, 10, 28, 0, 30, tzinfo=UTC)
 
 
