@@ -80,6 +80,13 @@ def test_a_second_person_approves_what_the_page_shows(world: World) -> None:
     assert world.log() == [("campaigns.approve", world.petra.account_id, SLUG)], "a second press changes nothing"
 
 
+def test_what_somebody_says_with_their_approval_stands_beside_it(world: World) -> None:
+    world.ask()
+    assert 'name="words"' in world.petra.get(PAGE).text
+    world.petra.press(f"{PAGE}/approve", content=world.hash(), words="Not before eight in Lima.")
+    assert "Petra approved it" in (said := words(world.olga.get(PAGE))) and "Not before eight in Lima." in said
+
+
 def test_the_page_shows_all_that_the_hash_stands_for(world: World) -> None:
     with world.session() as session:
         campaign = lifecycle.get(session, SLUG)

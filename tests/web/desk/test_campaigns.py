@@ -216,6 +216,7 @@ def test_what_is_not_approved_any_more_is_not_resumed(publisher: Organiser, make
         session.get_one(Campaign, campaign.id).started_at = None
     answer = publisher.press("/campaigns/free-the-five/resume")
     assert answer.status_code == 422 and "Ask for approval first" in words(answer)
+    assert 'href="/desk/campaigns/free-the-five/approval"' in answer.text
     assert status(engine) is S.PAUSED and log(engine) == []
 
 

@@ -25,7 +25,7 @@ def backend() -> str:
 @pytest.fixture
 def rosa(app: Flask) -> Organiser:
     """Rosa, who signed in some minutes ago."""
-    return come_in(app, Role.ADMIN, at=utcnow() - LATER)
+    return come_in(app, Role.ADMIN, Role.PUBLISHER, at=utcnow() - LATER)
 
 
 def prove(rosa: Organiser, session: Session, **changes: str) -> str:
