@@ -140,8 +140,10 @@ def _figures(campaign: Campaign, pace: Pace) -> dict[str, Any]:
     states = pace.progress.states
     counts = {state.value: count for state, count in states.items()}
     sees_all = visit().may(Permission.SEE_CAMPAIGNS)
-    shown: Mapping[str, int | None] = counts if sees_all else small_numbers.hide_small(counts)
-    audience = pace.progress.audience if sees_all else small_numbers.hide_one(pace.progress.audience)
+    # As in the report: two ways to hide the same numbers would tell them to whoever looks at both.
+    hidden = {name: small_numbers.hide_one(count) for name, count in counts.items()}
+    shown: Mapping[str, int | None] = counts if sees_all else hidden
+    audience = None if None in shown.values() else pace.progress.audience
     settled = pace.progress.settled
     is_open = settled < pace.progress.audience
     shape = f"{campaign.status}-{''.join('1' if states[each] else '0' for each in _AGAIN)}-{campaign.held_at or ''}"
