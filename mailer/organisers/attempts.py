@@ -64,13 +64,21 @@ class TooMany:
 
 
 def begin(
-    session: Session, tried: str, *, network: str, browser_id: int | None = None, at: datetime
+    session: Session,
+    tried: str,
+    *,
+    network: str,
+    browser_id: int | None = None,
+    is_inside: bool = False,
+    at: datetime,
 ) -> Attempt | TooMany:
     """Write an attempt down, if it may be made. To be committed before it is looked at.
 
     :param tried: the folded address, whether or not it is anybody's.
     :param network: from where, as the same network is always written.
     :param browser_id: of the browser that is known as one of that account's owner.
+    :param is_inside: whether the network is a place that no stranger can be at, such as a session: what fails elsewhere
+        does not count there.
     """
     keyring = keyring_of(session)
     account_hash = keyring.account_digest("tried", tried)
@@ -80,6 +88,8 @@ def begin(
     strange = SignInFailure.browser_id.is_(None)
     if browser_id is not None:
         waits = [_wait(session, FROM_ONE_PLACE, at, of_account, SignInFailure.browser_id == browser_id)]
+    elif is_inside:
+        waits = [_wait(session, FROM_ONE_PLACE, at, of_account, of_network, strange)]
     else:
         waits = [
             _wait(session, FROM_ONE_PLACE, at, of_account, of_network, strange),

@@ -135,7 +135,7 @@ def prove_again(
         tried = _folded(desk_session.account.email)
         # Who has found a session open is at a place of their own, and neither locks the owner out elsewhere nor is
         # locked out with strangers.
-        attempt = attempts.begin(session, tried, network=place_of(desk_session_id), at=at)
+        attempt = attempts.begin(session, tried, network=place_of(desk_session_id), is_inside=True, at=at)
     if isinstance(attempt, TooMany):
         return Refused(attempt.wait)
     is_right = passwords.verify(kept, password)
@@ -158,7 +158,7 @@ def ask_password(sessions: Sessions, account_id: int, password: str, *, place: s
     with sessions() as session:
         account = session.get_one(Account, account_id)
         kept = account.password_hash
-        attempt = attempts.begin(session, _folded(account.email), network=place, at=at)
+        attempt = attempts.begin(session, _folded(account.email), network=place, is_inside=True, at=at)
     if isinstance(attempt, TooMany):
         raise TooManyAttempts(minutes=ceil(attempt.wait / timedelta(minutes=1)))
     if not passwords.verify(kept, password):

@@ -370,3 +370,12 @@ def test_whoever_found_a_session_open_may_not_try_passwords_in_it_for_ever(desk:
     with session_scope(desk.engine) as other:
         accounts.disable(other, accounts.get(other, desk.rosa.id), WHEN)
     assert prove() == Refused(None)
+
+
+def test_strangers_keep_nobody_who_is_signed_in_from_proving_who_they_are(desk: Desk, session: Session) -> None:
+    desk_session = desk_sessions.start(session, desk.rosa.id, at=WHEN).desk_session
+    session.commit()
+    desk.fail(*map(str, range(attempts.FROM_EVERYWHERE.free)))
+    assert desk.wait(), "it is a stranger's turn to wait"
+    outcome = sign_in.prove_again(desk.sessions, desk_session.id, PASSWORD, code(desk.rosa, WHEN), at=WHEN)
+    assert isinstance(outcome, Proven)
