@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -21,10 +21,13 @@ from mailer.people.notices import Notice, NoticeKind
 from mailer.store.models import (
     Account,
     Approval,
+    AuditEntry,
     Campaign,
     CampaignContent,
     Delivery,
     DeliveryState,
+    Invitation,
+    InvitationKind,
     LoneNotice,
     LoneRequest,
 )
@@ -53,6 +56,11 @@ class TooEarly(MailerError):
 
 class Objected(MailerError):
     """Somebody objected to sending campaign "{slug}" alone. It takes a second person now: ask for approval."""
+
+
+class ShutOut(MailerError):
+    """You have changed the account of another publisher less than a day ago, who can say nothing now. So campaign
+    "{slug}" takes a second person: ask for approval."""
 
 
 class State(enum.StrEnum):
@@ -85,6 +93,7 @@ def ask(session: Session, campaign: Campaign, by: Account, why: str, *, at: date
     :raises approvals.TooLate: it has begun.
     :raises WhyMissing: there are no words.
     :raises Objected: somebody has said no.
+    :raises ShutOut: they have seen to it that somebody cannot.
     """
     if not why.strip():
         raise WhyMissing(slug=campaign.slug)
@@ -93,6 +102,7 @@ def ask(session: Session, campaign: Campaign, by: Account, why: str, *, at: date
     approvals.require_open(session, campaign)
     if approvals.was_objected(session, campaign):
         raise Objected(slug=campaign.slug)
+    _require_nobody_shut_out(session, campaign, by, at)
     current = content.of(session, campaign, sender)
     approvals.ask(session, campaign, by, why, at=at, sender=sender)
     kept = approvals.keep(session, campaign, current)
@@ -146,6 +156,7 @@ def approve(session: Session, campaign: Campaign, by: Account, shown: str, *, at
     :raises OthersNotTold: the mail server has not taken every mail.
     :raises TooEarly: the others may still object.
     :raises Objected: somebody has.
+    :raises ShutOut: they have seen to it that somebody cannot.
     """
     approvals.require_publisher(session, by, at)
     content.hold(session, campaign)
@@ -153,6 +164,7 @@ def approve(session: Session, campaign: Campaign, by: Account, shown: str, *, at
     current = approvals.require_shown(session, campaign, shown, sender)
     if approvals.was_objected(session, campaign):
         raise Objected(slug=campaign.slug)
+    _require_nobody_shut_out(session, campaign, by, at)
     kept = approvals.keep(session, campaign, current)
     request = _request_of(session, kept, by)
     if request is None:
@@ -203,6 +215,23 @@ def keep_taken(session: Session, at: datetime) -> None:
 def _taken() -> Select[int]:
     taken = (LoneNotice.taken_at.is_(None), Delivery.state == DeliveryState.SENT)
     return select(LoneNotice.id).join(Delivery, Delivery.id == LoneNotice.delivery_id).where(*taken)
+
+
+def _require_nobody_shut_out(session: Session, campaign: Campaign, by: Account, at: datetime) -> None:
+    """Insist that whoever sends alone, and looks after accounts too, has not made sure that nobody objects.
+
+    :raises ShutOut: one of the others cannot since they changed that account.
+    """
+    others, since = _others(session, by, at), at - accounts.PUBLISHERS_CHANGE_AFTER
+    mute = [str(each.id) for each in others if not accounts.is_publisher_at(session, each, at)]
+    changed = (AuditEntry.account_id == by.id, AuditEntry.kind == "account", AuditEntry.subject.in_(mute))
+    # Whoever made the link may have used it, too: then its owner does not know the password any more.
+    linked = (Invitation.by_id == by.id, Invitation.account_id.in_([each.id for each in others]))
+    renewed = (Invitation.kind != InvitationKind.JOIN, Invitation.used_at > since)
+    if session.scalar(
+        select(or_(exists().where(*changed, AuditEntry.created_at > since), exists().where(*linked, *renewed)))
+    ):
+        raise ShutOut(slug=campaign.slug)
 
 
 def _others(session: Session, by: Account, at: datetime) -> list[Account]:

@@ -7,18 +7,23 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from mailer.delivery import control
-from mailer.organisers import alone, approvals, content
-from mailer.organisers.alone import NotAsked, Objected, OthersNotTold, State, TooEarly, WhyMissing
+from mailer.organisers import accounts, alone, approvals, content, invitations
+from mailer.organisers.alone import NotAsked, Objected, OthersNotTold, ShutOut, State, TooEarly, WhyMissing
 from mailer.organisers.approvals import Changed, NotApproved, NotPublisher, OwnRequest
+from mailer.organisers.desk_sessions import hash_of
 from mailer.people.notices import NoticeKind
+from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import (
     Account,
     Approval,
+    AuditActor,
     Campaign,
     CampaignStatus,
     Delivery,
     DeliveryState,
+    Invitation,
+    InvitationKind,
     LoneNotice,
     LoneRequest,
     Purpose,
@@ -112,6 +117,42 @@ def test_whoever_was_a_publisher_until_an_hour_ago_still_hears_of_it(
     session.flush()
     ask(session, campaign, rosa)
     assert [delivery.address for delivery in notices_owed(session)] == [other.email]
+
+
+@pytest.mark.parametrize("how", ["role", "link", "password", "disabled"])
+def test_who_has_shut_another_publisher_out_sends_nothing_alone_that_day(
+    session: Session, campaign: Campaign, rosa: Account, how: str
+) -> None:
+    other, at = make_publisher(session, "olga"), utcnow()
+    ask(session, campaign, rosa)
+    take(session, at)
+    if how == "role":
+        accounts.revoke(session, other, Role.PUBLISHER, at)
+    elif how == "link":  # by which they came in as her
+        accounts.give_roles_anew(session, other, at)
+    elif how == "password":  # which its owner does not know
+        token = invitations.invite(session, other, InvitationKind.PASSWORD, by=rosa.id, at=at)
+        session.scalars(select(Invitation).where(Invitation.token_hash == hash_of(token))).one().used_at = at
+    else:
+        accounts.disable(session, other, at)
+    later = at + alone.WAIT + timedelta(minutes=1)
+    who = audit.Who(AuditActor.ACCOUNT, rosa.id)
+    audit.append(session, "accounts.change", who, kind="account", subject=other.id)
+    with pytest.raises(ShutOut):
+        approve(session, campaign, rosa, later)
+    with pytest.raises(ShutOut):
+        ask(session, campaign, rosa, later)
+    assert approve(session, campaign, rosa, at + timedelta(hours=25)).by_id == rosa.id
+
+
+def test_whom_somebody_else_has_shut_out_need_not_be_waited_for(
+    session: Session, campaign: Campaign, rosa: Account
+) -> None:
+    other, at = make_publisher(session, "olga"), utcnow()
+    ask(session, campaign, rosa)
+    take(session, at)
+    accounts.disable(session, other, at)
+    assert approve(session, campaign, rosa, at + alone.WAIT + timedelta(minutes=1)).by_id == rosa.id
 
 
 def test_another_publisher_can_still_be_the_second_person(session: Session, campaign: Campaign, rosa: Account) -> None:

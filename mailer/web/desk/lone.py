@@ -30,6 +30,7 @@ _REFUSED = (
     alone.OthersNotTold,
     alone.TooEarly,
     alone.Objected,
+    alone.ShutOut,
 )
 
 
