@@ -33,7 +33,8 @@ def rosa(session: Session) -> Account:
 
 def order(session: Session, campaign: Campaign, account: Account) -> list[Delivery]:
     who = Who(AuditActor.ACCOUNT, account.id, "7")
-    return list(own_tests.order(session, campaign, account, SENDER, who))
+    ready = own_tests.prepare(session, campaign, SENDER)
+    return list(own_tests.order(session, campaign, account, SENDER, who, ready))
 
 
 def test_one_press_owes_a_test_mail_in_each_language_to_ones_own_address(

@@ -24,6 +24,7 @@ from mailer.reports.refusals import TestMail
 from mailer.store.models import Account, Campaign, DeliveryState
 from mailer.web.desk import expecting, named
 from mailer.web.desk.live import with_etag
+from mailer.web.desk.recent import renderings
 from mailer.web.desk.visit import visit
 from mailer.web.language import _, current, url
 from mailer.web.site import site
@@ -58,10 +59,12 @@ def test(slug: str) -> ResponseReturnValue:
     settings = site().settings
     try:
         checks.require_usable_server(settings)
+        with site().session(read_only=True) as session, renderings().lent(session):
+            ready = own_tests.prepare(session, named.campaign(session, slug), settings.mail_sender)
         with site().session() as session:
             campaign = named.campaign(session, slug)
             account = session.get_one(Account, visit().account_id)
-            own_tests.order(session, campaign, account, settings.mail_sender, visit().who)
+            own_tests.order(session, campaign, account, settings.mail_sender, visit().who, ready)
             campaign_id = campaign.id
     except (MailerError, ConfigurationError) as problem:
         return _show(slug, problem=problem), 422

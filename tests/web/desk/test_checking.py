@@ -7,9 +7,12 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mailer.campaigns.readership import Readership
 from mailer.delivery import own_tests
 from mailer.operations import checks
+from mailer.store.db import session_scope
 from mailer.store.models import Campaign, Delivery, DeliveryState, MailingList, Purpose, Role
+from tests.support.accounts import make_account
 from tests.support.cases import make_case
 from tests.support.desk import come_in, words
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber
@@ -115,6 +118,21 @@ def test_one_press_sends_a_test_mail_in_each_language_to_oneself(
     page = rosa.get(f"{CHECK}?sent=1")
     assert "Your test mails are on their way to rosa@example.org" in words(page)
     assert "English Waiting" in words(page)
+
+
+def test_while_test_mails_are_made_others_can_write(
+    app: Flask, session: Session, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, of = [], Readership.of
+
+    def look(among: Session, of_campaign: Campaign) -> Readership:
+        with session_scope(app.extensions["site"].engine) as other:
+            looks.append(make_account(other, "ben@example.org").id)
+        return of(among, of_campaign)
+
+    monkeypatch.setattr(Readership, "of", look)
+    assert come_in(app, Role.WRITER).press(TESTS).status_code == 303
+    assert looks and owed(session)
 
 
 def test_the_state_of_a_test_mail_shows_the_words_of_the_mail_server(
