@@ -14,8 +14,9 @@ from mailer.organisers import desk_sessions
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
 from mailer.web import errors, security
-from mailer.web.desk import access, coming, cookies, keeping, menu, path, proving, stopping, terms, times
+from mailer.web.desk import access, coming, cookies, keeping, menu, path, proving, room, stopping, terms, times
 from mailer.web.desk.keeping import Kept
+from mailer.web.desk.room import Room
 from mailer.web.desk.visit import typed, visit, visitor
 from mailer.web.site import site
 
@@ -48,6 +49,10 @@ class Guarded(Protocol):
     def is_urgent(self) -> bool:
         """Whether nothing may stand in its way."""
 
+    @property
+    def room(self) -> Room | None:
+        """What it takes a place in, because it takes long."""
+
 
 def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
     """Stand before every page of the desk.
@@ -58,7 +63,13 @@ def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
     @desk.before_request
     def stand() -> Any:
         security.allow_desk()
-        return _refuse(routes[request.endpoint or ""])
+        route = routes[request.endpoint or ""]
+        refused = _refuse(route)
+        if refused is None and route.room is not None:
+            room.enter(route.room)
+        return refused
+
+    room.init(desk)
 
     @desk.after_request
     def keep_nothing(response: Response) -> Response:
@@ -148,6 +159,8 @@ def _show_again(page: Callable[..., Any]) -> Any:
 def explain(error: HTTPException) -> Response:
     """Answer with a page that says what to do."""
     status = error.code or 500
+    if status == 503:
+        return _come_back(room.COME_BACK_SECONDS)
     if status >= 500 or visitor() is None:
         return _failed(status) if status >= 500 else errors.explain(error)
     return make_response(render_template("desk/error.html", advice=errors.advice(status)), status)
@@ -156,15 +169,19 @@ def explain(error: HTTPException) -> Response:
 def explain_unavailable(error: failures.ServiceUnavailable) -> Response:
     """Answer that a service is missing; which one goes into the log only."""
     logger.error("a page could not be shown: %s", error)
-    response = _failed(503)
-    response.headers["Retry-After"] = str(_COME_BACK_SECONDS)
-    return response
+    return _come_back(_COME_BACK_SECONDS)
 
 
 def explain_fault(_error: Exception) -> Response:
     """Answer that it is our fault, with all that was typed and a button to try again."""
     current_app.log_exception(sys.exc_info())
     return _failed(500)
+
+
+def _come_back(seconds: int) -> Response:
+    response = _failed(503)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _failed(status: int) -> Response:

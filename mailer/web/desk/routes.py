@@ -27,6 +27,8 @@ from mailer.web.desk import (
 )
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
 from mailer.web.desk.keeping import View
+from mailer.web.desk.numbers import MOST_ROWS
+from mailer.web.desk.room import Room
 from mailer.web.desk.visit import PREFIX
 
 
@@ -41,6 +43,7 @@ class Route:
     is_weighty: bool = False  # password and code must have been given in the last minutes
     asks_itself: bool = False  # a page does so by a script: it does not keep anybody signed in
     is_urgent: bool = False  # nothing is done before it that could have to wait
+    room: Room | None = None  # it takes long, and a place in this one
 
     @property
     def noun(self) -> str:
@@ -58,13 +61,20 @@ class Route:
         return "POST" if self.page else "GET"
 
 
-def look(path: str, view: View, may: Permission | str, *, asks_itself: bool = False) -> Route:
+def look(path: str, view: View, may: Permission | str, *, asks_itself: bool = False, room: Room | None = None) -> Route:
     """A page, which changes nothing."""
-    return Route(path=path, view=view, may=may, asks_itself=asks_itself)
+    return Route(path=path, view=view, may=may, asks_itself=asks_itself, room=room)
 
 
 def press(
-    path: str, view: View, may: Permission | str, *, on: View, weighty: bool = False, urgent: bool = False
+    path: str,
+    view: View,
+    may: Permission | str,
+    *,
+    on: View,
+    weighty: bool = False,
+    urgent: bool = False,
+    room: Room | None = None,
 ) -> Route:
     """A press, which may change something.
 
@@ -72,7 +82,7 @@ def press(
     :param weighty: ask for password and code anew, unless they were given in the last minutes.
     :param urgent: let nothing stand in its way.
     """
-    return Route(path=path, view=view, may=may, page=on, is_weighty=weighty, is_urgent=urgent)
+    return Route(path=path, view=view, may=may, page=on, is_weighty=weighty, is_urgent=urgent, room=room)
 
 
 ROUTES: Sequence[Route] = (
@@ -87,23 +97,29 @@ ROUTES: Sequence[Route] = (
     look("/stop-everything", stopping.see, Permission.PAUSE),
     press("/stop-everything", stopping.pause_everything, Permission.PAUSE, on=stopping.see, urgent=True),
     look("/sign-in", coming.come_in, ANYBODY),
-    press("/sign-in", coming.enter, ANYBODY, on=coming.come_in),
+    press("/sign-in", coming.enter, ANYBODY, on=coming.come_in, room=Room.SIGNING_IN),
     look("/invitation/<token>", inviting.see, ANYBODY),
-    press("/invitation/<token>", inviting.accept, ANYBODY, on=inviting.see),
+    press("/invitation/<token>", inviting.accept, ANYBODY, on=inviting.see, room=Room.SIGNING_IN),
     look("/account", own.see, SIGNED_IN),
     press("/account", own.change, SIGNED_IN, on=own.see),
     look("/account/password", own.choose_password, SIGNED_IN),
     press("/account/password", own.change_password, SIGNED_IN, on=own.choose_password),
     press("/account/second-factor", own.set_up, SIGNED_IN, on=own.see, weighty=True),
     press("/account/recovery-codes", own.make_codes, SIGNED_IN, on=own.see, weighty=True),
-    press("/account/sessions/<int:session_id>/end", own.end_session, SIGNED_IN, on=own.see),
+    press(f"/account/sessions/<int(max={MOST_ROWS}):session_id>/end", own.end_session, SIGNED_IN, on=own.see),
     press("/account/sessions/end", own.end_others, SIGNED_IN, on=own.see),
     look("/accounts", accounts.see, Permission.MANAGE_ACCOUNTS),
     look("/accounts/invite", accounts.prepare, Permission.MANAGE_ACCOUNTS),
     press("/accounts/invite", accounts.invite, Permission.MANAGE_ACCOUNTS, on=accounts.prepare, weighty=True),
-    look("/accounts/<int:account_id>", accounts.one, Permission.MANAGE_ACCOUNTS),
+    look(f"/accounts/<int(max={MOST_ROWS}):account_id>", accounts.one, Permission.MANAGE_ACCOUNTS),
     *(
-        press(f"/accounts/<int:account_id>/{path}", view, Permission.MANAGE_ACCOUNTS, on=accounts.one, weighty=True)
+        press(
+            f"/accounts/<int(max={MOST_ROWS}):account_id>/{path}",
+            view,
+            Permission.MANAGE_ACCOUNTS,
+            on=accounts.one,
+            weighty=True,
+        )
         for path, view in (
             ("roles", accounts.change_roles),
             ("link", accounts.renew),
@@ -114,21 +130,45 @@ ROUTES: Sequence[Route] = (
     ),
     look("/prove", proving.ask, SIGNED_IN),
     press("/prove", proving.prove, SIGNED_IN, on=proving.ask),
-    look("/campaigns/<slug>/check", checking.see, Permission.SEE_CAMPAIGNS),
-    press("/campaigns/<slug>/tests", checking.test, Permission.TEST, on=checking.see),
+    look("/campaigns/<slug>/check", checking.see, Permission.SEE_CAMPAIGNS, room=Room.LOOKING),
+    press("/campaigns/<slug>/tests", checking.test, Permission.TEST, on=checking.see, room=Room.LOOKING),
     look("/campaigns/<slug>/tests", checking.tests, Permission.TEST, asks_itself=True),
-    look("/campaigns/<slug>/preview", previewing.mail, Permission.PREVIEW),
-    look("/campaigns/<slug>/preview/mail", previewing.mail_document, Permission.PREVIEW, asks_itself=True),
-    look("/campaigns/<slug>/preview/letter", previewing.letter, Permission.PREVIEW),
-    look("/campaigns/<slug>/preview/letter/page", previewing.letter_document, Permission.PREVIEW, asks_itself=True),
-    look("/campaigns/<slug>/preview/kit", previewing.kit, Permission.PREVIEW),
-    look("/campaigns/<slug>/preview/kit/mail", previewing.kit_document, Permission.PREVIEW, asks_itself=True),
-    look("/campaigns/<slug>/preview/kit/picture", previewing.kit_picture, Permission.PREVIEW, asks_itself=True),
-    look("/campaigns/<slug>/preview/kit/leaflet", previewing.kit_leaflet, Permission.PREVIEW),
+    look("/campaigns/<slug>/preview", previewing.mail, Permission.PREVIEW, room=Room.LOOKING),
+    look(
+        "/campaigns/<slug>/preview/mail",
+        previewing.mail_document,
+        Permission.PREVIEW,
+        asks_itself=True,
+        room=Room.LOOKING,
+    ),
+    look("/campaigns/<slug>/preview/letter", previewing.letter, Permission.PREVIEW, room=Room.LOOKING),
+    look(
+        "/campaigns/<slug>/preview/letter/page",
+        previewing.letter_document,
+        Permission.PREVIEW,
+        asks_itself=True,
+        room=Room.LOOKING,
+    ),
+    look("/campaigns/<slug>/preview/kit", previewing.kit, Permission.PREVIEW, room=Room.LOOKING),
+    look(
+        "/campaigns/<slug>/preview/kit/mail",
+        previewing.kit_document,
+        Permission.PREVIEW,
+        asks_itself=True,
+        room=Room.LOOKING,
+    ),
+    look(
+        "/campaigns/<slug>/preview/kit/picture",
+        previewing.kit_picture,
+        Permission.PREVIEW,
+        asks_itself=True,
+        room=Room.LOOKING,
+    ),
+    look("/campaigns/<slug>/preview/kit/leaflet", previewing.kit_leaflet, Permission.PREVIEW, room=Room.LOOKING),
     press("/sign-out", coming.leave, SIGNED_IN, on=home.see),
     look("/reports", reports.choose, Permission.SEE_TOTALS),
-    look("/campaigns/<slug>/report", reports.show, Permission.SEE_TOTALS),
-    look("/campaigns/<slug>/report/<kind>.csv", reports.table, Permission.SEE_TOTALS),
+    look("/campaigns/<slug>/report", reports.show, Permission.SEE_TOTALS, room=Room.LOOKING),
+    look("/campaigns/<slug>/report/<kind>.csv", reports.table, Permission.SEE_TOTALS, room=Room.LOOKING),
     look("/log", audit.see, Permission.SEE_AUDIT),
     look("/campaigns/<slug>/approval", approving.see, Permission.PREVIEW),
     press("/campaigns/<slug>/approval/ask", approving.ask, Permission.ASK_APPROVAL, on=approving.see),

@@ -1,0 +1,41 @@
+"""Room: how much of what takes long a process does at once. The rest of its threads are for those who stop something,
+and for those who see and send. Whoever finds no room is asked to come back, and keeps nobody waiting meanwhile."""
+
+import enum
+from threading import BoundedSemaphore
+
+from flask import Blueprint, abort, g
+
+#: seconds after which there may be room
+COME_BACK_SECONDS = 2
+
+
+class Room(enum.Enum):
+    """What shares one room. Together they are fewer than the threads of a process: see gunicorn.conf.py."""
+
+    LOOKING = 7  # at previews, checks, test mails and reports
+    SIGNING_IN = 3  # strangers, who have passwords hashed, two at once
+
+
+_ROOMS = {room: BoundedSemaphore(room.value) for room in Room}
+
+
+def enter(room: Room) -> None:
+    """Take a place until the request is over. 503 if there is none."""
+    if not _ROOMS[room].acquire(blocking=False):
+        abort(503)
+    g.room = room
+
+
+def leave() -> None:
+    """Give the place back, if the request has one."""
+    if (room := g.pop("room", None)) is not None:
+        _ROOMS[room].release()
+
+
+def init(desk: Blueprint) -> None:
+    """Have each place given back, whatever became of the request."""
+
+    @desk.teardown_request
+    def over(_error: BaseException | None) -> None:
+        leave()
