@@ -4,6 +4,7 @@ from flask import render_template, request
 
 from mailer.organisers import log
 from mailer.web.desk import audit_words
+from mailer.web.desk.numbers import row_number
 from mailer.web.site import site
 
 _PAGE = 50
@@ -12,8 +13,8 @@ _PAGE = 50
 def see() -> str:
     """A page of the log, the newest first; of one thing or one person, if asked."""
     kind, subject = (request.args.get(name, "").strip() or None for name in ("kind", "subject"))
-    account_id = request.args.get("account", type=int)
-    before = request.args.get("before", type=int)
+    account_id = request.args.get("account", type=row_number)
+    before = request.args.get("before", type=row_number)
     with site().session(read_only=True) as session:
         lines = log.page(session, before=before, limit=_PAGE + 1, kind=kind, subject=subject, account_id=account_id)
         people = log.people(session)

@@ -19,6 +19,7 @@ from mailer.reports.progress import Pace
 from mailer.store import audit
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
 from mailer.web.desk import approving, live, lone, named, refusing, sending, terms
+from mailer.web.desk.numbers import row_number
 from mailer.web.desk.recent import recent
 from mailer.web.desk.visit import typed, visit
 from mailer.web.language import _, current, url
@@ -42,7 +43,7 @@ def browse() -> str:
     """All campaigns, the latest first, a page at a time."""
     chosen = _status(request.args.get("status", ""))
     beginning = request.args.get("name", "").strip().lower()[:80]
-    before, after = (request.args.get(key, type=int) for key in ("before", "after"))
+    before, after = (request.args.get(key, type=row_number) for key in ("before", "after"))
     with site().session(read_only=True) as session:
         page = listing.page(session, status=chosen, beginning=beginning, before=before, after=after)
         numbers = listing.by_status(session)

@@ -120,7 +120,7 @@ def _kept() -> Kept | None:
     """What had been typed into a form before its sender had to sign in."""
     try:
         kept = Kept.from_stored(json.loads(request.form.get("kept", "")))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return kept if own_path(kept.page) == kept.page else None
 

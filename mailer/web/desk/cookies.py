@@ -64,7 +64,8 @@ def remember_form(response: Response, secret: str) -> None:
 def is_own_form() -> bool:
     """Whether a form was made for the browser that has sent it: else another site could sign people in as somebody."""
     secret = _read(_FORM)
-    return secret is not None and hmac.compare_digest(_form_token(secret), request.form.get("form_token", ""))
+    token = request.form.get("form_token", "").encode()  # only bytes may be anything
+    return secret is not None and hmac.compare_digest(_form_token(secret).encode(), token)
 
 
 def _form_token(secret: str) -> str:

@@ -11,6 +11,7 @@ from mailer.reports import figures, showing, spreads
 from mailer.reports.figures import Figures
 from mailer.store.models import Campaign
 from mailer.web.desk import named, report_tables
+from mailer.web.desk.numbers import row_number
 from mailer.web.desk.report_tables import Table
 from mailer.web.desk.visit import visit
 from mailer.web.language import _
@@ -23,7 +24,7 @@ _DRESS = Dress(bom=True)
 
 def choose() -> str:
     """The campaigns of which there is a report, the latest first."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=row_number)
     with site().session(read_only=True) as session:
         found = figures.started(session, before=before, limit=_PAGE + 1)
     shown = found[:_PAGE]

@@ -22,20 +22,25 @@ _ROOMS = {room: BoundedSemaphore(room.value) for room in Room}
 
 def enter(room: Room) -> None:
     """Take a place until the request is over. 503 if there is none."""
-    if not _ROOMS[room].acquire(blocking=False):
+    if not take(room):
         abort(503)
     g.room = room
-
-
-def leave() -> None:
-    """Give the place back, if the request has one."""
-    if (room := g.pop("room", None)) is not None:
-        _ROOMS[room].release()
 
 
 def init(desk: Blueprint) -> None:
     """Have each place given back, whatever became of the request."""
 
     @desk.teardown_request
-    def over(_error: BaseException | None) -> None:
-        leave()
+    def leave(_error: BaseException | None) -> None:
+        if (room := g.pop("room", None)) is not None:
+            give_back(room)
+
+
+def take(room: Room) -> bool:
+    """Take a place, if there is one."""
+    return _ROOMS[room].acquire(blocking=False)
+
+
+def give_back(room: Room) -> None:
+    """Give a place back."""
+    _ROOMS[room].release()

@@ -133,6 +133,10 @@ def test_another_site_signs_nobody_in_as_somebody_else(browser: Browser, app: Fl
     assert session.scalars(select(DeskSession)).first() is None
 
 
+def test_a_form_with_a_mark_that_is_none_is_shown_again(browser: Browser) -> None:
+    assert browser.sign_in(form_token="\u0661").status_code == 400
+
+
 def test_a_session_that_a_browser_had_before_ends_when_another_begins(
     browser: Browser, app: Flask, session: Session
 ) -> None:
@@ -183,6 +187,7 @@ def test_what_was_typed_before_a_session_ended_stands_in_the_form_after_signing_
         '{"page": 1, "fields": 1}',
         '{"page": "//example.net/", "fields": {}}',
         '{"page": "/", "fields": {}}',
+        pytest.param("[" * 5000, id="deep"),
     ],
 )
 def test_a_form_that_nobody_of_ours_kept_is_forgotten(browser: Browser, kept: str) -> None:

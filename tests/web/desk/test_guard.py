@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from mailer.organisers import desk_sessions
 from mailer.organisers.roles import MAY
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import DeskSession, Role
-from mailer.web.desk import access
+from mailer.web.desk import access, room
+from mailer.web.desk.room import Room
 from mailer.web.desk.routes import ROUTES, Route
 from tests.support.desk import Organiser, come_in, words
 
 STATIC = Path(__file__).parents[3] / "mailer" / "web" / "static"
+CONFIGURATION = Path(__file__).parents[3] / "gunicorn.conf.py"
 #: what a browser says of a form of our own
 OURS = {"Sec-Fetch-Site": "same-origin"}
 #: what stands in a path for something that there is none of: the guard decides before anybody looks for it
@@ -97,6 +100,35 @@ def test_a_form_of_an_earlier_session_or_of_another_site_does_nothing_and_is_sho
         kept = session.query(DeskSession).one().kept
     assert (kept["page"], kept["fields"]["words"]) == ("/desk/", "Free them")
     assert "form_token" not in kept["fields"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/{}", "/log?account={}", "/log?before={}", "/campaigns?before={}", "/reports?before={}"]
+)
+def test_a_number_that_no_database_knows_is_of_nothing(app: Flask, path: str) -> None:
+    assert come_in(app, Role.ADMIN).get(path.format(10**30)).status_code in (200, 404)
+
+
+def test_however_many_look_at_previews_or_sign_in_there_is_room_to_stop(app: Flask, client: FlaskClient) -> None:
+    rosa, page, form = come_in(app, Role.WRITER), "/campaigns/no-such-thing/preview", "/desk/sign-in"
+    for _ in range(2 * Room.LOOKING.value):
+        assert rosa.get(page).status_code == 404  # each has given its place back
+    with ExitStack() as others:
+        for taken in (*[Room.LOOKING] * Room.LOOKING.value, *[Room.SIGNING_IN] * Room.SIGNING_IN.value):
+            assert room.take(taken)
+            others.callback(room.give_back, taken)
+        full = rosa.get(page)
+        assert (full.status_code, full.headers["Retry-After"]) == (503, "2")
+        assert client.post(form, headers=OURS).status_code == 503
+        assert rosa.press("/stop-everything").status_code == 303
+    assert rosa.get(page).status_code == 404
+    assert client.post(form, headers=OURS).status_code == 400
+
+
+def test_what_takes_long_leaves_threads_to_those_who_stop_something() -> None:
+    threads = int(re.search(r"^threads = (\d+)", CONFIGURATION.read_text(), re.MULTILINE)[1])  # type: ignore[index]
+    assert sum(each.value for each in Room) <= threads - 2
+    assert all(each.room is None for each in ROUTES if each.is_urgent)
 
 
 def test_another_site_posts_to_no_route(app: Flask) -> None:
