@@ -67,10 +67,11 @@ def measure(
     :param seconds: for how long many look on.
     """
     slug, cookie = _fill(measured, campaigns, entries)
+    draft = installation.load_campaign(measured).slug
     headers = {"Cookie": f"__Secure-desk={cookie}"}
     with site.served(measured) as port:
         pages = []
-        for path in _paths(slug):
+        for path in _paths(slug, draft):
             get_steadily(port, [path] * 4, rate=_RATE, headers=headers)  # until each process has read what it keeps
             pages.append(Page(path, get_steadily(port, [path] * each, rate=_RATE, headers=headers)))
         live = _live_part(port, f"/desk/campaigns/{slug}", headers)
@@ -80,10 +81,17 @@ def measure(
         return Desk(database, pages, visits, (_cpu_seconds() - before) / seconds)
 
 
-def _paths(slug: str) -> Sequence[str]:
-    campaign = f"/desk/campaigns/{slug}"
-    of_campaign = [campaign, *(f"{campaign}/{page}" for page in ("check", "approval", "report"))]
-    return ("/desk/", "/desk/campaigns", *of_campaign, "/desk/reports", "/desk/log")
+def _paths(slug: str, draft: str) -> Sequence[str]:
+    """What is asked for.
+
+    :param slug: of the campaign that goes out; :param draft: of one that could be sent to everybody.
+    """
+    going, ready = f"/desk/campaigns/{slug}", f"/desk/campaigns/{draft}"
+    return (
+        *("/desk/", "/desk/campaigns", "/desk/reports", "/desk/log", "/desk/account", "/desk/accounts"),
+        *(going, f"{going}/check", f"{going}/approval", f"{going}/report"),
+        *(ready, f"{ready}/check", f"{ready}/approval", f"{ready}/send"),
+    )
 
 
 def _live_part(port: int, path: str, headers: dict[str, str]) -> str:

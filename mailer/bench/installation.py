@@ -141,17 +141,34 @@ class Started:
     planning_seconds: float  # to freeze texts and audience, commit included
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A draft."""
+
+    id: int
+    slug: str
+
+
 def start_campaign(installation: Installation) -> Started:
     """Load the campaign once more, under a name of its own, and start it."""
-    slug = f"bench-{secrets.token_hex(4)}"
-    with installation.engine() as engine, tempfile.TemporaryDirectory() as directory:
-        with session_scope(engine) as session:
-            campaign_id = files.load(session, shutil.copytree(_CAMPAIGN, Path(directory) / slug)).id
+    loaded = load_campaign(installation)
+    with installation.engine() as engine:
         began = time.monotonic()
         with session_scope(engine) as session:
-            campaign = session.get_one(Campaign, campaign_id)
+            campaign = session.get_one(Campaign, loaded.id)
             recipients = control.start(session, campaign, installation.settings.mail_sender)
-        return Started(campaign_id, recipients, time.monotonic() - began)
+        return Started(loaded.id, recipients, time.monotonic() - began)
+
+
+def load_campaign(installation: Installation) -> Loaded:
+    """Load the campaign once more, under a name of its own, as a draft."""
+    slug = f"bench-{secrets.token_hex(4)}"
+    with (
+        installation.engine() as engine,
+        tempfile.TemporaryDirectory() as directory,
+        session_scope(engine) as session,
+    ):
+        return Loaded(files.load(session, shutil.copytree(_CAMPAIGN, Path(directory) / slug)).id, slug)
 
 
 def count_sent(installation: Installation, campaign_id: int) -> int:

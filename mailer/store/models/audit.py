@@ -25,7 +25,7 @@ class AuditEntry(Base):
     be set, once, and `details` be put under another key."""
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index(None, "kind", "subject"),)
+    __table_args__ = (Index(None, "kind", "subject"), Index(None, "account_id", "number"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     # The day alone, at its midnight, for what is about one person: with a mail provider's log beside it, a time is a

@@ -121,7 +121,7 @@ def _page(slug: str, pressed: _Pressed | None = None) -> Response:
             is_refused=pressed is not None and pressed.changed is not None,
             obstacle=_obstacle(session, campaign, standing),
             may_ask=standing.state in (State.NONE, State.LAPSED) and visit().may(Permission.ASK_APPROVAL),
-            expected=expecting.look(session, campaign),
+            expected=expecting.look(session, campaign, anew=pressed is not None),
             problems=pressed.problems if pressed else {},
             most_words=MOST_WORDS,
         )

@@ -22,7 +22,7 @@ from mailer.people import small_numbers
 from mailer.reports import refusals
 from mailer.reports.refusals import TestMail
 from mailer.store.models import Account, Campaign, DeliveryState
-from mailer.web.desk import expecting, named
+from mailer.web.desk import named, overlooking
 from mailer.web.desk.live import with_etag
 from mailer.web.desk.recent import renderings
 from mailer.web.desk.visit import visit
@@ -82,7 +82,7 @@ def tests(slug: str) -> Response:
 def _show(slug: str, problem: Exception | None = None) -> str:
     with site().session(read_only=True) as session:
         campaign = named.campaign(session, slug)
-        found = expecting.check(session, campaign)
+        found = overlooking.check(session, campaign, anew=problem is not None)
         return render_template(
             "desk/checking/see.html",
             campaign=campaign,

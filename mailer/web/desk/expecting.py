@@ -7,11 +7,9 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns.readiness import Check
 from mailer.cases.findings import Level
-from mailer.operations import checks
 from mailer.store.models import Campaign
-from mailer.web.desk.recent import renderings
+from mailer.web.desk import overlooking
 from mailer.web.language import _, ngettext
-from mailer.web.site import site
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +22,14 @@ class Expected:
     warnings: int
 
 
-def look(session: Session, campaign: Campaign) -> Expected:
-    """Count whom a campaign would reach, and look for what stands against it."""
-    found = check(session, campaign)
+def look(session: Session, campaign: Campaign, *, anew: bool = False) -> Expected:
+    """Count whom a campaign would reach, and look for what stands against it.
+
+    :param anew: as for `overlooking.check`.
+    """
+    found = overlooking.check(session, campaign, anew=anew)
     errors = sum(each.level is Level.ERROR for each in found.findings)
     return Expected(found.audience, list(_sentences(found)), errors, len(found.findings) - errors)
-
-
-def check(session: Session, campaign: Campaign) -> Check:
-    """What the check finds. Nothing is rendered for it that was rendered lately."""
-    with renderings().lent(session):
-        return checks.check(session, campaign, site().settings)
 
 
 def _sentences(found: Check) -> list[str]:

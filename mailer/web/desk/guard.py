@@ -14,7 +14,20 @@ from mailer.organisers import desk_sessions
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
 from mailer.web import errors, security
-from mailer.web.desk import access, coming, cookies, keeping, menu, path, proving, room, stopping, terms, times
+from mailer.web.desk import (
+    access,
+    coming,
+    cookies,
+    glances,
+    keeping,
+    menu,
+    path,
+    proving,
+    room,
+    stopping,
+    terms,
+    times,
+)
 from mailer.web.desk.keeping import Kept
 from mailer.web.desk.room import Room
 from mailer.web.desk.visit import typed, visit, visitor
@@ -46,6 +59,10 @@ class Guarded(Protocol):
         """Whether a script asks for it."""
 
     @property
+    def is_glance(self) -> bool:
+        """Whether a script asks so often that whose it is may be two seconds late."""
+
+    @property
     def is_urgent(self) -> bool:
         """Whether nothing may stand in its way."""
 
@@ -59,6 +76,9 @@ def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
 
     :param routes: endpoint → route; what has none is not let through.
     """
+
+    often = [endpoint for endpoint, route in routes.items() if route.is_glance]
+    desk.record_once(lambda state: glances.keep(state.app, often))
 
     @desk.before_request
     def stand() -> Any:

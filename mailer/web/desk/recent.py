@@ -39,26 +39,34 @@ class Recent(Generic[T]):
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+    def get(self, key: Hashable, make: Callable[[], T], *, anew: bool = False) -> T:
         """The value of a key.
 
         :param key: everything that the value depends on, but for time.
         :param make: works it out. What it raises passes, and nothing is kept then.
+        :param anew: do so in any case, for whoever has just pressed something; others get it, too.
         """
         kept = self._of(key)
+        if anew:
+            with kept.making:
+                return self._make(kept, make)
         if self._is_good(kept):
             return cast(T, kept.value)
         if not kept.making.acquire(blocking=kept.until is None):
             return cast(T, kept.value)
         try:
             if not self._is_good(kept):  # else somebody else has worked it out meanwhile
-                begun = self._clock()
-                kept.value = make()
-                now = self._clock()
-                kept.until = now + min(max(_SECONDS, _AS_LONG * (now - begun)), _LONGEST_SECONDS)
+                return self._make(kept, make)
             return cast(T, kept.value)
         finally:
             kept.making.release()
+
+    def _make(self, kept: _Kept, make: Callable[[], T]) -> T:
+        begun = self._clock()
+        made = make()
+        now = self._clock()
+        kept.value, kept.until = made, now + min(max(_SECONDS, _AS_LONG * (now - begun)), _LONGEST_SECONDS)
+        return made
 
     def _of(self, key: Hashable) -> _Kept:
         with self._lock:

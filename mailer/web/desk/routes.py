@@ -42,6 +42,7 @@ class Route:
     page: View | None = None  # of a press: the page that has its form, in whose path nothing else is named
     is_weighty: bool = False  # password and code must have been given in the last minutes
     asks_itself: bool = False  # a page does so by a script: it does not keep anybody signed in
+    is_glance: bool = False  # so often that whose it is may be two seconds late: see `glances`
     is_urgent: bool = False  # nothing is done before it that could have to wait
     room: Room | None = None  # it takes long, and a place in this one
 
@@ -64,6 +65,11 @@ class Route:
 def look(path: str, view: View, may: Permission | str, *, asks_itself: bool = False, room: Room | None = None) -> Route:
     """A page, which changes nothing."""
     return Route(path=path, view=view, may=may, asks_itself=asks_itself, room=room)
+
+
+def glance(path: str, view: View, may: Permission | str) -> Route:
+    """A part of a page, which asks for it every two seconds."""
+    return Route(path=path, view=view, may=may, asks_itself=True, is_glance=True)
 
 
 def press(
@@ -89,7 +95,7 @@ ROUTES: Sequence[Route] = (
     look("/", home.see, SIGNED_IN),
     look("/campaigns", campaigns.browse, Permission.SEE_TOTALS),
     look("/campaigns/<slug>", campaigns.watch, Permission.SEE_TOTALS),
-    look("/campaigns/<slug>/moving", campaigns.follow, Permission.SEE_TOTALS, asks_itself=True),
+    glance("/campaigns/<slug>/moving", campaigns.follow, Permission.SEE_TOTALS),
     press("/campaigns/<slug>/pause", campaigns.pause, Permission.PAUSE, on=campaigns.watch, urgent=True),
     press("/campaigns/<slug>/resume", campaigns.resume, Permission.SEND, on=campaigns.watch),
     press("/campaigns/<slug>/cancel", campaigns.cancel, Permission.SEND, on=campaigns.watch),
@@ -132,7 +138,7 @@ ROUTES: Sequence[Route] = (
     press("/prove", proving.prove, SIGNED_IN, on=proving.ask),
     look("/campaigns/<slug>/check", checking.see, Permission.SEE_CAMPAIGNS, room=Room.LOOKING),
     press("/campaigns/<slug>/tests", checking.test, Permission.TEST, on=checking.see, room=Room.LOOKING),
-    look("/campaigns/<slug>/tests", checking.tests, Permission.TEST, asks_itself=True),
+    glance("/campaigns/<slug>/tests", checking.tests, Permission.TEST),
     look("/campaigns/<slug>/preview", previewing.mail, Permission.PREVIEW, room=Room.LOOKING),
     look(
         "/campaigns/<slug>/preview/mail",
@@ -180,7 +186,7 @@ ROUTES: Sequence[Route] = (
     look("/campaigns/<slug>/send", sending.see, Permission.SEND),
     press("/campaigns/<slug>/send", sending.send, Permission.SEND, on=sending.see),
     press("/campaigns/<slug>/undo", sending.undo, Permission.SEND, on=sending.see),
-    look("/campaigns/<slug>/waiting", sending.wait, Permission.SEE_CAMPAIGNS, asks_itself=True),
+    glance("/campaigns/<slug>/waiting", sending.wait, Permission.SEE_CAMPAIGNS),
 )
 
 

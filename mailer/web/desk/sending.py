@@ -147,7 +147,7 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             seconds=seconds(campaign),
             standing=standing,
             is_approved=standing.state in (approvals.State.APPROVED, approvals.State.NOT_NEEDED),
-            expected=expecting.look(session, campaign) if is_draft else None,
+            expected=expecting.look(session, campaign, anew=bool(problems)) if is_draft else None,
             earliest=times.field(utcnow(), visit().zone),
             problems=problems,
         )

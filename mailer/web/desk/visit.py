@@ -13,7 +13,7 @@ from mailer.store.audit import Who
 from mailer.store.db import utcnow
 from mailer.store.models import Account, DeskSession
 from mailer.web import language
-from mailer.web.desk import cookies, keeping
+from mailer.web.desk import cookies, glances, keeping
 from mailer.web.desk.keeping import Kept
 from mailer.web.site import site
 
@@ -50,11 +50,17 @@ def identify() -> None:
     secret = cookies.session_secret()
     if secret is None:
         return
+    kept = glances.of_request()
+    found = kept.get(desk_sessions.hash_of(secret), lambda: _find(secret)) if kept else _find(secret)
+    if found is not None:
+        g.visit = found
+        language.prefer(found.language)
+
+
+def _find(secret: str) -> Visit | None:
     with site().session(read_only=True) as session:
         found = desk_sessions.find(session, secret, at=utcnow())
-        if found is not None:
-            g.visit = _visit(found.account, found, secret)
-            language.prefer(g.visit.language)
+        return _visit(found.account, found, secret) if found is not None else None
 
 
 def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
