@@ -1,5 +1,6 @@
 """History: what was done about a case or a campaign, line by line. What stands in it stays as it is."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
@@ -9,6 +10,14 @@ from mailer.cases.sayable import Sayable
 from mailer.store import db
 from mailer.store.crypto import UnreadableSecret
 from mailer.store.models import Case, CaseEvent, CaseEventKind
+
+#: characters that no page and no feed may hold: control codes, surrogates, and what is not assigned
+_UNPRINTABLE = frozenset(["Cc", "Cs", "Cn"])
+
+
+def line(text: str) -> str:
+    """Words that somebody typed, in one line that every page and feed may hold."""
+    return " ".join("".join(" " if unicodedata.category(char) in _UNPRINTABLE else char for char in text).split())
 
 
 def add(
@@ -24,8 +33,8 @@ def add(
     :param words: language → words; there may be none.
     :param campaign_id: of the one that it was done to; by default it was done to the whole case.
     """
-    line = CaseEvent(case_id=case_id, campaign_id=campaign_id, kind=kind, happened_on=db.now(session), words=words)
-    session.add(line)
+    event = CaseEvent(case_id=case_id, campaign_id=campaign_id, kind=kind, happened_on=db.now(session), words=words)
+    session.add(event)
     session.flush()
 
 

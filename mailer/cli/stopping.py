@@ -1,18 +1,15 @@
 """What the commands that stop, close and withdraw share: words in several languages, and what they say."""
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
+from mailer.cases import history
 from mailer.cli.hints import typed
 from mailer.locale import languages
 from mailer.locale.languages import InvalidLanguage
 from mailer.store.db import DatabaseUnavailable
-
-#: characters that no page and no feed may hold: control codes, surrogates, and what is not assigned
-_UNPRINTABLE = frozenset(["Cc", "Cs", "Cn"])
 
 #: LANG and TEXT, as often as they were given
 Translations = Sequence[tuple[str, str]]
@@ -45,10 +42,10 @@ def by_language(text: str | None, language: str, more: Translations) -> dict[str
 
     :param language: of the first.
     """
-    words = {language: _line(text or "")}
+    words = {language: history.line(text or "")}
     for tag, each in more:
         if (known := _language(tag)) is not None:
-            words[known] = _line(each)
+            words[known] = history.line(each)
     return {tag: each for tag, each in words.items() if each}
 
 
@@ -57,10 +54,6 @@ def _language(tag: str) -> str | None:
         return languages.parse(tag)
     except InvalidLanguage:
         return None
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(" " if unicodedata.category(char) in _UNPRINTABLE else char for char in text).split())
 
 
 def tell(said: Mapping[str, str], shown: Mapping[str, str], more: Translations, *, command: str, what: str) -> None:

@@ -260,7 +260,7 @@ def withdraw(sessions: Sessions, slug: str, *, note: Note = unnoted, on_retry: O
 
 
 def _cancel_rest(session: Session, campaign: Campaign) -> bool:
-    _hold(session, campaign)
+    hold(session, campaign)
     if campaign.status not in Move.CANCEL.value.allowed:
         return False
     control.cancel(session, campaign)
@@ -270,7 +270,7 @@ def _cancel_rest(session: Session, campaign: Campaign) -> bool:
 def _end(
     session: Session, campaign: Campaign, asking: Asking, kind: CaseEventKind, words: Mapping[str, str] = NO_WORDS
 ) -> Decided[Asking]:
-    _hold(session, campaign)
+    hold(session, campaign)
     was = campaign.asking
     paused = _pause(session, Campaign.id == campaign.id, reason=f"it was {asking}")
     if was is not Asking.WITHDRAWN:
@@ -287,7 +287,7 @@ def reopen(session: Session, campaign: Campaign) -> None:
     :raises IsWithdrawn: it was taken down.
     :raises NotEnded: it is open.
     """
-    _hold(session, campaign)
+    hold(session, campaign)
     if campaign.asking is Asking.WITHDRAWN:
         raise IsWithdrawn(slug=campaign.slug)
     if campaign.asking is Asking.OPEN:
@@ -295,8 +295,8 @@ def reopen(session: Session, campaign: Campaign) -> None:
     _decide(session, campaign, Asking.OPEN, CaseEventKind.REOPENED, NO_WORDS)
 
 
-def _hold(session: Session, campaign: Campaign) -> None:
-    """Wait for whoever starts it, and let nobody do so until the transaction ends."""
+def hold(session: Session, campaign: Campaign) -> None:
+    """Wait for whoever starts or ends a campaign, and let nobody do so until the transaction ends."""
     session.get_one(Campaign, campaign.id, with_for_update={"key_share": True}, populate_existing=True)
 
 

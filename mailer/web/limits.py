@@ -85,7 +85,17 @@ _THANKED = frozenset({"reporting.report"})
 #: forms that are taken however many send them: above what all may send together, the mail waits its turn, see `turns`
 _TAKEN = frozenset({"joining.ask", "joining.ask_via"})
 #: what organisers press to stop what does harm
-_URGENT = frozenset({"desk.stopping.pause_everything", "desk.campaigns.pause"})
+_URGENT = frozenset(
+    {
+        "desk.stopping.pause_everything",
+        "desk.campaigns.pause",
+        "desk.ending.stop",
+        "desk.ending.close",
+        "desk.ending.withdraw",
+        "desk.ending.stop_case",
+        "desk.ending.close_case",
+    }
+)
 _NETWORK_BITS = 64  # of an IPv6 address: what one person can change at will is left out
 
 #: of what is allowed, the part that one of several processes allows while they cannot count together

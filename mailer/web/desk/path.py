@@ -22,6 +22,7 @@ class Step:
 
     words: str
     address: str
+    is_danger: bool = False  # it leads to what cannot all be undone
 
 
 #: endpoint of a page that is about one campaign, by its slug; who may have it, at which status it helps, and its words
@@ -32,13 +33,15 @@ _STEPS: Sequence[_Entry] = (
     ("desk.approving.see", Permission.PREVIEW, _HELD, lambda: _("Approval")),
     ("desk.sending.see", Permission.SEND, _BEFORE, lambda: _("Send")),
     ("desk.reports.show", Permission.SEE_TOTALS, _BEGUN, lambda: _("Report")),
+    ("desk.ending.see", Permission.STOP, _BEGUN | {_S.SCHEDULED}, lambda: _("Stop or end")),
 )
+_DANGER = frozenset({"desk.ending.see"})
 
 
 def steps(slug: str, status: CampaignStatus) -> list[Step]:
     """The pages about a campaign that help now, of those that whoever looks may see."""
     return [
-        Step(words(), url(endpoint, slug=slug))
+        Step(words(), url(endpoint, slug=slug), is_danger=endpoint in _DANGER)
         for endpoint, may, at, words in _STEPS
         if status in at and access.may(visit(), may)
     ]

@@ -13,6 +13,7 @@ from mailer.web.desk import (
     campaigns,
     checking,
     coming,
+    ending,
     guard,
     home,
     inviting,
@@ -102,6 +103,19 @@ ROUTES: Sequence[Route] = (
     press("/campaigns/<slug>/resend", campaigns.resend, Permission.SEND, on=campaigns.watch),
     look("/stop-everything", stopping.see, Permission.PAUSE),
     press("/stop-everything", stopping.pause_everything, Permission.PAUSE, on=stopping.see, urgent=True),
+    look("/campaigns/<slug>/stop", ending.see, Permission.STOP),
+    *(
+        press(f"/campaigns/<slug>/{path}", view, Permission.STOP, on=ending.see, urgent=True)
+        for path, view in (
+            ("stop", ending.stop),
+            ("close", ending.close),
+            ("withdraw", ending.withdraw),
+            ("stop-case", ending.stop_case),
+            ("close-case", ending.close_case),
+        )
+    ),
+    press("/campaigns/<slug>/reopen", ending.reopen, Permission.STOP, on=ending.see),
+    press("/campaigns/<slug>/reopen-case", ending.reopen_case, Permission.STOP, on=ending.see),
     look("/sign-in", coming.come_in, ANYBODY),
     press("/sign-in", coming.enter, ANYBODY, on=coming.come_in, room=Room.SIGNING_IN),
     look("/invitation/<token>", inviting.see, ANYBODY),
