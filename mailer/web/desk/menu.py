@@ -32,6 +32,7 @@ _MENU: Sequence[_Entry] = (
     ("desk.own.see", SIGNED_IN, lambda: _("Your account")),
     ("desk.accounts.see", Permission.MANAGE_ACCOUNTS, lambda: _("Accounts")),
     ("desk.audit.see", Permission.SEE_AUDIT, lambda: _("Audit log")),
+    ("desk.installation.see", Permission.MANAGE_ACCOUNTS, lambda: _("Settings and keys")),
 )
 
 
