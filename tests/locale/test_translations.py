@@ -14,7 +14,7 @@ from mailer.locale.translations import CATALOGUES, DESK, SITE
 
 PROJECT = Path(__file__).parents[2]
 TRANSLATED = sorted(folder.name for folder in CATALOGUES.iterdir())
-AT_DESK: list[str] = []
+AT_DESK = ["ar", "fr", "ru"]
 #: whose words → where they are listed that are to be translated, and into what
 DOMAINS = {SITE: ("pyproject.toml", TRANSLATED), DESK: ("mailer/locale/desk.toml", AT_DESK)}
 EACH = [(tag, whose) for whose, (_mapping, tags) in DOMAINS.items() for tag in tags]

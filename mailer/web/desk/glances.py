@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection
 from threading import Lock
 from typing import Any
 
-from flask import Flask, current_app, request
+from flask import current_app, request
+from flask.sansio.app import App
 
 _SECONDS = 2.0
 _MOST = 500  # visits that are kept
@@ -53,7 +54,7 @@ class Glances:
         return found
 
 
-def keep(app: Flask, endpoints: Collection[str]) -> None:
+def keep(app: App, endpoints: Collection[str]) -> None:
     """Have glances be kept.
 
     :param endpoints: of the parts that pages ask for again and again.
