@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from mailer.campaigns.readiness import Check
 from mailer.operations import checks
 from mailer.settings import Settings
-from mailer.store.models import Campaign, Role
-from tests.support.desk import come_in, words
+from mailer.store.models import Campaign
+from tests.support.desk import words
 from tests.web.desk.sendable import SLUG, World, make_world
 
 CHECK, APPROVAL, SEND = (f"/campaigns/{SLUG}/{page}" for page in ("check", "approval", "send"))
@@ -52,11 +52,9 @@ def test_page_after_page_looks_once_and_once_more_when_the_campaign_has_changed(
     assert len(looked) == 2
 
 
-def test_nobody_is_shown_what_was_found_for_somebody_who_may_do_something_else(
-    app: Flask, world: World, looked: list[str]
-) -> None:
+def test_nobody_is_shown_what_was_found_for_somebody_who_may_do_something_else(world: World, looked: list[str]) -> None:
     world.petra.get(CHECK)
-    come_in(app, Role.WRITER, email="wanda@example.org").get(CHECK)
+    world.wanda.get(CHECK)
     assert len(looked) == 2
 
 
