@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from mailer.store.crypto import Key
 from mailer.web import protection
-from tests.browser.site import ORGANISATION, Site, serving
+from tests.browser.site import ORGANISATION, Furnish, Site, serving
 from tests.browser.visitor import DESKTOP, Visitor
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 from tests.support.debian import program
@@ -24,16 +24,39 @@ _TIMEOUT_MS = 10_000
 _network = count(1)
 
 
+#: runs an installation of its own, furnished as `serving` says
+NewSite = Callable[..., AbstractContextManager[Site]]
+
+
 @pytest.fixture(scope="session")
-def site(
-    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, servers: Servers, worker_id: str
-) -> Iterator[Site]:
+def site(new_site: NewSite) -> Iterator[Site]:
     """The site that all tests of this process visit, each with addresses of its own."""
-    folder = tmp_path_factory.mktemp("site")
+    with new_site() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def new_site(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, servers: Servers, worker_id: str
+) -> NewSite:
+    """Runs installations: `with new_site() as site`."""
+
+    @contextmanager
+    def make(furnish: Furnish | None = None) -> Iterator[Site]:
+        folder = tmp_path_factory.mktemp("site")
+        environment = _environment(folder, sqlite_template, servers, worker_id)
+        with running() as mail_server, serving(environment, folder, mail_server, furnish) as site:
+            yield site
+
+    return make
+
+
+def _environment(folder: Path, sqlite_template: Path, servers: Servers, worker_id: str) -> dict[str, str]:
+    """The settings of an installation with a database of its own."""
     file = folder / "tocsin.db"
     file.write_bytes(sqlite_template.read_bytes())
     number = VALKEY_DATABASES - 1 - int(worker_id.removeprefix("gw") if worker_id != "master" else 0)
-    environment = {
+    return {
         "MAILER_DATA_DIR": str(folder),
         "MAILER_DATABASE_URL": f"sqlite:///{file}",
         "MAILER_REDIS_URL": f"unix://{servers.valkey_socket}?db={number}",
@@ -46,8 +69,6 @@ def site(
         "MAILER_LINK_KEYS": str(LINK_KEY),
         "MAILER_INDEX_KEY": str(Key(id="x", secret=INDEX_KEY)).partition(":")[2],
     }
-    with running() as mail_server, serving(environment, folder, mail_server) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")  # while it is open, no test can run an event loop of its own

@@ -3,7 +3,7 @@
 import re
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -131,16 +131,23 @@ class Site:
 
     def deliver(self) -> None:
         """Send what is owed, as a worker does, the newest last."""
-        worker = Worker(
+        unshuffled = patch.object(ledger, "shuffle", by_id)
+        with unshuffled, closing(Pipeline(self._settings.smtp, connections=1)) as wire:
+            for campaign_id in self.sweep():
+                sending.drain(self.engine, campaign_id, wire, self._worker)
+
+    def sweep(self) -> list[int]:
+        """Start what is due and finish what is done, as a worker does, but send nothing; ids of what has work."""
+        return sweeping.sweep(self.engine, self._worker)
+
+    @property
+    def _worker(self) -> Worker:
+        return Worker(
             name="test",
             lease=timedelta(seconds=30),
             journals=self._folder / "journals",
             sender=self.sender,
         )
-        unshuffled = patch.object(ledger, "shuffle", by_id)
-        with unshuffled, closing(Pipeline(self._settings.smtp, connections=1)) as wire:
-            for campaign_id in sweeping.sweep(self.engine, worker):
-                sending.drain(self.engine, campaign_id, wire, worker)
 
     def mail_to(self, address: str) -> Mail:
         """The newest mail to an address, after all that is owed was sent."""
@@ -275,11 +282,18 @@ class _QuietHandler(WSGIRequestHandler):
         """Say nothing."""
 
 
+#: makes what a site shows; returns the id of the campaign whose kits are to be made, if there is one
+Furnish = Callable[[Session, Path, Settings], int | None]
+
+
 @contextmanager
-def serving(environment: dict[str, str], folder: Path, mail_server: MailServer) -> Iterator[Site]:
-    """Run an installation with lists, unions and a public campaign, for the length of the block.
+def serving(
+    environment: dict[str, str], folder: Path, mail_server: MailServer, furnish: Furnish | None = None
+) -> Iterator[Site]:
+    """Run an installation for the length of the block.
 
     :param environment: its settings, but for the address that it is served at and where it hands its mail.
+    :param furnish: by default, make lists, unions and a public campaign.
     """
     server = make_server("127.0.0.1", 0, _nothing_yet, threaded=True, request_handler=_QuietHandler)
     changes = {"MAILER_BASE_URL": f"http://127.0.0.1:{server.port}", "MAILER_SMTP_URL": mail_server.url}
@@ -289,8 +303,10 @@ def serving(environment: dict[str, str], folder: Path, mail_server: MailServer) 
     engine = app.extensions["site"].engine
     site = Site(settings, engine, mail_server, folder)
     with session_scope(engine) as session:
-        campaign_id = _furnish(session, folder, settings)
-    making.make(partial(session_scope, engine), campaign_id, settings.mail_sender, seconds=60, stopping=lambda: False)
+        campaign_id = (furnish or _furnish)(session, folder, settings)
+    if campaign_id is not None:
+        scope = partial(session_scope, engine)
+        making.make(scope, campaign_id, settings.mail_sender, seconds=60, stopping=lambda: False)
     with _running(server):
         site.deliver()
         yield site

@@ -42,7 +42,7 @@ class Visitor:
 
     def document(self) -> Response:
         """The answer that the page that is open came in."""
-        found = [request for request in self.requests if request.is_navigation_request()]
+        found = [request for request in self.requests if _leads_to_page(request)]
         response = found[-1].response()
         assert response is not None
         return response
@@ -58,7 +58,7 @@ class Visitor:
             self.problems.append(f"console {message.type}: {message.text}")
 
     def _note_request(self, request: Request) -> None:
-        if request.is_navigation_request():
+        if _leads_to_page(request):
             self.requests.clear()
         self.requests.append(request)
         if not request.url.startswith((self.site_url + "/", "data:")):
@@ -71,6 +71,11 @@ class Visitor:
     def _note_failure(self, request: Request) -> None:
         if request.failure != "net::ERR_ABORTED":  # the visitor went on before it had come, or it was a download
             self.problems.append(f"{request.url} failed: {request.failure}")
+
+
+def _leads_to_page(request: Request) -> bool:
+    """Whether it asks for a page, and not for what stands in a frame of one."""
+    return request.is_navigation_request() and request.frame.parent_frame is None
 
 
 #: what a kind of visitor differs by from one with a desktop, as options of `Browser.new_context`
