@@ -26,9 +26,9 @@ def see() -> str:
         paused = looked.paused if looked and sees_all else []
         names = accounts.names(session, {each.account_id for each in paused if each.account_id is not None})
         is_new = not listing.by_status(session)
-        waiting = approvals.waiting(session, site().settings.mail_sender) if sees_all else []
-        asked = [each.content.campaign_id for each in waiting]
-        to_approve = listing.slugs(session, asked)
+        waiting = approvals.waiting(session, site().settings.mail_sender) if may(Permission.APPROVE) else []
+        of_others = [each.content.campaign_id for each in waiting if each.by_id != visit().account_id]
+        to_approve = listing.slugs(session, of_others)
     confirmed = week and (week.confirmed if sees_all else small_numbers.hide_one(week.confirmed))
     return render_template(
         "desk/home/see.html",

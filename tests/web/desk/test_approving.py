@@ -54,6 +54,16 @@ def test_a_writer_asks_and_the_publishers_hear_of_it_by_mail(world: World) -> No
     assert world.log() == [("campaigns.ask", world.wanda.account_id, SLUG)]
 
 
+def test_home_leads_whoever_may_approve_to_what_others_ask_for(world: World) -> None:
+    link = f'href="/desk{PAGE}"'
+    assert link not in world.petra.get("/").text
+    world.ask()
+    assert link in world.petra.get("/").text
+    assert link not in world.wanda.get("/").text  # who asked, and may not
+    world.approve()
+    assert link not in world.petra.get("/").text
+
+
 def test_who_asks_twice_asks_once(world: World) -> None:
     for _ in range(2):
         assert world.wanda.press(f"{PAGE}/ask", words="").status_code == 303
