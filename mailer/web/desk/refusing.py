@@ -33,6 +33,10 @@ _ADVICE: Mapping[type[MailerError], Callable[[], str]] = {
     ),
     alone.TooEarly: lambda: _("The other publishers may still object. Wait until the time that the page says."),
     alone.Objected: lambda: _("Somebody objected, so it takes a second person now. Ask for approval."),
+    alone.ShutOut: lambda: _(
+        "You have changed the account of another publisher less than a day ago, who can object to nothing now. So it "
+        "takes a second person: ask for approval."
+    ),
     lifecycle.WrongStatus: lambda: _("The campaign is not where it was when you opened this page. See how it stands."),
     readiness.Refused: lambda: _("The check finds something that keeps the campaign from being sent. Mend that first."),
     control.NobodyToSendTo: lambda: _("There is nobody left to send the campaign to."),
