@@ -327,7 +327,7 @@ def test_a_scheduled_start_that_a_stop_refuses_and_pauses_first_is_no_failure(
         in_another_session(two_writers, lambda other: stop_case(other, campaign))
         raise Refused(campaign="It", found=[])
 
-    monkeypatch.setattr(control, "start", start)
+    monkeypatch.setattr(control, "start_scheduled", start)
     sweeping.sweep(two_writers, worker)
     session.refresh(campaign)
     assert (campaign.status, campaign.hold_reason) == (S.PAUSED, 'its case "leila" was stopped')
