@@ -11,6 +11,8 @@ from tests.support.factories import make_campaign, make_list
 S = CampaignStatus
 ALLOWED = {
     Move.SCHEDULE: ("scheduled", {S.DRAFT, S.SCHEDULED}),
+    Move.SEND: ("sent", {S.DRAFT}),
+    Move.UNDO: ("made a draft again", {S.SCHEDULED}),
     Move.START: ("started", {S.DRAFT, S.SCHEDULED}),
     Move.PAUSE: ("paused", {S.SENDING, S.SCHEDULED}),
     Move.RESCHEDULE: ("scheduled again", {S.PAUSED}),
