@@ -14,12 +14,11 @@ from mailer.mail import addresses
 from mailer.organisers import accounts, desk_sessions, invitations
 from mailer.organisers.accounts import UnknownAccount
 from mailer.organisers.roles import need_second_factor
-from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Account, InvitationKind, Role
 from mailer.web.desk import duties, mistakes
 from mailer.web.desk.duties import Duty
-from mailer.web.desk.visit import visit
+from mailer.web.desk.visit import record, visit
 from mailer.web.language import url
 from mailer.web.site import site
 
@@ -207,4 +206,4 @@ def renew(account_id: int) -> Any:
 
 
 def _log(session: Session, action: str, account: Account, **details: Any) -> None:
-    audit.append(session, action, visit().who, kind="account", subject=account.id, details=details or None)
+    record(session, action, account.id, kind="account", details=details or None)

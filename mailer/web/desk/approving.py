@@ -13,11 +13,10 @@ from mailer.organisers import accounts, approvals, requests
 from mailer.organisers.approvals import Changed, Standing, State
 from mailer.organisers.content import Difference
 from mailer.organisers.roles import Permission
-from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign
 from mailer.web.desk import contents, expecting, named, refusing
-from mailer.web.desk.visit import visit
+from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -71,7 +70,7 @@ def approve(slug: str) -> Any:
             shown = request.form.get("content", "")
             given = approvals.approve(session, campaign, by, shown, words, at=now, sender=sender())
             if given.at == now:
-                audit.append(session, "campaigns.approve", visit().who, kind="campaign", subject=slug)
+                record(session, "campaigns.approve", slug)
     except Changed as changed:
         return _page(slug, _Pressed({"approve": refusing.advice(changed)}, changed))
     except _REFUSED as refused:

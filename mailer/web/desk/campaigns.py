@@ -16,12 +16,11 @@ from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import progress, refusals
 from mailer.reports.progress import Pace
-from mailer.store import audit
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
 from mailer.web.desk import approving, live, lone, named, refusing, sending, terms
 from mailer.web.desk.numbers import row_number
 from mailer.web.desk.recent import recent
-from mailer.web.desk.visit import typed, visit
+from mailer.web.desk.visit import record, typed, visit
 from mailer.web.language import _, current, url
 from mailer.web.site import site
 
@@ -229,7 +228,7 @@ def _do(slug: str, what: str, act: _Act, *, is_done: CampaignStatus | None = Non
         if campaign.status is is_done:
             return None
         act(session, campaign)
-        audit.append(session, f"campaigns.{what}", visit().who, kind="campaign", subject=slug)
+        record(session, f"campaigns.{what}", slug)
         return campaign.id
 
     try:

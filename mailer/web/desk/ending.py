@@ -10,10 +10,9 @@ from mailer.cases import history
 from mailer.delivery import ended, stopping
 from mailer.delivery.stopping import IsWithdrawn, NotEnded
 from mailer.locale import languages
-from mailer.store import audit
 from mailer.store.models import Campaign, CaseEventKind
 from mailer.web.desk import named, refusing
-from mailer.web.desk.visit import visit
+from mailer.web.desk.visit import record
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -34,7 +33,7 @@ def stop(slug: str) -> Response:
         campaign = _held(session, slug)
         if not ended.is_settled(session, campaign, _Kind.STOPPED, words):
             stopping.stop(session, campaign, words)
-            _note(session, "campaigns.stop", slug)
+            record(session, "campaigns.stop", slug)
 
     stopping.insist(site().session, act)
     return _back(slug)
@@ -47,7 +46,7 @@ def close(slug: str) -> Response:
         campaign = _held(session, slug)
         if not ended.is_settled(session, campaign, _Kind.CLOSED, stopping.NO_WORDS):
             stopping.close(session, campaign)
-            _note(session, "campaigns.close", slug)
+            record(session, "campaigns.close", slug)
 
     stopping.insist(site().session, act)
     return _back(slug)
@@ -58,7 +57,7 @@ def reopen(slug: str) -> Response:
 
     def act(session: Session) -> None:
         stopping.reopen(session, named.campaign(session, slug))
-        _note(session, "campaigns.reopen", slug)
+        record(session, "campaigns.reopen", slug)
 
     try:
         stopping.insist(site().session, act)
@@ -80,7 +79,7 @@ def withdraw(slug: str) -> Response:
     is_done = stopping.insist(partial(site().session, read_only=True), look)
 
     def note(session: Session, _slugs: Sequence[str]) -> None:
-        _note(session, "campaigns.withdraw", slug)
+        record(session, "campaigns.withdraw", slug)
 
     stopping.withdraw(site().session, slug, note=stopping.unnoted if is_done else note)
     return _back(slug)
@@ -110,7 +109,7 @@ def _end_case(slug: str, kind: CaseEventKind, words: Mapping[str, str]) -> Respo
     }[kind]
 
     def note(session: Session, _slugs: Sequence[str]) -> None:
-        _note(session, action, case, kind="case")
+        record(session, action, case, kind="case")
 
     end(site().session, case, words, note=note)
     return _back(slug)
@@ -122,7 +121,7 @@ def reopen_case(slug: str) -> Response:
     def act(session: Session) -> None:
         case = _case(session, named.campaign(session, slug))
         stopping.reopen_case(session, case)
-        _note(session, "cases.reopen", case, kind="case")
+        record(session, "cases.reopen", case, kind="case")
 
     try:
         stopping.insist(site().session, act)
@@ -157,10 +156,6 @@ def _is_language(tag: str) -> bool:
         return languages.parse(tag) == tag
     except languages.InvalidLanguage:
         return False
-
-
-def _note(session: Session, action: str, subject: str, *, kind: str = "campaign") -> None:
-    audit.append(session, action, visit().who, kind=kind, subject=subject)
 
 
 def _back(slug: str) -> Response:

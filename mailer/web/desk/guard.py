@@ -181,8 +181,10 @@ def explain(error: HTTPException) -> Response:
     status = error.code or 500
     if status == 503:
         return _come_back(room.COME_BACK_SECONDS)
-    if status >= 500 or visitor() is None:
-        return _failed(status) if status >= 500 else errors.explain(error)
+    if status >= 500:
+        return _failed(status)
+    if visitor() is None:
+        return errors.explain(error)
     return make_response(render_template("desk/error.html", advice=errors.advice(status)), status)
 
 

@@ -109,7 +109,7 @@ def _let_in(invitation: Invitation, codes: Sequence[str]) -> Response:
             at=utcnow(),
         )
     response = make_response(
-        render_template("desk/inviting/codes.html", codes=codes) if codes else redirect(f"{PREFIX}/", 303)
+        render_template("desk/codes.html", codes=codes, next=f"{PREFIX}/") if codes else redirect(f"{PREFIX}/", 303)
     )
     cookies.sign_in(response, session=signed_in.secret, browser=signed_in.browser)
     return response

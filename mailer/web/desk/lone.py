@@ -10,12 +10,11 @@ from mailer.delivery import control
 from mailer.organisers import accounts, alone, approvals
 from mailer.organisers.alone import Standing, State
 from mailer.organisers.roles import Permission
-from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus
 from mailer.web.desk import named, refusing
 from mailer.web.desk.approving import MOST_WORDS, sender
-from mailer.web.desk.visit import visit
+from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -52,7 +51,7 @@ def ask(slug: str) -> Any:
             by = accounts.get(session, visit().account_id)
             asked = alone.ask(session, campaign, by, why, at=now, sender=sender())
             if asked.at == now:
-                _note(session, slug, "campaigns.alone")
+                record(session, "campaigns.alone", slug)
     except _REFUSED as refused:
         return _page(slug, {"why": refusing.advice(refused)})
     return _back(slug)
@@ -66,7 +65,7 @@ def approve(slug: str) -> Any:
             by, shown = accounts.get(session, visit().account_id), request.form.get("content", "")
             given = alone.approve(session, campaign, by, shown, at=now, sender=sender())
             if given.at == now:
-                _note(session, slug, "campaigns.approve")
+                record(session, "campaigns.approve", slug)
     except _REFUSED as refused:
         return _page(slug, {"approve": refusing.advice(refused)})
     return redirect(url("desk.sending.see", slug=slug), 303)
@@ -78,7 +77,7 @@ def refuse(slug: str) -> Any:
         campaign, now = named.campaign(session, slug), utcnow()
         by = accounts.get(session, visit().account_id)
         if control.object_to(session, campaign, by, reason=_REASON, at=now):
-            _note(session, slug, "campaigns.object")
+            record(session, "campaigns.object", slug)
     return _back(slug)
 
 
@@ -91,10 +90,6 @@ def open_of(session: Session, campaign: Campaign) -> Standing | None:
         return None
     session.refresh(found.request, ["by"])  # whose name the page says, when the session is closed
     return found
-
-
-def _note(session: Session, slug: str, action: str) -> None:
-    audit.append(session, action, visit().who, kind="campaign", subject=slug)
 
 
 def _back(slug: str) -> Response:

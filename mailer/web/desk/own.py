@@ -8,12 +8,11 @@ from flask import abort, make_response, redirect, render_template, request
 from mailer.errors import MailerError
 from mailer.locale import zone_choices
 from mailer.organisers import accounts, desk_sessions, invitations, own_account, recovery_codes
-from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import InvitationKind
 from mailer.web import language
 from mailer.web.desk import coming, inviting, mistakes
-from mailer.web.desk.visit import visit
+from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -54,7 +53,7 @@ def change() -> Any:
                 zone=request.form.get("zone", ""),
                 language=chosen or None,
             )
-            audit.append(session, "accounts.change", visit().who, kind="account", subject=account.id)
+            record(session, "accounts.change", account.id, kind="account")
     except MailerError as mistake:
         return make_response(_page(mistakes.of(mistake)), 422)
     return redirect(url("desk.own.see", done="change"), 303)
@@ -91,7 +90,7 @@ def set_up() -> Any:
         account = accounts.get(session, visit().account_id)
         token = invitations.invite(session, account, InvitationKind.SECOND_FACTOR, by=account.id, at=utcnow())
         details = {"kind": InvitationKind.SECOND_FACTOR.value}
-        audit.append(session, "accounts.invite", visit().who, kind="account", subject=account.id, details=details)
+        record(session, "accounts.invite", account.id, kind="account", details=details)
     return redirect(url("desk.inviting.see", token=token), 303)
 
 
@@ -101,8 +100,8 @@ def make_codes() -> Any:
         abort(404)
     with site().session() as session:
         codes = recovery_codes.make(session, visit().account_id)
-        audit.append(session, "accounts.recovery_codes", visit().who, kind="account", subject=visit().account_id)
-    return render_template("desk/own/make_codes.html", codes=codes)
+        record(session, "accounts.recovery_codes", visit().account_id, kind="account")
+    return render_template("desk/codes.html", codes=codes, next=url("desk.own.see"))
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------------
@@ -115,7 +114,7 @@ def end_session(session_id: int) -> Any:
         if session_id not in theirs:
             abort(404)
         desk_sessions.end(session, session_id)
-        audit.append(session, "accounts.end_sessions", visit().who, kind="account", subject=visit().account_id)
+        record(session, "accounts.end_sessions", visit().account_id, kind="account")
     return redirect(url("desk.own.see", done="ended"), 303)
 
 
@@ -123,5 +122,5 @@ def end_others() -> Any:
     """Likewise in all others."""
     with site().session() as session:
         desk_sessions.end_all(session, visit().account_id, but=visit().session.id)
-        audit.append(session, "accounts.end_sessions", visit().who, kind="account", subject=visit().account_id)
+        record(session, "accounts.end_sessions", visit().account_id, kind="account")
     return redirect(url("desk.own.see", done="ended"), 303)

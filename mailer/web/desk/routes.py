@@ -64,9 +64,14 @@ class Route:
         return "POST" if self.page else "GET"
 
 
-def look(path: str, view: View, may: Permission | str, *, asks_itself: bool = False, room: Room | None = None) -> Route:
+def look(path: str, view: View, may: Permission | str, *, room: Room | None = None) -> Route:
     """A page, which changes nothing."""
-    return Route(path=path, view=view, may=may, asks_itself=asks_itself, room=room)
+    return Route(path=path, view=view, may=may, room=room)
+
+
+def document(path: str, view: View) -> Route:
+    """A preview, which stands in a frame of a page."""
+    return Route(path=path, view=view, may=Permission.PREVIEW, asks_itself=True, room=Room.LOOKING)
 
 
 def glance(path: str, view: View, may: Permission | str) -> Route:
@@ -155,36 +160,12 @@ ROUTES: Sequence[Route] = (
     press("/campaigns/<slug>/tests", checking.test, Permission.TEST, on=checking.see, room=Room.LOOKING),
     glance("/campaigns/<slug>/tests", checking.tests, Permission.TEST),
     look("/campaigns/<slug>/preview", previewing.mail, Permission.PREVIEW, room=Room.LOOKING),
-    look(
-        "/campaigns/<slug>/preview/mail",
-        previewing.mail_document,
-        Permission.PREVIEW,
-        asks_itself=True,
-        room=Room.LOOKING,
-    ),
+    document("/campaigns/<slug>/preview/mail", previewing.mail_document),
     look("/campaigns/<slug>/preview/letter", previewing.letter, Permission.PREVIEW, room=Room.LOOKING),
-    look(
-        "/campaigns/<slug>/preview/letter/page",
-        previewing.letter_document,
-        Permission.PREVIEW,
-        asks_itself=True,
-        room=Room.LOOKING,
-    ),
+    document("/campaigns/<slug>/preview/letter/page", previewing.letter_document),
     look("/campaigns/<slug>/preview/kit", previewing.kit, Permission.PREVIEW, room=Room.LOOKING),
-    look(
-        "/campaigns/<slug>/preview/kit/mail",
-        previewing.kit_document,
-        Permission.PREVIEW,
-        asks_itself=True,
-        room=Room.LOOKING,
-    ),
-    look(
-        "/campaigns/<slug>/preview/kit/picture",
-        previewing.kit_picture,
-        Permission.PREVIEW,
-        asks_itself=True,
-        room=Room.LOOKING,
-    ),
+    document("/campaigns/<slug>/preview/kit/mail", previewing.kit_document),
+    document("/campaigns/<slug>/preview/kit/picture", previewing.kit_picture),
     look("/campaigns/<slug>/preview/kit/leaflet", previewing.kit_leaflet, Permission.PREVIEW, room=Room.LOOKING),
     press("/sign-out", coming.leave, SIGNED_IN, on=home.see),
     look("/reports", reports.choose, Permission.SEE_TOTALS),

@@ -10,13 +10,12 @@ from flask import Response, make_response, redirect, render_template, request
 from mailer.campaigns import lifecycle, readiness
 from mailer.delivery import control
 from mailer.organisers import approvals
-from mailer.store import audit
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus
 from mailer.web.desk import expecting, named, numbers, refusing, times
 from mailer.web.desk.approving import sender
 from mailer.web.desk.live import with_etag
-from mailer.web.desk.visit import visit
+from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -54,8 +53,7 @@ def send(slug: str) -> Any:
             ahead.give(session)
             campaign = named.campaign(session, slug)
             at = control.send_soon(session, campaign, sender(), at=wish.at, expected=wish.expected, undone=wish.undone)
-            details = {"at": at.isoformat(), "people": wish.expected}
-            audit.append(session, "campaigns.send", visit().who, kind="campaign", subject=slug, details=details)
+            record(session, "campaigns.send", slug, details={"at": at.isoformat(), "people": wish.expected})
     except control.AudienceChanged:
         return _page(slug, {"people": _another_number()})
     except (lifecycle.WrongStatus, control.StaleForm):
@@ -72,7 +70,7 @@ def undo(slug: str) -> Any:
             campaign = named.campaign(session, slug)
             if _number("undone") == campaign.undone and campaign.status is CampaignStatus.SCHEDULED:
                 control.undo(session, campaign)
-                audit.append(session, "campaigns.undo", visit().who, kind="campaign", subject=slug)
+                record(session, "campaigns.undo", slug)
     except lifecycle.WrongStatus:
         pass  # it has just begun: the page says so
     return redirect(url("desk.sending.see", slug=slug), 303)

@@ -11,9 +11,8 @@ from mailer.errors import ServiceUnavailable
 from mailer.organisers import accounts
 from mailer.organisers.roles import Permission
 from mailer.reports import attention
-from mailer.store import audit
 from mailer.web.desk.recent import recent
-from mailer.web.desk.visit import visit, visitor
+from mailer.web.desk.visit import record, visit, visitor
 from mailer.web.language import url
 from mailer.web.site import site
 
@@ -46,7 +45,7 @@ def pause_everything() -> Any:
 
     def note(session: Session, slugs: Sequence[str]) -> None:
         for slug in slugs:
-            audit.append(session, "campaigns.pause", visit().who, kind="campaign", subject=slug, details={"all": True})
+            record(session, "campaigns.pause", slug, details={"all": True})
 
     standstill.pause_everything(site().session, reason=_REASON, account_id=visit().account_id, note=note)
     return redirect(url("desk.stopping.see"), 303)

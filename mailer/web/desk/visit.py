@@ -1,14 +1,17 @@
 """A visit: who is at the desk in this request, and what they may do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import cast
+from typing import Any, cast
 
 from babel.dates import get_timezone
 from flask import g, request
+from sqlalchemy.orm import Session
 
 from mailer.organisers import accounts, desk_sessions
 from mailer.organisers.roles import Permission
+from mailer.store import audit
 from mailer.store.audit import Who
 from mailer.store.db import utcnow
 from mailer.store.models import Account, DeskSession
@@ -95,6 +98,21 @@ def visit() -> Visit:
 def visitor() -> Visit | None:
     """Who is at the desk, if somebody is."""
     return cast(Visit | None, g.get("visit"))
+
+
+def record(
+    session: Session,
+    action: str,
+    subject: str | int,
+    *,
+    kind: str = "campaign",
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write into the audit log what whoever is at the desk does, in the transaction that does it.
+
+    :param action: as for `audit.append`; so the others.
+    """
+    audit.append(session, action, visit().who, kind=kind, subject=subject, details=details)
 
 
 def typed(name: str, default: str = "") -> str:
