@@ -40,6 +40,7 @@ def page(
     session: Session,
     *,
     status: CampaignStatus | None = None,
+    has_begun: bool = False,
     beginning: str = "",
     before: int | None = None,
     after: int | None = None,
@@ -48,6 +49,7 @@ def page(
     """A page of the list; without `before` and `after` the first one.
 
     :param status: only campaigns with it.
+    :param has_begun: only those that went out, or began to.
     :param beginning: of their slugs.
     :param before: only those that were made before the campaign with this id: the latest of them.
     :param after: only those made after it: the first of them.
@@ -55,6 +57,8 @@ def page(
     which: list[ColumnElement[bool]] = [Campaign.status != CampaignStatus.STANDING]
     if status is not None:
         which.append(Campaign.status == status)
+    if has_begun:
+        which.append(Campaign.started_at.is_not(None))
     if beginning:
         which.append(Campaign.slug.startswith(beginning, autoescape=True))
     wanted = select(*(getattr(Campaign, name) for name in Listed.__slots__)).where(*which).limit(most)

@@ -333,17 +333,3 @@ def _keep_departures(session: Session, campaign: Campaign, gone: Departures) -> 
     if not row.is_closed and row.ended_at is not None:
         row.departures, row.departures_at = asdict(gone), now
         row.is_closed = row.ended_at + DEPARTURES_FOR <= now
-
-
-# --- which there are ------------------------------------------------------------------------------------------------
-
-
-def started(session: Session, *, before: int | None = None, limit: int) -> Sequence[Campaign]:
-    """Campaigns that went out, or began to, the latest first by their ids.
-
-    :param before: only those with a lower id.
-    """
-    found = select(Campaign).where(Campaign.started_at.is_not(None), Campaign.status.in_((*_OVER, *_UNDER_WAY)))
-    if before is not None:
-        found = found.where(Campaign.id < before)
-    return session.scalars(found.order_by(Campaign.id.desc()).limit(limit)).all()

@@ -4,6 +4,7 @@ import io
 
 from flask import Response, abort, render_template, request
 
+from mailer.campaigns import listing
 from mailer.formats.csv_output import CsvWriter
 from mailer.formats.tables import Dress
 from mailer.organisers.roles import Permission
@@ -17,7 +18,6 @@ from mailer.web.desk.visit import visit
 from mailer.web.language import _
 from mailer.web.site import site
 
-_PAGE = 50
 #: with the mark by which spreadsheets know UTF-8: who opens this file was given no choice
 _DRESS = Dress(bom=True)
 
@@ -26,10 +26,8 @@ def choose() -> str:
     """The campaigns of which there is a report, the latest first."""
     before = request.args.get("before", type=row_number)
     with site().session(read_only=True) as session:
-        found = figures.started(session, before=before, limit=_PAGE + 1)
-    shown = found[:_PAGE]
-    older = shown[-1].id if len(found) > _PAGE else None
-    return render_template("desk/reports/choose.html", campaigns=shown, older=older, before=before)
+        page = listing.page(session, has_begun=True, before=before)
+    return render_template("desk/reports/choose.html", page=page, before=before)
 
 
 def show(slug: str) -> str:
