@@ -54,7 +54,7 @@ class Machine:
             text=True,
         )
         try:
-            assert wait_for(lambda: _health(port), seconds=30) == {"status": "ok"}
+            assert wait_for(lambda: _health(port)) == {"status": "ok"}
             yield running
         finally:
             self.end_all()
@@ -192,7 +192,7 @@ def test_when_a_part_ends_everything_does_with_one_line(machine: Machine, port: 
         kill_together(machine.processes(part))
         assert running.wait(30) == 3
         # One that gunicorn was just starting ends when it sees that the others are gone.
-        wait_until(lambda: machine.processes() == [], seconds=30)
+        wait_until(lambda: machine.processes() == [])
         assert running.stderr
         said = running.stderr.read().splitlines()
     assert [line for line in said if line.startswith("mailer: ")] == [said[-1]]

@@ -14,6 +14,7 @@ from mailer.delivery.inbox import Seen
 from mailer.organisers import desk_sessions
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Role
+from tests.browser.conftest import NewSite
 from tests.browser.inspection import accessibility_problems, wide_parts
 from tests.browser.site import PUBLIC_CAMPAIGN, Site
 from tests.browser.visitor import DESKTOP, PHONE
@@ -55,6 +56,13 @@ def listener() -> Iterator[Listener]:
         yield found
         server.shutdown()
         thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def site(new_site: NewSite) -> Iterator[Site]:
+    """An installation that has an organiser: what is sent there has to be approved."""
+    with new_site() as site:
+        yield site
 
 
 @pytest.fixture

@@ -279,7 +279,7 @@ def test_a_table_in_an_alert_is_moved_sideways_on_a_phone_and_breaks_no_word(
     expect(page.get_by_role("columnheader")).to_have_count(len(columns))  # it is still read aloud as a table
     last = page.get_by_role("columnheader", name=columns[-1])
     last.scroll_into_view_if_needed()
-    expect(last).to_be_in_viewport(ratio=1)
+    expect(last).to_be_in_viewport(ratio=0.99)  # its edge may be within a pixel of the window's
 
 
 def test_a_page_at_two_hundred_percent_need_not_be_scrolled_sideways(visit: Callable[..., Visitor]) -> None:
