@@ -22,6 +22,7 @@ from mailer.mail.smtp import is_loopback
 from mailer.settings import Settings
 from mailer.trial import catcher
 from mailer.trial.catcher import CaughtMessage
+from mailer.web import framed
 from mailer.web.site import site
 
 caught = Blueprint("caught", __name__, url_prefix="/caught")
@@ -32,12 +33,10 @@ _ASK_AGAIN_SECONDS = 5
 _FROM_A_PROXY = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 
-_CSP = "default-src 'none'; base-uri 'none'; form-action 'none'; "
-_PAGE_CSP = _CSP + "style-src 'self'; img-src 'self'; frame-src 'self'; frame-ancestors 'none'"
-#: A mail's style stands in it. It is shown as from nowhere, and a link in it opens as if it came from a mail program.
-_SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
-_LINKS_OPEN_OUTSIDE = '<base target="_blank">'
-_MAIL_CSP = _CSP + f"style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox {_SANDBOX}"
+_PAGE_CSP = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
+    "frame-ancestors 'none'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def mail(name: str) -> Response:
         text=text,
         links=list(links),
         has_html=parsed.get_body(("html",)) is not None,
-        sandbox=_SANDBOX,
+        sandbox=framed.LINKS_OPEN,
     )
 
 
@@ -92,9 +91,7 @@ def mail(name: str) -> Response:
 def html(name: str) -> Response:
     """The HTML part of a mail, without an origin: no script runs, and nothing is fetched."""
     written = _part(_get(name).message, "html")
-    response = make_response(written.replace("<head>", f"<head>{_LINKS_OPEN_OUTSIDE}", 1))
-    response.headers["Content-Security-Policy"] = _MAIL_CSP
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response = framed.document(written, links_open=True)
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -49,7 +49,14 @@ def listener() -> Iterator[Listener]:
         def log_message(self, format: str, *args: object) -> None:  # the name that it has there
             """Say nothing."""
 
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True  # some wait for a request that never comes
+
+        def verify_request(self, request: Any, client_address: Any) -> bool:
+            found.heard.append("connected")  # by which somebody is known, even before they ask for anything
+            return super().verify_request(request, client_address)
+
+    with Server(("127.0.0.1", 0), Page) as server:
         found.url = f"http://localhost:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -129,11 +136,14 @@ def test_a_preview_reaches_neither_out_nor_up_whatever_stands_in_it(
     for name in ("Send", "Order"):
         frame.get_by_role("button", name=name).click()
     expect(frame.get_by_text("The mail")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert listener.heard == []
+    # Chromium connects for it, and then refuses to show it here. No renderer of ours writes such a link.
     frame.get_by_role("link", name="Self", exact=True).click()
     page.wait_for_timeout(500)
     assert page.url == site.url + PREVIEW
     assert len(context.pages) == 1
-    assert listener.heard == []
+    assert set(listener.heard) <= {"connected"}
 
 
 def test_a_preview_that_is_opened_by_itself_reaches_nobody_either(

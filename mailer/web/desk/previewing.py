@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from flask import Response, abort, current_app, make_response, render_template, request, send_file
+from flask import Response, abort, current_app, render_template, request, send_file
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import letter_pages
@@ -24,6 +24,7 @@ from mailer.kits.editions import KitEditions
 from mailer.kits.wording import Forwarder, KitText
 from mailer.locale import languages
 from mailer.mail import html_words
+from mailer.web import framed
 from mailer.web.desk import named, readers
 from mailer.web.desk.readers import Looked
 from mailer.web.desk.recent import renderings
@@ -33,13 +34,6 @@ from mailer.web.site import site
 
 #: how wide a telephone and a screen are on which a mail is looked at, in CSS pixels
 WIDTHS = {"phone": 390, "screen": 1280}
-
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
-    "sandbox"
-)
-#: without `allow-popups`, what would open elsewhere opens nowhere
-_LEADS_NOWHERE = '<base target="_blank">'
 
 
 def _look(session: Session, slug: str) -> Looked:
@@ -79,7 +73,7 @@ def mail_document(slug: str) -> Response:
             html = inbox.coloured(_seen(session, looked).html, scheme)
         except MailerError as error:
             return _instead(error)
-    return _document(html)
+    return framed.document(html)
 
 
 def _seen(session: Session, looked: Looked) -> Seen:
@@ -133,7 +127,7 @@ def letter_document(slug: str) -> Response:
                 raise MustNotAppear
         except MailerError as error:
             return _instead(error)
-    return _document(_by_itself(html))
+    return framed.document(_by_itself(html))
 
 
 def _targets(session: Session, looked: Looked) -> list[tuple[str, str]]:
@@ -197,7 +191,7 @@ def kit_document(slug: str) -> Response:
             return _instead(error)
     if found is None:
         abort(404)
-    return _document(inbox.coloured(found[1].html, Scheme.LIGHT))
+    return framed.document(inbox.coloured(found[1].html, Scheme.LIGHT))
 
 
 def kit_picture(slug: str) -> Response:
@@ -238,12 +232,4 @@ def _kit(session: Session, looked: Looked) -> tuple[KitEditions, KitText, Forwar
 
 
 def _instead(problem: MailerError) -> Response:
-    return _document(render_template("desk/previewing/problem.html", problem=problem))
-
-
-def _document(html: str) -> Response:
-    """A document for a frame of ours, in which nothing runs and from which nothing leads."""
-    response = make_response(html.replace("<head>", f"<head>{_LEADS_NOWHERE}", 1))
-    response.headers["Content-Security-Policy"] = _POLICY
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    return response
+    return framed.document(render_template("desk/previewing/problem.html", problem=problem))
