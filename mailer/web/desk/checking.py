@@ -22,7 +22,7 @@ from mailer.people import small_numbers
 from mailer.reports import refusals
 from mailer.reports.refusals import TestMail
 from mailer.store.models import Account, Campaign, DeliveryState
-from mailer.web.desk import named, overlooking
+from mailer.web.desk import finding_words, named, overlooking
 from mailer.web.desk.live import with_etag
 from mailer.web.desk.recent import renderings
 from mailer.web.desk.visit import visit
@@ -90,6 +90,7 @@ def _show(slug: str, problem: Exception | None = None) -> str:
             check=found,
             errors=sum(finding.level is Level.ERROR for finding in found.findings),
             findings=[(finding, where_mended(campaign, finding)) for finding in found.findings],
+            meaning=finding_words.meaning,
             tables=_tables(found),
             texts=len(campaign.texts),
             test_problem=problem,

@@ -1,6 +1,7 @@
 """Checking a campaign at the desk, and test mails to oneself."""
 
 import re
+from typing import get_args
 
 import pytest
 from flask import Flask
@@ -8,10 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns.readership import Readership
+from mailer.cases.findings import Code
 from mailer.delivery import own_tests
 from mailer.operations import checks
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, Delivery, DeliveryState, MailingList, Purpose, Role
+from mailer.web.desk import finding_words
 from tests.support.accounts import make_account
 from tests.support.cases import make_case
 from tests.support.desk import come_in, words
@@ -49,6 +52,10 @@ def owed(session: Session) -> list[Delivery]:
 # --- what stands against it -----------------------------------------------------------------------------------------
 
 
+def test_every_finding_has_words_in_the_languages_of_the_desk() -> None:
+    assert finding_words._SENTENCES.keys() == set(get_args(Code))
+
+
 def test_findings_stand_with_the_worst_first_and_each_says_where_it_is_mended(
     app: Flask, session: Session, campaign: Campaign
 ) -> None:
@@ -58,7 +65,7 @@ def test_findings_stand_with_the_worst_first_and_each_says_where_it_is_mended(
     page = come_in(app, Role.WRITER).get(CHECK)
     said = words(page)
     assert "thing keeps it from being sent" in said or "things keep it from being sent" in said
-    assert said.index("nothing says whose authorities".capitalize()) < said.index("fr.md")
+    assert said.index("Nothing says whose authorities people write to") < said.index("fr.md")
     assert "mailer campaigns load free-the-five" in said and "docs/reference/campaign-files.md" in said
     assert "/desk/campaigns/free-the-five/preview?lang=fr" in page.text
 
