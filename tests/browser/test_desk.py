@@ -1,5 +1,6 @@
 """The desk in a real browser: from an invitation to a report, with a second person, and nothing wrong on the way."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import files, lifecycle
@@ -264,6 +265,17 @@ def test_by_keyboard_alone_a_campaign_is_asked_for_approved_and_sent(site: Site,
         keys.go_to("[name=people]:not([type=hidden])")
         other.page.keyboard.type(_PEOPLE["en"])
         keys.enter("form[action$='/send'] button")
-        keys.enter("#undo")
+        keys.go_to("#waiting a")
+        _wait_until_shown_anew(other.page.locator("#waiting"))
+        expect(other.page.locator("#waiting a")).to_be_focused()
+        other.page.keyboard.press("Shift+Tab")
+        expect(other.page.locator("#undo")).to_be_focused()
+        with other.page.expect_navigation():
+            other.page.keyboard.press("Enter")
         expect(other.page.locator("form#send")).to_be_visible()
     assert (_status(site, slug), _is_approved(site, slug)) == (CampaignStatus.DRAFT, True)
+
+
+def _wait_until_shown_anew(part: Locator) -> None:
+    part.evaluate("each => each.classList.add('old')")
+    expect(part).not_to_have_class(re.compile("old"))

@@ -26,6 +26,24 @@ document.addEventListener("htmx:afterRequest", (event) => {
   }
 });
 
+// Whoever is in such a part with the keyboard stays where they are when it is shown anew: at the same link or button, never
+// at another that has taken its place.
+const REACHED = "a[href], button, summary";
+const what = (each) => each.getAttribute("href") ?? each.closest("form")?.getAttribute("action") ?? each.textContent;
+let left = null;
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const focused = document.activeElement;
+  left = event.detail.target.contains(focused) && focused.matches(REACHED) ? what(focused) : null;
+});
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (left !== null) {
+    [...event.detail.elt.querySelectorAll(REACHED)].find((each) => what(each) === left)?.focus();
+    left = null;
+  }
+});
+
 // What was typed is there again after the back button, or where the network failed: in this tab and for its owner only,
 // until it has arrived, the tab is closed, or they sign out. Secrets and hidden fields are not kept.
 const owner = document.body.dataset.account;

@@ -29,9 +29,10 @@ def backend() -> str:
 
 def written_by(file: Path) -> set[str]:
     """The actions that a file writes into the log: every constant of their form, in one that writes there."""
-    tree = ast.parse(file.read_text())
+    source = file.read_text()
+    tree = ast.parse(source)
     calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    if not {"audit.append", "record"} & {*calls}:
+    if "audit.append" not in calls and not ("record" in calls and "from mailer.web.desk.visit import" in source):
         return set()
     constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     return {each for each in constants if isinstance(each, str) and _ACTION.fullmatch(each)}

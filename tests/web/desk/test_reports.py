@@ -5,12 +5,14 @@ import io
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, event
 
+from mailer.campaigns import listing
 from mailer.operations import housekeeping
 from mailer.store.db import session_scope
 from mailer.store.models import Account, Campaign, CampaignStatus, DeliveryState, Reason, Role
@@ -167,7 +169,7 @@ def test_reports_are_listed_the_latest_first_and_paged(
     app: Flask, engine: Engine, campaign: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = come_in(app, Role.ANALYST)
-    monkeypatch.setattr("mailer.web.desk.reports._PAGE", 2)
+    monkeypatch.setattr(listing, "page", partial(listing.page, most=2))
     with session_scope(engine) as session:
         news = session.get_one(Campaign, 1).mailing_list
         for number in range(2):
