@@ -1,5 +1,6 @@
 """`mailer inbound`: one message that a mail server hands over."""
 
+import json
 import logging
 import os
 import sys
@@ -8,8 +9,10 @@ import click
 
 from mailer.cli.installation import Installation, pass_installation
 from mailer.errors import ConfigurationError, MailerError
-from mailer.inbound import messages
+from mailer.inbound import explaining, messages
+from mailer.inbound.addresses import OwnAddresses
 from mailer.inbound.messages import Finding, Kind
+from mailer.mail.feedback import recognition
 from mailer.operations import logs
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method, NotOnList
@@ -29,15 +32,24 @@ _CHUNK = 2**16
 @click.option(
     "--sender", metavar="ADDRESS", help="The envelope's sender; may be empty. By default the Return-Path header."
 )
+@click.option("--explain", is_flag=True, help="Only say what the message is and what would follow. Changes nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --explain: print JSON on one line.")
 @pass_installation
-def inbound(installation: Installation, recipient: str | None, sender: str | None) -> None:
+def inbound(
+    installation: Installation, recipient: str | None, sender: str | None, explain: bool, as_json: bool
+) -> None:
     """Read one message from standard input, as a mail server's pipe delivers it.
 
     A message to the unsubscribe address takes its sender off that list. Every other message is dropped. Nothing is
     ever answered. If the database or a setting is missing, the exit code is 75, and mail servers try again later.
     """
-    logs.configure(json=not sys.stderr.isatty())
+    if as_json and not explain:
+        raise click.UsageError("--json goes with --explain")
     message = _read()
+    if explain:
+        _explain(installation, message, recipient, sender, as_json=as_json)
+        return
+    logs.configure(json=not sys.stderr.isatty())
     try:
         found = _find_out(installation, message, recipient, sender)
         kind = found.kind.value if found.subscription_id is None else _leave(installation, found.subscription_id)
@@ -46,6 +58,24 @@ def inbound(installation: Installation, recipient: str | None, sender: str | Non
         click.echo(f"mailer: {problem}", err=True)
         sys.exit(os.EX_TEMPFAIL)
     log.info("inbound mail", extra={"kind": kind})
+
+
+def _explain(
+    installation: Installation, message: bytes, recipient: str | None, sender: str | None, *, as_json: bool
+) -> None:
+    """Say what a message is. It needs keys, and no database."""
+    settings = installation.settings
+    addresses = OwnAddresses(
+        settings.keyring,
+        unsubscribe_address=settings.unsubscribe_address,
+        bounce_address=settings.bounce_address,
+    )
+    feedback = recognition.read(message, lookup=addresses, recipient=recipient, sender=sender)
+    if as_json:
+        click.echo(json.dumps(explaining.as_json(feedback), ensure_ascii=False))
+        return
+    for sentence in explaining.sentences(feedback):
+        click.echo(sentence)
 
 
 def _read() -> bytes:

@@ -1,0 +1,77 @@
+"""Which of our own addresses stand in a text: what `mail.feedback` asks, answered by the keys alone."""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from mailer import links
+from mailer.delivery import message_ids
+from mailer.links import ForgedToken, Link
+from mailer.store.crypto import Keyring
+
+_MOST_TOKENS = 20  # that are tried in one text; each costs a hash for every link key
+_TOKEN = "(?P<token>[0-9a-f]{40})"
+_MESSAGE_ID = re.compile(r"(?<![0-9a-z])(?P<id>[0-9a-f]{32}@[^\s<>@]{1,255})", re.IGNORECASE)
+_TOKEN_IN_MESSAGE_ID = re.compile(rf"(?<![0-9a-z]){_TOKEN}@", re.IGNORECASE)
+_NOTHING = re.compile(r"(?!)")
+
+
+class OwnAddresses:
+    """Reads our tokens. It needs no database, so it does not know to whom a delivery was."""
+
+    def __init__(self, keyring: Keyring, *, unsubscribe_address: str | None, bounce_address: str | None) -> None:
+        """:param unsubscribe_address: the setting; `{token}` stands in it for what tells the subscription.
+        :param bounce_address: likewise, to which bounces return.
+        """
+        self._keyring = keyring
+        self._to_leave = _whole(unsubscribe_address)
+        self._bounces = _wrapped(bounce_address)
+
+    def delivery(self, text: str) -> int | None:
+        """The delivery whose envelope sender stands in a text, however others wrapped it (BATV, SRS)."""
+        return self._verified(Link.BOUNCE, _tokens(self._bounces, text))
+
+    def message(self, text: str) -> int | None:
+        """The delivery whose Message-ID stands in a text."""
+        for found in islice(_MESSAGE_ID.finditer(text), _MOST_TOKENS):
+            delivery = message_ids.find(self._keyring, found["id"])
+            if delivery is not None:
+                return delivery
+        return self._verified(Link.BOUNCE, _tokens(_TOKEN_IN_MESSAGE_ID, text))
+
+    def subscription(self, text: str) -> int | None:
+        """The subscription that an address to leave in a text ends."""
+        return self._verified(Link.UNSUBSCRIBE, _tokens(self._to_leave, text))
+
+    def is_to_leave(self, text: str) -> bool:
+        """Whether an address to leave stands in a text, signed or not."""
+        return self._to_leave.search(text) is not None
+
+    def address(self, delivery: int) -> str | None:
+        return None
+
+    def _verified(self, link: Link, tokens: Iterator[str]) -> int | None:
+        for token in tokens:
+            try:
+                return links.verify(self._keyring, link, token)
+            except ForgedToken:
+                continue
+        return None
+
+
+def _tokens(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    return islice(dict.fromkeys(found["token"] for found in pattern.finditer(text)), _MOST_TOKENS)
+
+
+def _whole(setting: str | None) -> re.Pattern[str]:
+    before, slot, after = (setting or "").partition("{token}")
+    if not slot:
+        return _NOTHING
+    # The case of a local part may be folded on the way.
+    return re.compile(rf"(?<![\w.+-]){re.escape(before)}{_TOKEN}{re.escape(after)}(?![\w.-])", re.IGNORECASE)
+
+
+def _wrapped(setting: str | None) -> re.Pattern[str]:
+    """Whatever domain follows: SRS puts ours into the local part, and another behind it."""
+    before, slot, _ = (setting or "").partition("{token}")
+    return re.compile(rf"(?<![\w.+-]){re.escape(before)}{_TOKEN}(?!\w)", re.IGNORECASE) if slot else _NOTHING
