@@ -10,9 +10,9 @@ from mailer.links import ForgedToken, Link
 from mailer.store.crypto import Keyring
 
 _MOST_TOKENS = 20  # that are tried in one text; each costs a hash for every link key
-_TOKEN = "(?P<token>[0-9a-f]{40})"
+_SIGNED = "(?P<token>[0-9a-f]{40})"
 _MESSAGE_ID = re.compile(r"(?<![0-9a-z])(?P<id>[0-9a-f]{32}@[^\s<>@]{1,255})", re.IGNORECASE)
-_TOKEN_IN_MESSAGE_ID = re.compile(rf"(?<![0-9a-z]){_TOKEN}@", re.IGNORECASE)
+_TOKEN_IN_MESSAGE_ID = re.compile(rf"(?<![0-9a-z]){_SIGNED}@", re.IGNORECASE)
 _NOTHING = re.compile(r"(?!)")
 
 
@@ -68,10 +68,10 @@ def _whole(setting: str | None) -> re.Pattern[str]:
     if not slot:
         return _NOTHING
     # The case of a local part may be folded on the way.
-    return re.compile(rf"(?<![\w.+-]){re.escape(before)}{_TOKEN}{re.escape(after)}(?![\w.-])", re.IGNORECASE)
+    return re.compile(rf"(?<![\w.+-]){re.escape(before)}{_SIGNED}{re.escape(after)}(?![\w.-])", re.IGNORECASE)
 
 
 def _wrapped(setting: str | None) -> re.Pattern[str]:
     """Whatever domain follows: SRS puts ours into the local part, and another behind it."""
     before, slot, _ = (setting or "").partition("{token}")
-    return re.compile(rf"(?<![\w.+-]){re.escape(before)}{_TOKEN}(?!\w)", re.IGNORECASE) if slot else _NOTHING
+    return re.compile(rf"(?<![\w.+-]){re.escape(before)}{_SIGNED}(?!\w)", re.IGNORECASE) if slot else _NOTHING

@@ -182,3 +182,20 @@ def test_a_pipe_that_hands_over_no_environment_finds_the_settings_in_its_directo
         pipe.write(MAIL.format(to="undisclosed-recipients:;").encode() * 20_000)  # all of it is read
     assert process.returncode == 0
     assert states(session) == [GONE, ACTIVE]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_a_message_is_explained_without_a_database_and_nothing_follows(
+    hand_over: HandOver, session: Session, address: str
+) -> None:
+    hand_over.environment["MAILER_DATABASE_URL"] = "sqlite:////nowhere/at/all.db"
+    said = hand_over(MAIL.format(to=address), "--explain").stdout
+    assert said.startswith("Somebody wants to leave.\n")
+    result = hand_over(MAIL.format(to=address), "--explain", "--json")
+    assert result.stderr == ""
+    assert result.stdout.count("\n") == 1
+    found = json.loads(result.stdout)
+    assert (found["kind"], found["effect"]) == ("unsubscribe", "leave")
+    assert states(session) == [ACTIVE, ACTIVE]
+    assert json.loads(hand_over(b"\xff", "--explain", "--json").stdout)["kind"] == "unreadable"
+    hand_over(MAIL, "--json", exit_code=2)

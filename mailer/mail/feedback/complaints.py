@@ -10,7 +10,9 @@ from mailer.mail.feedback.types import Kind
 _REPORT = "message/feedback-report"
 #: what one provider writes into the mail that it gives back, whose complaints are of no standard
 _OUTLOOK = "x-hmxmroriginalrecipient"
-_SUBJECT = re.compile(r"^\s*(?:complaint about message from|email feedback report for ip)\s+[\d.a-f:\[]+", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"^\s*(?:complaint about message from|email feedback report for ip)\s+[\d.a-f:\[]+", re.IGNORECASE
+)
 _REDACTED = re.compile(r"redact|^[0-9a-f]{24,}@|\*|^x+@|\[.*\]", re.IGNORECASE)
 _FEEDBACK_TYPE = re.compile(r"^feedback-type[ \t]*:", re.IGNORECASE | re.MULTILINE)
 

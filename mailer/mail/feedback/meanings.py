@@ -7,34 +7,12 @@ report gives, the reply code, and what a notice says in words of its own.
 import re
 from functools import lru_cache
 
-from mailer.mail.feedback.rules import Rule
-from mailer.mail.feedback.rules_asia import ASIA
-from mailer.mail.feedback.rules_english import ENGLISH
-from mailer.mail.feedback.rules_europe import EUROPE
+from mailer.mail.feedback.rules import RULES, Rule
 from mailer.mail.feedback.types import Category, Meaning
 
 _LONGEST = 2_000  # characters that are judged
 
-#: In which order rules are tried: what is about us before what is about the address, which mentions it as well.
-_ORDER = (
-    Category.US,
-    Category.AUTH,
-    Category.RATE,
-    Category.RELAY,
-    Category.SIZE,
-    Category.FULL,
-    Category.POLICY,
-    Category.CONTENT,
-    Category.UNDETERMINED,
-    Category.NO_DOMAIN,
-    Category.DISABLED,
-    Category.NO_MAILBOX,
-    Category.TEMPORARY,
-)
-RULES: tuple[Rule, ...] = tuple(
-    sorted((*ENGLISH, *EUROPE, *ASIA), key=lambda rule: (not rule.status, rule.is_weak, _ORDER.index(rule.category)))
-)
-_ASCII_RULES = tuple(rule for rule in RULES if rule not in ASIA)
+_LATIN_RULES = tuple(rule for rule in RULES if rule.is_latin)
 
 #: What enhanced status codes mean (RFC 3463, and what servers use them for) where no words say otherwise; the first
 #: that fits.
@@ -98,10 +76,11 @@ def judge(words: str, *, code: int | None = None, status: str | None = None, not
     return Meaning(category, known, because)
 
 
+@lru_cache(maxsize=32)  # a notice is asked for its paragraph and as a whole, which are often the same
 def _first(text: str, status: str, *, has_code: bool) -> Rule | None:
     found = None
-    for rule in _ASCII_RULES if text.isascii() else RULES:
-        if not rule.fits(text, status) or (rule.is_weak and "rout" in rule.pattern and not has_code):
+    for rule in _LATIN_RULES if text.isascii() else RULES:
+        if not rule.fits(text, status) or (rule.is_weak and "rout" in rule.words and not has_code):
             continue
         if found is None:
             found = rule
@@ -147,8 +126,9 @@ def _is_bare(text: str) -> bool:
 
 
 _COMMONPLACE = re.compile(
-    r"(?:requested (?:mail )?action )?(?:not taken|aborted)|delivery (?:error|failed|failure)|smtp|error|fail(?:ed|ure)?"
-    r"|(?:message |mail )?(?:not delivered|undeliverable|could not be delivered)|remote host said|permanent|transaction"
+    r"(?:requested (?:mail )?action )?(?:not taken|aborted)|delivery (?:error|failed|failure)|smtp|error"
+    r"|fail(?:ed|ure)?|(?:message |mail )?(?:not delivered|undeliverable|could not be delivered)"
+    r"|remote host said|permanent|transaction"
 )
 
 

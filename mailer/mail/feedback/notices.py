@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mailer.mail.feedback.meanings import code_in, judge, status_in
+from mailer.mail.feedback.rules import sign
 from mailer.mail.feedback.status_reports import same
 from mailer.mail.feedback.types import Category, Fate, Meaning
 
@@ -13,49 +14,35 @@ _MOST_RECIPIENTS = 20
 _LONGEST_LINE = 1_000
 _LONGEST_ANSWER = 8  # lines
 
-_ADDRESS = r"[^\s<>@\"',;:()\[\]|=/*!&]{1,64}@[a-zA-Z0-9\u0080-\U0010ffff*-]{1,63}(?:\.[a-zA-Z0-9\u0080-\U0010ffff*-]{1,63}){1,8}"
+_DOMAIN_PART = r"[a-zA-Z0-9\u0080-\U0010ffff*-]{1,63}"
+_ADDRESS = rf"[^\s<>@\"',;:()\[\]|=/*!&]{{1,64}}@{_DOMAIN_PART}(?:\.{_DOMAIN_PART}){{1,8}}"
 _ANY_ADDRESS = re.compile(_ADDRESS)
 #: a line that begins with an address: what follows is about it
 _BEGINS = re.compile(
-    rf"[\s>*\-•·\"'(\[]{{0,12}}(?:smtp:|rfc822;|to:? )?[<'\"(]{{0,2}}({_ADDRESS})[>'\")\]]{{0,2}}(?:\s*[:;.,\-–(]|\s+on\s|\s*$|\.\.\.|\s{{2,}}|\s+(?:failed|user|\d{{3}}\b))",
+    rf"[\s>*\-•·\"'(\[]{{0,12}}(?:smtp:|rfc822;|to:? )?[<'\"(]{{0,2}}({_ADDRESS})[>'\")\]]{{0,2}}"
+    r"(?:\s*[:;.,\-–(]|\s+on\s|\s*$|\.\.\.|\s{2,}|\s+(?:failed|user|\d{3}\b))",
     re.IGNORECASE,
 )
 #: words in front of an address that say that it is the recipient
-_NAMED = re.compile(
-    r"(?:\b(?:to|recipients?|for|rcpt to|address(?:es|ee)?|user|mailbox|destinataire|destinatario|empfänger|an|para|à|al?|kepada)\b|宛先|收件人|수신자|получател\w*|адрес\w*)"
-    rf"[^@\n]{{0,30}}?[\s:=<(\"'\[;]({_ADDRESS})",
-    re.IGNORECASE,
-)
+_NAMED = re.compile(rf"{sign('recipient')}[^@\n]{{0,30}}?[\s:=<(\"'\[;]({_ADDRESS})", re.IGNORECASE)
 _NEVER = re.compile(r"(?:mailer-daemon|postmaster|abuse|noreply|no-reply|bounce|support|hostmaster)\b", re.IGNORECASE)
 
 #: lines behind which the mail that is given back stands
 _COPY = re.compile(
-    r"[\s>*=_#+-]{0,80}(?:(?:this is |below (?:this line )?is |here is |a )?(?:a )?copy of (?:the|your|my) (?:original )?(?:message|mail)"
-    r"|(?:the )?(?:original|returned|undelivered|unsent|attached|your|rejected) (?:\w+ )?(?:message|mail|e-mail)(?: \(?(?:headers?|text|follows|is|was|below)[^\n]{0,40})?"
-    r"|(?:the )?(?:headers?|first \d+ (?:lines|bytes)|beginning|text|body|start|contents?) of (?:the|your) (?:original |undelivered |returned )?(?:message|mail)"
-    r"|message (?:headers?|text|source) follow|unsent message|what you sent follows|included is a copy|(?:message )?headers? follow"
-    r"|元のメッセージ|元のメール|以下は|原始邮件|原邮件|ursprüngliche nachricht|message original|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht)[^\n]{0,60}$",
+    rf"[\s>*=_#+|-]{{0,80}}{sign('copy')}"
+    r"(?:[\s(,]*(?:is (?:the )?following|follows?|is below|below|including all (?:the )?headers?"
+    r"|is attached|is included|(?:in|without) (?:full|part|its body)))?[\s)(:.,>*=_#+|-]{0,80}$",
     re.IGNORECASE,
 )
 _HEADER = re.compile(r"[> |\t]{0,6}([A-Za-z][A-Za-z0-9-]{1,40}):(?:\s|$)")
 _OF_A_COPY = frozenset({"received", "return-path", "dkim-signature", "list-unsubscribe", "mime-version", "x-mailer"})
 _OF_A_MAIL = frozenset({"from", "to", "subject", "date", "message-id", "content-type", "reply-to"})
 
-_CUE = re.compile(
-    r"(?:\bsaid|responded|response|reason|returned|error(?: message)?|diagnostic(?:-code| code)?|details|reply|replied|respuesta|réponse|antwort|risposta|回应|返回|応答|理由|原因)[^\n:]{0,40}:",
-    re.IGNORECASE,
-)
-_TRANSCRIPT = re.compile(r"\s{0,8}(?:<<<|<--|<-|>>>|received >>>|in:)\s", re.IGNORECASE)
-_NOT_YET = re.compile(
-    r"warning message only|(?:not|n't) yet (?:been )?(?:delivered|possible|able)|will (?:continue|keep|go on|be retried|retry|try|attempt|be attempted)"
-    r"|still (?:being |trying|queued|in the)|(?:delivery|message)(?: \w+){0,4} (?:is |been |was )delayed|attempts will continue|no action is required"
-    r"|noch nicht zugestellt|verzögert|weiter(?:e)? versuch|n'a pas encore|nouvelles? tentatives?|aún no|ainda não|non è ancora|まだ配送|再送|尚未|继续尝试|дальнейшие попытки|еще не доставлен",
-    re.IGNORECASE,
-)
-_GIVEN_UP = re.compile(
-    r"giv(?:en|ing) up|permanent|fatal|undeliverable|(?:could|can) ?not be delivered|failed|will not be (?:re)?tr|no further attempts|unzustellbar|終了|失敗|退信",
-    re.IGNORECASE,
-)
+_SAID = re.compile(sign("said") + r"[^\n:]{0,40}:", re.IGNORECASE)
+_WAITING = re.compile(sign("waiting"), re.IGNORECASE)
+_GIVEN_UP = re.compile(sign("given_up"), re.IGNORECASE)
+_WARNING = re.compile(sign("warning"), re.IGNORECASE)
+_NO_WARNING = re.compile("fail|undeliver|return|permanent", re.IGNORECASE)
 
 
 class Notice(NamedTuple):
@@ -95,9 +82,9 @@ def _begins_a_mail(lines: list[str]) -> bool:
 
 def is_only_a_warning(subject: str, words: str) -> bool:
     """Whether a server says that it goes on trying."""
-    if re.search(r"delay|warning|still being retried|verzöger|retard|ritard|遅延|延迟|延遲|opóźn|zpožd|отлож|задерж|gecik", subject, re.I):
-        return not re.search(r"fail|undeliver|return|permanent", subject, re.I) and not _GIVEN_UP.search(words[:400])
-    return bool(_NOT_YET.search(words)) and not _GIVEN_UP.search(f"{subject}\n{words}")
+    if _WARNING.search(subject):
+        return not _NO_WARNING.search(subject) and not _GIVEN_UP.search(words[:400])
+    return bool(_WAITING.search(words)) and not _GIVEN_UP.search(f"{subject}\n{words}")
 
 
 def read(notice: Notice, *, failed: Iterable[str] = (), not_about: Iterable[str] = (), sent_to: str = "") -> list[Fate]:
@@ -118,21 +105,16 @@ def read(notice: Notice, *, failed: Iterable[str] = (), not_about: Iterable[str]
     fates = []
     for address in addresses[:_MOST_RECIPIENTS] or [""]:
         section = sections.get(address) or next((text for key, text in sections.items() if same(key, address)), "")
-        fates.append(Fate(address, None, None, None, _meaning(section.split("\n"), lines, address)))
+        fates.append(Fate(address, None, None, None, _meaning(section.split("\n"), lines)))
     return fates
 
 
-def _meaning(section: list[str], lines: list[str], address: str) -> Meaning:
-    found: Meaning | None = None
-    for part in (section, lines):
-        said = "\n".join(answers(part))
-        meaning = judge(said, notice="\n".join(part))
-        if meaning.category is not Category.UNDETERMINED:
-            return meaning
-        if found is None or (found.status is None and meaning.status):
-            found = meaning
-    assert found is not None
-    return found
+def _meaning(section: list[str], lines: list[str]) -> Meaning:
+    """Why, by what stands below an address; if that says nothing, by the whole notice."""
+    of_section, of_all = (judge("\n".join(answers(part)), notice="\n".join(part)) for part in (section, lines))
+    if of_section.category is not Category.UNDETERMINED:
+        return of_section
+    return of_all if of_all.category is not Category.UNDETERMINED or not of_section.status else of_section
 
 
 def answers(lines: list[str]) -> Iterator[str]:
@@ -149,7 +131,7 @@ def answers(lines: list[str]) -> Iterator[str]:
         if left:
             left -= 1
             yield line
-        elif _CUE.search(line):
+        elif _SAID.search(line):
             left = 2
         before = line
 

@@ -160,7 +160,11 @@ class _Reader:
         completed = []
         for fate in fates:
             meaning = fate.meaning
-            if meaning.category is Category.UNDETERMINED and said and meaning.rule.startswith(("nothing", "reply", "status")):
+            if (
+                meaning.category is Category.UNDETERMINED
+                and said
+                and meaning.rule.startswith(("nothing", "reply", "status"))
+            ):
                 heard = judge(said, status=meaning.status, notice=self.notice.words)
                 meaning = heard if heard.category is not Category.UNDETERMINED or not meaning.status else meaning
             if fate.address and "@" in fate.address:
@@ -271,6 +275,3 @@ def _of_delivery(fates: Sequence[Fate], own: str) -> list[Fate]:
 
 def _softened(category: Category) -> Category:
     return Category.UNDETERMINED if category.permanent else category
-
-
-__all__ = ["read"]

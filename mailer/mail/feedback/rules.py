@@ -1,10 +1,36 @@
-"""What a rule is by which words of mail servers are understood; the rules themselves are in `rules_*.py`."""
+"""Rules by which words of mail servers are understood. They stand in `wording/`, a file for each language."""
 
 import re
+import tomllib
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from mailer.mail.feedback.types import Category
+
+#: In which order rules are tried: what is about us before what is about the address, which mentions it as well.
+_ORDER = (
+    Category.US,
+    Category.AUTH,
+    Category.RATE,
+    Category.RELAY,
+    Category.SIZE,
+    Category.FULL,
+    Category.POLICY,
+    Category.CONTENT,
+    Category.UNDETERMINED,
+    Category.NO_DOMAIN,
+    Category.DISABLED,
+    Category.NO_MAILBOX,
+    Category.TEMPORARY,
+)
+_SIGNS = tomllib.loads(Path(__file__).with_name("signs.toml").read_text(encoding="utf-8"))
+_FOLDER = Path(__file__).with_name("wording")
+_FIRST = "en"  # the language of most servers
+_GAP = r"[^.;!?]{0,60}?"  # within a sentence
+_NAME = re.compile(r"<([a-z]+)>")
+_LISTS = ("absence", "returned", "rule")
 
 
 @dataclass(frozen=True)
@@ -15,11 +41,12 @@ class Rule:
     """
 
     category: Category
-    pattern: str  # searched for
+    words: str  # a pattern, searched for
     example: str
     unless: str = ""  # other words that take the meaning away
     status: str = ""  # an enhanced status code (RFC 3463) must be there that fits
     is_weak: bool = False  # an enhanced status code that says something else counts for more
+    is_latin: bool = True  # of a language that may be written in ASCII
 
     def fits(self, text: str, status: str) -> bool:
         """Whether a text says this.
@@ -32,8 +59,56 @@ class Rule:
 
     @cached_property
     def _words(self) -> re.Pattern[str]:
-        return re.compile(self.pattern)
+        return re.compile(self.words)
 
     @cached_property
     def _others(self) -> re.Pattern[str]:
         return re.compile(self.unless)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is said in one language."""
+
+    rules: tuple[Rule, ...]
+    absence: tuple[str, ...]  # patterns: how the subject of an absence note begins
+    returned: tuple[str, ...]  # patterns: what stands in the subject of a bounce
+
+
+def sign(name: str) -> str:
+    """The pattern of that name in `signs.toml`."""
+    return "(?:" + "|".join(_SIGNS[name]) + ")"
+
+
+def _read(file: Path) -> Wording:
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    named = {name: "(?:" + "|".join(words) + ")" for name, words in table.items() if name not in _LISTS}
+    named["gap"] = _GAP
+    is_latin = file.stem in ("en", "de", "fr", "es", "pt", "it", "nl", "north", "pl", "cs", "tr", "hu-ro-el", "id")
+    rules = (_rule(row, named, is_latin=is_latin) for row in table.get("rule", ()))
+    return Wording(tuple(rules), tuple(table.get("absence", ())), tuple(table.get("returned", ())))
+
+
+def _rule(row: dict[str, Any], named: dict[str, str], *, is_latin: bool) -> Rule:
+    def pattern(name: str) -> str:
+        return _NAME.sub(lambda found: named.get(found[1], found[0]), "|".join(row.get(name, ())))
+
+    return Rule(
+        Category(row["category"]),
+        pattern("words"),
+        row["example"],
+        unless=pattern("unless"),
+        status=row.get("status", ""),
+        is_weak=row.get("is_weak", False),
+        is_latin=is_latin,
+    )
+
+
+WORDINGS = tuple(_read(file) for file in sorted(_FOLDER.glob("*.toml"), key=lambda file: (file.stem != _FIRST, file)))
+#: in the order in which they are tried
+RULES = tuple(
+    sorted(
+        (rule for wording in WORDINGS for rule in wording.rules),
+        key=lambda rule: (not rule.status, rule.is_weak, _ORDER.index(rule.category)),
+    )
+)
