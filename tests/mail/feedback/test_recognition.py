@@ -20,8 +20,8 @@ def mail(body: str = "", **headers: str) -> bytes:
     return "\n".join([*lines, "Content-Type: text/plain; charset=utf-8", "", body]).encode()
 
 
-def kind(message: bytes, **envelope: str) -> Kind:
-    return recognition.read(message, **envelope).kind
+def kind(message: bytes, sender: str | None = None) -> Kind:
+    return recognition.read(message, sender=sender).kind
 
 
 @pytest.mark.parametrize(
