@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http.client import HTTPConnection
-from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from mailer.store.models import Account, AuditEntry, Base, Campaign, CampaignSta
 PEOPLE, CAMPAIGNS, ENTRIES = 1_000_000, 1_000, 50_000
 _RATE = 10  # pages a second
 _EACH = 100  # times that each page is asked for
-#: pages that are open while a campaign goes out, how often each asks, and for how long
+#: pages that are open while a campaign goes out, each of somebody else; how often each asks, and for how long
 _OPEN, _ASKS_EVERY, _LOOK_ON_SECONDS = 50, 2.0, 30
 _TABLES = Base.metadata.tables
 
@@ -66,18 +65,18 @@ def measure(
     :param each: how often each page is asked for.
     :param seconds: for how long many look on.
     """
-    slug, cookie = _fill(measured, campaigns, entries)
+    slug, cookies = _fill(measured, campaigns, entries)
     draft = installation.load_campaign(measured).slug
-    headers = {"Cookie": f"__Secure-desk={cookie}"}
     with site.served(measured) as port:
         pages = []
         for path in _paths(slug, draft):
-            get_steadily(port, [path] * 4, rate=_RATE, headers=headers)  # until each process has read what it keeps
-            pages.append(Page(path, get_steadily(port, [path] * each, rate=_RATE, headers=headers)))
-        live = _live_part(port, f"/desk/campaigns/{slug}", headers)
+            get_steadily(port, [path] * 4, rate=_RATE, cookies=cookies[:1])  # until each process has read what it keeps
+            pages.append(Page(path, get_steadily(port, [path] * each, rate=_RATE, cookies=cookies)))
+        live = _live_part(port, f"/desk/campaigns/{slug}", cookies[0])
         rate = _OPEN / _ASKS_EVERY
+        get_steadily(port, [live] * (4 * _OPEN), rate=rate, cookies=cookies)  # until each process knows who looks on
         before = _cpu_seconds()
-        visits = get_steadily(port, list(islice(cycle([live]), int(rate * seconds))), rate=rate, headers=headers)
+        visits = get_steadily(port, [live] * int(rate * seconds), rate=rate, cookies=cookies)
         return Desk(database, pages, visits, (_cpu_seconds() - before) / seconds)
 
 
@@ -94,10 +93,10 @@ def _paths(slug: str, draft: str) -> Sequence[str]:
     )
 
 
-def _live_part(port: int, path: str, headers: dict[str, str]) -> str:
+def _live_part(port: int, path: str, cookie: str) -> str:
     """The path of what a page asks for by itself."""
     connection = HTTPConnection(HOST, port, timeout=60)
-    connection.request("GET", path, headers=headers)
+    connection.request("GET", path, headers={"Cookie": cookie})
     page = connection.getresponse().read().decode()
     connection.close()
     found = re.search(r'hx-get="([^"]+)"', page)
@@ -129,8 +128,8 @@ def _cpu_of(pid: int) -> float:
 # --- the installation -----------------------------------------------------------------------------------------------
 
 
-def _fill(measured: Installation, campaigns: int, entries: int) -> tuple[str, str]:
-    """Have a campaign go out to everybody, add others and a log; returns its slug, and an organiser's cookie."""
+def _fill(measured: Installation, campaigns: int, entries: int) -> tuple[str, Sequence[str]]:
+    """Have a campaign go out to everybody, add others and a log; returns its slug, and a cookie of each organiser."""
     started = installation.start_campaign(measured)
     with measured.engine() as engine:
         with session_scope(engine) as session:
@@ -138,8 +137,9 @@ def _fill(measured: Installation, campaigns: int, entries: int) -> tuple[str, st
             _send_a_third(session, started.id)
             _copy(session, started.id, campaigns - 1)
         with session_scope(engine) as session:
-            organiser = _organiser(session)
-            cookie = desk_sessions.start(session, organiser.id, at=utcnow()).secret
+            organisers = [_organiser(session, number) for number in range(_OPEN)]
+            sessions = [desk_sessions.start(session, each.id, at=utcnow()) for each in organisers]
+            cookies = [f"__Secure-desk={each.secret}" for each in sessions]
             for number in range(entries):
                 audit.append(
                     session, "campaigns.pause", audit.COMMAND_LINE, kind="campaign", subject=f"alert-{number % 997}"
@@ -152,11 +152,11 @@ def _fill(measured: Installation, campaigns: int, entries: int) -> tuple[str, st
                 left = session.scalar(waiting) or 0
         with session_scope(engine) as session:
             db.analyze(session, Delivery, AuditEntry, Campaign)
-    return slug, cookie
+    return slug, cookies
 
 
-def _organiser(session: Session) -> Account:
-    address = addresses.parse("rosa@example.org")
+def _organiser(session: Session, number: int) -> Account:
+    address = addresses.parse(f"rosa{number}@example.org")
     organiser = accounts.add(session, address, (Role.ADMIN, Role.WRITER, Role.PUBLISHER), name="Rosa", at=utcnow())
     organiser.password_hash, organiser.totp_secret = "", ""  # nobody signs in with these
     session.flush()

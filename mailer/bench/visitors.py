@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from http.client import HTTPConnection
+from itertools import cycle
 from statistics import quantiles
 from urllib.parse import urlencode
 
@@ -73,14 +74,15 @@ def post_steadily(
     return asyncio.run(_visit_steadily(port, requests, rate))
 
 
-def get_steadily(port: int, paths: Sequence[str], *, rate: float, headers: Mapping[str, str] | None = None) -> Visits:
+def get_steadily(port: int, paths: Sequence[str], *, rate: float, cookies: Sequence[str] = ()) -> Visits:
     """Ask for pages, likewise.
 
     :param rate: pages a second.
-    :param headers: that each request has besides.
+    :param cookies: of those who ask, one after the other, and again from the first.
     """
-    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-    requests = [f"{_head('GET', path, number)}{more}\r\n".encode() for number, path in enumerate(paths)]
+    whose = cycle([f"Cookie: {cookie}\r\n" for cookie in cookies] or [""])
+    visits = enumerate(zip(paths, whose, strict=False))
+    requests = [f"{_head('GET', path, number)}{cookie}\r\n".encode() for number, (path, cookie) in visits]
     return asyncio.run(_visit_steadily(port, requests, rate))
 
 

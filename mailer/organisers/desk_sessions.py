@@ -152,11 +152,16 @@ def _is_open(at: datetime) -> ColumnElement[bool]:
     return and_(DeskSession.used_at > at - IDLE, DeskSession.created_at > at - LONGEST)
 
 
+def is_let_in(at: datetime) -> ColumnElement[bool]:
+    """Whether somebody is signed in: to ask of sessions that are joined with their accounts."""
+    return and_(_is_open(at), or_(Account.disabled_at.is_(None), Account.disabled_at > at))
+
+
 def _open_ones(at: datetime) -> Select[DeskSession]:
     return (
         select(DeskSession)
         .join(DeskSession.account)
-        .where(_is_open(at), or_(Account.disabled_at.is_(None), Account.disabled_at > at))
+        .where(is_let_in(at))
         .options(contains_eager(DeskSession.account).selectinload(Account.roles))
     )
 

@@ -23,6 +23,7 @@ from mailer.errors import ConfigurationError
 from mailer.settings import Settings
 from mailer.store.db import utcnow
 from mailer.web import language
+from mailer.web.desk import glances
 from mailer.web.desk.visit import visitor
 from mailer.web.site import site
 from mailer.web.turns import Pace
@@ -130,6 +131,8 @@ def init(app: Flask, settings: Settings) -> None:
         request_identifier=_endpoint,
     )
 
+    limiter.request_filter(_is_looking_on)
+
     @app.after_request
     def say_when_to_come_back(response: Response) -> Response:
         if response.status_code == 429 and limiter.current_limit:
@@ -225,6 +228,12 @@ def _is_one_click() -> bool:
     A link that is not ours is a guess, and our page's own form is sent by people.
     """
     return _endpoint() == "leaving.leave" and "scope" not in request.form and _link() is not None
+
+
+def _is_looking_on() -> bool:
+    """Whether a page that somebody has open at the desk asks for its moving part. However many pages they leave open,
+    none of them is shut; and to count costs as much as to answer."""
+    return _at_desk() is not None and glances.of_request() is not None
 
 
 class _Note:

@@ -95,6 +95,28 @@ def test_who_is_disabled_is_signed_out_and_may_do_nothing_until_they_are_enabled
     assert desk_sessions.find(session, secret, at=WHEN) is None
 
 
+def test_whose_page_is_open_is_shown_what_they_may_see_now_and_nothing_once_they_are_out(session: Session) -> None:
+    writer, nobody, without, disabled, gone = (
+        make_account(session, f"{name}@example.org", *roles)
+        for name, roles in (
+            ("writer", (Role.WRITER, Role.ANALYST)),
+            ("nobody", ()),
+            ("without", (Role.ANALYST, Role.PUBLISHER)),
+            ("disabled", (Role.ADMIN,)),
+            ("gone", (Role.ADMIN,)),
+        )
+    )
+    without.totp_secret, disabled.disabled_at = None, WHEN
+    of = {each.id: desk_sessions.hash_of(make_session(session, each, at=WHEN)) for each in (writer, nobody, without)}
+    others = [desk_sessions.hash_of(make_session(session, disabled, at=WHEN)), bytes(32)]
+    others.append(desk_sessions.hash_of(make_session(session, gone, at=WHEN - desk_sessions.IDLE)))
+    accounts.revoke(session, writer, Role.ANALYST, WHEN)
+    session.flush()
+    found = accounts.permissions_in(session, [*of.values(), *others], at=WHEN)
+    assert found == {of[each.id]: accounts.permissions_of(each) for each in (writer, nobody, without)}
+    assert found[of[without.id]] == MAY[Role.ANALYST]
+
+
 # --- admins ---------------------------------------------------------------------------------------------------------
 
 

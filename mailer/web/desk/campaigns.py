@@ -114,19 +114,17 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
 
 def follow(slug: str) -> Response:
     """The part of a campaign's page that moves."""
-    with site().session(read_only=True) as session:
-        campaign = named.campaign(session, slug)
-        pace = _pace(session, campaign)
     who = visit()
     seen = request.args.get("seen", "")[:60]
+
+    def show() -> str:
+        with site().session(read_only=True) as session:
+            campaign = named.campaign(session, slug)
+            pace = _pace(session, campaign)
+        return render_template("desk/campaigns/follow.html", campaign=campaign, **_figures(campaign, pace))
+
     looks = (current(), str(who.zone), who.may(Permission.SEE_CAMPAIGNS), seen)
-
-    def render() -> tuple[Pace, str]:
-        page = render_template("desk/campaigns/follow.html", campaign=campaign, **_figures(campaign, pace))
-        return pace, page  # which is kept, so that nothing else has its id meanwhile
-
-    page = recent("moving").get((id(pace), *looks), render)[1]
-    return live.with_etag(page)
+    return live.with_etag(recent("moving", as_long=0).get((slug, *looks), show))
 
 
 def _pace(session: Session, campaign: Campaign) -> Pace:

@@ -34,7 +34,9 @@ class Recent(Generic[T]):
     """Values by key, each worked out once in two seconds, or less often if that takes long. While one does so anew, the
     others get the last one; where there is none they wait."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, as_long: float = _AS_LONG, clock: Callable[[], float] = time.monotonic) -> None:
+        """:param as_long: for how many times as long as it took a value is kept, if that is more than two seconds."""
+        self._as_long = as_long
         self._clock = clock
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._lock = Lock()
@@ -65,7 +67,7 @@ class Recent(Generic[T]):
         begun = self._clock()
         made = make()
         now = self._clock()
-        kept.value, kept.until = made, now + min(max(_SECONDS, _AS_LONG * (now - begun)), _LONGEST_SECONDS)
+        kept.value, kept.until = made, now + min(max(_SECONDS, self._as_long * (now - begun)), _LONGEST_SECONDS)
         return made
 
     def _of(self, key: Hashable) -> _Kept:
@@ -80,12 +82,13 @@ class Recent(Generic[T]):
         return kept.until is not None and self._clock() < kept.until
 
 
-def recent(what: str) -> Recent[Any]:
+def recent(what: str, *, as_long: float = _AS_LONG) -> Recent[Any]:
     """What this process keeps of one kind.
 
     :param what: names it.
+    :param as_long: as for `Recent`.
     """
-    return cast("Recent[Any]", current_app.extensions.setdefault(f"recent {what}", Recent()))
+    return cast("Recent[Any]", current_app.extensions.setdefault(f"recent {what}", Recent(as_long=as_long)))
 
 
 def renderings() -> Renderings:

@@ -1,7 +1,7 @@
 """A visit: who is at the desk in this request, and what they may do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, cast
 
@@ -54,7 +54,7 @@ def identify() -> None:
     if secret is None:
         return
     kept = glances.of_request()
-    found = kept.get(desk_sessions.hash_of(secret), lambda: _find(secret)) if kept else _find(secret)
+    found = kept.get(desk_sessions.hash_of(secret), lambda: _find(secret), _find_again) if kept else _find(secret)
     if found is not None:
         g.visit = found
         language.prefer(found.language)
@@ -63,10 +63,17 @@ def identify() -> None:
 def _find(secret: str) -> Visit | None:
     with site().session(read_only=True) as session:
         found = desk_sessions.find(session, secret, at=utcnow())
-        return _visit(found.account, found, secret) if found is not None else None
+        return _visit(found.account, found, desk_sessions.form_token(secret)) if found is not None else None
 
 
-def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
+def _find_again(visits: Mapping[bytes, Visit]) -> Mapping[bytes, Visit]:
+    """What has become of visits, by the hashes of their secrets; those whose session has ended are left out."""
+    with site().session(read_only=True) as session:
+        may = accounts.permissions_in(session, visits.keys(), at=utcnow())
+    return {key: replace(visits[key], permissions=permissions) for key, permissions in may.items()}
+
+
+def _visit(account: Account, found: DeskSession, form_token: str) -> Visit:
     return Visit(
         account_id=account.id,
         name=account.name or account.email,
@@ -76,7 +83,7 @@ def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
         permissions=accounts.permissions_of(account),
         session=found,
         who=desk_sessions.who(found),
-        form_token=desk_sessions.form_token(secret),
+        form_token=form_token,
         has_code=account.totp_secret is not None,
         is_proven=desk_sessions.is_fresh(found, utcnow()),
         kept=Kept.from_stored(found.kept) if found.kept else None,

@@ -1,11 +1,14 @@
 """Whoever looks on is looked up once in two seconds, and only for looking on."""
 
+from collections.abc import Mapping
+
 import pytest
 from flask import Flask
 
 from mailer.organisers import desk_sessions
 from mailer.store.db import session_scope
 from mailer.store.models import AccountRole, CampaignStatus, Role
+from mailer.web import limits
 from mailer.web.desk import glances
 from mailer.web.desk.glances import Glances
 from mailer.web.desk.routes import ROUTES
@@ -67,13 +70,49 @@ def test_who_lost_a_role_sees_no_more_with_it_after_two_seconds(app: Flask, cloc
 def test_whoever_is_not_signed_in_is_looked_for_each_time() -> None:
     kept: Glances = Glances(["desk.campaigns.follow"], clock=Clock())
     found = iter([None, "Rosa", "nobody asks again"])
-    assert [kept.get(b"hash", lambda: next(found)) for _ in range(3)] == [None, "Rosa", "Rosa"]
+    assert [kept.get(b"hash", lambda: next(found), dict) for _ in range(3)] == [None, "Rosa", "Rosa"]
+
+
+def test_all_who_look_on_are_looked_up_together_and_whoever_is_gone_is_not() -> None:
+    clock = Clock()
+    kept: Glances = Glances([], clock=clock)
+    asked: list[set[bytes]] = []
+
+    def find_again(known: Mapping[bytes, str]) -> Mapping[bytes, str]:
+        asked.append({*known})
+        return {key: name for key, name in known.items() if key != b"b"}
+
+    def look(key: bytes) -> str | None:
+        found: str | None = kept.get(key, lambda: f"first {key!r}", find_again)
+        return found
+
+    for key in (b"a", b"b", b"c", b"gone"):
+        look(key)
+    for _ in range(3):
+        clock.now += 2
+        found = [look(key) for key in (b"a", b"c")]
+        assert found == ["first b'a'", "first b'c'"]
+    assert asked == [{b"a", b"b", b"c", b"gone"}, {b"a", b"c", b"gone"}, {b"a", b"c"}]
+    assert look(b"b") == "first b'b'"  # has come again, and is looked up by itself
+
+
+def test_whoever_looks_on_is_never_shut_out_however_many_pages_they_leave_open(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    petra = make_world(app, people=1).petra
+    monkeypatch.setattr(limits, "_READ", limits.Allowance("read", ((2 * limits.SHARE, limits.HOUR),)))
+    for limiter in app.extensions["limiter"]:
+        monkeypatch.setattr(limiter, "enabled", True)
+    assert {petra.get(GLANCE).status_code for _ in range(5)} == {200}
+    stranger = app.test_client()
+    assert [stranger.get(f"/desk{GLANCE}").status_code for _ in range(3)] == [403, 403, 429]
+    assert [petra.get("/campaigns").status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_not_more_is_kept_than_there_is_room_for() -> None:
     kept: Glances = Glances([], clock=Clock())
     for number in range(600):
-        kept.get(number.to_bytes(2), lambda: "Rosa")
+        kept.get(number.to_bytes(2), lambda: "Rosa", dict)
     assert len(kept._kept) == 500
 
 
