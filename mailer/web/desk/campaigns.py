@@ -128,7 +128,7 @@ def follow(slug: str) -> Response:
 
 
 def _pace(session: Session, campaign: Campaign) -> Pace:
-    """How a campaign gets on, as it was at most two seconds ago; what somebody did to it since is seen at once."""
+    """How a campaign gets on, as it was a moment ago; what somebody did to it since is seen at once."""
     done = (campaign.id, campaign.status, campaign.hold_reason, campaign.resumed_at, campaign.finished_at)
     return recent("pace").get(done, lambda: progress.pace(session, campaign))  # type: ignore[no-any-return]
 

@@ -25,6 +25,7 @@ from mailer.store.models import (
     Subscriber,
     Subscription,
 )
+from mailer.web.desk.recent import Recent
 from mailer.web.site import Site
 from tests.support.desk import Organiser, come_in, words
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
@@ -284,15 +285,19 @@ def test_it_asks_while_something_can_change_and_no_longer(publisher: Organiser, 
     assert 'hx-trigger="every 2s"' in publisher.get("/campaigns/letting-go").text
 
 
-def test_what_somebody_did_is_seen_at_once_and_the_page_that_is_open_says_that_it_is_outdated(
-    publisher: Organiser, make: Make, session: Session
+def test_what_somebody_did_is_seen_in_two_seconds_and_the_page_that_is_open_says_that_it_is_outdated(
+    app: Flask, publisher: Organiser, make: Make, session: Session
 ) -> None:
+    now = [100.0]
+    app.extensions["recent moving"] = Recent(as_long=0, clock=lambda: now[0])
     campaign = make(pending=3)
     page = publisher.get("/campaigns/free-the-five").text
     asked = page.partition('hx-get="/desk')[2].partition('"')[0]
     assert "Something has changed" not in publisher.get(asked).text
     control.pause(session, campaign, reason="paused by hand")
     session.commit()
+    assert "Paused" in publisher.get("/campaigns/free-the-five").text
+    now[0] += 2
     later = publisher.get(asked).text
     assert "Paused" in later and "Something has changed" in later
     assert "Something has changed" not in publisher.get("/campaigns/free-the-five").text
