@@ -20,6 +20,7 @@ _COMMANDS = {
     "catcher": "mailer.cli.catcher:catcher",
     "db": "mailer.cli.db:db",
     "demo": "mailer.cli.demo:demo",
+    "doctor": "mailer.cli.doctor:doctor",
     "inbound": "mailer.cli.inbound:inbound",
     "keys": "mailer.cli.keys:keys",
     "kits": "mailer.cli.kits:kits",

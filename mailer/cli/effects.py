@@ -97,6 +97,7 @@ EFFECTS: Mapping[str, Effect | Unlogged] = {
     "catcher": _TRIAL,
     "db upgrade": changes(),
     "demo": _TRIAL,
+    "doctor": READS,
     "inbound": Unlogged("it is what a person does themselves, by mail"),
     "keys new": Unlogged("there is no database yet"),
     "keys rotate": changes(),

@@ -4,6 +4,7 @@ Written as a generator that yields what it waits for, so that it reads from top 
 connections waiting.
 """
 
+import enum
 import errno
 import os
 import socket
@@ -35,13 +36,24 @@ def acknowledge_at_once(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
+class Obstacle(enum.Enum):
+    """How far an opening came."""
+
+    CONNECTION = enum.auto()  # nobody answers, or not as a mail server does
+    GREETING = enum.auto()
+    CERTIFICATE = enum.auto()
+    ENCRYPTION = enum.auto()
+    LOGIN = enum.auto()
+
+
 class OpeningFailed(Exception):
     """Why there is no connection, in one line."""
 
-    def __init__(self, problem: str, *, final: bool = False) -> None:
+    def __init__(self, problem: str, *, final: bool = False, obstacle: Obstacle = Obstacle.CONNECTION) -> None:
         """:param final: trying again at once cannot help."""
         super().__init__(problem)
         self.final = final
+        self.obstacle = obstacle
 
 
 class Wait(NamedTuple):
@@ -57,6 +69,7 @@ class Opened:
 
     sock: socket.socket
     capabilities: Capabilities
+    greeting: str = ""  # the server's first words, in one line
 
 
 _T = TypeVar("_T")
@@ -75,15 +88,22 @@ def open_connection(server: Server, context: ssl.SSLContext) -> Steps[Opened]:
     try:
         dialogue = _Dialogue((yield from _connect(server)))
         try:
-            capabilities = yield from _introduce(dialogue, server, context)
+            greeting, capabilities = yield from _introduce(dialogue, server, context)
         except BaseException:
             dialogue.sock.close()
             raise
-        return Opened(dialogue.sock, capabilities)
+        return Opened(dialogue.sock, capabilities, greeting)
     except ssl.SSLCertVerificationError as problem:
-        raise OpeningFailed(f"its certificate is not valid: {problem.verify_message}", final=True) from problem
+        said = f"its certificate is not valid: {problem.verify_message}"
+        raise OpeningFailed(said, final=True, obstacle=Obstacle.CERTIFICATE) from problem
+    except ssl.SSLError as problem:
+        raise OpeningFailed(_in_words(problem), obstacle=Obstacle.ENCRYPTION) from problem
     except (OSError, BrokenReply) as problem:
-        raise OpeningFailed(" ".join(str(problem).split())[:300] or type(problem).__name__) from problem
+        raise OpeningFailed(_in_words(problem)) from problem
+
+
+def _in_words(problem: Exception) -> str:
+    return " ".join(str(problem).split())[:300] or type(problem).__name__
 
 
 def _connect(server: Server) -> Steps[socket.socket]:
@@ -112,22 +132,24 @@ def _connect(server: Server) -> Steps[socket.socket]:
     raise problem
 
 
-def _introduce(dialogue: "_Dialogue", server: Server, context: ssl.SSLContext) -> Steps[Capabilities]:
+def _introduce(dialogue: "_Dialogue", server: Server, context: ssl.SSLContext) -> Steps[tuple[str, Capabilities]]:
     if server.security == "tls":
         yield from dialogue.encrypt(context, server.host)
-    _require_agreement((yield from dialogue.reply()), "it does not greet")
+    greeting = yield from dialogue.reply()
+    _require_agreement(greeting, "it does not greet", Obstacle.GREETING)
     capabilities = yield from _say_hello(dialogue, server)
     if server.security == "starttls":
         if not capabilities.starttls:
-            raise OpeningFailed("it does not offer STARTTLS, and without it nothing is sent", final=True)
-        _require_agreement((yield from dialogue.ask("STARTTLS")), "it refuses STARTTLS")
+            problem = "it does not offer STARTTLS, and without it nothing is sent"
+            raise OpeningFailed(problem, final=True, obstacle=Obstacle.ENCRYPTION)
+        _require_agreement((yield from dialogue.ask("STARTTLS")), "it refuses STARTTLS", Obstacle.ENCRYPTION)
         yield from dialogue.encrypt(context, server.host)
         capabilities = yield from _say_hello(
             dialogue, server
         )  # what was offered in the clear may be forged (RFC 3207, 4.2)
     if server.username is not None:
         yield from _log_in(dialogue, capabilities, server.username, server.password or "")
-    return capabilities
+    return one_line(greeting[1]), capabilities
 
 
 def _say_hello(dialogue: "_Dialogue", server: Server) -> Steps[Capabilities]:
@@ -137,7 +159,7 @@ def _say_hello(dialogue: "_Dialogue", server: Server) -> Steps[Capabilities]:
         return read_capabilities(text)
     if code >= 500:
         code, text = yield from dialogue.ask(f"HELO {name}")
-    _require_agreement((code, text), "it refuses EHLO")
+    _require_agreement((code, text), "it refuses EHLO", Obstacle.GREETING)
     return Capabilities()
 
 
@@ -158,20 +180,20 @@ def _log_in(dialogue: "_Dialogue", capabilities: Capabilities, username: str, pa
             if code == 334:
                 code, text = yield from dialogue.ask(_base64(answer))
     else:
-        raise OpeningFailed("it offers no log-in by PLAIN or LOGIN", final=True)
+        raise OpeningFailed("it offers no log-in by PLAIN or LOGIN", final=True, obstacle=Obstacle.LOGIN)
     if password and password.encode() in text:
         text = b"(its words repeat the password)"
-    _require_agreement((code, text), "it refuses the log-in of MAILER_SMTP_URL")
+    _require_agreement((code, text), "it refuses the log-in of MAILER_SMTP_URL", Obstacle.LOGIN)
 
 
 def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-def _require_agreement(reply: Reply, problem: str) -> None:
+def _require_agreement(reply: Reply, problem: str, obstacle: Obstacle) -> None:
     code, text = reply
     if code // 100 != 2:
-        raise OpeningFailed(f"{problem}: {code} {one_line(text)}", final=code >= 500)
+        raise OpeningFailed(f"{problem}: {code} {one_line(text)}", final=code >= 500, obstacle=obstacle)
 
 
 class _Dialogue:

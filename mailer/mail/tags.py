@@ -9,7 +9,9 @@ def read_tags(text: str) -> Mapping[str, str]:
     :raises ValueError: it is no such list, or has a tag twice.
     """
     tags: dict[str, str] = {}
-    for part in text.strip().removesuffix(";").split(";"):
+    for part in text.split(";"):
+        if not part.strip():
+            continue  # one semicolon too many is seen often, and read by everybody
         name, equals, value = part.partition("=")
         name = name.strip().lower()
         if not equals or not name:

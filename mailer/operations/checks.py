@@ -16,7 +16,7 @@ from mailer.store.models import Campaign
 def check(session: Session, campaign: Campaign, settings: Settings) -> Check:
     """Find what stands against sending a campaign, the settings included; the worst first."""
     found = readiness.check(session, campaign, ours=_ours(settings))
-    said = (*found.findings, *_of_settings(settings))
+    said = (*found.findings, *of_settings(settings))
     return replace(found, findings=tuple(sorted(said, key=lambda finding: finding.level is not Level.ERROR)))
 
 
@@ -42,18 +42,24 @@ def _ours(settings: Settings) -> list[str]:
     return [each for each in written if each]
 
 
-def _of_settings(settings: Settings) -> Iterator[Finding]:
+def of_settings(settings: Settings) -> Iterator[Finding]:
+    """Find what is wrong with the settings for sending, or could be better."""
     try:
         _ = settings.mail_sender
         require_usable_server(settings)
     except ConfigurationError as problem:
-        where, what = problem.variable or "settings", problem.problem or str(problem)
-        remedy = f"Example: {where}={problem.example}." if problem.example else "See docs/reference/settings.md."
-        yield Finding(Level.ERROR, "setting-wrong", where, what, remedy)
+        yield wrong_setting(problem)
     if advice := settings.advice_on_helo:
         yield _advised("machine-name", advice)
     if advice := settings.advice_on_organisers:
         yield _advised("no-organisers", advice)
+
+
+def wrong_setting(problem: ConfigurationError) -> Finding:
+    """A setting that is missing or wrong, as a finding."""
+    where, what = problem.variable or "settings", problem.problem or str(problem)
+    remedy = f"Example: {where}={problem.example}." if problem.example else "See docs/reference/settings.md."
+    return Finding(Level.ERROR, "setting-wrong", where, what, remedy)
 
 
 def _advised(code: Code, advice: Advice) -> Finding:

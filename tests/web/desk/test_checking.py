@@ -73,7 +73,7 @@ def test_findings_stand_with_the_worst_first_and_each_says_where_it_is_mended(
 def test_a_campaign_against_which_nothing_stands_says_so(
     app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "_of_settings", lambda _settings: ())  # of a mail server, and who hears of what
+    monkeypatch.setattr(checks, "of_settings", lambda _settings: ())  # of a mail server, and who hears of what
     assert "Nothing stands against it" in words(come_in(app, Role.WRITER).get(CHECK))
 
 
