@@ -1,4 +1,4 @@
-"""Findings: what an organiser has to know before a campaign is sent, and an operator of the installation."""
+"""Findings: what an organiser has to know before a campaign is sent."""
 
 import enum
 from dataclasses import asdict, dataclass
@@ -58,69 +58,20 @@ Code = Literal[
     "wordings-few",
 ]
 
-#: of an installation, whatever campaigns there are; said of on the same page
-InstallationCode = Literal[
-    "check-unfinished",
-    "clock-off",
-    "data-directory",
-    "database-away",
-    "database-missing",
-    "database-version",
-    "disk-full",
-    "disk-low",
-    "dkim-broken",
-    "dkim-missing",
-    "dkim-other-key",
-    "dkim-revoked",
-    "dkim-several",
-    "dkim-testing",
-    "dkim-unset",
-    "dmarc-broken",
-    "dmarc-missing",
-    "dmarc-none",
-    "dmarc-unaligned",
-    "dns-silent",
-    "domain-reserved",
-    "domain-unknown",
-    "keys-beside-database",
-    "mx-dead",
-    "mx-missing",
-    "mx-null",
-    "ptr-mismatch",
-    "ptr-missing",
-    "redis-away",
-    "relay-away",
-    "relay-certificate",
-    "relay-encryption",
-    "relay-greeting",
-    "relay-login",
-    "relay-readable",
-    "relay-size",
-    "relay-smtputf8",
-    "spf-broken",
-    "spf-lookups",
-    "spf-missing",
-    "spf-nobody",
-    "spf-open",
-    "spf-relay",
-    "spf-several",
-]
-
 
 class Level(enum.StrEnum):
     """Whether a finding keeps a campaign from being sent."""
 
     ERROR = "error"
     WARNING = "warning"
-    UNKNOWN = "unknown"  # it could not be looked at
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that stands against sending, or that may harm."""
+    """Something that stands against sending a campaign, or that may harm."""
 
     level: Level
-    code: Code | InstallationCode  # for programs
+    code: Code  # for programs
     where: str  # a file with its line, or what it is about
     what: str
     remedy: str

@@ -5,7 +5,6 @@ import sys
 
 import click
 
-from mailer.cases.findings import Finding, Level
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_option
@@ -13,6 +12,7 @@ from mailer.errors import ConfigurationError
 from mailer.mail import lookups
 from mailer.operations.doctor import diagnosis
 from mailer.operations.doctor.diagnosis import Diagnosis
+from mailer.operations.doctor.findings import Finding, Level
 from mailer.operations.doctor.rounds import Checked
 
 _MARKS = {Level.ERROR: "WRONG", Level.WARNING: "warning", Level.UNKNOWN: "not seen"}

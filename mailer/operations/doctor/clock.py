@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from mailer.cases.findings import Finding, Level
+from mailer.operations.doctor.findings import Finding, Level
 
 _SLIGHTLY = timedelta(seconds=30)
 _BADLY = timedelta(minutes=5)

@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine, make_url
 
-from mailer.cases.findings import Finding, Level
 from mailer.errors import ConfigurationError
 from mailer.mail.dkim import Signer
 from mailer.mail.lookups import Lookup
 from mailer.mail.smtp import Server
 from mailer.operations import checks
-from mailer.operations.doctor import domains, machine, outgoing, relay, rounds
+from mailer.operations.doctor import domains, findings, machine, outgoing, relay, rounds
 from mailer.operations.doctor.domains import Mailboxes
+from mailer.operations.doctor.findings import Finding, Level
 from mailer.operations.doctor.rounds import Check, Checked, Seen
 from mailer.settings import Settings
 
@@ -59,7 +59,7 @@ class Diagnosis:
 
 def of_unusable_settings(problem: ConfigurationError) -> Diagnosis:
     """What is to be said where the settings cannot be read: nothing else can be looked at then."""
-    return Diagnosis((Checked("settings", Seen(findings=(checks.wrong_setting(problem),))),))
+    return Diagnosis((Checked("settings", Seen(findings=(findings.from_settings(checks.wrong_setting(problem)),))),))
 
 
 def examine(
@@ -84,20 +84,20 @@ def examine(
         *([Check("mail server", partial(relay.look, server))] if server else []),
         *_of_domains(settings, signer, server, look_up, own_address),
     ]
-    about_settings = _each_once([*wrong, *checks.of_settings(settings)])
+    about_settings = _each_once([*wrong, *map(findings.from_settings, checks.of_settings(settings))])
     own = Checked("settings", Seen("" if about_settings else "complete", about_settings))
     return Diagnosis((own, *rounds.run(planned, seconds=seconds)))
 
 
-def _each_once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(dict.fromkeys(findings))
+def _each_once(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(dict.fromkeys(found))
 
 
 def _usable(read: Callable[[], T], wrong: list[Finding]) -> T | None:
     try:
         return read()
     except ConfigurationError as problem:
-        wrong.append(checks.wrong_setting(problem))
+        wrong.append(findings.from_settings(checks.wrong_setting(problem)))
         return None
 
 

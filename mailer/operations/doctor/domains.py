@@ -6,11 +6,11 @@ from functools import wraps
 from ipaddress import IPv4Address, IPv6Address
 from typing import ParamSpec
 
-from mailer.cases.findings import Finding, InstallationCode, Level
 from mailer.mail import dkim_records, dmarc, sender_policy
 from mailer.mail.dkim import Signer
 from mailer.mail.dkim_records import Published
 from mailer.mail.lookups import Kind, Lookup, LookupFailed
+from mailer.operations.doctor.findings import Code, Finding, Level
 from mailer.operations.doctor.outgoing import Outgoing
 from mailer.operations.doctor.rounds import Seen
 
@@ -158,7 +158,7 @@ def _of_spf(
         )
 
 
-_KEYS: Mapping[Published, tuple[Level, InstallationCode, str]] = {
+_KEYS: Mapping[Published, tuple[Level, Code, str]] = {
     Published.TESTING: (
         Level.WARNING,
         "dkim-testing",
@@ -279,5 +279,5 @@ def _leads_to(name: str, kind: Kind, address: IPv4Address | IPv6Address, look_up
     return any(type(address)(each) == address for each in look_up(name, kind).records)
 
 
-def _only(level: Level, code: InstallationCode, where: str, what: str, remedy: str) -> Seen:
+def _only(level: Level, code: Code, where: str, what: str, remedy: str) -> Seen:
     return Seen(findings=(Finding(level, code, where, what, remedy),))

@@ -10,10 +10,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
-from mailer.cases.findings import Finding, Level
 from mailer.errors import MailerError
 from mailer.operations import schema
 from mailer.operations.doctor import clock
+from mailer.operations.doctor.findings import Finding, Level
 from mailer.operations.doctor.rounds import Seen
 from mailer.operations.schema import SchemaOutdated, SchemaTooNew
 from mailer.store import db

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from mailer.cases.findings import Finding, InstallationCode, Level
 from mailer.mail import smtp_probe
 from mailer.mail.smtp import Server, is_loopback
 from mailer.mail.smtp_opening import Obstacle, OpeningFailed
 from mailer.operations.doctor import clock
+from mailer.operations.doctor.findings import Code, Finding, Level
 from mailer.operations.doctor.rounds import Seen
 
 _SECONDS = 15.0
@@ -15,7 +15,7 @@ _SMALL = 1_000_000
 _MEGABYTE = 1_000_000
 
 _WAITS = "Until then, mail waits and nothing is lost."
-_REMEDIES: Mapping[Obstacle, tuple[InstallationCode, str]] = {
+_REMEDIES: Mapping[Obstacle, tuple[Code, str]] = {
     Obstacle.CONNECTION: (
         "relay-away",
         "See that it runs, that MAILER_SMTP_URL names the right host and port, and that no firewall is in between: "

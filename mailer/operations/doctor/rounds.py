@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from mailer.cases.findings import Finding, Level
+from mailer.operations.doctor.findings import Finding, Level
 
 
 @dataclass(frozen=True, slots=True)
