@@ -12,6 +12,7 @@ import pytest
 
 from mailer.cases.findings import Code
 from mailer.cli import main
+from mailer.operations.doctor import findings as of_installations
 from tests.browser.test_images import NAMES
 
 PROJECT = Path(__file__).parent.parent
@@ -228,3 +229,8 @@ def test_the_quickstart_uses_only_commands_that_there_are() -> None:
 def test_the_page_of_findings_has_every_code_once_and_no_other() -> None:
     rows = _rows((REFERENCE / "findings.md").read_text(), "code", "what it means", "what to do")
     assert sorted(code for codes, *_ in rows for code in _quoted(codes)) == sorted(get_args(Code))
+
+
+def test_the_page_of_findings_has_every_code_of_an_installation_once_and_no_other() -> None:
+    rows = _rows((REFERENCE / "findings.md").read_text(), "code", "level", "what it means", "what to do")
+    assert [code for codes, *_ in rows for code in _quoted(codes)] == sorted(get_args(of_installations.Code))

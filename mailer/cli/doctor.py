@@ -10,7 +10,7 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_option
 from mailer.errors import ConfigurationError
 from mailer.mail import lookups
-from mailer.operations.doctor import diagnosis
+from mailer.operations.doctor import diagnosis, outgoing
 from mailer.operations.doctor.diagnosis import Diagnosis
 from mailer.operations.doctor.findings import Finding, Level
 from mailer.operations.doctor.rounds import Checked
@@ -45,7 +45,7 @@ def _look(installation: Installation) -> Diagnosis:
     except ConfigurationError as problem:
         return diagnosis.of_unusable_settings(problem)
     look_up = lookups.system_lookup(seconds=diagnosis.DNS_SECONDS)
-    return diagnosis.examine(settings, lambda: installation.unchecked_engine, look_up)
+    return diagnosis.examine(settings, lambda: installation.unchecked_engine, look_up, own_address=outgoing.own_address)
 
 
 def _show(found: Diagnosis) -> None:

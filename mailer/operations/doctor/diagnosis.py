@@ -67,7 +67,7 @@ def examine(
     open_engine: Callable[[], Engine],
     look_up: Lookup,
     *,
-    own_address: Callable[[], str | None] = outgoing.own_address,
+    own_address: Callable[[], str | None],
     seconds: float = SECONDS,
 ) -> Diagnosis:
     """Look at everything at the same time. Ends in time, sends no mail, and changes nothing.
