@@ -1,6 +1,7 @@
 """`mailer doctor`: an installation is looked at, and each finding says what to do."""
 
 import json
+import shutil
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from mailer.mail import lookups
 from mailer.mail.dkim import SigningKey
 from mailer.mail.dkim_records import record_for
-from mailer.operations.doctor import machine
+from mailer.operations.doctor import outgoing
 from tests.conftest import CommandLine
 from tests.support.dns_answers import SILENCE, Dns
 from tests.support.mail_server import MailServer
@@ -154,7 +155,7 @@ class TestOnOneDatabase:
     def test_a_disk_that_fills_is_told_of(
         self, installation: CommandLine, monkeypatch: pytest.MonkeyPatch, free: int, code: str
     ) -> None:
-        monkeypatch.setattr(machine.shutil, "disk_usage", lambda _folder: _Usage(10**12, 0, free))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _folder: _Usage(10**12, 0, free))
         assert set(found(installation("doctor", "--json", exit_code=1))) == {code}
 
     def test_redis_that_is_away_is_a_warning(self, installation: CommandLine, tmp_path: Path) -> None:

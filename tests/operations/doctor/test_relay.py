@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def codes(seen: Seen) -> list[tuple[str, str]]:
     return [(finding.level.value, finding.code) for finding in seen.findings]
 
 
-def look(behaviour: Behaviour, **changes: str) -> tuple[Seen, MailServer]:
+def look(behaviour: Behaviour, **changes: Any) -> tuple[Seen, MailServer]:
     with running(behaviour) as state:
         return relay.look(replace(Server("127.0.0.1", state.port), **changes)), state
 
