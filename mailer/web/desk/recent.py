@@ -14,7 +14,7 @@ T = TypeVar("T")
 _SECONDS = 2.0
 #: what took long is kept for so many times as long: to count a million mails takes as much of a processor, however fast
 #: pages ask
-_AS_LONG = 25
+_AS_LONG = 60
 _LONGEST_SECONDS = 30.0
 _MOST = 500  # values that are kept
 
