@@ -69,9 +69,11 @@ def judge(words: str, *, code: int | None = None, status: str | None = None, not
             category, because = Category.UNDETERMINED, f"unknown user, under {known}"
     else:
         category, because = _by_codes(inside, status, code)
-        if category is Category.UNDETERMINED and _is_bare(text):
+        if category is Category.UNDETERMINED and (_is_bare(text) or (code is None and inside is None)):
             category, because = _by_notice(notice) or (category, because)
-    if is_temporary and category.permanent:
+    # A name that does not exist is looked up again until retries end: some then report 4.0.0.
+    is_final = category is Category.NO_DOMAIN and code is None and not _informative(inside or status)
+    if is_temporary and category.permanent and not is_final:
         category, because = Category.TEMPORARY, f"for now only: {because}"
     return Meaning(category, known, because)
 

@@ -38,7 +38,7 @@ _HEADER = re.compile(r"[> |\t]{0,6}([A-Za-z][A-Za-z0-9-]{1,40}):(?:\s|$)")
 _OF_A_COPY = frozenset({"received", "return-path", "dkim-signature", "list-unsubscribe", "mime-version", "x-mailer"})
 _OF_A_MAIL = frozenset({"from", "to", "subject", "date", "message-id", "content-type", "reply-to"})
 
-_SAID = re.compile(sign("said") + r"[^\n:]{0,40}:", re.IGNORECASE)
+_SAID = re.compile(sign("said") + r"[^\n:]{0,60}:", re.IGNORECASE)
 _WAITING = re.compile(sign("waiting"), re.IGNORECASE)
 _GIVEN_UP = re.compile(sign("given_up"), re.IGNORECASE)
 _WARNING = re.compile(sign("warning"), re.IGNORECASE)
@@ -83,7 +83,7 @@ def _begins_a_mail(lines: list[str]) -> bool:
 def is_only_a_warning(subject: str, words: str) -> bool:
     """Whether a server says that it goes on trying."""
     if _WARNING.search(subject):
-        return not _NO_WARNING.search(subject) and not _GIVEN_UP.search(words[:400])
+        return not _NO_WARNING.search(subject)
     return bool(_WAITING.search(words)) and not _GIVEN_UP.search(f"{subject}\n{words}")
 
 
@@ -131,8 +131,9 @@ def answers(lines: list[str]) -> Iterator[str]:
         if left:
             left -= 1
             yield line
-        elif _SAID.search(line):
+        elif _SAID.search(line):  # after which command, or the answer itself
             left = 2
+            yield line
         before = line
 
 

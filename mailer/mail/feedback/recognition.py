@@ -213,6 +213,8 @@ class _Reader:
             return self._about(Feedback(Kind.OTHER, "asks for a proof that we are no program"))
         if automatic.is_marked(self.message.headers):
             return self._about(Feedback(Kind.AUTO_REPLY, "header of an automatic answer"))
+        if self.has_no_sender and not automatic.is_from_a_mail_server(self.message.headers):
+            return self._about(Feedback(Kind.AUTO_REPLY, "no sender to answer to"))  # as RFC 3834 demands, section 3.3
         return None
 
     def _rest(self) -> Feedback:

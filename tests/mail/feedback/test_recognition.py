@@ -79,6 +79,10 @@ def test_what_a_person_writes_is_a_reply_whatever_they_quote() -> None:
     assert kind(mail("550 5.1.1 user unknown")) is Kind.REPLY
 
 
+def test_what_has_no_sender_and_is_of_no_mail_server_wants_no_answer() -> None:
+    assert kind(mail("Gone fishing."), sender="") is Kind.AUTO_REPLY
+
+
 def test_a_proof_that_somebody_is_human_is_not_given() -> None:
     assert kind(mail("Click.", Subject="Please confirm your message to ana")) is Kind.OTHER
 
@@ -290,4 +294,4 @@ def test_only_the_first_mebibyte_is_read() -> None:
     late = mail(
         "x" * reading.MAX_BYTES + "\n\nFinal-Recipient: rfc822; ana@example.net\nAction: failed\nStatus: 5.1.1\n"
     )
-    assert kind(late, sender="") is Kind.OTHER
+    assert kind(late, sender="") is Kind.AUTO_REPLY
