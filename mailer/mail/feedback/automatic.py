@@ -38,6 +38,11 @@ def is_absence(subject: str) -> bool:
     return _ABSENCE.match(_REPLY.sub("", subject[:300])) is not None
 
 
+def is_an_answer(subject: str) -> bool:
+    """Whether a subject begins like that of an answer, or of what somebody passes on."""
+    return _REPLY.match(subject[:300]) is not None
+
+
 def is_marked(headers: Headers) -> bool:
     """Whether headers say that a program wrote an answer (RFC 3834, and what others use)."""
     submitted = _first_word(headers, "auto-submitted")

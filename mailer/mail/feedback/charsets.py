@@ -9,7 +9,7 @@ from functools import lru_cache
 _NAMES = """
 ascii utf-8 utf-16 utf-16-le utf-16-be latin-1 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258
 koi8-r koi8-u cp437 cp850 cp852 cp866 mac-roman tis-620 cp874 shift_jis cp932 euc-jp iso-2022-jp iso-2022-jp-1
-iso-2022-jp-2 iso-2022-jp-3 euc-kr cp949 iso-2022-kr johab gb2312 gbk gb18030 hz big5 cp950 big5-hkscs utf-7
+iso-2022-jp-2 iso-2022-jp-3 euc-kr cp949 iso-2022-kr johab gb2312 gbk gb18030 hz big5 cp950 big5-hkscs
 """
 _CHARSETS = frozenset(
     codecs.lookup(name).name for name in (*_NAMES.split(), *(f"iso8859-{n}" for n in range(2, 17) if n != 12))

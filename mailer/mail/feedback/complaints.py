@@ -13,6 +13,8 @@ _OUTLOOK = "x-hmxmroriginalrecipient"
 _SUBJECT = re.compile(
     r"^\s*(?:complaint about message from|email feedback report for ip)\s+[\d.a-f:\[]+", re.IGNORECASE
 )
+#: of the daily reports of receivers (RFC 7489, 7.2.1.1)
+_AGGREGATE = re.compile(r"^\s*report domain:\s*\S+\s+submitter:", re.IGNORECASE)
 _REDACTED = re.compile(r"redact|^[0-9a-f]{24,}@|\*|^x+@|\[.*\]", re.IGNORECASE)
 _FEEDBACK_TYPE = re.compile(r"^feedback-type[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
@@ -40,6 +42,8 @@ def read(message: Message) -> Complaint | None:
         is_report = part.type == _REPORT
         if is_report or (part.type.startswith("text/") and _is_report_in_text(message, part.text)):
             return _of_fields(Headers(tuple(fields_in(part.text))))
+    if _AGGREGATE.match(message.headers.first("subject")):
+        return Complaint(Kind.REPORT, "subject of a DMARC report")
     nested = [part.headers for part in message.returned()]
     named = [value for headers in (message.headers, *nested) for value in headers.all(_OUTLOOK)]
     if named:
@@ -50,7 +54,8 @@ def read(message: Message) -> Complaint | None:
 
 
 def _is_report_in_text(message: Message, text: str) -> bool:
-    return message.report_type == "feedback-report" and _FEEDBACK_TYPE.search(text) is not None
+    is_given_back = message.report_type == "feedback-report" or next(message.returned(), None) is not None
+    return is_given_back and _FEEDBACK_TYPE.search(text) is not None
 
 
 def _of_fields(fields: Headers) -> Complaint:

@@ -185,7 +185,8 @@ class _Reader:
         if headers.all("x-failed-recipients") or automatic.is_from_a_mail_server(headers):
             return True
         # A person who answers quotes, and a program that answers for one says so.
-        return self.has_no_sender or (not headers.all("in-reply-to") and automatic.says_returned(self.subject))
+        is_answer = bool(headers.all("in-reply-to")) or automatic.is_an_answer(self.subject)
+        return self.has_no_sender or (not is_answer and automatic.says_returned(self.subject))
 
     def _bounce_in_words(self) -> Feedback | None:
         headers = self.message.headers
