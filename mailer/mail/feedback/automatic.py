@@ -73,6 +73,12 @@ def is_from_a_mail_server(headers: Headers) -> bool:
     return any(_DAEMON.search(value[:300]) for value in headers.all("from", "sender"))
 
 
+def is_from_a_daemon(headers: Headers) -> bool:
+    """Whether the author is called as only what returns mail calls itself, and answers nobody."""
+    is_called_so = any("mailer-daemon" in value.lower() for value in headers.all("from"))
+    return is_called_so and not is_an_answer(headers.first("subject"))
+
+
 def says_returned(subject: str) -> bool:
     """Whether a subject is worded like that of a bounce."""
     return _RETURNED.search(subject[:300]) is not None

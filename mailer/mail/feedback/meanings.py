@@ -5,7 +5,6 @@ report gives, the reply code, and what a notice says in words of its own.
 """
 
 import re
-from functools import lru_cache
 
 from mailer.mail.feedback.rules import RULES, Rule
 from mailer.mail.feedback.types import Category, Meaning
@@ -18,8 +17,8 @@ _LATIN_RULES = tuple(rule for rule in RULES if rule.is_latin)
 #: that fits.
 _BY_STATUS = (
     (r"5\.1\.(?:1|6|10)", Category.NO_MAILBOX),
-    (r"5\.1\.2|5\.4\.4|5\.4\.310|5\.7\.27|5\.1\.27", Category.NO_DOMAIN),
-    (r"[45]\.1\.[78]|5\.1\.90|5\.7\.(?:232|233|705|708|750)", Category.US),
+    (r"5\.1\.2|5\.4\.4|5\.4\.310", Category.NO_DOMAIN),
+    (r"[45]\.1\.[78]|5\.1\.90|5\.7\.27|5\.7\.(?:232|233|705|708|750)", Category.US),
     (r"5\.2\.1|5\.7\.13", Category.DISABLED),
     (r"[45]\.2\.2", Category.FULL),
     (r"5\.(?:2\.3|3\.4)", Category.SIZE),
@@ -61,7 +60,8 @@ def judge(words: str, *, code: int | None = None, status: str | None = None, not
     inside = status_in(text)
     code = code or code_in(text)
     known = _informative(inside) or _informative(status) or inside or status
-    is_temporary = (inside or (str(code) if code else "") or status or "").startswith("4")
+    said = [inside or "", str(code or "")] if inside or code else [status or ""]
+    is_temporary = any(each.startswith("4") for each in said)
     rule = _first(text, known or "", has_code=code is not None)
     if rule is not None and not (rule.is_weak and known and _DECISIVE.match(known) and rule.category.permanent):
         category, because = rule.category, f"words: {_named(rule.category)}"
@@ -78,11 +78,10 @@ def judge(words: str, *, code: int | None = None, status: str | None = None, not
     return Meaning(category, known, because)
 
 
-@lru_cache(maxsize=32)  # a notice is asked for its paragraph and as a whole, which are often the same
 def _first(text: str, status: str, *, has_code: bool) -> Rule | None:
     found = None
     for rule in _LATIN_RULES if text.isascii() else RULES:
-        if not rule.fits(text, status) or (rule.is_weak and "rout" in rule.words and not has_code):
+        if (rule.needs_code and not has_code) or not rule.fits(text, status):
             continue
         if found is None:
             found = rule
@@ -98,7 +97,7 @@ def _by_codes(inside: str | None, status: str | None, code: int | None) -> tuple
     for found, where in ((inside, "status in the reply"), (status, "status")):
         if _informative(found):
             for pattern, category in _BY_STATUS:
-                if re.match(pattern + "$", found or ""):
+                if re.fullmatch(pattern, found or ""):
                     return category, f"{where}: {found}"
     if code is None:
         temporary = (inside or status or "").startswith("4")
@@ -134,7 +133,6 @@ _COMMONPLACE = re.compile(
 )
 
 
-@lru_cache(maxsize=32)
 def plain(words: str) -> str:
     """A server's words in the form in which rules are written: lower case, one line, ¤ for each address, no URLs."""
     text = _ADDRESS.sub(" ¤ ", _URL.sub(" ", words[:_LONGEST].translate(_APOSTROPHES)))

@@ -42,7 +42,7 @@ _SAID = re.compile(sign("said") + r"[^\n:]{0,60}:", re.IGNORECASE)
 _WAITING = re.compile(sign("waiting"), re.IGNORECASE)
 _GIVEN_UP = re.compile(sign("given_up"), re.IGNORECASE)
 _WARNING = re.compile(sign("warning"), re.IGNORECASE)
-_NO_WARNING = re.compile("fail|undeliver|return|permanent", re.IGNORECASE)
+_NO_WARNING = re.compile("fail|undeliver|return|permanent|unknown|reject|error", re.IGNORECASE)
 
 
 class Notice(NamedTuple):
@@ -82,6 +82,9 @@ def _begins_a_mail(lines: list[str]) -> bool:
 
 def is_only_a_warning(subject: str, words: str) -> bool:
     """Whether a server says that it goes on trying."""
+    code = code_in("\n".join(answers(words.split("\n"))))
+    if code is not None and code >= 500:
+        return False
     if _WARNING.search(subject):
         return not _NO_WARNING.search(subject)
     return bool(_WAITING.search(words)) and not _GIVEN_UP.search(f"{subject}\n{words}")
@@ -111,9 +114,10 @@ def read(notice: Notice, *, failed: Iterable[str] = (), not_about: Iterable[str]
 
 def _meaning(section: list[str], lines: list[str]) -> Meaning:
     """Why, by what stands below an address; if that says nothing, by the whole notice."""
-    of_section, of_all = (judge("\n".join(answers(part)), notice="\n".join(part)) for part in (section, lines))
-    if of_section.category is not Category.UNDETERMINED:
+    of_section = judge("\n".join(answers(section)), notice="\n".join(section))
+    if of_section.category is not Category.UNDETERMINED or section == lines:
         return of_section
+    of_all = judge("\n".join(answers(lines)), notice="\n".join(lines))
     return of_all if of_all.category is not Category.UNDETERMINED or not of_section.status else of_section
 
 

@@ -193,13 +193,8 @@ class _Reader:
         failed = [address for value in headers.all("x-failed-recipients") for address in addresses_in(value)]
         if not failed and not self._is_of_a_machine:
             return None
-        is_server, is_named = automatic.is_from_a_mail_server(headers), automatic.says_returned(self.subject)
         words = self.notice.words if self.notice.words.strip() else self.words
-        quotes = any(True for _ in notices.answers(words.split("\n")))
-        means = judge("", notice=words).category is not Category.UNDETERMINED
-        if not is_server and not failed and not is_named and (automatic.is_marked(headers) or not quotes):
-            return None
-        if not (failed or is_named or quotes or means):
+        if not failed and not self._says_that_it_came_back(words):
             return None
         fates = notices.read(
             Notice(words, self.notice.copy), failed=failed, not_about=self.not_about, sent_to=self.sent_to
@@ -208,6 +203,15 @@ class _Reader:
             fates = [replace(fate, action="delayed") for fate in fates]
         rule = "header: x-failed-recipients" if failed else "words of a mail server"
         return self._returned(fates, rule)
+
+    def _says_that_it_came_back(self, words: str) -> bool:
+        headers = self.message.headers
+        if automatic.says_returned(self.subject) or automatic.is_from_a_daemon(headers):
+            return True
+        quotes = any(True for _ in notices.answers(words.split("\n")))
+        if not automatic.is_from_a_mail_server(headers):  # nor does the subject tell
+            return quotes and not automatic.is_marked(headers)
+        return quotes or judge("", notice=words).category is not Category.UNDETERMINED
 
     def _automatic(self) -> Feedback | None:
         if automatic.is_challenge(self.subject) and not self.message.headers.all("in-reply-to"):

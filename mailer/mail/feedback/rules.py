@@ -46,6 +46,7 @@ class Rule:
     unless: str = ""  # other words that take the meaning away
     status: str = ""  # an enhanced status code (RFC 3463) must be there that fits
     is_weak: bool = False  # an enhanced status code that says something else counts for more
+    needs_code: bool = False  # only a server that answers means this, and no notice in its own words
     is_latin: bool = True  # of a language that may be written in ASCII
 
     def fits(self, text: str, status: str) -> bool:
@@ -100,6 +101,7 @@ def _rule(row: dict[str, Any], named: dict[str, str], *, is_latin: bool) -> Rule
         unless=pattern("unless"),
         status=row.get("status", ""),
         is_weak=row.get("is_weak", False),
+        needs_code=row.get("needs_code", False),
         is_latin=is_latin,
     )
 

@@ -43,6 +43,8 @@ def test_each_rule_is_the_first_that_fits_its_example_and_decides(rule: Rule) ->
         ("550 5.1.10 no", C.NO_MAILBOX),
         ("550 5.1.2 no", C.NO_DOMAIN),
         ("556 no", C.NO_DOMAIN),
+        ("550 5.1.20 no", C.UNDETERMINED),
+        ("550 5.7.27 no", C.US),
         ("550 5.2.1 no", C.DISABLED),
         ("550 5.2.2 no", C.FULL),
         ("550 5.3.4 no", C.SIZE),
@@ -53,6 +55,8 @@ def test_each_rule_is_the_first_that_fits_its_example_and_decides(rule: Rule) ->
         ("451 no", C.TEMPORARY),
         # never at once, nor for good
         ("450 4.1.1 user unknown", C.TEMPORARY),
+        ("450 5.1.1 user unknown", C.TEMPORARY),
+        ("550 4.1.1 user unknown", C.TEMPORARY),
         ("450 mailbox unavailable", C.TEMPORARY),
         ("host name lookup: example.net not found, try again", C.TEMPORARY),
         # whether words say something by themselves
