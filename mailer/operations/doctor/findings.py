@@ -52,6 +52,7 @@ Code = Literal[
     "spf-open",
     "spf-relay",
     "spf-several",
+    "sweep-missing",
 ]
 
 

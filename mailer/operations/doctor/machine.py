@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from mailer.errors import MailerError
 from mailer.operations import schema
-from mailer.operations.doctor import clock
+from mailer.operations.doctor import clock, sweep
 from mailer.operations.doctor.findings import Finding, Level
 from mailer.operations.doctor.rounds import Seen
 from mailer.operations.schema import SchemaOutdated, SchemaTooNew
@@ -58,7 +58,8 @@ def _of_room(folder: Path, database_size: int) -> Iterator[Finding]:
 
 
 def look_at_database(engine: Engine) -> Seen:
-    """Find out whether the database can be used, and, if it is on PostgreSQL, whether its clock agrees with ours."""
+    """Find out whether the database can be used, whether workers look after it, and, if it
+    is on PostgreSQL, whether its clock agrees with ours."""
     file = Path(str(engine.url.database)) if engine.dialect.name == "sqlite" else None
     if file is not None and not file.exists():  # to open it would make it
         what, remedy = "there is no database yet", "Run `mailer db upgrade`."
@@ -68,6 +69,7 @@ def look_at_database(engine: Engine) -> Seen:
         schema.require_current(engine)
         with session_scope(engine, read_only=True) as session:
             theirs, ours = db.now(session), datetime.now(UTC)
+            swept = sweep.look(session)
     except (SchemaOutdated, SchemaTooNew) as problem:
         what, _, remedy = str(problem).partition(". ")
         return Seen(findings=(Finding(Level.ERROR, "database-version", where, what, remedy),))
@@ -79,7 +81,8 @@ def look_at_database(engine: Engine) -> Seen:
         what, _, remedy = str(problem).partition(". ")
         return Seen(findings=(Finding(Level.ERROR, "database-away", where, what, remedy),))
     kind = "SQLite" if file else "PostgreSQL"
-    return Seen(f"{kind}, of this version", tuple(clock.compare("the database", theirs, ours)))
+    said = (*clock.compare("the database", theirs, ours), *swept.findings)
+    return Seen(f"{kind}, of this version{f'; {swept.says}' if swept.says else ''}", said)
 
 
 def look_at_redis(connection: Redis) -> Seen:
