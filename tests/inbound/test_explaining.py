@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailer import links
 from mailer.delivery.message_ids import MessageIds
@@ -91,3 +93,42 @@ def test_a_delivery_is_found_by_its_message_id() -> None:
     message_id = MessageIds(KEYRING, campaign, domain="example.org").make(4711)
     assert OWN.message(f"Message-ID: <{message_id}>") == 4711
     assert OWN.message(f"Message-ID: <{'0' * 32}@example.org>") is None
+
+
+def report(*recipients: str, to: str = "ana@example.net") -> bytes:
+    """A status report that came back to delivery 4711, about some addresses that do not exist."""
+    blocks = "\n".join(
+        f"Final-Recipient: rfc822; {each}\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 no such user\n"
+        for each in recipients
+    )
+    return (
+        f"Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.net\nTo: bounce+{BOUNCE}@in.example.org\nSubject: failure\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
+        f"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.net\n\n{blocks}\n"
+        f"--b\nContent-Type: text/rfc822-headers\n\nFrom: alerts@example.org\nTo: {to}\n\n--b--\n"
+    ).encode()
+
+
+def test_what_a_report_says_of_others_does_nothing_to_the_delivery() -> None:
+    found = recognition.read(report("ben@example.com", "eva@example.com"), lookup=OWN)
+    assert (found.kind, found.delivery, found.effect) == ("bounce", 4711, "none")
+
+
+def test_the_only_recipient_of_a_report_is_the_deliverys_whatever_it_is_called() -> None:
+    found = recognition.read(report("ana.example@mailstore.example.net"), lookup=OWN)
+    assert (found.delivery, found.effect) == (4711, "suppress")
+
+
+@pytest.mark.parametrize("token", ["0" * 40, LEAVE, BOUNCE[:-1] + ("0" if BOUNCE[-1] != "0" else "1")])
+def test_a_report_without_a_token_of_ours_acts_on_nobody(token: str) -> None:
+    found = recognition.read(report("ana@example.net").replace(BOUNCE.encode(), token.encode()), lookup=OWN)
+    assert (found.kind, found.delivery, found.identified_by, found.effect) == ("bounce", None, "none", "none")
+
+
+@given(st.binary(max_size=300), st.text(max_size=30))
+def test_whatever_comes_in_can_be_said_in_json_and_in_sentences(data: bytes, subject: str) -> None:
+    head = f"From: MAILER-DAEMON\nSubject: {subject}\nContent-Type: text/plain; charset=utf-16\n\n<ana@example.net>:\n"
+    for message in (data, head.encode() + data):
+        found = recognition.read(message, lookup=OWN)
+        json.dumps(explaining.as_json(found), ensure_ascii=False).encode()
+        "\n".join(explaining.sentences(found)).encode()

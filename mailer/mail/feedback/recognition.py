@@ -246,7 +246,8 @@ class _Reader:
         listed = ours or list(fates)
         failed = [fate for fate in listed if fate.action not in (*_DELIVERED, "delayed")]
         waiting = [fate for fate in listed if fate.action == "delayed"]
-        decisive = (failed or waiting or listed)[0]
+        candidates = failed or waiting or listed
+        decisive = next((fate for fate in candidates if status_reports.same(fate.address, own)), candidates[0])
         kind = Kind.BOUNCE if failed else Kind.DELAYED if waiting else Kind.DELIVERED
         meaning = decisive.meaning
         effect = meaning.category.effect if kind is Kind.BOUNCE and delivery is not None and ours else Effect.NONE
