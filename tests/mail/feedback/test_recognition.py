@@ -291,7 +291,23 @@ def test_parts_are_bounded_in_depth_and_number() -> None:
 
 
 def test_only_the_first_mebibyte_is_read() -> None:
-    late = mail(
-        "x" * reading.MAX_BYTES + "\n\nFinal-Recipient: rfc822; ana@example.net\nAction: failed\nStatus: 5.1.1\n"
-    )
-    assert kind(late, sender="") is Kind.AUTO_REPLY
+    head = b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\n"
+    found = reading.read(head + b"x" * reading.MAX_BYTES + b"\n--b\n\nlate\n--b--\n")
+    assert found is not None
+    assert len(found.parts) == 1
+
+
+@pytest.mark.parametrize("label", ["iso-2022-jp", "us-ascii", "utf-8", "", "no-such-charset"])
+def test_japanese_is_known_by_its_escapes_whatever_the_label(label: str) -> None:
+    words = "<ana@example.net>: 550 宛先が見つかりません".encode("iso-2022-jp")
+    head = f"From: MAILER-DAEMON@x\nSubject: failure\nContent-Type: text/plain; charset={label}\n\n"
+    found = recognition.read(head.encode() + words)
+    assert found.meaning is not None
+    assert found.meaning.category is Category.NO_MAILBOX
+
+
+def test_a_reply_may_go_on_in_lines_that_nobody_indented() -> None:
+    fields = FIELDS.replace("5.1.1", "5.0.0") + "Diagnostic-Code: smtp; 550-this is\n550 5.2.2 a full mailbox\n"
+    found = recognition.read(report(fields))
+    assert found.meaning is not None
+    assert (found.meaning.category, found.meaning.status) == (Category.FULL, "5.2.2")
