@@ -276,6 +276,18 @@ def test_by_keyboard_alone_a_campaign_is_asked_for_approved_and_sent(site: Site,
     assert (_status(site, slug), _is_approved(site, slug)) == (CampaignStatus.DRAFT, True)
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_what_drops_down_stands_whole_in_the_window_of_a_phone(site: Site, browser: Browser, language: str) -> None:
+    someone = _publisher(site, f"phone-{language}")
+    with browsing(browser, site, someone, PHONE, is_signed_in=True, locale=language) as organiser:
+        page = organiser.open("/")
+        for menu in page.locator("details.menu").all():
+            menu.locator("summary").click()
+            box = menu.locator("ul, form").first.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0 and 300 < box["width"] <= PHONE["viewport"]["width"] - box["x"]
+
+
 def _wait_until_shown_anew(part: Locator) -> None:
     part.evaluate("each => each.classList.add('old')")
     expect(part).not_to_have_class(re.compile("old"))

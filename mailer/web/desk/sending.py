@@ -73,7 +73,7 @@ def undo(slug: str) -> Any:
                 record(session, "campaigns.undo", slug)
     except lifecycle.WrongStatus:
         pass  # it has just begun: the page says so
-    return redirect(url("desk.sending.see", slug=slug), 303)
+    return redirect(url("desk.sending.see", slug=slug, undone=1), 303)
 
 
 def wait(slug: str) -> Response:

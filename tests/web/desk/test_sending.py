@@ -135,7 +135,8 @@ def test_a_form_from_before_an_undoing_sends_nothing(world: World) -> None:
     assert is_draft(world)
     assert send(world.petra).status_code == 303
     assert is_draft(world), "the back button brought that form"
-    assert 'name="undone" value="1"' in world.petra.get(PAGE).text
+    again = world.petra.get(PAGE, query_string={"undone": "1"})
+    assert 'name="undone" value="1"' in again.text and "Undone. Nothing of it was sent" in words(again)
     send(world.petra, undone="1")
     assert world.petra.press(UNDO, undone="0").status_code == 303
     assert world.campaign().status is CampaignStatus.SCHEDULED, "nor does an old form undo"
@@ -211,7 +212,8 @@ def test_a_writer_neither_sends_nor_undoes(world: World) -> None:
     assert send(world.wanda).status_code == 404
     send(world.petra)
     assert world.wanda.press(UNDO, undone="0").status_code == 404
-    assert "Undo" not in world.wanda.get(WAITING).text
+    waiting = world.wanda.get(WAITING).text
+    assert "Undo" not in waiting and "Whoever may send it can undo that" in waiting
 
 
 # --- what is seen meanwhile -------------------------------------------------------------------------------------------
@@ -224,7 +226,8 @@ def test_the_part_that_counts_down_is_small_and_says_when_it_has_begun(world: Wo
     with world.session() as session:
         lifecycle.move(session, lifecycle.get(session, SLUG), lifecycle.Move.START, started_at=utcnow())
     begun = world.petra.get(WAITING)
-    assert "It is going out" in begun.text and "hx-get" not in begun.text and "Undo" not in begun.text
+    assert "It is going out" in begun.text and "hx-get" in begun.text and "Undo" not in begun.text
+    assert f'href="/desk/campaigns/{SLUG}"' in begun.text, "where one sees how it gets on"
     tag = begun.headers["ETag"]
     assert world.petra.get(WAITING, headers={"If-None-Match": tag}).status_code == 304
     assert world.petra.press(UNDO, undone="0").status_code == 303
