@@ -39,7 +39,9 @@ def in_words(moment: datetime) -> str:
     both = str(get_datetime_format("medium", locale)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
     clock = format_time(local.replace(tzinfo=None), "short", locale=locale)
     on = format_date(local, "medium", locale=locale)
-    return f"{both.format(clock, on)} ({zones.name_of(str(zone), moment, locale)})"
+    # "UTC" is known everywhere, and its name in words takes half a line of a phone.
+    name = "UTC" if str(zone) == "UTC" else zones.name_of(str(zone), moment, locale)
+    return f"{both.format(clock, on)} ({name})"
 
 
 def day(on: date) -> Markup:
