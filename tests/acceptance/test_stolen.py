@@ -142,6 +142,7 @@ def by_order(loot: Loot, log: list[int]) -> dict[str, float]:
     rows = [row for row in loot.rows["deliveries"] if row["purpose"] == "campaign"]
     sent = {person: place for place, person in enumerate(log)}
     shares = {}
+    rows.sort(key=lambda row: row["id"])  # not as they are stored: see "Some things remain" in the page on privacy
     for column in rows[0]:
         empty = [row for row in rows if row[column] is None]
         filled = sorted((row for row in rows if row[column] is not None), key=lambda row: (row[column], row["id"]))
