@@ -63,7 +63,7 @@ def identify() -> None:
 def _find(secret: str) -> Visit | None:
     with site().session(read_only=True) as session:
         found = desk_sessions.find(session, secret, at=utcnow())
-        return _visit(found.account, found, desk_sessions.form_token(secret)) if found is not None else None
+        return _visit(found.account, found, secret) if found is not None else None
 
 
 def _find_again(visits: Mapping[bytes, Visit]) -> Mapping[bytes, Visit]:
@@ -73,7 +73,7 @@ def _find_again(visits: Mapping[bytes, Visit]) -> Mapping[bytes, Visit]:
     return {key: replace(visits[key], permissions=permissions) for key, permissions in may.items()}
 
 
-def _visit(account: Account, found: DeskSession, form_token: str) -> Visit:
+def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
     return Visit(
         account_id=account.id,
         name=account.name or account.email,
@@ -83,7 +83,7 @@ def _visit(account: Account, found: DeskSession, form_token: str) -> Visit:
         permissions=accounts.permissions_of(account),
         session=found,
         who=desk_sessions.who(found),
-        form_token=form_token,
+        form_token=desk_sessions.form_token(secret),
         has_code=account.totp_secret is not None,
         is_proven=desk_sessions.is_fresh(found, utcnow()),
         kept=Kept.from_stored(found.kept) if found.kept else None,
