@@ -25,7 +25,7 @@ class OwnAddresses:
         """
         self._keyring = keyring
         self._to_leave = _whole(unsubscribe_address)
-        self._bounces = _wrapped(bounce_address)
+        self._for_bounces, self._bounces = _whole(bounce_address), _wrapped(bounce_address)
 
     def delivery(self, text: str) -> int | None:
         """The delivery whose envelope sender stands in a text, however others wrapped it (BATV, SRS)."""
@@ -47,6 +47,10 @@ class OwnAddresses:
         """Whether an address to leave stands in a text, signed or not."""
         return self._to_leave.search(text) is not None
 
+    def is_for_bounces(self, text: str) -> bool:
+        """Whether an address to which bounces return stands in a text, signed or not."""
+        return self._for_bounces.search(text) is not None
+
     def address(self, delivery: int) -> str | None:
         return None
 
@@ -67,7 +71,8 @@ def _whole(setting: str | None) -> re.Pattern[str]:
     before, slot, after = (setting or "").partition("{token}")
     if not slot:
         return _NOTHING
-    # The case of a local part may be folded on the way.
+    # The case of a local part may be folded on the way. Found by its form, not by parsing lists of addresses: what is
+    # found has to be signed by us, so a stray match does no harm, and no nesting of comments can exhaust the parser.
     return re.compile(rf"(?<![\w.+-]){re.escape(before)}{_SIGNED}{re.escape(after)}(?![\w.-])", re.IGNORECASE)
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
-from itertools import islice
 
-from mailer import links
-from mailer.links import ForgedToken, Link
+from mailer.inbound.addresses import OwnAddresses
 from mailer.store.crypto import Keyring
 
 #: bytes that are read of a message; its headers are at the beginning
@@ -25,8 +23,6 @@ _BULK = frozenset({"bulk", "junk", "list"})
 _REPLIES = frozenset({"auto-replied", "auto-notified"})
 #: how a report on a delivery is marked (RFC 3464, RFC 6533)
 _REPORT = re.compile(rb"^Content-Type:[ \t]*message/(?:global-)?delivery-status\b", re.IGNORECASE | re.MULTILINE)
-_MOST_TOKENS = 20  # that are tried; each costs a hash for every link key
-_SIGNED = "(?P<token>[0-9a-f]{40})"
 
 
 class Kind(enum.StrEnum):
@@ -68,36 +64,22 @@ def read(
     headers = BytesHeaderParser(policy=compat32).parsebytes(message)
     if not headers.keys():
         return Finding(Kind.UNREADABLE)
-    places = [recipient or "", *_values(headers, *_RECIPIENT_HEADERS)]
+    places = "\n".join([recipient or "", *_values(headers, *_RECIPIENT_HEADERS)])
     if headers.get_content_type() == "multipart/report":
         return Finding(Kind.BOUNCE)
     if _is_from_a_program(headers, sender):
         # OpenSMTPD's bounces are multipart/mixed.
         return Finding(Kind.BOUNCE if _REPORT.search(message) else Kind.AUTOMATIC)
     # Before Auto-Submitted: Apple's Mail calls what its unsubscribe button writes auto-replied.
-    tokens = _tokens(places, unsubscribe_address)
-    for token in tokens:
-        try:
-            return Finding(Kind.LEAVE, links.verify(keyring, Link.UNSUBSCRIBE, token))
-        except ForgedToken:
-            continue
-    if tokens:
+    ours = OwnAddresses(keyring, unsubscribe_address=unsubscribe_address, bounce_address=bounce_address)
+    subscription_id = ours.subscription(places)
+    if subscription_id is not None:
+        return Finding(Kind.LEAVE, subscription_id)
+    if ours.is_to_leave(places):
         return Finding(Kind.FORGED)
     if any(value in _REPLIES for value in _words(headers, "Auto-Submitted")):
         return Finding(Kind.AUTOMATIC)
-    return Finding(Kind.BOUNCE if _tokens(places, bounce_address) else Kind.OTHER)
-
-
-def _tokens(places: list[str], pattern: str | None) -> list[str]:
-    """The tokens in all addresses of that pattern, the surest first."""
-    before, slot, after = (pattern or "").partition("{token}")
-    if not slot:
-        return []
-    # The case of a local part may be folded on the way. Found by its form, not by parsing lists of addresses: what is
-    # found has to be signed by us, so a stray match does no harm, and no nesting of comments can exhaust the parser.
-    address = re.compile(rf"(?<![\w.+-]){re.escape(before)}{_SIGNED}{re.escape(after)}(?![\w.-])", re.IGNORECASE)
-    found = (match["token"] for place in places for match in address.finditer(place))
-    return list(islice(dict.fromkeys(found), _MOST_TOKENS))
+    return Finding(Kind.BOUNCE if ours.is_for_bounces(places) else Kind.OTHER)
 
 
 def _is_from_a_program(headers: Message, sender: str | None) -> bool:
