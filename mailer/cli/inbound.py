@@ -12,7 +12,6 @@ from mailer.errors import ConfigurationError, MailerError
 from mailer.inbound import explaining, messages
 from mailer.inbound.addresses import OwnAddresses
 from mailer.inbound.messages import Finding, Kind
-from mailer.mail.feedback import recognition
 from mailer.operations import logs
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method, NotOnList
@@ -64,6 +63,10 @@ def _explain(
     installation: Installation, message: bytes, recipient: str | None, sender: str | None, *, as_json: bool
 ) -> None:
     """Say what a message is. It needs keys, and no database."""
+    from mailer.mail.feedback import (
+        recognition,
+    )  # here: its rules take longer to read than a message, which a pipe waits for
+
     settings = installation.settings
     addresses = OwnAddresses(
         settings.keyring,
