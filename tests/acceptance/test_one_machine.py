@@ -38,7 +38,7 @@ class Machine:
     def mailer(self, *arguments: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         done = subprocess.run(
-            [*_MAILER, *arguments], env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=120
+            [*_MAILER, *arguments], env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == exit_code, done.stdout + done.stderr
         return done

@@ -8,7 +8,7 @@ import pytest
 
 from mailer.delivery.ledger import CLAIM_LIMIT
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, START_SECONDS, System
+from tests.acceptance.system import CONNECTIONS, START_SECONDS, System
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
@@ -53,8 +53,9 @@ def test_a_host_lost_for_good_and_its_journal_that_turns_up_late(
     lost = system.start_worker(MAILER_DATA_DIR=str(other))
     system.mailer("campaigns", "send", slug)
     system.server.wait_for(ANSWERED)
-    held = system.states(slug)["sending"]
-    assert ANSWERED < held <= MOST_LOST
+    states = system.states(slug)  # a slow machine may have settled the answers by now
+    held, claimed = states["sending"], states["sending"] + states["sent"]
+    assert ANSWERED < claimed <= MOST_LOST
 
     system.kill(lost)
     away = other.rename(other.with_name("unreachable"))
@@ -68,7 +69,7 @@ def test_a_host_lost_for_good_and_its_journal_that_turns_up_late(
     away.rename(other)
     system.start_worker(MAILER_DATA_DIR=str(other))
     wait_until(lambda: _known_to_nobody(system, slug) <= CONNECTIONS, seconds=START_SECONDS)
-    require_exact(system, slug, unknown_at_most=held - ANSWERED + CONNECTIONS)
+    require_exact(system, slug, unknown_at_most=claimed - ANSWERED + CONNECTIONS)
     require_completion(system, slug)
 
 
@@ -107,11 +108,11 @@ def test_a_stalled_worker_is_left_alone_while_its_host_vouches_for_it(
     system.server.wait_for(ANSWERED)
     [horse] = system.horses()
     horse.suspend()
+    held = system.states(slug)["sending"]
     _go_on(system)
     system.start_worker()
-    held = system.states(slug)["sending"]
-    wait_until(lambda: system.server.copies().total() >= PEOPLE - held + ANSWERED, seconds=START_SECONDS)
-    wait_until(lambda: "stalled" in system.logged(), seconds=10 * LEASE_SECONDS)
+    wait_until(lambda: system.states(slug)["sent"] == PEOPLE - held, seconds=START_SECONDS)
+    wait_until(lambda: "stalled" in system.logged(), seconds=START_SECONDS)
     assert system.states(slug)["unknown"] == 0
     assert system.states(slug)["sending"] > 0
 

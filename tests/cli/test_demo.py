@@ -72,7 +72,7 @@ def test_a_demo_beside_a_real_installation_touches_neither_its_database_nor_its_
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         with pytest.raises(BlockingIOError):  # nobody called
