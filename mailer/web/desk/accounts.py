@@ -16,7 +16,7 @@ from mailer.organisers.accounts import UnknownAccount
 from mailer.organisers.roles import need_second_factor
 from mailer.store.db import utcnow
 from mailer.store.models import Account, InvitationKind, Role
-from mailer.web.desk import duties, mistakes
+from mailer.web.desk import duties, refusing
 from mailer.web.desk.duties import Duty
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import url
@@ -98,7 +98,7 @@ def invite() -> Any:
                 invitations.mail(session, account, InvitationKind.JOIN, token)
             _log(session, "accounts.invite", account, roles=sorted(_chosen()))
     except MailerError as mistake:
-        return make_response(_invitation(mistakes.of(mistake)), 422)
+        return make_response(_invitation(refusing.at_field(mistake)), 422)
     return _link(account, InvitationKind.JOIN, token)
 
 
@@ -186,7 +186,7 @@ def _change(account_id: int, action: str, act: Callable[[Session, Account], Any]
             if changed:
                 _log(session, action, account, **(changed if isinstance(changed, dict) else {}))
     except MailerError as mistake:
-        return make_response(_one(account_id, mistakes.of(mistake)), 422)
+        return make_response(_one(account_id, refusing.at_field(mistake)), 422)
     return redirect(url("desk.accounts.one", account_id=account_id, done=action.rpartition(".")[2]), 303)
 
 
@@ -201,7 +201,7 @@ def renew(account_id: int) -> Any:
             token = invitations.invite(session, account, kind, by=visit().account_id, at=utcnow())
             _log(session, "accounts.invite", account, kind=kind.value)
     except MailerError as mistake:
-        return make_response(_one(account_id, mistakes.of(mistake)), 422)
+        return make_response(_one(account_id, refusing.at_field(mistake)), 422)
     return _link(account, kind, token)
 
 

@@ -14,7 +14,7 @@ from mailer.organisers.invitations import OldInvitation, UnknownInvitation, Used
 from mailer.store.db import utcnow
 from mailer.store.models import Invitation, InvitationKind
 from mailer.web import agreement, language, limits
-from mailer.web.desk import browsers, coming, cookies, duties, mistakes
+from mailer.web.desk import browsers, coming, cookies, duties, refusing
 from mailer.web.desk.visit import PREFIX
 from mailer.web.language import _, url
 from mailer.web.site import site
@@ -44,7 +44,7 @@ def accept(token: str) -> Any:
     except (UnknownInvitation, UsedInvitation, OldInvitation) as over:
         return _over(over)
     except MailerError as mistake:
-        return _form(token, invitation, mistakes.of(mistake), status=422)
+        return _form(token, invitation, refusing.at_field(mistake), status=422)
 
 
 def _look(token: str) -> Invitation:

@@ -11,7 +11,7 @@ from mailer.organisers import accounts, desk_sessions, invitations, own_account,
 from mailer.store.db import utcnow
 from mailer.store.models import InvitationKind
 from mailer.web import language
-from mailer.web.desk import coming, inviting, mistakes
+from mailer.web.desk import coming, inviting, refusing
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
@@ -55,7 +55,7 @@ def change() -> Any:
             )
             record(session, "accounts.change", account.id, kind="account")
     except MailerError as mistake:
-        return make_response(_page(mistakes.of(mistake)), 422)
+        return make_response(_page(refusing.at_field(mistake)), 422)
     return redirect(url("desk.own.see", done="change"), 303)
 
 
@@ -78,7 +78,7 @@ def change_password() -> Any:
             old = request.form.get("password", "")[: coming.LONGEST]
             own_account.change_password(site().session, visit().session.id, old=old, new=new, at=utcnow())
         except MailerError as mistake:
-            problems = mistakes.of(mistake)
+            problems = refusing.at_field(mistake)
     if problems:
         return make_response(render_template("desk/own/choose_password.html", problems=problems), 422)
     return redirect(url("desk.own.see", done="password"), 303)

@@ -1,15 +1,16 @@
-"""Refusing: why something is not done with a campaign, in words."""
+"""Refusing: why something that somebody pressed or typed is not done, in words, and at which field that is said."""
 
 from collections.abc import Callable, Mapping
 
 from mailer.campaigns import lifecycle, readiness
 from mailer.delivery import control
-from mailer.errors import MailerError
-from mailer.organisers import alone, approvals
+from mailer.errors import MailerError, ServiceUnavailable
+from mailer.mail.addresses import InvalidAddress
+from mailer.organisers import accounts, alone, approvals, invitations, passwords, sign_in
 from mailer.web.language import _
 
-#: error → what to do about it, in the reader's language
-_ADVICE: Mapping[type[MailerError], Callable[[], str]] = {
+#: what is not done with a campaign → what to do about it
+_WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
     approvals.NotPublisher: lambda: _(
         "Only publishers approve and send. Somebody who becomes a publisher can do so a day later."
     ),
@@ -41,9 +42,81 @@ _ADVICE: Mapping[type[MailerError], Callable[[], str]] = {
     readiness.Refused: lambda: _("The check finds something that keeps the campaign from being sent. Mend that first."),
     control.NobodyToSendTo: lambda: _("There is nobody left to send the campaign to."),
 }
+#: what is not done with an account → the field that it is about, and what to do
+_WITH_ACCOUNTS: Mapping[type[MailerError], tuple[str, Callable[[MailerError], str]]] = {
+    InvalidAddress: ("invitee", lambda _error: _("This is no e-mail address. Look it over.")),
+    accounts.AccountAlready: ("invitee", lambda _error: _("Somebody with this address has an account already.")),
+    accounts.NoRole: ("roles", lambda _error: _("Choose at least one role.")),
+    accounts.LastAdmin: (
+        "roles",
+        lambda _error: _(
+            "This is the only admin left, so nobody could let others in. Make somebody else an admin first."
+        ),
+    ),
+    accounts.DisabledAccount: ("form", lambda _error: _("This account is disabled. Enable it first.")),
+    invitations.JoinedAlready: ("form", lambda _error: _("They have joined meanwhile. Look at the account again.")),
+    invitations.NotJoined: ("form", lambda _error: _("They have not joined yet. Make them a new link to join.")),
+    accounts.LongName: (
+        "name",
+        lambda error: _("This name is too long. It may have at most {most} characters.", most=error.fields["most"]),
+    ),
+    accounts.UnknownZone: ("zone", lambda _error: _("Choose a time zone from the list.")),
+    passwords.ShortPassword: (
+        "new_password",
+        lambda error: _(
+            "This password is too short: it needs at least {shortest} characters. "
+            "Four or five words that do not belong together are easy to remember.",
+            shortest=error.fields["shortest"],
+        ),
+    ),
+    passwords.LongPassword: (
+        "new_password",
+        lambda error: _(
+            "This password is too long. It may have at most {longest} characters.", longest=error.fields["longest"]
+        ),
+    ),
+    passwords.PasswordIsAddress: (
+        "new_password",
+        lambda _error: _("This password is your address, or part of it. Choose one that has nothing to do with it."),
+    ),
+    passwords.CommonPassword: (
+        "new_password",
+        lambda _error: _(
+            "This password is one of those that are tried first. "
+            "Four or five words that do not belong together are better."
+        ),
+    ),
+    sign_in.WrongPassword: ("password", lambda _error: _("This is not your password. Try again.")),
+    sign_in.TooManyAttempts: (
+        "password",
+        lambda error: _("Too many attempts have failed. Try again in {minutes} min.", minutes=error.fields["minutes"]),
+    ),
+    invitations.WrongCode: (
+        "code",
+        lambda _error: _(
+            "This is not the code that your app shows for the picture on this page. Scan the picture once more, and "
+            "type the six digits that the app shows now. Check that the clock of your phone is right."
+        ),
+    ),
+}
 
 
 def advice(refused: MailerError) -> str:
-    """What to do about a press that was refused."""
-    known = _ADVICE.get(type(refused))
-    return known() if known else str(refused)
+    """What to do about it, in the reader's language. What nobody foresaw is said as it is.
+
+    :raises ServiceUnavailable: that is what it is, and nobody's mistake.
+    """
+    return next(iter(at_field(refused).values()))
+
+
+def at_field(refused: MailerError) -> dict[str, str]:
+    """Likewise: field → what to do; "form" where it is about none.
+
+    :raises ServiceUnavailable: that is what it is, and nobody's mistake.
+    """
+    if isinstance(refused, ServiceUnavailable):
+        raise refused
+    if with_campaign := _WITH_CAMPAIGNS.get(type(refused)):
+        return {"form": with_campaign()}
+    field, words = _WITH_ACCOUNTS.get(type(refused), ("form", str))
+    return {field: words(refused)}
