@@ -1,7 +1,6 @@
 """`mailer inbound`: one message that a mail server hands over."""
 
 import json
-import logging
 import os
 import sys
 
@@ -9,16 +8,13 @@ import click
 
 from mailer.cli.installation import Installation, pass_installation
 from mailer.errors import ConfigurationError, MailerError
-from mailer.inbound import explaining, messages
+from mailer.inbound import explaining, receiving
 from mailer.inbound.addresses import OwnAddresses
-from mailer.inbound.messages import Finding, Kind
+from mailer.inbound.receiving import Source
 from mailer.operations import logs
-from mailer.selfservice import leaving
-from mailer.selfservice.leaving import Method, NotOnList
-
-log = logging.getLogger(__name__)
 
 _CHUNK = 2**16
+_EXAMPLE = "leave+{token}@example.org"
 
 
 @click.command()
@@ -50,30 +46,32 @@ def inbound(
         return
     logs.configure(json=not sys.stderr.isatty())
     try:
-        found = _find_out(installation, message, recipient, sender)
-        kind = found.kind.value if found.subscription_id is None else _leave(installation, found.subscription_id)
+        addresses = _addresses(installation)
+        if not addresses.has_address_to_leave:
+            # Without it, every wish to leave would be dropped unnoticed.
+            raise ConfigurationError("MAILER_UNSUBSCRIBE_ADDRESS", "must be set, with {token} in it", _EXAMPLE)
+        receiving.receive(
+            installation.session, message, addresses=addresses, source=Source.PIPE, recipient=recipient, sender=sender
+        )
     except (MailerError, ConfigurationError) as problem:
         # None of these is the message's fault, and on any other code a mail server would send it back to its writer.
         click.echo(f"mailer: {problem}", err=True)
         sys.exit(os.EX_TEMPFAIL)
-    log.info("inbound mail", extra={"kind": kind})
+
+
+def _addresses(installation: Installation) -> OwnAddresses:
+    settings = installation.settings
+    return OwnAddresses(
+        settings.keyring, unsubscribe_address=settings.unsubscribe_address, bounce_address=settings.bounce_address
+    )
 
 
 def _explain(
     installation: Installation, message: bytes, recipient: str | None, sender: str | None, *, as_json: bool
 ) -> None:
     """Say what a message is. It needs keys, and no database."""
-    from mailer.mail.feedback import (
-        recognition,
-    )  # here: its rules take longer to read than a message, which a pipe waits for
-
-    settings = installation.settings
-    addresses = OwnAddresses(
-        settings.keyring,
-        unsubscribe_address=settings.unsubscribe_address,
-        bounce_address=settings.bounce_address,
-    )
-    feedback = recognition.read(message, lookup=addresses, recipient=recipient, sender=sender)
+    addresses = _addresses(installation)
+    feedback = receiving.recognise(message, addresses=addresses, recipient=recipient, sender=sender)
     if as_json:
         click.echo(json.dumps(explaining.as_json(feedback), ensure_ascii=False))
         return
@@ -83,35 +81,7 @@ def _explain(
 
 def _read() -> bytes:
     """The beginning of the message, which has its headers."""
-    message = sys.stdin.buffer.read(messages.MAX_BYTES)
+    message = sys.stdin.buffer.read(receiving.MAX_BYTES)
     while sys.stdin.buffer.read(_CHUNK):
         continue  # a mail server may take it for a failure when nobody reads the rest
     return message
-
-
-def _find_out(installation: Installation, message: bytes, recipient: str | None, sender: str | None) -> Finding:
-    settings = installation.settings
-    if "{token}" not in (settings.unsubscribe_address or ""):
-        # Without it, every wish to leave would be dropped unnoticed.
-        raise ConfigurationError("MAILER_UNSUBSCRIBE_ADDRESS", "must be set, with {token} in it", _EXAMPLE)
-    return messages.read(
-        message,
-        keyring=settings.keyring,
-        unsubscribe_address=settings.unsubscribe_address or "",
-        bounce_address=settings.bounce_address,
-        recipient=recipient,
-        sender=sender,
-    )
-
-
-_EXAMPLE = "leave+{token}@example.org"
-
-
-def _leave(installation: Installation, subscription_id: int) -> str:
-    """Leave that list; returns what to write into the log."""
-    try:
-        with installation.session() as session:
-            left = leaving.leave(session, leaving.find(session, subscription_id), method=Method.MAIL)
-    except NotOnList:
-        return "leave: not on our list"
-    return "leave: had left before" if left.already else Kind.LEAVE

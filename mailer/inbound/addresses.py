@@ -25,7 +25,12 @@ class OwnAddresses:
         """
         self._keyring = keyring
         self._to_leave = _whole(unsubscribe_address)
-        self._for_bounces, self._bounces = _whole(bounce_address), _wrapped(bounce_address)
+        self._bounces = _wrapped(bounce_address)
+
+    @property
+    def has_address_to_leave(self) -> bool:
+        """Whether there is one that says what to leave."""
+        return self._to_leave is not _NOTHING
 
     def delivery(self, text: str) -> int | None:
         """The delivery whose envelope sender stands in a text, however others wrapped it (BATV, SRS)."""
@@ -46,10 +51,6 @@ class OwnAddresses:
     def is_to_leave(self, text: str) -> bool:
         """Whether an address to leave stands in a text, signed or not."""
         return self._to_leave.search(text) is not None
-
-    def is_for_bounces(self, text: str) -> bool:
-        """Whether an address to which bounces return stands in a text, signed or not."""
-        return self._for_bounces.search(text) is not None
 
     def address(self, delivery: int) -> str | None:
         return None

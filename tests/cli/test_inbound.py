@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.inbound.messages import MAX_BYTES
+from mailer.inbound.receiving import MAX_BYTES
 from mailer.links import Link
 from mailer.people import subscribers
 from mailer.store.crypto import keyring_of
@@ -69,7 +69,8 @@ def kind(result: Result) -> str:
     assert result.stdout == ""
     record = json.loads(result.stderr)
     assert record["message"] == "inbound mail"
-    return str(record["kind"])
+    assert record["source"] == "pipe"
+    return ": ".join([str(record["kind"]), *([record["why"]] if "why" in record else [])])
 
 
 def states(session: Session) -> list[SubscriptionStatus]:
@@ -81,21 +82,21 @@ def states(session: Session) -> list[SubscriptionStatus]:
 def test_a_mail_to_the_unsubscribe_address_leaves_that_list_and_is_not_answered(
     hand_over: HandOver, session: Session, address: str
 ) -> None:
-    assert kind(hand_over(MAIL.format(to=address))) == "leave"
+    assert kind(hand_over(MAIL.format(to=address))) == "unsubscribe"
     assert states(session) == [GONE, ACTIVE]
     assert session.scalars(select(Delivery)).all() == []
     session.rollback()
-    assert kind(hand_over(MAIL.format(to=address))) == "leave: had left before"
+    assert kind(hand_over(MAIL.format(to=address))) == "unsubscribe: had left before"
     with session.begin():
         subscribers.erase(session, "ana@example.net")
-    assert kind(hand_over(MAIL.format(to=address))) == "leave: not on our list"
+    assert kind(hand_over(MAIL.format(to=address))) == "unsubscribe: not on our list"
 
 
 def test_the_button_of_apples_mail_takes_its_user_off_that_list(
     hand_over: HandOver, session: Session, address: str
 ) -> None:
     marks = "Auto-Submitted: auto-replied\r\nX-Apple-Unsubscribe: true\r\n"
-    assert kind(hand_over(marks + MAIL.format(to=address), "--sender", "ana@example.net")) == "leave"
+    assert kind(hand_over(marks + MAIL.format(to=address), "--sender", "ana@example.net")) == "unsubscribe"
     assert states(session) == [GONE, ACTIVE]
 
 
@@ -103,7 +104,10 @@ def test_the_button_of_apples_mail_takes_its_user_off_that_list(
 def test_the_envelope_may_say_whom_it_is_for(hand_over: HandOver, session: Session, address: str, how: str) -> None:
     arguments = [how, address.upper()] if how.startswith("-") else []
     hand_over.environment |= {} if arguments else {how: address.upper()}
-    assert kind(hand_over(MAIL.format(to="office@example.org"), *arguments, "--sender", "ana@example.net")) == "leave"
+    assert (
+        kind(hand_over(MAIL.format(to="office@example.org"), *arguments, "--sender", "ana@example.net"))
+        == "unsubscribe"
+    )
     assert states(session) == [GONE, ACTIVE]
 
 
@@ -112,24 +116,24 @@ def test_all_else_is_taken_and_dropped_and_the_log_names_nobody(
 ) -> None:
     bounce = address.replace("leave+", "bounce+")
     messages: dict[str, str | bytes] = {
-        "other": MAIL.format(to="ana@example.org"),
+        "reply": MAIL.format(to="ana@example.org"),
         "forged": MAIL.format(to="leave+" + "0" * 40 + "@example.org"),
-        "bounce": MAIL.format(to=bounce),
-        "automatic": "Precedence: bulk\r\n" + MAIL.format(to=address),
+        "bounce": "Subject: failure notice\r\n" + MAIL.format(to=bounce).replace("From: ", "From: MAILER-DAEMON "),
+        "auto_reply": "Precedence: bulk\r\n" + MAIL.format(to=address),
         "unreadable": b"\xff\x00",
     }
     for expected, message in messages.items():
         result = hand_over(message)
         assert kind(result) == expected
         assert "@" not in result.stderr
-    assert kind(hand_over(MAIL.format(to=address), "--sender", "")) == "automatic"
+    assert kind(hand_over(MAIL.format(to=address), "--sender", "")) == "auto_reply"
     assert states(session) == [ACTIVE, ACTIVE]
 
 
 def test_of_a_huge_message_only_the_beginning_counts(hand_over: HandOver, session: Session, address: str) -> None:
     late = "X-Fill: " + "x" * MAX_BYTES + "\r\n" + MAIL.format(to=address)
     assert kind(hand_over(late)) == "other"
-    assert kind(hand_over(MAIL.format(to=address) + "x" * MAX_BYTES * 2)) == "leave"
+    assert kind(hand_over(MAIL.format(to=address) + "x" * MAX_BYTES * 2)) == "unsubscribe"
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -16,8 +16,6 @@ _ABSENCE = re.compile(
 _RETURNED = re.compile("|".join(words for wording in WORDINGS for words in wording.returned), re.IGNORECASE)
 _DAEMON = re.compile(sign("daemon"), re.IGNORECASE)
 _CHALLENGE = re.compile(sign("challenge"), re.IGNORECASE)
-_WORD = re.compile(r"[\s;(]")
-_NULL_SENDERS = frozenset({"", "mailer-daemon"})
 _AWAY_MARKS = (
     "x-autoreply",
     "x-autorespond",
@@ -45,7 +43,7 @@ def is_an_answer(subject: str) -> bool:
 
 def is_marked(headers: Headers) -> bool:
     """Whether headers say that a program wrote an answer (RFC 3834, and what others use)."""
-    submitted = _first_word(headers, "auto-submitted")
+    submitted = headers.word("auto-submitted")
     if submitted not in ("", "no"):
         return True
     suppress = {word.strip() for word in headers.first("x-auto-response-suppress").lower().split(",")}
@@ -54,13 +52,8 @@ def is_marked(headers: Headers) -> bool:
         or bool(suppress & {"all", "oof", "autoreply"})
         or headers.first("x-post-messageclass").split(";")[0].strip() == "9"
         or bool(headers.all("x-ms-exchange-inbox-rules-loop", "x-ms-exchange-generated-message-source"))
-        or _first_word(headers, "precedence") in _BULK
+        or headers.word("precedence") in _BULK
     )
-
-
-def is_of_many(headers: Headers) -> bool:
-    """Whether a message goes to many: no wish of one person."""
-    return _first_word(headers, "precedence") in ("bulk", "junk", "list")
 
 
 def is_challenge(subject: str) -> bool:
@@ -82,19 +75,3 @@ def is_from_a_daemon(headers: Headers) -> bool:
 def says_returned(subject: str) -> bool:
     """Whether a subject is worded like that of a bounce."""
     return _RETURNED.search(subject[:300]) is not None
-
-
-def has_no_sender(headers: Headers, sender: str | None) -> bool | None:
-    """Whether the envelope has no sender; None if nothing says so.
-
-    :param sender: of the envelope, where it is known.
-    """
-    envelope = headers.all("return-path") if sender is None else [sender]
-    if not envelope:
-        return None
-    names = (address.strip().lower().rsplit("@", 1)[0].strip('<>" ') for address in envelope)
-    return any(name in _NULL_SENDERS for name in names)
-
-
-def _first_word(headers: Headers, name: str) -> str:
-    return _WORD.split(headers.first(name).strip(), maxsplit=1)[0].lower()

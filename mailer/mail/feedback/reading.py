@@ -19,6 +19,7 @@ _MOST_TEXT = 200_000  # characters of a part's text; a notice is at its beginnin
 _MOST_HTML = 200_000
 
 _FIELD = re.compile(r"([!-9;-~]{1,80})[ \t]*:(.*)", re.DOTALL)
+_WORD = re.compile(r"[\s;(]")  # ends one
 _TYPE = re.compile(r"\s*([\w.+-]+/[\w.+-]+)")
 _PARAMETER = re.compile(r';\s*([\w-]+)\*?\s*=\s*(?:"([^"]*)"|([^\s;]+))')
 _HTML = re.compile(r"\s*(?:<!--[^>]{0,200}-->\s*)?<(?:!doctype\b|html\b|head\b|body\b)", re.IGNORECASE)
@@ -46,6 +47,10 @@ class Headers:
     def first(self, name: str) -> str:
         """The first value; "" without one."""
         return next((value for known, value in self.fields if known == name), "")
+
+    def word(self, name: str) -> str:
+        """The first word of the first value in lower case, without comments and parameters behind it."""
+        return _WORD.split(self.first(name).strip(), maxsplit=1)[0].lower()
 
 
 @dataclass(frozen=True, slots=True)

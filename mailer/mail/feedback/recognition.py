@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from mailer.mail.feedback import automatic, complaints, identifying, notices, reading, status_reports
+from mailer.mail.feedback import automatic, complaints, identifying, notices, reading, status_reports, wishes
 from mailer.mail.feedback.identifying import Lookup, Nobody
 from mailer.mail.feedback.meanings import judge
 from mailer.mail.feedback.notices import Notice, addresses_in
@@ -28,10 +28,17 @@ def read(
     :param recipient: whom the envelope names, if that is known; else headers say it.
     :param sender: whom the envelope names, which may be empty; if it is not known, Return-Path says it.
     """
-    found = reading.read(message)
-    if found is None:
+    return of(reading.read(message), lookup=lookup, recipient=recipient, sender=sender)
+
+
+def of(
+    message: Message | None, *, lookup: Lookup | None = None, recipient: str | None = None, sender: str | None = None
+) -> Feedback:
+    """Likewise, of a message that was read; None is what has no header."""
+    if message is None:
         return Feedback(Kind.UNREADABLE, "no header")
-    return _Reader(found, lookup or Nobody(), recipient, found.mailbox_sender if sender is None else sender).read()
+    known = message.mailbox_sender if sender is None else sender
+    return _Reader(message, lookup or Nobody(), recipient, known).read()
 
 
 @dataclass
@@ -63,11 +70,7 @@ class _Reader:
 
     @cached_property
     def has_no_sender(self) -> bool:
-        headers = self.message.headers
-        if headers.all("return-path") or self.sender is not None:
-            given = self.sender if self.sender is not None else None
-            return bool(automatic.has_no_sender(headers, given))
-        return False
+        return wishes.has_no_sender(self.message.headers, self.sender)
 
     @cached_property
     def words(self) -> str:
@@ -105,22 +108,7 @@ class _Reader:
     # --- the kinds, in their order
 
     def _wish_to_leave(self) -> Feedback | None:
-        headers = self.message.headers
-        if self.message.type == "multipart/report" or self.has_no_sender or automatic.is_of_many(headers):
-            return None
-        is_asked = False
-        for place in identifying.came_for(headers, self.recipient):
-            subscription = self.lookup.subscription(place)
-            if subscription is not None:
-                return Feedback(
-                    Kind.UNSUBSCRIBE,
-                    "address to leave",
-                    Effect.LEAVE,
-                    subscription=subscription,
-                    identified_by=Identified.ENVELOPE,
-                )
-            is_asked |= self.lookup.is_to_leave(place)
-        return Feedback(Kind.FORGED, "address to leave, signed by nobody") if is_asked else None
+        return wishes.read(self.message, lookup=self.lookup, recipient=self.recipient, sender=self.sender)
 
     def _complaint(self) -> Feedback | None:
         found = complaints.read(self.message)
@@ -225,7 +213,7 @@ class _Reader:
     def _rest(self) -> Feedback:
         headers = self.message.headers
         is_a_persons = not self.has_no_sender and addresses_in(headers.first("from")) and not headers.all("list-id")
-        if not is_a_persons or automatic.is_from_a_mail_server(headers):
+        if not is_a_persons or automatic.is_from_a_mail_server(headers) or wishes.is_of_many(headers):
             return self._about(Feedback(Kind.OTHER, "nothing known"))
         return self._about(Feedback(Kind.REPLY, "somebody wrote it", Effect.FORWARD))
 

@@ -7,16 +7,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailer import links
-from mailer.inbound import messages
-from mailer.inbound.messages import Finding, Kind
+from mailer.inbound import receiving
+from mailer.inbound.addresses import OwnAddresses
 from mailer.links import Link
+from mailer.mail.feedback.types import Kind
 from mailer.store.crypto import Key, Keyring
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 
 KEYRING = Keyring(secret_keys=[SECRET_KEY], link_keys=[LINK_KEY], index_key=INDEX_KEY)
 TOKEN = links.sign(KEYRING, Link.UNSUBSCRIBE, 7)
 BOUNCE = links.sign(KEYRING, Link.BOUNCE, 7)
-LEAVE = Finding(Kind.LEAVE, 7)
+LEAVE = (Kind.UNSUBSCRIBE, 7)
 
 
 def message(*headers: str) -> bytes:
@@ -29,15 +30,15 @@ def message(*headers: str) -> bytes:
     return "\r\n".join([*standard, *headers, "", "Please take me off.", ""]).encode()
 
 
-def read(data: bytes, *, recipient: str | None = None, sender: str | None = None) -> Finding:
-    return messages.read(
-        data,
-        keyring=KEYRING,
-        unsubscribe_address="leave+{token}@example.org",
-        bounce_address="bounce+{token}@example.org",
-        recipient=recipient,
-        sender=sender,
+def read(
+    data: bytes, *, recipient: str | None = None, sender: str | None = None, keyring: Keyring = KEYRING
+) -> tuple[Kind, int | None]:
+    """What a message is, and which subscription it ends."""
+    own = OwnAddresses(
+        keyring, unsubscribe_address="leave+{token}@example.org", bounce_address="bounce+{token}@example.org"
     )
+    found = receiving.recognise(data, addresses=own, recipient=recipient, sender=sender)
+    return found.kind, found.subscription
 
 
 @pytest.mark.parametrize(
@@ -81,24 +82,21 @@ def test_the_envelope_goes_before_what_the_headers_say() -> None:
     ],
 )
 def test_another_address_is_no_wish_to_leave(address: str) -> None:
-    assert read(message(f"To: {address}")) == Finding(Kind.OTHER)
+    assert read(message(f"To: {address}")) == (Kind.REPLY, None)
 
 
 def test_the_dots_of_the_setting_are_dots() -> None:
-    assert read(message(f"To: leave+{TOKEN}@exampleXorg")) == Finding(Kind.OTHER)
+    assert read(message(f"To: leave+{TOKEN}@exampleXorg")) == (Kind.REPLY, None)
 
 
 @pytest.mark.parametrize("token", ["0" * 40, BOUNCE, TOKEN[:-1] + ("0" if TOKEN[-1] != "0" else "1")])
 def test_a_token_that_we_did_not_sign_for_this_is_forged(token: str) -> None:
-    assert read(message(f"To: leave+{token}@example.org")) == Finding(Kind.FORGED)
+    assert read(message(f"To: leave+{token}@example.org")) == (Kind.FORGED, None)
 
 
 def test_a_link_key_that_was_rotated_still_verifies() -> None:
     rotated = Keyring(secret_keys=[SECRET_KEY], link_keys=[Key.generate(), LINK_KEY], index_key=INDEX_KEY)
-    found = messages.read(
-        message(f"To: leave+{TOKEN}@example.org"), keyring=rotated, unsubscribe_address="leave+{token}@example.org"
-    )
-    assert found == LEAVE
+    assert read(message(f"To: leave+{TOKEN}@example.org"), keyring=rotated) == LEAVE
 
 
 _AUTO_SUBMITTED = [
@@ -111,7 +109,9 @@ _AUTO_SUBMITTED = [
 
 @pytest.mark.parametrize("header", ["Precedence: bulk", "Precedence: JUNK", "Precedence: list"])
 def test_mail_that_goes_to_many_leaves_nothing(header: str) -> None:
-    assert read(message(f"To: leave+{TOKEN}@example.org", header)) == Finding(Kind.AUTOMATIC)
+    kind, subscription = read(message(f"To: leave+{TOKEN}@example.org", header))
+    assert kind in (Kind.AUTO_REPLY, Kind.OTHER)
+    assert subscription is None
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_a_mail_program_writes_for_its_user_leaves(header: str) -> None:
 @pytest.mark.parametrize("header", _AUTO_SUBMITTED)
 @pytest.mark.parametrize("to", ["office@example.org", f"bounce+{BOUNCE}@example.org"])
 def test_an_answer_that_nobody_wrote_is_known_as_one(header: str, to: str) -> None:
-    assert read(message(f"To: {to}", header)) == Finding(Kind.AUTOMATIC)
+    assert read(message(f"To: {to}", header)) == (Kind.AUTO_REPLY, None)
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r"])
@@ -156,7 +156,7 @@ def test_the_unsubscribe_button_of_apples_mail_leaves(line_end: bytes) -> None:
     data = line_end.join(line.encode() for line in lines)
     assert read(data) == LEAVE
     assert read(data, sender="ana@example.net") == LEAVE
-    assert read(data, sender="") == Finding(Kind.AUTOMATIC)
+    assert read(data, sender="") == (Kind.AUTO_REPLY, None)
 
 
 def test_a_token_that_is_ours_counts_beside_others_that_are_not() -> None:
@@ -182,27 +182,24 @@ def test_a_token_that_is_ours_counts_beside_others_that_are_not() -> None:
 )
 def test_mail_without_a_sender_leaves_nothing(sender: str) -> None:
     to_us = f"leave+{TOKEN}@example.org"
-    assert read(message(), recipient=to_us, sender=sender) == Finding(Kind.AUTOMATIC)
+    assert read(message(), recipient=to_us, sender=sender) == (Kind.AUTO_REPLY, None)
     data = message(f"To: {to_us}").replace(b"<ana@example.net>\r\nFrom", f"{sender}\r\nFrom".encode())
-    assert read(data) == Finding(Kind.AUTOMATIC)
+    assert read(data) == (Kind.AUTO_REPLY, None)
     assert read(data, sender="ana@example.net") == LEAVE
 
 
-def test_a_report_of_a_mail_server_is_kept_apart() -> None:
+def test_a_report_of_a_mail_server_leaves_nothing() -> None:
     report = 'Content-Type: multipart/report; report-type=delivery-status; boundary="x"'
-    assert read(message(report, f"To: leave+{TOKEN}@example.org")) == Finding(Kind.BOUNCE)
-    assert read(message(report)) == Finding(Kind.BOUNCE)
-    assert read(message(f"To: bounce+{BOUNCE}@example.org")) == Finding(Kind.BOUNCE)
-    mixed = (
-        message('Content-Type: multipart/mixed;boundary="x"') + b"--x\r\nContent-Type: message/delivery-status\r\n\r\n"
-    )
-    assert read(mixed, sender="") == Finding(Kind.BOUNCE)
-    assert read(mixed.replace(b"delivery-status", b"rfc822"), sender="") == Finding(Kind.AUTOMATIC)
+    kind, subscription = read(message(report, f"To: leave+{TOKEN}@example.org"))
+    assert (kind is not Kind.UNSUBSCRIBE, subscription) == (True, None)
+    fields = b"--x\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; a@b.example\r\n"
+    mixed = message('Content-Type: multipart/mixed;boundary="x"', f"To: leave+{TOKEN}@example.org") + fields
+    assert read(mixed + b"Action: failed\r\nStatus: 5.1.1\r\n--x--\r\n", sender="") == (Kind.BOUNCE, None)
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n", b"\x00\xff\xfe", b"just some words\r\n", b"\r\n" * 1000])
 def test_what_is_no_message_is_unreadable(data: bytes) -> None:
-    assert read(data, recipient=f"leave+{TOKEN}@example.org") == Finding(Kind.UNREADABLE)
+    assert read(data, recipient=f"leave+{TOKEN}@example.org") == (Kind.UNREADABLE, None)
 
 
 def test_a_message_may_begin_as_in_a_mailbox_file() -> None:
@@ -219,7 +216,7 @@ _LINES = st.lists(st.tuples(_HEADERS, st.binary(max_size=60)), max_size=6)
 @given(st.binary(max_size=400))
 @example(b"To: =?utf-8?q?=ff?= <\xff\xfe>\nContent-Type: multipart/report\xff; x*=''\xff\n\n")
 def test_no_bytes_are_too_strange(data: bytes) -> None:
-    assert read(data).kind in Kind
+    assert read(data)[0] in Kind
 
 
 @given(_LINES, st.text(), st.text())
@@ -228,7 +225,7 @@ def test_no_headers_and_no_envelope_are_too_strange(
 ) -> None:
     data = b"".join(name + b": " + value + b"\n" for name, value in lines)
     found = read(data, recipient=recipient, sender=sender)
-    assert found.kind is not Kind.LEAVE
+    assert found[0] is not Kind.UNSUBSCRIBE
 
 
 @pytest.mark.parametrize(
@@ -236,7 +233,7 @@ def test_no_headers_and_no_envelope_are_too_strange(
     [b"To: a@example.org\n", b" (((((", b"To: \xff\xfe\n ", b"leave+", b"\n", b"Content-Type: a;", b"To: a\r"],
 )
 def test_a_message_made_to_take_long_does_not(piece: bytes) -> None:
-    data = (b"To: " + piece * (messages.MAX_BYTES // len(piece)))[: messages.MAX_BYTES]
+    data = (b"To: " + piece * (receiving.MAX_BYTES // len(piece)))[: receiving.MAX_BYTES]
     began = time.process_time()
     read(data)
     assert time.process_time() - began < 5
