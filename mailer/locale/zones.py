@@ -1,6 +1,6 @@
 """Time zones: which one a country has, and what it is called."""
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
@@ -47,6 +47,21 @@ def name_of(zone: str, moment: datetime, locale: Locale) -> str:
     except LookupError:  # another time zone database knew it when it was written down
         return zone
     return name(local, locale)
+
+
+def short_name(local: datetime) -> str:
+    """What a zone is called beside a clock, in all languages: as its people abbreviate it, such as "UTC", "CET" or
+    "EST"; where they have nothing shorter, by its distance from UTC, such as "UTC+5:30".
+
+    :param local: aware, in that zone.
+    """
+    abbreviation = local.tzname() or ""
+    if abbreviation.isalpha():
+        return abbreviation
+    minutes = round((local.utcoffset() or timedelta(0)) / timedelta(minutes=1))
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "+" if minutes > 0 else "\N{MINUS SIGN}"
+    return f"UTC{sign}{hours}{f':{rest:02}' if rest else ''}" if minutes else "UTC"
 
 
 def name(local: datetime, locale: Locale) -> str:

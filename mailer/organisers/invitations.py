@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.mail import addresses
-from mailer.organisers import accounts, browsers, desk_sessions, passwords, recovery_codes, sign_in, totp
+from mailer.organisers import accounts, browsers, desk_sessions, mistakes, passwords, recovery_codes, sign_in, totp
 from mailer.organisers.accounts import DisabledAccount
 from mailer.organisers.desk_sessions import hash_of
 from mailer.organisers.roles import need_second_factor
@@ -56,6 +57,10 @@ class UsedInvitation(MailerError):
 
 class OldInvitation(MailerError):
     """This link is over: it works for a day, and until there is a newer one. Ask for a new one."""
+
+
+class CodeMissing(MailerError):
+    """The code is missing: give the six digits that the app shows for the secret on this page."""
 
 
 class WrongCode(MailerError):
@@ -138,44 +143,60 @@ def join(
     zone: str,
     language: str | None,
     password: str,
+    again: str | None = None,
     code: str,
     at: datetime,
 ) -> Sequence[str]:
     """Come to the desk for the first time.
 
+    :param again: the password, as it was typed a second time.
     :param code: that the app shows for the secret of the invitation; empty for who needs no second factor, and wants
         none.
     :returns: recovery codes, to be shown once; none without a second factor.
     :raises UnknownInvitation: and others, as `look`.
     :raises WeakPassword: somebody would soon guess the password.
-    :raises WrongCode: the code is wrong, or needed.
+    :raises PasswordsDiffer: it was typed otherwise the second time.
+    :raises CodeMissing: the code is needed.
+    :raises WrongCode: it is wrong.
     :raises LongName: and UnknownZone: so.
+    :raises Mistakes: several of these.
     """
     with sessions(read_only=True) as session:
         invitation = _look_for(session, token, InvitationKind.JOIN, at)
-        chosen = {"name": accounts.checked_name(name), "zone": accounts.checked_zone(zone)}
-        passwords.check(password, addresses.parse(invitation.account.email))
-        step = _step(invitation, code, at) if needs_code(invitation) or code.strip() else None
+        has_code = needs_code(invitation) or bool(code.strip())
+        mistakes.gather(
+            partial(accounts.checked_name, name),
+            partial(accounts.checked_zone, zone),
+            partial(passwords.check, password, addresses.parse(invitation.account.email)),
+            partial(passwords.check_again, password, again),
+            *([partial(_step, invitation, code, at)] if has_code else []),
+        )
+        step = _step(invitation, code, at) if has_code else None
     kept = passwords.hash(password)
     with sessions() as session:
         account, secret = _use(session, token, InvitationKind.JOIN, at)
-        for field, value in chosen.items():
-            setattr(account, field, value)
+        account.name, account.zone = accounts.checked_name(name), accounts.checked_zone(zone)
         account.language, account.password_hash = languages.of_site(language), kept
         codes = _set_up(session, account, secret, step) if step is not None else []
         _log(session, account, "accounts.join")
         return codes
 
 
-def set_password(sessions: Sessions, token: str, *, password: str, at: datetime) -> None:
+def set_password(sessions: Sessions, token: str, *, password: str, again: str | None = None, at: datetime) -> None:
     """Choose another password. The second factor stays, and every session ends.
 
+    :param again: as for `join`.
     :raises UnknownInvitation: and others, as `look`.
     :raises WeakPassword: somebody would soon guess it.
+    :raises PasswordsDiffer: it was typed otherwise the second time.
+    :raises Mistakes: both.
     """
     with sessions(read_only=True) as session:
         invitation = _look_for(session, token, InvitationKind.PASSWORD, at)
-        passwords.check(password, addresses.parse(invitation.account.email))
+        mistakes.gather(
+            partial(passwords.check, password, addresses.parse(invitation.account.email)),
+            partial(passwords.check_again, password, again),
+        )
     kept = passwords.hash(password)
     with sessions() as session:
         account, _ = _use(session, token, InvitationKind.PASSWORD, at)
@@ -195,12 +216,18 @@ def set_second_factor(sessions: Sessions, token: str, *, password: str, code: st
     :raises UnknownInvitation: and others, as `look`.
     :raises WrongPassword: it is not that of the account.
     :raises TooManyAttempts: it was wrong too often, see `attempts`.
-    :raises WrongCode: the code is wrong.
+    :raises CodeMissing: there is no code.
+    :raises WrongCode: it is wrong.
+    :raises Mistakes: several of these.
     """
     with sessions(read_only=True) as session:
         invitation = _look_for(session, token, InvitationKind.SECOND_FACTOR, at)
-        step = _step(invitation, code, at)
-    sign_in.ask_password(sessions, invitation.account_id, password, place=f"invitation {invitation.id}", at=at)
+    place = f"invitation {invitation.id}"
+    mistakes.gather(
+        partial(sign_in.ask_password, sessions, invitation.account_id, password, place=place, at=at),
+        partial(_step, invitation, code, at),
+    )
+    step = _step(invitation, code, at)
     with sessions() as session:
         account, secret = _use(session, token, InvitationKind.SECOND_FACTOR, at)
         codes = _set_up(session, account, secret, step)
@@ -226,7 +253,9 @@ def _look_for(session: Session, token: str, kind: InvitationKind, at: datetime) 
 
 
 def _step(invitation: Invitation, code: str, at: datetime) -> int:
-    """:raises WrongCode: the app shows another."""
+    """:raises CodeMissing: nothing was typed; :raises WrongCode: the app shows another."""
+    if not code.strip():
+        raise CodeMissing
     step = totp.verify(invitation.totp_secret, code, None, at)
     if step is None:
         raise WrongCode

@@ -1,12 +1,13 @@
 """One's own account: what somebody changes about it at the desk themselves."""
 
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.orm import Session
 
 from mailer.locale import languages
 from mailer.mail import addresses
-from mailer.organisers import accounts, browsers, desk_sessions, passwords, sign_in
+from mailer.organisers import accounts, browsers, desk_sessions, mistakes, passwords, sign_in
 from mailer.store import audit
 from mailer.store.db import Sessions
 from mailer.store.models import Account, DeskSession
@@ -24,21 +25,30 @@ def change(session: Session, account: Account, *, name: str, zone: str, language
     session.flush()
 
 
-def change_password(sessions: Sessions, desk_session_id: int, *, old: str, new: str, at: datetime) -> None:
+def change_password(
+    sessions: Sessions, desk_session_id: int, *, old: str, new: str, again: str | None = None, at: datetime
+) -> None:
     """Choose another password. Every other session ends.
 
     :param desk_session_id: in which it is done; it goes on.
+    :param again: the new one, as it was typed a second time.
     :raises WeakPassword: somebody would soon guess the new one.
     :raises WrongPassword: the old one is wrong, or the session has ended.
     :raises TooManyAttempts: it was wrong too often, see `attempts`.
+    :raises PasswordsDiffer: the new one was typed otherwise the second time.
+    :raises Mistakes: several of these.
     """
     with sessions(read_only=True) as session:
         desk_session = session.get(DeskSession, desk_session_id)
         if desk_session is None:
             raise sign_in.WrongPassword
         account_id, address = desk_session.account_id, addresses.parse(desk_session.account.email)
-    passwords.check(new, address)
-    sign_in.ask_password(sessions, account_id, old, place=sign_in.place_of(desk_session_id), at=at)
+    place = sign_in.place_of(desk_session_id)
+    mistakes.gather(
+        partial(sign_in.ask_password, sessions, account_id, old, place=place, at=at),
+        partial(passwords.check, new, address),
+        partial(passwords.check_again, new, again),
+    )
     kept = passwords.hash(new)
     with sessions() as session:
         desk_session = session.get(DeskSession, desk_session_id)

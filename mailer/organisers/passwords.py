@@ -50,6 +50,10 @@ class PasswordIsAddress(WeakPassword):
     """This password is your address, or part of it. Choose one that has nothing to do with it."""
 
 
+class PasswordsDiffer(MailerError):
+    """This is not the same password. Type it once more."""
+
+
 class CommonPassword(WeakPassword):
     """This password is one of those that are tried first, or made of such ones. Four or five words that do not belong
     together are better."""
@@ -115,6 +119,16 @@ def check(password: str, address: Address) -> None:
         raise PasswordIsAddress
     if _is_common(normal.casefold()):
         raise CommonPassword
+
+
+def check_again(password: str, again: str | None) -> None:
+    """Refuse a password that somebody typed otherwise the second time: they may not know which one it is.
+
+    :param again: None: they were not asked to.
+    :raises PasswordsDiffer: it is another.
+    """
+    if again is not None and again != password:
+        raise PasswordsDiffer
 
 
 def _is_address(password: str, address: Address) -> bool:

@@ -16,6 +16,7 @@ from mailer.organisers import accounts, browsers, desk_sessions, invitations, ow
 from mailer.organisers import sign_in as signing_in
 from mailer.organisers.accounts import DisabledAccount
 from mailer.organisers.invitations import (
+    CodeMissing,
     JoinedAlready,
     NotJoined,
     OldInvitation,
@@ -23,7 +24,8 @@ from mailer.organisers.invitations import (
     UsedInvitation,
     WrongCode,
 )
-from mailer.organisers.passwords import WeakPassword
+from mailer.organisers.mistakes import Mistakes
+from mailer.organisers.passwords import PasswordsDiffer, WeakPassword
 from mailer.organisers.sign_in import SignedIn, TooManyAttempts, WrongPassword
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Account, AuditEntry, Invitation, InvitationKind, KnownBrowser, Role
@@ -114,7 +116,9 @@ def test_what_is_wrong_on_the_page_uses_up_no_link(door: Door) -> None:
         (WeakPassword, {"password": "password1234"}),
         (WeakPassword, {"password": "rosa@example.org"}),
         (WrongCode, {"code": "000000"}),
-        (WrongCode, {"code": ""}),
+        (CodeMissing, {"code": ""}),
+        (PasswordsDiffer, {"again": f"{NEW}!"}),
+        (Mistakes, {"again": f"{NEW}!", "code": "000000", "zone": "Nowhere"}),
         (accounts.UnknownZone, {"zone": "Nowhere"}),
         (accounts.LongName, {"name": "x" * 201}),
     ]

@@ -92,7 +92,7 @@ def invite() -> Any:
     try:
         address = addresses.parse(request.form.get("invitee", "").strip())
         with site().session() as session:
-            account = accounts.add(session, address, _chosen(), at=now)
+            account = accounts.add(session, address, _chosen(), name=request.form.get("name"), at=now)
             token = invitations.invite(session, account, InvitationKind.JOIN, by=visit().account_id, at=now)
             if request.form.get("mailed"):
                 invitations.mail(session, account, InvitationKind.JOIN, token)

@@ -1,7 +1,11 @@
 """What the audit log's actions are called at the desk."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 
+from mailer.store.models import InvitationKind, Role
+from mailer.web.desk import duties, times
 from mailer.web.language import _
 
 #: action → what was done, as it begins a line
@@ -89,6 +93,22 @@ _KINDS: Mapping[str, Callable[[], str]] = {
     "target": lambda: _("Target"),
     "union": lambda: _("Union"),
 }
+#: what else is told of what was done → what it is called
+_DETAILS: Mapping[str, Callable[[], str]] = {
+    "added": lambda: _("given"),
+    "all": lambda: _("everything at once"),
+    "alone": lambda: _("alone, because"),
+    "at": lambda: _("starts"),
+    "kind": lambda: _("link for"),
+    "people": lambda: _("people"),
+    "removed": lambda: _("taken away"),
+    "roles": lambda: _("roles"),
+}
+_LINKS: Mapping[str, Callable[[], str]] = {
+    InvitationKind.JOIN: lambda: _("coming in for the first time"),
+    InvitationKind.PASSWORD: lambda: _("another password"),
+    InvitationKind.SECOND_FACTOR: lambda: _("another second factor"),
+}
 
 
 def is_known(action: str) -> bool:
@@ -104,6 +124,34 @@ def sentence(action: str) -> str:
 def kind(name: str) -> str:
     """What a kind of thing is called."""
     return _KINDS.get(name, lambda: name)()
+
+
+def detail(name: str) -> str:
+    """What something is called that is told besides."""
+    return _DETAILS.get(name, lambda: kind(name))()
+
+
+def value(name: str, told: Any) -> Any:
+    """What is told of it, as a reader of the desk has it: times in their zone, and roles by their names."""
+    if told is True:
+        return _("yes")
+    if isinstance(told, list):
+        return ", ".join(str(value(name, each)) for each in told)
+    if name in ("added", "removed", "roles") and told in set(Role):
+        return duties.of(Role(told)).name
+    if name == "kind" and told in _LINKS:
+        return _LINKS[told]()
+    moment = _moment(told) if isinstance(told, str) else None
+    return times.written(moment) if moment else told
+
+
+def _moment(told: str) -> datetime | None:
+    """The time that somebody or something wrote down; None for all else."""
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def kinds() -> list[tuple[str, str]]:

@@ -72,6 +72,11 @@ def _given(address: str) -> Given:
     )
 
 
+def secret(field: str) -> str:
+    """What somebody typed into a field that no page shows again; of one that is too long, enough to tell."""
+    return request.form.get(field, "")[: LONGEST + 1]
+
+
 def stale() -> str:
     """What somebody is told whose form was not made for this browser."""
     return _("This page was open for too long, or your browser keeps no cookies. Please try once more.")

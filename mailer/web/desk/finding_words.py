@@ -1,11 +1,12 @@
-"""What each finding means, in the languages of the desk."""
+"""What each finding means, in the languages of the desk: of campaigns, and of an installation at a glance."""
 
 from collections.abc import Callable, Mapping
 
 from mailer.cases.findings import Code
+from mailer.operations.doctor import findings as of_installation
 from mailer.web.language import _
 
-_SENTENCES: Mapping[Code, Callable[[], str]] = {
+_SENTENCES: Mapping[Code | of_installation.Code, Callable[[], str]] = {
     "about-missing": lambda: _("Nothing says whose authorities people write to"),
     "about-outdated": lambda: _("Its case was about another country when it was loaded"),
     "asks-missing": lambda: _("Some targets want no copies, and the case does not say what to ask of them"),
@@ -20,8 +21,11 @@ _SENTENCES: Mapping[Code, Callable[[], str]] = {
     "consent-missing": lambda: _("Nobody has agreed that we speak of the case"),
     "consent-past": lambda: _("The consent to speak of the case has ended, or ends before the start"),
     "dead-link": lambda: _("For some people a link leads nowhere"),
+    "data-directory": lambda: _("The folder for data is missing, or cannot be written to"),
     "deadline-near": lambda: _("The deadline is less than 48 hours after the start"),
     "deadline-passed": lambda: _("It would start after its deadline"),
+    "disk-full": lambda: _("The disk is full, and nothing can be sent"),
+    "disk-low": lambda: _("Little room is left on the disk"),
     "empty-field": lambda: _("For some people a field stays empty"),
     "fact-stale": lambda: _("A fact is older than it is good for"),
     "got-going-out": lambda: _("A campaign that its audience depends on is still going out"),
@@ -29,6 +33,7 @@ _SENTENCES: Mapping[Code, Callable[[], str]] = {
     "home-same-words": lambda: _("People who live under those authorities would get the words for others"),
     "home-undecided": lambda: _("Nobody has decided what people get who live under those authorities"),
     "home-unknown": lambda: _("Some people may live under those authorities: their country is not known"),
+    "keys-beside-database": lambda: _("The keys lie beside the database: who copies one has the other"),
     "latest-start-passed": lambda: _("It would start after its latest start"),
     "letter-missing": lambda: _("A letter is missing for some of those whom people write to"),
     "letter-unread": lambda: _("Nobody gets one of the letters"),
@@ -59,6 +64,6 @@ _SENTENCES: Mapping[Code, Callable[[], str]] = {
 }
 
 
-def meaning(code: Code) -> str:
+def meaning(code: Code | of_installation.Code) -> str:
     """What a finding means, in a sentence without a full stop."""
     return _SENTENCES[code]()

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 from flask import render_template
 
+from mailer.operations.doctor import glance
 from mailer.settings import KEY_VARIABLES, Settings
+from mailer.web.desk import finding_words
 from mailer.web.language import _
 from mailer.web.site import site
 
@@ -25,12 +27,12 @@ def see() -> str:
     keys = settings.keyring
     shown = [(variable, words(), value(settings)) for variable, words, value in _SHOWN]
     others = settings.given - {variable for variable, _words, _value in _SHOWN} - set(KEY_VARIABLES)
-    advice = [settings.advice_on_keys, settings.advice_on_helo, settings.advice_on_organisers]
     return render_template(
         "desk/installation/see.html",
         shown=shown,
         others=sorted(each for each in others if each.startswith("MAILER_")),
         secret_keys=[key.id for key in keys.secret_keys],
         link_keys=[key.id for key in keys.link_keys],
-        advice=[str(each) for each in advice if each],
+        findings=glance.take(settings),
+        meaning=finding_words.meaning,
     )

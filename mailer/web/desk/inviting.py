@@ -14,8 +14,8 @@ from mailer.organisers.invitations import OldInvitation, UnknownInvitation, Used
 from mailer.store.db import utcnow
 from mailer.store.models import Invitation, InvitationKind
 from mailer.web import agreement, language, limits
-from mailer.web.desk import browsers, coming, cookies, duties, refusing
-from mailer.web.desk.visit import PREFIX
+from mailer.web.desk import browsers, coming, cookies, duties, refusing, times
+from mailer.web.desk.visit import PREFIX, zone_of
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -37,9 +37,6 @@ def accept(token: str) -> Any:
         invitation = _look(token)
         if not cookies.is_own_form():
             return _form(token, invitation, {"form": coming.stale()}, status=400)
-        if request.form.get("new_password") != request.form.get("new_password_again"):
-            wrong = {"new_password_again": _("This is not the same password. Type it once more.")}
-            return _form(token, invitation, wrong, status=422)
         return _ACCEPT[invitation.kind](token, invitation)
     except (UnknownInvitation, UsedInvitation, OldInvitation) as over:
         return _over(over)
@@ -65,8 +62,9 @@ def _join(token: str, invitation: Invitation) -> Response:
         name=request.form.get("name", ""),
         zone=request.form.get("zone", ""),
         language=chosen,
-        password=_secret("new_password"),
-        code=_secret("code"),
+        password=coming.secret("new_password"),
+        again=coming.secret("new_password_again"),
+        code=coming.secret("code"),
         at=utcnow(),
     )
     language.prefer(chosen)
@@ -74,13 +72,14 @@ def _join(token: str, invitation: Invitation) -> Response:
 
 
 def _choose_password(token: str, _invitation: Invitation) -> Response:
-    invitations.set_password(site().session, token, password=_secret("new_password"), at=utcnow())
+    new, again = coming.secret("new_password"), coming.secret("new_password_again")
+    invitations.set_password(site().session, token, password=new, again=again, at=utcnow())
     return make_response(redirect(url("desk.coming.come_in", changed=1), 303))
 
 
 def _set_up(token: str, invitation: Invitation) -> Response:
     codes = invitations.set_second_factor(
-        site().session, token, password=_secret("password"), code=_secret("code"), at=utcnow()
+        site().session, token, password=coming.secret("password"), code=coming.secret("code"), at=utcnow()
     )
     return _let_in(invitation, codes)
 
@@ -90,10 +89,6 @@ _ACCEPT: Mapping[InvitationKind, Callable[[str, Invitation], Response]] = {
     InvitationKind.PASSWORD: _choose_password,
     InvitationKind.SECOND_FACTOR: _set_up,
 }
-
-
-def _secret(field: str) -> str:
-    return request.form.get(field, "")[: coming.LONGEST + 1]  # one that is too long has to be told
 
 
 def _let_in(invitation: Invitation, codes: Sequence[str]) -> Response:
@@ -109,7 +104,9 @@ def _let_in(invitation: Invitation, codes: Sequence[str]) -> Response:
             at=utcnow(),
         )
     response = make_response(
-        render_template("desk/codes.html", codes=codes, next=f"{PREFIX}/") if codes else redirect(f"{PREFIX}/", 303)
+        render_template("desk/codes.html", codes=codes, address=invitation.account.email, next=f"{PREFIX}/")
+        if codes
+        else redirect(f"{PREFIX}/", 303)
     )
     cookies.sign_in(response, session=signed_in.secret, browser=signed_in.browser)
     return response
@@ -128,10 +125,13 @@ def _form(
         token=token,
         kind=invitation.kind.name.lower(),
         address=account.email,
+        name=account.name or "",
+        zone=account.zone,
+        until=times.written(invitation.expires_at, zone_of(account)),
         duties=[each for each in duties.every() if each.role in accounts.roles_of(account)],
         needs_code=invitations.needs_code(invitation),
         app=_app(invitation),
-        zones=zone_choices.of_countries(language.current()),
+        zones=zone_choices.by_region(language.current()),
         languages=language_choices(),
         problems=problems or {},
         invitation_token=form_token,

@@ -13,7 +13,7 @@ from mailer.store.models import InvitationKind
 from mailer.web import language
 from mailer.web.desk import coming, inviting, refusing
 from mailer.web.desk.visit import record, visit
-from mailer.web.language import _, url
+from mailer.web.language import url
 from mailer.web.site import site
 
 
@@ -32,7 +32,7 @@ def _page(problems: Mapping[str, str] | None = None) -> str:
         account=account,
         sessions=begun,
         codes_left=codes_left,
-        zones=zone_choices.of_countries(language.current()),
+        zones=zone_choices.by_region(language.current()),
         languages=inviting.language_choices(),
         problems=problems or {},
     )
@@ -69,17 +69,17 @@ def choose_password() -> str:
 
 def change_password() -> Any:
     """Choose another password."""
-    new = request.form.get("new_password", "")[: coming.LONGEST + 1]
-    problems: Mapping[str, str] = {}
-    if new != request.form.get("new_password_again", "")[: coming.LONGEST + 1]:
-        problems = {"new_password_again": _("This is not the same password. Type it once more.")}
-    else:
-        try:
-            old = request.form.get("password", "")[: coming.LONGEST]
-            own_account.change_password(site().session, visit().session.id, old=old, new=new, at=utcnow())
-        except MailerError as mistake:
-            problems = refusing.at_field(mistake)
-    if problems:
+    try:
+        own_account.change_password(
+            site().session,
+            visit().session.id,
+            old=coming.secret("password"),
+            new=coming.secret("new_password"),
+            again=coming.secret("new_password_again"),
+            at=utcnow(),
+        )
+    except MailerError as mistake:
+        problems = refusing.at_field(mistake)
         return make_response(render_template("desk/own/choose_password.html", problems=problems), 422)
     return redirect(url("desk.own.see", done="password"), 303)
 
@@ -101,7 +101,7 @@ def make_codes() -> Any:
     with site().session() as session:
         codes = recovery_codes.make(session, visit().account_id)
         record(session, "accounts.recovery_codes", visit().account_id, kind="account")
-    return render_template("desk/codes.html", codes=codes, next=url("desk.own.see"))
+    return render_template("desk/codes.html", codes=codes, address=visit().address, next=url("desk.own.see"))
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------------

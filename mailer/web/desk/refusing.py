@@ -7,6 +7,7 @@ from mailer.delivery import control
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.mail.addresses import InvalidAddress
 from mailer.organisers import accounts, alone, approvals, invitations, passwords, sign_in
+from mailer.organisers.mistakes import Mistakes
 from mailer.web.language import _
 
 #: what is not done with a campaign → what to do about it
@@ -86,11 +87,16 @@ _WITH_ACCOUNTS: Mapping[type[MailerError], tuple[str, Callable[[MailerError], st
             "Four or five words that do not belong together are better."
         ),
     ),
+    passwords.PasswordsDiffer: (
+        "new_password_again",
+        lambda _error: _("This is not the same password. Type it once more."),
+    ),
     sign_in.WrongPassword: ("password", lambda _error: _("This is not your password. Try again.")),
     sign_in.TooManyAttempts: (
         "password",
         lambda error: _("Too many attempts have failed. Try again in {minutes} min.", minutes=error.fields["minutes"]),
     ),
+    invitations.CodeMissing: ("code", lambda _error: _("Type the six digits that your app shows.")),
     invitations.WrongCode: (
         "code",
         lambda _error: _(
@@ -110,12 +116,15 @@ def advice(refused: MailerError) -> str:
 
 
 def at_field(refused: MailerError) -> dict[str, str]:
-    """Likewise: field → what to do; "form" where it is about none.
+    """Likewise, of several mistakes of each: field → what to do, in the order of the form; "form" where it is about
+    none.
 
     :raises ServiceUnavailable: that is what it is, and nobody's mistake.
     """
     if isinstance(refused, ServiceUnavailable):
         raise refused
+    if isinstance(refused, Mistakes):
+        return {field: words for each in refused.found for field, words in at_field(each).items()}
     if with_campaign := _WITH_CAMPAIGNS.get(type(refused)):
         return {"form": with_campaign()}
     field, words = _WITH_ACCOUNTS.get(type(refused), ("form", str))

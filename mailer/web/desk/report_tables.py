@@ -9,13 +9,13 @@ from flask_babel import format_number
 from markupsafe import Markup
 
 from mailer.formats import charts
-from mailer.locale import countries, languages, zones
+from mailer.locale import countries, languages
 from mailer.reports.figures import Figures, Unit
 from mailer.reports.showing import Shown
 from mailer.reports.spreads import By, Row
 from mailer.store.models import DeliveryState
 from mailer.web import language
-from mailer.web.desk import terms
+from mailer.web.desk import terms, times
 from mailer.web.desk.visit import visit
 from mailer.web.language import _
 
@@ -124,8 +124,7 @@ def _states(shown: Shown) -> Table:
 
 
 def _over_time(shown: Shown) -> Table:
-    zone, locale = visit().zone, languages.locale(language.current())
-    named = zones.name_of(str(zone), shown.slots[0][0], locale) if shown.slots else ""
+    named = times.zone_name(shown.slots[0][0]) if shown.slots else ""
     notes = {
         Unit.TEN_MINUTES: _(
             "Mails that were sent, in steps of ten minutes. Times are those of this zone: {zone}.", zone=named
@@ -138,7 +137,7 @@ def _over_time(shown: Shown) -> Table:
         _("Deliveries over time"),
         _("From"),
         _("Mails"),
-        [_slot(start, number, shown.unit, zone) for start, number in shown.slots],
+        [_slot(start, number, shown.unit, visit().zone) for start, number in shown.slots],
         empty=_("Nothing has been sent."),
         notes=[notes[shown.unit]] if shown.slots else (),
         draw=charts.columns,

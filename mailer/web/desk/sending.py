@@ -147,6 +147,7 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             is_approved=standing.state in (approvals.State.APPROVED, approvals.State.NOT_NEEDED),
             expected=expecting.look(session, campaign, anew=bool(problems)) if is_draft else None,
             earliest=times.field(utcnow(), visit().zone),
+            zone=times.zone_to_type_in(),
             problems=problems,
         )
     return make_response(page, 422 if problems else 200)

@@ -3,10 +3,11 @@
 from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time, get_datetime_format
+from babel.dates import format_date
 from markupsafe import Markup
 
-from mailer.locale import languages, zones
+from mailer.locale import languages, moments, zones
+from mailer.store.db import utcnow
 from mailer.web import language
 from mailer.web.desk.visit import visit
 
@@ -20,13 +21,16 @@ class NoSuchTime(ValueError):
 # --- to read ----------------------------------------------------------------------------------------------------------
 
 
-def written(moment: datetime) -> Markup:
+def written(moment: datetime, zone: tzinfo | None = None) -> Markup:
     """A moment in the viewer's zone, with the zone's name, for a page: as a `time` element that machines read, too.
 
     :param moment: aware.
+    :param zone: to show it in where nobody is signed in; a script shows it by the browser's own clock.
     """
-    local = moment.astimezone(visit().zone)
-    return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), in_words(moment))
+    there = zone or visit().zone
+    machines = moment.astimezone(there).isoformat(timespec="seconds")
+    here = Markup(" data-here") if zone else ""
+    return Markup('<time datetime="{}"{}>{}</time>').format(machines, here, _in_words(moment, there))
 
 
 def in_words(moment: datetime) -> str:
@@ -34,14 +38,25 @@ def in_words(moment: datetime) -> str:
 
     :param moment: aware.
     """
-    zone, locale = visit().zone, languages.locale(language.current())
-    local = moment.astimezone(zone)
-    both = str(get_datetime_format("medium", locale)).replace("'", "")  # "{1}, {0}"; quotes mark what is no pattern
-    clock = format_time(local.replace(tzinfo=None), "short", locale=locale)
-    on = format_date(local, "medium", locale=locale)
-    # "UTC" is known everywhere, and its name in words takes half a line of a phone.
-    name = "UTC" if str(zone) == "UTC" else zones.name_of(str(zone), moment, locale)
-    return f"{both.format(clock, on)} ({name})"
+    return _in_words(moment, visit().zone)
+
+
+def _in_words(moment: datetime, zone: tzinfo) -> str:
+    return moments.written(moment, zone, languages.locale(language.current()))
+
+
+def zone_name(at: datetime) -> str:
+    """What the viewer's zone is called beside a time, such as "CET".
+
+    :param at: aware; clocks that are put forward go by another name.
+    """
+    return zones.short_name(at.astimezone(visit().zone))
+
+
+def zone_to_type_in() -> str:
+    """What the viewer's zone is called where they type a time, of whichever day of the year."""
+    zone = str(visit().zone)
+    return zone if zone == "UTC" else zones.name_of(zone, utcnow(), languages.locale(language.current()))
 
 
 def day(on: date) -> Markup:

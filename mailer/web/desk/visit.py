@@ -79,7 +79,7 @@ def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
         name=account.name or account.email,
         address=account.email,
         language=account.language,
-        zone=_zone(account.zone),
+        zone=zone_of(account),
         permissions=accounts.permissions_of(account),
         session=found,
         who=desk_sessions.who(found),
@@ -90,9 +90,10 @@ def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
     )
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(account: Account) -> tzinfo:
+    """The zone that somebody sees times in."""
     try:
-        return get_timezone(name)
+        return get_timezone(account.zone)
     except LookupError:  # another time zone database knew it when it was chosen
         return get_timezone("UTC")
 

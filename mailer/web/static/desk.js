@@ -93,13 +93,30 @@ addEventListener("pageshow", () => {
   }
 });
 
-// Whoever has not chosen a time zone yet most likely lives in the one that their browser knows.
+// Whoever has not chosen a time zone yet most likely lives in the one that their browser knows: it stands first.
 for (const field of document.querySelectorAll("select[name=zone]")) {
   const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
   const own = [...field.options].find((each) => each.value === zone || each.dataset.also?.split(" ").includes(zone));
-  if (field.value === "UTC" && field.dataset.guess && own) {
-    own.selected = true;
+  if (own) {
+    const isChosen = own.selected || (field.value === "UTC" && field.dataset.guess);
+    const first = document.createElement("optgroup");
+    first.label = field.dataset.own;
+    first.append(own);
+    field.prepend(first);
+    own.selected = isChosen;
   }
+}
+
+// A time for somebody whose zone we do not know yet, by their own clock.
+for (const time of document.querySelectorAll("time[data-here]")) {
+  const parts = { day: "numeric", month: "short", year: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" };
+  time.textContent = new Intl.DateTimeFormat(document.documentElement.lang, parts).format(new Date(time.dateTime));
+}
+
+// Only a script can print from a page; by hand one prints as ever.
+for (const button of document.querySelectorAll("button[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
 }
 
 // A menu closes when one leaves it.

@@ -13,7 +13,7 @@ from mailer.cli.effects import EFFECTS, Effect
 from mailer.store import audit
 from mailer.store.audit import COMMAND_LINE, ITSELF, Who
 from mailer.store.db import session_scope
-from mailer.store.models import AuditActor, Role
+from mailer.store.models import Account, AuditActor, Role
 from mailer.web.desk import audit_words
 from tests.support.desk import come_in, words
 from tests.support.factories import make_union
@@ -71,6 +71,22 @@ def test_it_says_who_did_what_to_what_when_and_from_which_session(app: Flask, en
     assert "entry 5 why <b>nobody</b> did" in said
     assert "<b>nobody" not in page.text
     assert re.search(r"Erased.*?<time datetime=\"\d{4}-\d\d-\d\d\">", page.text, re.DOTALL)
+
+
+def test_times_and_roles_in_an_entry_are_those_that_its_reader_knows(app: Flask, engine: Engine) -> None:
+    who = come_in(app, Role.ADMIN)
+    with session_scope(engine) as session:
+        session.get_one(Account, who.account_id).zone = "Europe/Berlin"
+        at = {"at": "2035-04-30T12:30:00+00:00", "people": 3214}
+        audit.append(session, "campaigns.send", COMMAND_LINE, kind="campaign", subject="alert", details=at)
+        given = {"added": ["publisher"], "removed": []}
+        audit.append(session, "accounts.roles", COMMAND_LINE, kind="account", subject=who.account_id, details=given)
+        link = {"kind": "second factor"}
+        audit.append(session, "accounts.invite", COMMAND_LINE, kind="account", subject=who.account_id, details=link)
+    said = words(who.get("/log")).replace("\N{NARROW NO-BREAK SPACE}", " ").replace("\N{NO-BREAK SPACE}", " ")
+    assert "starts 30 Apr 2035, 2:30 pm CEST" in said and "people 3214" in said
+    assert "given Publisher" in said and "link for another second factor" in said
+    assert "its number follows" in said and "T12:30" not in said
 
 
 def test_one_campaign_and_one_person_can_be_looked_at_alone_page_by_page(

@@ -1,12 +1,17 @@
 """Settings and keys at the desk: what helps an admin, and nothing that is secret."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import Engine
 
 from mailer.mail.smtp import Server
-from mailer.store.models import Role
+from mailer.operations.doctor import machine
+from mailer.store.db import session_scope
+from mailer.store.models import Account, Role
+from mailer.web.desk import finding_words
 from tests.support.desk import come_in, words
 
 
@@ -27,7 +32,8 @@ def test_an_admin_sees_settings_and_names_of_keys_and_no_secret(app: Flask) -> N
     app.extensions["site"] = dataclasses.replace(site, settings=settings)
     page = come_in(app, Role.ADMIN).get("/installation")
     said = words(page)
-    assert "Harbour <Solidarity>" in said and "MAILER_DATABASE_URL" in said and "mailer keys status" in said
+    assert "Harbour <Solidarity>" in said and "mailer keys status" in said
+    assert "MAILER_DATABASE_URL" in page.text.replace("<wbr>", "")
     keyring = settings.keyring
     assert all(key.id in said for key in [*keyring.secret_keys, *keyring.link_keys])
     assert "pa55" not in page.text
@@ -35,6 +41,31 @@ def test_an_admin_sees_settings_and_names_of_keys_and_no_secret(app: Flask) -> N
         for each in written.split(","):
             assert each.rpartition(":")[2] not in page.text
     assert "/desk/installation" in page.text
+
+
+def test_what_is_found_is_said_in_the_viewers_language(app: Flask, engine: Engine, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.env"
+    keys.touch()
+    site = app.extensions["site"]
+    changed = {"database_url": f"sqlite:///{tmp_path / 'tocsin.db'}", "keys_file": keys, "data_dir": tmp_path / "none"}
+    settings = dataclasses.replace(site.settings, configured_smtp=Server(host="localhost", port=25), **changed)
+    app.extensions["site"] = dataclasses.replace(site, settings=settings)
+    who = come_in(app, Role.ADMIN)
+    with session_scope(engine) as session:
+        session.get_one(Account, who.account_id).language = "fr"
+    said = words(who.get("/installation"))
+    assert "Le dossier des données manque" in said and "Les clés sont à côté de la base" in said
+    assert "Aucun organisateur n’est averti" in said
+
+
+def test_every_finding_at_a_glance_has_words() -> None:
+    source = Path(machine.__file__).read_text()
+    seen = {"keys-beside-database", "data-directory", "disk-full", "disk-low"}
+    assert all(f'"{code}"' in source for code in seen) and seen <= finding_words._SENTENCES.keys()
+
+
+def test_a_long_name_of_a_setting_may_be_broken_between_its_words(app: Flask) -> None:
+    assert "MAILER_<wbr>SMTP_<wbr>CONNECTIONS" in come_in(app, Role.ADMIN).get("/installation").text
 
 
 def test_it_says_what_could_be_better_set(app: Flask) -> None:

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from mailer.organisers import invitations
 from mailer.store.db import session_scope, utcnow
-from mailer.store.models import Account, AuditEntry, DeskSession, InvitationKind, Role
+from mailer.store.models import Account, AuditEntry, DeskSession, Invitation, InvitationKind, Role
 from tests.support.accounts import PASSWORD, make_account
 from tests.support.desk import come_in, words
 
@@ -103,7 +103,7 @@ def test_an_analyst_needs_no_second_factor_and_may_have_one(app: Flask, engine: 
         ({"new_password": "short", "new_password_again": "short"}, "new_password", "too short"),
         ({"new_password_again": "another one, longer"}, "new_password_again", "not the same password"),
         ({"code": "000000"}, "code", "not the code that your app shows"),
-        ({"code": ""}, "code", "not the code that your app shows"),
+        ({"code": ""}, "code", "Type the six digits that your app shows"),
         ({"zone": "Europe/Atlantis"}, "zone", "Choose a time zone"),
         ({"name": "R" * 201}, "name", "too long"),
     ],
@@ -122,6 +122,27 @@ def test_a_mistake_is_told_at_its_field_and_nothing_else_has_to_be_typed_again(
     assert rosa.accept().status_code == 200
 
 
+def test_all_mistakes_are_told_at_once_and_why_a_password_has_to_be_typed_again(app: Flask, engine: Engine) -> None:
+    rosa = Invited(app, engine, InvitationKind.JOIN, Role.WRITER)
+    assert "No page holds a password" not in words(rosa.get())
+    answer = rosa.accept(name="R" * 201, zone="Nowhere", new_password="short", new_password_again="shorter", code="")
+    assert answer.status_code == 422 and "No page holds a password" in words(answer)
+    told = re.findall(r'id="(\w+)-problem"', answer.text)
+    assert told == ["name", "zone", "new_password", "new_password_again", "code"]
+    summary = answer.text.partition('class="error-summary"')[2].partition("</div>")[0]
+    assert re.findall(r'href="#(\w+)"', summary) == told
+
+
+def test_the_page_says_until_when_the_link_works_and_has_the_name_that_an_admin_gave(
+    app: Flask, engine: Engine, session: Session
+) -> None:
+    page = Invited(app, engine, InvitationKind.JOIN, Role.WRITER).get()
+    until = session.scalars(select(Invitation.expires_at)).one()
+    assert f'<time datetime="{until:%Y-%m-%dT%H:%M:%S}+00:00" data-here>' in page.text
+    assert re.search(r"It works once, until [^.]*\d:\d\d.[ap]m.UTC", words(page))
+    assert re.search(r'name="name"[^>]* value="Rosa"', page.text)
+
+
 def test_another_password_keeps_the_second_factor_and_signs_nobody_in(
     app: Flask, engine: Engine, session: Session
 ) -> None:
@@ -135,6 +156,8 @@ def test_another_password_keeps_the_second_factor_and_signs_nobody_in(
 
 def test_another_second_factor_takes_the_password(app: Flask, engine: Engine) -> None:
     rosa = Invited(app, engine, InvitationKind.SECOND_FACTOR, Role.WRITER)
+    both = rosa.accept(password=NEW, code="000000")
+    assert re.findall(r'id="(\w+)-problem"', both.text) == ["password", "code"]
     refused = rosa.accept(password=NEW)
     assert refused.status_code == 422 and "This is not your password" in words(refused)
     assert len(codes_in(rosa.accept())) == 10

@@ -1,5 +1,6 @@
 """One's own account."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -69,6 +70,18 @@ def test_another_password_takes_the_old_one_and_ends_every_other_session(app: Fl
     right = rosa.press("/account/password", password=PASSWORD, new_password=NEW, new_password_again=NEW)
     assert (right.status_code, right.location) == (303, "/desk/account?done=password")
     assert other.get("/").status_code == 303 and rosa.get("/").status_code == 200
+
+
+def test_recovery_codes_can_be_printed_with_whose_they_are(rosa: Organiser) -> None:
+    made = rosa.press("/account/recovery-codes")
+    assert "They are for rosa@example.org at the desk of Harbour Solidarity" in words(made)
+    assert '<button class="button quiet" type="button" hidden data-print>' in made.text
+
+
+def test_every_mistake_about_a_password_is_told_at_once(rosa: Organiser) -> None:
+    answer = rosa.press("/account/password", password="wrong", new_password="short", new_password_again="other")
+    assert answer.status_code == 422 and "No page holds a password" in words(answer)
+    assert re.findall(r'id="(\w+)-problem"', answer.text) == ["password", "new_password", "new_password_again"]
 
 
 def test_new_recovery_codes_are_shown_once_and_the_page_says_how_many_are_left(app: Flask, rosa: Organiser) -> None:

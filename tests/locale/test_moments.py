@@ -1,0 +1,32 @@
+"""Moments, with the short name of a zone."""
+
+from datetime import UTC, datetime
+
+import pytest
+from babel import Locale
+from babel.dates import get_timezone
+
+from mailer.locale import moments
+
+WINTER, SUMMER = (datetime(2035, month, 15, 10, 42, tzinfo=UTC) for month in (12, 7))
+
+
+@pytest.mark.parametrize("language", ["en", "fr", "ru", "ar"])
+def test_utc_is_called_so_in_every_language(language: str) -> None:
+    written = moments.written(WINTER, get_timezone("UTC"), Locale.parse(language))
+    assert written.endswith("\N{NO-BREAK SPACE}UTC")
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "ends"),
+    [
+        ("Europe/Berlin", WINTER, "11:42 CET"),
+        ("Europe/Berlin", SUMMER, "12:42 CEST"),
+        ("America/New_York", WINTER, "05:42 EST"),
+        ("America/Sao_Paulo", WINTER, "07:42 UTC−3"),
+        ("Asia/Kathmandu", WINTER, "16:27 UTC+5:45"),
+    ],
+)
+def test_others_are_called_as_their_people_do_or_by_their_distance(zone: str, moment: datetime, ends: str) -> None:
+    written = moments.written(moment, get_timezone(zone), Locale.parse("fr"))
+    assert written.replace("\N{NO-BREAK SPACE}", " ").endswith(ends)
