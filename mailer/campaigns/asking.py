@@ -18,10 +18,23 @@ _ORDER = (Asking.OPEN, Asking.CLOSED, Asking.STOPPED, Asking.WITHDRAWN)
 
 def of(campaign: Campaign) -> Asking:
     """Whether people are asked to act on it now; `is_open` says to the database that they are."""
-    if campaign.case_id is None or not kinds.of(campaign).asks:
-        return campaign.asking
-    of_case = _OF_CASE[campaign.case.status] if campaign.case is not None else Asking.CLOSED
-    return max(campaign.asking, of_case, key=_ORDER.index)
+    case = campaign.case.status if campaign.case is not None else None
+    return later(campaign.asking, of_case(campaign.kind, campaign.case_id, case))
+
+
+def of_case(kind: str, case_id: int | None, status: CaseStatus | None) -> Asking:
+    """What the case of a campaign says of asking people to act on that.
+
+    :param status: of the case; None where there is none, or it may not be seen.
+    """
+    if case_id is None or kind not in kinds.asking():
+        return Asking.OPEN
+    return Asking.CLOSED if status is None else _OF_CASE[status]
+
+
+def later(one: Asking, other: Asking) -> Asking:
+    """Of what was decided about a campaign and about its case, what counts."""
+    return max(one, other, key=_ORDER.index)
 
 
 def way_back(campaign: Campaign) -> str:

@@ -61,9 +61,15 @@ def is_over(campaign: Campaign, now: datetime) -> bool:
     Its deadline has passed, or it names none and began more than 30 days ago. One that has not begun is over only by
     its deadline.
     """
-    if campaign.deadline is not None:
-        return now > campaign.deadline
-    return campaign.started_at is not None and now > campaign.started_at + _WITHOUT_DEADLINE
+    end = until(campaign)
+    return end is not None and now > end
+
+
+def until(campaign: Campaign) -> datetime | None:
+    """Until when a campaign can be acted on; None of one that names no deadline and has not begun."""
+    if campaign.deadline is not None or campaign.started_at is None:
+        return campaign.deadline
+    return campaign.started_at + _WITHOUT_DEADLINE
 
 
 def still_holds(session: Session) -> ColumnElement[bool]:

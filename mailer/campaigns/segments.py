@@ -149,6 +149,17 @@ def count(session: Session, list_id: int, segment: Segment) -> int:
     return session.scalar(audience(session, list_id, segment).add_columns(func.count())) or 0
 
 
+def count_few(session: Session, list_id: int, segment: Segment, *, most: int) -> int | None:
+    """Likewise; None, and soon, where more people than that are on the list.
+
+    :param most: people on the list who are counted.
+    """
+    some = select(Subscription.id).where(Subscription.list_id == list_id).limit(most + 1).subquery()
+    if (session.scalar(select(func.count()).select_from(some)) or 0) > most:
+        return None
+    return count(session, list_id, segment)
+
+
 class Group(NamedTuple):
     """People whom a campaign cannot tell apart."""
 

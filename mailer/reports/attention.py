@@ -28,6 +28,7 @@ _IS_UNKNOWN = (Delivery.purpose == Purpose.CAMPAIGN, Delivery.state == DeliveryS
 class Moving:
     """A campaign that is not at rest."""
 
+    id: int
     slug: str
     status: CampaignStatus
     since: datetime | None  # when it was started, or paused; of one that is scheduled, when it will start
@@ -90,6 +91,7 @@ def moving_campaigns(session: Session) -> Sequence[Moving]:
     """The campaigns that go out, are scheduled or paused: what is next, or began first, first."""
     rows = session.execute(
         select(
+            Campaign.id,
             Campaign.slug,
             Campaign.status,
             Campaign.scheduled_at,
@@ -103,9 +105,9 @@ def moving_campaigns(session: Session) -> Sequence[Moving]:
         .order_by(Campaign.id)
     )
     moving = []
-    for slug, status, scheduled_at, started_at, held_at, reason, words, account_id in rows:
+    for row_id, slug, status, scheduled_at, started_at, held_at, reason, words, account_id in rows:
         since = {_S.SENDING: started_at, _S.SCHEDULED: scheduled_at}.get(status, held_at)
-        moving.append(Moving(slug, status, since, reason, words, account_id))
+        moving.append(Moving(row_id, slug, status, since, reason, words, account_id))
     return sorted(moving, key=lambda each: (each.since is None, each.since))
 
 

@@ -6,18 +6,18 @@ from typing import Any
 from flask import Response, abort, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, listing
+from mailer.campaigns import listing
 from mailer.campaigns.lifecycle import Move, WrongStatus
 from mailer.campaigns.readiness import Refused
 from mailer.delivery import control, stopping
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.organisers import accounts
+from mailer.organisers import accounts, whereabouts
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import progress, refusals
 from mailer.reports.progress import Pace
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
-from mailer.web.desk import approving, live, lone, named, refusing, sending, terms
+from mailer.web.desk import approving, live, lone, named, overlooking, path, refusing, sending, terms
 from mailer.web.desk.numbers import row_number
 from mailer.web.desk.recent import recent
 from mailer.web.desk.visit import record, typed, visit
@@ -32,6 +32,8 @@ _REFUSALS = 1_000
 _REASON = "paused by hand"
 #: where something can still change by itself, or by somebody else
 _MOVES = frozenset({_S.SCHEDULED, _S.SENDING, _S.PAUSED})
+#: where it is still to be sent for the first time, if it has not begun
+_BEFORE = frozenset({_S.DRAFT, _S.SCHEDULED, _S.PAUSED})
 _AGAIN = (DeliveryState.UNKNOWN, DeliveryState.FAILED)
 
 
@@ -46,11 +48,13 @@ def browse() -> str:
     with site().session(read_only=True) as session:
         page = listing.page(session, status=chosen, beginning=beginning, before=before, after=after)
         numbers = listing.by_status(session)
+        where = whereabouts.of_several(session, [each.id for each in page.campaigns], approving.sender_if_seen())
     wanted = {key: value for key, value in (("status", chosen), ("name", beginning)) if value}
     here = url("desk.campaigns.browse")
     return render_template(
         "desk/campaigns/browse.html",
         page=page,
+        where=where,
         numbers=numbers,
         chosen=chosen,
         beginning=beginning,
@@ -86,18 +90,26 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         tests = refusals.test_mails(session, campaign) if sees_all else []
         workers = [each for each in progress.workers(session, campaign) if terms.worker(each.state)]
         history = progress.steps(session, campaign)
-        asked = asking.of(campaign)
+        subject = named.subject_of(campaign) if sees_all else None
+        counts_people = sees_all and campaign.status in _BEFORE and campaign.started_at is None
+        people = overlooking.people(session, campaign) if counts_people else None
+        acting, now = whereabouts.acting(session, campaign), whereabouts.of(campaign)
         names = accounts.names(session, [campaign.held_by] if campaign.held_by else [])
         standing, alone = approving.standing(session, campaign), lone.open_of(session, campaign)
     page = render_template(
         "desk/campaigns/watch.html",
         campaign=campaign,
         **_figures(campaign, pace),
+        now=now,
+        subject=subject,
+        people=people,
+        counts_people=counts_people,
+        acting=acting,
+        ahead=path.to_send(slug, standing) if standing and campaign.status is _S.DRAFT else (),
         refusals=refused,
         tests=tests,
         workers=workers if sees_all else [],
         history=history,
-        asked=asked,
         held_by=names.get(campaign.held_by) if campaign.held_by else None,
         sees_all=sees_all,
         standing=standing,
@@ -121,7 +133,8 @@ def follow(slug: str) -> Response:
         with site().session(read_only=True) as session:
             campaign = named.campaign(session, slug)
             pace = _pace(session, campaign)
-        return render_template("desk/campaigns/follow.html", campaign=campaign, **_figures(campaign, pace))
+            now = whereabouts.of(campaign)
+        return render_template("desk/campaigns/follow.html", campaign=campaign, now=now, **_figures(campaign, pace))
 
     looks = (current(), str(who.zone), who.may(Permission.SEE_CAMPAIGNS), seen)
     return live.with_etag(recent("moving", as_long=0).get((slug, *looks), show))

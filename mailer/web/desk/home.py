@@ -5,15 +5,18 @@ from datetime import timedelta
 from flask import render_template
 
 from mailer.campaigns import listing
-from mailer.organisers import accounts, approvals
+from mailer.organisers import accounts, approvals, whereabouts
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import attention, days
 from mailer.store.db import utctoday
+from mailer.store.models import CampaignStatus
+from mailer.web.desk.approving import sender_if_seen
 from mailer.web.desk.visit import visit
 from mailer.web.site import site
 
 _WEEK = timedelta(days=6)  # before today
+_MOST_DRAFTS = 5  # the newest
 
 
 def see() -> str:
@@ -25,6 +28,10 @@ def see() -> str:
         week = days.sign_ups(session, utctoday() - _WEEK) if sees_totals else None
         paused = looked.paused if looked and sees_all else []
         names = accounts.names(session, {each.account_id for each in paused if each.account_id is not None})
+        drafts = listing.page(session, status=CampaignStatus.DRAFT, most=_MOST_DRAFTS) if _writes_or_sends() else None
+        shown = [*looked.going_out, *looked.scheduled, *looked.paused] if looked else []
+        ids = [*(each.id for each in shown), *(each.id for each in (drafts.campaigns if drafts else ()))]
+        where = whereabouts.of_several(session, ids, sender_if_seen())
         is_new = not listing.by_status(session)
         waiting = approvals.waiting(session, site().settings.mail_sender) if may(Permission.APPROVE) else []
         of_others = [each.content.campaign_id for each in waiting if each.by_id != visit().account_id]
@@ -36,7 +43,13 @@ def see() -> str:
         is_new=is_new,
         names=names,
         to_approve=to_approve,
+        drafts=drafts,
+        where=where,
         sees_all=sees_all,
         confirmed=confirmed,
         most_counted=attention.MOST_COUNTED,
     )
+
+
+def _writes_or_sends() -> bool:
+    return visit().may(Permission.WRITE) or visit().may(Permission.SEND)

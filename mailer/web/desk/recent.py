@@ -22,11 +22,12 @@ _MOST = 500  # values that are kept
 class _Kept:
     """A value, and who works it out."""
 
-    __slots__ = ("making", "until", "value")
+    __slots__ = ("made_at", "making", "until", "value")
 
     def __init__(self) -> None:
         self.making = Lock()
-        self.until: float | None = None  # none: it was never worked out
+        self.made_at: float | None = None  # none: it was never worked out
+        self.until: float | None = None  # likewise
         self.value: Any = None
 
 
@@ -63,11 +64,23 @@ class Recent(Generic[T]):
         finally:
             kept.making.release()
 
+    def peek(self, key: Hashable, *, seconds: float) -> T | None:
+        """The value of a key, if it was worked out lately; nothing is worked out.
+
+        :param seconds: how long ago at most.
+        """
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is None or kept.made_at is None or self._clock() - kept.made_at > seconds:
+            return None
+        return cast(T, kept.value)
+
     def _make(self, kept: _Kept, make: Callable[[], T]) -> T:
         begun = self._clock()
         made = make()
         now = self._clock()
-        kept.value, kept.until = made, now + min(max(_SECONDS, self._as_long * (now - begun)), _LONGEST_SECONDS)
+        good = min(max(_SECONDS, self._as_long * (now - begun)), _LONGEST_SECONDS)
+        kept.value, kept.made_at, kept.until = made, now, now + good
         return made
 
     def _of(self, key: Hashable) -> _Kept:

@@ -7,6 +7,7 @@ from flask import Response, abort, render_template, request
 from mailer.campaigns import listing
 from mailer.formats.csv_output import CsvWriter
 from mailer.formats.tables import Dress
+from mailer.organisers import whereabouts
 from mailer.organisers.roles import Permission
 from mailer.reports import figures, showing, spreads
 from mailer.reports.figures import Figures
@@ -33,9 +34,14 @@ def choose() -> str:
 def show(slug: str) -> str:
     """What came of a campaign."""
     campaign, found, tables = _tables(slug)
+    with site().session(read_only=True) as session:
+        shown = named.campaign(session, slug)
+        now, acting = whereabouts.of(shown), whereabouts.acting(session, shown)
     return render_template(
         "desk/reports/show.html",
         campaign=campaign,
+        now=now,
+        acting=acting,
         figures=found,
         tables=tables,
         is_exact=visit().may(Permission.SEE_CAMPAIGNS),

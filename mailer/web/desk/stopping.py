@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from mailer.delivery import standstill
 from mailer.errors import ServiceUnavailable
-from mailer.organisers import accounts
+from mailer.organisers import accounts, whereabouts
 from mailer.organisers.roles import Permission
 from mailer.reports import attention
 from mailer.web.desk.recent import recent
@@ -56,6 +56,7 @@ def see() -> str:
     with site().session(read_only=True) as session:
         moving = attention.moving_campaigns(session)
         paused = [each for each in moving if each.status == "paused"]
+        where = whereabouts.of_several(session, [each.id for each in moving], None)  # a stop waits for no approval
         names = accounts.names(session, {each.account_id for each in paused if each.account_id is not None})
     going = [each for each in moving if each.status != "paused"]
-    return render_template("desk/stopping/see.html", paused=paused[::-1], going=going, names=names)
+    return render_template("desk/stopping/see.html", paused=paused[::-1], going=going, names=names, where=where)

@@ -1,23 +1,58 @@
 """What things are called at the desk, and what they mean."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mailer.organisers.approvals import State
+from mailer.organisers.whereabouts import Whereabouts
 from mailer.reports.progress import WorkerState
 from mailer.store.models import Asking, CampaignStatus, CaseEventKind, DeliveryState
 from mailer.web.language import _
 
-#: what a state stands out by, besides its words; all others are calm
+#: what a state stands out by, besides its words: amber for what waits for somebody, green for what ended well
 TONES: Mapping[str, str] = {
     CampaignStatus.SENDING: "busy",
     CampaignStatus.SCHEDULED: "busy",
     CampaignStatus.PAUSED: "held",
-    CampaignStatus.SENT: "done",
-    State.NONE: "held",
-    State.WAITING: "busy",
-    State.APPROVED: "done",
+    State.WAITING: "held",
+    State.APPROVED: "busy",
     State.LAPSED: "held",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is true of a campaign, in a word or two."""
+
+    words: str
+    tone: str = "calm"  # as `parts.html` has them
+
+
+def marks(now: Whereabouts) -> list[Mark]:
+    """What is true of a campaign: how far it is, and what was decided about it since."""
+    return [progress_mark(now), *ending_marks(now), *approval_marks(now.approval)]
+
+
+def progress_mark(now: Whereabouts) -> Mark:
+    """How far a campaign is."""
+    return Mark(status(now.status), "done" if now.ended_well else TONES.get(now.status, "calm"))
+
+
+def ending_marks(now: Whereabouts) -> list[Mark]:
+    """That nobody is asked any more to act on it; nothing where they are."""
+    if now.asking is Asking.OPEN:
+        return []
+    of_case = {Asking.CLOSED: _("Case closed"), Asking.STOPPED: _("Case stopped")}
+    own = {Asking.CLOSED: _("Closed"), Asking.STOPPED: _("Stopped"), Asking.WITHDRAWN: _("Withdrawn")}
+    words = of_case.get(now.asking) if now.is_by_case else None
+    return [Mark(words or own[now.asking], "calm" if now.asking is Asking.CLOSED else "held")]
+
+
+def approval_marks(standing: State | None) -> list[Mark]:
+    """How it stands with whoever approves; nothing where nobody has asked, or needs to."""
+    if standing in (None, State.NONE, State.NOT_NEEDED):
+        return []
+    return [Mark(approval(standing), TONES.get(standing, "calm"))]
 
 
 def status(campaign: CampaignStatus) -> str:

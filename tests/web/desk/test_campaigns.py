@@ -15,10 +15,12 @@ from mailer.people import subscribers
 from mailer.reports import progress
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
+    Account,
     Asking,
     AuditEntry,
     Campaign,
     CampaignStatus,
+    CaseStatus,
     DeliveryState,
     MailingList,
     Role,
@@ -28,7 +30,7 @@ from mailer.store.models import (
 from mailer.web.desk.recent import Recent
 from mailer.web.site import Site
 from tests.support.desk import Organiser, come_in, words
-from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
+from tests.support.factories import add_text, deliver, make_campaign, make_case, make_list, make_subscriber
 
 S = CampaignStatus
 D = DeliveryState
@@ -104,6 +106,23 @@ def test_the_list_leads_to_each_campaign_by_pages_status_and_name(app: Flask, ma
     assert writer.get("/campaigns?status=standing&before=x").status_code == 200
 
 
+def test_the_list_says_what_is_true_of_each_and_is_green_for_what_ended_well_alone(
+    app: Flask, make: Make, session: Session
+) -> None:
+    make("well", S.SENT)
+    make("harmful", S.SENT).asking = Asking.STOPPED
+    make("gone", S.SENT).asking = Asking.WITHDRAWN
+    case = make_case(session)
+    case.status = CaseStatus.CLOSED
+    make("freed", S.SENT).case = case
+    session.commit()
+    page = come_in(app, Role.WRITER).get("/campaigns")
+    said = words(page)
+    for line in ("well Sent Urgent", "harmful Sent Stopped", "gone Sent Withdrawn", "freed Sent Case closed"):
+        assert line in said, line
+    assert page.text.count('<span class="pill done">Sent</span>') == 2
+
+
 # --- one of them ----------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +187,58 @@ def test_of_a_campaign_that_is_over_no_figure_moves_again(
     session.execute(update(Subscription).values(country="FR"))
     session.commit()
     assert figures(publisher.get("/campaigns/free-the-five").text) == before
+
+
+def test_the_page_says_what_the_mail_is_headed_by_and_how_many_get_it(
+    app: Flask, make: Make, session: Session, people: MailingList
+) -> None:
+    add_text(session, make(status=S.DRAFT), "fr", "Bonjour.\n")
+    make_subscriber(session, people)
+    session.commit()
+    writer = come_in(app, Role.WRITER)
+    said = words(writer.get("/campaigns/free-the-five"))
+    assert "Free the five" in said and "1 person gets it" in said
+    with session_scope(app.extensions["site"].engine) as other:
+        lifecycle.get(other, "free-the-five").texts[-1].subject = "Libérez-les"
+        other.get_one(Account, writer.account_id).language = "fr"
+    assert "Libérez-les" in words(writer.get("/campaigns/free-the-five"))
+    assert "Free the five" not in words(
+        come_in(app, Role.ANALYST, email="ana@example.org").get("/campaigns/free-the-five")
+    )
+
+
+def test_the_people_of_a_long_list_are_counted_by_the_page_that_checks_alone(
+    app: Flask, make: Make, session: Session, people: MailingList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailer.web.desk.overlooking._FEW", 1)
+    make(status=S.DRAFT)
+    for _ in range(2):
+        make_subscriber(session, people)
+    session.commit()
+    writer = come_in(app, Role.WRITER)
+    assert "See how many people get it" in words(writer.get("/campaigns/free-the-five"))
+    assert writer.get("/campaigns/free-the-five/check").status_code == 200
+    assert "2 people get it" in words(writer.get("/campaigns/free-the-five"))
+
+
+def test_nothing_of_what_was_withdrawn_or_must_not_appear_is_said(app: Flask, make: Make, session: Session) -> None:
+    make("gone", S.SENT).asking = Asking.WITHDRAWN
+    case = make_case(session)
+    case.never = ["Five"]
+    make("unsaid", S.DRAFT).case = case
+    session.commit()
+    writer = come_in(app, Role.WRITER)
+    for slug in ("gone", "unsaid"):
+        assert "Free the five" not in writer.get(f"/campaigns/{slug}").text
+
+
+def test_that_all_mails_are_out_does_not_end_what_people_are_asked_for(
+    publisher: Organiser, make: Make, session: Session
+) -> None:
+    make(status=S.SENT, sent=1).deadline = utcnow() + timedelta(days=3)
+    session.commit()
+    said = words(publisher.get("/campaigns/free-the-five"))
+    assert "All mails are out." in said and "People can still act on it until" in said and "over" not in said
 
 
 # --- presses ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
 from mailer.delivery import control
 from mailer.store.db import utcnow, utctoday
-from mailer.store.models import Application, CampaignStatus, DeliveryState, Role, StoredTarget, TargetRole
+from mailer.store.models import Application, Asking, CampaignStatus, DeliveryState, Role, StoredTarget, TargetRole
 from tests.support.desk import come_in, words
 from tests.support.factories import deliver, make_campaign, make_case, make_list, make_subscriber
 
@@ -78,6 +78,26 @@ def test_where_nothing_is_to_be_done_it_is_calm(app: Flask, session: Session) ->
     make_campaign(session, make_list(session), status=S.SENT)
     session.commit()
     assert "Nothing needs you now." in words(come_in(app, Role.WRITER).get("/"))
+
+
+def test_a_draft_that_nobody_asked_for_is_found_and_all_drafts_are_one_link_away(app: Flask, session: Session) -> None:
+    people = make_list(session)
+    for number in range(7):
+        make_campaign(session, people, slug=f"alert-{number}")
+    session.commit()
+    for role in (Role.WRITER, Role.PUBLISHER):
+        page = come_in(app, role, email=f"{role}@example.org").get("/")
+        said = words(page)
+        assert said.index("Nothing needs you now.") < said.index("Drafts alert-6 Draft")
+        assert "alert-2" in said and "alert-1" not in said
+        assert 'href="/desk/campaigns?status=draft"' in page.text
+    assert "Drafts" not in words(come_in(app, Role.ADMIN, email="adele@example.org").get("/"))
+
+
+def test_what_is_paused_says_so_beside_what_was_decided_about_it(app: Flask, session: Session) -> None:
+    make_campaign(session, make_list(session), slug="held", status=S.PAUSED).asking = Asking.STOPPED
+    session.commit()
+    assert "held Paused Stopped" in words(come_in(app, Role.WRITER).get("/"))
 
 
 def test_who_has_no_role_is_told_whom_to_ask(app: Flask) -> None:

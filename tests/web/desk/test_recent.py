@@ -31,6 +31,17 @@ def test_a_value_is_good_for_two_seconds() -> None:
     assert recent.get("a", make) == 3
 
 
+def test_who_only_peeks_has_nothing_worked_out_and_is_told_nothing_that_is_old() -> None:
+    clock = Clock()
+    recent: Recent[int] = Recent(clock=clock)
+    assert recent.peek("a", seconds=10) is None
+    recent.get("a", lambda: 1)
+    clock.now += 9
+    assert recent.peek("a", seconds=10) == 1
+    clock.now += 2
+    assert recent.peek("a", seconds=10) is None
+
+
 def test_who_comes_while_it_is_worked_out_anew_gets_the_last_one_and_who_comes_first_waits() -> None:
     clock, begun, go_on = Clock(), Event(), Event()
     recent: Recent[str] = Recent(clock=clock)

@@ -78,6 +78,19 @@ def test_two_presses_pause_all_that_goes_out_or_will_and_say_what_and_how_it_goe
         assert session.query(AuditEntry).count() == 2
 
 
+def test_with_nothing_to_stop_it_says_so_calmly_and_the_press_is_still_good(app: Flask, engine: Engine) -> None:
+    writer = come_in(app, Role.WRITER)
+    page = writer.get("/stop-everything")
+    said = words(page)
+    assert "Nothing goes out now" in said and "there is nothing to stop" in said and "pauses all of them" in said
+    assert "<button" not in page.text.partition("<main")[2]
+    assert "When this page was made, nothing was going out or scheduled." in page.text
+    with session_scope(engine) as session:  # meanwhile
+        make_campaign(session, make_list(session), slug="going", status=S.SENDING)
+    assert writer.press("/stop-everything").status_code == 303
+    assert statuses(engine) == {"going": S.PAUSED}
+
+
 @pytest.mark.usefixtures("alerts")
 def test_it_is_not_limited_and_writes_nothing_before_it_pauses(
     app: Flask, engine: Engine, monkeypatch: pytest.MonkeyPatch
