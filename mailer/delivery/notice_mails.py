@@ -64,6 +64,7 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     ),
     NoticeKind.INVITATION: frozenset({"link_url", "new_password", "new_factor"}),  # new: to replace what was lost
     NoticeKind.WAITING: frozenset({"campaign", "desk_url"}),
+    NoticeKind.SENT_BACK: frozenset({"campaign", "desk_url"}),
     NoticeKind.ALONE: frozenset({"campaign", "who", "why", "campaign_url"}),
     NoticeKind.HELD_AT_DESK: frozenset({"campaign", "reason", "campaign_url"}),
 }
@@ -227,6 +228,8 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
             return _("Your link to the desk"), _("It works for one day. Never forward this e-mail.")
         case NoticeKind.WAITING:
             return _("Waiting for you: {campaign}"), _("Nothing of it goes out before a second person has said yes.")
+        case NoticeKind.SENT_BACK:
+            return _("Sent back: {campaign}"), _("Somebody wants it changed before it goes out.")
         case NoticeKind.ALONE:
             return _("To be sent alone: {campaign}"), _("You have a quarter of an hour to object.")
         case NoticeKind.HELD_AT_DESK:

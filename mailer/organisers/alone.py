@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.mail.sender import Sender
 from mailer.organisers import accounts, approvals, content
+from mailer.organisers.content import Content
 from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.models import (
@@ -34,6 +35,7 @@ from mailer.store.models import (
 
 #: how long others have to object
 WAIT = timedelta(minutes=15)
+_OPEN = (LoneRequest.objected_at.is_(None), LoneRequest.taken_back_at.is_(None))
 
 
 class WhyMissing(MailerError):
@@ -93,6 +95,7 @@ def ask(session: Session, campaign: Campaign, by: Account, why: str, *, at: date
     :raises approvals.TooLate: it has begun.
     :raises WhyMissing: there are no words.
     :raises Objected: somebody has said no.
+    :raises approvals.SentBack: a second publisher has answered, and wants it changed.
     :raises ShutOut: they have seen to it that somebody cannot.
     """
     if not why.strip():
@@ -104,6 +107,7 @@ def ask(session: Session, campaign: Campaign, by: Account, why: str, *, at: date
         raise Objected(slug=campaign.slug)
     _require_nobody_shut_out(session, campaign, by, at)
     current = content.of(session, campaign, sender)
+    approvals.require_not_sent_back(session, campaign, current)
     approvals.ask(session, campaign, by, why, at=at, sender=sender)
     kept = approvals.keep(session, campaign, current)
     request = _request_of(session, kept, by)
@@ -127,7 +131,7 @@ def standing(session: Session, campaign: Campaign, *, at: datetime, sender: Send
     request = session.scalar(
         select(LoneRequest)
         .join(LoneRequest.content)
-        .where(CampaignContent.campaign_id == campaign.id)
+        .where(CampaignContent.campaign_id == campaign.id, LoneRequest.taken_back_at.is_(None))
         .order_by(LoneRequest.id.desc())
         .limit(1)
     )
@@ -187,14 +191,37 @@ def object_to(session: Session, campaign: Campaign, by: Account, *, at: datetime
     """
     content.hold(session, campaign)
     of_campaign = select(CampaignContent.id).where(CampaignContent.campaign_id == campaign.id)
-    open_ = (LoneRequest.content_id.in_(of_campaign), LoneRequest.by_id != by.id, LoneRequest.objected_at.is_(None))
-    requests = session.scalars(select(LoneRequest).where(*open_)).all()
+    of_others = (LoneRequest.content_id.in_(of_campaign), LoneRequest.by_id != by.id)
+    requests = session.scalars(select(LoneRequest).where(*of_others, *_OPEN)).all()
     for request in requests:
         request.objected_by_id, request.objected_at = by.id, at
     session.flush()
     given = (Approval.lone_request_id.in_([each.id for each in requests]), Approval.taken_back_at.is_(None))
     session.execute(update(Approval).where(*given).values(taken_back_at=at))
     return bool(requests)
+
+
+def take_back(session: Session, kept: CampaignContent, by: Account, *, at: datetime) -> None:
+    """Want to send a content alone no more, where one has not said yes to it yet. Who wants to again tells the others
+    again.
+    """
+    request = _request_of(session, kept, by)
+    if request is not None:
+        request.taken_back_at = at
+
+
+def is_for(session: Session, campaign: Campaign, by: Account, current: Content) -> bool:
+    """Whether sending alone may help somebody: not where another asks for approval that they may give, nor where a
+    second person has answered, and sent it back.
+    """
+    try:
+        approvals.require_not_sent_back(session, campaign, current)
+        approvals.require_other(session, campaign, by, current)
+    except approvals.SentBack:
+        return False
+    except MailerError:
+        return True
+    return False
 
 
 def is_any_untold(session: Session) -> bool:
@@ -239,8 +266,8 @@ def _others(session: Session, by: Account, at: datetime) -> list[Account]:
 
 
 def _request_of(session: Session, kept: CampaignContent, by: Account) -> LoneRequest | None:
-    of_them = (LoneRequest.content_id == kept.id, LoneRequest.by_id == by.id, LoneRequest.objected_at.is_(None))
-    return session.scalar(select(LoneRequest).where(*of_them).order_by(LoneRequest.id).limit(1))
+    of_them = (LoneRequest.content_id == kept.id, LoneRequest.by_id == by.id)
+    return session.scalar(select(LoneRequest).where(*of_them, *_OPEN).order_by(LoneRequest.id).limit(1))
 
 
 def _untold(session: Session, request: LoneRequest, at: datetime) -> list[Account]:

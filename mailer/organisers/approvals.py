@@ -32,7 +32,9 @@ from mailer.store.models import (
 
 _COUNTS = (Approval.taken_back_at.is_(None),)
 _BY_ANOTHER = Approval.lone_request_id.is_(None)  # by a second person, or by an operator
-_OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED)
+_ASKS = (ApprovalRequest.sent_back_at.is_(None), ApprovalRequest.taken_back_at.is_(None))
+#: at which a campaign may still be approved
+OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED)
 
 
 class NotApproved(MailerError):
@@ -67,6 +69,18 @@ class NobodyAsked(MailerError):
     approves."""
 
 
+class SentBack(MailerError):
+    """Campaign "{slug}" was sent back as it is now, so that it is changed. It can be asked for again."""
+
+
+class TakenBack(MailerError):
+    """Whoever asked for approval of campaign "{slug}" has taken that back."""
+
+
+class AlreadyApproved(MailerError):
+    """Campaign "{slug}" is approved as it is now."""
+
+
 class TooLate(MailerError):
     """Campaign "{slug}" is {status}, so there is nothing to approve any more."""
 
@@ -80,6 +94,7 @@ class State(enum.StrEnum):
     NOT_NEEDED = "not needed"  # there is no account, or it has begun
     NONE = "none"  # nobody has asked
     WAITING = "waiting"  # for somebody to approve it as it is now
+    SENT_BACK = "sent back"  # somebody wants it changed, and nobody has asked since
     APPROVED = "approved"
     LAPSED = "lapsed"  # it was approved, and has changed; nobody has asked again
 
@@ -90,9 +105,10 @@ class Standing:
 
     state: State
     content: Content  # as it is now
-    request: ApprovalRequest | None  # for what it is now; the first one
+    request: ApprovalRequest | None  # what was approved, else the one that is open for what it is now
     approval: Approval | None  # of what it is now, else the latest of what it was
     differences: tuple[Difference, ...] = ()  # from what that approval was for
+    sent_back: ApprovalRequest | None = None  # the latest one since that approval
 
 
 class Asked(NamedTuple):
@@ -185,15 +201,17 @@ def standing(session: Session, campaign: Campaign, sender: Sender) -> Standing:
     current = content.of(session, campaign, sender)
     wanted = asked(session, campaign)
     if not wanted.is_needed:
-        return Standing(State.NOT_NEEDED, current, None, None)
+        latest = _latest_approval(session, campaign)
+        return Standing(State.NOT_NEEDED, current, latest.request if latest else None, latest)
     request = _request_for(session, campaign, current)
     if approval := _approval_of(session, campaign, current, of_another=wanted.of_another):
-        return Standing(State.APPROVED, current, request, approval)
+        return Standing(State.APPROVED, current, approval.request or request, approval)
     latest = _latest_approval(session, campaign)
+    sent_back = _latest_sent_back(session, campaign, latest)
     before = content.unpacked(latest.content.parts).parts if latest else {}
     found = tuple(content.differences(before, current.parts)) if latest else ()
-    state = State.WAITING if request else State.LAPSED if latest else State.NONE
-    return Standing(state, current, request, latest, found)
+    otherwise = State.SENT_BACK if sent_back else State.LAPSED if latest else State.NONE
+    return Standing(State.WAITING if request else otherwise, current, request, latest, found, sent_back)
 
 
 def _why_not(session: Session, campaign: Campaign, current: Content) -> str:
@@ -234,7 +252,7 @@ def waiting(session: Session, sender: Sender) -> list[ApprovalRequest]:
         select(ApprovalRequest, Campaign)
         .join(ApprovalRequest.content)
         .join(Campaign, Campaign.id == CampaignContent.campaign_id)
-        .where(Campaign.status.in_(_OPEN), ~answered)
+        .where(Campaign.status.in_(OPEN), *_ASKS, ~answered)
         .order_by(ApprovalRequest.id)
     ).all()
     current: dict[int, bytes] = {}
@@ -262,6 +280,8 @@ def approve(
     :raises OwnChange: they have changed it.
     :raises OwnRequest: they asked for it themselves.
     :raises NobodyAsked: nobody asked for it.
+    :raises SentBack: somebody has sent it back.
+    :raises TakenBack: whoever asked for it does no more.
     """
     require_publisher(session, by, at)
     content.hold(session, campaign)
@@ -280,12 +300,14 @@ def require_other(session: Session, campaign: Campaign, by: Account, current: Co
     :raises OwnChange: they have changed it.
     :raises OwnRequest: they asked for it themselves.
     :raises NobodyAsked: nobody asked for it.
+    :raises SentBack: somebody has sent it back.
+    :raises TakenBack: whoever asked for it does no more.
     """
     if _has_changed(session, campaign, by, current):
         raise OwnChange(slug=campaign.slug)
     request = _request_for(session, campaign, current)
     if request is None:
-        raise NobodyAsked(slug=campaign.slug)
+        raise _why_nobody_asks(session, campaign, current)
     if request.by_id == by.id:
         raise OwnRequest(slug=campaign.slug)
     return request
@@ -368,8 +390,28 @@ def _has_changed(session: Session, campaign: Campaign, by: Account, current: Con
 
 def require_open(session: Session, campaign: Campaign) -> None:
     """:raises TooLate: nothing that is to start is left to approve."""
-    if campaign.status not in _OPEN or not (campaign.started_at is None or was_objected(session, campaign)):
+    if campaign.status not in OPEN or not (campaign.started_at is None or was_objected(session, campaign)):
         raise TooLate(slug=campaign.slug, status=campaign.status)
+
+
+def require_not_sent_back(session: Session, campaign: Campaign, current: Content) -> None:
+    """:raises SentBack: somebody wants it changed as it is now, and nobody has asked again."""
+    if _request_for(session, campaign, current) is None:
+        why = _why_nobody_asks(session, campaign, current)
+        if isinstance(why, SentBack):
+            raise why
+
+
+def why_ended(campaign: Campaign, request: ApprovalRequest) -> MailerError:
+    """Why a request is not open any more."""
+    return SentBack(slug=campaign.slug) if request.sent_back_at else TakenBack(slug=campaign.slug)
+
+
+def is_answered(session: Session, campaign: Campaign, request: ApprovalRequest) -> bool:
+    """Whether somebody has said yes to what a request is for."""
+    given = select(Approval.id).where(Approval.content_id == request.content_id, *_COUNTS)
+    given = given.where(_BY_ANOTHER) if asked(session, campaign).of_another else given
+    return session.scalar(given.limit(1)) is not None
 
 
 # --- what is known --------------------------------------------------------------------------------------------------
@@ -393,8 +435,23 @@ def _request_for(session: Session, campaign: Campaign, current: Content) -> Appr
     kept = _kept(session, campaign, current.hash)
     if kept is None:
         return None
-    of_content = select(ApprovalRequest).where(ApprovalRequest.content_id == kept.id)
+    of_content = select(ApprovalRequest).where(ApprovalRequest.content_id == kept.id, *_ASKS)
     return session.scalar(of_content.order_by(ApprovalRequest.id).limit(1))
+
+
+def _why_nobody_asks(session: Session, campaign: Campaign, current: Content) -> MailerError:
+    kept = _kept(session, campaign, current.hash)
+    of_content = ApprovalRequest.content_id == (kept.id if kept else None)
+    ended = session.scalar(select(ApprovalRequest).where(of_content).order_by(ApprovalRequest.id.desc()).limit(1))
+    return why_ended(campaign, ended) if ended else NobodyAsked(slug=campaign.slug)
+
+
+def _latest_sent_back(session: Session, campaign: Campaign, latest: Approval | None) -> ApprovalRequest | None:
+    sent_back = select(ApprovalRequest).join(ApprovalRequest.content)
+    sent_back = sent_back.where(CampaignContent.campaign_id == campaign.id, ApprovalRequest.sent_back_at.is_not(None))
+    if latest is not None:
+        sent_back = sent_back.where(ApprovalRequest.sent_back_at > latest.at)
+    return session.scalar(sent_back.order_by(ApprovalRequest.sent_back_at.desc()).limit(1))
 
 
 def _approval_of(session: Session, campaign: Campaign, current: Content, *, of_another: bool) -> Approval | None:

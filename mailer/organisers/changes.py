@@ -12,6 +12,7 @@ from mailer.store.models import AuditEntry, Campaign
 WITHOUT_CHANGE = frozenset(
     {
         *("campaigns.approve", "campaigns.ask", "campaigns.alone", "campaigns.object", "campaigns.preview"),
+        *("campaigns.send_back", "campaigns.take_back"),
         *("campaigns.send", "campaigns.schedule", "campaigns.undo", "campaigns.start", "campaigns.test"),
         *("campaigns.hold", "campaigns.pause", "campaigns.resume", "campaigns.cancel", "campaigns.resend"),
         *("campaigns.stop", "campaigns.close", "campaigns.reopen", "campaigns.withdraw"),

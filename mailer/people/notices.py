@@ -63,6 +63,7 @@ class NoticeKind(enum.StrEnum):
     DAILY = "daily"  # to organisers: what happened, in counts
     INVITATION = "invitation"  # to somebody who may come to the desk: a link to come in, or to replace what was lost
     WAITING = "waiting"  # to publishers: somebody asks for their approval
+    SENT_BACK = "sent_back"  # to who asked for approval: somebody wants the campaign changed first
     ALONE = "alone"  # to publishers: one of them wants to send without a second person
     HELD_AT_DESK = "held_at_desk"  # to publishers: a campaign cannot go on by itself
 

@@ -16,12 +16,14 @@ from mailer.campaigns import files
 from mailer.cases import target_book
 from mailer.delivery import control
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.organisers import approvals, content
+from mailer.organisers import approvals, content, requests
+from mailer.organisers.approvals import State
 from mailer.store import audit
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Account,
     Approval,
+    ApprovalRequest,
     AuditActor,
     Campaign,
     CampaignContent,
@@ -35,7 +37,12 @@ from tests.support.factories import SENDER, make_campaign, make_list, make_subsc
 from tests.support.letters import add_letter, put_target
 
 _number = count(1)
-ONE = st.sampled_from(["text", "target", "ask", "petra", "olga", "start", "start at once", "schedule", "undo"])
+ONE = st.sampled_from(
+    [
+        *("text", "target", "ask", "petra", "olga", "start", "start at once", "schedule", "undo"),
+        *("petra sends back", "olga sends back", "take back"),
+    ]
+)
 
 
 class Machine(RuleBasedStateMachine):
@@ -85,6 +92,32 @@ class Machine(RuleBasedStateMachine):
             by = self.who(session, name)
             approvals.approve(session, self.get(session), by, shown, None, at=utcnow(), sender=SENDER)
 
+    def send_back(self, name: str) -> None:
+        with session_scope(self.engine, read_only=True) as session:
+            standing = approvals.standing(session, self.get(session), SENDER)
+            request_id = standing.request.id if standing.request else 0
+        with session_scope(self.engine) as session:
+            requests.send_back(
+                session,
+                self.get(session),
+                self.who(session, name),
+                "Another word, please.",
+                request_id=request_id,
+                shown=standing.content.hash,
+                at=utcnow(),
+                sender=SENDER,
+                who=audit.Who(AuditActor.ACCOUNT, self.people[name], "1"),
+            )
+
+    def take_back(self) -> None:
+        with session_scope(self.engine, read_only=True) as session:
+            request = approvals.standing(session, self.get(session), SENDER).request
+            request_id = request.id if request else 0
+        with session_scope(self.engine) as session:
+            wanda = self.who(session, "wanda")
+            who = audit.Who(AuditActor.ACCOUNT, wanda.id, "1")
+            requests.take_back(session, self.get(session), wanda, request_id=request_id, at=utcnow(), who=who)
+
     def start(self) -> None:
         with session_scope(self.engine, read_only=True) as session:
             ahead = control.look_ahead(session, self.get(session), SENDER)
@@ -121,6 +154,9 @@ class Machine(RuleBasedStateMachine):
             "ask": self.ask,
             "petra": lambda: self.approve("petra"),
             "olga": lambda: self.approve("olga"),
+            "petra sends back": lambda: self.send_back("petra"),
+            "olga sends back": lambda: self.send_back("olga"),
+            "take back": self.take_back,
             "start": self.start,
             "start at once": self.start_at_once,
             "schedule": self.schedule,
@@ -171,10 +207,17 @@ class Machine(RuleBasedStateMachine):
         self.do("ask")
         self.together(["petra", "olga", change, start])
 
+    @rule(no=st.sampled_from(["olga sends back", "take back"]), start=st.sampled_from(["start", "ask"]))
+    def race_to_answer(self, no: str, start: str) -> None:
+        """A yes, a no, and what comes of either, at the same moment."""
+        self.do("ask")
+        self.together(["petra", no, start])
+
     @invariant()
     def what_goes_out_was_approved(self) -> None:
         with session_scope(self.engine, read_only=True) as session:
             campaign = session.get(Campaign, self.campaign_id)
+            self.each_request_has_one_answer(session)
             for name in self.refused:
                 event(name)
             self.refused.clear()
@@ -187,6 +230,27 @@ class Machine(RuleBasedStateMachine):
             given = session.scalars(select(Approval).join(Approval.content).where(of_campaign)).all()
             assert sent in {_approved(approval) for approval in given}
             assert session.scalars(select(Delivery).where(Delivery.campaign_id == campaign.id)).one()
+
+    def each_request_has_one_answer(self, session: Session) -> None:
+        """Nobody says yes to what was sent back or taken back, and what may go out waits for nobody."""
+        of_campaign = CampaignContent.campaign_id == self.campaign_id
+        asked = session.scalars(select(ApprovalRequest).join(ApprovalRequest.content).where(of_campaign)).all()
+        given = session.scalars(select(Approval).join(Approval.content).where(of_campaign)).all()
+        open_ = [each for each in asked if each.sent_back_at is None and each.taken_back_at is None]
+        assert not [each for each in asked if each.sent_back_at is not None and each.taken_back_at is not None]
+        assert {each.request_id for each in given} <= {each.id for each in open_}
+        assert len({each.content_id for each in open_}) == len(open_), "one content is asked for once"
+        campaign = session.get(Campaign, self.campaign_id)
+        if campaign is None or campaign.started_at is not None:
+            return
+        standing = approvals.standing(session, campaign, SENDER)
+        event(standing.state)
+        is_waiting = standing.state is State.WAITING
+        assert bool(approvals.waiting(session, SENDER)) is is_waiting
+        if is_waiting:
+            assert standing.request in open_
+        if standing.state is State.SENT_BACK:
+            assert standing.sent_back not in open_
 
 
 def _version(text: str) -> str:
@@ -212,7 +276,7 @@ def test_what_goes_out_always_has_the_content_that_was_approved(engine: Engine) 
     run_state_machine_as_test(
         OnEngine,
         settings=settings(
-            max_examples=4,  # each takes seconds
+            max_examples=5,  # each takes seconds
             stateful_step_count=6,
             deadline=None,
             phases=[Phase.generate],

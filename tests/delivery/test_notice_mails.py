@@ -125,6 +125,10 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "campaign": "free-the-five",
         "desk_url": "https://act.example.org/desk/campaigns/free-the-five/approval",
     },
+    NoticeKind.SENT_BACK: {
+        "campaign": "free-the-five",
+        "desk_url": "https://act.example.org/desk/campaigns/free-the-five/approval",
+    },
     NoticeKind.ALONE: {
         "campaign": "free-the-five",
         "slug": "free-the-five",
@@ -142,7 +146,8 @@ TO_ORGANISERS = (NoticeKind.APPLICATION, NoticeKind.HELD, NoticeKind.DAILY)
 #: those whose link stands among their words
 WITHOUT_TOKEN = (
     *(NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
-    *(NoticeKind.RENEWED, NoticeKind.CHANGED, NoticeKind.WAITING, NoticeKind.ALONE, NoticeKind.HELD_AT_DESK),
+    *(NoticeKind.RENEWED, NoticeKind.CHANGED, NoticeKind.WAITING, NoticeKind.SENT_BACK),
+    *(NoticeKind.ALONE, NoticeKind.HELD_AT_DESK),
     *TO_ORGANISERS,
 )
 #: what goes to people because they agreed to get their union's mail
@@ -169,6 +174,7 @@ BUTTONS = {
     NoticeKind.CHANGED: f"https://act.example.org/en/kit/{TOKEN}",
     NoticeKind.INVITATION: f"https://act.example.org/desk/invitation/{TOKEN}",
     NoticeKind.WAITING: "https://act.example.org/desk/campaigns/free-the-five/approval",
+    NoticeKind.SENT_BACK: "https://act.example.org/desk/campaigns/free-the-five/approval",
     NoticeKind.ALONE: "https://act.example.org/desk/campaigns/free-the-five",
     NoticeKind.HELD_AT_DESK: "https://act.example.org/desk/campaigns/free-the-five",
 }

@@ -153,8 +153,10 @@ def make_approved(session: Session, campaign: Campaign, by: Account, mark: str =
     session.add(content)
     session.flush()
     given = {"content_id": content.id, "by_id": by.id, "at": utcnow()}
-    request = ApprovalRequest(**given, words=f"{mark} please")
-    lone = LoneRequest(**given, why=f"{mark} alone", objected_by_id=by.id, objected_at=utcnow())
+    back = {"sent_back_by_id": by.id, "sent_back_at": utcnow(), "taken_back_at": utcnow()}
+    request = ApprovalRequest(**given, **back, words=f"{mark} please", sent_back_words=f"{mark} no")
+    no = {"objected_by_id": by.id, "objected_at": utcnow(), "taken_back_at": utcnow()}
+    lone = LoneRequest(**given, **no, why=f"{mark} alone")
     lone.notices.append(LoneNotice(account_id=by.id, taken_at=utcnow()))
     session.add_all((request, lone))
     session.flush()

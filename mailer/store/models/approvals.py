@@ -25,7 +25,9 @@ class CampaignContent(Base):
 
 
 class ApprovalRequest(Base):
-    """That somebody asked for approval of what a campaign was then."""
+    """That somebody asked for approval of what a campaign was then. It is open until it is sent back or taken back; an
+    approval of the same content answers it.
+    """
 
     __tablename__ = "approval_requests"
     __table_args__ = (Index(None, "content_id"),)
@@ -35,9 +37,15 @@ class ApprovalRequest(Base):
     by_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     words: Mapped[str | None] = mapped_column(EncryptedText("approval_requests.words"))  # to who approves
+    sent_back_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sent_back_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))  # who may approve it
+    # What they want changed.
+    sent_back_words: Mapped[str | None] = mapped_column(EncryptedText("approval_requests.sent_back_words"))
+    taken_back_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by who asked
 
     content: Mapped[CampaignContent] = relationship()
-    by: Mapped[Account] = relationship()
+    by: Mapped[Account] = relationship(foreign_keys=by_id)
+    sent_back_by: Mapped[Account | None] = relationship(foreign_keys=sent_back_by_id)
 
 
 class LoneRequest(Base):
@@ -53,6 +61,7 @@ class LoneRequest(Base):
     why: Mapped[str] = mapped_column(EncryptedText("lone_requests.why"))
     objected_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     objected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    taken_back_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # by who wanted to
 
     content: Mapped[CampaignContent] = relationship()
     by: Mapped[Account] = relationship(foreign_keys=by_id)
@@ -95,3 +104,4 @@ class Approval(Base):
 
     content: Mapped[CampaignContent] = relationship()
     by: Mapped[Account | None] = relationship()
+    request: Mapped[ApprovalRequest | None] = relationship()

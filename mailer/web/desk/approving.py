@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
 from mailer.mail.sender import Sender
-from mailer.organisers import accounts, approvals, requests
+from mailer.organisers import accounts, alone, approvals, requests
 from mailer.organisers.approvals import Changed, Standing, State
 from mailer.organisers.content import Difference
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign
-from mailer.web.desk import contents, expecting, named, refusing
+from mailer.store.models import Account, Campaign
+from mailer.web.desk import contents, expecting, named, numbers, refusing
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
@@ -28,7 +28,11 @@ _REFUSED = (
     approvals.OwnChange,
     approvals.OwnRequest,
     approvals.NobodyAsked,
+    approvals.SentBack,
+    approvals.TakenBack,
+    approvals.AlreadyApproved,
     approvals.TooLate,
+    requests.NotTheirs,
 )
 
 
@@ -78,11 +82,61 @@ def approve(slug: str) -> Any:
     return redirect(url("desk.approving.see", slug=slug), 303)
 
 
-def _words() -> str | _Pressed:
-    words = request.form.get("words", "").strip()
+def send_back(slug: str) -> Any:
+    """Say what has to be changed before a campaign goes out, as it was shown."""
+    words = _words("wanted")
+    if isinstance(words, _Pressed):
+        return _page(slug, words)
+    if not words:
+        return _page(slug, _Pressed({"wanted": _("Say what should be changed: whoever asked reads it.")}))
+    try:
+        with site().session() as session:
+            requests.send_back(
+                session,
+                named.campaign(session, slug),
+                accounts.get(session, visit().account_id),
+                words,
+                request_id=_request_id(),
+                shown=request.form.get("content", ""),
+                at=utcnow(),
+                sender=sender(),
+                who=visit().who,
+            )
+    except Changed as changed:
+        return _page(slug, _Pressed({"wanted": _not_sent_back()}, changed))
+    except _REFUSED as refused:
+        return _page(slug, _Pressed({"send-back": refusing.advice(refused)}))
+    return redirect(url("desk.approving.see", slug=slug), 303)
+
+
+def take_back(slug: str) -> Any:
+    """Ask for approval no more."""
+    try:
+        with site().session() as session:
+            campaign, by = named.campaign(session, slug), accounts.get(session, visit().account_id)
+            requests.take_back(session, campaign, by, request_id=_request_id(), at=utcnow(), who=visit().who)
+    except _REFUSED as refused:
+        return _page(slug, _Pressed({"take-back": refusing.advice(refused)}))
+    return redirect(url("desk.approving.see", slug=slug, taken_back=1), 303)
+
+
+def _words(name: str = "words") -> str | _Pressed:
+    words = request.form.get(name, "").strip()
     if len(words) > MOST_WORDS:
-        return _Pressed({"words": _("Write at most {most} characters.", most=MOST_WORDS)})
+        return _Pressed({name: _("Write at most {most} characters.", most=MOST_WORDS)})
     return words
+
+
+def _request_id() -> int:
+    """Which request the page showed; none has the number 0."""
+    return request.form.get("request", 0, type=numbers.row_number)
+
+
+def _not_sent_back() -> str:
+    return _(
+        "The campaign has changed since you opened this page, so it was not sent back. What is different is marked "
+        "below. Look at it, and press again if it still has to be changed."
+    )
 
 
 # --- for all that is done with a campaign -----------------------------------------------------------------------------
@@ -103,9 +157,9 @@ def standing(session: Session, campaign: Campaign) -> Standing | None:
     if not visit().may(Permission.PREVIEW):
         return None
     found = approvals.standing(session, campaign, sender())
-    for each in (found.request, found.approval):
+    for each, who in ((found.request, "by"), (found.approval, "by"), (found.sent_back, "sent_back_by")):
         if each is not None:
-            session.refresh(each, ["by"])  # whose name the page says, when the session is closed
+            session.refresh(each, [who])  # whose name the page says, when the session is closed
     return None if found.state is State.NOT_NEEDED else found
 
 
@@ -115,6 +169,7 @@ def standing(session: Session, campaign: Campaign) -> Standing | None:
 def _page(slug: str, pressed: _Pressed | None = None) -> Response:
     with site().session(read_only=True) as session:
         campaign = named.campaign(session, slug)
+        by = accounts.get(session, visit().account_id)
         standing = approvals.standing(session, campaign, sender())
         page = render_template(
             "desk/approving/see.html",
@@ -123,8 +178,11 @@ def _page(slug: str, pressed: _Pressed | None = None) -> Response:
             parts=contents.parts(standing.content.parts),
             changes=contents.changes(_shown_differences(standing, pressed)),
             is_refused=pressed is not None and pressed.changed is not None,
-            obstacle=_obstacle(session, campaign, standing),
-            may_ask=standing.state in (State.NONE, State.LAPSED) and visit().may(Permission.ASK_APPROVAL),
+            obstacle=_obstacle(session, campaign, by, standing),
+            may_take_back=_may_take_back(by, standing),
+            offers_alone=_offers_alone(session, campaign, by, standing),
+            may_ask=standing.state in (State.NONE, State.LAPSED, State.SENT_BACK)
+            and visit().may(Permission.ASK_APPROVAL),
             expected=expecting.look(session, campaign, anew=pressed is not None),
             problems=pressed.problems if pressed else {},
             most_words=MOST_WORDS,
@@ -139,9 +197,20 @@ def _shown_differences(standing: Standing, pressed: _Pressed | None) -> Sequence
     return standing.differences
 
 
-def _obstacle(session: Session, campaign: Campaign, standing: Standing) -> str | None:
+def _may_take_back(by: Account, standing: Standing) -> bool:
+    """Whether whoever looks asked for what waits."""
+    return standing.state is State.WAITING and standing.request is not None and standing.request.by_id == by.id
+
+
+def _offers_alone(session: Session, campaign: Campaign, by: Account, standing: Standing) -> bool:
+    """Whether sending alone may be of use to whoever looks. Who can be a second person for somebody else should be."""
+    if standing.state in (State.APPROVED, State.NOT_NEEDED) or not visit().may(Permission.SEND):
+        return False
+    return alone.is_for(session, campaign, by, standing.content)
+
+
+def _obstacle(session: Session, campaign: Campaign, by: Account, standing: Standing) -> str | None:
     """Why whoever looks cannot approve what waits for that."""
-    by = accounts.get(session, visit().account_id)
     try:
         approvals.require_publisher(session, by, utcnow())
         approvals.require_open(session, campaign)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from flask import render_template
 
 from mailer.campaigns import listing
-from mailer.organisers import accounts, approvals, whereabouts
+from mailer.organisers import accounts, approvals, requests, whereabouts
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import attention, days
@@ -36,6 +36,7 @@ def see() -> str:
         waiting = approvals.waiting(session, site().settings.mail_sender) if may(Permission.APPROVE) else []
         of_others = [each.content.campaign_id for each in waiting if each.by_id != visit().account_id]
         to_approve = listing.slugs(session, of_others)
+        returned = requests.sent_back_to(session, visit().account_id) if may(Permission.ASK_APPROVAL) else []
     confirmed = week and (week.confirmed if sees_all else small_numbers.hide_one(week.confirmed))
     return render_template(
         "desk/home/see.html",
@@ -45,6 +46,7 @@ def see() -> str:
         to_approve=to_approve,
         drafts=drafts,
         where=where,
+        returned=returned,
         sees_all=sees_all,
         confirmed=confirmed,
         most_counted=attention.MOST_COUNTED,

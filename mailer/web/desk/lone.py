@@ -24,6 +24,7 @@ _REFUSED = (
     approvals.NotPublisher,
     approvals.TooLate,
     approvals.Changed,
+    approvals.SentBack,
     alone.WhyMissing,
     alone.NotAsked,
     alone.OthersNotTold,
@@ -110,7 +111,9 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             approvals.State.NONE,
             approvals.State.WAITING,
             approvals.State.LAPSED,
+            approvals.State.SENT_BACK,
         )
+        is_for_them = alone.is_for(session, campaign, by, standing.content)
         page = render_template(
             "desk/lone/see.html",
             campaign=campaign,
@@ -118,7 +121,8 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             others=others,
             content=standing.content.hash,
             is_own=is_own,
-            may_ask=may_begin and not is_open and not (lone and lone.state is State.OBJECTED),
+            may_ask=may_begin and is_for_them and not is_open and not (lone and lone.state is State.OBJECTED),
+            may_decide=may_begin and not is_for_them and standing.state is approvals.State.WAITING,
             may_approve=may_begin and is_own and lone is not None and lone.state is State.READY,
             may_refuse=visit().may(Permission.APPROVE) and is_open and not is_own,
             most_words=MOST_WORDS,

@@ -6,7 +6,7 @@ from mailer.campaigns import lifecycle, readiness
 from mailer.delivery import control
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.mail.addresses import InvalidAddress
-from mailer.organisers import accounts, alone, approvals, invitations, passwords, sign_in
+from mailer.organisers import accounts, alone, approvals, invitations, passwords, requests, sign_in
 from mailer.organisers.mistakes import Mistakes
 from mailer.web.language import _
 
@@ -23,6 +23,14 @@ _WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
     approvals.NobodyAsked: lambda: _(
         "Nobody has asked for approval of the campaign as it is now. One person asks, and another approves."
     ),
+    approvals.SentBack: lambda: _(
+        "Somebody has sent it back as it is now. Once it is changed, approval can be asked for again."
+    ),
+    approvals.TakenBack: lambda: _(
+        "Whoever asked for approval has taken that back, so there is nothing to decide now."
+    ),
+    approvals.AlreadyApproved: lambda: _("Somebody has approved it already. See below."),
+    requests.NotTheirs: lambda: _("Only whoever asked for approval can take that back."),
     approvals.TooLate: lambda: _("The campaign has begun already, so there is nothing to approve any more."),
     approvals.Changed: lambda: _(
         "The campaign has changed since you opened this page, so it was not approved. What is different is "

@@ -176,6 +176,8 @@ ROUTES: Sequence[Route] = (
     look("/campaigns/<slug>/approval", approving.see, Permission.PREVIEW),
     press("/campaigns/<slug>/approval/ask", approving.ask, Permission.ASK_APPROVAL, on=approving.see),
     press("/campaigns/<slug>/approval/approve", approving.approve, Permission.APPROVE, on=approving.see),
+    press("/campaigns/<slug>/approval/send-back", approving.send_back, Permission.APPROVE, on=approving.see),
+    press("/campaigns/<slug>/approval/take-back", approving.take_back, Permission.ASK_APPROVAL, on=approving.see),
     look("/campaigns/<slug>/alone", lone.see, Permission.PREVIEW),
     press("/campaigns/<slug>/alone/ask", lone.ask, Permission.SEND, on=lone.see, weighty=True),
     press("/campaigns/<slug>/alone/approve", lone.approve, Permission.SEND, on=lone.see, weighty=True),

@@ -15,6 +15,7 @@ TONES: Mapping[str, str] = {
     CampaignStatus.SCHEDULED: "busy",
     CampaignStatus.PAUSED: "held",
     State.WAITING: "held",
+    State.SENT_BACK: "held",
     State.APPROVED: "busy",
     State.LAPSED: "held",
 }
@@ -74,6 +75,7 @@ def approval(standing: State) -> str:
         State.NOT_NEEDED: _("No approval needed"),
         State.NONE: _("Not approved"),
         State.WAITING: _("Waiting for approval"),
+        State.SENT_BACK: _("Sent back"),
         State.APPROVED: _("Approved"),
         State.LAPSED: _("Approval has lapsed"),
     }[standing]

@@ -58,6 +58,12 @@ class World:
         with self.session() as session:
             return approvals.standing(session, lifecycle.get(session, SLUG), self.sender).state
 
+    def request_id(self) -> int:
+        """Of what somebody asks for now, or asked for before it was approved; 0 where nobody does."""
+        with self.session() as session:
+            request = approvals.standing(session, lifecycle.get(session, SLUG), self.sender).request
+            return request.id if request else 0
+
     def campaign(self) -> Campaign:
         """The campaign as it is now."""
         with self.session() as session:

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from mailer.campaigns import lifecycle
 from mailer.campaigns.lifecycle import Move
@@ -17,7 +18,7 @@ from mailer.store.models import Account, Campaign, Role
 from tests.support.accounts import make_account, make_publisher
 from tests.support.cases import make_case
 from tests.support.concurrency import Beside
-from tests.support.desk import come_in, words
+from tests.support.desk import Organiser, come_in, words
 from tests.support.factories import notices_owed, said
 from tests.support.letters import add_letter, put_target
 from tests.web.desk.sendable import SLUG, World, make_world
@@ -199,6 +200,150 @@ def test_what_nobody_asked_about_or_has_begun_is_not_approved(world: World) -> N
     assert world.wanda.press(f"{PAGE}/ask").status_code == 422
 
 
+def send_back(world: World, who: Organiser, words: str = "The embassy has moved.", **changes: str) -> TestResponse:
+    fields = {"content": world.hash(), "request": str(world.request_id()), "wanted": words} | changes
+    return who.press(f"{PAGE}/send-back", **fields)
+
+
+def test_who_asked_reads_on_the_page_at_home_and_in_a_mail_that_it_was_sent_back(world: World) -> None:
+    world.ask()
+    assert 'name="wanted"' in world.petra.get(PAGE).text
+    assert send_back(world, world.petra).status_code == 303
+    assert world.state() is State.SENT_BACK
+    for path in (PAGE, f"/campaigns/{SLUG}", "/"):
+        page = words(world.wanda.get(path))
+        assert "Petra sent it back" in page and "The embassy has moved." in page, path
+    assert f'href="/desk{PAGE}"' not in world.olga.get("/").text
+    with world.session() as session:
+        [owed] = notices_owed(session)
+        assert (owed.address, said(owed).kind) == ("wanda@example.org", NoticeKind.SENT_BACK)
+        assert set(said(owed).words) == {"campaign", "desk_url"}
+    assert world.log() == [("campaigns.send_back", world.petra.account_id, SLUG)]
+
+
+def test_what_was_sent_back_can_be_asked_for_again_and_says_what_became_of_it_before(world: World) -> None:
+    world.ask()
+    send_back(world, world.petra)
+    assert "Ask for approval" in world.wanda.get(PAGE).text
+    assert world.wanda.press(f"{PAGE}/ask", words="It has not: I rang them.").status_code == 303
+    assert "sent it back" not in words(world.wanda.get("/"))
+    page = words(world.olga.get(PAGE))
+    assert page.index("Petra sent it back") < page.index("Wanda asked for approval again") < page.index("I rang them")
+    assert world.olga.press(f"{PAGE}/approve", content=world.hash()).status_code == 303
+    assert world.state() is State.APPROVED
+
+
+def test_without_words_nothing_is_sent_back(world: World) -> None:
+    world.ask()
+    for typed, problem in (("  ", "Say what should be changed"), ("word " * 500, "at most 2000 characters")):
+        answer = send_back(world, world.petra, typed)
+        assert answer.status_code == 422 and problem in answer.text
+        assert 'id="send-back" open' in answer.text
+    assert world.state() is State.WAITING and world.log() == []
+
+
+def test_who_may_not_approve_sends_nothing_back(world: World, app: Flask) -> None:
+    world.ask()
+    assert send_back(world, world.wanda).status_code == 404
+    assert send_back(world, come_in(app, Role.PUBLISHER, email="nina@example.org")).status_code == 422
+    world.changed_by(world.olga)
+    assert "You have changed the campaign" in send_back(world, world.olga).text
+    assert world.state() is State.WAITING
+
+
+def test_what_has_changed_since_the_page_is_not_sent_back_but_shown(world: World) -> None:
+    world.ask()
+    shown = world.hash()
+    world.change(lambda campaign: setattr(campaign.texts[0], "body", MARK))
+    world.ask()
+    answer = send_back(world, world.petra, content=shown)
+    assert answer.status_code == 422 and "so it was not sent back" in answer.text and "<ins>" in answer.text
+    assert "The embassy has moved." in answer.text and world.state() is State.WAITING
+    assert send_back(world, world.petra).status_code == 303, "a second press is about what this page shows"
+
+
+def test_an_old_press_says_nothing_about_what_was_asked_since(world: World) -> None:
+    world.ask()
+    old = str(world.request_id())
+    for _ in range(2):
+        assert send_back(world, world.petra, request=old).status_code == 303
+    assert len(world.log()) == 1
+    assert "Somebody has sent it back" in send_back(world, world.olga, request=old).text
+    world.ask()
+    assert send_back(world, world.petra, request=old).status_code == 303  # a replay
+    assert world.wanda.press(f"{PAGE}/take-back", request=old).status_code == 422
+    assert world.state() is State.WAITING
+    assert approve(world) == 303
+    assert "Somebody has approved it already" in send_back(world, world.olga).text
+    assert world.wanda.press(f"{PAGE}/take-back", request=str(world.request_id())).status_code == 422
+    assert world.state() is State.APPROVED
+
+
+@pytest.mark.parametrize("request_id", ["", "0", "x", "-1", "9" * 30])
+def test_a_press_about_no_request_does_nothing(world: World, request_id: str) -> None:
+    world.ask()
+    assert send_back(world, world.petra, request=request_id).status_code == 422
+    assert world.wanda.press(f"{PAGE}/take-back", request=request_id).status_code == 422
+    assert world.state() is State.WAITING
+
+
+def test_who_asked_takes_it_back_and_nobody_is_asked_any_more(world: World) -> None:
+    world.ask()
+    request = str(world.request_id())
+    assert "Take it back" in world.wanda.get(PAGE).text and "Take it back" not in world.petra.get(PAGE).text
+    assert world.petra.press(f"{PAGE}/take-back", request=request).status_code == 422
+    for _ in range(2):
+        assert world.wanda.press(f"{PAGE}/take-back", request=request).status_code == 303
+    assert "You have taken it back" in world.wanda.get(f"{PAGE}?taken_back=1").text
+    assert world.state() is State.NONE
+    assert f'href="/desk{PAGE}"' not in world.petra.get("/").text
+    answer = world.petra.press(f"{PAGE}/approve", content=world.hash())
+    assert answer.status_code == 422 and "taken that back" in answer.text
+    assert "taken that back" in send_back(world, world.petra, request=request).text
+    assert world.log() == [("campaigns.take_back", world.wanda.account_id, SLUG)]
+    world.ask()
+    assert approve(world) == 303
+
+
+def test_who_may_approve_what_another_asks_for_is_not_offered_to_send_alone(world: World) -> None:
+    link = f'href="/desk/campaigns/{SLUG}/alone"'
+    assert link in world.petra.get(PAGE).text, "nobody asks yet"
+    world.ask()
+    assert link not in world.petra.get(PAGE).text
+    assert "Look at it and decide" in (page := world.petra.get(f"/campaigns/{SLUG}/alone").text)
+    assert "Tell the others" not in page
+    world.changed_by(world.petra)
+    assert link in world.petra.get(PAGE).text
+    send_back(world, world.olga)
+    assert link not in world.petra.get(PAGE).text, "a second publisher has answered"
+    world.wanda.press(f"{PAGE}/ask")
+    assert link in world.petra.get(PAGE).text
+
+
+def test_once_it_is_approved_the_page_says_who_asked_and_who_said_yes_and_how(world: World) -> None:
+    world.ask()
+    world.petra.press(f"{PAGE}/approve", content=world.hash(), words="Not before eight in Lima.")
+    with world.session() as session:
+        lifecycle.move(session, lifecycle.get(session, SLUG), Move.START, started_at=utcnow())
+    page = words(world.olga.get(PAGE))
+    for told in ("Wanda asked for approval", "The court sits on Monday.", "Petra approved it", "Not before eight"):
+        assert told in page
+
+
+def test_a_yes_and_a_no_at_once_are_one_answer(world: World) -> None:
+    world.ask()
+    form = {"content": world.hash(), "request": str(world.request_id()), "wanted": "The embassy has moved."}
+    answers = list[int]()
+
+    def press(who: Organiser, what: str) -> None:
+        answers.append(who.press(f"{PAGE}/{what}", **form).status_code)
+
+    for each in [Beside(partial(press, world.petra, "approve")), Beside(partial(press, world.olga, "send-back"))]:
+        each.result()
+    assert sorted(answers) == [303, 422]
+    assert world.state() in (State.APPROVED, State.SENT_BACK) and len(world.log()) == 1
+
+
 def test_two_publishers_who_press_at_once_and_a_change_leave_what_was_approved(world: World) -> None:
     world.ask()
     shown = world.hash()
@@ -209,19 +354,21 @@ def test_two_publishers_who_press_at_once_and_a_change_leave_what_was_approved(w
     assert world.state() in (State.LAPSED, State.NONE), "what it is now is what nobody approved"
 
 
-@pytest.mark.parametrize("press", ["ask", "approve"])
+@pytest.mark.parametrize("press", ["ask", "approve", "send-back", "take-back"])
 def test_a_press_that_fails_at_its_end_has_done_nothing(
     world: World, press: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if press == "approve":
+    if press != "ask":
         world.ask()
+    who = world.wanda if press == "take-back" else world.petra
+    form = {"content": world.hash(), "request": str(world.request_id()), "wanted": "Another word."}
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("killed")
 
     before = world.state()
     monkeypatch.setattr(audit, "append", fail)
-    assert world.petra.press(f"{PAGE}/{press}", content=world.hash()).status_code == 500
+    assert who.press(f"{PAGE}/{press}", **form).status_code == 500
     monkeypatch.undo()
     assert world.state() is before and world.log() == []
     with world.session() as session:
