@@ -19,7 +19,7 @@ from mailer.cases.findings import Code, Finding, Level
 from mailer.cases.never import Never
 from mailer.cases.targets import NOBODY, Target, Targets
 from mailer.errors import MailerError
-from mailer.locale import countries, country_groups
+from mailer.locale import countries, country_groups, languages
 from mailer.people import lists, small_numbers
 from mailer.store import db
 from mailer.store.crypto import keyring_of
@@ -393,8 +393,10 @@ _REACHED_BY = {True: ("e-mail address", "us@example.org"), False: ("telephone nu
 def _advice(campaign: Campaign, found: Check) -> Iterator[Finding]:
     """What keeps nobody from sending it."""
     for language, count in small_numbers.hide_small(found.without_text).items():
-        what = f"there is no text in {language}, so {in_words(count)} get it in another language"
-        yield _warning("text-missing", f"{language}.md", what, "Translate it, or name a language in [fallbacks].")
+        name = languages.name_in_english(language)
+        what = f"the campaign has no text in {name}, so {in_words(count)} get another one"
+        remedy = "Write this file, or name in [fallbacks] of campaign.toml which other language they read."
+        yield _warning("text-missing", f"{language}.md", what, remedy)
     yield from _of_territories(found)
     yield from _of_targets(campaign, found)
     yield from _of_dead_links(found)

@@ -23,6 +23,7 @@ _NAME_CELLS = 48  # letters of a name that fit; a wide one (UAX #11) counts twic
 _COLUMNS_TOP = 64  # height of the title, and of the largest number below it
 _COLUMNS = 120  # height of the highest column
 _COLUMNS_BELOW = 28  # height of the names below
+_LINE = 18  # height of one more line of them
 _MOST_COLUMNS = _WIDTH - 2 * _MARGIN
 _NUMBERED = 6  # columns that have room for a number each
 
@@ -79,14 +80,15 @@ class _Chart:
         room = (_WIDTH - 2 * _MARGIN) / len(rows)
         parts = [self._column(place, number, room, most=most) for place, (_, number) in enumerate(rows)]
         parts.append(self._rect(_MARGIN, foot, _WIDTH - 2 * _MARGIN, 1, _HATCH, "chart-line"))
-        names = [_clean(name) for name, _ in rows]
-        parts.append(self._text(0, foot + 18, _shortened(names[0], 24)))
-        if len(names) > 1:
-            parts.append(self._text(_WIDTH - 2 * _MARGIN, foot + 18, _shortened(names[-1], 24), to_end=True))
+        ends = [_clean(rows[0][0]), *([_clean(rows[-1][0])] if len(rows) > 1 else [])]
+        lower = 0 if all(_shortened(name, _NAME_CELLS // 2) == name for name in ends) else (len(ends) - 1) * _LINE
+        parts.append(self._text(0, foot + 18, _shortened(ends[0])))
+        for name in ends[1:]:
+            parts.append(self._text(_WIDTH - 2 * _MARGIN, foot + 18 + lower, _shortened(name), to_end=True))
         if most and len(rows) > _NUMBERED:
             parts.append(self._text(0, _COLUMNS_TOP - 8, self._words(most)))
             parts.append(self._rect(_MARGIN, _COLUMNS_TOP, _WIDTH - 2 * _MARGIN, 1, _HATCH, "chart-line"))
-        return self._element(foot + _COLUMNS_BELOW, self._spoken(spoken), parts)
+        return self._element(foot + _COLUMNS_BELOW + lower, self._spoken(spoken), parts)
 
     def _element(self, height: int, spoken: str, parts: Sequence[str]) -> str:
         return "".join(

@@ -176,6 +176,18 @@ def name(tag: str) -> str:
     return own[:1].upper() + own[1:]  # CLDR leaves the capital to where it stands
 
 
+@functools.cache
+def name_in_english(tag: str) -> str:
+    """Likewise in English; the tag where CLDR has no name.
+
+    :param tag: as `normalise` gives it.
+    """
+    known = locale(tag)
+    if known.language != tag.partition("-")[0]:
+        return tag
+    return (known.get_display_name("en") if "-" in tag else known.get_language_name("en")) or tag
+
+
 @functools.lru_cache(maxsize=1024)  # asked for each country of an audience
 def written(moment: datetime, tag: str, country: str | None = None) -> str:
     """A deadline as people of a language write it: a day, and a time unless it is the end of that day in UTC.

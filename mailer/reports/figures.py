@@ -49,6 +49,11 @@ class Unit(StrEnum):
     HOUR = "hour"
     DAY = "day"  # of UTC
 
+    @property
+    def length(self) -> timedelta:
+        """From the beginning of a slot to that of the next."""
+        return _LENGTH[self]
+
 
 _LENGTH = {Unit.TEN_MINUTES: timedelta(minutes=10), Unit.HOUR: timedelta(hours=1), Unit.DAY: timedelta(days=1)}
 _MOST_SLOTS = 48  # which are drawn beside each other
@@ -72,11 +77,6 @@ class Answer:
     reason: str | None
     count: int
     is_estimate: bool
-
-    @property
-    def words(self) -> str:
-        """What it is called in a line: "550 5.1.1"."""
-        return " ".join(str(part) for part in (self.smtp_code, self.enhanced_code, self.reason) if part)
 
 
 @dataclass(frozen=True, slots=True)

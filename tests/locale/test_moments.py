@@ -1,6 +1,6 @@
 """Moments, with the short name of a zone."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from babel import Locale
@@ -30,3 +30,18 @@ def test_utc_is_called_so_in_every_language(language: str) -> None:
 def test_others_are_called_as_their_people_do_or_by_their_distance(zone: str, moment: datetime, ends: str) -> None:
     written = moments.written(moment, get_timezone(zone), Locale.parse("fr"))
     assert written.replace("\N{NO-BREAK SPACE}", " ").endswith(ends)
+
+
+@pytest.mark.parametrize(
+    ("language", "minutes", "said"),
+    [
+        ("en-001", 10, "15 Dec 2035, 11:42 – 11:52 am"),
+        ("en-001", 60, "15 Dec 2035, 11:42 am – 12:42 pm"),
+        ("fr", 10, "15 déc. 2035, 11:42 – 11:52"),
+        ("ru", 60, "15 дек. 2035 г., 11:42–12:42"),
+    ],
+)
+def test_a_span_says_from_when_to_when_as_a_language_does(language: str, minutes: int, said: str) -> None:
+    end = WINTER + timedelta(minutes=minutes)
+    written = moments.span(WINTER, end, get_timezone("Europe/Berlin"), Locale.parse(language, sep="-"))
+    assert " ".join(written.split()) == said

@@ -1,8 +1,9 @@
-"""Checking: what stands against sending a campaign, whom it reaches, and test mails to oneself."""
+"""Checking: what stands against sending a campaign, test mails to oneself, and whom it reaches."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import Response, redirect, render_template
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import mending
 from mailer.campaigns.readiness import Check
-from mailer.cases.findings import Finding, Level
+from mailer.cases.findings import Code, Finding, Level
 from mailer.cases.sayable import Sayable
 from mailer.delivery import own_tests
 from mailer.errors import ConfigurationError, MailerError
@@ -22,7 +23,7 @@ from mailer.people import small_numbers
 from mailer.reports import refusals
 from mailer.reports.refusals import TestMail
 from mailer.store.models import Account, Campaign, DeliveryState
-from mailer.web.desk import finding_words, named, overlooking
+from mailer.web.desk import finding_words, named, overlooking, refusal_words
 from mailer.web.desk.live import with_etag
 from mailer.web.desk.recent import renderings
 from mailer.web.desk.visit import visit
@@ -32,13 +33,44 @@ from mailer.web.site import site
 _FILE = re.compile(r"([A-Za-z0-9-]+)\.md\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
-    """Where a finding is put right, and where one sees what it is about."""
+#: places of one finding that are shown at once
+_FIRST = 5
 
-    command: str
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was found, and how it is put right there."""
+
+    where: str
+    what: str  # in English
+    remedy: str  # likewise
+    command: str  # that does it; "" where there is none
     page: str  # of the documentation
     preview: str | None  # address
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The same thing, found in one place or more."""
+
+    is_error: bool
+    meaning: str
+    places: Sequence[Place]
+
+    @property
+    def first(self) -> Sequence[Place]:
+        """Places that are shown at once. To fold away a single one would save nothing."""
+        return self.places if len(self.places) == _FIRST + 1 else self.places[:_FIRST]
+
+    @property
+    def more(self) -> Sequence[Place]:
+        """All others."""
+        return self.places[len(self.first) :]
+
+    def same(self, name: str) -> Any:
+        """What all places have in common; None where they differ."""
+        values = {getattr(place, name) for place in self.places}
+        return values.pop() if len(values) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +120,7 @@ def _show(slug: str, problem: Exception | None = None) -> str:
             campaign=campaign,
             name=named.name_of(campaign),
             check=found,
-            errors=sum(finding.level is Level.ERROR for finding in found.findings),
-            findings=[(finding, where_mended(campaign, finding)) for finding in found.findings],
-            meaning=finding_words.meaning,
+            findings=_grouped(campaign, found.findings),
             tables=_tables(found),
             texts=len(campaign.texts),
             test_problem=problem,
@@ -98,10 +128,15 @@ def _show(slug: str, problem: Exception | None = None) -> str:
         )
 
 
-def where_mended(campaign: Campaign, finding: Finding) -> Mended:
-    """Where a finding of a campaign is put right: in this part of the desk, in files and by commands."""
-    mend = mending.of(campaign, finding)
-    return Mended(mend.command, mend.page, _preview(campaign, finding))
+def _grouped(campaign: Campaign, findings: Sequence[Finding]) -> Sequence[Found]:
+    """What was found, each thing once with its places; the worst first."""
+    kinds: dict[tuple[Level, Code], list[Place]] = {}
+    for finding in findings:
+        mend = mending.of(campaign, finding)
+        what = finding.what[:1].upper() + finding.what[1:]
+        place = Place(finding.where, what, finding.remedy, mend.command, mend.page, _preview(campaign, finding))
+        kinds.setdefault((finding.level, finding.code), []).append(place)
+    return [Found(level is Level.ERROR, finding_words.meaning(code), kinds[level, code]) for level, code in kinds]
 
 
 def _preview(campaign: Campaign, finding: Finding) -> str | None:
@@ -135,9 +170,14 @@ def _rows(counts: Mapping[str, int]) -> Sequence[Row]:
 
 
 def _tests(session: Session, campaign: Campaign) -> Mapping[str, Any]:
+    """The latest test mail in each language."""
     found = refusals.test_mails_to(session, campaign, visit().address) if visit().may(Permission.TEST) else []
-    told = [(mail, _told(mail)) for mail in found if _is_sayable(campaign, mail)]
-    return {"test_mails": told, "is_underway": any(mail.state in _UNDERWAY for mail in found)}
+    latest: dict[str | None, TestMail] = {}
+    for mail in found:
+        latest.setdefault(mail.language, mail)
+    told = [_told(mail) for mail in latest.values() if _is_sayable(campaign, mail)]
+    told.sort(key=lambda each: each.language.casefold())
+    return {"test_mails": told, "is_underway": any(mail.state in _UNDERWAY for mail in latest.values())}
 
 
 _UNDERWAY = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.DEFERRED)
@@ -154,7 +194,9 @@ class Told:
     language: str
     words: str
     tone: str  # of its pill
-    answer: str  # of the mail server, where it is worth reading
+    sent_at: datetime | None
+    why: str  # it was not sent; "" where there is nothing to say
+    reply: str  # of the mail server, as it is
 
 
 def _told(mail: TestMail) -> Told:
@@ -169,5 +211,11 @@ def _told(mail: TestMail) -> Told:
     }
     said, tone = words[mail.state]
     is_problem = mail.state not in (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.SENT)
-    answer = " ".join(str(part) for part in (mail.smtp_code, mail.smtp_text, mail.reason) if part) if is_problem else ""
-    return Told(languages.name(mail.language) if mail.language else "", said, tone, answer)
+    return Told(
+        language=languages.name(mail.language) if mail.language else _("Not known"),
+        words=said,
+        tone=tone,
+        sent_at=mail.settled_at if mail.state is DeliveryState.SENT else None,
+        why=refusal_words.why(mail.smtp_code, mail.smtp_text, mail.reason) if is_problem else "",
+        reply=" ".join(str(part) for part in (mail.smtp_code, mail.smtp_text) if part) if is_problem else "",
+    )

@@ -28,8 +28,9 @@ def look(session: Session, campaign: Campaign, *, anew: bool = False) -> Expecte
     :param anew: as for `overlooking.check`.
     """
     found = overlooking.check(session, campaign, anew=anew)
-    errors = sum(each.level is Level.ERROR for each in found.findings)
-    return Expected(found.audience, list(_sentences(found)), errors, len(found.findings) - errors)
+    kinds = {(each.level, each.code) for each in found.findings}  # as many as the check shows
+    errors = sum(level is Level.ERROR for level, _code in kinds)
+    return Expected(found.audience, list(_sentences(found)), errors, len(kinds) - errors)
 
 
 def _sentences(found: Check) -> list[str]:

@@ -56,7 +56,7 @@ _SENTENCES: Mapping[Code | of_installation.Code, Callable[[], str]] = {
     "territories-left-out": lambda: _("People in territories do not get it, though their state’s people do"),
     "territories-not-excluded": lambda: _("People in territories get it, though their state’s people do not"),
     "text-broken": lambda: _("A text cannot be made into a mail"),
-    "text-missing": lambda: _("There is no text in a language that some people read"),
+    "text-missing": lambda: _("The campaign has no text in a language that some of its readers read"),
     "unknown-address": lambda: _("It shows an e-mail address that is neither yours nor a target’s"),
     "unknown-telephone": lambda: _("It shows a telephone number that is neither yours nor a target’s"),
     "unseen": lambda: _("A footnote or a line is shown to nobody"),

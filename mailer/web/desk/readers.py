@@ -51,14 +51,15 @@ class Looked:
 
 
 def look(session: Session, slug: str, readerships: Readerships) -> Looked:
-    """Whose mail an address asks for; that of a reader that there is. 404 if there is no such campaign.
+    """Whose mail an address asks for; that of a reader that there is. Where it asks for nobody, one who reads what
+    whoever looks reads. 404 if there is no such campaign.
 
     :param readerships: those looked at lately.
     """
     campaign = named.campaign(session, slug)
     unions = {row.id: row for row in session.execute(select(Union.id, Union.slug, Union.name))}
     readership = readerships.of(session, campaign)
-    chosen = readership.choose(_wanted(unions))
+    chosen = readership.choose(_wanted(unions) or {"language": _first_language(campaign)})
     labels: Mapping[Trait, str] = {"language": _("Language"), "country": _("Country"), "union_id": _("Union")}
     choices = [_choice(trait, label, chosen, unions) for trait, label in labels.items()]
     return Looked(
@@ -68,6 +69,12 @@ def look(session: Session, slug: str, readerships: Readerships) -> Looked:
         missed=[labels[trait] for trait in labels if trait in chosen.missed],
         address={"slug": slug, **{choice.name: choice.chosen for choice in choices}},
     )
+
+
+def _first_language(campaign: Campaign) -> str:
+    """That of whoever looks, where the campaign has a text in it; else the campaign's own."""
+    texts = [text.language for text in campaign.texts]
+    return languages.nearest(current(), texts) or campaign.language
 
 
 def _wanted(unions: Mapping[int, Any]) -> Mapping[Trait, str | int | None]:

@@ -2,25 +2,28 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime
 
-from babel.dates import format_date, format_datetime
 from flask_babel import format_number
 from markupsafe import Markup
 
 from mailer.formats import charts
 from mailer.locale import countries, languages
-from mailer.reports.figures import Figures, Unit
+from mailer.reports.figures import Answer, Figures, Unit
 from mailer.reports.showing import Shown
 from mailer.reports.spreads import By, Row
 from mailer.store.models import DeliveryState
 from mailer.web import language
-from mailer.web.desk import terms, times
+from mailer.web.desk import refusal_words, terms, times
 from mailer.web.desk.visit import visit
 from mailer.web.language import _
 
 #: of the longest tables the chart draws the first ones only
 _MOST_BARS = 12
+#: around what is read from left to right in a line that is not, where no markup can say so (UAX #9)
+_LTR, _END = "\N{LEFT-TO-RIGHT ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+#: above so many lines, one scrolls through a table
+_MOST_LINES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,12 @@ class Line:
     name: str
     number: int | None  # None: hidden
     key: str = ""
-    exact_name: str = ""  # for a file, where a name on a page is short
+    name_in_file: str = ""  # where it is another one there
 
     @property
     def written(self) -> str:
         """What it is called in a file."""
-        return self.exact_name or self.name
+        return self.name_in_file or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Table:
     empty: str  # what is said instead where there is nothing to show
     notes: Sequence[str] = ()
     keys: Sequence[str] = ()  # heading of the keys in its file, if it has some
+    name_in_file: str = ""  # heading of the names there, where it is another one
     draw: Callable[..., str] = field(default=charts.bars, repr=False)
 
     @property
@@ -68,6 +72,11 @@ class Table:
     def most(self) -> int:
         """How many it draws at most."""
         return _MOST_BARS
+
+    @property
+    def is_long(self) -> bool:
+        """Whether its lines are scrolled through."""
+        return len(self.lines) > _MOST_LINES
 
 
 def of(found: Figures, shown: Shown, rows: Mapping[By, Sequence[Row] | None], *, is_exact: bool) -> list[Table]:
@@ -124,33 +133,35 @@ def _states(shown: Shown) -> Table:
 
 
 def _over_time(shown: Shown) -> Table:
-    named = times.zone_name(shown.slots[0][0]) if shown.slots else ""
     notes = {
-        Unit.TEN_MINUTES: _(
-            "Mails that were sent, in steps of ten minutes. Times are those of this zone: {zone}.", zone=named
-        ),
-        Unit.HOUR: _("Mails that were sent in each hour. Times are those of this zone: {zone}.", zone=named),
+        Unit.TEN_MINUTES: _("Mails that were sent, in steps of ten minutes."),
+        Unit.HOUR: _("Mails that were sent in each hour."),
         Unit.DAY: _("Mails that were sent on each day, as days are in UTC."),
     }
+    # Clocks may be put forward between the first and the last.
+    ends = [] if shown.unit is Unit.DAY else [start for start, _number in (*shown.slots[:1], *shown.slots[-1:])]
+    zone = " / ".join(dict.fromkeys(map(times.zone_name, ends))) or "UTC"
     return Table(
         "time",
         _("Deliveries over time"),
-        _("From"),
+        _("When ({zone})", zone=zone),
         _("Mails"),
-        [_slot(start, number, shown.unit, visit().zone) for start, number in shown.slots],
+        [_slot(start, number, shown.unit) for start, number in shown.slots],
         empty=_("Nothing has been sent."),
         notes=[notes[shown.unit]] if shown.slots else (),
+        keys=[_("from")],
+        name_in_file=_("until"),
         draw=charts.columns,
     )
 
 
-def _slot(start: datetime, number: int | None, unit: Unit, zone: tzinfo) -> Line:
-    locale = languages.locale(language.current())
-    if unit is Unit.DAY:
-        return Line(format_date(start, "medium", locale=locale), number, exact_name=start.date().isoformat())
-    local = start.astimezone(zone)
-    words = format_datetime(local, "short", locale=locale)
-    return Line(words, number, exact_name=local.isoformat(timespec="minutes"))
+def _slot(start: datetime, number: int | None, unit: Unit) -> Line:
+    end = start + unit.length
+    is_day = unit is Unit.DAY
+    words = times.day_in_words(start) if is_day else times.span(start, end)
+    zone = UTC if is_day else visit().zone
+    since, until = (each.astimezone(zone).isoformat(timespec="minutes") for each in (start, end))
+    return Line(words, number, key=since, name_in_file=until)
 
 
 # --- to whom --------------------------------------------------------------------------------------------------------
@@ -228,10 +239,20 @@ def _answers(shown: Shown) -> Table:
         _("What mail servers answered"),
         _("Answer"),
         _("Refused"),
-        [Line(f"{answer.words} – {terms.state(answer.state)}", number) for answer, number in shown.answers],
+        [_answer(answer, number) for answer, number in shown.answers],
         empty=_("No server has refused anything."),
         notes=[estimate] if has_estimates else (),
     )
+
+
+def _answer(answer: Answer, number: int | None) -> Line:
+    why = refusal_words.why(answer.smtp_code, answer.enhanced_code, answer.reason)
+    codes = " ".join(str(part) for part in (answer.smtp_code, answer.enhanced_code) if part)
+    state, why = terms.state(answer.state), why or _("The server does not say why")
+    if not codes:
+        return Line(_("{state}: {why}", state=state, why=why), number)
+    words = _("{state}: {why} ({codes})", state=state, why=why, codes=f"{_LTR}{codes}{_END}")
+    return Line(words, number, name_in_file=words.replace(_LTR, "").replace(_END, ""))
 
 
 def _departures(found: Figures, shown: Shown) -> Table:
@@ -243,7 +264,7 @@ def _departures(found: Figures, shown: Shown) -> Table:
     }
     notes = [_("Who left after they got it counts until another mail of the list went to them.")]
     if found.departures_until:
-        until = languages.day(found.departures_until, language.current())
+        until = times.day_in_words(found.departures_until)
         closed, counted = _("Counted until {day}.", day=until), _("They are counted until {day}.", day=until)
         notes.append(closed if found.is_closed else counted)
     return Table(

@@ -55,7 +55,7 @@ def table(slug: str, kind: str) -> Response:
     if wanted is None:
         abort(404)
     file = io.StringIO(newline="")
-    writer = CsvWriter(file, [*wanted.keys, wanted.name, wanted.number], _DRESS)
+    writer = CsvWriter(file, [*wanted.keys, wanted.name_in_file or wanted.name, wanted.number], _DRESS)
     for line in wanted.lines:
         number = _("under 10") if line.number is None else str(line.number)
         writer.write([*([line.key] if wanted.keys else []), line.written, number])

@@ -45,6 +45,15 @@ def _in_words(moment: datetime, zone: tzinfo) -> str:
     return moments.written(moment, zone, languages.locale(language.current()))
 
 
+def span(start: datetime, end: datetime) -> str:
+    """From when to when, such as "30 Nov 2026, 7:50–8:00 pm". The zone is named where many of them stand together.
+
+    :param start: aware.
+    :param end: less than a day later.
+    """
+    return moments.span(start, end, visit().zone, languages.locale(language.current()))
+
+
 def zone_name(at: datetime) -> str:
     """What the viewer's zone is called beside a time, such as "CET".
 
@@ -61,8 +70,12 @@ def zone_to_type_in() -> str:
 
 def day(on: date) -> Markup:
     """A day, likewise. It is the same in all zones."""
-    words = format_date(on, "medium", locale=languages.locale(language.current()))
-    return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), words)
+    return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), day_in_words(on))
+
+
+def day_in_words(on: date) -> str:
+    """Likewise, in words alone."""
+    return format_date(on, "medium", locale=languages.locale(language.current()))
 
 
 # --- to type ----------------------------------------------------------------------------------------------------------

@@ -64,8 +64,8 @@ def test_findings_stand_with_the_worst_first_and_each_says_where_it_is_mended(
     session.commit()
     page = come_in(app, Role.WRITER).get(CHECK)
     said = words(page)
-    assert "thing keeps it from being sent" in said or "things keep it from being sent" in said
-    assert said.index("Nothing says whose authorities people write to") < said.index("fr.md")
+    assert "1 error must be mended before it can be sent." in said
+    assert said.index("Test mails") < said.index("Nothing says whose authorities people write to") < said.index("fr.md")
     assert "mailer campaigns load free-the-five" in said and "docs/reference/campaign-files.md" in said
     assert "/desk/campaigns/free-the-five/preview?lang=fr" in page.text
 
@@ -74,7 +74,37 @@ def test_a_campaign_against_which_nothing_stands_says_so(
     app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "of_settings", lambda _settings: ())  # of a mail server, and who hears of what
-    assert "Nothing stands against it" in words(come_in(app, Role.WRITER).get(CHECK))
+    said = words(come_in(app, Role.WRITER).get(CHECK))
+    assert "Nothing is wrong." in said and "What was found" not in said
+
+
+def test_what_was_found_in_many_places_is_said_once_with_all_of_them(
+    app: Flask, session: Session, news: MailingList, campaign: Campaign
+) -> None:
+    languages = {"el": "Greek", "es": "Spanish", "fr": "French", "it": "Italian", "kk": "Kazakh", "ru": "Russian"}
+    for language in [*languages, "tr"]:
+        make_subscriber(session, news, language=language)
+    session.commit()
+    page = come_in(app, Role.WRITER).get(CHECK)
+    said = words(page)
+    assert said.count("The campaign has no text in a language that some of its readers read") == 1
+    assert "Warning in 7 places" in said
+    for language, name in languages.items():
+        assert f"{language}.md The campaign has no text in {name}, so under 10 people get another one." in said
+    first, more = page.text.split("2 more places</summary>")
+    assert "kk.md" in first and "ru.md" in more and "tr.md" in more
+
+
+def test_errors_and_warnings_of_one_page_are_counted_as_they_are_shown(
+    app: Flask, session: Session, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "of_settings", lambda _settings: ())
+    for language in ("fr", "ru"):
+        add_text(session, campaign, language, READY)  # with a preheader that is too short
+    session.commit()
+    page = come_in(app, Role.WRITER).get(CHECK)
+    assert "Nothing keeps it from being sent. 1 warning is worth a look." in words(page)
+    assert page.text.count('<li class="card') == 1
 
 
 def test_whom_it_reaches_is_shown_without_small_numbers(
@@ -155,7 +185,8 @@ def test_the_state_of_a_test_mail_shows_the_words_of_the_mail_server(
     session.commit()
     part = rosa.get(TESTS)
     assert "hx-get" not in part.text
-    assert "550 5.7.1 &lt;b&gt;[address]&lt;/b&gt; refused" in part.text
+    assert '<p class="meta answer" lang="en" dir="ltr">550 5.7.1 &lt;b&gt;[address]&lt;/b&gt; refused</p>' in part.text
+    assert "A rule or a blocklist of that server keeps us out" in part.text
     assert rosa.get(TESTS, headers={"If-None-Match": part.headers["ETag"]}).status_code == 304
 
 

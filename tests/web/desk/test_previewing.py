@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from mailer.mail import html_words
-from mailer.store.models import Campaign, MailingList, Role, Union, UnionStatus
+from mailer.store.db import session_scope
+from mailer.store.models import Account, Campaign, MailingList, Role, Union, UnionStatus
 from tests.support.cases import make_case
 from tests.support.desk import Organiser, come_in, words
 from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
@@ -76,6 +77,21 @@ def test_a_mail_is_shown_as_its_most_frequent_reader_gets_it(rosa: Organiser, ca
     assert {document.status_code for document in shown} == {200}
     assert all("Dear Alex Reader in United Kingdom of Dockers United." in said(document) for document in shown)
     assert ["color-scheme: dark" in document.text for document in shown] == [False, True, False, True]
+
+
+def test_a_preview_opens_in_the_language_of_whoever_looks_if_the_campaign_has_it(
+    app: Flask, session: Session, rosa: Organiser, news: MailingList, campaign: Campaign
+) -> None:
+    for _ in range(3):
+        make_subscriber(session, news, country="FR", language="fr")  # the most frequent, without a text
+    session.commit()
+    for spoken, shown in (("ar", "ar"), ("fr", "en"), ("en", "en")):
+        with session_scope(app.extensions["site"].engine) as other:
+            other.get_one(Account, rosa.account_id).language = spoken
+        page = rosa.get(PREVIEW)
+        assert f'<html lang="{spoken}"' in page.text
+        assert re.search(r'<option value="(en|ar|fr)" selected>', page.text).group(1) == shown  # type: ignore[union-attr]
+    assert "in France of no union." in words(rosa.get(f"{PREVIEW}?country=FR"))  # who is asked for goes first
 
 
 def test_another_reader_of_the_audience_is_chosen_without_a_script(
@@ -270,4 +286,4 @@ def test_there_is_no_preview_of_what_there_is_not_and_none_for_who_may_not(
     assert rosa.get("/campaigns/no-such-thing/preview").status_code == 404
     admin = come_in(app, Role.ADMIN, email="ada@example.org")
     assert admin.get(PREVIEW).status_code == 404
-    assert "Mail" not in words(admin.get("/campaigns/free-the-five/check")).split("What stands")[0]
+    assert "Preview" not in words(admin.get("/campaigns/free-the-five/check"))

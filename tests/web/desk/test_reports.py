@@ -15,7 +15,8 @@ from sqlalchemy import Engine, event
 from mailer.campaigns import listing
 from mailer.operations import housekeeping
 from mailer.store.db import session_scope
-from mailer.store.models import Account, Campaign, CampaignStatus, DeliveryState, Reason, Role
+from mailer.store.models import Account, Campaign, CampaignStatus, Delivery, DeliveryState, Reason, Role
+from mailer.web.desk import report_tables
 from tests.support.desk import come_in, words
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, make_union
 
@@ -59,7 +60,7 @@ def test_an_organiser_sees_the_whole_exactly_and_no_small_number_of_a_part(app: 
     for told in ("The audience: 27 people", "Sent 24", "Failed 1", "France 13", "Poets in hiding (asked not"):
         assert told in said
     assert "Left the list before it reached them 2" in said
-    assert "550 5.1.1 – Failed 1" in said
+    assert "Failed: Nobody has this address (\u2066550 5.1.1\u2069) 1" in said
     assert "No domain has refused ten mails" in said
     assert page.text.count("<svg") == 8  # all but that of domains
 
@@ -118,8 +119,35 @@ def test_hours_are_those_of_whoever_looks_and_the_zone_is_named(app: Flask, engi
     with session_scope(engine) as session:
         session.get_one(Account, who.account_id).zone = "Asia/Kathmandu"
     answer = who.get(f"/campaigns/{campaign}/report/time.csv")
-    assert rows(answer.text)[1:] == [["2026-03-01T17:45+05:45", "24"]]
-    assert "UTC+5:45" in words(who.get(f"/campaigns/{campaign}/report"))
+    assert rows(answer.text) == [
+        ["from", "until", "Mails"],
+        ["2026-03-01T17:45+05:45", "2026-03-01T17:55+05:45", "24"],
+    ]
+    page = who.get(f"/campaigns/{campaign}/report")
+    assert "When (UTC+5:45)" in words(page) and "1 Mar 2026, 5:45 – 5:55 pm 24" in words(page)
+    everywhere = " ".join(page.text.split())
+    assert everywhere.count("1 Mar 2026, 5:45 – 5:55 pm") == 3  # in the picture, in what is said of it, in the table
+
+
+def test_days_of_a_file_have_a_zone_too(app: Flask, engine: Engine, campaign: str) -> None:
+    with session_scope(engine) as session:
+        session.query(Delivery).update({"fence": None})  # so that only the day is known
+    who = come_in(app, Role.WRITER)
+    assert rows(who.get(f"/campaigns/{campaign}/report/time.csv").text)[1:] == [
+        ["2026-03-01T00:00+00:00", "2026-03-02T00:00+00:00", "24"]
+    ]
+    assert "When (UTC) Mails 1 Mar 2026 24" in words(who.get(f"/campaigns/{campaign}/report"))
+
+
+def test_a_long_table_says_that_it_scrolls_and_is_reached_by_keyboard(
+    app: Flask, engine: Engine, campaign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = come_in(app, Role.WRITER)
+    assert "Scroll to see all of them." not in words(who.get(f"/campaigns/{campaign}/report"))
+    monkeypatch.setattr(report_tables, "_MOST_LINES", 6)
+    page = who.get(f"/campaigns/{campaign}/report")
+    assert "7 lines. Scroll to see all of them." in words(page)
+    assert 'tabindex="0" role="region" aria-labelledby="states-title states-rows"' in page.text
 
 
 def test_names_of_countries_are_those_of_the_viewers_language(app: Flask, engine: Engine, campaign: str) -> None:
