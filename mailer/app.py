@@ -22,6 +22,7 @@ from mailer.unions.generations import ReplacedLink
 from mailer.web import agreement, errors, language, limits, protection, security, turns
 from mailer.web.caught import caught
 from mailer.web.desk import routes, visit
+from mailer.web.desk.answers import Answers
 from mailer.web.health import health
 from mailer.web.public.affiliating import affiliating
 from mailer.web.public.forwarding import forwarding
@@ -100,8 +101,9 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["site"] = Site(
         settings=settings, engine=open_engine(settings.database_url, settings.keyring), redis=redis
     )
+    https = settings.base_url.startswith("https://")
     language.init(app)
-    security.init(app, https=settings.base_url.startswith("https://"))
+    security.init(app, https=https)
     app.before_request(protection.take_head_for_get)
     app.before_request(protection.refuse_misuse)
     app.before_request(visit.identify)
@@ -112,9 +114,10 @@ def create_app(settings: Settings) -> Flask:
     app.jinja_env.globals["stamp"] = protection.stamp
     postal_address = settings.postal_address or ""
     app.context_processor(lambda: {"organisation": agreement.organisation(), "postal_address": postal_address})
+    app.wsgi_app = Answers(app.wsgi_app, app, https=https)  # type: ignore[method-assign]  # Flask's documented way
     if settings.trusted_proxies:
         # Only the visitor's address is taken from them. Host and scheme come from MAILER_BASE_URL alone.
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way to add a middleware
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # likewise
             app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0
         )
     return app

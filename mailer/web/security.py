@@ -94,8 +94,10 @@ def _versions(folder: Path) -> dict[str, str]:
 
 def _add(headers: dict[str, str]) -> Callable[[Response], Response]:
     def add(response: Response) -> Response:
+        has = {name.lower() for name, _ in response.headers}  # asked one by one, each would be compared with all
         for name, value in headers.items():
-            response.headers.setdefault(name, value)
+            if name.lower() not in has:
+                response.headers.add(name, value)
         return response
 
     return add

@@ -137,7 +137,8 @@ def follow(slug: str) -> Response:
         return render_template("desk/campaigns/follow.html", campaign=campaign, now=now, **_figures(campaign, pace))
 
     looks = (current(), str(who.zone), who.may(Permission.SEE_CAMPAIGNS), seen)
-    return live.with_etag(recent("moving", as_long=0).get((slug, *looks), show))
+    part, until = recent("moving", as_long=0).get_until((slug, *looks), show)
+    return live.with_etag(part, until=until)
 
 
 def _pace(session: Session, campaign: Campaign) -> Pace:

@@ -5,8 +5,10 @@ import hmac
 import re
 import secrets
 from datetime import timedelta
+from wsgiref.types import WSGIEnvironment
 
 from flask import Response, request
+from werkzeug.http import parse_cookie
 
 from mailer.web.site import site
 
@@ -19,6 +21,14 @@ _BROWSER_KEPT = timedelta(days=180)
 def session_secret() -> str | None:
     """What stands for the session; none if there is no cookie, or one that is none of ours."""
     return _read(_SESSION)
+
+
+def session_secret_in(environ: WSGIEnvironment, *, https: bool) -> str | None:
+    """Likewise, of a request that the site has not heard of yet.
+
+    :param https: whether the site is on it.
+    """
+    return _sound(parse_cookie(environ).get(_name(_SESSION, https=https), ""))
 
 
 def browser_secret() -> str | None:
@@ -79,13 +89,16 @@ def _is_https() -> bool:
     return site().settings.base_url.startswith("https://")
 
 
-def _name(name: str) -> str:
+def _name(name: str, *, https: bool | None = None) -> str:
     # Over plain http, as on one's own machine, browsers take no cookie that claims to be secure.
-    return f"__Secure-{name}" if _is_https() else name
+    return f"__Secure-{name}" if (_is_https() if https is None else https) else name
 
 
 def _read(name: str) -> str | None:
-    value = request.cookies.get(_name(name), "")
+    return _sound(request.cookies.get(_name(name), ""))
+
+
+def _sound(value: str) -> str | None:
     return value if _SECRET.fullmatch(value) else None
 
 

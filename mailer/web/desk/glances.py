@@ -73,6 +73,10 @@ class Glances:
             self._keep(found, now)
             return found.get(key)
 
+    def known(self, key: bytes) -> Any:
+        """The visit of a secret that was looked up in these two seconds; None if none was."""
+        return self._good(key)[1]
+
     def _good(self, key: bytes) -> tuple[bool, Any]:
         """Whether a secret is known, and its visit if that is good for a while."""
         now = self._clock()
@@ -106,7 +110,13 @@ def keep(app: App, endpoints: Collection[str]) -> None:
     app.extensions[_NAME] = Glances(endpoints)
 
 
+def of(app: App) -> Glances:
+    """What an app keeps."""
+    kept: Glances = app.extensions[_NAME]
+    return kept
+
+
 def of_request() -> Glances | None:
     """What is kept, if this request is a glance; None for all else, which looks at the truth."""
-    glances: Glances = current_app.extensions[_NAME]
-    return glances if glances.cover(request.endpoint, request.method) else None
+    kept = of(current_app)
+    return kept if kept.cover(request.endpoint, request.method) else None

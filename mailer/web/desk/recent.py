@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from flask import current_app
 
@@ -19,16 +19,22 @@ _LONGEST_SECONDS = 30.0
 _MOST = 500  # values that are kept
 
 
+class _Made(NamedTuple):
+    """A value, and between which monotonic seconds it is good."""
+
+    value: Any
+    at: float
+    until: float
+
+
 class _Kept:
     """A value, and who works it out."""
 
-    __slots__ = ("made_at", "making", "until", "value")
+    __slots__ = ("made", "making")
 
     def __init__(self) -> None:
         self.making = Lock()
-        self.made_at: float | None = None  # none: it was never worked out
-        self.until: float | None = None  # likewise
-        self.value: Any = None
+        self.made: _Made | None = None  # none: it was never worked out
 
 
 class Recent(Generic[T]):
@@ -49,20 +55,13 @@ class Recent(Generic[T]):
         :param make: works it out. What it raises passes, and nothing is kept then.
         :param anew: do so in any case, for whoever has just pressed something; others get it, too.
         """
-        kept = self._of(key)
-        if anew:
-            with kept.making:
-                return self._make(kept, make)
-        if self._is_good(kept):
-            return cast(T, kept.value)
-        if not kept.making.acquire(blocking=kept.until is None):
-            return cast(T, kept.value)
-        try:
-            if not self._is_good(kept):  # else somebody else has worked it out meanwhile
-                return self._make(kept, make)
-            return cast(T, kept.value)
-        finally:
-            kept.making.release()
+        return cast(T, self._get(key, make, anew=anew).value)
+
+    def get_until(self, key: Hashable, make: Callable[[], T]) -> tuple[T, float]:
+        """The value of a key, and until when it is good, in monotonic seconds: in the past, while somebody else works
+        it out anew. The parameters are those of `get`."""
+        made = self._get(key, make)
+        return cast(T, made.value), made.until
 
     def peek(self, key: Hashable, *, seconds: float) -> T | None:
         """The value of a key, if it was worked out lately; nothing is worked out.
@@ -71,16 +70,33 @@ class Recent(Generic[T]):
         """
         with self._lock:
             kept = self._kept.get(key)
-        if kept is None or kept.made_at is None or self._clock() - kept.made_at > seconds:
-            return None
-        return cast(T, kept.value)
+        made = kept.made if kept is not None else None
+        return cast(T, made.value) if made is not None and self._clock() - made.at <= seconds else None
 
-    def _make(self, kept: _Kept, make: Callable[[], T]) -> T:
+    def _get(self, key: Hashable, make: Callable[[], T], *, anew: bool = False) -> _Made:
+        kept = self._of(key)
+        if anew:
+            with kept.making:
+                return self._make(kept, make)
+        last = kept.made
+        if last is not None and self._is_good(last):
+            return last
+        if not kept.making.acquire(blocking=last is None):
+            return cast(_Made, last)
+        try:
+            last = kept.made
+            if last is not None and self._is_good(last):  # somebody else has worked it out meanwhile
+                return last
+            return self._make(kept, make)
+        finally:
+            kept.making.release()
+
+    def _make(self, kept: _Kept, make: Callable[[], T]) -> _Made:
         begun = self._clock()
-        made = make()
+        value = make()
         now = self._clock()
-        good = min(max(_SECONDS, self._as_long * (now - begun)), _LONGEST_SECONDS)
-        kept.value, kept.made_at, kept.until = made, now, now + good
+        made = _Made(value, now, now + min(max(_SECONDS, self._as_long * (now - begun)), _LONGEST_SECONDS))
+        kept.made = made
         return made
 
     def _of(self, key: Hashable) -> _Kept:
@@ -91,8 +107,8 @@ class Recent(Generic[T]):
                 self._kept.popitem(last=False)
             return kept
 
-    def _is_good(self, kept: _Kept) -> bool:
-        return kept.until is not None and self._clock() < kept.until
+    def _is_good(self, made: _Made) -> bool:
+        return self._clock() < made.until
 
 
 def recent(what: str, *, as_long: float = _AS_LONG) -> Recent[Any]:
