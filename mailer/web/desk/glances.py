@@ -16,7 +16,9 @@ from flask import current_app, request
 from flask.sansio.app import App
 
 _SECONDS = 2.0
-_GONE_SECONDS = 5.0  # since whoever has not asked for so long has closed the page, or hidden it
+# Whoever has not asked for so long has closed the page, or hidden it. Not sooner: each process hears of one request in
+# as many as there are processes, by chance, and looks all up once more for whom it has left out.
+_GONE_SECONDS = 30.0
 _MOST = 500  # visits that are kept
 _NAME = "glances"
 
