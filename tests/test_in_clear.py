@@ -31,8 +31,9 @@ from mailer.delivery import control
 from mailer.formats import archives
 from mailer.kits import making
 from mailer.mail import addresses
+from mailer.mail.feedback.types import Category, Kind
 from mailer.operations import housekeeping
-from mailer.people import subscribers, suppression
+from mailer.people import returned, subscribers, suppression
 from mailer.people.organisers import NOBODY, Organisers
 from mailer.selfservice import address_change, leaving, preferences, signups
 from mailer.selfservice.signups import SignUp
@@ -66,7 +67,7 @@ from mailer.unions import applications, contacts, directory
 from mailer.unions.applications import AskedFor
 from tests.support import kit_reading
 from tests.support.accounts import make_all_of_one, make_approved
-from tests.support.factories import SENDER, WHEN, deliver, make_campaign, make_list, notices_owed, said
+from tests.support.factories import SENDER, WHEN, deliver, make_bounce, make_campaign, make_list, notices_owed, said
 from tests.support.stolen import files_of
 
 BASE = SENDER.base_url
@@ -157,6 +158,16 @@ IN_CLEAR = {
     "lists.name": "on the page for signing up",
     "lists.names": "likewise",
     "lists.slug": "in the header of each mail",
+    "mail_event_counts.category": "a word of ours",
+    "mail_event_counts.kind": "a word of ours",
+    "mail_event_counts.month": "a month",
+    "mail_events.category": "a word of ours",
+    "mail_events.effect": "a word of ours",
+    "mail_events.email_index": "a keyed hash",
+    "mail_events.key": "a keyed hash",
+    "mail_events.kind": "a word of ours",
+    "mail_events.source": "a word of ours",
+    "mail_events.status": "three numbers",
     "mailed_links.email_index": "a keyed hash",
     "mailed_links.kind": "a word of ours",
     "mailed_links.mailbox": "a keyed hash",
@@ -174,6 +185,7 @@ IN_CLEAR = {
     "suppression_lifts.email_index": "a keyed hash",
     "suppression_lifts.month": "a month",
     "suppression_lifts.reason": "a word of ours",
+    "suppressions.category": "a word of ours",
     "suppressions.email_index": "a keyed hash",
     "suppressions.month": "a month",
     "suppressions.reason": "a word of ours",
@@ -279,7 +291,7 @@ def _people(engine: Engine, folder: Path, mark: str) -> None:
         for reason in (SuppressionReason.LEFT, SuppressionReason.BOUNCED):
             suppression.add(session, ana.email_index, reason)
         suppression.lift_by_hand(session, ana.email_index, f"{mark} rang, and her mailbox works")
-        suppression.add(session, ana.email_index, SuppressionReason.BOUNCED)
+        suppression.add(session, ana.email_index, SuppressionReason.BOUNCED, Category.FULL)
 
 
 def _case(engine: Engine, folder: Path, mark: str) -> None:
@@ -406,7 +418,9 @@ def _picture() -> bytes:
 
 def _stop_campaign(session: Session, campaign: Campaign, mark: str) -> None:
     refused = {"smtp_code": 550, "smtp_text": f"550 no {mark}refused@example.org here", "reason": "policy"}
-    deliver(session, campaign, None, DeliveryState.FAILED, **refused)
+    failed = deliver(session, campaign, None, DeliveryState.FAILED, **refused)
+    make_bounce(session, failed, email_index=bytes(32))
+    returned.count(session, Kind.BOUNCE, Category.FULL, on=WHEN.date(), campaign_id=campaign.id)
     tested = {"purpose": Purpose.TEST, "address": f"{mark}tester@example.org"}
     deliver(session, campaign, None, DeliveryState.PENDING, **tested)
     session.add(Claim(campaign_id=campaign.id, worker="host", journal="journal", expires_at=utcnow()))

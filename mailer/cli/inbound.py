@@ -9,8 +9,8 @@ import click
 from mailer.cli.installation import Installation, pass_installation
 from mailer.errors import ConfigurationError, MailerError
 from mailer.inbound import explaining, receiving
+from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
-from mailer.inbound.receiving import Source
 from mailer.operations import logs
 
 _CHUNK = 2**16

@@ -1,7 +1,8 @@
 """Which of our own addresses stand in a text: what `mail.feedback` asks, answered by the keys alone."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from itertools import islice
 
 from mailer import links
@@ -17,7 +18,7 @@ _NOTHING = re.compile(r"(?!)")
 
 
 class OwnAddresses:
-    """Reads our tokens. It needs no database, so it does not know to whom a delivery was."""
+    """Reads our tokens. It needs no database, and without one it does not know to whom a delivery was."""
 
     def __init__(self, keyring: Keyring, *, unsubscribe_address: str | None, bounce_address: str | None) -> None:
         """:param unsubscribe_address: the setting; `{token}` stands in it for what tells the subscription.
@@ -26,6 +27,7 @@ class OwnAddresses:
         self._keyring = keyring
         self._to_leave = _whole(unsubscribe_address)
         self._bounces = _wrapped(bounce_address)
+        self._address_of: Callable[[int], str | None] = lambda _delivery: None
 
     @property
     def has_address_to_leave(self) -> bool:
@@ -53,7 +55,14 @@ class OwnAddresses:
         return self._to_leave.search(text) is not None
 
     def address(self, delivery: int) -> str | None:
-        return None
+        """Whom a delivery was to, if there is somebody to ask."""
+        return self._address_of(delivery)
+
+    def asking(self, address_of: Callable[[int], str | None]) -> "OwnAddresses":
+        """The same, which asks for the address of a delivery, by its id."""
+        asking = copy(self)
+        asking._address_of = address_of
+        return asking
 
     def _verified(self, link: Link, tokens: Iterator[str]) -> int | None:
         for token in tokens:

@@ -1,45 +1,24 @@
 """Taking in one message, whatever brought it: what it is, whom it is about, and what follows for them."""
 
-import enum
+import hashlib
 import logging
-from dataclasses import dataclass
+from functools import partial
 
+from sqlalchemy import select
+
+from mailer.inbound import acting
+from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback import reading, wishes
-from mailer.mail.feedback.types import Category, Effect, Feedback, Kind
-from mailer.selfservice import leaving
-from mailer.selfservice.leaving import Method, NotOnList
-from mailer.store.db import Sessions
+from mailer.mail.feedback.types import Feedback
+from mailer.store.crypto import UnreadableSecret
+from mailer.store.db import Sessions, utcnow
+from mailer.store.models import Delivery, Subscriber
 
 log = logging.getLogger(__name__)
 
 #: bytes that are read of a message; who takes one in may drop the rest
 MAX_BYTES = reading.MAX_BYTES
-
-
-class Source(enum.StrEnum):
-    """What brought a message."""
-
-    PIPE = "pipe"  # of a mail server, into `mailer inbound`
-    LMTP = "lmtp"
-    SMTP = "smtp"
-    IMAP = "imap"
-    MAILDIR = "maildir"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a message was, and what was done. It names nobody, so it may be logged."""
-
-    kind: Kind
-    effect: Effect = Effect.NONE  # what was done
-    category: Category | None = None  # of a bounce
-    why: str | None = None  # why nothing was, in words of ours
-
-    def facts(self) -> dict[str, str]:
-        """What the log may say of it."""
-        facts = {"kind": self.kind.value, "category": self.category, "effect": self.effect.value, "why": self.why}
-        return {name: value for name, value in facts.items() if value is not None}
 
 
 def receive(
@@ -50,18 +29,25 @@ def receive(
     source: Source,
     recipient: str | None = None,
     sender: str | None = None,
+    key: bytes | None = None,
 ) -> Outcome:
     """Take in a message. When this returns, what follows from it is saved, and the message may be let go of. The same
-    message may be given again, however often: it acts once.
+    message may be given again, however often: it acts once. All that is written is written in one transaction.
 
     :param sessions: opens a transaction on the database.
     :param message: RFC 5322, as a mail server hands it over; the first MiB is read. Any bytes will do.
     :param source: what brought it.
     :param recipient: whom the envelope names, if that is known; else headers say it.
     :param sender: whom the envelope names, which may be empty; if it is not known, Return-Path says it.
+    :param key: what its source knows it by, if that is always the same; else all that is given tells it from others.
     :raises DatabaseUnavailable: nothing was saved: the message must be kept, and given again.
     """
-    outcome = _act(sessions, recognise(message, addresses=addresses, recipient=recipient, sender=sender))
+    # Read before anything is locked: a message that is made to take long holds nobody up.
+    asking = addresses.asking(partial(_address_of, sessions))
+    feedback = recognise(message, addresses=asking, recipient=recipient, sender=sender)
+    known_by = _digest(message, recipient, sender) if key is None else key
+    with sessions() as session:
+        outcome = acting.act(session, feedback, source=source, key=known_by, now=utcnow())
     log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
     return outcome
 
@@ -85,22 +71,24 @@ def recognise(
     return recognition.of(found, lookup=addresses, recipient=recipient, sender=sender)
 
 
-def _category(feedback: Feedback) -> Category | None:
-    return feedback.meaning.category if feedback.meaning and feedback.kind is Kind.BOUNCE else None
+def _digest(message: bytes, recipient: str | None, sender: str | None) -> bytes:
+    """What tells a message from every other, where its transport does not: all that there is of it."""
+    digest = hashlib.sha256()
+    for part in ((recipient or "").encode("utf-8", "replace"), (sender or "").encode("utf-8", "replace"), message):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.digest()
 
 
-def _act(sessions: Sessions, feedback: Feedback) -> Outcome:
-    if feedback.subscription is not None:
-        return _leave(sessions, feedback.subscription)
-    return Outcome(feedback.kind, category=_category(feedback))
-
-
-def _leave(sessions: Sessions, subscription_id: int) -> Outcome:
-    try:
-        with sessions() as session:
-            left = leaving.leave(session, leaving.find(session, subscription_id), method=Method.MAIL)
-    except NotOnList:
-        return Outcome(Kind.UNSUBSCRIBE, why="not on our list")
-    if left.already:
-        return Outcome(Kind.UNSUBSCRIBE, why="had left before")
-    return Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
+def _address_of(sessions: Sessions, delivery_id: int) -> str | None:
+    """To whom a delivery was; None if nobody knows that any more."""
+    with sessions(read_only=True) as session:
+        try:
+            found = session.execute(
+                select(Subscriber.email, Delivery.address)
+                .select_from(Delivery)
+                .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
+                .where(Delivery.id == delivery_id)
+            ).first()
+        except UnreadableSecret:
+            return None
+    return (found[0] or found[1]) if found else None

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
 from mailer.mail.smtp_replies import enhanced_code
-from mailer.people import mailed_links, suppression
+from mailer.people import mailed_links, returned, suppression
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import have_written_anew, utcnow
 from mailer.store.models import (
@@ -17,6 +17,7 @@ from mailer.store.models import (
     Campaign,
     Delivery,
     DeliveryState,
+    MailEvent,
     Purpose,
     Reason,
     Subscriber,
@@ -190,6 +191,7 @@ def forget_deliveries(session: Session, which: ColumnElement[bool]) -> None:
     move."""
     waits = Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED])
     session.execute(update(Delivery).where(which, waits).values(ended(DeliveryState.SKIPPED, utcnow(), Reason.ERASED)))
+    returned.become_numbers(session, MailEvent.delivery_id.in_(select(Delivery.id).where(which)))
     codes = _codes_of_refusals(session, which)
     # Servers quote the address in what they answer.
     told = ("subscriber_id", "address", "notice", "language", "country", "union_id", "smtp_text")

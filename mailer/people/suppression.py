@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
+from mailer.mail.feedback.types import Category
 from mailer.store import db
 from mailer.store.models import Suppression, SuppressionLift, SuppressionReason
 
@@ -60,31 +61,33 @@ class NoWhy(MailerError):
     """Say why, for whoever asks later: --reason "She rang: her mailbox works again." """
 
 
-def add(session: Session, email_index: bytes, reason: SuppressionReason) -> None:
+def add(session: Session, email_index: bytes, reason: SuppressionReason, category: Category | None = None) -> None:
     """Put an address on the list, or give it a weightier reason. `subscribers.refresh` then carries it over to
     whether the person may be mailed.
 
     :param email_index: `Keyring.blind_index` of the folded address.
+    :param category: of one that bounced, why.
     """
-    row = Suppression(email_index=email_index, reason=reason, month=_this_month())
+    row = Suppression(email_index=email_index, reason=reason, month=_this_month(), category=category)
     existing = session.get(Suppression, email_index)
     if existing is None and db.add_unique(session, row):
         return
-    weigh(session.get_one(Suppression, email_index), reason)
+    weigh(session.get_one(Suppression, email_index), reason, category)
     session.flush()
 
 
-def weigh(existing: Suppression, reason: SuppressionReason) -> bool:
+def weigh(existing: Suppression, reason: SuppressionReason, category: Category | None = None) -> bool:
     """Give an address that is on the list one more reason; the weightiest counts.
 
     What its owner wanted is not forgotten for a weightier reason that an organiser may lift.
 
+    :param category: as for `add`.
     :returns: whether anything changed.
     """
     before = existing.reason, existing.underneath
     wishes = [each for each in (existing.reason, existing.underneath, reason) if each in _BY_OWNER_ALONE]
     if _WEIGHT[reason] > _WEIGHT[existing.reason]:
-        existing.reason = reason
+        existing.reason, existing.category = reason, category
         existing.month = _this_month()
     wish = max(wishes, key=_WEIGHT.__getitem__, default=None)
     existing.underneath = None if wish is existing.reason else wish
@@ -190,6 +193,7 @@ def _uncover(session: Session, listed: Suppression) -> None:
         session.delete(listed)
     else:
         listed.reason, listed.underneath, listed.month = listed.underneath, None, _this_month()
+        listed.category = None
     session.flush()
 
 

@@ -205,7 +205,7 @@ def move(session: Session, token: str) -> None:
         # Who named the new one before they could choose was not asked.
         if mailed_links.details_of(link).get("is_old_address_told", False) and reasons[0] is None:
             _tell_old_address(session, person)
-    person.email, person.email_index = address, new
+    person.email, person.email_index, person.moved_on = address, new, utcnow()
     have_written_anew(session)  # without the old one
     mailed_links.use(session, link, person.id, at=utcnow(), details={"address": address})
     withdraw(session, person.id)

@@ -23,6 +23,7 @@ from mailer.store.models import (
     Delivery,
     MailedLink,
     MailedLinkKind,
+    MailEvent,
     MailingList,
     Purpose,
     Subscriber,
@@ -62,6 +63,7 @@ def about(session: Session, subscriber_id: int) -> dict[str, Any]:
         "consent": list(_consent(session, person)),
         "requests": list(_requests(session, person)),
         "messages": list(_messages(session, person, unions)),
+        "returned": list(_returned(session, person)),
         "blocked": _blocked(session, person),
         "lifted": _lifted(session, person),
     }
@@ -112,6 +114,7 @@ def _person(person: Subscriber, unions: dict[int, str]) -> Facts:
         "language": person.language,
         "is_kept_off_lists": person.is_kept_off_lists,
         "known_since": person.created_at,
+        "moved_on": person.moved_on,
     }
 
 
@@ -228,12 +231,35 @@ def _messages(session: Session, person: Subscriber, unions: dict[int, str]) -> I
         }
 
 
+def _returned(session: Session, person: Subscriber) -> Iterator[Facts]:
+    to_bare_address = subscribers.deliveries_to(session, addresses.parse(person.email))
+    rows = session.execute(
+        select(MailEvent, Delivery.purpose, Campaign.slug)
+        .join(Delivery, Delivery.id == MailEvent.delivery_id)
+        .join(Campaign, Campaign.id == Delivery.campaign_id)
+        .where(or_(Delivery.subscriber_id == person.id, Delivery.id.in_(to_bare_address)))
+        .order_by(MailEvent.day, MailEvent.key)
+    )
+    for event, purpose, slug in rows:
+        yield {
+            "campaign": None if purpose is Purpose.NOTICE else slug,
+            "day": event.day,
+            "kind": event.kind.value,
+            "category": event.category.value if event.category else None,
+            "status": event.status,
+            "effect": event.effect.value,
+            "source": event.source,
+            "counts": event.email_index is not None,
+        }
+
+
 def _blocked(session: Session, person: Subscriber) -> Facts | None:
     found = session.get(Suppression, person.email_index)
     if found is None:
         return None
     underneath = found.underneath.value if found.underneath else None
-    return {"reason": found.reason.value, "month": found.month, "underneath": underneath}
+    category = found.category.value if found.category else None
+    return {"reason": found.reason.value, "category": category, "month": found.month, "underneath": underneath}
 
 
 def _lifted(session: Session, person: Subscriber) -> list[Facts]:

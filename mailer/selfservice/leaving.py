@@ -67,6 +67,10 @@ class Method(enum.StrEnum):
     OLD_ADDRESS = "old address"  # the link that was mailed to where the person was written to before they moved
 
 
+#: nothing is answered, or their mail program would have asked for a mail
+_SILENT = (Method.ONE_CLICK, Method.MAIL)
+
+
 class NotOnList(MailerError):
     """You are not on our list: nothing is sent to you from it. To get mail, sign up on our site."""
 
@@ -168,7 +172,7 @@ def leave(
 
 def leave_all(session: Session, subscriber_id: int, *, method: Method) -> None:
     """Likewise, take a person off all lists, where no mail of a list has led here. They get a goodbye if this ended
-    something.
+    something, unless they asked for it by what their mail program sent.
 
     :raises NotOnList: they were erased.
     """
@@ -177,7 +181,7 @@ def leave_all(session: Session, subscriber_id: int, *, method: Method) -> None:
     if person is None:
         raise NotOnList
     details = _end(session, person, None, Scope.ALL, method, None)
-    if details is not None:
+    if details is not None and method not in _SILENT:
         _owe_goodbye(session, person, details, None)
 
 

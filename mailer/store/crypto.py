@@ -110,6 +110,7 @@ class Keyring:
         self._share_key = hmac.digest(index_key, b"shares", "sha256")
         self._audit_key = hmac.digest(index_key, b"audit log", "sha256")
         self._account_key = hmac.digest(index_key, b"accounts", "sha256")
+        self._mail_key = hmac.digest(index_key, b"mail that came in", "sha256")
         self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in self.secret_keys}
         self._prefix = _prefix(self.secret_keys[0].id)
         self._newest = AESGCM(self.secret_keys[0].secret)
@@ -192,6 +193,14 @@ class Keyring:
         :param what: of what kind the value is; the same one is something else of another kind.
         """
         return hmac.digest(self._account_key, f"{what}:{value}".encode(), "sha256")
+
+    def mail_digest(self, source: str, key: bytes) -> bytes:
+        """What tells that a message that came in was taken before: HMAC-SHA-256 under a key of its own, so that whoever
+        has the database and a message cannot tell whether it is there.
+
+        :param source: what brought it; the same key is another message of another source.
+        """
+        return hmac.digest(self._mail_key, source.encode() + b":" + key, "sha256")
 
     def audit_digest(self, content: bytes) -> bytes:
         """What proves that an entry of the audit log is as it was written: HMAC-SHA-256 under a key of the log's own.

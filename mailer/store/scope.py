@@ -39,6 +39,8 @@ from mailer.store.models import (
     Kit,
     KitEdition,
     LetterText,
+    MailEvent,
+    MailEventCount,
     MailingList,
     Subscriber,
     Subscription,
@@ -123,11 +125,12 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
     }
     # Tables, not classes: to these no rule is added in turn.
     lists, subscriptions, campaigns = _TABLES["lists"], _TABLES["subscriptions"], _TABLES["campaigns"]
-    events = _TABLES["consent_events"]
+    events, deliveries = _TABLES["consent_events"], _TABLES["deliveries"]
     subscribers, contacts, kits = _TABLES["subscribers"], _TABLES["union_contacts"], _TABLES["kits"]
     own_lists = select(lists.c.id).where(lists.c.owner_id == union_id)
     own_events = select(events.c.id).where(events.c.list_id.in_(own_lists))
     own_campaigns = select(campaigns.c.id).where(campaigns.c.list_id.in_(own_lists))
+    own_deliveries = select(deliveries.c.id).where(deliveries.c.campaign_id.in_(own_campaigns))
     own_kits = select(kits.c.id).where(kits.c.union_id == union_id)
     on_its_lists = select(subscriptions.c.subscriber_id).where(subscriptions.c.list_id.in_(own_lists))
     its_contacts = select(contacts.c.subscriber_id).where(contacts.c.union_id == union_id)
@@ -153,6 +156,8 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
         LetterText: LetterText.campaign_id.in_(own_campaigns),
         Claim: Claim.campaign_id.in_(own_campaigns),
         Delivery: Delivery.campaign_id.in_(own_campaigns),
+        MailEvent: MailEvent.delivery_id.in_(own_deliveries),
+        MailEventCount: MailEventCount.campaign_id.in_(own_campaigns),
     }
 
 

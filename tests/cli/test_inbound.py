@@ -86,7 +86,8 @@ def test_a_mail_to_the_unsubscribe_address_leaves_that_list_and_is_not_answered(
     assert states(session) == [GONE, ACTIVE]
     assert session.scalars(select(Delivery)).all() == []
     session.rollback()
-    assert kind(hand_over(MAIL.format(to=address))) == "unsubscribe: had left before"
+    assert kind(hand_over(MAIL.format(to=address))) == "unsubscribe: it came before"
+    assert kind(hand_over(MAIL.format(to=address) + "Please!")) == "unsubscribe: had left before"
     with session.begin():
         subscribers.erase(session, "ana@example.net")
     assert kind(hand_over(MAIL.format(to=address))) == "unsubscribe: not on our list"
@@ -124,7 +125,7 @@ def test_all_else_is_taken_and_dropped_and_the_log_names_nobody(
     }
     for expected, message in messages.items():
         result = hand_over(message)
-        assert kind(result) == expected
+        assert kind(result).split(":")[0] == expected
         assert "@" not in result.stderr
     assert kind(hand_over(MAIL.format(to=address), "--sender", "")) == "auto_reply"
     assert states(session) == [ACTIVE, ACTIVE]

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mailer.formats.cells import restore
+from mailer.mail.feedback.types import Category
 from mailer.people import consents, mailed_links, notices, suppression
 from mailer.selfservice import address_change, disclosure, preferences
 from mailer.store.models import (
@@ -33,6 +34,7 @@ from mailer.store.models import (
 from tests.support.factories import (
     WHEN,
     deliver,
+    make_bounce,
     make_campaign,
     make_contact,
     make_list,
@@ -71,7 +73,7 @@ def ana(session: Session, mailing_list: MailingList) -> Subscriber:
     )
     consents.withdraw(session, person.id, ConsentPurpose.ALERTS, method="one-click", list_id=left.list_id)
     campaign = make_campaign(session, mailing_list)
-    deliver(
+    failed = deliver(
         session,
         campaign,
         person,
@@ -82,11 +84,12 @@ def ana(session: Session, mailing_list: MailingList) -> Subscriber:
         settled_at=WHEN,
     )
     deliver(session, campaign, None, DeliveryState.SENT, purpose=Purpose.TEST, address="Ana@example.org")
+    make_bounce(session, failed, email_index=person.email_index)
     address_change.name(session, person.id, "ana.new@example.net", language="en")
     preferences.mail_link(session, ANA, language="en")
     suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
     suppression.lift_by_hand(session, person.email_index, "She rang.")
-    suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
+    suppression.add(session, person.email_index, SuppressionReason.BOUNCED, Category.NO_MAILBOX)
     make_contact(session, union, person, role="Treasurer").confirmed_at = WHEN
     consents.give(
         session,
@@ -135,6 +138,7 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
         "consent",
         "requests",
         "messages",
+        "returned",
         "blocked",
         "lifted",
     ]
@@ -146,6 +150,7 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
         "language": "pt-BR",
         "is_kept_off_lists": False,
         "known_since": ana.created_at.isoformat(),
+        "moved_on": None,
     }
     on, left = held["lists"]
     assert (on["list"], on["name"], on["status"], on["confirmed_at"]) == (
@@ -189,7 +194,19 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
     ]
     failed = held["messages"][0]
     assert (failed["reason"], failed["settled_at"], failed["union"]) == ("policy", WHEN.isoformat(), "Dockers' Union")
-    assert held["blocked"]["reason"] == "bounced"
+    assert held["returned"] == [
+        {
+            "campaign": "free-the-five",
+            "day": day,
+            "kind": "bounce",
+            "category": "full",
+            "status": "5.2.2",
+            "effect": "count",
+            "source": "pipe",
+            "counts": True,
+        }
+    ]
+    assert (held["blocked"]["reason"], held["blocked"]["category"]) == ("bounced", "no_mailbox")
     assert [(lift["reason"], lift["why"]) for lift in held["lifted"]] == [("bounced", "She rang.")]
 
 
@@ -204,6 +221,8 @@ NOT_TOLD = {
     "union_id",  # told by its name
     "text_id",  # told by its words
     "subscriber_id",
+    "delivery_id",
+    "key",  # a number without meaning
     "id",
     "address",  # their own: else the row is not theirs
     "is_mailed",  # would tell who else is known here
@@ -232,10 +251,10 @@ def test_no_column_about_a_person_is_forgotten(session: Session, ana: Subscriber
     tables = [
         table
         for table in Base.metadata.sorted_tables
-        if table.name in ("subscribers", "suppressions", "suppression_lifts", "mailed_links")
+        if table.name in ("subscribers", "suppressions", "suppression_lifts", "mailed_links", "mail_events")
         or "subscriber_id" in table.columns
     ]
-    assert len(tables) == 9
+    assert len(tables) == 10
     for table in tables:
         for column in set(table.columns.keys()) - NOT_TOLD:
             assert told & TOLD_AS.get(column, {column}), f"{table.name}.{column}"
@@ -244,7 +263,8 @@ def test_no_column_about_a_person_is_forgotten(session: Session, ana: Subscriber
 def test_nothing_about_anybody_else_is_told(session: Session, ana: Subscriber, mailing_list: MailingList) -> None:
     before = about(session, ana)
     boris = make_subscriber(session, mailing_list, email="boris@example.org", name="Boris", country="FR")
-    deliver(session, make_campaign(session, mailing_list, slug="free-the-poet"), boris, DeliveryState.SENT)
+    other = deliver(session, make_campaign(session, mailing_list, slug="free-the-poet"), boris, DeliveryState.SENT)
+    make_bounce(session, other)
     mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
     consents.withdraw(session, boris.id, ConsentPurpose.UNION, method="import")
     suppression.add(session, boris.email_index, SuppressionReason.COMPLAINED)
@@ -274,6 +294,7 @@ def test_who_is_on_no_list_gets_what_there_is(session: Session) -> None:
         == held["consent"]
         == held["requests"]
         == held["messages"]
+        == held["returned"]
         == []
     )
     assert held["blocked"] is None

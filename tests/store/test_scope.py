@@ -22,7 +22,8 @@ from mailer.campaigns.readiness import Refused
 from mailer.campaigns.segments import Segment
 from mailer.delivery import control, ledger, verdicts
 from mailer.formats.written_files import InvalidFile
-from mailer.people import consents, lists, subscribers, suppression
+from mailer.mail.feedback.types import Kind
+from mailer.people import consents, lists, returned, subscribers, suppression
 from mailer.people.mailed_links import issue
 from mailer.people.notices import Notice, NoticeKind, owe
 from mailer.reports import campaigns as campaign_reports
@@ -72,6 +73,8 @@ from mailer.store.models import (
     LoneRequest,
     MailedLink,
     MailedLinkKind,
+    MailEvent,
+    MailEventCount,
     MailingList,
     Purpose,
     RecoveryCode,
@@ -96,6 +99,7 @@ from tests.support.factories import (
     SENDER,
     WHEN,
     deliver,
+    make_bounce,
     make_campaign,
     make_contact,
     make_list,
@@ -182,6 +186,10 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     Kit: lambda _w, row, union: row.union_id == union,
     KitEdition: lambda w, row, union: any(k.id == row.kit_id and k.union_id == union for k in w.rows[Kit]),
     LetterText: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
+    MailEvent: lambda w, row, union: any(
+        each.id == row.delivery_id and w.owner_of_campaign(each.campaign_id) == union for each in w.rows[Delivery]
+    ),
+    MailEventCount: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     MailingList: lambda _w, row, union: row.owner_id == union,
     MailedLink: lambda _w, _row, _union: False,
     StoredTarget: lambda _w, _row, _union: False,
@@ -288,7 +296,10 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         on = {each.subscriber_id for each in session.scalars(select(Subscription).filter_by(list_id=mailing_list.id))}
         for person in [each for each in world.people if each.id in on]:
             said = {"smtp_code": 550, "smtp_text": f"550 no {person.email} for alert-{number}"}
-            deliver(session, campaign, person, dice.choice([DeliveryState.SENT, DeliveryState.FAILED]), **said)
+            sent = deliver(session, campaign, person, dice.choice([DeliveryState.SENT, DeliveryState.FAILED]), **said)
+            make_bounce(session, sent, email_index=person.email_index)
+        returned.count(session, Kind.COMPLAINT, on=WHEN.date(), campaign_id=campaign.id)
+        returned.count(session, Kind.COMPLAINT, on=WHEN.date())
         test = {"purpose": Purpose.TEST, "address": f"tester{number}@example.org"}
         deliver(session, campaign, None, DeliveryState.PENDING, **test)
 

@@ -1,5 +1,6 @@
 """Invented data with sensible defaults: a test names only what it is about."""
 
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.cases import cases
 from mailer.mail import addresses
+from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.mail.sender import Sender
 from mailer.people.notices import Notice
 from mailer.store import crypto
@@ -21,6 +23,7 @@ from mailer.store.models import (
     Delivery,
     DeliveryState,
     LetterText,
+    MailEvent,
     MailingList,
     Purpose,
     Subscriber,
@@ -224,6 +227,22 @@ def deliver(
     session.add(delivery)
     session.flush()
     return delivery
+
+
+def make_bounce(session: Session, delivery: Delivery, **columns: Any) -> MailEvent:
+    """What came back of a mail: a mailbox was full."""
+    bounce = {
+        "kind": Kind.BOUNCE,
+        "category": Category.FULL,
+        "status": "5.2.2",
+        "effect": Effect.COUNT,
+        "source": "pipe",
+        "day": WHEN,
+    }
+    event = MailEvent(key=random.randbytes(32), delivery_id=delivery.id, **{**bounce, **columns})
+    session.add(event)
+    session.flush()
+    return event
 
 
 def notices_owed(session: Session) -> list[Delivery]:

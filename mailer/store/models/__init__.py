@@ -48,6 +48,7 @@ from mailer.store.models.ledger import (
     ended,
 )
 from mailer.store.models.letters import LetterText
+from mailer.store.models.mail_events import MailEvent, MailEventCount
 from mailer.store.models.organisers import DailyMail, HoldMail
 from mailer.store.models.people import (
     MailingList,
@@ -108,6 +109,8 @@ __all__ = [
     "LetterText",
     "LoneNotice",
     "LoneRequest",
+    "MailEvent",
+    "MailEventCount",
     "MailedLink",
     "MailedLinkKind",
     "MailingList",

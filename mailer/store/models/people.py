@@ -6,6 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
+from mailer.mail.feedback.types import Category
 from mailer.store.crypto import EncryptedText
 from mailer.store.db import UtcDateTime, UtcDay, utcnow, utctoday
 from mailer.store.models.base import Base, BigId, by_value
@@ -45,6 +46,8 @@ class Subscriber(Base):
     # Left every list, or was erased, before they agreed to be a union's contact: no import puts them on one.
     is_kept_off_lists: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[date] = mapped_column(UtcDay, default=utctoday)
+    # When their address last became another: what comes back of a mail from before is not about this one.
+    moved_on: Mapped[date | None] = mapped_column(UtcDay)
 
 
 class SubscriptionStatus(enum.StrEnum):
@@ -88,7 +91,7 @@ class SuppressionReason(enum.StrEnum):
     """Why an address gets no mail from any list."""
 
     ERASED = "erased"  # the person had their data erased; an import must not bring them back
-    BOUNCED = "bounced"  # the address does not exist
+    BOUNCED = "bounced"  # the address does not exist, or mail to it came back again and again
     COMPLAINED = "complained"  # reported as spam; not even a sign-up lifts it
     LEFT = "left"  # left every list at once; their own confirmed sign-up lifts it
 
@@ -103,6 +106,7 @@ class Suppression(Base):
     month: Mapped[str] = mapped_column(String(7))  # "2026-11"
     # Left or erased, if the reason took the place of that: it comes back when an organiser lifts the reason.
     underneath: Mapped[SuppressionReason | None] = mapped_column(by_value(SuppressionReason))
+    category: Mapped[Category | None] = mapped_column(by_value(Category))  # of one that bounced, why it did
 
 
 class SuppressionLift(Base):

@@ -1,0 +1,237 @@
+"""What follows from a message that came in, for whom it is about: nothing, unless we signed what it holds."""
+
+import enum
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, LargeBinary, select, type_coerce
+from sqlalchemy.orm import Session
+
+from mailer.mail import addresses
+from mailer.mail.feedback.types import Category, Effect, Feedback, Kind
+from mailer.people import bounces, returned, suppression
+from mailer.selfservice import leaving
+from mailer.selfservice.leaving import Method, NotOnList
+from mailer.store.crypto import UnreadableSecret, keyring_of
+from mailer.store.models import (
+    GOT,
+    Campaign,
+    Delivery,
+    MailEvent,
+    Purpose,
+    Subscriber,
+    Subscription,
+    SuppressionReason,
+)
+
+#: how long after a mail went out what comes back acts: whoever has an old one, forwarded, can do nothing with it
+_ACTS_FOR = timedelta(days=30)
+_CONTEXT = "deliveries.address"
+
+
+class Source(enum.StrEnum):
+    """What brought a message."""
+
+    PIPE = "pipe"  # of a mail server, into `mailer inbound`
+    LMTP = "lmtp"
+    SMTP = "smtp"
+    IMAP = "imap"
+    MAILDIR = "maildir"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a message was, and what was done. It names nobody, so it may be logged."""
+
+    kind: Kind
+    effect: Effect = Effect.NONE  # what was done
+    category: Category | None = None  # of a bounce
+    why: str | None = None  # why nothing was, in words of ours
+
+    def facts(self) -> dict[str, str]:
+        """What the log may say of it."""
+        facts = {"kind": self.kind.value, "category": self.category, "effect": self.effect.value, "why": self.why}
+        return {name: str(value) for name, value in facts.items() if value is not None}
+
+
+class _Mail(NamedTuple):
+    """A mail of ours that something is about, and to whom it was."""
+
+    id: int
+    campaign_id: int
+    settled_at: datetime | None
+    address: bytes | None  # encrypted; where there is no subscriber
+    subscriber_id: int | None
+
+
+class _Person(NamedTuple):
+    """Whom nobody else has change or leave until this transaction ends."""
+
+    id: int | None  # None if there is no such subscriber
+    email_index: bytes
+    moved_on: date | None
+
+
+_CAME_BEFORE = "it came before, or its mail had come back before"
+
+
+def act(session: Session, feedback: Feedback, *, source: Source, key: bytes, now: datetime) -> Outcome:
+    """Keep what came in as an event, and do what follows; once for each key, however often it is called.
+
+    :param key: what tells the message from every other of its source.
+    """
+    event = MailEvent(
+        key=keyring_of(session).mail_digest(source.value, key),
+        kind=feedback.kind,
+        category=_category(feedback),
+        status=feedback.meaning.status if feedback.meaning else None,
+        effect=Effect.NONE,
+        source=source.value,
+        day=now.date(),
+    )
+    if feedback.subscription is not None:
+        return _leave_list(session, event, feedback.subscription)
+    mail = _mail(session, feedback.delivery) if feedback.delivery is not None else None
+    if mail is None:
+        returned.count(session, event.kind, event.category, on=event.day)
+        would_act = event.kind in (Kind.BOUNCE, Kind.COMPLAINT, Kind.UNSUBSCRIBE)
+        return Outcome(event.kind, category=event.category, why="it is about no mail of ours" if would_act else None)
+    event.delivery_id = mail.id
+    if feedback.effect in (Effect.SUPPRESS, Effect.COUNT, Effect.LEAVE):
+        return _act_on_person(session, event, mail, feedback.effect, now)
+    return _outcome(event, why=None if returned.add(session, event) else _CAME_BEFORE)
+
+
+def _category(feedback: Feedback) -> Category | None:
+    return feedback.meaning.category if feedback.meaning and feedback.kind is Kind.BOUNCE else None
+
+
+def _outcome(event: MailEvent, *, why: str | None = None) -> Outcome:
+    return Outcome(event.kind, Effect.NONE if why else event.effect, event.category, why)
+
+
+# --- about a mail ---------------------------------------------------------------------------------------------------
+
+
+def _mail(session: Session, delivery_id: int) -> _Mail | None:
+    columns = select(
+        Delivery.id,
+        Delivery.campaign_id,
+        Delivery.settled_at,
+        type_coerce(Delivery.address, LargeBinary),  # its key may be lost
+        Delivery.subscriber_id,
+    )
+    found = session.execute(columns.where(Delivery.id == delivery_id)).first()
+    return _Mail(*found) if found else None
+
+
+def _whom(session: Session, mail: _Mail, kind: Kind) -> _Person | None:
+    """To whom a mail was, locked; None if that is not known any more, or was never anybody on our lists.
+
+    What a form had us send is no subscriber's. If such a mail comes back, nothing follows: a suppression has the hash
+    of the person's row, so it would tell whoever filled in the form which row that is. But a complaint is heeded:
+    nothing shows better that the owner of the address did not ask for it.
+    """
+    if mail.subscriber_id is not None:
+        return _locked(session, Subscriber.id == mail.subscriber_id)
+    if mail.address is None or kind is not Kind.COMPLAINT:
+        return None
+    keyring = keyring_of(session)
+    try:
+        written = addresses.parse(keyring.decrypt(mail.address, _CONTEXT))
+    except (UnreadableSecret, addresses.InvalidAddress):
+        return None
+    email_index = keyring.blind_index(written.folded)
+    return _locked(session, Subscriber.email_index == email_index) or _Person(None, email_index, None)
+
+
+def _locked(session: Session, which: ColumnElement[bool]) -> _Person | None:
+    """As `subscribers.lock_row`, without reading what may not be decrypted."""
+    columns = select(Subscriber.id, Subscriber.email_index, Subscriber.moved_on)
+    found = session.execute(columns.where(which).with_for_update(key_share=True)).first()
+    return _Person(found.id, bytes(found.email_index), found.moved_on) if found else None
+
+
+def _why_not(mail: _Mail, person: _Person | None, now: datetime) -> str | None:
+    """Why something is kept and does nothing; None if it acts."""
+    if person is None:
+        return "its mail was to nobody whom we know"
+    if mail.settled_at is not None and now - mail.settled_at > _ACTS_FOR:
+        return "its mail went out too long ago"
+    if person.moved_on is not None and (mail.settled_at or now).date() <= person.moved_on:
+        return "the person has another address now"
+    return None
+
+
+def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effect, now: datetime) -> Outcome:
+    """Have a bounce count, or end mail to its address; have a complaint end it, without a word; and have somebody leave
+    all lists whose provider says that they want to."""
+    (suppression.lock_alone if effect is Effect.LEAVE else suppression.lock_shared)(session)
+    person = _whom(session, mail, event.kind)
+    why = _why_not(mail, person, now)
+    if person is None or why:
+        return _outcome(event, why=why if returned.add(session, event) else _CAME_BEFORE)
+    event.effect = effect
+    event.email_index = person.email_index if effect is Effect.COUNT else None
+    if not returned.add(session, event):
+        return _outcome(event, why=_CAME_BEFORE)
+    if effect is Effect.LEAVE:
+        return _leave_all(session, event, person)
+    if effect is Effect.COUNT and (
+        person.id is None or not bounces.have_added_up(session, person.id, person.email_index, today=event.day)
+    ):
+        return _outcome(event)
+    event.effect = Effect.SUPPRESS
+    reason = SuppressionReason.COMPLAINED if event.kind is Kind.COMPLAINT else SuppressionReason.BOUNCED
+    outcome = _outcome(event)
+    bounces.suppress(session, person.id, person.email_index, reason, event.category)
+    return outcome
+
+
+# --- leaving --------------------------------------------------------------------------------------------------------
+
+
+def _leave_all(session: Session, event: MailEvent, person: _Person) -> Outcome:
+    outcome = _outcome(event)
+    if person.id is not None:
+        leaving.leave_all(session, person.id, method=Method.MAIL)
+    return outcome
+
+
+def _leave_list(session: Session, event: MailEvent, subscription_id: int) -> Outcome:
+    """Have somebody leave the list that a mail came from, which they wrote to us about."""
+    try:
+        subscription = leaving.find(session, subscription_id)
+    except NotOnList:
+        returned.count(session, event.kind, on=event.day)
+        return Outcome(event.kind, why="not on our list")
+    event.delivery_id = _last_mail(session, subscription)
+    event.effect = Effect.LEAVE
+    if not returned.add(session, event):
+        return _outcome(event, why="it came before")
+    try:
+        left = leaving.leave(session, subscription, method=Method.MAIL)
+    except NotOnList:  # erased a moment ago
+        return Outcome(event.kind, why="not on our list")
+    if left.already:
+        event.effect = Effect.NONE
+        return Outcome(Kind.UNSUBSCRIBE, why="had left before")
+    return Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
+
+
+def _last_mail(session: Session, subscription: Subscription) -> int | None:
+    """The last campaign's mail from a list that somebody got: what they left by does not say which it was."""
+    latest = (
+        select(Delivery.id)
+        .join(Campaign, Campaign.id == Delivery.campaign_id)
+        .where(
+            Delivery.subscriber_id == subscription.subscriber_id,
+            Delivery.purpose == Purpose.CAMPAIGN,
+            Delivery.state.in_(GOT),
+            Campaign.list_id == subscription.list_id,
+        )
+        .order_by(Delivery.settled_at.desc(), Delivery.id.desc())
+        .limit(1)
+    )
+    return session.scalar(latest)

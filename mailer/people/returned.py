@@ -1,0 +1,81 @@
+"""What came back of our mails, kept as events for as long as it may matter, and as numbers after that."""
+
+from datetime import date, timedelta
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from mailer.mail.feedback.types import Category, Kind
+from mailer.store import db
+from mailer.store.db import utcnow
+from mailer.store.models import Delivery, MailEvent, MailEventCount
+
+#: then an event becomes a number, and what it counted against an address is forgotten
+KEPT = timedelta(days=90)
+#: events of one delivery; a program that answers each answer must not fill the database
+MOST_OF_ONE = 50
+
+_NOBODYS = 0  # instead of a campaign, where it is not known of which it is
+
+
+def add(session: Session, event: MailEvent) -> bool:
+    """Keep an event. Of one delivery too many become numbers at once.
+
+    :returns: False if it is there already, or its delivery has come back, or was called spam, before.
+    """
+    if event.delivery_id is not None:
+        theirs = select(func.count()).where(MailEvent.delivery_id == event.delivery_id)
+        if (session.scalar(theirs) or 0) >= MOST_OF_ONE:
+            campaign_id = session.scalar(select(Delivery.campaign_id).where(Delivery.id == event.delivery_id))
+            count(session, event.kind, event.category, on=event.day, campaign_id=campaign_id)
+            return False
+    return db.add_unique(session, event)
+
+
+def count(
+    session: Session,
+    kind: Kind,
+    category: Category | None = None,
+    *,
+    on: date,
+    campaign_id: int | None = None,
+    number: int = 1,
+) -> None:
+    """Count something that came back, and keep no event of it.
+
+    :param campaign_id: None where nothing says of which campaign it is.
+    """
+    key = (campaign_id or _NOBODYS, on.strftime("%Y-%m"), kind, category.value if category else "")
+    names = ("campaign_id", "month", "kind", "category")
+    if session.get(MailEventCount, key) is None:
+        db.add_unique(session, MailEventCount(**dict(zip(names, key, strict=True)), number=0))
+    conditions = [getattr(MailEventCount, name) == value for name, value in zip(names, key, strict=True)]
+    session.execute(update(MailEventCount).where(*conditions).values(number=MailEventCount.number + number))
+
+
+def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
+    """Have events be numbers from now on: they are old, or those whom they are about are erased."""
+    told = (MailEvent.delivery_id, MailEvent.kind, MailEvent.category, MailEvent.day)
+    gone = session.execute(delete(MailEvent).where(which).returning(*told)).all()
+    ids = {row.delivery_id for row in gone}
+    campaigns: dict[int | None, int] = {}
+    if ids:
+        rows = session.execute(select(Delivery.id, Delivery.campaign_id).where(Delivery.id.in_(ids)))
+        campaigns.update((delivery_id, campaign_id) for delivery_id, campaign_id in rows)
+    numbers: dict[tuple[int, str, Kind, Category | None], tuple[date, int]] = {}
+    for delivery_id, kind, category, day in gone:
+        key = (campaigns.get(delivery_id, _NOBODYS), day.strftime("%Y-%m"), kind, category)
+        numbers[key] = (day, numbers.get(key, (day, 0))[1] + 1)
+    # Always in the same order, in which others wait for these rows too.
+    for (campaign_id, _, kind, category), (day, number) in sorted(numbers.items(), key=lambda item: str(item[0])):
+        count(session, kind, category, on=day, campaign_id=campaign_id, number=number)
+
+
+_AT_A_TIME = 5_000
+
+
+def forget_old(session: Session) -> None:
+    """Have events that nobody needs any more be numbers; some thousands at a time."""
+    until = utcnow().date() - KEPT
+    old = select(MailEvent.key).where(MailEvent.day < until).order_by(MailEvent.key).limit(_AT_A_TIME)
+    become_numbers(session, MailEvent.key.in_(old))

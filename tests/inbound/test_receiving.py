@@ -1,0 +1,387 @@
+"""What comes in acts once on whom it is about, and on nobody if we did not sign what it holds."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, func, select
+
+from mailer import links
+from mailer.inbound import receiving
+from mailer.inbound.acting import Outcome, Source
+from mailer.inbound.addresses import OwnAddresses
+from mailer.links import Link
+from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.people import returned, subscribers, suppression
+from mailer.store.crypto import Keyring
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
+    Campaign,
+    Delivery,
+    DeliveryState,
+    MailEvent,
+    MailEventCount,
+    MailingList,
+    Purpose,
+    Subscriber,
+    Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
+)
+from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
+from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, notices_owed, subscribe
+
+ANA = "ana@example.net"
+LEAVE, BOUNCE = "leave+{token}@in.example.org", "bounce+{token}@in.example.org"
+KEYRING = Keyring(secret_keys=[SECRET_KEY], link_keys=[LINK_KEY], index_key=INDEX_KEY)
+
+
+class World:
+    """Somebody on a list who was mailed, and what comes back of that."""
+
+    def __init__(self, engine: Engine, keyring: Keyring) -> None:
+        self.engine, self.keyring = engine, keyring
+        self.own = OwnAddresses(keyring, unsubscribe_address=LEAVE, bounce_address=BOUNCE)
+        with session_scope(engine) as session:
+            mailing_list = make_list(session)
+            person = make_subscriber(session, email=ANA)
+            self.subscription = subscribe(session, person, mailing_list).id
+            self.person = person.id
+        self.delivery = self.mail()
+
+    def mail(self, *, days_ago: int = 1) -> int:
+        """One more campaign's mail to her, which was taken; its id."""
+        with session_scope(self.engine) as session:
+            mailing_list = session.scalars(select(MailingList)).one()
+            number = session.scalar(select(func.count()).select_from(Campaign))
+            campaign = make_campaign(session, mailing_list, slug=f"another-{number}")
+            person = session.get_one(Subscriber, self.person)
+            sent = {"settled_at": utcnow() - timedelta(days=days_ago)}
+            return deliver(session, campaign, person, DeliveryState.SENT, **sent).id
+
+    def token(self, delivery: int | None = None) -> str:
+        return links.sign(self.keyring, Link.BOUNCE, self.delivery if delivery is None else delivery)
+
+    def receive(self, message: bytes, **options: object) -> Outcome:
+        sessions = partial(session_scope, self.engine)
+        return receiving.receive(sessions, message, addresses=self.own, source=Source.PIPE, **options)  # type: ignore[arg-type]  # of this test
+
+    def bounce(self, words: str = "550 5.1.1 no such user", delivery: int | None = None, **options: object) -> Outcome:
+        return self.receive(report(self.token(delivery), words), **options)
+
+    def reason(self) -> tuple[SuppressionReason, Category | None] | None:
+        """Why she gets no mail, and that her subscription says so too."""
+        with session_scope(self.engine, read_only=True) as session:
+            index = session.get_one(Subscriber, self.person).email_index
+            found = session.get(Suppression, index)
+            mailable = session.get_one(Subscription, self.subscription).mailable
+            active = session.get_one(Subscription, self.subscription).status is SubscriptionStatus.ACTIVE
+            assert mailable is (active and found is None)
+            return (found.reason, found.category) if found else None
+
+    def events(self) -> list[tuple[Kind, Effect]]:
+        with session_scope(self.engine, read_only=True) as session:
+            return [(event.kind, event.effect) for event in session.scalars(select(MailEvent))]
+
+    def numbers(self) -> dict[tuple[int, Kind, str], int]:
+        with session_scope(self.engine, read_only=True) as session:
+            rows = session.scalars(select(MailEventCount)).all()
+            return {(row.campaign_id, row.kind, row.category): row.number for row in rows}
+
+
+def report(token: str, words: str = "550 5.1.1 no such user", *, to: str = ANA, about: str | None = None) -> bytes:
+    """A status report that came back to an envelope sender of ours."""
+    return (
+        f"Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.net\nTo: bounce+{token}@in.example.org\nSubject: failure\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n'
+        "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.net\n\n"
+        f"Final-Recipient: rfc822; {about or to}\nAction: failed\nDiagnostic-Code: smtp; {words}\n\n"
+        f"--b\nContent-Type: text/rfc822-headers\n\nFrom: alerts@example.org\nTo: {to}\n\n--b--\n"
+    ).encode()
+
+
+def feedback_report(token: str, type_: str = "abuse") -> bytes:
+    """What a provider writes whose user pressed a button."""
+    return (
+        "From: <feedback@mailbox.example.com>\nTo: <abuse@example.org>\nSubject: feedback\n"
+        'Content-Type: multipart/report; report-type=feedback-report; boundary="b"\n\n'
+        f"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: {type_}\nUser-Agent: Some/1\nVersion: 1\n\n"
+        f"--b\nContent-Type: message/rfc822\n\nReturn-Path: <bounce+{token}@in.example.org>\n"
+        "From: alerts@example.org\nSubject: Free the five\n\nDear supporter\n\n--b--\n"
+    ).encode()
+
+
+@pytest.fixture
+def world(engine: Engine, keyring: Keyring) -> World:
+    return World(engine, keyring)
+
+
+@pytest.fixture
+def day(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes it so many days later than today."""
+
+    def set_day(days: int) -> None:
+        now = utcnow() + timedelta(days=days)
+        for module in (receiving, returned):
+            monkeypatch.setattr(module, "utcnow", lambda: now)
+
+    return set_day
+
+
+# --- bounces --------------------------------------------------------------------------------------------------------
+
+
+def test_an_address_that_nobody_has_gets_no_more_mail_at_once_and_the_delivery_stays_sent(world: World) -> None:
+    assert world.bounce() == Outcome(Kind.BOUNCE, Effect.SUPPRESS, Category.NO_MAILBOX)
+    assert world.reason() == (SuppressionReason.BOUNCED, Category.NO_MAILBOX)
+    with session_scope(world.engine) as session:
+        assert session.get_one(Delivery, world.delivery).state is DeliveryState.SENT
+        [event] = session.scalars(select(MailEvent))
+        assert (event.delivery_id, event.status, event.source) == (world.delivery, "5.1.1", "pipe")
+        assert notices_owed(session) == []
+
+
+def test_the_same_message_acts_once_however_often_it_is_given(world: World) -> None:
+    world.bounce()
+    lift(world)
+    for _ in range(3):
+        assert world.bounce().effect is Effect.NONE
+    assert world.reason() is None
+    assert len(world.events()) == 1
+
+
+def test_a_transport_may_say_itself_which_message_it_is(world: World) -> None:
+    assert world.bounce(key=b"validity 1, uid 7").effect is Effect.SUPPRESS
+    lift(world)
+    other = world.mail()
+    assert world.bounce(delivery=other, key=b"validity 1, uid 7").effect is Effect.NONE
+    assert world.bounce(delivery=other, key=b"validity 1, uid 8").effect is Effect.SUPPRESS
+
+
+def test_a_mail_comes_back_once(world: World) -> None:
+    assert world.bounce("550 5.2.2 mailbox full").effect is Effect.COUNT
+    assert world.bounce().effect is Effect.NONE
+    assert world.reason() is None
+
+
+def lift(world: World) -> None:
+    with session_scope(world.engine) as session:
+        person = session.get_one(Subscriber, world.person)
+        suppression.lift_by_hand(session, person.email_index, "She rang.")
+        subscribers.refresh(session, [person.id])
+
+
+def test_what_comes_back_for_now_adds_up_to_the_end_of_mail_to_an_address(
+    world: World, day: Callable[[int], None]
+) -> None:
+    effects = []
+    for later in (0, 7, 14):
+        day(later)
+        effects.append(world.bounce("552 5.2.2 mailbox full", delivery=world.mail(days_ago=-later)).effect)
+    assert effects == [Effect.COUNT, Effect.COUNT, Effect.SUPPRESS]
+    assert world.reason() == (SuppressionReason.BOUNCED, Category.FULL)
+
+
+def test_whoever_is_mailed_again_begins_anew(world: World, day: Callable[[int], None]) -> None:
+    test_what_comes_back_for_now_adds_up_to_the_end_of_mail_to_an_address(world, day)
+    lift(world)
+    day(20)
+    assert world.bounce("552 5.2.2 mailbox full", delivery=world.mail(days_ago=-20)).effect is Effect.COUNT
+
+
+def test_a_mail_that_arrived_makes_what_came_back_before_it_be_forgotten(
+    world: World, day: Callable[[int], None]
+) -> None:
+    for later in (0, 7):
+        day(later)
+        world.bounce("552 5.2.2 mailbox full", delivery=world.mail(days_ago=-later))
+    world.mail(days_ago=-8)
+    day(14)
+    assert world.bounce("552 5.2.2 mailbox full", delivery=world.mail(days_ago=-14)).effect is Effect.COUNT
+
+
+@pytest.mark.parametrize("words", ["550 5.7.1 blocked by a blocklist", "552 5.3.4 message too big", "550 5.7.26 DMARC"])
+def test_what_is_about_us_is_kept_and_does_nothing_to_anybody(world: World, words: str) -> None:
+    assert world.bounce(words).effect is Effect.NONE
+    assert world.reason() is None
+    assert world.events() == [(Kind.BOUNCE, Effect.NONE)]
+
+
+def test_what_is_said_of_somebody_else_does_nothing(world: World) -> None:
+    message = report(world.token(), about="ben@example.com").replace(
+        b"--b\nContent-Type: text",
+        b"Final-Recipient: rfc822; eva@example.com\nAction: failed\n\n--b\nContent-Type: text",
+    )
+    assert world.receive(message).effect is Effect.NONE
+    assert world.reason() is None
+
+
+@pytest.mark.parametrize(("days_ago", "effect"), [(29, Effect.SUPPRESS), (31, Effect.NONE)])
+def test_a_mail_that_went_out_long_ago_does_nothing_any_more(world: World, days_ago: int, effect: Effect) -> None:
+    old = world.mail(days_ago=days_ago)
+    assert world.bounce(delivery=old).effect is effect
+    assert world.receive(feedback_report(world.token(old))).effect is effect
+
+
+@pytest.mark.parametrize(("days_ago", "effect"), [(0, Effect.SUPPRESS), (1, Effect.NONE), (2, Effect.NONE)])
+def test_nothing_happens_to_the_address_that_somebody_has_moved_to_since(
+    world: World, days_ago: int, effect: Effect
+) -> None:
+    with session_scope(world.engine) as session:
+        session.get_one(Subscriber, world.person).moved_on = utcnow() - timedelta(days=1)
+    delivery = world.mail(days_ago=days_ago)
+    assert world.bounce(delivery=delivery).effect is effect
+    assert world.receive(feedback_report(world.token(delivery))).effect is effect
+
+
+def test_what_a_form_had_us_send_may_come_back_without_consequence(world: World) -> None:
+    with session_scope(world.engine) as session:
+        campaign = session.scalars(select(Campaign).limit(1)).one()
+        notice = {"purpose": Purpose.NOTICE, "address": ANA, "settled_at": utcnow()}
+        bare = deliver(session, campaign, None, DeliveryState.SENT, **notice).id
+    assert world.bounce(delivery=bare).effect is Effect.NONE
+    assert world.reason() is None
+    assert world.receive(feedback_report(world.token(bare))).effect is Effect.SUPPRESS
+    assert world.reason() == (SuppressionReason.COMPLAINED, None)
+
+
+# --- complaints, and wishes of providers' users ---------------------------------------------------------------------
+
+
+def test_a_complaint_ends_all_mail_at_once_and_nobody_is_told(world: World) -> None:
+    assert world.receive(feedback_report(world.token())) == Outcome(Kind.COMPLAINT, Effect.SUPPRESS)
+    assert world.reason() == (SuppressionReason.COMPLAINED, None)
+    with session_scope(world.engine) as session:
+        assert notices_owed(session) == []
+    assert (
+        world.receive(feedback_report(world.token(), "fraud")).effect is Effect.NONE
+    )  # as the mail was reported before
+
+
+def test_a_complaint_weighs_more_than_that_an_address_is_gone(world: World) -> None:
+    world.bounce()
+    world.receive(feedback_report(world.token()))
+    assert world.reason() == (SuppressionReason.COMPLAINED, None)
+    world.bounce(delivery=world.mail())
+    assert world.reason() == (SuppressionReason.COMPLAINED, None)
+
+
+@pytest.mark.parametrize("type_", ["auth-failure", "not-spam"])
+def test_no_other_report_is_a_complaint(world: World, type_: str) -> None:
+    assert world.receive(feedback_report(world.token(), type_)).effect is Effect.NONE
+    assert world.reason() is None
+
+
+def test_who_presses_a_providers_button_to_leave_leaves_all_lists_without_a_goodbye(world: World) -> None:
+    with session_scope(world.engine) as session:
+        person = session.get_one(Subscriber, world.person)
+        subscribe(session, person, make_list(session, "news", name="News"))
+    assert world.receive(feedback_report(world.token(), "opt-out")) == Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
+    with session_scope(world.engine) as session:
+        left = set(session.scalars(select(Subscription.status)))
+        assert left == {SubscriptionStatus.UNSUBSCRIBED}
+        assert notices_owed(session) == []
+
+
+# --- leaving --------------------------------------------------------------------------------------------------------
+
+
+def wish(world: World) -> bytes:
+    token = links.sign(world.keyring, Link.UNSUBSCRIBE, world.subscription)
+    return f"From: Ana <{ANA}>\nTo: leave+{token}@in.example.org\nSubject: unsubscribe\n\nPlease.\n".encode()
+
+
+def test_a_wish_to_leave_counts_for_the_last_mail_from_that_list(world: World) -> None:
+    world.mail(days_ago=3)
+    assert world.receive(wish(world)) == Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
+    with session_scope(world.engine) as session:
+        assert session.scalars(select(MailEvent.delivery_id)).all() == [world.delivery]
+
+
+def test_the_same_wish_given_again_does_not_end_what_somebody_came_back_to(world: World) -> None:
+    world.receive(wish(world))
+    with session_scope(world.engine) as session:
+        subscribers.put_on(session, world.person, session.scalars(select(MailingList.id)).one(), utcnow())
+        subscribers.refresh(session, [world.person])
+    assert world.receive(wish(world)).effect is Effect.NONE
+    assert world.reason() is None
+    assert world.receive(wish(world) + b"Again.").effect is Effect.LEAVE
+
+
+# --- what does nothing ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind"),
+    [
+        ("Subject: Re: Free the five\n", Kind.REPLY),
+        ("Subject: Out of office\nAuto-Submitted: auto-replied\n", Kind.AUTO_REPLY),
+    ],
+)
+def test_answers_are_kept_as_events_and_do_nothing(world: World, headers: str, kind: Kind) -> None:
+    message = f"From: Ana <{ANA}>\nTo: bounce+{world.token()}@in.example.org\n{headers}\nHello\n".encode()
+    assert world.receive(message) == Outcome(kind)
+    assert world.events() == [(kind, Effect.NONE)]
+
+
+def test_of_one_mail_so_many_answers_are_kept_and_the_others_only_counted(world: World) -> None:
+    for number in range(returned.MOST_OF_ONE + 2):
+        to = f"bounce+{world.token()}@in.example.org"
+        world.receive(f"From: a@example.net\nTo: {to}\nAuto-Submitted: auto-replied\n\n{number}\n".encode())
+    assert len(world.events()) == returned.MOST_OF_ONE
+    assert list(world.numbers().values()) == [2]
+
+
+@given(st.binary(max_size=20), st.integers(0, 2**160 - 1))
+def test_nothing_that_we_did_not_sign_acts_on_anybody(body: bytes, number: int) -> None:
+    own = OwnAddresses(KEYRING, unsubscribe_address=LEAVE, bounce_address=BOUNCE)
+    for message in (report(f"{number:040x}"), feedback_report(f"{number:040x}"), b"To: leave+" + body):
+        found = receiving.recognise(message, addresses=own)
+        assert (found.delivery, found.subscription) == (None, None)
+
+
+@pytest.mark.parametrize("make", [report, feedback_report])
+def test_what_is_about_no_mail_of_ours_is_counted_and_no_more(world: World, make: Callable[[str], bytes]) -> None:
+    for token in ("0" * 40, links.sign(world.keyring, Link.UNSUBSCRIBE, world.delivery), world.token(4_000_000)):
+        assert world.receive(make(token)).effect is Effect.NONE
+    assert world.reason() is None
+    assert world.events() == []
+    assert list(world.numbers().values()) == [3]
+
+
+# --- how long it is kept --------------------------------------------------------------------------------------------
+
+
+def test_events_become_numbers_of_a_campaign_and_month_after_ninety_days(
+    world: World, day: Callable[[int], None]
+) -> None:
+    world.bounce()
+    for later in (89, 91):
+        day(later)
+        with session_scope(world.engine) as session:
+            returned.forget_old(session)
+            campaign = session.get_one(Delivery, world.delivery).campaign_id
+        assert len(world.events()) == (1 if later == 89 else 0)
+    assert world.numbers() == {(campaign, Kind.BOUNCE, "no_mailbox"): 1}
+
+
+def test_who_is_erased_leaves_numbers_and_no_event(world: World) -> None:
+    world.bounce("552 5.2.2 mailbox full")
+    world.receive(wish(world))
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
+    assert world.events() == []
+    assert sum(world.numbers().values()) == 2
+    assert world.receive(feedback_report(world.token())).effect is Effect.NONE
+
+
+def test_of_what_several_workers_are_given_at_once_only_one_acts(world: World) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(lambda _: world.bounce(), range(4)))
+    assert sorted(outcome.effect for outcome in outcomes) == [*[Effect.NONE] * 3, Effect.SUPPRESS]
+    assert len(world.events()) == 1
