@@ -78,6 +78,7 @@ class Correspondence:
             self._token = links.sign(keyring_of(session), links.Link.LETTER, campaign.id)
         self._shapes: dict[str | None, str] = {}
         self._states: dict[str | None, str] = {}
+        self._longest: dict[tuple[TargetRole, str], int] = {}
         self._cycles: dict[tuple[str, str], int] = {}
 
     def of(self, country: str | None) -> list[Target]:
@@ -189,12 +190,20 @@ class Correspondence:
         """The most that what differs takes in HTML."""
         most = 0
         for number, place in enumerate(places):
-            of_role = [target for target in self._targets if target.role is place.role]
-            most += max((_size(self._of_target(target, language)) for target in of_role), default=0)
+            most += self._longest_of(place.role, language)
             for _prefix, letter in [] if place in places[:number] else self._shown(number, place, language):
                 for choices in (letter.subjects, letter.openings, letter.closings):
                     most += max((_size({"": fill(choice, {})}) for choice in choices), default=0)
         return most
+
+    def _longest_of(self, role: TargetRole, language: str) -> int:
+        """The most that a target of a role takes. All editions of a language ask for it, and there may be hundreds."""
+        known = self._longest.get((role, language))
+        if known is None:
+            of_role = [target for target in self._targets if target.role is role]
+            known = max((_size(self._of_target(target, language)) for target in of_role), default=0)
+            self._longest[role, language] = known
+        return known
 
     # --- what stands in it ------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Dead links: what a text asks people to press, and leads nowhere where their target has no such address."""
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -36,8 +37,13 @@ class Link:
         return not named or not all(map(_MAIL.fullmatch, named))
 
 
-def links(parts: Sequence[str | Place]) -> Iterator[Link]:
+@functools.lru_cache(maxsize=256)  # whoever checks a campaign asks several times, and sends it a moment later
+def links(parts: tuple[str | Place, ...]) -> tuple[Link, ...]:
     """The links in one wording of a body, which is Markdown, that lead where a field says."""
+    return tuple(_links(parts))
+
+
+def _links(parts: Sequence[str | Place]) -> Iterator[Link]:
     markers = Markers()
     places: list[Place] = []
     mail_fields: set[str] = set()

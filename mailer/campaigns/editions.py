@@ -144,7 +144,7 @@ class Source:
     def links(self, variant: str) -> tuple[Link, ...]:
         """The links in the wording of a variant that lead where a field says."""
         _subject, _preheader, body = (part.places(own) for part, own in self._divided(variant))
-        return tuple(dead_links.links(body))
+        return dead_links.links(tuple(body))
 
     def _divided(self, variant: str) -> Iterator[tuple[fields.Template, str]]:
         """Each part, with the variant of its own."""

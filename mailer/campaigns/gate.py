@@ -108,13 +108,14 @@ def _of_case(session: Session, campaign: Campaign, start: date | None) -> Iterat
         return
     yield from _of_decisions(session, campaign, case, start)
     if case.never:
-        for where in _places(session, campaign, Never(case.never)):
+        never = Never(case.never)
+        for where in _places(session, campaign, never):
             yield _must_not(campaign, where)
         for letter in campaign.letters:
-            for where in places_in(letter, Never(case.never)):
+            for where in places_in(letter, never):
                 yield _must_not(campaign, where, in_letter=True)
         for target in addressees.of(session, campaign):
-            if Never(case.never).holds(*target.words):
+            if never.holds(*target.words):
                 yield Finding(Level.ERROR, "never", f"target {target.slug}", _MUST_NOT, _CORRECT)
 
 

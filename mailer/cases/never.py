@@ -4,11 +4,12 @@ Letters are compared as `spelling` reads them. What stands between them does not
 is no "Amin". Where a word may begin and end depends on its script.
 """
 
+import functools
 import html
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote
@@ -83,8 +84,7 @@ class Never:
     """The forms that must not appear. Nothing here shows one of them: not an error, not a `repr`."""
 
     def __init__(self, forms: Iterable[str]) -> None:
-        numbered = list(enumerate(forms))
-        self._forms = {reading: [(number, _Words(form, reading)) for number, form in numbered] for reading in Reading}
+        self._forms = _by_reading(tuple(forms))
 
     def find(self, text: str, *, first_line: int = 1) -> list[Hit]:
         """Where a form begins in a text, each once a line.
@@ -110,6 +110,11 @@ class Never:
             if near:
                 words = _Words(text, reading)
                 yield from (Hit(line, number) for number, form in near for line in words.lines_with(form))
+
+
+@functools.lru_cache(maxsize=64)  # a check of a campaign asks for each of its letters, and each of its texts
+def _by_reading(forms: tuple[str, ...]) -> Mapping[Reading, Sequence[tuple[int, "_Words"]]]:
+    return {reading: [(number, _Words(form, reading)) for number, form in enumerate(forms)] for reading in Reading}
 
 
 _TABLES: Mapping[Reading, Table] = MappingProxyType({reading: Table(reading) for reading in Reading})

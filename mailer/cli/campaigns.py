@@ -276,7 +276,8 @@ def _look_ahead(
     sender = installation.settings.mail_sender
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
-        return control.look_ahead(session, campaign, sender, start=starts, is_lone=is_lone)
+        schedules = starts is not None
+        return control.look_ahead(session, campaign, sender, start=starts, is_lone=is_lone, schedules=schedules)
 
 
 def _ask_to_send(installation: Installation, slug: str, starts: datetime | None, ahead: control.Ahead) -> None:

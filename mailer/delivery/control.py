@@ -112,6 +112,7 @@ def look_ahead(
     *,
     start: datetime | None = None,
     is_lone: bool = False,
+    schedules: bool = False,
 ) -> Ahead:
     """Make what a campaign needs to start, and refuse it if it would be refused. Of one that has begun, nothing.
 
@@ -121,6 +122,8 @@ def look_ahead(
 
     :param start: when it is to go out, as for `readiness.require`.
     :param is_lone: it is approved in the same step in which it starts.
+    :param schedules: it only is scheduled then: whoever starts it makes its editions, and here one is enough to find
+        out that its settings go into a message.
     :raises readiness.Refused: an error stands against it.
     :raises approvals.NotApproved: nobody has approved it as it is now.
     """
@@ -128,8 +131,9 @@ def look_ahead(
         readiness.require(session, campaign, start=start, is_held=False)
         if not is_lone:
             approvals.require(session, campaign, sender)
-        wanted = EditionRenderer(session, campaign, sender).wanted(session)
-        CampaignComposer(session, campaign, sender).compile(sorted(wanted))
+        renderer = EditionRenderer(session, campaign, sender)
+        wanted = sorted(renderer.trial())[:1] if schedules else sorted(renderer.wanted(session))
+        CampaignComposer(session, campaign, sender).compile(wanted)
     return Ahead(editions.rendered(session), composing.compiled(session))
 
 

@@ -15,6 +15,7 @@ from mailer.store.models import Campaign, CampaignStatus
 from mailer.web.desk import expecting, named, numbers, refusing, times
 from mailer.web.desk.approving import sender
 from mailer.web.desk.live import with_etag
+from mailer.web.desk.recent import renderings
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
@@ -44,11 +45,12 @@ def send(slug: str) -> Any:
     if not isinstance(wish, _Wish):
         return _page(slug, wish)
     try:
-        with site().session(read_only=True) as session:
+        # What its check or a preview made a moment ago is not made again.
+        with site().session(read_only=True) as session, renderings().lent(session):
             campaign = named.campaign(session, slug)
             if not _is_to_send(campaign, wish):
                 return redirect(url("desk.sending.see", slug=slug), 303)
-            ahead = control.look_ahead(session, campaign, sender(), start=wish.at)
+            ahead = control.look_ahead(session, campaign, sender(), start=wish.at, schedules=True)
         with site().session() as session:
             ahead.give(session)
             campaign = named.campaign(session, slug)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -9,6 +10,9 @@ from werkzeug.test import TestResponse
 
 from mailer.campaigns import lifecycle
 from mailer.delivery import control
+from mailer.mail import render
+from mailer.mail.merge import compile_edition
+from mailer.mail.types import Rendering
 from mailer.organisers.approvals import State
 from mailer.store import audit
 from mailer.store.db import utcnow
@@ -16,6 +20,7 @@ from mailer.store.models import Account, Campaign, CampaignStatus
 from mailer.web.desk import numbers, times
 from tests.support.concurrency import Beside
 from tests.support.desk import Organiser, words
+from tests.support.factories import add_text
 from tests.web.desk.sendable import SLUG, World, make_world
 
 PAGE = f"/campaigns/{SLUG}/send"
@@ -113,6 +118,32 @@ def test_a_time_that_comes_twice_is_the_first_of_them() -> None:
 
     read = times.read("2035-10-28T02:30", get_timezone("Europe/Berlin"))
     assert read == datetime(2035, 10, 28, 0, 30, tzinfo=UTC)
+
+
+def test_the_press_makes_nothing_again_that_the_page_before_it_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world.session() as session:
+        for language in ("de", "fr", "ru"):
+            add_text(session, lifecycle.get(session, SLUG), language, "Write to them.\n")
+    world.approve()
+    assert "3 people get it." in words(world.petra.get(PAGE))
+    made = list[str]()
+    render_one = render.render
+
+    def count_render(kind: str, **values: Any) -> Any:
+        made.append("rendered")
+        return render_one(kind, **values)
+
+    def count_compile(rendering: Rendering, *others: Any, **more: Any) -> Any:
+        made.append("compiled")
+        return compile_edition(rendering, *others, **more)
+
+    monkeypatch.setattr(render, "render", count_render)
+    monkeypatch.setattr("mailer.delivery.composing.compile_edition", count_compile)
+    assert send(world.petra).status_code == 303
+    assert world.campaign().status is CampaignStatus.SCHEDULED
+    assert made == ["rendered", "compiled"], "one, with the installation's own sender: whoever starts it makes the rest"
 
 
 # --- once -----------------------------------------------------------------------------------------------------------
