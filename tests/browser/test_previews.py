@@ -186,6 +186,25 @@ def test_previews_and_check_can_be_used_by_everybody(
         assert wide_parts(page) == [], path
 
 
+@pytest.mark.parametrize("width", [360, 390])
+def test_on_a_phone_a_preview_is_as_wide_as_the_window_and_what_is_wider_is_scrolled(
+    site: Site, at_desk: Any, width: int
+) -> None:
+    page = at_desk(PHONE | {"viewport": {"width": width, "height": 800}}, language="ar").new_page()
+    page.goto(site.url + PREVIEW)
+    boxes = [frame.bounding_box() for frame in page.locator("iframe").all()]
+    assert [(box["x"], box["width"]) for box in boxes[:2]] == [(0, width)] * 2
+    wide = page.get_by_role("region").filter(has=page.locator("iframe")).first
+    assert wide.evaluate("each => each.scrollWidth") == 1280
+    assert page.locator("figcaption", has_text="مرّر جانبيًا").last.is_visible()
+    wide.focus()
+    before = wide.evaluate("each => each.scrollLeft")
+    page.keyboard.press("ArrowLeft")  # to what comes after, in Arabic
+    page.wait_for_timeout(300)
+    assert wide.evaluate("each => each.scrollLeft") < before
+    assert wide_parts(page) == []
+
+
 def test_without_a_script_another_reader_is_chosen_by_keyboard(site: Site, at_desk: Any) -> None:
     page = at_desk(java_script_enabled=False).new_page()
     page.goto(site.url + PREVIEW)

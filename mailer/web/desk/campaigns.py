@@ -17,7 +17,7 @@ from mailer.people import small_numbers
 from mailer.reports import progress, refusals
 from mailer.reports.progress import Pace
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
-from mailer.web.desk import approving, live, lone, named, overlooking, path, refusing, sending, terms
+from mailer.web.desk import approving, live, lone, named, overlooking, path, refusal_words, refusing, sending, terms
 from mailer.web.desk.numbers import row_number
 from mailer.web.desk.recent import recent
 from mailer.web.desk.visit import record, typed, visit
@@ -107,6 +107,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         acting=acting,
         ahead=path.to_send(slug, standing) if standing and campaign.status is _S.DRAFT else (),
         refusals=refused,
+        why=refusal_words.why,
         tests=tests,
         workers=workers if sees_all else [],
         history=history,

@@ -134,7 +134,8 @@ def test_the_page_shows_all_seven_states_which_add_up_what_was_refused_and_nobod
     said = words(page)
     for part in ("Waiting 4", "Being sent 0", "Sent 12", "Put off 0", "Failed 2", "Unknown 3", "Left out 0", "All 21"):
         assert part in said
-    assert "550 5.1.1" in said and "no [address] here" in said
+    assert "Nobody has this address 550 5.1.1 no [address] here" in said
+    assert '<span class="meta answer" lang="en" dir="ltr">550 5.1.1 no [address] here</span>' in page.text
     assert "@example.org" not in said
     assert "Send 3 unknown mails again" in said and "Send 2 failed mails again" in said
 
