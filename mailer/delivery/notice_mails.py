@@ -65,6 +65,12 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.INVITATION: frozenset({"link_url", "new_password", "new_factor"}),  # new: to replace what was lost
     NoticeKind.WAITING: frozenset({"campaign", "desk_url"}),
     NoticeKind.SENT_BACK: frozenset({"campaign", "desk_url"}),
+    NoticeKind.ACCOUNT: frozenset(
+        {
+            *("password_at", "factor_at", "code_at", "codes", "browser_at", "browser"),
+            *("roles_at", "disabled_at", "enabled_at"),
+        }
+    ),
     NoticeKind.ALONE: frozenset({"campaign", "who", "why", "campaign_url"}),
     NoticeKind.HELD_AT_DESK: frozenset({"campaign", "reason", "campaign_url"}),
 }
@@ -232,6 +238,8 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
             return _("Sent back: {campaign}"), _("Somebody wants it changed before it goes out.")
         case NoticeKind.ALONE:
             return _("To be sent alone: {campaign}"), _("You have a quarter of an hour to object.")
+        case NoticeKind.ACCOUNT:
+            return _("About your account at the desk"), _("Please check whether it was you, or agreed with you.")
         case NoticeKind.HELD_AT_DESK:
             return _heading(NoticeKind.HELD, _, shown)
 

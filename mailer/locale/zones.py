@@ -36,6 +36,17 @@ def is_zone(name: str) -> bool:
     return True
 
 
+def or_utc(name: str) -> tzinfo:
+    """A time zone; UTC for one that this machine does not know: another time zone database did when it was chosen.
+
+    :param name: as IANA calls it.
+    """
+    try:
+        return get_timezone(name)
+    except LookupError:
+        return get_timezone("UTC")
+
+
 def name_of(zone: str, moment: datetime, locale: Locale) -> str:
     """What a time zone is called, as `name` says; one that this machine does not know, as IANA calls it.
 

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 from mailer.cases import target_reports
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
-from mailer.organisers import attempts, browsers, desk_sessions, invitations
+from mailer.organisers import account_mails, attempts, browsers, desk_sessions, invitations
 from mailer.people import failed_notices, mailed_links, notices, returned, subscribers
 from mailer.reports import figures
 from mailer.store import audit
@@ -33,6 +33,7 @@ def tidy(engine: Engine) -> None:
         target_reports.forget_old,
         desk_sessions.forget_ended,
         attempts.forget_old,
+        account_mails.forget_old,
         browsers.forget_old,
         invitations.forget_old,
         audit.chain,

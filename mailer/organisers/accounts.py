@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, selectinload
 from mailer.errors import MailerError
 from mailer.locale.zones import is_zone
 from mailer.mail.addresses import Address
-from mailer.organisers import desk_sessions
+from mailer.organisers import account_mails, desk_sessions
+from mailer.organisers.account_mails import Event
 from mailer.organisers.roles import MAY, WITHOUT_SECOND_FACTOR, Permission
 from mailer.store import db
 from mailer.store.crypto import keyring_of
@@ -210,7 +211,7 @@ def grant(session: Session, account: Account, role: Role, at: datetime) -> bool:
     if role in roles_of(account):
         return False
     account.roles.append(AccountRole(role=role, granted_at=at))
-    session.flush()
+    account_mails.tell(session, account, Event.ROLES, at=at)
     return True
 
 
@@ -228,7 +229,7 @@ def revoke(session: Session, account: Account, role: Role, at: datetime) -> bool
     for each in account.roles:
         if each.role == role and each.ended_at is None:
             each.ended_at = at
-    session.flush()
+    account_mails.tell(session, account, Event.ROLES, at=at)
     return True
 
 
@@ -247,7 +248,7 @@ def disable(session: Session, account: Account, at: datetime) -> bool:
     desk_sessions.end_all(session, account.id)
     waiting = (Invitation.account_id == account.id, Invitation.used_at.is_(None), Invitation.expires_at > at)
     session.execute(update(Invitation).where(*waiting).values(expires_at=at))
-    session.flush()
+    account_mails.tell(session, account, Event.DISABLED, at=at)
     return True
 
 
@@ -262,7 +263,7 @@ def enable(session: Session, account: Account, at: datetime) -> bool:
         return False
     _give_anew(account, at, ended_at=account.disabled_at)
     account.disabled_at = None
-    session.flush()
+    account_mails.tell(session, account, Event.ENABLED, at=at)
     return True
 
 

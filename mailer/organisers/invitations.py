@@ -17,7 +17,18 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.mail import addresses
-from mailer.organisers import accounts, browsers, desk_sessions, mistakes, passwords, recovery_codes, sign_in, totp
+from mailer.organisers import (
+    account_mails,
+    accounts,
+    browsers,
+    desk_sessions,
+    mistakes,
+    passwords,
+    recovery_codes,
+    sign_in,
+    totp,
+)
+from mailer.organisers.account_mails import Event
 from mailer.organisers.accounts import DisabledAccount
 from mailer.organisers.desk_sessions import hash_of
 from mailer.organisers.roles import need_second_factor
@@ -203,6 +214,7 @@ def set_password(sessions: Sessions, token: str, *, password: str, again: str | 
         account.password_hash = kept
         desk_sessions.end_all(session, account.id)
         browsers.forget_all(session, account.id)
+        account_mails.tell(session, account, Event.PASSWORD, at=at)
         _log(session, account, "accounts.password")
 
 
@@ -234,6 +246,7 @@ def set_second_factor(sessions: Sessions, token: str, *, password: str, code: st
         if invitation.by_id not in (None, account.id):
             accounts.give_roles_anew(session, account, at)
         desk_sessions.end_all(session, account.id)
+        account_mails.tell(session, account, Event.SECOND_FACTOR, at=at)
         _log(session, account, "accounts.second_factor")
         return codes
 

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from mailer.locale import languages
 from mailer.mail import addresses
-from mailer.organisers import accounts, browsers, desk_sessions, mistakes, passwords, sign_in
+from mailer.organisers import account_mails, accounts, browsers, desk_sessions, mistakes, passwords, sign_in
+from mailer.organisers.account_mails import Event
 from mailer.store import audit
 from mailer.store.db import Sessions
 from mailer.store.models import Account, DeskSession
@@ -57,5 +58,6 @@ def change_password(
         desk_session.account.password_hash = kept
         desk_sessions.end_all(session, account_id, but=desk_session_id)
         browsers.forget_all(session, account_id)
+        account_mails.tell(session, desk_session.account, Event.PASSWORD, at=at)
         who = desk_sessions.who(desk_session)
         audit.append(session, "accounts.password", who, kind="account", subject=account_id)

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.mail import addresses
 from mailer.mail.addresses import InvalidAddress
-from mailer.organisers import attempts, browsers, desk_sessions, passwords, recovery_codes, totp
+from mailer.organisers import account_mails, attempts, browsers, desk_sessions, passwords, recovery_codes, totp
+from mailer.organisers.account_mails import Event
 from mailer.organisers.attempts import TooMany
 from mailer.store import audit
 from mailer.store.crypto import keyring_of
@@ -107,13 +108,19 @@ def begin(
     browser_label: str | None,
     network_label: str | None,
     at: datetime,
+    is_first: bool = False,
 ) -> SignedIn:
-    """Let somebody in who has just proven who they are.
+    """Let somebody in who has just proven who they are, and write to them if this browser was not known.
 
     :param browser: and so on, as `Given` has them.
+    :param is_first: whether they have just joined: then no browser of theirs can be known.
     """
+    is_known = is_first or browsers.find(session, account_id, browser) is not None
     started = desk_sessions.start(session, account_id, at=at, network=network_label, browser=browser_label)
     known = browsers.know(session, account_id, browser, at=at)
+    if not is_known:
+        account = session.get_one(Account, account_id)
+        account_mails.tell(session, account, Event.NEW_BROWSER, browser=browser_label, at=at)
     who = desk_sessions.who(started.desk_session)
     audit.append(session, "accounts.sign_in", who, kind="account", subject=account_id)
     return SignedIn(started.secret, known, account_id, started.desk_session.id, started.desk_session.label)
@@ -205,7 +212,11 @@ def _proves(
         return True  # an analyst
     if step is not None:
         return totp.use(session, account_id, step)
-    return is_recovery and recovery_codes.use(session, account_id, code, at=at)
+    if not (is_recovery and recovery_codes.use(session, account_id, code, at=at)):
+        return False
+    left = recovery_codes.left(session, account_id)
+    account_mails.tell(session, account, Event.RECOVERY_CODE, codes=left, at=at)
+    return True
 
 
 def _rehash(sessions: Sessions, account_id: int, kept: str | None, password: str) -> None:

@@ -65,6 +65,7 @@ class NoticeKind(enum.StrEnum):
     WAITING = "waiting"  # to publishers: somebody asks for their approval
     SENT_BACK = "sent_back"  # to who asked for approval: somebody wants the campaign changed first
     ALONE = "alone"  # to publishers: one of them wants to send without a second person
+    ACCOUNT = "account"  # to somebody with an account at the desk: what happened to it, in case it was not they
     HELD_AT_DESK = "held_at_desk"  # to publishers: a campaign cannot go on by itself
 
 
@@ -210,6 +211,23 @@ def rewrite_waiting(session: Session, rewritten: Callable[[Notice], Notice], *, 
     for delivery in session.scalars(waiting.order_by(Delivery.id).with_for_update()):
         delivery.notice = rewritten(Notice.from_stored(delivery.notice or "")).to_stored()
     session.flush()
+
+
+def rewrite_one(session: Session, delivery_id: int, rewritten: Callable[[Notice], Notice]) -> bool:
+    """Change one notice that waits to be sent.
+
+    :param delivery_id: as `owe` gave it.
+    :param rewritten: as for `rewrite_waiting`.
+    :returns: whether it still waited.
+    """
+    waiting = (Delivery.id == delivery_id, Delivery.notice.is_not(None), Delivery.state.in_(WAITING))
+    found = select(Delivery).where(*waiting).with_for_update().execution_options(populate_existing=True)
+    delivery = session.scalars(found).one_or_none()
+    if delivery is None:
+        return False
+    delivery.notice = rewritten(Notice.from_stored(delivery.notice or "")).to_stored()
+    session.flush()
+    return True
 
 
 def forget_settled(session: Session) -> None:

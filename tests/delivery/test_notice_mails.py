@@ -129,6 +129,13 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "campaign": "free-the-five",
         "desk_url": "https://act.example.org/desk/campaigns/free-the-five/approval",
     },
+    NoticeKind.ACCOUNT: {
+        "password_at": "30 Apr 2035, 12:30 UTC",
+        "code_at": "30 Apr 2035, 12:31 UTC",
+        "codes": "9",
+        "browser_at": "30 Apr 2035, 12:32 UTC",
+        "browser": "Firefox, Android",
+    },
     NoticeKind.ALONE: {
         "campaign": "free-the-five",
         "slug": "free-the-five",
@@ -143,12 +150,14 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
 }
 #: to organisers, who have commands to type instead of a button
 TO_ORGANISERS = (NoticeKind.APPLICATION, NoticeKind.HELD, NoticeKind.DAILY)
+#: without any link: nobody is to learn to sign in by one
+WITHOUT_BUTTON = (*TO_ORGANISERS, NoticeKind.ACCOUNT)
 #: those whose link stands among their words
 WITHOUT_TOKEN = (
     *(NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
     *(NoticeKind.RENEWED, NoticeKind.CHANGED, NoticeKind.WAITING, NoticeKind.SENT_BACK),
     *(NoticeKind.ALONE, NoticeKind.HELD_AT_DESK),
-    *TO_ORGANISERS,
+    *WITHOUT_BUTTON,
 )
 #: what goes to people because they agreed to get their union's mail
 TO_CONTACTS = (
@@ -244,7 +253,7 @@ def test_every_notice_is_a_whole_mail_with_one_button_or_commands_to_type(
     assert message["Content-Language"] == language
     assert message["To"] == "ana@example.net"
     assert [piece.get_content_type() for piece in message.iter_parts()] == ["text/plain", "text/html"]
-    if kind in TO_ORGANISERS:
+    if kind in WITHOUT_BUTTON:
         assert buttons(message) == []
         for command in (word for field, word in WORDS[kind].items() if field.endswith("_command")):
             assert f"\n{command}\n" in part(message, "plain")

@@ -37,6 +37,7 @@ from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Account,
+    AccountMail,
     AccountRole,
     Application,
     Approval,
@@ -153,6 +154,7 @@ class World:
 #: model → whether a row is a union's own; what is public has no line here
 OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     Account: lambda _w, _row, _union: False,
+    AccountMail: lambda _w, _row, _union: False,
     AccountRole: lambda _w, _row, _union: False,
     DeskSession: lambda _w, _row, _union: False,
     Invitation: lambda _w, _row, _union: False,

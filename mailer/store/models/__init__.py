@@ -3,6 +3,7 @@ at the desk, approvals, and the audit log."""
 
 from mailer.store.models.accounts import (
     Account,
+    AccountMail,
     AccountRole,
     DeskSession,
     Invitation,
@@ -67,6 +68,7 @@ __all__ = [
     "GOT",
     "WAITING",
     "Account",
+    "AccountMail",
     "AccountRole",
     "Application",
     "Approval",

@@ -131,6 +131,17 @@ class Invitation(Base):
     account: Mapped[Account] = relationship(foreign_keys=account_id)
 
 
+class AccountMail(Base):
+    """The latest mail that told somebody what happened to their account, so that they get no flood of them. Kept until
+    another may go."""
+
+    __tablename__ = "account_mails"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(BigId, ForeignKey("deliveries.id", ondelete="CASCADE"))
+    goes_at: Mapped[datetime] = mapped_column(UtcDateTime)  # it may be to come
+
+
 class SignInFailure(Base):
     """That somebody failed to sign in. Kept for a day, to limit how often it is tried: by keyed hashes alone, of an
     address that may be nobody's and of a network."""

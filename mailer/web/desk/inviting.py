@@ -102,6 +102,7 @@ def _let_in(invitation: Invitation, codes: Sequence[str]) -> Response:
             browser_label=browsers.name(request.user_agent.string),
             network_label=limits.network(),
             at=utcnow(),
+            is_first=invitation.kind is InvitationKind.JOIN,
         )
     response = make_response(
         render_template("desk/codes.html", codes=codes, address=invitation.account.email, next=f"{PREFIX}/")

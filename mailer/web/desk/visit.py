@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, cast
 
-from babel.dates import get_timezone
 from flask import g, request
 from sqlalchemy.orm import Session
 
+from mailer.locale import zones
 from mailer.organisers import accounts, desk_sessions
 from mailer.organisers.roles import Permission
 from mailer.store import audit
@@ -92,10 +92,7 @@ def _visit(account: Account, found: DeskSession, secret: str) -> Visit:
 
 def zone_of(account: Account) -> tzinfo:
     """The zone that somebody sees times in."""
-    try:
-        return get_timezone(account.zone)
-    except LookupError:  # another time zone database knew it when it was chosen
-        return get_timezone("UTC")
+    return zones.or_utc(account.zone)
 
 
 def visit() -> Visit:

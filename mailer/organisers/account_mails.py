@@ -1,0 +1,73 @@
+"""What somebody is written when something happens to their account, so that they notice when it was not they.
+
+What happens within a minute goes out in one mail, and so does what happens in the quarter of an hour after that mail: a
+stranger who can make mails go out cannot make many. None has a link, and none names another person.
+"""
+
+import enum
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from mailer.locale import languages, moments, zones
+from mailer.people import notices
+from mailer.people.notices import Notice, NoticeKind
+from mailer.store.db import utcnow
+from mailer.store.models import Account, AccountMail
+
+#: from what happens to the mail: what happens meanwhile stands in it, too
+SOON = timedelta(minutes=1)
+#: from one mail to the next
+APART = timedelta(minutes=15)
+
+
+class Event(enum.StrEnum):
+    """What has happened: the field of the mail that says when."""
+
+    PASSWORD = "password_at"  # noqa: S105  # no password: there is another one, chosen at the desk or by a link
+    SECOND_FACTOR = "factor_at"  # another one was set up
+    RECOVERY_CODE = "code_at"  # one was used in place of the second factor
+    NEW_BROWSER = "browser_at"  # somebody has signed in, in a browser that was not known
+    ROLES = "roles_at"  # some were given or taken
+    DISABLED = "disabled_at"  # the account lets nobody in any more
+    ENABLED = "enabled_at"  # it does again
+
+
+def tell(
+    session: Session,
+    account: Account,
+    event: Event,
+    *,
+    at: datetime,
+    codes: int | None = None,
+    browser: str | None = None,
+) -> None:
+    """Owe somebody a mail that says what has happened, in the transaction in which it happens; nothing to who has not
+    come in yet.
+
+    :param codes: how many recovery codes are left; of `RECOVERY_CODE`.
+    :param browser: what it is called; of `NEW_BROWSER`.
+    """
+    session.flush()
+    # Who does something else to the same account waits for this row, and so does not owe a second mail.
+    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
+    if account.password_hash is None:
+        return
+    language = languages.of_site(account.language) or "en"
+    said = {event.value: moments.written(at, zones.or_utc(account.zone), languages.locale(language))}
+    said |= {} if codes is None else {"codes": str(codes)}
+    said |= {"browser": browser} if browser else {}
+    latest = session.get(AccountMail, account.id, populate_existing=True)
+    if latest and notices.rewrite_one(session, latest.delivery_id, lambda owed: owed.saying({**owed.words, **said})):
+        return
+    goes_at = max(at + SOON, latest.goes_at + APART) if latest else at + SOON
+    notice = Notice(NoticeKind.ACCOUNT, words=said)
+    owed = notices.owe(session, notice, language=language, address=account.email, not_before=goes_at)
+    session.merge(AccountMail(account_id=account.id, delivery_id=owed, goes_at=goes_at))
+    session.flush()
+
+
+def forget_old(session: Session) -> None:
+    """Forget which mails went to whom, once the next one may go."""
+    session.execute(delete(AccountMail).where(AccountMail.goes_at < utcnow() - APART))
