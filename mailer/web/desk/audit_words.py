@@ -4,7 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from babel.lists import format_list
+from flask_babel import format_number
+
+from mailer.locale import languages
 from mailer.store.models import InvitationKind, Role
+from mailer.web import language
 from mailer.web.desk import duties, times
 from mailer.web.language import _
 
@@ -137,8 +142,11 @@ def value(name: str, told: Any) -> Any:
     """What is told of it, as a reader of the desk has it: times in their zone, and roles by their names."""
     if told is True:
         return _("yes")
+    if isinstance(told, int):
+        return format_number(told)
     if isinstance(told, list):
-        return ", ".join(str(value(name, each)) for each in told)
+        locale = languages.locale(language.current())
+        return format_list([str(value(name, each)) for each in told], locale=locale)
     if name in ("added", "removed", "roles") and told in set(Role):
         return duties.of(Role(told)).name
     if name == "kind" and told in _LINKS:

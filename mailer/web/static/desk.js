@@ -110,7 +110,9 @@ for (const field of document.querySelectorAll("select[name=zone]")) {
 // A time for somebody whose zone we do not know yet, by their own clock.
 for (const time of document.querySelectorAll("time[data-here]")) {
   const parts = { day: "numeric", month: "short", year: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" };
-  time.textContent = new Intl.DateTimeFormat(document.documentElement.lang, parts).format(new Date(time.dateTime));
+  const language = document.documentElement.lang === "en" ? "en-001" : document.documentElement.lang;
+  const here = new Intl.DateTimeFormat(language, parts).format(new Date(time.dateTime));
+  time.textContent = here.replace(/GMT(?=[+-])/, "UTC");
 }
 
 // Only a script can print from a page; by hand one prints as ever.

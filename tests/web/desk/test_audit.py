@@ -84,9 +84,9 @@ def test_times_and_roles_in_an_entry_are_those_that_its_reader_knows(app: Flask,
         link = {"kind": "second factor"}
         audit.append(session, "accounts.invite", COMMAND_LINE, kind="account", subject=who.account_id, details=link)
     said = words(who.get("/log")).replace("\N{NARROW NO-BREAK SPACE}", " ").replace("\N{NO-BREAK SPACE}", " ")
-    assert "starts 30 Apr 2035, 2:30 pm CEST" in said and "people 3214" in said
+    assert "starts 30 Apr 2035, 2:30 pm CEST" in said and "people 3,214" in said
     assert "given Publisher" in said and "link for another second factor" in said
-    assert "its number follows" in said and "T12:30" not in said
+    assert "its number follows" in said and "taken away" not in said and "T12:30" not in said
 
 
 def test_one_campaign_and_one_person_can_be_looked_at_alone_page_by_page(
