@@ -185,7 +185,7 @@ def test_after_a_mail_the_next_goes_a_quarter_of_an_hour_later_with_all_that_hap
     desk.alter(lambda session, rosa: tell(session, rosa, Event.PASSWORD, at=WHEN))
     send(0)
     for minute in range(2, 12):
-        desk.alter(lambda session, rosa, at=WHEN + minute * MINUTE: tell(session, rosa, Event.NEW_BROWSER, at=at))
+        desk.alter(partial(tell, event=Event.NEW_BROWSER, at=WHEN + minute * MINUTE))
     desk.alter(lambda session, rosa: tell(session, rosa, Event.ROLES, at=WHEN + 12 * MINUTE))
     assert desk.said()[1:] == [{Event.NEW_BROWSER, Event.ROLES}]
     assert desk.mails()[1].not_before == WHEN + SOON + APART
