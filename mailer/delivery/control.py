@@ -422,11 +422,19 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     _require(session, campaign, Move.RESEND)
     readiness.require(session, campaign)
     lifecycle.move(session, campaign, Move.RESEND, finished_at=None, resumed_at=db.now(session))
-    wanted = (*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
-    count = _owe_again(session, *wanted, put_back=literal(0))
+    count = _owe_again(session, *_to_resend(campaign, state), put_back=literal(0))
     finish(session, campaign.id)
     readiness.require_still(session, campaign)
     return count
+
+
+def has_to_resend(session: Session, campaign: Campaign, state: DeliveryState) -> bool:
+    """Whether `resend` would owe anything again."""
+    return session.scalar(select(Delivery.id).where(*_to_resend(campaign, state)).limit(1)) is not None
+
+
+def _to_resend(campaign: Campaign, state: DeliveryState) -> tuple[ColumnElement[bool], ...]:
+    return (*audience_of(campaign.id), Delivery.state == state, Delivery.subscriber_id.is_not(None))
 
 
 def hold_refused(session: Session, campaign: Campaign, *, reason: str, organisers: Organisers) -> None:

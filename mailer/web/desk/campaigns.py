@@ -19,7 +19,7 @@ from mailer.reports.progress import Pace
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
 from mailer.web.desk import approving, live, lone, named, overlooking, path, refusal_words, refusing, sending, terms
 from mailer.web.desk.numbers import row_number
-from mailer.web.desk.recent import recent
+from mailer.web.desk.recent import recent, renderings
 from mailer.web.desk.visit import record, typed, visit
 from mailer.web.language import _, current, url
 from mailer.web.site import site
@@ -186,6 +186,8 @@ def _possible(campaign: Campaign, pace: Pace) -> set[str]:
 
 #: does something to a campaign in a session, unless it is refused
 _Act = Callable[[Session, Campaign], object]
+#: whether somebody has done so before
+_IsDone = Callable[[Session, Campaign], bool]
 
 
 def pause(slug: str) -> Response:
@@ -195,7 +197,7 @@ def pause(slug: str) -> Response:
     def act(session: Session, campaign: Campaign) -> None:
         control.pause(session, campaign, reason=_REASON, words=words, account_id=visit().account_id)
 
-    return _do(slug, "pause", act, is_done=_S.PAUSED)
+    return _do(slug, "pause", act, is_done=_is(_S.PAUSED))
 
 
 def resume(slug: str) -> Response:
@@ -207,16 +209,16 @@ def resume(slug: str) -> Response:
         control.resume(session, campaign, sender, seen=request.form.get("pause", ""))
 
     try:
-        with site().session(read_only=True) as session:
+        with site().session(read_only=True) as session, renderings().lent(session):
             ahead = control.look_ahead(session, named.campaign(session, slug), sender)
     except MailerError as problem:
         return _not_done(slug, problem)
-    return _do(slug, "resume", act, is_done=_S.SENDING, rings=True)
+    return _do(slug, "resume", act, is_done=_is(_S.SENDING, _S.SCHEDULED), rings=True)
 
 
 def cancel(slug: str) -> Response:
     """End a campaign for good."""
-    return _do(slug, "cancel", control.cancel, is_done=_S.CANCELLED)
+    return _do(slug, "cancel", control.cancel, is_done=_is(_S.CANCELLED))
 
 
 def resend(slug: str) -> Response:
@@ -224,21 +226,32 @@ def resend(slug: str) -> Response:
     state = request.form.get("state", "")
     if state not in _AGAIN:
         abort(400)
-    return _do(
-        slug, "resend", lambda session, campaign: control.resend(session, campaign, DeliveryState(state)), rings=True
-    )
+    wanted = DeliveryState(state)
+
+    def act(session: Session, campaign: Campaign) -> None:
+        control.resend(session, campaign, wanted)
+
+    def is_done(session: Session, campaign: Campaign) -> bool:
+        may_be = campaign.status in Move.RESEND.value.allowed
+        return may_be and not control.has_to_resend(session, campaign, wanted)
+
+    return _do(slug, "resend", act, is_done=is_done, rings=True)
 
 
-def _do(slug: str, what: str, act: _Act, *, is_done: CampaignStatus | None = None, rings: bool = False) -> Response:
+def _is(*statuses: CampaignStatus) -> _IsDone:
+    return lambda _session, campaign: campaign.status in statuses
+
+
+def _do(slug: str, what: str, act: _Act, *, is_done: _IsDone, rings: bool = False) -> Response:
     """Do something to a campaign, keep who did it, and show its page; where somebody else was quicker, what it is now.
 
-    :param is_done: the status at which that has been done already: a second press changes nothing.
+    :param is_done: that has been done already: a second press changes nothing.
     :param rings: it may have mail to send then.
     """
 
     def do(session: Session) -> int | None:
         campaign = named.campaign(session, slug)
-        if campaign.status is is_done:
+        if is_done(session, campaign):
             return None
         act(session, campaign)
         record(session, f"campaigns.{what}", slug)

@@ -67,15 +67,19 @@ def send(slug: str) -> Any:
 
 def undo(slug: str) -> Any:
     """Make a campaign a draft again that has not begun. A form from before another undoing undoes nothing."""
+    late = False
     try:
         with site().session() as session:
             campaign = named.campaign(session, slug)
             if _number("undone") == campaign.undone and campaign.status is CampaignStatus.SCHEDULED:
                 control.undo(session, campaign)
                 record(session, "campaigns.undo", slug)
-    except lifecycle.WrongStatus:
-        pass  # it has just begun: the page says so
-    return redirect(url("desk.sending.see", slug=slug, undone=1), 303)
+            late = campaign.started_at is not None
+            undone = campaign.undone
+    except lifecycle.WrongStatus:  # it has just begun
+        late = True
+    said = {"late": 1} if late else {"undone": undone}
+    return redirect(url("desk.sending.see", slug=slug, **said), 303)
 
 
 def wait(slug: str) -> Response:
@@ -150,6 +154,7 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             expected=expecting.look(session, campaign, anew=bool(problems)) if is_draft else None,
             earliest=times.field(utcnow(), visit().zone),
             zone=times.zone_to_type_in(),
+            clock_now=times.in_words(utcnow()),
             problems=problems,
         )
     return make_response(page, 422 if problems else 200)

@@ -123,6 +123,15 @@ def asking(now: Asking) -> str:
     }[now]
 
 
+def ended(now: Whereabouts) -> str:
+    """Likewise, and whether that is because of its case."""
+    of_case = {
+        Asking.CLOSED: _("Its case is closed: nobody is asked any more to act on it."),
+        Asking.STOPPED: _("Its case is stopped: everybody is asked to do nothing any more."),
+    }
+    return of_case.get(now.asking, "") if now.is_by_case else asking(now.asking)
+
+
 def step(done: CaseEventKind) -> str:
     """What somebody decided about a campaign."""
     known = {

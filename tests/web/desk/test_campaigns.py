@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
 from mailer.delivery import control, forgetting
+from mailer.organisers import approvals, content
 from mailer.people import subscribers
 from mailer.reports import progress
 from mailer.store.db import session_scope, utcnow
@@ -29,6 +30,7 @@ from mailer.store.models import (
 )
 from mailer.web.desk.recent import Recent
 from mailer.web.site import Site
+from tests.support.accounts import make_publisher
 from tests.support.desk import Organiser, come_in, words
 from tests.support.factories import add_text, deliver, make_campaign, make_case, make_list, make_subscriber
 
@@ -104,6 +106,17 @@ def test_the_list_leads_to_each_campaign_by_pages_status_and_name(app: Flask, ma
     assert "alert-01" in drafts and "alert-00" not in drafts and "alert-11" not in drafts
     assert "No campaign is like that" in words(writer.get("/campaigns?name=none"))
     assert writer.get("/campaigns?status=standing&before=x").status_code == 200
+
+
+def test_a_page_says_whether_a_campaign_was_stopped_or_its_case(app: Flask, make: Make, session: Session) -> None:
+    case = make_case(session)
+    case.status = CaseStatus.STOPPED
+    make("by-case", S.SENT).case = case
+    make("itself", S.SENT).asking = Asking.STOPPED
+    session.commit()
+    writer = come_in(app, Role.WRITER)
+    assert "Its case is stopped: everybody" in words(writer.get("/campaigns/by-case"))
+    assert "It is stopped: everybody" in words(writer.get("/campaigns/itself"))
 
 
 def test_the_list_says_what_is_true_of_each_and_is_green_for_what_ended_well_alone(
@@ -309,6 +322,33 @@ def test_unknown_mails_are_sent_again_when_somebody_says_so(publisher: Organiser
     said = words(publisher.get("/campaigns/free-the-five"))
     assert "Waiting 2" in said and "Unknown 0" in said and "Failed 1" in said
     assert log(engine) == [("campaigns.resend", "free-the-five", publisher.account_id)]
+
+
+def test_a_resume_of_what_is_still_to_start_is_done_once_and_says_when_that_is(
+    app: Flask, session: Session, people: MailingList, publisher: Organiser, engine: Engine
+) -> None:
+    make_subscriber(session, people)
+    campaign = make_campaign(session, people, slug="free-the-five", status=S.PAUSED)
+    campaign.scheduled_at = utcnow() + timedelta(days=1)
+    petra, olga = make_publisher(session, "petra"), make_publisher(session, "olga")
+    sender = app.extensions["site"].settings.mail_sender
+    approvals.ask(session, campaign, petra, None, at=utcnow(), sender=sender)
+    shown = content.of(session, campaign, sender).hash
+    approvals.approve(session, campaign, olga, shown, None, at=utcnow(), sender=sender)
+    session.commit()
+    for _ in range(2):
+        assert publisher.press("/campaigns/free-the-five/resume").status_code == 303
+    assert status(engine) is S.SCHEDULED and "starts" in words(publisher.get("/campaigns/free-the-five"))
+    assert [action for action, _subject, _who in log(engine)] == ["campaigns.resume"]
+
+
+def test_what_is_sent_again_is_so_once_however_often_somebody_presses(
+    publisher: Organiser, make: Make, engine: Engine
+) -> None:
+    make(status=S.SENT, sent=1, unknown=2)
+    for _ in range(2):
+        assert publisher.press("/campaigns/free-the-five/resend", state="unknown").status_code == 303
+    assert [action for action, _subject, _who in log(engine)] == ["campaigns.resend"]
 
 
 @pytest.mark.parametrize("press", ["pause", "resume", "resend"])

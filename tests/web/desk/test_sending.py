@@ -146,6 +146,29 @@ def test_the_press_makes_nothing_again_that_the_page_before_it_made(
     assert made == ["rendered", "compiled"], "one, with the installation's own sender: whoever starts it makes the rest"
 
 
+def test_before_it_is_approved_the_page_says_what_it_waits_for(app: Flask) -> None:
+    world = make_world(app)
+    assert "not approved as it is now" in words(world.petra.get(PAGE))
+    world.ask()
+    page = world.petra.get(PAGE)
+    assert "it waits for a second person" in words(page) and "<form" not in page.text.partition("<main")[2]
+
+
+def test_an_undo_that_comes_too_late_says_so_and_one_that_was_done_says_so_until_it_is_sent_again(world: World) -> None:
+    send(world.petra)
+    done = world.petra.press(UNDO, undone="0")
+    assert "Undone. Nothing of it was sent" in words(world.petra.get(done.location.removeprefix("/desk")))
+    again = world.petra.press(UNDO, undone="0")
+    assert again.location == done.location
+    send(world.petra, undone="1")
+    assert "Undone" not in words(world.petra.get(done.location.removeprefix("/desk")))
+    with world.session() as session:
+        campaign = lifecycle.get(session, SLUG)
+        campaign.status, campaign.started_at = CampaignStatus.SENDING, utcnow()
+    late = world.petra.press(UNDO, undone="1")
+    assert "It was too late to undo it" in words(world.petra.get(late.location.removeprefix("/desk")))
+
+
 # --- once -----------------------------------------------------------------------------------------------------------
 
 
