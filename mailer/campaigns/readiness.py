@@ -395,7 +395,7 @@ def _advice(campaign: Campaign, found: Check) -> Iterator[Finding]:
     for language, count in small_numbers.hide_small(found.without_text).items():
         name = languages.name_in_english(language)
         what = f"the campaign has no text in {name}, so {in_words(count)} get another one"
-        remedy = "Write this file, or name in [fallbacks] of campaign.toml which other language they read."
+        remedy = "Write the file, or name in [fallbacks] of campaign.toml which other language they read."
         yield _warning("text-missing", f"{language}.md", what, remedy)
     yield from _of_territories(found)
     yield from _of_targets(campaign, found)

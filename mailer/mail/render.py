@@ -371,5 +371,5 @@ def _preheader_warnings(preheader: Pieces) -> list[Warned]:
     length = sum(len(piece) if isinstance(piece, str) else len(piece.default) or 10 for piece in preheader)
     if length in PREHEADER_CHARACTERS:
         return []
-    best = f"{PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} work best."
+    best = f"{PREHEADER_CHARACTERS[0]} to {PREHEADER_CHARACTERS[-1]} characters work best."
     return [Warned("preheader-length", f"the preheader has {length} characters", best)]

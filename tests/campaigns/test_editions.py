@@ -108,7 +108,7 @@ def test_warnings_name_their_file_once(session: Session) -> None:
     campaign = make_campaign(session, make_list(session), body="Read https://example.org\n")
     add_text(session, campaign, "fr", '{% if country == "GB" %}Londres{% endif %} https://example.org\n')
     [finding] = editions.try_out(session, campaign)
-    assert str(finding) == "fr.md: the preheader has 9 characters. 40 to 90 work best."
+    assert str(finding) == "fr.md: the preheader has 9 characters. 40 to 90 characters work best."
 
 
 def test_signs_that_would_go_out_are_warned_of_with_their_line(session: Session) -> None:

@@ -97,7 +97,7 @@ def test_check_hides_numbers_that_could_point_to_somebody(
     assert report["without_text"] == {"fr": None, "tr": None}  # the one would give away the other
     assert report["without_country"] is None
     words = cli("campaigns", "check", SLUG).stdout
-    assert "tr.md: the campaign has no text in Turkish, so under 10 people get another one. Write this file" in words
+    assert "tr.md: the campaign has no text in Turkish, so under 10 people get another one. Write the file" in words
     assert "no target of their own for United Kingdom, people whose country is not known: they get the one" in words
 
 

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import mending
+from mailer.campaigns.mending import About
 from mailer.campaigns.readiness import Check
 from mailer.cases.findings import Code, Finding, Level
 from mailer.cases.sayable import Sayable
@@ -47,6 +48,7 @@ class Place:
     command: str  # that does it; "" where there is none
     page: str  # of the documentation
     preview: str | None  # address
+    settings: str | None  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +133,19 @@ def _show(slug: str, problem: Exception | None = None) -> str:
 def _grouped(campaign: Campaign, findings: Sequence[Finding]) -> Sequence[Found]:
     """What was found, each thing once with its places; the worst first."""
     kinds: dict[tuple[Level, Code], list[Place]] = {}
+    may_settings = visit().may(Permission.MANAGE_ACCOUNTS)
     for finding in findings:
         mend = mending.of(campaign, finding)
         what = finding.what[:1].upper() + finding.what[1:]
-        place = Place(finding.where, what, finding.remedy, mend.command, mend.page, _preview(campaign, finding))
+        place = Place(
+            where=finding.where,
+            what=what,
+            remedy=finding.remedy,
+            command=mend.command,
+            page=mend.page,
+            preview=_preview(campaign, finding),
+            settings=url("desk.installation.see") if mend.about is About.SETTINGS and may_settings else None,
+        )
         kinds.setdefault((finding.level, finding.code), []).append(place)
     return [Found(level is Level.ERROR, finding_words.meaning(code), kinds[level, code]) for level, code in kinds]
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns.readership import Readership
-from mailer.cases.findings import Code
+from mailer.cases.findings import Code, Finding, Level
 from mailer.delivery import own_tests
 from mailer.operations import checks
 from mailer.store.db import session_scope
@@ -105,6 +105,17 @@ def test_errors_and_warnings_of_one_page_are_counted_as_they_are_shown(
     page = come_in(app, Role.WRITER).get(CHECK)
     assert "Nothing keeps it from being sent. 1 warning is worth a look." in words(page)
     assert page.text.count('<li class="card') == 1
+
+
+def test_what_is_wrong_with_settings_leads_whoever_may_see_them_there(
+    app: Flask, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unheard = Finding(Level.WARNING, "no-organisers", "MAILER_ORGANISERS", "nobody is named", "Name somebody.")
+    monkeypatch.setattr(checks, "of_settings", lambda _settings: (unheard,))
+    page = come_in(app, Role.ADMIN, email="ada@example.org").get(CHECK)
+    assert "No organiser hears by mail when the campaign is held" in words(page)
+    assert '<a href="/desk/installation">See the settings</a>' in page.text
+    assert "See the settings" not in come_in(app, Role.WRITER).get(CHECK).text
 
 
 def test_whom_it_reaches_is_shown_without_small_numbers(
