@@ -203,11 +203,6 @@ def whom_of(outcome: Outcome) -> Whom:
     return whom(outcome.code, outcome.text, outcome.stage)
 
 
-def says_no_such_address(text: str) -> bool:
-    """Whether a refusal at RCPT says by its code that the address does not exist."""
-    return _NO_SUCH_ADDRESS.fullmatch(status_of(text)) is not None
-
-
 # --- the same words --------------------------------------------------------------------------------------------------
 
 _WORDS = 12  # so many are compared; a reason for a pause is kept to 300 characters

@@ -19,11 +19,13 @@ from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.ledger import audience_of
 from mailer.errors import MailerError
 from mailer.kits import making
+from mailer.mail.feedback import meanings
+from mailer.mail.feedback.types import Effect
 from mailer.mail.merge import CompiledEdition
 from mailer.mail.sender import Sender
 from mailer.mail.types import Rendering
 from mailer.organisers import alone, approvals, content
-from mailer.people import subscribers, suppression
+from mailer.people import returned, subscribers, suppression
 from mailer.people.organisers import Organisers
 from mailer.store import audit, db
 from mailer.store.crypto import keyring_of
@@ -483,7 +485,7 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
     failed = session.execute(which.execution_options(yield_per=500))
     is_policy = blame.whom(*refused) is Whom.POLICY
     again: list[int] = []
-    no_such_address: dict[int, bytes] = {}
+    may_be_suppressed: dict[bytes, int] = {}
     keyring = keyring_of(session)
     for delivery_id, code, text, failed_for, subscriber_id, email_index, email, name in failed:
         code, text = code or 0, text or ""
@@ -498,15 +500,18 @@ def take_back_refusals(session: Session, campaign: Campaign, reason: str | None 
         )
         if is_alike:
             again.append(delivery_id)
-            if blame.says_no_such_address(text):
-                no_such_address[subscriber_id] = email_index
+            if meanings.of_reply(code, text).category.effect is not Effect.NONE:
+                may_be_suppressed[bytes(email_index)] = subscriber_id
     for start in range(0, len(again), _IDS_PER_STATEMENT):
         some = Delivery.id.in_(again[start : start + _IDS_PER_STATEMENT])
         _owe_again(session, some, put_back=Delivery.put_back + 1)
-    for email_index in no_such_address.values():
-        suppression.lift_bounced(session, email_index)
-    if no_such_address:
-        subscribers.refresh(session, list(no_such_address))
+    indexes = list(may_be_suppressed)
+    for start in range(0, len(indexes), _IDS_PER_STATEMENT):
+        some_indexes = suppression.suppressed(session, indexes[start : start + _IDS_PER_STATEMENT])
+        for email_index in sorted(some_indexes):
+            suppression.lift_bounced(session, email_index)
+        if some_indexes:
+            subscribers.refresh(session, [may_be_suppressed[bytes(each)] for each in some_indexes])
     if again:
         log.info("refusals of us taken back", extra={"campaign": campaign.id, "recipients": len(again)})
 
@@ -526,8 +531,10 @@ def _owe_again(session: Session, *which: ColumnElement[bool], put_back: ColumnEl
             settled_at=None,
         )
         .returning(Delivery.id)
-    )
-    return len(again.all())
+    ).all()
+    for start in range(0, len(again), _IDS_PER_STATEMENT):
+        returned.take_back(session, again[start : start + _IDS_PER_STATEMENT])
+    return len(again)
 
 
 def finish(session: Session, campaign_id: int) -> bool:

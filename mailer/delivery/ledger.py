@@ -44,7 +44,8 @@ from sqlalchemy.types import TypeEngine
 
 from mailer.campaigns import segments
 from mailer.campaigns.segments import audience
-from mailer.people import mailed_links, subscribers, suppression
+from mailer.mail.feedback.types import Category
+from mailer.people import bounces
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import UtcDateTime, session_scope
@@ -57,12 +58,9 @@ from mailer.store.models import (
     Claim,
     Delivery,
     DeliveryState,
-    MailedLinkKind,
     Purpose,
     Reason,
-    Subscriber,
     Subscription,
-    SuppressionReason,
     ended,
 )
 
@@ -107,7 +105,7 @@ class Settlement(NamedTuple):  # likewise
     smtp_text: str | None = None
     not_before: datetime | None = None
     transmitted: bool = True  # whether a transmission was begun
-    suppress: bool = False  # whether the server says that the address does not exist
+    refused: Category | None = None  # what the server has against the address, if that may end mail to it
 
 
 def plan(session: Session, campaign: Campaign) -> int:
@@ -288,9 +286,9 @@ def record(session: Session, fence: int, settlements: Sequence[Settlement]) -> N
         session.execute(_SETTLE_ALIKE, {"rows": rows, "new_text": None, **_fate(*same), **shared})
     if told:
         db.run_for_each(session, _SETTLE, told, shared)
-    gone = [settlement.delivery_id for settlement in settlements if settlement.suppress]
-    if gone:
-        _suppress_addresses_of(session, gone)
+    refused = {each.delivery_id: each.refused for each in settlements if each.refused is not None}
+    if refused:
+        bounces.refuse(session, refused)
 
 
 def _fate(
@@ -351,24 +349,6 @@ _SETTLE_ALIKE = _settling(
     {name: bindparam(name, type_=kind) for name, kind in _FATE.items()},
     db.is_among(_LEDGER.c.id, bindparam("rows", type_=db.Numbers())),
 )
-
-
-def _suppress_addresses_of(session: Session, delivery_ids: Sequence[int]) -> None:
-    """Never mail again an address of which its server says that it does not exist."""
-    # What a form had us send is no subscriber's here: a suppression has the same hash as the person's row, so it would
-    # tell whoever fills in the form which row that is. And who moved on this day may have been written to at the
-    # address that they left.
-    people = session.execute(
-        select(Subscriber.id, Subscriber.email_index)
-        .join(Delivery, Delivery.subscriber_id == Subscriber.id)
-        .where(Delivery.id.in_(delivery_ids))
-    ).all()
-    moved = mailed_links.who_used(session, MailedLinkKind.ADDRESS, [person.id for person in people])
-    gone = [person for person in people if person.id not in moved]
-    for person in gone:
-        suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
-    if gone:
-        subscribers.refresh(session, [person.id for person in gone])
 
 
 def put_back(engine: Engine, batch: Batch, unbegun: Collection[int]) -> bool:

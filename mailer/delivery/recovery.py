@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from mailer.delivery import control, failures, journal, ledger
 from mailer.delivery.journal import JournalRecord, LeftBehind, ServerAnswer
 from mailer.delivery.ledger import Settlement
+from mailer.mail.feedback.types import Category
 from mailer.people import notices
 from mailer.people.organisers import Organisers
 from mailer.store import db
@@ -102,7 +103,7 @@ def _settlement(delivery_id: int, answer: ServerAnswer | None) -> Settlement:
         reason=reason,
         smtp_code=answer.code or None,
         not_before=not_before,
-        suppress=answer.no_such_address,
+        refused=Category.NO_MAILBOX if answer.no_such_address else None,
     )
 
 

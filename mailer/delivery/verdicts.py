@@ -13,6 +13,8 @@ from mailer.delivery import blame, recipients
 from mailer.delivery.blame import Whom
 from mailer.delivery.ledger import Claimed, Settlement, answered, audience_of
 from mailer.delivery.recipients import Recipient
+from mailer.mail.feedback import meanings
+from mailer.mail.feedback.types import Category, Effect
 from mailer.mail.smtp import SmtpUnavailable
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.crypto import keyring_of
@@ -94,8 +96,17 @@ def settlement(
         not_before = retry
     elif whom in (Whom.US, Whom.POLICY):
         reason = Reason.POLICY
-    suppress = whom is Whom.ADDRESS and blame.says_no_such_address(outcome.text)
-    return Settlement(outcome.id, state, reason, code, text, not_before, suppress=suppress)
+    refused = _of_address(outcome, whom) if state is DeliveryState.FAILED else None
+    return Settlement(outcome.id, state, reason, code, text, not_before, refused=refused)
+
+
+def _of_address(outcome: Outcome, whom: Whom) -> Category | None:
+    """What a server has against the address that a mail failed for, by the same table as of what comes back; None where
+    it says nothing of it. Only what was said at RCPT is: later a server has seen the mail as well."""
+    if outcome.stage is not Stage.RCPT or not outcome.code or whom in (Whom.US, Whom.POLICY):
+        return None
+    category = meanings.of_reply(outcome.code, outcome.text).category
+    return category if category.effect in (Effect.SUPPRESS, Effect.COUNT) else None
 
 
 def _back_off(attempts: int) -> timedelta:

@@ -1,14 +1,15 @@
 """When mail to an address ends because it came back: at once, or when several such add up."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.people import returned, subscribers, suppression
-from mailer.store.models import Delivery, DeliveryState, MailEvent, SuppressionReason
+from mailer.store.db import utcnow
+from mailer.store.models import Delivery, DeliveryState, MailEvent, Subscriber, SuppressionReason
 
 #: So many counts end mail to an address, if so long a time lies between the first and the last: a mailbox may be full
 #: for a week, and a server away for days.
@@ -17,6 +18,8 @@ _ENOUGH = ((3, timedelta(days=14)), (5, timedelta(days=7)))
 _NO_DOMAIN = (2, timedelta(days=3))
 #: how long a mail that was taken must not have come back, to show that the address works
 _ARRIVED_AFTER = timedelta(days=5)
+#: how long after a mail was made it may still be refused
+_JUST = timedelta(days=1)
 
 
 def adds_up(counts: Collection[tuple[date, Category]]) -> bool:
@@ -59,6 +62,47 @@ def _last_that_arrived(session: Session, subscriber_id: int, today: date) -> dat
     )
     moment = session.scalar(theirs)
     return moment.date() if moment else None
+
+
+def refuse(session: Session, refused: Mapping[int, Category]) -> None:
+    """Have what servers said when they were given mails count as if the mails had come back: some end mail to their
+    address at once.
+
+    What a form had us send is no subscriber's here: a suppression has the same hash as the person's row, so it would
+    tell whoever fills in the form which row that is.
+
+    :param refused: delivery → what a server had against its address; a few hundred at most.
+    """
+    today = utcnow().date()
+    people = session.execute(
+        select(Delivery.id, Subscriber.id, Subscriber.email_index)
+        .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
+        .where(Delivery.id.in_(refused))
+        # Who has just moved may have been written to at the address that they left.
+        .where(or_(Subscriber.moved_on.is_(None), Subscriber.moved_on < today - _JUST))
+    ).all()
+    counted: list[tuple[int, bytes, Category]] = []
+    for delivery_id, subscriber_id, email_index in people:
+        category = refused[delivery_id]
+        if category.effect is Effect.SUPPRESS:
+            suppress(session, subscriber_id, email_index, SuppressionReason.BOUNCED, category)
+        elif category.effect is Effect.COUNT and returned.add_refusal(session, delivery_id, category, email_index):
+            counted.append((subscriber_id, email_index, category))
+    for subscriber_id, email_index, category in _counted_before(session, counted):
+        if have_added_up(session, subscriber_id, email_index, today=today):
+            suppress(session, subscriber_id, email_index, SuppressionReason.BOUNCED, category)
+
+
+def _counted_before(
+    session: Session, counted: Sequence[tuple[int, bytes, Category]]
+) -> list[tuple[int, bytes, Category]]:
+    """Those who have another count beside the one of now: few, and all others cost no more."""
+    if not counted:
+        return []
+    indexes = [email_index for _, email_index, _ in counted]
+    several = select(MailEvent.email_index).where(MailEvent.email_index.in_(indexes)).group_by(MailEvent.email_index)
+    found = set(session.scalars(several.having(func.count() > 1)))
+    return [each for each in counted if each[1] in found]
 
 
 def suppress(

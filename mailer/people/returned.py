@@ -1,12 +1,14 @@
 """What came back of our mails, kept as events for as long as it may matter, and as numbers after that."""
 
+from collections.abc import Collection
 from datetime import date, timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from mailer.mail.feedback.types import Category, Kind
+from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.store import db
+from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Delivery, MailEvent, MailEventCount
 
@@ -15,6 +17,7 @@ KEPT = timedelta(days=90)
 #: events of one delivery; a program that answers each answer must not fill the database
 MOST_OF_ONE = 50
 
+_SENDING = "sending"  # the source of what was refused at once
 _NOBODYS = 0  # instead of a campaign, where it is not known of which it is
 
 
@@ -30,6 +33,34 @@ def add(session: Session, event: MailEvent) -> bool:
             count(session, event.kind, event.category, on=event.day, campaign_id=campaign_id)
             return False
     return db.add_unique(session, event)
+
+
+def add_refusal(session: Session, delivery_id: int, category: Category, email_index: bytes) -> bool:
+    """Keep that a server refused a mail when it was given to it, which counts against an address. The ledger has the
+    refusal itself, so it becomes no number.
+
+    :returns: False if it is there already.
+    """
+    event = MailEvent(
+        key=keyring_of(session).mail_digest(_SENDING, str(delivery_id).encode()),
+        delivery_id=delivery_id,
+        kind=Kind.BOUNCE,
+        category=category,
+        effect=Effect.COUNT,
+        source=_SENDING,
+        day=utcnow(),
+        email_index=email_index,
+    )
+    return db.add_unique(session, event)
+
+
+def take_back(session: Session, delivery_ids: Collection[int]) -> None:
+    """Forget that mails were refused: they are given to a server again.
+
+    :param delivery_ids: a few thousand at most.
+    """
+    refused = (MailEvent.source == _SENDING, MailEvent.delivery_id.in_(delivery_ids))
+    session.execute(delete(MailEvent).where(*refused))
 
 
 def count(
@@ -56,6 +87,7 @@ def count(
 def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
     """Have events be numbers from now on: they are old, or those whom they are about are erased."""
     told = (MailEvent.delivery_id, MailEvent.kind, MailEvent.category, MailEvent.day)
+    session.execute(delete(MailEvent).where(which, MailEvent.source == _SENDING))
     gone = session.execute(delete(MailEvent).where(which).returning(*told)).all()
     ids = {row.delivery_id for row in gone}
     campaigns: dict[int | None, int] = {}

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from mailer.delivery import control, ledger, recipients
 from mailer.delivery.ledger import Settlement
 from mailer.delivery.recipients import Recipient
+from mailer.mail.feedback.types import Category
 from mailer.people import notices, subscribers, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import address_change, preferences
@@ -168,7 +169,7 @@ def test_only_what_no_form_had_us_send_suppresses_an_address_that_does_not_exist
     session.commit()
     batch = ledger.claim(engine, clearance, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
     assert batch is not None
-    refused = Settlement(batch.deliveries[0].id, DeliveryState.FAILED, smtp_code=550, suppress=True)
+    refused = Settlement(batch.deliveries[0].id, DeliveryState.FAILED, smtp_code=550, refused=Category.NO_MAILBOX)
     ledger.settle(engine, batch, [refused])
     assert suppression.reason(session, person.email_index) == (None if by_form else SuppressionReason.BOUNCED)
 

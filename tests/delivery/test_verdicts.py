@@ -8,6 +8,8 @@ import pytest
 from mailer.delivery import blame
 from mailer.delivery.ledger import Claimed
 from mailer.delivery.verdicts import MOST_ATTEMPTS, Answer, RefusalWatch, Ruling, give_up_at, settlement
+from mailer.mail.feedback import meanings
+from mailer.mail.feedback.types import Category
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.models import Campaign, DeliveryState, Purpose, Reason
 
@@ -84,23 +86,41 @@ def test_what_was_never_started_is_given_up_after_about_two_days_of_attempts(pur
 
 
 @pytest.mark.parametrize(
-    ("text", "stage", "suppresses"),
+    ("text", "stage", "refused"),
     [
-        ("5.1.1 no such user", Stage.RCPT, True),
-        ("5.1.2 no such domain", Stage.RCPT, True),
-        ("5.1.6 moved", Stage.RCPT, True),
-        ("5.1.10 null MX", Stage.RCPT, True),
-        ("5.1.1 no such user", Stage.DOT, False),  # could be about anyone
-        ("5.1.8 bad sender", Stage.RCPT, False),
-        ("5.1.11 something new", Stage.RCPT, False),
-        ("5.2.2 mailbox full", Stage.RCPT, False),
-        ("5.7.1 not you", Stage.RCPT, False),
-        ("no code at all", Stage.RCPT, False),
+        ("5.1.1 no such user", Stage.RCPT, Category.NO_MAILBOX),
+        ("5.1.6 moved", Stage.RCPT, Category.NO_MAILBOX),
+        ("5.1.10 nobody", Stage.RCPT, Category.NO_MAILBOX),
+        ("User unknown", Stage.RCPT, Category.NO_MAILBOX),
+        ("5.1.2 no such domain", Stage.RCPT, Category.NO_DOMAIN),
+        ("5.1.10 null MX", Stage.RCPT, Category.NO_DOMAIN),
+        ("5.2.2 mailbox full", Stage.RCPT, Category.FULL),
+        ("5.2.1 mailbox disabled", Stage.RCPT, Category.DISABLED),
+        ("5.1.11 something new", Stage.RCPT, Category.UNDETERMINED),
+        ("no code at all", Stage.RCPT, Category.UNDETERMINED),
+        ("5.1.1 no such user", Stage.DOT, None),  # could be about anyone
+        ("5.2.2 mailbox full", Stage.DOT, None),
+        ("5.1.1 too many messages to this recipient at this rate", Stage.RCPT, None),
+        ("5.1.8 bad sender", Stage.RCPT, None),
+        ("5.7.1 not you", Stage.RCPT, None),
+        ("5.3.4 message too big", Stage.RCPT, None),
     ],
 )
-def test_only_an_address_that_does_not_exist_is_suppressed(text: str, stage: Stage, suppresses: bool) -> None:
+def test_what_a_server_has_against_an_address_is_told_by_the_table_of_what_comes_back(
+    text: str, stage: Stage, refused: Category | None
+) -> None:
     refusal = outcome(OutcomeKind.FAILED, 550, text, stage)
-    assert settlement(refusal, claimed(), now=NOW, give_up_at=LATER).suppress is suppresses
+    assert settlement(refusal, claimed(), now=NOW, give_up_at=LATER).refused is refused
+    if refused is not None:
+        assert meanings.of_reply(550, text).category is refused
+
+
+def test_what_was_refused_for_now_is_held_against_an_address_only_once_it_is_given_up() -> None:
+    refusal = outcome(OutcomeKind.DEFERRED, 452, "4.2.2 mailbox full", Stage.RCPT)
+    assert settlement(refusal, claimed(), now=NOW, give_up_at=LATER).refused is None
+    assert settlement(refusal, claimed(), now=NOW, give_up_at=NOW).refused is Category.FULL
+    gone = outcome(OutcomeKind.DEFERRED, 450, "4.1.1 user unknown", Stage.RCPT)
+    assert settlement(gone, claimed(), now=NOW, give_up_at=NOW).refused is Category.TEMPORARY
 
 
 def test_what_a_server_says_when_it_takes_a_mail_is_kept_only_where_somebody_looks_for_it() -> None:
@@ -186,7 +206,7 @@ def test_what_was_answered_before_counts_too() -> None:
 
 def test_a_policy_refusal_is_kept_as_one() -> None:
     refused = settlement(POLICY, claimed(), now=NOW, give_up_at=LATER)
-    assert (refused.state, refused.reason, refused.suppress) == (DeliveryState.FAILED, Reason.POLICY, False)
+    assert (refused.state, refused.reason, refused.refused) == (DeliveryState.FAILED, Reason.POLICY, None)
 
 
 def test_fewer_do_not() -> None:
@@ -232,7 +252,7 @@ RELAYING = outcome(OutcomeKind.DEFERRED, 454, "4.7.1 <[address]>: Relay access d
 def test_one_refusal_of_us_pauses_the_campaign_and_the_mail_waits(refusal: Outcome) -> None:
     ruling = judge(RefusalWatch(), refusal)
     assert ruling.fate.state is DeliveryState.PENDING
-    assert not ruling.fate.suppress
+    assert ruling.fate.refused is None
     assert (ruling.pause_because or "").startswith(f"the mail server refuses our mail: {refusal.code} 5.")
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from mailer.delivery import ledger
 from mailer.delivery.ledger import Settlement
 from mailer.mail import addresses
+from mailer.mail.feedback.types import Category
 from mailer.people import mailed_links, notices, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import NoticeKind
@@ -571,7 +572,7 @@ def test_a_new_address_is_not_held_to_blame_for_the_old_one(
     row = deliver(session, make_campaign(session, mailing_list), ana, DeliveryState.SENDING, fence=7)
     if moves:
         address_change.move(session, sent(name(session, ana)))
-    ledger.record(session, 7, [Settlement(row.id, DeliveryState.FAILED, smtp_code=550, suppress=True)])
+    ledger.record(session, 7, [Settlement(row.id, DeliveryState.FAILED, smtp_code=550, refused=Category.NO_MAILBOX)])
     assert (session.get(Suppression, ana.email_index) is None) is moves
 
 

@@ -5,13 +5,15 @@ report gives, the reply code, and what a notice says in words of its own.
 """
 
 import re
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-from mailer.mail.feedback.rules import RULES, Rule
 from mailer.mail.feedback.types import Category, Meaning
 
-_LONGEST = 2_000  # characters that are judged
+if TYPE_CHECKING:
+    from mailer.mail.feedback.rules import Rule
 
-_LATIN_RULES = tuple(rule for rule in RULES if rule.is_latin)
+_LONGEST = 2_000  # characters that are judged
 
 #: What enhanced status codes mean (RFC 3463, and what servers use them for) where no words say otherwise; the first
 #: that fits.
@@ -78,9 +80,18 @@ def judge(words: str, *, code: int | None = None, status: str | None = None, not
     return Meaning(category, known, because)
 
 
-def _first(text: str, status: str, *, has_code: bool) -> Rule | None:
+@cache
+def _rules(*, is_ascii: bool) -> "tuple[Rule, ...]":
+    # Here: they take longer to read than most commands take to begin, and only what was refused needs them.
+    from mailer.mail.feedback.rules import RULES
+
+    return tuple(rule for rule in RULES if rule.is_latin or not is_ascii)
+
+
+@lru_cache(maxsize=1024)  # a server says the same of many: without addresses, word for word
+def _first(text: str, status: str, *, has_code: bool) -> "Rule | None":
     found = None
-    for rule in _LATIN_RULES if text.isascii() else RULES:
+    for rule in _rules(is_ascii=text.isascii()):
         if (rule.needs_code and not has_code) or not rule.fits(text, status):
             continue
         if found is None:
