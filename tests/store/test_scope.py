@@ -292,6 +292,7 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         counted: dict[str, Any] = {"counted_at": utcnow(), "milliseconds": 100, "unknown": 0, "departures_at": utcnow()}
         session.add(CampaignFigures(campaign_id=campaign.id, sending={}, departures={}, is_closed=False, **counted))
         campaign.mail_domain, campaign.forwardable = "example.org", True
+        assert campaign.case is None  # read here: it is asked for when this session has ended
         world.campaigns.append(campaign)
         session.add(Edition(campaign_id=campaign.id, language="en", variant="", rendering={}))
         session.add(Claim(campaign_id=campaign.id, worker=f"host-{number}", journal="j", expires_at=utcnow()))
