@@ -131,7 +131,7 @@ def _prepare(writer: Organiser, site: Site, slug: str, inspector: Inspector) -> 
     assert len(tests) > 1  # in each language
     writer.open(f"/campaigns/{slug}/check")
     inspector.look(writer, "check")
-    assert page.locator("#test-mails tbody tr").count() == len(tests)
+    assert page.locator("#test-mails li").count() == len(tests)
     writer.open(f"/campaigns/{slug}/approval")
     inspector.look(writer, "approval-ask")
     writer.fill({"words": "The court sits on Monday."})
