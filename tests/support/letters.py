@@ -32,11 +32,11 @@ def add_letter(session: Session, campaign: Campaign, language: str = "en", **col
     """The letter to embassies in a language."""
     written: dict[str, Any] = {
         "role": EMBASSY,
-        "subjects": SUBJECTS[language],
+        "subjects": SUBJECTS.get(language),
         "openings": [],
         "closings": [],
         "rules": "",
-        "body": BODIES[language],
+        "body": BODIES.get(language),
         "body_line": 5,
     }
     letter = LetterText(language=language, **(written | columns))

@@ -15,7 +15,7 @@ from mailer.organisers.content import Difference
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
 from mailer.store.models import Account, Campaign
-from mailer.web.desk import contents, expecting, named, numbers, refusing
+from mailer.web.desk import contents, expecting, named, numbers, reading, refusing, sections
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
@@ -175,7 +175,10 @@ def _page(slug: str, pressed: _Pressed | None = None) -> Response:
             "desk/approving/see.html",
             campaign=campaign,
             standing=standing,
-            parts=contents.parts(standing.content.parts),
+            groups=sections.groups(standing.content.parts),
+            in_short=sections.in_short(standing.content.parts, campaign),
+            blocks=reading.blocks,
+            seen=reading.visible,
             changes=contents.changes(_shown_differences(standing, pressed)),
             is_refused=pressed is not None and pressed.changed is not None,
             obstacle=_obstacle(session, campaign, by, standing),

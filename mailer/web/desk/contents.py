@@ -27,15 +27,8 @@ class Line:
     label: str
     words: str  # "" for nothing
     language: str | None = None  # that the words are in, where it is known
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What belongs together on the page."""
-
-    key: str
-    title: str
-    lines: Sequence[Line]
+    is_text: bool = False  # long, and in Markdown
+    each: Sequence[str] = ()  # of several wordings, which `words` has one below the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,55 +41,38 @@ class Change:
     language: str | None
 
 
-def parts(said: Mapping[str, Any]) -> list[Part]:
-    """All that a content says.
-
-    :param said: as `content.Content.parts`.
-    """
-    found: dict[str, tuple[str, list[Line]]] = {}
-    for name, value in said.items():
-        place = _place(name)
-        _title, lines = found.setdefault(place.key, (place.title, []))
-        lines += place.lines(value)
-    return [Part(key, *found[key]) for key in sorted(found, key=_rank)]
-
-
 def changes(found: Iterable[Difference]) -> list[Change]:
     """What has changed, line by line; lines that are as they were are left out."""
     shown = []
     for each in found:
-        place = _place(each.part)
-        before, after = _by_label(place, each.before), _by_label(place, each.after)
+        where = place(each.part)
+        before, after = _by_label(where, each.before), _by_label(where, each.after)
         for label in dict.fromkeys((*before, *after)):
             was, now = before.get(label), after.get(label)
             if was is None or now is None or was.words != now.words:
-                pieces = differing.pieces(was.words if was else "", now.words if now else "")
-                shown.append(Change(place.title, label, pieces, (now or was or Line("", "")).language))
+                pieces = differing.near(differing.pieces(was.words if was else "", now.words if now else ""))
+                shown.append(Change(where.title, label, pieces, (now or was or Line("", "")).language))
     return shown
 
 
-def _by_label(place: "_Place", value: Any) -> dict[str, Line]:
-    return {line.label: line for line in place.lines(value)} if value is not None else {}
+def _by_label(where: "Place", value: Any) -> dict[str, Line]:
+    return {line.label: line for line in where.lines(value)} if value is not None else {}
 
 
 # --- where each part stands, and how it is put ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    key: str
+class Place:
+    """Where a part of a content stands on a page, and what is said there."""
+
+    key: str  # of all that belongs together
     title: str
     lines: Callable[[Any], list[Line]]
+    language: str | None = None  # that it is all in
 
 
-_ORDER = ("text", "audience", "targets", "letter", "case", "time", "sender", "other")
-
-
-def _rank(key: str) -> int:
-    return _ORDER.index(key.partition(" ")[0])
-
-
-def _place(name: str) -> _Place:
+def place(name: str) -> Place:
     """Where a part of a content stands. One that nobody has thought of stands among the others, as it is."""
     known = _known_places().get(name)
     if known is not None:
@@ -105,52 +81,52 @@ def _place(name: str) -> _Place:
     match kind:
         case "text":
             tag, _colon, which = rest.partition(": ")
-            return _text(tag, lambda value: [Line(_of_text(which), value, tag)])
+            return _text(tag, lambda value: [Line(_of_text(which), value, tag, is_text=which == "body")])
         case "words" if rest.startswith("around text "):
             tag = rest.removeprefix("around text ")
             return _text(tag, lambda value: [Line(_("What stands around it"), _fingerprint(value))])
         case "letter":
             role, _dot, tag = rest.partition(".")
             title = _("Letter to {role}: {language}", role=role_name(role), language=languages.name(tag))
-            return _Place(f"letter {rest}", title, lambda value: _of_letter(value, tag))
+            return Place(f"letter {rest}", title, lambda value: _of_letter(value, tag), tag)
         case "target":
             title = _("Whom people write to")
-            return _Place("targets", title, lambda value: [Line(_target_name(rest, value), _target(value))])
+            return Place("targets", title, lambda value: [Line(_target_name(rest, value), _target(value))])
         case "case:" if rest.startswith("fact "):
             number = rest.removeprefix("fact ")
             return _case(lambda value: [Line(_("Fact {number}", number=number), _flat(value))])
-    return _Place("other", _("Everything else"), lambda value: [Line(name, _flat(value))])
+    return Place("other", _("Everything else"), lambda value: [Line(name, _flat(value))])
 
 
-def _text(tag: str, lines: Callable[[Any], list[Line]]) -> _Place:
-    return _Place(f"text {tag}", _("Text: {language}", language=languages.name(tag)), lines)
+def _text(tag: str, lines: Callable[[Any], list[Line]]) -> Place:
+    return Place(f"text {tag}", _("Text: {language}", language=languages.name(tag)), lines, tag)
 
 
-def _case(lines: Callable[[Any], list[Line]]) -> _Place:
-    return _Place("case", _("The case"), lines)
+def _case(lines: Callable[[Any], list[Line]]) -> Place:
+    return Place("case", _("The case"), lines)
 
 
-def _known_places() -> Mapping[str, _Place]:
+def _known_places() -> Mapping[str, Place]:
     audience, times_of, sender = _("Who gets it"), _("Times"), _("How it is sent")
 
-    def one(key: str, title: str, label: str, put: Callable[[Any], str]) -> _Place:
-        return _Place(key, title, lambda value: [Line(label, put(value))])
+    def one(key: str, title: str, label: str, put: Callable[[Any], str]) -> Place:
+        return Place(key, title, lambda value: [Line(label, put(value))])
 
     return {
-        "audience": _Place("audience", audience, _audience),
-        "groups of countries in the audience": _Place("audience", audience, _groups),
-        "home rules": _Place("audience", audience, _home_rules),
+        "audience": Place("audience", audience, _audience),
+        "groups of countries in the audience": Place("audience", audience, _groups),
+        "home rules": Place("audience", audience, _home_rules),
         "home": one("audience", audience, _("At home means"), _country_names),
-        "list": _Place("audience", audience, _list),
+        "list": Place("audience", audience, _list),
         "roles written to": one("targets", _("Whom people write to"), _("Roles"), _roles),
         "deadline": one("time", times_of, _("Deadline"), _moment),
         "latest start": one("time", times_of, _("Starts by itself until"), _moment),
         "public": one("sender", sender, _("Everybody can read it on the site"), _yes_or_no),
         "forwardable": one("sender", sender, _("Unions get it to forward"), _yes_or_no),
-        "languages": _Place("sender", sender, _own_language),
-        "sender": _Place("sender", sender, _sender),
+        "languages": Place("sender", sender, _own_language),
+        "sender": Place("sender", sender, _sender),
         "name": one("sender", sender, _("Name in links"), str),
-        "kind and templates": _Place("sender", sender, _kind),
+        "kind and templates": Place("sender", sender, _kind),
         "case": _case(_which_case),
         "case: asks": _case(_asks),
         "case: copies to": _case(lambda value: [Line(_("Copies go to"), "\n\n".join(map(_target, value)))]),
@@ -159,6 +135,22 @@ def _known_places() -> Mapping[str, _Place]:
             lambda value: [Line(_("Words that must not appear"), _fingerprint(value))]
         ),
     }
+
+
+def legible(tag: str) -> int:
+    """How soon something in a language is shown: what whoever looks reads comes first, then English."""
+    read = _read()
+    base = tag.partition("-")[0]
+    return read.index(base) if base in read else len(read)
+
+
+def is_legible(tag: str) -> bool:
+    """Whether whoever looks reads a language, or it is English."""
+    return legible(tag) < len(_read())
+
+
+def _read() -> list[str]:
+    return list(dict.fromkeys((language.current().partition("-")[0], "en")))
 
 
 # --- texts and letters ------------------------------------------------------------------------------------------------
@@ -176,8 +168,13 @@ def _of_letter(value: Mapping[str, Any], tag: str) -> list[Line]:
         "rules": _("What not to write"),
         "body": _("Letter"),
     }
-    shown = {part: said if isinstance(said, str) else "\n".join(said) for part, said in value.items()}
-    return [Line(labels.get(part, part), said, tag) for part, said in shown.items() if said]
+    return [_of_part(labels.get(part, part), said, tag) for part, said in value.items() if said]
+
+
+def _of_part(label: str, said: str | Sequence[str], tag: str) -> Line:
+    if isinstance(said, str):
+        return Line(label, said, tag, is_text=True)
+    return Line(label, "\n".join(said), tag, each=said)
 
 
 def _fingerprint(value: str) -> str:
@@ -276,19 +273,38 @@ def _target_name(which: str, value: Mapping[str, Any]) -> str:
 
 def _target(value: Mapping[str, Any]) -> str:
     """One line for each thing that is known of a target."""
-    shown = dict(value)
+    places = {key: value[key] for key in ("countries", "groups", "about") if value.get(key)}
     for key in ("countries", "groups"):
-        if shown.get(key):
-            shown[key] = _country_names(shown[key])
-    if not shown.get("countries") and not shown.get("groups"):
-        shown["countries"] = _("everybody who has no other")
-    if shown.get("about"):
-        shown["about"] = countries.name(shown["about"], language.current())
+        if places.get(key):
+            places[key] = _country_names(places[key])
+    if not places.get("countries") and not places.get("groups"):
+        places["countries"] = _everybody_else()
+    if places.get("about"):
+        places["about"] = countries.name(places["about"], language.current())
+    return of_target(dict(value) | places)
+
+
+def places_of(target: Mapping[str, Any]) -> str:
+    """Whose people write to a target, and for which country it speaks."""
+    named = [*(target.get("countries") or ()), *(target.get("groups") or ())]
+    shown = _country_names(named) if named else _everybody_else()
+    if about := target.get("about"):
+        return f"{shown}\n{_key('about')}: {countries.name(about, language.current())}"
+    return shown
+
+
+def of_target(value: Mapping[str, Any]) -> str:
+    """Some of what is known of a target, a line for each thing."""
+    shown = dict(value)
     if shown.get("role"):
         shown["role"] = role_name(shown["role"])
     if shown.get("languages"):
         shown["languages"] = _enumerated(map(languages.name, shown["languages"]))
     return _flat(shown)
+
+
+def _everybody_else() -> str:
+    return _("everybody who has no other")
 
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
@@ -337,8 +353,8 @@ def _which_case(value: Mapping[str, str]) -> list[Line]:
 
 def _asks(value: Mapping[str, Sequence[str]]) -> list[Line]:
     return [
-        Line(_("What it asks for: {language}", language=languages.name(tag)), "\n".join(said), tag)
-        for tag, said in value.items()
+        Line(_("What it asks for: {language}", language=languages.name(tag)), "\n".join(said), tag, each=said)
+        for tag, said in sorted(value.items(), key=lambda item: legible(item[0]))
     ]
 
 

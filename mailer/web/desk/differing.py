@@ -11,6 +11,8 @@ _WORDS = re.compile(r"\w+\s*|[^\w\s]+\s*|\s+")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+\Z")
 #: words that are compared one by one; of more, lines are: the time grows with the square
 _MOST_WORDS = 1_000
+#: characters that are shown before and after a change
+_AROUND = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,26 @@ class Piece:
     """Some words, and whether both wordings have them."""
 
     words: str
-    of: Literal["both", "before", "after"]
+    of: Literal["both", "before", "after", "neither"]  # neither: something that both have was left out
 
 
 def pieces(before: str, after: str) -> list[Piece]:
     """Both wordings as one, in order: what only the earlier one has stands before what is there instead."""
     return _joined(_compare(before, after))
+
+
+def near(found: Iterable[Piece]) -> list[Piece]:
+    """What has changed, with the words around it; of what is the same for long only that much is left."""
+    whole = list(found)
+    shown: list[Piece] = []
+    for number, each in enumerate(whole):
+        if each.of != "both" or len(each.words) <= 2 * _AROUND:
+            shown.append(each)
+            continue
+        before = re.sub(r"(?<=\s)\S+\Z", "", each.words[:_AROUND]) if number > 0 else ""
+        after = re.sub(r"\A\S+(?=\s)", "", each.words[-_AROUND:]) if number < len(whole) - 1 else ""
+        shown += (Piece(before, "both"), Piece("", "neither"), Piece(after, "both"))
+    return [each for each in shown if each.words or each.of == "neither"]
 
 
 def _compare(before: str, after: str) -> Iterator[Piece]:

@@ -139,3 +139,14 @@ document.addEventListener("keydown", (event) => {
     }
   }
 });
+
+// A link to something that is closed opens it.
+function unfold() {
+  const shown = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  if (shown instanceof HTMLDetailsElement) {
+    shown.open = true;
+  }
+}
+
+addEventListener("hashchange", unfold);
+unfold();

@@ -1,5 +1,6 @@
 """Approving at the desk: what is shown is what is approved, by somebody else than who changed it or asked."""
 
+import re
 from datetime import timedelta
 from functools import partial
 
@@ -14,7 +15,7 @@ from mailer.organisers.approvals import State
 from mailer.people.notices import NoticeKind
 from mailer.store import audit
 from mailer.store.db import utcnow
-from mailer.store.models import Account, Campaign, Role
+from mailer.store.models import Account, Campaign, CampaignText, Role
 from tests.support.accounts import make_account, make_publisher
 from tests.support.cases import make_case
 from tests.support.concurrency import Beside
@@ -131,8 +132,70 @@ def test_each_text_stands_there_in_its_language_and_direction(world: World) -> N
     with world.session() as session:
         add_letter(session, lifecycle.get(session, SLUG), "ar")
     page = world.petra.get(PAGE).text
-    assert '<dd class="words" lang="ar" dir="rtl">أفرجوا عن الخمسة' in page
-    assert '<dd class="words" lang="en" dir="ltr">' in page
+    assert '<div class="reading" lang="ar" dir="rtl">' in page and '<li class="words">أفرجوا عن الخمسة' in page
+    assert '<div class="reading" lang="en" dir="ltr">' in page
+
+
+def test_all_of_it_is_on_the_page_and_open_is_what_whoever_looks_can_read(world: World) -> None:
+    with world.session() as session:
+        campaign = lifecycle.get(session, SLUG)
+        for tag in ("ar", "de", "fr"):
+            said = {"subject": f"Subject {tag}", "preheader": f"Preview {tag}", "body": f"Body {tag}\n"}
+            campaign.texts.append(CampaignText(language=tag, body_line=5, **said))
+        for tag in ("ar", "en", "fr"):
+            add_letter(session, campaign, tag, subjects=[f"Letter {tag}"], body=f"Letter {tag}\n")
+        session.get_one(Account, world.olga.account_id).language = "fr"
+    page = world.petra.get(PAGE).text
+    assert folded(page) == {
+        "part-text-en": True,
+        **dict.fromkeys(["part-text-ar", "part-text-de", "part-text-fr"], False),
+        "part-letter-embassy-en": True,
+        **dict.fromkeys(["part-letter-embassy-ar", "part-letter-embassy-fr"], False),
+    }
+    assert all(f'href="#{part}"' in page for part in folded(page))
+    assert all(f"Body {tag}" in page for tag in ("ar", "de", "fr"))
+    in_french = folded(world.olga.get(PAGE).text)
+    assert [part for part, is_open in in_french.items() if is_open] == [
+        *("part-text-fr", "part-text-en"),
+        "part-letter-embassy-fr",
+    ]
+    assert list(in_french)[:2] == ["part-text-fr", "part-text-en"], "what is open stands first"
+
+
+def folded(page: str) -> dict[str, bool]:
+    """What folds on a page, and whether it is open."""
+    found = re.findall(r'<details class="content-part" id="([^"]+)"( open)?>', page)
+    return {part: bool(is_open) for part, is_open in found}
+
+
+def test_the_top_of_the_page_says_in_short_what_would_happen_and_leads_to_what_has_changed(world: World) -> None:
+    world.approve()
+    world.change(lambda campaign: setattr(campaign.texts[0], "body", MARK))
+    world.ask()
+    page = world.petra.get(PAGE)
+    top = words(page).partition("On this page")[0]
+    for told in ("1 thing, since it was last approved", "2 people get it", "Urgent actions", "When somebody sends it"):
+        assert told in top
+    assert page.text.index('href="#changes"') < page.text.index('id="approve"') < page.text.index('id="changes"')
+    assert page.text.index('id="changes"') < page.text.index('id="all"') < page.text.index('form="approve"')
+    assert page.text.index('id="all"') < page.text.index('href="#send-back"')
+
+
+def test_targets_stand_in_a_table_for_each_role(world: World) -> None:
+    with world.session() as session:
+        campaign = lifecycle.get(session, SLUG)
+        campaign.ask, campaign.about = ["embassy"], "BR"
+        put_target(session, "embassy-de", countries=("DE",), phone="+44 1632 960001")
+        put_target(session, "embassy-all", email="all@example.org")
+    page = words(world.petra.get(PAGE))
+    assert "Embassies: 2" in page and "everybody who has no other" in page
+    assert "embassy-de" in page and "Telephone: +44 1632 960001" in page and "all@example.org" in page
+
+
+def test_signs_that_nobody_would_see_are_shown(world: World) -> None:
+    world.change(lambda campaign: setattr(campaign.texts[0], "body", "Write\u202e today\u200b.\n"))
+    page = world.petra.get(PAGE).text
+    assert "U+202E" in page and "U+200B" in page and "\u202e" not in page
 
 
 def test_nothing_that_a_text_says_becomes_part_of_the_page(world: World) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.web.desk.differing import Piece, pieces
+from mailer.web.desk.differing import Piece, near, pieces
 
 WORDS = st.text(alphabet="ab \n.é", max_size=60)
 
@@ -40,3 +40,17 @@ def test_a_long_text_that_was_written_anew_is_compared_by_lines() -> None:
     before, after = ("\n".join(f"{word} {number}" for number in range(3_000)) for word in ("old", "new"))
     found = pieces(before, after)
     assert [each.of for each in found] == ["before", "after"]
+
+
+def test_of_what_is_the_same_for_long_only_that_is_shown_which_stands_beside_a_change() -> None:
+    page = "All the same here.\n" * 100
+    found = near(pieces(f"{page}Old words. {page}", f"{page}New words. {page}"))
+    assert [each.of for each in found] == ["neither", "both", "before", "after", "both", "neither"]
+    assert found[1].words.endswith("here.\n") and found[4].words.startswith("words. All")
+    assert all(len(each.words) <= 300 for each in found)
+
+
+@given(before=WORDS, after=WORDS)
+def test_of_short_wordings_nothing_is_left_out(before: str, after: str) -> None:
+    found = pieces(before, after)
+    assert near(found) == found
