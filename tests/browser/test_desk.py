@@ -139,6 +139,20 @@ def _prepare(writer: Organiser, site: Site, slug: str, inspector: Inspector) -> 
     inspector.look(writer, "approval-asked")
 
 
+def _send_back(publisher: Organiser, writer: Organiser, slug: str, inspector: Inspector) -> None:
+    """Have whoever is asked say what should be changed first, and whoever asked read it and ask again."""
+    publisher.page.locator("#send-back summary").click()
+    publisher.fill({"wanted": "The second paragraph names a day that has passed."})
+    publisher.press("/approval/send-back")
+    inspector.look(publisher, "sent-back")
+    home = writer.open("/")
+    expect(home.locator("blockquote.written")).to_have_text("The second paragraph names a day that has passed.")
+    inspector.look(writer, "home-sent-back")
+    writer.follow(f"/{slug}/approval")
+    writer.press("/approval/ask")
+    inspector.look(writer, "approval-asked-again")
+
+
 def _approve(publisher: Organiser, site: Site, slug: str, inspector: Inspector) -> None:
     """Have somebody else approve it, from the mail that tells them, while they are signed in."""
     link = _notice_link(site, publisher.address, slug)
@@ -238,6 +252,7 @@ def test_a_campaign_goes_the_whole_way_and_nothing_is_wrong_with_any_page(
         publisher.open(f"/campaigns/{slug}/approval")
         publisher.sign_in(TOTP_SECRET)
         assert publisher.page.url == _notice_link(site, address, slug)  # where they wanted to go
+        _send_back(publisher, writer, slug, inspector)
         _approve(publisher, site, slug, inspector)
         _send(publisher, site, slug, inspector)
         with monkeypatch.context() as patch:
