@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from mailer.organisers import invitations
 from mailer.store.db import session_scope, utcnow
-from mailer.store.models import Account, AuditEntry, DeskSession, Invitation, InvitationKind, Role
+from mailer.store.models import Account, AuditEntry, Delivery, DeskSession, Invitation, InvitationKind, Role
 from tests.support.accounts import PASSWORD, make_account
 from tests.support.desk import come_in, words
 
@@ -87,6 +87,7 @@ def test_somebody_joins_in_one_form_and_is_signed_in(app: Flask, engine: Engine,
     assert (account.zone, account.language) == ("Europe/Berlin", "fr")
     actions = set(session.scalars(select(AuditEntry.action)))
     assert actions == {"accounts.join", "accounts.sign_in"}
+    assert session.scalars(select(Delivery)).all() == [], "no mail about a browser: they join in it"
 
 
 def test_an_analyst_needs_no_second_factor_and_may_have_one(app: Flask, engine: Engine) -> None:
