@@ -51,7 +51,7 @@ def tell(
     """
     session.flush()
     # Who does something else to the same account waits for this row, and so does not owe a second mail.
-    session.execute(select(Account.id).where(Account.id == account.id).with_for_update())
+    session.execute(select(Account.id).where(Account.id == account.id).with_for_update(key_share=True))
     if account.password_hash is None:
         return
     language = languages.of_site(account.language) or "en"

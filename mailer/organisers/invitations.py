@@ -242,9 +242,9 @@ def set_second_factor(sessions: Sessions, token: str, *, password: str, code: st
     step = _step(invitation, code, at)
     with sessions() as session:
         account, secret = _use(session, token, InvitationKind.SECOND_FACTOR, at)
-        codes = _set_up(session, account, secret, step)
         if invitation.by_id not in (None, account.id):
-            accounts.give_roles_anew(session, account, at)
+            accounts.give_roles_anew(session, account, at)  # before the account's row: others wait in this order
+        codes = _set_up(session, account, secret, step)
         desk_sessions.end_all(session, account.id)
         account_mails.tell(session, account, Event.SECOND_FACTOR, at=at)
         _log(session, account, "accounts.second_factor")
