@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailer.campaigns import lifecycle
-from mailer.cli.campaign_status import plain, print_progress, refusal_table
+from mailer.cli.campaign_status import plain, print_progress, refusal_table, returned_line
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import dress, dress_options, json_option, slug_argument
@@ -81,6 +81,8 @@ def print_report(console: Console, report: CampaignReport) -> None:
     _print_leaves(console, report)
     if report.refusals:
         print_table(console, "Refusals", refusal_table(report.refusals))
+    if not report.returned.is_nothing:
+        console.print(returned_line(report.returned))
     console.print(_of_kits(report.kits))
     console.print(Text(_FOR_WHOM))
 

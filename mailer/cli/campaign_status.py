@@ -9,8 +9,10 @@ from rich.text import Text
 
 from mailer.cli.hints import typed
 from mailer.cli.tables import print_table
+from mailer.people.small_numbers import in_words
 from mailer.reports.progress import Overview, Progress, Rate, WorkerState
 from mailer.reports.refusals import Refusal, TestMail
+from mailer.reports.returned import Returned
 from mailer.store.models import Asking, CampaignStatus, DeliveryState
 
 #: what to do about a worker that does not send
@@ -41,6 +43,8 @@ def print_overview(overview: Overview, failed_notices: int) -> None:
         console.print(plain(typed(line)), soft_wrap=True)
     if overview.refusals:
         print_table(console, "Refusals", refusal_table(overview.refusals))
+    if not overview.returned.is_nothing:
+        console.print(returned_line(overview.returned), soft_wrap=True)
     for line in map(_test_line, overview.tests):
         console.print(plain(line), soft_wrap=True)
     if failed_notices:
@@ -105,6 +109,15 @@ def refusal_table(refusals: Sequence[Refusal]) -> Table:
         about = "about " if refusal.is_estimate else ""
         table.add_row(refusal.state, refusal.answer, f"{about}{refusal.count:,}", plain(refusal.example or ""))
     return table
+
+
+def returned_line(returned: Returned) -> str:
+    """What came back after a server had taken it."""
+    return (
+        f"Came back: {in_words(returned.permanent)} because nobody has the address, {in_words(returned.temporary)} for "
+        f"another reason, {in_words(returned.undetermined)} without one. Called spam: {in_words(returned.complaints)}. "
+        f"Left by mail: {in_words(returned.unsubscribed_by_mail)}."
+    )
 
 
 def plain(text: str) -> Text:

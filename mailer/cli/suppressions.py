@@ -11,6 +11,7 @@ from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import dry_run_option, json_lines_option, json_option, take_options
 from mailer.cli.progress import import_bar
+from mailer.inbound.explaining import CATEGORIES
 from mailer.mail import addresses
 from mailer.people import subscribers, suppression
 from mailer.people.small_numbers import in_words
@@ -100,7 +101,8 @@ def import_(
 @json_lines_option
 @pass_installation
 def count(installation: Installation, as_json: bool) -> None:
-    """Show how many addresses get no mail, by reason and month. It names nobody, and hides small numbers."""
+    """Show how many addresses get no mail, by reason, by why mail bounced, and by month. It names nobody, and hides
+    small numbers."""
     with installation.session(read_only=True) as session:
         rows = report.count(session)
     for row in rows:
@@ -108,7 +110,7 @@ def count(installation: Installation, as_json: bool) -> None:
             click.echo(json.dumps(dataclasses.asdict(row)))
         else:
             number = in_words(row.addresses)
-            click.echo(f"{row.reason or 'all':<12}{row.month or '':<10}{number:>10}")
+            click.echo(f"{row.reason or 'all':<12}{row.category or '':<14}{row.month or '':<10}{number:>10}")
 
 
 @suppressions.command()
@@ -125,6 +127,7 @@ def show(installation: Installation, email: str, as_json: bool) -> None:
         facts = {
             "reason": found and found.reason,
             "month": found and found.month,
+            "category": found and found.category,
             "underneath": found and found.underneath,
             "lifted": [{"reason": reason, "month": month, "why": words} for reason, month, words in lifted],
         }
@@ -133,7 +136,8 @@ def show(installation: Installation, email: str, as_json: bool) -> None:
     if found is None:
         click.echo("Not on the suppression list.")
     else:
-        click.echo(f"On the suppression list since {found.month}: {found.reason}. {typed(_WHY[found.reason])}")
+        why = f" ({CATEGORIES[found.category]})" if found.category else ""
+        click.echo(f"On the suppression list since {found.month}: {found.reason}{why}. {typed(_WHY[found.reason])}")
         if found.underneath is not None:
             click.echo(f"Underneath: {found.underneath}. {typed(_WHY[found.underneath])}")
     for reason, month, words in lifted:

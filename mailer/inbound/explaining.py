@@ -18,7 +18,8 @@ _KINDS = {
     Kind.OTHER: "It is nothing that we act on.",
     Kind.UNREADABLE: "It is no message.",
 }
-_CATEGORIES = {
+#: why a mail came back, in the middle of a sentence
+CATEGORIES = {
     Category.NO_MAILBOX: "nobody has that address",
     Category.NO_DOMAIN: "the domain of the address does not exist, or takes no mail",
     Category.DISABLED: "the mailbox is locked or unused",
@@ -70,7 +71,7 @@ def sentences(feedback: Feedback) -> Iterator[str]:
     meaning = feedback.meaning
     if meaning is not None and feedback.kind is Kind.BOUNCE:
         code = f" ({meaning.status})" if meaning.status else ""
-        yield f"The reason: {_CATEGORIES[meaning.category]}{code}."
+        yield f"The reason: {CATEGORIES[meaning.category]}{code}."
     named = [fate.address for fate in feedback.recipients if fate.address] or list(feedback.addresses)
     if named:
         yield f"It names: {', '.join(named)}."

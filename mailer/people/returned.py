@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import date, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail.feedback.types import Category, Effect, Kind
@@ -17,7 +17,9 @@ KEPT = timedelta(days=90)
 #: events of one delivery; a program that answers each answer must not fill the database
 MOST_OF_ONE = 50
 
-_SENDING = "sending"  # the source of what was refused at once
+#: the source of what was refused when it was given to a server, which the ledger tells
+SENDING = "sending"
+
 _NOBODYS = 0  # instead of a campaign, where it is not known of which it is
 
 
@@ -42,12 +44,12 @@ def add_refusal(session: Session, delivery_id: int, category: Category, email_in
     :returns: False if it is there already.
     """
     event = MailEvent(
-        key=keyring_of(session).mail_digest(_SENDING, str(delivery_id).encode()),
+        key=keyring_of(session).mail_digest(SENDING, str(delivery_id).encode()),
         delivery_id=delivery_id,
         kind=Kind.BOUNCE,
         category=category,
         effect=Effect.COUNT,
-        source=_SENDING,
+        source=SENDING,
         day=utcnow(),
         email_index=email_index,
     )
@@ -59,7 +61,7 @@ def take_back(session: Session, delivery_ids: Collection[int]) -> None:
 
     :param delivery_ids: a few thousand at most.
     """
-    refused = (MailEvent.source == _SENDING, MailEvent.delivery_id.in_(delivery_ids))
+    refused = (MailEvent.source == SENDING, MailEvent.delivery_id.in_(delivery_ids))
     session.execute(delete(MailEvent).where(*refused))
 
 
@@ -87,7 +89,9 @@ def count(
 def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
     """Have events be numbers from now on: they are old, or those whom they are about are erased."""
     told = (MailEvent.delivery_id, MailEvent.kind, MailEvent.category, MailEvent.day)
-    session.execute(delete(MailEvent).where(which, MailEvent.source == _SENDING))
+    # Neither what the ledger tells, nor that somebody left who had left before.
+    did_nothing = (MailEvent.kind == Kind.UNSUBSCRIBE) & (MailEvent.effect == Effect.NONE)
+    session.execute(delete(MailEvent).where(which, or_(MailEvent.source == SENDING, did_nothing)))
     gone = session.execute(delete(MailEvent).where(which).returning(*told)).all()
     ids = {row.delivery_id for row in gone}
     campaigns: dict[int | None, int] = {}

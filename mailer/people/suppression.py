@@ -213,12 +213,11 @@ def find(session: Session, email_index: bytes) -> Suppression | None:
     return session.get(Suppression, email_index)
 
 
-def counts(session: Session) -> dict[tuple[SuppressionReason, str], int]:
-    """How many addresses are on the list, by reason and month."""
-    grouped = select(Suppression.reason, Suppression.month, func.count()).group_by(
-        Suppression.reason, Suppression.month
-    )
-    return {(reason, month): number for reason, month, number in session.execute(grouped)}
+def counts(session: Session) -> dict[tuple[SuppressionReason, Category | None, str], int]:
+    """How many addresses are on the list, by reason, category of what bounced, and month."""
+    columns = (Suppression.reason, Suppression.category, Suppression.month)
+    grouped = session.execute(select(*columns, func.count()).group_by(*columns))
+    return {(reason, category, month): number for reason, category, month, number in grouped}
 
 
 def reason(session: Session, email_index: bytes) -> SuppressionReason | None:

@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session
 
 from mailer.kits import progress as kit_progress
 from mailer.people.small_numbers import hide_one, hide_small
-from mailer.reports import departures, figures, refusals, spreads
+from mailer.reports import departures, figures, refusals, returned, spreads
 from mailer.reports import progress as campaign_progress
 from mailer.reports.progress import Progress
 from mailer.reports.refusals import Refusal
+from mailer.reports.returned import Returned
 from mailer.reports.spreads import By, Row
 from mailer.store.models import Campaign, DeliveryState
 
@@ -40,6 +41,7 @@ class CampaignReport:
     left: int  # who were mailed it, and left its list before they were mailed another from it
     reasons: Sequence[str] | None  # in their words, by the alphabet; None while fewer than ten have given one
     refusals: Sequence[Refusal]
+    returned: Returned
     kits: Kits
 
     def to_json(self) -> dict[str, Any]:
@@ -52,6 +54,7 @@ class CampaignReport:
             "left": self.left,
             "reasons": self.reasons,
             "refusals": [asdict(each) for each in self.refusals],
+            "returned": self.returned.to_json(),
             "kits": asdict(self.kits),
         }
 
@@ -69,6 +72,7 @@ def report(session: Session, campaign: Campaign) -> CampaignReport:
         left=closed.after if closed else len(reasons),
         reasons=departures.tellable(reasons),
         refusals=refusals.refusals(session, campaign, progress.states),
+        returned=returned.count(session, campaign),
         kits=_kits(session, campaign),
     )
 
@@ -111,6 +115,8 @@ def for_others(found: CampaignReport) -> Iterator[Line]:
             yield Line(by.value, key, name, row.mails)
     yield Line("left", "", "", hide_one(found.left))
     yield from _refusals_for_others(found.refusals)
+    for what, number in found.returned.to_json().items():
+        yield Line("returned", what, "", number)
     for what in ("sent", "answered", "forwarded"):
         yield Line("kits", what, "", getattr(found.kits, what))
     yield Line("kits", "reached", "", hide_one(found.kits.reached))

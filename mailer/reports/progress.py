@@ -14,7 +14,9 @@ from mailer.cases import history
 from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.message_ids import MessageIds, MessageKeyMissing
 from mailer.delivery.verdicts import give_up_at
+from mailer.reports import returned
 from mailer.reports.refusals import Refusal, TestMail, refusals, test_mails
+from mailer.reports.returned import Returned
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.models import (
@@ -140,11 +142,12 @@ class Overview:
     tests: Sequence[TestMail]  # the latest first
     workers: Sequence[WorkerSeen]
     history: Sequence[Step]  # the first one first
+    returned: Returned
     way_back: str | None  # where nobody is asked to act: how they would be
 
     def to_json(self) -> dict[str, Any]:
         """As `status --json` prints it."""
-        report = self.progress.to_json() | {"rate": asdict(self.rate)}
+        report = self.progress.to_json() | {"rate": asdict(self.rate), "returned": self.returned.to_json()}
         for moment in ("eta", "next_retry", "give_up_at"):
             time = getattr(self, moment)
             report[moment] = time.isoformat() if time else None
@@ -197,6 +200,7 @@ def overview(session: Session, campaign: Campaign) -> Overview:
         tests=test_mails(session, campaign),
         workers=workers(session, campaign),
         history=steps(session, campaign),
+        returned=returned.count(session, campaign),
         way_back=asking.way_back(campaign) if counted.asking is not Asking.OPEN else None,
     )
 

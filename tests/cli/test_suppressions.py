@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
+from mailer.mail.feedback.types import Category
 from mailer.people import subscribers, suppression
-from mailer.store.crypto import keyring_of
+from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (
     ConsentAction,
@@ -142,6 +143,26 @@ def test_the_list_is_counted_by_reason_and_month_and_small_numbers_are_hidden(cl
     assert {row["addresses"] for row in rows if row["month"] and row["reason"] == "left"} == {30}
     text = cli("suppressions", "list").stdout
     assert "under 10" in text and "@" not in text
+
+
+def test_of_what_bounced_the_list_tells_why(cli: CommandLine, engine: Engine) -> None:
+    with session_scope(engine) as session:
+        for number in range(36):
+            category = Category.NO_MAILBOX if number < 20 else Category.FULL if number < 34 else None
+            suppression.add(session, number.to_bytes(32, "big"), SuppressionReason.BOUNCED, category)
+    rows = [json.loads(line) for line in cli("suppressions", "list", "--json").stdout.splitlines()]
+    sums = {row["category"]: row["addresses"] for row in rows if row["reason"] == "bounced" and row["month"] is None}
+    assert sums == {None: 36, "full": None, "no_mailbox": 20, "unknown": None}
+    assert all(row["addresses"] in (20, None) for row in rows if row["month"] is not None)
+    assert "no_mailbox" in cli("suppressions", "list").stdout
+
+
+def test_why_an_address_bounced_is_shown(cli: CommandLine, engine: Engine, keyring: Keyring) -> None:
+    with session_scope(engine) as session:
+        index = keyring.blind_index("ana@example.org")
+        suppression.add(session, index, SuppressionReason.BOUNCED, Category.FULL)
+    assert "bounced (the mailbox is full)" in cli("suppressions", "show", "ana@example.org").stdout
+    assert shown(cli, "ana@example.org")["category"] == "full"
 
 
 def test_an_address_is_shown_with_its_reason_and_what_lifts_it(cli: CommandLine, file: Path) -> None:

@@ -13,6 +13,7 @@ from mailer.campaigns.editions import Texts
 from mailer.people import small_numbers
 from mailer.reports import campaigns as campaign_reports
 from mailer.reports import spreads
+from mailer.reports.returned import Returned
 from mailer.reports.spreads import By, Row
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method
@@ -247,6 +248,7 @@ def test_small_numbers_of_the_whole_are_for_organisers_and_hidden_from_others(
         ("left", "", "", None),
         ("failed", "", "550 5.1.1", None),
         ("failed", "", "550 5.2.2", None),
+        *(("returned", each, "", 0) for each in Returned.__slots__),
         ("kits", "sent", "", 1),
         ("kits", "answered", "", 1),
         ("kits", "forwarded", "", 1),
