@@ -22,6 +22,7 @@ from mailer.web.language import _
 _MOST_BARS = 12
 #: around what is read from left to right in a line that is not, where no markup can say so (UAX #9)
 _LTR, _END = "\N{LEFT-TO-RIGHT ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 #: above so many lines, one scrolls through a table
 _MOST_LINES = 16
 
@@ -251,8 +252,11 @@ def _answer(answer: Answer, number: int | None) -> Line:
     state, why = terms.state(answer.state), why or _("The server does not say why")
     if not codes:
         return Line(_("{state}: {why}", state=state, why=why), number)
-    words = _("{state}: {why} ({codes})", state=state, why=why, codes=f"{_LTR}{codes}{_END}")
-    return Line(words, number, name_in_file=words.replace(_LTR, "").replace(_END, ""))
+    name, in_file = (
+        _("{state}: {why} ({codes})", state=state, why=why, codes=written)
+        for written in (f"{_LTR}{codes.replace(' ', _NO_BREAK)}{_END}", codes)
+    )
+    return Line(name, number, name_in_file=in_file)
 
 
 def _departures(found: Figures, shown: Shown) -> Table:

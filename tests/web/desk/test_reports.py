@@ -129,6 +129,11 @@ def test_hours_are_those_of_whoever_looks_and_the_zone_is_named(app: Flask, engi
     assert everywhere.count("1 Mar 2026, 5:45 – 5:55 pm") == 3  # in the picture, in what is said of it, in the table
 
 
+def test_answers_of_a_file_have_no_marks_of_direction(app: Flask, campaign: str) -> None:
+    answer = come_in(app, Role.WRITER).get(f"/campaigns/{campaign}/report/answers.csv")
+    assert rows(answer.text)[1:] == [["Failed: Nobody has this address (550 5.1.1)", "1"]]
+
+
 def test_days_of_a_file_have_a_zone_too(app: Flask, engine: Engine, campaign: str) -> None:
     with session_scope(engine) as session:
         session.query(Delivery).update({"fence": None})  # so that only the day is known
