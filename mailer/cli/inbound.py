@@ -1,4 +1,4 @@
-"""`mailer inbound`: one message that a mail server hands over."""
+"""`mailer inbound`: one message that a mail server hands over; its commands take messages in other ways."""
 
 import json
 import os
@@ -17,7 +17,21 @@ _CHUNK = 2**16
 _EXAMPLE = "leave+{token}@example.org"
 
 
-@click.command()
+class _Ways(click.Group):
+    """Imports what listens only when it is asked for: for one message from a pipe a program is started anew."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["listen"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "listen":
+            return None
+        from mailer.cli.inbound_listening import listen
+
+        return listen
+
+
+@click.group(cls=_Ways, invoke_without_command=True)
 @click.option(
     "--recipient",
     metavar="ADDRESS",
@@ -30,14 +44,22 @@ _EXAMPLE = "leave+{token}@example.org"
 @click.option("--explain", is_flag=True, help="Only say what the message is and what would follow. Changes nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --explain: print JSON on one line.")
 @pass_installation
+@click.pass_context
 def inbound(
-    installation: Installation, recipient: str | None, sender: str | None, explain: bool, as_json: bool
+    context: click.Context,
+    installation: Installation,
+    recipient: str | None,
+    sender: str | None,
+    explain: bool,
+    as_json: bool,
 ) -> None:
     """Read one message from standard input, as a mail server's pipe delivers it.
 
     A message to the unsubscribe address takes its sender off that list. Every other message is dropped. Nothing is
     ever answered. If the database or a setting is missing, the exit code is 75, and mail servers try again later.
     """
+    if context.invoked_subcommand is not None:
+        return
     if as_json and not explain:
         raise click.UsageError("--json goes with --explain")
     message = _read()

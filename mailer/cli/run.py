@@ -54,7 +54,7 @@ def run(port: int, workers: int) -> None:
     """Run everything on this machine, until Ctrl-C.
 
     If MAILER_REDIS_URL is not set, it starts its own Valkey. If MAILER_SMTP_URL is not set, it starts a mail catcher,
-    which delivers nothing.
+    which delivers nothing. If MAILER_INBOUND_LMTP or MAILER_INBOUND_SMTP is set, it takes mail there.
     """
     defaults = SAMPLE_IDENTITY | {"MAILER_BASE_URL": f"http://127.0.0.1:{port}"}
     try:
@@ -113,6 +113,8 @@ def _start(local: Local, port: int, workers: int) -> None:
     start_web(local, port)
     for number in range(1, workers + 1):
         local.start(f"worker {number}", "workers")
+    if local.settings.inbound_lmtp or local.settings.inbound_smtp:
+        local.start("inbound listener", "mailer.cli", "inbound", "listen")
     if unset := SAMPLE_IDENTITY.keys() - local.given:
         names = ", ".join(sorted(unset))
         refused = typed("`mailer campaigns send` is refused")

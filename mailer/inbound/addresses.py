@@ -27,12 +27,25 @@ class OwnAddresses:
         self._keyring = keyring
         self._to_leave = _whole(unsubscribe_address)
         self._bounces = _wrapped(bounce_address)
+        self._forms = [_form(unsubscribe_address), _form(bounce_address), _bare(bounce_address)]
         self._address_of: Callable[[int], str | None] = lambda _delivery: None
 
     @property
     def has_address_to_leave(self) -> bool:
         """Whether there is one that says what to leave."""
         return self._to_leave is not _NOTHING
+
+    @property
+    def any(self) -> bool:
+        """Whether mail can come to any address of ours."""
+        return any(form is not _NOTHING for form in self._forms)
+
+    def are_asked_for(self, recipient: str) -> bool:
+        """Whether an envelope's recipient has the form of an address of ours, signed or not: what comes with a forged
+        token is taken and comes to nothing. A mail server in front of us cannot tell, and would send it back to a
+        stranger.
+        """
+        return any(form.fullmatch(recipient) for form in self._forms)
 
     def delivery(self, text: str) -> int | None:
         """The delivery whose envelope sender stands in a text, however others wrapped it (BATV, SRS)."""
@@ -90,3 +103,18 @@ def _wrapped(setting: str | None) -> re.Pattern[str]:
     """Whatever domain follows: SRS puts ours into the local part, and another behind it."""
     before, slot, _ = (setting or "").partition("{token}")
     return re.compile(rf"(?<![\w.+-]){re.escape(before)}{_SIGNED}(?!\w)", re.IGNORECASE) if slot else _NOTHING
+
+
+def _form(setting: str | None) -> re.Pattern[str]:
+    """Of an envelope's recipient. In front may stand what BATV put there: `prvs=1234abcdef=`."""
+    before, slot, after = (setting or "").partition("{token}")
+    if not slot:
+        return _NOTHING
+    return re.compile(rf"(?:prvs=[^=@\s]{{1,40}}=)?{re.escape(before)}[0-9a-f]{{40}}{re.escape(after)}", re.IGNORECASE)
+
+
+def _bare(setting: str | None) -> re.Pattern[str]:
+    """Of the same address without a token, `bounce@`: where reports come that know none, as of feedback loops."""
+    before, _, after = (setting or "").partition("{token}")
+    name = before.rstrip("+-=._") + after
+    return re.compile(re.escape(name), re.IGNORECASE) if "@" in name.lstrip("@") else _NOTHING

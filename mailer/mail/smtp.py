@@ -9,6 +9,7 @@ import re
 import socket
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 
 from mailer.errors import MailerError, ServiceUnavailable
 
@@ -36,6 +37,25 @@ class Server:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to listen: a port of an address of this machine, or a socket in the file system."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0 for any free one
+    path: Path | None = None  # instead of both
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs on this machine reach it."""
+        return self.path is not None or is_loopback(self.host)
 
 
 def is_loopback(host: str) -> bool:

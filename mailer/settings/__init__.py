@@ -19,7 +19,7 @@ from sqlalchemy import make_url
 from mailer.errors import ConfigurationError
 from mailer.mail import dkim, smtp
 from mailer.mail.sender import Sender
-from mailer.mail.smtp import Server
+from mailer.mail.smtp import Place, Server
 from mailer.people.organisers import Organisers
 from mailer.settings import keys_file, values
 from mailer.store.crypto import Key, Keyring, decode_secret
@@ -82,6 +82,8 @@ class Settings:
     reply_to: str | None
     bounce_address: str | None  # may hold {token}
     unsubscribe_address: str | None  # may hold {token}
+    inbound_lmtp: Place | None  # where the listener takes mail
+    inbound_smtp: Place | None
     privacy_contact: str | None  # an address
     privacy_url: str | None  # of the organisation's whole privacy notice
     security_contact: str | None  # a mailto: or https: URI
@@ -360,6 +362,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         reply_to=env.read("MAILER_REPLY_TO", values.mailbox, "office@example.org"),
         bounce_address=env.read("MAILER_BOUNCE_ADDRESS", values.address_pattern, "bounce+{token}@example.org"),
         unsubscribe_address=env.read("MAILER_UNSUBSCRIBE_ADDRESS", values.address_pattern, "leave+{token}@example.org"),
+        inbound_lmtp=env.read("MAILER_INBOUND_LMTP", values.listening_place, "127.0.0.1:2424"),
+        inbound_smtp=env.read("MAILER_INBOUND_SMTP", values.listening_place, "127.0.0.1:2525"),
         privacy_contact=env.read("MAILER_PRIVACY_CONTACT", values.address, _PRIVACY_CONTACT),
         privacy_url=env.read("MAILER_PRIVACY_URL", values.https_url, "https://www.example.org/privacy"),
         security_contact=env.read("MAILER_SECURITY_CONTACT", values.contact_uri, "mailto:security@example.org"),

@@ -4,12 +4,14 @@ Each function reads one kind of text, and refuses any other with a ValueError: w
 variable stops.
 """
 
+import os
 import re
 from collections.abc import Callable
 from datetime import tzinfo
 from email.utils import getaddresses
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import nan
+from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,7 +20,9 @@ from sqlalchemy.exc import ArgumentError
 
 from mailer.locale import languages
 from mailer.mail import addresses
-from mailer.mail.smtp import Server, is_full_name, is_loopback
+from mailer.mail.smtp import Place, Server, is_full_name, is_loopback
+
+_LONGEST_SOCKET = 107  # octets: unix(7)
 
 
 def database_url(text: str) -> str:
@@ -168,6 +172,24 @@ def smtp_url(text: str) -> Server:
 
 
 _LITERAL = re.compile(r"\[(?:IPv6:(?P<six>[0-9a-f:.]+)|(?P<four>[0-9.]+))\]", re.IGNORECASE)
+
+
+def listening_place(text: str) -> Place:
+    """A port of this machine, of one of its addresses, or the path of a socket."""
+    scheme, _, path = text.partition("unix:")
+    if not scheme and path:
+        if not path.startswith("/"):
+            raise ValueError("must have a path from the root after unix:")
+        if len(os.fsencode(path)) > _LONGEST_SOCKET:
+            raise ValueError(
+                f"has a path that is longer than {_LONGEST_SOCKET} octets, the most that a socket may have"
+            )
+        return Place(path=Path(path))
+    host, _, port = text.rpartition(":")
+    named = host.removeprefix("[").removesuffix("]")
+    if not (port.isascii() and port.isdigit() and int(port) < 65536) or (":" in named and named == host):
+        raise ValueError("must be a port, HOST:PORT, [IPv6]:PORT, or unix: and the path of a socket")
+    return Place(named or "127.0.0.1", int(port))
 
 
 def greeting_name(text: str) -> str:

@@ -23,7 +23,9 @@ from typing import cast
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from mailer.errors import MailerError, ServiceUnavailable
+from mailer.mail import smtp_bodies
 from mailer.mail.smtp import is_loopback
+from mailer.mail.smtp_bodies import Body
 
 FOLDER = "caught"  # where it keeps mail, in the data directory of who starts it
 GREETING = "Tocsin mail catcher"  # that it introduces itself with
@@ -131,38 +133,20 @@ class _Conversation(SMTP):
             await self.push("501 5.5.4 DATA takes no argument")
             return
         await self.push("354 End data with <CR><LF>.<CR><LF>")
-        body = await self._read_body()
-        answer = _refusal(body) or self.event_handler.keep(envelope, body)
+        body = await smtp_bodies.read(self._reader, keep=LARGEST_MESSAGE)
+        answer = _refusal(body) or self.event_handler.keep(envelope, body.beginning)
         self.envelope = self._create_envelope()
         await self.push(answer)
 
-    async def _read_body(self) -> bytes | None:
-        """Read up to the final dot and undo the transparent dots (RFC 5321, 4.5.2); None if it is too large."""
-        pieces: list[bytes] = []
-        size = 0
-        end = b"\r\n"
-        while end != b"\r\n.\r\n":
-            try:
-                piece = await self._reader.readuntil(b".\r\n")
-            except asyncio.LimitOverrunError as overrun:
-                piece = await self._reader.read(overrun.consumed)
-            end = (end + piece)[-5:]
-            size += len(piece)
-            if size <= LARGEST_MESSAGE:
-                pieces.append(piece)
-        if size > LARGEST_MESSAGE:
-            return None
-        stuffed = b"\r\n" + b"".join(pieces)[:-3]
-        return stuffed.replace(b"\r\n.", b"\r\n")[2:]
 
-
-def _refusal(body: bytes | None) -> str | None:
+def _refusal(body: Body) -> str | None:
     """What is wrong with a message, as an SMTP reply; None if nothing is."""
-    if body is None:
+    if body.size > LARGEST_MESSAGE:
         return f"552 5.3.4 Larger than {LARGEST_MESSAGE} octets"
-    if not body.count(b"\r\n") == body.count(b"\r") == body.count(b"\n"):
+    text = body.beginning
+    if not text.count(b"\r\n") == text.count(b"\r") == text.count(b"\n"):
         return "554 5.6.0 CR and LF only together (RFC 5321, 2.3.8)"
-    if max(map(len, body.split(b"\r\n"))) > _LONGEST_LINE:
+    if max(map(len, text.split(b"\r\n"))) > _LONGEST_LINE:
         return f"554 5.6.0 A line is longer than {_LONGEST_LINE} octets (RFC 5321, 4.5.3.1.6)"
     return None
 

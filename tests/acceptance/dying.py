@@ -1,4 +1,4 @@
-"""A web server that is killed within a press, at the point that a test has chosen: what its configuration calls."""
+"""A server that is killed within a press or a message, at the point that a test has chosen: what it calls for that."""
 
 import os
 import signal
@@ -31,16 +31,24 @@ class Death:
         """Look at all that this process has the database do."""
         event.listen(Engine, "after_cursor_execute", self._executed)
         event.listen(Engine, "commit", lambda _: self._reach(BEFORE_COMMIT))
-        event.listen(Session, "after_commit", lambda _: self._reach(COMMITTED))
+        event.listen(Session, "after_commit", self._committed)
 
     def begin(self, _worker: Any, asked: Any) -> None:
         """Have a request be mortal if it is a press."""
-        self._here.is_press, self._here.has_written = asked.method == "POST", False
+        self.may_come(asked.method == "POST")
+
+    def may_come(self, may: bool) -> None:  # it is what this says
+        """Whether this thread is mortal, from what it writes next on."""
+        self._here.is_press, self._here.has_written = may, False
 
     def _executed(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith(_WRITES) and _OF_ANY_PAGE not in statement:
             self._here.has_written = True
             self._reach(WRITTEN)
+
+    def _committed(self, session: Session) -> None:
+        if not session.in_nested_transaction():  # the end of a savepoint is told too
+            self._reach(COMMITTED)
 
     def _reach(self, point: str) -> None:
         here = self._here
@@ -53,7 +61,7 @@ class Death:
 
 @contextmanager
 def at(folder: Path, point: str) -> Iterator[None]:
-    """Have the server die at the next press that gets there; none of this block need get there."""
+    """Have the server die at the next press or message that gets there; none of this block need get there."""
     file = _file(folder)
     new = file.with_suffix(".new")
     new.write_text(point)

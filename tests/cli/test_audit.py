@@ -54,6 +54,8 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Co
     if not isinstance(command, click.Group):
         yield name, command
         return
+    if command.invoke_without_command:
+        yield name, command
     context = click.Context(command)
     for child in command.list_commands(context):
         found = command.get_command(context, child)

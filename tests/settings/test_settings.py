@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mailer.errors import ConfigurationError
 from mailer.mail.headers import split_mailbox
-from mailer.mail.smtp import Server
+from mailer.mail.smtp import Place, Server
 from mailer.people.organisers import Organisers
 from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Key
@@ -46,6 +46,26 @@ def refusal(act: Callable[[], object]) -> str:
     line = str(caught.value)
     assert "\n" not in line
     return line
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("2424", "127.0.0.1", 2424),
+        (":2424", "127.0.0.1", 2424),
+        ("localhost:24", "localhost", 24),
+        ("0.0.0.0:25", "0.0.0.0", 25),
+        ("[::1]:24", "::1", 24),
+    ],
+)
+def test_where_the_listener_takes_mail_is_on_this_machine_unless_it_says_otherwise(
+    load: Callable[..., Settings], text: str, host: str, port: int
+) -> None:
+    settings = load(MAILER_INBOUND_LMTP=text, MAILER_INBOUND_SMTP="unix:/run/tocsin/smtp")
+    assert settings.inbound_lmtp == Place(host, port)
+    assert settings.inbound_lmtp.is_local is (host != "0.0.0.0")
+    assert settings.inbound_smtp == Place(path=Path("/run/tocsin/smtp"))
+    assert settings.inbound_smtp.is_local
 
 
 def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
@@ -99,6 +119,12 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_REDIS_URL", "redis://:secret@[::ffff:192.0.2.7]", "must start with rediss://"),
         ("MAILER_REDIS_URL", "redis://127.0.0.1:secret@redis.example.org", "must start with rediss://"),
         ("MAILER_REDIS_URL", "unix://", "must name a host, or after unix:// the path"),
+        ("MAILER_INBOUND_LMTP", "localhost", "must be a port, HOST:PORT"),
+        ("MAILER_INBOUND_LMTP", "127.0.0.1:65536", "must be a port, HOST:PORT"),
+        ("MAILER_INBOUND_LMTP", "::1:24", "[IPv6]:PORT"),
+        ("MAILER_INBOUND_LMTP", "unix:lmtp", "must have a path from the root"),
+        ("MAILER_INBOUND_LMTP", "unix:/" + "x" * 107, "longer than 107 octets"),
+        ("MAILER_INBOUND_SMTP", "smtp://127.0.0.1:25", "must be a port, HOST:PORT"),
         ("MAILER_SMTP_URL", "mail.example.org", "must be smtp://"),
         ("MAILER_SMTP_URL", "smtp://", "and then a host"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org/inbox", "must be smtp://"),

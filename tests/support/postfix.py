@@ -27,6 +27,7 @@ trace     unix - - n -    0 bounce
 error     unix - - n -    - error
 gone      unix - n n -    - pipe user=nobody argv=/bin/sh -c {{exit 67}}
 virtual   unix - n n -    - virtual
+lmtp      unix - - n -    - lmtp
 tlsmgr    unix - - n 1000? 1 tlsmgr
 anvil     unix - - n -    1 anvil
 postlog   unix-dgram n - n - 1 postlogd
@@ -39,6 +40,7 @@ class Postfix:
 
     port: int
     log: Path
+    queue: Path
     _maildir: Path
 
     def mailbox(self) -> list[Message]:
@@ -80,7 +82,7 @@ def running_postfix(program: str, directory: Path, certificates: Certificates, *
     control("start")
     try:
         _wait_until(lambda: _listens(port))
-        yield Postfix(port, log, mail / "all")
+        yield Postfix(port, log, queue, mail / "all")
     finally:
         control("stop")
 

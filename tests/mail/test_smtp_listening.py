@@ -1,0 +1,363 @@
+"""The listener, spoken to over real LMTP and SMTP: what is answered is true, whatever a client does."""
+
+import smtplib
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from mailer.mail import smtp_listening
+from mailer.mail.smtp import Place
+from mailer.mail.smtp_conversation import Patience
+from mailer.mail.smtp_listening import CannotListen
+from mailer.mail.smtp_taking import LARGEST_MESSAGE, MOST_RECIPIENTS, Dialect
+from tests.support.listening import READS, Inbox, Listener, Taken
+from tests.support.waiting import wait_until
+
+LMTP, SMTP = Dialect.LMTP, Dialect.SMTP
+ANA = "ana@in.example.org"
+MESSAGE = b"Subject: undelivered\r\n\r\nNo such user.\r\n"
+BOTH = {LMTP: Place(), SMTP: Place()}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
+    listener = Listener(tmp_path_factory.mktemp("listener"), BOTH)
+    yield listener
+    assert listener.stop() == 0
+
+
+@pytest.fixture
+def listener(shared: Listener) -> Iterator[Listener]:
+    yield shared
+    (shared.folder / "taken").unlink(missing_ok=True)
+    (shared.folder / "later").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Listener]]:
+    """Starts a listener of the test's own."""
+    started: list[Listener] = []
+
+    def start(places: dict[Dialect, Place] | None = None, **patience: float) -> Listener:
+        started.append(Listener(tmp_path, places or BOTH, Patience(**patience)))  # type: ignore[arg-type]  # numbers
+        return started[-1]
+
+    yield start
+    for listener in started:
+        listener.stop()
+
+
+def client(listener: Listener, dialect: Dialect) -> smtplib.SMTP:
+    place = listener.places[dialect]
+    kind = smtplib.LMTP if dialect is LMTP else smtplib.SMTP
+    return kind(place.host, place.port, timeout=60)
+
+
+class Raw:
+    """Speaks byte by byte, where smtplib would not."""
+
+    def __init__(self, connection: socket.socket, replies: BinaryIO) -> None:
+        self.connection, self._replies = connection, replies
+
+    def hear(self) -> str:
+        """The next line, "" at the end."""
+        return self._replies.readline().decode().rstrip("\r\n")
+
+    def say(self, *commands: str) -> list[str]:
+        """Say all at once; the answers, a line each."""
+        self.connection.sendall("".join(f"{command}\r\n" for command in commands).encode())
+        return [self.hear() for _ in commands]
+
+    def begin(self, dialect: Dialect, *recipients: str) -> None:
+        """All up to DATA."""
+        self.connection.sendall(b"LHLO here\r\n" if dialect is LMTP else b"EHLO here\r\n")
+        while self.hear()[3:4] == "-":
+            pass
+        envelope = ["MAIL FROM:<>", *(f"RCPT TO:<{recipient}>" for recipient in recipients)]
+        assert {answer[:3] for answer in self.say(*envelope)} == {"250"}
+        assert self.say("DATA")[0].startswith("354")
+
+
+@contextmanager
+def raw(listener: Listener, dialect: Dialect) -> Iterator[Raw]:
+    place = listener.places[dialect]
+    with (
+        socket.create_connection((place.host, place.port), timeout=60) as connection,
+        connection.makefile("rb") as replies,
+    ):
+        spoken = Raw(connection, replies)
+        assert spoken.hear().startswith("220 in.example.org ")
+        yield spoken
+
+
+# --- what is taken --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", [LMTP, SMTP])
+def test_a_message_to_an_address_of_ours_is_taken_with_its_envelope(listener: Listener, dialect: Dialect) -> None:
+    with client(listener, dialect) as connection:
+        assert connection.sendmail("mx@example.net", [ANA], MESSAGE) == {}
+        assert connection.sendmail("", [ANA.upper().replace("IN.EXAMPLE.ORG", "in.example.org")], MESSAGE) == {}
+    assert listener.taken() == [
+        Taken(ANA, "mx@example.net", dialect.value, MESSAGE),
+        Taken("ANA@in.example.org", "", dialect.value, MESSAGE),
+    ]
+
+
+@pytest.mark.parametrize("dialect", [LMTP, SMTP])
+@pytest.mark.parametrize(
+    "recipient", ["ana@example.org", "", "ana", '"ana@in.example.org"@example.net', "ána@x.example"]
+)
+def test_nobody_else_gets_mail_through_us(listener: Listener, dialect: Dialect, recipient: str) -> None:
+    with client(listener, dialect) as connection:
+        connection.ehlo()
+        connection.mail("", ["SMTPUTF8"])
+        code, words = connection.docmd(f"RCPT TO:<{recipient}>")
+        assert (code, words[:5]) == (550, b"5.1.1")
+        assert connection.docmd("DATA")[0] == 503
+    assert listener.taken() == []
+    assert "@" not in listener.log()
+
+
+@pytest.mark.parametrize("dialect", [LMTP, SMTP])
+def test_the_others_of_a_message_get_it_where_one_recipient_is_refused(listener: Listener, dialect: Dialect) -> None:
+    with client(listener, dialect) as connection:
+        refused = connection.sendmail("", ["nobody@example.org", ANA], MESSAGE)
+    assert {recipient: code for recipient, (code, _) in refused.items()} == {"nobody@example.org": 550}
+    assert [each.recipient for each in listener.taken()] == [ANA]
+
+
+def test_what_is_written_arrives_as_it_is(listener: Listener) -> None:
+    texts = [b"..\r\n.a\r\n", b"a\nb\rc\r\n", b"\xff\xe9\r\n", b"x" * 3000 + b"\r\n", b"\r\n", b""]
+    for text in texts:
+        with raw(listener, LMTP) as spoken:
+            spoken.begin(LMTP, ANA)
+            stuffed = (b"\r\n" + text).replace(b"\r\n.", b"\r\n..")[2:]
+            spoken.connection.sendall(stuffed + b".\r\n")
+            assert spoken.hear().startswith("250 2.0.0 Taken as ")
+    assert [each.message for each in listener.taken()] == texts
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n"])
+def test_no_second_message_hides_in_one(listener: Listener, end: bytes) -> None:
+    text = b"a" + end + b"MAIL FROM:<>\r\nRCPT TO:<eve@in.example.org>\r\nDATA\r\nb\r\n"
+    with raw(listener, SMTP) as spoken:
+        spoken.begin(SMTP, ANA)
+        spoken.connection.sendall(text + b".\r\n")
+        assert spoken.hear().startswith("250")
+        assert spoken.say("QUIT")[0].startswith("221")
+    assert [each.recipient for each in listener.taken()] == [ANA]
+
+
+def test_international_addresses_and_eight_bits_are_taken(listener: Listener) -> None:
+    with client(listener, SMTP) as connection:
+        connection.ehlo()
+        offered = connection.esmtp_features
+        assert offered.keys() >= {"8bitmime", "smtputf8", "pipelining", "enhancedstatuscodes", "size"}
+        assert not offered.keys() & {"auth", "starttls", "dsn", "chunking"}
+        options = ["SMTPUTF8", "BODY=8BITMIME"]
+        assert connection.sendmail("józef@example.net", ["ána@in.example.org"], "é".encode(), options) == {}
+    assert [(each.recipient, each.sender) for each in listener.taken()] == [("ána@in.example.org", "józef@example.net")]
+
+
+def test_of_a_huge_message_the_beginning_is_kept_and_the_rest_read(listener: Listener) -> None:
+    with client(listener, LMTP) as connection:
+        assert connection.sendmail("", [ANA], b"x" * 100_000) == {}
+    assert [each.message for each in listener.taken()] == [b"x" * READS]
+
+
+@pytest.mark.parametrize("dialect", [LMTP, SMTP])
+def test_what_is_too_large_is_refused_when_it_is_announced_or_has_come(listener: Listener, dialect: Dialect) -> None:
+    with raw(listener, dialect) as spoken:
+        spoken.begin(dialect, ANA, "eve@in.example.org")
+        piece = b"x" * 2**20 + b"\r\n"
+        for _ in range(LARGEST_MESSAGE // 2**20 + 1):
+            spoken.connection.sendall(piece)
+        spoken.connection.sendall(b".\r\n")
+        assert [spoken.hear()[:9] for _ in range(2 if dialect is LMTP else 1)] == ["552 5.3.4"] * (
+            2 if dialect is LMTP else 1
+        )
+        assert spoken.say(f"MAIL FROM:<> SIZE={LARGEST_MESSAGE + 1}")[0].startswith("552")
+        assert spoken.say("QUIT")[0].startswith("221")
+    assert listener.taken() == []
+
+
+def test_there_is_a_limit_to_the_recipients_of_a_message(listener: Listener) -> None:
+    with client(listener, SMTP) as connection:
+        connection.ehlo()
+        connection.mail("")
+        codes = [connection.rcpt(f"a{number}@in.example.org")[0] for number in range(MOST_RECIPIENTS + 1)]
+    assert codes == [250] * MOST_RECIPIENTS + [452]
+
+
+def test_commands_may_come_ahead_of_their_answers(listener: Listener) -> None:
+    with raw(listener, LMTP) as spoken:
+        spoken.connection.sendall(b"LHLO here\r\n")
+        while spoken.hear()[3:4] == "-":
+            pass
+        answers = spoken.say("MAIL FROM:<>", "RCPT TO:<a@example.org>", f"RCPT TO:<{ANA}>", "DATA")
+        assert [answer[:3] for answer in answers] == ["250", "550", "250", "354"]
+        spoken.connection.sendall(MESSAGE + b".\r\nNOOP\r\nQUIT\r\n")
+        assert [spoken.hear()[:3] for _ in range(3)] == ["250", "250", "221"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "command", "answer"),
+    [
+        (LMTP, "EHLO here", "500"),
+        (LMTP, "HELO here", "500"),
+        (SMTP, "LHLO here", "500"),
+        (SMTP, "MAIL FROM:<>", "503"),
+        (SMTP, "VRFY ana", "252"),
+        (SMTP, "EXPN ana", "502"),
+        (SMTP, "DATA", "503"),
+        (SMTP, "GET / HTTP/1.1", "500"),
+        (SMTP, "x" * 200_000, "500"),
+    ],
+)
+def test_what_makes_no_sense_is_answered(listener: Listener, dialect: Dialect, command: str, answer: str) -> None:
+    with raw(listener, dialect) as spoken:
+        assert spoken.say(command)[0][:3] == answer
+        assert spoken.say("QUIT")[0].startswith("221")
+
+
+# --- what cannot be taken now ---------------------------------------------------------------------------------------
+
+
+def test_over_lmtp_each_recipient_is_answered_for(listener: Listener) -> None:
+    (listener.folder / "later").touch()
+    with raw(listener, LMTP) as spoken:
+        spoken.begin(LMTP, ANA, "later@in.example.org", "eve@in.example.org")
+        spoken.connection.sendall(MESSAGE + b".\r\n")
+        assert [spoken.hear()[:3] for _ in range(3)] == ["250", "451", "250"]
+        assert spoken.say("NOOP")[0].startswith("250")
+    assert [each.recipient for each in listener.taken()] == [ANA, "eve@in.example.org"]
+
+
+def test_over_smtp_a_message_is_taken_for_all_or_comes_again(listener: Listener) -> None:
+    (listener.folder / "later").touch()
+    recipients = [ANA, "later@in.example.org"]
+    with client(listener, SMTP) as connection:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            connection.sendmail("", recipients, MESSAGE)
+        assert (refused.value.smtp_code, refused.value.smtp_error[:5]) == (451, b"4.3.0")
+        (listener.folder / "later").unlink()
+        assert connection.sendmail("", recipients, MESSAGE) == {}
+    assert {each.recipient for each in listener.taken()} == set(recipients)
+
+
+def test_a_mistake_of_ours_sends_no_message_back(listener: Listener) -> None:
+    with client(listener, LMTP) as connection:
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            connection.sendmail("", ["broken@in.example.org"], MESSAGE)
+        assert refused.value.smtp_code == 451
+    assert "a message could not be taken in" in listener.log()
+    assert "@" not in listener.log()
+
+
+# --- who comes in, and for how long ---------------------------------------------------------------------------------
+
+
+def test_there_is_room_for_so_many_connections(start: Callable[..., Listener]) -> None:
+    listener = start(connections=2)
+    with client(listener, SMTP), client(listener, LMTP) as second:
+        with pytest.raises(smtplib.SMTPConnectError) as refused:
+            client(listener, SMTP)
+        assert refused.value.smtp_code == 421
+        assert second.noop()[0] == 250
+        second.quit()
+        with client(listener, SMTP) as third:
+            assert third.sendmail("", [ANA], MESSAGE) == {}
+    assert "too many connections" in listener.log()
+
+
+def test_who_says_nothing_or_too_little_is_sent_away(start: Callable[..., Listener]) -> None:
+    listener = start(idle_seconds=0.5, message_seconds=1.5)
+    with raw(listener, SMTP) as silent:
+        assert silent.hear() == ""
+    with raw(listener, LMTP) as slow:
+        slow.begin(LMTP, ANA)
+        heard = b""
+        slow.connection.settimeout(0.2)
+        while not heard:
+            slow.connection.sendall(b"x\r\n")
+            try:
+                heard = slow.connection.recv(100)
+            except TimeoutError:
+                continue
+        assert heard.startswith(b"421 4.4.2")
+    assert listener.taken() == []
+
+
+def test_nobody_stays_for_ever(start: Callable[..., Listener]) -> None:
+    listener = start(connection_seconds=1)
+    with raw(listener, SMTP) as spoken:
+        assert spoken.say("NOOP")[0].startswith("250")
+        assert spoken.hear().startswith("421 4.3.2")
+        assert spoken.hear() == ""
+
+
+# --- its end --------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_that_is_coming_in_is_taken_before_it_stops(start: Callable[..., Listener]) -> None:
+    listener = start()
+    with raw(listener, LMTP) as busy, raw(listener, SMTP) as idle, raw(listener, LMTP) as held:
+        held.begin(LMTP, "held@in.example.org")
+        held.connection.sendall(MESSAGE + b".\r\n")
+        wait_until((listener.folder / "is-held").exists)
+        busy.begin(LMTP, ANA)
+        busy.connection.sendall(MESSAGE)
+        listener.tell_to_stop()
+        assert idle.hear().startswith("421 4.3.2")
+        with pytest.raises(OSError), client(listener, SMTP):  # nobody new comes in
+            pass
+        busy.connection.sendall(b".\r\n")
+        (listener.folder / "held").touch()
+        for spoken in (busy, held):
+            assert spoken.hear().startswith("250")
+            assert spoken.hear().startswith("421 4.3.2")
+    assert listener.stop() == 0
+    assert sorted(each.recipient for each in listener.taken()) == [ANA, "held@in.example.org"]
+
+
+# --- where it listens -----------------------------------------------------------------------------------------------
+
+
+def test_a_socket_in_the_file_system_is_for_its_owner_and_a_group(
+    start: Callable[..., Listener], tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(path))  # as after kill -9
+    listener = start({LMTP: Place(path=path)})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    with pytest.raises(CannotListen, match="another program listens there"):
+        smtp_listening.serve(Inbox(tmp_path), {LMTP: Place(path=path)}, name="x")
+    with smtplib.LMTP(str(path)) as connection:
+        assert connection.sendmail("", [ANA], MESSAGE) == {}
+    assert listener.stop() == 0
+    assert not path.exists()
+    path.write_text("mine")
+    with pytest.raises(CannotListen, match="no socket"):
+        smtp_listening.serve(Inbox(tmp_path), {LMTP: Place(path=path)}, name="x")
+    assert path.read_text() == "mine"
+
+
+def test_a_port_that_is_taken_is_said_in_a_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = Place(port=taken.getsockname()[1])
+        with pytest.raises(CannotListen, match=f"cannot listen on 127.0.0.1:{place.port}: .*in use"):
+            smtp_listening.serve(Inbox(tmp_path), {SMTP: place}, name="x")
+
+
+def test_whoever_opens_it_to_other_machines_is_told(start: Callable[..., Listener]) -> None:
+    listener = start({LMTP: Place(), SMTP: Place("0.0.0.0")})  # on purpose, for a moment
+    warned = [line for line in listener.log().splitlines() if "can be reached from other machines" in line]
+    assert len(warned) == 1
+    assert '"source": "smtp"' in warned[0]
