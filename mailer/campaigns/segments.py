@@ -154,7 +154,9 @@ def count_few(session: Session, list_id: int, segment: Segment, *, most: int) ->
 
     :param most: people on the list who are counted.
     """
-    some = select(Subscription.id).where(Subscription.list_id == list_id).limit(most + 1).subquery()
+    some = (
+        select(Subscription.list_id).where(Subscription.list_id == list_id).limit(most + 1).subquery()
+    )  # of the index
     if (session.scalar(select(func.count()).select_from(some)) or 0) > most:
         return None
     return count(session, list_id, segment)

@@ -40,7 +40,7 @@ def test_what_has_ended_is_said_of_the_campaign_or_of_its_case_whichever_counts(
     session.flush()
     one = whereabouts.of(campaign)
     assert one == Whereabouts(S.SENT, found, is_by_case, None)
-    assert whereabouts.of_several(session, [campaign.id], SENDER) == {campaign.id: one}
+    assert whereabouts.of_several(session, [campaign.id], {}) == {campaign.id: one}
     assert one.ended_well == (found in (Asking.OPEN, Asking.CLOSED))
 
 
@@ -60,7 +60,7 @@ def test_how_it_stands_with_whoever_approves_is_said_of_what_was_asked_for_and_i
     campaigns["sent"].status, campaigns["sent"].started_at = S.SENT, db.now(session)
     session.flush()
     ids = [each.id for each in campaigns.values()]
-    found = whereabouts.of_several(session, ids, SENDER)
+    found = whereabouts.of_several(session, ids, whereabouts.approvals_of(session, ids, SENDER))
     assert {slug: found[each.id].approval for slug, each in campaigns.items()} == {
         "new": None,
         "asked": State.WAITING,
@@ -68,7 +68,7 @@ def test_how_it_stands_with_whoever_approves_is_said_of_what_was_asked_for_and_i
         "lapsed": State.LAPSED,
         "sent": None,
     }
-    assert {each.approval for each in whereabouts.of_several(session, ids, None).values()} == {None}
+    assert {each.approval for each in whereabouts.of_several(session, ids, {}).values()} == {None}
 
 
 def campaign_of(session: Session, **columns: object) -> Campaign:

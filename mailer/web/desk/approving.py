@@ -147,11 +147,6 @@ def sender() -> Sender:
     return site().settings.mail_sender
 
 
-def sender_if_seen() -> Sender | None:
-    """Likewise, for those alone who may know how campaigns stand with whoever approves."""
-    return sender() if visit().may(Permission.PREVIEW) else None
-
-
 def standing(session: Session, campaign: Campaign) -> Standing | None:
     """How a campaign stands with whoever approves, for those who may know; None where nobody needs to approve it."""
     if not visit().may(Permission.PREVIEW):

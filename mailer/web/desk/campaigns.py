@@ -17,7 +17,19 @@ from mailer.people import small_numbers
 from mailer.reports import progress, refusals
 from mailer.reports.progress import Pace
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
-from mailer.web.desk import approving, live, lone, named, overlooking, path, refusal_words, refusing, sending, terms
+from mailer.web.desk import (
+    approving,
+    live,
+    lone,
+    named,
+    overlooking,
+    path,
+    refusal_words,
+    refusing,
+    sending,
+    situations,
+    terms,
+)
 from mailer.web.desk.numbers import row_number
 from mailer.web.desk.recent import recent, renderings
 from mailer.web.desk.visit import record, typed, visit
@@ -48,7 +60,7 @@ def browse() -> str:
     with site().session(read_only=True) as session:
         page = listing.page(session, status=chosen, beginning=beginning, before=before, after=after)
         numbers = listing.by_status(session)
-        where = whereabouts.of_several(session, [each.id for each in page.campaigns], approving.sender_if_seen())
+        where = situations.of(session, [each.id for each in page.campaigns])
     wanted = {key: value for key, value in (("status", chosen), ("name", beginning)) if value}
     here = url("desk.campaigns.browse")
     return render_template(

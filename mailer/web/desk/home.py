@@ -5,13 +5,13 @@ from datetime import timedelta
 from flask import render_template
 
 from mailer.campaigns import listing
-from mailer.organisers import accounts, approvals, requests, whereabouts
+from mailer.organisers import accounts, requests
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import attention, days
 from mailer.store.db import utctoday
 from mailer.store.models import CampaignStatus
-from mailer.web.desk.approving import sender_if_seen
+from mailer.web.desk import situations
 from mailer.web.desk.visit import visit
 from mailer.web.site import site
 
@@ -31,11 +31,9 @@ def see() -> str:
         drafts = listing.page(session, status=CampaignStatus.DRAFT, most=_MOST_DRAFTS) if _writes_or_sends() else None
         shown = [*looked.going_out, *looked.scheduled, *looked.paused] if looked else []
         ids = [*(each.id for each in shown), *(each.id for each in (drafts.campaigns if drafts else ()))]
-        where = whereabouts.of_several(session, ids, sender_if_seen())
+        where = situations.of(session, ids)
         is_new = not listing.by_status(session)
-        waiting = approvals.waiting(session, site().settings.mail_sender) if may(Permission.APPROVE) else []
-        of_others = [each.content.campaign_id for each in waiting if each.by_id != visit().account_id]
-        to_approve = listing.slugs(session, of_others)
+        to_approve = listing.slugs(session, situations.waiting(session) if may(Permission.APPROVE) else ())
         returned = requests.sent_back_to(session, visit().account_id) if may(Permission.ASK_APPROVAL) else []
     confirmed = week and (week.confirmed if sees_all else small_numbers.hide_one(week.confirmed))
     return render_template(

@@ -56,7 +56,7 @@ def see() -> str:
     with site().session(read_only=True) as session:
         moving = attention.moving_campaigns(session)
         paused = [each for each in moving if each.status == "paused"]
-        where = whereabouts.of_several(session, [each.id for each in moving], None)  # a stop waits for no approval
+        where = whereabouts.of_several(session, [each.id for each in moving], {})  # a stop waits for no approval
         names = accounts.names(session, {each.account_id for each in paused if each.account_id is not None})
     going = [each for each in moving if each.status != "paused"]
     return render_template("desk/stopping/see.html", paused=paused[::-1], going=going, names=names, where=where)
