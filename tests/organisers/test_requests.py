@@ -176,6 +176,18 @@ def test_a_second_press_or_another_answer_changes_nothing(
     assert state(session, campaign) is State.APPROVED
 
 
+def test_an_answer_to_what_it_was_says_nothing_about_what_it_is(
+    session: Session, campaign: Campaign, wanda: Account, petra: Account
+) -> None:
+    before = ask(session, campaign, wanda)
+    campaign.texts[0].body = "The embassy has moved: write.\n"
+    session.flush()
+    ask(session, campaign, wanda)
+    with pytest.raises(NobodyAsked):
+        send_back(session, campaign, petra, before)
+    assert state(session, campaign) is State.WAITING
+
+
 def test_whoever_asked_takes_it_back_and_nobody_else_does(
     session: Session, campaign: Campaign, wanda: Account, petra: Account
 ) -> None:

@@ -305,6 +305,15 @@ def test_without_words_nothing_is_sent_back(world: World) -> None:
     assert world.state() is State.WAITING and world.log() == []
 
 
+def test_what_somebody_wants_changed_is_there_again_after_they_lost_their_session(world: World) -> None:
+    world.ask()
+    form = {"form_token": "0" * 64, "content": world.hash(), "request": str(world.request_id())}
+    answer = world.petra.send(f"{PAGE}/send-back", form | {"wanted": "The embassy has moved."})
+    page = world.petra.get(answer.location.removeprefix("/desk")).text
+    assert 'id="send-back" open' in page and "The embassy has moved.</textarea>" in page
+    assert world.state() is State.WAITING
+
+
 def test_who_may_not_approve_sends_nothing_back(world: World, app: Flask) -> None:
     world.ask()
     assert send_back(world, world.wanda).status_code == 404
