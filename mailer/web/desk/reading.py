@@ -77,6 +77,8 @@ def _block(lines: Sequence[str]) -> Block:
 
 def visible(words: str) -> Markup:
     """Words for a page, on which what nobody would see is shown by its number."""
+    if not _HIDDEN.search(words):  # nearly always
+        return escape(words)
     pieces = [escape(piece) for piece in _HIDDEN.split(words)]
     signs = [Markup('<span class="sign">U+{:04X}</span>').format(ord(sign)) for sign in _HIDDEN.findall(words)]
     return Markup("").join(part for pair in zip(pieces, (*signs, Markup("")), strict=True) for part in pair)
