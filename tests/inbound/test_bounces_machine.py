@@ -171,7 +171,7 @@ class Machine(RuleBasedStateMachine):
         with session_scope(self.engine) as session:
             suppression.lift_by_hand(session, self._index(session), "She rang.")
             subscribers.refresh(session, [self.person])
-        self.reason = None
+        self.reason = SuppressionReason.ERASED if self.is_erased else None  # which stayed underneath
 
     @precondition(lambda self: not self.is_erased and self.reason is not SuppressionReason.COMPLAINED)
     @rule()
