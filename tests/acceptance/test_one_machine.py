@@ -4,13 +4,14 @@ import json
 import os
 import re
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,8 +146,15 @@ def test_a_demo_that_runs_is_not_cleared_away_by_another(machine: Machine) -> No
 
 def test_run_serves_sends_and_stops_cleanly_on_ctrl_c(machine: Machine, port: int) -> None:
     folder = machine.folder
-    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in SAMPLE_IDENTITY.items()))
+    inbound = {
+        "MAILER_INBOUND_LMTP": "unix:" + str(folder / "lmtp"),
+        "MAILER_BOUNCE_ADDRESS": "bounce+{token}@example.org",
+    }
+    variables = SAMPLE_IDENTITY | inbound
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
     with machine.run(port) as running:
+        with wait_for(lambda: _listener(folder / "lmtp")) as listener:
+            assert listener.sendmail("", ["bounce@example.org"], "hello") == {}
         campaign = folder / "first-alert"
         campaign.mkdir()
         settings = 'kind = "urgent_action"\nlist = "news"\nlanguage = "en"\nabout = "none"\n'
@@ -197,6 +205,13 @@ def test_when_a_part_ends_everything_does_with_one_line(machine: Machine, port: 
         said = running.stderr.read().splitlines()
     assert [line for line in said if line.startswith("mailer: ")] == [said[-1]]
     assert said[-1].startswith(f"mailer: {words}")
+
+
+def _listener(path: Path) -> smtplib.LMTP | None:
+    """A connection to the listener, as soon as it is there."""
+    with suppress(OSError):
+        return smtplib.LMTP(str(path), timeout=60)
+    return None
 
 
 def _health(port: int) -> dict[str, str] | None:

@@ -121,7 +121,7 @@ def test_nobody_else_gets_mail_through_us(listener: Listener, dialect: Dialect, 
         assert (code, words[:5]) == (550, b"5.1.1")
         assert connection.docmd("DATA")[0] == 503
     assert listener.taken() == []
-    assert "@" not in listener.log()
+    assert [word for word in ("@", "RCPT") if word in listener.log()] == []
 
 
 @pytest.mark.parametrize("dialect", [LMTP, SMTP])
@@ -322,7 +322,7 @@ def test_a_message_that_is_coming_in_is_taken_before_it_stops(start: Callable[..
         for spoken in (busy, held):
             assert spoken.hear().startswith("250")
             assert spoken.hear().startswith("421 4.3.2")
-    assert listener.stop() == 0
+    assert listener.wait() == 0
     assert sorted(each.recipient for each in listener.taken()) == [ANA, "held@in.example.org"]
 
 

@@ -60,7 +60,7 @@ def test_no_more_are_taken_at_once_than_threads_and_what_is_too_many_comes_again
 
 def test_what_takes_too_long_is_put_off_and_what_has_not_begun_never_begins() -> None:
     inbox = Inbox()
-    taking = Taking(inbox, threads=1, seconds=0.2)
+    taking = Taking(inbox, threads=1, most_at_once=2, seconds=0.2)
 
     async def act() -> None:
         first = asyncio.create_task(taking.take(message("a", "b"), connection=1))
@@ -68,6 +68,7 @@ def test_what_takes_too_long_is_put_off_and_what_has_not_begun_never_begins() ->
         second = asyncio.create_task(taking.take(message("c"), connection=2))
         assert list(await first) == [LATER] * 2
         assert list(await second) == [LATER]
+        assert list(await taking.take(message("d"), connection=3)) == [LATER]  # what never begins takes up no room
         inbox.go_on.set()
 
     asyncio.run(act())

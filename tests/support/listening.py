@@ -99,6 +99,10 @@ class Listener:
         """Stop it; its exit code."""
         if self.process.is_alive():
             self.tell_to_stop()
+        return self.wait()
+
+    def wait(self) -> int | None:
+        """Its exit code, when it has ended."""
         self.process.join(60)
         return self.process.exitcode
 
