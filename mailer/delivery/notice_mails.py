@@ -67,7 +67,7 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.SENT_BACK: frozenset({"campaign", "desk_url"}),
     NoticeKind.ACCOUNT: frozenset(
         {
-            *("password_at", "factor_at", "code_at", "codes", "browser_at", "browser"),
+            *("password_at", "factor_at", "code_at", "codes", "browser_at"),
             *("roles_at", "disabled_at", "enabled_at"),
         }
     ),

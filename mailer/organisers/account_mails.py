@@ -14,12 +14,16 @@ from mailer.locale import languages, moments, zones
 from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.db import utcnow
-from mailer.store.models import Account, AccountMail
+from mailer.store.models import WAITING, Account, AccountMail, Delivery
 
 #: from what happens to the mail: what happens meanwhile stands in it, too
 SOON = timedelta(minutes=1)
 #: from one mail to the next
 APART = timedelta(minutes=15)
+#: between the times at which the same happened
+_AND = "; "
+#: times that stand in one mail: the first ones and the last, with a sign for those that are left out
+_MOST_TIMES, _FIRST_TIMES, _LEFT_OUT = 6, 4, "…"
 
 
 class Event(enum.StrEnum):
@@ -55,11 +59,11 @@ def tell(
     if account.password_hash is None:
         return
     language = languages.of_site(account.language) or "en"
-    said = {event.value: moments.written(at, zones.or_utc(account.zone), languages.locale(language))}
+    when = moments.written(at, zones.or_utc(account.zone), languages.locale(language))
+    said = {event.value: f"{when}, {browser}" if browser else when}
     said |= {} if codes is None else {"codes": str(codes)}
-    said |= {"browser": browser} if browser else {}
     latest = session.get(AccountMail, account.id, populate_existing=True)
-    if latest and notices.rewrite_one(session, latest.delivery_id, lambda owed: owed.saying({**owed.words, **said})):
+    if latest and notices.rewrite_one(session, latest.delivery_id, lambda owed: _saying_also(owed, event, said)):
         return
     goes_at = max(at + SOON, latest.goes_at + APART) if latest else at + SOON
     notice = Notice(NoticeKind.ACCOUNT, words=said)
@@ -68,6 +72,16 @@ def tell(
     session.flush()
 
 
+def _saying_also(owed: Notice, event: Event, said: dict[str, str]) -> Notice:
+    """A mail that waits, which tells of something more: what it tells of already stays in it."""
+    before = owed.words.get(event.value, "").split(_AND)
+    times = [*(each for each in before if each), said[event.value]]
+    if len(times) > _MOST_TIMES:
+        times = [*times[:_FIRST_TIMES], _LEFT_OUT, times[-1]]
+    return owed.saying({**owed.words, **said, event.value: _AND.join(dict.fromkeys(times))})
+
+
 def forget_old(session: Session) -> None:
-    """Forget which mails went to whom, once the next one may go."""
-    session.execute(delete(AccountMail).where(AccountMail.goes_at < utcnow() - APART))
+    """Forget which mails went to whom, once the next one may go. What still waits takes in what happens meanwhile."""
+    waits = select(Delivery.id).where(Delivery.id == AccountMail.delivery_id, Delivery.state.in_(WAITING)).exists()
+    session.execute(delete(AccountMail).where(AccountMail.goes_at < utcnow() - APART, ~waits))

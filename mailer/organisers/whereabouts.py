@@ -25,9 +25,6 @@ from mailer.store.models import (
     Case,
 )
 
-#: where somebody may still have to approve it
-_OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED)
-
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
@@ -99,7 +96,7 @@ def approvals_of(session: Session, ids: Collection[int], sender: Sender) -> Mapp
     :param sender: who their mails come from, which is part of what is approved.
     """
     was_asked = select(CampaignContent.campaign_id).where(CampaignContent.campaign_id.in_(ids))
-    wanted = select(Campaign).where(Campaign.id.in_(was_asked), Campaign.status.in_(_OPEN))
+    wanted = select(Campaign).where(Campaign.id.in_(was_asked), Campaign.status.in_(approvals.OPEN))
     return {each.id: approvals.standing(session, each, sender).state for each in session.scalars(wanted)}
 
 

@@ -133,8 +133,7 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "password_at": "30 Apr 2035, 12:30 UTC",
         "code_at": "30 Apr 2035, 12:31 UTC",
         "codes": "9",
-        "browser_at": "30 Apr 2035, 12:32 UTC",
-        "browser": "Firefox, Android",
+        "browser_at": "30 Apr 2035, 12:32 UTC, Firefox, Android",
     },
     NoticeKind.ALONE: {
         "campaign": "free-the-five",

@@ -45,3 +45,20 @@ def test_a_span_says_from_when_to_when_as_a_language_does(language: str, minutes
     end = WINTER + timedelta(minutes=minutes)
     written = moments.span(WINTER, end, get_timezone("Europe/Berlin"), Locale.parse(language, sep="-"))
     assert " ".join(written.split()) == said
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "said"),
+    [
+        (0, 0, "25 Oct 2026, 02:00–02:10 CEST"),
+        (0, 50, "25 Oct 2026, 02:50 CEST – 02:00 CET"),
+        (1, 0, "25 Oct 2026, 02:00–02:10 CET"),
+        (20, 0, "25 Oct 2026, 21:00–21:10"),
+    ],
+)
+def test_a_span_names_the_zone_where_the_same_hour_comes_twice(hour: int, minute: int, said: str) -> None:
+    start = datetime(2026, 10, 25, hour, minute, tzinfo=UTC)
+    written = moments.span(
+        start, start + timedelta(minutes=10), get_timezone("Europe/Berlin"), Locale.parse("en-GB", sep="-")
+    )
+    assert " ".join(written.split()) == said

@@ -16,9 +16,12 @@ from flask import Flask, request
 
 from mailer.organisers import desk_sessions
 from mailer.web.desk import cookies, glances
+from mailer.web.desk.visit import Visit, visit
 
 _DESK = "/desk/"
-_UNTIL = "tocsin.answer_until"  # in the environment of a request: until when others may be given what it was
+# In the environment of a request: until when others may be given what it was, and for whom that was made. Who asks may
+# have lost a role meanwhile.
+_UNTIL, _VISIT = "tocsin.answer_until", "tocsin.answer_visit"
 _LONGEST = 200  # characters of what an answer is kept by; no page of ours asks with more
 _MOST = 500  # answers that are kept
 
@@ -29,6 +32,7 @@ def may_be_given_until(end: float) -> None:
     :param end: monotonic seconds.
     """
     request.environ[_UNTIL] = end
+    request.environ[_VISIT] = visit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Answers:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "GET" or not environ.get("PATH_INFO", "").startswith(_DESK):
             return self._site(environ, start_response)
-        known = self._find(self._key(environ))
+        known = self._find(self._key(environ, self._visit(environ)))
         if known is not None:
             start_response(known.status, [*known.headers])
             return [known.body]
@@ -77,20 +81,23 @@ class Answers:
             body = b"".join(given)
         finally:
             getattr(given, "close", _nothing)()  # WSGI: what has this wants it to be called
-        key = self._key(environ)  # only now is whoever asks for the first time known
+        key = self._key(environ, environ[_VISIT])
         if key is not None:
             self._keep(key, _Answer(*heard[-1], body, until))
         return [body]
 
-    def _key(self, environ: WSGIEnvironment) -> Hashable | None:
-        """All that an answer depends on, but for time; None if whoever asks has to be looked up."""
+    def _visit(self, environ: WSGIEnvironment) -> Visit | None:
+        """Who asks; None if they have to be looked up."""
         secret = cookies.session_secret_in(environ, https=self._https)
-        visit = glances.of(self._app).known(desk_sessions.hash_of(secret)) if secret else None
+        return glances.of(self._app).known(desk_sessions.hash_of(secret)) if secret else None
+
+    def _key(self, environ: WSGIEnvironment, who: Visit | None) -> Hashable | None:
+        """All that an answer depends on, but for time; None if nothing is kept for them, or by what they ask with."""
         names = ("PATH_INFO", "QUERY_STRING", "HTTP_IF_NONE_MATCH", "HTTP_ACCEPT_LANGUAGE")
         asked = [environ.get(name, "") for name in names]
-        if visit is None or sum(map(len, asked)) > _LONGEST:
+        if who is None or sum(map(len, asked)) > _LONGEST:
             return None
-        return (visit.language, str(visit.zone), visit.permissions, *asked)
+        return (who.language, str(who.zone), who.permissions, *asked)
 
     def _find(self, key: Hashable | None) -> _Answer | None:
         with self._lock:

@@ -11,7 +11,7 @@ from mailer.campaigns.lifecycle import Move, WrongStatus
 from mailer.campaigns.readiness import Refused
 from mailer.delivery import control, stopping
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.organisers import accounts, whereabouts
+from mailer.organisers import accounts, approvals, whereabouts
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import progress, refusals
@@ -44,8 +44,6 @@ _REFUSALS = 1_000
 _REASON = "paused by hand"
 #: where something can still change by itself, or by somebody else
 _MOVES = frozenset({_S.SCHEDULED, _S.SENDING, _S.PAUSED})
-#: where it is still to be sent for the first time, if it has not begun
-_BEFORE = frozenset({_S.DRAFT, _S.SCHEDULED, _S.PAUSED})
 _AGAIN = (DeliveryState.UNKNOWN, DeliveryState.FAILED)
 
 
@@ -103,7 +101,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         workers = [each for each in progress.workers(session, campaign) if terms.worker(each.state)]
         history = progress.steps(session, campaign)
         subject = named.subject_of(campaign) if sees_all else None
-        counts_people = sees_all and campaign.status in _BEFORE and campaign.started_at is None
+        counts_people = sees_all and campaign.status in approvals.OPEN and campaign.started_at is None
         people = overlooking.people(session, campaign) if counts_people else None
         acting, now = whereabouts.acting(session, campaign), whereabouts.of(campaign)
         names = accounts.names(session, [campaign.held_by] if campaign.held_by else [])

@@ -115,7 +115,7 @@ def to_send(slug: str, standing: Standing) -> list[Ahead]:
             _("Approval"),
             approval if is_asked else None,
             "done" if is_approved else "now" if is_asked else "waits",
-            _of_approval(is_asked=is_asked, is_approved=is_approved),
+            _of_approval(standing, is_asked=is_asked),
             is_own=may(Permission.APPROVE) and not is_own_request,
         ),
         Ahead(
@@ -127,8 +127,11 @@ def to_send(slug: str, standing: Standing) -> list[Ahead]:
     ]
 
 
-def _of_approval(*, is_asked: bool, is_approved: bool) -> str:
-    if is_approved:
+def _of_approval(standing: Standing, *, is_asked: bool) -> str:
+    if standing.state is State.APPROVED:
+        given = standing.approval
+        if given is not None and (given.lone_request_id is not None or given.by_id is None):
+            return _("It may be sent without a second person, as the log says.")
         return _("A second person has said yes to it as it is now.")
     if is_asked:
         return _("It waits for a second person, who reads it and says yes.")

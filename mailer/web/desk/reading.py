@@ -18,7 +18,8 @@ _BETWEEN = re.compile(r"\n(?:[ \t]*\n)+")
 _BEGINS = re.compile(
     r"[ \t]*(?:(?P<heading>#{1,6})[ \t]|(?P<item>[-*+]|\d{1,9}[.)])[ \t]|(?P<quote>>)|[|~`=]|\{%|-{3})"
 )
-_CONDITION = re.compile(r"\s*(?:\{%.*?%\}\s*)+")
+# Within a tag stands no end of one, so that there is one way to read a line: many tags in a row cost nothing.
+_CONDITION = re.compile(r"\s*(?:\{%(?:(?!%\}).)*%\}\s*)+")
 _ENDS_LINE = ("  ", "\\")
 #: where all lines are shorter, their author and not an editor ended them: an address, a closing formula
 _NARROW_COLUMNS = 50

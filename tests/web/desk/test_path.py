@@ -3,6 +3,9 @@
 import pytest
 from flask import Flask
 
+from mailer.campaigns import lifecycle
+from mailer.organisers import approvals
+from mailer.store.db import utcnow
 from tests.support.desk import words
 from tests.web.desk.sendable import SLUG, World, make_world
 
@@ -49,3 +52,11 @@ def test_what_is_next_is_a_button_for_whoever_can_do_it(world: World) -> None:
     assert f'{SEND} class="button">Send' in world.petra.get(CAMPAIGN).text
     said = world.wanda.get(CAMPAIGN)
     assert SEND not in said.text and "A publisher sends it." in words(said)
+
+
+def test_what_no_second_person_has_approved_is_not_said_to_be(world: World) -> None:
+    with world.session() as session:
+        approvals.approve_by_command(session, lifecycle.get(session, SLUG), "night", at=utcnow(), sender=world.sender)
+    said = words(world.petra.get(CAMPAIGN))
+    assert "It may be sent without a second person, as the log says." in said
+    assert "A second person has said yes" not in said

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -59,3 +60,11 @@ def test_headings_items_quotes_and_conditions_stand_by_themselves() -> None:
 
 def test_nothing_becomes_markup() -> None:
     assert reading.visible("<b>\u202e&") == '&lt;b&gt;<span class="sign">U+202E</span>&amp;'
+
+
+@pytest.mark.parametrize(
+    ("said", "ends", "kind"), [("", "", Kind.CONDITION), ("", ".", Kind.PARAGRAPH), ("for her", "", Kind.PARAGRAPH)]
+)
+def test_a_line_of_any_number_of_conditions_is_read_at_once(said: str, ends: str, kind: Kind) -> None:
+    line = f'{{% if country == "GB" %}}{said}{{% endif %}}' * 500 + ends
+    assert reading.blocks(line) == [Block(kind, line)]
