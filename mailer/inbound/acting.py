@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from mailer.mail import addresses
 from mailer.mail.feedback.types import Category, Effect, Feedback, Kind
 from mailer.people import bounces, returned, suppression
+from mailer.people.returned import Added
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method, NotOnList
 from mailer.store.crypto import UnreadableSecret, keyring_of
@@ -73,7 +74,12 @@ class _Person(NamedTuple):
     moved_on: date | None
 
 
-_CAME_BEFORE = "it came before, or its mail had come back before"
+#: why nothing follows from an event that was not kept
+_WHY = {
+    Added.KEPT: None,
+    Added.CAME_BEFORE: "it came before, or its mail had come back before",
+    Added.TOO_MANY: "too much came of its mail, so it is only counted",
+}
 
 
 def act(session: Session, feedback: Feedback, *, source: Source, key: bytes, now: datetime) -> Outcome:
@@ -100,7 +106,7 @@ def act(session: Session, feedback: Feedback, *, source: Source, key: bytes, now
     event.delivery_id = mail.id
     if feedback.effect in (Effect.SUPPRESS, Effect.COUNT, Effect.LEAVE):
         return _act_on_person(session, event, mail, feedback.effect, now)
-    return _outcome(event, why=None if returned.add(session, event) else _CAME_BEFORE)
+    return _outcome(event, why=_WHY[returned.add(session, event)])
 
 
 def _category(feedback: Feedback) -> Category | None:
@@ -171,11 +177,11 @@ def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effe
     person = _whom(session, mail, event.kind)
     why = _why_not(mail, person, now)
     if person is None or why:
-        return _outcome(event, why=why if returned.add(session, event) else _CAME_BEFORE)
+        return _outcome(event, why=_WHY[returned.add(session, event)] or why)
     event.effect = effect
     event.email_index = person.email_index if effect is Effect.COUNT else None
-    if not returned.add(session, event):
-        return _outcome(event, why=_CAME_BEFORE)
+    if (before := _WHY[returned.add(session, event)]) is not None:
+        return _outcome(event, why=before)
     if effect is Effect.LEAVE:
         return _leave_all(session, event, person)
     if effect is Effect.COUNT and (
@@ -203,19 +209,19 @@ def _leave_list(session: Session, event: MailEvent, subscription_id: int) -> Out
     """Have somebody leave the list that a mail came from, which they wrote to us about."""
     try:
         subscription = leaving.find(session, subscription_id)
+        # Whoever is being erased must not leave an event behind.
+        if _locked(session, Subscriber.id == subscription.subscriber_id) is None:
+            raise NotOnList
     except NotOnList:
         returned.count(session, event.kind, on=event.day)
         return Outcome(event.kind, why="not on our list")
     event.delivery_id = _last_mail(session, subscription)
     event.effect = Effect.LEAVE
-    if not returned.add(session, event):
+    if returned.add(session, event) is not Added.KEPT:
         return _outcome(event, why="it came before")
-    try:
-        left = leaving.leave(session, subscription, method=Method.MAIL)
-    except NotOnList:  # erased a moment ago
-        return Outcome(event.kind, why="not on our list")
+    left = leaving.leave(session, subscription, method=Method.MAIL)
     if left.already:
-        event.effect = Effect.NONE
+        returned.did_nothing(session, event)
         return Outcome(Kind.UNSUBSCRIBE, why="had left before")
     return Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from functools import partial
 
 from sqlalchemy import select
@@ -16,6 +17,9 @@ from mailer.store.db import Sessions, utcnow
 from mailer.store.models import Delivery, Subscriber
 
 log = logging.getLogger(__name__)
+
+#: what BATV puts in front of an address
+_BATV = re.compile(r"^prvs=[^=@\s]{1,40}=")
 
 #: bytes that are read of a message; who takes one in may drop the rest
 MAX_BYTES = reading.MAX_BYTES
@@ -72,9 +76,12 @@ def recognise(
 
 
 def _digest(message: bytes, recipient: str | None, sender: str | None) -> bytes:
-    """What tells a message from every other, where its transport does not: all that there is of it."""
+    """What tells a message from every other, where its transport does not: all that there is of it. One that comes to
+    several spellings of one address is one.
+    """
     digest = hashlib.sha256()
-    for part in ((recipient or "").encode("utf-8", "replace"), (sender or "").encode("utf-8", "replace"), message):
+    address = _BATV.sub("", (recipient or "").strip("<> \t").casefold())
+    for part in (address.encode("utf-8", "replace"), (sender or "").encode("utf-8", "replace"), message):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
 

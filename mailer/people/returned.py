@@ -1,5 +1,6 @@
 """What came back of our mails, kept as events for as long as it may matter, and as numbers after that."""
 
+import enum
 from collections.abc import Collection
 from datetime import date, timedelta
 
@@ -14,7 +15,7 @@ from mailer.store.models import Delivery, MailEvent, MailEventCount
 
 #: then an event becomes a number, and what it counted against an address is forgotten
 KEPT = timedelta(days=90)
-#: events of one delivery; a program that answers each answer must not fill the database
+#: events of one delivery, of those that do nothing; a program that answers each answer must not fill the database
 MOST_OF_ONE = 50
 
 #: the source of what was refused when it was given to a server, which the ledger tells
@@ -23,18 +24,46 @@ SENDING = "sending"
 _NOBODYS = 0  # instead of a campaign, where it is not known of which it is
 
 
-def add(session: Session, event: MailEvent) -> bool:
-    """Keep an event. Of one delivery too many become numbers at once.
+class Added(enum.Enum):
+    """What became of an event."""
 
-    :returns: False if it is there already, or its delivery has come back, or was called spam, before.
+    KEPT = enum.auto()
+    CAME_BEFORE = enum.auto()  # it is there, or its delivery has come back, or was called spam, before
+    TOO_MANY = enum.auto()  # it would have done nothing, and became a number at once
+
+
+def add(session: Session, event: MailEvent) -> Added:
+    """Keep an event. Of those of one delivery that do nothing too many become numbers at once; what does something is
+    never too much: else whoever writes many harmless messages could have what matters do nothing.
     """
-    if event.delivery_id is not None:
-        theirs = select(func.count()).where(MailEvent.delivery_id == event.delivery_id)
-        if (session.scalar(theirs) or 0) >= MOST_OF_ONE:
+    comes_once = event.kind in (Kind.BOUNCE, Kind.COMPLAINT)
+    if event.effect is Effect.NONE and not comes_once and _are_many(session, event):
+        if session.get(MailEvent, event.key) is not None:
+            return Added.CAME_BEFORE
+        if event.kind is not Kind.UNSUBSCRIBE:  # nobody left
             campaign_id = session.scalar(select(Delivery.campaign_id).where(Delivery.id == event.delivery_id))
             count(session, event.kind, event.category, on=event.day, campaign_id=campaign_id)
-            return False
-    return db.add_unique(session, event)
+        return Added.TOO_MANY
+    return Added.KEPT if db.add_unique(session, event) else Added.CAME_BEFORE
+
+
+def did_nothing(session: Session, event: MailEvent) -> None:
+    """Note that an event that was kept did nothing after all. Of one delivery too many such are forgotten."""
+    event.effect = Effect.NONE
+    session.flush()
+    if _are_many(session, event, but=1):
+        session.delete(event)
+
+
+def _are_many(session: Session, event: MailEvent, *, but: int = 0) -> bool:
+    """Whether so many are kept of an event's delivery that no other may be that does nothing.
+
+    :param but: how many of them do not count.
+    """
+    if event.delivery_id is None:
+        return False
+    theirs = select(func.count()).where(MailEvent.delivery_id == event.delivery_id)
+    return (session.scalar(theirs) or 0) - but >= MOST_OF_ONE
 
 
 def add_refusal(session: Session, delivery_id: int, category: Category, email_index: bytes) -> bool:

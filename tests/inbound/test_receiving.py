@@ -337,6 +337,61 @@ def test_of_one_mail_so_many_answers_are_kept_and_the_others_only_counted(world:
     assert list(world.numbers().values()) == [2]
 
 
+def flood(world: World) -> None:
+    """As much of one mail as is kept, and none of it does anything."""
+    for number in range(returned.MOST_OF_ONE):
+        delayed = report(world.token()).replace(b"Action: failed", f"Action: delayed\nX-Number: {number}".encode())
+        assert world.receive(delayed) == Outcome(Kind.DELAYED)
+
+
+def test_however_much_harmless_comes_first_a_wish_to_leave_still_does_what_it_must(world: World) -> None:
+    flood(world)
+    assert world.receive(wish(world)) == Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
+    with session_scope(world.engine) as session:
+        assert session.get_one(Subscription, world.subscription).status is SubscriptionStatus.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (feedback_report, (SuppressionReason.COMPLAINED, None)),
+        (report, (SuppressionReason.BOUNCED, Category.NO_MAILBOX)),
+    ],
+)
+def test_however_much_harmless_comes_first_what_matters_still_does_what_it_must(
+    world: World, message: Callable[[str], bytes], reason: tuple[SuppressionReason, Category | None]
+) -> None:
+    flood(world)
+    assert world.receive(message(world.token())).effect is Effect.SUPPRESS
+    assert world.reason() == reason
+
+
+def test_a_bounce_that_counts_is_kept_however_much_harmless_came_first(world: World) -> None:
+    flood(world)
+    assert world.bounce("552 5.2.2 mailbox full").effect is Effect.COUNT
+    assert (Kind.BOUNCE, Effect.COUNT) in world.events()
+
+
+def test_what_is_too_much_is_not_said_to_have_come_before(world: World) -> None:
+    flood(world)
+    answer = f"From: a@example.net\nTo: bounce+{world.token()}@in.example.org\nAuto-Submitted: auto-replied\n\n"
+    assert world.receive(answer.encode()).why == "too much came of its mail, so it is only counted"
+
+
+def test_who_writes_again_and_again_that_they_leave_fills_no_database(world: World) -> None:
+    for number in range(returned.MOST_OF_ONE + 5):
+        world.receive(wish(world) + str(number).encode())
+    assert len(world.events()) == returned.MOST_OF_ONE
+
+
+@pytest.mark.parametrize("address", ["BOUNCE+{}@IN.EXAMPLE.ORG", "prvs=1234abcdef=bounce+{}@in.example.org"])
+def test_a_message_to_several_spellings_of_one_address_is_one(world: World, address: str) -> None:
+    message = b"From: a@example.net\nSubject: Re: Free the five\n\nHello\n"
+    for written in ("bounce+{}@in.example.org", address):
+        world.receive(message, recipient=written.format(world.token()), sender="a@example.net")
+    assert world.events() == [(Kind.REPLY, Effect.NONE)]
+
+
 @given(st.binary(max_size=20), st.integers(0, 2**160 - 1))
 def test_nothing_that_we_did_not_sign_acts_on_anybody(body: bytes, number: int) -> None:
     own = OwnAddresses(KEYRING, unsubscribe_address=LEAVE, bounce_address=BOUNCE)
