@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from itertools import count
@@ -43,6 +44,7 @@ class Patience:
     idle_seconds: float = 120
     message_seconds: float = 600  # from DATA to the final dot
     connection_seconds: float = 3600
+    farewell_seconds: float = 5  # for reading the last answers, once we hang up
 
 
 class Room:
@@ -88,8 +90,9 @@ class Conversation(SMTP):
         self._number: int | None = None
         self._network: str | None = None
         self._life: asyncio.TimerHandle | None = None
+        self._cut: asyncio.TimerHandle | None = None
         self._is_reading = False  # the text of a message
-        self._is_busy = False  # with a message, from DATA to the answer
+        self._is_busy = False  # with a message, from the answer to DATA to that to the final dot
         self._is_to_end = False
         super().__init__(
             _Desk(taking),
@@ -114,13 +117,14 @@ class Conversation(SMTP):
         self._network = _network(transport.get_extra_info("peername"))
         self._number = self._room.enter(self, self._network)
         if self._number is None:
-            cast(asyncio.WriteTransport, transport).write(_FULL)
-            transport.close()
+            self._close(cast(asyncio.WriteTransport, transport), _FULL)
             return
         super().connection_made(transport)
         self._life = self.loop.call_later(self._room.patience.connection_seconds, self.end)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
         if self._number is None:
             return
         self._room.leave(self, self._network)
@@ -144,10 +148,23 @@ class Conversation(SMTP):
         if not self._is_busy:
             self._hang_up(_CLOSING)
 
-    def _hang_up(self, words: bytes) -> None:
-        if self.transport is not None:
-            self._writer.write(words)
-            self.transport.close()
+    def _timeout_cb(self) -> None:
+        """End it without a word: too long nothing came, or nothing was read."""
+        self._hang_up()
+
+    def _hang_up(self, words: bytes = b"") -> None:
+        if self.transport is None or self._cut is not None:
+            return
+        if self._handler_coroutine is not None:
+            self._handler_coroutine.cancel()  # else it would go on with commands that have come already
+        self._close(cast(asyncio.WriteTransport, self.transport), words)
+
+    def _close(self, transport: asyncio.WriteTransport, words: bytes) -> None:
+        """Close it, without the words if nobody reads them: else it would stay open until all is read."""
+        if not transport.is_closing():
+            transport.write(words)
+            transport.close()
+        self._cut = self.loop.call_later(self._room.patience.farewell_seconds, transport.abort)
 
     # --- a message --------------------------------------------------------------------------------------------------
 
@@ -167,11 +184,14 @@ class Conversation(SMTP):
         if arg:
             await self.push("501 5.5.4 DATA takes no argument")
             return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
         self._is_busy = True
         try:
-            await self._take(envelope)
+            answers = await self._take(envelope)
         finally:
-            self._is_busy = False
+            self._is_busy = False  # before the answers: whoever does not read them is not waited for
+        if answers:
+            await self.push("\r\n".join(answers))
         if self._is_to_end:
             self._hang_up(_CLOSING)
 
@@ -179,15 +199,15 @@ class Conversation(SMTP):
         """Say nothing of anybody (RFC 5321, 7.3)."""
         await self.push("252 2.5.0 Nobody is told who is known here")
 
-    async def _take(self, envelope: Envelope) -> None:
-        await self.push("354 End data with <CR><LF>.<CR><LF>")
+    async def _take(self, envelope: Envelope) -> Sequence[str]:
+        """Take the text; returns the answers, none if it was not waited for."""
         self._is_reading = True
         try:
             async with asyncio.timeout(self._room.patience.message_seconds):
                 body = await smtp_bodies.read(self._reader, keep=self._taking.inbox.reads)
         except TimeoutError:
             self._hang_up(_TOO_SLOW)
-            return
+            return []
         finally:
             self._is_reading = False
         self._reset_timeout(self._taking.seconds + self._room.patience.idle_seconds)  # it is we who take long now
@@ -196,7 +216,7 @@ class Conversation(SMTP):
         answers = await self._taking.take(arrived, connection=self.number)
         self.envelope = self._create_envelope()
         self._reset_timeout()
-        await self.push("\r\n".join(answers))
+        return answers
 
 
 class LmtpConversation(Conversation, LMTP):

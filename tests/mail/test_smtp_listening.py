@@ -4,7 +4,7 @@ import smtplib
 import socket
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -300,6 +300,33 @@ def test_nobody_stays_for_ever(start: Callable[..., Listener]) -> None:
         assert spoken.say("NOOP")[0].startswith("250")
         assert spoken.hear().startswith("421 4.3.2")
         assert spoken.hear() == ""
+
+
+_HELP = b"LHLO here\r\n" + b"HELP\r\n" * 15_000
+_MAIL = b"MAIL FROM:<>\r\n" + f"RCPT TO:<{ANA}>\r\n".encode() * MOST_RECIPIENTS + b"DATA\r\n.\r\n"
+
+
+@pytest.mark.parametrize("patience", [{"idle_seconds": 0.5}, {"connection_seconds": 0.5}], ids=str)
+@pytest.mark.parametrize("said", [_HELP, b"LHLO here\r\n" + _MAIL * 50], ids=["commands", "messages"])
+def test_who_does_not_read_the_answers_is_sent_away_too(
+    start: Callable[..., Listener], tmp_path: Path, said: bytes, patience: dict[str, float]
+) -> None:
+    path = str(tmp_path / "s")  # nothing takes up more answers there than a page or two of the kernel's
+    start({LMTP: Place(path=Path(path))}, connections=1, farewell_seconds=0.2, **patience)
+
+    def can_come_in() -> bool:
+        try:
+            smtplib.LMTP(path).quit()
+        except smtplib.SMTPConnectError:
+            return False
+        return True
+
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(path)
+        with suppress(OSError):  # it may be sent away before it has said all
+            deaf.settimeout(60)
+            deaf.sendall(said)
+        wait_until(can_come_in)
 
 
 # --- its end --------------------------------------------------------------------------------------------------------
