@@ -13,7 +13,7 @@ from mailer.mail.feedback.types import Category, Effect, Feedback, Kind
 from mailer.people import bounces, returned, suppression
 from mailer.people.returned import Added
 from mailer.selfservice import leaving
-from mailer.selfservice.leaving import Method, NotOnList
+from mailer.selfservice.leaving import Method, NotOnList, Scope
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.models import (
     GOT,
@@ -97,16 +97,22 @@ def act(session: Session, feedback: Feedback, *, source: Source, key: bytes, now
         day=now.date(),
     )
     if feedback.subscription is not None:
-        return _leave_list(session, event, feedback.subscription)
+        scope = Scope.ALL if feedback.leaves_all else Scope.LIST
+        return _leave(session, event, feedback.subscription, scope)
+    would_act = event.kind in (Kind.BOUNCE, Kind.COMPLAINT, Kind.UNSUBSCRIBE)
+    if would_act and feedback.is_unproven:
+        # No event: it would take the place of what does come back, or is called spam.
+        returned.count(session, event.kind, event.category, on=event.day)
+        return Outcome(event.kind, category=event.category, why="only what it answers says of which mail it is")
     mail = _mail(session, feedback.delivery) if feedback.delivery is not None else None
     if mail is None:
         returned.count(session, event.kind, event.category, on=event.day)
-        would_act = event.kind in (Kind.BOUNCE, Kind.COMPLAINT, Kind.UNSUBSCRIBE)
         return Outcome(event.kind, category=event.category, why="it is about no mail of ours" if would_act else None)
     event.delivery_id = mail.id
-    if feedback.effect in (Effect.SUPPRESS, Effect.COUNT, Effect.LEAVE):
+    if feedback.effect in (Effect.SUPPRESS, Effect.COUNT):
         return _act_on_person(session, event, mail, feedback.effect, now)
-    return _outcome(event, why=_WHY[returned.add(session, event)])
+    why = "it holds nothing that its mail could be left by" if event.kind is Kind.UNSUBSCRIBE else None
+    return _outcome(event, why=_WHY[returned.add(session, event)] or why)
 
 
 def _category(feedback: Feedback) -> Category | None:
@@ -171,9 +177,8 @@ def _why_not(mail: _Mail, person: _Person | None, now: datetime) -> str | None:
 
 
 def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effect, now: datetime) -> Outcome:
-    """Have a bounce count, or end mail to its address; have a complaint end it, without a word; and have somebody leave
-    all lists whose provider says that they want to."""
-    (suppression.lock_alone if effect is Effect.LEAVE else suppression.lock_shared)(session)
+    """Have a bounce count, or end mail to its address; have a complaint end it, without a word."""
+    suppression.lock_shared(session)
     person = _whom(session, mail, event.kind)
     why = _why_not(mail, person, now)
     if person is None or why:
@@ -182,8 +187,6 @@ def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effe
     event.email_index = person.email_index if effect is Effect.COUNT else None
     if (before := _WHY[returned.add(session, event)]) is not None:
         return _outcome(event, why=before)
-    if effect is Effect.LEAVE:
-        return _leave_all(session, event, person)
     if effect is Effect.COUNT and (
         person.id is None or not bounces.have_added_up(session, person.id, person.email_index, today=event.day)
     ):
@@ -198,15 +201,11 @@ def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effe
 # --- leaving --------------------------------------------------------------------------------------------------------
 
 
-def _leave_all(session: Session, event: MailEvent, person: _Person) -> Outcome:
-    outcome = _outcome(event)
-    if person.id is not None:
-        leaving.leave_all(session, person.id, method=Method.MAIL)
-    return outcome
-
-
-def _leave_list(session: Session, event: MailEvent, subscription_id: int) -> Outcome:
-    """Have somebody leave the list that a mail came from, which they wrote to us about."""
+def _leave(session: Session, event: MailEvent, subscription_id: int, scope: Scope) -> Outcome:
+    """Have somebody leave the list that a mail came from, which they wrote to us about; or all lists, where their
+    provider did."""
+    if scope is Scope.ALL:
+        suppression.lock_alone(session)
     try:
         subscription = leaving.find(session, subscription_id)
         # Whoever is being erased must not leave an event behind.
@@ -219,7 +218,7 @@ def _leave_list(session: Session, event: MailEvent, subscription_id: int) -> Out
     event.effect = Effect.LEAVE
     if returned.add(session, event) is not Added.KEPT:
         return _outcome(event, why="it came before")
-    left = leaving.leave(session, subscription, method=Method.MAIL)
+    left = leaving.leave(session, subscription, method=Method.MAIL, scope=scope)
     if left.already:
         returned.did_nothing(session, event)
         return Outcome(Kind.UNSUBSCRIBE, why="had left before")

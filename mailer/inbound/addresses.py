@@ -14,6 +14,7 @@ _MOST_TOKENS = 20  # that are tried in one text; each costs a hash for every lin
 _SIGNED = "(?P<token>[0-9a-f]{40})"
 _MESSAGE_ID = re.compile(r"(?<![0-9a-z])(?P<id>[0-9a-f]{32}@[^\s<>@]{1,255})", re.IGNORECASE)
 _TOKEN_IN_MESSAGE_ID = re.compile(rf"(?<![0-9a-z]){_SIGNED}@", re.IGNORECASE)
+_ANY_TOKEN = re.compile(rf"(?<![0-9a-z]){_SIGNED}(?![0-9a-z])", re.IGNORECASE)
 _NOTHING = re.compile(r"(?!)")
 
 
@@ -66,6 +67,10 @@ class OwnAddresses:
     def is_to_leave(self, text: str) -> bool:
         """Whether an address to leave stands in a text, signed or not."""
         return self._to_leave.search(text) is not None
+
+    def left_by(self, header: str) -> int | None:
+        """The subscription that the addresses in a mail's List-Unsubscribe end, of our pages or for mail."""
+        return self._verified(Link.UNSUBSCRIBE, _tokens(_ANY_TOKEN, header))
 
     def address(self, delivery: int) -> str | None:
         """Whom a delivery was to, if there is somebody to ask."""

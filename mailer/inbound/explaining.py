@@ -46,6 +46,7 @@ _EFFECTS = {
     Effect.FORWARD: "It would go to an organiser.",
     Effect.NONE: "Nothing would follow for anybody.",
 }
+_LEAVES_ALL = "All subscriptions of that person would end, and the address would get no more mail."
 
 
 def as_json(feedback: Feedback) -> dict[str, Any]:
@@ -77,12 +78,14 @@ def sentences(feedback: Feedback) -> Iterator[str]:
         yield f"It names: {', '.join(named)}."
     yield f"How we know: {feedback.rule}."
     if feedback.subscription is not None:
-        yield f"It is about subscription {feedback.subscription}, known by the address that the message came to."
+        yield f"It is about subscription {feedback.subscription}, known {_PROOFS[feedback.identified_by]}."
     elif feedback.delivery is not None:
         yield f"It is about delivery {feedback.delivery}, known {_PROOFS[feedback.identified_by]}."
     else:
         yield "It holds nothing that we signed, so it acts on nobody."
-    yield _EFFECTS[feedback.effect]
+    if feedback.is_unproven:
+        yield "Only what it answers says so. Everybody can write that who got an answer, so it acts on nobody."
+    yield _LEAVES_ALL if feedback.leaves_all else _EFFECTS[feedback.effect]
 
 
 def _is_permanent(feedback: Feedback) -> bool | None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from mailer import links
+from mailer.delivery.message_ids import MessageIds
 from mailer.inbound import receiving
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
@@ -105,14 +106,17 @@ def report(token: str, words: str = "550 5.1.1 no such user", *, to: str = ANA, 
     ).encode()
 
 
-def feedback_report(token: str, type_: str = "abuse") -> bytes:
-    """What a provider writes whose user pressed a button."""
+def feedback_report(token: str, type_: str = "abuse", *, headers: str = "") -> bytes:
+    """What a provider writes whose user pressed a button.
+
+    :param headers: more of the mail that it gives back.
+    """
     return (
         "From: <feedback@mailbox.example.com>\nTo: <abuse@example.org>\nSubject: feedback\n"
         'Content-Type: multipart/report; report-type=feedback-report; boundary="b"\n\n'
         f"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: {type_}\nUser-Agent: Some/1\nVersion: 1\n\n"
         f"--b\nContent-Type: message/rfc822\n\nReturn-Path: <bounce+{token}@in.example.org>\n"
-        "From: alerts@example.org\nSubject: Free the five\n\nDear supporter\n\n--b--\n"
+        f"{headers}From: alerts@example.org\nSubject: Free the five\n\nDear supporter\n\n--b--\n"
     ).encode()
 
 
@@ -277,15 +281,83 @@ def test_no_other_report_is_a_complaint(world: World, type_: str) -> None:
     assert world.reason() is None
 
 
-def test_who_presses_a_providers_button_to_leave_leaves_all_lists_without_a_goodbye(world: World) -> None:
+def opt_out(world: World, address: str, *, returns_to: str | None = None) -> bytes:
+    """A provider's report that somebody wants to leave, with a List-Unsubscribe in the mail that it gives back."""
+    token = links.sign(world.keyring, Link.UNSUBSCRIBE, world.subscription)
+    header = f"List-Unsubscribe: <{address.format(token=token)}>\n"
+    return feedback_report(returns_to or world.token(), "opt-out", headers=header)
+
+
+@pytest.mark.parametrize("address", [f"mailto:{LEAVE}", "https://example.org/unsubscribe/{token}"])
+def test_who_presses_a_providers_button_to_leave_leaves_all_lists_without_a_goodbye(world: World, address: str) -> None:
     with session_scope(world.engine) as session:
         person = session.get_one(Subscriber, world.person)
         subscribe(session, person, make_list(session, "news", name="News"))
-    assert world.receive(feedback_report(world.token(), "opt-out")) == Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
+    assert world.receive(opt_out(world, address, returns_to="redacted")) == Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
     with session_scope(world.engine) as session:
         left = set(session.scalars(select(Subscription.status)))
         assert left == {SubscriptionStatus.UNSUBSCRIBED}
         assert notices_owed(session) == []
+    assert world.reason() == (SuppressionReason.LEFT, None)
+
+
+def test_what_says_that_a_mail_came_back_takes_nobody_off_a_list(world: World) -> None:
+    for message in (feedback_report(world.token(), "opt-out"), opt_out(world, f"mailto:leave+{world.token()}@e.org")):
+        assert world.receive(message).effect is Effect.NONE
+    with session_scope(world.engine) as session:
+        assert set(session.scalars(select(Subscription.status))) == {SubscriptionStatus.ACTIVE}
+
+
+# --- what only says that it is an answer ----------------------------------------------------------------------------
+
+
+def message_id(world: World) -> str:
+    """That of her mail, which stands in every answer that she writes."""
+    with session_scope(world.engine) as session:
+        campaign = session.get_one(Campaign, session.get_one(Delivery, world.delivery).campaign_id)
+        return MessageIds(world.keyring, campaign, domain="example.org").make(world.delivery)
+
+
+def of_an_answer(world: World, message: bytes, header: str) -> bytes:
+    return f"{header}: <{message_id(world)}>\n".encode() + message
+
+
+@pytest.mark.parametrize("header", ["In-Reply-To", "References", "Original-Message-ID"])
+@pytest.mark.parametrize(
+    "message",
+    [feedback_report("0" * 40), feedback_report("0" * 40, "opt-out"), report("0" * 40), report("0" * 40, "552 5.2.2")],
+)
+def test_a_message_id_that_a_message_says_it_answers_acts_on_nobody(world: World, message: bytes, header: str) -> None:
+    assert world.receive(of_an_answer(world, message, header)).effect is Effect.NONE
+    assert world.reason() is None
+    assert world.events() == []  # nor does it keep what comes truly from acting
+    assert [(key[0], number) for key, number in world.numbers().items()] == [(0, 1)]
+    assert world.receive(feedback_report(world.token())).effect is Effect.SUPPRESS
+
+
+def test_nor_does_one_that_the_mail_which_is_given_back_answers(world: World) -> None:
+    message = feedback_report("0" * 40, headers=f"References: <a@example.net>\n <{message_id(world)}>\n")
+    assert world.receive(message).effect is Effect.NONE
+    assert world.reason() is None
+
+
+def test_the_message_id_of_the_mail_which_is_given_back_acts(world: World) -> None:
+    message = feedback_report("0" * 40, headers=f"Message-ID: <{message_id(world)}>\n")
+    assert world.receive(message).effect is Effect.SUPPRESS
+    assert world.reason() == (SuppressionReason.COMPLAINED, None)
+
+
+def test_a_token_in_the_report_proves_what_an_answer_does_not(world: World) -> None:
+    named = feedback_report("0" * 40).replace(
+        b"Version: 1\n", f"Version: 1\nOriginal-Mail-From: <bounce+{world.token()}@in.example.org>\n".encode()
+    )
+    assert world.receive(of_an_answer(world, named, "References")).effect is Effect.SUPPRESS
+
+
+def test_an_answer_is_kept_as_one_by_what_it_answers(world: World) -> None:
+    message = of_an_answer(world, f"From: Ana <{ANA}>\nTo: office@example.org\n\nHello\n".encode(), "In-Reply-To")
+    assert world.receive(message) == Outcome(Kind.REPLY)
+    assert world.events() == [(Kind.REPLY, Effect.NONE)]
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """About whom a message is: which of its texts may hold a token, in which order, and what the caller finds in them."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -12,6 +13,8 @@ _RETURNED_HEADERS = ("return-path", "x-envelope-from", "errors-to", "list-unsubs
 _MESSAGE_IDS = ("message-id", "original-message-id", "original-envelope-id", "x-original-message-id")
 _OWN_MESSAGE_IDS = ("in-reply-to", "references", "x-original-message-id", "original-message-id")
 _MOST_PLACES = 200
+#: what a returned mail answers stands in these lines, and is not that mail
+_ANSWERED = re.compile(r"^[> |\t]{0,4}(?:references|in-reply-to)[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.I | re.M)
 
 
 class Lookup(Protocol):
@@ -28,6 +31,9 @@ class Lookup(Protocol):
 
     def is_to_leave(self, text: str) -> bool:
         """Whether an address to leave stands in a text, signed or not."""
+
+    def left_by(self, header: str) -> int | None:
+        """The subscription that the addresses in a mail's List-Unsubscribe end."""
 
     def address(self, delivery: int) -> str | None:
         """Whom a delivery was to; None if that is not known."""
@@ -48,6 +54,9 @@ class Nobody:
     def is_to_leave(self, text: str) -> bool:
         return False
 
+    def left_by(self, header: str) -> int | None:
+        return None
+
     def address(self, delivery: int) -> str | None:
         return None
 
@@ -57,6 +66,15 @@ class Place(NamedTuple):
 
     proof: Identified
     text: str
+    is_answered: bool = False  # it names what the message answers, which everybody can write who got an answer
+
+
+class Found(NamedTuple):
+    """About which delivery a message is, and how that is known."""
+
+    delivery: int | None = None
+    proof: Identified = Identified.NONE
+    is_unproven: bool = False  # nothing but what the message says that it answers leads there
 
 
 def came_for(headers: Headers, recipient: str | None) -> list[str]:
@@ -83,13 +101,13 @@ def places(message: Message, recipient: str | None, texts: list[str]) -> Iterato
     for part in returned:
         for value in part.headers.all(*_MESSAGE_IDS):
             yield Place(Identified.MESSAGE_ID, value)
-    for value in message.headers.all(*_OWN_MESSAGE_IDS):
-        yield Place(Identified.MESSAGE_ID, value)
     for text in [*(part.text for part in returned), *texts]:
-        yield Place(Identified.MESSAGE_ID, text)
+        yield Place(Identified.MESSAGE_ID, _ANSWERED.sub("", text))
+    for value in message.headers.all(*_OWN_MESSAGE_IDS):
+        yield Place(Identified.MESSAGE_ID, value, is_answered=True)
 
 
-def find(found: Iterator[Place], lookup: Lookup) -> tuple[int | None, Identified]:
+def find(found: Iterator[Place], lookup: Lookup) -> Found:
     """The delivery that the first token leads to that is the caller's, and how."""
     for number, place in enumerate(found):
         if number >= _MOST_PLACES:
@@ -97,5 +115,11 @@ def find(found: Iterator[Place], lookup: Lookup) -> tuple[int | None, Identified
         look = lookup.message if place.proof is Identified.MESSAGE_ID else lookup.delivery
         delivery = look(place.text)
         if delivery is not None:
-            return delivery, place.proof
-    return None, Identified.NONE
+            return Found(delivery, place.proof, place.is_answered)
+    return Found()
+
+
+def left_by(message: Message, lookup: Lookup) -> int | None:
+    """The subscription that the mail which a message gives back can be left by."""
+    values = [value for part in message.returned() for value in part.headers.all("list-unsubscribe")]
+    return next((found for value in values[:_MOST_PLACES] if (found := lookup.left_by(value)) is not None), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mailer.mail.feedback import automatic, complaints, identifying, notices, reading, status_reports, wishes
-from mailer.mail.feedback.identifying import Lookup, Nobody
+from mailer.mail.feedback.identifying import Found, Lookup, Nobody
 from mailer.mail.feedback.meanings import judge
 from mailer.mail.feedback.notices import Notice, addresses_in
 from mailer.mail.feedback.reading import Message
@@ -84,7 +84,7 @@ class _Reader:
         return notices.cut(self.words)
 
     @cached_property
-    def whose(self) -> tuple[int | None, Identified]:
+    def whose(self) -> Found:
         places = identifying.places(self.message, self.recipient, [self.words])
         return identifying.find(places, self.lookup)
 
@@ -115,9 +115,26 @@ class _Reader:
         if found is None:
             return None
         feedback = self._about(Feedback(found.kind, found.rule, addresses=found.addresses), more=found.identifiers)
-        if feedback.delivery is None or found.kind not in (Kind.COMPLAINT, Kind.UNSUBSCRIBE):
+        if found.kind is Kind.UNSUBSCRIBE:
+            return self._left(feedback)
+        acts = found.kind is Kind.COMPLAINT and feedback.delivery is not None and not feedback.is_unproven
+        return replace(feedback, effect=Effect.SUPPRESS) if acts else feedback
+
+    def _left(self, feedback: Feedback) -> Feedback:
+        """A provider's word that somebody wants to leave. What proves that their mail came back takes nobody off a
+        list: it must hold what that mail could be left by.
+        """
+        subscription = identifying.left_by(self.message, self.lookup)
+        if subscription is None:
             return feedback
-        return replace(feedback, effect=Effect.SUPPRESS if found.kind is Kind.COMPLAINT else Effect.LEAVE)
+        return replace(
+            feedback,
+            effect=Effect.LEAVE,
+            subscription=subscription,
+            identified_by=Identified.RETURNED,
+            is_unproven=False,
+            leaves_all=True,
+        )
 
     def _receipt(self) -> Feedback | None:
         is_one = self.message.report_type == "disposition-notification" or any(
@@ -220,15 +237,16 @@ class _Reader:
     # --- about whom
 
     def _about(self, feedback: Feedback, *, more: Sequence[str] = ()) -> Feedback:
-        delivery, proof = self.whose
-        if delivery is None:
-            delivery = next((found for text in more if (found := self.lookup.delivery(text)) is not None), None)
-            proof = Identified.NONE if delivery is None else Identified.RETURNED
-        return replace(feedback, delivery=delivery, identified_by=proof)
+        whose = self.whose
+        if whose.delivery is None or whose.is_unproven:
+            named = next((found for text in more if (found := self.lookup.delivery(text)) is not None), None)
+            whose = whose if named is None else Found(named, Identified.RETURNED)
+        delivery, proof, is_unproven = whose
+        return replace(feedback, delivery=delivery, identified_by=proof, is_unproven=is_unproven)
 
     def _returned(self, fates: Sequence[Fate], rule: str) -> Feedback:
         """What fates mean together, and what follows for the delivery."""
-        delivery, proof = self.whose
+        delivery, proof, is_unproven = self.whose
         own = (self.lookup.address(delivery) if delivery is not None else None) or self.sent_to
         ours = _of_delivery(fates, own) if delivery is not None else list(fates)
         listed = ours or list(fates)
@@ -238,15 +256,16 @@ class _Reader:
         decisive = next((fate for fate in candidates if status_reports.same(fate.address, own)), candidates[0])
         kind = Kind.BOUNCE if failed else Kind.DELAYED if waiting else Kind.DELIVERED
         meaning = decisive.meaning
-        effect = meaning.category.effect if kind is Kind.BOUNCE and delivery is not None and ours else Effect.NONE
+        acts = kind is Kind.BOUNCE and delivery is not None and ours and not is_unproven
         return Feedback(
             kind,
             f"{rule}; {meaning.rule}" if kind is Kind.BOUNCE else rule,
-            effect,
+            meaning.category.effect if acts else Effect.NONE,
             meaning,
             tuple(listed),
             delivery=delivery,
             identified_by=proof,
+            is_unproven=is_unproven,
         )
 
 

@@ -110,3 +110,5 @@ class Feedback:
     delivery: int | None = None
     subscription: int | None = None
     identified_by: Identified = Identified.NONE
+    is_unproven: bool = False  # only what it says that it answers names the delivery: that acts on nobody
+    leaves_all: bool = False  # a wish to leave means every list, and not that of the subscription alone
