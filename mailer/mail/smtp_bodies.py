@@ -21,7 +21,7 @@ async def read(reader: asyncio.StreamReader, *, keep: int) -> Body:
     :param reader: cancelled by who owns it where the connection ends before the dot.
     :param keep: octets, counted on the wire; the rest is read and dropped.
     """
-    pieces: list[bytes] = []
+    kept = bytearray()  # one, as a line of its own object takes up many times its octets
     size = 0
     end = b"\r\n"
     while end != _END:
@@ -31,9 +31,8 @@ async def read(reader: asyncio.StreamReader, *, keep: int) -> Body:
             piece = await reader.read(overrun.consumed)
         end = (end + piece)[-len(_END) :]
         if size < keep:
-            pieces.append(piece[: keep - size])
+            kept += piece[: keep - size]
         size += len(piece)
-    stuffed = b"".join(pieces)
     if size <= keep:
-        stuffed = stuffed[: -len(b".\r\n")]
-    return Body((b"\r\n" + stuffed).replace(b"\r\n.", b"\r\n")[2:], size)
+        del kept[-len(b".\r\n") :]
+    return Body((b"\r\n" + kept).replace(b"\r\n.", b"\r\n")[2:], size)
