@@ -57,7 +57,7 @@ def listen(installation: Installation, lmtp: Place | None, over_smtp: Place | No
         settings.keyring, unsubscribe_address=settings.unsubscribe_address, bounce_address=settings.bounce_address
     )
     if not addresses.any:
-        problem = "is not set, nor MAILER_UNSUBSCRIBE_ADDRESS: every message would be refused"
+        problem = "is not set, nor MAILER_UNSUBSCRIBE_ADDRESS: every message would be refused or dropped"
         raise ConfigurationError("MAILER_BOUNCE_ADDRESS", problem, "bounce+{token}@example.org")
     _ = installation.engine  # refuses a database of another version; and threads must not make it
     name = settings.smtp_helo or smtp.own_name() or "localhost"

@@ -24,6 +24,7 @@ from mailer.mail.smtp_taking import LARGEST_MESSAGE, MOST_RECIPIENTS, Arrived, D
 
 _NO_SENDER = "<>"  # aiosmtpd takes "" for an address that is missing
 _PATH = re.compile(r"\s*<([^<>\x00-\x1f\x7f]*)>\s*(.*)")  # RFC 5321, 4.1.2; the only form that mail servers use
+_ANY_PATH = re.compile(r"\s*<(.*)>([^>]*)", re.DOTALL)
 _LONGEST_COMMAND = 2048  # octets: the longest address, and the parameters of the extensions
 _FULL_NOTICE_SECONDS = 60
 
@@ -83,6 +84,8 @@ class Conversation(SMTP):
 
     line_length_limit = 64 * 1024  # of the stream's buffer; lines of a message may be longer
     dialect = Dialect.SMTP
+    path = _PATH
+    largest: int | None = LARGEST_MESSAGE  # that is not refused, in octets
 
     def __init__(self, room: Room, taking: Taking, *, name: str, loop: asyncio.AbstractEventLoop) -> None:
         """:param name: what this machine calls itself."""
@@ -96,7 +99,7 @@ class Conversation(SMTP):
         self._is_to_end = False
         super().__init__(
             _Desk(taking),
-            data_size_limit=LARGEST_MESSAGE,
+            data_size_limit=self.largest,
             enable_SMTPUTF8=True,
             hostname=name,
             ident="Tocsin",
@@ -170,7 +173,7 @@ class Conversation(SMTP):
 
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         """Part a path from its parameters."""
-        found = _PATH.fullmatch(arg)
+        found = self.path.fullmatch(arg)
         return (found[1] or _NO_SENDER, found[2]) if found else (None, None)
 
     async def smtp_DATA(self, arg: str | None) -> None:  # noqa: N802 - the name aiosmtpd calls
@@ -220,9 +223,11 @@ class Conversation(SMTP):
 
 
 class LmtpConversation(Conversation, LMTP):
-    """One connection, over LMTP."""
+    """One connection, over LMTP. Whatever a stranger may have written is taken: see `smtp_taking`."""
 
     dialect = Dialect.LMTP
+    path = _ANY_PATH
+    largest = None
 
 
 def _network(peer: Any) -> str | None:
@@ -241,11 +246,12 @@ class _Desk:
         self._inbox = taking.inbox
 
     async def handle_EHLO(  # noqa: N802 - the name aiosmtpd calls, as the others here
-        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+        self, server: Conversation, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         """Offer what RFC 2033 (5) wants too: commands are answered one by one, in order, from one buffer."""
         session.host_name = hostname
-        return [*responses[:-1], "250-PIPELINING", "250 ENHANCEDSTATUSCODES"]
+        size = ["250-SIZE"] if server.largest is None else []  # RFC 1870, 3: no limit; aiosmtpd names one by itself
+        return [*responses[:-1], *size, "250-PIPELINING", "250 ENHANCEDSTATUSCODES"]
 
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -257,7 +263,7 @@ class _Desk:
     async def handle_RCPT(  # noqa: N802
         self, server: Conversation, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if not self._inbox.expects(address):
+        if server.dialect is Dialect.SMTP and not self._inbox.expects(address):
             log.info("a recipient was refused", extra={"source": server.dialect.value, "connection": server.number})
             return _NOT_OURS
         if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:

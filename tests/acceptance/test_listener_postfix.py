@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 
 from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.mail.smtp import Place
-from mailer.mail.smtp_taking import Dialect
+from mailer.mail.smtp_taking import LARGEST_MESSAGE, Dialect
 from mailer.store.db import session_scope
 from mailer.store.models import MailEvent, Suppression
 from tests.acceptance.test_listener import BOUNCE, Listening, listening, returned
@@ -64,15 +64,12 @@ def send(relay: Postfix, sender: str, *recipients: str, message: bytes) -> None:
         assert connection.sendmail(sender, recipients, message) == {}
 
 
-def test_a_bounce_that_postfix_hands_over_acts_once_and_an_unknown_address_is_sent_back(
+def test_a_bounce_that_postfix_hands_over_acts_once(
     listening: Listening, engine: Engine, returned: str, start: Start
 ) -> None:
     listening.start()
     with start(transport_maps=f"inline:{{ {{in.example.org = lmtp:inet:127.0.0.1:{listening.port}}} }}") as relay:
         send(relay, "", returned, message=BOUNCE)
-        send(relay, "alerts@example.org", "nobody@in.example.org", message=b"Subject: hello\r\n\r\nhello\r\n")
-        (sent_back,) = relay.wait_for(1)
-        assert "550 5.1.1 No such address here" in sent_back.as_string()
         wait_until(lambda: "dsn=2.0.0, status=sent (250 2.0.0 Taken as " in relay.log.read_text())
         with session_scope(engine, read_only=True) as session:
             assert [(event.kind, event.effect) for event in session.scalars(select(MailEvent))] == [
@@ -83,6 +80,24 @@ def test_a_bounce_that_postfix_hands_over_acts_once_and_an_unknown_address_is_se
         send(relay, "", returned, message=BOUNCE.replace(b"5.1.1", b"5.2.2"))  # it waits for the listener
         wait_until(lambda: "Connection refused" in relay.log.read_text())
     assert "@" not in listening.said()
+
+
+def test_what_is_not_ours_or_too_large_is_not_sent_back_to_a_stranger(start: Start, tmp_path: Path) -> None:
+    listener = Listener(tmp_path, {Dialect.LMTP: Place()})
+    place = listener.places[Dialect.LMTP]
+    to_us = f"inline:{{ {{in.example.org = lmtp:inet:{place}}} {{example.net = lmtp:inet:{place}}} }}"
+    try:
+        with start(relay_domains="in.example.org, example.net", transport_maps=to_us, message_size_limit="0") as relay:
+            send(relay, "alerts@example.org", "nobody@example.net", message=b"Subject: hello\r\n\r\nhello\r\n")
+            large = b"Subject: large\r\n\r\n" + (b"x" * 900 + b"\r\n") * (LARGEST_MESSAGE // 900)
+            send(relay, "alerts@example.org", "ana@in.example.org", message=large)
+            wait_until(lambda: relay.log.read_text().count(": removed") == 2)
+            log = relay.log.read_text()
+            assert log.count("status=sent (250 2.0.0 Dropped as ") == 2
+            assert "non-delivery" not in log
+    finally:
+        assert listener.stop() == 0
+    assert listener.taken() == []
 
 
 def test_of_two_recipients_the_one_that_fails_for_now_is_tried_again_alone(start: Start, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The listener, spoken to over real LMTP and SMTP: what is answered is true, whatever a client does."""
 
+import json
 import smtplib
 import socket
 import stat
@@ -73,12 +74,12 @@ class Raw:
         self.connection.sendall("".join(f"{command}\r\n" for command in commands).encode())
         return [self.hear() for _ in commands]
 
-    def begin(self, dialect: Dialect, *recipients: str) -> None:
+    def begin(self, dialect: Dialect, *recipients: str, sender: str = "") -> None:
         """All up to DATA."""
         self.connection.sendall(b"LHLO here\r\n" if dialect is LMTP else b"EHLO here\r\n")
         while self.hear()[3:4] == "-":
             pass
-        envelope = ["MAIL FROM:<>", *(f"RCPT TO:<{recipient}>" for recipient in recipients)]
+        envelope = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{recipient}>" for recipient in recipients)]
         assert {answer[:3] for answer in self.say(*envelope)} == {"250"}
         assert self.say("DATA")[0].startswith("354")
 
@@ -109,12 +110,14 @@ def test_a_message_to_an_address_of_ours_is_taken_with_its_envelope(listener: Li
     ]
 
 
-@pytest.mark.parametrize("dialect", [LMTP, SMTP])
-@pytest.mark.parametrize(
+STRANGERS = pytest.mark.parametrize(
     "recipient", ["ana@example.org", "", "ana", '"ana@in.example.org"@example.net', "ána@x.example"]
 )
-def test_nobody_else_gets_mail_through_us(listener: Listener, dialect: Dialect, recipient: str) -> None:
-    with client(listener, dialect) as connection:
+
+
+@STRANGERS
+def test_nobody_else_gets_mail_through_us(listener: Listener, recipient: str) -> None:
+    with client(listener, SMTP) as connection:
         connection.ehlo()
         connection.mail("", ["SMTPUTF8"])
         code, words = connection.docmd(f"RCPT TO:<{recipient}>")
@@ -124,9 +127,33 @@ def test_nobody_else_gets_mail_through_us(listener: Listener, dialect: Dialect, 
     assert [word for word in ("@", "RCPT") if word in listener.log()] == []
 
 
-@pytest.mark.parametrize("dialect", [LMTP, SMTP])
-def test_the_others_of_a_message_get_it_where_one_recipient_is_refused(listener: Listener, dialect: Dialect) -> None:
-    with client(listener, dialect) as connection:
+@STRANGERS
+@pytest.mark.parametrize("sender", ["eve@example.net", '"<e>\tve"@example.net'])
+def test_over_lmtp_our_own_mail_server_sends_nothing_back_to_a_stranger(
+    listener: Listener, recipient: str, sender: str
+) -> None:
+    with raw(listener, LMTP) as spoken:
+        spoken.begin(LMTP, recipient, ANA, '"<a>\tb"@example.org', sender=sender)
+        spoken.connection.sendall(MESSAGE + b".\r\n")
+        answers = [spoken.hear() for _ in range(3)]
+    assert [answer[:13] for answer in answers] == ["250 2.0.0 Dro", "250 2.0.0 Tak", "250 2.0.0 Dro"]
+    assert [each.recipient for each in listener.taken()] == [ANA]
+    assert answers[0].split()[4].rstrip(",") in listener.log()
+    assert "@" not in listener.log()
+
+
+def test_what_was_dropped_is_said_with_what_to_do_but_not_each_time(start: Callable[..., Listener]) -> None:
+    listener = start()
+    with client(listener, LMTP) as connection:
+        for _ in range(3):
+            assert connection.sendmail("", ["nobody@example.org"], MESSAGE) == {}
+    assert listener.stop() == 0
+    said = [json.loads(line) for line in listener.log().splitlines() if "let the mail server refuse" in line]
+    assert [(each["not_ours"], each["too_large"]) for each in said] == [(1, 0), (2, 0)]
+
+
+def test_the_others_of_a_message_get_it_where_one_recipient_is_refused(listener: Listener) -> None:
+    with client(listener, SMTP) as connection:
         refused = connection.sendmail("", ["nobody@example.org", ANA], MESSAGE)
     assert {recipient: code for recipient, (code, _) in refused.items()} == {"nobody@example.org": 550}
     assert [each.recipient for each in listener.taken()] == [ANA]
@@ -171,20 +198,27 @@ def test_of_a_huge_message_the_beginning_is_kept_and_the_rest_read(listener: Lis
     assert [each.message for each in listener.taken()] == [b"x" * READS]
 
 
-@pytest.mark.parametrize("dialect", [LMTP, SMTP])
-def test_what_is_too_large_is_refused_when_it_is_announced_or_has_come(listener: Listener, dialect: Dialect) -> None:
+@pytest.mark.parametrize(("dialect", "answers"), [(LMTP, ["250 2.0.0 Dropped"] * 2), (SMTP, ["552 5.3.4 Larger "])])
+def test_what_is_too_large_is_read_to_its_end(listener: Listener, dialect: Dialect, answers: list[str]) -> None:
     with raw(listener, dialect) as spoken:
         spoken.begin(dialect, ANA, "eve@in.example.org")
         piece = b"x" * 2**20 + b"\r\n"
         for _ in range(LARGEST_MESSAGE // 2**20 + 1):
             spoken.connection.sendall(piece)
         spoken.connection.sendall(b".\r\n")
-        assert [spoken.hear()[:9] for _ in range(2 if dialect is LMTP else 1)] == ["552 5.3.4"] * (
-            2 if dialect is LMTP else 1
-        )
-        assert spoken.say(f"MAIL FROM:<> SIZE={LARGEST_MESSAGE + 1}")[0].startswith("552")
+        assert [spoken.hear()[:17] for _ in answers] == answers
         assert spoken.say("QUIT")[0].startswith("221")
     assert listener.taken() == []
+
+
+@pytest.mark.parametrize(("dialect", "limit", "answer"), [(LMTP, "", 250), (SMTP, str(LARGEST_MESSAGE), 552)])
+def test_only_over_smtp_a_message_that_is_announced_as_too_large_is_refused(
+    listener: Listener, dialect: Dialect, limit: str, answer: int
+) -> None:
+    with client(listener, dialect) as connection:
+        connection.ehlo()
+        assert connection.esmtp_features["size"] == limit
+        assert connection.docmd(f"MAIL FROM:<> SIZE={LARGEST_MESSAGE + 1}")[0] == answer
 
 
 def test_there_is_a_limit_to_the_recipients_of_a_message(listener: Listener) -> None:
@@ -201,9 +235,9 @@ def test_commands_may_come_ahead_of_their_answers(listener: Listener) -> None:
         while spoken.hear()[3:4] == "-":
             pass
         answers = spoken.say("MAIL FROM:<>", "RCPT TO:<a@example.org>", f"RCPT TO:<{ANA}>", "DATA")
-        assert [answer[:3] for answer in answers] == ["250", "550", "250", "354"]
+        assert [answer[:3] for answer in answers] == ["250", "250", "250", "354"]
         spoken.connection.sendall(MESSAGE + b".\r\nNOOP\r\nQUIT\r\n")
-        assert [spoken.hear()[:3] for _ in range(3)] == ["250", "250", "221"]
+        assert [spoken.hear()[:3] for _ in range(4)] == ["250", "250", "250", "221"]
 
 
 @pytest.mark.parametrize(
