@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailer.errors import ServiceUnavailable
+from mailer.mail.feedback.types import Category
 from mailer.mail.types import Outcome, OutcomeKind
 
 _SUFFIX = ".journal"
@@ -32,7 +33,11 @@ _MARK = "highest-claim"
 _MARK_DIGITS = 20  # always as many, so that a new number takes the place of the old one in a single write
 #: What is no line of ours is passed over: a power cut may leave anything in the place of what was not on the disk yet.
 _BEGUN = re.compile(rb"b (\d+) (\d+)")
-_ANSWER = re.compile(rb"a (\d+) (\d+) (sent|deferred|failed|unknown) (\d+)( no-such-address)?")
+_ANSWER = re.compile(rb"a (\d+) (\d+) (sent|deferred|failed|unknown) (\d+)(?: ([a-z_-]{1,40}))?")
+_REFUSED: Mapping[bytes | None, Category] = {
+    **{each.encode(): each for each in Category},
+    b"no-such-address": Category.NO_MAILBOX,  # as it was written before the others were
+}
 
 
 class JournalUnwritable(ServiceUnavailable):
@@ -46,7 +51,7 @@ class ServerAnswer:
 
     kind: OutcomeKind
     code: int
-    no_such_address: bool = False
+    refused: Category | None = None  # what it has against the address, as `Settlement` keeps it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,16 @@ class Journal:
         self._unwritten.append(b"b %d %d\n" % (fence, delivery_id))
         self.flush()
 
-    def answer(self, fence: int, outcome: Outcome, *, no_such_address: bool = False) -> None:
+    def answer(self, fence: int, outcome: Outcome, *, refused: Category | None = None) -> None:
         """Record what a server said, at the latest together with the next message that is begun.
+
+        :param refused: what it has against the address, if that may end mail to it.
 
         One write for both costs half as much as two, and promises as much: a connection begins its next message only
         after this, so that at most the last one on each is in doubt.
         """
-        gone = b" no-such-address" if no_such_address else b""
-        self._unwritten.append(b"a %d %d %b %d%b\n" % (fence, outcome.id, outcome.kind.encode(), outcome.code, gone))
+        why = b" " + refused.encode() if refused else b""
+        self._unwritten.append(b"a %d %d %b %d%b\n" % (fence, outcome.id, outcome.kind.encode(), outcome.code, why))
 
     def flush(self) -> None:
         """Write down what is known and not written yet.
@@ -250,7 +257,7 @@ def _read(path: Path) -> LeftBehind:
         if found := _BEGUN.fullmatch(line):
             begun.setdefault(int(found[1]), {})[int(found[2])] = None
         elif found := _ANSWER.fullmatch(line):
-            answer = ServerAnswer(OutcomeKind(found[3].decode()), int(found[4]), no_such_address=bool(found[5]))
+            answer = ServerAnswer(OutcomeKind(found[3].decode()), int(found[4]), _REFUSED.get(found[5]))
             begun.setdefault(int(found[1]), {})[int(found[2])] = answer
     records = {fence: JournalRecord(begun=entries, complete=complete) for fence, entries in begun.items()}
     return LeftBehind(path=path, records=records, complete=complete)

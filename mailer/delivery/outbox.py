@@ -25,7 +25,6 @@ from mailer.delivery.recipients import Recipient
 from mailer.delivery.verdicts import RefusalWatch, RefusedForNow, give_up_at
 from mailer.delivery.worker import Worker
 from mailer.errors import MailerError, ServiceUnavailable
-from mailer.mail.feedback.types import Category
 from mailer.mail.headers import UnusableAddress
 from mailer.mail.types import Outcome, Outgoing
 from mailer.store.db import has_one_writer, session_scope, utcnow
@@ -327,7 +326,7 @@ class Outbox:
         ruling = self._watch.judge(
             outcome, claim.out[outcome.id], claim.named[outcome.id], now=utcnow(), give_up_at=self._give_up_at
         )
-        self._journal.answer(claim.batch.fence, outcome, no_such_address=ruling.fate.refused is Category.NO_MAILBOX)
+        self._journal.answer(claim.batch.fence, outcome, refused=ruling.fate.refused)
         self._end(claim, ruling.fate)
         if ruling.pause_because is not None:
             self._refused_because = ruling.pause_because

@@ -81,6 +81,10 @@ def _replay(engine: Engine, name: str, left: LeftBehind) -> None:
                 _correct(session, fence, record)
 
 
+#: what a server has against an address, and nobody else
+_CERTAIN = (Category.NO_MAILBOX, Category.NO_DOMAIN, Category.DISABLED, Category.FULL)
+
+
 def _settlements(record: JournalRecord) -> Iterable[Settlement]:
     for delivery_id, answer in record.begun.items():
         yield _settlement(delivery_id, answer)
@@ -90,9 +94,10 @@ def _settlement(delivery_id: int, answer: ServerAnswer | None) -> Settlement:
     if answer is None:
         return Settlement(delivery_id, DeliveryState.UNKNOWN, reason=Reason.WORKER_LOST)
     state = DeliveryState(answer.kind.value)
-    # The journal has no words, and without them nobody can tell whether a refusal was about this address or about us.
-    # It was no mail, so the server may be asked once more.
-    if state is DeliveryState.FAILED and not answer.no_such_address:
+    # The journal has no words, and where they did not say for certain that a refusal was about this address nobody can
+    # tell any more whether it was about us. It was no mail, so the server may be asked once more.
+    is_certain = answer.refused in _CERTAIN
+    if state is DeliveryState.FAILED and not is_certain:
         state = DeliveryState.DEFERRED
     # The next retry is due at once: how long it should have waited was known to the dead worker only.
     not_before = db.utcnow() if state is DeliveryState.DEFERRED else None
@@ -103,7 +108,7 @@ def _settlement(delivery_id: int, answer: ServerAnswer | None) -> Settlement:
         reason=reason,
         smtp_code=answer.code or None,
         not_before=not_before,
-        refused=Category.NO_MAILBOX if answer.no_such_address else None,
+        refused=answer.refused if is_certain else None,
     )
 
 

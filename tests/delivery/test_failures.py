@@ -11,6 +11,7 @@ from mailer.delivery import ledger, previews, recovery, sending
 from mailer.delivery.journal import Journal
 from mailer.delivery.previews import SampleReader
 from mailer.delivery.worker import Worker
+from mailer.mail.feedback.types import Category
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.types import Outcome, OutcomeKind
 from mailer.people import notices
@@ -99,7 +100,7 @@ def test_those_of_a_dead_worker_are_spoken_of_when_its_journal_is_replayed(
     first, second, _ = batch.deliveries
     for claimed in (first, second):
         kept.begin(batch.fence, claimed.id)
-    kept.answer(batch.fence, Outcome(first.id, OutcomeKind.FAILED, 550), no_such_address=True)
+    kept.answer(batch.fence, Outcome(first.id, OutcomeKind.FAILED, 550), refused=Category.NO_MAILBOX)
     kept.close()
     recovery.replay(engine, tmp_path)
     assert sorted(told(caplog)) == [

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mailer.delivery import journal
 from mailer.delivery.journal import Journal, JournalUnwritable, ServerAnswer
+from mailer.mail.feedback.types import Category
 from mailer.mail.types import Outcome, OutcomeKind
 
 SENT = Outcome(id=1, kind=OutcomeKind.SENT, code=250, text="queued for <ana@example.org>")
@@ -37,12 +38,25 @@ def test_what_was_begun_and_what_was_answered_is_known_after_the_worker(tmp_path
     assert found.of(9).complete
 
 
-def test_it_keeps_that_an_address_does_not_exist(tmp_path: Path) -> None:
+@pytest.mark.parametrize("refused", Category)
+def test_it_keeps_what_a_server_has_against_an_address(tmp_path: Path, refused: Category) -> None:
     living = Journal(tmp_path)
     living.begin(7, 1)
-    living.answer(7, Outcome(1, OutcomeKind.FAILED, 550, "5.1.1 <ana@example.org>"), no_such_address=True)
+    living.answer(7, Outcome(1, OutcomeKind.FAILED, 550, "5.1.1 <ana@example.org>"), refused=refused)
     living.close()
-    assert left(tmp_path, living.name).of(7).begun == {1: ServerAnswer(OutcomeKind.FAILED, 550, no_such_address=True)}
+    assert left(tmp_path, living.name).of(7).begun == {1: ServerAnswer(OutcomeKind.FAILED, 550, refused)}
+
+
+@pytest.mark.parametrize(("written", "refused"), [("no-such-address", Category.NO_MAILBOX), ("of-tomorrow", None)])
+def test_what_another_version_wrote_of_an_address_is_read(
+    tmp_path: Path, written: str, refused: Category | None
+) -> None:
+    living = Journal(tmp_path)
+    living.begin(7, 1)
+    with living.path.open("a") as file:
+        file.write(f"a 7 1 failed 550 {written}\n")
+    living.close()
+    assert left(tmp_path, living.name).of(7).begun == {1: ServerAnswer(OutcomeKind.FAILED, 550, refused)}
 
 
 def test_it_names_nobody(tmp_path: Path) -> None:

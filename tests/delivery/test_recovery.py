@@ -11,12 +11,22 @@ from sqlalchemy import Engine, func, select, text
 from mailer.delivery import control, journal, ledger, recovery
 from mailer.delivery.journal import Journal
 from mailer.delivery.ledger import Batch
+from mailer.mail.feedback.types import Category
 from mailer.mail.types import Outcome, OutcomeKind
 from mailer.people import notices
 from mailer.people.notices import Notice, NoticeKind
 from mailer.people.organisers import NOBODY
 from mailer.store.db import session_scope, utcnow
-from mailer.store.models import Campaign, CampaignStatus, Claim, Delivery, DeliveryState, Reason, Subscription
+from mailer.store.models import (
+    Campaign,
+    CampaignStatus,
+    Claim,
+    Delivery,
+    DeliveryState,
+    MailEvent,
+    Reason,
+    Subscription,
+)
 from tests.support.factories import make_campaign, make_list, make_subscriber
 from tests.support.ledger import in_order
 
@@ -102,13 +112,42 @@ def test_an_address_that_a_dead_worker_was_told_does_not_exist_gets_nothing_more
 ) -> None:
     batch = claim(engine, campaign_id, living)
     first, second, *_ = batch.deliveries
-    living.answer(batch.fence, Outcome(first.id, OutcomeKind.FAILED, 550), no_such_address=True)
+    living.answer(batch.fence, Outcome(first.id, OutcomeKind.FAILED, 550), refused=Category.NO_MAILBOX)
     living.answer(batch.fence, Outcome(second.id, OutcomeKind.FAILED, 550))
     living.close()
     recovery.replay(engine, tmp_path)
     with session_scope(engine, read_only=True) as session:
         mailable = select(Subscription.mailable).order_by(Subscription.subscriber_id)
         assert list(session.scalars(mailable)) == [False, True, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("refused", "state", "counts"),
+    [
+        (Category.FULL, S.FAILED, 1),
+        (Category.DISABLED, S.FAILED, 1),
+        (Category.NO_DOMAIN, S.FAILED, 1),
+        (Category.UNDETERMINED, S.DEFERRED, 0),  # the server is asked once more, and that counts
+    ],
+)
+def test_what_a_dead_worker_was_told_against_an_address_counts(
+    engine: Engine,
+    campaign_id: int,
+    living: Journal,
+    tmp_path: Path,
+    refused: Category,
+    state: DeliveryState,
+    counts: int,
+) -> None:
+    batch = claim(engine, campaign_id, living)
+    first, *_ = batch.deliveries
+    living.answer(batch.fence, Outcome(first.id, OutcomeKind.FAILED, 552), refused=refused)
+    living.close()
+    recovery.replay(engine, tmp_path)
+    assert rows(engine)[0] == (state, None)
+    with session_scope(engine, read_only=True) as session:
+        kept = session.execute(select(MailEvent.delivery_id, MailEvent.category))
+        assert [tuple(row) for row in kept] == [(first.id, refused)] * counts
 
 
 def test_replaying_waits_for_no_lease_and_does_it_once(
