@@ -160,6 +160,7 @@ def erase(session: Session, address: str) -> None:
         session.delete(
             subscriber
         )  # the database deletes subscriptions, consent events and their being a contact with it
+    returned.become_numbers(session, MailEvent.email_index == email_index)
     suppression.forget_lifts(session, email_index)
     suppression.add(session, email_index, SuppressionReason.ERASED)
     have_written_anew(session)
@@ -195,7 +196,9 @@ def forget_deliveries(session: Session, which: ColumnElement[bool]) -> None:
     codes = _codes_of_refusals(session, which)
     # Servers quote the address in what they answer.
     told = ("subscriber_id", "address", "notice", "language", "country", "union_id", "smtp_text")
-    session.execute(update(Delivery).where(which).values(dict.fromkeys(told)))
+    forgotten = session.scalars(update(Delivery).where(which).values(dict.fromkeys(told)).returning(Delivery.id)).all()
+    # Once more: this may have waited for whoever was just noting that a server refused one of them.
+    returned.become_numbers(session, MailEvent.delivery_id.in_(forgotten))
     for delivery_id, code in codes.items():
         session.execute(update(Delivery).where(Delivery.id == delivery_id).values(smtp_text=code))
 

@@ -17,7 +17,7 @@ from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.links import Link
 from mailer.mail.feedback.types import Category, Effect, Kind
-from mailer.people import returned, subscribers, suppression
+from mailer.people import bounces, returned, subscribers, suppression
 from mailer.store.crypto import Keyring
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -35,6 +35,7 @@ from mailer.store.models import (
     SuppressionReason,
 )
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
+from tests.support.concurrency import Beside
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, notices_owed, subscribe
 
 ANA = "ana@example.net"
@@ -505,6 +506,45 @@ def test_who_is_erased_leaves_numbers_and_no_event(world: World) -> None:
     assert world.events() == []
     assert sum(world.numbers().values()) == 2
     assert world.receive(feedback_report(world.token())).effect is Effect.NONE
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_a_refusal_that_is_noted_while_somebody_is_erased_leaves_no_event(world: World) -> None:
+    def erase() -> None:
+        with session_scope(world.engine) as other:
+            subscribers.erase(other, ANA)
+
+    with session_scope(world.engine) as session:
+        session.get_one(Delivery, world.delivery).state = DeliveryState.FAILED
+        session.flush()
+        bounces.refuse(session, {world.delivery: Category.FULL})
+        session.flush()
+        erasure = Beside(erase)
+        erasure.must_wait()
+    erasure.result()
+    assert world.events() == []
+
+
+def test_who_is_erased_leaves_no_event_with_the_hash_of_their_address(world: World) -> None:
+    other = world.mail()
+    with session_scope(world.engine) as session:
+        bounces.refuse(session, {other: Category.FULL})
+        session.get_one(Delivery, other).subscriber_id = None
+        session.flush()
+        subscribers.erase(session, ANA)
+    assert world.events() == []
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_who_leaves_by_mail_while_they_are_erased_leaves_no_event(world: World) -> None:
+    outcomes: list[Outcome] = []
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
+        leaving = Beside(lambda: outcomes.append(world.receive(wish(world))))
+        leaving.must_wait()
+    leaving.result()
+    assert outcomes == [Outcome(Kind.UNSUBSCRIBE, why="not on our list")]
+    assert world.events() == []
 
 
 def test_of_what_several_workers_are_given_at_once_only_one_acts(world: World) -> None:
