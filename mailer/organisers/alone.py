@@ -60,6 +60,11 @@ class Objected(MailerError):
     """Somebody objected to sending campaign "{slug}" alone. It takes a second person now: ask for approval."""
 
 
+class SentBack(MailerError):
+    """A second publisher has sent campaign "{slug}" back as it is now, so it is not sent alone like that. Change it, or
+    have a second person approve it."""
+
+
 class ShutOut(MailerError):
     """You have changed the account of another publisher less than a day ago, who can say nothing now. So campaign
     "{slug}" takes a second person: ask for approval."""
@@ -95,7 +100,7 @@ def ask(session: Session, campaign: Campaign, by: Account, why: str, *, at: date
     :raises approvals.TooLate: it has begun.
     :raises WhyMissing: there are no words.
     :raises Objected: somebody has said no.
-    :raises approvals.SentBack: a second publisher has answered, and wants it changed.
+    :raises SentBack: a second publisher has answered, and wanted it changed.
     :raises ShutOut: they have seen to it that somebody cannot.
     """
     if not why.strip():
@@ -107,7 +112,7 @@ def ask(session: Session, campaign: Campaign, by: Account, why: str, *, at: date
         raise Objected(slug=campaign.slug)
     _require_nobody_shut_out(session, campaign, by, at)
     current = content.of(session, campaign, sender)
-    approvals.require_not_sent_back(session, campaign, current)
+    _require_not_sent_back(session, campaign, current)
     approvals.ask(session, campaign, by, why, at=at, sender=sender)
     kept = approvals.keep(session, campaign, current)
     request = _request_of(session, kept, by)
@@ -140,11 +145,13 @@ def standing(session: Session, campaign: Campaign, *, at: datetime, sender: Send
     untold = _untold(session, request, at)
     may_send_at = None if untold else _may_send_at(request)
     state = State.TELLING if may_send_at is None else State.WAITING if at < may_send_at else State.READY
-    if session.scalar(select(Approval.id).where(Approval.lone_request_id == request.id).limit(1)):
+    if _is_used(session, request):
         state = State.SAID
-    if not approvals.is_of(session, request.content, content.of(session, campaign, sender)):
+    current = content.of(session, campaign, sender)
+    if not approvals.is_of(session, request.content, current):
         state = State.CHANGED
-    if request.objected_at or approvals.was_objected(session, campaign):
+    is_refused = approvals.was_objected(session, campaign) or approvals.was_sent_back(session, campaign, current)
+    if request.objected_at or is_refused:
         state = State.OBJECTED
     return Standing(state, request, may_send_at, untold)
 
@@ -160,6 +167,7 @@ def approve(session: Session, campaign: Campaign, by: Account, shown: str, *, at
     :raises OthersNotTold: the mail server has not taken every mail.
     :raises TooEarly: the others may still object.
     :raises Objected: somebody has.
+    :raises SentBack: a second publisher has sent it back as it is.
     :raises ShutOut: they have seen to it that somebody cannot.
     """
     approvals.require_publisher(session, by, at)
@@ -168,6 +176,7 @@ def approve(session: Session, campaign: Campaign, by: Account, shown: str, *, at
     current = approvals.require_shown(session, campaign, shown, sender)
     if approvals.was_objected(session, campaign):
         raise Objected(slug=campaign.slug)
+    _require_not_sent_back(session, campaign, current)
     _require_nobody_shut_out(session, campaign, by, at)
     kept = approvals.keep(session, campaign, current)
     request = _request_of(session, kept, by)
@@ -202,26 +211,20 @@ def object_to(session: Session, campaign: Campaign, by: Account, *, at: datetime
 
 
 def take_back(session: Session, kept: CampaignContent, by: Account, *, at: datetime) -> None:
-    """Want to send a content alone no more, where one has not said yes to it yet. Who wants to again tells the others
-    again.
+    """Want to send a content alone no more, where one has not said yes to it yet: what was used stays to be seen. Who
+    wants to again tells the others again.
     """
     request = _request_of(session, kept, by)
-    if request is not None:
+    if request is not None and not _is_used(session, request):
         request.taken_back_at = at
 
 
 def is_for(session: Session, campaign: Campaign, by: Account, current: Content) -> bool:
     """Whether sending alone may help somebody: not where another asks for approval that they may give, nor where a
-    second person has answered, and sent it back.
+    second person has answered, and sent it back, also if it was asked for again since.
     """
-    try:
-        approvals.require_not_sent_back(session, campaign, current)
-        approvals.require_other(session, campaign, by, current)
-    except approvals.SentBack:
-        return False
-    except MailerError:
-        return True
-    return False
+    is_answered = approvals.was_sent_back(session, campaign, current)
+    return not is_answered and not approvals.is_second(session, campaign, by, current)
 
 
 def is_any_untold(session: Session) -> bool:
@@ -242,6 +245,17 @@ def keep_taken(session: Session, at: datetime) -> None:
 def _taken() -> Select[int]:
     taken = (LoneNotice.taken_at.is_(None), Delivery.state == DeliveryState.SENT)
     return select(LoneNotice.id).join(Delivery, Delivery.id == LoneNotice.delivery_id).where(*taken)
+
+
+def _is_used(session: Session, request: LoneRequest) -> bool:
+    """Whether somebody has said yes alone by it, be that taken back or not."""
+    return session.scalar(select(Approval.id).where(Approval.lone_request_id == request.id).limit(1)) is not None
+
+
+def _require_not_sent_back(session: Session, campaign: Campaign, current: Content) -> None:
+    """:raises SentBack: a second publisher has sent it back as it is, and none has approved it since."""
+    if approvals.was_sent_back(session, campaign, current):
+        raise SentBack(slug=campaign.slug)
 
 
 def _require_nobody_shut_out(session: Session, campaign: Campaign, by: Account, at: datetime) -> None:

@@ -70,7 +70,12 @@ class NobodyAsked(MailerError):
 
 
 class SentBack(MailerError):
-    """Campaign "{slug}" was sent back as it is now, so that it is changed. It can be asked for again."""
+    """Campaign "{slug}" was sent back. It can be asked for again."""
+
+
+class SentBackSince(MailerError):
+    """Campaign "{slug}" was sent back since this page was made, and somebody has asked for approval again. Look at it,
+    and at what they say."""
 
 
 class TakenBack(MailerError):
@@ -269,11 +274,20 @@ def waiting(session: Session, sender: Sender) -> list[ApprovalRequest]:
 
 
 def approve(
-    session: Session, campaign: Campaign, by: Account, shown: str, words: str | None, *, at: datetime, sender: Sender
+    session: Session,
+    campaign: Campaign,
+    by: Account,
+    shown: str,
+    words: str | None,
+    *,
+    at: datetime,
+    sender: Sender,
+    request_id: int | None = None,
 ) -> Approval:
     """Say yes to a campaign as somebody was shown it. A second press of the same changes nothing.
 
     :param shown: the hash of what they were shown.
+    :param request_id: of the request that they were shown; by default the one that is open now.
     :raises NotPublisher: they are none.
     :raises TooLate: it has begun.
     :raises Changed: it is not what they were shown any more.
@@ -281,6 +295,7 @@ def approve(
     :raises OwnRequest: they asked for it themselves.
     :raises NobodyAsked: nobody asked for it.
     :raises SentBack: somebody has sent it back.
+    :raises SentBackSince: somebody has, after they were shown it, and it was asked for again.
     :raises TakenBack: whoever asked for it does no more.
     """
     require_publisher(session, by, at)
@@ -290,7 +305,19 @@ def approve(
     if (already := _approval_of(session, campaign, current, of_another=True)) and already.by_id == by.id:
         return already
     request = require_other(session, campaign, by, current)
+    is_another = request_id is not None and request_id != request.id
+    if is_another and _is_any_sent_back(session, campaign, from_id=request_id or 0):
+        raise SentBackSince(slug=campaign.slug)
     return give(session, campaign, current, by=by, words=words, at=at, request=request)
+
+
+def is_second(session: Session, campaign: Campaign, by: Account, current: Content) -> bool:
+    """Whether somebody may be the second person for a campaign as it is now, who says yes to what another asks for."""
+    try:
+        require_other(session, campaign, by, current)
+    except MailerError:
+        return False
+    return True
 
 
 def require_other(session: Session, campaign: Campaign, by: Account, current: Content) -> ApprovalRequest:
@@ -390,16 +417,35 @@ def _has_changed(session: Session, campaign: Campaign, by: Account, current: Con
 
 def require_open(session: Session, campaign: Campaign) -> None:
     """:raises TooLate: nothing that is to start is left to approve."""
-    if campaign.status not in OPEN or not (campaign.started_at is None or was_objected(session, campaign)):
+    if not is_open(session, campaign):
         raise TooLate(slug=campaign.slug, status=campaign.status)
 
 
-def require_not_sent_back(session: Session, campaign: Campaign, current: Content) -> None:
-    """:raises SentBack: somebody wants it changed as it is now, and nobody has asked again."""
-    if _request_for(session, campaign, current) is None:
-        why = _why_nobody_asks(session, campaign, current)
-        if isinstance(why, SentBack):
-            raise why
+def is_open(session: Session, campaign: Campaign) -> bool:
+    """Whether something of a campaign that is to start is left to approve."""
+    return campaign.status in OPEN and (campaign.started_at is None or was_objected(session, campaign))
+
+
+def was_sent_back(session: Session, campaign: Campaign, current: Content) -> bool:
+    """Whether somebody has sent a campaign back as it is now, and no second person has said yes to that since, whoever
+    has asked again."""
+    kept = _kept(session, campaign, current.hash)
+    if kept is None:
+        return False
+    latest = select(func.max(ApprovalRequest.sent_back_at)).where(ApprovalRequest.content_id == kept.id)
+    at: datetime | None = session.scalar(latest)
+    given = _approval_of(session, campaign, current, of_another=True)
+    return at is not None and (given is None or given.at < at)
+
+
+def _is_any_sent_back(session: Session, campaign: Campaign, *, from_id: int) -> bool:
+    """Whether a request for a campaign, or one after it, was sent back.
+
+    :param from_id: of that request.
+    """
+    sent_back = select(ApprovalRequest.id).join(ApprovalRequest.content)
+    sent_back = sent_back.where(CampaignContent.campaign_id == campaign.id, ApprovalRequest.sent_back_at.is_not(None))
+    return session.scalar(sent_back.where(ApprovalRequest.id >= from_id).limit(1)) is not None
 
 
 def why_ended(campaign: Campaign, request: ApprovalRequest) -> MailerError:

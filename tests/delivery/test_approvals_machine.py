@@ -87,10 +87,11 @@ class Machine(RuleBasedStateMachine):
 
     def approve(self, name: str) -> None:
         with session_scope(self.engine, read_only=True) as session:
-            shown = approvals.standing(session, self.get(session), SENDER).content.hash
+            seen = approvals.standing(session, self.get(session), SENDER)
+            shown, request_id = seen.content.hash, seen.request.id if seen.request else 0
         with session_scope(self.engine) as session:
-            by = self.who(session, name)
-            approvals.approve(session, self.get(session), by, shown, None, at=utcnow(), sender=SENDER)
+            campaign, by = self.get(session), self.who(session, name)
+            approvals.approve(session, campaign, by, shown, None, at=utcnow(), sender=SENDER, request_id=request_id)
 
     def send_back(self, name: str) -> None:
         with session_scope(self.engine, read_only=True) as session:

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from mailer.delivery import control
-from mailer.organisers import accounts, alone, approvals, content, invitations
+from mailer.organisers import accounts, alone, approvals, content, invitations, requests
 from mailer.organisers.alone import NotAsked, Objected, OthersNotTold, ShutOut, State, TooEarly, WhyMissing
 from mailer.organisers.approvals import Changed, NotApproved, NotPublisher, OwnRequest
 from mailer.organisers.desk_sessions import hash_of
@@ -210,6 +210,22 @@ def test_what_was_sent_alone_and_paused_by_another_goes_on_with_a_second_person_
     approvals.approve(session, campaign, other, shown, None, at=utcnow(), sender=SENDER)
     control.resume(session, campaign, SENDER)
     assert campaign.status is (CampaignStatus.SENDING if is_begun else CampaignStatus.SCHEDULED)
+
+
+def test_who_takes_back_what_they_asked_for_does_not_hide_that_they_sent_it_alone(
+    session: Session, campaign: Campaign, rosa: Account
+) -> None:
+    other = make_publisher(session, "olga")
+    ask(session, campaign, rosa)
+    take(session, utcnow() - timedelta(hours=1))
+    approve(session, campaign, rosa)
+    control.start(session, campaign, SENDER)
+    control.pause(session, campaign, reason="paused", account_id=other.id)
+    waits = approvals.standing(session, campaign, SENDER).request
+    assert waits is not None
+    who = audit.Who(AuditActor.ACCOUNT, rosa.id)
+    requests.take_back(session, campaign, rosa, request_id=waits.id, at=utcnow(), who=who)
+    assert waits.taken_back_at is not None and state(session, campaign, utcnow()) is State.OBJECTED
 
 
 def test_ones_own_pause_asks_for_nobody(session: Session, campaign: Campaign, rosa: Account) -> None:

@@ -14,6 +14,7 @@ from mailer.organisers.approvals import (
     NotPublisher,
     OwnRequest,
     SentBack,
+    SentBackSince,
     State,
     TakenBack,
     TooLate,
@@ -60,9 +61,10 @@ def take_back(session: Session, campaign: Campaign, by: Account, request: Approv
     requests.take_back(session, campaign, by, request_id=request.id, at=utcnow(), who=who(by))
 
 
-def approve(session: Session, campaign: Campaign, by: Account) -> None:
+def approve(session: Session, campaign: Campaign, by: Account, seen: ApprovalRequest | None = None) -> None:
     shown = content.of(session, campaign, SENDER).hash
-    approvals.approve(session, campaign, by, shown, None, at=utcnow(), sender=SENDER)
+    request_id = seen.id if seen else None
+    approvals.approve(session, campaign, by, shown, None, at=utcnow(), sender=SENDER, request_id=request_id)
 
 
 def state(session: Session, campaign: Campaign) -> State:
@@ -227,8 +229,66 @@ def test_what_was_sent_back_is_not_sent_alone_as_it_is(session: Session, campaig
         alone.ask(session, campaign, petra, "The trial begins at six.", at=utcnow(), sender=SENDER)
     other = make_campaign(session, campaign.mailing_list, slug="another")
     send_back(session, other, olga, ask(session, other, petra))
-    with pytest.raises(SentBack):
+    with pytest.raises(alone.SentBack):
         alone.ask(session, other, petra, "The trial begins at six.", at=utcnow(), sender=SENDER)
+
+
+def test_what_was_sent_back_is_not_sent_alone_either_once_it_is_asked_for_again_as_it_is(
+    session: Session, campaign: Campaign, petra: Account
+) -> None:
+    olga = make_publisher(session, "olga")
+
+    def is_for() -> bool:
+        return alone.is_for(session, campaign, petra, content.of(session, campaign, SENDER))
+
+    send_back(session, campaign, olga, ask(session, campaign, petra))
+    again = ask(session, campaign, petra)
+    assert again.sent_back_at is None and not is_for()
+    with pytest.raises(alone.SentBack):
+        alone.ask(session, campaign, petra, "The trial begins at six.", at=utcnow(), sender=SENDER)
+    approve(session, campaign, olga)
+    assert is_for(), "a second person has said yes since"
+    campaign.texts[0].body = "The embassy has moved: write.\n"
+    session.flush()
+    alone.ask(session, campaign, petra, "The trial begins at six.", at=utcnow(), sender=SENDER)
+
+
+def test_who_sends_back_what_they_wanted_to_send_alone_does_not_send_it_alone(
+    session: Session, campaign: Campaign, wanda: Account, petra: Account
+) -> None:
+    request = ask(session, campaign, wanda)
+    alone.ask(session, campaign, petra, "The trial begins at six.", at=utcnow(), sender=SENDER)
+    send_back(session, campaign, petra, request)
+    now = alone.standing(session, campaign, at=utcnow(), sender=SENDER)
+    assert now is not None and now.state is alone.State.OBJECTED
+    shown = content.of(session, campaign, SENDER).hash
+    with pytest.raises(alone.SentBack):
+        alone.approve(session, campaign, petra, shown, at=utcnow(), sender=SENDER)
+
+
+def test_a_yes_from_before_somebody_sent_it_back_does_not_answer_who_asks_again(
+    session: Session, campaign: Campaign, wanda: Account, petra: Account
+) -> None:
+    olga, first = make_publisher(session, "olga"), ask(session, campaign, wanda)
+    send_back(session, campaign, olga, first)
+    second = ask(session, campaign, wanda)
+    with pytest.raises(SentBackSince):
+        approve(session, campaign, petra, first)
+    assert state(session, campaign) is State.WAITING
+    approve(session, campaign, petra, second)
+    for _ in range(2):
+        approve(session, campaign, petra, first)  # a replay
+    assert state(session, campaign) is State.APPROVED
+
+
+def test_a_yes_from_before_whoever_asked_asked_anew_is_one_to_the_same(
+    session: Session, campaign: Campaign, wanda: Account, petra: Account
+) -> None:
+    first = ask(session, campaign, wanda)
+    take_back(session, campaign, wanda, first)
+    ask(session, campaign, wanda)
+    approve(session, campaign, petra, first)
+    assert state(session, campaign) is State.APPROVED
 
 
 def test_who_takes_it_back_and_wants_to_send_alone_again_tells_the_others_again(

@@ -14,14 +14,15 @@ from mailer.organisers.approvals import Changed, Standing, State
 from mailer.organisers.content import Difference
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
-from mailer.store.models import Account, Campaign
+from mailer.store.models import Account, Campaign, CampaignStatus
 from mailer.web.desk import contents, expecting, named, numbers, reading, refusing, sections
-from mailer.web.desk.visit import record, visit
+from mailer.web.desk.visit import record, typed, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
 #: characters of what somebody says to whoever approves, or to whoever asked
 MOST_WORDS = 2_000
+_NOBODY_ASKS = (State.NONE, State.LAPSED, State.SENT_BACK)
 #: why an approval is not to be had any more, or not from whoever looks
 _REFUSED = (
     approvals.NotPublisher,
@@ -29,6 +30,7 @@ _REFUSED = (
     approvals.OwnRequest,
     approvals.NobodyAsked,
     approvals.SentBack,
+    approvals.SentBackSince,
     approvals.TakenBack,
     approvals.AlreadyApproved,
     approvals.TooLate,
@@ -40,7 +42,7 @@ _REFUSED = (
 class _Pressed:
     """What became of a press that was refused."""
 
-    problems: Mapping[str, str]
+    problems: Mapping[str, str]  # what it is about → what to do; where it was changed, it depends on how it stands now
     changed: Changed | None = None
 
 
@@ -65,14 +67,22 @@ def ask(slug: str) -> Any:
 
 def approve(slug: str) -> Any:
     """Say yes to a campaign as it was shown."""
-    words, now = _words(), utcnow()
+    words, now = _words("remark"), utcnow()
     if isinstance(words, _Pressed):
         return _page(slug, words)
     try:
         with site().session() as session:
             campaign, by = named.campaign(session, slug), accounts.get(session, visit().account_id)
-            shown = request.form.get("content", "")
-            given = approvals.approve(session, campaign, by, shown, words, at=now, sender=sender())
+            given = approvals.approve(
+                session,
+                campaign,
+                by,
+                request.form.get("content", ""),
+                words,
+                at=now,
+                sender=sender(),
+                request_id=_request_id(),
+            )
             if given.at == now:
                 record(session, "campaigns.approve", slug)
     except Changed as changed:
@@ -161,31 +171,90 @@ def standing(session: Session, campaign: Campaign) -> Standing | None:
 # --- the page -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """What whoever looks can do."""
+
+    ask: bool = False
+    decide: bool = False
+    take_back: bool = False
+    send: bool = False
+    alone: bool = False
+
+    def places(self) -> set[str]:
+        """What a problem can be about that stands on the page."""
+        of_forms = (
+            (self.ask, {"ask", "words"}),
+            (self.decide, {"approve", "remark", "send-back", "wanted"}),
+            (self.take_back, {"take-back"}),
+        )
+        return set[str]().union(*(names for is_there, names in of_forms if is_there))
+
+
 def _page(slug: str, pressed: _Pressed | None = None) -> Response:
     with site().session(read_only=True) as session:
         campaign = named.campaign(session, slug)
         by = accounts.get(session, visit().account_id)
         standing = approvals.standing(session, campaign, sender())
+        obstacle = _obstacle(session, campaign, by, standing)
+        offered = _offered(session, campaign, by, standing, obstacle)
+        is_open = approvals.is_open(session, campaign)
         page = render_template(
             "desk/approving/see.html",
             campaign=campaign,
             standing=standing,
             groups=sections.groups(standing.content.parts),
-            in_short=sections.in_short(standing.content.parts, campaign),
+            in_short=sections.in_short(standing.content.parts, campaign, is_approval_needed=is_open),
             blocks=reading.blocks,
             seen=reading.visible,
             changes=contents.changes(_shown_differences(standing, pressed)),
             is_refused=pressed is not None and pressed.changed is not None,
-            obstacle=_obstacle(session, campaign, by, standing),
-            may_take_back=_may_take_back(by, standing),
-            offers_alone=_offers_alone(session, campaign, by, standing),
-            may_ask=standing.state in (State.NONE, State.LAPSED, State.SENT_BACK)
-            and visit().may(Permission.ASK_APPROVAL),
-            expected=expecting.look(session, campaign, anew=pressed is not None),
-            problems=pressed.problems if pressed else {},
+            is_over=campaign.status not in approvals.OPEN,
+            obstacle=obstacle,
+            offered=offered,
+            expected=expecting.look(session, campaign, anew=pressed is not None) if is_open else None,
+            problems=_placed(pressed, standing, offered) if pressed else {},
+            unplaced=_unplaced(offered),
             most_words=MOST_WORDS,
         )
     return make_response(page, 422 if pressed else 200)
+
+
+def _offered(session: Session, campaign: Campaign, by: Account, standing: Standing, obstacle: str | None) -> _Offered:
+    """What whoever looks can do, as far as it would be done: nothing where there is nothing left to approve."""
+    if not approvals.is_open(session, campaign):
+        return _Offered()
+    may, state = visit().may, standing.state
+    return _Offered(
+        ask=state in _NOBODY_ASKS and may(Permission.ASK_APPROVAL),
+        decide=state is State.WAITING and may(Permission.APPROVE) and obstacle is None,
+        take_back=state is State.WAITING and standing.request is not None and standing.request.by_id == by.id,
+        send=state is State.APPROVED and campaign.status is CampaignStatus.DRAFT and may(Permission.SEND),
+        alone=state is not State.APPROVED
+        and may(Permission.SEND)
+        and alone.is_for(session, campaign, by, standing.content),
+    )
+
+
+def _placed(pressed: _Pressed, standing: Standing, offered: _Offered) -> dict[str, str]:
+    """What is wrong, and at which form or field; above all of them where that is not there any more."""
+    if pressed.changed is not None and not offered.decide:
+        return {"form": _why_nothing_to_decide(standing)}
+    places = offered.places()
+    return {name if name in places else "form": advice for name, advice in pressed.problems.items()}
+
+
+def _why_nothing_to_decide(standing: Standing) -> str:
+    """Of a campaign that has changed under the eyes of whoever pressed."""
+    if standing.state in _NOBODY_ASKS:
+        return _("It has changed, and nobody has asked for approval of what it is now.")
+    return _("It has changed since you opened this page. What is different is marked below.")
+
+
+def _unplaced(offered: _Offered) -> list[str]:
+    """What somebody typed into a form that is not there any more."""
+    gone = {"words", "remark", "wanted"} - offered.places()
+    return [words for name in sorted(gone) if (words := typed(name).strip())]
 
 
 def _shown_differences(standing: Standing, pressed: _Pressed | None) -> Sequence[Difference]:
@@ -193,18 +262,6 @@ def _shown_differences(standing: Standing, pressed: _Pressed | None) -> Sequence
     if pressed and pressed.changed:
         return pressed.changed.differences
     return standing.differences
-
-
-def _may_take_back(by: Account, standing: Standing) -> bool:
-    """Whether whoever looks asked for what waits."""
-    return standing.state is State.WAITING and standing.request is not None and standing.request.by_id == by.id
-
-
-def _offers_alone(session: Session, campaign: Campaign, by: Account, standing: Standing) -> bool:
-    """Whether sending alone may be of use to whoever looks. Who can be a second person for somebody else should be."""
-    if standing.state in (State.APPROVED, State.NOT_NEEDED) or not visit().may(Permission.SEND):
-        return False
-    return alone.is_for(session, campaign, by, standing.content)
 
 
 def _obstacle(session: Session, campaign: Campaign, by: Account, standing: Standing) -> str | None:

@@ -20,16 +20,17 @@ from mailer.web.site import site
 
 #: kept in clear: who it was, and when, stands beside it
 _REASON = "somebody objected to its being sent without a second person"
+_OVER = (CampaignStatus.SENT, CampaignStatus.CANCELLED)
 _REFUSED = (
     approvals.NotPublisher,
     approvals.TooLate,
     approvals.Changed,
-    approvals.SentBack,
     alone.WhyMissing,
     alone.NotAsked,
     alone.OthersNotTold,
     alone.TooEarly,
     alone.Objected,
+    alone.SentBack,
     alone.ShutOut,
 )
 
@@ -84,7 +85,7 @@ def refuse(slug: str) -> Any:
 
 def open_of(session: Session, campaign: Campaign) -> Standing | None:
     """Whether somebody sends a campaign alone, or wants to, for those who may know."""
-    if not visit().may(Permission.PREVIEW) or campaign.status in (CampaignStatus.SENT, CampaignStatus.CANCELLED):
+    if not visit().may(Permission.PREVIEW) or campaign.status in _OVER:
         return None
     found = alone.standing(session, campaign, at=utcnow(), sender=sender())
     if found is None or found.state in (State.OBJECTED, State.CHANGED):
@@ -107,13 +108,10 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
         others = [each for each in accounts.publishers_at(session, now) if each.id != by.id]
         is_own = lone is not None and lone.request.by_id == by.id
         is_open = lone is not None and lone.state not in (State.OBJECTED, State.CHANGED)
-        may_begin = visit().may(Permission.SEND) and standing.state in (
-            approvals.State.NONE,
-            approvals.State.WAITING,
-            approvals.State.LAPSED,
-            approvals.State.SENT_BACK,
-        )
+        is_approved = standing.state is approvals.State.APPROVED
+        may_begin = visit().may(Permission.SEND) and approvals.is_open(session, campaign) and not is_approved
         is_for_them = alone.is_for(session, campaign, by, standing.content)
+        is_sent_back = approvals.was_sent_back(session, campaign, standing.content)
         page = render_template(
             "desk/lone/see.html",
             campaign=campaign,
@@ -122,9 +120,11 @@ def _page(slug: str, problems: Mapping[str, str]) -> Response:
             content=standing.content.hash,
             is_own=is_own,
             may_ask=may_begin and is_for_them and not is_open and not (lone and lone.state is State.OBJECTED),
-            may_decide=may_begin and not is_for_them and standing.state is approvals.State.WAITING,
+            may_decide=may_begin and approvals.is_second(session, campaign, by, standing.content),
+            is_over=campaign.status in _OVER,
+            is_sent_back=may_begin and is_sent_back and not (lone and lone.state is State.OBJECTED),
             may_approve=may_begin and is_own and lone is not None and lone.state is State.READY,
-            may_refuse=visit().may(Permission.APPROVE) and is_open and not is_own,
+            may_refuse=visit().may(Permission.APPROVE) and is_open and not is_own and campaign.status not in _OVER,
             most_words=MOST_WORDS,
             problems=problems,
         )

@@ -8,6 +8,7 @@ from mailer.errors import MailerError, ServiceUnavailable
 from mailer.mail.addresses import InvalidAddress
 from mailer.organisers import accounts, alone, approvals, invitations, passwords, requests, sign_in
 from mailer.organisers.mistakes import Mistakes
+from mailer.store.models import CampaignStatus
 from mailer.web.language import _
 
 #: what is not done with a campaign → what to do about it
@@ -24,7 +25,11 @@ _WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
         "Nobody has asked for approval of the campaign as it is now. One person asks, and another approves."
     ),
     approvals.SentBack: lambda: _(
-        "Somebody has sent it back as it is now. Once it is changed, approval can be asked for again."
+        "Somebody has sent it back, and says what should be changed. Approval can be asked for again."
+    ),
+    approvals.SentBackSince: lambda: _(
+        "Since you opened this page, somebody has sent it back, and it was asked for again. Read what they say, and "
+        "press again if you agree."
     ),
     approvals.TakenBack: lambda: _(
         "Whoever asked for approval has taken that back, so there is nothing to decide now."
@@ -43,6 +48,10 @@ _WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
     ),
     alone.TooEarly: lambda: _("The other publishers may still object. Wait until the time that the page says."),
     alone.Objected: lambda: _("Somebody objected, so it takes a second person now. Ask for approval."),
+    alone.SentBack: lambda: _(
+        "A second publisher sent it back as it is now, so it is not sent alone like that. Change it, or have a second "
+        "person approve it."
+    ),
     alone.ShutOut: lambda: _(
         "You have changed the account of another publisher less than a day ago, who can object to nothing now. So it "
         "takes a second person: ask for approval."
@@ -133,6 +142,8 @@ def at_field(refused: MailerError) -> dict[str, str]:
         raise refused
     if isinstance(refused, Mistakes):
         return {field: words for each in refused.found for field, words in at_field(each).items()}
+    if isinstance(refused, approvals.TooLate) and refused.fields["status"] is CampaignStatus.CANCELLED:
+        return {"form": _("The campaign was cancelled, so there is nothing to approve any more.")}
     if with_campaign := _WITH_CAMPAIGNS.get(type(refused)):
         return {"form": with_campaign()}
     field, words = _WITH_ACCOUNTS.get(type(refused), ("form", str))

@@ -95,22 +95,31 @@ def groups(said: Mapping[str, Any]) -> list[Group]:
     ]
 
 
-def in_short(said: Mapping[str, Any], campaign: Campaign) -> list[Line]:
-    """The few things that are easiest to get wrong."""
+def in_short(said: Mapping[str, Any], campaign: Campaign, *, is_approval_needed: bool) -> list[Line]:
+    """The few things that are easiest to get wrong.
+
+    :param said: as `content.Content.parts`.
+    :param is_approval_needed: before it goes out, or on.
+    """
+    when = _when(campaign, is_approval_needed=is_approval_needed)
     return [
         Line(_("List"), said["list"]["name"]),
         Line(_("Sender"), said["sender"]["mailbox"]),
-        Line(_("When"), _when(campaign)),
+        *([Line(_("When"), when)] if when else []),
         *([Line(_("Deadline"), times.in_words(campaign.deadline))] if campaign.deadline else []),
     ]
 
 
-def _when(campaign: Campaign) -> str:
+def _when(campaign: Campaign, *, is_approval_needed: bool) -> str:
+    """When a campaign goes out, or on; nothing where it does already, or did, or never will."""
     if campaign.status is CampaignStatus.SCHEDULED and campaign.scheduled_at is not None:
         return _("It goes out on {time}", time=times.in_words(campaign.scheduled_at))
     if campaign.status is CampaignStatus.DRAFT:
         return _("When somebody sends it, once it is approved")
-    return _("When somebody resumes it, once it is approved")
+    if campaign.status is CampaignStatus.PAUSED:
+        approved = _("When somebody resumes it, once it is approved")
+        return approved if is_approval_needed else _("When somebody resumes it")
+    return ""
 
 
 def _part(place: Place) -> Part:

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from mailer.campaigns import lifecycle
 from mailer.campaigns.lifecycle import Move
+from mailer.delivery import control
 from mailer.organisers import content
 from mailer.organisers.approvals import State
 from mailer.people.notices import NoticeKind
@@ -33,8 +34,8 @@ def world(app: Flask) -> World:
     return make_world(app)
 
 
-def approve(world: World, shown: str | None = None) -> int:
-    return world.petra.press(f"{PAGE}/approve", content=shown or world.hash()).status_code
+def approve(world: World, **changes: str) -> int:
+    return world.petra.press(f"{PAGE}/approve", **({"content": world.hash()} | changes)).status_code
 
 
 def test_a_writer_asks_and_the_publishers_hear_of_it_by_mail(world: World) -> None:
@@ -94,8 +95,8 @@ def test_a_second_person_approves_what_the_page_shows(world: World) -> None:
 
 def test_what_somebody_says_with_their_approval_stands_beside_it(world: World) -> None:
     world.ask()
-    assert 'name="words"' in world.petra.get(PAGE).text
-    world.petra.press(f"{PAGE}/approve", content=world.hash(), words="Not before eight in Lima.")
+    assert 'name="remark"' in world.petra.get(PAGE).text
+    world.petra.press(f"{PAGE}/approve", content=world.hash(), remark="Not before eight in Lima.")
     assert "Petra approved it" in (said := words(world.olga.get(PAGE))) and "Not before eight in Lima." in said
 
 
@@ -224,6 +225,52 @@ def test_what_has_changed_since_the_page_is_not_approved_but_shown(world: World)
     assert approve(world) == 303
 
 
+@pytest.mark.parametrize("press", ["approve", "send-back"])
+def test_of_what_has_changed_and_nobody_asks_about_the_page_says_so_and_keeps_what_was_typed(
+    world: World, press: str
+) -> None:
+    world.ask()
+    form = {"content": world.hash(), "request": str(world.request_id())}
+    world.change(lambda campaign: setattr(campaign.texts[0], "body", MARK))
+    answer = world.petra.press(f"{PAGE}/{press}", **form, remark="Not before eight.", wanted="The embassy has moved.")
+    page = words(answer)
+    assert answer.status_code == 422 and "It has changed, and nobody has asked for approval" in page
+    assert "<ins>" in answer.text and "press again" not in page
+    assert "You wrote: Not before eight." in page and "The embassy has moved." in page
+    assert "Ask for approval" in page and "Not before eight.</textarea>" not in answer.text
+    leads_somewhere(answer)
+
+
+def test_of_what_has_changed_and_somebody_else_has_to_approve_nobody_is_told_to_press_again(world: World) -> None:
+    world.ask()
+    form = {"content": world.hash(), "request": str(world.request_id())}
+    world.change(lambda campaign: setattr(campaign.texts[0], "body", MARK))
+    world.changed_by(world.petra)
+    world.ask()
+    page = words(world.petra.press(f"{PAGE}/approve", **form))
+    assert "It has changed since you opened this page." in page and "You have changed the campaign" in page
+    assert "press again" not in page
+
+
+def leads_somewhere(answer: TestResponse) -> None:
+    """Check that each link within a page leads to something on it."""
+    for place in re.findall(r'href="#([^"]+)"', answer.text):
+        assert f'id="{place}"' in answer.text, place
+
+
+def test_what_somebody_wrote_who_comes_too_late_stands_on_the_page(world: World) -> None:
+    world.ask()
+    request = str(world.request_id())
+    world.petra.press(f"{PAGE}/approve", content=world.hash())
+    answer = send_back(world, world.olga, request=request)
+    assert answer.status_code == 422 and "Somebody has approved it already" in answer.text
+    assert "You wrote: The embassy has moved." in words(answer)
+    leads_somewhere(answer)
+    too_long = world.olga.press(f"{PAGE}/approve", remark="word " * 500)
+    assert "at most 2000 characters" in too_long.text and "You wrote: word word" in words(too_long)
+    leads_somewhere(too_long)
+
+
 def test_a_lapsed_approval_says_what_has_changed(world: World) -> None:
     world.approve()
     world.change(lambda campaign: setattr(campaign.texts[0], "subject", "Free all five"))
@@ -292,8 +339,33 @@ def test_what_was_sent_back_can_be_asked_for_again_and_says_what_became_of_it_be
     assert "sent it back" not in words(world.wanda.get("/"))
     page = words(world.olga.get(PAGE))
     assert page.index("Petra sent it back") < page.index("Wanda asked for approval again") < page.index("I rang them")
-    assert world.olga.press(f"{PAGE}/approve", content=world.hash()).status_code == 303
+    form = {"content": world.hash(), "request": str(world.request_id())}
+    assert world.olga.press(f"{PAGE}/approve", **form).status_code == 303
     assert world.state() is State.APPROVED
+
+
+def test_whoever_did_not_see_that_it_was_sent_back_looks_again_before_they_approve_it(world: World) -> None:
+    world.ask()
+    seen = re.findall(r'name="request" value="(\d+)"', world.olga.get(PAGE).text)
+    assert seen == [str(world.request_id())] * 2, "in both forms"
+    send_back(world, world.petra)
+    world.ask()
+    form = {"content": world.hash(), "remark": "Good."}
+    answer = world.olga.press(f"{PAGE}/approve", **form, request=seen[0])
+    page = words(answer)
+    assert answer.status_code == 422 and "it was asked for again. Read what they say" in page
+    assert "The embassy has moved." in page and "Good.</textarea>" in answer.text
+    leads_somewhere(answer)
+    assert world.state() is State.WAITING
+    assert world.olga.press(f"{PAGE}/approve", **form, request=str(world.request_id())).status_code == 303
+
+
+def test_what_was_sent_back_and_has_changed_is_not_said_to_have_to_change(world: World) -> None:
+    world.ask()
+    send_back(world, world.petra)
+    world.change(lambda campaign: setattr(campaign.texts[0], "body", MARK))
+    page = words(world.wanda.get(PAGE))
+    assert "Nothing of it is sent before somebody asks for approval again" in page and "Once it is" not in page
 
 
 def test_without_words_nothing_is_sent_back(world: World) -> None:
@@ -345,7 +417,7 @@ def test_an_old_press_says_nothing_about_what_was_asked_since(world: World) -> N
     assert send_back(world, world.petra, request=old).status_code == 303  # a replay
     assert world.wanda.press(f"{PAGE}/take-back", request=old).status_code == 422
     assert world.state() is State.WAITING
-    assert approve(world) == 303
+    assert approve(world, request=str(world.request_id())) == 303
     assert "Somebody has approved it already" in send_back(world, world.olga).text
     assert world.wanda.press(f"{PAGE}/take-back", request=str(world.request_id())).status_code == 422
     assert world.state() is State.APPROVED
@@ -389,17 +461,76 @@ def test_who_may_approve_what_another_asks_for_is_not_offered_to_send_alone(worl
     send_back(world, world.olga)
     assert link not in world.petra.get(PAGE).text, "a second publisher has answered"
     world.wanda.press(f"{PAGE}/ask")
+    assert link not in world.petra.get(PAGE).text, "and that stays an answer to what it is"
+    world.change(lambda campaign: setattr(campaign.texts[0], "body", MARK))
     assert link in world.petra.get(PAGE).text
 
 
 def test_once_it_is_approved_the_page_says_who_asked_and_who_said_yes_and_how(world: World) -> None:
     world.ask()
-    world.petra.press(f"{PAGE}/approve", content=world.hash(), words="Not before eight in Lima.")
+    world.petra.press(f"{PAGE}/approve", content=world.hash(), remark="Not before eight in Lima.")
     with world.session() as session:
         lifecycle.move(session, lifecycle.get(session, SLUG), Move.START, started_at=utcnow())
     page = words(world.olga.get(PAGE))
     for told in ("Wanda asked for approval", "The court sits on Monday.", "Petra approved it", "Not before eight"):
         assert told in page
+
+
+@pytest.mark.parametrize("before", ["nobody asks", "waiting", "approved"])
+def test_of_a_cancelled_campaign_the_page_says_so_and_offers_nothing(world: World, before: str) -> None:
+    if before != "nobody asks":
+        world.ask()
+    if before == "approved":
+        approve(world)
+    with world.session() as session:
+        control.cancel(session, lifecycle.get(session, SLUG))
+    for who in (world.wanda, world.petra, world.olga):
+        page = words(answer := who.get(PAGE))
+        assert (
+            "Cancelled" in page
+            and "It was cancelled on" in page
+            and ("Wanda asked" in page) is (before != "nobody asks")
+        )
+        untrue = ("Waiting for approval", "Nobody has asked", "people get it", "Check", "has begun", "resumes it")
+        assert not [said for said in untrue if said in page.partition("On this page")[0]]
+        assert '<form method="post" action="/desk/campaigns' not in answer.text and "send it alone" not in page
+        assert f'class="button" href="/desk/campaigns/{SLUG}/send"' not in answer.text
+    for who, press in ((world.olga, "approve"), (world.wanda, "ask")):
+        answer = who.press(f"{PAGE}/{press}", content=world.hash(), words="Why?", remark="Good.")
+        assert answer.status_code == 422 and "was cancelled, so there is nothing to approve" in answer.text
+        leads_somewhere(answer)
+    alone = words(world.petra.get(f"/campaigns/{SLUG}/alone"))
+    assert "It was cancelled on" in alone and "Tell the others" not in alone
+
+
+def test_of_what_goes_out_or_is_out_the_page_says_so_and_offers_nothing(world: World) -> None:
+    world.approve()
+    with world.session() as session:
+        lifecycle.move(session, lifecycle.get(session, SLUG), Move.START, started_at=utcnow())
+    page = words(world.petra.get(PAGE))
+    assert "It is going out now." in page and "Olga approved it" in page and "people get it" not in page
+    with world.session() as session:
+        campaign = lifecycle.get(session, SLUG)
+        lifecycle.move(session, campaign, Move.PAUSE, hold_reason="paused", held_at=utcnow())
+    page = words(world.petra.get(PAGE))
+    assert "When somebody resumes it" in page and "resumes it, once it is approved" not in page
+    with world.session() as session:
+        campaign = lifecycle.get(session, SLUG)
+        lifecycle.move(session, campaign, Move.RESUME)
+        lifecycle.move(session, campaign, Move.FINISH, finished_at=utcnow())
+    top = words(world.petra.get(PAGE)).partition("On this page")[0]
+    assert "All mails were out on" in top and "people get it" not in top and "Check" not in top
+
+
+def test_what_is_scheduled_is_not_offered_to_be_sent(world: World) -> None:
+    world.approve()
+    button = f'class="button" href="/desk/campaigns/{SLUG}/send"'
+    assert button in world.petra.get(PAGE).text
+    with world.session() as session:
+        at = utcnow() + timedelta(hours=3)
+        lifecycle.move(session, lifecycle.get(session, SLUG), Move.SCHEDULE, scheduled_at=at)
+    page = world.petra.get(PAGE)
+    assert button not in page.text and "It goes out on" in words(page)
 
 
 def test_a_yes_and_a_no_at_once_are_one_answer(world: World) -> None:

@@ -10,7 +10,7 @@ from mailer.organisers.approvals import State
 from mailer.people.notices import NoticeKind
 from mailer.store.db import utcnow
 from mailer.store.models import Account, CampaignStatus, DeskSession, LoneNotice, Role
-from tests.support.desk import come_in, words
+from tests.support.desk import Organiser, come_in, words
 from tests.support.factories import notices_owed, said
 from tests.web.desk.sendable import SLUG, World, make_world
 from tests.web.desk.test_sending import send
@@ -117,6 +117,25 @@ def test_a_campaign_that_has_changed_is_told_of_anew(world: World) -> None:
     tell(world)
     world.change(lambda campaign: setattr(campaign.texts[0], "subject", "Other words"))
     assert "has changed since" in words(world.petra.get(PAGE)) and "Tell the others" in words(world.petra.get(PAGE))
+
+
+def test_who_comes_to_what_was_sent_back_is_told_so_and_led_to_what_should_be_changed(world: World) -> None:
+    def press(who: Organiser, what: str) -> int:
+        form = {"content": world.hash(), "request": str(world.request_id()), "wanted": "The embassy has moved."}
+        return who.press(f"/campaigns/{SLUG}/approval/{what}", **form).status_code
+
+    assert press(world.petra, "ask") == 303 and press(world.olga, "send-back") == 303
+    for _ in range(2):  # also once it is asked for again
+        page = world.petra.get(PAGE)
+        assert "A second publisher sent it back" in words(page) and "Tell the others" not in words(page)
+        assert f'href="/desk/campaigns/{SLUG}/approval">See what should be changed' in page.text
+        assert "Look at it and decide" not in page.text
+        answer = world.petra.press(f"{PAGE}/ask", why="The hearing is at dawn.")
+        assert answer.status_code == 422 and "A second publisher sent it back" in words(answer)
+        press(world.petra, "ask")
+    world.change(lambda campaign: setattr(campaign.texts[0], "subject", "Other words"))
+    assert "A second publisher sent it back" not in words(world.petra.get(PAGE))
+    tell(world)
 
 
 def test_a_publisher_of_today_does_not_send_alone(world: World, app: Flask) -> None:
