@@ -337,10 +337,10 @@ def test_nobody_stays_for_ever(start: Callable[..., Listener]) -> None:
 
 
 _HELP = b"LHLO here\r\n" + b"HELP\r\n" * 15_000
-_MAIL = b"MAIL FROM:<>\r\n" + f"RCPT TO:<{ANA}>\r\n".encode() * MOST_RECIPIENTS + b"DATA\r\n.\r\n"
+_MAIL = b"MAIL FROM:<>\r\n" + b"RCPT TO:<x@y>\r\n" * MOST_RECIPIENTS + b"DATA\r\n.\r\n"  # most is said at its end
 
 
-@pytest.mark.parametrize("patience", [{"idle_seconds": 0.5}, {"connection_seconds": 0.5}], ids=str)
+@pytest.mark.parametrize("patience", [{"idle_seconds": 0.5}, {"connection_seconds": 1}], ids=str)
 @pytest.mark.parametrize("said", [_HELP, b"LHLO here\r\n" + _MAIL * 50], ids=["commands", "messages"])
 def test_who_does_not_read_the_answers_is_sent_away_too(
     start: Callable[..., Listener], tmp_path: Path, said: bytes, patience: dict[str, float]
