@@ -596,6 +596,41 @@ def _as_written(connection: Connection, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def test_an_upgrade_keeps_the_day_of_moves_that_are_still_known(empty_database_url: str, keyring: Keyring) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0031")
+    day, later = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 4, 15, 7, tzinfo=UTC)
+    links_of: list[tuple[str, dict[str, Any], datetime | None]] = [
+        ("address", {"person": 1, "address": "new@example.org"}, day),
+        ("address", {"person": 2, "address": "not yet"}, None),
+        ("moved", {"mover": 3}, None),
+        ("address", {"person": 4, "address": "again@example.org"}, day),
+        ("moved", {"mover": 4}, None),
+        ("manage", {"person": 5}, day),
+        ("moved", {}, None),  # it has run out, and was emptied
+    ]
+    with engine.begin() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection, only=["subscribers", "mailed_links"])
+        for number in range(1, 6):
+            email = keyring.encrypt(f"{number}@example.org", "subscribers.email")
+            person = {"id": number, "email": email, "email_index": bytes([number]) * 32, "created_at": day}
+            connection.execute(metadata.tables["subscribers"].insert().values(_as_written(connection, person)))
+        for number, (kind, said_there, used_at) in enumerate(links_of):
+            details = keyring.encrypt(json.dumps(said_there), "requests.details")
+            same = dict.fromkeys(("token_hash", "email_index", "person"), bytes([number]) * 32)
+            link = {"kind": kind, "is_mailed": True, "details": details, "used_at": used_at, **same}
+            link |= {"created_at": later, "expires_at": later + timedelta(days=1)}
+            connection.execute(metadata.tables["mailed_links"].insert().values(_as_written(connection, link)))
+        unreadable = metadata.tables["mailed_links"].update().where(text("kind = 'manage'"))
+        connection.execute(unreadable.values(kind="address", details=b"\x00" * 40))
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        moved_on = session.scalars(select(Subscriber.moved_on).order_by(Subscriber.id)).all()
+        assert moved_on == [day.date(), None, later.date(), later.date(), None]
+    engine.dispose()
+
+
 def test_an_upgrade_lets_people_in_a_part_of_a_country_live_in_that_country(
     empty_database_url: str, keyring: Keyring, caplog: pytest.LogCaptureFixture
 ) -> None:
