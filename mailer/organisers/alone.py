@@ -98,6 +98,7 @@ def ask(session: Session, campaign: Campaign, by: Account, why: str, *, at: date
     :param why: in the words that the others read.
     :raises approvals.NotPublisher: they are none.
     :raises approvals.TooLate: it has begun.
+    :raises approvals.AskedTooOften: they have taken it back again and again.
     :raises WhyMissing: there are no words.
     :raises Objected: somebody has said no.
     :raises SentBack: a second publisher has answered, and wanted it changed.

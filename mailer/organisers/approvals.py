@@ -8,7 +8,7 @@ An installation without accounts asks nobody.
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select
@@ -33,6 +33,8 @@ from mailer.store.models import (
 _COUNTS = (Approval.taken_back_at.is_(None),)
 _BY_ANOTHER = Approval.lone_request_id.is_(None)  # by a second person, or by an operator
 _ASKS = (ApprovalRequest.sent_back_at.is_(None), ApprovalRequest.taken_back_at.is_(None))
+#: how often somebody may take back within an hour what they asked for, and ask again
+_MOST_TAKEN_BACK, _PATIENCE = 3, timedelta(hours=1)
 #: at which a campaign may still be approved
 OPEN = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED)
 
@@ -80,6 +82,11 @@ class SentBackSince(MailerError):
 
 class TakenBack(MailerError):
     """Whoever asked for approval of campaign "{slug}" has taken that back."""
+
+
+class AskedTooOften(MailerError):
+    """You have asked for approval of campaign "{slug}" and taken it back three times within an hour. Everybody who may
+    approve it was written each time. Ring one of them, or ask again in an hour."""
 
 
 class AlreadyApproved(MailerError):
@@ -237,12 +244,14 @@ def ask(
 
     :param words: to whoever approves.
     :raises TooLate: it has begun.
+    :raises AskedTooOften: they have taken it back again and again.
     """
     content.hold(session, campaign)
     require_open(session, campaign)
     current = content.of(session, campaign, sender)
     request = _request_for(session, campaign, current)
     if request is None:
+        _require_patience(session, campaign, by, at)
         kept = keep(session, campaign, current)
         request = ApprovalRequest(content_id=kept.id, by_id=by.id, at=at, words=words or None)
         session.add(request)
@@ -250,9 +259,17 @@ def ask(
     return request
 
 
+def _require_patience(session: Session, campaign: Campaign, by: Account, at: datetime) -> None:
+    """Each request is a mail to everybody who may approve it: many would hide one that matters."""
+    lately = (ApprovalRequest.by_id == by.id, ApprovalRequest.taken_back_at > at - _PATIENCE)
+    taken_back = select(func.count()).select_from(ApprovalRequest).join(ApprovalRequest.content)
+    if (session.scalar(taken_back.where(CampaignContent.campaign_id == campaign.id, *lately)) or 0) >= _MOST_TAKEN_BACK:
+        raise AskedTooOften(slug=campaign.slug)
+
+
 def waiting(session: Session, sender: Sender) -> list[ApprovalRequest]:
     """What waits for approval: requests for what campaigns are now, the oldest first, each campaign once."""
-    answered = exists().where(Approval.content_id == CampaignContent.id, *_COUNTS)
+    answered = exists().where(Approval.content_id == CampaignContent.id, *_COUNTS, _BY_ANOTHER)
     rows = session.execute(
         select(ApprovalRequest, Campaign)
         .join(ApprovalRequest.content)
@@ -265,7 +282,8 @@ def waiting(session: Session, sender: Sender) -> list[ApprovalRequest]:
     for request, campaign in rows:
         if campaign.id not in current:
             current[campaign.id] = _digest(session, content.of(session, campaign, sender).hash)
-        if request.content.digest == current[campaign.id] and asked(session, campaign).is_needed:
+        is_current = request.content.digest == current[campaign.id]
+        if is_current and asked(session, campaign).is_needed and not is_answered(session, campaign, request):
             found.setdefault(campaign.id, request)
     return list(found.values())
 

@@ -37,6 +37,7 @@ def make(
     :param words: to whoever approves; no mail says them.
     :param who: for the audit log.
     :raises approvals.TooLate: it has begun.
+    :raises approvals.AskedTooOften: they have taken it back again and again.
     """
     asked = approvals.ask(session, campaign, by, words, at=at, sender=sender)
     if asked.at == at:

@@ -199,6 +199,7 @@ def test_what_was_sent_alone_and_paused_by_another_goes_on_with_a_second_person_
         control.pause(session, campaign, reason="paused", account_id=other.id)
     else:
         control.object_to(session, campaign, other, reason="paused", at=utcnow())
+    assert len(approvals.waiting(session, SENDER)) == 1, "a second person finds it among what waits"
     assert campaign.status is CampaignStatus.PAUSED
     session.commit()
     with pytest.raises(NotApproved):

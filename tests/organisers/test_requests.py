@@ -1,5 +1,6 @@
 """What somebody asks approval for waits until it is approved, sent back by one who may approve it, or taken back."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -87,6 +88,18 @@ def test_what_is_sent_back_waits_for_nobody_and_is_asked_for_again(
     assert (now.state, now.sent_back) == (State.WAITING, first), "who approves reads what was said before"
     approve(session, campaign, petra)
     assert approvals.standing(session, campaign, SENDER).sent_back is None
+
+
+def test_who_asks_and_takes_it_back_again_and_again_writes_to_everybody_three_times_an_hour(
+    session: Session, campaign: Campaign, wanda: Account, petra: Account
+) -> None:
+    for _ in range(3):
+        take_back(session, campaign, wanda, ask(session, campaign, wanda))
+    with pytest.raises(approvals.AskedTooOften):
+        ask(session, campaign, wanda)
+    later = utcnow() + timedelta(hours=1, minutes=1)
+    asked = requests.make(session, campaign, wanda, None, at=later, sender=SENDER, who=who(wanda))
+    assert ask(session, campaign, wanda) is asked
 
 
 def test_words_stay_until_somebody_asks_again_also_when_it_was_changed(

@@ -33,6 +33,7 @@ _REFUSED = (
     approvals.SentBackSince,
     approvals.TakenBack,
     approvals.AlreadyApproved,
+    approvals.AskedTooOften,
     approvals.TooLate,
     requests.NotTheirs,
 )

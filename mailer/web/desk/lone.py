@@ -24,6 +24,7 @@ _OVER = (CampaignStatus.SENT, CampaignStatus.CANCELLED)
 _REFUSED = (
     approvals.NotPublisher,
     approvals.TooLate,
+    approvals.AskedTooOften,
     approvals.Changed,
     alone.WhyMissing,
     alone.NotAsked,

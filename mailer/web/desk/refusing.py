@@ -34,6 +34,10 @@ _WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
     approvals.TakenBack: lambda: _(
         "Whoever asked for approval has taken that back, so there is nothing to decide now."
     ),
+    approvals.AskedTooOften: lambda: _(
+        "You have asked for it and taken it back three times within an hour, and everybody who may approve it was "
+        "written each time. Ring one of them, or ask again in an hour."
+    ),
     approvals.AlreadyApproved: lambda: _("Somebody has approved it already. See below."),
     requests.NotTheirs: lambda: _("Only whoever asked for approval can take that back."),
     approvals.TooLate: lambda: _("The campaign has begun already, so there is nothing to approve any more."),
