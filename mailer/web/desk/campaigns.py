@@ -280,6 +280,8 @@ def _not_done(slug: str, why: MailerError) -> Response:
     """The page of a campaign, which says why what was asked for was not done."""
     if isinstance(why, ServiceUnavailable):
         raise why
+    if isinstance(why, WrongStatus) and why.fields["status"] == _S.SENT:
+        return _shown(slug, status=409, problem=_("Nothing was done: all its mails were out already."))
     if isinstance(why, WrongStatus | control.PausedAnew):
         return _shown(slug, status=409, problem=_("Nothing was done. Somebody was quicker: see below what it is now."))
     if isinstance(why, Refused):

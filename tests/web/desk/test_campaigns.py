@@ -362,6 +362,15 @@ def test_where_somebody_was_quicker_nothing_is_done_and_the_page_says_what_it_is
     assert log(engine) == []
 
 
+def test_a_pause_that_comes_too_late_says_that_all_mails_are_out(
+    publisher: Organiser, make: Make, engine: Engine
+) -> None:
+    make(status=S.SENT, sent=1)
+    answer = publisher.press("/campaigns/free-the-five/pause")
+    assert answer.status_code == 409 and "Nothing was done: all its mails were out already." in words(answer)
+    assert log(engine) == []
+
+
 def test_what_stands_against_sending_is_said_and_nothing_is_done(
     publisher: Organiser, make: Make, session: Session, engine: Engine
 ) -> None:

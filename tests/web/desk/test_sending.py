@@ -157,7 +157,10 @@ def test_before_it_is_approved_the_page_says_what_it_waits_for(app: Flask) -> No
 def test_an_undo_that_comes_too_late_says_so_and_one_that_was_done_says_so_until_it_is_sent_again(world: World) -> None:
     send(world.petra)
     done = world.petra.press(UNDO, undone="0")
-    assert "Undone. Nothing of it was sent" in words(world.petra.get(done.location.removeprefix("/desk")))
+    said = words(world.petra.get(done.location.removeprefix("/desk")))
+    assert (
+        "Undone. Nothing of it was sent, and it is a draft again. It stays approved as long as nothing changes." in said
+    )
     again = world.petra.press(UNDO, undone="0")
     assert again.location == done.location
     send(world.petra, undone="1")
