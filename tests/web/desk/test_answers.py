@@ -1,6 +1,8 @@
 """What open pages ask for is answered again for two seconds: to whoever may and reads the same, and to nobody else."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
@@ -110,6 +112,27 @@ def test_another_role_or_language_is_given_what_is_its_own(app: Flask, clock: Cl
     both = [[each.get(GLANCE).data for each in (rosa, fatima, analyst)] for _ in range(2)]
     assert both[0] == both[1] and len({*both[0]}) == 3
     assert app.test_client().get(f"/desk{GLANCE}").status_code == 403
+
+
+def test_what_was_made_for_more_rights_is_not_given_to_fewer_when_they_are_lost_meanwhile(
+    app: Flask, clock: Clock, site: Site
+) -> None:
+    make_world(app, people=1)
+    ana = _writer(app, "ana")
+    ana.get(GLANCE)
+    kept = glances.of(app)._kept[desk_sessions.hash_of(ana.secret)]
+    rights = kept.visit.permissions
+
+    def lose(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        answer = site(environ, start_response)
+        kept.visit = replace(kept.visit, permissions=frozenset())  # as when another thread looks all up anew
+        return answer
+
+    answers = app.wsgi_app
+    assert isinstance(answers, Answers)
+    answers._site, answers._kept = lose, OrderedDict()
+    ana.get(GLANCE)
+    assert [key[2] for key in answers._kept if isinstance(key, tuple)] == [rights]
 
 
 def test_nobody_is_given_anything_once_their_session_has_ended_for_two_seconds(
