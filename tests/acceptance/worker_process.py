@@ -3,13 +3,11 @@
 What is started is a process of its own as any other, with children of its own, and can be killed like any other.
 """
 
-import multiprocessing
-import os
 import subprocess
 import sys
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+from tests.acceptance import forked
 from workers.__main__ import main
 
 
@@ -22,7 +20,7 @@ class WorkerProcess:
     """
 
     def __init__(self, environment: dict[str, str], folder: Path, log: Path) -> None:
-        self._process = _context().Process(target=_work, args=(environment, folder, log))
+        self._process = forked.context(__name__).Process(target=_work, args=(environment, folder, log))
         self._process.start()
 
     @property
@@ -54,17 +52,6 @@ class WorkerProcess:
         self._process.kill()
 
 
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # takes effect once, with the first start
-    return context
-
-
 def _work(environment: dict[str, str], folder: Path, log: Path) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    with log.open("wb") as file:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(file.fileno(), stream.fileno())
+    forked.become(environment, folder, log)
     sys.exit(main())

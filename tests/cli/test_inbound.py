@@ -1,11 +1,9 @@
 """A mail server hands a message over, and only ever hears "taken" or "try again"."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +20,8 @@ from mailer.store.models import Delivery, Subscription, SubscriptionStatus
 from tests.conftest import CommandLine
 from tests.support.factories import make_list, make_subscriber, subscribe
 
+pytestmark = pytest.mark.usefixtures("kept_logging")
+
 ACTIVE, GONE = SubscriptionStatus.ACTIVE, SubscriptionStatus.UNSUBSCRIBED
 MAIL = "From: Ana Example <ana@example.net>\r\nTo: {to}\r\nSubject: unsubscribe\r\n\r\nPlease, ana@example.net\r\n"
 
@@ -34,16 +34,6 @@ def address(session: Session) -> str:
     subscribe(session, person, make_list(session, "news", name="News"))
     session.commit()
     return f"leave+{links.sign(keyring_of(session), Link.UNSUBSCRIBE, subscription.id)}@example.org"
-
-
-@pytest.fixture(autouse=True)
-def _keep_logging() -> Iterator[None]:
-    """The command configures the log of its process, which here is the tests' own."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture

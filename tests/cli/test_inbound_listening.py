@@ -1,7 +1,6 @@
 """`mailer inbound listen` starts only if it can do its work. What it then does: tests/acceptance/test_listener.py."""
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,8 @@ from mailer.mail.smtp import Place
 from mailer.mail.smtp_taking import Dialect
 from tests.conftest import CommandLine
 
-pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+pytestmark = [pytest.mark.parametrize("backend", ["sqlite"], indirect=True), pytest.mark.usefixtures("kept_logging")]
 BOUNCE = {"MAILER_BOUNCE_ADDRESS": "bounce+{token}@in.example.org"}
-
-
-@pytest.fixture(autouse=True)
-def _keep_logging() -> Iterator[None]:
-    """The command configures the log of its process, which here is the tests' own."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture
