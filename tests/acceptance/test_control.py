@@ -73,7 +73,7 @@ def test_two_workers_together_keep_to_the_rate(
     for _ in range(2):
         system.start_worker()
     system.mailer("campaigns", "send", slug)
-    system.server.wait_for(people, seconds=60)
+    system.server.wait_for(people)
     times = sorted(moment for moment, _ in arrivals)
     # Exactly at the workers (tests/workers/test_pace.py); a server that is held up for a moment takes some together.
     assert busiest_second(times) <= 1.2 * rate
@@ -94,14 +94,14 @@ def test_a_small_campaign_and_test_mails_do_not_wait_for_a_large_one(
     system.server.wait_for(100)
 
     system.mailer("campaigns", "send", small)
-    wait_until(lambda: received(system, small) == 20, seconds=30)
+    wait_until(lambda: received(system, small) == 20)
     for slug in (large, draft):
         system.mailer("campaigns", "test", slug, "--to", f"check-{slug}@example.org")
-    wait_until(lambda: received(system, "check-") == 2, seconds=30)
+    wait_until(lambda: received(system, "check-") == 2)
 
     before = received(system, large)
     assert before < 4_000
-    wait_until(lambda: received(system, large) > before, seconds=30)
+    wait_until(lambda: received(system, large) > before)
 
 
 # --- pause, resume, cancel --------------------------------------------------------------------------------------------
@@ -120,13 +120,13 @@ def test_a_pause_takes_hold_within_two_seconds_and_ends_when_a_person_says_so(
     assert _arrived_late(system, lambda: system.mailer("campaigns", "pause", slug)) == 0
     held = system.status(slug)
     assert (held["status"], held["hold_reason"]) == ("paused", "paused by an organiser")
-    wait_until(lambda: system.status(slug)["states"]["sending"] == 0, seconds=10)
+    wait_until(lambda: system.status(slug)["states"]["sending"] == 0)
     assert system.status(slug)["states"]["sent"] == len(system.server.received)
 
     system.mailer("campaigns", "resume", slug)
     system.server.wait_for(len(system.server.received) + 60)
     assert _arrived_late(system, lambda: system.mailer("campaigns", "cancel", slug)) == 0
-    wait_until(lambda: system.status(slug)["states"]["sending"] == 0, seconds=10)
+    wait_until(lambda: system.status(slug)["states"]["sending"] == 0)
     states = system.states(slug)
     assert states == {"sent": len(system.server.received), "skipped": 1_000 - len(system.server.received)}
     assert max(system.server.copies().values()) == 1
@@ -139,7 +139,7 @@ def test_pausing_all_halts_every_campaign_at_once(system: System, crowd: Callabl
         system.start_worker()
     for slug in slugs:
         system.mailer("campaigns", "send", slug)
-    wait_until(lambda: all(received(system, slug) for slug in slugs), seconds=30)
+    wait_until(lambda: all(received(system, slug) for slug in slugs))
 
     assert _arrived_late(system, lambda: system.mailer("campaigns", "pause", "--all")) == 0
     assert {system.status(slug)["status"] for slug in slugs} == {"paused"}
@@ -217,7 +217,7 @@ def test_refusals_are_settled_shown_suppressed_and_name_nobody(
     system.server.behaviour.rcpt = _refuse_some
     worker = system.start_worker()
     system.mailer("campaigns", "send", slug)
-    wait_until(lambda: system.states(slug) == {"sent": 79, "failed": 11, "deferred": 10}, seconds=30)
+    wait_until(lambda: system.states(slug) == {"sent": 79, "failed": 11, "deferred": 10})
 
     status = system.status(slug)
     kinds = {(kind["smtp_code"], kind["enhanced_code"], kind["state"]): kind["count"] for kind in status["refusals"]}
@@ -256,7 +256,7 @@ def test_a_server_that_refuses_us_pauses_the_campaign_and_says_why(
     )
     assert "your network is on our list" in refused
     assert "your network is on our list" in system.mailer("campaigns", "status", slug)
-    wait_until(lambda: system.status(slug)["states"]["sending"] == 0, seconds=10)
+    wait_until(lambda: system.status(slug)["states"]["sending"] == 0)
     assert system.states(slug) == {"pending": 500}
 
     system.server.behaviour.dot = lambda _: "250 ok"

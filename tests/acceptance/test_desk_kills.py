@@ -44,7 +44,7 @@ from mailer.store.models import (
 )
 from tests.acceptance import dying
 from tests.acceptance.dying import POINTS
-from tests.acceptance.system import START_SECONDS, System
+from tests.acceptance.system import System
 from tests.support.accounts import make_account, make_publisher, make_session
 from tests.support.factories import make_campaign, make_list, make_subscriber
 from tests.support.mail_server import MailServer
@@ -298,7 +298,7 @@ def _serving(system: System, folder: Path) -> Iterator[int]:
             [sys.executable, "-m", *command], env=environment, cwd=folder, stderr=said, start_new_session=True
         )
     try:
-        wait_until(lambda: site.poll() is not None or _answers(port), seconds=START_SECONDS)
+        wait_until(lambda: site.poll() is not None or _answers(port))
         assert site.poll() is None, log.read_text()
         yield port
     finally:

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import LEASE_SECONDS, START_SECONDS, System
+from tests.acceptance.system import LEASE_SECONDS, System
 from tests.support.waiting import wait_until
 
 PEOPLE = 1_000
@@ -74,7 +74,7 @@ def test_refusals_of_some_recipients_touch_nobody_else(system: System, campaign:
     system.start_worker()
     system.mailer("campaigns", "send", slug)
     expected = Counter(_STATES[answer] for answer in answers.values())
-    wait_until(lambda: system.states(slug) == expected, seconds=60)
+    wait_until(lambda: system.states(slug) == expected)
     require_exact(system, slug, unknown_at_most=0)
     assert {row["email"] for row in system.recipients(slug, "sent")} == set(system.server.copies())
     assert system.status(slug)["status"] == "sending"  # those refused for now are tried again
@@ -92,7 +92,7 @@ def test_a_stalled_server_is_waited_for_and_nobody_steals_what_is_begun(
     for _ in range(2):
         system.start_worker()
     system.mailer("campaigns", "send", slug)
-    wait_until(lambda: system.states(slug)["sending"] > 0, seconds=START_SECONDS)
+    wait_until(lambda: system.states(slug)["sending"] > 0)
     seen: set[str] = set()
     while system.status(slug)["status"] == "sending":
         seen |= system.states(slug).keys()
@@ -120,7 +120,7 @@ def test_a_full_disk_stops_sending_and_room_on_it_lets_it_go_on(system: System, 
     with suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(512))
-    wait_until(lambda: "cannot be written" in system.logged(), seconds=START_SECONDS)
+    wait_until(lambda: "cannot be written" in system.logged())
     taken = len(system.server.received)
     assert taken < PEOPLE
     require_exact(system, slug, unknown_at_most=0)

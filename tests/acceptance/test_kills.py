@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import CONNECTIONS, LEASE_SECONDS, START_SECONDS, System, kill_together
+from tests.acceptance.system import CONNECTIONS, System, kill_together
 from tests.support.waiting import wait_for, wait_until
 
 KILLS = 15  # in one campaign
@@ -40,7 +40,7 @@ class Killer:
         """Let a few messages go out, then kill something, and start again what has to be."""
         server = self._system.server
         self._goal = len(server.received) + self._random.randrange(1, 40)
-        server.wait_for(self._goal, seconds=START_SECONDS)
+        server.wait_for(self._goal)
         time.sleep(self._random.uniform(0, 0.03))
         [what] = self._random.choices(list(_VICTIMS), _WEIGHTS)
         self._kill(what)
@@ -79,7 +79,7 @@ def test_kills_at_random_moments(system: System, campaign: Callable[[int], str],
         killer.kill()
     system.server.behaviour.pause = lambda _: 0.0
     assert system.status(slug)["status"] == "sending"
-    system.wait_until_sent(slug, seconds=START_SECONDS + 2 * LEASE_SECONDS)
+    system.wait_until_sent(slug)
     require_exact(system, slug, unknown_at_most=killer.unknown_at_most)
     require_completion(system, slug)
 
@@ -90,9 +90,9 @@ def test_a_queue_process_that_is_started_again_inherits_no_open_database(system:
     write-ahead log away from under a child that inherited a connection, with all that it commits from then on."""
     worker = system.start_worker()
     first = system.queue_process(worker)
-    wait_until(lambda: bool(_databases_open(psutil.Process(worker.pid))), seconds=START_SECONDS)
+    wait_until(lambda: bool(_databases_open(psutil.Process(worker.pid))))
     kill_together([first])
-    again = wait_for(lambda: _if_another(system.queue_process(worker), first), seconds=START_SECONDS)
+    again = wait_for(lambda: _if_another(system.queue_process(worker), first))
     assert _databases_open(again) == []
 
 

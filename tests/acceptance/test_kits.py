@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
-from tests.acceptance.system import START_SECONDS, System
+from tests.acceptance.system import System
 from tests.support.factories import add_text, make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.support.waiting import wait_until
 
@@ -68,7 +68,7 @@ def test_a_worker_that_is_killed_costs_no_kit_and_tells_nobody_twice(
     people = affiliate(session, 20)
     victim = system.start_worker()
     system.mailer("campaigns", "send", campaign.slug)
-    wait_until(lambda: count(session, KitEdition.made_at.is_not(None)) > 0, seconds=START_SECONDS)
+    wait_until(lambda: count(session, KitEdition.made_at.is_not(None)) > 0)
     system.kill(victim)
     assert 0 < count(session, KitEdition.made_at.is_not(None)) < 105
     # As if its lease were over: else the test would take that minute.
@@ -76,9 +76,9 @@ def test_a_worker_that_is_killed_costs_no_kit_and_tells_nobody_twice(
     session.commit()
     for _ in range(2):
         system.start_worker()
-    wait_until(lambda: are_ready(session), seconds=60)
+    wait_until(lambda: are_ready(session))
     assert count(session, KitEdition.archive.is_not(None)) == 105
-    wait_until(lambda: len(system.server.received) >= 21, seconds=START_SECONDS)
+    wait_until(lambda: len(system.server.received) >= 21)
     assert recipients(system) == Counter([READER, *people])
 
 
@@ -91,9 +91,9 @@ def test_kits_for_500_unions_in_5_languages_are_made_by_two_workers_within_three
     processes = [psutil.Process(worker.pid) for worker in workers] + [system.queue_process(each) for each in workers]
     began = time.monotonic()
     system.mailer("campaigns", "send", campaign.slug)
-    wait_until(lambda: are_ready(session), seconds=180)
+    wait_until(lambda: are_ready(session))
     wall = time.monotonic() - began
-    wait_until(lambda: len(system.server.received) >= 501, seconds=60)
+    wait_until(lambda: len(system.server.received) >= 501)
     assert recipients(system) == Counter([READER, *people])
     cpu = sum(sum(process.cpu_times()[:4]) for process in processes)
     size = session.scalar(select(func.avg(func.length(KitEdition.archive)))) or 0

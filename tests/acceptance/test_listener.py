@@ -20,9 +20,8 @@ from mailer.store.db import session_scope, utcnow
 from mailer.store.models import DeliveryState, MailEvent, Subscription, SubscriptionStatus, Suppression
 from tests.acceptance import dying, mortal_listener
 from tests.acceptance.dying import BEFORE_COMMIT, COMMITTED, POINTS, WRITTEN
-from tests.acceptance.system import START_SECONDS
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, subscribe
-from tests.support.waiting import wait_for
+from tests.support.waiting import LONG, wait_for
 
 ANA, BEA = "ana@example.net", "bea@example.net"
 
@@ -40,7 +39,7 @@ class Listening:
         self.kill()
         self._log.unlink(missing_ok=True)  # it says where the last one was
         self.process = mortal_listener.start(self._environment, self._folder, self._log)
-        self.port = wait_for(self._find_port, seconds=START_SECONDS)
+        self.port = wait_for(self._find_port)
 
     def _find_port(self) -> int | None:
         assert self.process is not None
@@ -60,14 +59,14 @@ class Listening:
         """SIGTERM; how it ended."""
         assert self.process is not None
         self.process.terminate()
-        self.process.join(START_SECONDS)
+        self.process.join(LONG)
         return self.process.exitcode
 
     def kill(self) -> None:
         """kill -9."""
         if self.process is not None:
             self.process.kill()
-            self.process.join(START_SECONDS)
+            self.process.join(LONG)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from mailer.bench.postgresql import running_postgresql, url
 from tests.acceptance.account import require_completion, require_exact
 from tests.acceptance.own_valkey import OwnValkey
-from tests.acceptance.system import CONNECTIONS, START_SECONDS, System, kill_together
+from tests.acceptance.system import CONNECTIONS, System, kill_together
 from tests.support.waiting import wait_until
 
 KILLS = 3
@@ -23,7 +23,7 @@ PEOPLE = 400
 
 
 def _let_some_out(system: System, seed: random.Random) -> None:
-    system.server.wait_for(len(system.server.received) + seed.randrange(5, 40), seconds=START_SECONDS)
+    system.server.wait_for(len(system.server.received) + seed.randrange(5, 40))
 
 
 def test_valkey_killed_and_started_again(system: System, campaign: Callable[[int], str], own_valkey: OwnValkey) -> None:
@@ -95,7 +95,7 @@ def test_postgresql_killed_and_started_again(
     for _ in range(KILLS):
         _let_some_out(system, seed)
         own_postgresql.kill_and_start()
-    wait_until(lambda: len(system.server.received) >= PEOPLE - KILLS * CONNECTIONS, seconds=60)
+    wait_until(lambda: len(system.server.received) >= PEOPLE - KILLS * CONNECTIONS)
     system.wait_until_sent(slug)
     require_exact(system, slug, unknown_at_most=0)
     require_completion(system, slug)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import CONNECTIONS, START_SECONDS, System
+from tests.acceptance.system import CONNECTIONS, System
 from tests.support.mail_server import MailServer
 from tests.support.waiting import wait_until
 
@@ -86,7 +86,7 @@ def test_killed(system: System, campaign: Callable[[int], str], name: str) -> No
     point.lock_row(server)
     worker = system.start_worker()
     system.mailer("campaigns", "send", slug)
-    wait_until(lambda: point.reached(system, slug), seconds=START_SECONDS)
+    wait_until(lambda: point.reached(system, slug))
     system.kill(worker)
     server.behaviour.pause = normal
     assert system.states(slug)["sending"] > 0

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import make_url
 
 from mailer.operations.queue import connect, ring
-from tests.acceptance.system import LEASE_SECONDS, START_SECONDS, System
+from tests.acceptance.system import LEASE_SECONDS, System
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -34,7 +34,7 @@ def test_nothing_is_sent_again_from_a_restored_backup(
     with connect(system.environment["MAILER_REDIS_URL"]) as connection:
         ring(connection, 1)  # what rings before the sweeper had a look must do no harm either
     system.start_worker()
-    wait_until(lambda: system.status(slug)["status"] == "paused", seconds=START_SECONDS)
+    wait_until(lambda: system.status(slug)["status"] == "paused")
     assert "restored from a backup" in system.status(slug)["hold_reason"]
     with pytest.raises(AssertionError):
         system.server.wait_for(PEOPLE + 1, seconds=3 * LEASE_SECONDS)

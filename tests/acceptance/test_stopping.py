@@ -12,7 +12,7 @@ from mailer.store.db import session_scope
 from mailer.store.models import Campaign
 from tests.acceptance.account import require_exact
 from tests.acceptance.own_valkey import OwnValkey
-from tests.acceptance.system import START_SECONDS, System
+from tests.acceptance.system import System
 from tests.support.factories import make_case
 from tests.support.waiting import wait_until
 
@@ -40,14 +40,14 @@ def test_once_a_case_is_stopped_nothing_more_goes_out_until_somebody_resumes(
     for _ in range(2):
         system.start_worker()
     system.mailer("campaigns", "send", slug)
-    system.server.wait_for(1_000, seconds=START_SECONDS)
+    system.server.wait_for(1_000)
     if redis == "gone":
         own_valkey.kill()
     system.mailer("cases", "stop", "port-arrest", *WHY)
     found = system.status(slug)
     assert (found["status"], found["asking"]) == ("paused", "stopped")
 
-    wait_until(lambda: system.status(slug)["states"]["sending"] == 0, seconds=30)
+    wait_until(lambda: system.status(slug)["states"]["sending"] == 0)
     sent = len(system.server.received)
     assert 1_000 <= sent < PEOPLE
     assert system.states(slug) == {"sent": sent, "pending": PEOPLE - sent}

@@ -8,7 +8,7 @@ import pytest
 
 from mailer.delivery.ledger import CLAIM_LIMIT
 from tests.acceptance.account import require_completion, require_exact
-from tests.acceptance.system import CONNECTIONS, START_SECONDS, System
+from tests.acceptance.system import CONNECTIONS, System
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
@@ -68,7 +68,7 @@ def test_a_host_lost_for_good_and_its_journal_that_turns_up_late(
 
     away.rename(other)
     system.start_worker(MAILER_DATA_DIR=str(other))
-    wait_until(lambda: _known_to_nobody(system, slug) <= CONNECTIONS, seconds=START_SECONDS)
+    wait_until(lambda: _known_to_nobody(system, slug) <= CONNECTIONS)
     require_exact(system, slug, unknown_at_most=claimed - ANSWERED + CONNECTIONS)
     require_completion(system, slug)
 
@@ -92,7 +92,7 @@ def test_a_host_that_stood_still_begins_nothing_after_it_was_given_up(
 
     for process in family:
         process.resume()
-    wait_until(lambda: _known_to_nobody(system, slug) == 0, seconds=START_SECONDS)
+    wait_until(lambda: _known_to_nobody(system, slug) == 0)
     assert len(system.server.received) == taken
     require_exact(system, slug, unknown_at_most=MOST_LOST - ANSWERED)
     require_completion(system, slug)
@@ -111,8 +111,8 @@ def test_a_stalled_worker_is_left_alone_while_its_host_vouches_for_it(
     held = system.states(slug)["sending"]
     _go_on(system)
     system.start_worker()
-    wait_until(lambda: system.states(slug)["sent"] == PEOPLE - held, seconds=START_SECONDS)
-    wait_until(lambda: "stalled" in system.logged(), seconds=START_SECONDS)
+    wait_until(lambda: system.states(slug)["sent"] == PEOPLE - held)
+    wait_until(lambda: "stalled" in system.logged())
     assert system.states(slug)["unknown"] == 0
     assert system.states(slug)["sending"] > 0
 

@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, expect
 
 from mailer.cli.run import SAMPLE_IDENTITY
 from mailer.trial import catcher, sample
-from tests.acceptance.system import START_SECONDS
 from tests.browser import steps
 from tests.browser.site import ALERT, write_campaign
 from tests.browser.visitor import PHONE, Visitor
@@ -71,7 +70,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine = Machine(tmp_path_factory.mktemp("run"))  # a short path, for Valkey's socket
     running = machine.start()
     try:
-        wait_until(machine.answers, seconds=START_SECONDS)
+        wait_until(machine.answers)
         yield machine
     finally:
         running.send_signal(signal.SIGINT)
@@ -89,7 +88,7 @@ def test_a_person_joins_reads_the_caught_mails_and_leaves(machine: Machine, brow
         steps.submit(visitor, "alerts")
 
         def read_newest_mail(subject: str) -> None:
-            wait_until(lambda: visitor.open("/caught/").get_by_role("link", name=subject).count() > 0, seconds=30)
+            wait_until(lambda: visitor.open("/caught/").get_by_role("link", name=subject).count() > 0)
             page.get_by_role("link", name=subject).first.click()
 
         read_newest_mail("onfirm")

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.support.waiting import LONG
+
 _EXTENSIONS = ("PIPELINING", "SIZE 26214400", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 
 
@@ -100,7 +102,7 @@ class MailServer:
         while self.conversations:
             time.sleep(0.005)
 
-    def wait_for(self, count: int, *, seconds: float = 30) -> None:
+    def wait_for(self, count: int, *, seconds: float = LONG) -> None:
         """Wait until so many messages were taken."""
         end = time.monotonic() + seconds
         while len(self.received) < count:
@@ -179,7 +181,7 @@ class _Conversation:
         self._say("421 4.7.0 too many connections" if crowded else self._behaviour.greeting)
         is_ahead = False
         while line := (await self._reader.readline()).decode("utf-8", "replace").rstrip("\r\n"):
-            was_ahead, is_ahead = is_ahead, bool(self._unread)
+            was_ahead, is_ahead = is_ahead, self._has_more
             self._state.commands.append(line)
             self._state.said_ahead += is_ahead
             if was_ahead and self._behaviour.ahead != "take":
@@ -202,9 +204,9 @@ class _Conversation:
                     self._say(self._answer(verb, line))
 
     @property
-    def _unread(self) -> bytes:
-        """What has come and was not looked at; asyncio has no public way to tell."""
-        return bytes(self._reader._buffer)  # type: ignore[attr-defined]
+    def _has_more(self) -> bool:
+        """Whether something has come that was not looked at; asyncio has no public way to tell."""
+        return bool(self._reader._buffer)  # type: ignore[attr-defined]
 
     @property
     def _encrypted(self) -> bool:
@@ -266,12 +268,10 @@ class _Conversation:
             await self._reader.readuntil(b"\n")
             self._say(words)
             raise _HangUp
-        body = bytearray()
-        while (line := await self._reader.readuntil(b"\n")) != b".\r\n":
-            body += line[1:] if line.startswith(b".") else line
-        self._state.bodies_with_more += bool(self._unread)
+        body = await self._body()
+        self._state.bodies_with_more += self._has_more
         if not recipient:
-            self._state.empty.append(bytes(body))
+            self._state.empty.append(body)
             self._reset()
             self._say("554 5.5.1 for nobody")
             return
@@ -281,9 +281,19 @@ class _Conversation:
         if answer is None or answer.startswith("2"):
             found = re.search(rb"(?im)^message-id:\s*(\S+)", body)
             message_id = found[1].decode() if found else ""
-            self._state.received.append(Received(message_id, self._sender, recipient, bytes(body)))
+            self._state.received.append(Received(message_id, self._sender, recipient, body))
         self._reset()
         self._say(answer)
+
+    async def _body(self) -> bytes:
+        # A mail has a thousand lines: waiting for each of them would cost more than sending it.
+        body = bytearray()
+        while body != b".\r\n" and not body.endswith(b"\r\n.\r\n"):
+            try:
+                body += await self._reader.readuntil(b".\r\n")
+            except asyncio.LimitOverrunError as overrun:
+                body += await self._reader.readexactly(overrun.consumed)
+        return bytes(b"\r\n" + body[:-3]).replace(b"\r\n.", b"\r\n")[2:]
 
     def _reset(self) -> None:
         self._sender = self._recipient = ""

@@ -21,7 +21,7 @@ from mailer.bench.postgresql import NoPostgreSQL, running_postgresql
 
 ADDRESSES = "servers.json"
 VALKEY_DATABASES = 64
-_START_SECONDS = 30
+_START_SECONDS = 90
 
 
 @dataclass(frozen=True)

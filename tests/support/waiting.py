@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-LONG = 60  # seconds that a busy machine may take
+LONG = 180  # seconds that a busy machine may take
 
 
 def wait_for(find: Callable[[], T | None], *, seconds: float = LONG) -> T:
