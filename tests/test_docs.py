@@ -152,7 +152,7 @@ def test_commands_that_pages_show_exist_with_their_options(page: Path) -> None:
         names = [name for name in known if f"{shown[1]} ".startswith(f"{name} ")]
         groups = [name for name in known if name.startswith(f"{shown[1]} ")]
         assert names or groups, shown[0]
-        for name in names:
+        for name in names and [max(names, key=len)]:  # `mailer inbound` is a command, and has commands
             assert set(_OPTION.findall(shown[2])) <= _options(known[name]), shown[0]
 
 

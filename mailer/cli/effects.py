@@ -99,6 +99,7 @@ EFFECTS: Mapping[str, Effect | Unlogged] = {
     "demo": _TRIAL,
     "doctor": READS,
     "inbound": Unlogged("it is what a person does themselves, by mail"),
+    "inbound fetch": Unlogged("it is what people do themselves, by mail"),
     "inbound listen": Unlogged("it is what people do themselves, by mail"),
     "keys new": Unlogged("there is no database yet"),
     "keys rotate": changes(),

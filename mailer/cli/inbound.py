@@ -18,17 +18,21 @@ _EXAMPLE = "leave+{token}@example.org"
 
 
 class _Ways(click.Group):
-    """Imports what listens only when it is asked for: for one message from a pipe a program is started anew."""
+    """Imports what the pipe does not need only when it is asked for: a program is started anew for each message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["listen"]
+        return ["fetch", "listen"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "listen":
-            return None
-        from mailer.cli.inbound_listening import listen
+        if cmd_name == "fetch":
+            from mailer.cli.inbound_fetching import fetch
 
-        return listen
+            return fetch
+        if cmd_name == "listen":
+            from mailer.cli.inbound_listening import listen
+
+            return listen
+        return None
 
 
 @click.group(cls=_Ways, invoke_without_command=True)

@@ -54,7 +54,8 @@ def run(port: int, workers: int) -> None:
     """Run everything on this machine, until Ctrl-C.
 
     If MAILER_REDIS_URL is not set, it starts its own Valkey. If MAILER_SMTP_URL is not set, it starts a mail catcher,
-    which delivers nothing. If MAILER_INBOUND_LMTP or MAILER_INBOUND_SMTP is set, it takes mail there.
+    which delivers nothing. If MAILER_INBOUND_LMTP or MAILER_INBOUND_SMTP is set, it takes mail there, and fetches
+    it if MAILER_INBOUND_URL is.
     """
     defaults = SAMPLE_IDENTITY | {"MAILER_BASE_URL": f"http://127.0.0.1:{port}"}
     try:
@@ -115,6 +116,8 @@ def _start(local: Local, port: int, workers: int) -> None:
         local.start(f"worker {number}", "workers")
     if local.settings.inbound_lmtp or local.settings.inbound_smtp:
         local.start("inbound listener", "mailer.cli", "inbound", "listen")
+    if local.settings.inbound_mailbox:
+        local.start("inbound fetcher", "mailer.cli", "inbound", "fetch")
     if unset := SAMPLE_IDENTITY.keys() - local.given:
         names = ", ".join(sorted(unset))
         refused = typed("`mailer campaigns send` is refused")

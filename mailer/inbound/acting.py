@@ -1,7 +1,7 @@
 """What follows from a message that came in, for whom it is about: nothing, unless we signed what it holds."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -49,6 +49,8 @@ class Outcome:
     effect: Effect = Effect.NONE  # what was done
     category: Category | None = None  # of a bounce
     why: str | None = None  # why nothing was, in words of ours
+    #: whether it is understood and about a mail of ours, and nobody need read it
+    is_done_with: bool = field(default=False, compare=False)
 
     def facts(self) -> dict[str, str]:
         """What the log may say of it."""

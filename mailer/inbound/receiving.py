@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import re
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import select
@@ -11,7 +12,7 @@ from mailer.inbound import acting
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback import reading, wishes
-from mailer.mail.feedback.types import Feedback
+from mailer.mail.feedback.types import Feedback, Kind
 from mailer.store.crypto import UnreadableSecret
 from mailer.store.db import Sessions, utcnow
 from mailer.store.models import Delivery, Subscriber
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 #: what BATV puts in front of an address
 _BATV = re.compile(r"^prvs=[^=@\s]{1,40}=")
+
+#: what a person may have written, or nobody knows what it is
+_TO_BE_READ = (Kind.REPLY, Kind.OTHER, Kind.FORGED, Kind.UNREADABLE)
 
 #: bytes that are read of a message; who takes one in may drop the rest
 MAX_BYTES = reading.MAX_BYTES
@@ -53,7 +57,7 @@ def receive(
     with sessions() as session:
         outcome = acting.act(session, feedback, source=source, key=known_by, now=utcnow())
     log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
-    return outcome
+    return replace(outcome, is_done_with=_nobody_need_read(feedback))
 
 
 def recognise(
@@ -73,6 +77,14 @@ def recognise(
     from mailer.mail.feedback import recognition
 
     return recognition.of(found, lookup=addresses, recipient=recipient, sender=sender)
+
+
+def _nobody_need_read(feedback: Feedback) -> bool:
+    """Whether a message may be taken out of a mailbox that may be somebody's own: a token of ours proves what it is
+    about, and no person wrote it to be read. What only says that it answers a mail of ours may be an answer to it.
+    """
+    is_about_us = feedback.delivery is not None or feedback.subscription is not None
+    return is_about_us and not feedback.is_unproven and feedback.kind not in _TO_BE_READ
 
 
 def _digest(message: bytes, recipient: str | None, sender: str | None) -> bytes:

@@ -18,6 +18,7 @@ from sqlalchemy import make_url
 
 from mailer.errors import ConfigurationError
 from mailer.mail import dkim, smtp
+from mailer.mail.mailboxes.types import Disposal, MaildirFolder
 from mailer.mail.sender import Sender
 from mailer.mail.smtp import Place, Server
 from mailer.people.organisers import Organisers
@@ -84,6 +85,8 @@ class Settings:
     unsubscribe_address: str | None  # may hold {token}
     inbound_lmtp: Place | None  # where the listener takes mail
     inbound_smtp: Place | None
+    inbound_mailbox: MaildirFolder | None  # where mail is fetched from
+    inbound_disposal: Disposal  # of what was handled there
     privacy_contact: str | None  # an address
     privacy_url: str | None  # of the organisation's whole privacy notice
     security_contact: str | None  # a mailto: or https: URI
@@ -364,6 +367,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         unsubscribe_address=env.read("MAILER_UNSUBSCRIBE_ADDRESS", values.address_pattern, "leave+{token}@example.org"),
         inbound_lmtp=env.read("MAILER_INBOUND_LMTP", values.listening_place, "127.0.0.1:2424"),
         inbound_smtp=env.read("MAILER_INBOUND_SMTP", values.listening_place, "127.0.0.1:2525"),
+        inbound_mailbox=env.read("MAILER_INBOUND_URL", values.mailbox_url, "maildir:/var/mail/tocsin"),
+        inbound_disposal=env.read("MAILER_INBOUND_HANDLED", values.disposal, "delete") or Disposal.KEEP,
         privacy_contact=env.read("MAILER_PRIVACY_CONTACT", values.address, _PRIVACY_CONTACT),
         privacy_url=env.read("MAILER_PRIVACY_URL", values.https_url, "https://www.example.org/privacy"),
         security_contact=env.read("MAILER_SECURITY_CONTACT", values.contact_uri, "mailto:security@example.org"),

@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 from mailer.locale import languages
 from mailer.mail import addresses
+from mailer.mail.mailboxes.types import Disposal, MaildirFolder
 from mailer.mail.smtp import Place, Server, is_full_name, is_loopback
 
 _LONGEST_SOCKET = 107  # octets: unix(7)
@@ -190,6 +191,22 @@ def listening_place(text: str) -> Place:
     if not (port.isascii() and port.isdigit() and int(port) < 65536) or (":" in named and named == host):
         raise ValueError("must be a port, HOST:PORT, [IPv6]:PORT, or unix: and the path of a socket")
     return Place(named or "127.0.0.1", int(port))
+
+
+def mailbox_url(text: str) -> MaildirFolder:
+    """A mailbox that messages are fetched from."""
+    scheme, _, path = text.partition("maildir:")
+    if scheme or not path.startswith("/"):
+        raise ValueError("must be maildir: and a path from the root")
+    return MaildirFolder(Path(path))
+
+
+def disposal(text: str) -> Disposal:
+    """What becomes of a message that was handled."""
+    try:
+        return Disposal(text)
+    except ValueError:
+        raise ValueError(f"must be {' or '.join(Disposal)}") from None
 
 
 def greeting_name(text: str) -> str:

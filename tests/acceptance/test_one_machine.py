@@ -23,6 +23,7 @@ from mailer.trial import catcher, sample
 from mailer.trial.catcher import CaughtMessage
 from mailer.trial.processes import alone_in
 from tests.acceptance.system import kill_together
+from tests.support.maildirs import SomeMaildir
 from tests.support.waiting import wait_for, wait_until
 
 _MARK = "TOCSIN_TEST_MACHINE"  # in the environment of every process that a test starts
@@ -149,12 +150,15 @@ def test_run_serves_sends_and_stops_cleanly_on_ctrl_c(machine: Machine, port: in
     inbound = {
         "MAILER_INBOUND_LMTP": "unix:" + str(folder / "lmtp"),
         "MAILER_BOUNCE_ADDRESS": "bounce+{token}@example.org",
+        "MAILER_INBOUND_URL": f"maildir:{folder / 'box'}",
     }
+    SomeMaildir(folder / "box").deliver(b"Subject: hello\n\nhello\n")
     variables = SAMPLE_IDENTITY | inbound
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
     with machine.run(port) as running:
         with wait_for(lambda: _listener(folder / "lmtp")) as listener:
             assert listener.sendmail("", ["bounce@example.org"], "hello") == {}
+        wait_for(lambda: list((folder / "data" / "mailboxes").glob("*.seen")))
         campaign = folder / "first-alert"
         campaign.mkdir()
         settings = 'kind = "urgent_action"\nlist = "news"\nlanguage = "en"\nabout = "none"\n'

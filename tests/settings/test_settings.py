@@ -125,6 +125,8 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_INBOUND_LMTP", "unix:lmtp", "must have a path from the root"),
         ("MAILER_INBOUND_LMTP", "unix:/" + "x" * 107, "longer than 107 octets"),
         ("MAILER_INBOUND_SMTP", "smtp://127.0.0.1:25", "must be a port, HOST:PORT"),
+        ("MAILER_INBOUND_URL", "maildir:box", "a path from the root"),
+        ("MAILER_INBOUND_HANDLED", "move", "must be keep or delete"),
         ("MAILER_SMTP_URL", "mail.example.org", "must be smtp://"),
         ("MAILER_SMTP_URL", "smtp://", "and then a host"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org/inbox", "must be smtp://"),

@@ -1,0 +1,71 @@
+"""`mailer inbound fetch`: messages are taken out of a mailbox."""
+
+import hashlib
+import signal
+import sys
+from functools import partial
+from threading import Event
+
+import click
+
+from mailer.cli.installation import Installation, pass_installation
+from mailer.errors import ConfigurationError
+from mailer.inbound import fetching, receiving
+from mailer.inbound.acting import Source
+from mailer.inbound.addresses import OwnAddresses
+from mailer.inbound.fetching import Fetched
+from mailer.mail.mailboxes import opening
+from mailer.mail.mailboxes.remembered import Remembered, alone_with
+from mailer.mail.mailboxes.types import MaildirFolder
+from mailer.operations import logs
+
+_FOLDER = "mailboxes"  # in the data directory
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Look once, and end. By default it looks every minute, until told to stop.")
+@pass_installation
+def fetch(installation: Installation, once: bool) -> None:
+    """Take what comes back out of the mailbox of MAILER_INBOUND_URL.
+
+    A message that is about a mail of ours leaves the mailbox when all that follows from it is saved; every other stays
+    in it, unread. If the mailbox or the database is away, it waits, and tries again. On SIGTERM or Ctrl-C, it finishes
+    what it has begun, and ends.
+    """
+    logs.configure(json=not sys.stderr.isatty())
+    settings = installation.settings
+    place = settings.inbound_mailbox
+    if place is None:
+        raise ConfigurationError("MAILER_INBOUND_URL", "is not set", "maildir:/var/mail/tocsin")
+    addresses = OwnAddresses(
+        settings.keyring, unsubscribe_address=settings.unsubscribe_address, bounce_address=settings.bounce_address
+    )
+    if not addresses.any:
+        problem = "is not set, nor MAILER_UNSUBSCRIBE_ADDRESS: nothing would be known to be ours"
+        raise ConfigurationError("MAILER_BOUNCE_ADDRESS", problem, "bounce+{token}@example.org")
+    _ = installation.engine  # refuses a database of another version
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    with alone_with(settings.make_data_dir() / _FOLDER, _name(place)) as remembered:
+        look = partial(_look, installation, place, remembered, addresses, stopped)
+        if once:
+            look()
+        else:
+            fetching.poll(look, stopped=stopped)
+
+
+def _look(
+    installation: Installation, place: MaildirFolder, remembered: Remembered, addresses: OwnAddresses, stopped: Event
+) -> Fetched:
+    """:raises MailboxUnavailable: see `fetching.fetch`, and so for the database."""
+    disposal, most_bytes = installation.settings.inbound_disposal, receiving.MAX_BYTES
+    with opening.opened(place, remembered, disposal=disposal, most_bytes=most_bytes) as mailbox:
+        return fetching.fetch(
+            installation.session, mailbox, addresses=addresses, source=Source.MAILDIR, is_stopped=stopped.is_set
+        )
+
+
+def _name(place: MaildirFolder) -> str:
+    """Tells what is remembered of one mailbox from what is of others, and does not tell whose it is."""
+    return hashlib.sha256(place.identity.encode()).hexdigest()[:16]
