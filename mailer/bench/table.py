@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from mailer.bench.desk import Desk
+from mailer.bench.inbound import Inbound
 from mailer.bench.sinks import smtp_sink
 from mailer.bench.site import Letters, Load
 from mailer.bench.suite import DISTANT_LIMIT, Case, SuiteResults
@@ -79,11 +80,13 @@ def markdown(
     loads: Sequence[Load] = (),
     letters: Sequence[Letters] = (),
     desks: Sequence[Desk] = (),
+    taken: Sequence[Inbound] = (),
     *,
     today: date,
 ) -> str:
     """The tables, and on what they were measured."""
-    return "\n".join([*_sending(results, today), *_site(loads), *_letters(letters), *_desks(desks)]) + "\n"
+    lines = [*_sending(results, today), *_site(loads), *_letters(letters), *_desks(desks), *_inbound(taken)]
+    return "\n".join(lines) + "\n"
 
 
 def _sending(results: Sequence[SuiteResults], today: date) -> list[str]:
@@ -135,6 +138,19 @@ def _desks(desks: Sequence[Desk]) -> list[str]:
     lines += ["", "| 50 pages that look on | database | of one core | answers |", "|---|---|---:|---|"]
     lines += [f"| every 2 s | {desk.database} | {desk.core:.0%} | {_answers(desk.looking_on)} |" for desk in desks]
     return lines
+
+
+def _inbound(taken: Sequence[Inbound]) -> list[str]:
+    if not taken:
+        return []
+    lines = ["", "| mail that comes back | database | median, ms | 95th percentile, ms |", "|---|---|---:|---:|"]
+    for each in taken:
+        for kind in (*each.kinds, each.together):
+            median, slow = (f"{kind.percentile(percent) * 1000:.1f}" for percent in (50, 95))
+            lines.append(f"| {kind.called} | {each.database} | {median} | {slow} |")
+    lines += ["", "| slowest message of 1 MiB | s |", "|---|---:|"]
+    slowest = max(taken, key=lambda each: each.slowest)
+    return [*lines, f"| {slowest.slowest_of} | {slowest.slowest:.2f} |"]
 
 
 def _called(path: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, LargeBinary, select, type_coerce
+from sqlalchemy import LargeBinary, Select, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
@@ -76,6 +76,19 @@ class _Person(NamedTuple):
     moved_on: date | None
 
 
+# Made once: to put a statement together takes as long as to run it.
+_MAIL = select(
+    Delivery.id,
+    Delivery.campaign_id,
+    Delivery.settled_at,
+    type_coerce(Delivery.address, LargeBinary),  # its key may be lost
+    Delivery.subscriber_id,
+).where(Delivery.id == bindparam("delivery"))
+#: as `subscribers.lock_row`, without reading what may not be decrypted
+_LOCKED = select(Subscriber.id, Subscriber.email_index, Subscriber.moved_on).with_for_update(key_share=True)
+_LOCKED_BY_ID = _LOCKED.where(Subscriber.id == bindparam("which"))
+_LOCKED_BY_INDEX = _LOCKED.where(Subscriber.email_index == bindparam("which"))
+
 #: why nothing follows from an event that was not kept
 _WHY = {
     Added.KEPT: None,
@@ -129,14 +142,7 @@ def _outcome(event: MailEvent, *, why: str | None = None) -> Outcome:
 
 
 def _mail(session: Session, delivery_id: int) -> _Mail | None:
-    columns = select(
-        Delivery.id,
-        Delivery.campaign_id,
-        Delivery.settled_at,
-        type_coerce(Delivery.address, LargeBinary),  # its key may be lost
-        Delivery.subscriber_id,
-    )
-    found = session.execute(columns.where(Delivery.id == delivery_id)).first()
+    found = session.execute(_MAIL, {"delivery": delivery_id}).first()
     return _Mail(*found) if found else None
 
 
@@ -148,7 +154,7 @@ def _whom(session: Session, mail: _Mail, kind: Kind) -> _Person | None:
     nothing shows better that the owner of the address did not ask for it.
     """
     if mail.subscriber_id is not None:
-        return _locked(session, Subscriber.id == mail.subscriber_id)
+        return _locked(session, _LOCKED_BY_ID, mail.subscriber_id)
     if mail.address is None or kind is not Kind.COMPLAINT:
         return None
     keyring = keyring_of(session)
@@ -157,13 +163,11 @@ def _whom(session: Session, mail: _Mail, kind: Kind) -> _Person | None:
     except (UnreadableSecret, addresses.InvalidAddress):
         return None
     email_index = keyring.blind_index(written.folded)
-    return _locked(session, Subscriber.email_index == email_index) or _Person(None, email_index, None)
+    return _locked(session, _LOCKED_BY_INDEX, email_index) or _Person(None, email_index, None)
 
 
-def _locked(session: Session, which: ColumnElement[bool]) -> _Person | None:
-    """As `subscribers.lock_row`, without reading what may not be decrypted."""
-    columns = select(Subscriber.id, Subscriber.email_index, Subscriber.moved_on)
-    found = session.execute(columns.where(which).with_for_update(key_share=True)).first()
+def _locked(session: Session, statement: Select[int, bytes, date | None], which: int | bytes) -> _Person | None:
+    found = session.execute(statement, {"which": which}).first()
     return _Person(found.id, bytes(found.email_index), found.moved_on) if found else None
 
 
@@ -193,7 +197,8 @@ def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effe
         person.id is None or not bounces.have_added_up(session, person.id, person.email_index, today=event.day)
     ):
         return _outcome(event)
-    event.effect = Effect.SUPPRESS
+    if event.effect is not Effect.SUPPRESS:
+        returned.did(session, event, Effect.SUPPRESS)
     reason = SuppressionReason.COMPLAINED if event.kind is Kind.COMPLAINT else SuppressionReason.BOUNCED
     outcome = _outcome(event)
     bounces.suppress(session, person.id, person.email_index, reason, event.category)
@@ -211,7 +216,7 @@ def _leave(session: Session, event: MailEvent, subscription_id: int, scope: Scop
     try:
         subscription = leaving.find(session, subscription_id)
         # Whoever is being erased must not leave an event behind.
-        if _locked(session, Subscriber.id == subscription.subscriber_id) is None:
+        if _locked(session, _LOCKED_BY_ID, subscription.subscriber_id) is None:
             raise NotOnList
     except NotOnList:
         returned.count(session, event.kind, on=event.day)

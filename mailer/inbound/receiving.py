@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from mailer.inbound import acting
 from mailer.inbound.acting import Outcome, Source
@@ -24,6 +24,14 @@ _BATV = re.compile(r"^prvs=[^=@\s]{1,40}=")
 
 #: what a person may have written, or nobody knows what it is
 _TO_BE_READ = (Kind.REPLY, Kind.OTHER, Kind.FORGED, Kind.UNREADABLE)
+
+#: to whom a delivery was; made once, as to put a statement together takes as long as to run it
+_ADDRESS = (
+    select(Subscriber.email, Delivery.address)
+    .select_from(Delivery)
+    .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
+    .where(Delivery.id == bindparam("delivery"))
+)
 
 #: bytes that are read of a message; who takes one in may drop the rest
 MAX_BYTES = reading.MAX_BYTES
@@ -102,12 +110,7 @@ def _address_of(sessions: Sessions, delivery_id: int) -> str | None:
     """To whom a delivery was; None if nobody knows that any more."""
     with sessions(read_only=True) as session:
         try:
-            found = session.execute(
-                select(Subscriber.email, Delivery.address)
-                .select_from(Delivery)
-                .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
-                .where(Delivery.id == delivery_id)
-            ).first()
+            found = session.execute(_ADDRESS, {"delivery": delivery_id}).first()
         except UnreadableSecret:
             return None
     return (found[0] or found[1]) if found else None

@@ -35,7 +35,7 @@ def owe(sessions: Sessions, to: Organisers) -> None:
         happened = days.look(session, known.told_until if known else until, until)
     with sessions() as session:
         if known is None:
-            db.add_unique(session, DailyMail(id=_ONLY_ROW, told_until=until, complaints=happened.complaints))
+            db.insert_unless_there(session, DailyMail(id=_ONLY_ROW, told_until=until, complaints=happened.complaints))
             return
         row = session.get_one(DailyMail, _ONLY_ROW, with_for_update=True, populate_existing=True)
         if row.told_until != known.told_until:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail.feedback.types import Category, Effect, Kind
@@ -20,6 +20,26 @@ _NO_DOMAIN = (2, timedelta(days=3))
 _ARRIVED_AFTER = timedelta(days=5)
 #: how long after a mail was made it may still be refused
 _JUST = timedelta(days=1)
+
+
+# Made once: to put a statement together takes as long as to run it.
+_COUNTED = select(MailEvent.day, MailEvent.category).where(
+    MailEvent.email_index == bindparam("index"),
+    MailEvent.effect == Effect.COUNT,
+    MailEvent.day >= bindparam("since"),
+)
+_ARRIVED = select(func.max(Delivery.settled_at)).where(
+    Delivery.subscriber_id == bindparam("subscriber"),
+    Delivery.state == DeliveryState.SENT,
+    Delivery.settled_at < bindparam("until"),
+    ~exists().where(MailEvent.delivery_id == Delivery.id, MailEvent.kind == Kind.BOUNCE),
+)
+_USED_UP = (
+    update(MailEvent)
+    .where(MailEvent.email_index == bindparam("index"))
+    .values(email_index=None)
+    .execution_options(synchronize_session=False)
+)
 
 
 def adds_up(counts: Collection[tuple[date, Category]]) -> bool:
@@ -41,26 +61,18 @@ def have_added_up(session: Session, subscriber_id: int, email_index: bytes, *, t
     is looked up only here, so it costs nothing when a mail is sent.
     """
     since = today - returned.KEPT
+    counted = session.execute(_COUNTED, {"index": email_index, "since": since})
+    counts = [(day, category) for day, category in counted if category is not None]
+    if not adds_up(counts):
+        return False
     arrived = _last_that_arrived(session, subscriber_id, today)
-    counted = select(MailEvent.day, MailEvent.category).where(
-        MailEvent.email_index == email_index,
-        MailEvent.effect == Effect.COUNT,
-        MailEvent.day >= (since if arrived is None else max(since, arrived)),
-    )
-    return adds_up([(day, category) for day, category in session.execute(counted) if category is not None])
+    return arrived is None or adds_up([count for count in counts if count[0] >= arrived])
 
 
 def _last_that_arrived(session: Session, subscriber_id: int, today: date) -> date | None:
     """The day of the last mail to somebody that was taken and has not come back for long enough."""
     until = datetime.combine(today - _ARRIVED_AFTER + timedelta(days=1), time(tzinfo=UTC))
-    came_back = exists().where(MailEvent.delivery_id == Delivery.id, MailEvent.kind == Kind.BOUNCE)
-    theirs = select(func.max(Delivery.settled_at)).where(
-        Delivery.subscriber_id == subscriber_id,
-        Delivery.state == DeliveryState.SENT,
-        Delivery.settled_at < until,
-        ~came_back,
-    )
-    moment = session.scalar(theirs)
+    moment = session.scalar(_ARRIVED, {"subscriber": subscriber_id, "until": until})
     return moment.date() if moment else None
 
 
@@ -119,6 +131,6 @@ def suppress(
     :param category: of what bounced, why.
     """
     suppression.add(session, email_index, reason, category)
-    session.execute(update(MailEvent).where(MailEvent.email_index == email_index).values(email_index=None))
+    session.execute(_USED_UP, {"index": email_index})
     if subscriber_id is not None:
         subscribers.refresh(session, [subscriber_id])

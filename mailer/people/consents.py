@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.store.db import add_unique
+from mailer.store.db import insert_unless_there
 from mailer.store.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
 
 _UNDETERMINED = "und"  # BCP 47: nobody said in which language the text is
@@ -20,7 +20,7 @@ def text_id(session: Session, text: str, *, language: str = _UNDETERMINED) -> in
     sha256 = hashlib.sha256(f"{language}\n{text}".encode()).digest()
     of_these_words = select(ConsentText.id).where(ConsentText.sha256 == sha256)
     if session.scalar(of_these_words) is None:
-        add_unique(session, ConsentText(sha256=sha256, language=language, text=text))
+        insert_unless_there(session, ConsentText(sha256=sha256, language=language, text=text))
     return session.execute(of_these_words).scalar_one()
 
 

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Collection
 from datetime import date, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail.feedback.types import Category, Effect, Kind
@@ -21,6 +21,9 @@ MOST_OF_ONE = 50
 #: the source of what was refused when it was given to a server, which the ledger tells
 SENDING = "sending"
 
+#: how many events are kept of a delivery; made once, as to put a statement together takes as long as to run it
+_NUMBER = select(func.count()).where(MailEvent.delivery_id == bindparam("delivery"))
+
 _NOBODYS = 0  # instead of a campaign, where it is not known of which it is
 
 
@@ -33,8 +36,10 @@ class Added(enum.Enum):
 
 
 def add(session: Session, event: MailEvent) -> Added:
-    """Keep an event. Of those of one delivery that do nothing too many become numbers at once; what does something is
-    never too much: else whoever writes many harmless messages could have what matters do nothing.
+    """Keep an event. What is changed in it afterwards is not saved, but by `did`.
+
+    Of those of one delivery that do nothing too many become numbers at once. What does something is never too much:
+    else whoever writes many harmless messages could have what matters do nothing.
     """
     comes_once = event.kind in (Kind.BOUNCE, Kind.COMPLAINT)
     if event.effect is Effect.NONE and not comes_once and _are_many(session, event):
@@ -44,15 +49,22 @@ def add(session: Session, event: MailEvent) -> Added:
             campaign_id = session.scalar(select(Delivery.campaign_id).where(Delivery.id == event.delivery_id))
             count(session, event.kind, event.category, on=event.day, campaign_id=campaign_id)
         return Added.TOO_MANY
-    return Added.KEPT if db.add_unique(session, event) else Added.CAME_BEFORE
+    return Added.KEPT if db.insert_unless_there(session, event) else Added.CAME_BEFORE
+
+
+def did(session: Session, event: MailEvent, effect: Effect) -> None:
+    """Note that an event that was kept had another effect than it was kept with."""
+    event.effect = effect
+    session.execute(update(MailEvent).where(MailEvent.key == event.key).values(effect=effect))
 
 
 def did_nothing(session: Session, event: MailEvent) -> None:
     """Note that an event that was kept did nothing after all. Of one delivery too many such are forgotten."""
-    event.effect = Effect.NONE
-    session.flush()
     if _are_many(session, event, but=1):
-        session.delete(event)
+        event.effect = Effect.NONE
+        session.execute(delete(MailEvent).where(MailEvent.key == event.key))
+    else:
+        did(session, event, Effect.NONE)
 
 
 def _are_many(session: Session, event: MailEvent, *, but: int = 0) -> bool:
@@ -62,8 +74,7 @@ def _are_many(session: Session, event: MailEvent, *, but: int = 0) -> bool:
     """
     if event.delivery_id is None:
         return False
-    theirs = select(func.count()).where(MailEvent.delivery_id == event.delivery_id)
-    return (session.scalar(theirs) or 0) - but >= MOST_OF_ONE
+    return (session.scalar(_NUMBER, {"delivery": event.delivery_id}) or 0) - but >= MOST_OF_ONE
 
 
 def add_refusal(session: Session, delivery_id: int, category: Category, email_index: bytes) -> bool:
@@ -82,7 +93,7 @@ def add_refusal(session: Session, delivery_id: int, category: Category, email_in
         day=utcnow(),
         email_index=email_index,
     )
-    return db.add_unique(session, event)
+    return db.insert_unless_there(session, event)
 
 
 def take_back(session: Session, delivery_ids: Collection[int]) -> None:
@@ -110,7 +121,7 @@ def count(
     key = (campaign_id or _NOBODYS, on.strftime("%Y-%m"), kind, category.value if category else "")
     names = ("campaign_id", "month", "kind", "category")
     if session.get(MailEventCount, key) is None:
-        db.add_unique(session, MailEventCount(**dict(zip(names, key, strict=True)), number=0))
+        db.insert_unless_there(session, MailEventCount(**dict(zip(names, key, strict=True)), number=0))
     conditions = [getattr(MailEventCount, name) == value for name, value in zip(names, key, strict=True)]
     session.execute(update(MailEventCount).where(*conditions).values(number=MailEventCount.number + number))
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, exists, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, LargeBinary, and_, bindparam, exists, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
@@ -91,6 +91,25 @@ def last_day_of_pause(paused_until: datetime) -> date:
     return (paused_until - datetime.resolution).date()
 
 
+# Made once: to put a statement together takes as long as to run it.
+_COPY = (
+    update(Subscription)
+    .where(Subscription.subscriber_id == Subscriber.id)
+    .values(
+        mailable=and_(
+            Subscription.status == SubscriptionStatus.ACTIVE,
+            or_(Subscription.paused_until.is_(None), Subscription.paused_until <= bindparam("now")),
+            ~exists().where(Suppression.email_index == Subscriber.email_index),
+        ),
+        country=Subscriber.country,
+        union_id=Subscriber.union_id,
+        language=Subscriber.language,
+    )
+    .execution_options(synchronize_session=False)
+)
+_COPY_OF_SOME = _COPY.where(Subscription.subscriber_id.in_(bindparam("ids", expanding=True)))
+
+
 def refresh(session: Session, subscriber_ids: Sequence[int] | None = None) -> None:
     """Copy onto subscriptions what choosing an audience asks for: mailable, country, union and language.
 
@@ -98,29 +117,13 @@ def refresh(session: Session, subscriber_ids: Sequence[int] | None = None) -> No
 
     :param subscriber_ids: whose subscriptions; None for everyone's.
     """
-    suppressed = exists().where(Suppression.email_index == Subscriber.email_index)
-    copy = (
-        update(Subscription)
-        .where(Subscription.subscriber_id == Subscriber.id)
-        .values(
-            mailable=and_(
-                Subscription.status == SubscriptionStatus.ACTIVE,
-                or_(Subscription.paused_until.is_(None), Subscription.paused_until <= utcnow()),
-                ~suppressed,
-            ),
-            country=Subscriber.country,
-            union_id=Subscriber.union_id,
-            language=Subscriber.language,
-        )
-        .execution_options(synchronize_session=False)
-    )
     session.flush()
     if subscriber_ids is None:
-        session.execute(copy)
+        session.execute(_COPY, {"now": utcnow()})
     else:
         for start in range(0, len(subscriber_ids), _IDS_PER_STATEMENT):
             ids = subscriber_ids[start : start + _IDS_PER_STATEMENT]
-            session.execute(copy.where(Subscription.subscriber_id.in_(ids)))
+            session.execute(_COPY_OF_SOME, {"now": utcnow(), "ids": ids})
     session.expire_all()
 
 

@@ -69,8 +69,7 @@ def add(session: Session, email_index: bytes, reason: SuppressionReason, categor
     :param category: of one that bounced, why.
     """
     row = Suppression(email_index=email_index, reason=reason, month=_this_month(), category=category)
-    existing = session.get(Suppression, email_index)
-    if existing is None and db.add_unique(session, row):
+    if db.insert_unless_there(session, row):
         return
     weigh(session.get_one(Suppression, email_index), reason, category)
     session.flush()

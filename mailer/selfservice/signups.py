@@ -485,7 +485,7 @@ def _log_consent(session: Session, person: Subscriber, decided: _Decided, now: d
 def _count_join(session: Session, union_id: int, now: datetime) -> None:
     month = now.strftime("%Y-%m")
     if session.get(JoinCount, (union_id, month)) is None:
-        db.add_unique(session, JoinCount(union_id=union_id, month=month, joined=0))
+        db.insert_unless_there(session, JoinCount(union_id=union_id, month=month, joined=0))
     session.execute(
         update(JoinCount)
         .where(JoinCount.union_id == union_id, JoinCount.month == month)

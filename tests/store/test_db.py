@@ -1,6 +1,7 @@
 """Sessions, times, and what is said when the database is not there."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -167,16 +168,20 @@ def test_mistakes_in_our_own_statements_are_not_taken_for_a_missing_database(eng
             session.execute(text("SELECT nothing FROM lists"))
 
 
-def test_of_two_rows_with_the_same_unique_value_the_first_stays(session: Session) -> None:
-    assert db.add_unique(session, MailingList(slug="news", name="News"))
-    assert not db.add_unique(session, MailingList(slug="news", name="Other"))
+@pytest.mark.parametrize("add", [db.add_unique, db.insert_unless_there])
+def test_of_two_rows_with_the_same_unique_value_the_first_stays(
+    session: Session, add: Callable[[Session, MailingList], bool]
+) -> None:
+    assert add(session, MailingList(slug="news", name="News"))
+    assert not add(session, MailingList(slug="news", name="Other"))
     session.commit()
     assert session.scalars(select(MailingList.name)).all() == ["News"]
 
 
-def test_a_row_that_refers_to_nothing_is_no_duplicate(session: Session) -> None:
+@pytest.mark.parametrize("add", [db.add_unique, db.insert_unless_there])
+def test_a_row_that_refers_to_nothing_is_no_duplicate(session: Session, add: Callable[[Session, Union], bool]) -> None:
     with pytest.raises(IntegrityError):
-        db.add_unique(session, Union(slug="new", name="New", parent_id=999))
+        add(session, Union(slug="new", name="New", parent_id=999))
 
 
 def test_a_sqlite_file_of_another_user_that_others_may_read_is_refused(
