@@ -13,7 +13,7 @@ from mailer.campaigns import editions, lifecycle, readiness, segments
 from mailer.campaigns.editions import EditionRenderer
 from mailer.campaigns.lifecycle import Move
 from mailer.cases import history
-from mailer.delivery import blame, composing, hold_mails, ledger, recipients, verdicts
+from mailer.delivery import alarms, blame, composing, hold_mails, ledger, recipients, verdicts
 from mailer.delivery.blame import Whom
 from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.ledger import audience_of
@@ -327,6 +327,13 @@ def hold_all(session: Session, *, reason: str, organisers: Organisers) -> list[s
     return held
 
 
+def tell_of_alarm(session: Session, campaign_id: int, organisers: Organisers) -> None:
+    """Owe organisers the mail that says why an alarm has paused a campaign, unless somebody has resumed it since."""
+    campaign = session.get_one(Campaign, campaign_id, with_for_update=True, populate_existing=True)
+    if alarms.have_told(session, campaign):
+        hold_mails.owe(session, campaign, organisers)
+
+
 def _tell_of_hold(session: Session, campaign: Campaign, organisers: Organisers) -> None:
     hold_mails.owe(session, campaign, organisers)
     audit.append(session, "campaigns.hold", audit.ITSELF, kind="campaign", subject=campaign.slug)
@@ -355,6 +362,7 @@ def resume(session: Session, campaign: Campaign, sender: Sender, *, seen: str | 
     readiness.require(session, campaign)
     wanted = approvals.asked(session, campaign)
     take_back_refusals(session, campaign)  # also what a worker learned that could not do so any more
+    alarms.begin_anew(session, campaign)
     if campaign.started_at is None and campaign.scheduled_at and campaign.scheduled_at > db.now(session):
         lifecycle.move(session, campaign, Move.RESCHEDULE, **lifecycle.NOT_HELD)
         readiness.require_still(session, campaign, start=campaign.scheduled_at)
@@ -424,6 +432,7 @@ def resend(session: Session, campaign: Campaign, state: DeliveryState) -> int:
     _require(session, campaign, Move.RESEND)
     readiness.require(session, campaign)
     lifecycle.move(session, campaign, Move.RESEND, finished_at=None, resumed_at=db.now(session))
+    alarms.begin_anew(session, campaign)
     count = _owe_again(session, *_to_resend(campaign, state), put_back=literal(0))
     finish(session, campaign.id)
     readiness.require_still(session, campaign)

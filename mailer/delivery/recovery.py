@@ -12,7 +12,7 @@ from mailer.delivery import control, failures, journal, ledger
 from mailer.delivery.journal import JournalRecord, LeftBehind, ServerAnswer
 from mailer.delivery.ledger import Settlement
 from mailer.mail.feedback.types import Category
-from mailer.people import notices
+from mailer.people import bounces, notices
 from mailer.people.organisers import Organisers
 from mailer.store import db
 from mailer.store.db import session_scope
@@ -113,24 +113,35 @@ def _settlement(delivery_id: int, answer: ServerAnswer | None) -> Settlement:
 
 
 def _correct(session: Session, fence: int, record: JournalRecord) -> None:
-    """A journal that turns up after its claim was given up makes known what it can of that claim's unknown rows."""
-    answers = [
-        {"row": delivery_id, "held_by": fence, "new_state": DeliveryState(answer.kind.value), "new_code": answer.code}
+    """A journal that turns up after its claim was given up makes known what it can of that claim's unknown rows; what
+    it has against an address counts as it would have then."""
+    known = {
+        delivery_id: answer
         for delivery_id, answer in record.begun.items()
         if answer is not None and answer.kind.value in (DeliveryState.SENT, DeliveryState.FAILED)
-    ]
-    if answers:
-        session.connection().execute(_CORRECT, answers)
+    }
+    unknown = session.scalars(
+        select(Delivery.id)
+        .where(Delivery.id.in_(known), Delivery.fence == fence)
+        .where(Delivery.state == DeliveryState.UNKNOWN, Delivery.reason == Reason.WORKER_LOST)
+        .order_by(Delivery.id)
+        .with_for_update()
+    ).all()
+    answers = [(delivery_id, known[delivery_id]) for delivery_id in unknown]
+    if not answers:
+        return
+    session.connection().execute(
+        _CORRECT,
+        [{"row": row, "new_state": DeliveryState(each.kind.value), "new_code": each.code} for row, each in answers],
+    )
+    refused = {row: each.refused for row, each in answers if each.refused in _CERTAIN and each.refused is not None}
+    if refused:
+        bounces.refuse(session, refused)
 
 
 _CORRECT = (
     update(_LEDGER)
-    .where(
-        _LEDGER.c.id == bindparam("row"),
-        _LEDGER.c.fence == bindparam("held_by"),
-        _LEDGER.c.state == DeliveryState.UNKNOWN,
-        _LEDGER.c.reason == Reason.WORKER_LOST,
-    )
+    .where(_LEDGER.c.id == bindparam("row"))
     .values(state=bindparam("new_state"), smtp_code=bindparam("new_code"), reason=None)
 )
 

@@ -5,7 +5,7 @@ import logging
 from sqlalchemy import Engine, select
 
 from mailer.campaigns import lifecycle
-from mailer.delivery import control, ledger, recovery
+from mailer.delivery import alarms, control, ledger, recovery
 from mailer.delivery.worker import Worker
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.organisers import alone, approvals, content
@@ -42,11 +42,24 @@ def sweep(engine: Engine, worker: Worker) -> list[int]:
             alone.keep_taken(session, db.now(session))
     for campaign_id in under_way:
         with session_scope(engine) as session:
+            alarms.look(session, campaign_id)
+        with session_scope(engine) as session:
             control.finish(session, campaign_id)
+    _tell_of_alarms(engine, worker)
     with session_scope(engine, read_only=True) as session:
         is_standing = Campaign.status == CampaignStatus.STANDING
         standing = set(session.scalars(select(Campaign.id).where(is_standing)))
         return sorted(ledger.campaigns_with_work(session), key=lambda campaign_id: campaign_id not in standing)
+
+
+def _tell_of_alarms(engine: Engine, worker: Worker) -> None:
+    """Have organisers written which campaigns were paused for what came back: whoever takes that in does not know who
+    they are."""
+    with session_scope(engine, read_only=True) as session:
+        paused = alarms.to_tell(session)
+    for campaign_id in paused:
+        with session_scope(engine) as session:
+            control.tell_of_alarm(session, campaign_id, worker.organisers)
 
 
 def _hold_if_lapsed(engine: Engine, campaign_id: int, worker: Worker) -> None:

@@ -35,10 +35,10 @@ MOST_ATTEMPTS = len(_RETRY_MINUTES) + (GIVE_UP_AFTER - timedelta(minutes=sum(_RE
 #: refused in the same words for ever, would otherwise pause it each time that it is resumed.
 PUT_BACK_AT_MOST = 3
 #: refusals of one kind with nothing accepted between, after which the server is taken to mean us
-_IN_A_ROW = 20
+IN_A_ROW = 20
 WINDOW = 500  # answers that are looked at together
 #: which share of them is too much: of refusals for policy, whatever their words, and of others in the same words
-_POLICY_SHARE = 0.05
+POLICY_SHARE = 0.05
 _SAME_WORDS_SHARE = 0.5
 
 
@@ -129,7 +129,7 @@ _ACCEPTED = Answer(accepted=True)
 
 def _refusal(whom: Whom, code: int, text: str, *, is_first: bool) -> Answer:
     if whom in (Whom.US, Whom.POLICY):
-        return Answer(False, whom.value, _POLICY_SHARE, is_first)
+        return Answer(False, whom.value, POLICY_SHARE, is_first)
     return Answer(False, blame.alike(code, text), _SAME_WORDS_SHARE, is_first)
 
 
@@ -202,7 +202,7 @@ class RefusalWatch:
         self.has_refusals |= fate.state is not DeliveryState.DEFERRED
         if is_for_now and fate.state is DeliveryState.DEFERRED:
             self._for_now += whom is Whom.US
-            if whom is not Whom.US or self._for_now < _IN_A_ROW:
+            if whom is not Whom.US or self._for_now < IN_A_ROW:
                 return Ruling(fate)
             return Ruling(fate, wait_because=f"{outcome.code} {blame.without_whom(outcome.text, recipient)}")
         is_held_up = claimed.purpose is Purpose.NOTICE and whom is Whom.US and not (is_for_now or stands_alone)
@@ -217,7 +217,7 @@ class RefusalWatch:
         return Ruling(fate, pause_because=blame.reason_to_pause(outcome.code, words) if must_pause else None)
 
     def _is_too_much(self, answer: Answer) -> bool:
-        if self._in_a_row[answer.kind] >= _IN_A_ROW:
+        if self._in_a_row[answer.kind] >= IN_A_ROW:
             return True
         is_full = len(self._last) == WINDOW
         return is_full and answer.is_first and self._refusals[answer.kind] > answer.share * WINDOW

@@ -1,13 +1,16 @@
 """What follows from a message that came in, for whom it is about: nothing, unless we signed what it holds."""
 
 import enum
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import LargeBinary, Select, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
+from mailer.delivery import alarms
+from mailer.delivery.alarms import CameBack
 from mailer.mail import addresses
 from mailer.mail.feedback.types import Category, Effect, Feedback, Kind
 from mailer.people import bounces, returned, suppression
@@ -51,6 +54,7 @@ class Outcome:
     why: str | None = None  # why nothing was, in words of ours
     #: whether it is understood and about a mail of ours, and nobody need read it
     is_done_with: bool = field(default=False, compare=False)
+    came_back: CameBack | None = field(default=None, compare=False)  # of a campaign, if that is new; for `heed`
 
     def facts(self) -> dict[str, str]:
         """What the log may say of it."""
@@ -98,7 +102,8 @@ _WHY = {
 
 
 def act(session: Session, feedback: Feedback, *, source: Source, key: bytes, now: datetime) -> Outcome:
-    """Keep what came in as an event, and do what follows; once for each key, however often it is called.
+    """Keep what came in as an event, and do what follows for people; once for each key, however often it is called.
+    What follows for campaigns does `heed`, once all is kept.
 
     :param key: what tells the message from every other of its source.
     """
@@ -123,11 +128,24 @@ def act(session: Session, feedback: Feedback, *, source: Source, key: bytes, now
     if mail is None:
         returned.count(session, event.kind, event.category, on=event.day)
         return Outcome(event.kind, category=event.category, why="it is about no mail of ours" if would_act else None)
-    event.delivery_id = mail.id
+    event.delivery_id, event.campaign_id = mail.id, mail.campaign_id
     if feedback.effect in (Effect.SUPPRESS, Effect.COUNT):
-        return _act_on_person(session, event, mail, feedback.effect, now)
-    why = "it holds nothing that its mail could be left by" if event.kind is Kind.UNSUBSCRIBE else None
-    return _outcome(event, why=_WHY[returned.add(session, event)] or why)
+        outcome, added = _act_on_person(session, event, mail, feedback.effect, now)
+    else:
+        added = returned.add(session, event)
+        why = "it holds nothing that its mail could be left by" if event.kind is Kind.UNSUBSCRIBE else None
+        outcome = _outcome(event, why=_WHY[added] or why)
+    if added is not Added.KEPT or event.kind not in (Kind.BOUNCE, Kind.COMPLAINT):
+        return outcome
+    return replace(outcome, came_back=CameBack(mail.campaign_id, event.kind, event.category, mail.settled_at))
+
+
+def heed(session: Session, outcomes: Iterable[Outcome]) -> Sequence[int]:
+    """Pause the campaigns of which too much came back. To be called last in the transaction, once `act` has kept all.
+
+    :returns: as `alarms.heed`.
+    """
+    return alarms.heed(session, [outcome.came_back for outcome in outcomes if outcome.came_back is not None])
 
 
 def _category(feedback: Feedback) -> Category | None:
@@ -182,27 +200,30 @@ def _why_not(mail: _Mail, person: _Person | None, now: datetime) -> str | None:
     return None
 
 
-def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effect, now: datetime) -> Outcome:
+def _act_on_person(
+    session: Session, event: MailEvent, mail: _Mail, effect: Effect, now: datetime
+) -> tuple[Outcome, Added]:
     """Have a bounce count, or end mail to its address; have a complaint end it, without a word."""
     suppression.lock_shared(session)
     person = _whom(session, mail, event.kind)
     why = _why_not(mail, person, now)
     if person is None or why:
-        return _outcome(event, why=_WHY[returned.add(session, event)] or why)
+        added = returned.add(session, event)
+        return _outcome(event, why=_WHY[added] or why), added
     event.effect = effect
     event.email_index = person.email_index if effect is Effect.COUNT else None
-    if (before := _WHY[returned.add(session, event)]) is not None:
-        return _outcome(event, why=before)
+    if (added := returned.add(session, event)) is not Added.KEPT:
+        return _outcome(event, why=_WHY[added]), added
     if effect is Effect.COUNT and (
         person.id is None or not bounces.have_added_up(session, person.id, person.email_index, today=event.day)
     ):
-        return _outcome(event)
+        return _outcome(event), added
     if event.effect is not Effect.SUPPRESS:
         returned.did(session, event, Effect.SUPPRESS)
     reason = SuppressionReason.COMPLAINED if event.kind is Kind.COMPLAINT else SuppressionReason.BOUNCED
     outcome = _outcome(event)
     bounces.suppress(session, person.id, person.email_index, reason, event.category)
-    return outcome
+    return outcome, added
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------
@@ -221,7 +242,7 @@ def _leave(session: Session, event: MailEvent, subscription_id: int, scope: Scop
     except NotOnList:
         returned.count(session, event.kind, on=event.day)
         return Outcome(event.kind, why="not on our list")
-    event.delivery_id = _last_mail(session, subscription)
+    event.delivery_id, event.campaign_id = _last_mail(session, subscription)
     event.effect = Effect.LEAVE
     if returned.add(session, event) is not Added.KEPT:
         return _outcome(event, why="it came before")
@@ -232,10 +253,11 @@ def _leave(session: Session, event: MailEvent, subscription_id: int, scope: Scop
     return Outcome(Kind.UNSUBSCRIBE, Effect.LEAVE)
 
 
-def _last_mail(session: Session, subscription: Subscription) -> int | None:
-    """The last campaign's mail from a list that somebody got: what they left by does not say which it was."""
+def _last_mail(session: Session, subscription: Subscription) -> tuple[int | None, int | None]:
+    """The last campaign's mail from a list that somebody got, and the campaign: what they left by does not say which it
+    was."""
     latest = (
-        select(Delivery.id)
+        select(Delivery.id, Delivery.campaign_id)
         .join(Campaign, Campaign.id == Delivery.campaign_id)
         .where(
             Delivery.subscriber_id == subscription.subscriber_id,
@@ -246,4 +268,5 @@ def _last_mail(session: Session, subscription: Subscription) -> int | None:
         .order_by(Delivery.settled_at.desc(), Delivery.id.desc())
         .limit(1)
     )
-    return session.scalar(latest)
+    found = session.execute(latest).first()
+    return (found.id, found.campaign_id) if found else (None, None)

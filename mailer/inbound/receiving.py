@@ -8,6 +8,7 @@ from functools import partial
 
 from sqlalchemy import bindparam, select
 
+from mailer.delivery import alarms
 from mailer.inbound import acting
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
@@ -64,6 +65,10 @@ def receive(
     known_by = _digest(message, recipient, sender) if key is None else key
     with sessions() as session:
         outcome = acting.act(session, feedback, source=source, key=known_by, now=utcnow())
+        held = acting.heed(session, [outcome])
+    for campaign_id in held:
+        with sessions() as session:
+            alarms.look(session, campaign_id)
     log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
     return replace(outcome, is_done_with=_nobody_need_read(feedback))
 

@@ -28,6 +28,7 @@ from mailer.errors import MailerError
 from mailer.store.models import (
     Base,
     Campaign,
+    CampaignAlarm,
     CampaignText,
     Claim,
     ConsentEvent,
@@ -151,6 +152,7 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
         ConsentEvent: ConsentEvent.list_id.in_(own_lists),
         ConsentSource: ConsentSource.event_id.in_(own_events),
         Campaign: Campaign.list_id.in_(own_lists),
+        CampaignAlarm: CampaignAlarm.campaign_id.in_(own_campaigns),
         CampaignText: CampaignText.campaign_id.in_(own_campaigns),
         Edition: Edition.campaign_id.in_(own_campaigns),
         LetterText: LetterText.campaign_id.in_(own_campaigns),

@@ -292,6 +292,31 @@ def test_a_journal_that_turns_up_late_tells_what_it_knows_and_sends_nothing_agai
         assert set(session.scalars(select(Delivery.attempts))) == {1}
 
 
+@pytest.mark.parametrize(
+    ("refused", "counts", "mailable"),
+    [(Category.NO_MAILBOX, 0, 4), (Category.FULL, 1, 5), (Category.POLICY, 0, 5), (None, 0, 5)],
+)
+def test_what_a_late_journal_has_against_an_address_counts_once(
+    engine: Engine, campaign_id: int, living: Journal, tmp_path: Path, refused: Category, counts: int, mailable: int
+) -> None:
+    batch = claim(engine, campaign_id, living, lease=RAN_OUT)
+    first = batch.deliveries[0].id
+    living.begin(batch.fence, first)
+    living.answer(batch.fence, Outcome(first, OutcomeKind.FAILED, 550, "no"), refused=refused)
+    living.close()
+    left = living.path.read_bytes()
+    recovery.give_up_lost(engine, grace=timedelta())
+    for _ in range(2):
+        living.path.write_bytes(left)
+        recovery.replay(engine, tmp_path)
+    with session_scope(engine, read_only=True) as session:
+        assert session.get_one(Delivery, first).state is S.FAILED
+        kept = session.execute(select(MailEvent.delivery_id, MailEvent.category)).all()
+        assert [tuple(row) for row in kept] == [(first, refused)] * counts
+        left_on = select(func.count()).select_from(Subscription).where(Subscription.mailable)
+        assert session.scalar(left_on) == mailable
+
+
 @pytest.mark.parametrize("when", ["owed again", "being sent again", "unknown again"])
 def test_a_late_journal_says_nothing_of_what_a_person_had_sent_again(
     engine: Engine, campaign_id: int, late: Batch, tmp_path: Path, when: str

@@ -22,6 +22,7 @@ from mailer.store.crypto import Keyring
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Campaign,
+    CampaignStatus,
     Delivery,
     DeliveryState,
     MailEvent,
@@ -266,6 +267,27 @@ def test_a_complaint_ends_all_mail_at_once_and_nobody_is_told(world: World) -> N
     assert (
         world.receive(feedback_report(world.token(), "fraud")).effect is Effect.NONE
     )  # as the mail was reported before
+
+
+def test_a_campaign_is_paused_with_the_complaint_that_is_one_too_many(world: World) -> None:
+    with session_scope(world.engine) as session:
+        mailing_list = session.scalars(select(MailingList)).one()
+        campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
+        people = [make_subscriber(session, mailing_list) for _ in range(5)]
+        sent = {"settled_at": utcnow(), "fence": 1}
+        mails = [deliver(session, campaign, person, DeliveryState.SENT, **sent).id for person in people]
+        campaign_id = campaign.id
+    for times in (1, 2):  # what comes again counts once
+        for mail in mails[: 2 * times]:
+            world.receive(feedback_report(world.token(mail)))
+
+    def status() -> CampaignStatus:
+        with session_scope(world.engine, read_only=True) as session:
+            return session.get_one(Campaign, campaign_id).status
+
+    assert status() is CampaignStatus.SENDING
+    world.receive(feedback_report(world.token(mails[4])))
+    assert status() is CampaignStatus.PAUSED
 
 
 def test_a_complaint_weighs_more_than_that_an_address_is_gone(world: World) -> None:

@@ -45,6 +45,7 @@ from mailer.store.models import (
     AuditEntry,
     Base,
     Campaign,
+    CampaignAlarm,
     CampaignContent,
     CampaignFigures,
     CampaignStatus,
@@ -180,6 +181,7 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     ConsentSource: lambda w, row, union: any(
         each.id == row.event_id and w.owner_of(each.list_id) == union for each in w.rows[ConsentEvent]
     ),
+    CampaignAlarm: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     Delivery: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     DailyMail: lambda _w, _row, _union: False,
     HoldMail: lambda _w, _row, _union: False,
@@ -294,6 +296,7 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         campaign.mail_domain, campaign.forwardable = "example.org", True
         assert campaign.case is None  # read here: it is asked for when this session has ended
         world.campaigns.append(campaign)
+        session.add(CampaignAlarm(campaign_id=campaign.id, complaints_in_1000=1))
         session.add(Edition(campaign_id=campaign.id, language="en", variant="", rendering={}))
         session.add(Claim(campaign_id=campaign.id, worker=f"host-{number}", journal="j", expires_at=utcnow()))
         on = {each.subscriber_id for each in session.scalars(select(Subscription).filter_by(list_id=mailing_list.id))}

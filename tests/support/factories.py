@@ -239,7 +239,8 @@ def make_bounce(session: Session, delivery: Delivery, **columns: Any) -> MailEve
         "source": "pipe",
         "day": WHEN,
     }
-    event = MailEvent(key=random.randbytes(32), delivery_id=delivery.id, **{**bounce, **columns})
+    of = {"delivery_id": delivery.id, "campaign_id": delivery.campaign_id}
+    event = MailEvent(key=random.randbytes(32), **{**of, **bounce, **columns})
     session.add(event)
     session.flush()
     return event

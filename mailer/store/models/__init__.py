@@ -13,6 +13,7 @@ from mailer.store.models.accounts import (
     Role,
     SignInFailure,
 )
+from mailer.store.models.alarms import CampaignAlarm
 from mailer.store.models.approvals import Approval, ApprovalRequest, CampaignContent, LoneNotice, LoneRequest
 from mailer.store.models.audit import AuditActor, AuditEntry
 from mailer.store.models.base import Base
@@ -78,6 +79,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Campaign",
+    "CampaignAlarm",
     "CampaignContent",
     "CampaignFigures",
     "CampaignStatus",

@@ -29,11 +29,14 @@ class MailEvent(Base):
             sqlite_where=_ONCE,
             postgresql_where=_ONCE,
         ),
+        Index("ix_mail_events_campaign_id", "campaign_id", "kind", "category"),
     )
 
     key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # `Keyring.mail_digest` of the message
     # None where somebody left by mail who was never mailed.
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"), index=True)
+    # Of the delivery, so that an alarm need not read deliveries; none of what was refused when it was sent.
+    campaign_id: Mapped[int | None]
     kind: Mapped[Kind] = mapped_column(by_value(Kind))
     category: Mapped[Category | None] = mapped_column(by_value(Category))  # of a bounce
     status: Mapped[str | None] = mapped_column(String(20))  # enhanced status code (RFC 3463)

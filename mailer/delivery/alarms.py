@@ -1,0 +1,378 @@
+"""Alarms: too much of what a campaign sent comes back, so organisers are warned, or nothing more of it goes out until a
+person has looked.
+
+It is looked at when something comes back, in the transaction that keeps it, and what is read for that is bounded: the
+events of the campaign, on an index, and some hundreds of deliveries around the one that came back. Who changes the
+campaign at that moment is not waited for: whoever has locked people must wait for nobody who has locked a campaign,
+since others do it the other way round. So it is looked at once more afterwards. Two that come at the same moment do not
+see each other: so the sweeper looks as well, at what is under way.
+"""
+
+import enum
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import LargeBinary, Select, func, select, type_coerce
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import lifecycle
+from mailer.campaigns.lifecycle import Move
+from mailer.delivery.ledger import answered, audience_of
+from mailer.delivery.verdicts import IN_A_ROW, POLICY_SHARE, WINDOW
+from mailer.mail.feedback import meanings
+from mailer.mail.feedback.types import Category, Kind
+from mailer.people import returned
+from mailer.store import audit
+from mailer.store.crypto import UnreadableSecret, keyring_of
+from mailer.store.models import (
+    Campaign,
+    CampaignAlarm,
+    CampaignStatus,
+    Delivery,
+    DeliveryState,
+    MailEvent,
+    Reason,
+)
+
+log = logging.getLogger(__name__)
+
+#: Complaints in 1,000 mails that were sent, from which on providers treat a sender as one of spam: Google names both.
+_WARNED_ABOVE = 1
+_PAUSED_FROM = 3
+#: Fewer complaints say nothing, however few were written to. Where people complain at a share of 1 in 1,000, 5 are 3 in
+#: 1,000 by chance in one of 30 campaigns at most.
+FEWEST_TO_WARN = 3
+FEWEST_TO_PAUSE = 5
+#: mails of a campaign by which it is told whether its addresses come of a bad import
+FIRST = 1000
+_GONE_IN_100 = 5
+#: every list has a few old addresses, and of a small one they are soon a twentieth
+FEWEST_GONE = 10
+#: what a server has against us, not against an address
+AGAINST_US = (Category.POLICY, Category.AUTH, Category.US)
+_PERMANENT = tuple(each for each in Category if each.permanent)
+
+
+class Alarm(enum.Enum):
+    """Why a campaign is paused by itself."""
+
+    COMPLAINTS = enum.auto()
+    GONE = enum.auto()  # too many of the first addresses do not exist
+    REFUSED = enum.auto()  # mail servers have something against us
+
+
+#: what an organiser is shown, kept with the campaign in clear; no number, since a small one could point to somebody
+REASONS: Mapping[Alarm, str] = {
+    Alarm.COMPLAINTS: "at least 3 in 1,000 of those who were sent it called it spam",
+    Alarm.GONE: "more than 5 in 100 of the first 1,000 addresses do not exist, as after a bad import",
+    Alarm.REFUSED: "mail servers send our mail back for what they have against us, and not for its addresses",
+}
+
+
+def of_reason(reason: str | None) -> Alarm | None:
+    """The alarm for which a campaign was paused; None where it was for something else."""
+    return next((alarm for alarm, words in REASONS.items() if words == reason), None)
+
+
+# --- how much is too much -------------------------------------------------------------------------------------------
+
+
+def is_to_warn(complaints: int, sent: int) -> bool:
+    """Whether so many complaints of so many mails are more than usual."""
+    return complaints >= FEWEST_TO_WARN and complaints * 1000 > sent * _WARNED_ABOVE
+
+
+def is_to_pause(complaints: int, sent: int) -> bool:
+    """Whether they are so many that nothing more should go out."""
+    return complaints >= FEWEST_TO_PAUSE and complaints * 1000 >= sent * _PAUSED_FROM
+
+
+def is_bad_import(gone: int, people: int) -> bool:
+    """Whether so many of the first addresses do not exist that whoever made the list should look.
+
+    :param people: that the campaign is for.
+    """
+    return gone >= FEWEST_GONE and gone * 100 > min(people, FIRST) * _GONE_IN_100
+
+
+def is_against_us(answers: Sequence[bool]) -> bool:
+    """Whether mail servers have begun to refuse us, by the rule that holds at send time: too many in a row, or too many
+    of the last hundreds.
+
+    :param answers: of each mail, in the order in which they went out, whether it was refused for what somebody has
+        against us, then or later.
+    """
+    in_a_row = of_last = 0
+    for place, is_refused in enumerate(answers):
+        in_a_row = in_a_row + 1 if is_refused else 0
+        of_last += is_refused - (answers[place - WINDOW] if place >= WINDOW else 0)
+        if in_a_row >= IN_A_ROW or (place >= WINDOW - 1 and of_last > WINDOW * POLICY_SHARE):
+            return True
+    return False
+
+
+# --- looking --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """What came back of a mail of a campaign, as far as an alarm asks."""
+
+    campaign_id: int
+    kind: Kind
+    category: Category | None  # of a bounce
+    settled_at: datetime | None  # when the mail had gone out
+
+
+def heed(session: Session, came_back: Iterable[CameBack]) -> Sequence[int]:
+    """Look at the campaigns of what was kept as events in this transaction, and pause those of which it is too much.
+
+    To be called last in a transaction: from then on it holds campaigns, and must wait for nobody.
+
+    :returns: campaigns that somebody else was changing at that moment, for `look` in another transaction.
+    """
+    held: list[int] = []
+    of_campaign: dict[int, list[CameBack]] = {}
+    for each in came_back:
+        if each.kind is Kind.COMPLAINT or each.category in (*_PERMANENT, *AGAINST_US):
+            of_campaign.setdefault(each.campaign_id, []).append(each)
+    for campaign_id, events in sorted(of_campaign.items()):
+        is_done = _look(
+            session,
+            campaign_id,
+            complained=any(each.kind is Kind.COMPLAINT for each in events),
+            gone=[each.settled_at for each in events if each.category in _PERMANENT],
+            refused=[each.settled_at for each in events if each.category in AGAINST_US and each.settled_at],
+            waits=False,
+        )
+        if not is_done:
+            held.append(campaign_id)
+    return held
+
+
+def look(session: Session, campaign_id: int) -> None:
+    """Look at a campaign that is under way, of which something may have come back unnoticed, and pause it if it is too
+    much; for whoever has locked nothing."""
+    _look(session, campaign_id, complained=True, gone=[None], refused=(), waits=True)
+
+
+def _look(
+    session: Session,
+    campaign_id: int,
+    *,
+    complained: bool,
+    gone: Collection[datetime | None],
+    refused: Collection[datetime],
+    waits: bool,
+) -> bool:
+    """:returns: False if somebody else holds the campaign, and this does not wait."""
+    campaign = session.get_one(Campaign, campaign_id)
+    is_under_way = campaign.status is CampaignStatus.SENDING
+    noticed = session.get(CampaignAlarm, campaign_id) or _nothing(campaign_id)
+    alarms: list[Alarm] = []
+    found = _complaints(session, campaign, noticed) if complained else None
+    if found is not None and found.is_too_much and is_under_way:
+        alarms.append(Alarm.COMPLAINTS)
+    if is_under_way and gone and _is_bad_import(session, campaign, noticed, gone):
+        alarms.append(Alarm.GONE)
+    if is_under_way and any(_is_against_us(session, campaign, moment) for moment in refused):
+        alarms.append(Alarm.REFUSED)
+    if found is None and not alarms:
+        return True
+    return _note(session, campaign_id, found, alarms, waits=waits)
+
+
+def _nothing(campaign_id: int) -> CampaignAlarm:
+    return CampaignAlarm(
+        campaign_id=campaign_id,
+        complaints_before=0,
+        gone_before=0,
+        sent_at_least=0,
+        complaints_in_1000=0,
+        is_to_tell=False,
+    )
+
+
+def _note(session: Session, campaign_id: int, found: "_Share | None", alarms: Sequence[Alarm], *, waits: bool) -> bool:
+    """Write down what was noticed, and pause the campaign.
+
+    :returns: False if somebody else is changing it, and this does not wait.
+    """
+    locked = select(Campaign).where(Campaign.id == campaign_id).with_for_update(key_share=True, skip_locked=not waits)
+    campaign = session.scalar(locked.execution_options(populate_existing=True))
+    if campaign is None:
+        return False
+    noticed = session.get(CampaignAlarm, campaign_id, populate_existing=True)
+    if noticed is None:
+        noticed = _nothing(campaign_id)
+        session.add(noticed)
+    if found is not None:
+        if found.in_1000 > noticed.complaints_in_1000:
+            log.warning("complaints: %s in 1,000 or more", found.in_1000, extra={"campaign": campaign_id})
+        noticed.sent_at_least, noticed.complaints_in_1000 = found.sent, found.in_1000
+    if alarms and campaign.status is CampaignStatus.SENDING:
+        reason = REASONS[alarms[0]]
+        lifecycle.move(session, campaign, Move.PAUSE, **lifecycle.held(session, reason))
+        audit.append(session, "campaigns.hold", audit.ITSELF, kind="campaign", subject=campaign.slug)
+        noticed.is_to_tell = True
+        log.error(
+            "campaign held: %s; see `mailer campaigns status`, and `resume` it if that is right",
+            reason,
+            extra={"campaign": campaign_id},
+        )
+    session.flush()
+    return True
+
+
+# --- complaints -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """How many of a campaign's mails were called spam."""
+
+    sent: int
+    in_1000: int  # the share from which organisers are told something: 0, 1 or 3
+    is_too_much: bool  # of those that came since somebody last had it go on
+
+
+def complaints(session: Session, campaign_id: int) -> int:
+    """How often mails of a campaign were called spam."""
+    return _number(session, campaign_id, Kind.COMPLAINT)
+
+
+def _number(session: Session, campaign_id: int, kind: Kind) -> int:
+    events = select(func.count()).where(MailEvent.campaign_id == campaign_id, MailEvent.kind == kind)
+    return (session.scalar(events) or 0) + returned.numbers(session, campaign_id, kind)
+
+
+def _complaints(session: Session, campaign: Campaign, noticed: CampaignAlarm) -> _Share | None:
+    """The share of complaints; None where nothing can have changed. To count what was sent takes a while where it is
+    much, so it is done when by the last count it would be too much: those who were sent it only become more."""
+    number = complaints(session, campaign.id)
+    anew = number - noticed.complaints_before
+    is_known = _level(number, noticed.sent_at_least) <= noticed.complaints_in_1000
+    may_pause = campaign.status is CampaignStatus.SENDING and is_to_pause(anew, noticed.sent_at_least)
+    if is_known and not may_pause:
+        return None
+    mailed = (*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
+    sent = session.scalar(select(func.count()).where(*mailed)) or 0
+    return _Share(sent, _level(number, sent), is_to_pause(anew, sent))
+
+
+def _level(number: int, sent: int) -> int:
+    if is_to_pause(number, sent):
+        return _PAUSED_FROM
+    return _WARNED_ABOVE if is_to_warn(number, sent) else 0
+
+
+# --- addresses that do not exist ------------------------------------------------------------------------------------
+
+
+def _is_bad_import(
+    session: Session, campaign: Campaign, noticed: CampaignAlarm, gone: Collection[datetime | None]
+) -> bool:
+    """:param gone: when the mails went out that came back; None where it is to be found out."""
+    answers = _answered_in_order(campaign)
+    last_of_first = session.scalar(answers.with_only_columns(Delivery.settled_at).offset(FIRST - 1).limit(1))
+    if last_of_first is not None and all(moment and moment > last_of_first for moment in gone):
+        return False
+    people = FIRST if last_of_first is not None else _people(session, campaign)
+    return is_bad_import(_gone(session, campaign) - noticed.gone_before, people)
+
+
+def _answered_in_order(campaign: Campaign) -> Select[int]:
+    return select(Delivery.id).where(*answered(campaign.id)).order_by(Delivery.settled_at, Delivery.id)
+
+
+def _people(session: Session, campaign: Campaign) -> int:
+    some = select(Delivery.id).where(*audience_of(campaign.id)).limit(FIRST).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def _gone(session: Session, campaign: Campaign) -> int:
+    """How many of the first addresses do not exist, as servers said at once or later."""
+    first = _answered_in_order(campaign).limit(FIRST).subquery()
+    came_back = (MailEvent.delivery_id == Delivery.id) & (MailEvent.kind == Kind.BOUNCE)
+    rows = session.execute(
+        select(Delivery.smtp_code, type_coerce(Delivery.smtp_text, LargeBinary), MailEvent.category)
+        .join(first, first.c.id == Delivery.id)
+        .outerjoin(MailEvent, came_back & MailEvent.category.in_(_PERMANENT))
+        .where((Delivery.state == DeliveryState.FAILED) | MailEvent.category.in_(_PERMANENT))
+    ).all()
+    keyring = keyring_of(session)
+    number = 0
+    for code, text, category in rows:
+        if category is not None or code is None:
+            number += category is not None
+            continue
+        try:
+            words = keyring.decrypt(bytes(text), "deliveries.smtp_text") if text else ""
+        except UnreadableSecret:
+            continue
+        number += meanings.of_reply(code, words).category.permanent
+    return number
+
+
+# --- what servers have against us -----------------------------------------------------------------------------------
+
+
+def _is_against_us(session: Session, campaign: Campaign, moment: datetime) -> bool:
+    """Whether mails that went out around one that came back were refused as it was. One that went out before somebody
+    last had the campaign go on tells nothing of what goes out now.
+
+    :param moment: when it went out.
+    """
+    if campaign.resumed_at is not None and moment <= campaign.resumed_at:
+        return False
+    around = answered(campaign.id)
+    if campaign.resumed_at is not None:
+        around = (*around, Delivery.settled_at > campaign.resumed_at)
+    came_back = (MailEvent.delivery_id == Delivery.id) & (MailEvent.kind == Kind.BOUNCE)
+    columns = select(Delivery.reason, MailEvent.category)
+    columns = columns.outerjoin(MailEvent, came_back & MailEvent.category.in_(AGAINST_US))
+    before = columns.where(*around, Delivery.settled_at <= moment)
+    before = before.order_by(Delivery.settled_at.desc(), Delivery.id.desc()).limit(WINDOW)
+    after = columns.where(*around, Delivery.settled_at > moment)
+    after = after.order_by(Delivery.settled_at, Delivery.id).limit(WINDOW - 1)
+    rows = [*session.execute(before).all()[::-1], *session.execute(after).all()]
+    return is_against_us([category is not None or reason == Reason.POLICY for reason, category in rows])
+
+
+# --- going on -------------------------------------------------------------------------------------------------------
+
+
+def begin_anew(session: Session, campaign: Campaign) -> None:
+    """What has come back of a campaign until now does not pause it again: somebody has seen it, and has it go on.
+
+    :param campaign: locked.
+    """
+    noticed = session.get(CampaignAlarm, campaign.id, populate_existing=True)
+    number, gone = complaints(session, campaign.id), _gone(session, campaign)
+    if noticed is None and (number or gone):
+        noticed = _nothing(campaign.id)
+        session.add(noticed)
+    if noticed is not None:
+        noticed.complaints_before, noticed.gone_before, noticed.is_to_tell = number, gone, False
+        session.flush()
+
+
+def to_tell(session: Session) -> Sequence[int]:
+    """The campaigns that were paused by an alarm, of which organisers have not been written yet."""
+    return session.scalars(select(CampaignAlarm.campaign_id).where(CampaignAlarm.is_to_tell)).all()
+
+
+def have_told(session: Session, campaign: Campaign) -> bool:
+    """Note that organisers are written about a pause.
+
+    :param campaign: locked.
+    :returns: whether they are still to be.
+    """
+    noticed = session.get(CampaignAlarm, campaign.id, populate_existing=True)
+    if noticed is None or not noticed.is_to_tell:
+        return False
+    noticed.is_to_tell = False
+    session.flush()
+    return campaign.status is CampaignStatus.PAUSED

@@ -1,0 +1,20 @@
+"""What the alarms of a campaign remember."""
+
+from sqlalchemy import ForeignKey, SmallInteger
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mailer.store.models.base import Base
+
+
+class CampaignAlarm(Base):
+    """What was noticed of what came back of a campaign. Only who has locked the campaign's row writes it."""
+
+    __tablename__ = "campaign_alarms"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True)
+    # Up to when somebody last had it go on: what they had seen does not pause it again.
+    complaints_before: Mapped[int] = mapped_column(default=0)
+    gone_before: Mapped[int] = mapped_column(default=0)  # addresses among the first that do not exist
+    sent_at_least: Mapped[int] = mapped_column(default=0)  # mails, when they were last counted: they only become more
+    complaints_in_1000: Mapped[int] = mapped_column(SmallInteger, default=0)  # as `alarms.Level`
+    is_to_tell: Mapped[bool] = mapped_column(default=False)  # organisers are still to be written that it is paused
