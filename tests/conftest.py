@@ -5,8 +5,10 @@ for it. A schema is migrated once per worker and database; every test gets a fre
 Files are kept in memory where there is room: tests commit often, and each time would wait for the disk.
 """
 
+import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -289,6 +291,25 @@ def cli(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyP
     """`cli("lists", "create", "news", "--name", "News")`, on SQLite and on PostgreSQL, away from any `.env`."""
     monkeypatch.chdir(tmp_path)
     return CommandLine(environment)
+
+
+@pytest.fixture
+def kept_logging() -> Iterator[None]:
+    """For a command that configures the log of its process, which here is the tests' own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def kept_signals() -> Iterator[None]:
+    """For a command that says what its process does when it is told to stop."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 # --- sending --------------------------------------------------------------------------------------------------------

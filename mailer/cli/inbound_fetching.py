@@ -15,8 +15,10 @@ from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.inbound.fetching import Fetched
 from mailer.mail.mailboxes import opening
+from mailer.mail.mailboxes.imap_login import Password
+from mailer.mail.mailboxes.imap_session import Secret
 from mailer.mail.mailboxes.remembered import Remembered, alone_with
-from mailer.mail.mailboxes.types import MaildirFolder
+from mailer.mail.mailboxes.types import ImapFolder, MaildirFolder
 from mailer.operations import logs
 
 _FOLDER = "mailboxes"  # in the data directory
@@ -34,9 +36,8 @@ def fetch(installation: Installation, once: bool) -> None:
     """
     logs.configure(json=not sys.stderr.isatty())
     settings = installation.settings
-    place = settings.inbound_mailbox
-    if place is None:
-        raise ConfigurationError("MAILER_INBOUND_URL", "is not set", "maildir:/var/mail/tocsin")
+    place = settings.inbound_place
+    opens = place if isinstance(place, MaildirFolder) else (place, Password(settings.inbound_password))
     addresses = OwnAddresses(
         settings.keyring, unsubscribe_address=settings.unsubscribe_address, bounce_address=settings.bounce_address
     )
@@ -48,7 +49,7 @@ def fetch(installation: Installation, once: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with alone_with(settings.make_data_dir() / _FOLDER, _name(place)) as remembered:
-        look = partial(_look, installation, place, remembered, addresses, stopped)
+        look = partial(_look, installation, opens, remembered, addresses, stopped)
         if once:
             look()
         else:
@@ -56,16 +57,21 @@ def fetch(installation: Installation, once: bool) -> None:
 
 
 def _look(
-    installation: Installation, place: MaildirFolder, remembered: Remembered, addresses: OwnAddresses, stopped: Event
+    installation: Installation,
+    place: MaildirFolder | tuple[ImapFolder, Secret],
+    remembered: Remembered,
+    addresses: OwnAddresses,
+    stopped: Event,
 ) -> Fetched:
     """:raises MailboxUnavailable: see `fetching.fetch`, and so for the database."""
     disposal, most_bytes = installation.settings.inbound_disposal, receiving.MAX_BYTES
+    source = Source.MAILDIR if isinstance(place, MaildirFolder) else Source.IMAP
     with opening.opened(place, remembered, disposal=disposal, most_bytes=most_bytes) as mailbox:
         return fetching.fetch(
-            installation.session, mailbox, addresses=addresses, source=Source.MAILDIR, is_stopped=stopped.is_set
+            installation.session, mailbox, addresses=addresses, source=source, is_stopped=stopped.is_set
         )
 
 
-def _name(place: MaildirFolder) -> str:
+def _name(place: MaildirFolder | ImapFolder) -> str:
     """Tells what is remembered of one mailbox from what is of others, and does not tell whose it is."""
     return hashlib.sha256(place.identity.encode()).hexdigest()[:16]

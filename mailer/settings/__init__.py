@@ -18,11 +18,12 @@ from sqlalchemy import make_url
 
 from mailer.errors import ConfigurationError
 from mailer.mail import dkim, smtp
-from mailer.mail.mailboxes.types import Disposal, MaildirFolder
+from mailer.mail.mailboxes.types import Disposal, ImapFolder, MaildirFolder
 from mailer.mail.sender import Sender
 from mailer.mail.smtp import Place, Server
 from mailer.people.organisers import Organisers
 from mailer.settings import keys_file, values
+from mailer.settings.secret_files import refuse_open_to_all, secret_in
 from mailer.store.crypto import Key, Keyring, decode_secret
 
 KEY_VARIABLES = ("MAILER_SECRET_KEYS", "MAILER_LINK_KEYS", "MAILER_INDEX_KEY")
@@ -36,6 +37,8 @@ _SMTP_HELO = "mail.example.org"
 _PRIVACY_CONTACT = "privacy@example.org"
 _ORGANISERS = "desk@example.org,rosa@example.org"
 _DKIM_DOMAIN, _DKIM_SELECTOR, _DKIM_KEY_FILE = "example.org", "s1", "/etc/tocsin/dkim.pem"
+
+_INBOUND_URL, _PASSWORD_FILE = "imaps://bounces@mail.example.org/INBOX", "/etc/tocsin/inbound-password"
 
 T = TypeVar("T")
 
@@ -85,7 +88,8 @@ class Settings:
     unsubscribe_address: str | None  # may hold {token}
     inbound_lmtp: Place | None  # where the listener takes mail
     inbound_smtp: Place | None
-    inbound_mailbox: MaildirFolder | None  # where mail is fetched from
+    inbound_mailbox: MaildirFolder | ImapFolder | None  # where mail is fetched from
+    inbound_password_file: Path | None
     inbound_disposal: Disposal  # of what was handled there
     privacy_contact: str | None  # an address
     privacy_url: str | None  # of the organisation's whole privacy notice
@@ -249,6 +253,26 @@ class Settings:
         return self.privacy_contact or parseaddr(self.reply_to or self.sender or "")[1] or None
 
     @property
+    def inbound_place(self) -> MaildirFolder | ImapFolder:
+        """Where mail is fetched from.
+
+        :raises ConfigurationError: that is not set.
+        """
+        if self.inbound_mailbox is None:
+            raise ConfigurationError("MAILER_INBOUND_URL", "is not set", _INBOUND_URL)
+        return self.inbound_mailbox
+
+    @property
+    def inbound_password(self) -> str:
+        """That of the mailbox.
+
+        :raises ConfigurationError: its file is not set, cannot be read, or anybody may read it.
+        """
+        why = "is not set, and the mailbox wants a password"
+        file = _required("MAILER_INBOUND_PASSWORD_FILE", self.inbound_password_file, _PASSWORD_FILE, why)
+        return secret_in("MAILER_INBOUND_PASSWORD_FILE", file, _PASSWORD_FILE)
+
+    @property
     def mail_sender(self) -> Sender:
         """Who the mails come from.
 
@@ -304,7 +328,7 @@ def _dkim_keys(file: Path) -> tuple[dkim.PrivateKey, ...]:
     """
     try:
         with file.open("rb") as stream:
-            _refuse_open_to_all(os.fstat(stream.fileno()))
+            refuse_open_to_all(os.fstat(stream.fileno()))
             return dkim.read_keys(stream.read())
     except OSError as problem:
         reason = f"{file} cannot be read: {problem.strerror or problem}"
@@ -313,17 +337,10 @@ def _dkim_keys(file: Path) -> tuple[dkim.PrivateKey, ...]:
     raise ConfigurationError("MAILER_DKIM_KEY_FILE", reason, _DKIM_KEY_FILE)
 
 
-def _refuse_open_to_all(file: os.stat_result) -> None:
-    """:raises ValueError: everybody on the machine can do something with a file that only its owner and, maybe, a group
-    should: a service often reads its keys through its group."""
-    if file.st_mode & stat.S_IRWXO:
-        raise ValueError("can be read or changed by everybody on this machine; run chmod o-rwx on it")
-
-
 def _refuse_shared_keys(file: Path) -> None:
     """:raises ConfigurationError: everybody on the machine can read or change the file with the keys."""
     try:
-        _refuse_open_to_all(file.stat())
+        refuse_open_to_all(file.stat())
     except OSError:
         return  # it is not there, or out of reach: whoever reads it says so
     except ValueError as problem:
@@ -367,7 +384,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         unsubscribe_address=env.read("MAILER_UNSUBSCRIBE_ADDRESS", values.address_pattern, "leave+{token}@example.org"),
         inbound_lmtp=env.read("MAILER_INBOUND_LMTP", values.listening_place, "127.0.0.1:2424"),
         inbound_smtp=env.read("MAILER_INBOUND_SMTP", values.listening_place, "127.0.0.1:2525"),
-        inbound_mailbox=env.read("MAILER_INBOUND_URL", values.mailbox_url, "maildir:/var/mail/tocsin"),
+        inbound_mailbox=env.read("MAILER_INBOUND_URL", values.mailbox_url, _INBOUND_URL),
+        inbound_password_file=env.read("MAILER_INBOUND_PASSWORD_FILE", Path, _PASSWORD_FILE),
         inbound_disposal=env.read("MAILER_INBOUND_HANDLED", values.disposal, "delete") or Disposal.KEEP,
         privacy_contact=env.read("MAILER_PRIVACY_CONTACT", values.address, _PRIVACY_CONTACT),
         privacy_url=env.read("MAILER_PRIVACY_URL", values.https_url, "https://www.example.org/privacy"),

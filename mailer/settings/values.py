@@ -20,9 +20,10 @@ from sqlalchemy.exc import ArgumentError
 
 from mailer.locale import languages
 from mailer.mail import addresses
-from mailer.mail.mailboxes.types import Disposal, MaildirFolder
+from mailer.mail.mailboxes.types import HANDLED_FOLDER, Disposal, ImapFolder, MaildirFolder
 from mailer.mail.smtp import Place, Server, is_full_name, is_loopback
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_SOCKET = 107  # octets: unix(7)
 
 
@@ -193,12 +194,24 @@ def listening_place(text: str) -> Place:
     return Place(named or "127.0.0.1", int(port))
 
 
-def mailbox_url(text: str) -> MaildirFolder:
+def mailbox_url(text: str) -> MaildirFolder | ImapFolder:
     """A mailbox that messages are fetched from."""
-    scheme, _, path = text.partition("maildir:")
-    if scheme or not path.startswith("/"):
-        raise ValueError("must be maildir: and a path from the root")
-    return MaildirFolder(Path(path))
+    scheme, _, path = text.partition(":")
+    if scheme == "maildir" and path.startswith("/"):
+        return MaildirFolder(Path(path))
+    if scheme != "imaps":
+        raise ValueError("must be imaps:// and a user, @ and a host, or maildir: and a path from the root")
+    url = _split_with_password(text)
+    if url.password is not None:
+        raise ValueError(
+            "must not hold a password: write it into a file, and name that in MAILER_INBOUND_PASSWORD_FILE"
+        )
+    if not url.hostname or not url.username or url.fragment or url.query:
+        raise ValueError("must be imaps:// and a user, @ and a host, then perhaps a port and / with the folder")
+    folder = unquote(url.path.removeprefix("/")) or "INBOX"
+    if _CONTROL.search(folder) or folder.rpartition("/")[2] == HANDLED_FOLDER:
+        raise ValueError(f"must name a folder other than {HANDLED_FOLDER}, where handled messages go")
+    return ImapFolder(url.hostname, unquote(url.username), url.port or 993, folder)
 
 
 def disposal(text: str) -> Disposal:

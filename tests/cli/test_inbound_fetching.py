@@ -18,21 +18,16 @@ from tests.inbound.test_receiving import report
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
 from tests.support.maildirs import SomeMaildir
 
-pytestmark = [pytest.mark.parametrize("backend", ["sqlite"], indirect=True), pytest.mark.usefixtures("kept_logging")]
+pytestmark = [
+    pytest.mark.parametrize("backend", ["sqlite"], indirect=True),
+    pytest.mark.usefixtures("kept_logging", "kept_signals"),
+]
 BOUNCE = {"MAILER_BOUNCE_ADDRESS": "bounce+{token}@in.example.org"}
 
 
 @pytest.fixture
 def some(tmp_path: Path) -> SomeMaildir:
     return SomeMaildir(tmp_path / "box")
-
-
-@pytest.fixture(autouse=True)
-def kept_signals() -> object:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield None
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -78,6 +73,7 @@ def test_told_to_stop_it_ends(cli: CommandLine, some: SomeMaildir, monkeypatch: 
     [
         (BOUNCE, 1, "MAILER_INBOUND_URL: is not set"),
         ({"MAILER_INBOUND_URL": "maildir:/nowhere"}, 1, "MAILER_BOUNCE_ADDRESS: is not set"),
+        (BOUNCE | {"MAILER_INBOUND_URL": "imaps://box@127.0.0.1:1"}, 1, "MAILER_INBOUND_PASSWORD_FILE: is not set"),
         (BOUNCE | {"MAILER_INBOUND_URL": "maildir:/nowhere"}, 3, "/nowhere/cur: No such file"),
         (
             BOUNCE | {"MAILER_INBOUND_URL": "maildir:/x", "MAILER_DATABASE_URL": "sqlite:////nowhere/a.db"},

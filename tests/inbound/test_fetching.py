@@ -1,6 +1,7 @@
 """What is fetched acts once, leaves the mailbox only when that is saved, and nobody's own mail is touched."""
 
 import logging
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,13 +18,17 @@ from mailer.inbound.acting import Source
 from mailer.inbound.fetching import Fetched
 from mailer.links import Link
 from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.mail.mailboxes import opening
+from mailer.mail.mailboxes.imap_login import Password
 from mailer.mail.mailboxes.maildir import Maildir
 from mailer.mail.mailboxes.remembered import Remembered
-from mailer.mail.mailboxes.types import BATCH, Disposal, MailboxUnavailable, Obstacle, Waiting
+from mailer.mail.mailboxes.types import BATCH, Disposal, ImapFolder, MailboxUnavailable, Obstacle, Waiting
 from mailer.store.crypto import Keyring
 from mailer.store.db import DatabaseUnavailable, Sessions, session_scope
 from mailer.store.models import SuppressionReason
 from tests.inbound.test_receiving import World, message_id, report
+from tests.support.certificates import make_certificates
+from tests.support.imap_server import BEFORE, Behaviour, ImapServer, running
 from tests.support.maildirs import SomeMaildir
 
 LETTER = b"From: eva@example.net\nTo: rosa@example.org\nSubject: Lunch\n\nOn Friday?\n"
@@ -173,6 +178,40 @@ def test_the_log_names_nobody(world: World, some: SomeMaildir, caplog: pytest.Lo
     fetch(world, some)
     assert "'handled': 1" in str([record.__dict__ for record in caplog.records])
     assert not [record for record in caplog.records if "@" in str(record.__dict__)]
+
+
+# --- over IMAP ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_over_imap_what_hangs_up_when_it_should_move_doubles_nothing_and_each_mailbox_has_numbers_of_its_own(
+    world: World, tmp_path: Path
+) -> None:
+    certificates = make_certificates(tmp_path)
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(certificates.server)
+    trusting = ssl.create_default_context(cafile=str(certificates.authority))
+
+    def fetch_from(server: ImapServer, user: str) -> Fetched:
+        place, remembered = ImapFolder("127.0.0.1", user, server.port), Remembered(tmp_path / user)
+        with opening.opened(
+            (place, Password("right")), remembered, disposal=Disposal.DELETE, most_bytes=2**20, context=trusting
+        ) as mailbox:
+            sessions = partial(session_scope, world.engine)
+            return fetching.fetch(sessions, mailbox, addresses=world.own, source=Source.IMAP)
+
+    for user in ("one@example.org", "two@example.org"):
+        with running(Behaviour(user=user), theirs) as server:
+            server.inbox.add(report(world.token(world.mail()), "552 5.2.2 mailbox full"))
+            server.inbox.add(LETTER)
+            server.behaviour.instead = lambda command: BEFORE if "STORE" in command else None
+            with pytest.raises(MailboxUnavailable, match="hung up"):
+                fetch_from(server, user)
+            server.behaviour.instead = lambda _: None
+            assert fetch_from(server, user) == Fetched(handled=1)
+            assert [mail.data for mail in server.inbox.mails.values()] == [LETTER]
+            assert fetch_from(server, user) == Fetched()
+    assert world.events() == [(Kind.BOUNCE, Effect.COUNT)] * 2
 
 
 # --- once a minute --------------------------------------------------------------------------------------------------

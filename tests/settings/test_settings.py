@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from mailer.errors import ConfigurationError
 from mailer.mail.headers import split_mailbox
+from mailer.mail.mailboxes.types import ImapFolder, MaildirFolder
 from mailer.mail.smtp import Place, Server
 from mailer.people.organisers import Organisers
 from mailer.settings import Settings, keys_file, load_settings
@@ -66,6 +67,44 @@ def test_where_the_listener_takes_mail_is_on_this_machine_unless_it_says_otherwi
     assert settings.inbound_lmtp.is_local is (host != "0.0.0.0")
     assert settings.inbound_smtp == Place(path=Path("/run/tocsin/smtp"))
     assert settings.inbound_smtp.is_local
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("maildir:/var/mail/tocsin", MaildirFolder(Path("/var/mail/tocsin"))),
+        ("imaps://box@mail.example.org", ImapFolder("mail.example.org", "box")),
+        ("imaps://box@mail.example.org/", ImapFolder("mail.example.org", "box")),
+        (
+            "imaps://a%40b.example@mail.example.org:1993/x%20%26/y",
+            ImapFolder("mail.example.org", "a@b.example", 1993, "x &/y"),
+        ),
+        ("imaps://bounces@in.example.org@Mail.example.org", ImapFolder("mail.example.org", "bounces@in.example.org")),
+    ],
+)
+def test_a_mailbox_may_be_a_maildir_or_a_folder_on_a_server(
+    load: Callable[..., Settings], text: str, place: MaildirFolder | ImapFolder
+) -> None:
+    assert load(MAILER_INBOUND_URL=text).inbound_place == place
+
+
+def test_the_password_of_a_mailbox_stands_in_a_file_that_not_everybody_can_read(
+    load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    settings = load(MAILER_INBOUND_PASSWORD_FILE=str(file))
+    assert "cannot be read: No such file" in refusal(lambda: settings.inbound_password)
+    file.touch(0o640)
+    assert "must hold one line" in refusal(lambda: settings.inbound_password)
+    file.write_text("two\nlines\n")
+    assert "must hold one line" in refusal(lambda: settings.inbound_password)
+    file.write_bytes(b"\xff")
+    assert "is not UTF-8" in refusal(lambda: settings.inbound_password)
+    file.write_text(" pässwörd \n")
+    assert settings.inbound_password == " pässwörd "
+    file.chmod(0o644)
+    assert "chmod o-rwx" in refusal(lambda: settings.inbound_password)
+    assert "is not set, and the mailbox wants" in refusal(lambda: load().inbound_password)
 
 
 def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
@@ -126,6 +165,12 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_INBOUND_LMTP", "unix:/" + "x" * 107, "longer than 107 octets"),
         ("MAILER_INBOUND_SMTP", "smtp://127.0.0.1:25", "must be a port, HOST:PORT"),
         ("MAILER_INBOUND_URL", "maildir:box", "a path from the root"),
+        ("MAILER_INBOUND_URL", "imap://box@mail.example.org/INBOX", "must be imaps://"),
+        ("MAILER_INBOUND_URL", "imaps://mail.example.org/INBOX", "a user, @ and a host"),
+        ("MAILER_INBOUND_URL", "imaps://box@mail.example.org/INBOX#x", "a user, @ and a host"),
+        ("MAILER_INBOUND_URL", "imaps://box:secret@mail.example.org", "MAILER_INBOUND_PASSWORD_FILE"),
+        ("MAILER_INBOUND_URL", "imaps://box@mail.example.org/Tocsin", "a folder other than Tocsin"),
+        ("MAILER_INBOUND_URL", "imaps://box@mail.example.org/INBOX%0A", "a folder other than"),
         ("MAILER_INBOUND_HANDLED", "move", "must be keep or delete"),
         ("MAILER_SMTP_URL", "mail.example.org", "must be smtp://"),
         ("MAILER_SMTP_URL", "smtp://", "and then a host"),

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,8 @@ from mailer.errors import ServiceUnavailable
 
 #: messages that are read before the first of them is let go of
 BATCH = 20
+#: where handled messages go on an IMAP server, beside the folder that they come from
+HANDLED_FOLDER = "Tocsin"
 
 
 class Disposal(enum.StrEnum):
@@ -93,3 +95,21 @@ class MaildirFolder:
     def identity(self) -> str:
         """What tells it from every other mailbox."""
         return f"maildir:{self.path.absolute()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImapFolder:
+    """A folder of somebody's on an IMAP server. It is only spoken to over TLS, and its certificate is verified."""
+
+    host: str
+    user: str = field(repr=False)
+    port: int = 993
+    folder: str = "INBOX"
+
+    def __str__(self) -> str:
+        return f"{self.folder} on {self.host}:{self.port}"
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other mailbox."""
+        return f"imap:{self.user}@{self.host}/{self.folder}"

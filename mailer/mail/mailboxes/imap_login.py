@@ -1,0 +1,38 @@
+"""How to prove to an IMAP server who we are: by a password."""
+
+from dataclasses import dataclass, field
+
+from mailer.mail.mailboxes import imap_words
+from mailer.mail.mailboxes.imap_session import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password of the mailbox, or one that its provider gives to programs."""
+
+    text: str = field(repr=False)
+
+    def log_in(self, client: Client, user: str) -> None:
+        """AUTHENTICATE PLAIN, which takes any letters (RFC 4616), else LOGIN.
+
+        :raises imaplib.IMAP4.error: the server refuses it.
+        """
+        if "AUTH=PLAIN" in client.capabilities:
+            answers = iter([f"\0{user}\0{self.text}".encode()])
+            client.authenticate("PLAIN", lambda _challenge: next(answers, None))
+            return
+        if "LOGINDISABLED" in client.capabilities:
+            raise client.error("it offers no log-in with a password")
+        try:
+            words = imap_words.quoted(user), imap_words.quoted(self.text)
+        except ValueError:
+            raise client.error("it takes only ASCII letters in user names and passwords") from None
+        # Not by its `login`, which leaves the user's name as it is.
+        status, answer = client.xatom("LOGIN", *words)
+        if status != "OK":
+            raise client.error(answer[-1].decode("utf-8", "replace") if answer[-1] else "it refuses the log-in")
+        client.state = "AUTH"
+
+    def without(self, words: str) -> str:
+        """A server's words, unless they repeat the password."""
+        return "(its words repeat the password)" if self.text and self.text in words else words

@@ -1,0 +1,30 @@
+"""An IMAP server of our own, with a certificate."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.certificates import Certificates, make_certificates
+from tests.support.imap_server import Behaviour, ImapServer, running
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def trusting(certificates: Certificates) -> ssl.SSLContext:
+    """For clients that trust that certificate."""
+    return ssl.create_default_context(cafile=str(certificates.authority))
+
+
+@pytest.fixture
+def serve(certificates: Certificates) -> Iterator[Callable[[Behaviour], ImapServer]]:
+    """Starts servers, until the end of the test."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.server)
+    with ExitStack() as stack:
+        yield lambda behaviour: stack.enter_context(running(behaviour, context))
