@@ -19,7 +19,7 @@ from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, open_engine
 from mailer.unions.generations import ReplacedLink
-from mailer.web import agreement, errors, language, limits, protection, security, turns
+from mailer.web import agreement, errors, hooks, language, limits, protection, security, turns
 from mailer.web.caught import caught
 from mailer.web.desk import routes, visit
 from mailer.web.desk.answers import Answers
@@ -89,7 +89,7 @@ def serve(settings: Settings) -> Flask:
 def create_app(settings: Settings) -> Flask:
     """Make the web app of an installation. Nothing is connected yet.
 
-    :raises ConfigurationError: a key is missing or weak.
+    :raises ConfigurationError: a key is missing or weak, or what proves who posts to webhooks.
     """
     app = _App("mailer.web", root_path=str(_WEB))
     app.config.update(
@@ -110,6 +110,7 @@ def create_app(settings: Settings) -> Flask:
     limits.init(app, settings)
     turns.init(app, redis, limits.pace(limits.SIGN_UP.together), share=limits.SHARE)
     _add_pages(app)
+    hooks.init(app, settings)
     _add_error_pages(app)
     app.jinja_env.globals["stamp"] = protection.stamp
     postal_address = settings.postal_address or ""

@@ -22,6 +22,7 @@ from mailer.mail.headers import a_label_address
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, Prepared, compile_edition
 from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing, Rendering
+from mailer.mail.webhooks import marks
 from mailer.people import lists
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
@@ -60,10 +61,17 @@ class Envelopes:
         self._ids = MessageIds(self._keyring, campaign, domain=mail_domain(sender))
         self._from_address = parseaddr(sender.mailbox)[1]
         self._bounce_address = sender.bounce_address
+        self._marks = marks.template(sender.providers)
 
     def message_id(self, delivery_id: int) -> str:
         """The Message-ID of a delivery, without brackets."""
         return self._ids.make(delivery_id)
+
+    def marks(self, delivery_id: int) -> bytes:
+        """Header fields by which a mail provider knows a delivery again; none where it needs none."""
+        if not self._marks:
+            return b""
+        return marks.fill(self._marks, links.sign(self._keyring, links.Link.BOUNCE, delivery_id))
 
     def put_in(self, delivery_id: int, recipient: Recipient, data: bytes, *, message_id: str) -> Outgoing:
         """A message with everything that the wire asks for."""
@@ -139,6 +147,7 @@ class CampaignComposer:
                 unsubscribe_url=unsubscribe_url,
                 unsubscribe_mailto=mailto.format(token=token) if mailto else None,
                 values=own,
+                marks=self._envelopes.marks(delivery.id),
             ),
             prepared,
         )

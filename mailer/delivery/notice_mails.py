@@ -107,7 +107,13 @@ class NoticeComposer:
         identifier = self._envelopes.message_id(delivery.id)
         edition = self._edition((notice.kind, languages.of_site(language) or "en", frozenset(values)))
         data = edition.merge(
-            Merge(to_address=recipient.email, message_id=f"<{identifier}>", date=utcnow(), values=values)
+            Merge(
+                to_address=recipient.email,
+                message_id=f"<{identifier}>",
+                date=utcnow(),
+                values=values,
+                marks=self._envelopes.marks(delivery.id),
+            )
         )
         return self._envelopes.put_in(delivery.id, recipient, data, message_id=identifier)
 

@@ -42,6 +42,13 @@ class Source(enum.StrEnum):
     SMTP = "smtp"
     IMAP = "imap"
     MAILDIR = "maildir"
+    # webhooks, by who posts: as `Provider`
+    SES = "ses"
+    SENDGRID = "sendgrid"
+    MAILGUN = "mailgun"
+    POSTMARK = "postmark"
+    BREVO = "brevo"
+    SPARKPOST = "sparkpost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +108,20 @@ _WHY = {
 }
 
 
-def act(session: Session, feedback: Feedback, *, source: Source, key: bytes, now: datetime) -> Outcome:
+def act(
+    session: Session,
+    feedback: Feedback,
+    *,
+    source: Source,
+    key: bytes,
+    now: datetime,
+    is_always_kept: bool = False,
+) -> Outcome:
     """Keep what came in as an event, and do what follows for people; once for each key, however often it is called.
     What follows for campaigns does `heed`, once all is kept.
 
     :param key: what tells the message from every other of its source.
+    :param is_always_kept: whether the key is remembered also where it is about no mail of ours.
     """
     event = MailEvent(
         key=keyring_of(session).mail_digest(source.value, key),
@@ -126,7 +142,10 @@ def act(session: Session, feedback: Feedback, *, source: Source, key: bytes, now
         return Outcome(event.kind, category=event.category, why="only what it answers says of which mail it is")
     mail = _mail(session, feedback.delivery) if feedback.delivery is not None else None
     if mail is None:
-        returned.count(session, event.kind, event.category, on=event.day)
+        if is_always_kept:
+            returned.add(session, event)
+        else:
+            returned.count(session, event.kind, event.category, on=event.day)
         return Outcome(event.kind, category=event.category, why="it is about no mail of ours" if would_act else None)
     event.delivery_id, event.campaign_id = mail.id, mail.campaign_id
     if feedback.effect in (Effect.SUPPRESS, Effect.COUNT):

@@ -72,6 +72,10 @@ class OwnAddresses:
         """The subscription that the addresses in a mail's List-Unsubscribe end, of our pages or for mail."""
         return self._verified(Link.UNSUBSCRIBE, _tokens(_ANY_TOKEN, header))
 
+    def given_back(self, text: str) -> int | None:
+        """The delivery whose token stands in what a mail provider gives back of a mail, bare or not."""
+        return self._verified(Link.BOUNCE, _tokens(_ANY_TOKEN, text))
+
     def address(self, delivery: int) -> str | None:
         """Whom a delivery was to, if there is somebody to ask."""
         return self._address_of(delivery)

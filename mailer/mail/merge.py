@@ -53,6 +53,7 @@ class Merge(NamedTuple):  # made for each mail
     unsubscribe_url: str | None = None  # fills the slot of that name, too
     unsubscribe_mailto: str | None = None  # an address; used only beside the URL
     values: Mapping[str, str] = MappingProxyType({})  # of slots, by field; a missing or empty one: its default
+    marks: bytes = b""  # whole header fields for a mail provider, who may take them out: they are not signed
 
 
 def fill(pieces: Pieces, values: Mapping[str, str], *, blank: str = "") -> str:
@@ -186,7 +187,7 @@ class CompiledEdition:
             self._put_in(body, values, person.unsubscribe_url, prepared.slots, prepared.lines)
         own_headers = self._personal_headers(person, values, timestamp)
         signatures = self._signer.sign(own_headers, body, timestamp=timestamp) if self._signer else b""
-        return b"".join((signatures, own_headers, self._headers, b"\r\n", *body))
+        return b"".join((signatures, own_headers, self._headers, person.marks, b"\r\n", *body))
 
     @staticmethod
     def _put_in(

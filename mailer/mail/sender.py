@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mailer.mail.dkim import Signer
+from mailer.mail.webhooks.types import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +18,4 @@ class Sender:
     bounce_address: str | None = None  # envelope sender; {token} is filled in
     unsubscribe_address: str | None = None  # for mail to it; {token} is filled in
     signer: Signer | None = None  # proves that a mail comes from here
+    providers: tuple[Provider, ...] = ()  # who may tell us what became of a mail, and must know it again

@@ -22,7 +22,8 @@ from mailer.mail.mailboxes.types import Disposal, ImapFolder, MaildirFolder
 from mailer.mail.sender import Sender
 from mailer.mail.smtp import Place, Server
 from mailer.people.organisers import Organisers
-from mailer.settings import keys_file, values
+from mailer.settings import hooks, keys_file, values
+from mailer.settings.hooks import HookSettings
 from mailer.settings.secret_files import refuse_open_to_all, secret_in
 from mailer.store.crypto import Key, Keyring, decode_secret
 
@@ -91,6 +92,7 @@ class Settings:
     inbound_mailbox: MaildirFolder | ImapFolder | None  # where mail is fetched from
     inbound_password_file: Path | None
     inbound_disposal: Disposal  # of what was handled there
+    hooks: HookSettings
     privacy_contact: str | None  # an address
     privacy_url: str | None  # of the organisation's whole privacy notice
     security_contact: str | None  # a mailto: or https: URI
@@ -287,6 +289,7 @@ class Settings:
             bounce_address=self.bounce_address,
             unsubscribe_address=self.unsubscribe_address,
             signer=self.signer,
+            providers=self.hooks.providers,
         )
 
     @cached_property
@@ -387,6 +390,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         inbound_mailbox=env.read("MAILER_INBOUND_URL", values.mailbox_url, _INBOUND_URL),
         inbound_password_file=env.read("MAILER_INBOUND_PASSWORD_FILE", Path, _PASSWORD_FILE),
         inbound_disposal=env.read("MAILER_INBOUND_HANDLED", values.disposal, "delete") or Disposal.KEEP,
+        hooks=_hooks(env),
         privacy_contact=env.read("MAILER_PRIVACY_CONTACT", values.address, _PRIVACY_CONTACT),
         privacy_url=env.read("MAILER_PRIVACY_URL", values.https_url, "https://www.example.org/privacy"),
         security_contact=env.read("MAILER_SECURITY_CONTACT", values.contact_uri, "mailto:security@example.org"),
@@ -410,6 +414,18 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
     )
     env.refuse_unread()
     return settings
+
+
+def _hooks(env: "_Environment") -> HookSettings:
+    return HookSettings(
+        secret_file=env.read("MAILER_HOOKS_SECRET_FILE", Path, hooks.FOLDER + "secret"),
+        ses_topics=env.read("MAILER_HOOKS_SES_TOPICS", values.sns_topics, hooks.TOPICS) or (),
+        sendgrid_keys=env.read("MAILER_HOOKS_SENDGRID_KEYS", values.ecdsa_keys, hooks.KEYS) or (),
+        mailgun_file=env.read("MAILER_HOOKS_MAILGUN_FILE", Path, hooks.FOLDER + "mailgun"),
+        postmark_file=env.read("MAILER_HOOKS_POSTMARK_FILE", Path, hooks.FOLDER + "postmark"),
+        brevo_file=env.read("MAILER_HOOKS_BREVO_FILE", Path, hooks.FOLDER + "brevo"),
+        sparkpost_file=env.read("MAILER_HOOKS_SPARKPOST_FILE", Path, hooks.FOLDER + "sparkpost"),
+    )
 
 
 class _Environment:

@@ -15,13 +15,25 @@ def secret_in(variable: str, file: Path, example: str) -> str:
 
     :raises ConfigurationError: it cannot be read, anybody may read it, or it holds something else.
     """
+    text = _text_in(variable, file, example).rstrip("\r\n")
+    if text and not any(unicodedata.category(char) == "Cc" for char in text):
+        return text
+    raise ConfigurationError(variable, f"{file} must hold one line", example)
+
+
+def secrets_in(variable: str, file: Path, example: str) -> list[str]:
+    """The lines in such a file that are not empty, without the space around them.
+
+    :raises ConfigurationError: it cannot be read, or anybody may read it.
+    """
+    return [line for each in _text_in(variable, file, example).splitlines() if (line := each.strip())]
+
+
+def _text_in(variable: str, file: Path, example: str) -> str:
     try:
         with file.open("rb") as stream:
             refuse_open_to_all(os.fstat(stream.fileno()))
-            text = stream.read(_LONGEST).decode().rstrip("\r\n")
-        if text and not any(unicodedata.category(char) == "Cc" for char in text):
-            return text
-        reason = f"{file} must hold one line"
+            return stream.read(_LONGEST).decode()
     except OSError as problem:
         reason = f"{file} cannot be read: {problem.strerror or problem}"
     except UnicodeDecodeError:

@@ -6,6 +6,7 @@ variable stops.
 
 import os
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import tzinfo
 from email.utils import getaddresses
@@ -15,6 +16,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -351,6 +355,31 @@ def domain(text: str) -> str:
         return addresses.parse(f"postmaster@{text}").folded.rpartition("@")[2]
     except addresses.InvalidAddress as problem:
         raise ValueError(f"is not an e-mail domain ({problem})") from None
+
+
+_TOPIC = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]{4,30}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?", re.ASCII)
+
+
+def sns_topics(text: str) -> tuple[str, ...]:
+    """ARNs of topics of Amazon SNS, with commas between them."""
+    topics = tuple(part.strip() for part in text.split(","))
+    if not all(map(_TOPIC.fullmatch, topics)):
+        raise ValueError("must be ARNs of topics of Amazon SNS, with commas between them")
+    return topics
+
+
+def ecdsa_keys(text: str) -> tuple[EllipticCurvePublicKey, ...]:
+    """Public keys on the curve P-256 in base64 (DER, without the lines around a PEM), with commas between them."""
+    keys = []
+    for part in text.split(","):
+        try:
+            key = load_der_public_key(b64decode(part.strip(), validate=True))
+        except (ValueError, UnsupportedAlgorithm):
+            key = None
+        if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+            raise ValueError("must be the verification key as the provider shows it: ECDSA, P-256, in base64")
+        keys.append(key)
+    return tuple(keys)
 
 
 _SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")

@@ -132,6 +132,7 @@ def init(app: Flask, settings: Settings) -> None:
     )
 
     limiter.request_filter(_is_looking_on)
+    limiter.request_filter(_is_of_a_provider)
 
     @app.after_request
     def say_when_to_come_back(response: Response) -> Response:
@@ -234,6 +235,12 @@ def _is_looking_on() -> bool:
     """Whether a page that somebody has open at the desk asks for its moving part. However many pages they leave open,
     none of them is shut; and to count costs as much as to answer."""
     return _at_desk() is not None and glances.of_request() is not None
+
+
+def _is_of_a_provider() -> bool:
+    """Whether a mail provider posts, thousands of events after a campaign. Who does not know the secret in the address,
+    of 128 bits, is refused at less cost than counting."""
+    return request.endpoint == "hooks.take"
 
 
 class _Note:

@@ -43,6 +43,8 @@ _FIELDS = Markup(
 
 #: What mail clients post to, from wherever they are (RFC 8058).
 _OPEN_TO_ALL = "leaving.leave"
+#: where no browser posts, which looks itself at what comes
+_FOR_PROGRAMS = "hooks.take"
 
 
 def stamp() -> Markup:
@@ -106,18 +108,21 @@ def refuse_misuse() -> None:
     :raises HTTPException: 403 for another site's form, 413 for a body that is too big or says that it is, 400 for what
         no keyboard types, and for a body that is broken on the way.
     """
+    if request.endpoint == _FOR_PROGRAMS:
+        return
     if request.method == "POST" and _is_from_elsewhere() and not _is_open_to_all():
         abort(403)
-    _take_in_chunks()
+    take_in_chunks(MAX_BODY_BYTES)
     if any("\0" in text for text in _texts()):
         abort(400)  # PostgreSQL stores no such text
 
 
-def _take_in_chunks() -> None:
+def take_in_chunks(most: int) -> None:
     """Read a body that does not say how long it is, and put it in place of the stream that it came by.
 
     Werkzeug would cut what is too long, and take a broken chunk for a mistake of ours.
 
+    :param most: bytes that there may be.
     :raises HTTPException: 413, it is too much; 400, a chunk is broken or missing.
     """
     environ = request.environ
@@ -125,12 +130,12 @@ def _take_in_chunks() -> None:
         return
     body = b""
     try:
-        while len(body) <= MAX_BODY_BYTES and (part := environ["wsgi.input"].read(MAX_BODY_BYTES + 1 - len(body))):
+        while len(body) <= most and (part := environ["wsgi.input"].read(most + 1 - len(body))):
             body += part
     except (ParseException, OSError):
         logger.warning("an invalid request was refused")
         abort(400)
-    if len(body) > MAX_BODY_BYTES:
+    if len(body) > most:
         abort(413)
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))

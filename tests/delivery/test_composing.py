@@ -22,6 +22,7 @@ from mailer.delivery.recipients import Recipient
 from mailer.mail.dkim import Signer, SigningKey
 from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
+from mailer.mail.webhooks.types import Provider
 from mailer.store.crypto import keyring_of
 from mailer.store.models import Campaign, Purpose
 from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_union
@@ -186,3 +187,28 @@ def test_what_a_sender_with_a_key_sends_is_signed(session: Session, campaign: Ca
     assert "d=example.org; s=s1;" in message["DKIM-Signature"]
     assert dkimpy.verify(signed.data, dnsfunc=lambda *_, **__: b"v=DKIM1; p=" + base64.b64encode(public))
     assert "DKIM-Signature" not in compose(session, campaign, claimed(country="GB"))[1]
+
+
+def test_a_mail_carries_what_its_provider_gives_back_outside_the_signature(
+    session: Session, campaign: Campaign
+) -> None:
+    key = generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    sender = replace(
+        SENDER, signer=Signer("example.org", (SigningKey("s1", key),)), providers=(Provider.SES, Provider.POSTMARK)
+    )
+    outgoing, message = compose(session, campaign, claimed(77), sender=sender)
+    assert links.verify(keyring_of(session), links.Link.BOUNCE, message["X-PM-Metadata-tocsin"]) == 77
+    assert message["X-PM-TrackOpens"] == "false"
+    # The provider takes it out, and the signature holds.
+    start = outgoing.data.index(b"X-PM-Metadata-tocsin:")
+    taken_out = outgoing.data[:start] + outgoing.data[outgoing.data.index(b"\r\n", start) + 2 :]
+    for data in (outgoing.data, taken_out):
+        assert dkimpy.verify(data, dnsfunc=lambda *_, **__: b"v=DKIM1; p=" + base64.b64encode(public))
+
+
+def test_without_a_provider_a_mail_is_as_it_was(session: Session, campaign: Campaign) -> None:
+    _, plain = compose(session, campaign, claimed())
+    _, by_ses = compose(session, campaign, claimed(), sender=replace(SENDER, providers=(Provider.SES,)))
+    assert plain.keys() == by_ses.keys()
+    assert [name for name in plain.keys() if name.startswith("X-")] == ["X-Auto-Response-Suppress"]  # noqa: SIM118

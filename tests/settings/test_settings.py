@@ -16,10 +16,12 @@ from mailer.errors import ConfigurationError
 from mailer.mail.headers import split_mailbox
 from mailer.mail.mailboxes.types import ImapFolder, MaildirFolder
 from mailer.mail.smtp import Place, Server
+from mailer.mail.webhooks.types import Provider
 from mailer.people.organisers import Organisers
 from mailer.settings import Settings, keys_file, load_settings
 from mailer.store.crypto import Key
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
+from tests.support.webhooks import TOPIC, verification_key
 
 KEYS = {
     "MAILER_SECRET_KEYS": str(SECRET_KEY),
@@ -107,6 +109,16 @@ def test_the_password_of_a_mailbox_stands_in_a_file_that_not_everybody_can_read(
     assert "is not set, and the mailbox wants" in refusal(lambda: load().inbound_password)
 
 
+def test_who_may_post_to_webhooks_is_who_is_set(load: Callable[..., Settings], tmp_path: Path) -> None:
+    assert load().hooks.providers == ()
+    one = load(MAILER_HOOKS_SES_TOPICS=f"{TOPIC}, {TOPIC}-2", MAILER_HOOKS_SENDGRID_KEYS=verification_key())
+    assert one.hooks.providers == (Provider.SES, Provider.SENDGRID)
+    assert one.hooks.ses_topics == (TOPIC, f"{TOPIC}-2")
+    names = ("MAILGUN", "POSTMARK", "BREVO", "SPARKPOST")
+    others = load(**{f"MAILER_HOOKS_{name}_FILE": str(tmp_path / name) for name in names})  # read when they are needed
+    assert others.hooks.providers == tuple(Provider(name.lower()) for name in names)
+
+
 def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
     settings = load_settings({}, directory=tmp_path)
     assert settings.data_dir == Path("data")
@@ -172,6 +184,12 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_INBOUND_URL", "imaps://box@mail.example.org/Tocsin", "a folder other than Tocsin"),
         ("MAILER_INBOUND_URL", "imaps://box@mail.example.org/INBOX%0A", "a folder other than"),
         ("MAILER_INBOUND_HANDLED", "move", "must be keep or delete"),
+        ("MAILER_HOOKS_SES_TOPICS", "tocsin", "must be ARNs of topics"),
+        ("MAILER_HOOKS_SES_TOPICS", f"{TOPIC},", "must be ARNs of topics"),
+        ("MAILER_HOOKS_SES_TOPICS", TOPIC.replace("sns", "sqs"), "must be ARNs of topics"),
+        ("MAILER_HOOKS_SENDGRID_KEYS", "MFkw", "must be the verification key"),
+        ("MAILER_HOOKS_SENDGRID_KEYS", "!", "must be the verification key"),
+        ("MAILER_HOOKS_SENDGRID_KEYS", "ä", "must be the verification key"),
         ("MAILER_SMTP_URL", "mail.example.org", "must be smtp://"),
         ("MAILER_SMTP_URL", "smtp://", "and then a host"),
         ("MAILER_SMTP_URL", "smtp://mail.example.org/inbox", "must be smtp://"),
