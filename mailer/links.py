@@ -34,6 +34,7 @@ class Link(enum.StrEnum):
     KIT = "kit"  # of a kit, with a generation: read it, and say what became of it
     UNION = "union"  # of a union, with a generation: read what its forwarding brought
     CONTACT = "contact"  # of a union's contact: get no more of the union's mail
+    FORWARDED = "forwarded"  # of the delivery that hands on what somebody wrote: it goes no further
     LETTER = "letter"  # of a campaign that is not public: its letters, the same for everybody
 
 

@@ -10,7 +10,7 @@ from mailer.errors import ServiceUnavailable
 from mailer.kits import announcements, making
 from mailer.operations import daily_mail, housekeeping
 from mailer.operations.queue import RedisUnavailable, ring, ring_kits
-from mailer.people import notices
+from mailer.people import notices, replies
 from mailer.settings import Settings
 from mailer.store.db import open_engine
 from workers.runtime import Runtime, Stop
@@ -95,8 +95,11 @@ def _make_kits_here(settings: Settings, campaign_id: int, report: Connection) ->
 
 
 def _tell_organisers(runtime: Runtime) -> None:
-    """Write to organisers once each morning."""
+    """Write to organisers once each morning, and to who reads answers when there were too many on a day."""
     with_mail: set[int] = set()
+    if runtime.settings.readers.addresses:
+        with notices.ringing_session(runtime.engine, with_mail.add) as session:
+            replies.tell_of_too_many(session, runtime.settings.readers)
     daily_mail.owe(partial(notices.ringing_session, runtime.engine, with_mail.add), runtime.worker.organisers)
     for standing_id in with_mail:
         _ring_or_drain(runtime, standing_id)

@@ -324,6 +324,7 @@ class EditionRenderer:
             heading=gettext(kind.heading),
             deadline=self._printed_deadline(language),
             web_url=self.web_url(language),
+            answers_are_read=self._sender.answers_are_read,
             forwarded_by=forwarded_by,
         )
         written = source.written

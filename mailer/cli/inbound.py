@@ -10,7 +10,6 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.errors import ConfigurationError, MailerError
 from mailer.inbound import explaining, receiving
 from mailer.inbound.acting import Source
-from mailer.inbound.addresses import OwnAddresses
 from mailer.operations import logs
 
 _CHUNK = 2**16
@@ -72,7 +71,7 @@ def inbound(
         return
     logs.configure(json=not sys.stderr.isatty())
     try:
-        addresses = _addresses(installation)
+        addresses = installation.settings.own_addresses
         if not addresses.has_address_to_leave:
             # Without it, every wish to leave would be dropped unnoticed.
             raise ConfigurationError("MAILER_UNSUBSCRIBE_ADDRESS", "must be set, with {token} in it", _EXAMPLE)
@@ -85,18 +84,11 @@ def inbound(
         sys.exit(os.EX_TEMPFAIL)
 
 
-def _addresses(installation: Installation) -> OwnAddresses:
-    settings = installation.settings
-    return OwnAddresses(
-        settings.keyring, unsubscribe_address=settings.unsubscribe_address, bounce_address=settings.bounce_address
-    )
-
-
 def _explain(
     installation: Installation, message: bytes, recipient: str | None, sender: str | None, *, as_json: bool
 ) -> None:
     """Say what a message is. It needs keys, and no database."""
-    addresses = _addresses(installation)
+    addresses = installation.settings.own_addresses
     feedback = receiving.recognise(message, addresses=addresses, recipient=recipient, sender=sender)
     if as_json:
         click.echo(json.dumps(explaining.as_json(feedback), ensure_ascii=False))

@@ -6,7 +6,6 @@ import click
 
 from mailer.cli.installation import Installation, pass_installation
 from mailer.errors import ConfigurationError
-from mailer.inbound.addresses import OwnAddresses
 from mailer.inbound.listener import Letterbox
 from mailer.mail import smtp, smtp_listening
 from mailer.mail.smtp import Place
@@ -53,9 +52,7 @@ def listen(installation: Installation, lmtp: Place | None, over_smtp: Place | No
     places = {dialect: place for dialect, place in given.items() if place is not None}
     if not places:
         raise click.UsageError("Say where to listen: --lmtp or --smtp, or set MAILER_INBOUND_LMTP.")
-    addresses = OwnAddresses(
-        settings.keyring, unsubscribe_address=settings.unsubscribe_address, bounce_address=settings.bounce_address
-    )
+    addresses = settings.own_addresses
     if not addresses.any:
         problem = "is not set, nor MAILER_UNSUBSCRIBE_ADDRESS: every message would be refused or dropped"
         raise ConfigurationError("MAILER_BOUNCE_ADDRESS", problem, "bounce+{token}@example.org")

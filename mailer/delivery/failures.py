@@ -12,7 +12,7 @@ from mailer.mail.smtp_replies import enhanced_code
 from mailer.people import failed_notices
 from mailer.people.failed_notices import FailedNotice
 from mailer.people.notices import FAILED, Notice
-from mailer.store.models import Delivery, DeliveryState, Purpose, Reason
+from mailer.store.models import SYSTEM_MAIL, Delivery, DeliveryState, Reason
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def tell(campaign_id: int, claimed: Claimed, fate: Settlement, recipient: Recipi
         words = addresses.without(words, addresses.names_in(recipient.email, recipient.name))
     kind = Notice.from_stored(claimed.notice).kind if claimed.notice else None
     failed = FailedNotice(fate.delivery_id, fate.state, kind, None, fate.reason, fate.smtp_code, words, None)
-    if claimed.purpose is Purpose.NOTICE:
+    if claimed.purpose in SYSTEM_MAIL:
         _tell_of_notice(failed)
     else:
         log.warning("a test mail %s; see `mailer campaigns status`", _what(failed), extra=_facts(failed, campaign_id))

@@ -6,19 +6,23 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from mailer import links
 from mailer.delivery.composing import Envelopes
 from mailer.delivery.ledger import Claimed
-from mailer.delivery.recipients import Recipient
+from mailer.delivery.recipients import NothingToSend, Recipient
 from mailer.errors import MailerError
-from mailer.links import Pages
+from mailer.links import Link, Pages
 from mailer.locale import languages, translations
+from mailer.mail import attaching, headers
 from mailer.mail.merge import CompiledEdition, EditionHeaders, Merge, compile_edition
 from mailer.mail.render import Frame, render_notice
 from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing, Pieces, Slot, join_pieces
-from mailer.people import notices
+from mailer.people import notices, replies
 from mailer.people.notices import Notice, NoticeKind
+from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import utcnow
+from mailer.store.models import Reason
 
 #: the page that a notice's button leads to, by the token of its link; where there is none, a word holds the address
 _PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
@@ -73,6 +77,8 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     ),
     NoticeKind.ALONE: frozenset({"campaign", "who", "why", "campaign_url"}),
     NoticeKind.HELD_AT_DESK: frozenset({"campaign", "reason", "campaign_url"}),
+    NoticeKind.REPLY: frozenset({"is_cut"}),
+    NoticeKind.REPLIES: frozenset({"day", "forwarded", "dropped"}),
 }
 #: with a link to the campaign's page at the desk
 _ABOUT_CAMPAIGN = frozenset({NoticeKind.ALONE, NoticeKind.HELD_AT_DESK})
@@ -90,6 +96,8 @@ class NoticeComposer:
 
     def __init__(self, session: Session, sender: Sender) -> None:
         self._sender = sender
+        self._keyring = keyring_of(session)
+        self._engine = session.get_bind().engine
         self._envelopes = Envelopes(session, notices.campaign(session), sender)
         self._headers = EditionHeaders(sender=sender.mailbox, reply_to=sender.reply_to, auto_submitted=True)
         self._compiled: dict[_Key, CompiledEdition] = {}
@@ -106,16 +114,38 @@ class NoticeComposer:
         values = {field: value for field, value in self._values(notice, language, recipient).items() if value}
         identifier = self._envelopes.message_id(delivery.id)
         edition = self._edition((notice.kind, languages.of_site(language) or "en", frozenset(values)))
+        now = utcnow()
         data = edition.merge(
             Merge(
                 to_address=recipient.email,
                 message_id=f"<{identifier}>",
-                date=utcnow(),
+                date=now,
                 values=values,
                 marks=self._envelopes.marks(delivery.id),
             )
         )
+        if notice.kind is NoticeKind.REPLY:
+            return self._handing_on(delivery.id, recipient, data, now)
         return self._envelopes.put_in(delivery.id, recipient, data, message_id=identifier)
+
+    def _handing_on(self, delivery_id: int, recipient: Recipient, data: bytes, now: datetime) -> Outgoing:
+        """A mail with what somebody wrote. It has no sender and asks for no report, so that nothing comes back of it,
+        and it says that it goes no further.
+
+        :raises NothingToSend: what they wrote is there no longer.
+        """
+        try:
+            written = replies.read(self._engine, delivery_id)
+        except UnreadableSecret:
+            raise NothingToSend(delivery=delivery_id, reason=Reason.UNREADABLE) from None
+        if written is None:
+            raise NothingToSend(delivery=delivery_id, reason=Reason.ERASED)
+        mark = headers.token("X-Tocsin-Forwarded", links.sign(self._keyring, Link.FORWARDED, delivery_id))
+        timestamp = int(now.timestamp())
+        carrying = attaching.carry(data, written, field=mark, signer=self._sender.signer, timestamp=timestamp)
+        return Outgoing(
+            delivery_id, "", headers.a_label_address(recipient.email), carrying.data, is_8bit=carrying.is_8bit
+        )
 
     def compile_all(self) -> None:
         """Compile every mail with all that it may print, in each language, to find out that each can be.
@@ -161,9 +191,11 @@ class NoticeComposer:
                 organisation=organisation,
                 postal_address=self._sender.postal_address,
                 gettext=translate,
+                answers_are_read=self._sender.answers_are_read,
             ),
         )
-        return compile_edition(rendering, self._headers, signer=self._sender.signer)
+        is_signed_later = kind is NoticeKind.REPLY  # with what it carries
+        return compile_edition(rendering, self._headers, signer=None if is_signed_later else self._sender.signer)
 
 
 def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -> tuple[str, str]:
@@ -248,6 +280,10 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
             return _("About your account at the desk"), _("Please check whether it was you, or agreed with you.")
         case NoticeKind.HELD_AT_DESK:
             return _heading(NoticeKind.HELD, _, shown)
+        case NoticeKind.REPLY:
+            return _("An answer to our e-mails"), _("It is attached as it came.")
+        case NoticeKind.REPLIES:
+            return _("More answers than we forward: {day}"), _("Some were only counted.")
 
 
 def _fill(words: str, **values: Pieces) -> Pieces:

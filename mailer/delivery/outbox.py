@@ -21,7 +21,7 @@ from mailer.delivery import failures, ledger, recipients, recovery, verdicts
 from mailer.delivery.composing import Composer
 from mailer.delivery.journal import Journal, JournalUnwritable, mark_claim
 from mailer.delivery.ledger import Batch, Claimed, Settlement
-from mailer.delivery.recipients import Recipient
+from mailer.delivery.recipients import NothingToSend, Recipient
 from mailer.delivery.verdicts import RefusalWatch, RefusedForNow, give_up_at
 from mailer.delivery.worker import Worker
 from mailer.errors import MailerError, ServiceUnavailable
@@ -398,6 +398,8 @@ class Outbox:
     def _draft(self, claim: _ClaimAtWork, deliveries: Sequence[Claimed]) -> _Drafts:
         drafts: _Drafts = {}
         for claimed in deliveries:
+            if claimed.purpose is Purpose.REPLY:
+                continue  # each may be large: one at a time
             if isinstance(recipient := claim.recipients[claimed.id], Recipient):
                 try:
                     drafts[claimed.id] = self._composer.compose(claimed, recipient)
@@ -451,6 +453,8 @@ class Outbox:
         except UnusableAddress:
             # One address that no header can hold must not stop the campaign for everyone behind it.
             self._end(claim, _not_sent(claimed.id, Reason.UNUSABLE))
+        except NothingToSend as problem:
+            self._end(claim, _not_sent(claimed.id, problem.reason))
         except MailerError as problem:
             # Anything else is wrong for all of them.
             self._state = self._state.after(_Course.TO_PAUSE, str(problem))

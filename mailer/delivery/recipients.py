@@ -9,12 +9,15 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking, deadlines, segments
 from mailer.delivery.ledger import Batch, Claimed
+from mailer.errors import MailerError
 from mailer.mail import addresses
+from mailer.people import replies
 from mailer.people.notices import Notice
 from mailer.store import db
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (
+    SYSTEM_MAIL,
     Campaign,
     CampaignStatus,
     Delivery,
@@ -40,6 +43,14 @@ class Recipient(NamedTuple):  # made for each mail, as `ledger.Claimed`
     may_act: bool = True  # on the alert that a welcome shows
 
 
+class NothingToSend(MailerError):
+    """What delivery {delivery} would hand on is there no longer, or cannot be read."""
+
+    def __init__(self, *, delivery: int, reason: Reason) -> None:
+        super().__init__(delivery=delivery)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Clearance:
     """What a worker must know right before it sends: whether it still may, and to whom."""
@@ -61,7 +72,8 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clea
         found |= _subscribers(session, batch, people, segments.home(about), told)
         found |= _addressees(session, [d for d in deliveries if d.subscriber_id is None])
         # What a notice says is forgotten only with the person it was for: there is nothing to send.
-        found |= {d.id: Reason.ERASED for d in deliveries if d.purpose is Purpose.NOTICE and d.notice is None}
+        found |= {d.id: Reason.ERASED for d in deliveries if d.purpose in SYSTEM_MAIL and d.notice is None}
+        found |= dict.fromkeys(_without_reply(session, deliveries), Reason.ERASED)
         to_organisers = {d.id: told[d.id] for d in deliveries if d.subscriber_id is None and d.id in told}
         found |= dict.fromkeys(_about_held_no_more(session, to_organisers), Reason.CANCELLED)
         for delivery_id in _without_alert(session, told):
@@ -161,6 +173,12 @@ def _about_held_no_more(session: Session, told: Mapping[int, Notice]) -> set[int
     return {delivery_id for delivery_id, campaign_id in about.items() if campaign_id not in held}
 
 
+def _without_reply(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
+    """Those that would hand on what somebody wrote, which is kept no longer."""
+    handing_on = {delivery.id for delivery in deliveries if delivery.purpose is Purpose.REPLY}
+    return handing_on - replies.that_are_kept(session, handing_on) if handing_on else set()
+
+
 def _without_alert(session: Session, told: Mapping[int, Notice]) -> list[int]:
     """Welcomes that show an alert on which nobody is to act any more."""
     slugs = {delivery_id: notice.words.get("campaign_slug") for delivery_id, notice in told.items()}
@@ -233,6 +251,6 @@ def _is_barred(delivery: Claimed, suppressed: SuppressionReason | None) -> bool:
     after all was erased, or after the mailbox works again; only who reported our mail as spam gets not even that."""
     if suppressed is None:
         return False
-    if delivery.purpose is Purpose.NOTICE and not _is_for_contact(delivery):
+    if delivery.purpose in SYSTEM_MAIL and not _is_for_contact(delivery):
         return suppressed is SuppressionReason.COMPLAINED
     return delivery.purpose is not Purpose.TEST or suppressed is not SuppressionReason.LEFT

@@ -16,6 +16,7 @@ from mailer.delivery.recipients import Recipient
 from mailer.mail.feedback import meanings
 from mailer.mail.feedback.types import Category, Effect
 from mailer.mail.smtp import SmtpUnavailable
+from mailer.mail.smtp_replies import enhanced_code
 from mailer.mail.types import Outcome, OutcomeKind, Stage
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
@@ -23,6 +24,8 @@ from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryStat
 
 #: waits after the first, second, … temporary refusal, in minutes; then the last one again until giving up
 _RETRY_MINUTES = (1, 5, 15, 30, 60)
+#: what nothing else depends on: each fails alone
+_OF_ITS_OWN = (Purpose.TEST, Purpose.REPLY)
 #: how long a campaign without an earlier deadline goes on trying
 GIVE_UP_AFTER = timedelta(days=2)
 #: How many waits make two days. System notices belong to no campaign that was ever started, and test mails to none
@@ -85,7 +88,7 @@ def settlement(
     whom, reason, not_before = blame.whom_of(outcome), None, None
     retry = now + _back_off(claimed.attempts)
     is_last = retry > give_up_at or (not is_campaign and claimed.attempts >= MOST_ATTEMPTS)
-    if whom is Whom.US and claimed.purpose is not Purpose.TEST:
+    if whom is Whom.US and claimed.purpose not in _OF_ITS_OWN:
         if is_campaign and ((is_last and not may_fail) or (state is DeliveryState.FAILED and not stands_alone)):
             return Settlement(outcome.id, DeliveryState.PENDING)
         is_last &= is_campaign or state is DeliveryState.FAILED  # a system mail waits for as long as it takes
@@ -182,6 +185,10 @@ class RefusalWatch:
         :param recipient: whom the words may name.
         :param give_up_at: no retry is planned for later.
         """
+        if claimed.purpose is Purpose.REPLY:
+            # Strangers wrote it: what a server has against it tells nothing of us, and its words may quote theirs.
+            fate = settlement(outcome, claimed, now=now, give_up_at=give_up_at)
+            return Ruling(fate._replace(smtp_text=enhanced_code(fate.smtp_text)))
         # A system mail is never put back, so what it was refused with before is told by its attempts.
         was_refused = claimed.put_back if claimed.purpose is Purpose.CAMPAIGN else claimed.attempts
         may_end = claimed.put_back >= PUT_BACK_AT_MOST and not self._nothing_accepted

@@ -1,13 +1,14 @@
 """Which of our own addresses stand in a text: what `mail.feedback` asks, answered by the keys alone."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from itertools import islice
 
 from mailer import links
 from mailer.delivery import message_ids
 from mailer.links import ForgedToken, Link
+from mailer.people.organisers import NOBODY, Organisers
 from mailer.store.crypto import Keyring
 
 _MOST_TOKENS = 20  # that are tried in one text; each costs a hash for every link key
@@ -21,14 +22,26 @@ _NOTHING = re.compile(r"(?!)")
 class OwnAddresses:
     """Reads our tokens. It needs no database, and without one it does not know to whom a delivery was."""
 
-    def __init__(self, keyring: Keyring, *, unsubscribe_address: str | None, bounce_address: str | None) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        *,
+        unsubscribe_address: str | None,
+        bounce_address: str | None,
+        answers_go_to: Organisers = NOBODY,
+        answered_at: Iterable[str] = (),
+    ) -> None:
         """:param unsubscribe_address: the setting; `{token}` stands in it for what tells the subscription.
         :param bounce_address: likewise, to which bounces return.
+        :param answers_go_to: whom what people write is handed on to; nobody, or one.
+        :param answered_at: addresses that people answer to, whose mail may come to us where it is handed on.
         """
+        self.answers_go_to = answers_go_to
         self._keyring = keyring
         self._to_leave = _whole(unsubscribe_address)
         self._bounces = _wrapped(bounce_address)
-        self._forms = [_form(unsubscribe_address), _form(bounce_address), _bare(bounce_address)]
+        self._forms = _forms(unsubscribe_address, bounce_address)
+        self._forms += [_bare(each) for each in answered_at if not _is_among(each, answers_go_to.addresses)]
         self._address_of: Callable[[int], str | None] = lambda _delivery: None
 
     @property
@@ -93,6 +106,22 @@ class OwnAddresses:
             except ForgedToken:
                 continue
         return None
+
+
+def come_to_us(address: str, *, unsubscribe_address: str | None, bounce_address: str | None) -> bool:
+    """Whether what is sent to an address comes to us, by the settings alone.
+
+    :param unsubscribe_address: as for `OwnAddresses`.
+    """
+    return any(form.fullmatch(address) for form in _forms(unsubscribe_address, bounce_address))
+
+
+def _forms(unsubscribe_address: str | None, bounce_address: str | None) -> list[re.Pattern[str]]:
+    return [_form(unsubscribe_address), _form(bounce_address), _bare(bounce_address)]
+
+
+def _is_among(address: str, others: Iterable[str]) -> bool:
+    return address.casefold() in map(str.casefold, others)
 
 
 def _tokens(pattern: re.Pattern[str], text: str) -> Iterator[str]:

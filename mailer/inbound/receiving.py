@@ -9,11 +9,11 @@ from functools import partial
 from sqlalchemy import bindparam, select
 
 from mailer.delivery import alarms
-from mailer.inbound import acting
+from mailer.inbound import acting, forwarding, limits
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback import reading, wishes
-from mailer.mail.feedback.types import Feedback, Kind
+from mailer.mail.feedback.types import Effect, Feedback, Kind
 from mailer.store.crypto import UnreadableSecret
 from mailer.store.db import Sessions, utcnow
 from mailer.store.models import Delivery, Subscriber
@@ -50,6 +50,7 @@ def receive(
 ) -> Outcome:
     """Take in a message. When this returns, what follows from it is saved, and the message may be let go of. The same
     message may be given again, however often: it acts once. All that is written is written in one transaction.
+    What a person wrote is handed on by a delivery, for which the session rings if it can.
 
     :param sessions: opens a transaction on the database.
     :param message: RFC 5322, as a mail server hands it over; the first MiB is read. Any bytes will do.
@@ -59,13 +60,21 @@ def receive(
     :param key: what its source knows it by, if that is always the same; else all that is given tells it from others.
     :raises DatabaseUnavailable: nothing was saved: the message must be kept, and given again.
     """
+    now = utcnow()
+    if limits.must_drop(sessions, message, addresses=addresses, recipient=recipient, now=now):
+        return Outcome(Kind.OTHER, why="too many came within an hour")
     # Read before anything is locked: a message that is made to take long holds nobody up.
     asking = addresses.asking(partial(_address_of, sessions))
     feedback = recognise(message, addresses=asking, recipient=recipient, sender=sender)
     known_by = _digest(message, recipient, sender) if key is None else key
     with sessions() as session:
-        outcome = acting.act(session, feedback, source=source, key=known_by, now=utcnow())
+        outcome = acting.act(session, feedback, source=source, key=known_by, now=now)
+        if feedback.kind is Kind.REPLY and outcome.why is None:
+            to = addresses.answers_go_to
+            why = forwarding.forward(session, message, feedback, source=source, key=known_by, to=to, now=now)
+            outcome = replace(outcome, effect=Effect.NONE if why else Effect.FORWARD, why=why)
         held = acting.heed(session, [outcome])
+        limits.note_taken(session, now)
     for campaign_id in held:
         with sessions() as session:
             alarms.look(session, campaign_id)

@@ -76,6 +76,7 @@ class Frame:
     heading: str = ""  # of a campaign: what kind of mail it is, such as "Urgent action"
     deadline: Pieces = ()  # a date as people of that language write it
     web_url: str | None = None  # of the web version
+    answers_are_read: bool = True  # by somebody
     forwarded_by: ForwardedBy | None = None  # for a mail that somebody else passes on
 
 

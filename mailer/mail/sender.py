@@ -17,5 +17,6 @@ class Sender:
     reply_to: str | None = None
     bounce_address: str | None = None  # envelope sender; {token} is filled in
     unsubscribe_address: str | None = None  # for mail to it; {token} is filled in
+    answers_are_read: bool = True  # else its mails say that nobody does
     signer: Signer | None = None  # proves that a mail comes from here
     providers: tuple[Provider, ...] = ()  # who may tell us what became of a mail, and must know it again

@@ -381,7 +381,8 @@ class Connection:
             backlog.put_back(message)
             self.withdrawn = True
             raise ConnectionLost(f"it answered {step.name} with {code} {words}")
-        if step is _Step.MAIL and code >= 500 and not _is_about_size(code, text):
+        # One that must not come back names no sender, and a server may take none such: that is no word about ours.
+        if step is _Step.MAIL and code >= 500 and message.sender and not _is_about_size(code, text):
             backlog.ending = backlog.ending or SenderRefused(sender=message.sender, code=code, text=words)
         elif code < 500 and (self._transactions if step is _Step.MAIL else is_too_many and self._has_delivered):
             # This connection has had its share: the message is not to blame, and goes out on another.

@@ -59,6 +59,8 @@ def envelope(message: Outgoing, offered: Capabilities) -> bytes:
     rcpt = ""
     if offered.smtputf8 and message.needs_smtputf8:
         mail += " SMTPUTF8 BODY=8BITMIME" if offered.eight_bit_mime else " SMTPUTF8"
+    elif message.is_8bit and offered.eight_bit_mime:  # a server that does not offer it takes such octets all the same
+        mail += " BODY=8BITMIME"
     if offered.dsn and message.envelope_id:
         # No ORCPT: it would show the address in reports that go through other hands.
         mail += f" RET=HDRS ENVID={_xtext(message.envelope_id)}"

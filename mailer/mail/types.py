@@ -83,6 +83,7 @@ class Outgoing(NamedTuple):  # made for each mail: a frozen dataclass takes thre
     recipient: str  # envelope recipient, domain as A-label
     data: bytes  # headers and body, CRLF, no line that starts with a dot, ends with CRLF
     envelope_id: str = ""  # ENVID of RFC 3461, sent where the server offers DSN
+    is_8bit: bool = False  # it has octets beyond ASCII, as others wrote them (RFC 6152)
 
     @property
     def needs_smtputf8(self) -> bool:

@@ -15,6 +15,7 @@ from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique, session_scope, utcnow
 from mailer.store.models import (
+    SYSTEM_MAIL,
     WAITING,
     Campaign,
     CampaignStatus,
@@ -67,6 +68,8 @@ class NoticeKind(enum.StrEnum):
     ALONE = "alone"  # to publishers: one of them wants to send without a second person
     ACCOUNT = "account"  # to somebody with an account at the desk: what happened to it, in case it was not they
     HELD_AT_DESK = "held_at_desk"  # to publishers: a campaign cannot go on by itself
+    REPLY = "reply"  # to who reads answers: what somebody wrote to us
+    REPLIES = "replies"  # to them: more came in a day than is forwarded, in counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ def owe(
     union_id: int | None = None,
     not_before: datetime | None = None,
     withheld: Reason | None = None,
+    purpose: Purpose = Purpose.NOTICE,
 ) -> int:
     """Owe a notice to a subscriber, or to an address. The session is marked, so that whoever opened it by
     `ringing_session` rings once it is committed.
@@ -121,6 +125,7 @@ def owe(
     :param not_before: when it is sent; by default at once.
     :param withheld: why it must not be sent. It is written down all the same, as skipped: what takes as long as a
         real one tells nobody who is known here. For the same reason the session is marked all the same.
+    :param purpose: one of `SYSTEM_MAIL`.
     :returns: the id of the delivery.
     """
     campaign_id = campaign(session).id
@@ -131,7 +136,7 @@ def owe(
         how = {"state": state, "not_before": not_before}
     delivery = Delivery(
         campaign_id=campaign_id,
-        purpose=Purpose.NOTICE,
+        purpose=purpose,
         subscriber_id=subscriber_id,
         address=None if withheld else address,
         notice=replace(notice, language=language).to_stored(),
@@ -261,7 +266,7 @@ def doubt_waiting(session: Session) -> None:
         update(Delivery)
         .where(
             Delivery.campaign_id == campaign(session).id,
-            Delivery.purpose == Purpose.NOTICE,
+            Delivery.purpose.in_(SYSTEM_MAIL),
             Delivery.state.in_([DeliveryState.PENDING, DeliveryState.DEFERRED]),
         )
         .values(ended(DeliveryState.UNKNOWN, utcnow(), Reason.RESTORED))

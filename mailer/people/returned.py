@@ -72,9 +72,15 @@ def _are_many(session: Session, event: MailEvent, *, but: int = 0) -> bool:
 
     :param but: how many of them do not count.
     """
-    if event.delivery_id is None:
-        return False
-    return (session.scalar(_NUMBER, {"delivery": event.delivery_id}) or 0) - but >= MOST_OF_ONE
+    return event.delivery_id is not None and not has_room(session, event.delivery_id, but=but)
+
+
+def has_room(session: Session, delivery_id: int, *, but: int = 0) -> bool:
+    """Whether another event of a delivery is kept, whatever it is.
+
+    :param but: how many of those that are there do not count.
+    """
+    return (session.scalar(_NUMBER, {"delivery": delivery_id}) or 0) - but < MOST_OF_ONE
 
 
 def add_refusal(session: Session, delivery_id: int, category: Category, email_index: bytes) -> bool:

@@ -13,7 +13,7 @@ from mailer.mail.smtp_replies import enhanced_code
 from mailer.people import failed_notices, notices
 from mailer.people.failed_notices import FailedNotice
 from mailer.people.notices import NoticeKind
-from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState, Purpose, Union
+from mailer.store.models import SYSTEM_MAIL, Campaign, CampaignStatus, Delivery, DeliveryState, Union
 
 #: failures of each state that are looked at: what is stored of each has to be decrypted
 _SAMPLE = 5_000
@@ -70,7 +70,7 @@ def look(session: Session) -> SystemMails:
         states[state] = _count(session, *which)
         if states[state]:
             found += _alike(failed_notices.read(session, *which, most=_SAMPLE), states[state], unions)
-    open_ones = (Delivery.purpose == Purpose.NOTICE, Delivery.state.in_(_OPEN))
+    open_ones = (Delivery.purpose.in_(SYSTEM_MAIL), Delivery.state.in_(_OPEN))
     return SystemMails(
         days=notices.FAILURES_KEPT.days,
         waiting=_count(session, Delivery.campaign_id.in_(_STANDING), *open_ones),

@@ -15,6 +15,7 @@ from mailer.people import mailed_links, subscribers, suppression
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import (
+    SYSTEM_MAIL,
     Application,
     Campaign,
     ConsentEvent,
@@ -25,7 +26,6 @@ from mailer.store.models import (
     MailedLinkKind,
     MailEvent,
     MailingList,
-    Purpose,
     Subscriber,
     Subscription,
     Suppression,
@@ -216,7 +216,7 @@ def _messages(session: Session, person: Subscriber, unions: dict[int, str]) -> I
     )
     for delivery, slug in rows:
         yield {
-            "campaign": None if delivery.purpose is Purpose.NOTICE else slug,
+            "campaign": None if delivery.purpose in SYSTEM_MAIL else slug,
             "purpose": delivery.purpose.value,
             "state": delivery.state.value,
             "reason": delivery.reason,
@@ -242,7 +242,7 @@ def _returned(session: Session, person: Subscriber) -> Iterator[Facts]:
     )
     for event, purpose, slug in rows:
         yield {
-            "campaign": None if purpose is Purpose.NOTICE else slug,
+            "campaign": None if purpose in SYSTEM_MAIL else slug,
             "day": event.day,
             "kind": event.kind.value,
             "category": event.category.value if event.category else None,

@@ -17,6 +17,8 @@ from dotenv import dotenv_values
 from sqlalchemy import make_url
 
 from mailer.errors import ConfigurationError
+from mailer.inbound import addresses
+from mailer.inbound.addresses import OwnAddresses
 from mailer.mail import dkim, smtp
 from mailer.mail.mailboxes.types import Disposal, ImapFolder, MaildirFolder
 from mailer.mail.sender import Sender
@@ -34,6 +36,7 @@ _DATA_DIR = "/var/lib/tocsin"
 _KEYS_FILE = "/etc/tocsin/keys/keys.env"
 _ORGANISATION = "Harbour Solidarity"
 _POSTAL_ADDRESS = r"1 Example Street\nExample City"
+_FORWARD_REPLIES_TO = "answers@example.org"
 _SMTP_HELO = "mail.example.org"
 _PRIVACY_CONTACT = "privacy@example.org"
 _ORGANISERS = "desk@example.org,rosa@example.org"
@@ -85,6 +88,7 @@ class Settings:
     sender: str | None  # an address, or Name <address>
     postal_address: str | None  # may have several lines
     reply_to: str | None
+    forward_replies_to: str | None  # an address, to which what people write to us is handed on
     bounce_address: str | None  # may hold {token}
     unsubscribe_address: str | None  # may hold {token}
     inbound_lmtp: Place | None  # where the listener takes mail
@@ -238,6 +242,27 @@ class Settings:
         return Organisers(self.organiser_addresses, self.organisers_language, self.time_zone)
 
     @property
+    def readers(self) -> Organisers:
+        """Who gets what people write to us."""
+        to = (self.forward_replies_to,) if self.forward_replies_to else ()
+        return Organisers(to, self.organisers_language, self.time_zone)
+
+    @property
+    def own_addresses(self) -> OwnAddresses:
+        """What comes in is known by.
+
+        :raises ConfigurationError: as `keyring`.
+        """
+        answered_at = [parseaddr(each)[1] for each in (self.sender, self.reply_to) if each]
+        return OwnAddresses(
+            self.keyring,
+            unsubscribe_address=self.unsubscribe_address,
+            bounce_address=self.bounce_address,
+            answers_go_to=self.readers,
+            answered_at=answered_at if self.forward_replies_to else (),
+        )
+
+    @property
     def advice_on_organisers(self) -> Advice | None:
         """What to say where nobody is named who hears by mail what happens; None where somebody is, or no mail is
         sent."""
@@ -288,6 +313,7 @@ class Settings:
             reply_to=self.reply_to,
             bounce_address=self.bounce_address,
             unsubscribe_address=self.unsubscribe_address,
+            answers_are_read=bool(self.reply_to or self.forward_replies_to),
             signer=self.signer,
             providers=self.hooks.providers,
         )
@@ -383,6 +409,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         sender=env.read("MAILER_SENDER", values.mailbox, "Harbour Solidarity <alerts@example.org>"),
         postal_address=env.lines("MAILER_POSTAL_ADDRESS", _POSTAL_ADDRESS),
         reply_to=env.read("MAILER_REPLY_TO", values.mailbox, "office@example.org"),
+        forward_replies_to=env.read("MAILER_FORWARD_REPLIES_TO", values.address, _FORWARD_REPLIES_TO),
         bounce_address=env.read("MAILER_BOUNCE_ADDRESS", values.address_pattern, "bounce+{token}@example.org"),
         unsubscribe_address=env.read("MAILER_UNSUBSCRIBE_ADDRESS", values.address_pattern, "leave+{token}@example.org"),
         inbound_lmtp=env.read("MAILER_INBOUND_LMTP", values.listening_place, "127.0.0.1:2424"),
@@ -413,6 +440,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         secret_keys_in_file=env.secret_keys_in_file,
     )
     env.refuse_unread()
+    _refuse_loop(settings)
     return settings
 
 
@@ -426,6 +454,14 @@ def _hooks(env: "_Environment") -> HookSettings:
         brevo_file=env.read("MAILER_HOOKS_BREVO_FILE", Path, hooks.FOLDER + "brevo"),
         sparkpost_file=env.read("MAILER_HOOKS_SPARKPOST_FILE", Path, hooks.FOLDER + "sparkpost"),
     )
+
+
+def _refuse_loop(settings: Settings) -> None:
+    """:raises ConfigurationError: what is handed on would come to us again."""
+    ours = {"unsubscribe_address": settings.unsubscribe_address, "bounce_address": settings.bounce_address}
+    if settings.forward_replies_to and addresses.come_to_us(settings.forward_replies_to, **ours):
+        problem = "is an address whose mail comes to this program; name a mailbox that somebody reads"
+        raise ConfigurationError("MAILER_FORWARD_REPLIES_TO", problem, _FORWARD_REPLIES_TO)
 
 
 class _Environment:

@@ -37,10 +37,12 @@ from mailer.store.models.consent import (
     MailedLinkKind,
 )
 from mailer.store.models.figures import CampaignFigures
+from mailer.store.models.inbound import InboundTally, Reply, Tally
 from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import (
     BEFORE_CAMPAIGNS,
     GOT,
+    SYSTEM_MAIL,
     WAITING,
     Claim,
     Delivery,
@@ -67,6 +69,7 @@ from mailer.store.models.unions import Application, JoinCount, Union, UnionConta
 __all__ = [
     "BEFORE_CAMPAIGNS",
     "GOT",
+    "SYSTEM_MAIL",
     "WAITING",
     "Account",
     "AccountMail",
@@ -104,6 +107,7 @@ __all__ = [
     "Edition",
     "HoldMail",
     "HomeRule",
+    "InboundTally",
     "Invitation",
     "InvitationKind",
     "JoinCount",
@@ -121,6 +125,7 @@ __all__ = [
     "Purpose",
     "Reason",
     "RecoveryCode",
+    "Reply",
     "Role",
     "SignInFailure",
     "StoredTarget",
@@ -130,6 +135,7 @@ __all__ = [
     "Suppression",
     "SuppressionLift",
     "SuppressionReason",
+    "Tally",
     "TargetReport",
     "TargetReportKind",
     "TargetRole",

@@ -29,6 +29,7 @@ class Purpose(enum.StrEnum):
     CAMPAIGN = "campaign"  # to a recipient of the frozen audience
     TEST = "test"  # to an address that an organiser named
     NOTICE = "notice"  # a system mail that one person is waiting for: confirm, welcome, goodbye, a kit
+    REPLY = "reply"  # what somebody wrote to us, handed on to an organiser
 
 
 class DeliveryState(enum.StrEnum):
@@ -66,7 +67,9 @@ GOT = (DeliveryState.SENT, DeliveryState.UNKNOWN)
 #: what has not gone out and nobody holds
 WAITING = (DeliveryState.PENDING, DeliveryState.DEFERRED)
 #: system mail goes first: one person is waiting for it
-BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST)
+BEFORE_CAMPAIGNS = (Purpose.NOTICE, Purpose.TEST, Purpose.REPLY)
+#: what goes out under the standing campaign
+SYSTEM_MAIL = (Purpose.NOTICE, Purpose.REPLY)
 
 
 def ended(

@@ -335,6 +335,7 @@ def _sender(value: Mapping[str, Any]) -> list[Line]:
         "reply_to": _("Answers go to"),
         "bounce_address": _("What comes back goes to"),
         "unsubscribe_address": _("Leaving by mail"),
+        "answers_are_read": _("Somebody reads answers"),
     }
     return [Line(labels.get(key, key), _flat(said)) for key, said in value.items() if said is not None]
 

@@ -1,0 +1,99 @@
+"""What people write to us, kept encrypted until a delivery of the ledger has handed it on to an organiser."""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from mailer.locale import languages
+from mailer.people import notices, tallies
+from mailer.people.notices import Notice, NoticeKind
+from mailer.people.organisers import Organisers, tell
+from mailer.store import db
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import Delivery, DeliveryState, Purpose, Reply, Tally
+
+log = logging.getLogger(__name__)
+
+#: so many are handed on in a day: whoever floods an address of ours does not flood a mailbox
+MOST_A_DAY = 200
+#: how long what has not been handed on is kept, and how long it is known what was
+KEPT = timedelta(days=7)
+_UNDER_WAY = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.DEFERRED)
+
+
+def keep(
+    session: Session,
+    message: bytes,
+    *,
+    key: bytes,
+    subscriber_id: int | None,
+    is_cut: bool,
+    to: Organisers,
+    now: datetime,
+) -> bool:
+    """Keep what somebody wrote, and owe the mail that hands it on, in one transaction.
+
+    :param message: as it came.
+    :param key: `Keyring.mail_digest`, which tells it from others.
+    :param subscriber_id: whose it is, if that is known: whoever is erased takes it along.
+    :param is_cut: whether the message goes on where this ends.
+    :param to: whom it goes to.
+    :returns: False if it came before.
+    """
+    reply = Reply(key=key, day=now, subscriber_id=subscriber_id, message=message)
+    if not db.add_unique(session, reply):
+        return False
+    notice = Notice(NoticeKind.REPLY, words={"is_cut": "yes"} if is_cut else {})
+    (address,) = to.addresses
+    reply.delivery_id = notices.owe(session, notice, language=to.language, address=address, purpose=Purpose.REPLY)
+    session.flush()
+    return True
+
+
+def came_before(session: Session, key: bytes) -> bool:
+    """Whether a message was kept in the last days."""
+    return session.scalar(select(Reply.key).where(Reply.key == key)) is not None
+
+
+def read(engine: Engine, delivery_id: int) -> bytes | None:
+    """What a delivery hands on; None if it is kept no longer.
+
+    :raises UnreadableSecret: it was damaged, or its key is gone.
+    """
+    with session_scope(engine, read_only=True) as session:
+        return session.scalar(select(Reply.message).where(Reply.delivery_id == delivery_id))
+
+
+def that_are_kept(session: Session, delivery_ids: Collection[int]) -> set[int]:
+    """Those of some deliveries whose message is still there."""
+    kept = select(Reply.delivery_id).where(Reply.delivery_id.in_(delivery_ids), Reply.message.is_not(None))
+    return {delivery_id for delivery_id in session.scalars(kept) if delivery_id is not None}
+
+
+def forget(session: Session) -> None:
+    """Drop what has been handed on, or can no longer be: nothing of it is left but that it came."""
+    under_way = select(Delivery.id).where(Delivery.id == Reply.delivery_id, Delivery.state.in_(_UNDER_WAY)).exists()
+    is_old = Reply.day < utcnow().date() - KEPT
+    session.execute(
+        update(Reply)
+        .where(Reply.delivery_id.is_not(None), or_(~under_way, is_old))
+        .values(message=None, subscriber_id=None, delivery_id=None)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(delete(Reply).where(is_old, Reply.delivery_id.is_(None)))
+
+
+def tell_of_too_many(session: Session, to: Organisers) -> None:
+    """Owe the one mail of each day that is over, and on which more came than are handed on: it has only numbers."""
+    today = tallies.day_of(utcnow())
+    too_many = tallies.take(session, Tally.NOT_FORWARDED, before=today)
+    for day, dropped in sorted(too_many.items()):
+        words = {
+            "day": languages.day(day.date(), to.language),
+            "forwarded": str(MOST_A_DAY),
+            "dropped": str(dropped),
+        }
+        tell(session, to, Notice(NoticeKind.REPLIES, words=words))

@@ -1,0 +1,57 @@
+"""Numbers of messages that come in, by hour or day, shared by all processes: no table has to be counted for them."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from mailer.store import db
+from mailer.store.db import utcnow
+from mailer.store.models import InboundTally, Tally
+
+#: how long numbers are kept that nobody has to act on
+_KEPT = timedelta(days=90)
+
+
+def hour_of(moment: datetime) -> datetime:
+    """When the hour of a moment began."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def day_of(moment: datetime) -> datetime:
+    """When the day of a moment began, in UTC."""
+    return hour_of(moment).replace(hour=0)
+
+
+def number(session: Session, what: Tally, since: datetime) -> int:
+    """How many there have been."""
+    found = select(InboundTally.number).where(InboundTally.what == what, InboundTally.since == since)
+    return session.scalar(found) or 0
+
+
+def count(session: Session, what: Tally, since: datetime, *, most: int | None = None) -> int | None:
+    """Count one more, last in a transaction: others wait for the same row.
+
+    :param most: so many are counted at most.
+    :returns: which one it is; None where it would be one too many.
+    """
+    row = (InboundTally.what == what, InboundTally.since == since)
+    if session.scalar(select(InboundTally.number).where(*row)) is None:
+        db.add_unique(session, InboundTally(what=what, since=since, number=0))
+    one_more = update(InboundTally).where(*row).values(number=InboundTally.number + 1)
+    if most is not None:
+        one_more = one_more.where(InboundTally.number < most)
+    counted = one_more.returning(InboundTally.number).execution_options(synchronize_session=False)
+    return session.scalar(counted)
+
+
+def take(session: Session, what: Tally, *, before: datetime) -> dict[datetime, int]:
+    """Numbers of what is over, by its beginning; they are forgotten, so that nobody else takes them."""
+    over = (InboundTally.what == what, InboundTally.since < before)
+    gone = delete(InboundTally).where(*over).returning(InboundTally.since, InboundTally.number)
+    return dict(session.execute(gone).tuples().all())
+
+
+def forget_old(session: Session) -> None:
+    """Forget numbers that nobody asks for any more."""
+    session.execute(delete(InboundTally).where(InboundTally.since < utcnow() - _KEPT))
