@@ -33,7 +33,7 @@ from mailer.kits import making
 from mailer.mail import addresses
 from mailer.mail.feedback.types import Category, Kind
 from mailer.operations import housekeeping
-from mailer.people import returned, subscribers, suppression
+from mailer.people import replies, returned, subscribers, suppression, tallies
 from mailer.people.organisers import NOBODY, Organisers
 from mailer.selfservice import address_change, leaving, preferences, signups
 from mailer.selfservice.signups import SignUp
@@ -58,6 +58,7 @@ from mailer.store.models import (
     Subscriber,
     Subscription,
     SuppressionReason,
+    Tally,
     TargetReport,
     TargetReportKind,
     Union,
@@ -138,6 +139,7 @@ IN_CLEAR = {
     "editions.rendering": "for everybody's eyes",
     "editions.variant": "zeros and ones",
     "hold_mails.reason": "a digest",
+    "inbound_tallies.what": "a word of ours",
     "invitations.kind": "a word of ours",
     "invitations.token_hash": "a hash of 256 random bits",
     "join_counts.month": "a month",
@@ -174,6 +176,7 @@ IN_CLEAR = {
     "mailed_links.person": "a keyed hash",
     "mailed_links.token_hash": "a hash of 160 random bits",
     "recovery_codes.code_hash": "a keyed hash",
+    "replies.key": "a keyed hash",
     "sign_in_failures.account_hash": "a keyed hash",
     "sign_in_failures.network_hash": "a keyed hash",
     "subscribers.country": "a code, by which audiences are chosen",
@@ -292,6 +295,9 @@ def _people(engine: Engine, folder: Path, mark: str) -> None:
             suppression.add(session, ana.email_index, reason)
         suppression.lift_by_hand(session, ana.email_index, f"{mark} rang, and her mailbox works")
         suppression.add(session, ana.email_index, SuppressionReason.BOUNCED, Category.FULL)
+        written, to = f"Subject: {mark}\n\n{mark} wrote this\n".encode(), Organisers(("answers@example.org",))
+        replies.keep(session, written, key=bytes(32), subscriber_id=boris.id, is_cut=False, to=to, now=utcnow())
+        tallies.count(session, Tally.TAKEN, utcnow())
 
 
 def _case(engine: Engine, folder: Path, mark: str) -> None:

@@ -38,7 +38,8 @@ def carry(ours: bytes, theirs: bytes, *, field: bytes, signer: Signer | None, ti
     header, _, body = ours.partition(_CRLF * 2)
     fields = _FIELD.findall(header + _CRLF)
     of_body = [each for each in fields if each.lower().startswith(b"content-type:")]
-    rest = [each for each in fields if each not in of_body]
+    # `From` first, as in every mail that is signed.
+    rest = sorted((each for each in fields if each not in of_body), key=lambda each: each[:5].lower() != b"from:")
     boundary = secrets.token_hex(16).encode()
     attached, is_8bit = _part(theirs)
     parts = (

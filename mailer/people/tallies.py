@@ -49,7 +49,8 @@ def take(session: Session, what: Tally, *, before: datetime) -> dict[datetime, i
     """Numbers of what is over, by its beginning; they are forgotten, so that nobody else takes them."""
     over = (InboundTally.what == what, InboundTally.since < before)
     gone = delete(InboundTally).where(*over).returning(InboundTally.since, InboundTally.number)
-    return dict(session.execute(gone).tuples().all())
+    numbers: dict[datetime, int] = dict(session.execute(gone).all())
+    return numbers
 
 
 def forget_old(session: Session) -> None:

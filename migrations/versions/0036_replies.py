@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary(length=32), nullable=False),
         sa.Column("day", sa.DateTime(timezone=True), nullable=False),
         sa.Column("delivery_id", _BIG, nullable=True),
-        sa.Column("subscriber_id", sa.Integer(), nullable=True),
+        sa.Column("subscriber_id", _BIG, nullable=True),
         sa.Column("message", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["delivery_id"], ["deliveries.id"], name=op.f("fk_replies_delivery_id"), ondelete="CASCADE"

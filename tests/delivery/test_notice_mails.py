@@ -141,6 +141,7 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "who": "Rosa",
         "why": "The trial begins at six.",
     },
+    NoticeKind.REPLIES: {"day": "30 April 2035", "forwarded": "200", "dropped": "1,200"},
     NoticeKind.HELD_AT_DESK: {
         "campaign": "free-the-five",
         "slug": "free-the-five",
@@ -150,7 +151,9 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
 #: to organisers, who have commands to type instead of a button
 TO_ORGANISERS = (NoticeKind.APPLICATION, NoticeKind.HELD, NoticeKind.DAILY)
 #: without any link: nobody is to learn to sign in by one
-WITHOUT_BUTTON = (*TO_ORGANISERS, NoticeKind.ACCOUNT)
+WITHOUT_BUTTON = (*TO_ORGANISERS, NoticeKind.ACCOUNT, NoticeKind.REPLIES)
+#: all but what carries a message that somebody else wrote: see tests/delivery/test_handing_on.py
+ALONE = [kind for kind in NoticeKind if kind is not NoticeKind.REPLY]
 #: those whose link stands among their words
 WITHOUT_TOKEN = (
     *(NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
@@ -241,7 +244,7 @@ def buttons(message: EmailMessage) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["en", "fr", "ar"])
-@pytest.mark.parametrize("kind", NoticeKind)
+@pytest.mark.parametrize("kind", ALONE)
 def test_every_notice_is_a_whole_mail_with_one_button_or_commands_to_type(
     session: Session, kind: NoticeKind, language: str
 ) -> None:
@@ -269,7 +272,7 @@ def test_every_notice_is_a_whole_mail_with_one_button_or_commands_to_type(
     assert "[" not in part(message, "plain") and "{" not in part(message, "plain")
 
 
-@pytest.mark.parametrize("kind", NoticeKind)
+@pytest.mark.parametrize("kind", ALONE)
 def test_all_words_of_a_notice_stand_out_from_what_is_behind_them(session: Session, kind: NoticeKind) -> None:
     made = part(compose(session, notice(kind)), "html")
     for scheme in ("light", "dark", None):
@@ -347,6 +350,7 @@ def test_contacts_are_asked_to_pass_news_on_and_not_to_share_an_alert(session: S
         (NoticeKind.DAILY, "Days are those of UTC. Numbers of people from 1 to 9 are written “under 10”."),
         (NoticeKind.ALONE, "If you do nothing, it can go out a quarter of an hour after this e-mail was sent."),
         (NoticeKind.HELD_AT_DESK, "Nothing more of it goes out until somebody resumes it. The reason:"),
+        (NoticeKind.REPLIES, "No more are forwarded in a day, so that nobody can flood your mailbox."),
         (NoticeKind.WAITING, "Nothing of this campaign goes out before a second person has looked at it"),
     ],
 )
@@ -638,18 +642,18 @@ def test_notices_go_out_before_a_campaign_and_are_settled(
         for number in range(3):
             make_subscriber(session, mailing_list, email=f"p{number}@example.net")
         control.start(session, make_campaign(session, mailing_list), SENDER)
-    campaign_id = owe(engine, *NoticeKind)
+    campaign_id = owe(engine, *ALONE)
     for ring in sweeping.sweep(engine, worker):
         assert not sending.drain(engine, ring, wire, worker)
     first = [message.recipient for message in server.received]
-    assert first[: len(NoticeKind)] == [f"{kind}@example.net" for kind in NoticeKind]
-    assert sorted(first[len(NoticeKind) :]) == ["p0@example.net", "p1@example.net", "p2@example.net"]
-    assert fates(engine) == [(S.SENT, None)] * len(NoticeKind)
+    assert first[: len(ALONE)] == [f"{kind}@example.net" for kind in ALONE]
+    assert sorted(first[len(ALONE) :]) == ["p0@example.net", "p1@example.net", "p2@example.net"]
+    assert fates(engine) == [(S.SENT, None)] * len(ALONE)
     assert b"Auto-Submitted: auto-generated" in server.received[0].data
     with session_scope(engine) as session:
         assert session.get_one(Campaign, campaign_id).status is CampaignStatus.STANDING
         notices.forget_settled(session)
-        assert [(row.notice, row.address) for row in notices_owed(session)] == [(None, None)] * len(NoticeKind)
+        assert [(row.notice, row.address) for row in notices_owed(session)] == [(None, None)] * len(ALONE)
     assert sweeping.sweep(engine, worker) == []
 
 
@@ -754,7 +758,7 @@ LATIN = {
 }
 
 
-@pytest.mark.parametrize("kind", NoticeKind)
+@pytest.mark.parametrize("kind", ALONE)
 def test_each_name_and_number_in_an_arabic_mail_is_read_in_its_own_order(session: Session, kind: NoticeKind) -> None:
     words = {field: LATIN.get(field, word) for field, word in WORDS.get(kind, {}).items()}
     sender = replace(SENDER, organisation="1199 Dockers, now!", postal_address="1 Pier Lane, Tidewater.\n7, Tidewater")

@@ -1,0 +1,421 @@
+"""What people write to us reaches whoever reads it, once, as it came, and is nowhere else."""
+
+import logging
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from functools import partial
+
+import pytest
+from sqlalchemy import Engine, LargeBinary, select, type_coerce, update
+from sqlalchemy.orm import Session
+
+from mailer import links
+from mailer.delivery import ledger, sending
+from mailer.delivery.worker import Worker
+from mailer.inbound import limits, receiving
+from mailer.inbound.acting import Outcome
+from mailer.inbound.addresses import OwnAddresses
+from mailer.links import Link
+from mailer.mail.feedback.types import Effect, Kind
+from mailer.mail.pipeline import Pipeline
+from mailer.mail.smtp import SmtpUnavailable
+from mailer.operations import housekeeping
+from mailer.people import notices, replies, returned, subscribers, suppression
+from mailer.people.organisers import Organisers
+from mailer.store.crypto import Keyring
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import (
+    Delivery,
+    DeliveryState,
+    InboundTally,
+    MailEvent,
+    Purpose,
+    Reason,
+    Reply,
+    SuppressionReason,
+    Tally,
+)
+from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, World, report
+from tests.support.factories import notices_owed, said
+from tests.support.mail_server import MailServer
+
+S = DeliveryState
+READER = "answers@example.org"
+TO = Organisers((READER,), "en")
+WORDS = "swordfish"  # stands in each answer, and nowhere else
+NOBODY_READS = "nobody is named whom answers go to"
+
+
+class Answered(World):
+    """A world in which what people write goes on."""
+
+    def __init__(self, engine: Engine, keyring: Keyring, to: Organisers = TO) -> None:
+        super().__init__(engine, keyring)
+        self.own = OwnAddresses(
+            keyring,
+            unsubscribe_address=LEAVE,
+            bounce_address=BOUNCE,
+            answers_go_to=to,
+            answered_at=["alerts@example.org", READER],
+        )
+
+    def answer(self, words: str = "I wrote to them.", *, delivery: int | None = None, headers: str = "") -> Outcome:
+        return self.receive(answer(self.token(delivery), words, headers=headers))
+
+    def owed(self) -> list[tuple[DeliveryState, str | None]]:
+        with session_scope(self.engine, read_only=True) as session:
+            rows = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.REPLY).order_by(Delivery.id))
+            return [(row.state, row.reason) for row in rows]
+
+    def kept(self) -> list[bytes]:
+        with session_scope(self.engine, read_only=True) as session:
+            return list(session.scalars(select(Reply.message).where(Reply.message.is_not(None))))  # type: ignore[arg-type]  # none is None
+
+
+def answer(token: str, words: str = "I wrote to them.", *, headers: str = "", sender: str = ANA) -> bytes:
+    """What somebody writes who presses the button to answer."""
+    return (
+        f"Return-Path: <{sender}>\r\nFrom: Ana {WORDS} <{sender}>\r\nTo: bounce+{token}@in.example.org\r\n"
+        f"Subject: Re: Free {WORDS}\r\n{headers}\r\n{words} {WORDS}\r\n.\r\n"
+    ).encode()
+
+
+@pytest.fixture
+def world(engine: Engine, keyring: Keyring) -> Answered:
+    return Answered(engine, keyring)
+
+
+@pytest.fixture
+def send(engine: Engine, wire: Pipeline, worker: Worker) -> Callable[[], None]:
+    """Sends what is owed of system mail."""
+
+    def send() -> None:
+        with session_scope(engine) as session:
+            campaign_id = notices.campaign(session).id
+        sending.drain(engine, campaign_id, wire, worker)
+
+    return send
+
+
+@pytest.fixture
+def shown(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Sees to it that nothing of what people wrote is in the log."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    for record in caplog.records:
+        assert WORDS not in f"{record.getMessage()} {record.__dict__}"
+
+
+def read(server: MailServer) -> EmailMessage:
+    (mail,) = server.received
+    return message_from_bytes(mail.data, policy=policy.default)
+
+
+# --- on its way ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("shown")
+def test_an_answer_reaches_its_reader_as_it_came_and_is_kept_no_longer(
+    world: Answered, server: MailServer, send: Callable[[], None]
+) -> None:
+    outcome = world.answer()
+    assert (outcome.kind, outcome.effect, outcome.why) == (Kind.REPLY, Effect.FORWARD, None)
+    assert world.events() == [(Kind.REPLY, Effect.FORWARD)]
+    send()
+    (mail,) = server.received
+    assert (mail.sender, mail.recipient) == ("", READER)
+    assert answer(world.token()) in mail.data.replace(b"\r\n..\r\n", b"\r\n.\r\n")
+    assert world.owed() == [(S.SENT, None)]
+    housekeeping.tidy(world.engine)
+    assert world.kept() == []
+    with session_scope(world.engine) as session:
+        row = session.scalars(select(Reply)).one()
+        assert (row.message, row.subscriber_id, row.delivery_id) == (None, None, None)
+        (delivery,) = session.scalars(select(Delivery).where(Delivery.purpose == Purpose.REPLY))
+        assert (delivery.notice, delivery.address, delivery.smtp_text) == (None, None, None)
+
+
+def test_the_mail_around_it_is_ours_alone_and_asks_for_nothing(
+    world: Answered, server: MailServer, send: Callable[[], None]
+) -> None:
+    hostile = (
+        "Subject: =?utf-8?q?x=0D=0ABcc:_all=40example.net?=\r\nDisposition-Notification-To: <a@example.net>\r\n"
+        "Return-Receipt-To: <a@example.net>\r\nX-Evil: 1\r\nReply-To: <evil@example.net>\r\n"
+    )
+    world.answer(headers=hostile)
+    send()
+    message = read(server)
+    assert message["Subject"] == "An answer to our e-mails"
+    assert message["From"] == "Harbour Solidarity <alerts@example.org>"
+    assert message["To"] == READER
+    assert message["Auto-Submitted"] == "auto-generated"
+    names = {name.lower() for name in message}
+    assert not names & {"disposition-notification-to", "return-receipt-to", "reply-to", "bcc", "x-evil", "cc"}
+    assert len(names) == len(list(message))
+    assert WORDS not in "".join(str(value) for value in message.values())
+    words, attached = message.iter_parts()
+    assert "An answer to this e-mail does not reach them." in " ".join(str(words).split())
+    assert attached.get_content_type() == "message/rfc822"
+    assert not any("NOTIFY" in command or "ENVID" in command for command in server.commands)
+
+
+def test_a_huge_and_nested_answer_goes_on_cut_where_reading_ends(
+    world: Answered, server: MailServer, send: Callable[[], None]
+) -> None:
+    nest = "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\r\n\r\n--b{n}\r\n' for n in range(200))
+    world.receive(
+        answer(world.token(), "x" * 70 + "\r\n" * 40_000 + "y" * 2_000_000, headers=f"MIME-Version: 1.0\r\n{nest}")
+    )
+    send()
+    (mail,) = server.received
+    assert len(mail.data) < 2**20 * 1.5
+    words, attached = read(server).iter_parts()
+    assert "only its beginning is attached" in " ".join(str(words).split())
+    assert attached.get_content_type() == "application/octet-stream"  # no server takes such a line
+    assert len(attached.get_payload(decode=True)) == receiving.MAX_BYTES  # type: ignore[arg-type]  # bytes, decoded
+
+
+def test_octets_beyond_ascii_are_announced(world: Answered, server: MailServer, send: Callable[[], None]) -> None:
+    world.answer("J’ai écrit.")
+    send()
+    assert any(re.match("MAIL FROM:<>.* BODY=8BITMIME", command) for command in server.commands)
+    assert "J’ai écrit.".encode() in server.received[0].data
+
+
+# --- once, and not in circles ----------------------------------------------------------------------------------------
+
+
+def test_what_is_given_again_goes_on_once_even_after_it_went(
+    world: Answered, server: MailServer, send: Callable[[], None]
+) -> None:
+    for about in (world.delivery, 987_654):  # of a mail of ours, and of none
+        world.answer(delivery=about)
+        assert world.answer(delivery=about).effect is Effect.NONE
+    send()
+    housekeeping.tidy(world.engine)
+    assert world.answer().effect is Effect.NONE
+    assert world.answer(delivery=987_654).why == "it came before"
+    send()
+    assert len(server.received) == 2
+
+
+def test_what_we_handed_on_never_goes_on_again(
+    world: Answered, server: MailServer, send: Callable[[], None], keyring: Keyring
+) -> None:
+    world.answer()
+    send()
+    handed_on = server.received[0].data
+    back = b"Return-Path: <office@example.org>\r\n" + handed_on.replace(b"Auto-Submitted: auto-generated\r\n", b"")
+    back = back.replace(b"X-Auto-Response-Suppress: OOF, AutoReply\r\n", b"")
+    outcome = world.receive(back, recipient="bounce@in.example.org")
+    assert (outcome.kind, outcome.why) == (Kind.REPLY, "it was forwarded by us before")
+    mark = f"X-Tocsin-Forwarded: {links.sign(keyring, Link.FORWARDED, 7)}\r\n"
+    assert world.answer("once more", headers=mark).why == "it was forwarded by us before"
+    forged = f"X-Tocsin-Forwarded: {'0' * 40}\r\nX-Tocsin-Forwarded: {world.token()}\r\n"
+    assert world.answer("and more", headers=forged).effect is Effect.FORWARD  # it is no token for that
+
+
+@pytest.mark.parametrize("message", [report("0" * 40), b"From: a@example.net\nAuto-Submitted: auto-replied\n\nAway\n"])
+def test_nothing_but_what_a_person_wrote_goes_on(world: Answered, message: bytes) -> None:
+    world.receive(message)
+    assert world.owed() == []
+
+
+def test_where_nobody_is_named_it_is_only_counted(engine: Engine, keyring: Keyring) -> None:
+    world = Answered(engine, keyring, Organisers())
+    assert (world.answer().effect, world.answer("more").why) == (Effect.NONE, NOBODY_READS)
+    world.answer(delivery=987_654)
+    assert world.owed() == [] and world.kept() == []
+    assert world.events() == [(Kind.REPLY, Effect.NONE)] * 2
+    assert world.numbers() == {(0, Kind.REPLY, ""): 1}
+
+
+def test_what_people_answer_to_is_ours_only_where_it_goes_on(world: Answered, keyring: Keyring) -> None:
+    assert world.own.are_asked_for("Alerts@example.org")
+    assert not world.own.are_asked_for(READER)  # else it would go round
+    without = OwnAddresses(keyring, unsubscribe_address=LEAVE, bounce_address=BOUNCE)
+    assert not without.are_asked_for("alerts@example.org")
+
+
+# --- so many ---------------------------------------------------------------------------------------------------------
+
+
+def test_of_a_day_so_many_go_on_and_then_one_mail_has_the_numbers(
+    world: Answered, monkeypatch: pytest.MonkeyPatch, server: MailServer, send: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(replies, "MOST_A_DAY", 2)
+    effects = [world.answer(str(number), delivery=900_000 + number).effect for number in range(5)]
+    assert effects == [Effect.FORWARD] * 2 + [Effect.NONE] * 3
+    with session_scope(world.engine) as session:
+        replies.tell_of_too_many(session, TO)  # the day is not over
+        assert notices_owed(session) == []
+        for row in session.scalars(select(InboundTally)):
+            row.since -= timedelta(days=1)
+    for _ in range(2):
+        with session_scope(world.engine) as session:
+            replies.tell_of_too_many(session, TO)
+            (owed,) = notices_owed(session)
+            words = said(owed).words
+    assert (words["forwarded"], words["dropped"]) == ("2", "3")
+    send()
+    (digest,) = [mail for mail in server.received if b"More answers than we forward" in mail.data]
+    assert WORDS.encode() not in digest.data
+
+
+def test_after_so_many_messages_of_an_hour_the_rest_is_counted_and_dropped(
+    world: Answered, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(limits, "MOST_AN_HOUR", 3)
+    for number in range(6):
+        world.receive(b"From: spam@example.net\n\n%d\n" % number, recipient="bounce@in.example.org")
+    with session_scope(world.engine) as session:
+        numbers = {row.what: row.number for row in session.scalars(select(InboundTally))}
+    assert (numbers[Tally.TAKEN], numbers[Tally.DROPPED]) == (3, 3)
+    assert [record.levelname for record in caplog.records if "came within an hour" in record.message] == ["WARNING"]
+
+
+def test_a_flood_keeps_nobody_on_a_list_and_hides_no_bounce(
+    world: Answered, monkeypatch: pytest.MonkeyPatch, keyring: Keyring
+) -> None:
+    monkeypatch.setattr(limits, "MOST_AN_HOUR", 0)
+    monkeypatch.setattr(returned, "MOST_OF_ONE", 2)
+    to_leave = links.sign(keyring, Link.UNSUBSCRIBE, world.subscription)
+    leaving = f"From: {ANA}\nTo: leave+{to_leave}@in.example.org\n\n".encode()
+    for number in range(4):  # somebody else has her mail, and writes to it again and again
+        world.answer(str(number))
+    assert len(world.events()) == 2
+    other = world.mail()
+    assert world.receive(report(world.token(other))).effect is Effect.SUPPRESS
+    assert world.receive(leaving).effect is Effect.LEAVE
+    assert world.receive(leaving + b"again").why == "too many came within an hour"  # it can do nothing more
+    assert world.receive(b"From: a@example.net\n\n", recipient=f"leave+{'0' * 40}@in.example.org").why is not None
+
+
+# --- what may go wrong -----------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_dies_before_the_answer_was_handed_over_loses_and_doubles_nothing(
+    world: Answered, engine: Engine, server: MailServer, send: Callable[[], None], worker: Worker
+) -> None:
+    world.answer()
+    with session_scope(engine) as session:
+        campaign_id = notices.campaign(session).id
+    batch = ledger.claim(engine, campaign_id, worker="gone", journal="gone.journal", lease=timedelta(seconds=-1))
+    assert batch is not None
+    housekeeping.tidy(engine)
+    assert len(world.kept()) == 1  # it is on its way still
+    ledger.close(engine, batch)  # as its journal has it: nothing was begun
+    send()
+    send()
+    assert len(server.received) == 1
+    assert world.owed() == [(S.SENT, None)]
+
+
+def test_whose_outcome_nobody_learned_is_unknown_and_not_sent_again(
+    world: Answered, server: MailServer, send: Callable[[], None]
+) -> None:
+    server.behaviour.dot = lambda _: None
+    world.answer()
+    with suppress(SmtpUnavailable):
+        send()
+    assert world.owed() == [(S.UNKNOWN, Reason.CONNECTION_LOST)]
+    housekeeping.tidy(world.engine)
+    assert world.kept() == []
+    send()
+    assert len(server.received) == 1
+
+
+def test_who_is_erased_takes_their_answer_along(world: Answered, server: MailServer, send: Callable[[], None]) -> None:
+    world.answer()
+    world.answer("of nobody", delivery=987_654)
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
+    (kept,) = world.kept()
+    assert b"of nobody" in kept
+    assert world.events() == []
+    send()
+    assert sorted(world.owed()) == sorted([(S.SKIPPED, Reason.ERASED), (S.SENT, None)])
+    assert len(server.received) == 1
+
+
+def test_what_cannot_be_handed_over_for_a_week_is_dropped(
+    world: Answered, server: MailServer, send: Callable[[], None]
+) -> None:
+    world.answer()
+    for days, is_kept in ((7, True), (8, False)):
+        with session_scope(world.engine) as session:
+            session.execute(update(Reply).values(day=utcnow() - timedelta(days=days)))
+        housekeeping.tidy(world.engine)
+        assert bool(world.kept()) is is_kept
+    send()
+    assert (world.owed(), server.received) == ([(S.SKIPPED, Reason.ERASED)], [])
+
+
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "dot"])
+def test_answers_that_are_refused_hold_up_no_other_mail_and_their_words_are_told_nowhere(
+    world: Answered, server: MailServer, send: Callable[[], None], stage: str
+) -> None:
+    refusal = f"554 5.7.1 {WORDS} is spam"
+
+    def answered(text: str) -> str:
+        is_one = text in ("", READER) or "MAIL FROM:<>" in text
+        return refusal if is_one else "250 ok"
+
+    setattr(server.behaviour, stage, answered if stage != "dot" else lambda to: refusal if READER in to else "250 ok")
+    for number in range(25):
+        world.answer(str(number), delivery=900_000 + number)
+    with session_scope(world.engine) as session:
+        session.execute(update(Delivery).values(draw=Delivery.id))
+        notices.owe(session, notices.Notice(notices.NoticeKind.CONFIRM, "0" * 40), language="en", address=ANA)
+    send()
+    assert world.owed() == [(S.FAILED, Reason.POLICY)] * 25
+    assert [mail.recipient for mail in server.received] == [ANA]
+    with session_scope(world.engine) as session:
+        texts = session.scalars(select(Delivery.smtp_text).where(Delivery.purpose == Purpose.REPLY)).all()
+    assert set(texts) == {"5.7.1"}
+
+
+def test_an_answer_that_was_damaged_fails_alone(
+    world: Answered, session: Session, server: MailServer, send: Callable[[], None]
+) -> None:
+    world.answer()
+    world.answer("whole", delivery=987_654)
+    first = select(Reply.key).where(Reply.subscriber_id.is_not(None)).scalar_subquery()
+    session.execute(update(Reply).where(Reply.key == first).values(message=type_coerce(b"\2\0broken", LargeBinary)))
+    session.commit()
+    send()
+    assert sorted(world.owed()) == sorted([(S.FAILED, Reason.UNREADABLE), (S.SENT, None)])
+    assert len(server.received) == 1
+
+
+def test_a_reader_who_left_a_list_gets_answers_all_the_same(
+    world: Answered, server: MailServer, send: Callable[[], None], keyring: Keyring
+) -> None:
+    with session_scope(world.engine) as session:
+        suppression.add(session, keyring.blind_index(READER), SuppressionReason.LEFT)
+    world.answer()
+    send()
+    assert len(server.received) == 1
+
+
+def test_an_answer_makes_no_event_that_lasts_longer_than_others(world: Answered) -> None:
+    world.answer()
+    with session_scope(world.engine) as session:
+        session.execute(update(MailEvent).values(day=utcnow() - returned.KEPT - timedelta(days=1)))
+    housekeeping.tidy(world.engine)
+    assert world.events() == []
+    assert [(kind, number) for (_, kind, _), number in world.numbers().items()] == [(Kind.REPLY, 1)]
+
+
+def test_several_at_once_stay_within_a_day_s_number(world: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replies, "MOST_A_DAY", 3)
+    with ThreadPoolExecutor(4) as threads:
+        answers = [partial(world.answer, str(number), delivery=900_000 + number) for number in range(8)]
+        effects = [each.result().effect for each in [threads.submit(one) for one in answers]]
+    assert sorted(effects) == sorted([Effect.FORWARD] * 3 + [Effect.NONE] * 5)
