@@ -12,7 +12,6 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.errors import ConfigurationError
 from mailer.inbound import fetching, receiving
 from mailer.inbound.acting import Source
-from mailer.inbound.addresses import OwnAddresses
 from mailer.inbound.fetching import Fetched
 from mailer.mail.mailboxes import opening
 from mailer.mail.mailboxes.imap_login import Password
@@ -38,9 +37,7 @@ def fetch(installation: Installation, once: bool) -> None:
     settings = installation.settings
     place = settings.inbound_place
     opens = place if isinstance(place, MaildirFolder) else (place, Password(settings.inbound_password))
-    addresses = OwnAddresses(
-        settings.keyring, unsubscribe_address=settings.unsubscribe_address, bounce_address=settings.bounce_address
-    )
+    addresses = settings.own_addresses
     if not addresses.any:
         problem = "is not set, nor MAILER_UNSUBSCRIBE_ADDRESS: nothing would be known to be ours"
         raise ConfigurationError("MAILER_BOUNCE_ADDRESS", problem, "bounce+{token}@example.org")

@@ -79,6 +79,8 @@ def settlement(
     """
     state, is_campaign = DeliveryState(outcome.kind.value), claimed.purpose is Purpose.CAMPAIGN
     code, text = outcome.code or None, outcome.text or None
+    if claimed.purpose is Purpose.REPLY:
+        text = enhanced_code(text)  # strangers wrote it, and a server's words may quote theirs
     if state is DeliveryState.SENT:
         # What it says is a number of its own log, which the Message-ID leads to as well. Without it all rows of a claim
         # are settled alike, which takes a third of the time, and a row says less.
@@ -186,9 +188,8 @@ class RefusalWatch:
         :param give_up_at: no retry is planned for later.
         """
         if claimed.purpose is Purpose.REPLY:
-            # Strangers wrote it: what a server has against it tells nothing of us, and its words may quote theirs.
-            fate = settlement(outcome, claimed, now=now, give_up_at=give_up_at)
-            return Ruling(fate._replace(smtp_text=enhanced_code(fate.smtp_text)))
+            # What a server has against what strangers wrote tells nothing of us.
+            return Ruling(settlement(outcome, claimed, now=now, give_up_at=give_up_at))
         # A system mail is never put back, so what it was refused with before is told by its attempts.
         was_refused = claimed.put_back if claimed.purpose is Purpose.CAMPAIGN else claimed.attempts
         may_end = claimed.put_back >= PUT_BACK_AT_MOST and not self._nothing_accepted

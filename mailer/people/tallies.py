@@ -2,13 +2,24 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from mailer.store import db
 from mailer.store.db import utcnow
 from mailer.store.models import InboundTally, Tally
 
+# Made once, as in `inbound.acting`.
+_ROW = (InboundTally.what == bindparam("tally"), InboundTally.since == bindparam("beginning"))
+_NUMBER = select(InboundTally.number).where(*_ROW)
+_ONE_MORE = (
+    update(InboundTally)
+    .where(*_ROW, InboundTally.number < bindparam("most"))
+    .values(number=InboundTally.number + 1)
+    .returning(InboundTally.number)
+    .execution_options(synchronize_session=False)
+)
+_NO_LIMIT = 2**31 - 1
 #: how long numbers are kept that nobody has to act on
 _KEPT = timedelta(days=90)
 
@@ -25,8 +36,7 @@ def day_of(moment: datetime) -> datetime:
 
 def number(session: Session, what: Tally, since: datetime) -> int:
     """How many there have been."""
-    found = select(InboundTally.number).where(InboundTally.what == what, InboundTally.since == since)
-    return session.scalar(found) or 0
+    return session.scalar(_NUMBER, {"tally": what, "beginning": since}) or 0
 
 
 def count(session: Session, what: Tally, since: datetime, *, most: int | None = None) -> int | None:
@@ -35,14 +45,12 @@ def count(session: Session, what: Tally, since: datetime, *, most: int | None = 
     :param most: so many are counted at most.
     :returns: which one it is; None where it would be one too many.
     """
-    row = (InboundTally.what == what, InboundTally.since == since)
-    if session.scalar(select(InboundTally.number).where(*row)) is None:
+    values = {"tally": what, "beginning": since, "most": _NO_LIMIT if most is None else most}
+    counted: int | None = session.scalar(_ONE_MORE, values)
+    if counted is None and session.scalar(_NUMBER, values) is None:
         db.add_unique(session, InboundTally(what=what, since=since, number=0))
-    one_more = update(InboundTally).where(*row).values(number=InboundTally.number + 1)
-    if most is not None:
-        one_more = one_more.where(InboundTally.number < most)
-    counted = one_more.returning(InboundTally.number).execution_options(synchronize_session=False)
-    return session.scalar(counted)
+        counted = session.scalar(_ONE_MORE, values)
+    return counted
 
 
 def take(session: Session, what: Tally, *, before: datetime) -> dict[datetime, int]:

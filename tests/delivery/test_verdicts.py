@@ -127,7 +127,8 @@ def test_what_a_server_says_when_it_takes_a_mail_is_kept_only_where_somebody_loo
     words = {
         purpose: settlement(SENT, claimed(purpose=purpose), now=NOW, give_up_at=LATER).smtp_text for purpose in Purpose
     }
-    assert words == {Purpose.CAMPAIGN: None, Purpose.TEST: "2.0.0 ok", Purpose.NOTICE: "2.0.0 ok"}
+    others = dict.fromkeys((Purpose.TEST, Purpose.NOTICE), "2.0.0 ok")
+    assert words == {Purpose.CAMPAIGN: None, Purpose.REPLY: "2.0.0", **others}
     assert settlement(POLICY, claimed(), now=NOW, give_up_at=LATER).smtp_text == "5.7.1 looks like spam"
 
 

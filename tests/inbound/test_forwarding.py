@@ -40,7 +40,7 @@ from mailer.store.models import (
     SuppressionReason,
     Tally,
 )
-from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, World, report
+from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, NOBODY_READS, World, report
 from tests.support.factories import notices_owed, said
 from tests.support.mail_server import MailServer
 
@@ -48,7 +48,6 @@ S = DeliveryState
 READER = "answers@example.org"
 TO = Organisers((READER,), "en")
 WORDS = "swordfish"  # stands in each answer, and nowhere else
-NOBODY_READS = "nobody is named whom answers go to"
 
 
 class Answered(World):
@@ -74,7 +73,7 @@ class Answered(World):
 
     def kept(self) -> list[bytes]:
         with session_scope(self.engine, read_only=True) as session:
-            return list(session.scalars(select(Reply.message).where(Reply.message.is_not(None))))  # type: ignore[arg-type]  # none is None
+            return list(session.scalars(select(Reply.message).where(Reply.message.is_not(None))))
 
 
 def answer(token: str, words: str = "I wrote to them.", *, headers: str = "", sender: str = ANA) -> bytes:
@@ -177,7 +176,7 @@ def test_a_huge_and_nested_answer_goes_on_cut_where_reading_ends(
     words, attached = read(server).iter_parts()
     assert "only its beginning is attached" in " ".join(str(words).split())
     assert attached.get_content_type() == "application/octet-stream"  # no server takes such a line
-    assert len(attached.get_payload(decode=True)) == receiving.MAX_BYTES  # type: ignore[arg-type]  # bytes, decoded
+    assert len(attached.get_payload(decode=True)) == receiving.MAX_BYTES
 
 
 def test_octets_beyond_ascii_are_announced(world: Answered, server: MailServer, send: Callable[[], None]) -> None:

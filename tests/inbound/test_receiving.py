@@ -40,6 +40,7 @@ from tests.support.concurrency import Beside
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, notices_owed, subscribe
 
 ANA = "ana@example.net"
+NOBODY_READS = "nobody is named whom answers go to"
 LEAVE, BOUNCE = "leave+{token}@in.example.org", "bounce+{token}@in.example.org"
 KEYRING = Keyring(secret_keys=[SECRET_KEY], link_keys=[LINK_KEY], index_key=INDEX_KEY)
 
@@ -379,7 +380,7 @@ def test_a_token_in_the_report_proves_what_an_answer_does_not(world: World) -> N
 
 def test_an_answer_is_kept_as_one_by_what_it_answers(world: World) -> None:
     message = of_an_answer(world, f"From: Ana <{ANA}>\nTo: office@example.org\n\nHello\n".encode(), "In-Reply-To")
-    assert world.receive(message) == Outcome(Kind.REPLY)
+    assert world.receive(message) == Outcome(Kind.REPLY, why=NOBODY_READS)
     assert world.events() == [(Kind.REPLY, Effect.NONE)]
 
 
@@ -412,15 +413,15 @@ def test_the_same_wish_given_again_does_not_end_what_somebody_came_back_to(world
 
 
 @pytest.mark.parametrize(
-    ("headers", "kind"),
+    ("headers", "kind", "why"),
     [
-        ("Subject: Re: Free the five\n", Kind.REPLY),
-        ("Subject: Out of office\nAuto-Submitted: auto-replied\n", Kind.AUTO_REPLY),
+        ("Subject: Re: Free the five\n", Kind.REPLY, NOBODY_READS),
+        ("Subject: Out of office\nAuto-Submitted: auto-replied\n", Kind.AUTO_REPLY, None),
     ],
 )
-def test_answers_are_kept_as_events_and_do_nothing(world: World, headers: str, kind: Kind) -> None:
+def test_answers_are_kept_as_events_and_do_nothing(world: World, headers: str, kind: Kind, why: str | None) -> None:
     message = f"From: Ana <{ANA}>\nTo: bounce+{world.token()}@in.example.org\n{headers}\nHello\n".encode()
-    assert world.receive(message) == Outcome(kind)
+    assert world.receive(message) == Outcome(kind, why=why)
     assert world.events() == [(kind, Effect.NONE)]
 
 

@@ -51,7 +51,7 @@ def test_an_answer_is_attached_as_a_message_beside_our_words() -> None:
     assert sorted(message.keys()) == sorted(NAMES)
     assert (message.get_content_type(), message["X-Tocsin-Forwarded"]) == ("multipart/mixed", "00ff")
     assert words.get_content_type() == "multipart/alternative"
-    assert [piece.get_content().strip() for piece in words.iter_parts()] == ["It is attached."]  # type: ignore[attr-defined]
+    assert [piece.get_content().strip() for piece in words.iter_parts()] == ["It is attached."]
     assert attached.get_content_type() == "message/rfc822"
     assert attached.get_content_disposition() == "attachment"
     (inner,) = attached.iter_parts()

@@ -517,3 +517,17 @@ def test_a_slot_where_nothing_can_be_escaped_is_refused(html: str) -> None:
     markers = Markers()
     with pytest.raises(UnsafePlace, match=re.escape("{{ name }}")):
         cut_html("<p>x</p>" + html % markers.mark((Slot("name"),)), markers)
+
+
+@pytest.mark.parametrize(
+    ("frame", "says_so"),
+    [
+        (FRAME, False),
+        (replace(FRAME, answers_are_read=False), True),
+        (replace(FRAME, answers_are_read=False, forwarded_by=RELAY), False),
+    ],
+)
+def test_a_mail_says_if_nobody_reads_answers_but_not_what_a_union_passes_on(frame: Frame, says_so: bool) -> None:
+    made = edition("Text", frame=frame)
+    for words in (made.text, made.html):
+        assert ("Nobody reads answers to this e-mail." in shown(words)) is says_so

@@ -235,6 +235,7 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SENDER", "One <one@example.org>; Two <two@example.org>", "must be a single e-mail address"),
         ("MAILER_SENDER", "alerts@bücher.example.org", "xn--"),
         ("MAILER_REPLY_TO", "office@", "is not an e-mail address"),
+        ("MAILER_FORWARD_REPLIES_TO", "Office <office@example.org>", "must be an address without a name"),
         ("MAILER_BOUNCE_ADDRESS", "bounce+{id}@example.org", "only {token} is filled in"),
         ("MAILER_BOUNCE_ADDRESS", "Bounces <bounce@example.org>", "must be an address without a name"),
         ("MAILER_UNSUBSCRIBE_ADDRESS", "leave+{token.__class__}@example.org", "only {token} is filled in"),
@@ -340,6 +341,40 @@ def test_questions_about_peoples_data_go_where_answers_to_mails_go_unless_there_
     assert load(**alerts).contact == "alerts@example.org"
     assert load(**alerts, **office).contact == "office@example.org"
     assert load(**alerts, **office, MAILER_PRIVACY_CONTACT="privacy@example.org").contact == "privacy@example.org"
+
+
+@pytest.mark.parametrize(
+    ("ours", "to"),
+    [
+        ({"MAILER_BOUNCE_ADDRESS": "bounce+{token}@in.example.org"}, "Bounce@in.example.org"),
+        ({"MAILER_BOUNCE_ADDRESS": "bounce+{token}@in.example.org"}, f"bounce+{'0' * 40}@in.example.org"),
+        ({"MAILER_BOUNCE_ADDRESS": "bounces@example.org"}, "bounces@example.org"),
+        ({"MAILER_UNSUBSCRIBE_ADDRESS": "leave+{token}@in.example.org"}, f"leave+{'0' * 40}@in.example.org"),
+    ],
+)
+def test_what_people_write_does_not_go_to_where_it_came_from(
+    load: Callable[..., Settings], ours: dict[str, str], to: str
+) -> None:
+    line = refusal(lambda: load(**ours, MAILER_FORWARD_REPLIES_TO=to))
+    assert line.startswith("MAILER_FORWARD_REPLIES_TO: is an address whose mail comes to this program")
+    sender = {"MAILER_SENDER": "Alerts <office@example.org>"}
+    settings = load(**ours, **sender, MAILER_FORWARD_REPLIES_TO="office@example.org")
+    assert settings.readers.addresses == ("office@example.org",)
+
+
+@pytest.mark.parametrize(
+    ("more", "are_read"),
+    [
+        ({}, False),
+        ({"MAILER_REPLY_TO": "office@example.org"}, True),
+        ({"MAILER_FORWARD_REPLIES_TO": "office@example.org"}, True),
+    ],
+)
+def test_mails_say_that_nobody_reads_answers_where_no_reader_is_set(
+    load: Callable[..., Settings], more: dict[str, str], are_read: bool
+) -> None:
+    known = {"MAILER_ORGANISATION": "Harbour", "MAILER_SENDER": "a@example.org", "MAILER_POSTAL_ADDRESS": "1 Street"}
+    assert load(**known, **more).mail_sender.answers_are_read is are_read
 
 
 def test_missing_keys_are_asked_for_with_the_place_they_were_looked_for(
