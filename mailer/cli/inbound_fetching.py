@@ -12,6 +12,7 @@ from mailer.cli.installation import Installation, pass_installation
 from mailer.errors import ConfigurationError
 from mailer.inbound import fetching, receiving
 from mailer.inbound.acting import Source
+from mailer.inbound.addresses import OwnAddresses
 from mailer.inbound.fetching import Fetched
 from mailer.mail.mailboxes import opening
 from mailer.mail.mailboxes.imap_login import Password

@@ -18,7 +18,7 @@ from mailer import links
 from mailer.delivery import ledger, sending
 from mailer.delivery.worker import Worker
 from mailer.inbound import limits, receiving
-from mailer.inbound.acting import Outcome
+from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.links import Link
 from mailer.mail.feedback.types import Effect, Kind
@@ -232,6 +232,13 @@ def test_where_nobody_is_named_it_is_only_counted(engine: Engine, keyring: Keyri
     assert world.owed() == [] and world.kept() == []
     assert world.events() == [(Kind.REPLY, Effect.NONE)] * 2
     assert world.numbers() == {(0, Kind.REPLY, ""): 1}
+
+
+def test_of_a_mailbox_only_answers_to_our_mails_go_on_and_stay_in_it(world: Answered) -> None:
+    sessions = partial(session_scope, world.engine)
+    for token, effect in ((world.token(), Effect.FORWARD), ("0" * 40, Effect.NONE)):
+        outcome = receiving.receive(sessions, answer(token), addresses=world.own, source=Source.MAILDIR)
+        assert (outcome.kind, outcome.effect, outcome.is_done_with) == (Kind.REPLY, effect, False)
 
 
 def test_what_people_answer_to_is_ours_only_where_it_goes_on(world: Answered, keyring: Keyring) -> None:
