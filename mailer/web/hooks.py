@@ -54,9 +54,7 @@ def init(app: Flask, settings: Settings) -> None:
     """
     if not settings.hooks.providers:
         return
-    addresses = OwnAddresses(
-        settings.keyring, unsubscribe_address=settings.unsubscribe_address, bounce_address=settings.bounce_address
-    )
+    addresses = settings.own_addresses
     readers = {provider.value: _reader(settings.hooks, provider) for provider in settings.hooks.providers}
     app.extensions["hooks"] = Door(settings.hooks.secrets, readers, addresses)
     app.register_blueprint(hooks)
