@@ -24,6 +24,7 @@ _ADVICE = {
     WorkerState.LOST: ": within about a minute its own host clears up after it, or the others give up what it held",
 }
 
+_CALLED_SPAM = {1: "More than 1 in 1,000", 3: "At least 3 in 1,000"}
 _NOT_ASKED = {
     Asking.CLOSED: "Closed: nobody is asked any more to act on it.",
     Asking.STOPPED: "Stopped: everybody is asked to do nothing any more.",
@@ -76,6 +77,8 @@ def _lines(overview: Overview) -> Iterator[str]:
         yield f"Starts at {_clock(progress.scheduled_at)}"
     elif progress.hold_reason:
         yield f"Held up: {progress.hold_reason}"
+    if spam := _CALLED_SPAM.get(overview.complaints_in_1000):
+        yield f"{spam} of those who were sent it called it spam. Find out what these people signed up for"
     if overview.rate.overall is not None:
         yield f"Messages a second: {_rates(overview.rate)}"
     if overview.eta:

@@ -101,6 +101,7 @@ EFFECTS: Mapping[str, Effect | Unlogged] = {
     "inbound": Unlogged("it is what a person does themselves, by mail"),
     "inbound fetch": Unlogged("it is what people do themselves, by mail"),
     "inbound listen": Unlogged("it is what people do themselves, by mail"),
+    "inbound status": READS,
     "keys new": Unlogged("there is no database yet"),
     "keys rotate": changes(),
     "keys status": READS,

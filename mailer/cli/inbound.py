@@ -20,7 +20,7 @@ class _Ways(click.Group):
     """Imports what the pipe does not need only when it is asked for: a program is started anew for each message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["fetch", "listen"]
+        return ["fetch", "listen", "status"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "fetch":
@@ -31,6 +31,10 @@ class _Ways(click.Group):
             from mailer.cli.inbound_listening import listen
 
             return listen
+        if cmd_name == "status":
+            from mailer.cli.inbound_status import status
+
+            return status
         return None
 
 

@@ -344,6 +344,12 @@ def _is_against_us(session: Session, campaign: Campaign, moment: datetime) -> bo
 # --- going on -------------------------------------------------------------------------------------------------------
 
 
+def level(session: Session, campaign: Campaign) -> int:
+    """Whether organisers are to be warned of complaints: from so many in 1,000 of its mails on, 1 or 3; 0 if not."""
+    noticed = session.get(CampaignAlarm, campaign.id)
+    return noticed.complaints_in_1000 if noticed else 0
+
+
 def begin_anew(session: Session, campaign: Campaign) -> None:
     """What has come back of a campaign until now does not pause it again: somebody has seen it, and has it go on.
 

@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import asking
 from mailer.cases import endings, target_book
 from mailer.cases.endings import Ending
+from mailer.delivery.alarms import REASONS, Alarm
 from mailer.store import db
-from mailer.store.models import Application, Campaign, CampaignStatus, Delivery, DeliveryState, Purpose
+from mailer.store.models import Application, Campaign, CampaignAlarm, CampaignStatus, Delivery, DeliveryState, Purpose
 
 #: how many unknown deliveries of a campaign are counted: more are "so many, or more"
 MOST_COUNTED = 1_000
-#: for how long what stayed unknown of a campaign that is over still waits for a decision
+#: for how long what stayed unknown of a campaign that is over still waits for a decision, and complaints about it warn
 _DECIDED_AFTER = timedelta(days=14)
 _S = CampaignStatus
 _IS_UNKNOWN = (Delivery.purpose == Purpose.CAMPAIGN, Delivery.state == DeliveryState.UNKNOWN)
@@ -46,12 +47,21 @@ class Unsure:
 
 
 @dataclass(frozen=True, slots=True)
+class Complained:
+    """A campaign of which more mails were called spam than is usual."""
+
+    slug: str
+    in_1000: int  # of the mails that were sent, from so many on: 1 or 3
+
+
+@dataclass(frozen=True, slots=True)
 class Attention:
     """What needs an organiser, each kind in the order in which to look at it."""
 
     going_out: Sequence[Moving]
     scheduled: Sequence[Moving]
     paused: Sequence[Moving]
+    complained: Sequence[Complained]
     unsure: Sequence[Unsure]
     doubtful_targets: Sequence[str]  # slugs
     endings: Sequence[Ending]
@@ -65,6 +75,7 @@ class Attention:
                 self.going_out,
                 self.scheduled,
                 self.paused,
+                self.complained,
                 self.unsure,
                 self.doubtful_targets,
                 self.endings,
@@ -80,6 +91,7 @@ def look(session: Session) -> Attention:
         going_out=[each for each in moving if each.status is _S.SENDING],
         scheduled=[each for each in moving if each.status is _S.SCHEDULED],
         paused=[each for each in moving if each.status is _S.PAUSED],
+        complained=_complained(session),
         unsure=_unsure(session),
         doubtful_targets=target_book.doubtful(session),
         endings=endings.soon(session, db.now(session).date()),
@@ -115,6 +127,25 @@ def under_way(session: Session) -> int:
     """How many campaigns are under way or scheduled: what would be paused if all were."""
     which = Campaign.status.in_([_S.SENDING, _S.SCHEDULED])
     return session.scalar(select(func.count(Campaign.id)).where(which)) or 0
+
+
+def _complained(session: Session) -> list[Complained]:
+    """The campaigns under way, or over of late, of which too many mails were called spam, the latest first; without
+    those that are paused for it."""
+    since = db.now(session) - _DECIDED_AFTER
+    for_it = (Campaign.status == _S.PAUSED) & (Campaign.hold_reason == REASONS[Alarm.COMPLAINTS])
+    rows = session.execute(
+        select(Campaign.slug, CampaignAlarm.complaints_in_1000)
+        .join(CampaignAlarm, CampaignAlarm.campaign_id == Campaign.id)
+        .where(
+            CampaignAlarm.complaints_in_1000 > 0,
+            Campaign.status.in_([_S.SENDING, _S.PAUSED, _S.SENT]),
+            or_(Campaign.finished_at.is_(None), Campaign.finished_at > since),
+            ~for_it,
+        )
+        .order_by(Campaign.id.desc())
+    )
+    return [Complained(slug, in_1000) for slug, in_1000 in rows]
 
 
 def _unsure(session: Session) -> list[Unsure]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking
 from mailer.cases import history
+from mailer.delivery import alarms
 from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.message_ids import MessageIds, MessageKeyMissing
 from mailer.delivery.verdicts import give_up_at
@@ -143,11 +144,16 @@ class Overview:
     workers: Sequence[WorkerSeen]
     history: Sequence[Step]  # the first one first
     returned: Returned
+    complaints_in_1000: int  # as `alarms.level`
     way_back: str | None  # where nobody is asked to act: how they would be
 
     def to_json(self) -> dict[str, Any]:
         """As `status --json` prints it."""
-        report = self.progress.to_json() | {"rate": asdict(self.rate), "returned": self.returned.to_json()}
+        report = self.progress.to_json() | {
+            "rate": asdict(self.rate),
+            "returned": self.returned.to_json(),
+            "complaints_in_1000": self.complaints_in_1000,
+        }
         for moment in ("eta", "next_retry", "give_up_at"):
             time = getattr(self, moment)
             report[moment] = time.isoformat() if time else None
@@ -201,6 +207,7 @@ def overview(session: Session, campaign: Campaign) -> Overview:
         workers=workers(session, campaign),
         history=steps(session, campaign),
         returned=returned.count(session, campaign),
+        complaints_in_1000=alarms.level(session, campaign),
         way_back=asking.way_back(campaign) if counted.asking is not Asking.OPEN else None,
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.people import returned
 from mailer.people.small_numbers import hide_one
-from mailer.store.models import Campaign, Delivery, MailEvent, MailEventCount
+from mailer.store.models import Campaign, MailEvent, MailEventCount
 
 _KINDS = (Kind.BOUNCE, Kind.COMPLAINT, Kind.UNSUBSCRIBE)
 
@@ -39,8 +39,7 @@ def count(session: Session, campaign: Campaign) -> Returned:
     did_something = or_(MailEvent.kind != Kind.UNSUBSCRIBE, MailEvent.effect == Effect.LEAVE)
     events = session.execute(
         select(MailEvent.kind, MailEvent.category, func.count())
-        .join(Delivery, Delivery.id == MailEvent.delivery_id)
-        .where(Delivery.campaign_id == campaign.id, MailEvent.kind.in_(_KINDS), did_something)
+        .where(MailEvent.campaign_id == campaign.id, MailEvent.kind.in_(_KINDS), did_something)
         .where(MailEvent.source != returned.SENDING)
         .group_by(MailEvent.kind, MailEvent.category)
     )

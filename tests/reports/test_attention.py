@@ -6,12 +6,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.delivery import control
+from mailer.delivery.alarms import REASONS, Alarm
 from mailer.reports import attention, days
-from mailer.reports.attention import Attention, Unsure
+from mailer.reports.attention import Attention, Complained, Unsure
 from mailer.store.db import utcnow
 from mailer.store.models import (
     Asking,
     Campaign,
+    CampaignAlarm,
     CampaignStatus,
     DeliveryState,
     MailedLink,
@@ -45,7 +47,26 @@ def test_where_nothing_is_to_be_done_it_is_quiet(session: Session, people: Maili
         make(session, people, status.value, status)
     looked = attention.look(session)
     assert looked.is_quiet
-    assert looked == Attention([], [], [], [], [], [], 0)
+    assert looked == Attention([], [], [], [], [], [], [], 0)
+
+
+def test_complaints_warn_for_as_long_as_somebody_can_do_something(session: Session, people: MailingList) -> None:
+    over = {"status": S.SENT, "finished_at": NOW - timedelta(days=1)}
+    long_over = {"status": S.SENT, "finished_at": NOW - timedelta(days=15)}
+    for slug, columns, in_1000 in (
+        ("calm", {"status": S.SENDING}, 0),
+        ("going", {"status": S.SENDING}, 1),
+        ("over", over, 3),
+        ("long-over", long_over, 3),
+        ("cancelled", {"status": S.CANCELLED, "finished_at": NOW}, 3),
+        ("paused", {"status": S.PAUSED, "hold_reason": "paused by hand"}, 3),
+        ("paused-for-it", {"status": S.PAUSED, "hold_reason": REASONS[Alarm.COMPLAINTS]}, 3),
+    ):
+        campaign = make(session, people, slug, **columns)
+        session.add(CampaignAlarm(campaign_id=campaign.id, complaints_in_1000=in_1000))
+    looked = attention.look(session)
+    assert list(looked.complained) == [Complained("paused", 3), Complained("over", 3), Complained("going", 1)]
+    assert not looked.is_quiet
 
 
 def test_campaigns_that_move_are_told_by_what_they_do_the_first_first(session: Session, people: MailingList) -> None:

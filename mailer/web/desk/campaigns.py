@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import listing
 from mailer.campaigns.lifecycle import Move, WrongStatus
 from mailer.campaigns.readiness import Refused
-from mailer.delivery import control, stopping
+from mailer.delivery import alarms, control, stopping
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.organisers import accounts, approvals, whereabouts
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import progress, refusals
+from mailer.reports import returned as came_back
 from mailer.reports.progress import Pace
+from mailer.reports.returned import Returned
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
 from mailer.web.desk import (
     approving,
@@ -105,6 +107,8 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         people = overlooking.people(session, campaign) if counts_people else None
         acting, now = whereabouts.acting(session, campaign), whereabouts.of(campaign)
         names = accounts.names(session, [campaign.held_by] if campaign.held_by else [])
+        returned = _returned(session, campaign) if campaign.started_at else None
+        called_spam = alarms.level(session, campaign) if sees_all else 0
         standing, alone = approving.standing(session, campaign), lone.open_of(session, campaign)
     page = render_template(
         "desk/campaigns/watch.html",
@@ -121,6 +125,8 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         tests=tests,
         workers=workers if sees_all else [],
         history=history,
+        returned=returned,
+        called_spam=called_spam,
         held_by=names.get(campaign.held_by) if campaign.held_by else None,
         sees_all=sees_all,
         standing=standing,
@@ -156,6 +162,11 @@ def _pace(session: Session, campaign: Campaign) -> Pace:
     """How a campaign gets on, as it was a moment ago; what somebody did to it since is seen at once."""
     done = (campaign.id, campaign.status, campaign.hold_reason, campaign.resumed_at, campaign.finished_at)
     return recent("pace").get(done, lambda: progress.pace(session, campaign))  # type: ignore[no-any-return]
+
+
+def _returned(session: Session, campaign: Campaign) -> Returned:
+    """What came back of a campaign, as it was a moment ago."""
+    return recent("returned").get(campaign.id, lambda: came_back.count(session, campaign))  # type: ignore[no-any-return]
 
 
 def _figures(campaign: Campaign, pace: Pace) -> dict[str, Any]:

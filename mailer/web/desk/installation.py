@@ -1,12 +1,17 @@
 """The installation: which settings are set and what could be better, for admins. Nothing secret is shown."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from flask import render_template
+from flask_babel import format_date
 
 from mailer.operations.doctor import glance
+from mailer.reports import unread
+from mailer.reports.unread import Unread
 from mailer.settings import KEY_VARIABLES, Settings
-from mailer.web.desk import finding_words
+from mailer.store.db import utctoday
+from mailer.web.desk import finding_words, terms
 from mailer.web.language import _
 from mailer.web.site import site
 
@@ -27,6 +32,8 @@ def see() -> str:
     keys = settings.keyring
     shown = [(variable, words(), value(settings)) for variable, words, value in _SHOWN]
     others = settings.given - {variable for variable, _words, _value in _SHOWN} - set(KEY_VARIABLES)
+    with site().session(read_only=True) as session:
+        months = unread.count(session, today=utctoday())
     return render_template(
         "desk/installation/see.html",
         shown=shown,
@@ -35,4 +42,6 @@ def see() -> str:
         link_keys=[key.id for key in keys.link_keys],
         findings=glance.take(settings),
         meaning=finding_words.meaning,
+        months=[format_date(date.fromisoformat(f"{each.month}-01"), "LLL y") for each in months],
+        unread=[(terms.unread(why), [each.numbers[why] for each in months]) for why in Unread],
     )

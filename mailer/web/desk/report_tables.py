@@ -10,6 +10,7 @@ from markupsafe import Markup
 from mailer.formats import charts
 from mailer.locale import countries, languages
 from mailer.reports.figures import Answer, Figures, Unit
+from mailer.reports.returned import Returned
 from mailer.reports.showing import Shown
 from mailer.reports.spreads import By, Row
 from mailer.store.models import DeliveryState
@@ -80,11 +81,14 @@ class Table:
         return len(self.lines) > _MOST_LINES
 
 
-def of(found: Figures, shown: Shown, rows: Mapping[By, Sequence[Row] | None], *, is_exact: bool) -> list[Table]:
+def of(
+    found: Figures, shown: Shown, rows: Mapping[By, Sequence[Row] | None], back: Returned, *, is_exact: bool
+) -> list[Table]:
     """All tables of a report.
 
     :param shown: what of the figures whoever looks may see.
     :param rows: the spreads, as things are called now.
+    :param back: what came back.
     :param is_exact: whether they may see unions that asked not to be named.
     """
     return [
@@ -98,6 +102,7 @@ def of(found: Figures, shown: Shown, rows: Mapping[By, Sequence[Row] | None], *,
         ),
         _domains(found),
         _answers(shown),
+        _returned(back),
         _departures(found, shown),
     ]
 
@@ -257,6 +262,23 @@ def _answer(answer: Answer, number: int | None) -> Line:
         for written in (f"{_LTR}{codes.replace(' ', _NO_BREAK)}{_END}", codes)
     )
     return Line(name, number, name_in_file=in_file)
+
+
+def _returned(back: Returned) -> Table:
+    return Table(
+        "returned",
+        _("What came back"),
+        _("Why"),
+        _("Mails"),
+        []
+        if back.is_nothing
+        else [Line(terms.came_back(kind), number, key=kind) for kind, number in back.to_json().items()],
+        empty=_("Nothing came back."),
+        notes=[
+            _("Servers had taken these mails, so they count as sent. Numbers from 1 to 9 are “under 10” for everybody.")
+        ],
+        keys=[_("reason")],
+    )
 
 
 def _departures(found: Figures, shown: Shown) -> Table:

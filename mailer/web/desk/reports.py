@@ -9,7 +9,7 @@ from mailer.formats.csv_output import CsvWriter
 from mailer.formats.tables import Dress
 from mailer.organisers import whereabouts
 from mailer.organisers.roles import Permission
-from mailer.reports import figures, showing, spreads
+from mailer.reports import figures, returned, showing, spreads
 from mailer.reports.figures import Figures
 from mailer.store.models import Campaign
 from mailer.web.desk import named, report_tables
@@ -70,7 +70,12 @@ def _tables(slug: str) -> tuple[Campaign, Figures | None, list[Table]]:
         campaign = named.campaign(session, slug)
         found = figures.of(session, campaign) if campaign.started_at else None
         rows = spreads.named(session, found.sending.spreads) if found else {}
+        back = returned.count(session, campaign)
     if found is None:
         return campaign, None, []
     is_exact = visit().may(Permission.SEE_CAMPAIGNS)
-    return campaign, found, report_tables.of(found, showing.show(found, is_exact=is_exact), rows, is_exact=is_exact)
+    return (
+        campaign,
+        found,
+        report_tables.of(found, showing.show(found, is_exact=is_exact), rows, back, is_exact=is_exact),
+    )

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mailer.delivery import alarms
+from mailer.delivery.alarms import Alarm
 from mailer.organisers.approvals import State
 from mailer.organisers.whereabouts import Whereabouts
 from mailer.reports.progress import WorkerState
+from mailer.reports.unread import Unread
 from mailer.store.models import Asking, CampaignStatus, CaseEventKind, DeliveryState
 from mailer.web.language import _
 
@@ -142,6 +145,76 @@ def step(done: CaseEventKind) -> str:
         CaseEventKind.CORRECTED: _("Letters corrected"),
     }
     return known.get(done, done.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What happened, and what to do about it."""
+
+    what: str
+    advice: str
+
+
+def alarm(reason: str | None) -> Told | None:
+    """Why a campaign paused itself for what came back of it; None where it is paused for something else."""
+    found = alarms.of_reason(reason)
+    return (
+        {
+            Alarm.COMPLAINTS: Told(complaints(3), complaints_advice()),
+            Alarm.GONE: Told(
+                _("More than 5 in 100 of the first 1,000 addresses do not exist: the list may come from a bad import."),
+                _("Look at where the list comes from, and mend it before you resume the campaign."),
+            ),
+            Alarm.REFUSED: Told(
+                _("Mail servers send our mails back for what they have against us, and not for the addresses."),
+                _(
+                    "Ask whoever looks after the server what {command} says, and resume the campaign once that is "
+                    "mended.",
+                    command="mailer doctor",
+                ),
+            ),
+        }.get(found)
+        if found
+        else None
+    )
+
+
+def complaints(in_1000: int) -> str:
+    """How many of those who were sent a campaign called it spam; nothing where they are no more than usual."""
+    return {
+        1: _("More than 1 in 1,000 of those who were sent it called it spam."),
+        3: _("At least 3 in 1,000 of those who were sent it called it spam."),
+    }.get(in_1000, "")
+
+
+def complaints_advice() -> str:
+    """What to do about it."""
+    return _(
+        "Find out what these people signed up for, and whether they expected this mail, before more goes out to them: "
+        "who gets many complaints has all their mail taken for spam."
+    )
+
+
+def came_back(kind: str) -> str:
+    """What came back of a mail, by the names of `reports.returned`."""
+    return {
+        "permanent": _("The address does not exist"),
+        "temporary": _("Could not be delivered for another reason"),
+        "undetermined": _("Could not be delivered, no reason given"),
+        "complaints": _("Called it spam"),
+        "unsubscribed_by_mail": _("Left by mail"),
+    }[kind]
+
+
+def unread(why: Unread) -> str:
+    """Why something that came in could not be read."""
+    return {
+        Unread.NO_MESSAGE: _("No message at all, or one that was cut off"),
+        Unread.NOT_OURS: _("Came back or complains, and nothing proves of which of our mails"),
+        Unread.NO_REASON: _("Came back, in words that no rule knows"),
+        Unread.FORGED: _("Asks to leave, with a signature that is not ours"),
+        Unread.OTHER: _("Nothing that is known"),
+    }[why]
 
 
 def worker(seen: WorkerState) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
 from mailer.delivery import control, forgetting
+from mailer.mail.feedback.types import Category, Kind
 from mailer.organisers import approvals, content
 from mailer.people import subscribers
 from mailer.reports import progress
@@ -20,8 +21,10 @@ from mailer.store.models import (
     Asking,
     AuditEntry,
     Campaign,
+    CampaignAlarm,
     CampaignStatus,
     CaseStatus,
+    Delivery,
     DeliveryState,
     MailingList,
     Role,
@@ -32,7 +35,7 @@ from mailer.web.desk.recent import Recent
 from mailer.web.site import Site
 from tests.support.accounts import make_publisher
 from tests.support.desk import Organiser, come_in, words
-from tests.support.factories import add_text, deliver, make_campaign, make_case, make_list, make_subscriber
+from tests.support.factories import add_text, deliver, make_bounce, make_campaign, make_case, make_list, make_subscriber
 
 S = CampaignStatus
 D = DeliveryState
@@ -440,3 +443,26 @@ def test_its_states_are_counted_once_in_two_seconds_however_many_look(
     for who in (publisher, writer, publisher):
         who.get("/campaigns/free-the-five/moving")
     assert len(counted) == 1
+
+
+# --- what came back -------------------------------------------------------------------------------------------------
+
+
+def test_what_came_back_stands_on_the_page_without_small_numbers(
+    app: Flask, session: Session, make: Make, publisher: Organiser
+) -> None:
+    campaign = make(sent=15)
+    assert "What came back" not in words(publisher.get("/campaigns/free-the-five"))
+    mails = session.scalars(select(Delivery)).all()
+    for mail in mails[:12]:
+        make_bounce(session, mail, category=Category.NO_MAILBOX)
+    for mail in mails[:3]:
+        make_bounce(session, mail, kind=Kind.COMPLAINT, category=None)
+    session.add(CampaignAlarm(campaign_id=campaign.id, complaints_in_1000=3))
+    session.commit()
+    app.extensions["recent returned"] = Recent()
+    said = words(publisher.get("/campaigns/free-the-five"))
+    assert "The address does not exist 12" in said and "Called it spam under 10" in said
+    assert "At least 3 in 1,000" in said
+    analyst = words(come_in(app, Role.ANALYST, email="anna@example.org").get("/campaigns/free-the-five"))
+    assert "The address does not exist 12" in analyst and "in 1,000" not in analyst

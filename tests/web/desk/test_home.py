@@ -8,9 +8,20 @@ from sqlalchemy.orm import Session
 
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
-from mailer.delivery import control
-from mailer.store.db import utcnow, utctoday
-from mailer.store.models import Application, Asking, CampaignStatus, DeliveryState, Role, StoredTarget, TargetRole
+from mailer.delivery import alarms, control
+from mailer.delivery.alarms import Alarm
+from mailer.store.db import session_scope, utcnow, utctoday
+from mailer.store.models import (
+    Account,
+    Application,
+    Asking,
+    CampaignAlarm,
+    CampaignStatus,
+    DeliveryState,
+    Role,
+    StoredTarget,
+    TargetRole,
+)
 from tests.support.desk import come_in, words
 from tests.support.factories import deliver, make_campaign, make_case, make_list, make_subscriber
 
@@ -60,6 +71,31 @@ def test_each_thing_is_a_line_that_leads_to_where_it_is_dealt_with(app: Flask) -
     ):
         assert part in said, part
     assert "Nothing needs you now" not in said
+
+
+def test_a_pause_by_an_alarm_and_a_warning_say_what_to_do(app: Flask, session: Session) -> None:
+    people = make_list(session)
+    for number, alarm in enumerate(Alarm):
+        campaign = make_campaign(session, people, slug=f"held-{number}", status=S.SENDING)
+        control.pause(session, campaign, reason=alarms.REASONS[alarm])
+    warned = make_campaign(session, people, slug="warned", status=S.SENDING)
+    session.add(CampaignAlarm(campaign_id=warned.id, complaints_in_1000=1))
+    session.commit()
+    rosa = come_in(app, Role.WRITER)
+    said = words(rosa.get("/"))
+    assert "held-0 Paused Paused by itself" in said
+    for part in (
+        "At least 3 in 1,000 of those who were sent it called it spam. Find out",
+        "the list may come from a bad import. Look at where",
+        "and not for the addresses. Ask whoever looks after the server what mailer doctor says",
+        "warned : More than 1 in 1,000",
+    ):
+        assert part in said, part
+    analyst = words(come_in(app, Role.ANALYST, email="anna@example.org").get("/"))
+    assert "spam" not in analyst and "import" not in analyst
+    with session_scope(session.get_bind()) as other:  # type: ignore[arg-type]  # of one engine
+        other.get_one(Account, rosa.account_id).language = "fr"
+    assert "signalée comme indésirable" in words(rosa.get("/"))
 
 
 @pytest.mark.usefixtures("busy")

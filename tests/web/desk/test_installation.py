@@ -7,9 +7,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
+from mailer.mail.feedback.types import Kind
 from mailer.mail.smtp import Server
 from mailer.operations.doctor import machine
-from mailer.store.db import session_scope
+from mailer.people import returned
+from mailer.store.db import session_scope, utctoday
 from mailer.store.models import Account, Role
 from mailer.web.desk import finding_words
 from tests.support.desk import come_in, words
@@ -17,7 +19,7 @@ from tests.support.desk import come_in, words
 
 @pytest.fixture
 def backend() -> str:
-    return "sqlite"  # it reads nothing from the database
+    return "sqlite"  # what it reads of the database is tested where it is read
 
 
 def test_an_admin_sees_settings_and_names_of_keys_and_no_secret(app: Flask) -> None:
@@ -41,6 +43,15 @@ def test_an_admin_sees_settings_and_names_of_keys_and_no_secret(app: Flask) -> N
         for each in written.split(","):
             assert each.rpartition(":")[2] not in page.text
     assert "/desk/installation" in page.text
+
+
+def test_what_could_not_be_read_is_a_number_with_its_reason(app: Flask, engine: Engine) -> None:
+    who = come_in(app, Role.ADMIN)
+    with session_scope(engine) as session:
+        returned.count(session, Kind.FORGED, on=utctoday(), number=1_234)
+    said = words(who.get("/installation"))
+    assert "Asks to leave, with a signature that is not ours 1,234 0" in said
+    assert "No message at all, or one that was cut off 0 0" in said
 
 
 def test_what_is_found_is_said_in_the_viewers_language(app: Flask, engine: Engine, tmp_path: Path) -> None:

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 
 from mailer.campaigns import listing
+from mailer.mail.feedback.types import Category, Kind
 from mailer.operations import housekeeping
 from mailer.store.db import session_scope
 from mailer.store.models import Account, Campaign, CampaignStatus, Delivery, DeliveryState, Reason, Role
 from mailer.web.desk import report_tables
 from tests.support.desk import come_in, words
-from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, make_union
+from tests.support.factories import deliver, make_bounce, make_campaign, make_list, make_subscriber, make_union
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -75,6 +76,23 @@ def test_an_analyst_sees_no_small_number_at_all_and_no_union_that_asked_not_to_b
     assert "Left the list before it reached them under 10" in said
     assert "Poets in hiding" not in said
     assert "(asked not to be named) 12" in said
+
+
+@pytest.mark.parametrize("role", [Role.WRITER, Role.ANALYST])
+def test_what_came_back_is_the_same_for_everybody(app: Flask, engine: Engine, campaign: str, role: Role) -> None:
+    who = come_in(app, role)
+    assert "Nothing came back." in words(who.get(f"/campaigns/{campaign}/report"))
+    with session_scope(engine) as session:
+        for number, mail in enumerate(session.scalars(select(Delivery).where(Delivery.state == DeliveryState.SENT))):
+            make_bounce(session, mail, category=Category.NO_MAILBOX if number < 11 else Category.FULL)
+            if number < 9:
+                make_bounce(session, mail, kind=Kind.COMPLAINT, category=None)
+    said = words(who.get(f"/campaigns/{campaign}/report"))
+    assert "The address does not exist 11" in said and "another reason 13" in said
+    assert "Called it spam under 10" in said
+    file = rows(who.get(f"/campaigns/{campaign}/report/returned.csv").text)
+    assert ["permanent", "The address does not exist", "11"] in file
+    assert ["complaints", "Called it spam", "under 10"] in file
 
 
 @pytest.mark.parametrize("role", [Role.WRITER, Role.ANALYST])
