@@ -32,7 +32,7 @@ def basic(login: str = LOGIN) -> dict[str, str]:
 
 
 @cache
-def amazon_key(name: str = "amazon") -> rsa.RSAPrivateKey:
+def amazon_key(name: str) -> rsa.RSAPrivateKey:
     """A key that signs, made once in a test run for each name."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -166,7 +166,7 @@ def postmark_change(token: str, /, **changes: Any) -> dict[str, Any]:
 
 
 @cache
-def sendgrid_key(name: str = "sendgrid") -> ec.EllipticCurvePrivateKey:
+def sendgrid_key(name: str) -> ec.EllipticCurvePrivateKey:
     """A key that signs, made once in a test run for each name."""
     return ec.generate_private_key(ec.SECP256R1())
 

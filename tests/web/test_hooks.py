@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -29,6 +30,7 @@ from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import (
     Base,
     Campaign,
+    CampaignStatus,
     DeliveryState,
     MailEvent,
     MailEventCount,
@@ -65,6 +67,7 @@ from tests.support.webhooks import (
 
 SECRET = "0123456789abcdef" * 2
 BOUNCE = "bounce+{token}@in.example.org"
+ONE_DATABASE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # it asks none, or the same of both
 
 
 Row = TypeVar("Row", bound=Base)
@@ -236,6 +239,31 @@ def test_a_batch_is_taken_whole_or_not_at_all(world: World, monkeypatch: pytest.
     assert (len(world.events()), world.counted()) == (1, [(0, Kind.BOUNCE, 1)])
 
 
+def test_too_many_complaints_pause_the_campaign(world: World) -> None:
+    [campaign] = world.rows(Campaign)
+    campaign = world.session.merge(campaign)
+    campaign.status = CampaignStatus.SENDING
+    deliveries = []
+    for number in range(5):
+        person = make_subscriber(world.session, email=f"person-{number}@example.net")
+        deliveries.append(deliver(world.session, campaign, person, DeliveryState.SENT, settled_at=utcnow()).id)
+    world.session.commit()
+    keyring = world.app.extensions["site"].settings.keyring
+    tokens = [links.sign(keyring, Link.BOUNCE, each) for each in deliveries]
+    body, proof = _signed_by_sendgrid([sendgrid(token, "spamreport", sg_event_id=token) for token in tokens])
+    assert world.post("sendgrid", body, headers=proof).status_code == 200
+    assert [each.status for each in world.rows(Campaign)] == [CampaignStatus.PAUSED]
+
+
+def test_an_event_that_comes_twice_at_once_acts_once(world: World) -> None:
+    def post(_number: int) -> int:
+        return world.postmark(postmark_change(world.token)).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(post, range(6))) == {200}
+    assert [event[:3] for event in world.events()] == [(Kind.UNSUBSCRIBE, None, Effect.LEAVE)]
+
+
 def test_what_a_provider_itself_does_not_send_is_only_recorded(world: World) -> None:
     assert world.ses(ses_bounce(world.source, type_="Permanent OnAccountSuppressionList")).status_code == 200
     assert world.reason() is None
@@ -262,6 +290,7 @@ def test_a_subscription_of_sns_is_confirmed(world: World) -> None:
     assert world.amazon.fetched[-1] == CONFIRM
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("event", ["A sentence.", {"eventType": "Open"}, {"eventType": "New"}, [], 7])
 def test_what_is_not_known_is_taken_and_does_nothing(world: World, event: object) -> None:
     assert world.ses(event).status_code == 200
@@ -285,6 +314,7 @@ def test_a_token_for_something_else_does_nothing(world: World) -> None:
 # --- what is not proved does not ------------------------------------------------------------------------------------
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("secret", ["f" * 32, "", SECRET[:-1], SECRET + "0", SECRET.upper(), "%FF", "ü", "0" * 3000])
 def test_without_the_secret_nobody_is_heard(world: World, secret: str) -> None:
     answer = world.postmark(postmark(world.token), secret=secret)
@@ -292,12 +322,14 @@ def test_without_the_secret_nobody_is_heard(world: World, secret: str) -> None:
     assert world.events() == []
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("provider", ["nobody", "SES", "ses%00", "pipe", "lmtp"])
 def test_a_provider_that_is_not_set_is_not_heard(world: World, provider: str) -> None:
     answer = world.post(provider, postmark(world.token), headers=basic())
     assert (answer.status_code, answer.data) == (403, b"")
 
 
+@ONE_DATABASE
 def test_a_refusal_tells_nothing_and_sets_no_cookie(world: World, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         answers = [
@@ -314,11 +346,13 @@ def test_a_refusal_tells_nothing_and_sets_no_cookie(world: World, caplog: pytest
     assert world.token not in caplog.text
 
 
+@ONE_DATABASE
 def test_nothing_is_read_before_the_secret_is_known(world: World) -> None:
     answer = world.postmark(b"x" * (MAX_BYTES + 1), secret="f" * 32)
     assert answer.status_code == 403
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("changes", [{"key": "another"}, {"TopicArn": TOPIC + "-other"}, {"Message": 7}])
 def test_what_amazon_did_not_sign_does_nothing(world: World, changes: dict[str, Any]) -> None:
     assert world.ses(ses_bounce(world.source), **changes).status_code == 403
@@ -328,6 +362,7 @@ def test_what_amazon_did_not_sign_does_nothing(world: World, changes: dict[str, 
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -348,6 +383,7 @@ def test_any_bytes_get_an_answer(world: World, body: bytes, status: int) -> None
     assert (answer.status_code, answer.data) == (status, b"")
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("type_", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "", "é"])
 def test_a_body_is_read_as_it_is_whatever_it_is_called(world: World, type_: str) -> None:
     answer = world.post("postmark", postmark(world.token), headers=basic(), content_type=type_)
@@ -355,11 +391,13 @@ def test_a_body_is_read_as_it_is_whatever_it_is_called(world: World, type_: str)
     assert world.reason() is SuppressionReason.BOUNCED
 
 
+@ONE_DATABASE
 def test_a_post_from_another_site_is_none_of_a_browsers(world: World) -> None:
     headers = basic() | {"Origin": "https://example.com", "Sec-Fetch-Site": "cross-site"}
     assert world.post("postmark", postmark(world.token), headers=headers).status_code == 200
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
 def test_only_a_post_is_taken(world: World, method: str) -> None:
     assert world.app.test_client().open(f"/hooks/ses/{SECRET}", method=method).status_code == 405
@@ -378,6 +416,7 @@ def test_while_the_database_is_away_the_provider_keeps_the_event(world: World, m
     assert world.reason() is SuppressionReason.BOUNCED
 
 
+@ONE_DATABASE
 def test_while_a_certificate_cannot_be_had_the_provider_keeps_the_event(world: World) -> None:
     pages = world.amazon.pages.copy()
     world.amazon.pages.clear()
@@ -393,12 +432,14 @@ def test_however_many_events_come_none_is_refused_for_that(world: World, monkeyp
 # --- settings -------------------------------------------------------------------------------------------------------
 
 
+@ONE_DATABASE
 def test_without_a_provider_there_is_no_address_for_one(settings: Callable[..., Settings]) -> None:
     app = create_app(settings())
     assert app.test_client().post(f"/hooks/ses/{SECRET}", data=b"{}").status_code == 404
     app.extensions["site"].engine.dispose()
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("content", ["", "short", SECRET + "0", SECRET.upper(), f"{SECRET}\nshort"])
 def test_a_weak_secret_opens_nothing(hooked: Settings, tmp_path: Path, content: str) -> None:
     secret_file(tmp_path, "secret", content)
@@ -406,17 +447,20 @@ def test_a_weak_secret_opens_nothing(hooked: Settings, tmp_path: Path, content: 
         create_app(hooked)
 
 
+@ONE_DATABASE
 def test_while_a_secret_is_changed_both_open(hooked: Settings, tmp_path: Path) -> None:
     secret_file(tmp_path, "secret", f"{'f' * 32}\n\n {SECRET} \n")
     assert hooked.hooks.secrets == ("f" * 32, SECRET)
 
 
+@ONE_DATABASE
 def test_a_provider_without_a_secret_opens_nothing(hooked: Settings) -> None:
     without = replace(hooked, hooks=replace(hooked.hooks, secret_file=None))
     with pytest.raises(ConfigurationError, match=r"MAILER_HOOKS_SECRET_FILE: is not set"):
         create_app(without)
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("content", ["", "postmark", "postmark:short", ":a-password-of-ours", f"{LOGIN}\npostmark"])
 def test_a_weak_login_opens_nothing(hooked: Settings, tmp_path: Path, content: str) -> None:
     secret_file(tmp_path, "postmark", content)
@@ -424,6 +468,7 @@ def test_a_weak_login_opens_nothing(hooked: Settings, tmp_path: Path, content: s
         create_app(hooked)
 
 
+@ONE_DATABASE
 def test_what_everybody_may_read_is_no_secret(hooked: Settings, tmp_path: Path) -> None:
     (tmp_path / "postmark").chmod(0o644)
     with pytest.raises(ConfigurationError, match="everybody on this machine"):

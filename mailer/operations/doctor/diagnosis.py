@@ -14,7 +14,7 @@ from mailer.mail.dkim import Signer
 from mailer.mail.lookups import Lookup
 from mailer.mail.smtp import Server
 from mailer.operations import checks
-from mailer.operations.doctor import domains, findings, machine, outgoing, relay, rounds
+from mailer.operations.doctor import domains, findings, hooks, machine, outgoing, relay, rounds
 from mailer.operations.doctor.domains import Mailboxes
 from mailer.operations.doctor.findings import Finding, Level
 from mailer.operations.doctor.rounds import Check, Checked, Seen
@@ -108,6 +108,9 @@ def _of_this_machine(settings: Settings, open_engine: Callable[[], Engine], wron
     if _usable(lambda: settings.keyring, wrong):
         yield Check("keys", partial(machine.look_at_keys, settings.advice_on_keys))
         yield Check("database", partial(machine.look_at_database, open_engine()))
+        if settings.hooks.providers:
+            bounces = settings.bounce_address
+            yield Check("webhooks", partial(hooks.look, settings.hooks, open_engine(), bounce_address=bounces))
     if redis_url := _usable(lambda: settings.redis_url, wrong):
         from mailer.operations import queue  # here: RQ takes longer to load than most checks take
 

@@ -30,6 +30,7 @@ Code = Literal[
     "dns-silent",
     "domain-reserved",
     "domain-unknown",
+    "hooks-unmatched",
     "keys-beside-database",
     "mx-dead",
     "mx-missing",
