@@ -62,15 +62,14 @@ class Envelopes:
         self._from_address = parseaddr(sender.mailbox)[1]
         self._bounce_address = sender.bounce_address
         self._marks = marks.template(sender.providers)
+        self.has_marks = bool(self._marks)
 
     def message_id(self, delivery_id: int) -> str:
         """The Message-ID of a delivery, without brackets."""
         return self._ids.make(delivery_id)
 
     def marks(self, delivery_id: int) -> bytes:
-        """Header fields by which a mail provider knows a delivery again; none where it needs none."""
-        if not self._marks:
-            return b""
+        """Header fields by which a mail provider knows a delivery again."""
         return marks.fill(self._marks, links.sign(self._keyring, links.Link.BOUNCE, delivery_id))
 
     def put_in(self, delivery_id: int, recipient: Recipient, data: bytes, *, message_id: str) -> Outgoing:
@@ -106,6 +105,7 @@ class CampaignComposer:
         self._sender = sender
         self._pages = links.Pages(sender.base_url)  # in no language: these links work for ever
         self._envelopes = Envelopes(session, campaign, sender)
+        self._is_marked = self._envelopes.has_marks
         self._renderer = EditionRenderer(session, campaign, sender)
         self._campaign = campaign
         self._targets = targets.Targets.stored(campaign.targets)
@@ -147,7 +147,7 @@ class CampaignComposer:
                 unsubscribe_url=unsubscribe_url,
                 unsubscribe_mailto=mailto.format(token=token) if mailto else None,
                 values=own,
-                marks=self._envelopes.marks(delivery.id),
+                marks=self._envelopes.marks(delivery.id) if self._is_marked else b"",
             ),
             prepared,
         )

@@ -121,7 +121,7 @@ class NoticeComposer:
                 message_id=f"<{identifier}>",
                 date=now,
                 values=values,
-                marks=self._envelopes.marks(delivery.id),
+                marks=self._envelopes.marks(delivery.id) if self._envelopes.has_marks else b"",
             )
         )
         if notice.kind is NoticeKind.REPLY:

@@ -1,7 +1,7 @@
 """Events that a mail provider posts: whose mail each is about, and what follows."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,21 +20,28 @@ from mailer.store.models import Campaign, Delivery, Subscription
 
 log = logging.getLogger(__name__)
 
+#: Events in one transaction. A provider may post two thousand, and while they are taken in, people are locked, and on
+#: SQLite everybody waits.
+_AT_A_TIME = 200
+
 
 def take(
     sessions: Sessions, reports: Iterable[Report], *, addresses: OwnAddresses, source: Source, now: datetime
 ) -> None:
-    """Take in the events of one post, all or none. When this returns, what follows from them is saved. The same post
-    may come again, however often: each event acts once.
+    """Take in the events of one post. When this returns, what follows from all of them is saved. The same post may come
+    again, however often: each event acts once. A post of 200 events or fewer is saved as a whole or not at all.
 
     :param reports: proved to come from the provider.
-    :raises DatabaseUnavailable: nothing was saved, and the provider must post them again.
+    :raises DatabaseUnavailable: not all is saved, and the provider must post them again.
     """
     about = [(_identified(report, addresses), report) for report in reports]
-    if not about:
-        return
     # People are locked in this order, so that two posts at the same time do not wait for each other.
     about.sort(key=lambda each: each[0].delivery or 0)
+    for start in range(0, len(about), _AT_A_TIME):
+        _take(sessions, about[start : start + _AT_A_TIME], source=source, now=now)
+
+
+def _take(sessions: Sessions, about: Sequence[tuple[Feedback, Report]], *, source: Source, now: datetime) -> None:
     with sessions() as session:
         if any(feedback.leaves_all for feedback, _ in about):
             suppression.lock_alone(session)  # who holds it with others can no longer have it alone

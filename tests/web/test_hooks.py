@@ -19,6 +19,7 @@ from mailer.app import create_app
 from mailer.delivery.message_ids import MessageIds
 from mailer.errors import ConfigurationError
 from mailer.inbound import acting
+from mailer.inbound import hooks as inbound
 from mailer.inbound.acting import Source
 from mailer.links import Link
 from mailer.mail.feedback.types import Category, Effect, Kind
@@ -237,6 +238,13 @@ def test_a_batch_is_taken_whole_or_not_at_all(world: World, monkeypatch: pytest.
     assert (world.events(), world.counted()) == ([], [])
     assert world.post("sendgrid", body, headers=proof).status_code == 200
     assert (len(world.events()), world.counted()) == (1, [(0, Kind.BOUNCE, 1)])
+
+
+def test_of_many_events_all_are_taken_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbound, "_AT_A_TIME", 2)
+    body, proof = _signed_by_sendgrid([sendgrid("0" * 40, sg_event_id=str(number)) for number in range(5)])
+    assert world.post("sendgrid", body, headers=proof).status_code == 200
+    assert world.counted() == [(0, Kind.BOUNCE, 5)]
 
 
 def test_too_many_complaints_pause_the_campaign(world: World) -> None:
