@@ -15,11 +15,10 @@ from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.inbound.fetching import Fetched
 from mailer.mail.mailboxes import opening
-from mailer.mail.mailboxes.imap_login import Password
 from mailer.mail.mailboxes.imap_session import Secret
 from mailer.mail.mailboxes.remembered import Remembered, alone_with
 from mailer.mail.mailboxes.types import ImapFolder, MaildirFolder
-from mailer.operations import logs
+from mailer.operations import logs, mailboxes
 
 _FOLDER = "mailboxes"  # in the data directory
 
@@ -37,7 +36,7 @@ def fetch(installation: Installation, once: bool) -> None:
     logs.configure(json=not sys.stderr.isatty())
     settings = installation.settings
     place = settings.inbound_place
-    opens = place if isinstance(place, MaildirFolder) else (place, Password(settings.inbound_password))
+    opens = place if isinstance(place, MaildirFolder) else (place, mailboxes.secret_of(settings, place))
     addresses = settings.own_addresses
     if not addresses.any:
         problem = "is not set, nor MAILER_UNSUBSCRIBE_ADDRESS: nothing would be known to be ours"

@@ -19,14 +19,14 @@ from sqlalchemy import make_url
 from mailer.errors import ConfigurationError
 from mailer.inbound import addresses
 from mailer.inbound.addresses import OwnAddresses
-from mailer.mail import dkim, smtp
+from mailer.mail import dkim, oauth, smtp
 from mailer.mail.mailboxes.types import Disposal, ImapFolder, MaildirFolder
 from mailer.mail.sender import Sender
 from mailer.mail.smtp import Place, Server
 from mailer.people.organisers import Organisers
 from mailer.settings import hooks, keys_file, values
 from mailer.settings.hooks import HookSettings
-from mailer.settings.secret_files import refuse_open_to_all, secret_in
+from mailer.settings.secret_files import SecretFile, refuse_open_to_all, secret_in
 from mailer.store.crypto import Key, Keyring, decode_secret
 
 KEY_VARIABLES = ("MAILER_SECRET_KEYS", "MAILER_LINK_KEYS", "MAILER_INDEX_KEY")
@@ -43,6 +43,9 @@ _ORGANISERS = "desk@example.org,rosa@example.org"
 _DKIM_DOMAIN, _DKIM_SELECTOR, _DKIM_KEY_FILE = "example.org", "s1", "/etc/tocsin/dkim.pem"
 
 _INBOUND_URL, _PASSWORD_FILE = "imaps://bounces@mail.example.org/INBOX", "/etc/tocsin/inbound-password"
+
+_TOKEN_URL, _CLIENT_ID = "https://oauth2.example.com/token", "tocsin.apps.example.com"
+_CLIENT_SECRET_FILE, _SCOPE = "/etc/tocsin/oauth-secret", "https://mail.example.com/.default"
 
 T = TypeVar("T")
 
@@ -95,6 +98,11 @@ class Settings:
     inbound_smtp: Place | None
     inbound_mailbox: MaildirFolder | ImapFolder | None  # where mail is fetched from
     inbound_password_file: Path | None
+    oauth_token_url: str | None  # https
+    oauth_client_id: str | None
+    oauth_client_secret_file: Path | None
+    oauth_refresh_token_file: Path | None
+    oauth_scope: str | None
     inbound_disposal: Disposal  # of what was handled there
     hooks: HookSettings
     privacy_contact: str | None  # an address
@@ -300,6 +308,30 @@ class Settings:
         return secret_in("MAILER_INBOUND_PASSWORD_FILE", file, _PASSWORD_FILE)
 
     @property
+    def oauth_client(self) -> oauth.Client:
+        """Who asks for tokens to open the mailbox.
+
+        :raises ConfigurationError: something for that is not set, or a file cannot be used.
+        """
+        why = "is not set, and auth=xoauth2 needs it"
+        secret = consent = None
+        if file := self.oauth_client_secret_file:
+            secret = secret_in("MAILER_OAUTH_CLIENT_SECRET_FILE", file, _CLIENT_SECRET_FILE)
+        if file := self.oauth_refresh_token_file:
+            consent = SecretFile("MAILER_OAUTH_REFRESH_TOKEN_FILE", file, "/var/lib/tocsin/refresh-token")
+            consent.load()
+        if consent is None:
+            instead = f"{why} where no MAILER_OAUTH_REFRESH_TOKEN_FILE is set"
+            _required("MAILER_OAUTH_CLIENT_SECRET_FILE", secret, _CLIENT_SECRET_FILE, instead)
+        return oauth.Client(
+            token_url=_required("MAILER_OAUTH_TOKEN_URL", self.oauth_token_url, _TOKEN_URL, why),
+            id=_required("MAILER_OAUTH_CLIENT_ID", self.oauth_client_id, _CLIENT_ID, why),
+            secret=secret,
+            scope=self.oauth_scope,
+            consent=consent,
+        )
+
+    @property
     def mail_sender(self) -> Sender:
         """Who the mails come from.
 
@@ -416,6 +448,11 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         inbound_smtp=env.read("MAILER_INBOUND_SMTP", values.listening_place, "127.0.0.1:2525"),
         inbound_mailbox=env.read("MAILER_INBOUND_URL", values.mailbox_url, _INBOUND_URL),
         inbound_password_file=env.read("MAILER_INBOUND_PASSWORD_FILE", Path, _PASSWORD_FILE),
+        oauth_token_url=env.read("MAILER_OAUTH_TOKEN_URL", values.https_url, _TOKEN_URL),
+        oauth_client_id=env.text("MAILER_OAUTH_CLIENT_ID", _CLIENT_ID),
+        oauth_client_secret_file=env.read("MAILER_OAUTH_CLIENT_SECRET_FILE", Path, _CLIENT_SECRET_FILE),
+        oauth_refresh_token_file=env.read("MAILER_OAUTH_REFRESH_TOKEN_FILE", Path, "/var/lib/tocsin/refresh-token"),
+        oauth_scope=env.text("MAILER_OAUTH_SCOPE", _SCOPE),
         inbound_disposal=env.read("MAILER_INBOUND_HANDLED", values.disposal, "delete") or Disposal.KEEP,
         hooks=_hooks(env),
         privacy_contact=env.read("MAILER_PRIVACY_CONTACT", values.address, _PRIVACY_CONTACT),

@@ -3,6 +3,7 @@
 import os
 import stat
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
 from mailer.errors import ConfigurationError
@@ -48,3 +49,32 @@ def refuse_open_to_all(file: os.stat_result) -> None:
     should: a service often reads its keys through its group."""
     if file.st_mode & stat.S_IRWXO:
         raise ValueError("can be read or changed by everybody on this machine; run chmod o-rwx on it")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """One whose secret others change, and we keep."""
+
+    variable: str
+    file: Path
+    example: str
+
+    def load(self) -> str:
+        """:raises ConfigurationError: as of `secret_in`."""
+        return secret_in(self.variable, self.file, self.example)
+
+    def store(self, text: str) -> None:
+        """Put another secret in its place, at one stroke: a crash must not leave half of one.
+
+        :raises OSError: the folder cannot be written to.
+        """
+        file = self.file.resolve()
+        new = file.with_name(f"{file.name}.new")
+        before = file.stat()
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text + "\n")
+            stream.flush()
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+            os.fsync(descriptor)
+        new.replace(file)

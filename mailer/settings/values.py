@@ -210,12 +210,14 @@ def mailbox_url(text: str) -> MaildirFolder | ImapFolder:
         raise ValueError(
             "must not hold a password: write it into a file, and name that in MAILER_INBOUND_PASSWORD_FILE"
         )
-    if not url.hostname or not url.username or url.fragment or url.query:
+    if url.query not in ("", "auth=xoauth2"):
+        raise ValueError("may have only auth=xoauth2 behind the question mark")
+    if not url.hostname or not url.username or url.fragment:
         raise ValueError("must be imaps:// and a user, @ and a host, then perhaps a port and / with the folder")
     folder = unquote(url.path.removeprefix("/")) or "INBOX"
     if _CONTROL.search(folder) or folder.rpartition("/")[2] == HANDLED_FOLDER:
         raise ValueError(f"must name a folder other than {HANDLED_FOLDER}, where handled messages go")
-    return ImapFolder(url.hostname, unquote(url.username), url.port or 993, folder)
+    return ImapFolder(url.hostname, unquote(url.username), url.port or 993, folder, by_token=bool(url.query))
 
 
 def disposal(text: str) -> Disposal:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import ssl
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -24,8 +25,10 @@ from mailer.store.models import DeliveryState, MailEvent
 from tests.conftest import CommandLine
 from tests.inbound.test_receiving import report
 from tests.servers import dovecot
-from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.dovecot import PASSWORD, USER, Dovecot
+from tests.support.certificates import make_certificates
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber
+from tests.support.token_server import issuing, json_answer
 
 LETTER = b"From: eva@example.net\r\nSubject: Lunch\r\n\r\nOn Friday?\r\n"
 
@@ -148,3 +151,42 @@ def test_a_wrong_password_and_a_wrong_folder_are_said(installed: Install, tmp_pa
         said = cli("inbound", "fetch", "--once", exit_code=3).stderr
         assert "[AUTHENTICATIONFAILED]" in said
         assert "bounces@" not in said
+
+
+def test_a_token_opens_it_and_one_that_dovecot_does_not_take_is_said(
+    bounce: Callable[[], bytes], installed: Install, tmp_path: Path
+) -> None:
+    """Dovecot asks the issuer whose token it is."""
+    (tmp_path / "dovecot").mkdir()
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("hush")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(make_certificates(tmp_path).server)
+    with issuing(context) as issuer, issuing(None) as whose:
+        whose.answer = lambda asked: (
+            json_answer(email=USER) if asked["access_token"] == "token-2" else json_answer(400, error="invalid_token")
+        )
+        oauth2 = tmp_path / "oauth2.conf"
+        oauth2.write_text(
+            f"tokeninfo_url = http://127.0.0.1:{whose.port}/?access_token=\n"
+            "introspection_mode = auth\nusername_attribute = email\n"
+        )
+        passdb = f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {oauth2}\n}}\n"
+        with dovecot.running(tmp_path / "dovecot", passdb=passdb, mechanisms="xoauth2") as mailbox:
+            trusted = tmp_path / "trusted.pem"
+            trusted.write_bytes(mailbox.certificates.authority.read_bytes() + (tmp_path / "authority.pem").read_bytes())
+            cli = installed(
+                mailbox,
+                MAILER_INBOUND_URL=f"{mailbox.url}?auth=xoauth2",
+                MAILER_OAUTH_TOKEN_URL=issuer.url,
+                MAILER_OAUTH_CLIENT_ID="tocsin",
+                MAILER_OAUTH_CLIENT_SECRET_FILE=str(secret),
+                SSL_CERT_FILE=str(trusted),
+            )
+            mailbox.deliver(bounce(), LETTER)
+            said = cli("inbound", "fetch", "--once", exit_code=3).stderr
+            assert "the server says" in said
+            assert "token-1" not in said
+            assert rounds(cli("inbound", "fetch", "--once")) == [(1, 1)]
+            assert len(issuer.asked) == 2

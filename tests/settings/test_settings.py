@@ -19,6 +19,7 @@ from mailer.mail.smtp import Place, Server
 from mailer.mail.webhooks.types import Provider
 from mailer.people.organisers import Organisers
 from mailer.settings import Settings, keys_file, load_settings
+from mailer.settings.secret_files import SecretFile
 from mailer.store.crypto import Key
 from tests.conftest import INDEX_KEY, LINK_KEY, SECRET_KEY
 from tests.support.webhooks import TOPIC, verification_key
@@ -77,6 +78,7 @@ def test_where_the_listener_takes_mail_is_on_this_machine_unless_it_says_otherwi
         ("maildir:/var/mail/tocsin", MaildirFolder(Path("/var/mail/tocsin"))),
         ("imaps://box@mail.example.org", ImapFolder("mail.example.org", "box")),
         ("imaps://box@mail.example.org/", ImapFolder("mail.example.org", "box")),
+        ("imaps://box@mail.example.org/INBOX?auth=xoauth2", ImapFolder("mail.example.org", "box", by_token=True)),
         (
             "imaps://a%40b.example@mail.example.org:1993/x%20%26/y",
             ImapFolder("mail.example.org", "a@b.example", 1993, "x &/y"),
@@ -117,6 +119,40 @@ def test_who_may_post_to_webhooks_is_who_is_set(load: Callable[..., Settings], t
     names = ("MAILGUN", "POSTMARK", "BREVO", "SPARKPOST")
     others = load(**{f"MAILER_HOOKS_{name}_FILE": str(tmp_path / name) for name in names})  # read when they are needed
     assert others.hooks.providers == tuple(Provider(name.lower()) for name in names)
+
+
+def test_who_asks_for_tokens_needs_a_secret_or_somebodys_consent(load: Callable[..., Settings], tmp_path: Path) -> None:
+    secret, consent = tmp_path / "secret", tmp_path / "consent"
+    known = {"MAILER_OAUTH_TOKEN_URL": "https://oauth2.example.com/token", "MAILER_OAUTH_CLIENT_ID": "tocsin"}
+    assert "MAILER_OAUTH_CLIENT_SECRET_FILE: is not set" in refusal(lambda: load(**known).oauth_client)
+    secret.touch(0o600)
+    secret.write_text("hush\n")
+    known["MAILER_OAUTH_CLIENT_SECRET_FILE"] = str(secret)
+    client = load(**known, MAILER_OAUTH_SCOPE="a b").oauth_client
+    assert (client.secret, client.scope, client.consent) == ("hush", "a b", None)
+    known["MAILER_OAUTH_REFRESH_TOKEN_FILE"] = str(consent)
+    assert "MAILER_OAUTH_REFRESH_TOKEN_FILE" in refusal(lambda: load(**known).oauth_client)
+    consent.touch(0o640)
+    consent.write_text("yes")
+    kept = load(**known).oauth_client.consent
+    assert kept
+    assert kept.load() == "yes"
+    for variable in ("MAILER_OAUTH_TOKEN_URL", "MAILER_OAUTH_CLIENT_ID"):
+        settings = load(**known | {variable: ""})
+        assert f"{variable}: is not set" in refusal(lambda: settings.oauth_client)  # noqa: B023  # called at once
+
+
+def test_a_new_refresh_token_takes_the_place_of_the_old_at_one_stroke_and_others_still_cannot_read_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "real").touch(0o640)
+    (tmp_path / "consent").symlink_to(tmp_path / "real")
+    file = SecretFile("MAILER_OAUTH_REFRESH_TOKEN_FILE", tmp_path / "consent", "/x")
+    file.store("new")
+    assert file.load() == "new"
+    assert (tmp_path / "real").read_text() == "new\n"
+    assert (tmp_path / "real").stat().st_mode & 0o777 == 0o640
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["consent", "real"]
 
 
 def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
@@ -182,6 +218,8 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_INBOUND_URL", "imaps://box@mail.example.org/INBOX#x", "a user, @ and a host"),
         ("MAILER_INBOUND_URL", "imaps://box:secret@mail.example.org", "MAILER_INBOUND_PASSWORD_FILE"),
         ("MAILER_INBOUND_URL", "imaps://box@mail.example.org/Tocsin", "a folder other than Tocsin"),
+        ("MAILER_INBOUND_URL", "imaps://box@mail.example.org?auth=xoauth", "only auth=xoauth2"),
+        ("MAILER_OAUTH_TOKEN_URL", "http://oauth2.example.com/token", "must be an https address"),
         ("MAILER_INBOUND_URL", "imaps://box@mail.example.org/INBOX%0A", "a folder other than"),
         ("MAILER_INBOUND_HANDLED", "move", "must be keep or delete"),
         ("MAILER_HOOKS_SES_TOPICS", "tocsin", "must be ARNs of topics"),

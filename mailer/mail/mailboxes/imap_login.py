@@ -1,9 +1,11 @@
-"""How to prove to an IMAP server who we are: by a password."""
+"""How to prove to an IMAP server who we are: by a password, or by a token that somebody else issues."""
 
+import binascii
 from dataclasses import dataclass, field
 
 from mailer.mail.mailboxes import imap_words
 from mailer.mail.mailboxes.imap_session import Client
+from mailer.mail.oauth import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +13,9 @@ class Password:
     """A password of the mailbox, or one that its provider gives to programs."""
 
     text: str = field(repr=False)
+
+    def make_ready(self) -> None:
+        """It always is."""
 
     def log_in(self, client: Client, user: str) -> None:
         """AUTHENTICATE PLAIN, which takes any letters (RFC 4616), else LOGIN.
@@ -36,3 +41,35 @@ class Password:
     def without(self, words: str) -> str:
         """A server's words, unless they repeat the password."""
         return "(its words repeat the password)" if self.text and self.text in words else words
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token, as Google and Microsoft want one."""
+
+    tokens: Tokens
+
+    def make_ready(self) -> None:
+        """:raises NoToken: nobody gives us one."""
+        self.tokens.get()
+
+    def log_in(self, client: Client, user: str) -> None:
+        """AUTHENTICATE XOAUTH2: what is wrong with a token, the server says first, and wants an empty line before it
+        says NO (developers.google.com/workspace/gmail/imap/xoauth2-protocol).
+
+        :raises imaplib.IMAP4.error: the server refuses it.
+        """
+        if "AUTH=XOAUTH2" not in client.capabilities:
+            raise client.error("it offers no log-in with XOAUTH2")
+        answers = iter([f"user={user}\1auth=Bearer {self.tokens.get()}\1\1".encode()])
+        try:
+            client.authenticate("XOAUTH2", lambda _challenge: next(answers, b""))
+        except binascii.Error:
+            raise client.abort("what it says at the log-in is no base64") from None
+        except client.error:
+            self.tokens.forget()
+            raise
+
+    def without(self, words: str) -> str:
+        """A server's words, unless they repeat the token."""
+        return "(its words repeat the token)" if self.tokens.is_in(words) else words

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from mailer.mail.mailboxes import imap_words
 from mailer.mail.mailboxes.imap_words import Answer, Listed
 from mailer.mail.mailboxes.types import ImapFolder, MailboxUnavailable, Obstacle
+from mailer.mail.oauth import NoToken
 
 _SECONDS = 30.0  # until the server has to answer
 #: octets of what a server may send at once: more than is ever asked for
@@ -33,10 +34,14 @@ class Client(imaplib.IMAP4_SSL):
 class Secret(Protocol):
     """What proves to the server who we are."""
 
-    def log_in(self, client: Client, user: str) -> None:
-        """:raises imaplib.IMAP4.error: the server does not believe it.
-        :raises MailboxUnavailable: there is nothing to log in with.
+    def make_ready(self) -> None:
+        """Called before there is a connection.
+
+        :raises NoToken: there is nothing to log in with.
         """
+
+    def log_in(self, client: Client, user: str) -> None:
+        """:raises imaplib.IMAP4.error: the server does not believe it."""
 
     def without(self, words: str) -> str:
         """A server's words without what is secret in them."""
@@ -178,6 +183,10 @@ def opened(
     :param context: for TLS; by default the system's certificates are trusted.
     :raises MailboxUnavailable: it cannot be used.
     """
+    try:
+        secret.make_ready()
+    except NoToken as problem:
+        raise MailboxUnavailable(place=place, problem=str(problem), obstacle=Obstacle.TOKEN) from problem
     client = _connect(place, context or ssl.create_default_context())
     session = Session(place, secret, client)
     hears = True

@@ -105,6 +105,7 @@ class ImapFolder:
     user: str = field(repr=False)
     port: int = 993
     folder: str = "INBOX"
+    by_token: bool = False  # whether it is opened by a token of OAuth, and not by a password
 
     def __str__(self) -> str:
         return f"{self.folder} on {self.host}:{self.port}"
