@@ -199,7 +199,7 @@ def test_a_mail_carries_what_its_provider_gives_back_outside_the_signature(
     )
     outgoing, message = compose(session, campaign, claimed(77), sender=sender)
     assert links.verify(keyring_of(session), links.Link.BOUNCE, message["X-PM-Metadata-tocsin"]) == 77
-    assert message["X-PM-TrackOpens"] == "false"
+    assert message["X-PM-TrackLinks"] == "None"
     # The provider takes it out, and the signature holds.
     start = outgoing.data.index(b"X-PM-Metadata-tocsin:")
     taken_out = outgoing.data[:start] + outgoing.data[outgoing.data.index(b"\r\n", start) + 2 :]

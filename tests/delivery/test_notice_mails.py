@@ -30,6 +30,7 @@ from mailer.mail.pipeline import Pipeline
 from mailer.mail.render import Frame, render_notice
 from mailer.mail.sender import Sender
 from mailer.mail.types import Rendering
+from mailer.mail.webhooks.types import Provider
 from mailer.people import notices, subscribers
 from mailer.people.notices import Notice, NoticeKind
 from mailer.store.crypto import keyring_of
@@ -551,6 +552,13 @@ def test_a_bounce_of_a_notice_comes_back_to_its_delivery(session: Session) -> No
     composer = NoticeComposer(session, sender)
     mail = composer.compose(claimed(notice(NoticeKind.MANAGE), number=77), Recipient("ana@example.net", None, None))
     token = mail.sender.removeprefix("bounce+").removesuffix("@example.org")
+    assert verify(keyring_of(session), Link.BOUNCE, token) == 77
+
+
+def test_a_notice_carries_what_its_provider_gives_back(session: Session) -> None:
+    composer = NoticeComposer(session, replace(SENDER, providers=(Provider.POSTMARK,)))
+    mail = composer.compose(claimed(notice(NoticeKind.MANAGE), number=77), Recipient("ana@example.net", None, None))
+    token = message_from_bytes(mail.data, policy=policy.default)["X-PM-Metadata-tocsin"]
     assert verify(keyring_of(session), Link.BOUNCE, token) == 77
 
 

@@ -20,7 +20,7 @@ _FIELDS = {
         b' "clicktrack": {"settings": {"enable": 0}},\r\n "subscriptiontrack": {"settings": {"enable": 0}}}}\r\n'
     ),
     Provider.MAILGUN: b'X-Mailgun-Variables: {"tocsin": "%b"}\r\nX-Mailgun-Track: no\r\n',
-    Provider.POSTMARK: b"X-PM-Metadata-tocsin: %b\r\nX-PM-TrackOpens: false\r\nX-PM-TrackLinks: None\r\n",
+    Provider.POSTMARK: b"X-PM-Metadata-tocsin: %b\r\nX-PM-TrackLinks: None\r\n",
     Provider.BREVO: b"X-Mailin-custom: tocsin:%b\r\n",
     Provider.SPARKPOST: (
         b'X-MSYS-API: {"metadata": {"tocsin": "%b"},\r\n'

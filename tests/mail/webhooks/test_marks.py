@@ -45,7 +45,6 @@ def test_mailgun_is_given_json() -> None:
 def test_postmark_and_brevo_are_given_the_token() -> None:
     assert fields(Provider.POSTMARK) == {
         "X-PM-Metadata-tocsin": TOKEN,
-        "X-PM-TrackOpens": "false",
         "X-PM-TrackLinks": "None",
     }
     assert fields(Provider.BREVO) == {"X-Mailin-custom": f"tocsin:{TOKEN}"}
