@@ -19,6 +19,7 @@ from mailer.operations.doctor import outgoing
 from tests.conftest import CommandLine
 from tests.support.dns_answers import SILENCE, Dns
 from tests.support.mail_server import MailServer
+from tests.support.maildirs import SomeMaildir
 
 Records = dict[tuple[str, str], Sequence[str] | str]
 _Usage = namedtuple("_Usage", "total used free")
@@ -161,6 +162,14 @@ class TestOnOneDatabase:
     def test_redis_that_is_away_is_a_warning(self, installation: CommandLine, tmp_path: Path) -> None:
         installation.environment["MAILER_REDIS_URL"] = f"unix://{tmp_path / 'none.sock'}"
         assert found(installation("doctor", "--json", exit_code=1)) == ["redis-away"]
+
+    def test_the_mailbox_that_mail_is_fetched_from_is_opened(self, installation: CommandLine, tmp_path: Path) -> None:
+        installation.environment["MAILER_INBOUND_URL"] = f"maildir:{SomeMaildir(tmp_path / 'box').folder}"
+        assert "mailbox: " in installation("doctor").stdout
+        installation.environment["MAILER_INBOUND_URL"] = f"maildir:{tmp_path}/nowhere"
+        assert found(installation("doctor", "--json", exit_code=1)) == ["mailbox-folder"]
+        installation.environment["MAILER_INBOUND_URL"] = "imaps://box@127.0.0.1:1"
+        assert "MAILER_INBOUND_PASSWORD_FILE is not set" in installation("doctor", exit_code=1).stdout.replace(":", "")
 
     def test_domains_for_examples_are_said_and_not_asked_about(
         self, installation: CommandLine, monkeypatch: pytest.MonkeyPatch

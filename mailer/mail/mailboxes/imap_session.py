@@ -176,18 +176,24 @@ class Session:
 
 @contextmanager
 def opened(
-    place: ImapFolder, secret: Secret, *, read_only: bool = False, context: ssl.SSLContext | None = None
+    place: ImapFolder,
+    secret: Secret,
+    *,
+    read_only: bool = False,
+    context: ssl.SSLContext | None = None,
+    seconds: float | None = None,
 ) -> Iterator[Session]:
     """A folder on a server, until the end of the block.
 
     :param context: for TLS; by default the system's certificates are trusted.
+    :param seconds: until each answer has to be there; half a minute by default.
     :raises MailboxUnavailable: it cannot be used.
     """
     try:
         secret.make_ready()
     except NoToken as problem:
         raise MailboxUnavailable(place=place, problem=str(problem), obstacle=Obstacle.TOKEN) from problem
-    client = _connect(place, context or ssl.create_default_context())
+    client = _connect(place, context or ssl.create_default_context(), seconds or _SECONDS)
     session = Session(place, secret, client)
     hears = True
     try:
@@ -211,10 +217,10 @@ def _leave(client: Client, *, with_a_word: bool) -> None:
         client.shutdown()
 
 
-def _connect(place: ImapFolder, context: ssl.SSLContext) -> Client:
+def _connect(place: ImapFolder, context: ssl.SSLContext, seconds: float) -> Client:
     """:raises MailboxUnavailable: there is no connection."""
     try:
-        return Client(place.host, place.port, ssl_context=context, timeout=_SECONDS)
+        return Client(place.host, place.port, ssl_context=context, timeout=seconds)
     except ssl.SSLCertVerificationError as problem:
         words, obstacle = f"its certificate is not valid: {problem.verify_message}", Obstacle.CERTIFICATE
     except (OSError, imaplib.IMAP4.error) as problem:

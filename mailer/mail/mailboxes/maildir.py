@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from mailer.mail.mailboxes.remembered import Remembered
@@ -54,20 +54,6 @@ class Maildir:
             for waiting in handled:
                 self._clear(waiting.name)
 
-    def look(self) -> int:
-        """How many messages lie in it; nothing is changed.
-
-        :raises MailboxUnavailable: nobody could be taken out of it.
-        """
-        with self._explained(Obstacle.FOLDER):
-            self._cur.stat()
-            lying = sum(1 for _ in self._new.iterdir())
-        with self._explained(Obstacle.CLEARING):
-            for folder in (self._new, self._cur):
-                if not os.access(folder, os.W_OK | os.X_OK):
-                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-        return lying
-
     def _not_looked_at(self, lying: Sequence[str]) -> list[str]:
         before = self._remembered.lines()
         known = set(before).intersection(lying)
@@ -107,10 +93,29 @@ class Maildir:
             name += "_"
         return place
 
-    @contextmanager
-    def _explained(self, obstacle: Obstacle) -> Iterator[None]:
-        try:
-            yield
-        except OSError as problem:
-            words = f"{problem.filename or 'a message'}: {problem.strerror or problem}"
-            raise MailboxUnavailable(place=self, problem=words, obstacle=obstacle) from problem
+    def _explained(self, obstacle: Obstacle) -> AbstractContextManager[None]:
+        return _explained(self._new.parent, obstacle)
+
+
+def look(folder: Path) -> int:
+    """How many messages lie new in a Maildir; nothing is changed.
+
+    :raises MailboxUnavailable: it is none, or nothing could be taken out of it.
+    """
+    with _explained(folder, Obstacle.FOLDER):
+        (folder / "cur").stat()
+        lying = sum(1 for _ in (folder / "new").iterdir())
+    with _explained(folder, Obstacle.CLEARING):
+        for part in (folder / "new", folder / "cur"):
+            if not os.access(part, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "may not be written to", str(part))
+    return lying
+
+
+@contextmanager
+def _explained(folder: Path, obstacle: Obstacle) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        words = f"{problem.filename or 'a message'}: {problem.strerror or problem}"
+        raise MailboxUnavailable(place=folder, problem=words, obstacle=obstacle) from problem

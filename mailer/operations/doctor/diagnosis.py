@@ -12,12 +12,14 @@ from sqlalchemy import Engine, make_url
 from mailer.errors import ConfigurationError
 from mailer.mail.dkim import Signer
 from mailer.mail.lookups import Lookup
+from mailer.mail.mailboxes.types import ImapFolder
 from mailer.mail.smtp import Server
 from mailer.operations import checks
-from mailer.operations.doctor import domains, findings, hooks, machine, outgoing, relay, rounds
+from mailer.operations.doctor import domains, findings, hooks, machine, mailbox, outgoing, relay, rounds
 from mailer.operations.doctor.domains import Mailboxes
 from mailer.operations.doctor.findings import Finding, Level
 from mailer.operations.doctor.rounds import Check, Checked, Seen
+from mailer.operations.mailboxes import secret_of
 from mailer.settings import Settings
 
 T = TypeVar("T")
@@ -82,6 +84,7 @@ def examine(
     planned = [
         *_of_this_machine(settings, open_engine, wrong),
         *([Check("mail server", partial(relay.look, server))] if server else []),
+        *_of_mailbox(settings, wrong),
         *_of_domains(settings, signer, server, look_up, own_address),
     ]
     about_settings = _each_once([*wrong, *map(findings.from_settings, checks.of_settings(settings))])
@@ -116,6 +119,15 @@ def _of_this_machine(settings: Settings, open_engine: Callable[[], Engine], wron
 
         connection = queue.connect(redis_url, answer_seconds=_REDIS_SECONDS)
         yield Check("Redis", partial(machine.look_at_redis, connection))
+
+
+def _of_mailbox(settings: Settings, wrong: list[Finding]) -> Iterator[Check]:
+    place = settings.inbound_mailbox
+    if isinstance(place, ImapFolder):
+        if secret := _usable(lambda: secret_of(settings, place), wrong):
+            yield Check("mailbox", partial(mailbox.look, (place, secret)))
+    elif place is not None:
+        yield Check("mailbox", partial(mailbox.look, place))
 
 
 def _of_domains(

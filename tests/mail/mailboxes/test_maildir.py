@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.mail.mailboxes.maildir import Maildir
+from mailer.mail.mailboxes.maildir import Maildir, look
 from mailer.mail.mailboxes.remembered import AlreadyFetching, Remembered, alone_with
 from mailer.mail.mailboxes.types import BATCH, Disposal, MailboxUnavailable, Obstacle, Waiting
 from tests.support.maildirs import SomeMaildir
@@ -107,7 +107,7 @@ def test_no_message_takes_the_place_of_another(some: SomeMaildir) -> None:
 @pytest.mark.parametrize("missing", ["new", "cur"])
 def test_a_folder_that_is_no_maildir_is_named(some: SomeMaildir, missing: str) -> None:
     (some.folder / missing).rmdir()
-    for act in (lambda: everything(opened(some)), lambda: opened(some).look()):
+    for act in (lambda: everything(opened(some)), lambda: look(some.folder)):
         with pytest.raises(MailboxUnavailable, match=f"{some.folder}/{missing}: No such file") as caught:
             act()
         assert caught.value.obstacle is Obstacle.FOLDER
