@@ -13,8 +13,9 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import LargeBinary, Select, func, select, type_coerce
+from sqlalchemy import LargeBinary, Select, bindparam, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
@@ -23,7 +24,6 @@ from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.verdicts import IN_A_ROW, POLICY_SHARE, WINDOW
 from mailer.mail.feedback import meanings
 from mailer.mail.feedback.types import Category, Kind
-from mailer.people import returned
 from mailer.store import audit
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.models import (
@@ -33,6 +33,7 @@ from mailer.store.models import (
     Delivery,
     DeliveryState,
     MailEvent,
+    MailEventCount,
     Reason,
 )
 
@@ -168,20 +169,63 @@ def _look(
     waits: bool,
 ) -> bool:
     """:returns: False if somebody else holds the campaign, and this does not wait."""
-    campaign = session.get_one(Campaign, campaign_id)
-    is_under_way = campaign.status is CampaignStatus.SENDING
-    noticed = session.get(CampaignAlarm, campaign_id) or _nothing(campaign_id)
-    alarms: list[Alarm] = []
-    found = _complaints(session, campaign, noticed) if complained else None
-    if found is not None and found.is_too_much and is_under_way:
-        alarms.append(Alarm.COMPLAINTS)
-    if is_under_way and gone and _is_bad_import(session, campaign, noticed, gone):
-        alarms.append(Alarm.GONE)
-    if is_under_way and any(_is_against_us(session, campaign, moment) for moment in refused):
-        alarms.append(Alarm.REFUSED)
-    if found is None and not alarms:
+    seen = _Seen._make(session.execute(_SEEN, {"campaign": campaign_id}).one())
+    if seen.status is CampaignStatus.STANDING:
         return True
-    return _note(session, campaign_id, found, alarms, waits=waits)
+    is_full = False
+    if gone and seen.is_under_way and seen.first_until is None:
+        seen = seen._replace(first_until=_first_until(session, campaign_id))
+        is_full = seen.first_until is not None
+    alarms: list[Alarm] = []
+    found = _complaints(session, seen, anew=waits) if complained else None
+    if found is not None and found.is_too_much and seen.is_under_way:
+        alarms.append(Alarm.COMPLAINTS)
+    if seen.is_under_way and gone and _is_bad_import(session, seen, gone):
+        alarms.append(Alarm.GONE)
+    if seen.is_under_way and any(_is_against_us(session, seen, moment) for moment in refused):
+        alarms.append(Alarm.REFUSED)
+    if found is None and not alarms and not is_full:
+        return True
+    return _note(session, seen, found, alarms, waits=waits)
+
+
+class _Seen(NamedTuple):
+    """A campaign, and what was noticed of it before."""
+
+    id: int
+    status: CampaignStatus
+    resumed_at: datetime | None
+    first_until: datetime | None
+    complaints_before: int
+    gone_before: int
+    sent_at_least: int
+    complaints_in_1000: int
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it can be paused."""
+        return self.status is CampaignStatus.SENDING
+
+
+# Made once, as in `inbound.acting`.
+_NOTICED = (
+    CampaignAlarm.complaints_before,
+    CampaignAlarm.gone_before,
+    CampaignAlarm.sent_at_least,
+    CampaignAlarm.complaints_in_1000,
+)
+_OF_CAMPAIGN = (Campaign.id, Campaign.status, Campaign.resumed_at, CampaignAlarm.first_until)
+_SEEN = (
+    select(*_OF_CAMPAIGN, *(func.coalesce(each, 0) for each in _NOTICED))
+    .outerjoin(CampaignAlarm, CampaignAlarm.campaign_id == Campaign.id)
+    .where(Campaign.id == bindparam("campaign"))
+)
+_IS_COMPLAINT = (MailEvent.campaign_id == bindparam("campaign"), MailEvent.kind == Kind.COMPLAINT)
+_WAS_COMPLAINT = (MailEventCount.campaign_id == bindparam("campaign"), MailEventCount.kind == Kind.COMPLAINT)
+_COMPLAINTS = select(
+    select(func.count()).where(*_IS_COMPLAINT).scalar_subquery(),
+    select(func.sum(MailEventCount.number)).where(*_WAS_COMPLAINT).scalar_subquery(),
+)
 
 
 def _nothing(campaign_id: int) -> CampaignAlarm:
@@ -195,11 +239,12 @@ def _nothing(campaign_id: int) -> CampaignAlarm:
     )
 
 
-def _note(session: Session, campaign_id: int, found: "_Share | None", alarms: Sequence[Alarm], *, waits: bool) -> bool:
-    """Write down what was noticed, and pause the campaign.
+def _note(session: Session, seen: _Seen, found: "_Share | None", alarms: Sequence[Alarm], *, waits: bool) -> bool:
+    """Write down what was noticed, and pause the campaign, unless somebody has just had it go on.
 
     :returns: False if somebody else is changing it, and this does not wait.
     """
+    campaign_id = seen.id
     locked = select(Campaign).where(Campaign.id == campaign_id).with_for_update(key_share=True, skip_locked=not waits)
     campaign = session.scalar(locked.execution_options(populate_existing=True))
     if campaign is None:
@@ -208,11 +253,12 @@ def _note(session: Session, campaign_id: int, found: "_Share | None", alarms: Se
     if noticed is None:
         noticed = _nothing(campaign_id)
         session.add(noticed)
+    noticed.first_until = seen.first_until
     if found is not None:
         if found.in_1000 > noticed.complaints_in_1000:
             log.warning("complaints: %s in 1,000 or more", found.in_1000, extra={"campaign": campaign_id})
         noticed.sent_at_least, noticed.complaints_in_1000 = found.sent, found.in_1000
-    if alarms and campaign.status is CampaignStatus.SENDING:
+    if alarms and campaign.status is CampaignStatus.SENDING and campaign.resumed_at == seen.resumed_at:
         reason = REASONS[alarms[0]]
         lifecycle.move(session, campaign, Move.PAUSE, **lifecycle.held(session, reason))
         audit.append(session, "campaigns.hold", audit.ITSELF, kind="campaign", subject=campaign.slug)
@@ -240,26 +286,25 @@ class _Share:
 
 def complaints(session: Session, campaign_id: int) -> int:
     """How often mails of a campaign were called spam."""
-    return _number(session, campaign_id, Kind.COMPLAINT)
+    events, numbers = session.execute(_COMPLAINTS, {"campaign": campaign_id}).one()
+    return int(events) + int(numbers or 0)
 
 
-def _number(session: Session, campaign_id: int, kind: Kind) -> int:
-    events = select(func.count()).where(MailEvent.campaign_id == campaign_id, MailEvent.kind == kind)
-    return (session.scalar(events) or 0) + returned.numbers(session, campaign_id, kind)
-
-
-def _complaints(session: Session, campaign: Campaign, noticed: CampaignAlarm) -> _Share | None:
+def _complaints(session: Session, seen: _Seen, *, anew: bool) -> _Share | None:
     """The share of complaints; None where nothing can have changed. To count what was sent takes a while where it is
-    much, so it is done when by the last count it would be too much: those who were sent it only become more."""
-    number = complaints(session, campaign.id)
-    anew = number - noticed.complaints_before
-    is_known = _level(number, noticed.sent_at_least) <= noticed.complaints_in_1000
-    may_pause = campaign.status is CampaignStatus.SENDING and is_to_pause(anew, noticed.sent_at_least)
-    if is_known and not may_pause:
+    much, so it is done when by the last count it would be too much: those who were sent it only become more.
+
+    :param anew: find out as well whether a warning has passed.
+    """
+    number = complaints(session, seen.id)
+    since = number - seen.complaints_before
+    is_known = _level(number, seen.sent_at_least) <= seen.complaints_in_1000
+    may_pause = seen.is_under_way and is_to_pause(since, seen.sent_at_least)
+    if is_known and not may_pause and not (anew and seen.complaints_in_1000):
         return None
-    mailed = (*audience_of(campaign.id), Delivery.state == DeliveryState.SENT)
+    mailed = (*audience_of(seen.id), Delivery.state == DeliveryState.SENT)
     sent = session.scalar(select(func.count()).where(*mailed)) or 0
-    return _Share(sent, _level(number, sent), is_to_pause(anew, sent))
+    return _Share(sent, _level(number, sent), is_to_pause(since, sent))
 
 
 def _level(number: int, sent: int) -> int:
@@ -271,36 +316,39 @@ def _level(number: int, sent: int) -> int:
 # --- addresses that do not exist ------------------------------------------------------------------------------------
 
 
-def _is_bad_import(
-    session: Session, campaign: Campaign, noticed: CampaignAlarm, gone: Collection[datetime | None]
-) -> bool:
+def _is_bad_import(session: Session, seen: _Seen, gone: Collection[datetime | None]) -> bool:
     """:param gone: when the mails went out that came back; None where it is to be found out."""
-    answers = _answered_in_order(campaign)
-    last_of_first = session.scalar(answers.with_only_columns(Delivery.settled_at).offset(FIRST - 1).limit(1))
-    if last_of_first is not None and all(moment and moment > last_of_first for moment in gone):
+    if seen.first_until is not None and all(moment and moment > seen.first_until for moment in gone):
         return False
-    people = FIRST if last_of_first is not None else _people(session, campaign)
-    return is_bad_import(_gone(session, campaign) - noticed.gone_before, people)
+    people = FIRST if seen.first_until is not None else _people(session, seen.id)
+    return is_bad_import(_gone(session, seen.id) - seen.gone_before, people)
 
 
-def _answered_in_order(campaign: Campaign) -> Select[int]:
-    return select(Delivery.id).where(*answered(campaign.id)).order_by(Delivery.settled_at, Delivery.id)
+def _first_until(session: Session, campaign_id: int) -> datetime | None:
+    """When the last of the first answers came; None while there are fewer."""
+    last: datetime | None = session.scalar(_first(campaign_id, Delivery.settled_at).offset(FIRST - 1).limit(1))
+    return last
 
 
-def _people(session: Session, campaign: Campaign) -> int:
-    some = select(Delivery.id).where(*audience_of(campaign.id)).limit(FIRST).subquery()
+def _first(campaign_id: int, *columns: Any) -> Select[Any]:
+    """The first answers to a campaign."""
+    return select(*columns).where(*answered(campaign_id)).order_by(Delivery.settled_at, Delivery.id).limit(FIRST)
+
+
+def _people(session: Session, campaign_id: int) -> int:
+    some = select(Delivery.id).where(*audience_of(campaign_id)).limit(FIRST).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
 
 
-def _gone(session: Session, campaign: Campaign) -> int:
+def _gone(session: Session, campaign_id: int) -> int:
     """How many of the first addresses do not exist, as servers said at once or later."""
-    first = _answered_in_order(campaign).limit(FIRST).subquery()
-    came_back = (MailEvent.delivery_id == Delivery.id) & (MailEvent.kind == Kind.BOUNCE)
+    text = type_coerce(Delivery.smtp_text, LargeBinary).label("words")
+    first = _first(campaign_id, Delivery.id, Delivery.state, Delivery.smtp_code, text).subquery()
+    came_back = (MailEvent.delivery_id == first.c.id) & (MailEvent.kind == Kind.BOUNCE)
     rows = session.execute(
-        select(Delivery.smtp_code, type_coerce(Delivery.smtp_text, LargeBinary), MailEvent.category)
-        .join(first, first.c.id == Delivery.id)
+        select(first.c.smtp_code, first.c.words, MailEvent.category)
         .outerjoin(MailEvent, came_back & MailEvent.category.in_(_PERMANENT))
-        .where((Delivery.state == DeliveryState.FAILED) | MailEvent.category.in_(_PERMANENT))
+        .where((first.c.state == DeliveryState.FAILED) | MailEvent.category.in_(_PERMANENT))
     ).all()
     keyring = keyring_of(session)
     number = 0
@@ -319,26 +367,25 @@ def _gone(session: Session, campaign: Campaign) -> int:
 # --- what servers have against us -----------------------------------------------------------------------------------
 
 
-def _is_against_us(session: Session, campaign: Campaign, moment: datetime) -> bool:
+def _is_against_us(session: Session, seen: _Seen, moment: datetime) -> bool:
     """Whether mails that went out around one that came back were refused as it was. One that went out before somebody
     last had the campaign go on tells nothing of what goes out now.
 
     :param moment: when it went out.
     """
-    if campaign.resumed_at is not None and moment <= campaign.resumed_at:
+    if seen.resumed_at is not None and moment <= seen.resumed_at:
         return False
-    around = answered(campaign.id)
-    if campaign.resumed_at is not None:
-        around = (*around, Delivery.settled_at > campaign.resumed_at)
+    around = answered(seen.id)
+    if seen.resumed_at is not None:
+        around = (*around, Delivery.settled_at > seen.resumed_at)
     came_back = (MailEvent.delivery_id == Delivery.id) & (MailEvent.kind == Kind.BOUNCE)
-    columns = select(Delivery.reason, MailEvent.category)
-    columns = columns.outerjoin(MailEvent, came_back & MailEvent.category.in_(AGAINST_US))
-    before = columns.where(*around, Delivery.settled_at <= moment)
+    flags = select(func.coalesce((Delivery.reason == Reason.POLICY) | MailEvent.key.is_not(None), False))
+    flags = flags.outerjoin(MailEvent, came_back & MailEvent.category.in_(AGAINST_US))
+    before = flags.where(*around, Delivery.settled_at <= moment)
     before = before.order_by(Delivery.settled_at.desc(), Delivery.id.desc()).limit(WINDOW)
-    after = columns.where(*around, Delivery.settled_at > moment)
+    after = flags.where(*around, Delivery.settled_at > moment)
     after = after.order_by(Delivery.settled_at, Delivery.id).limit(WINDOW - 1)
-    rows = [*session.execute(before).all()[::-1], *session.execute(after).all()]
-    return is_against_us([category is not None or reason == Reason.POLICY for reason, category in rows])
+    return is_against_us([*session.scalars(before).all()[::-1], *session.scalars(after)])
 
 
 # --- going on -------------------------------------------------------------------------------------------------------
@@ -356,12 +403,13 @@ def begin_anew(session: Session, campaign: Campaign) -> None:
     :param campaign: locked.
     """
     noticed = session.get(CampaignAlarm, campaign.id, populate_existing=True)
-    number, gone = complaints(session, campaign.id), _gone(session, campaign)
+    number, gone = complaints(session, campaign.id), _gone(session, campaign.id)
     if noticed is None and (number or gone):
         noticed = _nothing(campaign.id)
         session.add(noticed)
     if noticed is not None:
         noticed.complaints_before, noticed.gone_before, noticed.is_to_tell = number, gone, False
+        noticed.first_until = None  # what is sent again counts anew
         session.flush()
 
 

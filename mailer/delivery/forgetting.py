@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Engine, case, func, select, update
 
 from mailer.store import db
 from mailer.store.db import session_scope
-from mailer.store.models import Campaign, CampaignStatus, Delivery, DeliveryState
+from mailer.store.models import Campaign, CampaignAlarm, CampaignStatus, Delivery, DeliveryState
 
 #: ids to a transaction, so that nobody who sends waits long
 _BATCH = 5_000
@@ -29,6 +29,7 @@ def forget_order(engine: Engine) -> None:
     """
     with session_scope(engine, read_only=True) as session:
         over = session.execute(select(Campaign.id, Campaign.status).where(Campaign.status.in_(list(_AGE)))).all()
+    _forget_first(engine)
     for campaign_id, status in over:
         with session_scope(engine, read_only=True) as session:
             old = _remembered(campaign_id, db.now(session) - _AGE[status])
@@ -36,6 +37,14 @@ def forget_order(engine: Engine) -> None:
         if first is not None:
             for start in range(first, last + 1, _BATCH):
                 _forget(engine, campaign_id, start)
+
+
+def _forget_first(engine: Engine) -> None:
+    """Forget which mails of campaigns that are over were the first."""
+    is_over = CampaignAlarm.campaign_id.in_(select(Campaign.id).where(Campaign.status.in_(list(_AGE))))
+    is_known = CampaignAlarm.first_until.is_not(None)
+    with session_scope(engine) as session:
+        session.execute(update(CampaignAlarm).where(is_over, is_known).values(first_until=None))
 
 
 def _forget(engine: Engine, campaign_id: int, start: int) -> None:

@@ -132,12 +132,6 @@ def count(
     session.execute(update(MailEventCount).where(*conditions).values(number=MailEventCount.number + number))
 
 
-def numbers(session: Session, campaign_id: int, kind: Kind) -> int:
-    """How many of a kind came back of a campaign of which no event is kept any more."""
-    theirs = (MailEventCount.campaign_id == campaign_id, MailEventCount.kind == kind)
-    return session.scalar(select(func.sum(MailEventCount.number)).where(*theirs)) or 0
-
-
 def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
     """Have events be numbers from now on: they are old, or those whom they are about are erased."""
     told = (MailEvent.delivery_id, MailEvent.kind, MailEvent.category, MailEvent.day)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import example, given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer.delivery import alarms, control, sending, sweeping
+from mailer.delivery import alarms, control, forgetting, sending, sweeping
 from mailer.delivery.alarms import Alarm, CameBack
 from mailer.delivery.worker import Worker
 from mailer.mail.feedback.types import Category, Effect, Kind
@@ -286,6 +286,33 @@ def test_only_the_first_thousand_tell_of_a_bad_import(engine: Engine) -> None:
     assert mailed.alarm() is None
     mailed.bounce(1, Category.NO_MAILBOX, first=999)
     assert mailed.alarm() is Alarm.GONE
+
+
+def test_when_the_first_mails_went_out_is_known_only_while_it_is_under_way(engine: Engine) -> None:
+    mailed = Mailed(engine, 1_010)
+
+    def known() -> datetime | None:
+        with session_scope(engine, read_only=True) as session:
+            return session.get_one(CampaignAlarm, mailed.id).first_until
+
+    mailed.bounce(1, Category.NO_MAILBOX, first=1_005)
+    assert known() == START + timedelta(seconds=999)
+    forgetting.forget_order(engine)
+    assert known() is not None
+    with session_scope(engine) as session:
+        assert control.finish(session, mailed.id)
+    forgetting.forget_order(engine)
+    assert known() is None
+
+
+def test_a_warning_goes_once_the_share_is_small_again(engine: Engine) -> None:
+    mailed = Mailed(engine, 2_000)
+    mailed.complain(3)
+    assert mailed.level() == 1
+    mailed.mail(1_000)
+    with session_scope(engine) as session:
+        alarms.look(session, mailed.id)
+    assert mailed.level() == 0
 
 
 # --- what servers have against us -----------------------------------------------------------------------------------
