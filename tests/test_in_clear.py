@@ -33,7 +33,7 @@ from mailer.kits import making
 from mailer.mail import addresses
 from mailer.mail.feedback.types import Category, Kind
 from mailer.operations import housekeeping
-from mailer.people import replies, returned, subscribers, suppression, tallies
+from mailer.people import replies, returned, subscribers, suppression, tallies, unread
 from mailer.people.organisers import NOBODY, Organisers
 from mailer.selfservice import address_change, leaving, preferences, signups
 from mailer.selfservice.signups import SignUp
@@ -201,6 +201,8 @@ IN_CLEAR = {
     "targets.role": "a word of ours",
     "targets.slug": "in the address of its letter",
     "unions.country": "a code",
+    "unread_messages.key": "a keyed hash",
+    "unread_messages.kind": "a word of ours",
     "unions.languages": "codes",
     "unions.slug": "in the address of its page; random where it asked not to be named",
     "unions.status": "a word of ours",
@@ -298,6 +300,9 @@ def _people(engine: Engine, folder: Path, mark: str) -> None:
         written, to = f"Subject: {mark}\n\n{mark} wrote this\n".encode(), Organisers(("answers@example.org",))
         replies.keep(session, written, key=bytes(32), subscriber_id=boris.id, is_cut=False, to=to, now=utcnow())
         tallies.count(session, Tally.TAKEN, utcnow())
+        unread.keep(
+            session, f"{mark} is away", key=bytes(32), kind=Kind.OTHER, subscriber_id=None, days=7, now=utcnow()
+        )
 
 
 def _case(engine: Engine, folder: Path, mark: str) -> None:

@@ -102,6 +102,8 @@ EFFECTS: Mapping[str, Effect | Unlogged] = {
     "inbound fetch": Unlogged("it is what people do themselves, by mail"),
     "inbound listen": Unlogged("it is what people do themselves, by mail"),
     "inbound status": READS,
+    "inbound unread list": READS,
+    "inbound unread show": READS,
     "keys new": Unlogged("there is no database yet"),
     "keys rotate": changes(),
     "keys status": READS,

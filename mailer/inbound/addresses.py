@@ -30,13 +30,16 @@ class OwnAddresses:
         bounce_address: str | None,
         answers_go_to: Organisers = NOBODY,
         answered_at: Iterable[str] = (),
+        keep_unread_days: int = 0,
     ) -> None:
         """:param unsubscribe_address: the setting; `{token}` stands in it for what tells the subscription.
         :param bounce_address: likewise, to which bounces return.
         :param answers_go_to: whom what people write is handed on to; nobody, or one.
         :param answered_at: addresses that people answer to, whose mail may come to us where it is handed on.
+        :param keep_unread_days: how long what nobody could tell what it is stays; 0 for not at all.
         """
         self.answers_go_to = answers_go_to
+        self.keep_unread_days = keep_unread_days
         self._keyring = keyring
         self._to_leave = _whole(unsubscribe_address)
         self._bounces = _wrapped(bounce_address)

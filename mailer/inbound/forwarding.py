@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -12,10 +12,10 @@ from mailer.inbound.acting import Source
 from mailer.links import ForgedToken, Link
 from mailer.mail.feedback import reading
 from mailer.mail.feedback.types import Effect, Feedback
-from mailer.people import replies, tallies
+from mailer.people import replies, subscribers, tallies
 from mailer.people.organisers import Organisers
 from mailer.store.crypto import Keyring, keyring_of
-from mailer.store.models import Delivery, MailEvent, Subscriber, Tally
+from mailer.store.models import MailEvent, Tally
 
 #: where somebody's own mail may lie, too
 _MAILBOXES = (Source.IMAP, Source.MAILDIR)
@@ -51,7 +51,9 @@ def forward(
     digest = keyring.mail_digest(source.value, key)
     if replies.came_before(session, digest):
         return "it came before"
-    subscriber_id = _whose(session, feedback.delivery)  # first, as whoever erases somebody locks them
+    subscriber_id = subscribers.lock_addressee(
+        session, feedback.delivery
+    )  # first, as whoever erases somebody locks them
     today = tallies.day_of(now)
     if tallies.count(session, Tally.FORWARDED, today, most=replies.MOST_A_DAY) is None:
         tallies.count(session, Tally.NOT_FORWARDED, today)
@@ -73,13 +75,3 @@ def was_forwarded(keyring: Keyring, message: bytes) -> bool:
             continue
         return True
     return False
-
-
-def _whose(session: Session, delivery_id: int | None) -> int | None:
-    """To whom the mail was that was answered, locked: whoever is being erased at this moment leaves nothing behind."""
-    if delivery_id is None:
-        return None
-    subscriber_id = session.scalar(select(Delivery.subscriber_id).where(Delivery.id == delivery_id))
-    if subscriber_id is None:
-        return None
-    return session.scalar(select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update(key_share=True))

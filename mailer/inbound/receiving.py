@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import bindparam, select
 
 from mailer.delivery import alarms
-from mailer.inbound import acting, forwarding, limits
+from mailer.inbound import acting, forwarding, limits, unread
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback import reading, wishes
@@ -73,6 +73,9 @@ def receive(
             to = addresses.answers_go_to
             why = forwarding.forward(session, message, feedback, source=source, key=known_by, to=to, now=now)
             outcome = replace(outcome, effect=Effect.NONE if why else Effect.FORWARD, why=why)
+        days = addresses.keep_unread_days
+        if days and unread.is_one(feedback):
+            unread.keep(session, message, feedback, source=source, key=known_by, days=days, now=now)
         held = acting.heed(session, [outcome])
         limits.note_taken(session, now)
     for campaign_id in held:

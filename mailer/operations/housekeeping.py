@@ -6,7 +6,7 @@ from mailer.cases import target_reports
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
 from mailer.organisers import account_mails, attempts, browsers, desk_sessions, invitations
-from mailer.people import failed_notices, mailed_links, notices, replies, returned, subscribers, tallies
+from mailer.people import failed_notices, mailed_links, notices, replies, returned, subscribers, tallies, unread
 from mailer.reports import figures
 from mailer.store import audit
 from mailer.store.db import empty_log, session_scope
@@ -28,6 +28,7 @@ def tidy(engine: Engine) -> None:
         failed_notices.forget_whom,
         returned.forget_old,
         tallies.forget_old,
+        unread.forget,
         subscribers.end_pauses,
         pages.forget_old,
         making.drop_names,

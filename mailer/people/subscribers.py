@@ -54,6 +54,17 @@ def lock_row(session: Session, which: ColumnElement[bool]) -> Subscriber | None:
     return session.scalar(found.execution_options(populate_existing=True))
 
 
+def lock_addressee(session: Session, delivery_id: int | None) -> int | None:
+    """To whom a mail was, locked as by `lock_row`: whoever is being erased at this moment leaves nothing behind. None
+    if that is not known."""
+    if delivery_id is None:
+        return None
+    subscriber_id = session.scalar(select(Delivery.subscriber_id).where(Delivery.id == delivery_id))
+    if subscriber_id is None:
+        return None
+    return session.scalar(select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update(key_share=True))
+
+
 def put_on(session: Session, subscriber_id: int, list_id: int, at: datetime) -> None:
     """Put a person on a list, also one that they left or paused, because they confirmed that they want it. `refresh` is
     to be called afterwards."""

@@ -103,6 +103,7 @@ class Settings:
     oauth_client_secret_file: Path | None
     oauth_refresh_token_file: Path | None
     oauth_scope: str | None
+    keep_unread_days: int  # how long a message that is not understood stays; 0 for not at all
     inbound_disposal: Disposal  # of what was handled there
     hooks: HookSettings
     privacy_contact: str | None  # an address
@@ -268,6 +269,7 @@ class Settings:
             bounce_address=self.bounce_address,
             answers_go_to=self.readers,
             answered_at=answered_at if self.forward_replies_to else (),
+            keep_unread_days=self.keep_unread_days,
         )
 
     @property
@@ -453,6 +455,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, directory: Path |
         oauth_client_secret_file=env.read("MAILER_OAUTH_CLIENT_SECRET_FILE", Path, _CLIENT_SECRET_FILE),
         oauth_refresh_token_file=env.read("MAILER_OAUTH_REFRESH_TOKEN_FILE", Path, "/var/lib/tocsin/refresh-token"),
         oauth_scope=env.text("MAILER_OAUTH_SCOPE", _SCOPE),
+        keep_unread_days=env.read("MAILER_INBOUND_KEEP_UNREAD_DAYS", values.whole(0, 7), "7") or 0,
         inbound_disposal=env.read("MAILER_INBOUND_HANDLED", values.disposal, "delete") or Disposal.KEEP,
         hooks=_hooks(env),
         privacy_contact=env.read("MAILER_PRIVACY_CONTACT", values.address, _PRIVACY_CONTACT),

@@ -273,6 +273,7 @@ def test_what_is_not_set_has_the_documented_default(tmp_path: Path) -> None:
         ("MAILER_SENDER", "One <one@example.org>; Two <two@example.org>", "must be a single e-mail address"),
         ("MAILER_SENDER", "alerts@bücher.example.org", "xn--"),
         ("MAILER_REPLY_TO", "office@", "is not an e-mail address"),
+        ("MAILER_INBOUND_KEEP_UNREAD_DAYS", "8", "must be a whole number from 0 to 7"),
         ("MAILER_FORWARD_REPLIES_TO", "Office <office@example.org>", "must be an address without a name"),
         ("MAILER_BOUNCE_ADDRESS", "bounce+{id}@example.org", "only {token} is filled in"),
         ("MAILER_BOUNCE_ADDRESS", "Bounces <bounce@example.org>", "must be an address without a name"),

@@ -95,6 +95,7 @@ from mailer.store.models import (
     TargetRole,
     Union,
     UnionContact,
+    UnreadMessage,
 )
 from mailer.store.scope import UnlimitableStatement
 from mailer.unions import contacts, directory
@@ -189,6 +190,7 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     HoldMail: lambda _w, _row, _union: False,
     InboundTally: lambda _w, _row, _union: False,
     Reply: lambda _w, _row, _union: False,
+    UnreadMessage: lambda _w, _row, _union: False,
     Edition: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     JoinCount: lambda _w, row, union: row.union_id == union,
     Kit: lambda _w, row, union: row.union_id == union,

@@ -37,7 +37,7 @@ from mailer.store.models.consent import (
     MailedLinkKind,
 )
 from mailer.store.models.figures import CampaignFigures
-from mailer.store.models.inbound import InboundTally, Reply, Tally
+from mailer.store.models.inbound import InboundTally, Reply, Tally, UnreadMessage
 from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import (
     BEFORE_CAMPAIGNS,
@@ -142,5 +142,6 @@ __all__ = [
     "Union",
     "UnionContact",
     "UnionStatus",
+    "UnreadMessage",
     "ended",
 ]

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mailer.store.crypto import EncryptedBytes
+from mailer.mail.feedback.types import Kind
+from mailer.store.crypto import EncryptedBytes, EncryptedText
 from mailer.store.db import UtcDateTime, UtcDay
 from mailer.store.models.base import Base, by_value
 
@@ -26,6 +27,20 @@ class Reply(Base):
     # Who was sent what this is about; none where nobody knows. Likewise.
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
     message: Mapped[bytes | None] = mapped_column(EncryptedBytes("replies.message"))  # its first MiB, as it came
+
+
+class UnreadMessage(Base):
+    """A message that nobody could tell what it is, kept for some days where an operator asked for that."""
+
+    __tablename__ = "unread_messages"
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # `Keyring.mail_digest` of the message
+    day: Mapped[date] = mapped_column(UtcDay)
+    until: Mapped[date] = mapped_column(UtcDay)  # the last day on which it is kept
+    kind: Mapped[Kind] = mapped_column(by_value(Kind))
+    subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
+    # Its header and its own words; of a mail that it gives back, the header alone.
+    words: Mapped[str] = mapped_column(EncryptedText("unread_messages.words"))
 
 
 class Tally(enum.StrEnum):

@@ -1,0 +1,64 @@
+"""Messages of which nobody could tell what they are, kept for some days where an operator wants to write rules."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from mailer.errors import MailerError
+from mailer.mail.feedback.types import Kind
+from mailer.store import db
+from mailer.store.db import utcnow
+from mailer.store.models import UnreadMessage
+
+#: that are kept at a time: a sample shows what is missing
+MOST = 500
+_ID_DIGITS = 12
+
+
+class NoSuchMessage(MailerError):
+    """There is no message {name}, or it is kept no longer. `mailer inbound unread list` shows those that are."""
+
+
+def keep(
+    session: Session, words: str, *, key: bytes, kind: Kind, subscriber_id: int | None, days: int, now: datetime
+) -> None:
+    """Keep what a message says, unless it is there or so many are.
+
+    :param key: `Keyring.mail_digest`, which tells it from others.
+    :param subscriber_id: whose it is, if that is known: whoever is erased takes it along.
+    :param days: how long.
+    """
+    if (session.scalar(select(func.count()).select_from(UnreadMessage)) or 0) >= MOST:
+        return
+    until = now + timedelta(days=days)
+    row = UnreadMessage(key=key, day=now, until=until, kind=kind, subscriber_id=subscriber_id, words=words)
+    db.add_unique(session, row)
+
+
+def kept(session: Session) -> Sequence[UnreadMessage]:
+    """Those that are kept, the newest first."""
+    return session.scalars(select(UnreadMessage).order_by(UnreadMessage.day.desc(), UnreadMessage.key)).all()
+
+
+def find(session: Session, name: str) -> UnreadMessage:
+    """One of them.
+
+    :param name: as `name_of` gives it.
+    :raises NoSuchMessage: it is not there.
+    """
+    found = next((each for each in kept(session) if name_of(each) == name.lower()), None)
+    if found is None:
+        raise NoSuchMessage(name=name)
+    return found
+
+
+def name_of(message: UnreadMessage) -> str:
+    """By what an operator names it: it has no order, as the rows have none."""
+    return message.key.hex()[:_ID_DIGITS]
+
+
+def forget(session: Session) -> None:
+    """Forget those whose days are over."""
+    session.execute(delete(UnreadMessage).where(UnreadMessage.until < utcnow().date()))

@@ -1,0 +1,111 @@
+"""What nobody could read stays a few days where that is asked for, without the body of a mail that it gives back."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from mailer.inbound.addresses import OwnAddresses
+from mailer.operations import housekeeping
+from mailer.people import subscribers, unread
+from mailer.store.crypto import Keyring
+from mailer.store.db import session_scope, utcnow
+from mailer.store.models import UnreadMessage
+from tests.conftest import CommandLine
+from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, World, report
+
+SILENT = "554 failed for some reason"
+
+
+def world_that_keeps(engine: Engine, keyring: Keyring, days: int) -> World:
+    world = World(engine, keyring)
+    world.own = OwnAddresses(keyring, unsubscribe_address=LEAVE, bounce_address=BOUNCE, keep_unread_days=days)
+    return world
+
+
+@pytest.fixture
+def world(engine: Engine, keyring: Keyring) -> World:
+    return world_that_keeps(engine, keyring, 7)
+
+
+def words(world: World) -> list[str]:
+    with session_scope(world.engine, read_only=True) as session:
+        return [each.words for each in unread.kept(session)]
+
+
+def test_by_default_nothing_is_kept(engine: Engine, keyring: Keyring) -> None:
+    world = world_that_keeps(engine, keyring, 0)
+    for message in (b"no header", report("0" * 40), report(world.token(), SILENT)):
+        world.receive(message)
+    assert words(world) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "is_kept"),
+    [
+        (lambda world: report(world.token(), SILENT), True),
+        (lambda world: report(world.token(), "550 5.1.1 no such user"), False),
+        (lambda _: report("0" * 40), True),
+        (lambda _: b"no header, and no message", True),
+        (lambda _: b"Return-Path: <>\nFrom: mailer-daemon@example.net\nSubject: Hm\n\nHm\n", True),
+        (lambda _: b"From: Ana <ana@example.net>\nSubject: Re: Free the five\n\nI wrote\n", False),
+        (lambda _: b"From: a@example.net\nSubject: Out of office\nAuto-Submitted: auto-replied\n\nAway\n", False),
+    ],
+)
+def test_what_a_rule_may_be_missing_for_is_kept(world: World, made: Callable[[World], bytes], is_kept: bool) -> None:
+    for _ in range(2):
+        world.receive(made(world))
+    assert len(words(world)) == is_kept
+
+
+def test_of_a_mail_that_is_given_back_only_the_header_is_kept(world: World) -> None:
+    as_part = report(world.token(), SILENT).replace(
+        b"Content-Type: text/rfc822-headers\n\nFrom: alerts@example.org\n",
+        b"Content-Type: message/rfc822\n\nFrom: alerts@example.org\nSubject: swordfish\n",
+    )
+    world.receive(as_part.replace(b"\n--b--", b"Dear Ana, a secret\n\n--b--"))
+    as_text = (
+        b"From: mailer-daemon@example.net\nSubject: Hm\n\nIt broke.\n\n--- Below this line is a copy of the message.\n"
+    )
+    world.receive(as_text + b"\nFrom: alerts@example.org\nTo: ana@example.net\nSubject: x\n\nDear Ana, a secret\n")
+    part, text = sorted(words(world), key=lambda each: "It broke." in each)
+    assert "subject: swordfish" in part and SILENT in part
+    assert text.endswith("It broke.\n[given back as text]")
+    assert "a secret" not in part + text
+
+
+def test_it_goes_when_its_days_are_over_and_with_the_person(world: World) -> None:
+    world.receive(report(world.token(), SILENT))
+    world.receive(b"nobody's")
+    housekeeping.tidy(world.engine)
+    assert len(words(world)) == 2
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
+    assert words(world) == ["nobody's"]
+    with session_scope(world.engine) as session:
+        session.execute(update(UnreadMessage).values(until=utcnow() - timedelta(days=1)))
+    housekeeping.tidy(world.engine)
+    assert words(world) == []
+
+
+def test_only_so_many_are_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unread, "MOST", 2)
+    for number in range(4):
+        world.receive(b"no header %d" % number)
+    assert len(words(world)) == 2
+
+
+def test_an_operator_lists_them_and_looks_at_one(world: World, cli: CommandLine) -> None:
+    assert cli("inbound", "unread", "list").output == "None is kept.\n"
+    world.receive(b"nothing\x07 known")
+    listed = json.loads(cli("inbound", "unread", "list", "--json").output)
+    assert (listed["kind"], listed["day"]) == ("unreadable", utcnow().date().isoformat())
+    assert cli("inbound", "unread", "list").output == f"{listed['id']}  {listed['day']}  unreadable\n"
+    assert json.loads(cli("inbound", "unread", "show", listed["id"], "--json").output)["words"] == "nothing\x07 known"
+    assert "\x07" not in cli("inbound", "unread", "show", listed["id"]).output  # it commands no terminal
+    missing = cli("inbound", "unread", "show", "0" * 12)
+    assert missing.exit_code == 1 and "`mailer inbound unread list` shows those that are." in missing.output
+    with session_scope(world.engine, read_only=True) as session:
+        assert session.scalar(select(func.count()).select_from(UnreadMessage)) == 1
