@@ -105,7 +105,7 @@ def test_an_operator_lists_them_and_looks_at_one(world: World, cli: CommandLine)
     assert cli("inbound", "unread", "list").output == f"{listed['id']}  {listed['day']}  unreadable\n"
     assert json.loads(cli("inbound", "unread", "show", listed["id"], "--json").output)["words"] == "nothing\x07 known"
     assert "\x07" not in cli("inbound", "unread", "show", listed["id"]).output  # it commands no terminal
-    missing = cli("inbound", "unread", "show", "0" * 12)
-    assert missing.exit_code == 1 and "`mailer inbound unread list` shows those that are." in missing.output
+    missing = cli("inbound", "unread", "show", "0" * 12, exit_code=1)
+    assert "`mailer inbound unread list` shows those that are." in missing.output
     with session_scope(world.engine, read_only=True) as session:
         assert session.scalar(select(func.count()).select_from(UnreadMessage)) == 1
