@@ -9,6 +9,7 @@ from mailer import links
 from mailer.delivery import message_ids
 from mailer.links import ForgedToken, Link
 from mailer.people.organisers import NOBODY, Organisers
+from mailer.people.tallies import Known
 from mailer.store.crypto import Keyring
 
 _MOST_TOKENS = 20  # that are tried in one text; each costs a hash for every link key
@@ -40,6 +41,7 @@ class OwnAddresses:
         """
         self.answers_go_to = answers_go_to
         self.keep_unread_days = keep_unread_days
+        self.taken = Known()  # messages, by whoever takes in what comes to these addresses
         self._keyring = keyring
         self._to_leave = _whole(unsubscribe_address)
         self._bounces = _wrapped(bounce_address)

@@ -77,7 +77,7 @@ def receive(
         if days and unread.is_one(feedback):
             unread.keep(session, message, feedback, source=source, key=known_by, days=days, now=now)
         held = acting.heed(session, [outcome])
-        limits.note_taken(session, now)
+        limits.note_taken(session, addresses.taken, now)
     for campaign_id in held:
         with sessions() as session:
             alarms.look(session, campaign_id)

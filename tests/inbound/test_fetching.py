@@ -130,7 +130,7 @@ def test_killed_between_saving_and_moving_it_doubles_nothing(
 def test_while_the_database_is_away_messages_stay_and_are_taken_in_later(world: World, some: SomeMaildir) -> None:
     for _ in range(3):
         some.deliver(report(world.token(world.mail()), "552 5.2.2 mailbox full"))
-    left = iter(range(3))  # transactions until it goes away: three for each bounce
+    left = iter(range(3))  # transactions until it goes away: two for each bounce, and one that asks how many came
 
     @contextmanager
     def going_away(*, read_only: bool = False) -> Iterator[Session]:

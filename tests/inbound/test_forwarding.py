@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -27,6 +27,7 @@ from mailer.mail.smtp import SmtpUnavailable
 from mailer.operations import housekeeping
 from mailer.people import notices, replies, returned, subscribers, suppression
 from mailer.people.organisers import Organisers
+from mailer.people.tallies import Known
 from mailer.store.crypto import Keyring
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -273,15 +274,26 @@ def test_of_a_day_so_many_go_on_and_then_one_mail_has_the_numbers(
     assert WORDS.encode() not in digest.data
 
 
+@pytest.mark.parametrize(
+    ("together", "restarted", "dropped"), [(1, (), 3), (10, (), 3), (1, range(6), 3), (10, range(6), 3), (10, (2,), 2)]
+)
 def test_after_so_many_messages_of_an_hour_the_rest_is_counted_and_dropped(
-    world: Answered, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: Answered,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    together: int,
+    restarted: Collection[int],
+    dropped: int,
 ) -> None:
     monkeypatch.setattr(limits, "MOST_AN_HOUR", 3)
+    monkeypatch.setattr(limits, "_TOGETHER", together)
     for number in range(6):
+        if number in restarted:
+            world.own.taken = Known()  # as another process, which knows of nothing
         world.receive(b"From: spam@example.net\n\n%d\n" % number, recipient="bounce@in.example.org")
     with session_scope(world.engine) as session:
         numbers = {row.what: row.number for row in session.scalars(select(InboundTally))}
-    assert (numbers[Tally.TAKEN], numbers[Tally.DROPPED]) == (3, 3)
+    assert numbers[Tally.DROPPED] == dropped
     assert [record.levelname for record in caplog.records if "came within an hour" in record.message] == ["WARNING"]
 
 
