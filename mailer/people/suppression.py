@@ -30,7 +30,9 @@ _LOCK = 0x5EA1ED  # any number that nothing else in the database locks
 
 # The order in which everybody takes locks, so that no two wait for each other for ever: one of the two locks below;
 # then `mailed_links.one_at_a_time`; then rows, and of these a kit, union or application before the person, the person
-# before their address on this list, and that before their subscriptions. What is not needed is left out.
+# before their address on this list, and that before their subscriptions. What is not needed is left out. Who holds
+# people never waits for a campaign, since others come to people from there: it is taken last, and only if it is free
+# (`delivery.alarms`).
 
 
 def lock_shared(session: Session) -> None:

@@ -1,16 +1,33 @@
-"""`mailer inbound status` says how much could not be read, and why."""
+"""`mailer inbound status` says how much could not be read, and why; `campaigns status`, what came of what came back."""
 
 import json
 
 import pytest
 from sqlalchemy.orm import Session
 
+from mailer.delivery import alarms, control
+from mailer.delivery.alarms import Alarm
 from mailer.mail.feedback.types import Kind
 from mailer.people import returned
 from mailer.store.db import utctoday
+from mailer.store.models import CampaignAlarm, CampaignStatus
 from tests.conftest import CommandLine
+from tests.support.factories import make_campaign, make_list
 
 pytestmark = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+
+
+def test_status_of_a_campaign_warns_of_complaints_and_says_why_it_paused_itself(
+    cli: CommandLine, session: Session
+) -> None:
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENDING)
+    session.add(CampaignAlarm(campaign_id=campaign.id, complaints_in_1000=3))
+    control.pause(session, campaign, reason=alarms.REASONS[Alarm.COMPLAINTS])
+    session.commit()
+    said = cli("campaigns", "status", "free-the-five").output
+    assert "Paused: at least 3 in 1,000 of those who were sent it called it spam" in said
+    assert "At least 3 in 1,000 of those who were sent it called it spam. Find out" in said
+    assert json.loads(cli("campaigns", "status", "free-the-five", "--json").output)["complaints_in_1000"] == 3
 
 
 def test_it_says_how_much_could_not_be_read(cli: CommandLine, session: Session) -> None:
