@@ -28,7 +28,10 @@ class Mailgun:
         posted = documents.parse(post.body)
         token = self._signed_token(documents.at(posted, "signature"), now)
         event = documents.at(posted, "event-data")
-        feedback = _feedback(event) or Feedback(Kind.OTHER, "Mailgun: nothing that we want to know")
+        feedback = _feedback(event)
+        if feedback is None:  # perhaps that somebody reads: it is remembered without a word of which mail it is about
+            nothing = Feedback(Kind.OTHER, "Mailgun: nothing that we want to know")
+            return (Report(nothing, token, must_be_kept=True),)
         given_back = text(event, "user-variables", "tocsin")
         message_id = text(event, "message", "headers", "message-id")
         return (Report(feedback, token, token=given_back, message_id=message_id, must_be_kept=True),)

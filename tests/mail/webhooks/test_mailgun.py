@@ -68,6 +68,11 @@ def test_other_events_say_what_they_are_and_are_remembered(event: object, kind: 
     assert report.must_be_kept
 
 
+def test_that_somebody_reads_is_remembered_of_no_mail() -> None:
+    report = read(mailgun("t", "opened"))
+    assert (report.token, report.sender, report.message_id) == ("", "", "")
+
+
 def test_an_event_is_known_by_what_is_signed_and_by_nothing_else() -> None:
     one, other = read(mailgun("t")), read(mailgun("u", "complained", id="another"))
     assert one.key == other.key
