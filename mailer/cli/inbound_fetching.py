@@ -1,6 +1,7 @@
 """`mailer inbound fetch`: messages are taken out of a mailbox."""
 
 import hashlib
+import logging
 import signal
 import sys
 from functools import partial
@@ -21,6 +22,8 @@ from mailer.mail.mailboxes.types import ImapFolder, MaildirFolder
 from mailer.operations import logs, mailboxes
 
 _FOLDER = "mailboxes"  # in the data directory
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -48,7 +51,9 @@ def fetch(installation: Installation, once: bool) -> None:
     with alone_with(settings.make_data_dir() / _FOLDER, _name(place)) as remembered:
         look = partial(_look, installation, opens, remembered, addresses, stopped)
         if once:
-            look()
+            fetched = look()
+            if not (fetched.handled or fetched.left):
+                log.info("nothing new in the mailbox")
         else:
             fetching.poll(look, stopped=stopped)
 
