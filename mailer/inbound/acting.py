@@ -50,6 +50,11 @@ class Source(enum.StrEnum):
     BREVO = "brevo"
     SPARKPOST = "sparkpost"
 
+    @property
+    def is_mailbox(self) -> bool:
+        """Whether somebody's own mail may lie there, too; and a message that is not taken in stays."""
+        return self in (Source.IMAP, Source.MAILDIR)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

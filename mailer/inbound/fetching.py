@@ -40,6 +40,7 @@ def fetch(
     :param is_stopped: asked before each batch.
     :raises MailboxUnavailable: not all could be read, or not all that was handled has left.
     :raises DatabaseUnavailable: the rest stays for later.
+    :raises TooManyInAnHour: likewise.
     """
     round_ = _Round(sessions, mailbox, addresses, source)
     for batch in mailbox.batches():
@@ -57,7 +58,7 @@ class _Round:
         self.fetched = Fetched()
 
     def take(self, batch: Sequence[Waiting]) -> None:
-        """:raises DatabaseUnavailable: those before are settled."""
+        """:raises ServiceUnavailable: those before are settled."""
         handled: list[Waiting] = []
         left: list[Waiting] = []
         try:

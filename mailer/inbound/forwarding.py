@@ -17,8 +17,6 @@ from mailer.people.organisers import Organisers
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.models import MailEvent, Tally
 
-#: where somebody's own mail may lie, too
-_MAILBOXES = (Source.IMAP, Source.MAILDIR)
 _MOST_MARKS = 20  # that are looked at in one message
 _MARK = re.compile(rb"^X-Tocsin-Forwarded[ \t]*:[ \t]*([0-9a-f]{40})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 #: a line that begins a message in a mailbox file, and is no part of it
@@ -43,7 +41,7 @@ def forward(
     """
     if not to.addresses:
         return "nobody is named whom answers go to"
-    if source in _MAILBOXES and feedback.delivery is None:
+    if source.is_mailbox and feedback.delivery is None:
         return "it is about no mail of ours, and is left in its mailbox"
     keyring = keyring_of(session)
     if was_forwarded(keyring, message):

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mailer.errors import ServiceUnavailable
 from mailer.inbound.addresses import OwnAddresses
 from mailer.people import returned, tallies
 from mailer.people.tallies import Known
@@ -24,12 +25,24 @@ _TOGETHER = 10  # that a process writes down at once
 _HEADER = 20_000  # octets, in which a mail server notes for whom a message came
 
 
+class TooManyInAnHour(ServiceUnavailable):
+    """More messages came within an hour than are taken in. The rest stays in the mailbox, and is read later."""
+
+
 def must_drop(
-    sessions: Sessions, message: bytes, *, addresses: OwnAddresses, recipient: str | None, now: datetime
+    sessions: Sessions,
+    message: bytes,
+    *,
+    addresses: OwnAddresses,
+    recipient: str | None,
+    now: datetime,
+    may_wait: bool = False,
 ) -> bool:
     """Whether so many came in this hour that a message is not even read; then it is counted.
 
     :param recipient: whom the envelope names, if that is known.
+    :param may_wait: whether it stays where it is, and is given again.
+    :raises TooManyInAnHour: of one that may wait.
     """
     hour, taken = tallies.hour_of(now), addresses.taken
     own = taken.unwritten if taken.since == hour else 0
@@ -41,6 +54,8 @@ def must_drop(
         named = message[:_HEADER].partition(b"\n\n")[0].decode("latin-1") if recipient is None else recipient
         if _is_awaited(session, addresses, named):
             return False
+    if may_wait:
+        raise TooManyInAnHour
     with sessions() as session:
         is_first = tallies.count(session, Tally.DROPPED, hour) == 1
     if is_first:

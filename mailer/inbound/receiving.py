@@ -59,9 +59,11 @@ def receive(
     :param sender: whom the envelope names, which may be empty; if it is not known, Return-Path says it.
     :param key: what its source knows it by, if that is always the same; else all that is given tells it from others.
     :raises DatabaseUnavailable: nothing was saved: the message must be kept, and given again.
+    :raises TooManyInAnHour: likewise, of what lies in a mailbox.
     """
     now = utcnow()
-    if limits.must_drop(sessions, message, addresses=addresses, recipient=recipient, now=now):
+    may_wait = source.is_mailbox
+    if limits.must_drop(sessions, message, addresses=addresses, recipient=recipient, now=now, may_wait=may_wait):
         return Outcome(Kind.OTHER, why="too many came within an hour")
     # Read before anything is locked: a message that is made to take long holds nobody up.
     asking = addresses.asking(partial(_address_of, sessions))

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.inbound import fetching, receiving
+from mailer.inbound import fetching, limits, receiving
 from mailer.inbound.acting import Source
 from mailer.inbound.fetching import Fetched
 from mailer.links import Link
@@ -160,6 +160,19 @@ def test_what_cannot_be_moved_does_not_keep_those_behind_it_from_being_read(
     with pytest.raises(MailboxUnavailable, match="it is full"):
         fetch(world, some)
     assert len(world.events()) == BATCH + 1
+
+
+def test_what_is_too_much_for_an_hour_stays_and_is_read_later(
+    world: World, some: SomeMaildir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        some.deliver(LETTER)
+    some.deliver(report(world.token()))
+    with monkeypatch.context() as patched:
+        patched.setattr(limits, "MOST_AN_HOUR", 2)
+        with pytest.raises(limits.TooManyInAnHour):
+            fetch(world, some)
+    assert fetch(world, some) == Fetched(handled=1, left=1)
 
 
 def test_it_stops_between_two_batches(world: World, some: SomeMaildir) -> None:
