@@ -26,7 +26,7 @@ _WORDS = {
 @json_option
 @pass_installation
 def status(installation: Installation, as_json: bool) -> None:
-    """Show how much came in that could not be read, this month and the last, and why. No text of it is kept."""
+    """Show how much came in that could not be read, this month and the last, and why. It shows no text of it."""
     with installation.session(read_only=True) as session:
         months = unread.count(session, today=utctoday())
     if as_json:
