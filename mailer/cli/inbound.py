@@ -66,8 +66,9 @@ def inbound(
 ) -> None:
     """Read one message from standard input, as a mail server's pipe delivers it.
 
-    A message to the unsubscribe address takes its sender off that list. Every other message is dropped. Nothing is
-    ever answered. If the database or a setting is missing, the exit code is 75, and mail servers try again later.
+    A message to the unsubscribe address takes its sender off that list, what comes back ends mail to addresses that
+    are gone, and what a person wrote is forwarded if MAILER_FORWARD_REPLIES_TO is set. Nothing is ever answered. If the
+    database or a setting is missing, the exit code is 75, and mail servers try again later.
     """
     if context.invoked_subcommand is not None:
         return

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, LargeBinary, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.delivery import ledger, sending
+from mailer.delivery import ledger, recipients, sending
+from mailer.delivery.recipients import Recipient
 from mailer.delivery.worker import Worker
 from mailer.inbound import limits, receiving
 from mailer.inbound.acting import Outcome, Source
@@ -200,6 +201,8 @@ def test_what_is_given_again_goes_on_once_even_after_it_went(
     housekeeping.tidy(world.engine)
     assert world.answer().effect is Effect.NONE
     assert world.answer(delivery=987_654).why == "it came before"
+    with session_scope(world.engine) as session:  # nor does it take the place of another on that day
+        assert session.scalars(select(InboundTally.number).where(InboundTally.what == Tally.FORWARDED)).all() == [2]
     send()
     assert len(server.received) == 2
 
@@ -304,8 +307,8 @@ def test_a_flood_keeps_nobody_on_a_list_and_hides_no_bounce(
     monkeypatch.setattr(returned, "MOST_OF_ONE", 2)
     to_leave = links.sign(keyring, Link.UNSUBSCRIBE, world.subscription)
     leaving = f"From: {ANA}\nTo: leave+{to_leave}@in.example.org\n\n".encode()
-    for number in range(4):  # somebody else has her mail, and writes to it again and again
-        world.answer(str(number))
+    # Somebody else has her mail, and writes to it again and again.
+    assert [world.answer(str(number)).why for number in range(4)] == [None] * 2 + ["too many came within an hour"] * 2
     assert len(world.events()) == 2
     other = world.mail()
     assert world.receive(report(world.token(other))).effect is Effect.SUPPRESS
@@ -359,6 +362,19 @@ def test_who_is_erased_takes_their_answer_along(world: Answered, server: MailSer
     send()
     assert sorted(world.owed()) == sorted([(S.SKIPPED, Reason.ERASED), (S.SENT, None)])
     assert len(server.received) == 1
+
+
+def test_right_before_an_answer_is_sent_it_is_seen_that_its_writer_was_erased(world: Answered) -> None:
+    world.answer()
+    with session_scope(world.engine) as session:
+        campaign_id = notices.campaign(session).id
+    batch = ledger.claim(world.engine, campaign_id, worker="w", journal="a.journal", lease=timedelta(seconds=30))
+    assert batch is not None
+    (claimed,) = batch.deliveries
+    assert isinstance(recipients.look_up(world.engine, batch, batch.deliveries).recipients[claimed.id], Recipient)
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
+    assert recipients.look_up(world.engine, batch, batch.deliveries).recipients[claimed.id] is Reason.ERASED
 
 
 def test_what_cannot_be_handed_over_for_a_week_is_dropped(

@@ -171,6 +171,7 @@ def mailboxes(settings: Settings) -> Mailboxes | None:
     written: Sequence[tuple[str, str | None]] = (
         ("MAILER_SENDER", settings.sender),
         ("MAILER_REPLY_TO", settings.reply_to),
+        ("MAILER_FORWARD_REPLIES_TO", settings.forward_replies_to),
         ("MAILER_BOUNCE_ADDRESS", settings.bounce_address),
         ("MAILER_UNSUBSCRIBE_ADDRESS", settings.unsubscribe_address),
     )
