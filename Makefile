@@ -39,7 +39,7 @@ test: $(READY)
 check: lint
 	@$(PYTEST) -q $$($(BIN)/python tests/support/changed.py)
 
-# The long tests: a thousand kills.
+# The long tests: a thousand kills, and five minutes of messages that a fuzzer finds. It is kept in build/fuzzing.
 soak: $(READY)
 	@$(PYTEST) -m soak
 
