@@ -1,6 +1,6 @@
 """A whole installation for each test, on SQLite and on PostgreSQL."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,26 +58,34 @@ def loaded(system: System, tmp_path: Path) -> Callable[[int], str]:
 
 
 @pytest.fixture
-def campaign(system: System, tmp_path: Path) -> Callable[[int], str]:
-    """Imports so many people and loads a campaign of a few words to all of them; returns its slug."""
+def campaign(system: System, tmp_path: Path) -> Callable[[int | Sequence[str]], str]:
+    """Imports so many people, or these addresses, and loads a campaign to all of them; returns its slug."""
 
-    def make(people: int) -> str:
+    def make(people: int | Sequence[str]) -> str:
+        addresses = [f"p{number}@example.net" for number in range(people)] if isinstance(people, int) else people
         table = tmp_path / "people.csv"
-        table.write_text("".join(["email\n", *(f"p{number}@example.net\n" for number in range(people))]))
-        folder = tmp_path / "first-alert"
-        folder.mkdir()
-        settings = 'kind = "urgent_action"\nlist = "news"\nlanguage = "en"\nabout = "none"\n'
-        (folder / "campaign.toml").write_text(settings)
-        (folder / "en.md").write_text(
-            '+++\nsubject = "Write today"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
-            "Dear {{ name or 'supporter' }}, write to the embassy.\n"
-        )
+        table.write_text("\n".join(["email", *addresses, ""]))
         system.mailer("lists", "create", "news", "--name", "News")
         system.mailer("subscribers", "import", table, "--list", "news", "--consent", "Yes, write to me.")
-        system.mailer("campaigns", "load", folder)
-        return folder.name
+        return load_alert(system, tmp_path / "first-alert")
 
     return make
+
+
+def load_alert(system: System, folder: Path) -> str:
+    """Load a campaign of a few words to all on that list; returns its slug.
+
+    :param folder: a new one, which the slug is taken from.
+    """
+    folder.mkdir()
+    settings = 'kind = "urgent_action"\nlist = "news"\nlanguage = "en"\nabout = "none"\n'
+    (folder / "campaign.toml").write_text(settings)
+    (folder / "en.md").write_text(
+        '+++\nsubject = "Write today"\npreheader = "Five dockers are in prison for a strike: write today."\n+++\n'
+        "Dear {{ name or 'supporter' }}, write to the embassy.\n"
+    )
+    system.mailer("campaigns", "load", folder)
+    return folder.name
 
 
 @pytest.fixture

@@ -33,12 +33,13 @@ class Listening:
         self._environment, self._folder = environment, folder
         self._log = folder / "listener.log"
         self.process: ForkServerProcess | None = None
+        self.port = 0  # any free one; from then on always the same
 
     def start(self) -> None:
         """Start it, if need be again, and wait until it takes mail."""
         self.kill()
         self._log.unlink(missing_ok=True)  # it says where the last one was
-        self.process = mortal_listener.start(self._environment, self._folder, self._log)
+        self.process = mortal_listener.start(self._environment, self._folder, self._log, port=self.port)
         self.port = wait_for(self._find_port)
 
     def _find_port(self) -> int | None:

@@ -16,8 +16,12 @@ from tests.support.certificates import Certificates
 MAIL_USER = "postfix"
 #: a host whose every recipient it takes first, and sends a bounce for afterwards
 GONE = "gone.example.org"
+#: likewise, because their mailboxes are full
+FULL = "full.example.org"
 _SERVICES = """\
 127.0.0.1:{port} inet n - n - - smtpd
+pickup    unix n - n    60 1 pickup
+flush     unix n - n 1000? 0 flush
 cleanup   unix n - n -    0 cleanup
 qmgr      unix n - n 300  1 qmgr
 rewrite   unix - - n -    - trivial-rewrite
@@ -26,6 +30,7 @@ defer     unix - - n -    0 bounce
 trace     unix - - n -    0 bounce
 error     unix - - n -    - error
 gone      unix - n n -    - pipe user=nobody argv=/bin/sh -c {{exit 67}}
+full      unix - n n    - - pipe user=nobody argv=/bin/sh -c {{echo 5.2.2 The mailbox is full; exit 67}}
 virtual   unix - n n -    - virtual
 lmtp      unix - - n -    - lmtp
 tlsmgr    unix - - n 1000? 1 tlsmgr
@@ -42,6 +47,13 @@ class Postfix:
     log: Path
     queue: Path
     _maildir: Path
+    _control: Callable[[str], None]
+
+    def flush(self) -> None:
+        """Have it try everything again at once. By itself it leaves a mail alone for minutes that it wanted to try while
+        the last try had not quite ended.
+        """
+        self._control("flush")
 
     def mailbox(self) -> list[Message]:
         """All that was delivered, to whomever; `Delivered-To` tells."""
@@ -82,7 +94,7 @@ def running_postfix(program: str, directory: Path, certificates: Certificates, *
     control("start")
     try:
         _wait_until(lambda: _listens(port))
-        yield Postfix(port, log, queue, mail / "all")
+        yield Postfix(port, log, queue, mail / "all", control)
     finally:
         control("stop")
 
@@ -114,7 +126,7 @@ def _main(directory: Path, certificates: Certificates, *, uid: int) -> dict[str,
         "virtual_uid_maps": f"static:{uid}",
         "virtual_gid_maps": f"static:{uid}",
         "virtual_minimum_uid": "1",
-        "transport_maps": f"inline:{{ {GONE}=gone }}",
+        "transport_maps": f"inline:{{ {GONE}=gone {FULL}=full }}",
     }
 
 
