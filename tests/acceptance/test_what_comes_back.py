@@ -39,11 +39,19 @@ __all__ = ["listening"]  # a fixture
 
 UNKNOWN, OVER_QUOTA = f"ana@{GONE}", f"bea@{FULL}"
 COMPLAINING, LEAVING, AWAY, ANSWERING, QUIET = (f"{name}@example.org" for name in ("cem", "dia", "eli", "fay", "gil"))
+ANSWER = "Thank you for writing. I sent the letter today."
+OFFICE = "office@example.org"  # gets what people answer
 PEOPLE = (UNKNOWN, OVER_QUOTA, COMPLAINING, LEAVING, AWAY, ANSWERING, QUIET)
 OURS = {
     "MAILER_BOUNCE_ADDRESS": "bounce+{token}@in.example.org",
     "MAILER_UNSUBSCRIBE_ADDRESS": "leave+{token}@in.example.org",
 }
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Of the listener too."""
+    return environment | {"MAILER_FORWARD_REPLIES_TO": OFFICE}
 
 
 def _reactions(mail: Message) -> Iterator[tuple[str, str, Message]]:
@@ -72,7 +80,7 @@ def _reactions(mail: Message) -> Iterator[tuple[str, str, Message]]:
         message.set_content("I am away until Monday.")
         yield "", return_path, message
     if who == ANSWERING:
-        message.set_content("Thank you for writing. I sent the letter today.")
+        message.set_content(ANSWER)
         yield who, return_path, message
 
 
@@ -143,13 +151,18 @@ def test_what_comes_back_of_a_campaign_is_heeded_once_whenever_the_listener_is_k
             (Kind.COMPLAINT, Effect.SUPPRESS): 1,
             (Kind.UNSUBSCRIBE, Effect.LEAVE): 1,
             (Kind.AUTO_REPLY, Effect.NONE): 1,
-            (Kind.REPLY, Effect.NONE): 1,
+            (Kind.REPLY, Effect.FORWARD): 1,
         }
     )
     returned = json.loads(system.mailer("campaigns", "status", slug, "--json"))["returned"]
     assert returned.pop("undetermined") == 0
     assert set(returned.values()) == {None}  # small numbers would tell who it was
     assert "@" not in listening.said()
+
+    wait_until(lambda: _recipients(postfix)[OFFICE])
+    forwarded = next(mail for mail in postfix.mailbox() if mail["Delivered-To"] == OFFICE)
+    assert ANSWER in forwarded.as_string()
+    assert forwarded["Return-Path"] == "<>"
 
     first = _recipients(postfix)
     again = load_alert(system, tmp_path / "second-alert")

@@ -50,8 +50,8 @@ class Postfix:
     _control: Callable[[str], None]
 
     def flush(self) -> None:
-        """Have it try everything again at once. By itself it leaves a mail alone for minutes that it wanted to try while
-        the last try had not quite ended.
+        """Have it try everything again at once. By itself it leaves a mail alone for minutes that it wanted to try
+        while the last try had not quite ended.
         """
         self._control("flush")
 
