@@ -83,10 +83,10 @@ def sign(name: str) -> str:
 
 def _read(file: Path) -> Wording:
     table = tomllib.loads(file.read_text(encoding="utf-8"))
+    is_never_ascii = table.pop("is_never_ascii", False)
     named = {name: "(?:" + "|".join(words) + ")" for name, words in table.items() if name not in _LISTS}
     named["gap"] = _GAP
-    is_latin = file.stem in ("en", "de", "fr", "es", "pt", "it", "nl", "north", "pl", "cs", "tr", "hu-ro-el", "id")
-    rules = (_rule(row, named, is_latin=is_latin) for row in table.get("rule", ()))
+    rules = (_rule(row, named, is_latin=not is_never_ascii) for row in table.get("rule", ()))
     return Wording(tuple(rules), tuple(table.get("absence", ())), tuple(table.get("returned", ())))
 
 
