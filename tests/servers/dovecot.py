@@ -58,6 +58,9 @@ service imap-login {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 {more}
 """
@@ -80,7 +83,11 @@ class Dovecot:
         """As a mail program does, which puts messages there and looks at them."""
         context = ssl.create_default_context(cafile=str(self.certificates.authority))
         client = imaplib.IMAP4_SSL("127.0.0.1", self.port, ssl_context=context, timeout=60)
-        client.authenticate("PLAIN", lambda _: f"\0{USER}\0{PASSWORD}".encode())
+        try:
+            client.authenticate("PLAIN", lambda _: f"\0{USER}\0{PASSWORD}".encode())
+        except BaseException:
+            client.shutdown()
+            raise
         return client
 
     def deliver(self, *messages: bytes, flags: str = "") -> None:
@@ -106,7 +113,7 @@ def running(
 ) -> Iterator[Dovecot]:
     """One, until the end of the block.
 
-    :param folder: empty.
+    :param folder: empty, and open to all users.
     :param prefix: of the names of folders.
     :param passdb: more ways to know somebody, and in `mechanisms` to be told who it is.
     """
@@ -119,8 +126,6 @@ def running(
     for name in ("run", "state", "home"):
         (folder / name).mkdir()
     os.chown(folder / "home", owner.pw_uid, owner.pw_gid)
-    for above in (folder, *folder.parents[:3]):
-        above.chmod(0o755)
     certificates = make_certificates(folder)
     (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
     configuration = folder / "dovecot.conf"

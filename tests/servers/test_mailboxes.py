@@ -5,7 +5,8 @@ import multiprocessing
 import os
 import signal
 import ssl
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -37,6 +38,14 @@ pytestmark = [
     pytest.mark.usefixtures("kept_logging", "kept_signals"),
     pytest.mark.parametrize("backend", ["sqlite"], indirect=True),
 ]
+
+
+@pytest.fixture
+def where() -> Iterator[Path]:
+    """Where users of Dovecot's may go too: each run of pytest closes its folders, and ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -87,10 +96,14 @@ Install = Callable[..., CommandLine]
 @pytest.mark.parametrize("prefix", ["", "INBOX."])
 @pytest.mark.parametrize("handled", ["keep", "delete"])
 def test_what_is_ours_leaves_the_inbox_and_what_is_somebodys_stays_unread(
-    engine: Engine, bounce: Callable[[], bytes], installed: Install, tmp_path: Path, prefix: str, handled: str
+    engine: Engine,
+    bounce: Callable[[], bytes],
+    installed: Install,
+    where: Path,
+    prefix: str,
+    handled: str,
 ) -> None:
-    (tmp_path / "dovecot").mkdir()
-    with dovecot.running(tmp_path / "dovecot", prefix=prefix) as mailbox:
+    with dovecot.running(where, prefix=prefix) as mailbox:
         cli = installed(mailbox, MAILER_INBOUND_HANDLED=handled)
         mailbox.deliver(*(bounce() for _ in range(25)), LETTER)
         mailbox.deliver(b"Subject: thrown away\r\n\r\n", flags="\\Deleted")
@@ -105,10 +118,9 @@ def test_what_is_ours_leaves_the_inbox_and_what_is_somebodys_stays_unread(
 
 
 def test_killed_between_saving_and_moving_it_loses_nothing_and_doubles_nothing(
-    engine: Engine, bounce: Callable[[], bytes], installed: Install, tmp_path: Path
+    engine: Engine, bounce: Callable[[], bytes], installed: Install, tmp_path: Path, where: Path
 ) -> None:
-    (tmp_path / "dovecot").mkdir()
-    with dovecot.running(tmp_path / "dovecot") as mailbox:
+    with dovecot.running(where) as mailbox:
         environment = installed(mailbox).environment
         mailbox.deliver(bounce(), bounce())
         for point, waits in (("begin", 2), ("end", 0), (None, 0)):
@@ -140,9 +152,8 @@ def _fetch(environment: dict[str, str], folder: Path, dies_at: str | None) -> No
     main(["inbound", "fetch", "--once"], prog_name="mailer")
 
 
-def test_a_wrong_password_and_a_wrong_folder_are_said(installed: Install, tmp_path: Path) -> None:
-    (tmp_path / "dovecot").mkdir()
-    with dovecot.running(tmp_path / "dovecot") as mailbox:
+def test_a_wrong_password_and_a_wrong_folder_are_said(installed: Install, tmp_path: Path, where: Path) -> None:
+    with dovecot.running(where) as mailbox:
         cli = installed(mailbox)
         cli.environment["MAILER_INBOUND_URL"] = mailbox.url.replace("INBOX", "Bounces")
         said = cli("inbound", "fetch", "--once", exit_code=3).stderr
@@ -154,10 +165,9 @@ def test_a_wrong_password_and_a_wrong_folder_are_said(installed: Install, tmp_pa
 
 
 def test_a_token_opens_it_and_one_that_dovecot_does_not_take_is_said(
-    bounce: Callable[[], bytes], installed: Install, tmp_path: Path
+    bounce: Callable[[], bytes], installed: Install, tmp_path: Path, where: Path
 ) -> None:
     """Dovecot asks the issuer whose token it is."""
-    (tmp_path / "dovecot").mkdir()
     secret = tmp_path / "secret"
     secret.touch(0o600)
     secret.write_text("hush")
@@ -167,13 +177,13 @@ def test_a_token_opens_it_and_one_that_dovecot_does_not_take_is_said(
         whose.answer = lambda asked: (
             json_answer(email=USER) if asked["access_token"] == "token-2" else json_answer(400, error="invalid_token")
         )
-        oauth2 = tmp_path / "oauth2.conf"
+        oauth2 = where / "oauth2.conf"
         oauth2.write_text(
             f"tokeninfo_url = http://127.0.0.1:{whose.port}/?access_token=\n"
             "introspection_mode = auth\nusername_attribute = email\n"
         )
         passdb = f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {oauth2}\n}}\n"
-        with dovecot.running(tmp_path / "dovecot", passdb=passdb, mechanisms="xoauth2") as mailbox:
+        with dovecot.running(where, passdb=passdb, mechanisms="xoauth2") as mailbox:
             trusted = tmp_path / "trusted.pem"
             trusted.write_bytes(mailbox.certificates.authority.read_bytes() + (tmp_path / "authority.pem").read_bytes())
             cli = installed(
