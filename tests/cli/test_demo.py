@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 
 from mailer.cli import demo, demo_waiting, main
 from mailer.cli.installation import Installation
-from mailer.settings import load_settings
+from mailer.settings import hooks, load_settings
 from mailer.store.db import session_scope
 from mailer.store.models import Subscriber
 from mailer.trial import catcher, sample
@@ -40,6 +40,12 @@ def test_no_setting_of_a_real_installation_shows_through(monkeypatch: pytest.Mon
         "MAILER_LANGUAGE_FALLBACKS": "kk=ru",
         "MAILER_SENDER": "real@example.org",
         "MAILER_REPLY_TO": "real@example.org",
+        "MAILER_FORWARD_REPLIES_TO": "answers@real.example.org",
+        "MAILER_INBOUND_URL": "maildir:/real",
+        "MAILER_INBOUND_HANDLED": "delete",
+        "MAILER_OAUTH_TOKEN_URL": "https://real.example.org/token",
+        "MAILER_HOOKS_SES_TOPICS": hooks.TOPICS,
+        "MAILER_HOOKS_SENDGRID_KEYS": hooks.KEYS,
         "MAILER_BOUNCE_ADDRESS": "real@example.org",
         "MAILER_UNSUBSCRIBE_ADDRESS": "real@example.org",
         "MAILER_ORGANISERS": "real@example.org",
