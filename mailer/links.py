@@ -35,6 +35,7 @@ class Link(enum.StrEnum):
     UNION = "union"  # of a union, with a generation: read what its forwarding brought
     CONTACT = "contact"  # of a union's contact: get no more of the union's mail
     FORWARDED = "forwarded"  # of the delivery that hands on what somebody wrote: it goes no further
+    TRY = "try"  # of a mail that we send to ourselves: it came in
     LETTER = "letter"  # of a campaign that is not public: its letters, the same for everybody
 
 

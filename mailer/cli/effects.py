@@ -102,6 +102,7 @@ EFFECTS: Mapping[str, Effect | Unlogged] = {
     "inbound fetch": Unlogged("it is what people do themselves, by mail"),
     "inbound listen": Unlogged("it is what people do themselves, by mail"),
     "inbound status": READS,
+    "inbound try": Unlogged("what it keeps of its own mail it takes away again"),
     "inbound unread list": READS,
     "inbound unread show": READS,
     "keys new": Unlogged("there is no database yet"),

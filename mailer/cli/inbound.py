@@ -20,7 +20,7 @@ class _Ways(click.Group):
     """Imports what the pipe does not need only when it is asked for: a program is started anew for each message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["fetch", "listen", "status", "unread"]
+        return ["fetch", "listen", "status", "try", "unread"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "fetch":
@@ -35,6 +35,10 @@ class _Ways(click.Group):
             from mailer.cli.inbound_status import status
 
             return status
+        if cmd_name == "try":
+            from mailer.cli.inbound_trying import try_
+
+            return try_
         if cmd_name == "unread":
             from mailer.cli.inbound_unread import unread
 

@@ -94,6 +94,10 @@ class OwnAddresses:
         """The delivery whose token stands in what a mail provider gives back of a mail, bare or not."""
         return self._verified(Link.BOUNCE, _tokens(_ANY_TOKEN, text))
 
+    def tried(self, token: str) -> int | None:
+        """The number of the try of the way in that a token is of."""
+        return self._verified(Link.TRY, iter([token]))
+
     def address(self, delivery: int) -> str | None:
         """Whom a delivery was to, if there is somebody to ask."""
         return self._address_of(delivery)

@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import bindparam, select
 
 from mailer.delivery import alarms
-from mailer.inbound import acting, forwarding, limits, unread
+from mailer.inbound import acting, forwarding, limits, trying, unread
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback import reading, wishes
@@ -65,6 +65,11 @@ def receive(
     may_wait = source.is_mailbox
     if limits.must_drop(sessions, message, addresses=addresses, recipient=recipient, now=now, may_wait=may_wait):
         return Outcome(Kind.OTHER, why="too many came within an hour")
+    if (number := trying.number_in(message, addresses)) is not None:
+        with sessions() as session:
+            outcome = trying.note(session, number, source=source, now=now)
+        log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
+        return outcome
     # Read before anything is locked: a message that is made to take long holds nobody up.
     asking = addresses.asking(partial(_address_of, sessions))
     feedback = recognise(message, addresses=asking, recipient=recipient, sender=sender)

@@ -164,6 +164,8 @@ def test_what_comes_back_of_a_campaign_is_heeded_once_whenever_the_listener_is_k
     assert ANSWER in forwarded.as_string()
     assert forwarded["Return-Path"] == "<>"
 
+    assert system.mailer("inbound", "try").count("by lmtp.") == 2
+
     first = _recipients(postfix)
     again = load_alert(system, tmp_path / "second-alert")
     system.mailer("campaigns", "send", again)
