@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import LargeBinary, Select, bindparam, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import lifecycle
+from mailer.campaigns import kinds, lifecycle
 from mailer.campaigns.lifecycle import Move
 from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.verdicts import IN_A_ROW, POLICY_SHARE, WINDOW
 from mailer.mail.feedback import meanings
-from mailer.mail.feedback.types import Category, Kind
+from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.store import audit
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.models import (
@@ -194,6 +194,7 @@ class _Seen(NamedTuple):
 
     id: int
     status: CampaignStatus
+    kind: str
     resumed_at: datetime | None
     first_until: datetime | None
     complaints_before: int
@@ -203,8 +204,8 @@ class _Seen(NamedTuple):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it can be paused."""
-        return self.status is CampaignStatus.SENDING
+        """Whether it can be paused. A call to stop cannot: reports may be forged, and people would go on writing."""
+        return self.status is CampaignStatus.SENDING and self.kind != kinds.STOP
 
 
 # Made once, as in `inbound.acting`.
@@ -214,13 +215,17 @@ _NOTICED = (
     CampaignAlarm.sent_at_least,
     CampaignAlarm.complaints_in_1000,
 )
-_OF_CAMPAIGN = (Campaign.id, Campaign.status, Campaign.resumed_at, CampaignAlarm.first_until)
+_OF_CAMPAIGN = (Campaign.id, Campaign.status, Campaign.kind, Campaign.resumed_at, CampaignAlarm.first_until)
 _SEEN = (
     select(*_OF_CAMPAIGN, *(func.coalesce(each, 0) for each in _NOTICED))
     .outerjoin(CampaignAlarm, CampaignAlarm.campaign_id == Campaign.id)
     .where(Campaign.id == bindparam("campaign"))
 )
-_IS_COMPLAINT = (MailEvent.campaign_id == bindparam("campaign"), MailEvent.kind == Kind.COMPLAINT)
+_IS_COMPLAINT = (
+    MailEvent.campaign_id == bindparam("campaign"),
+    MailEvent.kind == Kind.COMPLAINT,
+    MailEvent.effect == Effect.SUPPRESS,  # one that is too late, or of somebody who is gone, tells nothing of now
+)
 _WAS_COMPLAINT = (MailEventCount.campaign_id == bindparam("campaign"), MailEventCount.kind == Kind.COMPLAINT)
 _COMPLAINTS = select(
     select(func.count()).where(*_IS_COMPLAINT).scalar_subquery(),

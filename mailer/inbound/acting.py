@@ -159,7 +159,7 @@ def act(
         added = returned.add(session, event)
         why = "it holds nothing that its mail could be left by" if event.kind is Kind.UNSUBSCRIBE else None
         outcome = _outcome(event, why=_WHY[added] or why)
-    if added is not Added.KEPT or event.kind not in (Kind.BOUNCE, Kind.COMPLAINT):
+    if outcome.why is not None or event.kind not in (Kind.BOUNCE, Kind.COMPLAINT):
         return outcome
     return replace(outcome, came_back=CameBack(mail.campaign_id, event.kind, event.category, mail.settled_at))
 

@@ -13,7 +13,7 @@ from mailer.inbound import acting, forwarding, limits, trying, unread
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback import reading, wishes
-from mailer.mail.feedback.types import Effect, Feedback, Kind
+from mailer.mail.feedback.types import Effect, Feedback, Identified, Kind
 from mailer.store.crypto import UnreadableSecret
 from mailer.store.db import Sessions, utcnow
 from mailer.store.models import Delivery, Subscriber
@@ -25,6 +25,9 @@ _BATV = re.compile(r"^prvs=[^=@\s]{1,40}=")
 
 #: what a person may have written, or nobody knows what it is
 _TO_BE_READ = (Kind.REPLY, Kind.OTHER, Kind.FORGED, Kind.UNREADABLE)
+
+#: what says only whether a mail arrived
+_OF_PROGRAMS = (Kind.AUTO_REPLY, Kind.DELIVERED, Kind.DELAYED)
 
 #: to whom a delivery was; made once, as to put a statement together takes as long as to run it
 _ADDRESS = (
@@ -113,9 +116,12 @@ def recognise(
 
 def _nobody_need_read(feedback: Feedback) -> bool:
     """Whether a message may be taken out of a mailbox that may be somebody's own: a token of ours proves what it is
-    about, and no person wrote it to be read. What only says that it answers a mail of ours may be an answer to it.
+    about, and no person wrote it to be read. What only says that it answers a mail of ours may be an answer to it, and
+    what a program wrote may be about anything, with a mail of ours attached, unless it came to an address of ours.
     """
     is_about_us = feedback.delivery is not None or feedback.subscription is not None
+    if feedback.kind in _OF_PROGRAMS:
+        return feedback.identified_by is Identified.ENVELOPE
     return is_about_us and not feedback.is_unproven and feedback.kind not in _TO_BE_READ
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import kinds
 from mailer.delivery import alarms, control, forgetting, sending, sweeping
 from mailer.delivery.alarms import Alarm, CameBack
 from mailer.delivery.worker import Worker
@@ -140,7 +141,8 @@ class Mailed:
                 alarms.heed(session, [CameBack(self.id, kind, category, delivery.settled_at)])
 
     def keep(self, session: Session, delivery: Delivery, kind: Kind, category: Category | None = None) -> None:
-        make_bounce(session, delivery, kind=kind, category=category, effect=Effect.NONE)
+        effect = Effect.SUPPRESS if kind is Kind.COMPLAINT else Effect.NONE
+        make_bounce(session, delivery, kind=kind, category=category, effect=effect)
 
     def complain(self, number: int, *, first: int = 0) -> None:
         self.come_back(number, Kind.COMPLAINT, first=first)
@@ -182,6 +184,27 @@ def test_one_complaint_of_ten_says_nothing(engine: Engine) -> None:
     mailed.complain(4)
     assert mailed.alarm() is None
     assert mailed.level() == 1
+
+
+def test_a_call_to_stop_is_never_paused_by_what_comes_back(engine: Engine) -> None:
+    mailed = Mailed(engine, 100)
+    with session_scope(engine) as session:
+        session.get_one(Campaign, mailed.id).kind = kinds.STOP
+    mailed.complain(10)
+    mailed.bounce(10, Category.NO_MAILBOX, first=10)
+    mailed.bounce(20, Category.POLICY, first=20)
+    assert (mailed.alarm(), mailed.level()) == (None, 3)
+
+
+def test_complaints_that_did_nothing_do_not_pause(engine: Engine) -> None:
+    mailed = Mailed(engine, 100)
+    for delivery in list(mailed.sent())[:4]:
+        with session_scope(engine) as session:
+            make_bounce(session, delivery, kind=Kind.COMPLAINT, category=None, effect=Effect.NONE)
+    mailed.complain(4, first=4)
+    assert mailed.alarm() is None
+    mailed.complain(1, first=8)
+    assert mailed.alarm() is Alarm.COMPLAINTS
 
 
 def test_a_pause_by_an_alarm_stands_in_the_log_as_done_by_the_machine_and_organisers_are_written(
@@ -382,7 +405,7 @@ def test_a_campaign_that_is_sent_while_complaints_come_in_is_paused_and_loses_no
 
     def complain(delivery: Delivery) -> None:
         with session_scope(engine) as session:
-            make_bounce(session, delivery, kind=Kind.COMPLAINT, category=None, effect=Effect.NONE)
+            make_bounce(session, delivery, kind=Kind.COMPLAINT, category=None, effect=Effect.SUPPRESS)
             held = alarms.heed(session, [CameBack(campaign_id, Kind.COMPLAINT, None, delivery.settled_at)])
         for held_id in held:
             with session_scope(engine) as session:

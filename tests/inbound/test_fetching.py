@@ -79,6 +79,11 @@ def letters_to_somebody(world: World) -> dict[str, bytes]:
         + b"\nI have written!\n",
         "an answer to the envelope": b"From: ana@example.net\n" + to_us + b"Subject: Re: five\n\nI have written!\n",
         "an absence, in answer": b"From: ana@example.net\nAuto-Submitted: auto-replied\n" + answer + b"\nI am away.\n",
+        "a ticket about one of our mails": b"From: tickets@example.net\nAuto-Submitted: auto-generated\n"
+        + b'Content-Type: multipart/mixed; boundary="b"\n\n--b\n\nSee this.\n--b\nContent-Type: message/rfc822\n\n'
+        + b"Return-Path: <bounce+"
+        + world.token().encode()
+        + b"@in.example.org>\nSubject: Five\n\nhello\n--b--\n",
         "a bounce of another's": report("0" * 40).replace(b"+" + b"0" * 40, b"").replace(b"in.ex", b"ex"),
         "a bounce in answer": answer + report("0" * 40).replace(b"bounce+", b"x"),
         "a forged bounce": report("0" * 40),
