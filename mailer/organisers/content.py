@@ -36,6 +36,8 @@ from mailer.store.models import (
 VERSION = 1
 #: what of a target nobody is shown: who made sure of it, and whether somebody doubts it
 _NOT_SENT = frozenset({"verified_on", "verified_by", "source", "doubts"})
+#: what of a sender nobody reads in a mail: how it is signed, and who may tell us what became of it
+_NOT_READ = frozenset({"signer", "providers"})
 #: what `hold` has read anew
 _READ = (CampaignText, LetterText, MailingList, Case, CaseFact, StoredTarget)
 
@@ -108,7 +110,7 @@ def _parts(session: Session, campaign: Campaign, sender: Sender) -> Iterator[tup
     yield "public", campaign.public
     yield "forwardable", campaign.forwardable
     yield "languages", {"own": campaign.language, "fallbacks": campaign.fallbacks}
-    yield "sender", {each.name: getattr(sender, each.name) for each in fields(sender) if each.name != "signer"}
+    yield "sender", _sent_by(sender)
     yield "name", campaign.slug  # in links
     yield from _templates(campaign)
     if campaign.case is not None:
@@ -134,6 +136,16 @@ def _of_case(case: Case) -> Iterator[tuple[str, Any]]:
     for number, fact in enumerate(case.facts, start=1):  # whether it still holds is asked at each start
         yield f"case: fact {number}", {"text": fact.text, "source": fact.source, "certainty": fact.certainty}
     yield "case: words that must not appear", _digest(sorted(case.never))  # which nothing shows
+
+
+def _sent_by(sender: Sender) -> dict[str, Any]:
+    """Who sends, as far as mails show it. That answers are read stands for itself, as it did before anything could say
+    otherwise: what was approved then still holds.
+    """
+    shown = {each.name: getattr(sender, each.name) for each in fields(sender) if each.name not in _NOT_READ}
+    if sender.answers_are_read:
+        del shown["answers_are_read"]
+    return shown
 
 
 def _shown(target: Target) -> dict[str, Any]:

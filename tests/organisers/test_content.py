@@ -16,6 +16,7 @@ from mailer.cases.dossier import Consent, ConsentBy
 from mailer.mail import template_files
 from mailer.mail.render import TEMPLATES
 from mailer.mail.sender import Sender
+from mailer.mail.webhooks.types import Provider
 from mailer.organisers import content
 from mailer.organisers.content import Content, Difference
 from mailer.store.models import Campaign, CampaignStatus, CaseFact, Certainty, HomeRule, StoredTarget
@@ -208,6 +209,18 @@ def test_another_sender_is_another_content(session: Session, campaign: Campaign,
     values: dict[str, Any] = {field: "Other <other@example.net>"}
     other = replace(SENDER, **values)
     assert hash_of(session, campaign, other) != hash_of(session, campaign)
+
+
+def test_who_may_tell_us_what_became_of_mails_is_no_part_of_them(session: Session, campaign: Campaign) -> None:
+    assert hash_of(session, campaign, replace(SENDER, providers=tuple(Provider))) == hash_of(session, campaign)
+
+
+def test_that_nobody_reads_answers_is_another_content_and_that_somebody_does_is_that_of_before(
+    session: Session, campaign: Campaign
+) -> None:
+    now = content.of(session, campaign, SENDER)
+    assert "answers_are_read" not in now.parts["sender"], "as in what was approved before it could be said"
+    assert hash_of(session, campaign, replace(SENDER, answers_are_read=False)) != now.hash
 
 
 def test_a_changed_template_is_another_content(

@@ -337,7 +337,8 @@ def _sender(value: Mapping[str, Any]) -> list[Line]:
         "unsubscribe_address": _("Leaving by mail"),
         "answers_are_read": _("Somebody reads answers"),
     }
-    return [Line(labels.get(key, key), _flat(said)) for key, said in value.items() if said is not None]
+    shown = {**value, "answers_are_read": value.get("answers_are_read", True)}  # which stands for itself
+    return [Line(labels.get(key, key), _flat(said)) for key, said in shown.items() if said is not None]
 
 
 def _kind(value: Mapping[str, Any]) -> list[Line]:
