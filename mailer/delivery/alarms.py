@@ -127,36 +127,45 @@ class CameBack:
     settled_at: datetime | None  # when the mail had gone out
 
 
-def heed(session: Session, came_back: Iterable[CameBack]) -> Sequence[int]:
+def heed(session: Session, came_back: Iterable[CameBack]) -> Mapping[int, Collection[datetime]]:
     """Look at the campaigns of what was kept as events in this transaction, and pause those of which it is too much.
 
-    To be called last in a transaction: from then on it holds campaigns, and must wait for nobody.
+    It waits for nobody. From then on the transaction holds campaigns, so it must wait for nobody who may wait for one,
+    or for people; see `inbound.limits.note_taken` for whom it may.
 
-    :returns: campaigns that somebody else was changing at that moment, for `look` in another transaction.
+    :returns: campaigns that somebody else was changing at that moment, and for each what `look` must be told, in
+        another transaction.
     """
-    held: list[int] = []
+    held: dict[int, Collection[datetime]] = {}
     of_campaign: dict[int, list[CameBack]] = {}
     for each in came_back:
         if each.kind is Kind.COMPLAINT or each.category in (*_PERMANENT, *AGAINST_US):
             of_campaign.setdefault(each.campaign_id, []).append(each)
     for campaign_id, events in sorted(of_campaign.items()):
+        refused = [each.settled_at for each in events if each.category in AGAINST_US and each.settled_at]
         is_done = _look(
             session,
             campaign_id,
             complained=any(each.kind is Kind.COMPLAINT for each in events),
             gone=[each.settled_at for each in events if each.category in _PERMANENT],
-            refused=[each.settled_at for each in events if each.category in AGAINST_US and each.settled_at],
+            refused=refused,
             waits=False,
         )
         if not is_done:
-            held.append(campaign_id)
+            held[campaign_id] = refused
     return held
 
 
-def look(session: Session, campaign_id: int) -> None:
+def look(session: Session, campaign_id: int, *, refused: Collection[datetime] = ()) -> None:
     """Look at a campaign that is under way, of which something may have come back unnoticed, and pause it if it is too
-    much; for whoever has locked nothing."""
-    _look(session, campaign_id, complained=True, gone=[None], refused=(), waits=True)
+    much; for whoever has locked nothing.
+
+    :param refused: when mails went out that came back for what servers have against us. Around the last of all that
+        did, it looks in any case.
+    """
+    last = session.scalar(_LAST_REFUSED, {"campaign": campaign_id})
+    around = {*refused, *([last] if last else [])}
+    _look(session, campaign_id, complained=True, gone=[None], refused=around, waits=True)
 
 
 def _look(
@@ -230,6 +239,16 @@ _WAS_COMPLAINT = (MailEventCount.campaign_id == bindparam("campaign"), MailEvent
 _COMPLAINTS = select(
     select(func.count()).where(*_IS_COMPLAINT).scalar_subquery(),
     select(func.sum(MailEventCount.number)).where(*_WAS_COMPLAINT).scalar_subquery(),
+)
+#: when the last mail went out that came back for what servers have against us
+_LAST_REFUSED = (
+    select(func.max(Delivery.settled_at))
+    .join(MailEvent, MailEvent.delivery_id == Delivery.id)
+    .where(
+        MailEvent.campaign_id == bindparam("campaign"),
+        MailEvent.kind == Kind.BOUNCE,
+        MailEvent.category.in_(AGAINST_US),
+    )
 )
 
 

@@ -1,7 +1,7 @@
 """What follows from a message that came in, for whom it is about: nothing, unless we signed what it holds."""
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -164,8 +164,8 @@ def act(
     return replace(outcome, came_back=CameBack(mail.campaign_id, event.kind, event.category, mail.settled_at))
 
 
-def heed(session: Session, outcomes: Iterable[Outcome]) -> Sequence[int]:
-    """Pause the campaigns of which too much came back. To be called last in the transaction, once `act` has kept all.
+def heed(session: Session, outcomes: Iterable[Outcome]) -> Mapping[int, Collection[datetime]]:
+    """Pause the campaigns of which too much came back, once `act` has kept all: nobody may be locked after that.
 
     :returns: as `alarms.heed`.
     """

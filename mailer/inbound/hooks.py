@@ -53,9 +53,9 @@ def _take(sessions: Sessions, about: Sequence[tuple[Feedback, Report]], *, sourc
                 acting.act(session, whole, source=source, key=key, now=now, is_always_kept=report.must_be_kept)
             )
         held = acting.heed(session, outcomes)
-    for campaign_id in held:
+    for campaign_id, refused in held.items():
         with sessions() as session:
-            alarms.look(session, campaign_id)
+            alarms.look(session, campaign_id, refused=refused)
     for outcome in outcomes:
         log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
 

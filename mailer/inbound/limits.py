@@ -67,6 +67,9 @@ def note_taken(session: Session, taken: Known, now: datetime) -> None:
     """Count a message that was taken, last in its transaction. To write down each would take a third longer, so what
     runs for long writes some together; all together may take a few more than they should.
 
+    It waits for whoever counts in the same hour, and its transaction may hold people and a campaign meanwhile. No ring
+    comes of that: who has counted has nothing left to do but to commit, and waits for nobody.
+
     :param taken: of this process.
     """
     hour = tallies.hour_of(now)

@@ -88,9 +88,9 @@ def receive(
             unread.keep(session, message, feedback, source=source, key=known_by, days=days, now=now)
         held = acting.heed(session, [outcome])
         limits.note_taken(session, addresses.taken, now)
-    for campaign_id in held:
+    for campaign_id, refused in held.items():
         with sessions() as session:
-            alarms.look(session, campaign_id)
+            alarms.look(session, campaign_id, refused=refused)
     log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
     return replace(outcome, is_done_with=_nobody_need_read(feedback))
 

@@ -388,6 +388,43 @@ def test_who_takes_in_what_comes_back_waits_for_nobody_who_changes_the_campaign(
     assert mailed.alarm() is Alarm.COMPLAINTS
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("place", [119, 60])
+def test_the_last_that_servers_have_against_us_is_looked_at_once_nobody_changes_the_campaign(
+    engine: Engine, place: int
+) -> None:
+    mailed = Mailed(engine, 2_000)
+    mailed.bounce(19, Category.POLICY, first=100 if place == 119 else 61)
+    mailed.bounce(1, Category.AUTH, first=1_900)  # far from them, and sent later
+    delivery = list(mailed.sent())[place]
+    with session_scope(engine) as session:
+        session.get_one(Campaign, mailed.id, with_for_update=True)
+        with session_scope(engine) as taking:
+            mailed.keep(taking, delivery, Kind.BOUNCE, Category.US)
+            held = alarms.heed(taking, [CameBack(mailed.id, Kind.BOUNCE, Category.US, delivery.settled_at)])
+        assert list(held) == [mailed.id]
+    with session_scope(engine) as session:
+        alarms.look(session, mailed.id, refused=held[mailed.id])
+    assert mailed.alarm() is Alarm.REFUSED
+
+
+def test_what_servers_have_against_us_is_found_by_who_knows_of_no_event(engine: Engine) -> None:
+    mailed = Mailed(engine, 200)
+    refused = list(mailed.sent())[100:120]
+    for delivery in refused[:-1]:
+        with session_scope(engine) as session:
+            mailed.keep(session, delivery, Kind.BOUNCE, Category.POLICY)
+    look(engine, mailed.id)
+    assert mailed.alarm() is None
+    with session_scope(engine) as session:
+        mailed.keep(session, refused[-1], Kind.BOUNCE, Category.POLICY)
+    look(engine, mailed.id)
+    assert mailed.alarm() is Alarm.REFUSED
+    mailed.resume()
+    look(engine, mailed.id)
+    assert mailed.alarm() is None, "these went out before somebody had it go on"
+
+
 def test_a_campaign_that_is_sent_while_complaints_come_in_is_paused_and_loses_nothing(
     engine: Engine, worker: Worker, wire: Pipeline, server: MailServer
 ) -> None:
@@ -408,8 +445,7 @@ def test_a_campaign_that_is_sent_while_complaints_come_in_is_paused_and_loses_no
             make_bounce(session, delivery, kind=Kind.COMPLAINT, category=None, effect=Effect.SUPPRESS)
             held = alarms.heed(session, [CameBack(campaign_id, Kind.COMPLAINT, None, delivery.settled_at)])
         for held_id in held:
-            with session_scope(engine) as session:
-                alarms.look(session, held_id)
+            look(engine, held_id)
 
     with ThreadPoolExecutor() as beside:
         sending_it = beside.submit(sending.drain, engine, campaign_id, wire, worker)

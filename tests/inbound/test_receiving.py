@@ -270,25 +270,46 @@ def test_a_complaint_ends_all_mail_at_once_and_nobody_is_told(world: World) -> N
     )  # as the mail was reported before
 
 
+class UnderWay:
+    """A campaign that is being sent, and mails of it that have gone out."""
+
+    def __init__(self, world: World, number: int, **columns: object) -> None:
+        self._engine = world.engine
+        with session_scope(world.engine) as session:
+            mailing_list = session.scalars(select(MailingList)).one()
+            campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
+            people = [make_subscriber(session, mailing_list) for _ in range(number)]
+            sent = {"settled_at": utcnow(), "fence": 1, **columns}
+            self.mails = [deliver(session, campaign, person, DeliveryState.SENT, **sent).id for person in people]
+            self.id = campaign.id
+
+    def status(self) -> CampaignStatus:
+        with session_scope(self._engine, read_only=True) as session:
+            return session.get_one(Campaign, self.id).status
+
+
 def test_a_campaign_is_paused_with_the_complaint_that_is_one_too_many(world: World) -> None:
-    with session_scope(world.engine) as session:
-        mailing_list = session.scalars(select(MailingList)).one()
-        campaign = make_campaign(session, mailing_list, status=CampaignStatus.SENDING)
-        people = [make_subscriber(session, mailing_list) for _ in range(5)]
-        sent = {"settled_at": utcnow(), "fence": 1}
-        mails = [deliver(session, campaign, person, DeliveryState.SENT, **sent).id for person in people]
-        campaign_id = campaign.id
+    campaign = UnderWay(world, 5)
     for times in (1, 2):  # what comes again counts once
-        for mail in mails[: 2 * times]:
+        for mail in campaign.mails[: 2 * times]:
             world.receive(feedback_report(world.token(mail)))
+    assert campaign.status() is CampaignStatus.SENDING
+    world.receive(feedback_report(world.token(campaign.mails[4])))
+    assert campaign.status() is CampaignStatus.PAUSED
 
-    def status() -> CampaignStatus:
-        with session_scope(world.engine, read_only=True) as session:
-            return session.get_one(Campaign, campaign_id).status
 
-    assert status() is CampaignStatus.SENDING
-    world.receive(feedback_report(world.token(mails[4])))
-    assert status() is CampaignStatus.PAUSED
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_a_campaign_that_somebody_changes_is_paused_as_soon_as_they_have(world: World) -> None:
+    campaign = UnderWay(world, 20)
+    for mail in campaign.mails[:-1]:
+        world.bounce("550 5.7.1 blocked by our blocklist", mail)
+    with session_scope(world.engine) as session:
+        session.get_one(Campaign, campaign.id, with_for_update=True)
+        last = Beside(lambda: world.bounce("550 5.7.1 blocked by our blocklist", campaign.mails[-1]))
+        last.must_wait()
+        assert len(world.events()) == 20, "what came is saved before"
+    last.result()
+    assert campaign.status() is CampaignStatus.PAUSED
 
 
 def test_a_complaint_weighs_more_than_that_an_address_is_gone(world: World) -> None:
