@@ -79,9 +79,15 @@ class _Mail(NamedTuple):
 
     id: int
     campaign_id: int
+    purpose: Purpose
     settled_at: datetime | None
     address: bytes | None  # encrypted; where there is no subscriber
     subscriber_id: int | None
+
+    @property
+    def counts_for(self) -> int | None:
+        """The campaign for whose numbers and alarms it counts: tests are sent to see what comes back."""
+        return self.campaign_id if self.purpose is Purpose.CAMPAIGN else None
 
 
 class _Person(NamedTuple):
@@ -96,6 +102,7 @@ class _Person(NamedTuple):
 _MAIL = select(
     Delivery.id,
     Delivery.campaign_id,
+    Delivery.purpose,
     Delivery.settled_at,
     type_coerce(Delivery.address, LargeBinary),  # its key may be lost
     Delivery.subscriber_id,
@@ -152,16 +159,16 @@ def act(
         else:
             returned.count(session, event.kind, event.category, on=event.day)
         return Outcome(event.kind, category=event.category, why="it is about no mail of ours" if would_act else None)
-    event.delivery_id, event.campaign_id = mail.id, mail.campaign_id
+    event.delivery_id, event.campaign_id = mail.id, mail.counts_for
     if feedback.effect in (Effect.SUPPRESS, Effect.COUNT):
         outcome, added = _act_on_person(session, event, mail, feedback.effect, now)
     else:
         added = returned.add(session, event)
         why = "it holds nothing that its mail could be left by" if event.kind is Kind.UNSUBSCRIBE else None
         outcome = _outcome(event, why=_WHY[added] or why)
-    if outcome.why is not None or event.kind not in (Kind.BOUNCE, Kind.COMPLAINT):
+    if outcome.why is not None or event.kind not in (Kind.BOUNCE, Kind.COMPLAINT) or event.campaign_id is None:
         return outcome
-    return replace(outcome, came_back=CameBack(mail.campaign_id, event.kind, event.category, mail.settled_at))
+    return replace(outcome, came_back=CameBack(event.campaign_id, event.kind, event.category, mail.settled_at))
 
 
 def heed(session: Session, outcomes: Iterable[Outcome]) -> Mapping[int, Collection[datetime]]:

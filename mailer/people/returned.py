@@ -11,7 +11,7 @@ from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
-from mailer.store.models import Delivery, MailEvent, MailEventCount
+from mailer.store.models import Delivery, MailEvent, MailEventCount, Purpose
 
 #: then an event becomes a number, and what it counted against an address is forgotten
 KEPT = timedelta(days=90)
@@ -46,8 +46,7 @@ def add(session: Session, event: MailEvent) -> Added:
         if session.get(MailEvent, event.key) is not None:
             return Added.CAME_BEFORE
         if event.kind is not Kind.UNSUBSCRIBE:  # nobody left
-            campaign_id = session.scalar(select(Delivery.campaign_id).where(Delivery.id == event.delivery_id))
-            count(session, event.kind, event.category, on=event.day, campaign_id=campaign_id)
+            count(session, event.kind, event.category, on=event.day, campaign_id=event.campaign_id)
         return Added.TOO_MANY
     return Added.KEPT if db.insert_unless_there(session, event) else Added.CAME_BEFORE
 
@@ -133,7 +132,9 @@ def count(
 
 
 def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
-    """Have events be numbers from now on: they are old, or those whom they are about are erased."""
+    """Have events be numbers from now on: they are old, or those whom they are about are erased. Of test mails nothing
+    stays: they are sent to see what comes back.
+    """
     told = (MailEvent.delivery_id, MailEvent.kind, MailEvent.category, MailEvent.day)
     # Neither what the ledger tells, nor that somebody left who had left before.
     did_nothing = (MailEvent.kind == Kind.UNSUBSCRIBE) & (MailEvent.effect == Effect.NONE)
@@ -141,11 +142,17 @@ def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
     gone = session.execute(delete(MailEvent).where(which).returning(*told)).all()
     ids = {row.delivery_id for row in gone}
     campaigns: dict[int | None, int] = {}
+    tests: set[int | None] = set()
     if ids:
-        rows = session.execute(select(Delivery.id, Delivery.campaign_id).where(Delivery.id.in_(ids)))
-        campaigns.update((delivery_id, campaign_id) for delivery_id, campaign_id in rows)
+        about = select(Delivery.id, Delivery.campaign_id, Delivery.purpose).where(Delivery.id.in_(ids))
+        for mail in session.execute(about):
+            campaigns[mail.id] = mail.campaign_id
+            if mail.purpose is Purpose.TEST:
+                tests.add(mail.id)
     numbers: dict[tuple[int, str, Kind, Category | None], tuple[date, int]] = {}
     for delivery_id, kind, category, day in gone:
+        if delivery_id in tests:
+            continue
         key = (campaigns.get(delivery_id, _NOBODYS), day.strftime("%Y-%m"), kind, category)
         numbers[key] = (day, numbers.get(key, (day, 0))[1] + 1)
     # Always in the same order, in which others wait for these rows too.

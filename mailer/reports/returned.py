@@ -35,7 +35,7 @@ class Returned:
 
 
 def count(session: Session, campaign: Campaign) -> Returned:
-    """What came back so far, of a campaign and its test mails."""
+    """What came back so far, of a campaign and not of its test mails."""
     did_something = or_(MailEvent.kind != Kind.UNSUBSCRIBE, MailEvent.effect == Effect.LEAVE)
     events = session.execute(
         select(MailEvent.kind, MailEvent.category, func.count())

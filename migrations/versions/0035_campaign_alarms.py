@@ -14,12 +14,18 @@ _EVENTS = sa.table(
     sa.column("campaign_id", sa.Integer),
     sa.column("source", sa.String),
 )
-_DELIVERIES = sa.table("deliveries", sa.column("id", sa.BigInteger), sa.column("campaign_id", sa.Integer))
+_DELIVERIES = sa.table(
+    "deliveries",
+    sa.column("id", sa.BigInteger),
+    sa.column("campaign_id", sa.Integer),
+    sa.column("purpose", sa.String),
+)
 
 
 def upgrade() -> None:
     op.add_column("mail_events", sa.Column("campaign_id", sa.Integer(), nullable=True))
-    of_campaign = sa.select(_DELIVERIES.c.campaign_id).where(_DELIVERIES.c.id == _EVENTS.c.delivery_id)
+    to_audience = (_DELIVERIES.c.id == _EVENTS.c.delivery_id, _DELIVERIES.c.purpose == "campaign")
+    of_campaign = sa.select(_DELIVERIES.c.campaign_id).where(*to_audience)
     came_back = _EVENTS.c.source != "sending"
     op.execute(sa.update(_EVENTS).where(came_back).values(campaign_id=of_campaign.scalar_subquery()))
     op.create_index("ix_mail_events_campaign_id", "mail_events", ["campaign_id", "kind", "category"], unique=False)

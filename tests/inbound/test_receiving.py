@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from mailer import links
+from mailer.delivery import alarms
 from mailer.delivery.message_ids import MessageIds
 from mailer.inbound import receiving
 from mailer.inbound.acting import Outcome, Source
@@ -18,6 +19,7 @@ from mailer.inbound.addresses import OwnAddresses
 from mailer.links import Link
 from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.people import bounces, returned, subscribers, suppression
+from mailer.reports import returned as report_of
 from mailer.store.crypto import Keyring
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -296,6 +298,20 @@ def test_a_campaign_is_paused_with_the_complaint_that_is_one_too_many(world: Wor
     assert campaign.status() is CampaignStatus.SENDING
     world.receive(feedback_report(world.token(campaign.mails[4])))
     assert campaign.status() is CampaignStatus.PAUSED
+
+
+def test_what_comes_back_of_test_mails_counts_for_no_campaign(world: World) -> None:
+    campaign = UnderWay(world, 20, purpose=Purpose.TEST)
+    for mail in campaign.mails[:10]:
+        assert world.receive(feedback_report(world.token(mail))).effect is Effect.SUPPRESS
+    for mail in campaign.mails[10:]:
+        world.bounce("550 5.7.1 blocked by our blocklist", mail)
+    with session_scope(world.engine) as session:
+        assert report_of.count(session, session.get_one(Campaign, campaign.id)).is_nothing
+        returned.become_numbers(session, MailEvent.delivery_id.in_(campaign.mails))
+        assert report_of.count(session, session.get_one(Campaign, campaign.id)).is_nothing
+        assert alarms.complaints(session, campaign.id) == 0
+    assert campaign.status() is CampaignStatus.SENDING and world.numbers() == {}
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time

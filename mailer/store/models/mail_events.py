@@ -35,7 +35,8 @@ class MailEvent(Base):
     key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # `Keyring.mail_digest` of the message
     # None where somebody left by mail who was never mailed.
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"), index=True)
-    # Of the delivery, so that an alarm need not read deliveries; none of what was refused when it was sent.
+    # Of the delivery, so that an alarm need not read deliveries; none of what was refused when it was sent, nor of what
+    # a campaign did not send to its audience: test mails, system mails.
     campaign_id: Mapped[int | None]
     kind: Mapped[Kind] = mapped_column(by_value(Kind))
     category: Mapped[Category | None] = mapped_column(by_value(Category))  # of a bounce
