@@ -64,7 +64,11 @@ class _Round:
         try:
             for waiting in batch:
                 outcome = receiving.receive(
-                    self._sessions, waiting.data, addresses=self._addresses, source=self._source, key=waiting.key
+                    self._sessions,
+                    waiting.data,
+                    addresses=self._addresses,
+                    source=self._source,
+                    came_at=waiting.came_at,
                 )
                 (handled if outcome.is_done_with else left).append(waiting)
         finally:

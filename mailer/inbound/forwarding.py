@@ -1,7 +1,7 @@
 """What people write to us goes on to an organiser, so many a day, and never twice around."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from sqlalchemy import update
@@ -12,11 +12,16 @@ from mailer.inbound.acting import Source
 from mailer.links import ForgedToken, Link
 from mailer.mail.feedback import reading
 from mailer.mail.feedback.types import Effect, Feedback
-from mailer.people import replies, subscribers, tallies
+from mailer.people import replies, returned, subscribers, tallies
 from mailer.people.organisers import Organisers
+from mailer.people.subscribers import JustErased
 from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.models import MailEvent, Tally
 
+#: how long after it came something goes on that stays where it is, and may be given again; shorter than it is known
+#: what did
+_GOES_ON_FOR = timedelta(days=30)
+_SOURCE = "any"  # of what is known by its content
 _MOST_MARKS = 20  # that are looked at in one message
 _MARK = re.compile(rb"^X-Tocsin-Forwarded[ \t]*:[ \t]*([0-9a-f]{40})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 #: a line that begins a message in a mailbox file, and is no part of it
@@ -30,12 +35,17 @@ def forward(
     *,
     source: Source,
     key: bytes,
+    content: bytes,
+    came_at: datetime | None,
     to: Organisers,
     now: datetime,
 ) -> str | None:
-    """Have what somebody wrote handed on, in the transaction in which it is noted; once for each key.
+    """Have what somebody wrote handed on, in the transaction in which it is noted; once for each content.
 
     :param feedback: what the message is: a reply.
+    :param key: of its event.
+    :param content: as `sameness.digest`.
+    :param came_at: as for `receiving.receive`.
     :param to: to whom; where nobody is named, it is only counted.
     :returns: why it goes nowhere, in words of ours; None if it goes on.
     """
@@ -43,15 +53,20 @@ def forward(
         return "nobody is named whom answers go to"
     if source.is_mailbox and feedback.delivery is None:
         return "it is about no mail of ours, and is left in its mailbox"
+    if source.is_mailbox and (came_at is None or now - came_at > _GOES_ON_FOR):
+        return "it came too long ago, or nobody knows when, and is left in its mailbox"
     keyring = keyring_of(session)
     if was_forwarded(keyring, message):
         return "it was forwarded by us before"
-    digest = keyring.mail_digest(source.value, key)
+    digest = keyring.mail_digest(_SOURCE, content)
     if replies.came_before(session, digest):
         return "it came before"
-    subscriber_id = subscribers.lock_addressee(
-        session, feedback.delivery
-    )  # first, as whoever erases somebody locks them
+    event = MailEvent.key == keyring.mail_digest(source.value, key)
+    try:  # first, as whoever erases somebody locks them
+        subscriber_id = subscribers.lock_addressee(session, feedback.delivery)
+    except JustErased:
+        returned.become_numbers(session, event)
+        return "whose mail it is about was erased at this moment"
     today = tallies.day_of(now)
     if tallies.count(session, Tally.FORWARDED, today, most=replies.MOST_A_DAY) is None:
         tallies.count(session, Tally.NOT_FORWARDED, today)
@@ -60,7 +75,7 @@ def forward(
     kept = _MAILBOX_LINE.sub(b"", message[: reading.MAX_BYTES])
     if not replies.keep(session, kept, key=digest, subscriber_id=subscriber_id, is_cut=is_cut, to=to, now=now):
         return "it came before"
-    session.execute(update(MailEvent).where(MailEvent.key == digest).values(effect=Effect.FORWARD))
+    session.execute(update(MailEvent).where(event).values(effect=Effect.FORWARD))
     return None
 
 

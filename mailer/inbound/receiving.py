@@ -4,6 +4,7 @@ import hashlib
 import logging
 import re
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import bindparam, select
@@ -12,7 +13,7 @@ from mailer.delivery import alarms
 from mailer.inbound import acting, forwarding, limits, trying, unread
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
-from mailer.mail.feedback import reading, wishes
+from mailer.mail.feedback import reading, sameness, wishes
 from mailer.mail.feedback.types import Effect, Feedback, Identified, Kind
 from mailer.store.crypto import UnreadableSecret
 from mailer.store.db import Sessions, utcnow
@@ -49,7 +50,7 @@ def receive(
     source: Source,
     recipient: str | None = None,
     sender: str | None = None,
-    key: bytes | None = None,
+    came_at: datetime | None = None,
 ) -> Outcome:
     """Take in a message. When this returns, what follows from it is saved, and the message may be let go of. The same
     message may be given again, however often: it acts once. All that is written is written in one transaction.
@@ -60,7 +61,7 @@ def receive(
     :param source: what brought it.
     :param recipient: whom the envelope names, if that is known; else headers say it.
     :param sender: whom the envelope names, which may be empty; if it is not known, Return-Path says it.
-    :param key: what its source knows it by, if that is always the same; else all that is given tells it from others.
+    :param came_at: when it came into the mailbox where it lies, if that is known.
     :raises DatabaseUnavailable: nothing was saved: the message must be kept, and given again.
     :raises TooManyInAnHour: likewise, of what lies in a mailbox.
     """
@@ -76,16 +77,27 @@ def receive(
     # Read before anything is locked: a message that is made to take long holds nobody up.
     asking = addresses.asking(partial(_address_of, sessions))
     feedback = recognise(message, addresses=asking, recipient=recipient, sender=sender)
-    known_by = _digest(message, recipient, sender) if key is None else key
+    key = _digest(message, recipient, sender)
+    content = sameness.digest(message) if feedback.kind is Kind.REPLY else b""
+    days = addresses.keep_unread_days
+    words = unread.words_of(message) if days and unread.is_one(feedback, source) else None
     with sessions() as session:
-        outcome = acting.act(session, feedback, source=source, key=known_by, now=now)
+        outcome = acting.act(session, feedback, source=source, key=key, now=now)
         if feedback.kind is Kind.REPLY and outcome.why is None:
-            to = addresses.answers_go_to
-            why = forwarding.forward(session, message, feedback, source=source, key=known_by, to=to, now=now)
+            why = forwarding.forward(
+                session,
+                message,
+                feedback,
+                source=source,
+                key=key,
+                content=content,
+                came_at=came_at,
+                to=addresses.answers_go_to,
+                now=now,
+            )
             outcome = replace(outcome, effect=Effect.NONE if why else Effect.FORWARD, why=why)
-        days = addresses.keep_unread_days
-        if days and unread.is_one(feedback):
-            unread.keep(session, message, feedback, source=source, key=known_by, days=days, now=now)
+        if words is not None:
+            unread.keep(session, words, feedback, source=source, key=key, days=days, now=now)
         held = acting.heed(session, [outcome])
         limits.note_taken(session, addresses.taken, now)
     for campaign_id, refused in held.items():
@@ -126,8 +138,8 @@ def _nobody_need_read(feedback: Feedback) -> bool:
 
 
 def _digest(message: bytes, recipient: str | None, sender: str | None) -> bytes:
-    """What tells a message from every other, where its transport does not: all that there is of it. One that comes to
-    several spellings of one address is one.
+    """What tells a message from every other: all that there is of it. One that comes to several spellings of one
+    address is one. Nothing that a mailbox calls it by, as that changes when the mailbox is moved or put back.
     """
     digest = hashlib.sha256()
     address = _BATV.sub("", (recipient or "").strip("<> \t").casefold())

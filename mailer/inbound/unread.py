@@ -8,29 +8,48 @@ from mailer.inbound.acting import Source
 from mailer.mail.feedback import excerpts, reading
 from mailer.mail.feedback.types import Category, Feedback, Kind
 from mailer.people import subscribers, unread
+from mailer.people.subscribers import JustErased
 from mailer.store.crypto import keyring_of
 
 
-def is_one(feedback: Feedback) -> bool:
+def is_one(feedback: Feedback, source: Source) -> bool:
     """Whether a rule may be missing: it is nothing that we know, a bounce that does not say why, or it came back and
-    nothing proves of which mail of ours."""
+    nothing proves of which mail of ours. What lies in a mailbox and is not proved to be about us may be somebody's own.
+    """
+    if source.is_mailbox and (feedback.delivery is None or feedback.is_unproven):
+        return False
     if feedback.kind in (Kind.BOUNCE, Kind.COMPLAINT):
         says_nothing = feedback.meaning is not None and feedback.meaning.category is Category.UNDETERMINED
         return says_nothing or feedback.delivery is None
     return feedback.kind is Kind.UNREADABLE or (feedback.kind is Kind.OTHER and feedback.rule == "nothing known")
 
 
+def words_of(message: bytes) -> str:
+    """What is kept of such a message: all but the body of a mail that it gives back. To be asked for before anything is
+    locked, as a message may be made to take long."""
+    return excerpts.of(reading.read(message), message[: reading.MAX_BYTES])
+
+
 def keep(
-    session: Session, message: bytes, feedback: Feedback, *, source: Source, key: bytes, days: int, now: datetime
+    session: Session, words: str, feedback: Feedback, *, source: Source, key: bytes, days: int, now: datetime
 ) -> None:
-    """Keep such a message, encrypted, without the body of a mail that it gives back."""
-    words = excerpts.of(reading.read(message), message[: reading.MAX_BYTES])
+    """Keep such a message, encrypted; unless it is known about which mail it is, and not any more whose: nothing could
+    erase it with that person.
+
+    :param words: as `words_of`.
+    """
+    try:
+        subscriber_id = subscribers.lock_addressee(session, feedback.delivery)
+    except JustErased:
+        return
+    if subscriber_id is None and feedback.delivery is not None:
+        return
     unread.keep(
         session,
         words,
         key=keyring_of(session).mail_digest(source.value, key),
         kind=feedback.kind,
-        subscriber_id=subscribers.lock_addressee(session, feedback.delivery),
+        subscriber_id=subscriber_id,
         days=days,
         now=now,
     )

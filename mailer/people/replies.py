@@ -19,8 +19,10 @@ log = logging.getLogger(__name__)
 
 #: so many are handed on in a day: whoever floods an address of ours does not flood a mailbox
 MOST_A_DAY = 200
-#: how long what has not been handed on is kept, and how long it is known what was
+#: how long what has not been handed on is kept
 KEPT = timedelta(days=7)
+#: how long it is known what was: longer than something in a mailbox may still go on
+KNOWN = timedelta(days=32)
 _UNDER_WAY = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.DEFERRED)
 
 
@@ -54,7 +56,7 @@ def keep(
 
 
 def came_before(session: Session, key: bytes) -> bool:
-    """Whether a message was kept in the last days."""
+    """Whether a message was kept in the last month."""
     return session.scalar(select(Reply.key).where(Reply.key == key)) is not None
 
 
@@ -76,14 +78,15 @@ def that_are_kept(session: Session, delivery_ids: Collection[int]) -> set[int]:
 def forget(session: Session) -> None:
     """Drop what has been handed on, or can no longer be: nothing of it is left but that it came."""
     under_way = select(Delivery.id).where(Delivery.id == Reply.delivery_id, Delivery.state.in_(_UNDER_WAY)).exists()
-    is_old = Reply.day < utcnow().date() - KEPT
+    today = utcnow().date()
+    is_old = Reply.day < today - KEPT
     session.execute(
         update(Reply)
         .where(Reply.delivery_id.is_not(None), or_(~under_way, is_old))
         .values(message=None, subscriber_id=None, delivery_id=None)
         .execution_options(synchronize_session=False)
     )
-    session.execute(delete(Reply).where(is_old, Reply.delivery_id.is_(None)))
+    session.execute(delete(Reply).where(Reply.day < today - KNOWN, Reply.delivery_id.is_(None)))
 
 
 def tell_of_too_many(session: Session, to: Organisers) -> None:

@@ -34,6 +34,10 @@ MAX_TEXT_LENGTH = 200  # characters of a name, or of another short text about a 
 _IDS_PER_STATEMENT = 5000
 
 
+class JustErased(Exception):
+    """Somebody was erased while this waited for them."""
+
+
 def find(session: Session, address: str) -> Subscriber | None:
     """The subscriber with an address, or None.
 
@@ -56,13 +60,19 @@ def lock_row(session: Session, which: ColumnElement[bool]) -> Subscriber | None:
 
 def lock_addressee(session: Session, delivery_id: int | None) -> int | None:
     """To whom a mail was, locked as by `lock_row`: whoever is being erased at this moment leaves nothing behind. None
-    if that is not known."""
+    if that is not known.
+
+    :raises JustErased: it was known until now.
+    """
     if delivery_id is None:
         return None
     subscriber_id = session.scalar(select(Delivery.subscriber_id).where(Delivery.id == delivery_id))
     if subscriber_id is None:
         return None
-    return session.scalar(select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update(key_share=True))
+    theirs = select(Subscriber.id).where(Subscriber.id == subscriber_id).with_for_update(key_share=True)
+    if session.scalar(theirs) is None:
+        raise JustErased
+    return subscriber_id
 
 
 def put_on(session: Session, subscriber_id: int, list_id: int, at: datetime) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -23,9 +23,10 @@ from mailer.mail.mailboxes.imap_login import Password
 from mailer.mail.mailboxes.maildir import Maildir
 from mailer.mail.mailboxes.remembered import Remembered
 from mailer.mail.mailboxes.types import BATCH, Disposal, ImapFolder, MailboxUnavailable, Obstacle, Waiting
+from mailer.people.organisers import Organisers
 from mailer.store.crypto import Keyring
-from mailer.store.db import DatabaseUnavailable, Sessions, session_scope
-from mailer.store.models import SuppressionReason
+from mailer.store.db import DatabaseUnavailable, Sessions, session_scope, utcnow
+from mailer.store.models import Delivery, Purpose, SuppressionReason
 from tests.inbound.test_receiving import World, message_id, report
 from tests.support.certificates import make_certificates
 from tests.support.imap_server import BEFORE, Behaviour, ImapServer, running
@@ -201,25 +202,61 @@ def test_the_log_names_nobody(world: World, some: SomeMaildir, caplog: pytest.Lo
 # --- over IMAP ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
-def test_over_imap_what_hangs_up_when_it_should_move_doubles_nothing_and_each_mailbox_has_numbers_of_its_own(
-    world: World, tmp_path: Path
-) -> None:
-    certificates = make_certificates(tmp_path)
-    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    theirs.load_cert_chain(certificates.server)
-    trusting = ssl.create_default_context(cafile=str(certificates.authority))
+class Accounts:
+    """Mailboxes on servers that are trusted."""
 
-    def fetch_from(server: ImapServer, user: str) -> Fetched:
-        place, remembered = ImapFolder("127.0.0.1", user, server.port), Remembered(tmp_path / user)
+    def __init__(self, folder: Path) -> None:
+        certificates = make_certificates(folder)
+        self.theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.theirs.load_cert_chain(certificates.server)
+        self._trusting = ssl.create_default_context(cafile=str(certificates.authority))
+        self._folder = folder
+
+    def fetch(self, world: World, server: ImapServer, user: str) -> Fetched:
+        place, remembered = ImapFolder("127.0.0.1", user, server.port), Remembered(self._folder / user)
         with opening.opened(
-            (place, Password("right")), remembered, disposal=Disposal.DELETE, most_bytes=2**20, context=trusting
+            (place, Password("right")), remembered, disposal=Disposal.DELETE, most_bytes=2**20, context=self._trusting
         ) as mailbox:
             sessions = partial(session_scope, world.engine)
             return fetching.fetch(sessions, mailbox, addresses=world.own, source=Source.IMAP)
 
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> Accounts:
+    return Accounts(tmp_path)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_what_is_in_a_mailbox_that_was_moved_or_put_back_acts_and_goes_on_once(
+    world: World, accounts: Accounts
+) -> None:
+    world.own.answers_go_to = Organisers(("office@example.org",))
+    to_us = f"From: ana@example.net\nTo: bounce+{world.token()}@in.example.org\nSubject: Re: five\n\nI wrote.\n"
+
+    def fill(server: ImapServer) -> None:
+        for message in (to_us.encode(), report(world.token(), "552 5.2.2 mailbox full")):
+            uid = server.inbox.add(message)
+            server.inbox.mails[uid].came = utcnow().strftime("%d-%b-%Y %H:%M:%S +0000")
+
+    for user in ("box@example.org", "moved@example.org"):
+        with running(Behaviour(user=user), accounts.theirs) as server:
+            for _ in range(2):
+                fill(server)
+                assert accounts.fetch(world, server, user) == Fetched(handled=1, left=1)
+                server.inbox.validity += 1
+                server.inbox.mails.clear()
+    assert sorted(world.events()) == sorted([(Kind.BOUNCE, Effect.COUNT), (Kind.REPLY, Effect.FORWARD)])
+    with session_scope(world.engine) as session:
+        assert session.scalar(select(func.count()).where(Delivery.purpose == Purpose.REPLY)) == 1
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+def test_over_imap_what_hangs_up_when_it_should_move_doubles_nothing_and_each_mailbox_has_numbers_of_its_own(
+    world: World, accounts: Accounts
+) -> None:
     for user in ("one@example.org", "two@example.org"):
-        with running(Behaviour(user=user), theirs) as server:
+        with running(Behaviour(user=user), accounts.theirs) as server:
+            fetch_from = partial(accounts.fetch, world)
             server.inbox.add(report(world.token(world.mail()), "552 5.2.2 mailbox full"))
             server.inbox.add(LETTER)
             server.behaviour.instead = lambda command: BEFORE if "STORE" in command else None

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial
@@ -43,6 +43,7 @@ from mailer.store.models import (
     Tally,
 )
 from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, NOBODY_READS, World, report
+from tests.support.concurrency import Beside
 from tests.support.factories import notices_owed, said
 from tests.support.mail_server import MailServer
 
@@ -67,6 +68,11 @@ class Answered(World):
 
     def answer(self, words: str = "I wrote to them.", *, delivery: int | None = None, headers: str = "") -> Outcome:
         return self.receive(answer(self.token(delivery), words, headers=headers))
+
+    def found(self, message: bytes, *, came_at: datetime | None) -> Outcome:
+        """What becomes of a message that lies in a mailbox."""
+        sessions = partial(session_scope, self.engine)
+        return receiving.receive(sessions, message, addresses=self.own, source=Source.MAILDIR, came_at=came_at)
 
     def owed(self) -> list[tuple[DeliveryState, str | None]]:
         with session_scope(self.engine, read_only=True) as session:
@@ -238,11 +244,43 @@ def test_where_nobody_is_named_it_is_only_counted(engine: Engine, keyring: Keyri
     assert world.numbers() == {(0, Kind.REPLY, ""): 1}
 
 
-def test_of_a_mailbox_only_answers_to_our_mails_go_on_and_stay_in_it(world: Answered) -> None:
-    sessions = partial(session_scope, world.engine)
-    for token, effect in ((world.token(), Effect.FORWARD), ("0" * 40, Effect.NONE)):
-        outcome = receiving.receive(sessions, answer(token), addresses=world.own, source=Source.MAILDIR)
-        assert (outcome.kind, outcome.effect, outcome.is_done_with) == (Kind.REPLY, effect, False)
+@pytest.mark.parametrize(
+    ("is_ours", "days_ago", "effect"),
+    [
+        (True, 0, Effect.FORWARD),
+        (True, 29, Effect.FORWARD),
+        (True, 31, Effect.NONE),
+        (True, None, Effect.NONE),
+        (False, 0, Effect.NONE),
+    ],
+)
+def test_of_a_mailbox_only_late_answers_to_our_mails_go_on_and_stay_in_it(
+    world: Answered, is_ours: bool, days_ago: int | None, effect: Effect
+) -> None:
+    came_at = None if days_ago is None else utcnow() - timedelta(days=days_ago)
+    outcome = world.found(answer(world.token() if is_ours else "0" * 40), came_at=came_at)
+    assert (outcome.kind, outcome.effect, outcome.is_done_with) == (Kind.REPLY, effect, False)
+
+
+def test_the_same_answer_goes_on_once_wherever_it_comes_in_and_however_it_is_found(world: Answered) -> None:
+    written = answer(world.token())
+    ways = [f"Received: from mx{number}\r\nDelivered-To: a{number}\r\n".encode() + written for number in range(3)]
+    to_us = "bounce@in.example.org", f"bounce+{world.token()}@in.example.org"
+    outcomes = [world.receive(way, recipient=recipient) for way, recipient in zip(ways, to_us, strict=False)]
+    outcomes += [world.found(way.replace(b"\r\n", b"\n"), came_at=utcnow()) for way in ways]
+    assert [outcome.effect for outcome in outcomes] == [Effect.FORWARD] + [Effect.NONE] * 4
+    assert len(world.owed()) == 1
+    assert world.answer("Another").effect is Effect.FORWARD
+
+
+def test_what_went_on_is_known_for_longer_than_it_may_go_on_from_a_mailbox(world: Answered) -> None:
+    world.answer()
+    for days, is_known in ((32, True), (33, False)):
+        with session_scope(world.engine) as session:
+            session.execute(update(Reply).values(day=utcnow() - timedelta(days=days)))
+        housekeeping.tidy(world.engine)
+        outcome = world.found(answer(world.token()) + b"\r\n" * days, came_at=utcnow() - timedelta(days=29))
+        assert (outcome.why == "it came before") is is_known
 
 
 def test_what_people_answer_to_is_ours_only_where_it_goes_on(world: Answered, keyring: Keyring) -> None:
@@ -362,6 +400,20 @@ def test_who_is_erased_takes_their_answer_along(world: Answered, server: MailSer
     send()
     assert sorted(world.owed()) == sorted([(S.SKIPPED, Reason.ERASED), (S.SENT, None)])
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_an_answer_that_comes_while_its_writer_is_erased_goes_nowhere(world: Answered) -> None:
+    outcomes: list[Outcome] = []
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
+        answering = Beside(lambda: outcomes.append(world.answer()))
+        answering.must_wait()
+    answering.result()
+    assert [(outcome.effect, outcome.why) for outcome in outcomes] == [
+        (Effect.NONE, "whose mail it is about was erased at this moment")
+    ]
+    assert (world.owed(), world.kept(), world.events()) == ([], [], [])
 
 
 def test_right_before_an_answer_is_sent_it_is_seen_that_its_writer_was_erased(world: Answered) -> None:

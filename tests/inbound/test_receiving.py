@@ -164,14 +164,6 @@ def test_the_same_message_acts_once_however_often_it_is_given(world: World) -> N
     assert len(world.events()) == 1
 
 
-def test_a_transport_may_say_itself_which_message_it_is(world: World) -> None:
-    assert world.bounce(key=b"validity 1, uid 7").effect is Effect.SUPPRESS
-    lift(world)
-    other = world.mail()
-    assert world.bounce(delivery=other, key=b"validity 1, uid 7").effect is Effect.NONE
-    assert world.bounce(delivery=other, key=b"validity 1, uid 8").effect is Effect.SUPPRESS
-
-
 def test_a_mail_comes_back_once(world: World) -> None:
     assert world.bounce("550 5.2.2 mailbox full").effect is Effect.COUNT
     assert world.bounce().effect is Effect.NONE

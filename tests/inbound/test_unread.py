@@ -1,20 +1,27 @@
 """What nobody could read stays a few days where that is asked for, without the body of a mail that it gives back."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
 
+from mailer.inbound import receiving
+from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
+from mailer.mail.feedback import reading
 from mailer.operations import housekeeping
 from mailer.people import subscribers, unread
 from mailer.store.crypto import Keyring
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import UnreadMessage
 from tests.conftest import CommandLine
-from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, World, report
+from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, World, message_id, report
+from tests.support.concurrency import Beside
 
 SILENT = "554 failed for some reason"
 
@@ -58,6 +65,58 @@ def test_what_a_rule_may_be_missing_for_is_kept(world: World, made: Callable[[Wo
     for _ in range(2):
         world.receive(made(world))
     assert len(words(world)) == is_kept
+
+
+@pytest.mark.parametrize("source", [Source.MAILDIR, Source.IMAP])
+def test_of_a_mailbox_only_what_is_proved_to_be_about_us_is_kept(world: World, source: Source) -> None:
+    ours = report(world.token(), SILENT)
+    others = [
+        report("0" * 40),
+        report("0" * 40).replace(b"bounce+", b"eva+"),
+        f"In-Reply-To: <{message_id(world)}>\n".encode() + report("0" * 40, SILENT),
+        b"a private note without a header",
+        b"Return-Path: <>\nFrom: eva@example.net\nSubject: Lunch\n\nHm\n",
+    ]
+    sessions = partial(session_scope, world.engine)
+    for message in (*others, ours):
+        receiving.receive(sessions, message, addresses=world.own, source=source, came_at=utcnow())
+    (kept,) = words(world)
+    assert SILENT in kept
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_what_comes_while_its_addressee_is_erased_is_not_kept(world: World) -> None:
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
+        coming = Beside(lambda: world.receive(report(world.token(), SILENT)))
+        coming.must_wait()
+    coming.result()
+    world.receive(report(world.token(), SILENT + " after all"))
+    assert words(world) == []
+
+
+def test_a_message_is_read_while_nothing_is_locked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_ = 0
+    read_in: list[int] = []
+
+    @contextmanager
+    def watched(*, read_only: bool = False) -> Iterator[Session]:
+        nonlocal open_
+        with session_scope(world.engine, read_only=read_only) as session:
+            open_ += 1
+            yield session
+            open_ -= 1
+
+    real = reading.read
+
+    def read(message: bytes) -> reading.Message | None:
+        read_in.append(open_)
+        return real(message)
+
+    monkeypatch.setattr(reading, "read", read)
+    receiving.receive(watched, report(world.token(), SILENT), addresses=world.own, source=Source.LMTP)
+    assert len(words(world)) == 1
+    assert set(read_in) == {0}
 
 
 def test_of_a_mail_that_is_given_back_only_the_header_is_kept(world: World) -> None:

@@ -20,6 +20,7 @@ class Mail:
 
     data: bytes
     flags: set[str] = field(default_factory=set)
+    came: str = "17-Jul-2026 02:44:25 -0700"  # with that zone
 
 
 @dataclass
@@ -227,7 +228,7 @@ class _Conversation:
             mail = self.folder.mails[uid]
             partial = re.search(r"BODY\.PEEK\[\]<0\.(\d+)>", items)
             if partial is None:
-                self.say(f"* {number} FETCH (UID {uid} RFC822.SIZE {len(mail.data)})")
+                self.say(f'* {number} FETCH (UID {uid} RFC822.SIZE {len(mail.data)} INTERNALDATE "{mail.came}")')
                 continue
             data = mail.data if self.behaviour.whole else mail.data[: int(partial[1])]
             literal = b"BODY[]<0> {%d}\r\n%s" % (len(data), data)

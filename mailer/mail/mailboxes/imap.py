@@ -10,7 +10,6 @@ from mailer.mail.mailboxes.types import (
     BATCH,
     HANDLED_FOLDER,
     Disposal,
-    ImapFolder,
     MailboxUnavailable,
     Obstacle,
     Waiting,
@@ -26,14 +25,12 @@ class Imap:
     in the file stand UIDVALIDITY and the last UID up to which all is settled; below, what else was left behind that.
     """
 
-    def __init__(
-        self, place: ImapFolder, session: Session, remembered: Remembered, *, disposal: Disposal, most_bytes: int
-    ) -> None:
+    def __init__(self, session: Session, remembered: Remembered, *, disposal: Disposal, most_bytes: int) -> None:
         """:param session: in which the folder is open.
         :param remembered: what stays in the folder though it was looked at.
         :param most_bytes: of each message that are read.
         """
-        self._place, self._session, self._remembered = place, session, remembered
+        self._session, self._remembered = session, remembered
         self._disposal, self._most_bytes = disposal, most_bytes
         self._is_stuck = False  # something that was handled did not leave: it has to be given again
         self._left: frozenset[int] = frozenset()
@@ -44,7 +41,7 @@ class Imap:
         new = [each for each in self._session.list_from(last + 1) if each.uid not in self._left]
         for batch in _batches(new, self._most_bytes):
             read = self._read([each.uid for each in batch])
-            if found := [Waiting(str(uid), read[uid], self._key(uid)) for uid in sorted(read)]:
+            if found := [Waiting(str(each.uid), read[each.uid], each.came_at) for each in batch if each.uid in read]:
                 yield found
 
     def settle(self, handled: Sequence[Waiting], left: Sequence[Waiting]) -> None:
@@ -83,9 +80,6 @@ class Imap:
                 raise problem
         log.warning("messages that the mailbox does not give out stay in it", extra={"messages": broken})
         return found
-
-    def _key(self, uid: int) -> bytes:
-        return f"{self._place.identity} {self._session.validity} {uid}".encode()
 
     def _recall(self) -> int:
         """The last UID up to which nothing is new."""

@@ -58,6 +58,7 @@ class Bearer:
         says NO (developers.google.com/workspace/gmail/imap/xoauth2-protocol).
 
         :raises imaplib.IMAP4.error: the server refuses it.
+        :raises NoToken: it has ended since, and nobody gives us another.
         """
         if "AUTH=XOAUTH2" not in client.capabilities:
             raise client.error("it offers no log-in with XOAUTH2")

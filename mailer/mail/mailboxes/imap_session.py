@@ -88,7 +88,7 @@ class Session:
         if not self.count:
             return []
         with self.explained(Obstacle.FOLDER):
-            answer = self._uid("FETCH", f"{uid}:*", "(UID RFC822.SIZE)")
+            answer = self._uid("FETCH", f"{uid}:*", "(UID RFC822.SIZE INTERNALDATE)")
         return [message for message in imap_words.listed(answer) if message.uid >= uid]  # * is the last, whatever it is
 
     def read(self, uids: Sequence[int], *, most_bytes: int) -> dict[int, bytes]:
@@ -158,6 +158,8 @@ class Session:
         """
         try:
             yield
+        except NoToken as problem:
+            raise self._unavailable(str(problem), Obstacle.TOKEN) from problem
         except imaplib.IMAP4.readonly as problem:
             raise self._unavailable("messages in it can be read, and not moved", Obstacle.FOLDER) from problem
         except imaplib.IMAP4.abort as problem:

@@ -3,6 +3,8 @@
 import base64
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 #: what `imaplib` gives back: lines, and pairs of a line with the literal that it announces
@@ -10,6 +12,7 @@ Answer = Sequence[bytes | tuple[bytes, bytes] | None]
 
 _UID = re.compile(rb"\bUID (\d+)", re.IGNORECASE)
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)", re.IGNORECASE)
+_CAME_AT = re.compile(rb'\bINTERNALDATE "([ \d]\d-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4})"', re.IGNORECASE)
 #: a beginning so short that the server writes it in quotation marks, or none at all
 _SHORT = re.compile(rb'\bBODY\[\](?:<\d+>)? (?:"((?:[^"\\]|\\.)*)"|NIL)', re.IGNORECASE)
 _PREFIX = re.compile(rb'\(\("((?:[^"\\]|\\.)*)"')
@@ -20,16 +23,25 @@ class Listed(NamedTuple):
 
     uid: int
     size: int  # octets
+    came_at: datetime | None  # when it came into the folder, or into the one that it was moved from
 
 
 def listed(answer: Answer) -> list[Listed]:
-    """The messages in an answer to FETCH (UID RFC822.SIZE). What a server tells besides, of changes that others made,
-    has no size."""
+    """The messages in an answer to FETCH (UID RFC822.SIZE INTERNALDATE). What a server tells besides, of changes
+    that others made, has no size."""
     found = []
     for line in answer:
         if isinstance(line, bytes) and (uid := _UID.search(line)) and (size := _SIZE.search(line)):
-            found.append(Listed(int(uid[1]), int(size[1])))
-    return sorted(found)
+            found.append(Listed(int(uid[1]), int(size[1]), _came_at(line)))
+    return sorted(found, key=lambda each: each.uid)
+
+
+def _came_at(line: bytes) -> datetime | None:
+    found = _CAME_AT.search(line)
+    try:
+        return parsedate_to_datetime(found[1].decode("ascii")).astimezone(UTC) if found else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def bodies(answer: Answer) -> dict[int, bytes]:

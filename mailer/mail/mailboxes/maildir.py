@@ -1,17 +1,22 @@
 """A Maildir on this machine: new mail lies in `new`, and what somebody has read in `cur`."""
 
 import errno
+import logging
 import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mailer.mail.mailboxes.remembered import Remembered
 from mailer.mail.mailboxes.types import BATCH, Disposal, MailboxUnavailable, Obstacle, Waiting
 
 _READ = ":2,S"  # what the name of a message ends with that somebody has seen
+_NAMED = re.compile(r"[0-9]{9,11}(?=\.)")  # the second in which a message came, in front of its name
+
+log = logging.getLogger(__name__)
 
 
 class Maildir:
@@ -26,7 +31,7 @@ class Maildir:
         """
         self._new, self._cur = folder / "new", folder / "cur"
         self._remembered, self._disposal, self._most_bytes = remembered, disposal, most_bytes
-        self._unreadable: OSError | None = None
+        self._unreadable = 0  # messages
 
     def __str__(self) -> str:
         return str(self._new.parent)
@@ -42,9 +47,8 @@ class Maildir:
             read = map(self._read, names[start : start + BATCH])
             if batch := [waiting for waiting in read if waiting is not None]:
                 yield batch
-        if self._unreadable is not None:  # the others were to be had all the same
-            with self._explained(Obstacle.FOLDER):
-                raise self._unreadable
+        if self._unreadable:
+            log.warning("messages that the mailbox does not give out stay in it", extra={"messages": self._unreadable})
 
     def settle(self, handled: Sequence[Waiting], left: Sequence[Waiting]) -> None:
         """As of `Mailbox`."""
@@ -68,13 +72,14 @@ class Maildir:
             descriptor = os.open(self._new / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as problem:
             if problem.errno not in (errno.ENOENT, errno.ELOOP):
-                self._unreadable = problem
+                self._unreadable += 1
             return None
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 return None
             with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return Waiting(name, file.read(self._most_bytes))
+                return Waiting(name, file.read(self._most_bytes), _came_at(name, status.st_mtime))
         finally:
             os.close(descriptor)
 
@@ -95,6 +100,17 @@ class Maildir:
 
     def _explained(self, obstacle: Obstacle) -> AbstractContextManager[None]:
         return _explained(self._new.parent, obstacle)
+
+
+def _came_at(name: str, changed: float) -> datetime | None:
+    """When a message came. A copy of a mailbox may have the time at which it was made, so the earlier one counts.
+
+    :param changed: seconds, when its file was.
+    """
+    named = _NAMED.match(name)
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(min(changed, int(named[0])) if named else changed, UTC)
+    return None
 
 
 def look(folder: Path) -> int:

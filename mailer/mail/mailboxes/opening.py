@@ -34,4 +34,4 @@ def opened(
         return
     folder, secret = place
     with imap_session.opened(folder, secret, context=context) as session:
-        yield Imap(folder, session, remembered, disposal=disposal, most_bytes=most_bytes)
+        yield Imap(session, remembered, disposal=disposal, most_bytes=most_bytes)

@@ -15,7 +15,8 @@ class AlreadyFetching(MailerError):
 
 
 class Remembered:
-    """Lines in a file that only its owner reads. Without it every message is looked at again, and none acts twice."""
+    """Lines in a file that only its owner reads. Without it, or where the mailbox calls its messages
+    otherwise, every message is looked at again; none acts twice, as each is known by what is in it."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +28,7 @@ class Waiting:
 
     name: str  # what the mailbox calls it
     data: bytes  # its beginning
-    key: bytes | None = None  # what tells it from every other, where the mailbox has such a thing
+    came_at: datetime | None = None  # when it came into the mailbox, if that is known
 
 
 class Mailbox(Protocol):

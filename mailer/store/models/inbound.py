@@ -15,12 +15,12 @@ from mailer.store.models.base import Base, by_value
 class Reply(Base):
     """Something that a person wrote to us, to be handed on to an organiser by a delivery of the ledger.
 
-    Once that is settled, only what tells the message from others stays for some days: it may be given to us again.
+    Once that is settled, only what tells the message from others stays for a month: it may be given to us again.
     """
 
     __tablename__ = "replies"
 
-    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # `Keyring.mail_digest` of the message
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # `Keyring.mail_digest` of its content
     day: Mapped[date] = mapped_column(UtcDay, index=True)
     # Of the mail that hands it on, with the message; none once that is settled.
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"), index=True)

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
@@ -70,6 +71,21 @@ def test_without_a_token_the_server_is_not_even_asked(serve: Serve, issuer: Toke
         look(server)
     assert caught.value.obstacle is Obstacle.TOKEN
     assert server.commands == []
+
+
+def test_a_token_that_ends_before_the_log_in_and_is_not_renewed_is_said(
+    serve: Serve, issuer: TokenServer, trusting: ssl.SSLContext
+) -> None:
+    clock = count(step=4000)
+    secret = Bearer(Tokens(Client(issuer.url, "tocsin", secret="x"), context=trusting, now=lambda: next(clock)))
+    first = issuer.answer
+    issuer.answer = lambda form: first(form) if len(issuer.asked) == 1 else json_answer(400, error="invalid_grant")
+    server = serve(Behaviour(capabilities=OFFERS))
+    place = ImapFolder("127.0.0.1", "box@example.org", server.port)
+    with pytest.raises(MailboxUnavailable) as caught, imap_session.opened(place, secret, context=trusting):
+        pass
+    assert caught.value.obstacle is Obstacle.TOKEN
+    assert len(issuer.asked) == 2
 
 
 def test_a_server_that_takes_no_tokens_is_said(serve: Serve, look: Look) -> None:

@@ -1,6 +1,8 @@
 """What was handled leaves a Maildir, and what is somebody's own stays as it was."""
 
+import logging
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ def test_what_was_handled_is_marked_as_read_or_deleted(some: SomeMaildir) -> Non
     first, second = some.deliver(b"one"), some.deliver(b"two", "1764510001.marked:2,")
     mailbox = opened(some)
     [batch] = mailbox.batches()
-    assert batch == [Waiting(first, b"one"), Waiting(second, b"two")]
+    assert [(waiting.name, waiting.data) for waiting in batch] == [(first, b"one"), (second, b"two")]
     mailbox.settle(batch, [])
     assert (some.new, some.cur) == ([], [f"{first}:2,S", "1764510001.marked:2,S"])
     some.deliver(b"three")
@@ -114,7 +116,7 @@ def test_a_folder_that_is_no_maildir_is_named(some: SomeMaildir, missing: str) -
 
 
 def test_one_message_that_may_not_be_read_does_not_keep_others_from_being(
-    some: SomeMaildir, monkeypatch: pytest.MonkeyPatch
+    some: SomeMaildir, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = [some.deliver(b"x") for _ in range(3)]
     real = os.open
@@ -125,11 +127,28 @@ def test_one_message_that_may_not_be_read_does_not_keep_others_from_being(
         return real(path, flags, *rest)
 
     monkeypatch.setattr(os, "open", refuse)
-    found: list[Waiting] = []
-    with pytest.raises(MailboxUnavailable, match="Permission denied"):
-        for batch in opened(some).batches():
-            found += batch
+    mailbox = opened(some)
+    found = everything(mailbox)
     assert [waiting.name for waiting in found] == names[1:]
+    mailbox.settle(found, [])
+    caplog.clear()
+    assert everything(opened(some)) == []  # nor does it slow down the rounds after that, in which it is alone
+    (warning,) = caplog.records
+    assert (warning.levelno, warning.message) == (
+        logging.WARNING,
+        "messages that the mailbox does not give out stay in it",
+    )
+    assert warning.__dict__["messages"] == 1
+    assert some.new == names[:1]
+
+
+def test_when_a_message_came_is_known_by_its_name_or_the_time_of_its_file(some: SomeMaildir) -> None:
+    named, other, copied = some.deliver(b"1", "1764510000.M1.mx"), some.deliver(b"2", "x"), some.deliver(b"3")
+    for name, seconds in ((named, 1764510009), (other, 1764510007), (copied, 1764400000)):
+        os.utime(some.folder / "new" / name, (seconds, seconds))
+    came = {waiting.name: waiting.came_at for waiting in everything(opened(some))}
+    known = {named: 1764510000, other: 1764510007, copied: 1764400000}
+    assert came == {name: datetime.fromtimestamp(each, UTC) for name, each in known.items()}
 
 
 def test_what_cannot_be_moved_is_said(some: SomeMaildir) -> None:
