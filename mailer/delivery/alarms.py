@@ -27,6 +27,7 @@ from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.store import audit
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.models import (
+    SERVERS_WORDS,
     Campaign,
     CampaignAlarm,
     CampaignStatus,
@@ -381,7 +382,7 @@ def _gone(session: Session, campaign_id: int) -> int:
             number += category is not None
             continue
         try:
-            words = keyring.decrypt(bytes(text), "deliveries.smtp_text") if text else ""
+            words = keyring.decrypt(bytes(text), SERVERS_WORDS) if text else ""
         except UnreadableSecret:
             continue
         number += meanings.of_reply(code, words).category.permanent

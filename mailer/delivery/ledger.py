@@ -51,6 +51,7 @@ from mailer.store.crypto import keyring_of
 from mailer.store.db import UtcDateTime, session_scope
 from mailer.store.models import (
     BEFORE_CAMPAIGNS,
+    SERVERS_WORDS,
     WAITING,
     Base,
     Campaign,
@@ -280,7 +281,7 @@ def record(session: Session, fence: int, settlements: Sequence[Settlement]) -> N
             alike.setdefault((state, reason, code, not_before, transmitted), []).append(delivery_id)
         else:
             fate = _fate(state, reason, code, not_before, transmitted)
-            told.append({"row": delivery_id, "new_text": keyring.encrypt(words, _TEXT_CONTEXT), **fate})
+            told.append({"row": delivery_id, "new_text": keyring.encrypt(words, SERVERS_WORDS), **fate})
     # Most are taken by the server in the same way: one statement for them all takes a tenth of one for each.
     for same, rows in alike.items():
         session.execute(_SETTLE_ALIKE, {"rows": rows, "new_text": None, **_fate(*same), **shared})
@@ -301,9 +302,6 @@ def _fate(
         "new_not_before": not_before,
         "begun": int(transmitted),
     }
-
-
-_TEXT_CONTEXT = "deliveries.smtp_text"
 
 
 def _settling(new: db.Columns, which: ColumnElement[bool]) -> Update:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from mailer.mail import addresses
 from mailer.people.notices import FAILED, NAMES_SOMEBODY, Notice, NoticeKind
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
-from mailer.store.models import Delivery, DeliveryState, Subscriber
+from mailer.store.models import SERVERS_WORDS, Delivery, DeliveryState, Subscriber
 
 
 class FailedNotice(NamedTuple):
@@ -69,7 +69,7 @@ _CLEAR: tuple[SQLColumnExpression[Any], ...] = (
 )
 _SECRETS = {
     "deliveries.notice": Delivery.notice,
-    "deliveries.smtp_text": Delivery.smtp_text,
+    SERVERS_WORDS: Delivery.smtp_text,
     "deliveries.address": Delivery.address,
     "subscribers.email": Subscriber.email,
     "subscribers.name": Subscriber.name,

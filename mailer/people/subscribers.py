@@ -13,6 +13,7 @@ from mailer.people import mailed_links, returned, suppression
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import have_written_anew, utcnow
 from mailer.store.models import (
+    SERVERS_WORDS,
     Application,
     Campaign,
     Delivery,
@@ -234,7 +235,7 @@ def _codes_of_refusals(session: Session, which: ColumnElement[bool]) -> dict[int
     codes = {}
     for delivery_id, secret in rows:
         try:
-            words = secret and keyring_of(session).decrypt(bytes(secret), "deliveries.smtp_text")
+            words = secret and keyring_of(session).decrypt(bytes(secret), SERVERS_WORDS)
         except UnreadableSecret:  # nothing may keep somebody from being erased
             continue
         if code := enhanced_code(words or None):

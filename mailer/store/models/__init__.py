@@ -42,6 +42,7 @@ from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import (
     BEFORE_CAMPAIGNS,
     GOT,
+    SERVERS_WORDS,
     SYSTEM_MAIL,
     WAITING,
     Claim,
@@ -69,6 +70,7 @@ from mailer.store.models.unions import Application, JoinCount, Union, UnionConta
 __all__ = [
     "BEFORE_CAMPAIGNS",
     "GOT",
+    "SERVERS_WORDS",
     "SYSTEM_MAIL",
     "WAITING",
     "Account",

@@ -22,6 +22,9 @@ from mailer.store.crypto import EncryptedText
 from mailer.store.db import UtcDateTime
 from mailer.store.models.base import Base, BigId, by_value
 
+#: what the words of servers are encrypted with, for whoever reads or writes them past the column
+SERVERS_WORDS = "deliveries.smtp_text"
+
 
 class Purpose(enum.StrEnum):
     """Why a delivery exists. Anything but a campaign's own mail goes first and counts in no audience."""
@@ -168,5 +171,5 @@ class Delivery(Base):
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)  # for deferred
     reason: Mapped[str | None] = mapped_column(String(40))  # why skipped or unknown: one word for grouping
     smtp_code: Mapped[int | None]
-    smtp_text: Mapped[str | None] = mapped_column(EncryptedText("deliveries.smtp_text"))  # servers quote addresses
+    smtp_text: Mapped[str | None] = mapped_column(EncryptedText(SERVERS_WORDS))  # servers quote addresses
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
