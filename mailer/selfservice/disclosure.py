@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.formats.csv_output import CsvWriter
 from mailer.mail import addresses
-from mailer.people import mailed_links, subscribers, suppression
+from mailer.people import mailed_links, replies, subscribers, suppression
 from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import (
@@ -26,11 +26,13 @@ from mailer.store.models import (
     MailedLinkKind,
     MailEvent,
     MailingList,
+    Reply,
     Subscriber,
     Subscription,
     Suppression,
     Union,
     UnionContact,
+    UnreadMessage,
 )
 
 _COLUMNS = ("section", "item", "field", "value")
@@ -64,6 +66,8 @@ def about(session: Session, subscriber_id: int) -> dict[str, Any]:
         "requests": list(_requests(session, person)),
         "messages": list(_messages(session, person, unions)),
         "returned": list(_returned(session, person)),
+        "answers": list(_answers(session, person)),
+        "unread": list(_unread(session, person)),
         "blocked": _blocked(session, person),
         "lifted": _lifted(session, person),
     }
@@ -251,6 +255,23 @@ def _returned(session: Session, person: Subscriber) -> Iterator[Facts]:
             "source": event.source,
             "counts": event.email_index is not None,
         }
+
+
+def _answers(session: Session, person: Subscriber) -> Iterator[Facts]:
+    """What they wrote to us and has not been handed on yet. Not its words: an answer may be another's, to whom they
+    forwarded our mail."""
+    theirs = select(Reply.day).where(Reply.subscriber_id == person.id).order_by(Reply.day, Reply.key)
+    for day in session.scalars(theirs):
+        yield {"day": day, "kept_until": day + replies.KEPT}
+
+
+def _unread(session: Session, person: Subscriber) -> Iterator[Facts]:
+    """What came in about a mail to them and nobody could tell what it is. Likewise without its words."""
+    theirs = select(UnreadMessage.day, UnreadMessage.kind, UnreadMessage.until).where(
+        UnreadMessage.subscriber_id == person.id
+    )
+    for day, kind, until in session.execute(theirs.order_by(UnreadMessage.day, UnreadMessage.key)):
+        yield {"day": day, "kind": kind.value, "kept_until": until}
 
 
 def _blocked(session: Session, person: Subscriber) -> Facts | None:

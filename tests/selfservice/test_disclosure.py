@@ -13,9 +13,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mailer.formats.cells import restore
-from mailer.mail.feedback.types import Category
-from mailer.people import consents, mailed_links, notices, suppression
+from mailer.mail.feedback.types import Category, Kind
+from mailer.people import consents, mailed_links, notices, replies, suppression, unread
+from mailer.people.organisers import Organisers
 from mailer.selfservice import address_change, disclosure, preferences
+from mailer.store.db import utcnow
 from mailer.store.models import (
     Application,
     Base,
@@ -49,6 +51,13 @@ ANA = "ana@example.org"
 @pytest.fixture
 def mailing_list(session: Session) -> MailingList:
     return make_list(session)
+
+
+def keep_of(session: Session, person: Subscriber) -> None:
+    """Keep an answer of somebody's, and a message about a mail to them that nobody could read."""
+    key, now, to = str(person.id).encode(), utcnow(), Organisers(("office@example.org",))
+    replies.keep(session, b"secret", key=key, subscriber_id=person.id, is_cut=False, to=to, now=now)
+    unread.keep(session, "secret", key=key, kind=Kind.BOUNCE, subscriber_id=person.id, days=7, now=now)
 
 
 @pytest.fixture
@@ -85,6 +94,7 @@ def ana(session: Session, mailing_list: MailingList) -> Subscriber:
     )
     deliver(session, campaign, None, DeliveryState.SENT, purpose=Purpose.TEST, address="Ana@example.org")
     make_bounce(session, failed, email_index=person.email_index)
+    keep_of(session, person)
     address_change.name(session, person.id, "ana.new@example.net", language="en")
     preferences.mail_link(session, ANA, language="en")
     suppression.add(session, person.email_index, SuppressionReason.BOUNCED)
@@ -139,6 +149,8 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
         "requests",
         "messages",
         "returned",
+        "answers",
+        "unread",
         "blocked",
         "lifted",
     ]
@@ -206,6 +218,10 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
             "counts": True,
         }
     ]
+    today = utcnow().date()
+    week = (today + timedelta(days=7)).isoformat()
+    assert held["answers"] == [{"day": today.isoformat(), "kept_until": week}]
+    assert held["unread"] == [{"day": today.isoformat(), "kind": "bounce", "kept_until": week}]
     assert (held["blocked"]["reason"], held["blocked"]["category"]) == ("bounced", "no_mailbox")
     assert [(lift["reason"], lift["why"]) for lift in held["lifted"]] == [("bounced", "She rang.")]
 
@@ -231,8 +247,7 @@ NOT_TOLD = {
     "fence",
     "not_before",
     "notice",
-    "until",  # when what is not understood is forgotten, which is 7 days after it came at the latest
-    "message",  # what they answered, for the minute that it is on its way; `returned` says that they did
+    "message",  # what they answered, for the minute that it is on its way; `answers` says that it is kept
 }
 #: what a column is called in a disclosure, where it has another name there
 TOLD_AS = {
@@ -241,7 +256,8 @@ TOLD_AS = {
     "reason": {"reason", "reason_for_leaving"},
     "mailable": {"gets_mail"},
     "expires_at": {"ends_at"},
-    "words": {"why"},
+    "words": {"why"},  # of what could not be read none are told; `unread` says that it is kept
+    "until": {"kept_until"},
 }
 
 
@@ -267,6 +283,7 @@ def test_nothing_about_anybody_else_is_told(session: Session, ana: Subscriber, m
     boris = make_subscriber(session, mailing_list, email="boris@example.org", name="Boris", country="FR")
     other = deliver(session, make_campaign(session, mailing_list, slug="free-the-poet"), boris, DeliveryState.SENT)
     make_bounce(session, other)
+    keep_of(session, boris)
     mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
     consents.withdraw(session, boris.id, ConsentPurpose.UNION, method="import")
     suppression.add(session, boris.email_index, SuppressionReason.COMPLAINED)
@@ -297,6 +314,8 @@ def test_who_is_on_no_list_gets_what_there_is(session: Session) -> None:
         == held["requests"]
         == held["messages"]
         == held["returned"]
+        == held["answers"]
+        == held["unread"]
         == []
     )
     assert held["blocked"] is None
