@@ -9,8 +9,8 @@ from rich.table import Table
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_option
 from mailer.cli.tables import print_table
+from mailer.people.unread import Unread
 from mailer.reports import unread
-from mailer.reports.unread import Unread
 from mailer.store.db import utctoday
 
 _WORDS = {

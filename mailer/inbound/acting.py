@@ -130,15 +130,18 @@ def act(
     is_always_kept: bool = False,
 ) -> Outcome:
     """Keep what came in as an event, and do what follows for people; once for each key, however often it is called.
-    What follows for campaigns does `heed`, once all is kept.
+    What follows for campaigns does `heed`, once all is kept. What tells nothing is recorded nowhere: that somebody
+    reads is nobody's business.
 
     :param key: what tells the message from every other of its source.
     :param is_always_kept: whether the key is remembered also where it is about no mail of ours.
     """
+    if feedback.tells_nothing and not is_always_kept:
+        return Outcome(feedback.kind)
     event = MailEvent(
         key=keyring_of(session).mail_digest(source.value, key),
         kind=feedback.kind,
-        category=_category(feedback),
+        category=feedback.category,
         status=feedback.meaning.status if feedback.meaning else None,
         effect=Effect.NONE,
         source=source.value,
@@ -177,10 +180,6 @@ def heed(session: Session, outcomes: Iterable[Outcome]) -> Mapping[int, Collecti
     :returns: as `alarms.heed`.
     """
     return alarms.heed(session, [outcome.came_back for outcome in outcomes if outcome.came_back is not None])
-
-
-def _category(feedback: Feedback) -> Category | None:
-    return feedback.meaning.category if feedback.meaning and feedback.kind is Kind.BOUNCE else None
 
 
 def _outcome(event: MailEvent, *, why: str | None = None) -> Outcome:

@@ -6,22 +6,22 @@ from sqlalchemy.orm import Session
 
 from mailer.inbound.acting import Source
 from mailer.mail.feedback import excerpts, reading
-from mailer.mail.feedback.types import Category, Feedback, Kind
+from mailer.mail.feedback.types import Feedback
 from mailer.people import subscribers, unread
 from mailer.people.subscribers import JustErased
+from mailer.people.unread import Unread
 from mailer.store.crypto import keyring_of
 
 
 def is_one(feedback: Feedback, source: Source) -> bool:
-    """Whether a rule may be missing: it is nothing that we know, a bounce that does not say why, or it came back and
-    nothing proves of which mail of ours. What lies in a mailbox and is not proved to be about us may be somebody's own.
+    """Whether a rule may be missing, so that an operator may want the words. Of what has a forged token none is. What
+    lies in a mailbox and is not proved to be about us may be somebody's own.
     """
-    if source.is_mailbox and (feedback.delivery is None or feedback.is_unproven):
+    is_ours = feedback.delivery is not None and not feedback.is_unproven
+    if source.is_mailbox and not is_ours:
         return False
-    if feedback.kind in (Kind.BOUNCE, Kind.COMPLAINT):
-        says_nothing = feedback.meaning is not None and feedback.meaning.category is Category.UNDETERMINED
-        return says_nothing or feedback.delivery is None
-    return feedback.kind is Kind.UNREADABLE or (feedback.kind is Kind.OTHER and feedback.rule == "nothing known")
+    why = unread.why(feedback.kind, feedback.category, is_ours=is_ours, tells_nothing=feedback.tells_nothing)
+    return why not in (None, Unread.FORGED)
 
 
 def words_of(message: bytes) -> str:

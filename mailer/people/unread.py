@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
-from mailer.mail.feedback.types import Kind
+from mailer.mail.feedback.types import Category, Kind
 from mailer.store import db
 from mailer.store.db import utcnow
 from mailer.store.models import UnreadMessage
@@ -17,8 +18,36 @@ MOST = 500
 _ID_DIGITS = 12
 
 
+class Unread(StrEnum):
+    """Why somebody may want to look."""
+
+    NO_MESSAGE = "no message"  # cut off, or no mail at all
+    NOT_OURS = "not ours"  # it came back or complains, and nothing proves of which mail of ours
+    NO_REASON = "no reason"  # it came back, in words that no rule knows
+    FORGED = "forged"  # it would have somebody leave, with a token that nobody signed
+    OTHER = "other"  # nothing that is known
+
+
+_KINDS = {Kind.UNREADABLE: Unread.NO_MESSAGE, Kind.FORGED: Unread.FORGED, Kind.OTHER: Unread.OTHER}
+_CAME_BACK = (Kind.BOUNCE, Kind.COMPLAINT)
+
+
 class NoSuchMessage(MailerError):
     """There is no message {name}, or it is kept no longer. `mailer inbound unread list` shows those that are."""
+
+
+def why(kind: Kind, category: Category | None, *, is_ours: bool, tells_nothing: bool = False) -> Unread | None:
+    """Why somebody may want to look at what came in; None if it is understood.
+
+    :param category: of a bounce.
+    :param is_ours: whether it is proved of which mail of ours it is.
+    :param tells_nothing: of a message that is nothing of ours, whether that is known.
+    """
+    if kind in _CAME_BACK and not is_ours:
+        return Unread.NOT_OURS
+    if kind is Kind.BOUNCE and category in (None, Category.UNDETERMINED):
+        return Unread.NO_REASON
+    return None if tells_nothing else _KINDS.get(kind)
 
 
 def keep(

@@ -14,13 +14,16 @@ from mailer.inbound import receiving
 from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback import reading
+from mailer.mail.feedback.types import Kind
 from mailer.operations import housekeeping
 from mailer.people import subscribers, unread
+from mailer.people.unread import Unread
+from mailer.reports import unread as reports
 from mailer.store.crypto import Keyring
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import UnreadMessage
 from tests.conftest import CommandLine
-from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, World, message_id, report
+from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, World, feedback_report, message_id, report
 from tests.support.concurrency import Beside
 
 SILENT = "554 failed for some reason"
@@ -117,6 +120,30 @@ def test_a_message_is_read_while_nothing_is_locked(world: World, monkeypatch: py
     receiving.receive(watched, report(world.token(), SILENT), addresses=world.own, source=Source.LMTP)
     assert len(words(world)) == 1
     assert set(read_in) == {0}
+
+
+def test_what_is_counted_as_unread_is_what_is_kept_but_for_what_is_forged(world: World) -> None:
+    to = f"To: bounce+{world.token()}@in.example.org\n"
+    of_reading = 'Content-Type: multipart/report; report-type=disposition-notification; boundary="b"\n'
+    answers = f"In-Reply-To: <{message_id(world)}>\n"
+    for message in (
+        f"From: ana@example.net\n{to}Subject: Read\n{of_reading}\n--b\n\nRead\n--b--\n".encode(),
+        f"From: ana@example.net\nSubject: Read\n{of_reading}\n--b\n\nRead, too\n--b--\n".encode(),
+        f"From: a@example.net\n{to}Subject: Please confirm your e-mail\n\nAre you a program?\n".encode(),
+        f"From: News <a@example.net>\n{to}List-Id: <news.example.net>\nSubject: News\n\nNews\n".encode(),
+        feedback_report(world.token(), "not-spam"),
+    ):
+        assert world.receive(message).kind is Kind.OTHER
+    assert (world.events(), world.numbers()) == ([], {}), "what tells nothing is recorded nowhere"
+    world.receive(report(world.token(), SILENT))
+    world.receive(answers.encode() + report("0" * 40, "550 5.1.1 no such user"))
+    world.receive(b"no header")
+    world.receive(f"Subject: Hm\n{to}\nHm\n".encode())
+    world.receive(f"From: ana@example.net\nTo: leave+{'0' * 40}@in.example.org\n\nI leave\n".encode())
+    with session_scope(world.engine, read_only=True) as session:
+        (this, _) = reports.count(session, today=utcnow().date())
+    assert this.numbers == dict.fromkeys(Unread, 1)
+    assert len(words(world)) == 4
 
 
 def test_of_a_mail_that_is_given_back_only_the_header_is_kept(world: World) -> None:

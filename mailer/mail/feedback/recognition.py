@@ -10,7 +10,7 @@ from mailer.mail.feedback.identifying import Found, Lookup, Nobody
 from mailer.mail.feedback.meanings import judge
 from mailer.mail.feedback.notices import Notice, addresses_in
 from mailer.mail.feedback.reading import Message
-from mailer.mail.feedback.types import Category, Effect, Fate, Feedback, Identified, Kind, Meaning
+from mailer.mail.feedback.types import NOTHING_KNOWN, Category, Effect, Fate, Feedback, Identified, Kind, Meaning
 
 _STATUS_REPORTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _RECEIPTS = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
@@ -229,9 +229,11 @@ class _Reader:
 
     def _rest(self) -> Feedback:
         headers = self.message.headers
-        is_a_persons = not self.has_no_sender and addresses_in(headers.first("from")) and not headers.all("list-id")
-        if not is_a_persons or automatic.is_from_a_mail_server(headers) or wishes.is_of_many(headers):
-            return self._about(Feedback(Kind.OTHER, "nothing known"))
+        is_a_persons = not self.has_no_sender and addresses_in(headers.first("from"))
+        if not is_a_persons or automatic.is_from_a_mail_server(headers):
+            return self._about(Feedback(Kind.OTHER, NOTHING_KNOWN))
+        if headers.all("list-id") or wishes.is_of_many(headers):
+            return self._about(Feedback(Kind.OTHER, "mail to many"))
         return self._about(Feedback(Kind.REPLY, "somebody wrote it", Effect.FORWARD))
 
     # --- about whom

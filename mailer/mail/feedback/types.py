@@ -97,6 +97,10 @@ class Identified(enum.StrEnum):
     NONE = "none"  # it acts on nobody
 
 
+#: the rule by which a message is of kind `other` and no rule knows it
+NOTHING_KNOWN = "nothing known"
+
+
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """What a message is, about whom, and what follows."""
@@ -112,3 +116,13 @@ class Feedback:
     identified_by: Identified = Identified.NONE
     is_unproven: bool = False  # only what it says that it answers names the delivery: that acts on nobody
     leaves_all: bool = False  # a wish to leave means every list, and not that of the subscription alone
+
+    @property
+    def category(self) -> Category | None:
+        """Why a mail came back; None for anything else."""
+        return self.meaning.category if self.meaning and self.kind is Kind.BOUNCE else None
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether it is known what it is, and that this tells nothing of people or mails: a receipt of reading, say."""
+        return self.kind is Kind.OTHER and self.rule != NOTHING_KNOWN

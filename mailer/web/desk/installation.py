@@ -7,8 +7,8 @@ from flask import render_template
 from flask_babel import format_date
 
 from mailer.operations.doctor import glance
+from mailer.people.unread import Unread
 from mailer.reports import unread
-from mailer.reports.unread import Unread
 from mailer.settings import KEY_VARIABLES, Settings
 from mailer.store.db import utctoday
 from mailer.web.desk import finding_words, terms

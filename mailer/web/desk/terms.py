@@ -7,8 +7,8 @@ from mailer.delivery import alarms
 from mailer.delivery.alarms import Alarm
 from mailer.organisers.approvals import State
 from mailer.organisers.whereabouts import Whereabouts
+from mailer.people.unread import Unread
 from mailer.reports.progress import WorkerState
-from mailer.reports.unread import Unread
 from mailer.store.models import Asking, CampaignStatus, CaseEventKind, DeliveryState
 from mailer.web.language import _
 
