@@ -1,6 +1,7 @@
 """What follows from a message that came in, for whom it is about: nothing, unless we signed what it holds."""
 
 import enum
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -14,7 +15,7 @@ from mailer.delivery.alarms import CameBack
 from mailer.mail import addresses
 from mailer.mail.feedback.types import Category, Effect, Feedback, Kind
 from mailer.people import bounces, returned, suppression
-from mailer.people.returned import Added
+from mailer.people.returned import Added, Number
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method, NotOnList, Scope
 from mailer.store.crypto import UnreadableSecret, keyring_of
@@ -66,7 +67,9 @@ class Outcome:
     why: str | None = None  # why nothing was, in words of ours
     #: whether it is understood and about a mail of ours, and nobody need read it
     is_done_with: bool = field(default=False, compare=False)
-    came_back: CameBack | None = field(default=None, compare=False)  # of a campaign, if that is new; for `heed`
+    # For `heed`: what came back of a campaign, if that is new; and what is counted, as no event is kept of it.
+    came_back: CameBack | None = field(default=None, compare=False)
+    number: Number | None = field(default=None, compare=False)
 
     def facts(self) -> dict[str, str]:
         """What the log may say of it."""
@@ -130,14 +133,12 @@ def act(
     is_always_kept: bool = False,
 ) -> Outcome:
     """Keep what came in as an event, and do what follows for people; once for each key, however often it is called.
-    What follows for campaigns does `heed`, once all is kept. What tells nothing is recorded nowhere: that somebody
-    reads is nobody's business.
+    The rest does `heed`, once all is kept. What tells nothing is recorded nowhere: that somebody reads is nobody's
+    business.
 
     :param key: what tells the message from every other of its source.
-    :param is_always_kept: whether the key is remembered also where it is about no mail of ours.
+    :param is_always_kept: whether the key is remembered also where no event is kept.
     """
-    if feedback.tells_nothing and not is_always_kept:
-        return Outcome(feedback.kind)
     event = MailEvent(
         key=keyring_of(session).mail_digest(source.value, key),
         kind=feedback.kind,
@@ -147,43 +148,55 @@ def act(
         source=source.value,
         day=now.date(),
     )
+    outcome = Outcome(event.kind) if feedback.tells_nothing else _follow(session, event, feedback, now)
+    if is_always_kept and not returned.remember(session, event):
+        return replace(outcome, number=None)  # what came before was counted then
+    return outcome
+
+
+def _follow(session: Session, event: MailEvent, feedback: Feedback, now: datetime) -> Outcome:
     if feedback.subscription is not None:
         scope = Scope.ALL if feedback.leaves_all else Scope.LIST
         return _leave(session, event, feedback.subscription, scope)
     would_act = event.kind in (Kind.BOUNCE, Kind.COMPLAINT, Kind.UNSUBSCRIBE)
     if would_act and feedback.is_unproven:
         # No event: it would take the place of what does come back, or is called spam.
-        returned.count(session, event.kind, event.category, on=event.day)
-        return Outcome(event.kind, category=event.category, why="only what it answers says of which mail it is")
+        return _counted(event, why="only what it answers says of which mail it is")
     mail = _mail(session, feedback.delivery) if feedback.delivery is not None else None
     if mail is None:
-        if is_always_kept:
-            returned.add(session, event)
-        else:
-            returned.count(session, event.kind, event.category, on=event.day)
-        return Outcome(event.kind, category=event.category, why="it is about no mail of ours" if would_act else None)
+        return _counted(event, why="it is about no mail of ours" if would_act else None)
     event.delivery_id, event.campaign_id = mail.id, mail.counts_for
     if feedback.effect in (Effect.SUPPRESS, Effect.COUNT):
-        outcome, added = _act_on_person(session, event, mail, feedback.effect, now)
+        outcome = _act_on_person(session, event, mail, feedback.effect, now)
     else:
-        added = returned.add(session, event)
         why = "it holds nothing that its mail could be left by" if event.kind is Kind.UNSUBSCRIBE else None
-        outcome = _outcome(event, why=_WHY[added] or why)
+        outcome = _outcome(event, returned.add(session, event), why=why)
     if outcome.why is not None or event.kind not in (Kind.BOUNCE, Kind.COMPLAINT) or event.campaign_id is None:
         return outcome
     return replace(outcome, came_back=CameBack(event.campaign_id, event.kind, event.category, mail.settled_at))
 
 
 def heed(session: Session, outcomes: Iterable[Outcome]) -> Mapping[int, Collection[datetime]]:
-    """Pause the campaigns of which too much came back, once `act` has kept all: nobody may be locked after that.
+    """Count what is only counted, and pause the campaigns of which too much came back, once `act` has kept all: nobody
+    may be locked after that.
 
     :returns: as `alarms.heed`.
     """
+    outcomes = list(outcomes)
+    returned.count_all(session, Counter(outcome.number for outcome in outcomes if outcome.number is not None))
     return alarms.heed(session, [outcome.came_back for outcome in outcomes if outcome.came_back is not None])
 
 
-def _outcome(event: MailEvent, *, why: str | None = None) -> Outcome:
-    return Outcome(event.kind, Effect.NONE if why else event.effect, event.category, why)
+def _outcome(event: MailEvent, added: Added = Added.KEPT, *, why: str | None = None) -> Outcome:
+    why = _WHY[added] or why
+    is_number = added is Added.TOO_MANY and event.kind is not Kind.UNSUBSCRIBE  # nobody left
+    number = Number.of(event) if is_number else None
+    return Outcome(event.kind, Effect.NONE if why else event.effect, event.category, why, number=number)
+
+
+def _counted(event: MailEvent, *, why: str | None) -> Outcome:
+    """Of what no event is kept."""
+    return Outcome(event.kind, category=event.category, why=why, number=Number.of(event))
 
 
 # --- about a mail ---------------------------------------------------------------------------------------------------
@@ -230,30 +243,27 @@ def _why_not(mail: _Mail, person: _Person | None, now: datetime) -> str | None:
     return None
 
 
-def _act_on_person(
-    session: Session, event: MailEvent, mail: _Mail, effect: Effect, now: datetime
-) -> tuple[Outcome, Added]:
+def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effect, now: datetime) -> Outcome:
     """Have a bounce count, or end mail to its address; have a complaint end it, without a word."""
     suppression.lock_shared(session)
     person = _whom(session, mail, event.kind)
     why = _why_not(mail, person, now)
     if person is None or why:
-        added = returned.add(session, event)
-        return _outcome(event, why=_WHY[added] or why), added
+        return _outcome(event, returned.add(session, event), why=why)
     event.effect = effect
     event.email_index = person.email_index if effect is Effect.COUNT else None
     if (added := returned.add(session, event)) is not Added.KEPT:
-        return _outcome(event, why=_WHY[added]), added
+        return _outcome(event, added)
     if effect is Effect.COUNT and (
         person.id is None or not bounces.have_added_up(session, person.id, person.email_index, today=event.day)
     ):
-        return _outcome(event), added
+        return _outcome(event)
     if event.effect is not Effect.SUPPRESS:
         returned.did(session, event, Effect.SUPPRESS)
     reason = SuppressionReason.COMPLAINED if event.kind is Kind.COMPLAINT else SuppressionReason.BOUNCED
     outcome = _outcome(event)
     bounces.suppress(session, person.id, person.email_index, reason, event.category)
-    return outcome, added
+    return outcome
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------
@@ -270,8 +280,7 @@ def _leave(session: Session, event: MailEvent, subscription_id: int, scope: Scop
         if _locked(session, _LOCKED_BY_ID, subscription.subscriber_id) is None:
             raise NotOnList
     except NotOnList:
-        returned.count(session, event.kind, on=event.day)
-        return Outcome(event.kind, why="not on our list")
+        return _counted(event, why="not on our list")
     event.delivery_id, event.campaign_id = _last_mail(session, subscription)
     event.effect = Effect.LEAVE
     if returned.add(session, event) is not Added.KEPT:

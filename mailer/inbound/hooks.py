@@ -14,8 +14,8 @@ from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback.types import Effect, Feedback, Identified, Kind
 from mailer.mail.webhooks.types import Report
-from mailer.people import suppression
-from mailer.store.db import Sessions
+from mailer.people import subscribers, suppression
+from mailer.store.db import Deadlock, Sessions
 from mailer.store.models import Campaign, Delivery, Subscription
 
 log = logging.getLogger(__name__)
@@ -35,16 +35,18 @@ def take(
     :raises DatabaseUnavailable: not all is saved, and the provider must post them again.
     """
     about = [(_identified(report, addresses), report) for report in reports]
-    # People are locked in this order, so that two posts at the same time do not wait for each other.
-    about.sort(key=lambda each: each[0].delivery or 0)
+    about.sort(key=lambda each: (each[0].delivery or 0, each[1].key))
     for start in range(0, len(about), _AT_A_TIME):
-        _take(sessions, about[start : start + _AT_A_TIME], source=source, now=now)
+        some = about[start : start + _AT_A_TIME]
+        try:
+            _take(sessions, some, source=source, now=now)
+        except Deadlock:  # with somebody who locks people in another order, and has ended by now
+            _take(sessions, some, source=source, now=now)
 
 
 def _take(sessions: Sessions, about: Sequence[tuple[Feedback, Report]], *, source: Source, now: datetime) -> None:
     with sessions() as session:
-        if any(feedback.leaves_all for feedback, _ in about):
-            suppression.lock_alone(session)  # who holds it with others can no longer have it alone
+        _lock(session, [feedback for feedback, _ in about])
         outcomes = []
         for feedback, report in about:
             whole = _with_what_to_leave(session, feedback)
@@ -58,6 +60,27 @@ def _take(sessions: Sessions, about: Sequence[tuple[Feedback, Report]], *, sourc
             alarms.look(session, campaign_id, refused=refused)
     for outcome in outcomes:
         log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
+
+
+def _lock(session: Session, feedbacks: Sequence[Feedback]) -> None:
+    """Take all that two posts at the same moment could wait for each other for, in the order that stands in
+    `people.suppression`. What is left are events, which are kept in the order of their deliveries, and numbers, which
+    `acting.heed` counts last.
+    """
+    if any(feedback.leaves_all for feedback in feedbacks) or _is_of_form(session, feedbacks):
+        suppression.lock_alone(session)  # who holds it with others can no longer have it alone
+    else:
+        suppression.lock_shared(session)
+    deliveries = {feedback.delivery for feedback in feedbacks if feedback.delivery is not None}
+    if deliveries:
+        subscribers.lock_addressees(session, deliveries)
+
+
+def _is_of_form(session: Session, feedbacks: Sequence[Feedback]) -> bool:
+    """Whether somebody complains of what a form had us send: whom that is about is told by nothing but the address."""
+    complained = {feedback.delivery for feedback in feedbacks if feedback.kind is Kind.COMPLAINT and feedback.delivery}
+    addressed = (Delivery.id.in_(complained), Delivery.subscriber_id.is_(None), Delivery.address.is_not(None))
+    return bool(complained) and session.scalar(select(Delivery.id).where(*addressed).limit(1)) is not None
 
 
 def _identified(report: Report, addresses: OwnAddresses) -> Feedback:

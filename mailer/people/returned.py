@@ -1,13 +1,16 @@
 """What came back of our mails, kept as events for as long as it may matter, and as numbers after that."""
 
 import enum
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.people import suppression
 from mailer.store import db
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
@@ -26,29 +29,60 @@ _NUMBER = select(func.count()).where(MailEvent.delivery_id == bindparam("deliver
 
 _NOBODYS = 0  # instead of a campaign, where it is not known of which it is
 
+#: an event that came to nothing and tells nothing; it is there for its key, or says that somebody left once more
+_DID_NOTHING = (MailEvent.effect == Effect.NONE) & or_(
+    MailEvent.kind == Kind.UNSUBSCRIBE, MailEvent.delivery_id.is_(None)
+)
+#: what events count, beside what the ledger tells
+COUNTS = (MailEvent.source != SENDING) & ~_DID_NOTHING
+
+
+class Number(NamedTuple):
+    """What is counted together: a row of `mail_event_counts`."""
+
+    campaign_id: int
+    month: str
+    kind: Kind
+    category: str
+
+    @classmethod
+    def of(cls, event: MailEvent) -> "Number":
+        """What an event counts for, if it is not kept."""
+        return cls._of(event.campaign_id, event.day, event.kind, event.category)
+
+    @classmethod
+    def _of(cls, campaign_id: int | None, day: date, kind: Kind, category: Category | None) -> "Number":
+        return cls(campaign_id or _NOBODYS, day.strftime("%Y-%m"), kind, category.value if category else "")
+
 
 class Added(enum.Enum):
     """What became of an event."""
 
     KEPT = enum.auto()
     CAME_BEFORE = enum.auto()  # it is there, or its delivery has come back, or was called spam, before
-    TOO_MANY = enum.auto()  # it would have done nothing, and became a number at once
+    TOO_MANY = enum.auto()  # it would have done nothing, and is to be a number at once
 
 
 def add(session: Session, event: MailEvent) -> Added:
     """Keep an event. What is changed in it afterwards is not saved, but by `did`.
 
-    Of those of one delivery that do nothing too many become numbers at once. What does something is never too much:
-    else whoever writes many harmless messages could have what matters do nothing.
+    Of one delivery only so many are kept that do nothing: others whoever calls this has to count. What does something
+    is never too much: else whoever writes many harmless messages could have what matters do nothing.
     """
     comes_once = event.kind in (Kind.BOUNCE, Kind.COMPLAINT)
     if event.effect is Effect.NONE and not comes_once and _are_many(session, event):
-        if session.get(MailEvent, event.key) is not None:
-            return Added.CAME_BEFORE
-        if event.kind is not Kind.UNSUBSCRIBE:  # nobody left
-            count(session, event.kind, event.category, on=event.day, campaign_id=event.campaign_id)
-        return Added.TOO_MANY
+        return Added.TOO_MANY if session.get(MailEvent, event.key) is None else Added.CAME_BEFORE
     return Added.KEPT if db.insert_unless_there(session, event) else Added.CAME_BEFORE
+
+
+def remember(session: Session, event: MailEvent) -> bool:
+    """Keep the key of an event that may not have been kept, and nothing of what it said: what comes with that key again
+    comes to nothing.
+
+    :returns: False if the key is there, of the event itself or from before.
+    """
+    key_alone = MailEvent(key=event.key, kind=Kind.OTHER, effect=Effect.NONE, source=event.source, day=event.day)
+    return db.insert_unless_there(session, key_alone)
 
 
 def did(session: Session, event: MailEvent, effect: Effect) -> None:
@@ -123,12 +157,19 @@ def count(
 
     :param campaign_id: None where nothing says of which campaign it is.
     """
-    key = (campaign_id or _NOBODYS, on.strftime("%Y-%m"), kind, category.value if category else "")
-    names = ("campaign_id", "month", "kind", "category")
-    if session.get(MailEventCount, key) is None:
-        db.insert_unless_there(session, MailEventCount(**dict(zip(names, key, strict=True)), number=0))
-    conditions = [getattr(MailEventCount, name) == value for name, value in zip(names, key, strict=True)]
-    session.execute(update(MailEventCount).where(*conditions).values(number=MailEventCount.number + number))
+    count_all(session, {Number._of(campaign_id, on, kind, category): number})
+
+
+def count_all(session: Session, numbers: Mapping[Number, int]) -> None:
+    """Likewise, all that a transaction counts. Others wait for these rows, which everybody takes in the same order and
+    after all others: so this is called once, and last but for what waits for nobody. Only whoever has
+    `suppression.lock_alone` may count as they like.
+    """
+    for key, number in sorted(numbers.items()):
+        if session.get(MailEventCount, key) is None:
+            db.insert_unless_there(session, MailEventCount(**key._asdict(), number=0))
+        conditions = [getattr(MailEventCount, name) == value for name, value in key._asdict().items()]
+        session.execute(update(MailEventCount).where(*conditions).values(number=MailEventCount.number + number))
 
 
 def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
@@ -136,9 +177,7 @@ def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
     stays: they are sent to see what comes back.
     """
     told = (MailEvent.delivery_id, MailEvent.kind, MailEvent.category, MailEvent.day)
-    # Neither what the ledger tells, nor that somebody left who had left before.
-    did_nothing = (MailEvent.kind == Kind.UNSUBSCRIBE) & (MailEvent.effect == Effect.NONE)
-    session.execute(delete(MailEvent).where(which, or_(MailEvent.source == SENDING, did_nothing)))
+    session.execute(delete(MailEvent).where(which, ~COUNTS))
     gone = session.execute(delete(MailEvent).where(which).returning(*told)).all()
     ids = {row.delivery_id for row in gone}
     campaigns: dict[int | None, int] = {}
@@ -149,15 +188,9 @@ def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
             campaigns[mail.id] = mail.campaign_id
             if mail.purpose is Purpose.TEST:
                 tests.add(mail.id)
-    numbers: dict[tuple[int, str, Kind, Category | None], tuple[date, int]] = {}
-    for delivery_id, kind, category, day in gone:
-        if delivery_id in tests:
-            continue
-        key = (campaigns.get(delivery_id, _NOBODYS), day.strftime("%Y-%m"), kind, category)
-        numbers[key] = (day, numbers.get(key, (day, 0))[1] + 1)
-    # Always in the same order, in which others wait for these rows too.
-    for (campaign_id, _, kind, category), (day, number) in sorted(numbers.items(), key=lambda item: str(item[0])):
-        count(session, kind, category, on=day, campaign_id=campaign_id, number=number)
+    counted = (each for each in gone if each.delivery_id not in tests)
+    numbers = (Number._of(campaigns.get(each.delivery_id), each.day, each.kind, each.category) for each in counted)
+    count_all(session, Counter(numbers))
 
 
 _AT_A_TIME = 5_000
@@ -165,6 +198,7 @@ _AT_A_TIME = 5_000
 
 def forget_old(session: Session) -> None:
     """Have events that nobody needs any more be numbers; some thousands at a time."""
+    suppression.lock_shared(session)  # whoever is erased at this moment has more than once something counted
     until = utcnow().date() - KEPT
     old = select(MailEvent.key).where(MailEvent.day < until).order_by(MailEvent.key).limit(_AT_A_TIME)
     become_numbers(session, MailEvent.key.in_(old))

@@ -1,7 +1,7 @@
 """Subscribers: found by address, erased on request, and their copies on subscriptions kept true."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, LargeBinary, and_, bindparam, exists, or_, select, type_coerce, update
@@ -74,6 +74,16 @@ def lock_addressee(session: Session, delivery_id: int | None) -> int | None:
     if session.scalar(theirs) is None:
         raise JustErased
     return subscriber_id
+
+
+def lock_addressees(session: Session, delivery_ids: Collection[int]) -> None:
+    """Lock those to whom mails were, as by `lock_row`, in the order of their ids.
+
+    :param delivery_ids: some hundreds at most.
+    """
+    theirs = select(Delivery.subscriber_id).where(Delivery.id.in_(delivery_ids))
+    people = select(Subscriber.id).where(Subscriber.id.in_(theirs)).order_by(Subscriber.id)
+    session.execute(people.with_for_update(key_share=True)).all()
 
 
 def put_on(session: Session, subscriber_id: int, list_id: int, at: datetime) -> None:

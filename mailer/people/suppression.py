@@ -30,9 +30,10 @@ _LOCK = 0x5EA1ED  # any number that nothing else in the database locks
 
 # The order in which everybody takes locks, so that no two wait for each other for ever: one of the two locks below;
 # then `mailed_links.one_at_a_time`; then rows, and of these a kit, union or application before the person, the person
-# before their address on this list, and that before their subscriptions. What is not needed is left out. Who holds
-# people never waits for a campaign, since others come to people from there: it is taken last, and only if it is free
-# (`delivery.alarms`).
+# before their address on this list, and that before their subscriptions; of several people all of them first, by their
+# ids. What is not needed is left out. Numbers of what came back are taken after all that (`returned.count_all`). Who
+# holds people never waits for a campaign, since others come to people from there: it is taken last, and only if it is
+# free (`delivery.alarms`).
 
 
 def lock_shared(session: Session) -> None:

@@ -34,15 +34,13 @@ def count(session: Session, *, today: date) -> Sequence[Month]:
         why = unread.why(row.kind, category, is_ours=row.campaign_id != 0)
         if why is not None:
             numbers[row.month][why] += row.number
-    is_of_mail = MailEvent.delivery_id.is_not(None).label("is_of_mail")
     events = (
-        select(MailEvent.day, MailEvent.kind, MailEvent.category, is_of_mail, func.count())
-        .where(MailEvent.day >= last, MailEvent.day < next_one, MailEvent.source != returned.SENDING)
-        .group_by(MailEvent.day, MailEvent.kind, MailEvent.category, is_of_mail)
+        select(MailEvent.day, MailEvent.kind, MailEvent.category, func.count())
+        .where(MailEvent.day >= last, MailEvent.day < next_one, returned.COUNTS)
+        .group_by(MailEvent.day, MailEvent.kind, MailEvent.category)
     )
-    for day, kind, category, is_ours, number in session.execute(events):
-        # What is about no mail is an event only where its key had to be kept, and then it is known what it is.
-        why = unread.why(kind, category, is_ours=is_ours, tells_nothing=not is_ours)
+    for day, kind, category, number in session.execute(events):
+        why = unread.why(kind, category, is_ours=True)
         if why is not None:
             numbers[f"{day:%Y-%m}"][why] += number
     return [Month(month, {why: found[why] for why in Unread}) for month, found in numbers.items()]

@@ -11,7 +11,7 @@ from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from psycopg.errors import UndefinedTable, UniqueViolation
+from psycopg.errors import DeadlockDetected, UndefinedTable, UniqueViolation
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -55,6 +55,11 @@ _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 class DatabaseUnavailable(ServiceUnavailable):
     """The database cannot be used: {problem}. Check MAILER_DATABASE_URL, that the server is running, that the disk has
     room, and that `mailer db upgrade` has been run. What was saved before is safe."""
+
+
+class Deadlock(DatabaseUnavailable):
+    """Two programs waited for each other, so the database ended what this one did. Nothing of it was saved: do it
+    again."""
 
 
 class ForeignFile(ServiceUnavailable):
@@ -238,6 +243,8 @@ def _is_out_of_use(problem: DBAPIError) -> bool:
 def unavailable(problem: DBAPIError) -> DatabaseUnavailable:
     """The error to show: what the driver said, in one line and without the statement, whose parameters may be
     personal."""
+    if isinstance(problem.orig, DeadlockDetected):
+        return Deadlock()
     if isinstance(problem.orig, UndefinedTable):
         return DatabaseUnavailable(problem=problem.orig.diag.message_primary)
     return DatabaseUnavailable(problem=" ".join(str(problem.orig).split())[:300])

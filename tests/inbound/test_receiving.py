@@ -550,6 +550,21 @@ def test_events_become_numbers_of_a_campaign_and_month_after_ninety_days(
     assert world.numbers() == {(campaign, Kind.BOUNCE, "no_mailbox"): 1}
 
 
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_events_become_numbers_when_nobody_is_just_being_erased(world: World) -> None:
+    """Whose events become numbers too: neither waits for what the other has counted."""
+
+    def forget_old() -> None:
+        with session_scope(world.engine) as session:
+            returned.forget_old(session)
+
+    with session_scope(world.engine) as session:
+        suppression.lock_alone(session)
+        sweeper = Beside(forget_old)
+        sweeper.must_wait()
+    sweeper.result()
+
+
 def test_who_is_erased_leaves_numbers_and_no_event(world: World) -> None:
     world.bounce("552 5.2.2 mailbox full")
     world.receive(wish(world))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, func, select, text
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from mailer.operations import schema
 from mailer.store import crypto, db
 from mailer.store.crypto import Keyring
-from mailer.store.db import DatabaseUnavailable, ForeignFile, next_midnight, open_engine, session_scope
+from mailer.store.db import DatabaseUnavailable, Deadlock, ForeignFile, next_midnight, open_engine, session_scope
 from mailer.store.models import Base, MailingList, Subscriber, Union
 from tests.support.concurrency import Beside
 from tests.support.factories import make_list, make_subscriber
@@ -109,6 +110,28 @@ def test_who_only_reads_may_take_as_long_as_they_like(engine: Engine) -> None:
         assert session.scalar(patience) == "0"
     with session_scope(engine) as session:
         assert session.scalar(patience) == f"{db.IDLE_SECONDS}s"
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_who_loses_against_another_program_is_told_to_do_it_again(engine: Engine) -> None:
+    with session_scope(engine) as session:
+        names = [make_list(session, slug).slug for slug in ("one", "two")]
+    both_have_one = Barrier(2)
+
+    def lock(slugs: list[str]) -> None:
+        with session_scope(engine) as session:
+            for slug in slugs:
+                session.scalar(select(MailingList.id).where(MailingList.slug == slug).with_for_update())
+                if slug == slugs[0]:
+                    both_have_one.wait(10)
+
+    problems = []
+    for each in [Beside(lambda: lock(names)), Beside(lambda: lock(names[::-1]))]:
+        try:
+            each.result()
+        except DatabaseUnavailable as problem:
+            problems.append(type(problem))
+    assert problems == [Deadlock]
 
 
 def test_a_committed_write_survives_a_power_cut(engine: Engine) -> None:

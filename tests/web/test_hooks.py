@@ -4,8 +4,10 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError, local
 from typing import Any, NamedTuple, TypeVar
 
 import pytest
@@ -26,8 +28,11 @@ from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.mail.webhooks.ses import Ses
 from mailer.mail.webhooks.sns import Topics
 from mailer.mail.webhooks.types import MAX_BYTES, Provider
+from mailer.people import returned, suppression
+from mailer.selfservice import leaving
+from mailer.selfservice.leaving import NotOnList
 from mailer.settings import Settings
-from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
+from mailer.store.db import DatabaseUnavailable, Deadlock, session_scope, utcnow, utctoday
 from mailer.store.models import (
     Base,
     Campaign,
@@ -35,12 +40,14 @@ from mailer.store.models import (
     DeliveryState,
     MailEvent,
     MailEventCount,
+    Subscriber,
     Subscription,
     SubscriptionStatus,
     Suppression,
     SuppressionReason,
 )
 from mailer.web import limits
+from tests.support.concurrency import Beside
 from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, subscribe
 from tests.support.webhooks import (
     BREVO_TOKEN,
@@ -68,6 +75,7 @@ from tests.support.webhooks import (
 
 SECRET = "0123456789abcdef" * 2
 BOUNCE = "bounce+{token}@in.example.org"
+TWO_WRITERS = pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one at a time
 ONE_DATABASE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)  # it asks none, or the same of both
 
 
@@ -223,6 +231,48 @@ def test_what_mailgun_signed_for_one_event_proves_no_other(world: World) -> None
     assert world.reason() is SuppressionReason.BOUNCED
 
 
+def by_mailgun(world: World, *events: str, token: str = "c0ffee" * 8) -> None:
+    """An event, and what somebody makes of copies of it."""
+    signature = mailgun_signature(utcnow(), token)
+    for event in events:
+        severity = "temporary" if event == "delayed" else "permanent"
+        posted = mailgun(world.token, "failed" if event == "delayed" else event, severity=severity)
+        assert world.post("mailgun", {"signature": signature, "event-data": posted}).status_code == 200
+
+
+@pytest.mark.parametrize(("first", "most"), [("failed", 50), ("delayed", 1), ("unsubscribed", 0)])
+def test_a_token_of_mailgun_proves_nothing_more_also_where_no_event_of_it_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, first: str, most: int
+) -> None:
+    """It came back before, too much came of its mail, or they had left before."""
+    monkeypatch.setattr(returned, "MOST_OF_ONE", most)
+    by_mailgun(world, first, token="beef" * 10)
+    before = world.reason()
+    by_mailgun(world, first, "complained")
+    assert world.reason() is before
+
+
+def test_a_token_of_mailgun_proves_nothing_more_where_whoever_leaves_is_not_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: object) -> None:
+        raise NotOnList
+
+    monkeypatch.setattr(leaving, "find", find)
+    by_mailgun(world, "unsubscribed", "complained")
+    assert world.reason() is None
+
+
+def test_what_comes_again_with_a_token_of_mailgun_is_counted_once(world: World) -> None:
+    posted = _signed_by_mailgun(mailgun("0" * 40))
+    for _ in range(3):
+        assert world.post("mailgun", posted).status_code == 200
+    assert world.counted() == [(0, Kind.BOUNCE, 1)]
+    with session_scope(world.app.extensions["site"].engine) as session:
+        returned.become_numbers(session, MailEvent.source == "mailgun")
+    assert (world.events(), world.counted()) == ([], [(0, Kind.BOUNCE, 1)])
+
+
 def test_a_batch_is_taken_whole_or_not_at_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     body, proof = _signed_by_sendgrid([sendgrid("0" * 40, sg_event_id="1"), sendgrid(world.token)])
     act, calls = acting.act, []
@@ -317,6 +367,132 @@ def test_a_token_for_something_else_does_nothing(world: World) -> None:
     for link in set(Link) - {Link.BOUNCE}:
         assert world.postmark(postmark(links.sign(keyring, link, world.delivery))).status_code == 200
     assert (world.events(), world.reason()) == ([], None)
+
+
+@pytest.mark.parametrize("provider", ["ses", "sendgrid"])
+@pytest.mark.parametrize("status", ["5.1.1 (no such user here)", "5.1.1" + " " * 3995, "5" * 4000, "\x00\ud800"])
+def test_a_status_of_any_length_is_taken_in(world: World, provider: str, status: str) -> None:
+    bounce = ses_bounce(world.source)
+    bounce["bounce"]["bouncedRecipients"][0] = {"status": status}
+    if provider == "ses":
+        assert world.ses(bounce).status_code == 200
+    else:
+        body, proof = _signed_by_sendgrid([sendgrid(world.token, status=status, reason="")])
+        assert world.post("sendgrid", body, headers=proof).status_code == 200
+    assert [event.status for event in world.rows(MailEvent)] == ["5.1.1" if status.startswith("5.1.1") else None]
+
+
+# --- at the same moment ---------------------------------------------------------------------------------------------
+
+
+class Crossing:
+    """Posts of SendGrid at once, of which each has taken in its first event before one takes in the second, if nothing
+    else has them wait."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._world, self._act, self._take = world, acting.act, inbound._take
+        self._barrier, self._thread = Barrier(2), local()
+        self.tries = 0
+        monkeypatch.setattr(acting, "act", self._meet)
+        monkeypatch.setattr(inbound, "_take", self._count)
+
+    def _meet(self, *args: Any, **options: Any) -> acting.Outcome:
+        outcome = self._act(*args, **options)
+        if not hasattr(self._thread, "has_met"):
+            self._thread.has_met = True
+            with suppress(BrokenBarrierError):
+                self._barrier.wait(0.5)
+        return outcome
+
+    def _count(self, *args: Any, **options: Any) -> None:
+        self.tries += 1
+        self._take(*args, **options)
+
+    def post(self, *posts: list[dict[str, Any]]) -> None:
+        def one(events: list[dict[str, Any]]) -> None:
+            body, proof = _signed_by_sendgrid(events)
+            assert self._world.post("sendgrid", body, headers=proof).status_code == 200
+
+        for each in [Beside(lambda events=events: one(events)) for events in posts]:  # type: ignore[misc]
+            each.result()
+
+
+@TWO_WRITERS
+def test_posts_about_the_same_people_in_another_order_do_not_wait_for_each_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, keyring = world.session, world.app.extensions["site"].settings.keyring
+    people = [make_subscriber(session, email=f"person-{number}@example.net") for number in range(2)]
+    posts = []
+    for slug, mailed in (("one", people), ("two", people[::-1])):
+        campaign = make_campaign(session, make_list(session, slug), slug=slug)
+        ids = [deliver(session, campaign, each, DeliveryState.SENT, settled_at=utcnow()).id for each in mailed]
+        tokens = [links.sign(keyring, Link.BOUNCE, each) for each in ids]
+        posts.append([sendgrid(token, sg_event_id=token) for token in tokens])
+    session.commit()
+    crossing = Crossing(world, monkeypatch)
+    crossing.post(*posts)
+    assert crossing.tries == 2
+    assert len(world.rows(Suppression)) == 2
+
+
+@TWO_WRITERS
+def test_posts_that_are_only_counted_do_not_wait_for_each_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    crossing = Crossing(world, monkeypatch)
+    names = ["bounce", "spamreport"]
+    posts = [
+        [sendgrid("0" * 40, name, sg_event_id=f"{number} {place}") for place, name in enumerate(some)]
+        for number, some in enumerate([names, names[::-1]])
+    ]
+    crossing.post(*posts)
+    assert crossing.tries == 2
+    assert sorted(world.counted()) == [(0, Kind.BOUNCE, 2), (0, Kind.COMPLAINT, 2)]
+
+
+@TWO_WRITERS
+def test_whoever_is_erased_and_a_post_do_not_wait_for_each_other(
+    world: World, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossing = Crossing(world, monkeypatch)
+    suppression.lock_alone(session)
+    post = Beside(lambda: crossing.post([sendgrid("0" * 40, sg_event_id="1"), sendgrid(world.token)]))
+    post.must_wait()
+    session.execute(select(Subscriber.id).with_for_update())
+    returned.count(session, Kind.BOUNCE, Category.NO_MAILBOX, on=utctoday())
+    session.commit()
+    post.result()
+    assert crossing.tries == 1
+    assert world.counted() == [(0, Kind.BOUNCE, 2)]
+
+
+@TWO_WRITERS
+def test_complaints_of_what_a_form_had_us_send_wait_for_all_others(world: World, session: Session) -> None:
+    campaign = session.merge(world.rows(Campaign)[0])
+    mail = deliver(session, campaign, None, DeliveryState.SENT, address="bo@example.net", settled_at=utcnow())
+    session.commit()
+    suppression.lock_shared(session)
+    token = links.sign(world.app.extensions["site"].settings.keyring, Link.BOUNCE, mail.id)
+    body, proof = _signed_by_sendgrid([sendgrid(token, "spamreport")])
+    post = Beside(lambda: world.post("sendgrid", body, headers=proof))
+    post.must_wait()
+    session.commit()
+    post.result()
+    assert world.reason() is SuppressionReason.COMPLAINED
+
+
+def test_who_lost_against_another_program_is_taken_in_once_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    act, calls = acting.act, []
+
+    def lose_once(*args: Any, **options: Any) -> acting.Outcome:
+        calls.append(options)
+        outcome = act(*args, **options)
+        if len(calls) == 1:
+            raise Deadlock
+        return outcome
+
+    monkeypatch.setattr(acting, "act", lose_once)
+    assert world.postmark(postmark(world.token)).status_code == 200
+    assert [event[:3] for event in world.events()] == [(Kind.BOUNCE, Category.NO_MAILBOX, Effect.SUPPRESS)]
 
 
 # --- what is not proved does not ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from mailer.mail.feedback.meanings import judge
+from mailer.mail.feedback.meanings import judge, status_in
 from mailer.mail.feedback.types import Category, Effect, Feedback, Kind, Meaning
 
 _SAYS_NOTHING = "nothing says why"  # as `judge` calls it
@@ -13,10 +13,10 @@ def hard(words: str, *, status: str = "", code: int | None = None) -> Meaning:
     """What a refusal means that the provider takes for final.
 
     :param words: of the server that refused it.
-    :param status: enhanced status code that stands beside them.
+    :param status: what stands beside them: an enhanced status code, perhaps with a comment, or anything.
     :param code: of the reply, likewise.
     """
-    meaning = judge(words, status=status or None, code=code)
+    meaning = _judge(words, status, code)
     if words.strip() and meaning.rule != _SAYS_NOTHING:
         return meaning
     if meaning.category is not Category.UNDETERMINED:
@@ -29,14 +29,20 @@ def soft(
 ) -> Meaning:
     """What a refusal means that the provider does not take for final: the address is never gone by that.
 
+    :param status: as for `hard`.
     :param otherwise: what it means if no words tell.
     """
-    meaning = judge(words, status=status or None, code=code)
+    meaning = _judge(words, status, code)
     if meaning.category.permanent:
         return replace(meaning, category=Category.UNDETERMINED, rule=f"not final, says the provider: {meaning.rule}")
     if meaning.category in (Category.UNDETERMINED, Category.TEMPORARY) and not meaning.rule.startswith("words"):
         return replace(meaning, category=otherwise, rule=f"the provider's word; {meaning.rule}")
     return meaning
+
+
+def _judge(words: str, status: str, code: int | None = None) -> Meaning:
+    """What is evidence, as in a report that came by mail: of a status its code counts, and its comment is a notice."""
+    return judge(words, status=status_in(status), code=code, notice=status)
 
 
 def bounce(meaning: Meaning, provider_says: str, *, acts: bool = True) -> Feedback:
@@ -56,7 +62,7 @@ def not_tried(provider_says: str) -> Feedback:
 
 def delayed(provider_says: str, words: str = "", *, status: str = "") -> Feedback:
     """A mail that the provider goes on trying to deliver."""
-    meaning = judge(words, status=status or None) if words or status else None
+    meaning = _judge(words, status) if words or status else None
     return Feedback(Kind.DELAYED, provider_says, meaning=meaning)
 
 

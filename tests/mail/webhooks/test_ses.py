@@ -47,6 +47,28 @@ def test_the_words_decide_and_the_type_only_without_them(
     assert (report.sender, report.key) == (SOURCE, "11111111-2222-3333-4444-555555555555")
 
 
+@pytest.mark.parametrize(
+    ("status", "category", "code"),
+    [
+        ("5.2.2 (mailbox full, try again later)", Category.FULL, "5.2.2"),
+        ("5.1.1 (user unknown)", Category.NO_MAILBOX, "5.1.1"),
+        ("5.0.0 (mailbox full)", Category.FULL, "5.0.0"),
+        ("4.4.7" + " (expired)" * 400, Category.TEMPORARY, "4.4.7"),
+        ("5.7.1" * 800, Category.NO_MAILBOX, None),  # no code, so nothing but the provider's word
+        ("5.0.0", Category.NO_MAILBOX, "5.0.0"),
+        ("none", Category.NO_MAILBOX, None),
+    ],
+)
+def test_of_a_status_the_code_counts_and_what_it_adds_in_words(
+    status: str, category: Category, code: str | None
+) -> None:
+    bounce = ses_bounce(SOURCE, "")
+    bounce["bounce"]["bouncedRecipients"][0]["status"] = status
+    [report] = read(bounce)
+    assert report.feedback.meaning is not None
+    assert (report.feedback.meaning.category, report.feedback.meaning.status) == (category, code)
+
+
 def test_an_absence_note_that_ses_calls_a_bounce_counts_for_nothing() -> None:
     [report] = read(ses_bounce(SOURCE, None, "Transient General"))
     assert (report.feedback.kind, report.feedback.effect) == (Kind.AUTO_REPLY, Effect.NONE)
