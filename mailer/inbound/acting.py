@@ -19,7 +19,9 @@ from mailer.people.returned import Added, Number
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method, NotOnList, Scope
 from mailer.store.crypto import UnreadableSecret, keyring_of
+from mailer.store.db import Sessions
 from mailer.store.models import (
+    ADDRESS,
     GOT,
     Campaign,
     Delivery,
@@ -32,7 +34,6 @@ from mailer.store.models import (
 
 #: how long after a mail went out what comes back acts: whoever has an old one, forwarded, can do nothing with it
 _ACTS_FOR = timedelta(days=30)
-_CONTEXT = "deliveries.address"
 
 
 class Source(enum.StrEnum):
@@ -180,11 +181,21 @@ def heed(session: Session, outcomes: Iterable[Outcome]) -> Mapping[int, Collecti
     """Count what is only counted, and pause the campaigns of which too much came back, once `act` has kept all: nobody
     may be locked after that.
 
-    :returns: as `alarms.heed`.
+    :returns: campaigns that somebody else was changing at that moment, for `look_again`.
     """
     outcomes = list(outcomes)
     returned.count_all(session, Counter(outcome.number for outcome in outcomes if outcome.number is not None))
     return alarms.heed(session, [outcome.came_back for outcome in outcomes if outcome.came_back is not None])
+
+
+def look_again(sessions: Sessions, held: Mapping[int, Collection[datetime]]) -> None:
+    """Look at the campaigns that `heed` could not, after its transaction.
+
+    :param held: as it returned them.
+    """
+    for campaign_id, refused in held.items():
+        with sessions() as session:
+            alarms.look(session, campaign_id, refused=refused)
 
 
 def _outcome(event: MailEvent, added: Added = Added.KEPT, *, why: str | None = None) -> Outcome:
@@ -220,7 +231,7 @@ def _whom(session: Session, mail: _Mail, kind: Kind) -> _Person | None:
         return None
     keyring = keyring_of(session)
     try:
-        written = addresses.parse(keyring.decrypt(mail.address, _CONTEXT))
+        written = addresses.parse(keyring.decrypt(mail.address, ADDRESS))
     except (UnreadableSecret, addresses.InvalidAddress):
         return None
     email_index = keyring.blind_index(written.folded)

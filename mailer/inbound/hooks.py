@@ -8,7 +8,6 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.delivery import alarms
 from mailer.inbound import acting
 from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
@@ -55,9 +54,7 @@ def _take(sessions: Sessions, about: Sequence[tuple[Feedback, Report]], *, sourc
                 acting.act(session, whole, source=source, key=key, now=now, is_always_kept=report.must_be_kept)
             )
         held = acting.heed(session, outcomes)
-    for campaign_id, refused in held.items():
-        with sessions() as session:
-            alarms.look(session, campaign_id, refused=refused)
+    acting.look_again(sessions, held)
     for outcome in outcomes:
         log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
 

@@ -9,7 +9,6 @@ from functools import partial
 
 from sqlalchemy import bindparam, select
 
-from mailer.delivery import alarms
 from mailer.inbound import acting, forwarding, limits, trying, unread
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
@@ -100,9 +99,7 @@ def receive(
             unread.keep(session, words, feedback, source=source, key=key, days=days, now=now)
         held = acting.heed(session, [outcome])
         limits.note_taken(session, addresses.taken, now)
-    for campaign_id, refused in held.items():
-        with sessions() as session:
-            alarms.look(session, campaign_id, refused=refused)
+    acting.look_again(sessions, held)
     log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
     return replace(outcome, is_done_with=_nobody_need_read(feedback))
 

@@ -26,7 +26,8 @@ from mailer.store.crypto import Keyring, keyring_of
 from mailer.store.models import MailEvent
 
 _HEADER = "X-Tocsin-Try"
-_LINE = re.compile(rb"^X-Tocsin-Try: (?P<token>[0-9a-f]{40})\r?$", re.MULTILINE)
+_BEGINS = f"{_HEADER}: ".encode()
+_LINE = re.compile(rb"^" + re.escape(_BEGINS) + rb"(?P<token>[0-9a-f]{40})\r?$", re.MULTILINE)
 _HEAD = 2**14  # octets in which the header stands
 _KIND = "try"  # instead of a source, in the key of the event
 _SUBJECT = "A try of the way in"
@@ -102,7 +103,8 @@ class _One:
 
 def number_in(message: bytes, addresses: OwnAddresses) -> int | None:
     """The number of the try that a message is; None if it is none."""
-    found = _LINE.search(message[:_HEAD])
+    head = message[:_HEAD]
+    found = _LINE.search(head) if _BEGINS in head else None  # to look for a line takes 16 times as long
     return addresses.tried(found["token"].decode()) if found else None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from mailer.mail import addresses
 from mailer.people.notices import FAILED, NAMES_SOMEBODY, Notice, NoticeKind
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
-from mailer.store.models import SERVERS_WORDS, Delivery, DeliveryState, Subscriber
+from mailer.store.models import ADDRESS, SERVERS_WORDS, Delivery, DeliveryState, Subscriber
 
 
 class FailedNotice(NamedTuple):
@@ -70,7 +70,7 @@ _CLEAR: tuple[SQLColumnExpression[Any], ...] = (
 _SECRETS = {
     "deliveries.notice": Delivery.notice,
     SERVERS_WORDS: Delivery.smtp_text,
-    "deliveries.address": Delivery.address,
+    ADDRESS: Delivery.address,
     "subscribers.email": Subscriber.email,
     "subscribers.name": Subscriber.name,
 }

@@ -59,7 +59,7 @@ def count(session: Session, what: Tally, since: datetime, *, number: int = 1, mo
     values = {"tally": what, "beginning": since, "more": number, "most": _NO_LIMIT if most is None else most}
     counted: int | None = session.scalar(_ONE_MORE, values)
     if counted is None and session.scalar(_NUMBER, values) is None:
-        db.add_unique(session, InboundTally(what=what, since=since, number=0))
+        db.insert_unless_there(session, InboundTally(what=what, since=since, number=0))
         counted = session.scalar(_ONE_MORE, values)
     return counted
 

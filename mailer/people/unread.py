@@ -63,7 +63,7 @@ def keep(
         return
     until = now + timedelta(days=days)
     row = UnreadMessage(key=key, day=now, until=until, kind=kind, subscriber_id=subscriber_id, words=words)
-    db.add_unique(session, row)
+    db.insert_unless_there(session, row)
 
 
 def kept(session: Session) -> Sequence[UnreadMessage]:

@@ -40,6 +40,7 @@ from mailer.store.models.figures import CampaignFigures
 from mailer.store.models.inbound import InboundTally, Reply, Tally, UnreadMessage
 from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import (
+    ADDRESS,
     BEFORE_CAMPAIGNS,
     GOT,
     SERVERS_WORDS,
@@ -68,6 +69,7 @@ from mailer.store.models.targets import StoredTarget, TargetReport, TargetReport
 from mailer.store.models.unions import Application, JoinCount, Union, UnionContact, UnionStatus
 
 __all__ = [
+    "ADDRESS",
     "BEFORE_CAMPAIGNS",
     "GOT",
     "SERVERS_WORDS",

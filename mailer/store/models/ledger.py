@@ -22,7 +22,8 @@ from mailer.store.crypto import EncryptedText
 from mailer.store.db import UtcDateTime
 from mailer.store.models.base import Base, BigId, by_value
 
-#: what the words of servers are encrypted with, for whoever reads or writes them past the column
+#: what columns are encrypted with, for whoever reads or writes them past the column
+ADDRESS = "deliveries.address"
 SERVERS_WORDS = "deliveries.smtp_text"
 
 
@@ -151,7 +152,7 @@ class Delivery(Base):
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
     purpose: Mapped[Purpose] = mapped_column(by_value(Purpose))
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="SET NULL"))
-    address: Mapped[str | None] = mapped_column(EncryptedText("deliveries.address"))  # where there is no subscriber
+    address: Mapped[str | None] = mapped_column(EncryptedText(ADDRESS))  # where there is no subscriber
     # What a notice says, as `notices.Notice`, with the token of its link; gone once it is settled.
     notice: Mapped[str | None] = mapped_column(EncryptedText("deliveries.notice"))
     # What chose the edition, frozen with the audience; of a notice, the union whose contact it is for.
