@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, Table, delete, inspect, select, text, type_coerce, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -118,11 +118,12 @@ def _statements(connection: Connection) -> dict[str, list[str]]:
             "UNION ALL SELECT 'trigger ' || tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
         )
     rows = connection.execute(text(query)).all()
-    return {
-        name: sorted(part.strip() for part in " ".join(sql.replace('"', "").split()).removesuffix(")").split(","))
-        for name, sql in rows
-        if "alembic_version" not in name
-    }
+    return {name: sorted(_parts(sql)) for name, sql in rows if "alembic_version" not in name}
+
+
+def _parts(sql: str) -> Iterator[str]:
+    said = " ".join(sql.replace('"', "").split()).replace(") WITHOUT ROWID", ", WITHOUT ROWID")
+    return (part.strip() for part in said.removesuffix(")").split(","))
 
 
 def test_indexes_checks_and_triggers_equal_the_models(
@@ -140,6 +141,13 @@ def test_indexes_checks_and_triggers_equal_the_models(
         "trigger case_events_append_only",
         "trigger consent_events_append_only",
     }
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("table", ["mail_events", "replies", "suppressions", "unread_messages"])
+def test_no_row_number_tells_in_which_order_messages_came_in(engine: Engine, table: str) -> None:
+    with engine.connect() as connection, pytest.raises(OperationalError, match="no such column: rowid"):
+        connection.execute(text(f"SELECT rowid FROM {table}"))
 
 
 def test_the_consent_log_can_be_erased_but_never_rewritten(session: Session) -> None:
@@ -163,6 +171,24 @@ def _upgrade_to(engine: Engine, number: str) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         alembic.upgrade(config, number)
+
+
+def test_what_came_in_before_it_had_no_order_is_kept(empty_database_url: str, keyring: Keyring) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0038")
+    rows = [(bytes([place]) * 32, reason) for place, reason in ((9, "left"), (1, "bounced"), (5, "erased"))]
+    with engine.begin() as connection:
+        for email_index, reason in rows:
+            values = {"email_index": email_index, "reason": reason, "month": "2026-11"}
+            connection.execute(
+                text("INSERT INTO suppressions (email_index, reason, month) VALUES (:email_index, :reason, :month)"),
+                values,
+            )
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT email_index, reason FROM suppressions ORDER BY email_index")).all()
+    assert [(bytes(email_index), reason) for email_index, reason in kept] == sorted(rows)
+    engine.dispose()
 
 
 def test_links_that_were_mailed_before_they_had_their_name_work_as_before(

@@ -8,6 +8,9 @@ from sqlalchemy.orm import DeclarativeBase
 #: SQLite gives out numbers by itself only for INTEGER; PostgreSQL needs 64 bits for a ledger that grows for years.
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
+#: of a table whose key has no order: SQLite would number its rows all the same, in the order in which they came
+IN_NO_ORDER = {"sqlite_with_rowid": False}
+
 
 class Base(DeclarativeBase):
     """Tables with constraint names that migrations can rely on."""

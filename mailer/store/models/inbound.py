@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mailer.mail.feedback.types import Kind
 from mailer.store.crypto import EncryptedBytes, EncryptedText
 from mailer.store.db import UtcDateTime, UtcDay
-from mailer.store.models.base import Base, by_value
+from mailer.store.models.base import IN_NO_ORDER, Base, by_value
 
 
 class Reply(Base):
@@ -19,6 +19,7 @@ class Reply(Base):
     """
 
     __tablename__ = "replies"
+    __table_args__ = IN_NO_ORDER
 
     key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # `Keyring.mail_digest` of its content
     day: Mapped[date] = mapped_column(UtcDay, index=True)
@@ -33,6 +34,7 @@ class UnreadMessage(Base):
     """A message that nobody could tell what it is, kept for some days where an operator asked for that."""
 
     __tablename__ = "unread_messages"
+    __table_args__ = IN_NO_ORDER
 
     key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # `Keyring.mail_digest` of the message
     day: Mapped[date] = mapped_column(UtcDay)

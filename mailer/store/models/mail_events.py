@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.store.db import UtcDay, utctoday
-from mailer.store.models.base import Base, by_value
+from mailer.store.models.base import IN_NO_ORDER, Base, by_value
 
 _ONCE = text("kind IN ('bounce', 'complaint')")
 
@@ -30,6 +30,7 @@ class MailEvent(Base):
             postgresql_where=_ONCE,
         ),
         Index("ix_mail_events_campaign_id", "campaign_id", "kind", "category"),
+        IN_NO_ORDER,
     )
 
     key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # `Keyring.mail_digest` of the message

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mailer.mail.feedback.types import Category
 from mailer.store.crypto import EncryptedText
 from mailer.store.db import UtcDateTime, UtcDay, utcnow, utctoday
-from mailer.store.models.base import Base, BigId, by_value
+from mailer.store.models.base import IN_NO_ORDER, Base, BigId, by_value
 
 
 class MailingList(Base):
@@ -100,6 +100,7 @@ class Suppression(Base):
     """An address that gets nothing, known only by its keyed hash. Kept to the month: a date could name a person."""
 
     __tablename__ = "suppressions"
+    __table_args__ = IN_NO_ORDER
 
     email_index: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     reason: Mapped[SuppressionReason] = mapped_column(by_value(SuppressionReason))
