@@ -1,17 +1,17 @@
 """What people write to us goes on to an organiser, so many a day, and never twice around."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.inbound.acting import Source
+from mailer.inbound.received import Received
 from mailer.links import ForgedToken, Link
 from mailer.mail.feedback import reading
-from mailer.mail.feedback.types import Effect, Feedback
+from mailer.mail.feedback.types import Effect
 from mailer.people import replies, returned, subscribers, tallies
 from mailer.people.organisers import Organisers
 from mailer.people.subscribers import JustErased
@@ -28,42 +28,29 @@ _MARK = re.compile(rb"^X-Tocsin-Forwarded[ \t]*:[ \t]*([0-9a-f]{40})[ \t]*\r?$",
 _MAILBOX_LINE = re.compile(rb"\A>?From [^\r\n]*\r?\n")
 
 
-def forward(
-    session: Session,
-    message: bytes,
-    feedback: Feedback,
-    *,
-    source: Source,
-    key: bytes,
-    content: bytes,
-    came_at: datetime | None,
-    to: Organisers,
-    now: datetime,
-) -> str | None:
+def forward(session: Session, received: Received, *, to: Organisers) -> str | None:
     """Have what somebody wrote handed on, in the transaction in which it is noted; once for each content.
 
-    :param feedback: what the message is: a reply.
-    :param key: of its event.
-    :param content: as `sameness.digest`.
-    :param came_at: as for `receiving.receive`.
+    :param received: a reply.
     :param to: to whom; where nobody is named, it is only counted.
     :returns: why it goes nowhere, in words of ours; None if it goes on.
     """
+    message, delivery, now = received.data, received.feedback.delivery, received.now
     if not to.addresses:
         return "nobody is named whom answers go to"
-    if source.is_mailbox and feedback.delivery is None:
+    if received.source.is_mailbox and delivery is None:
         return "it is about no mail of ours, and is left in its mailbox"
-    if source.is_mailbox and (came_at is None or now - came_at > _GOES_ON_FOR):
+    if received.source.is_mailbox and (received.came_at is None or now - received.came_at > _GOES_ON_FOR):
         return "it came too long ago, or nobody knows when, and is left in its mailbox"
     keyring = keyring_of(session)
     if was_forwarded(keyring, message):
         return "it was forwarded by us before"
-    digest = keyring.mail_digest(_SOURCE, content)
+    digest = keyring.mail_digest(_SOURCE, received.content)
     if replies.came_before(session, digest):
         return "it came before"
-    event = MailEvent.key == keyring.mail_digest(source.value, key)
+    event = MailEvent.key == keyring.mail_digest(received.source.value, received.key)
     try:  # first, as whoever erases somebody locks them
-        subscriber_id = subscribers.lock_addressee(session, feedback.delivery)
+        subscriber_id = subscribers.lock_addressee(session, delivery)
     except JustErased:
         returned.become_numbers(session, event)
         return "whose mail it is about was erased at this moment"

@@ -8,10 +8,12 @@ from datetime import datetime
 from functools import partial
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
 
 from mailer.inbound import acting, forwarding, limits, trying, unread
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
+from mailer.inbound.received import Received
 from mailer.mail.feedback import reading, sameness, wishes
 from mailer.mail.feedback.types import Effect, Feedback, Identified, Kind
 from mailer.store.crypto import UnreadableSecret
@@ -76,32 +78,35 @@ def receive(
     # Read before anything is locked: a message that is made to take long holds nobody up.
     asking = addresses.asking(partial(_address_of, sessions))
     feedback = recognise(message, addresses=asking, recipient=recipient, sender=sender)
-    key = _digest(message, recipient, sender)
-    content = sameness.digest(message) if feedback.kind is Kind.REPLY else b""
-    days = addresses.keep_unread_days
-    words = unread.words_of(message) if days and unread.is_one(feedback, source) else None
+    is_unread = addresses.keep_unread_days > 0 and unread.is_one(feedback, source)
+    received = Received(
+        message,
+        feedback,
+        source,
+        key=_digest(message, recipient, sender),
+        now=now,
+        came_at=came_at,
+        content=sameness.digest(message) if feedback.kind is Kind.REPLY else b"",
+        words=unread.words_of(message) if is_unread else None,
+    )
     with sessions() as session:
-        outcome = acting.act(session, feedback, source=source, key=key, now=now)
-        if feedback.kind is Kind.REPLY and outcome.why is None:
-            why = forwarding.forward(
-                session,
-                message,
-                feedback,
-                source=source,
-                key=key,
-                content=content,
-                came_at=came_at,
-                to=addresses.answers_go_to,
-                now=now,
-            )
-            outcome = replace(outcome, effect=Effect.NONE if why else Effect.FORWARD, why=why)
-        if words is not None:
-            unread.keep(session, words, feedback, source=source, key=key, days=days, now=now)
+        outcome = _follow(session, received, addresses)
         held = acting.heed(session, [outcome])
         limits.note_taken(session, addresses.taken, now)
     acting.look_again(sessions, held)
     log.info("inbound mail", extra={"source": source.value, **outcome.facts()})
     return replace(outcome, is_done_with=_nobody_need_read(feedback))
+
+
+def _follow(session: Session, received: Received, addresses: OwnAddresses) -> Outcome:
+    """Do what follows for people."""
+    feedback = received.feedback
+    outcome = acting.act(session, feedback, source=received.source, key=received.key, now=received.now)
+    if feedback.kind is Kind.REPLY and outcome.why is None:
+        why = forwarding.forward(session, received, to=addresses.answers_go_to)
+        outcome = replace(outcome, effect=Effect.NONE if why else Effect.FORWARD, why=why)
+    unread.keep(session, received, days=addresses.keep_unread_days)
+    return outcome
 
 
 def recognise(

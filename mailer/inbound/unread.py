@@ -1,10 +1,9 @@
 """Which messages are kept because nobody could tell what they are."""
 
-from datetime import datetime
-
 from sqlalchemy.orm import Session
 
 from mailer.inbound.acting import Source
+from mailer.inbound.received import Received
 from mailer.mail.feedback import excerpts, reading
 from mailer.mail.feedback.types import Feedback
 from mailer.people import subscribers, unread
@@ -30,14 +29,16 @@ def words_of(message: bytes) -> str:
     return excerpts.of(reading.read(message), message[: reading.MAX_BYTES])
 
 
-def keep(
-    session: Session, words: str, feedback: Feedback, *, source: Source, key: bytes, days: int, now: datetime
-) -> None:
+def keep(session: Session, received: Received, *, days: int) -> None:
     """Keep such a message, encrypted; unless it is known about which mail it is, and not any more whose: nothing could
     erase it with that person.
 
-    :param words: as `words_of`.
+    :param received: with its words, if it is one.
+    :param days: how long.
     """
+    feedback = received.feedback
+    if received.words is None:
+        return
     try:
         subscriber_id = subscribers.lock_addressee(session, feedback.delivery)
     except JustErased:
@@ -46,10 +47,10 @@ def keep(
         return
     unread.keep(
         session,
-        words,
-        key=keyring_of(session).mail_digest(source.value, key),
+        received.words,
+        key=keyring_of(session).mail_digest(received.source.value, received.key),
         kind=feedback.kind,
         subscriber_id=subscriber_id,
         days=days,
-        now=now,
+        now=received.now,
     )
