@@ -43,33 +43,43 @@ def try_(installation: Installation, seconds: int) -> None:
         raise ConfigurationError(
             "MAILER_BOUNCE_ADDRESS", "is not set, nor MAILER_UNSUBSCRIBE_ADDRESS", "bounce+{token}@in.example.org"
         )
-    all_came = True
+    sent: dict[str, tuple[int, float]] = {}
     for variable, address in tried.items():
         if address is None:
             click.echo(f"{variable} is not set: not tried.")
             continue
         number, message = trying.make(settings.keyring, sender, address, at=utcnow())
-        began = time.monotonic()
         trying.send(server, message)
-        click.echo(f"{variable}: {server} took a mail to {address}. Waiting until it comes in…")
-        source = _wait(installation, number, began + seconds)
-        all_came = all_came and source is not None
-        if source is not None:
-            click.echo(f"{variable}: it came in after {time.monotonic() - began:.1f} s, by {source.value}.")
-        else:
-            click.echo(
-                f"{variable}: it did not come in within {seconds} s. Look for it in the log and the queue of your mail "
-                "server (mailq), then in the log of mailer inbound. Does mailer doctor say anything of that domain?",
-                err=True,
-            )
-    if not all_came:
+        sent[variable] = number, time.monotonic()
+        click.echo(f"{variable}: {server} took a mail to {address}.")
+    click.echo("Waiting until it comes in…" if len(sent) == 1 else "Waiting until both come in…")
+    came = [_has_come(installation, variable, number, began, seconds) for variable, (number, began) in sent.items()]
+    if not all(came):
         sys.exit(1)
 
 
+def _has_come(installation: Installation, variable: str, number: int, began: float, seconds: int) -> bool:
+    """Wait for a mail, and say what became of it."""
+    source = _wait(installation, number, began + seconds)
+    if source is not None:
+        click.echo(f"{variable}: it came in within {time.monotonic() - began:.1f} s, by {source.value}.")
+        return True
+    click.echo(
+        f"{variable}: it did not come in within {seconds} s. Look for it in the log and the queue of your mail server "
+        "(mailq), then in the log of mailer inbound. Does mailer doctor say anything of that domain?",
+        err=True,
+    )
+    return False
+
+
 def _wait(installation: Installation, number: int, until: float) -> Source | None:
-    while time.monotonic() < until:
-        with installation.session() as session:
-            if (source := trying.take(session, number)) is not None:
-                return source
+    while True:
+        with installation.session(read_only=True) as session:  # on SQLite, others write meanwhile
+            source = trying.came_by(session, number)
+        if source is not None:
+            with installation.session() as session:
+                trying.forget(session, number)
+            return source
+        if time.monotonic() >= until:
+            return None
         time.sleep(_LOOK_SECONDS)
-    return None

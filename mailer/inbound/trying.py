@@ -115,14 +115,15 @@ def note(session: Session, number: int, *, source: Source, now: datetime) -> Out
     return Outcome(Kind.OTHER, why="it was a try of the way in", is_done_with=True)
 
 
-def take(session: Session, number: int) -> Source | None:
-    """By what a try came in, which is forgotten with that; None if it has not come yet."""
-    where = MailEvent.key == _key(session, number)
-    source = session.scalar(select(MailEvent.source).where(where))
-    if source is None:
-        return None
-    session.execute(delete(MailEvent).where(where))
-    return Source(source)
+def came_by(session: Session, number: int) -> Source | None:
+    """What brought a try; None if it has not come yet."""
+    source = session.scalar(select(MailEvent.source).where(MailEvent.key == _key(session, number)))
+    return Source(source) if source else None
+
+
+def forget(session: Session, number: int) -> None:
+    """Keep no longer that a try has come in."""
+    session.execute(delete(MailEvent).where(MailEvent.key == _key(session, number)))
 
 
 def _key(session: Session, number: int) -> bytes:

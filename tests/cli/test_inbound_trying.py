@@ -66,7 +66,7 @@ def test_what_comes_in_is_seen_and_leaves_nothing_behind(
 ) -> None:
     with handed_over(server, engine, keyring):
         said = tried("inbound", "try", "--wait", str(LONG)).stdout
-    assert [line.split(" after ")[0] for line in said.splitlines() if "came in" in line] == [
+    assert [line.split(" within ")[0] for line in said.splitlines() if "came in" in line] == [
         "MAILER_BOUNCE_ADDRESS: it came in",
         "MAILER_UNSUBSCRIBE_ADDRESS: it came in",
     ]
