@@ -35,6 +35,7 @@ from mailer.store.models import (
     DeliveryState,
     MailEvent,
     MailEventCount,
+    Purpose,
     Reason,
 )
 
@@ -183,14 +184,16 @@ def _look(
     if seen.status is CampaignStatus.STANDING:
         return True
     is_full = False
-    if gone and seen.is_under_way and seen.first_until is None:
+    if gone and not (seen.is_under_way and _are_enough_gone(session, campaign_id)):
+        gone = ()
+    if gone and seen.first_until is None:
         seen = seen._replace(first_until=_first_until(session, campaign_id))
         is_full = seen.first_until is not None
     alarms: list[Alarm] = []
     found = _complaints(session, seen, anew=waits) if complained else None
     if found is not None and found.is_too_much and seen.is_under_way:
         alarms.append(Alarm.COMPLAINTS)
-    if seen.is_under_way and gone and _is_bad_import(session, seen, gone):
+    if gone and _is_bad_import(session, seen, gone):
         alarms.append(Alarm.GONE)
     if seen.is_under_way and any(_is_against_us(session, seen, moment) for moment in refused):
         alarms.append(Alarm.REFUSED)
@@ -240,6 +243,15 @@ _WAS_COMPLAINT = (MailEventCount.campaign_id == bindparam("campaign"), MailEvent
 _COMPLAINTS = select(
     select(func.count()).where(*_IS_COMPLAINT).scalar_subquery(),
     select(func.sum(MailEventCount.number)).where(*_WAS_COMPLAINT).scalar_subquery(),
+)
+# Both are counted in an index: so of a campaign of which little comes back nothing else is read.
+_CAME_BACK_GONE = select(func.count()).where(
+    MailEvent.campaign_id == bindparam("campaign"), MailEvent.kind == Kind.BOUNCE, MailEvent.category.in_(_PERMANENT)
+)
+_FAILED = select(func.count()).where(
+    Delivery.campaign_id == bindparam("campaign"),
+    Delivery.purpose == Purpose.CAMPAIGN,
+    Delivery.state == DeliveryState.FAILED,
 )
 #: when the last mail went out that came back for what servers have against us
 _LAST_REFUSED = (
@@ -347,6 +359,12 @@ def _is_bad_import(session: Session, seen: _Seen, gone: Collection[datetime | No
         return False
     people = FIRST if seen.first_until is not None else _people(session, seen.id)
     return is_bad_import(_gone(session, seen.id) - seen.gone_before, people)
+
+
+def _are_enough_gone(session: Session, campaign_id: int) -> bool:
+    """Whether so many mails failed, for whatever reason, or came back for good, that the first may be a bad import."""
+    gone = session.scalar(_CAME_BACK_GONE, {"campaign": campaign_id}) or 0
+    return gone >= FEWEST_GONE or gone + (session.scalar(_FAILED, {"campaign": campaign_id}) or 0) >= FEWEST_GONE
 
 
 def _first_until(session: Session, campaign_id: int) -> datetime | None:

@@ -318,7 +318,7 @@ def test_when_the_first_mails_went_out_is_known_only_while_it_is_under_way(engin
         with session_scope(engine, read_only=True) as session:
             return session.get_one(CampaignAlarm, mailed.id).first_until
 
-    mailed.bounce(1, Category.NO_MAILBOX, first=1_005)
+    mailed.bounce(10, Category.NO_MAILBOX, first=1_000)
     assert known() == START + timedelta(seconds=999)
     forgetting.forget_order(engine)
     assert known() is not None
