@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import ssl
 import threading
 import time
@@ -62,8 +63,8 @@ class Behaviour:
     #: transactions that it takes on a connection, and what MAIL gets from then on
     most_transactions: int = 1_000_000
     enough: str | None = "452 4.5.3 Too many messages in this session"
-    #: octets that are read ahead, at most twice as many
-    read_ahead: int = 2**22
+    #: octets that a connection and the system read ahead, each at most twice as many; as many as they like if None
+    read_ahead: int | None = None
 
 
 @dataclass
@@ -117,7 +118,7 @@ def running(behaviour: Behaviour | None = None) -> Iterator[MailServer]:
     state = MailServer(port=0, behaviour=behaviour)
     loop = asyncio.new_event_loop()
     tls = behaviour.tls if behaviour.tls_from_the_start else None
-    starting = asyncio.start_server(_Conversation.starter(state), "127.0.0.1", 0, limit=behaviour.read_ahead, ssl=tls)
+    starting = asyncio.start_server(_Conversation.starter(state), "127.0.0.1", 0, limit=2**22, ssl=tls)
     server = loop.run_until_complete(starting)
     state.port = server.sockets[0].getsockname()[1]
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -155,6 +156,15 @@ class _Conversation:
         self._in_transaction = False
         self._transactions = 0
         self._loop = asyncio.get_running_loop()
+        if self._behaviour.read_ahead is not None:
+            self._read_ahead_at_most(self._behaviour.read_ahead)
+
+    def _read_ahead_at_most(self, octets: int) -> None:
+        # Left alone, the system's buffer grows to what it pleases, on some machines beyond every mail of the tests;
+        # asyncio has no public way to set its own once the connection stands.
+        connection = self._writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+        self._reader._limit = octets  # type: ignore[attr-defined]
 
     def hang_up(self) -> None:
         """End it from another thread."""
