@@ -33,10 +33,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.sql.dml import Update
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
@@ -48,6 +48,8 @@ SQLITE_BUSY_SECONDS = 15
 #: how long PostgreSQL waits for the next statement of a transaction that may hold locks
 IDLE_SECONDS = 30
 _EMPTYING_MILLISECONDS = 200  # for which writers may have to wait for `empty_log`
+_SURELY_ALIVE_SECONDS = 1  # after its last use
+_USED_AT = "used at"  # in `ConnectionPoolEntry.info`
 _CHANGES = "changes"  # in `Connection.info`: what tells `before_commits` whether a transaction has changed something
 _GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -124,8 +126,8 @@ def open_engine(url: str, keyring: crypto.Keyring) -> Engine:
 
 
 def _postgresql_engine(url: str) -> Engine:
-    # A connection that died while the program was busy elsewhere must not fail the next transaction.
-    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True)
+    _replace_what_died(engine)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: ConnectionPoolEntry) -> None:
@@ -140,6 +142,25 @@ def _postgresql_engine(url: str) -> Engine:
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
 
     return engine
+
+
+def _replace_what_died(engine: Engine) -> None:
+    """Have a connection that died while the program was busy elsewhere not fail the next transaction. SQLAlchemy's own
+    `pool_pre_ping` asks before each one, which costs a short transaction one way to the server and back more.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_USED_AT] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+        if time.monotonic() - record.info.get(_USED_AT, time.monotonic()) < _SURELY_ALIVE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as problem:
+            raise DisconnectionError from problem  # the pool opens another
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -113,6 +113,22 @@ def test_who_only_reads_may_take_as_long_as_they_like(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_a_connection_that_died_while_nobody_used_it_fails_no_transaction(
+    engine: Engine, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_SURELY_ALIVE_SECONDS", 0)
+    who = select(func.pg_backend_pid())
+    with session_scope(engine) as session:
+        died = session.scalar(who)
+    elsewhere = open_engine(engine.url.render_as_string(hide_password=False), keyring)
+    with session_scope(elsewhere) as session:
+        session.execute(select(func.pg_terminate_backend(died, 5_000)))  # waits until it is gone
+    elsewhere.dispose()
+    with session_scope(engine) as session:
+        assert session.scalar(who) != died
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
 def test_who_loses_against_another_program_is_told_to_do_it_again(engine: Engine) -> None:
     with session_scope(engine) as session:
         names = [make_list(session, slug).slug for slug in ("one", "two")]
