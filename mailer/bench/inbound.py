@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from mailer import links
 from mailer.bench import installation
 from mailer.bench.installation import Installation
-from mailer.delivery import alarms
+from mailer.delivery import thresholds
 from mailer.inbound import receiving
 from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
@@ -181,7 +181,7 @@ def people(each: int = EACH) -> int:
 
     :param each: messages of each kind.
     """
-    return alarms.FIRST + len(_KINDS) * each
+    return thresholds.FIRST + len(_KINDS) * each
 
 
 def measure(measured: Installation, database: str, *, each: int = EACH) -> Inbound:
@@ -194,7 +194,7 @@ def measure(measured: Installation, database: str, *, each: int = EACH) -> Inbou
         sessions: Sessions = partial(session_scope, engine)
         addresses = OwnAddresses(keyring_of(engine), unsubscribe_address=_LEAVE, bounce_address=_BOUNCE)
         slowest_of, slowest = max(_large_ones(addresses), key=lambda one: one[1])
-        mails = _send(sessions, campaign_id)[alarms.FIRST :]
+        mails = _send(sessions, campaign_id)[thresholds.FIRST :]
         receiving.recognise(
             _ABSENCE.encode(), addresses=addresses
         )  # loads the words of mail servers, as a listener does
@@ -228,7 +228,7 @@ def _send(sessions: Sessions, campaign_id: int) -> Sequence[dict[str, str]]:
         of_campaign = table.c.campaign_id == campaign_id
         session.connection().execute(update(table).where(of_campaign).values(**ended, settled_at=utcnow()))
         later = {"settled_at": utcnow() + timedelta(seconds=1)}
-        first = select(table.c.id).where(of_campaign).order_by(table.c.id).limit(alarms.FIRST)
+        first = select(table.c.id).where(of_campaign).order_by(table.c.id).limit(thresholds.FIRST)
         session.connection().execute(update(table).where(of_campaign, table.c.id.not_in(first)).values(**later))
         mails = [
             {

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds
-from mailer.delivery import alarms, control, forgetting, sending, sweeping
+from mailer.delivery import alarms, control, forgetting, sending, sweeping, thresholds
 from mailer.delivery.alarms import Alarm, CameBack
 from mailer.delivery.worker import Worker
 from mailer.mail.feedback.types import Category, Effect, Kind
@@ -59,7 +59,7 @@ START = utcnow() - timedelta(hours=2)
 @example(complaints=3_000, sent=1_000_000)
 @example(complaints=2_999, sent=1_000_000)
 def test_complaints_pause_from_three_in_a_thousand_on_never_below_and_never_so_few(complaints: int, sent: int) -> None:
-    assert alarms.is_to_pause(complaints, sent) == (complaints >= 5 and 1000 * complaints >= 3 * sent)
+    assert thresholds.is_to_pause(complaints, sent) == (complaints >= 5 and 1000 * complaints >= 3 * sent)
 
 
 @given(complaints=st.integers(0, 10_000), sent=st.integers(0, 2_000_000))
@@ -67,9 +67,9 @@ def test_complaints_pause_from_three_in_a_thousand_on_never_below_and_never_so_f
 @example(complaints=3, sent=3_000)
 @example(complaints=3, sent=2_999)
 def test_complaints_warn_above_one_in_a_thousand_and_before_they_pause(complaints: int, sent: int) -> None:
-    warns = alarms.is_to_warn(complaints, sent)
+    warns = thresholds.is_to_warn(complaints, sent)
     assert warns == (complaints >= 3 and 1000 * complaints > sent)
-    assert warns or not alarms.is_to_pause(complaints, sent) or not sent
+    assert warns or not thresholds.is_to_pause(complaints, sent) or not sent
 
 
 @given(gone=st.integers(0, 1_000), people=st.integers(1, 2_000_000))
@@ -78,7 +78,7 @@ def test_complaints_warn_above_one_in_a_thousand_and_before_they_pause(complaint
 @example(gone=9, people=9)
 @example(gone=51, people=900_000)
 def test_a_bad_import_is_more_than_a_twentieth_of_the_first_thousand(gone: int, people: int) -> None:
-    assert alarms.is_bad_import(gone, people) == (gone >= 10 and 20 * gone > min(people, 1_000))
+    assert thresholds.is_bad_import(gone, people) == (gone >= 10 and 20 * gone > min(people, 1_000))
 
 
 @given(st.lists(st.booleans(), max_size=1_100))
@@ -91,7 +91,7 @@ def test_a_bad_import_is_more_than_a_twentieth_of_the_first_thousand(gone: int, 
 def test_servers_are_against_us_by_the_rule_of_send_time(answers: Sequence[bool]) -> None:
     in_a_row = any(all(answers[at : at + 20]) for at in range(len(answers) - 19))
     of_last = any(sum(answers[at : at + 500]) > 25 for at in range(len(answers) - 499))
-    assert alarms.is_against_us(answers) == (in_a_row or of_last)
+    assert thresholds.is_against_us(answers) == (in_a_row or of_last)
 
 
 def test_each_reason_fits_its_column_and_is_known_again() -> None:

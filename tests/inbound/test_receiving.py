@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from mailer import links
-from mailer.delivery import alarms
+from mailer.delivery import measures
 from mailer.delivery.message_ids import MessageIds
 from mailer.inbound import receiving
 from mailer.inbound.acting import Outcome, Source
@@ -302,7 +302,7 @@ def test_what_comes_back_of_test_mails_counts_for_no_campaign(world: World) -> N
         assert report_of.count(session, session.get_one(Campaign, campaign.id)).is_nothing
         returned.become_numbers(session, MailEvent.delivery_id.in_(campaign.mails))
         assert report_of.count(session, session.get_one(Campaign, campaign.id)).is_nothing
-        assert alarms.complaints(session, campaign.id) == 0
+        assert measures.complaints(session, campaign.id) == 0
     assert campaign.status() is CampaignStatus.SENDING and world.numbers() == {}
 
 
