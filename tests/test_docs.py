@@ -22,7 +22,8 @@ _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 
 
 def _settings_that_are_read() -> set[str]:
-    return set(re.findall(r'"(MAILER_[A-Z_]+)"', (PROJECT / "mailer" / "settings" / "__init__.py").read_text()))
+    files = (PROJECT / "mailer" / "settings").glob("*.py")
+    return {name for file in files for name in re.findall(r'"(MAILER_[A-Z_]+)"', file.read_text())}
 
 
 def _settings_that_are_documented() -> list[str]:

@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from mailer.errors import ConfigurationError
 from mailer.mail.webhooks.types import Provider
+from mailer.settings import values
+from mailer.settings.environment import Environment
 from mailer.settings.secret_files import secrets_in
 
 #: examples
@@ -94,3 +96,19 @@ class HookSettings:
             problem = f"{file} must hold {what} on a line, of at least {_SHORTEST} characters"
             raise ConfigurationError(variable, problem, example)
         return lines
+
+
+def read(env: Environment) -> HookSettings:
+    """Those of an environment.
+
+    :raises ConfigurationError: one is wrong.
+    """
+    return HookSettings(
+        secret_file=env.read("MAILER_HOOKS_SECRET_FILE", Path, FOLDER + "secret"),
+        ses_topics=env.read("MAILER_HOOKS_SES_TOPICS", values.sns_topics, TOPICS) or (),
+        sendgrid_keys=env.read("MAILER_HOOKS_SENDGRID_KEYS", values.ecdsa_keys, KEYS) or (),
+        mailgun_file=env.read("MAILER_HOOKS_MAILGUN_FILE", Path, FOLDER + "mailgun"),
+        postmark_file=env.read("MAILER_HOOKS_POSTMARK_FILE", Path, FOLDER + "postmark"),
+        brevo_file=env.read("MAILER_HOOKS_BREVO_FILE", Path, FOLDER + "brevo"),
+        sparkpost_file=env.read("MAILER_HOOKS_SPARKPOST_FILE", Path, FOLDER + "sparkpost"),
+    )
