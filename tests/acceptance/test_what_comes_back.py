@@ -38,10 +38,14 @@ pytestmark = pytest.mark.servers
 __all__ = ["listening"]  # a fixture
 
 UNKNOWN, OVER_QUOTA = f"ana@{GONE}", f"bea@{FULL}"
-COMPLAINING, LEAVING, AWAY, ANSWERING, QUIET = (f"{name}@example.org" for name in ("cem", "dia", "eli", "fay", "gil"))
+COMPLAINING, LEAVING, AWAY, ANSWERING, QUIET, WRITING = (
+    f"{name}@example.org" for name in ("cem", "dia", "eli", "fay", "gil", "hal")
+)
 ANSWER = "Thank you for writing. I sent the letter today."
+TO_SENDER = "Where can I join?"
+SENDER = "alerts@example.org"  # no mailbox of Postfix's
 OFFICE = "office@example.org"  # gets what people answer
-PEOPLE = (UNKNOWN, OVER_QUOTA, COMPLAINING, LEAVING, AWAY, ANSWERING, QUIET)
+PEOPLE = (UNKNOWN, OVER_QUOTA, COMPLAINING, LEAVING, AWAY, ANSWERING, QUIET, WRITING)
 OURS = {
     "MAILER_BOUNCE_ADDRESS": "bounce+{token}@in.example.org",
     "MAILER_UNSUBSCRIBE_ADDRESS": "leave+{token}@in.example.org",
@@ -82,6 +86,10 @@ def _reactions(mail: Message) -> Iterator[tuple[str, str, Message]]:
     if who == ANSWERING:
         message.set_content(ANSWER)
         yield who, return_path, message
+    if who == WRITING:
+        message.replace_header("To", SENDER)
+        message.set_content(TO_SENDER)
+        yield who, SENDER, message
 
 
 def _recipients(postfix: Postfix) -> Counter[str]:
@@ -95,12 +103,15 @@ def _events(engine: Engine) -> Counter[tuple[Kind, Effect]]:
 
 @pytest.fixture
 def postfix(listening: Listening) -> Iterator[Postfix]:
-    """One that has mailboxes at example.org, and hands what comes to in.example.org over to the listener."""
+    """One that has mailboxes at example.org, and hands over to the listener what comes to in.example.org, and to the
+    sender.
+    """
     if os.geteuid() != 0:
         pytest.skip("only root can start Postfix")
     listening.start()  # to know where it listens
     listening.kill()
-    to_us = f"{{in.example.org = lmtp:inet:127.0.0.1:{listening.port}}}"
+    to_us = " ".join(f"{{{where} = lmtp:inet:127.0.0.1:{listening.port}}}" for where in ("in.example.org", SENDER))
+    mailboxes = " ".join(f"{{{who} = all/}}" for who in (*PEOPLE, OFFICE) if who.endswith("@example.org"))
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="postfix-"))
         stack.callback(shutil.rmtree, directory)
@@ -110,6 +121,8 @@ def postfix(listening: Listening) -> Iterator[Postfix]:
             "smtpd_tls_security_level": "none",
             "relay_domains": "in.example.org",
             "transport_maps": f"inline:{{ {GONE}=gone {FULL}=full {to_us} }}",
+            "virtual_mailbox_maps": f"inline:{{ {mailboxes} }}",
+            "virtual_alias_maps": f"inline:{{ {{{SENDER} = {SENDER}}} }}",
             **dict.fromkeys(("queue_run_delay", "minimal_backoff_time", "maximal_backoff_time"), "1s"),
         }
         executable = program("postfix", package="postfix")
@@ -151,7 +164,7 @@ def test_what_comes_back_of_a_campaign_is_heeded_once_whenever_the_listener_is_k
             (Kind.COMPLAINT, Effect.SUPPRESS): 1,
             (Kind.UNSUBSCRIBE, Effect.LEAVE): 1,
             (Kind.AUTO_REPLY, Effect.NONE): 1,
-            (Kind.REPLY, Effect.FORWARD): 1,
+            (Kind.REPLY, Effect.FORWARD): 2,
         }
     )
     returned = json.loads(system.mailer("campaigns", "status", slug, "--json"))["returned"]
@@ -159,17 +172,18 @@ def test_what_comes_back_of_a_campaign_is_heeded_once_whenever_the_listener_is_k
     assert set(returned.values()) == {None}  # small numbers would tell who it was
     assert "@" not in listening.said()
 
-    wait_until(lambda: _recipients(postfix)[OFFICE])
-    forwarded = next(mail for mail in postfix.mailbox() if mail["Delivered-To"] == OFFICE)
-    assert ANSWER in forwarded.as_string()
-    assert forwarded["Return-Path"] == "<>"
+    wait_until(lambda: _recipients(postfix)[OFFICE] == len((ANSWER, TO_SENDER)))
+    forwarded = [mail for mail in postfix.mailbox() if mail["Delivered-To"] == OFFICE]
+    for words in (ANSWER, TO_SENDER):
+        assert sum(words in mail.as_string() for mail in forwarded) == 1
+    assert {mail["Return-Path"] for mail in forwarded} == {"<>"}
 
     assert system.mailer("inbound", "try").count("by lmtp.") == 2
 
     first = _recipients(postfix)
     again = load_alert(system, tmp_path / "second-alert")
     system.mailer("campaigns", "send", again)
-    assert system.wait_until_sent(again)["audience"] == len((OVER_QUOTA, AWAY, ANSWERING, QUIET))
-    again_to = (AWAY, ANSWERING, QUIET)
+    assert system.wait_until_sent(again)["audience"] == len((OVER_QUOTA, AWAY, ANSWERING, QUIET, WRITING))
+    again_to = (AWAY, ANSWERING, QUIET, WRITING)
     wait_until(lambda: len(postfix.mailbox()) == first.total() + len(again_to))
     assert _recipients(postfix) - first == Counter(again_to)
