@@ -17,11 +17,12 @@ from mailer.delivery import message_ids
 from mailer.errors import ConfigurationError, MailerError
 from mailer.operations import logs, schema
 from mailer.operations.queue import connect
+from mailer.operations.stopping import Stop
 from mailer.settings import Settings, load_settings
 from mailer.store.db import open_engine, session_scope
 from workers import sweeper
 from workers.queue_worker import QueueWorker
-from workers.runtime import Stop, open_runtime
+from workers.runtime import open_runtime
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,6 @@
 """RQ jobs. They carry ids only, and may be lost or doubled without harm."""
 
 import logging
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -11,9 +10,10 @@ from mailer.delivery import ledger, sending
 from mailer.errors import ServiceUnavailable
 from mailer.kits import making
 from mailer.operations.queue import RedisUnavailable, ring, ring_kits
+from mailer.operations.stopping import Stop
 from mailer.people import notices
 from mailer.store.db import session_scope
-from workers.runtime import Runtime, Stop, open_runtime
+from workers.runtime import Runtime, open_runtime
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def drain(campaign_id: int) -> None:
             more = sending.drain(runtime.engine, campaign_id, runtime.wire, runtime.worker)
         except ServiceUnavailable as problem:
             log.warning("%s", problem, extra={"campaign": campaign_id})
-            _wait(_RETRY_SECONDS, stop)  # a ring may wait already, and would only find the same
+            stop.wait(_RETRY_SECONDS)  # a ring may wait already, and would only find the same
             return  # the sweeper rings again
         if more:
             _try(ring, runtime, campaign_id)
@@ -50,12 +50,6 @@ def make_kits(campaign_id: int) -> None:
             return  # the sweeper rings again
         if made.more:
             _try(ring_kits, runtime, campaign_id)
-
-
-def _wait(seconds: float, stop: Stop) -> None:
-    end = time.monotonic() + seconds
-    while not stop() and time.monotonic() < end:
-        time.sleep(0.1)
 
 
 def _call_help(runtime: Runtime, campaign_id: int) -> None:

@@ -1,14 +1,12 @@
 """What a job needs to run: settings, database, queue and mail server, opened in the process that uses them."""
 
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from types import FrameType
 
 from redis import Redis
 from sqlalchemy import Engine
@@ -17,30 +15,12 @@ from mailer.delivery import ledger
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.operations.queue import connect
+from mailer.operations.stopping import Stop
 from mailer.settings import Settings, load_settings
 from mailer.store.db import open_engine, session_scope
 from workers.pace import Pace
 
 _JOURNALS = "journals"  # in the data directory
-
-
-class Stop:
-    """Becomes true when the process is told to end, so that what was begun can be finished first."""
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def __call__(self) -> bool:
-        return self._asked
-
-    def listen(self) -> "Stop":
-        """Take SIGTERM and SIGINT as the wish to stop."""
-        signal.signal(signal.SIGTERM, self._ask)
-        signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self._asked = True
 
 
 @dataclass(frozen=True, slots=True)

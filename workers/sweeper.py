@@ -10,10 +10,11 @@ from mailer.errors import ServiceUnavailable
 from mailer.kits import announcements, making
 from mailer.operations import daily_mail, housekeeping
 from mailer.operations.queue import RedisUnavailable, ring, ring_kits
+from mailer.operations.stopping import Stop
 from mailer.people import notices, replies
 from mailer.settings import Settings
 from mailer.store.db import open_engine
-from workers.runtime import Runtime, Stop
+from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
 

@@ -106,7 +106,7 @@ def _explain(
     if as_json:
         click.echo(json.dumps(explaining.as_json(feedback), ensure_ascii=False))
         return
-    for sentence in explaining.sentences(feedback):
+    for sentence in explaining.sentences(feedback, goes_on=bool(addresses.answers_go_to.addresses)):
         click.echo(sentence)
 
 

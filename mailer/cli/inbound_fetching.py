@@ -2,10 +2,8 @@
 
 import hashlib
 import logging
-import signal
 import sys
 from functools import partial
-from threading import Event
 
 import click
 
@@ -20,6 +18,7 @@ from mailer.mail.mailboxes.imap_session import Secret
 from mailer.mail.mailboxes.remembered import Remembered, alone_with
 from mailer.mail.mailboxes.types import ImapFolder, MaildirFolder
 from mailer.operations import logs, mailboxes
+from mailer.operations.stopping import Stop
 
 _FOLDER = "mailboxes"  # in the data directory
 
@@ -45,17 +44,15 @@ def fetch(installation: Installation, once: bool) -> None:
         problem = "is not set, nor MAILER_UNSUBSCRIBE_ADDRESS: nothing would be known to be ours"
         raise ConfigurationError("MAILER_BOUNCE_ADDRESS", problem, "bounce+{token}@example.org")
     _ = installation.engine  # refuses a database of another version
-    stopped = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    stop = Stop().listen()
     with alone_with(settings.make_data_dir() / _FOLDER, _name(place)) as remembered:
-        look = partial(_look, installation, opens, remembered, addresses, stopped)
+        look = partial(_look, installation, opens, remembered, addresses, stop)
         if once:
             fetched = look()
             if not (fetched.handled or fetched.left):
                 log.info("nothing new in the mailbox")
         else:
-            fetching.poll(look, stopped=stopped)
+            fetching.poll(look, stop=stop)
 
 
 def _look(
@@ -63,15 +60,13 @@ def _look(
     place: MaildirFolder | tuple[ImapFolder, Secret],
     remembered: Remembered,
     addresses: OwnAddresses,
-    stopped: Event,
+    stop: Stop,
 ) -> Fetched:
     """:raises MailboxUnavailable: see `fetching.fetch`, and so for the database."""
     disposal, most_bytes = installation.settings.inbound_disposal, receiving.MAX_BYTES
     source = Source.MAILDIR if isinstance(place, MaildirFolder) else Source.IMAP
     with opening.opened(place, remembered, disposal=disposal, most_bytes=most_bytes) as mailbox:
-        return fetching.fetch(
-            installation.session, mailbox, addresses=addresses, source=source, is_stopped=stopped.is_set
-        )
+        return fetching.fetch(installation.session, mailbox, addresses=addresses, source=source, is_stopped=stop)
 
 
 def _name(place: MaildirFolder | ImapFolder) -> str:

@@ -4,14 +4,20 @@ import json
 
 import click
 
+from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import json_lines_option, json_option
 from mailer.people import unread as messages
 
+NONE_IS_KEPT = "None is kept now."
+NONE_IS_TO_BE_KEPT = "None is kept: MAILER_INBOUND_KEEP_UNREAD_DAYS is not set."
+
 
 @click.group()
 def unread() -> None:
-    """Messages that could not be understood. MAILER_INBOUND_KEEP_UNREAD_DAYS says for how long they are kept."""
+    """Messages that could not be understood, themselves. MAILER_INBOUND_KEEP_UNREAD_DAYS says for how long they are
+    kept; without it none is. How many there were, kept or not: mailer inbound status.
+    """
 
 
 @unread.command("list")
@@ -25,7 +31,8 @@ def list_(installation: Installation, as_json: bool) -> None:
             facts = {"id": messages.name_of(each), "day": each.day.isoformat(), "kind": each.kind.value}
             click.echo(json.dumps(facts) if as_json else "  ".join(facts.values()))
     if not found and not as_json:
-        click.echo("None is kept.")
+        click.echo(NONE_IS_KEPT if installation.settings.keep_unread_days else NONE_IS_TO_BE_KEPT)
+        click.echo(typed("How many there were: mailer inbound status"))
 
 
 @unread.command()

@@ -14,6 +14,7 @@ from mailer.delivery import alarms
 from mailer.delivery.alarms import CameBack
 from mailer.mail import addresses
 from mailer.mail.feedback.types import Category, Effect, Feedback, Kind
+from mailer.mail.webhooks.types import Provider
 from mailer.people import bounces, returned, suppression
 from mailer.people.returned import Added, Number
 from mailer.selfservice import leaving
@@ -37,20 +38,13 @@ _ACTS_FOR = timedelta(days=30)
 
 
 class Source(enum.StrEnum):
-    """What brought a message."""
+    """What brought a message; an event that a webhook brought comes from its `Provider`."""
 
     PIPE = "pipe"  # of a mail server, into `mailer inbound`
     LMTP = "lmtp"
     SMTP = "smtp"
     IMAP = "imap"
     MAILDIR = "maildir"
-    # webhooks, by who posts: as `Provider`
-    SES = "ses"
-    SENDGRID = "sendgrid"
-    MAILGUN = "mailgun"
-    POSTMARK = "postmark"
-    BREVO = "brevo"
-    SPARKPOST = "sparkpost"
 
     @property
     def is_mailbox(self) -> bool:
@@ -128,7 +122,7 @@ def act(
     session: Session,
     feedback: Feedback,
     *,
-    source: Source,
+    source: Source | Provider,
     key: bytes,
     now: datetime,
     is_always_kept: bool = False,

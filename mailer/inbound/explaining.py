@@ -43,9 +43,10 @@ _EFFECTS = {
     Effect.SUPPRESS: "The address would get no more mail, at once.",
     Effect.COUNT: "It would count. Some such together end the mail to that address.",
     Effect.LEAVE: "That subscription would end.",
-    Effect.FORWARD: "It would go to an organiser.",
+    Effect.FORWARD: "It would go on to the address in MAILER_FORWARD_REPLIES_TO, if not too many have today.",
     Effect.NONE: "Nothing would follow for anybody.",
 }
+_READ_BY_NOBODY = "It would be counted, and read by nobody: MAILER_FORWARD_REPLIES_TO does not say to whom it could go."
 _LEAVES_ALL = "All subscriptions of that person would end, and the address would get no more mail."
 
 
@@ -66,8 +67,11 @@ def as_json(feedback: Feedback) -> dict[str, Any]:
     }
 
 
-def sentences(feedback: Feedback) -> Iterator[str]:
-    """What was found, for people."""
+def sentences(feedback: Feedback, *, goes_on: bool) -> Iterator[str]:
+    """What was found, for people.
+
+    :param goes_on: whether somebody is named whom answers go to.
+    """
     yield _KINDS[feedback.kind]
     meaning = feedback.meaning
     if meaning is not None and feedback.kind is Kind.BOUNCE:
@@ -85,7 +89,10 @@ def sentences(feedback: Feedback) -> Iterator[str]:
         yield "It holds nothing that we signed, so it acts on nobody."
     if feedback.is_unproven:
         yield "Only what it answers says so. Everybody can write that who got an answer, so it acts on nobody."
-    yield _LEAVES_ALL if feedback.leaves_all else _EFFECTS[feedback.effect]
+    if feedback.effect is Effect.FORWARD and not goes_on:
+        yield _READ_BY_NOBODY
+    else:
+        yield _LEAVES_ALL if feedback.leaves_all else _EFFECTS[feedback.effect]
 
 
 def _is_permanent(feedback: Feedback) -> bool | None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Event
+from typing import Protocol
 
 from mailer.errors import ServiceUnavailable
 from mailer.inbound import receiving
@@ -94,14 +94,23 @@ class _Round:
             raise self._trouble
 
 
-def poll(look: Callable[[], object], *, stopped: Event) -> None:
+class Stop(Protocol):
+    """The wish to stop, true once there is one."""
+
+    def __call__(self) -> bool: ...
+
+    def wait(self, seconds: float) -> None:
+        """Let time go by, until there is one."""
+
+
+def poll(look: Callable[[], object], *, stop: Stop) -> None:
     """Look into a mailbox once a minute until told to stop; ever more rarely while it or the database is away.
 
     :param look: one round.
     :raises ConfigurationError: what it needs is not there any more.
     """
     failures = 0
-    while not stopped.is_set():
+    while not stop():
         pause = _PAUSE_SECONDS
         try:
             look()
@@ -110,4 +119,4 @@ def poll(look: Callable[[], object], *, stopped: Event) -> None:
             pause = min(_PAUSE_SECONDS * 2**failures, _LONGEST_SECONDS)
             failures = min(failures + 1, 10)
             log.warning("nothing could be fetched", extra={"problem": str(problem), "again_in_seconds": pause})
-        stopped.wait(pause)
+        stop.wait(pause)

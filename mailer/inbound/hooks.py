@@ -9,10 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.inbound import acting
-from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.feedback.types import Effect, Feedback, Identified, Kind
-from mailer.mail.webhooks.types import Report
+from mailer.mail.webhooks.types import Provider, Report
 from mailer.people import subscribers, suppression
 from mailer.store.db import Deadlock, Sessions
 from mailer.store.models import Campaign, Delivery, Subscription
@@ -25,7 +24,7 @@ _AT_A_TIME = 200
 
 
 def take(
-    sessions: Sessions, reports: Iterable[Report], *, addresses: OwnAddresses, source: Source, now: datetime
+    sessions: Sessions, reports: Iterable[Report], *, addresses: OwnAddresses, source: Provider, now: datetime
 ) -> None:
     """Take in the events of one post. When this returns, what follows from all of them is saved. The same post may come
     again, however often: each event acts once. A post of 200 events or fewer is saved as a whole or not at all.
@@ -43,7 +42,7 @@ def take(
             _take(sessions, some, source=source, now=now)
 
 
-def _take(sessions: Sessions, about: Sequence[tuple[Feedback, Report]], *, source: Source, now: datetime) -> None:
+def _take(sessions: Sessions, about: Sequence[tuple[Feedback, Report]], *, source: Provider, now: datetime) -> None:
     with sessions() as session:
         _lock(session, [feedback for feedback, _ in about])
         outcomes = []

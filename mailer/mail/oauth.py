@@ -74,9 +74,10 @@ class Tokens:
             self._renew()
         return self._token
 
-    def is_in(self, words: str) -> bool:
-        """Whether the token, or the last one that was forgotten, stands in a text."""
-        return bool(self._last) and self._last in words
+    @property
+    def last(self) -> str:
+        """The last one that was got, whether it holds or was forgotten; "" before the first."""
+        return self._last
 
     def forget(self) -> None:
         """Ask for another next time: nobody takes this one."""

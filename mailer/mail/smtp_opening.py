@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import NamedTuple, TypeVar
 
+from mailer.mail import echoes
 from mailer.mail.smtp import Server, own_name
 from mailer.mail.smtp_envelope import Capabilities, read_capabilities
 from mailer.mail.smtp_replies import BrokenReply, Reply, ReplyReader, one_line
@@ -181,7 +182,7 @@ def _log_in(dialogue: "_Dialogue", capabilities: Capabilities, username: str, pa
                 code, text = yield from dialogue.ask(_base64(answer))
     else:
         raise OpeningFailed("it offers no log-in by PLAIN or LOGIN", final=True, obstacle=Obstacle.LOGIN)
-    if password and password.encode() in text:
+    if echoes.repeat(text.decode("utf-8", "replace"), password, sent=f"\0{username}\0{password}"):
         text = b"(its words repeat the password)"
     _require_agreement((code, text), "it refuses the log-in of MAILER_SMTP_URL", Obstacle.LOGIN)
 

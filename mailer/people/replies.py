@@ -4,14 +4,18 @@ import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, delete, or_, select, update
+from sqlalchemy import Engine, LargeBinary, delete, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.locale import languages
+from mailer.mail import addresses
+from mailer.mail.addresses import Address
+from mailer.mail.feedback import reading
 from mailer.people import notices, tallies
 from mailer.people.notices import Notice, NoticeKind
 from mailer.people.organisers import Organisers, tell
 from mailer.store import db
+from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import Delivery, DeliveryState, Purpose, Reply, Tally
 
@@ -23,6 +27,10 @@ MOST_A_DAY = 200
 KEPT = timedelta(days=7)
 #: how long it is known what was: longer than something in a mailbox may still go on
 KNOWN = timedelta(days=32)
+#: header fields that name who wrote a message
+_WRITERS = ("from", "sender", "reply-to", "return-path")
+_AT_A_TIME = 20  # messages that are in memory, of up to a MiB each
+_CONTEXT = "replies.message"
 _UNDER_WAY = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.DEFERRED)
 
 
@@ -73,6 +81,22 @@ def that_are_kept(session: Session, delivery_ids: Collection[int]) -> set[int]:
     """Those of some deliveries whose message is still there."""
     kept = select(Reply.delivery_id).where(Reply.delivery_id.in_(delivery_ids), Reply.message.is_not(None))
     return {delivery_id for delivery_id in session.scalars(kept) if delivery_id is not None}
+
+
+def forget_of(session: Session, address: Address) -> None:
+    """Drop what came from an address, whatever it answers: of a confirmation mail, or another that a form had us send,
+    no row says whose it was, nor before long to whom it went.
+    """
+    kept = select(Reply.key, type_coerce(Reply.message, LargeBinary)).where(Reply.message.is_not(None))
+    keyring, theirs = keyring_of(session), []
+    for key, secret in session.execute(kept.execution_options(yield_per=_AT_A_TIME)):
+        try:
+            message = keyring.decrypt_bytes(bytes(secret), _CONTEXT)
+        except UnreadableSecret:  # nothing may keep somebody from being erased
+            continue
+        if address.folded in addresses.find(" ".join(reading.headers_of(message).all(*_WRITERS))):
+            theirs.append(key)
+    session.execute(delete(Reply).where(Reply.key.in_(theirs)))
 
 
 def forget(session: Session) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
 from mailer.mail.smtp_replies import enhanced_code
-from mailer.people import mailed_links, returned, suppression
+from mailer.people import mailed_links, replies, returned, suppression, unread
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import have_written_anew, utcnow
 from mailer.store.models import (
@@ -196,6 +196,8 @@ def erase(session: Session, address: str) -> None:
             subscriber
         )  # the database deletes subscriptions, consent events and their being a contact with it
     returned.become_numbers(session, MailEvent.email_index == email_index)
+    replies.forget_of(session, parsed)
+    unread.forget_of(session, parsed)
     suppression.forget_lifts(session, email_index)
     suppression.add(session, email_index, SuppressionReason.ERASED)
     have_written_anew(session)

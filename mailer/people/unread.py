@@ -4,18 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import LargeBinary, delete, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
+from mailer.mail import addresses
+from mailer.mail.addresses import Address
 from mailer.mail.feedback.types import Category, Kind
 from mailer.store import db
+from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import UnreadMessage
 
 #: that are kept at a time: a sample shows what is missing
 MOST = 500
 _ID_DIGITS = 12
+_CONTEXT = "unread_messages.words"
 
 
 class Unread(StrEnum):
@@ -86,6 +90,20 @@ def find(session: Session, name: str) -> UnreadMessage:
 def name_of(message: UnreadMessage) -> str:
     """By what an operator names it: it has no order, as the rows have none."""
     return message.key.hex()[:_ID_DIGITS]
+
+
+def forget_of(session: Session, address: Address) -> None:
+    """Forget those that name an address, also where it is not proved of which mail they are."""
+    kept = session.execute(select(UnreadMessage.key, type_coerce(UnreadMessage.words, LargeBinary)))
+    keyring, theirs = keyring_of(session), []
+    for key, secret in kept:
+        try:
+            words = keyring.decrypt(bytes(secret), _CONTEXT)
+        except UnreadableSecret:  # nothing may keep somebody from being erased
+            continue
+        if address.folded in addresses.find(words):
+            theirs.append(key)
+    session.execute(delete(UnreadMessage).where(UnreadMessage.key.in_(theirs)))
 
 
 def forget(session: Session) -> None:

@@ -12,7 +12,6 @@ from werkzeug.exceptions import HTTPException
 
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.inbound import hooks as inbound
-from mailer.inbound.acting import Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.mail.webhooks.brevo import Brevo
 from mailer.mail.webhooks.fetching import fetch
@@ -99,7 +98,7 @@ def take(provider: str, secret: str) -> Response:
     now = utcnow()
     try:
         reports = reader.read(Post(request.get_data(cache=False), headers), now=now)
-        inbound.take(site().session, reports, addresses=door.addresses, source=Source(provider), now=now)
+        inbound.take(site().session, reports, addresses=door.addresses, source=Provider(provider), now=now)
     except Unproven as problem:
         return _refuse(provider, str(problem))
     except Malformed as problem:

@@ -194,3 +194,17 @@ def test_a_message_is_explained_without_a_database_and_nothing_follows(
     assert states(session) == [ACTIVE, ACTIVE]
     assert json.loads(hand_over(b"\xff", "--explain", "--json").stdout)["kind"] == "unreadable"
     hand_over(MAIL, "--json", exit_code=2)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("named", "said"), [("", "It would be counted, and read by nobody: "), ("office@example.org", "It would go on to ")]
+)
+def test_it_is_said_whether_anybody_would_read_what_a_person_wrote(
+    hand_over: HandOver, session: Session, named: str, said: str
+) -> None:
+    hand_over.environment["MAILER_FORWARD_REPLIES_TO"] = named
+    answer = f"From: ana@example.net\r\nTo: bounce+{links.sign(keyring_of(session), Link.BOUNCE, 1)}@example.org\r\n"
+    answer += "Subject: Re: Free the five\r\n\r\nI wrote to them.\r\n"
+    assert said in hand_over(answer, "--explain").stdout
+    assert json.loads(hand_over(answer, "--explain", "--json").stdout)["kind"] == "reply"

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from mailer.delivery import alarms, control
 from mailer.delivery.alarms import Alarm
 from mailer.mail.feedback.types import Kind
-from mailer.people import returned
-from mailer.store.db import utctoday
+from mailer.people import returned, unread
+from mailer.store.db import utcnow, utctoday
 from mailer.store.models import CampaignAlarm, CampaignStatus
 from tests.conftest import CommandLine
 from tests.support.factories import make_campaign, make_list
@@ -30,10 +30,21 @@ def test_status_of_a_campaign_warns_of_complaints_and_says_why_it_paused_itself(
     assert json.loads(cli("campaigns", "status", "free-the-five", "--json").output)["complaints_in_1000"] == 3
 
 
+def test_it_leads_to_the_messages_and_to_a_try_of_the_way_in(cli: CommandLine, session: Session) -> None:
+    cli.environment["MAILER_INBOUND_KEEP_UNREAD_DAYS"] = "7"
+    assert "None is kept now." in cli("inbound", "status").output
+    unread.keep(session, "words", key=b"k", kind=Kind.OTHER, subscriber_id=None, days=7, now=utcnow())
+    session.commit()
+    said = cli("inbound", "status").output
+    assert "Of these, 1 are kept as they came. Show which: mailer inbound unread list" in said
+    assert "whether mail comes in at all. To try that: mailer inbound try" in said
+
+
 def test_it_says_how_much_could_not_be_read(cli: CommandLine, session: Session) -> None:
     returned.count(session, Kind.UNREADABLE, on=utctoday(), number=1_200)
     session.commit()
     assert "1,200" in cli("inbound", "status").output
+    assert "None is kept: MAILER_INBOUND_KEEP_UNREAD_DAYS is not set." in cli("inbound", "status").output
     found = json.loads(cli("inbound", "status", "--json").output)["unread"]
     this, last = found.values()
     assert this == {"no message": 1_200, "not ours": 0, "no reason": 0, "forged": 0, "other": 0}

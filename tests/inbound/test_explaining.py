@@ -62,7 +62,7 @@ def test_without_keys_nobody_is_found_and_nothing_follows(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_sentences_say_what_it_is_how_we_know_and_what_would_follow(name: str) -> None:
-    said = list(explaining.sentences(recognition.read(sample(name), lookup=OWN)))
+    said = list(explaining.sentences(recognition.read(sample(name), lookup=OWN), goes_on=True))
     assert len(said) >= 4
     assert all(sentence.endswith(".") for sentence in said)
     assert any(sentence.startswith("How we know: ") for sentence in said)
@@ -131,4 +131,4 @@ def test_whatever_comes_in_can_be_said_in_json_and_in_sentences(data: bytes, sub
     for message in (data, head.encode() + data):
         found = recognition.read(message, lookup=OWN)
         json.dumps(explaining.as_json(found), ensure_ascii=False).encode()
-        "\n".join(explaining.sentences(found)).encode()
+        "\n".join(explaining.sentences(found, goes_on=False)).encode()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Event
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -272,19 +271,18 @@ def test_over_imap_what_hangs_up_when_it_should_move_doubles_nothing_and_each_ma
 # --- once a minute --------------------------------------------------------------------------------------------------
 
 
-class Clock(Event):
-    """An event that is waited for without time passing; set after so many rounds."""
+class Clock:
+    """Waits without time passing, and is told to stop after so many rounds."""
 
     def __init__(self, rounds: int) -> None:
-        super().__init__()
-        self.waited: list[float | None] = []
+        self.waited: list[float] = []
         self._rounds = rounds
 
-    def wait(self, timeout: float | None = None) -> bool:
-        self.waited.append(timeout)
-        if len(self.waited) >= self._rounds:
-            self.set()
-        return self.is_set()
+    def __call__(self) -> bool:
+        return len(self.waited) >= self._rounds
+
+    def wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
 
 
 def test_it_looks_once_a_minute_and_more_rarely_while_something_is_away(caplog: pytest.LogCaptureFixture) -> None:
@@ -296,7 +294,7 @@ def test_it_looks_once_a_minute_and_more_rarely_while_something_is_away(caplog: 
             raise problem
 
     clock = Clock(8)
-    fetching.poll(look, stopped=clock)
+    fetching.poll(look, stop=clock)
     assert clock.waited == [60, 60, 120, 240, 480, 900, 60, 60]
     assert [record.message for record in caplog.records] == ["nothing could be fetched"] * 6
     assert "it hung up" in str(caplog.records[0].__dict__)

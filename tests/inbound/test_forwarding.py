@@ -27,6 +27,7 @@ from mailer.mail.pipeline import Pipeline
 from mailer.mail.smtp import SmtpUnavailable
 from mailer.operations import housekeeping
 from mailer.people import notices, replies, returned, subscribers, suppression
+from mailer.people.notices import Notice, NoticeKind
 from mailer.people.organisers import Organisers
 from mailer.people.tallies import Known
 from mailer.store.crypto import Keyring
@@ -391,7 +392,7 @@ def test_whose_outcome_nobody_learned_is_unknown_and_not_sent_again(
 
 def test_who_is_erased_takes_their_answer_along(world: Answered, server: MailServer, send: Callable[[], None]) -> None:
     world.answer()
-    world.answer("of nobody", delivery=987_654)
+    world.receive(answer(world.token(987_654), f"of nobody, who writes about {ANA}", sender="eva@example.net"))
     with session_scope(world.engine) as session:
         subscribers.erase(session, ANA)
     (kept,) = world.kept()
@@ -400,6 +401,31 @@ def test_who_is_erased_takes_their_answer_along(world: Answered, server: MailSer
     send()
     assert sorted(world.owed()) == sorted([(S.SKIPPED, Reason.ERASED), (S.SENT, None)])
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("sender", ["Liv@Example.net", "other@example.net"])
+def test_who_never_was_on_a_list_takes_along_what_they_answered_to_a_mail_that_a_form_had_us_send(
+    world: Answered, server: MailServer, send: Callable[[], None], sender: str
+) -> None:
+    with session_scope(world.engine) as session:
+        notice = Notice(NoticeKind.CONFIRM, token="x", words={"lists": "Alerts"})
+        asked = notices.owe(session, notice, language="en", address="liv@example.net")
+        session.get_one(Delivery, asked).state = S.SENT
+        notices.forget_settled(session)
+    world.receive(answer(world.token(asked), sender=sender, headers="Reply-To: Liv <LIV@example.net>\r\n"))
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, "liv@example.net")
+    assert world.kept() == []
+    send()
+    assert (world.owed(), server.received) == ([(S.SKIPPED, Reason.ERASED)], [])
+
+
+def test_an_answer_whose_key_is_lost_keeps_nobody_from_being_erased(world: Answered) -> None:
+    world.answer(delivery=987_654)
+    with session_scope(world.engine) as session:
+        session.execute(update(Reply).values(message=type_coerce(b"lost", LargeBinary)))
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
 
 
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time

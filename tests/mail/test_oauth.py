@@ -78,7 +78,7 @@ def test_one_that_nobody_takes_is_not_used_again(issuer: TokenServer, trusting: 
     tokens = Tokens(client(issuer), context=trusting)
     tokens.get()
     tokens.forget()
-    assert tokens.is_in("what is token-1?")
+    assert tokens.last == "token-1"  # what a server says may repeat it
     assert tokens.get() == "token-2"
 
 

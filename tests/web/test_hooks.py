@@ -662,5 +662,5 @@ def test_what_everybody_may_read_is_no_secret(hooked: Settings, tmp_path: Path) 
         create_app(hooked)
 
 
-def test_each_provider_is_a_source_of_its_own() -> None:
-    assert {provider.value for provider in Provider} <= {source.value for source in Source}
+def test_no_provider_has_the_name_of_another_way_in() -> None:
+    assert not {provider.value for provider in Provider} & {source.value for source in Source}

@@ -15,6 +15,7 @@ from mailer.delivery.worker import Worker
 from mailer.kits import making
 from mailer.mail.pipeline import Pipeline
 from mailer.operations.queue import connect, open_queue
+from mailer.operations.stopping import Stop
 from mailer.people import notices
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
@@ -22,7 +23,7 @@ from mailer.store.models import Campaign, Kit, KitEdition, UnionStatus
 from tests.support.factories import SENDER, make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.support.mail_server import MailServer
 from workers import jobs, sweeper
-from workers.runtime import Runtime, Stop
+from workers.runtime import Runtime
 
 
 @pytest.fixture

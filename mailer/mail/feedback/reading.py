@@ -84,7 +84,7 @@ class Message:
 
 def read(message: bytes) -> Message | None:
     """Read the first MiB of a message (RFC 5322, 2045, 2046); None if it has no header at all."""
-    data = message[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
+    data = _lines(message)
     mailbox_sender = None
     if data.startswith((b"From ", b">From ")):
         line, _, data = data.partition(b"\n")
@@ -95,6 +95,15 @@ def read(message: bytes) -> Message | None:
     media_type, parameters = _type_of(headers)
     parts = tuple(_Walk().parts(headers, body, depth=0, is_returned=False))
     return Message(headers, media_type, parameters.get("report-type", "").lower(), parts, mailbox_sender)
+
+
+def headers_of(message: bytes) -> Headers:
+    """The header of a message alone, whatever stands below it."""
+    return _split(_lines(message))[0]
+
+
+def _lines(message: bytes) -> bytes:
+    return message[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
 
 
 class _Walk:

@@ -3,6 +3,7 @@
 import binascii
 from dataclasses import dataclass, field
 
+from mailer.mail import echoes
 from mailer.mail.mailboxes import imap_words
 from mailer.mail.mailboxes.imap_session import Client
 from mailer.mail.oauth import Tokens
@@ -23,7 +24,7 @@ class Password:
         :raises imaplib.IMAP4.error: the server refuses it.
         """
         if "AUTH=PLAIN" in client.capabilities:
-            answers = iter([f"\0{user}\0{self.text}".encode()])
+            answers = iter([self._response(user).encode()])
             client.authenticate("PLAIN", lambda _challenge: next(answers, None))
             return
         if "LOGINDISABLED" in client.capabilities:
@@ -38,9 +39,13 @@ class Password:
             raise client.error(answer[-1].decode("utf-8", "replace") if answer[-1] else "it refuses the log-in")
         client.state = "AUTH"
 
-    def without(self, words: str) -> str:
+    def _response(self, user: str) -> str:
+        return f"\0{user}\0{self.text}"
+
+    def without(self, words: str, user: str) -> str:
         """A server's words, unless they repeat the password."""
-        return "(its words repeat the password)" if self.text and self.text in words else words
+        repeat = echoes.repeat(words, self.text, sent=self._response(user))
+        return "(its words repeat the password)" if repeat else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Bearer:
         """
         if "AUTH=XOAUTH2" not in client.capabilities:
             raise client.error("it offers no log-in with XOAUTH2")
-        answers = iter([f"user={user}\1auth=Bearer {self.tokens.get()}\1\1".encode()])
+        answers = iter([_response(user, self.tokens.get()).encode()])
         try:
             client.authenticate("XOAUTH2", lambda _challenge: next(answers, b""))
         except binascii.Error:
@@ -71,6 +76,12 @@ class Bearer:
             self.tokens.forget()
             raise
 
-    def without(self, words: str) -> str:
-        """A server's words, unless they repeat the token."""
-        return "(its words repeat the token)" if self.tokens.is_in(words) else words
+    def without(self, words: str, user: str) -> str:
+        """A server's words, unless they repeat the token, or the last one that was forgotten."""
+        token = self.tokens.last
+        repeat = echoes.repeat(words, token, sent=_response(user, token))
+        return "(its words repeat the token)" if token and repeat else words
+
+
+def _response(user: str, token: str) -> str:
+    return f"user={user}\1auth=Bearer {token}\1\1"

@@ -1,6 +1,7 @@
 """One conversation with an IMAP server: connecting, logging in, and what is said about one folder (RFC 3501)."""
 
 import imaplib
+import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from mailer.mail.oauth import NoToken
 _SECONDS = 30.0  # until the server has to answer
 #: octets of what a server may send at once: more than is ever asked for
 _MOST = 2**21
+_MOST_SHOWN = 300  # characters of a server's words
 _DELETED = r"(\Seen \Deleted)"
 
 
@@ -43,7 +45,7 @@ class Secret(Protocol):
     def log_in(self, client: Client, user: str) -> None:
         """:raises imaplib.IMAP4.error: the server does not believe it."""
 
-    def without(self, words: str) -> str:
+    def without(self, words: str, user: str) -> str:
         """A server's words without what is secret in them."""
 
 
@@ -172,8 +174,8 @@ class Session:
             raise self._unavailable(_in_words(problem)) from problem
 
     def _unavailable(self, words: str, obstacle: Obstacle = Obstacle.CONNECTION) -> MailboxUnavailable:
-        plain = self._secret.without(words).replace(self._place.user, "(user name)")
-        return MailboxUnavailable(place=self._place, problem=plain, obstacle=obstacle)
+        plain = _without_name(self._secret.without(words, self._place.user), self._place.user)
+        return MailboxUnavailable(place=self._place, problem=_cut(plain), obstacle=obstacle)
 
 
 @contextmanager
@@ -227,7 +229,7 @@ def _connect(place: ImapFolder, context: ssl.SSLContext, seconds: float) -> Clie
         words, obstacle = f"its certificate is not valid: {problem.verify_message}", Obstacle.CERTIFICATE
     except (OSError, imaplib.IMAP4.error) as problem:
         words, obstacle = _in_words(problem), Obstacle.CONNECTION
-    raise MailboxUnavailable(place=place, problem=words, obstacle=obstacle)
+    raise MailboxUnavailable(place=place, problem=_cut(words), obstacle=obstacle)
 
 
 def _set(uids: Sequence[int]) -> str:
@@ -239,4 +241,13 @@ def _in_words(problem: Exception) -> str:
 
 
 def _one_line(problem: object) -> str:
-    return " ".join(str(problem).split())[:300].rstrip(".") or type(problem).__name__
+    return " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
+
+
+def _without_name(words: str, user: str) -> str:
+    return re.sub(re.escape(user), "(user name)", words, flags=re.IGNORECASE)
+
+
+def _cut(words: str) -> str:
+    """Only what nothing secret stands in: a part of a secret would not be known for one."""
+    return words[:_MOST_SHOWN].rstrip(". ")

@@ -43,7 +43,7 @@ class MailEvent(Base):
     category: Mapped[Category | None] = mapped_column(by_value(Category))  # of a bounce
     status: Mapped[str | None] = mapped_column(String(20))  # enhanced status code (RFC 3463)
     effect: Mapped[Effect] = mapped_column(by_value(Effect))  # what was done
-    source: Mapped[str] = mapped_column(String(20))  # what brought it, as `inbound.acting.Source`
+    source: Mapped[str] = mapped_column(String(20))  # what brought it, as `inbound.acting.Source`, or a `Provider`
     day: Mapped[date] = mapped_column(UtcDay, default=utctoday, index=True)
     # `Keyring.blind_index` of the address that a bounce counts against; none once the counts have been used up.
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True)

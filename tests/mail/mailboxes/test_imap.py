@@ -1,5 +1,6 @@
 """What was handled leaves a folder on an IMAP server, nothing else does, and no fault of the server loses a message."""
 
+import base64
 import logging
 import ssl
 from collections.abc import Callable, Iterator
@@ -7,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from mailer.mail.mailboxes import imap_session
+from mailer.mail.mailboxes import imap_session, imap_words
 from mailer.mail.mailboxes.imap import Imap
 from mailer.mail.mailboxes.imap_login import Password
 from mailer.mail.mailboxes.imap_session import Secret
@@ -310,6 +312,30 @@ def test_who_is_not_let_in_hears_why_and_no_name(
     assert caught.value.obstacle is obstacle
     assert "box" not in str(caught.value).replace("mailbox", "").replace("INBOX", "")
     assert "right" not in str(caught.value.problem)
+
+
+@pytest.mark.parametrize("said", ["{response}", "{response:.28}", "LOGIN {quoted}", "{percent}", "{user} {password}"])
+def test_a_server_that_repeats_the_password_in_any_form_is_not_quoted(account: MakeAccount, said: str) -> None:
+    box = account(password='sword"fish 77')
+    user, password = box.server.behaviour.user, box.server.behaviour.password
+    box.secret = Password(password)
+    forms = {
+        "response": base64.b64encode(f"\0{user}\0{password}".encode()).decode(),
+        "quoted": imap_words.quoted(password),
+        "percent": quote(password, safe=""),
+    }
+    words = said.format(user=user.upper(), password=password.upper(), **forms)
+    box.server.behaviour.instead = lambda command: f"BAD what is {words}" if "AUTHENTICATE" in command else None
+    with pytest.raises(MailboxUnavailable, match="its words repeat the password") as caught:
+        box.data()
+    assert words not in str(caught.value)
+
+
+def test_nor_is_the_name_in_other_letters(account: MakeAccount) -> None:
+    box = account()
+    box.server.behaviour.instead = lambda command: "NO no BOX@Example.ORG here" if "SELECT" in command else None
+    with pytest.raises(MailboxUnavailable, match=r"no \(user name\) here"):
+        box.data()
 
 
 @pytest.mark.parametrize("capabilities", [("IMAP4rev1",), BARE])

@@ -1,5 +1,6 @@
 """A mailbox that wants a token gets one, and hears no more of one that it does not take."""
 
+import base64
 import ssl
 from collections.abc import Callable
 from itertools import count
@@ -62,6 +63,20 @@ def test_a_server_that_repeats_the_token_is_not_quoted(serve: Serve, look: Look)
     server.behaviour.instead = lambda command: "NO what is token-1" if "SELECT" in command else None
     with pytest.raises(MailboxUnavailable, match="its words repeat the token"):
         look(server)
+
+
+@pytest.mark.parametrize("length", [40, 700, 2_000])  # of Google's and Microsoft's, and longer than what is shown
+@pytest.mark.parametrize("said", ["{response}", "{response:.60}", "x" * 250 + "{token}", '"{token}"'])
+def test_nor_in_another_form(serve: Serve, issuer: TokenServer, look: Look, length: int, said: str) -> None:
+    token = "Zq7-" * (length // 4)
+    issuer.answer = lambda _: json_answer(200, access_token=token, expires_in=3600)
+    server = serve(Behaviour(capabilities=OFFERS, token=token))
+    response = base64.b64encode(f"user={server.behaviour.user}\1auth=Bearer {token}\1\1".encode()).decode()
+    words = f"BAD AUTHENTICATE XOAUTH2 {said.format(response=response, token=token)}"
+    server.behaviour.instead = lambda command: words if "SELECT" in command else None
+    with pytest.raises(MailboxUnavailable, match="its words repeat the token") as caught:
+        look(server)
+    assert response[:20] not in str(caught.value) and token[:20] not in str(caught.value)
 
 
 def test_without_a_token_the_server_is_not_even_asked(serve: Serve, issuer: TokenServer, look: Look) -> None:
