@@ -166,6 +166,7 @@ IN_CLEAR = {
     "mail_events.category": "a word of ours",
     "mail_events.effect": "a word of ours",
     "mail_events.email_index": "a keyed hash",
+    "mail_events.identified_by": "a word of ours",
     "mail_events.key": "a keyed hash",
     "mail_events.kind": "a word of ours",
     "mail_events.source": "a word of ours",

@@ -25,6 +25,9 @@ _WHY = {
     SuppressionReason.ERASED: "Its owner was erased. Only they can lift that, by signing up.",
     SuppressionReason.BOUNCED: "Mail to it came back. Its owner lifts that by signing up; you can lift it if you know "
     "that the mailbox works: mailer suppressions lift EMAIL --reason TEXT",
+    SuppressionReason.REPORTED: "Mail was reported as spam there, in a way that whoever got an answer to that mail "
+    "could have made up. Its owner lifts that by signing up; you can, if its owner asks you to: "
+    "mailer suppressions lift EMAIL --reason TEXT",
     SuppressionReason.COMPLAINED: "Mail was reported as spam there. Not even signing up lifts that; you can, if its "
     "owner asks you to: mailer suppressions lift EMAIL --reason TEXT",
 }

@@ -140,7 +140,9 @@ def _nothing(campaign_id: int) -> CampaignAlarm:
     return CampaignAlarm(
         campaign_id=campaign_id,
         complaints_before=0,
+        sure_complaints_before=0,
         gone_before=0,
+        sure_gone_before=0,
         sent_at_least=0,
         complaints_in_1000=0,
         is_to_tell=False,
@@ -196,11 +198,13 @@ def begin_anew(session: Session, campaign: Campaign) -> None:
     """
     noticed = session.get(CampaignAlarm, campaign.id, populate_existing=True)
     number, gone = measures.complaints(session, campaign.id), measures.gone(session, campaign.id)
-    if noticed is None and (number or gone):
+    if noticed is None and (number.all or gone.all):
         noticed = _nothing(campaign.id)
         session.add(noticed)
     if noticed is not None:
-        noticed.complaints_before, noticed.gone_before, noticed.is_to_tell = number, gone, False
+        noticed.complaints_before, noticed.sure_complaints_before = number
+        noticed.gone_before, noticed.sure_gone_before = gone
+        noticed.is_to_tell = False
         noticed.first_until = None  # what is sent again counts anew
         session.flush()
 

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import kinds
 from mailer.delivery import thresholds
 from mailer.delivery.ledger import answered, audience_of
-from mailer.delivery.thresholds import AGAINST_US, FEWEST_GONE, FIRST, PAUSED_FROM, PERMANENT, WARNED_ABOVE
+from mailer.delivery.thresholds import AGAINST_US, FEWEST_GONE, FIRST, PERMANENT, Reported
 from mailer.delivery.verdicts import WINDOW
 from mailer.mail.feedback import meanings
 from mailer.mail.feedback.types import Effect, Kind
+from mailer.people import returned
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.models import (
     SERVERS_WORDS,
@@ -39,7 +40,9 @@ class Seen(NamedTuple):
     resumed_at: datetime | None
     first_until: datetime | None
     complaints_before: int
+    sure_complaints_before: int
     gone_before: int
+    sure_gone_before: int
     sent_at_least: int
     complaints_in_1000: int
 
@@ -52,7 +55,9 @@ class Seen(NamedTuple):
 # Made once, as in `inbound.acting`.
 _NOTICED = (
     CampaignAlarm.complaints_before,
+    CampaignAlarm.sure_complaints_before,
     CampaignAlarm.gone_before,
+    CampaignAlarm.sure_gone_before,
     CampaignAlarm.sent_at_least,
     CampaignAlarm.complaints_in_1000,
 )
@@ -66,10 +71,12 @@ _IS_COMPLAINT = (
     MailEvent.campaign_id == bindparam("campaign"),
     MailEvent.kind == Kind.COMPLAINT,
     MailEvent.effect == Effect.SUPPRESS,  # one that is too late, or of somebody who is gone, tells nothing of now
+    returned.IS_NO_HEARSAY,
 )
 _WAS_COMPLAINT = (MailEventCount.campaign_id == bindparam("campaign"), MailEventCount.kind == Kind.COMPLAINT)
 _COMPLAINTS = select(
     select(func.count()).where(*_IS_COMPLAINT).scalar_subquery(),
+    select(func.count()).where(*_IS_COMPLAINT, returned.IS_SURE).scalar_subquery(),
     select(func.sum(MailEventCount.number)).where(*_WAS_COMPLAINT).scalar_subquery(),
 )
 # Both are counted in an index: so of a campaign of which little comes back nothing else is read.
@@ -88,6 +95,7 @@ _LAST_REFUSED = (
         MailEvent.campaign_id == bindparam("campaign"),
         MailEvent.kind == Kind.BOUNCE,
         MailEvent.category.in_(AGAINST_US),
+        returned.IS_NO_HEARSAY,
     )
 )
 
@@ -115,10 +123,10 @@ class Share:
     is_too_much: bool  # of those that came since somebody last had it go on
 
 
-def complaints(session: Session, campaign_id: int) -> int:
-    """How often mails of a campaign were called spam."""
-    events, numbers = session.execute(_COMPLAINTS, {"campaign": campaign_id}).one()
-    return int(events) + int(numbers or 0)
+def complaints(session: Session, campaign_id: int) -> Reported:
+    """How often mails of a campaign were called spam. Of what is only a number by now, nobody knows how sure it was."""
+    events, sure, numbers = session.execute(_COMPLAINTS, {"campaign": campaign_id}).one()
+    return Reported(int(events) + int(numbers or 0), int(sure))
 
 
 def share_of_complaints(session: Session, seen: Seen, *, anew: bool) -> Share | None:
@@ -128,20 +136,14 @@ def share_of_complaints(session: Session, seen: Seen, *, anew: bool) -> Share | 
     :param anew: find out as well whether a warning has passed.
     """
     number = complaints(session, seen.id)
-    since = number - seen.complaints_before
-    is_known = _level(number, seen.sent_at_least) <= seen.complaints_in_1000
+    since = number.since(Reported(seen.complaints_before, seen.sure_complaints_before))
+    is_known = thresholds.level(number.all, seen.sent_at_least) <= seen.complaints_in_1000
     may_pause = seen.is_under_way and thresholds.is_to_pause(since, seen.sent_at_least)
     if is_known and not may_pause and not (anew and seen.complaints_in_1000):
         return None
     mailed = (*audience_of(seen.id), Delivery.state == DeliveryState.SENT)
     sent = session.scalar(select(func.count()).where(*mailed)) or 0
-    return Share(sent, _level(number, sent), thresholds.is_to_pause(since, sent))
-
-
-def _level(number: int, sent: int) -> int:
-    if thresholds.is_to_pause(number, sent):
-        return PAUSED_FROM
-    return WARNED_ABOVE if thresholds.is_to_warn(number, sent) else 0
+    return Share(sent, thresholds.level(number.all, sent), thresholds.is_to_pause(since, sent))
 
 
 # --- addresses that do not exist ------------------------------------------------------------------------------------
@@ -152,7 +154,8 @@ def is_bad_import(session: Session, seen: Seen, moments: Collection[datetime | N
     if seen.first_until is not None and all(moment and moment > seen.first_until for moment in moments):
         return False
     people = FIRST if seen.first_until is not None else _people(session, seen.id)
-    return thresholds.is_bad_import(gone(session, seen.id) - seen.gone_before, people)
+    since = gone(session, seen.id).since(Reported(seen.gone_before, seen.sure_gone_before))
+    return thresholds.is_bad_import(since, people)
 
 
 def are_enough_gone(session: Session, campaign_id: int) -> bool:
@@ -177,28 +180,29 @@ def _people(session: Session, campaign_id: int) -> int:
     return session.scalar(select(func.count()).select_from(some)) or 0
 
 
-def gone(session: Session, campaign_id: int) -> int:
+def gone(session: Session, campaign_id: int) -> Reported:
     """How many of the first addresses do not exist, as servers said at once or later."""
     text = type_coerce(Delivery.smtp_text, LargeBinary).label("words")
     first = _first(campaign_id, Delivery.id, Delivery.state, Delivery.smtp_code, text).subquery()
-    came_back = (MailEvent.delivery_id == first.c.id) & (MailEvent.kind == Kind.BOUNCE)
+    came_back = (MailEvent.delivery_id == first.c.id) & (MailEvent.kind == Kind.BOUNCE) & returned.IS_NO_HEARSAY
     rows = session.execute(
-        select(first.c.smtp_code, first.c.words, MailEvent.category)
+        select(first.c.smtp_code, first.c.words, MailEvent.category, returned.IS_SURE)
         .outerjoin(MailEvent, came_back & MailEvent.category.in_(PERMANENT))
         .where((first.c.state == DeliveryState.FAILED) | MailEvent.category.in_(PERMANENT))
     ).all()
     keyring = keyring_of(session)
-    number = 0
-    for code, text, category in rows:
+    reported = sure = at_once = 0
+    for code, text, category, is_sure in rows:
         if category is not None or code is None:
-            number += category is not None
+            reported += category is not None
+            sure += bool(is_sure)
             continue
         try:
             words = keyring.decrypt(bytes(text), SERVERS_WORDS) if text else ""
         except UnreadableSecret:
             continue
-        number += meanings.of_reply(code, words).category.permanent
-    return number
+        at_once += meanings.of_reply(code, words).category.permanent
+    return Reported(reported + at_once, sure + at_once)
 
 
 # --- what servers have against us -----------------------------------------------------------------------------------
@@ -215,7 +219,7 @@ def is_against_us(session: Session, seen: Seen, moment: datetime) -> bool:
     around = answered(seen.id)
     if seen.resumed_at is not None:
         around = (*around, Delivery.settled_at > seen.resumed_at)
-    came_back = (MailEvent.delivery_id == Delivery.id) & (MailEvent.kind == Kind.BOUNCE)
+    came_back = (MailEvent.delivery_id == Delivery.id) & (MailEvent.kind == Kind.BOUNCE) & returned.IS_NO_HEARSAY
     flags = select(func.coalesce((Delivery.reason == Reason.POLICY) | MailEvent.key.is_not(None), False))
     flags = flags.outerjoin(MailEvent, came_back & MailEvent.category.in_(AGAINST_US))
     before = flags.where(*around, Delivery.settled_at <= moment)

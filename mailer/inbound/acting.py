@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from mailer.delivery import alarms
 from mailer.delivery.alarms import CameBack
 from mailer.mail import addresses
-from mailer.mail.feedback.types import Category, Effect, Feedback, Kind
+from mailer.mail.feedback.types import Category, Effect, Feedback, Identified, Kind
 from mailer.mail.webhooks.types import Provider
 from mailer.people import bounces, returned, suppression
 from mailer.people.returned import Added, Number
@@ -141,6 +141,7 @@ def act(
         status=feedback.meaning.status if feedback.meaning else None,
         effect=Effect.NONE,
         source=source.value,
+        identified_by=feedback.identified_by if feedback.identified_by is not Identified.NONE else None,
         day=now.date(),
     )
     outcome = Outcome(event.kind) if feedback.tells_nothing else _follow(session, event, feedback, now)
@@ -168,6 +169,8 @@ def _follow(session: Session, event: MailEvent, feedback: Feedback, now: datetim
         outcome = _outcome(event, returned.add(session, event), why=why)
     if outcome.why is not None or event.kind not in (Kind.BOUNCE, Kind.COMPLAINT) or event.campaign_id is None:
         return outcome
+    if event.identified_by is Identified.MESSAGE_ID:
+        return outcome  # too weak a proof for an alarm
     return replace(outcome, came_back=CameBack(event.campaign_id, event.kind, event.category, mail.settled_at))
 
 
@@ -265,10 +268,16 @@ def _act_on_person(session: Session, event: MailEvent, mail: _Mail, effect: Effe
         return _outcome(event)
     if event.effect is not Effect.SUPPRESS:
         returned.did(session, event, Effect.SUPPRESS)
-    reason = SuppressionReason.COMPLAINED if event.kind is Kind.COMPLAINT else SuppressionReason.BOUNCED
     outcome = _outcome(event)
-    bounces.suppress(session, person.id, person.email_index, reason, event.category)
+    bounces.suppress(session, person.id, person.email_index, _reason(event), event.category)
     return outcome
+
+
+def _reason(event: MailEvent) -> SuppressionReason:
+    if event.kind is not Kind.COMPLAINT:
+        return SuppressionReason.BOUNCED
+    is_hearsay = event.identified_by is Identified.MESSAGE_ID
+    return SuppressionReason.REPORTED if is_hearsay else SuppressionReason.COMPLAINED
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------

@@ -87,7 +87,8 @@ def _identified(report: Report, addresses: OwnAddresses) -> Feedback:
     if delivery is None:
         delivery, proof = addresses.delivery(report.sender), Identified.ENVELOPE
     if delivery is None:
-        delivery, proof = addresses.message(report.message_id), Identified.MESSAGE_ID
+        delivery = addresses.message(report.message_id)
+        proof = Identified.RETURNED
     if delivery is None:
         effect = Effect.NONE if report.feedback.kind is not Kind.UNSUBSCRIBE else report.feedback.effect
         return replace(report.feedback, effect=effect)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.mail.feedback.types import Category, Effect, Identified, Kind
+from mailer.mail.webhooks.types import Provider
 from mailer.people import suppression
 from mailer.store import db
 from mailer.store.crypto import keyring_of
@@ -26,6 +27,14 @@ SENDING = "sending"
 
 #: how many events are kept of a delivery; made once, as to put a statement together takes as long as to run it
 _NUMBER = select(func.count()).where(MailEvent.delivery_id == bindparam("delivery"))
+
+#: whose word is taken for it: a server's that refused our mail, and a provider's that proved who it is
+_SURE = (SENDING, *(each.value for each in Provider))
+
+#: what may count for an alarm: who got an answer to a mail of ours could make up the rest
+IS_NO_HEARSAY = MailEvent.identified_by.is_distinct_from(Identified.MESSAGE_ID)
+#: of that, what nobody can have made up: reports that come by mail can be written by whoever has the mail
+IS_SURE = MailEvent.source.in_(_SURE)
 
 _NOBODYS = 0  # instead of a campaign, where it is not known of which it is
 
@@ -67,12 +76,22 @@ def add(session: Session, event: MailEvent) -> Added:
     """Keep an event. What is changed in it afterwards is not saved, but by `did`.
 
     Of one delivery only so many are kept that do nothing: others whoever calls this has to count. What does something
-    is never too much: else whoever writes many harmless messages could have what matters do nothing.
+    is never too much: else whoever writes many harmless messages could have what matters do nothing. A bounce or a
+    complaint takes the place of one that is known by a Message-ID alone: else whoever made that up could have this do
+    nothing.
     """
     comes_once = event.kind in (Kind.BOUNCE, Kind.COMPLAINT)
     if event.effect is Effect.NONE and not comes_once and _are_many(session, event):
         return Added.TOO_MANY if session.get(MailEvent, event.key) is None else Added.CAME_BEFORE
-    return Added.KEPT if db.insert_unless_there(session, event) else Added.CAME_BEFORE
+    if db.insert_unless_there(session, event):
+        return Added.KEPT
+    if comes_once and event.identified_by is not Identified.MESSAGE_ID:
+        hearsay = delete(MailEvent).where(
+            MailEvent.delivery_id == event.delivery_id, MailEvent.kind == event.kind, ~IS_NO_HEARSAY
+        )
+        if session.execute(hearsay.returning(MailEvent.key)).all() and db.insert_unless_there(session, event):
+            return Added.KEPT
+    return Added.CAME_BEFORE
 
 
 def remember(session: Session, event: MailEvent) -> bool:

@@ -14,8 +14,9 @@ from mailer.store.models import Suppression, SuppressionLift, SuppressionReason
 _WEIGHT = {
     SuppressionReason.LEFT: 0,
     SuppressionReason.BOUNCED: 1,
-    SuppressionReason.ERASED: 2,
-    SuppressionReason.COMPLAINED: 3,
+    SuppressionReason.REPORTED: 2,
+    SuppressionReason.ERASED: 3,
+    SuppressionReason.COMPLAINED: 4,
 }
 
 #: What an organiser never lifts.
@@ -23,7 +24,7 @@ _BY_OWNER_ALONE = (SuppressionReason.LEFT, SuppressionReason.ERASED)
 _WHY = {SuppressionReason.LEFT: "its owner left", SuppressionReason.ERASED: "its owner was erased"}
 
 #: What the owner of an address lifts by asking for our mail with a link that only they got.
-_LIFTED_BY_OWNER = (SuppressionReason.LEFT, SuppressionReason.BOUNCED, SuppressionReason.ERASED)
+_LIFTED_BY_OWNER = tuple(each for each in SuppressionReason if each is not SuppressionReason.COMPLAINED)
 
 _LOCK = 0x5EA1ED  # any number that nothing else in the database locks
 

@@ -71,7 +71,8 @@ def look(session: Session, since: date, until: date) -> Happened:
         Delivery.settled_at >= start,
         Delivery.settled_at < end,
     )
-    complaints = select(func.count()).where(Suppression.reason == SuppressionReason.COMPLAINED)
+    reported = (SuppressionReason.COMPLAINED, SuppressionReason.REPORTED)
+    complaints = select(func.count()).where(Suppression.reason.in_(reported))
     is_paused: ColumnElement[bool] = Campaign.status == CampaignStatus.PAUSED
     return Happened(
         asked=_count(session, sign_ups.where(MailedLink.created_at >= start, MailedLink.created_at < end)),

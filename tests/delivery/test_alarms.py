@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import kinds
 from mailer.delivery import alarms, control, forgetting, sending, sweeping, thresholds
 from mailer.delivery.alarms import Alarm, CameBack
+from mailer.delivery.thresholds import Reported
 from mailer.delivery.worker import Worker
-from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.mail.feedback.types import Category, Effect, Identified, Kind
 from mailer.mail.pipeline import Pipeline
 from mailer.people import returned
 from mailer.people.organisers import Organisers
@@ -59,7 +60,9 @@ START = utcnow() - timedelta(hours=2)
 @example(complaints=3_000, sent=1_000_000)
 @example(complaints=2_999, sent=1_000_000)
 def test_complaints_pause_from_three_in_a_thousand_on_never_below_and_never_so_few(complaints: int, sent: int) -> None:
-    assert thresholds.is_to_pause(complaints, sent) == (complaints >= 5 and 1000 * complaints >= 3 * sent)
+    several = [(Reported(complaints, complaints), 5), (Reported(complaints, 0), 20)]
+    for reported, least in several:
+        assert thresholds.is_to_pause(reported, sent) == (complaints >= least and 1000 * complaints >= 3 * sent)
 
 
 @given(complaints=st.integers(0, 10_000), sent=st.integers(0, 2_000_000))
@@ -67,9 +70,9 @@ def test_complaints_pause_from_three_in_a_thousand_on_never_below_and_never_so_f
 @example(complaints=3, sent=3_000)
 @example(complaints=3, sent=2_999)
 def test_complaints_warn_above_one_in_a_thousand_and_before_they_pause(complaints: int, sent: int) -> None:
-    warns = thresholds.is_to_warn(complaints, sent)
-    assert warns == (complaints >= 3 and 1000 * complaints > sent)
-    assert warns or not thresholds.is_to_pause(complaints, sent) or not sent
+    level = thresholds.level(complaints, sent)
+    assert (level >= 1) == (complaints >= 3 and 1000 * complaints > sent) or not sent
+    assert (level == 3) == thresholds.is_to_pause(Reported(complaints, complaints), sent)
 
 
 @given(gone=st.integers(0, 1_000), people=st.integers(1, 2_000_000))
@@ -78,7 +81,8 @@ def test_complaints_warn_above_one_in_a_thousand_and_before_they_pause(complaint
 @example(gone=9, people=9)
 @example(gone=51, people=900_000)
 def test_a_bad_import_is_more_than_a_twentieth_of_the_first_thousand(gone: int, people: int) -> None:
-    assert thresholds.is_bad_import(gone, people) == (gone >= 10 and 20 * gone > min(people, 1_000))
+    for reported, least in [(Reported(gone, gone), 10), (Reported(gone, 0), 20)]:
+        assert thresholds.is_bad_import(reported, people) == (gone >= least and 20 * gone > min(people, 1_000))
 
 
 @given(st.lists(st.booleans(), max_size=1_100))
@@ -133,22 +137,34 @@ class Mailed:
         with session_scope(self.engine, read_only=True) as session:
             yield from session.scalars(select(Delivery).filter_by(campaign_id=self.id, state=S.SENT).order_by("id"))
 
-    def come_back(self, number: int, kind: Kind, category: Category | None = None, *, first: int = 0) -> None:
+    def come_back(
+        self, number: int, kind: Kind, category: Category | None = None, *, first: int = 0, source: str = "ses"
+    ) -> None:
         """So many come back, each in a transaction of its own."""
         for delivery in list(self.sent())[first : first + number]:
             with session_scope(self.engine) as session:
-                self.keep(session, delivery, kind, category)
+                self.keep(session, delivery, kind, category, source=source)
                 alarms.heed(session, [CameBack(self.id, kind, category, delivery.settled_at)])
 
-    def keep(self, session: Session, delivery: Delivery, kind: Kind, category: Category | None = None) -> None:
+    def keep(
+        self,
+        session: Session,
+        delivery: Delivery,
+        kind: Kind,
+        category: Category | None = None,
+        *,
+        source: str = "ses",
+        identified_by: Identified = Identified.RETURNED,
+    ) -> None:
         effect = Effect.SUPPRESS if kind is Kind.COMPLAINT else Effect.NONE
-        make_bounce(session, delivery, kind=kind, category=category, effect=effect)
+        told = {"source": source, "identified_by": identified_by}
+        make_bounce(session, delivery, kind=kind, category=category, effect=effect, **told)
 
-    def complain(self, number: int, *, first: int = 0) -> None:
-        self.come_back(number, Kind.COMPLAINT, first=first)
+    def complain(self, number: int, *, first: int = 0, source: str = "ses") -> None:
+        self.come_back(number, Kind.COMPLAINT, first=first, source=source)
 
-    def bounce(self, number: int, category: Category, *, first: int = 0) -> None:
-        self.come_back(number, Kind.BOUNCE, category, first=first)
+    def bounce(self, number: int, category: Category, *, first: int = 0, source: str = "ses") -> None:
+        self.come_back(number, Kind.BOUNCE, category, first=first, source=source)
 
     def resume(self) -> None:
         with session_scope(self.engine) as session:
@@ -271,9 +287,62 @@ def test_a_campaign_that_is_over_is_warned_of_and_stays_as_it_is(engine: Engine)
 def test_complaints_that_are_only_numbers_by_now_count(engine: Engine) -> None:
     mailed = Mailed(engine, 100)
     with session_scope(engine) as session:
-        returned.count(session, Kind.COMPLAINT, on=START.date(), campaign_id=mailed.id, number=4)
+        returned.count(session, Kind.COMPLAINT, on=START.date(), campaign_id=mailed.id, number=19)
+    assert mailed.alarm() is None
     mailed.complain(1)
     assert mailed.alarm() is Alarm.COMPLAINTS
+
+
+# --- what may be made up --------------------------------------------------------------------------------------------
+
+
+def test_who_has_a_few_mails_pauses_nothing_by_mail(engine: Engine) -> None:
+    mailed = Mailed(engine, 100)
+    mailed.complain(19, source="pipe")
+    mailed.bounce(19, Category.NO_MAILBOX, first=20, source="lmtp")
+    mailed.bounce(19, Category.POLICY, first=40, source="imap")
+    assert (mailed.alarm(), mailed.level()) == (None, 3), "organisers are told of it"
+    mailed.complain(1, first=19, source="smtp")
+    assert mailed.alarm() is Alarm.COMPLAINTS
+    mailed.resume()
+    mailed.bounce(20, Category.NO_MAILBOX, first=60, source="maildir")
+    assert mailed.alarm() is Alarm.GONE
+
+
+def test_what_is_made_up_does_not_tip_the_scales(engine: Engine) -> None:
+    mailed = Mailed(engine, 2_000)
+    mailed.complain(5)
+    mailed.complain(14, first=5, source="pipe")
+    assert mailed.alarm() is None, "five in 2,000 are sure, and they are too few"
+    mailed.complain(1, first=19)
+    assert mailed.alarm() is Alarm.COMPLAINTS
+
+
+def test_what_somebody_had_seen_of_both_kinds_does_not_pause_again(engine: Engine) -> None:
+    mailed = Mailed(engine, 100)
+    mailed.complain(5)
+    assert mailed.alarm() is Alarm.COMPLAINTS
+    mailed.resume()
+    mailed.complain(19, first=5, source="pipe")
+    assert mailed.alarm() is None
+    mailed.complain(5, first=30)
+    assert mailed.alarm() is Alarm.COMPLAINTS
+
+
+def test_what_only_a_message_id_leads_to_counts_for_no_alarm(engine: Engine) -> None:
+    mailed = Mailed(engine, 100)
+    sent = list(mailed.sent())
+    with session_scope(engine) as session:
+        told = [(Kind.COMPLAINT, None), (Kind.BOUNCE, Category.NO_MAILBOX)]
+        for kind, category in told:
+            for delivery in sent[:30]:
+                mailed.keep(session, delivery, kind, category, source="pipe", identified_by=Identified.MESSAGE_ID)
+        for delivery in sent[30:60]:
+            hearsay = Identified.MESSAGE_ID
+            mailed.keep(session, delivery, Kind.BOUNCE, Category.POLICY, source="pipe", identified_by=hearsay)
+    with session_scope(engine) as session:
+        alarms.look(session, mailed.id, refused=[delivery.settled_at for delivery in sent if delivery.settled_at])
+    assert (mailed.alarm(), mailed.level()) == (None, 0)
 
 
 # --- addresses that do not exist ------------------------------------------------------------------------------------
@@ -442,7 +511,7 @@ def test_a_campaign_that_is_sent_while_complaints_come_in_is_paused_and_loses_no
 
     def complain(delivery: Delivery) -> None:
         with session_scope(engine) as session:
-            make_bounce(session, delivery, kind=Kind.COMPLAINT, category=None, effect=Effect.SUPPRESS)
+            make_bounce(session, delivery, kind=Kind.COMPLAINT, category=None, effect=Effect.SUPPRESS, source="ses")
             held = alarms.heed(session, [CameBack(campaign_id, Kind.COMPLAINT, None, delivery.settled_at)])
         for held_id in held:
             look(engine, held_id)

@@ -17,7 +17,7 @@ from mailer.inbound import receiving
 from mailer.inbound.acting import Outcome, Source
 from mailer.inbound.addresses import OwnAddresses
 from mailer.links import Link
-from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.mail.feedback.types import Category, Effect, Identified, Kind
 from mailer.people import bounces, returned, subscribers, suppression
 from mailer.reports import returned as report_of
 from mailer.store.crypto import Keyring
@@ -283,12 +283,12 @@ class UnderWay:
 
 
 def test_a_campaign_is_paused_with_the_complaint_that_is_one_too_many(world: World) -> None:
-    campaign = UnderWay(world, 5)
-    for times in (1, 2):  # what comes again counts once
-        for mail in campaign.mails[: 2 * times]:
+    campaign = UnderWay(world, 20)
+    for number in (9, 19):  # what comes again counts once
+        for mail in campaign.mails[:number]:
             world.receive(feedback_report(world.token(mail)))
     assert campaign.status() is CampaignStatus.SENDING
-    world.receive(feedback_report(world.token(campaign.mails[4])))
+    world.receive(feedback_report(world.token(campaign.mails[19])))
     assert campaign.status() is CampaignStatus.PAUSED
 
 
@@ -302,7 +302,7 @@ def test_what_comes_back_of_test_mails_counts_for_no_campaign(world: World) -> N
         assert report_of.count(session, session.get_one(Campaign, campaign.id)).is_nothing
         returned.become_numbers(session, MailEvent.delivery_id.in_(campaign.mails))
         assert report_of.count(session, session.get_one(Campaign, campaign.id)).is_nothing
-        assert measures.complaints(session, campaign.id) == 0
+        assert measures.complaints(session, campaign.id).all == 0
     assert campaign.status() is CampaignStatus.SENDING and world.numbers() == {}
 
 
@@ -394,10 +394,44 @@ def test_nor_does_one_that_the_mail_which_is_given_back_answers(world: World) ->
     assert world.reason() is None
 
 
-def test_the_message_id_of_the_mail_which_is_given_back_acts(world: World) -> None:
-    message = feedback_report("0" * 40, headers=f"Message-ID: <{message_id(world)}>\n")
-    assert world.receive(message).effect is Effect.SUPPRESS
-    assert world.reason() == (SuppressionReason.COMPLAINED, None)
+def hearsay(world: World, message: bytes = feedback_report("0" * 40)) -> bytes:
+    """A report that gives back nothing of her mail but the Message-ID."""
+    return message.replace(b"From: alerts@", f"Message-ID: <{message_id(world)}>\nFrom: alerts@".encode())
+
+
+def test_a_complaint_that_only_a_message_id_proves_ends_mail_until_its_owner_signs_up_and_alarms_nobody(
+    world: World,
+) -> None:
+    assert world.receive(hearsay(world)).effect is Effect.SUPPRESS
+    assert world.reason() == (SuppressionReason.REPORTED, None)
+    with session_scope(world.engine) as session:
+        (event,) = session.scalars(select(MailEvent))
+        assert (event.identified_by, event.source) == (Identified.MESSAGE_ID, "pipe")
+        assert event.campaign_id is not None
+        assert measures.complaints(session, event.campaign_id) == (0, 0)
+        person = session.get_one(Subscriber, world.person)
+        assert suppression.lift(session, person.email_index) is SuppressionReason.REPORTED
+
+
+def test_a_complaint_that_is_proven_takes_the_place_of_one_that_may_be_made_up(world: World) -> None:
+    for message, reason, counted in [
+        (hearsay(world), SuppressionReason.REPORTED, 0),
+        (feedback_report(world.token()), SuppressionReason.COMPLAINED, 1),
+        (hearsay(world) + b"again", SuppressionReason.COMPLAINED, 1),
+    ]:
+        world.receive(message)
+        assert world.reason() == (reason, None)
+        assert world.events() == [(Kind.COMPLAINT, Effect.SUPPRESS)]
+        with session_scope(world.engine) as session:
+            (campaign_id,) = session.scalars(select(MailEvent.campaign_id))
+            assert measures.complaints(session, campaign_id or 0).all == counted
+
+
+def test_a_bounce_that_may_be_made_up_keeps_no_other_from_acting(world: World) -> None:
+    assert world.receive(hearsay(world, report("0" * 40, "552 5.2.2 mailbox full"))).effect is Effect.COUNT
+    assert world.bounce().effect is Effect.SUPPRESS
+    assert world.reason() == (SuppressionReason.BOUNCED, Category.NO_MAILBOX)
+    assert world.events() == [(Kind.BOUNCE, Effect.SUPPRESS)]
 
 
 def test_a_token_in_the_report_proves_what_an_answer_does_not(world: World) -> None:

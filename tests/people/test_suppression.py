@@ -15,7 +15,12 @@ from tests.support.factories import make_list, make_subscriber
 
 INDEX = bytes(range(32))
 OTHER = bytes(32)
-LIFTABLE = [SuppressionReason.LEFT, SuppressionReason.BOUNCED, SuppressionReason.ERASED]
+LIFTABLE = [
+    SuppressionReason.LEFT,
+    SuppressionReason.BOUNCED,
+    SuppressionReason.REPORTED,
+    SuppressionReason.ERASED,
+]
 
 
 @pytest.mark.parametrize("reason", LIFTABLE)
@@ -42,6 +47,19 @@ def test_a_complaint_weighs_more_than_what_was_there_before_it(session: Session)
         suppression.add(session, INDEX, reason)
     with pytest.raises(suppression.Complained):
         suppression.lift(session, INDEX)
+
+
+@pytest.mark.parametrize("reason", LIFTABLE)
+def test_a_report_that_may_be_made_up_hides_no_other_reason(session: Session, reason: SuppressionReason) -> None:
+    for each in (SuppressionReason.REPORTED, SuppressionReason.COMPLAINED):
+        suppression.add(session, INDEX, each)
+    assert suppression.reason(session, INDEX) is SuppressionReason.COMPLAINED
+    for each in (reason, SuppressionReason.REPORTED):
+        suppression.add(session, OTHER, each)
+    is_by_owner = reason in (SuppressionReason.LEFT, SuppressionReason.ERASED)
+    if reason is not SuppressionReason.ERASED:
+        assert suppression.lift_by_hand(session, OTHER, "She rang.") is SuppressionReason.REPORTED
+    assert suppression.reason(session, OTHER) is (reason if is_by_owner else None)
 
 
 @pytest.mark.parametrize("reason", LIFTABLE)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from mailer.cases import cases
 from mailer.mail import addresses
-from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.mail.feedback.types import Category, Effect, Identified, Kind
 from mailer.mail.sender import Sender
 from mailer.people.notices import Notice
 from mailer.store import crypto
@@ -237,6 +237,7 @@ def make_bounce(session: Session, delivery: Delivery, **columns: Any) -> MailEve
         "status": "5.2.2",
         "effect": Effect.COUNT,
         "source": "pipe",
+        "identified_by": Identified.ENVELOPE,
         "day": WHEN,
     }
     of = {"delivery_id": delivery.id, "campaign_id": delivery.campaign_id}

@@ -93,7 +93,7 @@ class Identified(enum.StrEnum):
 
     ENVELOPE = "envelope"  # by where it was sent to
     RETURNED = "returned"  # by the mail that it gives back
-    MESSAGE_ID = "message_id"
+    MESSAGE_ID = "message_id"  # by what every answer to the mail names, so whoever gets one could make it up
     NONE = "none"  # it acts on nobody
 
 

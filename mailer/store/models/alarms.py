@@ -20,6 +20,9 @@ class CampaignAlarm(Base):
     # Up to when somebody last had it go on: what they had seen does not pause it again.
     complaints_before: Mapped[int] = mapped_column(default=0)
     gone_before: Mapped[int] = mapped_column(default=0)  # addresses among the first that do not exist
+    # Of these, those that nobody can have made up.
+    sure_complaints_before: Mapped[int] = mapped_column(default=0)
+    sure_gone_before: Mapped[int] = mapped_column(default=0)
     # When the last of the first mails was answered that tell of a bad import, while the campaign is under way.
     first_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     sent_at_least: Mapped[int] = mapped_column(default=0)  # mails, when they were last counted: they only become more

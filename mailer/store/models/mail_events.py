@@ -5,7 +5,7 @@ from datetime import date
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.mail.feedback.types import Category, Effect, Identified, Kind
 from mailer.store.db import UtcDay, utctoday
 from mailer.store.models.base import IN_NO_ORDER, Base, by_value
 
@@ -44,6 +44,8 @@ class MailEvent(Base):
     status: Mapped[str | None] = mapped_column(String(20))  # enhanced status code (RFC 3463)
     effect: Mapped[Effect] = mapped_column(by_value(Effect))  # what was done
     source: Mapped[str] = mapped_column(String(20))  # what brought it, as `inbound.acting.Source`, or a `Provider`
+    # What in it led to the delivery; none where no message was needed, as of what was refused when it was sent.
+    identified_by: Mapped[Identified | None] = mapped_column(by_value(Identified))
     day: Mapped[date] = mapped_column(UtcDay, default=utctoday, index=True)
     # `Keyring.blind_index` of the address that a bounce counts against; none once the counts have been used up.
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary(32), index=True)

@@ -93,6 +93,9 @@ class SuppressionReason(enum.StrEnum):
     ERASED = "erased"  # the person had their data erased; an import must not bring them back
     BOUNCED = "bounced"  # the address does not exist, or mail to it came back again and again
     COMPLAINED = "complained"  # reported as spam; not even a sign-up lifts it
+    # Likewise, by a report that somebody could have made up who got an answer to our mail; their own confirmed sign-up
+    # lifts it.
+    REPORTED = "reported"
     LEFT = "left"  # left every list at once; their own confirmed sign-up lifts it
 
 

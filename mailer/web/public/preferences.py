@@ -188,6 +188,11 @@ def _trouble(held: PersonalData) -> str | None:
     match held.blocked:
         case SuppressionReason.COMPLAINED:
             return _("Our e-mail to your address was reported as spam, so we have stopped sending alerts to it.")
+        case SuppressionReason.REPORTED:
+            return _(
+                "Our e-mail to your address was reported as spam, so we have stopped sending alerts to it. If you want "
+                "them, sign up again."
+            )
         case SuppressionReason.BOUNCED:
             return _(
                 "Our e-mail to your address came back, so we have stopped sending alerts to it. If the address works "

@@ -649,7 +649,14 @@ def test_a_unions_contact_sees_it_and_stops_it_with_one_button(engine: Engine, c
 
 @pytest.mark.parametrize(
     ("reason", "said"),
-    [(SuppressionReason.COMPLAINED, "reported as spam"), (SuppressionReason.BOUNCED, "came back")],
+    [
+        (SuppressionReason.COMPLAINED, "reported as spam, so we have stopped sending alerts to it."),
+        (
+            SuppressionReason.REPORTED,
+            "reported as spam, so we have stopped sending alerts to it. If you want them, sign",
+        ),
+        (SuppressionReason.BOUNCED, "came back"),
+    ],
 )
 def test_who_gets_no_mail_is_told_why(
     engine: Engine, client: FlaskClient, reason: SuppressionReason, said: str
