@@ -37,6 +37,7 @@ class Link(enum.StrEnum):
     FORWARDED = "forwarded"  # of the delivery that hands on what somebody wrote: it goes no further
     TRY = "try"  # of a mail that we send to ourselves: it came in
     LETTER = "letter"  # of a campaign that is not public: its letters, the same for everybody
+    ACT = "act"  # of a delivery: say that one acted on its campaign, and ask to sign
 
 
 def sign(keyring: Keyring, link: Link, number: int) -> str:
@@ -122,6 +123,35 @@ class Pages:
         :param token: of the campaign, for `Link.LETTER`.
         """
         return self._at(f"/letters/{token}{f'/{target}' if target else ''}")
+
+    def act(self, token: str) -> str:
+        """To say that one wrote.
+
+        :param token: of a delivery, for `Link.ACT`.
+        """
+        return self._at(f"/act/{token}")
+
+    def sign(self, slug: str) -> str:
+        """To sign the petition of a public campaign, for everybody."""
+        return self._at(f"/campaigns/{slug}/sign")
+
+    def sign_from_mail(self, token: str) -> str:
+        """Likewise, for whom a mail went to: they need type no address.
+
+        :param token: as for `act`.
+        """
+        return self._at(f"/sign/{token}")
+
+    def signed(self, token: str) -> str:
+        """To confirm that one signs.
+
+        :param token: as `mailed_links.issue` makes it; so below.
+        """
+        return self._at(f"/signed/{token}")
+
+    def take_back(self, token: str) -> str:
+        """To take back what one did for a campaign."""
+        return self._at(f"/take-back/{token}")
 
     def case(self, slug: str) -> str:
         """What alerts are about, with its history."""

@@ -68,7 +68,17 @@ from mailer.unions import applications, contacts, directory
 from mailer.unions.applications import AskedFor
 from tests.support import kit_reading
 from tests.support.accounts import make_all_of_one, make_approved
-from tests.support.factories import SENDER, WHEN, deliver, make_bounce, make_campaign, make_list, notices_owed, said
+from tests.support.factories import (
+    SENDER,
+    WHEN,
+    deliver,
+    make_bounce,
+    make_campaign,
+    make_list,
+    make_signature,
+    notices_owed,
+    said,
+)
 from tests.support.stolen import files_of
 
 BASE = SENDER.base_url
@@ -81,6 +91,10 @@ IN_CLEAR = {
     "accounts.language": "a code",
     "accounts.password_hash": "a salted hash that takes long to make (Argon2id)",
     "accounts.zone": "the name of a time zone",
+    "acts.country": "a code",
+    "acts.id": "random",
+    "acts.kind": "a word of ours",
+    "acts.language": "a code",
     "alembic_version.version_num": "which migration",
     "applications.country": "a code",
     "applications.languages": "codes",
@@ -108,6 +122,7 @@ IN_CLEAR = {
     "campaigns.language": "a code",
     "campaigns.mail_domain": "our own",
     "campaigns.message_key": "the id of a key",
+    "campaigns.petition": "for everybody's eyes",
     "campaigns.salt": "random",
     "campaigns.slug": "in the address of its page",
     "campaigns.status": "a word of ours",
@@ -178,6 +193,7 @@ IN_CLEAR = {
     "mailed_links.token_hash": "a hash of 160 random bits",
     "recovery_codes.code_hash": "a keyed hash",
     "replies.key": "a keyed hash",
+    "signatures.act_id": "random",
     "sign_in_failures.account_hash": "a keyed hash",
     "sign_in_failures.network_hash": "a keyed hash",
     "subscribers.country": "a code, by which audiences are chosen",
@@ -271,6 +287,7 @@ def _campaign(session: Session, mailing_list: MailingList, union_slug: str) -> C
     campaign.home = campaign.unknown_home = HomeRule.INCLUDE
     campaign.forwardable = True
     campaign.ask = ["representative"]
+    campaign.petition = {"to": {"en": "the Embassy of Brazil"}}
     written = {"subjects": ["Free them"], "openings": ["Please."], "closings": ["Thank you."]}
     campaign.letters.append(
         LetterText(role="representative", language="en", **written, rules="No politics.", body="Act.", body_line=5)
@@ -298,6 +315,8 @@ def _people(engine: Engine, folder: Path, mark: str) -> None:
             suppression.add(session, ana.email_index, reason)
         suppression.lift_by_hand(session, ana.email_index, f"{mark} rang, and her mailbox works")
         suppression.add(session, ana.email_index, SuppressionReason.BOUNCED, Category.FULL)
+        campaign = session.scalars(select(Campaign).where(Campaign.petition.is_not(None))).one()
+        make_signature(session, campaign, boris, name=f"{mark} Boris", place=f"{mark} harbour")
         written, to = f"Subject: {mark}\n\n{mark} wrote this\n".encode(), Organisers(("answers@example.org",))
         replies.keep(session, written, key=bytes(32), subscriber_id=boris.id, is_cut=False, to=to, now=utcnow())
         tallies.count(session, Tally.TAKEN, utcnow())

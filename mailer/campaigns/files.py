@@ -9,7 +9,7 @@ from typing import Any, get_args
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, kinds, letter_files, lifecycle, segments, text_files
+from mailer.campaigns import editions, kinds, letter_files, lifecycle, petitions, segments, text_files
 from mailer.campaigns.segments import Segment, audience
 from mailer.cases import cases, targets
 from mailer.errors import MailerError
@@ -130,6 +130,8 @@ def _read_settings(session: Session, slug: str, table: Mapping[str, Any], proble
         "home": _read_home(table, "home", problem),
         "unknown_home": _read_home(table, "unknown_home", problem),
         "language": language,
+        "petition": petitions.read(table.get("petition"), language, problem),
+        "goal": petitions.read_goal(table, problem),
         "deadline": problem.time(table, "deadline"),
         "latest_start": problem.time(table, "latest_start"),
         "public": problem.flag(table, "public"),

@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import addressees, asking, editions, home, kinds, letters, segments
+from mailer.campaigns import addressees, asking, editions, home, kinds, letters, petitions, segments
 from mailer.campaigns.editions import EditionRenderer, Reader
 from mailer.campaigns.home import Audience
 from mailer.campaigns.letters import Letter
@@ -145,6 +145,8 @@ def _places(session: Session, campaign: Campaign, never: Never) -> Iterator[str]
     for target in campaign.targets:
         if never.holds(target["name"], target["email"], target["address"]):
             yield "campaign.toml, [[targets]]"
+    if (petition := petitions.of(campaign)) and never.holds(*petition.to.values()):
+        yield "campaign.toml, [petition]"
     if never.holds(campaign.slug):
         yield "the name of the campaign's folder"
     mailing_list = campaign.mailing_list

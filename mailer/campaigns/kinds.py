@@ -12,7 +12,7 @@ from typing import Literal
 from mailer.store.models import Campaign
 
 #: keys of campaign.toml that only some kinds have; `files` reads them
-Key = Literal["ask", "deadline", "targets"]
+Key = Literal["ask", "deadline", "goal", "petition", "targets"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,11 @@ STOP = "stop"
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "urgent_action": Kind(heading=_("Urgent action"), asks=True, keys=frozenset({"ask", "deadline", "targets"})),
+        "urgent_action": Kind(
+            heading=_("Urgent action"),
+            asks=True,
+            keys=frozenset({"ask", "deadline", "goal", "petition", "targets"}),
+        ),
         "update": Kind(heading=_("News"), asks=False),
         STOP: Kind(heading=_("Please do not write any more"), asks=False),
     }

@@ -19,7 +19,7 @@ from markdown_it.token import Token
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from mailer.campaigns import addressees, asking, deadlines, editions, kinds, letters, segments, telling
+from mailer.campaigns import addressees, asking, deadlines, editions, kinds, letters, petitions, segments, telling
 from mailer.campaigns.telling import Told
 from mailer.cases import cases
 from mailer.cases.sayable import Sayable
@@ -245,7 +245,9 @@ def is_sayable(session: Session, campaign: Campaign) -> bool:
     targets = ((target["name"], target["email"], target["address"]) for target in campaign.targets)
     written = itertools.chain.from_iterable((*texts, *targets))
     in_letters = (part.words for letter in campaign.letters for part in letters.parts(letter)) if campaign.ask else ()
-    return Sayable(campaign.case).may_say(campaign.slug, *written, *in_letters)
+    petition = petitions.of(campaign)
+    to = petition.to.values() if petition else ()
+    return Sayable(campaign.case).may_say(campaign.slug, *written, *in_letters, *to)
 
 
 def _sayable(session: Session, campaigns: Iterable[Campaign]) -> list[Campaign]:

@@ -105,6 +105,11 @@ def _parts(session: Session, campaign: Campaign, sender: Sender) -> Iterator[tup
         yield f"target {number} of campaign.toml", target
     for each in addressees.writable(session, campaign):
         yield f"target {each.slug}", _shown(each)
+    # What was approved before there were any still holds.
+    if campaign.petition is not None:
+        yield "petition", campaign.petition
+    if campaign.goal is not None:
+        yield "goal", campaign.goal
     yield "deadline", _time(campaign.deadline)
     yield "latest start", _time(campaign.latest_start)
     yield "public", campaign.public

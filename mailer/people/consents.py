@@ -34,6 +34,7 @@ def give(
     asked_at: date,
     confirmed_at: date,
     list_id: int | None = None,
+    campaign_id: int | None = None,
 ) -> None:
     """Write down that a person agreed.
 
@@ -41,11 +42,13 @@ def give(
     :param method: how it reached us, such as "sign-up form".
     :param asked_at: and the time when it was confirmed; of both the day is kept.
     :param list_id: of the list, where the purpose is its mail.
+    :param campaign_id: of the campaign, where the purpose is what they did for it.
     """
     session.add(
         ConsentEvent(
             subscriber_id=subscriber_id,
             list_id=list_id,
+            campaign_id=campaign_id,
             purpose=purpose,
             action=ConsentAction.GIVEN,
             text_id=text,
@@ -57,15 +60,23 @@ def give(
 
 
 def withdraw(
-    session: Session, subscriber_id: int, purpose: ConsentPurpose, *, method: str, list_id: int | None = None
+    session: Session,
+    subscriber_id: int,
+    purpose: ConsentPurpose,
+    *,
+    method: str,
+    list_id: int | None = None,
+    campaign_id: int | None = None,
 ) -> int:
     """Write down that a person no longer agrees; returns the line's id.
 
     :param method: how it reached us, such as "one-click".
+    :param list_id: as for `give`, and so is campaign_id.
     """
     event = ConsentEvent(
         subscriber_id=subscriber_id,
         list_id=list_id,
+        campaign_id=campaign_id,
         purpose=purpose,
         action=ConsentAction.WITHDRAWN,
         text_id=None,

@@ -39,6 +39,8 @@ LIFETIME = {
     MailedLinkKind.MOVED: timedelta(days=7),
     MailedLinkKind.CONTACT: timedelta(days=7),
     MailedLinkKind.ANSWER: timedelta(days=1),
+    MailedLinkKind.SIGN: timedelta(days=7),
+    MailedLinkKind.TAKE_BACK: timedelta(days=1),
 }
 
 
@@ -59,6 +61,8 @@ LIMITS: Mapping[MailedLinkKind, Sequence[Limit]] = {
     MailedLinkKind.RESUME: (Limit(3, timedelta(days=1)),),
     MailedLinkKind.CONTACT: ONE_A_DAY,
     MailedLinkKind.ANSWER: (Limit(3, timedelta(days=1)),),
+    MailedLinkKind.SIGN: ONE_A_DAY,
+    MailedLinkKind.TAKE_BACK: ONE_A_DAY,
 }
 
 #: How many requests for one address are kept and shown beside the one that was mailed: the newest. Others may fill in a

@@ -16,6 +16,7 @@ from mailer.store import scope
 from mailer.store.db import utcnow
 from mailer.store.models import (
     SYSTEM_MAIL,
+    Act,
     Application,
     Campaign,
     ConsentEvent,
@@ -27,6 +28,7 @@ from mailer.store.models import (
     MailEvent,
     MailingList,
     Reply,
+    Signature,
     Subscriber,
     Subscription,
     Suppression,
@@ -66,6 +68,7 @@ def about(session: Session, subscriber_id: int) -> dict[str, Any]:
         "requests": list(_requests(session, person)),
         "messages": list(_messages(session, person, unions)),
         "returned": list(_returned(session, person)),
+        "acts": list(_acts(session, person)),
         "answers": list(_answers(session, person)),
         "unread": list(_unread(session, person)),
         "blocked": _blocked(session, person),
@@ -171,18 +174,20 @@ def _applications(session: Session, person: Subscriber) -> Iterator[Facts]:
 
 def _consent(session: Session, person: Subscriber) -> Iterator[Facts]:
     rows = session.execute(
-        select(ConsentEvent, ConsentText, MailingList.slug, ConsentSource.source)
+        select(ConsentEvent, ConsentText, MailingList.slug, ConsentSource.source, Campaign.slug)
         .outerjoin(ConsentSource, ConsentSource.event_id == ConsentEvent.id)
         .outerjoin(ConsentText, ConsentText.id == ConsentEvent.text_id)
         .outerjoin(MailingList, MailingList.id == ConsentEvent.list_id)
+        .outerjoin(Campaign, Campaign.id == ConsentEvent.campaign_id)
         .where(ConsentEvent.subscriber_id == person.id)
         .order_by(ConsentEvent.id)
     )
-    for event, text, slug, source in rows:
+    for event, text, slug, source, campaign in rows:
         yield {
             "purpose": event.purpose.value,
             "action": event.action.value,
             "list": slug,
+            "campaign": campaign,
             "text": text.text if text else None,
             "text_language": text.language if text else None,
             "method": event.method,
@@ -254,6 +259,29 @@ def _returned(session: Session, person: Subscriber) -> Iterator[Facts]:
             "effect": event.effect.value,
             "source": event.source,
             "counts": event.email_index is not None,
+        }
+
+
+def _acts(session: Session, person: Subscriber) -> Iterator[Facts]:
+    rows = session.execute(
+        select(Act, Signature, Campaign.slug)
+        .join(Campaign, Campaign.id == Act.campaign_id)
+        .outerjoin(Signature, Signature.act_id == Act.id)
+        .where(Act.subscriber_id == person.id)
+        .order_by(Act.day, Campaign.slug, Act.kind)
+    )
+    for act, signature, slug in rows:
+        yield {
+            "campaign": slug,
+            "kind": act.kind.value,
+            "day": act.day,
+            "country": act.country,
+            "language": act.language,
+            "name": signature.name if signature else None,
+            "place": signature.place if signature else None,
+            "is_shown": bool(signature and signature.is_shown),
+            "is_handed_over": bool(signature and signature.is_handed_over),
+            "is_hidden": bool(signature and signature.is_hidden),
         }
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.sql.visitors import ExternallyTraversible
 
 from mailer.errors import MailerError
 from mailer.store.models import (
+    Act,
     Base,
     Campaign,
     CampaignAlarm,
@@ -43,6 +44,7 @@ from mailer.store.models import (
     MailEvent,
     MailEventCount,
     MailingList,
+    Signature,
     Subscriber,
     Subscription,
     Suppression,
@@ -132,6 +134,7 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
     own_events = select(events.c.id).where(events.c.list_id.in_(own_lists))
     own_campaigns = select(campaigns.c.id).where(campaigns.c.list_id.in_(own_lists))
     own_deliveries = select(deliveries.c.id).where(deliveries.c.campaign_id.in_(own_campaigns))
+    own_acts = select(_TABLES["acts"].c.id).where(_TABLES["acts"].c.campaign_id.in_(own_campaigns))
     own_kits = select(kits.c.id).where(kits.c.union_id == union_id)
     on_its_lists = select(subscriptions.c.subscriber_id).where(subscriptions.c.list_id.in_(own_lists))
     its_contacts = select(contacts.c.subscriber_id).where(contacts.c.union_id == union_id)
@@ -158,6 +161,8 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
         LetterText: LetterText.campaign_id.in_(own_campaigns),
         Claim: Claim.campaign_id.in_(own_campaigns),
         Delivery: Delivery.campaign_id.in_(own_campaigns),
+        Act: Act.campaign_id.in_(own_campaigns),
+        Signature: Signature.act_id.in_(own_acts),
         MailEvent: MailEvent.delivery_id.in_(own_deliveries),
         MailEventCount: MailEventCount.campaign_id.in_(own_campaigns),
     }

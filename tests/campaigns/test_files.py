@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, files, lifecycle
+from mailer.campaigns import editions, files, lifecycle, petitions
 from mailer.campaigns.files import AlreadyStarted, LoadedElsewhere, NoSuchFolder
 from mailer.cases.targets import Targets
 from mailer.delivery import control
@@ -74,6 +74,29 @@ def test_the_sample_campaign_becomes_a_draft(session: Session, tmp_path: Path) -
     assert campaign.forwardable and campaign.public
     assert campaign.case is not None
     assert (campaign.case.slug, campaign.about) == (sample.CASE_SLUG, sample.HOME)
+
+
+@pytest.mark.parametrize(
+    ("written", "to"),
+    [
+        ('to = "the  President"', {"en": "the President"}),
+        ('to = { en = "the President", FR = "le président" }', {"en": "the President", "fr": "le président"}),
+    ],
+)
+def test_a_petition_says_who_gets_the_names_and_how_many_are_wanted(
+    session: Session, folder: Path, written: str, to: dict[str, str]
+) -> None:
+    (folder / "campaign.toml").write_text(f"{TOML}goal = 5000\n[petition]\n{written}\n")
+    campaign = files.load(session, folder)
+    assert campaign.goal == 5000
+    petition = petitions.of(campaign)
+    assert petition is not None
+    assert petition.to == to
+    assert petition.addressee("de", {}).text == "the President"
+    assert petition.addressee("fr-CA", {}).text == to.get("fr", "the President")
+    (folder / "campaign.toml").write_text(TOML)
+    campaign = files.load(session, folder)
+    assert (campaign.goal, petitions.of(campaign)) == (None, None)
 
 
 def test_loading_again_updates_the_draft_and_keeps_its_salt(session: Session, folder: Path) -> None:
@@ -238,6 +261,21 @@ SETTINGS = {
     "a target whose address is none": ('[[targets]]\nname = "A"\nemail = "at home"\n', "campaign.toml:6: email:"),
     "a country that is none": ('about = "Atlantis"\n', "campaign.toml:4: about:"),
     "a rule that is none": ('home = "maybe"\n', "campaign.toml:4: home: must be one of: exclude, include"),
+    "a petition that is no table": ('petition = "yes"\n', "campaign.toml:4: petition: must be a table"),
+    "a petition that says not to whom": ("[petition]\n", "campaign.toml:4: to: must say who gets the names"),
+    "a petition to nobody": ('[petition]\nto = " "\n', "campaign.toml:5: to: must say who gets the names"),
+    "a petition in another language": (
+        '[petition]\nto = { fr = "le président" }\n',
+        "campaign.toml:5: to: is missing in en, the campaign's own language",
+    ),
+    "a petition to a whole text": (
+        f'[petition]\nto = "{"the President " * 15}"\n',
+        "campaign.toml:5: to: may have 200 letters",
+    ),
+    "a key that no petition has": ("[petition]\nfrom = 1\n", "campaign.toml:5: from: unknown key"),
+    "a goal in words": ('goal = "many"\n', "campaign.toml:4: goal: must be a whole number from 10 on"),
+    "a goal that is no number": ("goal = true\n", "campaign.toml:4: goal: must be a whole number"),
+    "a goal that would tell how few there are": ("goal = 9\n", "campaign.toml:4: goal: must be a whole number"),
     "a rule for the rest that is none": ("unknown_home = true\n", "campaign.toml:4: unknown_home: must be"),
     "targets that are no tables": ("targets = [1]\n", "campaign.toml:4: targets: must be tables"),
 }

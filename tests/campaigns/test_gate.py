@@ -205,11 +205,14 @@ def test_a_word_that_must_not_appear_is_found_in_each_part_of_a_letter_and_never
     assert finding.remedy.endswith("mailer campaigns correct-letters FOLDER")
 
 
-def test_a_word_that_must_not_appear_is_found_in_a_target_and_in_the_slug(session: Session, campaign: Campaign) -> None:
+def test_a_word_that_must_not_appear_is_found_in_a_target_in_the_petition_and_in_the_slug(
+    session: Session, campaign: Campaign
+) -> None:
+    campaign.petition = {"to": {"en": "the President", "fr": "le tribunal d'Amal Odeh"}}
     campaign.targets = [{"countries": [], "name": "Amal Odeh", "email": "", "address": ""}]
     campaign.slug = "free-amal-odeh"
     wheres = [finding.where for finding in gate.findings(session, campaign)]
-    assert wheres == ["campaign.toml, [[targets]]", "the name of the campaign's folder"]
+    assert wheres == ["campaign.toml, [[targets]]", "campaign.toml, [petition]", "the name of the campaign's folder"]
 
 
 def test_once_a_case_turns_out_to_be_about_another_country_its_campaigns_are_loaded_anew_before_they_go_out(

@@ -116,6 +116,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "kind": (_set(kind="update"), "kind and templates"),
     "language": (_set(language="fr"), "languages"),
     "fallbacks": (_set(fallbacks={"kk": ["ru"]}), "languages"),
+    "petition": (_set(petition={"to": {"en": "the President"}}), "petition"),
+    "goal": (_set(goal=5000), "goal"),
     "ask": (_set(ask=["embassy", "authority"]), "roles written to"),
     "targets": (_set(targets=[]), "target 1 of campaign.toml"),
     "deadline": (_set(deadline=None), "deadline"),
@@ -176,7 +178,7 @@ def test_every_column_of_a_campaign_a_text_a_letter_and_a_target_was_thought_of(
     looked_at = {
         "campaigns": {
             *("slug", "kind", "list_id", "case_id", "about", "home", "unknown_home", "language", "audience"),
-            *("fallbacks", "targets", "ask", "deadline", "latest_start", "public", "forwardable"),
+            *("fallbacks", "targets", "ask", "deadline", "latest_start", "public", "forwardable", "petition", "goal"),
         },
         "campaign_texts": {"language", "subject", "preheader", "body"},
         "letters": {"role", "language", "subjects", "openings", "closings", "rules", "body"},

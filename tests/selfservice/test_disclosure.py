@@ -40,6 +40,7 @@ from tests.support.factories import (
     make_campaign,
     make_contact,
     make_list,
+    make_signature,
     make_subscriber,
     make_union,
     subscribe,
@@ -94,6 +95,7 @@ def ana(session: Session, mailing_list: MailingList) -> Subscriber:
     )
     deliver(session, campaign, None, DeliveryState.SENT, purpose=Purpose.TEST, address="Ana@example.org")
     make_bounce(session, failed, email_index=person.email_index)
+    make_signature(session, campaign, person, name="A. Example", place="Santos", is_shown=False, is_hidden=True)
     keep_of(session, person)
     address_change.name(session, person.id, "ana.new@example.net", language="en")
     preferences.mail_link(session, ANA, language="en")
@@ -149,6 +151,7 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
         "requests",
         "messages",
         "returned",
+        "acts",
         "answers",
         "unread",
         "blocked",
@@ -220,6 +223,20 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
     ]
     today = utcnow().date()
     week = (today + timedelta(days=7)).isoformat()
+    assert held["acts"] == [
+        {
+            "campaign": "free-the-five",
+            "kind": "signed",
+            "day": today.isoformat(),
+            "country": "BR",
+            "language": "pt-BR",
+            "name": "A. Example",
+            "place": "Santos",
+            "is_shown": False,
+            "is_handed_over": True,
+            "is_hidden": True,
+        }
+    ]
     assert held["answers"] == [{"day": today.isoformat(), "kept_until": week}]
     assert held["unread"] == [{"day": today.isoformat(), "kind": "bounce", "kept_until": week}]
     assert (held["blocked"]["reason"], held["blocked"]["category"]) == ("bounced", "no_mailbox")
@@ -240,6 +257,7 @@ NOT_TOLD = {
     "delivery_id",
     "key",  # a number without meaning
     "id",
+    "act_id",  # likewise
     "address",  # their own: else the row is not theirs
     "is_mailed",  # would tell who else is known here
     # How a mail got out: nothing about a person beyond what state, reason and answer say.
@@ -272,7 +290,7 @@ def test_no_column_about_a_person_is_forgotten(session: Session, ana: Subscriber
         if table.name in ("subscribers", "suppressions", "suppression_lifts", "mailed_links", "mail_events")
         or "subscriber_id" in table.columns
     ]
-    assert len(tables) == 12
+    assert len(tables) == 14
     for table in tables:
         for column in set(table.columns.keys()) - NOT_TOLD:
             assert told & TOLD_AS.get(column, {column}), f"{table.name}.{column}"
@@ -281,8 +299,10 @@ def test_no_column_about_a_person_is_forgotten(session: Session, ana: Subscriber
 def test_nothing_about_anybody_else_is_told(session: Session, ana: Subscriber, mailing_list: MailingList) -> None:
     before = about(session, ana)
     boris = make_subscriber(session, mailing_list, email="boris@example.org", name="Boris", country="FR")
-    other = deliver(session, make_campaign(session, mailing_list, slug="free-the-poet"), boris, DeliveryState.SENT)
+    poet = make_campaign(session, mailing_list, slug="free-the-poet")
+    other = deliver(session, poet, boris, DeliveryState.SENT)
     make_bounce(session, other)
+    make_signature(session, poet, boris)
     keep_of(session, boris)
     mailed_links.issue(session, MailedLinkKind.MANAGE, email_index=boris.email_index, subscriber_id=boris.id)
     consents.withdraw(session, boris.id, ConsentPurpose.UNION, method="import")

@@ -39,6 +39,7 @@ from mailer.store.models import (
     Account,
     AccountMail,
     AccountRole,
+    Act,
     Application,
     Approval,
     ApprovalRequest,
@@ -82,6 +83,7 @@ from mailer.store.models import (
     Purpose,
     RecoveryCode,
     Reply,
+    Signature,
     SignInFailure,
     StoredTarget,
     Subscriber,
@@ -104,10 +106,12 @@ from tests.support.factories import (
     SENDER,
     WHEN,
     deliver,
+    make_act,
     make_bounce,
     make_campaign,
     make_contact,
     make_list,
+    make_signature,
     make_subscriber,
     make_union,
     subscribe,
@@ -198,6 +202,10 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     LetterText: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     MailEvent: lambda w, row, union: any(
         each.id == row.delivery_id and w.owner_of_campaign(each.campaign_id) == union for each in w.rows[Delivery]
+    ),
+    Act: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
+    Signature: lambda w, row, union: any(
+        act.id == row.act_id and w.owner_of_campaign(act.campaign_id) == union for act in w.rows[Act]
     ),
     MailEventCount: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     MailingList: lambda _w, row, union: row.owner_id == union,
@@ -310,6 +318,8 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
             said = {"smtp_code": 550, "smtp_text": f"550 no {person.email} for alert-{number}"}
             sent = deliver(session, campaign, person, dice.choice([DeliveryState.SENT, DeliveryState.FAILED]), **said)
             make_bounce(session, sent, email_index=person.email_index)
+            make_act(session, campaign, person)
+            make_signature(session, campaign, person)
         returned.count(session, Kind.COMPLAINT, on=WHEN.date(), campaign_id=campaign.id)
         returned.count(session, Kind.COMPLAINT, on=WHEN.date())
         test = {"purpose": Purpose.TEST, "address": f"tester{number}@example.org"}

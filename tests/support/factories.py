@@ -16,6 +16,8 @@ from mailer.mail.sender import Sender
 from mailer.people.notices import Notice
 from mailer.store import crypto
 from mailer.store.models import (
+    Act,
+    ActKind,
     Campaign,
     CampaignStatus,
     CampaignText,
@@ -26,6 +28,7 @@ from mailer.store.models import (
     MailEvent,
     MailingList,
     Purpose,
+    Signature,
     Subscriber,
     Subscription,
     SubscriptionStatus,
@@ -245,6 +248,27 @@ def make_bounce(session: Session, delivery: Delivery, **columns: Any) -> MailEve
     session.add(event)
     session.flush()
     return event
+
+
+def make_act(
+    session: Session, campaign: Campaign, person: Subscriber | None, kind: ActKind = ActKind.WROTE, **columns: Any
+) -> Act:
+    """What somebody did for a campaign, past all that counts it once and keeps what they agreed to."""
+    known = {"country": person.country, "language": person.language or "en"} if person else {"language": "en"}
+    act = Act(campaign_id=campaign.id, kind=kind, subscriber_id=person.id if person else None, **(known | columns))
+    session.add(act)
+    session.flush()
+    return act
+
+
+def make_signature(session: Session, campaign: Campaign, person: Subscriber, **columns: Any) -> Signature:
+    """Likewise, that somebody signed with their name."""
+    act = make_act(session, campaign, person, ActKind.SIGNED)
+    named = {"name": person.name or "Ana Kolmer", "is_shown": True, "is_handed_over": True}
+    signature = Signature(act_id=act.id, subscriber_id=person.id, **(named | columns))
+    session.add(signature)
+    session.flush()
+    return signature
 
 
 def notices_owed(session: Session) -> list[Delivery]:

@@ -13,6 +13,7 @@ from mailer.store.models.accounts import (
     Role,
     SignInFailure,
 )
+from mailer.store.models.acts import Act, ActKind, Signature, new_act_id
 from mailer.store.models.alarms import CampaignAlarm
 from mailer.store.models.approvals import Approval, ApprovalRequest, CampaignContent, LoneNotice, LoneRequest
 from mailer.store.models.audit import AuditActor, AuditEntry
@@ -78,6 +79,8 @@ __all__ = [
     "Account",
     "AccountMail",
     "AccountRole",
+    "Act",
+    "ActKind",
     "Application",
     "Approval",
     "ApprovalRequest",
@@ -132,6 +135,7 @@ __all__ = [
     "Reply",
     "Role",
     "SignInFailure",
+    "Signature",
     "StoredTarget",
     "Subscriber",
     "Subscription",
@@ -148,4 +152,5 @@ __all__ = [
     "UnionStatus",
     "UnreadMessage",
     "ended",
+    "new_act_id",
 ]

@@ -67,6 +67,8 @@ class Campaign(Base):
     targets: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # as `targets.Target`, in the file's order
     # The roles of those whom people are asked to write to, the most important first: `TargetRole`.
     ask: Mapped[list[str]] = mapped_column(JSON, default=list)
+    petition: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))  # as `petitions.Petition`
+    goal: Mapped[int | None]  # how many are to act on it, as the page says
     deadline: Mapped[datetime | None] = mapped_column(UtcDateTime)  # until when supporters should have acted
     latest_start: Mapped[datetime | None] = mapped_column(UtcDateTime)  # after it, a start waits for a person
     public: Mapped[bool] = mapped_column(default=False)

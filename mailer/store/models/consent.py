@@ -29,6 +29,10 @@ class ConsentPurpose(enum.StrEnum):
     ALERTS = "alerts"  # mail from a list
     UNION = "union"  # our storing which union they belong to (GDPR Art. 9(2)(a))
     CONTACT = "contact"  # our writing to them on their union's behalf
+    ACTED = "acted"  # our keeping that they acted on a campaign: a political opinion
+    SIGNED = "signed"  # likewise, that they signed its petition
+    SHOWN = "shown"  # our showing their name below it
+    HANDED_OVER = "handed_over"  # our handing their name over with it
 
 
 class ConsentAction(enum.StrEnum):
@@ -48,6 +52,9 @@ class ConsentEvent(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
     list_id: Mapped[int | None] = mapped_column(ForeignKey("lists.id"))  # for purpose alerts
+    # The campaign, for what they did; the line goes when nobody knows any more who did it. No foreign key, as in
+    # `MailEvent`: SQLite would have to write the log anew, past what keeps it from being changed.
+    campaign_id: Mapped[int | None] = mapped_column(index=True)
     purpose: Mapped[ConsentPurpose] = mapped_column(by_value(ConsentPurpose))
     action: Mapped[ConsentAction] = mapped_column(by_value(ConsentAction))
     text_id: Mapped[int | None] = mapped_column(ForeignKey("consent_texts.id"))  # none for a withdrawal
@@ -97,6 +104,8 @@ class MailedLinkKind(enum.StrEnum):
     MOVED = "moved"  # to have all mail stopped that went to this address before, and goes to another now
     CONTACT = "contact"  # to be written to on a union's behalf, which may ask to affiliate by that
     ANSWER = "answer"  # to change what a union said of a kit
+    SIGN = "sign"  # a petition: nothing of it is stored elsewhere before they confirm
+    TAKE_BACK = "take-back"  # what they did for a campaign, as they or somebody else said
 
 
 class MailedLink(Base):

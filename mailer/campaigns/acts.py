@@ -1,0 +1,183 @@
+"""Acts: who has done what a campaign asks for, counted from rows, each person once, over all languages."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from mailer.campaigns import asking, deadlines, kinds
+from mailer.people import consents
+from mailer.people.small_numbers import hide_one
+from mailer.store import db
+from mailer.store.models import (
+    Act,
+    ActKind,
+    Asking,
+    Campaign,
+    CampaignStatus,
+    ConsentEvent,
+    ConsentPurpose,
+    Signature,
+    Subscriber,
+    new_act_id,
+)
+
+#: with what a person agrees that an act of theirs is kept
+PURPOSE = {ActKind.WROTE: ConsentPurpose.ACTED, ActKind.SIGNED: ConsentPurpose.SIGNED}
+#: how long after a campaign's end it is known who acted, so that they can hear how it went
+KNOWN_FOR = timedelta(days=90)
+#: likewise after the start of one that names no deadline and is about no case
+_KNOWN_WITHOUT_END = timedelta(days=180)
+
+
+class Counted(NamedTuple):
+    """How many did what."""
+
+    wrote: int
+    signed: int
+
+    def of(self, kind: ActKind) -> int:
+        """How many did one thing."""
+        return self.wrote if kind is ActKind.WROTE else self.signed
+
+
+def asked_for(campaign: Campaign) -> frozenset[ActKind]:
+    """What people can tell us that they did for a campaign."""
+    if not kinds.of(campaign).asks:
+        return frozenset()
+    asked = {ActKind.WROTE: campaign.ask or campaign.targets, ActKind.SIGNED: campaign.petition}
+    return frozenset(kind for kind, is_asked in asked.items() if is_asked)
+
+
+def why_over(campaign: Campaign, now: datetime) -> Asking | None:
+    """Why nobody may act on a campaign any more: `OPEN` where only its time is over; None while they may."""
+    found = asking.of(campaign)
+    if found is not Asking.OPEN:
+        return found
+    is_called_off = campaign.status is CampaignStatus.CANCELLED
+    return found if is_called_off or deadlines.is_over(campaign, now) else None
+
+
+# --- what somebody did ----------------------------------------------------------------------------------------------
+
+
+def add(
+    session: Session, campaign: Campaign, kind: ActKind, person: Subscriber, *, language: str, words: str, method: str
+) -> Act | None:
+    """Count that a person did something, and that they agreed that we keep it; once, however often it is said.
+
+    :param person: whom nobody else changes until the transaction ends.
+    :param language: in which they said it.
+    :param words: that they agreed to, in that language.
+    :param method: how it reached us, such as "page".
+    :returns: None if it was counted before.
+    """
+    act = Act(
+        id=new_act_id(),
+        campaign_id=campaign.id,
+        kind=kind,
+        subscriber_id=person.id,
+        country=person.country,
+        language=language,
+        day=db.utctoday(),
+    )
+    if not db.insert_unless_there(session, act):
+        return None
+    today = db.utctoday()
+    consents.give(
+        session,
+        person.id,
+        PURPOSE[kind],
+        text=consents.text_id(session, words, language=language),
+        method=method,
+        asked_at=today,
+        confirmed_at=today,
+        campaign_id=campaign.id,
+    )
+    return act
+
+
+def take_back(session: Session, campaign_id: int, kind: ActKind, subscriber_id: int, *, method: str) -> bool:
+    """Have a person not have done something, nor be named for it.
+
+    :param method: how it reached us.
+    :returns: False if they had not.
+    """
+    theirs = (Act.campaign_id == campaign_id, Act.kind == kind, Act.subscriber_id == subscriber_id)
+    act_id = session.scalar(select(Act.id).where(*theirs).with_for_update())
+    if act_id is None:
+        return False
+    session.execute(delete(Signature).where(Signature.act_id == act_id))
+    session.execute(delete(Act).where(Act.id == act_id))
+    consents.withdraw(session, subscriber_id, PURPOSE[kind], method=method, campaign_id=campaign_id)
+    return True
+
+
+def of_person(session: Session, subscriber_id: int) -> list[Act]:
+    """What is known that somebody did, the latest first."""
+    theirs = select(Act).where(Act.subscriber_id == subscriber_id)
+    return list(session.scalars(theirs.order_by(Act.day.desc(), Act.campaign_id.desc(), Act.kind)))
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+
+
+def count(session: Session, campaign_id: int) -> Counted:
+    """How many acted on a campaign, erased people among them."""
+    grouped = select(Act.kind, func.count()).where(Act.campaign_id == campaign_id).group_by(Act.kind)
+    found: dict[ActKind, int] = dict(session.execute(grouped).all())
+    return Counted(found.get(ActKind.WROTE, 0), found.get(ActKind.SIGNED, 0))
+
+
+def shown(counted: Counted, kind: ActKind) -> int | None:
+    """A number for everybody's eyes; None where it is too small to be shown."""
+    number = counted.of(kind)
+    return hide_one(number) or None
+
+
+# --- who did --------------------------------------------------------------------------------------------------------
+
+
+def by_one_of(
+    campaign_ids: Collection[int], subscriber_id: InstrumentedAttribute[int] | ColumnElement[int]
+) -> ColumnElement[bool]:
+    """The condition that somebody acted on one of some campaigns, in whatever way.
+
+    :param subscriber_id: the column that says who.
+    """
+    return exists().where(Act.subscriber_id == subscriber_id, Act.campaign_id.in_(campaign_ids))
+
+
+def known_until(campaign: Campaign, told_at: datetime | None) -> datetime | None:
+    """Until when it is known who acted on a campaign; they can take it back as long. None where nobody can say yet: it
+    has not begun, or is about a case that is still to end.
+
+    :param told_at: when those who acted were told how its case ended, if they were.
+    """
+    if campaign.started_at is None:
+        return None
+    if campaign.case_id is not None:
+        return told_at + KNOWN_FOR if told_at else None
+    if campaign.deadline is not None:
+        return campaign.deadline + KNOWN_FOR
+    return campaign.started_at + _KNOWN_WITHOUT_END
+
+
+def forget_who(session: Session, campaign_id: int, *, most: int = 5_000) -> int:
+    """Take persons out of what was done for a campaign, and names with them; the numbers stay.
+
+    :param most: how many at a time.
+    :returns: how many it were; less than that when nobody is left.
+    """
+    some = select(Act.id).where(Act.campaign_id == campaign_id, Act.subscriber_id.is_not(None)).limit(most)
+    ids = list(session.scalars(some))
+    if ids:
+        session.execute(delete(Signature).where(Signature.act_id.in_(ids)))
+        session.execute(update(Act).where(Act.id.in_(ids)).values(subscriber_id=None))
+    if len(ids) < most:
+        purposes = [ConsentPurpose.ACTED, ConsentPurpose.SIGNED, ConsentPurpose.SHOWN, ConsentPurpose.HANDED_OVER]
+        lines = and_(ConsentEvent.campaign_id == campaign_id, ConsentEvent.purpose.in_(purposes))
+        session.execute(delete(ConsentEvent).where(lines))
+    return len(ids)

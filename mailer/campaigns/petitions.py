@@ -1,0 +1,90 @@
+"""Petitions: whom a campaign hands its readers' names to, and how many are to act."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from mailer.campaigns import segments
+from mailer.cases.sayable import Words, nearest
+from mailer.formats.written_files import Complaint
+from mailer.locale import languages
+from mailer.store.models import Campaign
+
+_MOST = 200  # letters of a name
+_GOALS = range(10, 100_000_001)  # fewer than are shown would tell how few there are
+_KEYS = ("to",)
+
+
+@dataclass(frozen=True, slots=True)
+class Petition:
+    """What is signed is the campaign's own text; this is who gets it."""
+
+    to: Mapping[str, str]  # language → who gets the names, as a sentence says it: "the Embassy of Ondoria in London"
+
+    def addressee(self, language: str, fallbacks: Mapping[str, Sequence[str]]) -> Words:
+        """Who gets the names, for a reader of a language.
+
+        :param fallbacks: as `languages.nearest` takes them.
+        """
+        tag = nearest(language, self.to, fallbacks)
+        return Words(tag, self.to[tag])
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {"to": dict(self.to)}
+
+
+def of(campaign: Campaign) -> Petition | None:
+    """A campaign's petition; None where there is nothing to sign."""
+    return Petition(campaign.petition["to"]) if campaign.petition else None
+
+
+def may_be_named(campaign: Campaign, country: str | None) -> bool:
+    """Whether the name of somebody who signs may be shown or handed over: not of who lives where the authorities are,
+    and of nobody whose country we do not know.
+
+    :param country: in which they live, ISO 3166-1 alpha-2.
+    """
+    return country is not None and country not in segments.home_of(campaign)
+
+
+def read(table: object, language: str, problem: Complaint) -> dict[str, Any] | None:
+    """What `[petition]` of a campaign.toml says, as it is stored; None where there is none.
+
+    :param language: the campaign's own, in which a text without a language is.
+    :raises InvalidFile: with the line of what is wrong.
+    """
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        problem.about("petition", 'must be a table: write [petition], and below it to = "who gets the names"')
+    problem.table = "[petition]"
+    problem.refuse_unknown(table, _KEYS)
+    written = table.get("to")
+    if isinstance(written, str):
+        written = {language: written}
+    if not isinstance(written, dict) or not all(isinstance(each, str) and each.strip() for each in written.values()):
+        problem.about("to", 'must say who gets the names, such as "the Embassy of Ondoria", or { en = "…", fr = "…" }')
+    to: dict[str, str] = {}
+    for tag, words in written.items():
+        to[problem.check("to", partial(languages.normalise, tag))] = " ".join(words.split())
+    if language not in to:
+        problem.about("to", f"is missing in {language}, the campaign's own language")
+    if any(len(words) > _MOST for words in to.values()):
+        problem.about("to", f"may have {_MOST} letters: name them, and say the rest in the text")
+    problem.table = ""
+    return Petition(to).to_json()
+
+
+def read_goal(table: Mapping[str, Any], problem: Complaint) -> int | None:
+    """How many are to act, as `goal` of a campaign.toml says.
+
+    :raises InvalidFile: it is no such number.
+    """
+    goal = table.get("goal")
+    if goal is None:
+        return None
+    if not isinstance(goal, int) or isinstance(goal, bool) or goal not in _GOALS:
+        problem.about("goal", f"must be a whole number from {_GOALS.start} on, without quotes")
+    return goal
