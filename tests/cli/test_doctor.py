@@ -171,6 +171,11 @@ class TestOnOneDatabase:
         installation.environment["MAILER_INBOUND_URL"] = "imaps://box@127.0.0.1:1"
         assert "MAILER_INBOUND_PASSWORD_FILE is not set" in installation("doctor", exit_code=1).stdout.replace(":", "")
 
+    @pytest.mark.parametrize("dialect", ["LMTP", "SMTP"])
+    def test_the_listener_is_asked_where_one_is_set(self, installation: CommandLine, dialect: str) -> None:
+        installation.environment[f"MAILER_INBOUND_{dialect}"] = "127.0.0.1:1"
+        assert found(installation("doctor", "--json", exit_code=1)) == ["listener-away"]
+
     def test_domains_for_examples_are_said_and_not_asked_about(
         self, installation: CommandLine, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -14,8 +14,9 @@ from mailer.mail.dkim import Signer
 from mailer.mail.lookups import Lookup
 from mailer.mail.mailboxes.types import ImapFolder
 from mailer.mail.smtp import Server
+from mailer.mail.smtp_taking import Dialect
 from mailer.operations import checks
-from mailer.operations.doctor import domains, findings, hooks, machine, mailbox, outgoing, relay, rounds
+from mailer.operations.doctor import domains, findings, hooks, listener, machine, mailbox, outgoing, relay, rounds
 from mailer.operations.doctor.domains import Mailboxes
 from mailer.operations.doctor.findings import Finding, Level
 from mailer.operations.doctor.rounds import Check, Checked, Seen
@@ -85,6 +86,7 @@ def examine(
         *_of_this_machine(settings, open_engine, wrong),
         *([Check("mail server", partial(relay.look, server))] if server else []),
         *_of_mailbox(settings, wrong),
+        *_of_listener(settings),
         *_of_domains(settings, signer, server, look_up, own_address),
     ]
     about_settings = _each_once([*wrong, *map(findings.from_settings, checks.of_settings(settings))])
@@ -128,6 +130,14 @@ def _of_mailbox(settings: Settings, wrong: list[Finding]) -> Iterator[Check]:
             yield Check("mailbox", partial(mailbox.look, (place, secret)))
     elif place is not None:
         yield Check("mailbox", partial(mailbox.look, place))
+
+
+def _of_listener(settings: Settings) -> Iterator[Check]:
+    own_address = settings.bounce_address or settings.unsubscribe_address
+    address = own_address.replace("{token}", "0" * 40) if own_address else None  # it goes by the form of a token
+    for dialect, place in ((Dialect.LMTP, settings.inbound_lmtp), (Dialect.SMTP, settings.inbound_smtp)):
+        if place is not None:
+            yield Check(f"listener ({dialect.name})", partial(listener.look, place, dialect, address))
 
 
 def _of_domains(
