@@ -10,13 +10,13 @@ class Kind(enum.StrEnum):
     UNSUBSCRIBE = "unsubscribe"  # somebody wants to leave
     FORGED = "forged"  # would leave or come back, with a token that nobody signed
     COMPLAINT = "complaint"  # somebody called our mail spam
-    REPORT = "report"  # of a machine about our signatures (RFC 6591), or that our mail is no spam
+    REPORT = "report"  # of a machine about our signatures (RFC 6591)
     BOUNCE = "bounce"  # our mail was not delivered
     DELAYED = "delayed"  # not yet; the server goes on trying
     DELIVERED = "delivered"  # a receipt of a mail server
     AUTO_REPLY = "auto_reply"  # an answer that nobody wrote
     REPLY = "reply"  # a person's
-    OTHER = "other"  # nothing of ours: receipts of reading, challenges, what goes to many
+    OTHER = "other"  # nothing of ours: receipts of reading, challenges, what goes to many, that our mail is no spam
     UNREADABLE = "unreadable"  # no message at all
 
 

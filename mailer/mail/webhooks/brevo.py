@@ -23,9 +23,7 @@ class Brevo:
     def read(self, post: Post, *, now: datetime) -> Sequence[Report]:
         """As `Hook.read`. Brevo signs nothing, so there is no time to judge by."""
         require_token(post, self._tokens)
-        posted = documents.parse(post.body)
-        events = posted if isinstance(posted, list) else [posted]
-        return [report for event in events if (report := _report(event)) is not None]
+        return [report for event in documents.events(post.body) if (report := _report(event)) is not None]
 
 
 def _report(event: object) -> Report | None:

@@ -49,6 +49,15 @@ def number(value: object, *path: str) -> int | None:
     return int(written) if written.isascii() and written.isdigit() and len(written) < 12 else None
 
 
+def events(body: bytes) -> list[object]:
+    """The events of a post that holds one, or a list of them.
+
+    :raises Malformed: as `parse`.
+    """
+    posted = parse(body)
+    return posted if isinstance(posted, list) else [posted]
+
+
 def items(value: object, *path: str) -> list[object]:
     """The list at a path of names; empty if there is none."""
     found = at(value, *path)

@@ -7,6 +7,8 @@ from mailer.mail.feedback.meanings import judge, status_in
 from mailer.mail.feedback.types import Category, Effect, Feedback, Kind, Meaning
 
 _SAYS_NOTHING = "nothing says why"  # as `judge` calls it
+#: types of feedback reports (RFC 5965, RFC 6591, RFC 6430) of which nobody complained
+_NO_COMPLAINTS = {"auth-failure": Kind.REPORT, "not-spam": Kind.OTHER}
 
 
 def hard(words: str, *, status: str = "", code: int | None = None) -> Meaning:
@@ -16,7 +18,7 @@ def hard(words: str, *, status: str = "", code: int | None = None) -> Meaning:
     :param status: what stands beside them: an enhanced status code, perhaps with a comment, or anything.
     :param code: of the reply, likewise.
     """
-    meaning = _judge(words, status, code)
+    meaning = refusal(words, status=status, code=code)
     if words.strip() and meaning.rule != _SAYS_NOTHING:
         return meaning
     if meaning.category is not Category.UNDETERMINED:
@@ -32,7 +34,7 @@ def soft(
     :param status: as for `hard`.
     :param otherwise: what it means if no words tell.
     """
-    meaning = _judge(words, status, code)
+    meaning = refusal(words, status=status, code=code)
     if meaning.category.permanent:
         return replace(meaning, category=Category.UNDETERMINED, rule=f"not final, says the provider: {meaning.rule}")
     if meaning.category in (Category.UNDETERMINED, Category.TEMPORARY) and not meaning.rule.startswith("words"):
@@ -40,8 +42,13 @@ def soft(
     return meaning
 
 
-def _judge(words: str, status: str, code: int | None = None) -> Meaning:
-    """What is evidence, as in a report that came by mail: of a status its code counts, and its comment is a notice."""
+def refusal(words: str, *, status: str = "", code: int | None = None) -> Meaning:
+    """What a refusal means by evidence alone, as in a report that came by mail: of a status its code counts, and its
+    comment is a notice.
+
+    :param status: as for `hard`. A code that no server refuses with is the provider's own, and does not count.
+    """
+    code = code if code is not None and 400 <= code < 600 else None
     return judge(words, status=status_in(status), code=code, notice=status)
 
 
@@ -62,13 +69,18 @@ def not_tried(provider_says: str) -> Feedback:
 
 def delayed(provider_says: str, words: str = "", *, status: str = "") -> Feedback:
     """A mail that the provider goes on trying to deliver."""
-    meaning = _judge(words, status) if words or status else None
+    meaning = refusal(words, status=status) if words or status else None
     return Feedback(Kind.DELAYED, provider_says, meaning=meaning)
 
 
-def complaint(provider_says: str) -> Feedback:
-    """Somebody called a mail spam."""
-    return Feedback(Kind.COMPLAINT, provider_says, Effect.SUPPRESS)
+def complaint(provider_says: str, *, type_: str = "") -> Feedback:
+    """Somebody called a mail spam, unless the type of the report says otherwise.
+
+    :param type_: as in a feedback report, where the provider passes it on.
+    """
+    says = f"{provider_says} {type_}".rstrip()
+    no_complaint = _NO_COMPLAINTS.get(type_.lower())
+    return Feedback(no_complaint, says) if no_complaint else Feedback(Kind.COMPLAINT, says, Effect.SUPPRESS)
 
 
 def wish_to_leave(provider_says: str) -> Feedback:

@@ -2,13 +2,13 @@
 
 import hmac
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from mailer.mail.feedback.meanings import judge
 from mailer.mail.feedback.types import Category, Feedback, Kind
 from mailer.mail.webhooks import documents, judging
 from mailer.mail.webhooks.documents import text
-from mailer.mail.webhooks.types import Post, Report, Unproven, is_fresh
+from mailer.mail.webhooks.proofs import require_fresh
+from mailer.mail.webhooks.types import Post, Report, Unproven
 
 #: what Mailgun calls a failure that says nothing final of the address
 _SOFT = {"old": Category.TEMPORARY, "greylisted": Category.TEMPORARY, "espblock": Category.POLICY}
@@ -38,9 +38,7 @@ class Mailgun:
 
     def _signed_token(self, signature: object, now: datetime) -> str:
         written, token, given = (text(signature, name) for name in ("timestamp", "token", "signature"))
-        seconds = documents.number(written)
-        if seconds is None or not is_fresh(datetime.fromtimestamp(seconds, UTC), now):
-            raise Unproven(why="it was signed more than 48 hours ago or never, or this machine's clock is wrong")
+        require_fresh(written, now)
         content = f"{written}{token}".encode("utf-8", "replace")
         signatures = (hmac.digest(key.encode(), content, "sha256").hex().encode() for key in self._keys)
         if not token or not any(hmac.compare_digest(given.encode("utf-8", "replace"), each) for each in signatures):
@@ -72,7 +70,7 @@ def _failure(event: object) -> Feedback:
         return judging.not_tried(says)
     if severity != "permanent":
         return judging.delayed(says, words)
-    code = code if code is not None and 400 <= code < 600 else None  # others are Mailgun's own
     if reason in _SOFT:
         return judging.bounce(judging.soft(words, code=code, otherwise=_SOFT[reason]), says)
-    return judging.bounce(judging.hard(words, code=code) if reason == "bounce" else judge(words, code=code), says)
+    meaning = judging.hard(words, code=code) if reason == "bounce" else judging.refusal(words, code=code)
+    return judging.bounce(meaning, says)

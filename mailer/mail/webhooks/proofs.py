@@ -1,10 +1,13 @@
-"""Proofs that stand in headers: a login, or a token, that only the provider was told."""
+"""What several providers prove that they sent something by: a login or a token that only they were told, and the time
+at which they signed."""
 
 import hmac
 from base64 import b64decode
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from mailer.mail.webhooks.types import Post, Unproven
+from mailer.mail.webhooks import documents
+from mailer.mail.webhooks.types import Post, Unproven, is_fresh
 
 
 def require_login(post: Post, logins: Sequence[str]) -> None:
@@ -19,6 +22,17 @@ def require_login(post: Post, logins: Sequence[str]) -> None:
 def require_token(post: Post, tokens: Sequence[str]) -> None:
     """Insist on a bearer token (RFC 6750), as `require_login`."""
     _require("Bearer", _credentials(post, "bearer").encode("utf-8", "replace"), tokens)
+
+
+def require_fresh(signed: str, now: datetime) -> None:
+    """Insist on a time of signing that is near.
+
+    :param signed: in seconds since 1970, as it is signed.
+    :raises Unproven: it is none, or too old, or still to come.
+    """
+    seconds = documents.number(signed)
+    if seconds is None or not is_fresh(datetime.fromtimestamp(seconds, UTC), now):
+        raise Unproven(why="it was signed more than 48 hours ago or never, or this machine's clock is wrong")
 
 
 def _require(scheme: str, given: bytes, known: Sequence[str]) -> None:

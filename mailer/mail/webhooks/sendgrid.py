@@ -3,7 +3,7 @@ the Event Webhook Security Features"."""
 
 from base64 import b64decode
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from mailer.mail.feedback.types import Feedback
 from mailer.mail.webhooks import documents, judging
 from mailer.mail.webhooks.documents import text
-from mailer.mail.webhooks.types import Post, Report, Unproven, is_fresh
+from mailer.mail.webhooks.proofs import require_fresh
+from mailer.mail.webhooks.types import Post, Report, Unproven
 
 _SIGNATURE = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
@@ -28,15 +29,11 @@ class SendGrid:
     def read(self, post: Post, *, now: datetime) -> Sequence[Report]:
         """As `Hook.read`; the whole post is signed, as it is, with the time before it."""
         self._require_signature(post, now)
-        posted = documents.parse(post.body)
-        events = posted if isinstance(posted, list) else [posted]
-        return [report for event in events if (report := _report(event)) is not None]
+        return [report for event in documents.events(post.body) if (report := _report(event)) is not None]
 
     def _require_signature(self, post: Post, now: datetime) -> None:
         written = post.header(_TIMESTAMP)
-        seconds = documents.number(written)
-        if seconds is None or not is_fresh(datetime.fromtimestamp(seconds, UTC), now):
-            raise Unproven(why="it was signed more than 48 hours ago or never, or this machine's clock is wrong")
+        require_fresh(written, now)
         try:
             signature = b64decode(post.header(_SIGNATURE), validate=True)
         except ValueError:

@@ -21,10 +21,6 @@ _TRANSIENT = {
     "ContentRejected": Category.CONTENT,
     "AttachmentRejected": Category.CONTENT,
 }
-_NO_COMPLAINTS = {
-    "auth-failure": Feedback(Kind.REPORT, "SES: complaint of type auth-failure"),
-    "not-spam": Feedback(Kind.OTHER, "SES: complaint of type not-spam"),
-}
 _MOST_HEADERS = 100
 
 
@@ -86,8 +82,7 @@ def _bounce(event: object) -> Feedback:
 def _complaint(event: object) -> Feedback:
     if subtype := text(event, "complaint", "complaintSubType"):
         return Feedback(Kind.OTHER, f"SES: complaint {subtype}, no new one")
-    type_ = text(event, "complaint", "complaintFeedbackType")
-    return _NO_COMPLAINTS.get(type_) or judging.complaint(f"SES: complaint {type_}".strip())
+    return judging.complaint("SES: complaint", type_=text(event, "complaint", "complaintFeedbackType"))
 
 
 def _message_id(event: object) -> str:

@@ -37,9 +37,7 @@ class SparkPost:
     def read(self, post: Post, *, now: datetime) -> Sequence[Report]:
         """As `Hook.read`. SparkPost signs nothing, so there is no time to judge by."""
         require_login(post, self._logins)
-        posted = documents.parse(post.body)
-        batch = posted if isinstance(posted, list) else [posted]
-        return [report for each in batch if (report := _report(each)) is not None]
+        return [report for event in documents.events(post.body) if (report := _report(event)) is not None]
 
 
 def _report(wrapped: object) -> Report | None:
@@ -60,7 +58,7 @@ def _feedback(event: object) -> Feedback | None:
         case "delay":
             return judging.delayed("SparkPost: delay", _words(event))
         case "spam_complaint":
-            return _complaint(text(event, "fbtype").lower())
+            return judging.complaint("SparkPost: spam_complaint", type_=text(event, "fbtype"))
         case "list_unsubscribe" | "link_unsubscribe":
             return judging.wish_to_leave(f"SparkPost: {type_}")
         case _:
@@ -74,7 +72,6 @@ def _words(event: object) -> str:
 def _bounce(event: object, says: str) -> Feedback:
     class_, words = text(event, "bounce_class"), _words(event)
     code = documents.number(event, "error_code")
-    code = code if code is not None and 400 <= code < 600 else None
     if class_ in _HARD:
         return judging.bounce(judging.hard(words, code=code), says)
     if class_ in _NOT_TRIED:
@@ -84,9 +81,3 @@ def _bounce(event: object, says: str) -> Feedback:
     if class_ in ("80", "100"):  # somebody subscribes, or asks for a proof that we are no program
         return Feedback(Kind.OTHER, says)
     return judging.bounce(judging.soft(words, code=code, otherwise=_SOFT.get(class_, Category.UNDETERMINED)), says)
-
-
-def _complaint(type_: str) -> Feedback:
-    if type_ in ("not-spam", "auth-failure"):
-        return Feedback(Kind.REPORT, f"SparkPost: spam_complaint of type {type_}")
-    return judging.complaint(f"SparkPost: spam_complaint {type_}".rstrip())

@@ -56,7 +56,7 @@ def test_without_any_word_of_a_server_a_hard_class_is_taken() -> None:
         (sparkpost("t", bounce_class="100"), Kind.OTHER),
         (sparkpost("t", "delay"), Kind.DELAYED),
         (sparkpost("t", "spam_complaint"), Kind.COMPLAINT),
-        (sparkpost("t", "spam_complaint", fbtype="not-spam"), Kind.REPORT),
+        (sparkpost("t", "spam_complaint", fbtype="not-spam"), Kind.OTHER),
         (sparkpost("t", "list_unsubscribe"), Kind.UNSUBSCRIBE),
         (sparkpost("t", "link_unsubscribe"), Kind.UNSUBSCRIBE),
         (sparkpost("t", "policy_rejection"), Kind.BOUNCE),
