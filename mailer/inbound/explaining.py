@@ -56,7 +56,7 @@ def as_json(feedback: Feedback) -> dict[str, Any]:
     return {
         "kind": feedback.kind.value,
         "permanent": _is_permanent(feedback),
-        "category": meaning.category.value if meaning and feedback.kind is Kind.BOUNCE else None,
+        "category": feedback.category.value if feedback.category else None,
         "status": meaning.status if meaning else None,
         "recipients": [*map(_fate_as_json, feedback.recipients), *map(_named_as_json, feedback.addresses)],
         "delivery": feedback.delivery,
@@ -102,14 +102,13 @@ def _is_permanent(feedback: Feedback) -> bool | None:
 
 
 def _fate_as_json(fate: Fate) -> dict[str, Any]:
-    has_failed = fate.action is None or fate.action not in ("delayed", "delivered", "relayed", "expanded")
     return {
         "address": fate.address,
         "original": fate.original,
         "final": fate.final,
         "status": fate.meaning.status,
-        "permanent": has_failed and fate.meaning.category.permanent,
-        "category": fate.meaning.category.value if has_failed else None,
+        "permanent": fate.has_failed and fate.meaning.category.permanent,
+        "category": fate.meaning.category.value if fate.has_failed else None,
         "action": fate.action or "failed",
     }
 

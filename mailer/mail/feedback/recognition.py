@@ -14,7 +14,6 @@ from mailer.mail.feedback.types import NOTHING_KNOWN, Category, Effect, Fate, Fe
 
 _STATUS_REPORTS = frozenset({"message/delivery-status", "message/global-delivery-status"})
 _RECEIPTS = frozenset({"message/disposition-notification", "message/global-disposition-notification"})
-_DELIVERED = ("delivered", "relayed", "expanded")
 _MOST_WORDS = 60_000  # characters of what a message says itself
 
 
@@ -252,7 +251,7 @@ class _Reader:
         own = (self.lookup.address(delivery) if delivery is not None else None) or self.sent_to
         ours = _of_delivery(fates, own) if delivery is not None else list(fates)
         listed = ours or list(fates)
-        failed = [fate for fate in listed if fate.action not in (*_DELIVERED, "delayed")]
+        failed = [fate for fate in listed if fate.has_failed]
         waiting = [fate for fate in listed if fate.action == "delayed"]
         candidates = failed or waiting or listed
         decisive = next((fate for fate in candidates if status_reports.same(fate.address, own)), candidates[0])

@@ -8,7 +8,7 @@ class Kind(enum.StrEnum):
     """What a message is."""
 
     UNSUBSCRIBE = "unsubscribe"  # somebody wants to leave
-    FORGED = "forged"  # would leave or come back, with a token that nobody signed
+    FORGED = "forged"  # would leave, with a token that nobody signed
     COMPLAINT = "complaint"  # somebody called our mail spam
     REPORT = "report"  # of a machine about our signatures (RFC 6591)
     BOUNCE = "bounce"  # our mail was not delivered
@@ -83,9 +83,9 @@ class Fate:
     meaning: Meaning
 
     @property
-    def is_behind_a_forward(self) -> bool:
-        """Whether an address failed that only the recipient knows of."""
-        return self.original is not None and self.final is not None
+    def has_failed(self) -> bool:
+        """Whether the mail did not arrive, and nobody tries again; so it is where a report does not say."""
+        return self.action not in ("delayed", "delivered", "relayed", "expanded")
 
 
 class Identified(enum.StrEnum):
