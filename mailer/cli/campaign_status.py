@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mailer.cli.hints import typed
 from mailer.cli.tables import print_table
-from mailer.people.small_numbers import in_words
+from mailer.people.small_numbers import HIDDEN, in_words
 from mailer.reports.progress import Overview, Progress, Rate, WorkerState
 from mailer.reports.refusals import Refusal, TestMail
 from mailer.reports.returned import Returned
@@ -24,7 +24,11 @@ _ADVICE = {
     WorkerState.LOST: ": within about a minute its own host clears up after it, or the others give up what it held",
 }
 
-_CALLED_SPAM = {1: "More than 1 in 1,000", 3: "At least 3 in 1,000"}
+_CALLED_SPAM = {
+    None: f"Some, {HIDDEN}, of those who were sent it called it spam, and that may be more than 1 in 1,000",
+    1: "More than 1 in 1,000 of those who were sent it called it spam",
+    3: "At least 3 in 1,000 of those who were sent it called it spam",
+}
 _NOT_ASKED = {
     Asking.CLOSED: "Closed: nobody is asked any more to act on it.",
     Asking.STOPPED: "Stopped: everybody is asked to do nothing any more.",
@@ -77,8 +81,8 @@ def _lines(overview: Overview) -> Iterator[str]:
         yield f"Starts at {_clock(progress.scheduled_at)}"
     elif progress.hold_reason:
         yield f"Held up: {progress.hold_reason}"
-    if spam := _CALLED_SPAM.get(overview.complaints_in_1000):
-        yield f"{spam} of those who were sent it called it spam. Find out what these people signed up for"
+    if overview.called_spam.is_alarm:
+        yield f"{_CALLED_SPAM[overview.called_spam.in_1000]}. Find out what these people signed up for"
     if overview.rate.overall is not None:
         yield f"Messages a second: {_rates(overview.rate)}"
     if overview.eta:

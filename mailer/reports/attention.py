@@ -7,15 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking
 from mailer.cases import endings, target_book
 from mailer.cases.endings import Ending
 from mailer.delivery.alarms import REASONS, Alarm
+from mailer.mail.feedback.types import Kind
+from mailer.reports import called_spam, returned
 from mailer.store import db
-from mailer.store.models import Application, Campaign, CampaignAlarm, CampaignStatus, Delivery, DeliveryState, Purpose
+from mailer.store.models import (
+    Application,
+    Campaign,
+    CampaignAlarm,
+    CampaignStatus,
+    Delivery,
+    DeliveryState,
+    MailEvent,
+    MailEventCount,
+    Purpose,
+)
 
 #: how many unknown deliveries of a campaign are counted: more are "so many, or more"
 MOST_COUNTED = 1_000
@@ -51,7 +63,7 @@ class Complained:
     """A campaign of which more mails were called spam than is usual."""
 
     slug: str
-    in_1000: int  # of the mails that were sent, from so many on: 1 or 3
+    in_1000: int | None  # of the mails that were sent, from so many on: 1 or 3; None where they may be too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,22 +142,31 @@ def under_way(session: Session) -> int:
 
 
 def _complained(session: Session) -> list[Complained]:
-    """The campaigns under way, or over of late, of which too many mails were called spam, the latest first; without
-    those that are paused for it."""
+    """The campaigns under way, or over of late, of which too many mails were called spam, or may have been, the latest
+    first; without those that are paused for it."""
     since = db.now(session) - _DECIDED_AFTER
     for_it = (Campaign.status == _S.PAUSED) & (Campaign.hold_reason == REASONS[Alarm.COMPLAINTS])
-    rows = session.execute(
-        select(Campaign.slug, CampaignAlarm.complaints_in_1000)
-        .join(CampaignAlarm, CampaignAlarm.campaign_id == Campaign.id)
+    some = (
+        CampaignAlarm.complaints_in_1000 > 0,
+        exists().where(MailEvent.campaign_id == Campaign.id, MailEvent.kind == Kind.COMPLAINT),
+        exists().where(MailEventCount.campaign_id == Campaign.id, MailEventCount.kind == Kind.COMPLAINT),
+    )
+    campaigns = session.scalars(
+        select(Campaign)
+        .outerjoin(CampaignAlarm, CampaignAlarm.campaign_id == Campaign.id)
         .where(
-            CampaignAlarm.complaints_in_1000 > 0,
+            or_(*some),
             Campaign.status.in_([_S.SENDING, _S.PAUSED, _S.SENT]),
             or_(Campaign.finished_at.is_(None), Campaign.finished_at > since),
             ~for_it,
         )
         .order_by(Campaign.id.desc())
     )
-    return [Complained(slug, in_1000) for slug, in_1000 in rows]
+    told = [
+        (campaign.slug, called_spam.of(session, campaign, returned.count(session, campaign).complaints))
+        for campaign in campaigns
+    ]
+    return [Complained(slug, each.in_1000) for slug, each in told if each.is_alarm]
 
 
 def _unsure(session: Session) -> list[Unsure]:

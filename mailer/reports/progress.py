@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking
 from mailer.cases import history
-from mailer.delivery import alarms
 from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.message_ids import MessageIds, MessageKeyMissing
 from mailer.delivery.verdicts import give_up_at
-from mailer.reports import returned
+from mailer.reports import called_spam, returned
+from mailer.reports.called_spam import CalledSpam
 from mailer.reports.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.reports.returned import Returned
 from mailer.store import db
@@ -144,7 +144,7 @@ class Overview:
     workers: Sequence[WorkerSeen]
     history: Sequence[Step]  # the first one first
     returned: Returned
-    complaints_in_1000: int  # as `alarms.level`
+    called_spam: CalledSpam
     way_back: str | None  # where nobody is asked to act: how they would be
 
     def to_json(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class Overview:
         report = self.progress.to_json() | {
             "rate": asdict(self.rate),
             "returned": self.returned.to_json(),
-            "complaints_in_1000": self.complaints_in_1000,
+            **self.called_spam.to_json(),
         }
         for moment in ("eta", "next_retry", "give_up_at"):
             time = getattr(self, moment)
@@ -196,6 +196,7 @@ def overview(session: Session, campaign: Campaign) -> Overview:
     """See how a campaign does. Reads what is on an index and a bounded number of rows: a second at a million rows."""
     seen = pace(session, campaign)
     counted = seen.progress
+    came_back = returned.count(session, campaign)
     return Overview(
         progress=counted,
         rate=seen.rate,
@@ -206,8 +207,8 @@ def overview(session: Session, campaign: Campaign) -> Overview:
         tests=test_mails(session, campaign),
         workers=workers(session, campaign),
         history=steps(session, campaign),
-        returned=returned.count(session, campaign),
-        complaints_in_1000=alarms.level(session, campaign),
+        returned=came_back,
+        called_spam=called_spam.of(session, campaign, came_back.complaints),
         way_back=asking.way_back(campaign) if counted.asking is not Asking.OPEN else None,
     )
 

@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import listing
 from mailer.campaigns.lifecycle import Move, WrongStatus
 from mailer.campaigns.readiness import Refused
-from mailer.delivery import alarms, control, stopping
+from mailer.delivery import control, stopping
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.organisers import accounts, approvals, whereabouts
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
-from mailer.reports import progress, refusals
+from mailer.reports import called_spam, progress, refusals
 from mailer.reports import returned as came_back
 from mailer.reports.progress import Pace
 from mailer.reports.returned import Returned
@@ -108,7 +108,8 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         acting, now = whereabouts.acting(session, campaign), whereabouts.of(campaign)
         names = accounts.names(session, [campaign.held_by] if campaign.held_by else [])
         returned = _returned(session, campaign) if campaign.started_at else None
-        called_spam = alarms.level(session, campaign) if sees_all else 0
+        complaints = returned.complaints if returned else 0
+        spam = called_spam.of(session, campaign, complaints) if sees_all else None
         standing, alone = approving.standing(session, campaign), lone.open_of(session, campaign)
     page = render_template(
         "desk/campaigns/watch.html",
@@ -126,7 +127,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         workers=workers if sees_all else [],
         history=history,
         returned=returned,
-        called_spam=called_spam,
+        spam=spam,
         held_by=names.get(campaign.held_by) if campaign.held_by else None,
         sees_all=sees_all,
         standing=standing,

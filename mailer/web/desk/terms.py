@@ -179,9 +179,11 @@ def alarm(reason: str | None) -> Told | None:
     )
 
 
-def complaints(in_1000: int) -> str:
-    """How many of those who were sent a campaign called it spam; nothing where they are no more than usual."""
+def complaints(in_1000: int | None) -> str:
+    """How many of those who were sent a campaign called it spam: too many, or so few that the number is hidden, and
+    perhaps too many; nothing where they are no more than usual."""
     return {
+        None: _("Some, under 10, of those who were sent it called it spam: that may be more than 1 in 1,000."),
         1: _("More than 1 in 1,000 of those who were sent it called it spam."),
         3: _("At least 3 in 1,000 of those who were sent it called it spam."),
     }.get(in_1000, "")
