@@ -3,6 +3,7 @@
 import hmac
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -14,13 +15,35 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from mailer.mail.webhooks.types import ProofAway
+from mailer.mail.feedback.types import Category, Effect, Kind
+from mailer.mail.webhooks.types import Hook, Post, ProofAway, Report
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:tocsin"
 CERTIFICATE = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0a1b2c3d4e5f.pem"
 CONFIRM = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=t&Token=2336412f37fb"
 LOGIN = "postmark:a-password-of-ours"
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+
+
+def post(body: object, headers: Mapping[str, str] | None = None) -> Post:
+    """A request, as a hook gets it.
+
+    :param body: a document, or its octets.
+    """
+    given = {name.lower(): value for name, value in (headers or {}).items()}
+    return Post(body if isinstance(body, bytes) else as_json(body), given)
+
+
+def reports(hook: Hook, body: object, headers: Mapping[str, str] | None = None) -> list[Report]:
+    """What a hook reads in a request."""
+    return list(hook.read(post(body, headers), now=NOW))
+
+
+def judged(report: Report) -> tuple[Category, Effect]:
+    """Why a mail came back, and what follows."""
+    assert report.feedback.kind is Kind.BOUNCE
+    assert report.feedback.meaning is not None
+    return report.feedback.meaning.category, report.feedback.effect
 
 
 def basic(login: str = LOGIN) -> dict[str, str]:

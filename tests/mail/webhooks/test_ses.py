@@ -8,15 +8,15 @@ import pytest
 from mailer.mail.feedback.types import Category, Effect, Kind
 from mailer.mail.webhooks.ses import Ses
 from mailer.mail.webhooks.sns import Topics
-from mailer.mail.webhooks.types import Post, Report
-from tests.support.webhooks import NOW, TOPIC, Amazon, as_json, ses_bounce, ses_complaint, sns
+from mailer.mail.webhooks.types import Report
+from tests.support.webhooks import TOPIC, Amazon, judged, reports, ses_bounce, ses_complaint, sns
 
 SOURCE = "bounce+token@in.example.org"
 
 
 def read(event: object) -> list[Report]:
     message = event if isinstance(event, str) else json.dumps(event)
-    return list(Ses(Topics([TOPIC], Amazon())).read(Post(as_json(sns(message)), {}), now=NOW))
+    return reports(Ses(Topics([TOPIC], Amazon())), sns(message))
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,7 @@ def test_the_words_decide_and_the_type_only_without_them(
     type_: str, words: str | None, category: Category, effect: Effect
 ) -> None:
     [report] = read(ses_bounce(SOURCE, words, type_))
-    assert report.feedback.kind is Kind.BOUNCE
-    assert report.feedback.meaning is not None
-    assert (report.feedback.meaning.category, report.feedback.effect) == (category, effect)
+    assert judged(report) == (category, effect)
     assert (report.sender, report.key) == (SOURCE, "11111111-2222-3333-4444-555555555555")
 
 

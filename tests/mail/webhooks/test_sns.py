@@ -9,8 +9,19 @@ from typing import Any
 import pytest
 
 from mailer.mail.webhooks.sns import Notification, Topics
-from mailer.mail.webhooks.types import Malformed, Post, ProofAway, Unproven
-from tests.support.webhooks import CERTIFICATE, CONFIRM, NOW, TOPIC, Amazon, as_json, certificate, confirmation, sns
+from mailer.mail.webhooks.types import Malformed, ProofAway, Unproven
+from tests.support.webhooks import (
+    CERTIFICATE,
+    CONFIRM,
+    NOW,
+    TOPIC,
+    Amazon,
+    as_json,
+    certificate,
+    confirmation,
+    post,
+    sns,
+)
 
 Read = Callable[..., Notification | None]
 
@@ -25,7 +36,7 @@ def read(amazon: Amazon) -> Read:
     topics = Topics([TOPIC], amazon)
 
     def read(message: object, *, now: datetime = NOW) -> Notification | None:
-        return topics.read(Post(message if isinstance(message, bytes) else as_json(message), {}), now=now)
+        return topics.read(post(message), now=now)
 
     return read
 
@@ -145,7 +156,7 @@ def test_a_certificate_comes_from_amazon_alone(read: Read, amazon: Amazon, addre
 def test_a_topic_in_china_has_its_certificate_there() -> None:
     address = "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem"
     topics = Topics([TOPIC], Amazon({address: certificate()}))
-    assert topics.read(Post(as_json(sns("Hello.", SigningCertURL=address)), {}), now=NOW) is not None
+    assert topics.read(post(sns("Hello.", SigningCertURL=address)), now=NOW) is not None
 
 
 def test_a_certificate_that_cannot_be_fetched_leaves_the_message_with_sns(read: Read, amazon: Amazon) -> None:
@@ -172,7 +183,7 @@ def test_a_certificate_that_has_run_out_proves_nothing(read: Read, amazon: Amazo
 
 def test_without_a_topic_nothing_is_believed(amazon: Amazon) -> None:
     with pytest.raises(Unproven):
-        Topics([], amazon).read(Post(as_json(sns("Hello.")), {}), now=NOW)
+        Topics([], amazon).read(post(sns("Hello.")), now=NOW)
 
 
 def test_a_subscription_is_confirmed_where_all_is_proved(read: Read, amazon: Amazon) -> None:
