@@ -272,6 +272,8 @@ def record(session: Session, fence: int, settlements: Sequence[Settlement]) -> N
     """Write the fates of deliveries that a claim still holds."""
     if not settlements:
         return
+    refused = {each.delivery_id: each.refused for each in settlements if each.refused is not None}
+    bounces.lock(session, refused)
     shared = {"held_by": fence, "settled": db.now(session)}
     told: list[dict[str, Any]] = []
     alike: dict[tuple[DeliveryState, Reason | None, int | None, datetime | None, bool], list[int]] = {}
@@ -287,7 +289,6 @@ def record(session: Session, fence: int, settlements: Sequence[Settlement]) -> N
         session.execute(_SETTLE_ALIKE, {"rows": rows, "new_text": None, **_fate(*same), **shared})
     if told:
         db.run_for_each(session, _SETTLE, told, shared)
-    refused = {each.delivery_id: each.refused for each in settlements if each.refused is not None}
     if refused:
         bounces.refuse(session, refused)
 

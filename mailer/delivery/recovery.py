@@ -120,6 +120,10 @@ def _correct(session: Session, fence: int, record: JournalRecord) -> None:
         for delivery_id, answer in record.begun.items()
         if answer is not None and answer.kind.value in (DeliveryState.SENT, DeliveryState.FAILED)
     }
+    against = {
+        row: each.refused for row, each in known.items() if each.refused in _CERTAIN and each.refused is not None
+    }
+    bounces.lock(session, against)
     unknown = session.scalars(
         select(Delivery.id)
         .where(Delivery.id.in_(known), Delivery.fence == fence)
@@ -134,7 +138,7 @@ def _correct(session: Session, fence: int, record: JournalRecord) -> None:
         _CORRECT,
         [{"row": row, "new_state": DeliveryState(each.kind.value), "new_code": each.code} for row, each in answers],
     )
-    refused = {row: each.refused for row, each in answers if each.refused in _CERTAIN and each.refused is not None}
+    refused = {row: against[row] for row, _ in answers if row in against}
     if refused:
         bounces.refuse(session, refused)
 

@@ -78,6 +78,11 @@ class OwnAddresses:
                 return delivery
         return self._verified(Link.BOUNCE, _tokens(_TOKEN_IN_MESSAGE_ID, text))
 
+    def messages(self, text: str) -> list[int]:
+        """All deliveries whose Message-IDs stand in a text."""
+        found = (message_ids.find(self._keyring, each["id"]) for each in _MESSAGE_ID.finditer(text))
+        return [delivery for delivery in islice(found, _MOST_TOKENS) if delivery is not None]
+
     def subscription(self, text: str) -> int | None:
         """The subscription that an address to leave in a text ends."""
         return self._verified(Link.UNSUBSCRIBE, _tokens(self._to_leave, text))

@@ -1,10 +1,15 @@
 """How many messages are taken in an hour, by all processes together, so that a flood costs us little.
 
 What comes to an address that we signed is taken all the same: bounces of a large campaign, and wishes to leave. Whoever
-has such an address, from a mail that was forwarded, can write there as often as events are kept of one mail.
+has such an address, from a mail that was forwarded, can write there as often as events are kept of one mail. What comes
+to another is looked into, as long as there are not far too many: reports of providers know no address of ours but the
+bare one, and name the mail inside.
 """
 
 import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -23,25 +28,44 @@ log = logging.getLogger(__name__)
 MOST_AN_HOUR = 10_000
 _TOGETHER = 10  # that a process writes down at once
 _HEADER = 20_000  # octets, in which a mail server notes for whom a message came
+#: so many of those that are too many are looked into, in an hour
+MOST_LOOKED_INTO = 40_000
+_LOOKED_INTO = 2**16  # octets of each: the header of the mail that it is about stands there
+_NO_SENDER = re.compile(r"^return-path:[ \t]*<>", re.IGNORECASE | re.MULTILINE)
 
 
 class TooManyInAnHour(ServiceUnavailable):
     """More messages came within an hour than are taken in. The rest stays in the mailbox, and is read later."""
 
 
-def must_drop(
-    sessions: Sessions,
-    message: bytes,
-    *,
-    addresses: OwnAddresses,
-    recipient: str | None,
-    now: datetime,
-    may_wait: bool = False,
-) -> bool:
-    """Whether so many came in this hour that a message is not even read; then it is counted.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message before it is read, as a mail server hands it over."""
 
-    :param recipient: whom the envelope names, if that is known.
-    :param may_wait: whether it stays where it is, and is given again.
+    data: bytes
+    recipient: str | None  # whom the envelope names, if that is known
+    sender: str | None  # likewise
+    may_wait: bool  # whether it stays where it is, and is given again
+
+    @property
+    def header(self) -> str:
+        """Its beginning, which says where it came to if the envelope does not."""
+        return self.data[:_HEADER].replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1")
+
+    @property
+    def is_by_a_person(self) -> bool:
+        """Whether it has a sender: programs that return our mail have none."""
+        if self.sender is not None:
+            return self.sender not in ("", "<>")
+        return _NO_SENDER.search(self.header) is None
+
+
+def must_drop(
+    sessions: Sessions, arrival: Arrival, *, addresses: OwnAddresses, now: datetime, is_news: Callable[[bytes], bool]
+) -> bool:
+    """Whether so many came in this hour that a message is not taken in; then it is counted.
+
+    :param is_news: reads the beginning of a message, and says whether it gives back a mail of ours.
     :raises TooManyInAnHour: of one that may wait.
     """
     hour, taken = tallies.hour_of(now), addresses.taken
@@ -51,10 +75,12 @@ def must_drop(
     with sessions(read_only=True) as session:
         if tallies.number(session, Tally.TAKEN, hour) + own < MOST_AN_HOUR:
             return False
-        named = message[:_HEADER].partition(b"\n\n")[0].decode("latin-1") if recipient is None else recipient
-        if _is_awaited(session, addresses, named):
+        if _is_awaited(session, addresses, arrival):
             return False
-    if may_wait:
+        may_look = tallies.number(session, Tally.DROPPED, hour) < MOST_LOOKED_INTO
+    if may_look and is_news(arrival.data[:_LOOKED_INTO]):
+        return False
+    if arrival.may_wait:
         raise TooManyInAnHour
     with sessions() as session:
         is_first = tallies.count(session, Tally.DROPPED, hour) == 1
@@ -81,13 +107,17 @@ def note_taken(session: Session, taken: Known, now: datetime) -> None:
     taken.since, taken.written, taken.unwritten = hour, written or 0, 0
 
 
-def _is_awaited(session: Session, addresses: OwnAddresses, named: str) -> bool:
+def _is_awaited(session: Session, addresses: OwnAddresses, arrival: Arrival) -> bool:
     """Whether a message came to an address of ours that may still do something."""
+    named = arrival.header if arrival.recipient is None else arrival.recipient
     delivery_id = addresses.delivery(named)
     if delivery_id is not None:
-        return returned.has_room(session, delivery_id)
+        return returned.has_room(session, delivery_id, is_answer=arrival.is_by_a_person)
     subscription_id = addresses.subscription(named)
-    if subscription_id is None:
-        return False
+    return subscription_id is not None and may_leave(session, subscription_id)
+
+
+def may_leave(session: Session, subscription_id: int) -> bool:
+    """Whether somebody is still on the list that they want to leave."""
     status = session.scalar(select(Subscription.status).where(Subscription.id == subscription_id))
     return status is SubscriptionStatus.ACTIVE

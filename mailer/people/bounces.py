@@ -76,6 +76,17 @@ def _last_that_arrived(session: Session, subscriber_id: int, today: date) -> dat
     return moment.date() if moment else None
 
 
+def lock(session: Session, delivery_ids: Collection[int]) -> None:
+    """Lock those to whom mails were, in the order that stands in `suppression`. This comes before anything of the mails
+    is changed, as whoever removes somebody for good has locked them when they come to their mails.
+
+    :param delivery_ids: of what `refuse` is to be told; a few hundred at most.
+    """
+    if delivery_ids:
+        suppression.lock_shared(session)
+        subscribers.lock_addressees(session, delivery_ids)
+
+
 def refuse(session: Session, refused: Mapping[int, Category]) -> None:
     """Have what servers said when they were given mails count as if the mails had come back: some end mail to their
     address at once.
@@ -83,7 +94,7 @@ def refuse(session: Session, refused: Mapping[int, Category]) -> None:
     What a form had us send is no subscriber's here: a suppression has the same hash as the person's row, so it would
     tell whoever fills in the form which row that is.
 
-    :param refused: delivery → what a server had against its address; a few hundred at most.
+    :param refused: delivery → what a server had against its address; a few hundred at most, of which `lock` was told.
     """
     today = utcnow().date()
     people = session.execute(
@@ -92,6 +103,7 @@ def refuse(session: Session, refused: Mapping[int, Category]) -> None:
         .where(Delivery.id.in_(refused))
         # Who has just moved may have been written to at the address that they left.
         .where(or_(Subscriber.moved_on.is_(None), Subscriber.moved_on < today - _JUST))
+        .order_by(Subscriber.id, Delivery.id)
     ).all()
     counted: list[tuple[int, bytes, Category]] = []
     for delivery_id, subscriber_id, email_index in people:

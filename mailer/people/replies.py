@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: so many are handed on in a day: whoever floods an address of ours does not flood a mailbox
 MOST_A_DAY = 200
+#: of these, so many must be answers to mails of ours: what strangers write does not take their place
+KEPT_FOR_ANSWERS = 100
 #: how long what has not been handed on is kept
 KEPT = timedelta(days=7)
 #: how long it is known what was: longer than something in a mailbox may still go on

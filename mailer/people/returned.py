@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.mail.feedback.types import Category, Effect, Identified, Kind
@@ -19,14 +19,24 @@ from mailer.store.models import Delivery, MailEvent, MailEventCount, Purpose
 
 #: then an event becomes a number, and what it counted against an address is forgotten
 KEPT = timedelta(days=90)
-#: events of one delivery, of those that do nothing; a program that answers each answer must not fill the database
+#: events of one delivery, of those that do nothing, and as many answers: a program that answers each answer must not
+#: fill the database
 MOST_OF_ONE = 50
 
 #: the source of what was refused when it was given to a server, which the ledger tells
 SENDING = "sending"
 
-#: how many events are kept of a delivery; made once, as to put a statement together takes as long as to run it
-_NUMBER = select(func.count()).where(MailEvent.delivery_id == bindparam("delivery"))
+#: what is kept once of a mail, whatever a program or a stranger sends
+COME_ONCE = (Kind.BOUNCE, Kind.COMPLAINT)
+
+#: How many events are kept of a delivery: answers and all others are counted apart, so that neither leave the others no
+#: room. Made once, as to put a statement together takes as long as to run it.
+_NUMBER = {
+    is_answer: select(func.count()).where(
+        MailEvent.delivery_id == bindparam("delivery"), (MailEvent.kind == Kind.REPLY) == is_answer
+    )
+    for is_answer in (True, False)
+}
 
 #: whose word is taken for it: a server's that refused our mail, and a provider's that proved who it is
 _SURE = (SENDING, *(each.value for each in Provider))
@@ -80,7 +90,7 @@ def add(session: Session, event: MailEvent) -> Added:
     complaint takes the place of one that is known by a Message-ID alone: else whoever made that up could have this do
     nothing.
     """
-    comes_once = event.kind in (Kind.BOUNCE, Kind.COMPLAINT)
+    comes_once = event.kind in COME_ONCE
     if event.effect is Effect.NONE and not comes_once and _are_many(session, event):
         return Added.TOO_MANY if session.get(MailEvent, event.key) is None else Added.CAME_BEFORE
     if db.insert_unless_there(session, event):
@@ -124,15 +134,28 @@ def _are_many(session: Session, event: MailEvent, *, but: int = 0) -> bool:
 
     :param but: how many of them do not count.
     """
-    return event.delivery_id is not None and not has_room(session, event.delivery_id, but=but)
+    is_answer = event.kind is Kind.REPLY
+    return event.delivery_id is not None and not has_room(session, event.delivery_id, is_answer=is_answer, but=but)
 
 
-def has_room(session: Session, delivery_id: int, *, but: int = 0) -> bool:
+def has_room(session: Session, delivery_id: int, *, is_answer: bool, but: int = 0) -> bool:
     """Whether another event of a delivery is kept, whatever it is.
 
+    :param is_answer: whether a person wrote it.
     :param but: how many of those that are there do not count.
     """
-    return (session.scalar(_NUMBER, {"delivery": delivery_id}) or 0) - but < MOST_OF_ONE
+    return (session.scalar(_NUMBER[is_answer], {"delivery": delivery_id}) or 0) - but < MOST_OF_ONE
+
+
+def is_news(session: Session, delivery_id: int, kind: Kind, *, is_hearsay: bool) -> bool:
+    """Whether something that comes once of a mail of ours has not come yet.
+
+    :param kind: one of `COME_ONCE`.
+    :param is_hearsay: whether only a Message-ID proves it: then any other that came is enough.
+    """
+    before = [MailEvent.delivery_id == Delivery.id, MailEvent.kind == kind, *([] if is_hearsay else [IS_NO_HEARSAY])]
+    mail = select(Delivery.id).where(Delivery.id == delivery_id, ~exists().where(*before))
+    return session.scalar(mail) is not None
 
 
 def add_refusal(session: Session, delivery_id: int, category: Category, email_index: bytes) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from mailer.delivery import control, ledger, recipients, recovery
 from mailer.delivery.ledger import Settlement
 from mailer.delivery.recipients import Recipient
+from mailer.mail.feedback.types import Category
 from mailer.people import subscribers, suppression
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -26,6 +27,7 @@ from mailer.store.models import (
     SubscriptionStatus,
     SuppressionReason,
 )
+from tests.support.concurrency import Beside
 from tests.support.factories import make_campaign, make_list, make_subscriber
 from tests.support.ledger import LEASE, claim, planned, sent, states
 
@@ -282,3 +284,41 @@ def test_a_claim_does_not_read_past_all_that_was_sent_before(engine: Engine, sta
     assert len(claim(engine, campaign_id, limit=20).deliveries) == 20
     taking = plans[[S.PENDING, S.DEFERRED].index(state) + 1]
     assert re.findall(r"using (\w+) on deliveries deliveries_1", taking) == ["ix_work"]
+
+
+# --- whom refusals are about ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_who_settles_what_was_refused_locks_people_by_their_ids_and_before_their_mails(engine: Engine) -> None:
+    campaign_id = planned(engine, 2)
+    with session_scope(engine) as session:  # whose mail was planned first has the greater id
+        first, last = session.scalars(select(Subscriber.id).order_by(Subscriber.id)).all()
+        rows = session.scalars(select(Delivery).order_by(Delivery.id)).all()
+        for people in ((None, None), (last, first)):
+            for row, person in zip(rows, people, strict=True):
+                row.subscriber_id = person
+            session.flush()
+    batch = claim(engine, campaign_id)
+    refused = [Settlement(each.id, S.FAILED, smtp_code=550, refused=Category.NO_MAILBOX) for each in batch.deliveries]
+    with session_scope(engine) as other:
+        subscribers.lock_row(other, Subscriber.id == first)
+        settling = Beside(lambda: ledger.close(engine, batch, refused))
+        settling.must_wait()
+        for held in (select(Subscriber.id).where(Subscriber.id == last), select(Delivery.id)):
+            assert other.execute(held.with_for_update(key_share=True, nowait=True)).all()
+    settling.result()
+    assert states(engine) == {S.FAILED: 2}
+
+
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_who_settles_what_was_refused_waits_for_whoever_removes_somebody(engine: Engine) -> None:
+    batch = claim(engine, planned(engine, 1))
+    refused = [Settlement(batch.deliveries[0].id, S.FAILED, smtp_code=550, refused=Category.NO_MAILBOX)]
+    with session_scope(engine) as other:
+        suppression.lock_alone(other)
+        settling = Beside(lambda: ledger.close(engine, batch, refused))
+        settling.must_wait()
+        assert other.execute(select(Delivery.id).with_for_update(nowait=True)).all()
+    settling.result()
+    assert states(engine) == {S.FAILED: 1}

@@ -180,6 +180,20 @@ def test_what_is_too_much_for_an_hour_stays_and_is_read_later(
     assert fetch(world, some) == Fetched(handled=1, left=1)
 
 
+def test_what_is_awaited_is_taken_up_to_the_first_that_is_too_much(
+    world: World, some: SomeMaildir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for message in (LETTER, report(world.token()), LETTER, wish_to_leave(world)):
+        some.deliver(message)
+    with monkeypatch.context() as patched:
+        patched.setattr(limits, "MOST_AN_HOUR", 1)
+        with pytest.raises(limits.TooManyInAnHour):
+            fetch(world, some)
+    assert world.events() == [(Kind.BOUNCE, Effect.SUPPRESS)]
+    assert len(some.new) == 3
+    assert fetch(world, some) == Fetched(handled=1, left=1)
+
+
 def test_it_stops_between_two_batches(world: World, some: SomeMaildir) -> None:
     for _ in range(2 * BATCH):
         some.deliver(LETTER)

@@ -43,7 +43,16 @@ from mailer.store.models import (
     SuppressionReason,
     Tally,
 )
-from tests.inbound.test_receiving import ANA, BOUNCE, LEAVE, NOBODY_READS, World, report
+from tests.inbound.test_receiving import (
+    ANA,
+    BOUNCE,
+    LEAVE,
+    NOBODY_READS,
+    World,
+    feedback_report,
+    message_id,
+    report,
+)
 from tests.support.concurrency import Beside
 from tests.support.factories import notices_owed, said
 from tests.support.mail_server import MailServer
@@ -230,6 +239,27 @@ def test_what_we_handed_on_never_goes_on_again(
     assert world.answer("and more", headers=forged).effect is Effect.FORWARD  # it is no token for that
 
 
+@pytest.mark.parametrize("header", ["In-Reply-To", "References"])
+def test_what_a_program_answers_to_a_mail_that_handed_on_an_answer_goes_no_further(
+    world: Answered, server: MailServer, send: Callable[[], None], header: str
+) -> None:
+    world.answer()
+    send()
+    ours, theirs = read(server)["Message-ID"], f"<{message_id(world)}>"
+    ticket = f"From: tickets@example.net\nTo: alerts@example.org\nSubject: We got it\n{header}: {{}}\n\nThank you.\n"
+    outcome = world.receive(ticket.format(f"{theirs}\n <a@example.net> {ours}").encode())
+    assert (outcome.kind, outcome.why) == (Kind.REPLY, "it answers a mail that forwarded an answer")
+    assert world.receive(ticket.format(theirs).encode()).effect is Effect.FORWARD
+
+
+@pytest.mark.parametrize("header", [f"From: Answers <{READER.upper()}>", f"From: a@example.net\nSender: {READER}"])
+def test_nor_does_what_comes_from_where_answers_go(world: Answered, header: str) -> None:
+    message = f"{header}\nTo: bounce+{world.token()}@in.example.org\nSubject: We got it\n\nThank you.\n"
+    outcome = world.receive(message.encode(), sender="a@example.net")
+    assert (outcome.kind, outcome.why) == (Kind.REPLY, "whoever answers go to wrote it")
+    assert world.owed() == []
+
+
 @pytest.mark.parametrize("message", [report("0" * 40), b"From: a@example.net\nAuto-Submitted: auto-replied\n\nAway\n"])
 def test_nothing_but_what_a_person_wrote_goes_on(world: Answered, message: bytes) -> None:
     world.receive(message)
@@ -298,6 +328,7 @@ def test_of_a_day_so_many_go_on_and_then_one_mail_has_the_numbers(
     world: Answered, monkeypatch: pytest.MonkeyPatch, server: MailServer, send: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(replies, "MOST_A_DAY", 2)
+    monkeypatch.setattr(replies, "KEPT_FOR_ANSWERS", 0)
     effects = [world.answer(str(number), delivery=900_000 + number).effect for number in range(5)]
     assert effects == [Effect.FORWARD] * 2 + [Effect.NONE] * 3
     with session_scope(world.engine) as session:
@@ -354,6 +385,58 @@ def test_a_flood_keeps_nobody_on_a_list_and_hides_no_bounce(
     assert world.receive(leaving).effect is Effect.LEAVE
     assert world.receive(leaving + b"again").why == "too many came within an hour"  # it can do nothing more
     assert world.receive(b"From: a@example.net\n\n", recipient=f"leave+{'0' * 40}@in.example.org").why is not None
+
+
+def test_what_strangers_write_leaves_room_for_answers_to_our_mails(
+    world: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "MOST_A_DAY", 5)
+    monkeypatch.setattr(replies, "KEPT_FOR_ANSWERS", 3)
+    strangers = [world.answer(str(number), delivery=900_000 + number).effect for number in range(4)]
+    assert strangers == [Effect.FORWARD] * 2 + [Effect.NONE] * 2
+    proven = [world.answer(f"ours {number}").effect for number in range(4)]
+    assert proven == [Effect.FORWARD] * 3 + [Effect.NONE]
+    with session_scope(world.engine) as session:
+        numbers = {row.what: row.number for row in session.scalars(select(InboundTally))}
+    assert (numbers[Tally.FORWARDED], numbers[Tally.NOT_FORWARDED]) == (5, 3)
+
+
+def test_answers_to_a_mail_leave_room_for_what_programs_tell_of_it_and_these_for_answers(
+    world: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returned, "MOST_OF_ONE", 2)
+    away = f"From: {ANA}\nTo: bounce+{world.token()}@in.example.org\nAuto-Submitted: auto-replied\n\nAway {{}}\n"
+    for number in range(3):
+        world.answer(str(number))
+        world.receive(away.format(number).encode())
+    kinds = [kind for kind, _ in world.events()]
+    assert sorted(kinds) == sorted([Kind.REPLY, Kind.AUTO_REPLY] * 2)
+    assert world.bounce().effect is Effect.SUPPRESS
+
+
+def test_in_a_flood_of_answers_to_a_mail_its_bounce_is_taken(world: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_AN_HOUR", 0)
+    monkeypatch.setattr(limits, "MOST_LOOKED_INTO", 0)
+    monkeypatch.setattr(returned, "MOST_OF_ONE", 1)
+    written = answer(world.token()), answer(world.token(), "more")
+    to_it = f"bounce+{world.token()}@in.example.org"
+    whys = [world.receive(each, recipient=to_it, sender=ANA).why for each in written]
+    assert whys == [None, "too many came within an hour"]
+    assert world.receive(report(world.token()), recipient=to_it, sender="").effect is Effect.SUPPRESS
+
+
+def test_in_a_flood_what_gives_back_a_mail_of_ours_is_taken_wherever_it_comes_once(
+    world: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MOST_AN_HOUR", 0)
+    dropped = "too many came within an hour"
+    bare = {"recipient": "bounce@in.example.org", "sender": "feedback@mailbox.example.com"}
+    assert world.receive(feedback_report("0" * 40), **bare).why == dropped
+    assert world.receive(answer(world.token()), **bare).why == dropped  # any number of these can be written
+    assert world.receive(feedback_report(world.token()), **bare).effect is Effect.SUPPRESS
+    assert world.receive(feedback_report(world.token()) + b"again", **bare).why == dropped
+    monkeypatch.setattr(limits, "MOST_LOOKED_INTO", 3)
+    assert world.receive(feedback_report(world.token(world.mail())), **bare).why == dropped  # three were
 
 
 # --- what may go wrong -----------------------------------------------------------------------------------------------
@@ -527,6 +610,7 @@ def test_an_answer_makes_no_event_that_lasts_longer_than_others(world: Answered)
 
 def test_several_at_once_stay_within_a_day_s_number(world: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replies, "MOST_A_DAY", 3)
+    monkeypatch.setattr(replies, "KEPT_FOR_ANSWERS", 0)
     with ThreadPoolExecutor(4) as threads:
         answers = [partial(world.answer, str(number), delivery=900_000 + number) for number in range(8)]
         effects = [each.result().effect for each in [threads.submit(one) for one in answers]]

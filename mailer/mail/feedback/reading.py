@@ -139,6 +139,15 @@ class _Walk:
             yield Part(media_type, _words_in(text) if is_html else text, is_returned=is_returned)
 
 
+def header(message: bytes) -> Headers:
+    """The header of a message alone, without what stands below it.
+
+    :param message: as for `read`.
+    """
+    beginning = message[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
+    return _split(beginning)[0]
+
+
 def _split(data: bytes) -> tuple[Headers, bytes]:
     """Headers, and what stands below the empty line."""
     if data.startswith(b"\n"):

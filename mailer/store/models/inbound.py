@@ -51,6 +51,7 @@ class Tally(enum.StrEnum):
     TAKEN = "taken"  # in an hour
     DROPPED = "dropped"  # in an hour: too many had come
     FORWARDED = "forwarded"  # in a day, of what people wrote
+    STRANGERS = "strangers"  # of these, what answers no mail of ours
     NOT_FORWARDED = "not_forwarded"  # in a day, because so many had been
 
 
