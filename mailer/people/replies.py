@@ -122,7 +122,7 @@ def tell_of_too_many(session: Session, to: Organisers) -> None:
     for day, dropped in sorted(too_many.items()):
         words = {
             "day": languages.day(day.date(), to.language),
-            "forwarded": str(MOST_A_DAY),
+            "forwarded": str(tallies.number(session, Tally.FORWARDED, day)),
             "dropped": str(dropped),
         }
         tell(session, to, Notice(NoticeKind.REPLIES, words=words))

@@ -401,6 +401,19 @@ def test_what_strangers_write_leaves_room_for_answers_to_our_mails(
     assert (numbers[Tally.FORWARDED], numbers[Tally.NOT_FORWARDED]) == (5, 3)
 
 
+def test_the_mail_with_the_numbers_says_how_many_went_on(world: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replies, "KEPT_FOR_ANSWERS", replies.MOST_A_DAY - 1)
+    for number in range(3):
+        world.answer(str(number), delivery=900_000 + number)
+    with session_scope(world.engine) as session:
+        for row in session.scalars(select(InboundTally)):
+            row.since -= timedelta(days=1)
+    with session_scope(world.engine) as session:
+        replies.tell_of_too_many(session, TO)
+        (owed,) = notices_owed(session)
+        assert (said(owed).words["forwarded"], said(owed).words["dropped"]) == ("1", "2")
+
+
 def test_answers_to_a_mail_leave_room_for_what_programs_tell_of_it_and_these_for_answers(
     world: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
