@@ -17,7 +17,7 @@ from mailer.people.organisers import Organisers, tell
 from mailer.store import db
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import session_scope, utcnow
-from mailer.store.models import Delivery, DeliveryState, Purpose, Reply, Tally
+from mailer.store.models import ANSWER, Delivery, DeliveryState, Purpose, Reply, Tally
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ KNOWN = timedelta(days=32)
 #: header fields that name who wrote a message
 _WRITERS = ("from", "sender", "reply-to", "return-path")
 _AT_A_TIME = 20  # messages that are in memory, of up to a MiB each
-_CONTEXT = "replies.message"
 _UNDER_WAY = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.DEFERRED)
 
 
@@ -93,7 +92,7 @@ def forget_of(session: Session, address: Address) -> None:
     keyring, theirs = keyring_of(session), []
     for key, secret in session.execute(kept.execution_options(yield_per=_AT_A_TIME)):
         try:
-            message = keyring.decrypt_bytes(bytes(secret), _CONTEXT)
+            message = keyring.decrypt_bytes(bytes(secret), ANSWER)
         except UnreadableSecret:  # nothing may keep somebody from being erased
             continue
         if address.folded in addresses.find(" ".join(reading.headers_of(message).all(*_WRITERS))):

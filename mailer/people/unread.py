@@ -14,12 +14,11 @@ from mailer.mail.feedback.types import Category, Kind
 from mailer.store import db
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import utcnow
-from mailer.store.models import UnreadMessage
+from mailer.store.models import UNREAD_WORDS, UnreadMessage
 
 #: that are kept at a time: a sample shows what is missing
 MOST = 500
 _ID_DIGITS = 12
-_CONTEXT = "unread_messages.words"
 
 
 class Unread(StrEnum):
@@ -98,7 +97,7 @@ def forget_of(session: Session, address: Address) -> None:
     keyring, theirs = keyring_of(session), []
     for key, secret in kept:
         try:
-            words = keyring.decrypt(bytes(secret), _CONTEXT)
+            words = keyring.decrypt(bytes(secret), UNREAD_WORDS)
         except UnreadableSecret:  # nothing may keep somebody from being erased
             continue
         if address.folded in addresses.find(words):

@@ -38,7 +38,7 @@ from mailer.store.models.consent import (
     MailedLinkKind,
 )
 from mailer.store.models.figures import CampaignFigures
-from mailer.store.models.inbound import InboundTally, Reply, Tally, UnreadMessage
+from mailer.store.models.inbound import ANSWER, UNREAD_WORDS, InboundTally, Reply, Tally, UnreadMessage
 from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import (
     ADDRESS,
@@ -71,10 +71,12 @@ from mailer.store.models.unions import Application, JoinCount, Union, UnionConta
 
 __all__ = [
     "ADDRESS",
+    "ANSWER",
     "BEFORE_CAMPAIGNS",
     "GOT",
     "SERVERS_WORDS",
     "SYSTEM_MAIL",
+    "UNREAD_WORDS",
     "WAITING",
     "Account",
     "AccountMail",

@@ -11,6 +11,10 @@ from mailer.store.crypto import EncryptedBytes, EncryptedText
 from mailer.store.db import UtcDateTime, UtcDay
 from mailer.store.models.base import IN_NO_ORDER, Base, by_value
 
+#: as in `ledger`
+ANSWER = "replies.message"
+UNREAD_WORDS = "unread_messages.words"
+
 
 class Reply(Base):
     """Something that a person wrote to us, to be handed on to an organiser by a delivery of the ledger.
@@ -27,7 +31,7 @@ class Reply(Base):
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"), index=True)
     # Who was sent what this is about; none where nobody knows. Likewise.
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
-    message: Mapped[bytes | None] = mapped_column(EncryptedBytes("replies.message"))  # its first MiB, as it came
+    message: Mapped[bytes | None] = mapped_column(EncryptedBytes(ANSWER))  # its first MiB, as it came
 
 
 class UnreadMessage(Base):
@@ -42,7 +46,7 @@ class UnreadMessage(Base):
     kind: Mapped[Kind] = mapped_column(by_value(Kind))
     subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
     # Its header and its own words; of a mail that it gives back, the header alone.
-    words: Mapped[str] = mapped_column(EncryptedText("unread_messages.words"))
+    words: Mapped[str] = mapped_column(EncryptedText(UNREAD_WORDS))
 
 
 class Tally(enum.StrEnum):
