@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import asking, deadlines, editions, files, gate, lifecycle, readiness, segments
 from mailer.campaigns.readiness import Check
-from mailer.cli import campaign_check, campaign_letters, campaign_report
+from mailer.cli import campaign_check, campaign_letters, campaign_report, campaign_signatures
 from mailer.cli.campaign_status import plain, print_overview, print_progress
 from mailer.cli.confirming import ask, is_to_ask, yes_option
 from mailer.cli.hints import typed
@@ -561,6 +561,7 @@ def resend(installation: Installation, slug: str, state: str, yes: bool) -> None
 campaigns.add_command(campaign_letters.letter)
 campaigns.add_command(campaign_letters.correct_letters)
 campaigns.add_command(campaign_report.report)
+campaigns.add_command(campaign_signatures.names)
 
 
 def follow(installation: Installation, slug: str) -> campaign_progress.Progress:

@@ -31,6 +31,7 @@ class Effect:
     more: Mapping[str, str] = field(default_factory=dict)  # parameter → kind, of what else it names
     of_person: bool = False  # it is about one person: only the day is kept
     words: str | None = None  # the parameter that says why, in somebody's own words, which are kept encrypted
+    is_noted: bool = False  # it changes no row, and an entry tells of it all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ _TRIAL = Unlogged("it works on a world of its own, or starts the parts that do t
 _CAMPAIGN = changes("campaign")
 _STARTS = changes("campaign", words="alone")
 _CASE = changes("case")
+#: what leaves the house cannot be called back
+_HANDS_OUT = Effect(changes=True, about=("campaign", "slug"), is_noted=True)
 _LIST = changes("list")
 _UNION = changes(UNION)
 _OF_CONTACT = changes(UNION, of_person=True)
@@ -83,6 +86,9 @@ EFFECTS: Mapping[str, Effect | Unlogged] = {
     "campaigns resend": _CAMPAIGN,
     "campaigns resume": _STARTS,
     "campaigns send": _STARTS,
+    "campaigns signatures export": _HANDS_OUT,
+    "campaigns signatures hide": changes("campaign", of_person=True),
+    "campaigns signatures list": READS,
     "campaigns status": READS,
     "campaigns stop": _CAMPAIGN,
     "campaigns test": _CAMPAIGN,
@@ -183,7 +189,7 @@ class Recorder:
     def watch(self, engine: Engine) -> None:
         """Write what is changed by an engine from now on."""
         if isinstance(self._effect, Effect) and not self._parameters.get("dry_run"):
-            db.before_commits(engine, partial(self._write, self._effect))
+            db.before_commits(engine, partial(self._write, self._effect), always=self._effect.is_noted)
 
     def tell(self, kind: str, subjects: Sequence[str | int]) -> None:
         """Say what the command is about, where its parameters do not: slugs, or of unions ids."""

@@ -315,10 +315,11 @@ def lock(session: Session, number: int, *, shared: bool = False) -> None:
         session.execute(select(acquire(number)))
 
 
-def before_commits(engine: Engine, act: Callable[[Connection], None]) -> None:
+def before_commits(engine: Engine, act: Callable[[Connection], None], *, always: bool = False) -> None:
     """Have something done in each transaction that changed a row, last, before it is committed.
 
     :param act: what it does is committed with the rest; what it raises keeps the rest from being committed.
+    :param always: also in one that changed none.
     """
     if engine.dialect.name == "sqlite":
         # Before its rows are fetched, a cursor does not know how many a statement with RETURNING has changed.
@@ -349,7 +350,7 @@ def before_commits(engine: Engine, act: Callable[[Connection], None]) -> None:
 
     @event.listens_for(engine, "commit")
     def commit(connection: Connection) -> None:
-        if has_changed(connection):
+        if always or has_changed(connection):
             act(connection)
 
 

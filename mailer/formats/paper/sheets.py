@@ -67,7 +67,7 @@ def leaflet(sheet: Sheet) -> bytes:
     :raises UnprintableSheet: when it cannot be set for another reason.
     """
     data = _data(sheet) | {"qr": _code(sheet.web_url or sheet.join_url)}
-    return _compile("leaflet.typ", data, format="pdf", pdf_standards="ua-1")
+    return compile_template("leaflet.typ", data, format="pdf", pdf_standards="ua-1")
 
 
 def picture(sheet: Sheet) -> bytes:
@@ -76,10 +76,16 @@ def picture(sheet: Sheet) -> bytes:
     :raises UnprintableLanguage: when the fonts lack a letter that it needs.
     :raises UnprintableSheet: when it cannot be set for another reason.
     """
-    return _compile("picture.typ", _data(sheet), format="png", ppi=144.0)  # of 540 × 540 pt
+    return compile_template("picture.typ", _data(sheet), format="png", ppi=144.0)  # of 540 × 540 pt
 
 
-def _compile(template: str, data: dict[str, object], **options: Any) -> bytes:
+def compile_template(template: str, data: dict[str, object], **options: Any) -> bytes:
+    """What typst makes of one of our templates.
+
+    :param data: what the template reads, as its `sheet`.
+    :param options: of `typst.Compiler.compile`.
+    :raises UnprintableSheet: when it cannot be set.
+    """
     if _printing_process() != os.getpid():
         raise RuntimeError("a process that has printed was forked: print in its children only, or only in itself")
     try:
@@ -115,7 +121,7 @@ def _data(sheet: Sheet) -> dict[str, object]:
     printable = list(takewhile(lambda paragraph: not glyphs.missing_letter(paragraph), sheet.paragraphs))
     paragraphs = (_words(sheet, paragraph) for paragraph in printable or sheet.paragraphs[:1])
     title, signature, union = (_words(sheet, text or "") for text in (sheet.title, sheet.signature, sheet.union))
-    site = {"text": _breakable(join_text), "direction": "ltr"}
+    site = {"text": breakable(join_text), "direction": "ltr"}
     return {
         "lang": language,
         "region": next((subtag for subtag in subtags if len(subtag) == 2), None),
@@ -150,10 +156,10 @@ def _words(sheet: Sheet, text: str) -> dict[str, str]:
         raise UnprintableLanguage(language=sheet.language, letter=letter)
     directions = {"ltr" if unicodedata.bidirectional(char) == "L" else "rtl" for char in text if char.isalpha()}
     (direction,) = directions if len(directions) == 1 else {sheet.direction}
-    return {"text": _breakable(glyphs.drop_unprintable(text)), "direction": direction}
+    return {"text": breakable(glyphs.drop_unprintable(text)), "direction": direction}
 
 
-def _breakable(text: str) -> str:
+def breakable(text: str) -> str:
     """A text in which everything that is too long for a line can be broken at a sensible place."""
     text = _ADDRESS.sub(lambda match: _JOINT.sub(rf"\1{_BREAK}", match[0]), text)
     return _ENDLESS.sub(lambda match: _BREAK.join(wrap(match[0], 20)), text)

@@ -44,6 +44,8 @@ _SENTENCES: Mapping[str, Callable[[], str]] = {
     "campaigns.schedule": lambda: _("Scheduled a campaign"),
     "campaigns.send": lambda: _("Sent or scheduled a campaign"),
     "campaigns.send_back": lambda: _("Sent a campaign back, to be changed"),
+    "campaigns.signatures.export": lambda: _("Wrote the names to hand over with a petition to files"),
+    "campaigns.signatures.hide": lambda: _("Hid or showed a name below a petition"),
     "campaigns.start": lambda: _("Started a scheduled campaign"),
     "campaigns.stop": lambda: _("Stopped a campaign: everybody is asked to do nothing"),
     "campaigns.take_back": lambda: _("Took a request for approval back"),

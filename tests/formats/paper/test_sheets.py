@@ -81,7 +81,9 @@ LOGO = sample.CAMPAIGN_DIR.parents[1] / "logos" / "quaysiders.png"
 def seen(sheet: Sheet) -> Image.Image:
     """The leaflet as it looks on paper, in grey."""
     data = sheets._data(sheet) | {"qr": sheets._code(sheet.web_url or sheet.join_url)}
-    return Image.open(io.BytesIO(sheets._compile("leaflet.typ", data, format="png", ppi=float(PPI)))).convert("L")
+    return Image.open(io.BytesIO(sheets.compile_template("leaflet.typ", data, format="png", ppi=float(PPI)))).convert(
+        "L"
+    )
 
 
 def posted(sheet: Sheet) -> Image.Image:
