@@ -17,6 +17,7 @@ from mailer.store.models import (
     Asking,
     Campaign,
     CampaignStatus,
+    CaseStatus,
     ConsentEvent,
     ConsentPurpose,
     Signature,
@@ -163,6 +164,23 @@ def known_until(campaign: Campaign, told_at: datetime | None) -> datetime | None
     if campaign.deadline is not None:
         return campaign.deadline + KNOWN_FOR
     return campaign.started_at + _KNOWN_WITHOUT_END
+
+
+def told_at(session: Session, campaign: Campaign) -> datetime | None:
+    """When those who acted on a campaign were told how its case ended: when the last news to them had gone out; None
+    if they were not, or it is about no case.
+    """
+    if campaign.case_id is None:
+        return None
+    news = select(Campaign).where(
+        Campaign.case_id == campaign.case_id, Campaign.kind == kinds.UPDATE, Campaign.finished_at.is_not(None)
+    )
+    told = [each.finished_at for each in session.scalars(news) if campaign.slug in each.audience.get("acted", ())]
+    return max(filter(None, told), default=None) if _has_ended(campaign) else None
+
+
+def _has_ended(campaign: Campaign) -> bool:
+    return campaign.case is not None and campaign.case.status is CaseStatus.CLOSED
 
 
 def forget_who(session: Session, campaign_id: int, *, most: int = 5_000) -> int:

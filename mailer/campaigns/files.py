@@ -219,7 +219,7 @@ def _read_segment(session: Session, slug: str, table: object, list_id: int, prob
     problem.table = "[audience]"
     for key, value in table.items():
         if key in segments.CAMPAIGN_KEYS and isinstance(value, list) and slug in value:
-            problem.about(key, "names this campaign itself, which nobody got before it goes out")
+            problem.about(key, "names this campaign itself, which nobody has before it goes out")
         read[key] = value = problem.check(key, lambda: _slugs(session, key, value))  # noqa: B023  # called at once
         # One key at a time, so that the line named is the one that is wrong; compiling finds unknown unions and lists.
         problem.check(key, lambda: audience(session, list_id, Segment.parse({key: value})))  # noqa: B023  # called at once

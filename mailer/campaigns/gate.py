@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import addressees, asking, editions, home, kinds, letters, petitions, segments
+from mailer.campaigns import acts, addressees, asking, editions, home, kinds, letters, petitions, segments
 from mailer.campaigns.editions import EditionRenderer, Reader
 from mailer.campaigns.home import Audience
 from mailer.campaigns.letters import Letter
@@ -308,7 +308,7 @@ def _forwarders_at_home(session: Session, campaign: Campaign) -> Iterator[Reader
 
 # --- campaigns that choose the audience -----------------------------------------------------------------------------
 
-_BEGIN = "Send that one first, or take it out of `got` and `not_got`."
+_BEGIN = "Send that one first, or take it out of `[audience]`."
 _LET_IT_END = "Pause that one, or wait until its mails have gone out; then send this one."
 _TO_THE_REST = (
     "Pause that one if it is still being sent. Once `mailer campaigns status` shows none of its mails as sending, send "
@@ -324,8 +324,8 @@ def of_others(session: Session, campaign: Campaign, start: date | None = None) -
     if campaign.started_at is not None:  # then its audience is frozen
         return
     where = "campaign.toml, [audience]"
-    for other in segments.choosing(session, campaign):
-        name = f"campaign {other.slug}" if _is_sayable(campaign.case, other.slug) else "a campaign named here"
+    for other in segments.choosing(session, campaign, segments.GOT_KEYS):
+        name = _name_of(campaign, other)
         if other.started_at is None:
             yield Finding(Level.WARNING, "got-not-begun", where, f"nobody has got {name} yet", _BEGIN)
         elif _is_going_out(session, other):
@@ -336,6 +336,34 @@ def of_others(session: Session, campaign: Campaign, start: date | None = None) -
             level = Level.ERROR if may_wait and start is None else Level.WARNING
             what = f"{happens}, and who gets it later would not be known here"
             yield Finding(level, "got-going-out", where, what, _LET_IT_END if may_wait else _TO_THE_REST)
+    for key in segments.ACTED_KEYS:
+        for other in segments.choosing(session, campaign, [key]):
+            yield from _of_acts(session, other, _name_of(campaign, other), key)
+
+
+_ASK_FIRST = "Name one that has gone out and asks people to tell us that they wrote, or to sign; or leave it out."
+_LET_THEM_ACT = "To reach these as well, send this once nobody may act on that one any more."
+_NOT_KNOWN = "Take it out of `[audience]`. To leave out whoever got it, write `not_got`."
+
+
+def _of_acts(session: Session, other: Campaign, name: str, key: str) -> Iterator[Finding]:
+    """What is wrong with choosing people by who acted on a campaign."""
+    where, now = f"campaign.toml, [audience] {key}", db.now(session)
+    until = acts.known_until(other, acts.told_at(session, other))
+    if other.started_at is None or not acts.asked_for(other):
+        yield Finding(Level.WARNING, "acted-nobody", where, f"nobody can have acted on {name}", _ASK_FIRST)
+    elif until is not None and until <= now:
+        # A reminder would go to those who have done what it asks for.
+        level = Level.ERROR if key == "not_acted" else Level.WARNING
+        what = f"who acted on {name} is known no more: that is forgotten some time after its end"
+        yield Finding(level, "acted-forgotten", where, what, _NOT_KNOWN)
+    elif key == "acted" and acts.why_over(other, now) is None:
+        what = f"people may still act on {name}, and whoever does so later does not get this"
+        yield Finding(Level.WARNING, "acted-still-open", where, what, _LET_THEM_ACT)
+
+
+def _name_of(campaign: Campaign, other: Campaign) -> str:
+    return f"campaign {other.slug}" if _is_sayable(campaign.case, other.slug) else "a campaign named here"
 
 
 def _is_going_out(session: Session, campaign: Campaign) -> bool:

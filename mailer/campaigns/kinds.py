@@ -31,6 +31,8 @@ def _(message: str) -> str:
 
 #: says that people must not write any more, so it goes out whatever stands against asking them to
 STOP = "stop"
+#: has news of a case, and asks for nothing
+UPDATE = "update"
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -39,7 +41,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             asks=True,
             keys=frozenset({"ask", "deadline", "goal", "petition", "targets"}),
         ),
-        "update": Kind(heading=_("News"), asks=False),
+        UPDATE: Kind(heading=_("News"), asks=False),
         STOP: Kind(heading=_("Please do not write any more"), asks=False),
     }
 )

@@ -54,6 +54,9 @@ _WAYS: Mapping[Code, _Way] = MappingProxyType(
     {
         "about-missing": _FILES,
         "about-outdated": _FILES,
+        "acted-forgotten": _FILES,
+        "acted-nobody": _FILES,
+        "acted-still-open": _FILES,
         "asks-missing": _CASE_FILE,
         "audience-empty": _FILES,
         "audience-unknown": _FILES,

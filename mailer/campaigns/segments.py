@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, Subquery, case, exists, func, null, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from mailer.campaigns import lifecycle
+from mailer.campaigns import acts, lifecycle
 from mailer.errors import MailerError
 from mailer.locale import country_groups, languages
 from mailer.people import lists
@@ -18,8 +18,11 @@ from mailer.unions import directory
 
 #: what stands in `about` where a campaign addresses no state's authorities
 NO_COUNTRY = "none"
-#: the keys of an audience that hold slugs of campaigns
-CAMPAIGN_KEYS = ("got", "not_got")
+#: the keys of an audience that hold slugs of campaigns: by who got them
+GOT_KEYS = ("got", "not_got")
+#: by who acted on them
+ACTED_KEYS = ("acted", "not_acted")
+CAMPAIGN_KEYS = (*GOT_KEYS, *ACTED_KEYS)
 
 
 class InvalidSegment(MailerError):
@@ -32,8 +35,8 @@ class ForeignList(MailerError):
 
 
 class ForeignCampaign(MailerError):
-    """Campaign "{slug}" goes to a list of somebody else, and only they may know who got it. Here, name campaigns to
-    lists of the union that owns this campaign's list, or of none if it belongs to none."""
+    """Campaign "{slug}" goes to a list of somebody else, and only they may know who got it, or acted on it. Here, name
+    campaigns to lists of the union that owns this campaign's list, or of none if it belongs to none."""
 
 
 class ForeignUnion(MailerError):
@@ -59,6 +62,8 @@ class Segment:
     exclude_lists: tuple[str, ...] | None = None  # on none of these lists
     got: tuple[str, ...] | None = None  # was sent one of these campaigns, or may have been
     not_got: tuple[str, ...] | None = None  # was sent none of them, as far as is known
+    acted: tuple[str, ...] | None = None  # wrote or signed for one of these campaigns
+    not_acted: tuple[str, ...] | None = None  # for none of them, as far as is known
     only_known_country: bool = False  # without those who did not say theirs; no file says this
 
     @classmethod
@@ -210,6 +215,10 @@ def _people(session: Session, list_id: int, segment: Segment) -> Select[Any]:
         people = people.where(_was_sent(session, list_id, segment.got))
     if segment.not_got is not None:
         people = people.where(~_was_sent(session, list_id, segment.not_got))
+    if segment.acted is not None:
+        people = people.where(_has_acted(session, list_id, segment.acted))
+    if segment.not_acted is not None:
+        people = people.where(~_has_acted(session, list_id, segment.not_acted))
     return people
 
 
@@ -293,6 +302,10 @@ def _was_sent(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnEle
     )
 
 
+def _has_acted(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElement[bool]:
+    return acts.by_one_of(_campaign_ids(session, list_id, slugs), Subscription.subscriber_id)
+
+
 def _campaign_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]:
     """Ids of campaigns that may choose an audience of a list: those to lists of the same owner."""
     owner_id = _owner_of(session, list_id)
@@ -307,14 +320,14 @@ def _owner_of(session: Session, list_id: int) -> int | None:
     return session.scalar(select(MailingList.owner_id).where(MailingList.id == list_id))
 
 
-def choosing(session: Session, campaign: Campaign) -> Sequence[Campaign]:
-    """The campaigns that choose the audience of one, by who got them."""
-    slugs = {slug for key in CAMPAIGN_KEYS for slug in campaign.audience.get(key, ())}
+def choosing(session: Session, campaign: Campaign, keys: Iterable[str]) -> Sequence[Campaign]:
+    """The campaigns that choose the audience of one, by some keys."""
+    slugs = {slug for key in keys for slug in campaign.audience.get(key, ())}
     return [lifecycle.get(session, slug) for slug in sorted(slugs)]
 
 
 def chosen_by(session: Session, slug: str) -> Sequence[str]:
-    """The slugs of campaigns whose audience is chosen by who got this one."""
+    """The slugs of campaigns whose audience is chosen by who got this one, or acted on it."""
     return [
         each.slug
         for each in lifecycle.all_campaigns(session)

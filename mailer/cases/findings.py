@@ -8,6 +8,9 @@ from typing import Literal
 Code = Literal[
     "about-missing",
     "about-outdated",
+    "acted-forgotten",
+    "acted-nobody",
+    "acted-still-open",
     "asks-missing",
     "audience-empty",
     "audience-unknown",

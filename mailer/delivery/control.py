@@ -81,8 +81,8 @@ class WasStarted(MailerError):
 
 
 class ChoosesAnother(MailerError):
-    """Campaign "{slug}" cannot be deleted, because others name it in their audience: {others}. Change `got` and
-    `not_got` there and load them again, or delete them first."""
+    """Campaign "{slug}" cannot be deleted, because others name it in their audience: {others}. Take it out of
+    `[audience]` there and load them again, or delete them first."""
 
 
 class HasHistory(MailerError):
@@ -389,7 +389,7 @@ def require_deletable(session: Session, campaign: Campaign) -> None:
     """Insist that a campaign can be deleted: nothing of it ever went to its audience.
 
     :raises WasStarted: it was started, or will start by itself.
-    :raises ChoosesAnother: who got it chooses the audience of another.
+    :raises ChoosesAnother: who got it, or acted on it, chooses the audience of another.
     :raises HasHistory: it was stopped, closed or withdrawn.
     :raises TestUnderWay: a worker holds a test mail of it.
     """

@@ -18,6 +18,7 @@ from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (
     SYSTEM_MAIL,
+    Act,
     Campaign,
     CampaignStatus,
     Delivery,
@@ -65,11 +66,15 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clea
     Called for a few at a time right before they are sent, so that who leaves gets nothing more.
     """
     with session_scope(engine, read_only=True) as session:
-        status, about = session.execute(_STATUS, {"campaign": batch.campaign_id}).one_or_none() or (None, None)
+        seen = session.execute(_STATUS, {"campaign": batch.campaign_id}).one_or_none()
+        status, about, spared = seen or (None, None, None)
         found: dict[int, Recipient | Reason] = {}
         told = {d.id: Notice.from_stored(d.notice) for d in deliveries if d.notice is not None}
         people = [d for d in deliveries if d.subscriber_id is not None]
         found |= _subscribers(session, batch, people, segments.home(about), told)
+        if spared:
+            may_get_it = [d for d in people if isinstance(found[d.id], Recipient)]
+            found |= dict.fromkeys(_have_acted(session, batch.campaign_id, spared, may_get_it), Reason.ACTED)
         found |= _addressees(session, [d for d in deliveries if d.subscriber_id is None])
         # What a notice says is forgotten only with the person it was for: there is nothing to send.
         found |= {d.id: Reason.ERASED for d in deliveries if d.purpose in SYSTEM_MAIL and d.notice is None}
@@ -118,6 +123,19 @@ def _subscribers(
         # Not damaged rows but a missing key: failing everyone for it would be worse than waiting for somebody.
         keyring.decrypt(bytes(next(iter(people.values()))[1]), "subscribers.email")
     return found
+
+
+def _have_acted(session: Session, campaign_id: int, spared: Sequence[str], deliveries: Sequence[Claimed]) -> set[int]:
+    """Those that would remind somebody of what they have done, for this campaign or those that it reminds of.
+
+    :param spared: slugs of these.
+    """
+    to_whom = {d.subscriber_id: d.id for d in deliveries if d.purpose is Purpose.CAMPAIGN}
+    is_meant = Campaign.slug.in_(spared) | (Campaign.id == campaign_id)
+    acted = select(Act.subscriber_id).where(
+        Act.subscriber_id.in_(to_whom), Act.campaign_id.in_(select(Campaign.id).where(is_meant))
+    )
+    return {to_whom[person] for person in session.scalars(acted)} if to_whom else set()
 
 
 def _is_for_contact(delivery: Claimed) -> bool:
@@ -190,7 +208,9 @@ def _without_alert(session: Session, told: Mapping[int, Notice]) -> list[int]:
 
 
 # Built once, as in `ledger`. Ciphertexts are decrypted one by one, not by the column, so that one can fail alone.
-_STATUS = select(Campaign.status, Campaign.about).where(Campaign.id == bindparam("campaign"))
+_STATUS = select(Campaign.status, Campaign.about, Campaign.audience["not_acted"]).where(
+    Campaign.id == bindparam("campaign")
+)
 _PEOPLE = (
     select(
         Subscriber.id,

@@ -539,7 +539,7 @@ def test_a_list_that_an_audience_names_at_that_moment_is_not_deleted(
 # --- campaigns that choose the audience -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", ["got", "not_got"])
+@pytest.mark.parametrize("key", ["got", "not_got", "acted", "not_acted"])
 def test_an_audience_may_be_who_got_other_campaigns(session: Session, folder: Path, key: str) -> None:
     make_campaign(session, lists.get(session, "urgent-actions"), slug="alert")
     session.commit()
@@ -547,7 +547,7 @@ def test_an_audience_may_be_who_got_other_campaigns(session: Session, folder: Pa
     assert files.load(session, folder).audience == {key: ["alert"]}
 
 
-@pytest.mark.parametrize("key", ["got", "not_got"])
+@pytest.mark.parametrize("key", ["got", "not_got", "acted", "not_acted"])
 def test_a_campaign_that_cannot_choose_the_audience_is_refused_with_its_line(
     session: Session, folder: Path, key: str
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import gate, kinds, readiness, segments
+from mailer.campaigns import acts, gate, kinds, readiness, segments
 from mailer.campaigns.lifecycle import WrongStatus
 from mailer.campaigns.readiness import Refused
 from mailer.cases import cases
@@ -516,6 +516,59 @@ def test_a_campaign_whose_name_must_not_appear_is_not_named(
     [finding] = gate.findings(session, campaign)
     assert finding.code == "got-not-begun"
     assert "amal" not in str(finding)
+
+
+@pytest.fixture
+def acted_on(session: Session, campaign: Campaign, alert: Campaign) -> Campaign:
+    """The same, if it asks people to tell us that they wrote, and is over."""
+    alert.targets, alert.deadline = [{"name": "The embassy"}], db.now(session) - timedelta(days=1)
+    session.flush()
+    return alert
+
+
+@pytest.mark.parametrize("key", ["acted", "not_acted"])
+def test_nothing_stands_against_who_acted_once_nobody_may_act_any_more(
+    session: Session, campaign: Campaign, acted_on: Campaign, key: str
+) -> None:
+    campaign.audience = {key: ["alert"]}
+    assert codes(session, campaign) == []
+
+
+@pytest.mark.parametrize("key", ["acted", "not_acted"])
+@pytest.mark.parametrize("change", [{"started_at": None}, {"targets": []}, {"kind": "update"}])
+def test_it_is_warned_of_a_campaign_on_which_nobody_can_have_acted(
+    session: Session, campaign: Campaign, acted_on: Campaign, key: str, change: dict[str, Any]
+) -> None:
+    campaign.audience = {key: ["alert"]}
+    for name, value in change.items():
+        setattr(acted_on, name, value)
+    [finding] = gate.findings(session, campaign)
+    assert (finding.level, finding.code) == (Level.WARNING, "acted-nobody")
+    assert "nobody can have acted on campaign alert" in finding.what
+
+
+def test_it_is_warned_of_news_to_those_who_acted_while_others_still_may(
+    session: Session, campaign: Campaign, acted_on: Campaign
+) -> None:
+    acted_on.deadline = db.now(session) + timedelta(days=1)
+    campaign.audience = {"acted": ["alert"]}
+    [finding] = gate.findings(session, campaign)
+    assert (finding.level, finding.code) == (Level.WARNING, "acted-still-open")
+    campaign.audience = {"not_acted": ["alert"]}  # whoever acts later is spared
+    assert codes(session, campaign) == []
+
+
+def test_no_reminder_goes_out_once_it_is_forgotten_who_has_done_what_it_asks_for(
+    session: Session, campaign: Campaign, acted_on: Campaign
+) -> None:
+    acted_on.deadline = db.now(session) - acts.KNOWN_FOR
+    campaign.audience = {"acted": ["alert"]}
+    [finding] = gate.findings(session, campaign)
+    assert (finding.level, finding.code) == (Level.WARNING, "acted-forgotten")
+    campaign.audience = {"not_acted": ["alert"]}
+    session.commit()
+    with pytest.raises(Refused, match=r"who acted on campaign alert is known no more.*`not_got`"):
+        start(session, campaign)
 
 
 # --- kinds that ask nobody to act -----------------------------------------------------------------------------------

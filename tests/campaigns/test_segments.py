@@ -16,9 +16,17 @@ from mailer.campaigns import lifecycle, segments
 from mailer.campaigns.segments import InvalidSegment, Segment
 from mailer.locale import countries, country_groups, languages
 from mailer.people import lists
-from mailer.store.models import DeliveryState, MailingList, Purpose, SubscriptionStatus, Union
+from mailer.store.models import ActKind, DeliveryState, MailingList, Purpose, SubscriptionStatus, Union
 from mailer.unions import directory
-from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, make_union, subscribe
+from tests.support.factories import (
+    deliver,
+    make_act,
+    make_campaign,
+    make_list,
+    make_subscriber,
+    make_union,
+    subscribe,
+)
 
 COUNTRIES = (None, "GB", "FR", "DE", "NO", "BR")
 UNIONS = (None, "federation", "branch", "sub-branch", "other")
@@ -39,6 +47,7 @@ class Person:
     language: str | None
     lists: frozenset[str]
     got: frozenset[str]
+    acted: frozenset[str]
     mailable: bool
 
 
@@ -79,6 +88,7 @@ def world(session: Session, known_unions: dict[str | None, Union | None]) -> Wor
             rng.choice(LANGUAGES),
             frozenset(slug for slug in ("news", "press") if rng.random() < 0.3),
             frozenset(slug for slug, fate in fates.items() if fate in ("sent", "unknown")),
+            frozenset(slug for slug in sent if rng.random() < 0.3),
             rng.random() < 0.8,
         )
         subscriber = make_subscriber(
@@ -94,7 +104,10 @@ def world(session: Session, known_unions: dict[str | None, Union | None]) -> Wor
         for slug, fate in fates.items():
             if fate is not None:
                 deliver(session, sent[slug], subscriber, fate, fence=1 if fate is DeliveryState.SENDING else None)
+        for slug in person.acted:
+            make_act(session, sent[slug], subscriber, rng.choice(list(ActKind)))
         people.append(person)
+    make_act(session, sent["alert"], None)  # of somebody who was erased
     session.commit()
     return World(session, made["main"].id, people)
 
@@ -110,6 +123,7 @@ def expected(people: list[Person], segment: dict[str, list[str]]) -> int:
             "languages": set(languages.forms(person.language)) if person.language else set(),
             "lists": person.lists,
             "got": person.got,
+            "acted": person.acted,
         }
         included = all(facts[key] & set(values) for key, values in segment.items() if key in facts)
         excluded = any(
@@ -141,6 +155,8 @@ SEGMENTS = st.fixed_dictionaries(
         "exclude_lists": some("news", "press"),
         "got": some("alert", "report"),
         "not_got": some("alert", "report"),
+        "acted": some("alert", "report"),
+        "not_acted": some("alert", "report"),
     },
 )
 
@@ -285,7 +301,7 @@ def test_who_got_it_by_another_list_is_found_and_who_has_left_is_not_mailed(sess
     assert segments.count(session, press.id, Segment(got=(alert.slug,))) == len(SubscriptionStatus)
 
 
-@pytest.mark.parametrize("key", ["got", "not_got"])
+@pytest.mark.parametrize("key", ["got", "not_got", "acted", "not_acted"])
 def test_only_campaigns_of_the_same_owner_may_choose_an_audience(session: Session, key: str) -> None:
     bakers, dockers = make_union(session, "bakers"), make_union(session, "dockers")
     owners = {"main": None, "main-b": None, "bakers": bakers.id, "bakers-b": bakers.id, "dockers": dockers.id}

@@ -573,7 +573,7 @@ def test_what_was_started_or_will_start_is_not_deleted(
     assert status_of(cli) == status
 
 
-@pytest.mark.parametrize("key", ["got", "not_got"])
+@pytest.mark.parametrize("key", ["got", "not_got", "acted", "not_acted"])
 def test_one_that_chooses_the_audience_of_another_is_not_deleted(
     cli: CommandLine, session: Session, campaign: Campaign, key: str
 ) -> None:

@@ -132,8 +132,10 @@ def test_a_campaign_against_which_nothing_stands_is_sent(
 
 
 def test_each_error_that_can_stand_against_a_campaign_is_seen_to_refuse_it() -> None:
-    elsewhere = {"case-unseen", "got-going-out", "setting-wrong"}  # each has a test of its own
+    elsewhere = {"acted-forgotten", "case-unseen", "got-going-out", "setting-wrong"}  # each has a test of its own
     warnings = {
+        "acted-nobody",
+        "acted-still-open",
         "asks-missing",
         "dead-link",
         "deadline-near",

@@ -17,6 +17,7 @@ from mailer.people import notices, subscribers, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import address_change, preferences
 from mailer.store.crypto import keyring_of
+from mailer.store.db import utcnow
 from mailer.store.models import (
     Asking,
     CampaignStatus,
@@ -41,6 +42,7 @@ from tests.support.factories import (
     notices_owed,
     said,
 )
+from tests.support.statements import watched
 
 ANA = "ana@example.org"
 
@@ -272,6 +274,24 @@ def test_who_moves_to_where_the_authorities_are_is_not_told_what_others_are(
     session.commit()
     (found,) = look_up(engine, campaign_id)
     assert isinstance(found, Recipient) if is_sent else found is Reason.HOME
+
+
+@pytest.mark.parametrize(("audience", "more"), [({}, 0), ({"not_acted": ["alert"]}, 1)])
+def test_only_a_reminder_asks_who_has_acted(
+    engine: Engine, session: Session, audience: dict[str, list[str]], more: int
+) -> None:
+    urgent = make_list(session)
+    for _ in range(5):
+        make_subscriber(session, urgent)
+    alert = make_campaign(session, urgent, slug="alert", status=CampaignStatus.SENT)
+    alert.started_at, alert.targets = utcnow(), [{"name": "The embassy"}]
+    campaign = make_campaign(session, urgent, audience=audience)
+    control.start(session, campaign, SENDER)
+    campaign_id = campaign.id
+    session.commit()
+    with watched(engine) as statements:
+        look_up(engine, campaign_id)
+    assert sum("FROM acts" in each for each in statements) == more
 
 
 def test_a_welcome_that_waits_shows_its_alert_only_while_people_may_act_on_it(engine: Engine, session: Session) -> None:

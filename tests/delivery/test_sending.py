@@ -28,6 +28,7 @@ from mailer.people import subscribers
 from mailer.store import audit
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
+    ActKind,
     AuditActor,
     Campaign,
     CampaignStatus,
@@ -40,7 +41,7 @@ from mailer.store.models import (
     SubscriptionStatus,
     Suppression,
 )
-from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber
+from tests.support.factories import SENDER, make_act, make_campaign, make_list, make_subscriber
 from tests.support.ledger import in_order
 from tests.support.mail_server import MailServer
 
@@ -770,6 +771,60 @@ def test_what_waits_for_a_resume_ends_with_a_campaign_that_is_cancelled_meanwhil
     quota = Outcome(0, OutcomeKind.FAILED, 550, "5.4.5 Daily limit exceeded")
     sending.drain(engine, campaign_id, ScriptedWire(quota, 1, before=cancel), worker)
     assert rows(engine) == {(S.SKIPPED, Reason.CANCELLED): 1}
+
+
+# --- reminders ------------------------------------------------------------------------------------------------------
+
+
+def reminder(engine: Engine, people: int) -> int:
+    """A reminder of an alert on which nobody has acted yet, that has just been sent off in the order of its people."""
+    with session_scope(engine) as session:
+        mailing_list = make_list(session)
+        for number in range(people):
+            make_subscriber(session, mailing_list, email=f"p{number}@example.net")
+        alert = make_campaign(session, mailing_list, slug="alert", status=CampaignStatus.SENT)
+        alert.started_at, alert.targets = utcnow(), [{"name": "The embassy"}]
+        campaign = make_campaign(session, mailing_list, audience={"not_acted": ["alert"]})
+        assert control.start(session, campaign, SENDER) == people
+        in_order(session)
+        return campaign.id
+
+
+def act(engine: Engine, slug: str, *emails: str) -> None:
+    with session_scope(engine) as session:
+        for email in emails:
+            person = subscribers.find(session, email)
+            assert person is not None
+            make_act(session, lifecycle.get(session, slug), person, ActKind.SIGNED)
+
+
+def test_a_reminder_spares_who_has_acted_after_it_was_sent_off(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    campaign_id = reminder(engine, 4)
+    act(engine, "alert", "p0@example.net")
+    act(engine, "free-the-five", "p1@example.net")  # the reminder itself asks for the same
+    with session_scope(engine) as session:
+        other = make_campaign(session, lifecycle.get(session, "alert").mailing_list, slug="other")
+        make_act(session, other, subscribers.find(session, "p2@example.net"))
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SKIPPED, Reason.ACTED): 2, (S.SENT, None): 2}
+    assert {message.recipient for message in server.received} == {"p2@example.net", "p3@example.net"}
+    assert status(engine, campaign_id) is CampaignStatus.SENT
+
+
+def test_no_reminder_is_sent_again_to_who_has_acted_since(
+    engine: Engine, server: MailServer, wire: Pipeline, worker: Worker
+) -> None:
+    campaign_id = reminder(engine, 3)
+    server.behaviour.dot = lambda of: "250 ok" if of == "p2@example.net" else "554 5.6.0 no"
+    sending.drain(engine, campaign_id, wire, worker)
+    server.behaviour.dot = lambda _of: "250 ok"
+    act(engine, "alert", "p0@example.net", "p2@example.net")
+    with session_scope(engine) as session:
+        assert control.resend(session, session.get_one(Campaign, campaign_id), S.FAILED) == 2
+    sending.drain(engine, campaign_id, wire, worker)
+    assert rows(engine) == {(S.SENT, None): 2, (S.SKIPPED, Reason.ACTED): 1}
 
 
 # --- in the middle --------------------------------------------------------------------------------------------------

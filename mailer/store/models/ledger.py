@@ -56,6 +56,7 @@ class Reason(enum.StrEnum):
     ERASED = "erased"  # the person had their data erased
     CANCELLED = "cancelled"  # the campaign was
     HOME = "home"  # the person moved to where the authorities are that the campaign addresses
+    ACTED = "acted"  # the person did what it would have reminded them of
     WORKER_LOST = "worker lost"  # its lease ran out with the outcome not learned
     RESTORED = "restored"  # owed by a backup, so that it may have gone out before
     CONNECTION_LOST = "connection lost"  # the server hung up between the body and its answer

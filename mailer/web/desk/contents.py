@@ -199,6 +199,8 @@ def _audience(value: Mapping[str, Sequence[str]]) -> list[Line]:
         "exclude_lists": _("Nobody who is on these lists"),
         "got": _("Only who got these campaigns"),
         "not_got": _("Nobody who got these campaigns"),
+        "acted": _("Only who wrote or signed for these campaigns"),
+        "not_acted": _("Nobody who wrote or signed for these campaigns, also after it starts"),
     }
     return [Line(labels.get(key, key), _choice(key, chosen)) for key, chosen in value.items()]
 

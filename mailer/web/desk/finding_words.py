@@ -9,6 +9,9 @@ from mailer.web.language import _
 _SENTENCES: Mapping[Code | of_installation.Code, Callable[[], str]] = {
     "about-missing": lambda: _("Nothing says whose authorities people write to"),
     "about-outdated": lambda: _("Its case was about another country when it was loaded"),
+    "acted-forgotten": lambda: _("Its audience depends on who acted on a campaign, and that is known no more"),
+    "acted-nobody": lambda: _("Its audience depends on who acted on a campaign, and nobody can have done so"),
+    "acted-still-open": lambda: _("Its audience depends on who acted on a campaign, and people still may"),
     "asks-missing": lambda: _("Some targets want no copies, and the case does not say what to ask of them"),
     "audience-empty": lambda: _("Nobody would get it"),
     "audience-unknown": lambda: _("Its audience names something that does not exist, or is not yours"),

@@ -28,6 +28,7 @@ _REASONS: Mapping[str, Callable[[], str]] = {
     Reason.ERASED: lambda: _("The person had their data erased"),
     Reason.CANCELLED: lambda: _("The campaign was cancelled"),
     Reason.HOME: lambda: _("The person lives under the authorities that the campaign is about"),
+    Reason.ACTED: lambda: _("The person had done by then what it reminds of"),
     Reason.WORKER_LOST: lambda: _("The worker that sent it broke off"),
     Reason.RESTORED: lambda: _("It comes from a backup, so it may have been sent before"),
     Reason.CONNECTION_LOST: lambda: _("The connection to the mail server broke off"),
