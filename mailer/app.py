@@ -24,6 +24,7 @@ from mailer.web.caught import caught
 from mailer.web.desk import routes, visit
 from mailer.web.desk.answers import Answers
 from mailer.web.health import health
+from mailer.web.public.acting import acting
 from mailer.web.public.affiliating import affiliating
 from mailer.web.public.forwarding import forwarding
 from mailer.web.public.joining import joining
@@ -41,6 +42,7 @@ _PAGES = (
     preferences,
     reading,
     writing,
+    acting,
     reporting,
     affiliating,
     forwarding,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, null
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import dead_links, kinds, personal_links, segments
+from mailer.campaigns import acts, dead_links, kinds, personal_links, petitions, segments
 from mailer.campaigns.correspondence import Correspondence
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.segments import audience
@@ -23,7 +23,7 @@ from mailer.mail import fields, render
 from mailer.mail.render import ForwardedBy, Frame
 from mailer.mail.sender import Sender
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext, Warned
-from mailer.store.models import Campaign, CampaignText, Edition, Subscription
+from mailer.store.models import ActKind, Campaign, CampaignText, Edition, Subscription
 from mailer.unions import directory
 
 #: the parts of the target
@@ -207,6 +207,7 @@ class EditionRenderer:
         self._targets = [Target.from_json(data) for data in campaign.targets]
         self._never = Never(campaign.case.never if campaign.case else ())
         self._federations = directory.ancestors_by_union(session)
+        self._asked_for, self._petition = acts.asked_for(campaign), petitions.of(campaign)
         #: None for a campaign that asks for no role: then nothing of it costs anything
         self.correspondence = Correspondence(session, campaign, sender.base_url) if campaign.ask else None
         self._chosen: dict[Reader, EditionKey] = {}
@@ -326,6 +327,7 @@ class EditionRenderer:
             web_url=self.web_url(language),
             answers_are_read=self._sender.answers_are_read,
             forwarded_by=forwarded_by,
+            **self._acting(language, shape, forwarded_by is not None),
         )
         written = source.written
         texts = (written.subject, written.preheader, written.body, variant)
@@ -345,7 +347,7 @@ class EditionRenderer:
                 frame=frame,
                 writing=writing,
                 empty=empty,
-                asks=kind.asks and self.correspondence is None,
+                asks=kind.asks and self.correspondence is None and not frame.sign_url,
             )
             if forwarded_by is None:  # kits are many, and each is made once
                 self._rendered[content] = rendering
@@ -355,6 +357,19 @@ class EditionRenderer:
                 problem: object = "it cannot be shown what is wrong, because a word stands there that must not appear"
                 raise Unrenderable(file=source.file, line=source.line_of(error), problem=problem) from None
             raise Unrenderable(file=source.file, line=source.line_of(error), problem=error) from error
+
+    def _acting(self, language: str, shape: str, is_forwarded: bool) -> dict[str, Any]:
+        """Where readers say that they wrote, and sign. Of whom we know nothing, nobody can say that they wrote."""
+        shown: dict[str, Any] = {}
+        asks_to_write = shape != "" or self.correspondence is None  # nobody at home is asked to
+        if ActKind.WROTE in self._asked_for and asks_to_write and not is_forwarded:
+            shown["act_url"] = (Slot("act_url"),)
+        if ActKind.SIGNED in self._asked_for and (self._campaign.public or not is_forwarded):
+            page = Pages(self._sender.base_url, language).sign(self._campaign.slug)
+            shown["sign_url"] = (page if is_forwarded else Slot("sign_url"),)
+            if self._petition is not None:
+                shown["names_go_to"] = self._petition.addressee(language, self._campaign.fallbacks).text
+        return shown
 
     def placed(self, language: str, warning: Warned) -> Finding:
         """A warning about a text, with its file and line."""

@@ -226,6 +226,14 @@ def find_unlisted(session: Session, campaign_id: int) -> Campaign:
     return _not_withdrawn(session, campaign, str(campaign_id))
 
 
+def of_mail(session: Session, campaign_id: int) -> Campaign:
+    """Likewise for somebody who has a mail of it, maybe a test.
+
+    :raises Withdrawn: as for `find`.
+    """
+    return _not_withdrawn(session, session.get(Campaign, campaign_id), str(campaign_id))
+
+
 def _not_withdrawn(session: Session, campaign: Campaign | None, slug: str) -> Campaign:
     if campaign is None:
         raise NotPublished(slug=slug)

@@ -29,6 +29,8 @@ from mailer.store.db import utcnow
 from mailer.store.models import Campaign, Edition, MailingList
 from mailer.unions import directory
 
+#: fields of what leads to where somebody says that they acted
+_ACTING = frozenset({"act_url", "sign_url"})
 #: what stands in headers for the slug of a list that must not tell whose it is
 _NAMELESS_LIST = "members"
 #: how many editions with letters are kept ready, for readers of one country who get the same wording
@@ -130,6 +132,10 @@ class CampaignComposer:
         if recipient.name:
             own["name"] = recipient.name
         edition, prepared = self._edition(key), None
+        if not _ACTING.isdisjoint(edition.fields):  # not for everybody: a token takes as long as a name
+            of_delivery = links.sign(self._keyring, links.Link.ACT, delivery.id)
+            own["act_url"] = self._pages.act(of_delivery)
+            own["sign_url"] = self._pages.sign_from_mail(of_delivery)
         if key.letters:
             prepared, letters = self._with_letters(edition, key, delivery)
             if recipient.name:

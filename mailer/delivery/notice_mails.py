@@ -36,6 +36,7 @@ _PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
     NoticeKind.STEPPED_DOWN: Pages.contact,
     NoticeKind.ANSWER: Pages.answer,
     NoticeKind.INVITATION: Pages.desk_invitation,
+    NoticeKind.TAKE_BACK: Pages.take_back,
 }
 _ALERT_FIELDS = frozenset({"campaign_url", "campaign_title", "target_name", "target_email", "target_address"})
 _KIT_FIELDS = frozenset({"kit_url", "campaign", "kind", "union", "deadline", "stop_url"})  # kind: if it asks nobody
@@ -77,6 +78,7 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     ),
     NoticeKind.ALONE: frozenset({"campaign", "who", "why", "campaign_url"}),
     NoticeKind.HELD_AT_DESK: frozenset({"campaign", "reason", "campaign_url"}),
+    NoticeKind.TAKE_BACK: frozenset({"link_url", "campaign"}),
     NoticeKind.REPLY: frozenset({"is_cut"}),
     NoticeKind.REPLIES: frozenset({"day", "forwarded", "dropped"}),
 }
@@ -280,6 +282,9 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
             return _("About your account at the desk"), _("Please check whether it was you, or agreed with you.")
         case NoticeKind.HELD_AT_DESK:
             return _heading(NoticeKind.HELD, _, shown)
+        case NoticeKind.TAKE_BACK:
+            preheader = _("If it was not you who said that you acted, use the button in this e-mail.")
+            return _("To take back what you told us: {campaign}"), preheader
         case NoticeKind.REPLY:
             return _("An answer to our e-mails"), _("It is attached as it came.")
         case NoticeKind.REPLIES:

@@ -16,7 +16,7 @@ from mailer.mail.markers import Markers, written
 #: Fields whose value is a URL that we made ourselves: only these may be the whole target of a link.
 URL_FIELDS = frozenset(
     {
-        *("preferences_url", "unsubscribe_url"),
+        *("preferences_url", "unsubscribe_url", "act_url", "sign_url"),
         *("campaign_url", "desk_url", "join_url", "kit_url", "link_url", "results_url", "share_url", "stop_url"),
         *(f"{what}_{number}_url" for what in ("kit", "leave") for number in range(1, 6)),
         *writing.URLS,

@@ -20,7 +20,7 @@ from mailer.mail.quoted_printable import SOFT_BREAK, encode_text, encode_value
 from mailer.mail.types import Pieces, Rendering, Slot, SlotContext
 
 #: What is somebody's own: all else is the same for many.
-_OWN_FIELDS = frozenset({"name", "preferences_url", "unsubscribe_url"})
+_OWN_FIELDS = frozenset({"name", "preferences_url", "unsubscribe_url", "act_url", "sign_url"})
 
 #: How many values of an edition are kept ready: targets and countries repeat, names often do.
 _CACHED_VALUES = 2048

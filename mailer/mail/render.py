@@ -77,6 +77,9 @@ class Frame:
     deadline: Pieces = ()  # a date as people of that language write it
     web_url: str | None = None  # of the web version
     answers_are_read: bool = True  # by somebody
+    act_url: Pieces = ()  # of a campaign: where its reader says that they wrote
+    sign_url: Pieces = ()  # where they sign its petition
+    names_go_to: str = ""  # with whose name in it, as a sentence says it
     forwarded_by: ForwardedBy | None = None  # for a mail that somebody else passes on
 
 
@@ -110,6 +113,7 @@ def render(
     if frame.forwarded_by is None:
         values["preferences_url"] = markers.mark((_PREFERENCES_URL,))
         values["unsubscribe_url"] = markers.mark((_UNSUBSCRIBE_URL,))
+    values |= {"act_url": markers.mark(frame.act_url), "sign_url": markers.mark(frame.sign_url)}
     values["writing"] = _shown(writing, markers) if writing else None
     html_body = Markup(markdown.to_html(tokens))  # noqa: S704 - sanitised
     rendering = _print(

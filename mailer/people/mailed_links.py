@@ -62,7 +62,7 @@ LIMITS: Mapping[MailedLinkKind, Sequence[Limit]] = {
     MailedLinkKind.CONTACT: ONE_A_DAY,
     MailedLinkKind.ANSWER: (Limit(3, timedelta(days=1)),),
     MailedLinkKind.SIGN: ONE_A_DAY,
-    MailedLinkKind.TAKE_BACK: ONE_A_DAY,
+    MailedLinkKind.TAKE_BACK: (Limit(3, timedelta(days=1)),),
 }
 
 #: How many requests for one address are kept and shown beside the one that was mailed: the newest. Others may fill in a

@@ -68,6 +68,7 @@ class NoticeKind(enum.StrEnum):
     ALONE = "alone"  # to publishers: one of them wants to send without a second person
     ACCOUNT = "account"  # to somebody with an account at the desk: what happened to it, in case it was not they
     HELD_AT_DESK = "held_at_desk"  # to publishers: a campaign cannot go on by itself
+    TAKE_BACK = "take_back"  # a link to take back what they did for a campaign, as they or somebody else said
     REPLY = "reply"  # to who reads answers: what somebody wrote to us
     REPLIES = "replies"  # to them: more came in a day than is forwarded, in counts
 

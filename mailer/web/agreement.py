@@ -41,3 +41,12 @@ def to_be_a_contact() -> str:
         "gets. I can stop this at any time.",
         organisation=organisation(),
     )
+
+
+def to_keep_that_i_acted() -> str:
+    """To our keeping that somebody acted on a campaign, which tells what they think (GDPR Art. 9(2)(a))."""
+    return _(
+        "Yes, I have written, and {organisation} may keep that, to count it and to tell me how it ended. It says "
+        "something about my political opinion. I can take this back at any time.",
+        organisation=organisation(),
+    )

@@ -78,6 +78,7 @@ FORMS = {
     "preferences.pause": _ASK,
     "preferences.change_address": _ASK,
     "forwarding.mail_link": _ASK,
+    "acting.mail_link": _ASK,
     "leaving.leave": _LEAVE,
     "reporting.report": _REPORT,
 }

@@ -142,6 +142,7 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "who": "Rosa",
         "why": "The trial begins at six.",
     },
+    NoticeKind.TAKE_BACK: {"campaign": "Free the five"},
     NoticeKind.REPLIES: {"day": "30 April 2035", "forwarded": "200", "dropped": "1,200"},
     NoticeKind.HELD_AT_DESK: {
         "campaign": "free-the-five",
@@ -184,6 +185,7 @@ BUTTONS = {
     NoticeKind.RENEWED: f"https://act.example.org/en/results/{TOKEN}",
     NoticeKind.ANSWER: f"https://act.example.org/en/answer/{TOKEN}",
     NoticeKind.CHANGED: f"https://act.example.org/en/kit/{TOKEN}",
+    NoticeKind.TAKE_BACK: f"https://act.example.org/en/take-back/{TOKEN}",
     NoticeKind.INVITATION: f"https://act.example.org/desk/invitation/{TOKEN}",
     NoticeKind.WAITING: "https://act.example.org/desk/campaigns/free-the-five/approval",
     NoticeKind.SENT_BACK: "https://act.example.org/desk/campaigns/free-the-five/approval",

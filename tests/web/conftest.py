@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from mailer.app import create_app
 from mailer.links import Link
 from mailer.settings import Settings
-from mailer.store.models import CampaignStatus, MailingList, Subscriber, UnionStatus
+from mailer.store.models import Campaign, CampaignStatus, DeliveryState, MailingList, Subscriber, UnionStatus
 from mailer.unions import directory
 from mailer.web import protection
-from tests.support.factories import WHEN, make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.factories import WHEN, deliver, make_campaign, make_contact, make_list, make_subscriber, make_union
 from tests.support.letters import add_letter, put_target
 from tests.web.pages import affiliate, campaign_link, make_kit, newest_token, sign_up, signed
 
@@ -68,7 +68,10 @@ def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) ->
     assert client.post(f"/kit/{found['kit']}/link").status_code == 303
     found["answer"] = newest_token(session)
     found["letters"] = link_of_letters(app, session)
-    assert len(set(found.values())) == 13
+    found["act"] = link_to_act(app, session, ana)
+    assert client.post(f"/act/{found['act']}/link").status_code == 303
+    found["take-back"] = newest_token(session)
+    assert len(set(found.values())) == 15
     return found
 
 
@@ -109,6 +112,14 @@ def link_of_letters(app: Flask, session: Session) -> str:
     put_target(session, "gb-embassy", email="embassy@example.org")
     session.commit()
     return signed(app, Link.LETTER, campaign.id)
+
+
+def link_to_act(app: Flask, session: Session, person: Subscriber) -> str:
+    """What a mail to somebody holds by which they say that they wrote."""
+    campaign = session.scalars(select(Campaign).where(Campaign.slug == "not-public")).one()
+    delivery = deliver(session, campaign, person, DeliveryState.SENT)
+    session.commit()
+    return signed(app, Link.ACT, delivery.id)
 
 
 class Person(FlaskClient):

@@ -30,6 +30,7 @@ WAITED_FOR: dict[str, Callable[[FlaskClient, dict[str, str]], Any]] = {
     "pause": lambda client, links: client.post(f"/preferences/{links['preferences']}/pause", data={"weeks": "1"}),
     "stop mail that moved": lambda client, links: client.post(f"/moved/{links['moved']}"),
     "affiliate": lambda client, _: affiliate(client, "another@example.org"),
+    "ask for a link to take back": lambda client, links: client.post(f"/act/{links['act']}/link"),
     "step down": lambda client, links: client.post(f"/no-contact/{links['no-contact']}"),
 }
 
@@ -73,7 +74,18 @@ def test_who_leaves_by_the_page_is_rung_for(
 def test_nobody_is_rung_where_nothing_was_owed(
     client: FlaskClient, links: dict[str, str], rung: Callable[[], list[str]]
 ) -> None:
-    for page in ("confirm", "manage", "address", "contact", "no-contact", "unsubscribe", "resume", "moved"):
+    for page in (
+        "confirm",
+        "manage",
+        "address",
+        "contact",
+        "no-contact",
+        "unsubscribe",
+        "resume",
+        "moved",
+        "act",
+        "take-back",
+    ):
         assert client.get(f"/{page}/{links[page]}").status_code == 200
     assert client.post(f"/manage/{links['manage']}/address", data={"email": "ana"}).status_code == 422
     assert client.post(f"/manage/{links['manage']}/details", data={"country": "XX"}).status_code == 400
