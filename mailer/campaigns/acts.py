@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from mailer.campaigns import asking, deadlines, kinds
 from mailer.people import consents
@@ -17,6 +17,8 @@ from mailer.store.models import (
     Asking,
     Campaign,
     CampaignStatus,
+    CaseEvent,
+    CaseEventKind,
     CaseStatus,
     ConsentEvent,
     ConsentPurpose,
@@ -31,6 +33,9 @@ PURPOSE = {ActKind.WROTE: ConsentPurpose.ACTED, ActKind.SIGNED: ConsentPurpose.S
 KNOWN_FOR = timedelta(days=90)
 #: likewise after the start of one that names no deadline and is about no case
 _KNOWN_WITHOUT_END = timedelta(days=180)
+_TIMES = (Campaign.started_at, Campaign.finished_at)
+#: after its start, where no end comes: some cases never close
+KNOWN_AT_MOST = timedelta(days=730)
 
 
 class Counted(NamedTuple):
@@ -53,12 +58,17 @@ def asked_for(campaign: Campaign) -> frozenset[ActKind]:
 
 
 def why_over(campaign: Campaign, now: datetime) -> Asking | None:
-    """Why nobody may act on a campaign any more: `OPEN` where only its time is over; None while they may."""
+    """Why nobody may act on a campaign any more: `OPEN` where only its time is over; None while they may.
+
+    Once it is forgotten who acted, nobody may: they would count twice.
+    """
     found = asking.of(campaign)
     if found is not Asking.OPEN:
         return found
     is_called_off = campaign.status is CampaignStatus.CANCELLED
-    return found if is_called_off or deadlines.is_over(campaign, now) else None
+    forgotten = _forgotten_from(campaign, None)
+    is_forgotten = forgotten is not None and forgotten <= now
+    return found if is_called_off or is_forgotten or deadlines.is_over(campaign, now) else None
 
 
 # --- what somebody did ----------------------------------------------------------------------------------------------
@@ -155,32 +165,71 @@ def known_until(campaign: Campaign, told_at: datetime | None) -> datetime | None
     """Until when it is known who acted on a campaign; they can take it back as long. None where nobody can say yet: it
     has not begun, or is about a case that is still to end.
 
-    :param told_at: when those who acted were told how its case ended, if they were.
+    :param told_at: as `told_at` finds it.
     """
     if campaign.started_at is None:
         return None
     if campaign.case_id is not None:
         return told_at + KNOWN_FOR if told_at else None
     if campaign.deadline is not None:
-        return campaign.deadline + KNOWN_FOR
+        return min(campaign.deadline + KNOWN_FOR, campaign.started_at + KNOWN_AT_MOST)
     return campaign.started_at + _KNOWN_WITHOUT_END
 
 
 def told_at(session: Session, campaign: Campaign) -> datetime | None:
-    """When those who acted on a campaign were told how its case ended: when the last news to them had gone out; None
-    if they were not, or it is about no case.
+    """When those who acted on a campaign were told how its case ended: when the last news to them had gone out, or,
+    until any has, when the case was closed. None where it is about no case, or one that is still to end.
     """
-    if campaign.case_id is None:
+    if campaign.case is None or campaign.case.status is not CaseStatus.CLOSED:
         return None
-    news = select(Campaign).where(
-        Campaign.case_id == campaign.case_id, Campaign.kind == kinds.UPDATE, Campaign.finished_at.is_not(None)
-    )
-    told = [each.finished_at for each in session.scalars(news) if campaign.slug in each.audience.get("acted", ())]
-    return max(filter(None, told), default=None) if _has_ended(campaign) else None
+    told = [each.finished_at for each in news(session, campaign.case.id) if campaign.slug in each.audience["acted"]]
+    return max(filter(None, told), default=None) or _closed_at(session, campaign.case.id)
 
 
-def _has_ended(campaign: Campaign) -> bool:
-    return campaign.case is not None and campaign.case.status is CaseStatus.CLOSED
+def news(session: Session, case_id: int) -> list[Campaign]:
+    """The news of how a case ended to those who acted for it, sent or still to be sent, the first one first."""
+    closed_at = _closed_at(session, case_id)
+    about_it = (Campaign.case_id == case_id, Campaign.kind == kinds.UPDATE)
+    may_go_out = (Campaign.status != CampaignStatus.CANCELLED, Campaign.asking == Asking.OPEN)
+    light = load_only(Campaign.slug, Campaign.list_id, Campaign.status, Campaign.audience, *_TIMES)
+    found = session.scalars(select(Campaign).where(*about_it, *may_go_out).options(light).order_by(Campaign.id))
+    return [
+        each
+        for each in found
+        if each.audience.get("acted") and closed_at and (each.started_at is None or each.started_at >= closed_at)
+    ]
+
+
+def _closed_at(session: Session, case_id: int) -> datetime | None:
+    """When a case was closed: for the first time since it was open."""
+    reopened = select(func.max(CaseEvent.id)).where(*_of_whole_case(case_id, CaseEventKind.REOPENED))
+    since = CaseEvent.id > func.coalesce(reopened.scalar_subquery(), 0)
+    closed = select(func.min(CaseEvent.created_at)).where(*_of_whole_case(case_id, CaseEventKind.CLOSED), since)
+    return session.scalar(closed)
+
+
+def _of_whole_case(case_id: int, kind: CaseEventKind) -> tuple[ColumnElement[bool], ...]:
+    return CaseEvent.case_id == case_id, CaseEvent.campaign_id.is_(None), CaseEvent.kind == kind
+
+
+def _forgotten_from(campaign: Campaign, told_at: datetime | None) -> datetime | None:
+    """When it is forgotten who acted on a campaign, whether its case ever ends or not; None before it began."""
+    latest = campaign.started_at + KNOWN_AT_MOST if campaign.started_at else None
+    return known_until(campaign, told_at) or latest
+
+
+def is_forgotten(session: Session, campaign: Campaign) -> bool:
+    """Whether it is, or is about to be, forgotten who acted on a campaign: from the day after the last one on which it
+    is known."""
+    until = _forgotten_from(campaign, told_at(session, campaign))
+    return until is not None and until.date() < db.now(session).date()
+
+
+def to_forget(session: Session) -> list[int]:
+    """Campaigns of which it is known still who acted, and should not be any more."""
+    of_it = (Act.campaign_id == Campaign.id, Act.kind.in_(list(ActKind)), Act.subscriber_id > 0)
+    known = session.scalars(select(Campaign).where(exists().where(*of_it)).order_by(Campaign.id))
+    return [each.id for each in known if is_forgotten(session, each)]
 
 
 def forget_who(session: Session, campaign_id: int, *, most: int = 5_000) -> int:
@@ -189,7 +238,9 @@ def forget_who(session: Session, campaign_id: int, *, most: int = 5_000) -> int:
     :param most: how many at a time.
     :returns: how many it were; less than that when nobody is left.
     """
-    some = select(Act.id).where(Act.campaign_id == campaign_id, Act.subscriber_id.is_not(None)).limit(most)
+    # By kind and number, so that the index passes over those who are forgotten.
+    known = (Act.campaign_id == campaign_id, Act.kind.in_(list(ActKind)), Act.subscriber_id > 0)
+    some = select(Act.id).where(*known).limit(most)
     ids = list(session.scalars(some))
     if ids:
         session.execute(delete(Signature).where(Signature.act_id.in_(ids)))

@@ -349,10 +349,9 @@ _NOT_KNOWN = "Take it out of `[audience]`. To leave out whoever got it, write `n
 def _of_acts(session: Session, other: Campaign, name: str, key: str) -> Iterator[Finding]:
     """What is wrong with choosing people by who acted on a campaign."""
     where, now = f"campaign.toml, [audience] {key}", db.now(session)
-    until = acts.known_until(other, acts.told_at(session, other))
     if other.started_at is None or not acts.asked_for(other):
         yield Finding(Level.WARNING, "acted-nobody", where, f"nobody can have acted on {name}", _ASK_FIRST)
-    elif until is not None and until <= now:
+    elif acts.is_forgotten(session, other):
         # A reminder would go to those who have done what it asks for.
         level = Level.ERROR if key == "not_acted" else Level.WARNING
         what = f"who acted on {name} is known no more: that is forgotten some time after its end"

@@ -10,7 +10,8 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import gate, lifecycle, publishing
+from mailer.campaigns import gate, lifecycle, outcome_news, publishing
+from mailer.campaigns.outcome_news import News
 from mailer.cases import cases as case_book
 from mailer.cases import files, history
 from mailer.cases.dossier import Consent, ConsentBy, Person
@@ -226,7 +227,7 @@ def close(installation: Installation, slug: str, outcome: str | None, outcome_in
     """End a case: nobody is asked any more to act on it, and its texts stay.
 
     Its campaigns that ask people to act are paused. TEXT is in the language in which the case's campaigns are written,
-    English if these differ.
+    English if these differ. Where people acted, a draft is written that tells them how it ended; you check and send it.
     """
     said = by_language(outcome, _language(installation, slug), outcome_in)
     decided = stopping.close_case(installation.session, slug, said, on_retry=say_again)
@@ -236,6 +237,24 @@ def close(installation: Installation, slug: str, outcome: str | None, outcome_in
     click.echo(in_words(decided.paused))
     tell(said, decided.shown, outcome_in, command=f"mailer cases close {slug} --outcome TEXT", what="outcome")
     click.echo(typed(f"To open it again: mailer cases reopen {slug}"))
+    for news in stopping.insist(installation.session, partial(outcome_news.write, slug=slug), on_retry=say_again):
+        _tell_of_news(news, slug)
+
+
+def _tell_of_news(news: News, case: str) -> None:
+    """Say what is there to tell those who acted, and what to do with it."""
+    if news.is_new:
+        click.echo(f'To tell those who acted, the draft "{news.slug}" was written, to the list "{news.list_slug}".')
+    else:
+        click.echo(f'To tell those who acted, there is "{news.slug}" ({news.status}). It was left as it is.')
+    if news.status is not CampaignStatus.DRAFT:
+        return
+    check, preview, send = (f"mailer campaigns {each}" for each in ("check", "preview", "send"))
+    next_steps = f"{check} {news.slug}, then {preview} {news.slug} -o preview, then {send} {news.slug}"
+    click.echo(typed(f"Look at it, and send it: {next_steps}"))
+    if not news.is_new:
+        anew = f"mailer campaigns delete {news.slug}, then mailer cases close {case} --outcome TEXT"
+        click.echo(typed(f"To have it written anew: {anew}"))
 
 
 def _language(installation: Installation, slug: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import kinds, telling
+from mailer.campaigns import acts, kinds, telling
 from mailer.campaigns.lifecycle import Move
 from mailer.cases import history
 from mailer.delivery import stopping
@@ -44,6 +44,7 @@ class Standing:
     words: Mapping[str, str]  # those that everybody is shown: language → words
     paused: Sequence[str]  # slugs of what is paused, of all that ended with it
     went_out: Sequence[str]  # likewise of what has begun: somebody may have its mails
+    news: Sequence[str]  # slugs of what tells those who acted how its case ended; drafts until somebody sends them
 
 
 def standing(session: Session, campaign: Campaign) -> Standing:
@@ -59,8 +60,15 @@ def standing(session: Session, campaign: Campaign) -> Standing:
         case=case,
         words=_shown(session, campaign, case),
         paused=session.scalars(which.where(Campaign.status == CampaignStatus.PAUSED)).all(),
+        news=_news(session, campaign),
         went_out=session.scalars(which.where(Campaign.started_at.is_not(None))).all(),
     )
+
+
+def _news(session: Session, campaign: Campaign) -> list[str]:
+    is_closed = select(Case.id).where(Case.id == campaign.case_id, Case.status == CaseStatus.CLOSED)
+    case_id = session.scalar(is_closed)
+    return [each.slug for each in acts.news(session, case_id)] if case_id is not None else []
 
 
 def case_of(session: Session, campaign: Campaign) -> str | None:

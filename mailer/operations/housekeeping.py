@@ -2,6 +2,7 @@
 
 from sqlalchemy import Engine
 
+from mailer.campaigns import acts
 from mailer.cases import target_reports
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
@@ -10,6 +11,8 @@ from mailer.people import failed_notices, mailed_links, notices, replies, return
 from mailer.reports import figures
 from mailer.store import audit
 from mailer.store.db import empty_log, session_scope
+
+_ACTS_AT_ONCE = 5_000
 
 
 def tidy(engine: Engine) -> None:
@@ -44,5 +47,17 @@ def tidy(engine: Engine) -> None:
         with session_scope(engine) as session:
             task(session)
     figures.keep(engine)  # while it is still known at which hour what went out
+    _forget_who_acted(engine)
     forgetting.forget_order(engine)
     empty_log(engine)
+
+
+def _forget_who_acted(engine: Engine) -> None:
+    """Take people out of what was done for campaigns whose time to know it is over; the numbers stay."""
+    with session_scope(engine, read_only=True) as session:
+        due = acts.to_forget(session)
+    for campaign_id in due:
+        is_left = True
+        while is_left:  # a few at a time: nobody who acts on another campaign waits long
+            with session_scope(engine) as session:
+                is_left = acts.forget_who(session, campaign_id, most=_ACTS_AT_ONCE) == _ACTS_AT_ONCE

@@ -9,12 +9,16 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import acts, petitions
 from mailer.campaigns.acts import Counted
 from mailer.people import subscribers
+from mailer.store import db
 from mailer.store.models import (
     Act,
     ActKind,
     Asking,
     Campaign,
     CampaignStatus,
+    CaseEvent,
+    CaseEventKind,
+    CaseStatus,
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
@@ -166,6 +170,62 @@ def test_for_how_long_it_is_known_who_acted(session: Session, campaign: Campaign
     session.flush()
     assert acts.known_until(campaign, None) is None
     assert acts.known_until(campaign, WHEN) == WHEN + timedelta(days=90)
+
+
+def test_it_is_not_known_for_ever_who_acted_whether_a_case_ends_or_not(session: Session, campaign: Campaign) -> None:
+    now = db.now(session)
+    campaign.case = make_case(session, "leila")
+    campaign.started_at = now - acts.KNOWN_AT_MOST
+    session.flush()
+    assert not acts.is_forgotten(session, campaign)  # on that day it is known still
+    campaign.started_at -= timedelta(days=1)
+    assert acts.is_forgotten(session, campaign)
+    assert acts.why_over(campaign, now) is Asking.OPEN  # nobody could be counted twice
+    campaign.started_at = now
+    assert acts.why_over(campaign, now) is None
+    campaign.case, campaign.deadline = None, now + timedelta(days=9999)
+    session.flush()
+    assert acts.known_until(campaign, None) == now + acts.KNOWN_AT_MOST
+
+
+def test_of_a_closed_case_it_is_known_from_the_close_or_from_the_last_news_on(
+    session: Session, campaign: Campaign
+) -> None:
+    case = campaign.case = make_case(session, "leila")
+    campaign.started_at = WHEN
+
+    def decided(kind: CaseEventKind, on: int) -> None:
+        case.status = CaseStatus.CLOSED if kind is CaseEventKind.CLOSED else CaseStatus.OPEN
+        session.add(CaseEvent(case_id=case.id, kind=kind, words={}, created_at=WHEN + timedelta(days=on)))
+        session.flush()
+
+    def told(slug: str, on: int | None, ended: int | None = None, status: CampaignStatus = CampaignStatus.SENT) -> None:
+        news = make_campaign(session, campaign.mailing_list, slug=slug, status=status)
+        news.case, news.kind, news.audience = case, "update", {"acted": [campaign.slug]}
+        news.started_at = WHEN + timedelta(days=on) if on is not None else None
+        news.finished_at = WHEN + timedelta(days=ended) if ended is not None else None
+        session.flush()
+
+    def known() -> int | None:
+        session.refresh(campaign)
+        until = acts.told_at(session, campaign)
+        return (until - WHEN).days if until else None
+
+    told("while-it-went-on", 5, 5)
+    assert known() is None
+    decided(CaseEventKind.CLOSED, 10)
+    decided(CaseEventKind.CLOSED, 20)  # in other words
+    assert known() == 10
+    told("draft", None, status=CampaignStatus.DRAFT)
+    told("called-off", 11, 12, CampaignStatus.CANCELLED)
+    assert known() == 10
+    told("news", 30, 31)
+    told("news-to-another-list", 40, 41)
+    assert known() == 41
+    decided(CaseEventKind.REOPENED, 50)
+    assert known() is None
+    decided(CaseEventKind.CLOSED, 60)
+    assert known() == 60
 
 
 def test_whoever_lives_where_the_authorities_are_or_named_no_country_is_never_named(

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine
 
-from mailer.campaigns import lifecycle
+from mailer.campaigns import lifecycle, outcome_news
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy
 from mailer.cli.installation import Installation
@@ -17,7 +18,7 @@ from mailer.delivery import stopping
 from mailer.store.db import DatabaseUnavailable, session_scope
 from mailer.store.models import CampaignStatus, DeliveryState
 from tests.conftest import CommandLine
-from tests.support.factories import add_text, deliver, make_campaign, make_case, make_list, make_subscriber
+from tests.support.factories import add_text, deliver, make_act, make_campaign, make_case, make_list, make_subscriber
 
 WHY = ("--why", "Letters now put her in danger.")
 
@@ -80,6 +81,36 @@ def test_a_case_is_stopped_reopened_and_closed(cli: CommandLine, sending: str) -
         assert line in shown
     told = json.loads(cli("cases", "show", "port-arrest", "--json").stdout)["history"]
     assert told[1]["words"] == {"en": WHY[1], "fr": "Des lettres la mettent en danger."}
+
+
+def test_whoever_closes_a_case_hears_what_tells_those_who_acted_and_sends_it(
+    cli: CommandLine, engine: Engine, sending: str
+) -> None:
+    with session_scope(engine) as session:
+        alert = lifecycle.get(session, sending)
+        for _ in range(2):
+            make_act(session, alert, make_subscriber(session, alert.mailing_list, country="GB"))
+    close = ("cases", "close", "port-arrest", "--outcome", "She is free.", "--outcome-in", "fr", "Libre !")
+    closed = cli(*close).stdout
+    assert 'the draft "port-arrest-outcome" was written, to the list "urgent-actions"' in closed
+    assert "then mailer campaigns send port-arrest-outcome" in closed
+    again = cli(*close).stdout
+    assert 'there is "port-arrest-outcome" (draft). It was left as it is.' in again
+    assert "mailer campaigns delete port-arrest-outcome" in again
+    cli("campaigns", "check", "port-arrest-outcome")
+    assert "is being sent to 2 people" in cli("campaigns", "send", "port-arrest-outcome").stdout
+    sent = cli(*close).stdout
+    assert 'there is "port-arrest-outcome" (sending)' in sent and "campaigns delete" not in sent
+
+
+def test_a_case_is_closed_also_where_the_news_of_it_cannot_be_written(
+    cli: CommandLine, sending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome_news, "_audiences", Mock(side_effect=DatabaseUnavailable(problem="it is away")))
+    monkeypatch.setattr(stopping, "_PAUSE_SECONDS", 0)
+    closed = cli("cases", "close", "port-arrest", "--outcome", "She is free.", exit_code=3)
+    assert 'Case "port-arrest" is closed' in closed.stdout
+    assert status(cli, sending)["asking"] == "closed"
 
 
 def test_a_stop_goes_out_while_a_worker_hangs_and_says_that_some_may_be_missed(

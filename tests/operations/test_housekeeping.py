@@ -5,9 +5,10 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, LargeBinary, select, type_coerce, update
+from sqlalchemy import Engine, LargeBinary, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import acts
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.operations import housekeeping
@@ -17,6 +18,7 @@ from mailer.settings import Settings
 from mailer.store.crypto import Encrypted
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import (
+    Act,
     Base,
     CampaignStatus,
     Delivery,
@@ -26,10 +28,20 @@ from mailer.store.models import (
     MailedLink,
     MailedLinkKind,
     MailingList,
+    Signature,
     Subscriber,
     Subscription,
 )
-from tests.support.factories import deliver, make_campaign, make_contact, make_list, make_subscriber, make_union
+from tests.support.factories import (
+    deliver,
+    make_act,
+    make_campaign,
+    make_contact,
+    make_list,
+    make_signature,
+    make_subscriber,
+    make_union,
+)
 from tests.support.stolen import files_of
 from workers import sweeper
 from workers.runtime import Runtime
@@ -233,3 +245,54 @@ def test_what_has_run_out_goes_though_no_mail_can_be_looked_for(
     sweeper.sweep(runtime)
     session.expire_all()
     assert [request.email_index == request.token_hash for request in session.scalars(select(MailedLink))] == [True]
+
+
+def test_who_acted_is_forgotten_when_its_time_has_come_and_the_number_stays(engine: Engine, session: Session) -> None:
+    urgent, now = make_list(session), utcnow()
+    ended, lasting = (
+        make_campaign(session, urgent, slug=slug, status=CampaignStatus.SENT) for slug in ("ended", "new")
+    )
+    ended.started_at, lasting.started_at = now - timedelta(days=181), now - timedelta(days=179)
+    people = [make_subscriber(session, urgent, email=f"p{number}@example.org", country="GB") for number in range(7)]
+    for campaign in (ended, lasting):
+        for person in people:
+            make_signature(session, campaign, person)
+            make_act(session, campaign, person)
+    first, other, *_ = (person.email for person in people)
+    subscribers.erase(session, first)
+    past, now_on = ended.id, lasting.id
+    before = {each: acts.count(session, each) for each in (past, now_on)}
+    session.commit()
+
+    def known() -> dict[int, int]:
+        session.expire_all()
+        who = select(Act.campaign_id, func.count()).where(Act.subscriber_id.is_not(None)).group_by(Act.campaign_id)
+        found: dict[int, int] = dict(session.execute(who).all())
+        session.commit()
+        return found
+
+    assert known() == {past: 12, now_on: 12}
+    for _ in range(2):
+        housekeeping.tidy(engine)
+        assert known() == {now_on: 12}
+    assert set(session.scalars(select(Act.campaign_id).join(Signature, Signature.act_id == Act.id))) == {now_on}
+    subscribers.erase(session, other)
+    session.commit()
+    assert known() == {now_on: 10}
+    assert {each: acts.count(session, each) for each in before} == before
+    rows: dict[int, int] = dict(session.execute(select(Act.campaign_id, func.count()).group_by(Act.campaign_id)).all())
+    assert rows == {campaign_id: counted.wrote + counted.signed for campaign_id, counted in before.items()}
+
+
+def test_however_many_acted_they_are_forgotten_a_few_at_a_time(
+    engine: Engine, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "_ACTS_AT_ONCE", 3)
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
+    campaign.started_at = utcnow() - timedelta(days=181)
+    for _ in range(6):
+        make_act(session, campaign, make_subscriber(session))
+    session.commit()
+    housekeeping.tidy(engine)
+    assert session.scalar(select(func.count()).where(Act.subscriber_id.is_not(None))) == 0
+    assert acts.count(session, campaign.id).wrote == 6

@@ -16,7 +16,7 @@ from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
 from mailer.store.models import Account, Campaign, CampaignStatus
 from mailer.web.desk import contents, expecting, named, numbers, reading, refusing, sections
-from mailer.web.desk.visit import typed, visit
+from mailer.web.desk.visit import record, typed, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -68,23 +68,24 @@ def ask(slug: str) -> Any:
 
 def approve(slug: str) -> Any:
     """Say yes to a campaign as it was shown."""
-    words = _words("remark")
+    words, now = _words("remark"), utcnow()
     if isinstance(words, _Pressed):
         return _page(slug, words)
     try:
         with site().session() as session:
             campaign, by = named.campaign(session, slug), accounts.get(session, visit().account_id)
-            requests.approve(
+            given = approvals.approve(
                 session,
                 campaign,
                 by,
                 request.form.get("content", ""),
                 words,
-                request_id=_request_id(),
-                at=utcnow(),
+                at=now,
                 sender=sender(),
-                who=visit().who,
+                request_id=_request_id(),
             )
+            if given.at == now:
+                record(session, "campaigns.approve", slug)
     except Changed as changed:
         return _page(slug, _Pressed({"approve": refusing.advice(changed)}, changed))
     except _REFUSED as refused:

@@ -1,20 +1,25 @@
 """Ending: what would do harm is stopped, closed or withdrawn, or goes on. Nothing may stand in the way of a stop."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 from flask import Response, abort, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import outcome_news
 from mailer.cases import history
 from mailer.delivery import ended, stopping
 from mailer.delivery.stopping import IsWithdrawn, NotEnded
+from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.store.models import Campaign, CaseEventKind
 from mailer.web.desk import named, refusing
 from mailer.web.desk.visit import record
 from mailer.web.language import _, url
 from mailer.web.site import site
+
+log = logging.getLogger(__name__)
 
 _Kind = CaseEventKind
 _MOST_WORDS = 2_000
@@ -102,6 +107,7 @@ def _end_case(slug: str, kind: CaseEventKind, words: Mapping[str, str]) -> Respo
 
     case, is_done = stopping.insist(partial(site().session, read_only=True), look)
     if is_done:
+        _write_news(case, kind)
         return _back(slug)
     action, end = {
         _Kind.STOPPED: ("cases.stop", stopping.stop_case),
@@ -112,7 +118,18 @@ def _end_case(slug: str, kind: CaseEventKind, words: Mapping[str, str]) -> Respo
         record(session, action, case, kind="case")
 
     end(site().session, case, words, note=note)
+    _write_news(case, kind)
     return _back(slug)
+
+
+def _write_news(case: str, kind: CaseEventKind) -> None:
+    """Write drafts that tell those who acted how a case ended. It is closed all the same where that fails."""
+    if kind is not _Kind.CLOSED:
+        return
+    try:
+        stopping.insist(site().session, partial(outcome_news.write, slug=case))
+    except MailerError as problem:
+        log.warning("no news of a closed case was written: %s", problem, extra={"case": case})
 
 
 def reopen_case(slug: str) -> Response:

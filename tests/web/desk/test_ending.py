@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
@@ -23,7 +23,7 @@ from mailer.store.models import (
 )
 from tests.support.concurrency import Beside
 from tests.support.desk import Organiser, come_in, words
-from tests.support.factories import make_campaign, make_case, make_list
+from tests.support.factories import make_act, make_campaign, make_case, make_list, make_subscriber
 
 S = CampaignStatus
 HERE = "/campaigns/free-leila/stop"
@@ -104,6 +104,36 @@ def test_a_case_is_closed_with_how_it_ended(publisher: Organiser, engine: Engine
     assert log(engine) == [("cases.close", "leila")]
     page = words(publisher.get(HERE))
     assert "Its case leila is closed" in page and "She is free." in page
+
+
+def test_whoever_closes_a_case_sees_the_draft_that_tells_those_who_acted(publisher: Organiser, engine: Engine) -> None:
+    assert "Where people acted, a draft is written" in words(publisher.get(HERE))
+    with session_scope(engine) as session:
+        alert = lifecycle.get(session, "again-leila")
+        make_act(session, alert, make_subscriber(session, alert.mailing_list, country="GB"))
+    for _ in range(2):
+        publisher.press("/campaigns/free-leila/close-case", **{"outcome-en": "She is free."})
+    page = publisher.get(HERE)
+    assert "This tells those who acted how it ended" in words(page)
+    assert 'href="/desk/campaigns/leila-outcome"' in page.get_data(as_text=True)
+    assert stand(engine, "leila-outcome") == (S.DRAFT, Asking.OPEN)
+    publisher.press("/campaigns/free-leila/reopen-case")
+    assert "leila-outcome" not in words(publisher.get(HERE))
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_case_is_closed_also_where_the_draft_cannot_be_written(
+    publisher: Organiser, engine: Engine, caplog: pytest.LogCaptureFixture, is_read: bool
+) -> None:
+    with session_scope(engine) as session:
+        alert = lifecycle.get(session, "again-leila")
+        make_act(session, alert, make_subscriber(session, alert.mailing_list, country="GB"))
+        if not is_read:
+            session.execute(update(Case).values(notes=literal_column("x'00'")))
+    publisher.press("/campaigns/free-leila/close-case", **{"outcome-en": "She is free."})
+    assert case_status(engine) is CaseStatus.CLOSED
+    assert ("no news of a closed case was written" in caplog.text) is not is_read
+    assert publisher.get(HERE).status_code == 200
 
 
 @pytest.mark.parametrize(
