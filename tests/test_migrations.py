@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from mailer import links
-from mailer.delivery import message_ids
+from mailer.delivery import measures, message_ids
 from mailer.delivery.message_ids import MessageIds
 from mailer.links import Link
 from mailer.operations import schema
@@ -41,6 +41,7 @@ from mailer.store.models import (
     Asking,
     Base,
     Campaign,
+    CampaignAlarm,
     CampaignStatus,
     ConsentAction,
     ConsentEvent,
@@ -790,6 +791,33 @@ def test_an_upgrade_names_scheduled_campaigns_whose_audience_names_languages(
     assert "`mailer campaigns check waits`" in warned[0]
     with Session(engine) as session:
         assert session.scalars(select(Campaign.fallbacks).where(Campaign.slug == "waits")).all() == [{}]
+    engine.dispose()
+
+
+def test_what_came_back_before_it_was_weighed_pauses_no_campaign_again(
+    empty_database_url: str, keyring: Keyring
+) -> None:
+    engine = open_engine(empty_database_url, keyring)
+    _upgrade_to(engine, "0039")
+    with engine.begin() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection, only=["campaigns", "campaign_alarms", "mail_events"])
+        row: dict[str, Any] = {"slug": "one", "status": "paused", "audience": {}, "kind": "urgent_action"}
+        row |= {"targets": [], "public": False, "forwardable": False, "salt": bytes(16), "message_key": "x"}
+        row |= {"language": "en", "fallbacks": {}, "created_at": utcnow(), "id": 1}
+        row |= {"asking": "open"}
+        alarm = {"campaign_id": 1, "complaints_before": 7, "gone_before": 12, "sent_at_least": 900}
+        alarm |= {"complaints_in_1000": 3, "is_to_tell": False}
+        event = {"key": bytes(32), "campaign_id": 1, "kind": "complaint", "effect": "suppress", "source": "lmtp"}
+        event |= {"day": utcnow()}
+        for table, values in (("campaigns", row), ("campaign_alarms", alarm), ("mail_events", event)):
+            connection.execute(metadata.tables[table].insert().values(_as_written(connection, values)))
+    schema.upgrade(engine)
+    with Session(engine) as session:
+        kept = session.scalars(select(CampaignAlarm)).one()
+        assert (kept.sure_complaints_before, kept.sure_gone_before) == (7, 12)
+        assert (kept.complaints_before, kept.gone_before, kept.complaints_in_1000) == (7, 12, 3)
+        assert measures.complaints(session, 1) == (1, 0)
     engine.dispose()
 
 

@@ -36,7 +36,7 @@ def status(installation: Installation, as_json: bool) -> None:
     """
     with installation.session(read_only=True) as session:
         months = unread.count(session, today=utctoday())
-        kept = len(messages.kept(session))
+        kept = messages.number_kept(session)
     if as_json:
         found = {each.month: {why.value: number for why, number in each.numbers.items()} for each in months}
         click.echo(json.dumps({"unread": found}))

@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 from itertools import islice
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -13,7 +13,7 @@ from mailer.inbound.received import Received
 from mailer.links import ForgedToken, Link
 from mailer.mail.feedback import notices, reading
 from mailer.mail.feedback.reading import Headers
-from mailer.mail.feedback.types import Effect
+from mailer.mail.feedback.types import Effect, Kind
 from mailer.people import replies, returned, subscribers, tallies
 from mailer.people.organisers import Organisers
 from mailer.people.subscribers import JustErased
@@ -63,8 +63,8 @@ def forward(session: Session, received: Received, addresses: OwnAddresses) -> st
     except JustErased:
         returned.become_numbers(session, event)
         return "whose mail it is about was erased at this moment"
-    is_ours = session.scalar(select(MailEvent.delivery_id).where(event)) is not None
-    if not _has_room(session, tallies.day_of(now), is_ours=is_ours):
+    is_kept_room_for = subscriber_id is not None and _have_room_of_theirs(session, subscriber_id, now)
+    if not _has_room(session, tallies.day_of(now), is_kept_room_for=is_kept_room_for):
         tallies.count(session, Tally.NOT_FORWARDED, tallies.day_of(now))
         return "so many were forwarded today that it is only counted"
     is_cut = len(message) >= reading.MAX_BYTES
@@ -75,14 +75,24 @@ def forward(session: Session, received: Received, addresses: OwnAddresses) -> st
     return None
 
 
-def _has_room(session: Session, today: datetime, *, is_ours: bool) -> bool:
-    """Whether one more goes on today; then it is counted. Some room is for answers to mails of ours alone: else whoever
-    knows our addresses, and writes to them often enough, would keep these from going on.
+def _has_room(session: Session, today: datetime, *, is_kept_room_for: bool) -> bool:
+    """Whether one more goes on today; then it is counted. Some room is for answers of people on our lists alone: else
+    whoever knows our addresses, and writes to them often enough, would keep these from going on.
     """
     most = replies.MOST_A_DAY - replies.KEPT_FOR_ANSWERS
-    if not is_ours and tallies.count(session, Tally.STRANGERS, today, most=most) is None:
+    if not is_kept_room_for and tallies.count(session, Tally.STRANGERS, today, most=most) is None:
         return False
     return tallies.count(session, Tally.FORWARDED, today, most=replies.MOST_A_DAY) is not None
+
+
+def _have_room_of_theirs(session: Session, subscriber_id: int, now: datetime) -> bool:
+    """Whether few answers to mails that somebody got went on today: else one person, or whoever has their mails, could
+    take the room of all.
+    """
+    went_on = (MailEvent.kind == Kind.REPLY, MailEvent.effect == Effect.FORWARD, MailEvent.day == now.date())
+    theirs = select(func.count()).join(Delivery, Delivery.id == MailEvent.delivery_id).select_from(MailEvent)
+    number = session.scalar(theirs.where(Delivery.subscriber_id == subscriber_id, *went_on)) or 0
+    return number < replies.MOST_OF_ONE
 
 
 def _is_by(to: Organisers, header: Headers) -> bool:

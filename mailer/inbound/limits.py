@@ -1,13 +1,12 @@
 """How many messages are taken in an hour, by all processes together, so that a flood costs us little.
 
-What comes to an address that we signed is taken all the same: bounces of a large campaign, and wishes to leave. Whoever
-has such an address, from a mail that was forwarded, can write there as often as events are kept of one mail. What comes
-to another is looked into, as long as there are not far too many: reports of providers know no address of ours but the
-bare one, and name the mail inside.
+What comes to an address that we signed, or gives back a mail of ours, is looked into, and taken if it may still do
+something: bounces of a large campaign, and wishes to leave. Whoever has such an address, from a mail that was
+forwarded, can so write as often as events are kept of one mail. What comes to another address is looked into only as
+long as there are not far too many: reports of providers know no address of ours but the bare one.
 """
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from mailer.errors import ServiceUnavailable
 from mailer.inbound.addresses import OwnAddresses
+from mailer.mail.feedback.types import Feedback, Identified, Kind
 from mailer.people import returned, tallies
 from mailer.people.tallies import Known
 from mailer.store.db import Sessions
@@ -28,10 +28,9 @@ log = logging.getLogger(__name__)
 MOST_AN_HOUR = 10_000
 _TOGETHER = 10  # that a process writes down at once
 _HEADER = 20_000  # octets, in which a mail server notes for whom a message came
-#: so many of those that are too many are looked into, in an hour
+#: so many are dropped in an hour before only what came to an address that we signed is looked into
 MOST_LOOKED_INTO = 40_000
 _LOOKED_INTO = 2**16  # octets of each: the header of the mail that it is about stands there
-_NO_SENDER = re.compile(r"^return-path:[ \t]*<>", re.IGNORECASE | re.MULTILINE)
 
 
 class TooManyInAnHour(ServiceUnavailable):
@@ -44,7 +43,6 @@ class Arrival:
 
     data: bytes
     recipient: str | None  # whom the envelope names, if that is known
-    sender: str | None  # likewise
     may_wait: bool  # whether it stays where it is, and is given again
 
     @property
@@ -52,33 +50,27 @@ class Arrival:
         """Its beginning, which says where it came to if the envelope does not."""
         return self.data[:_HEADER].replace(b"\r\n", b"\n").partition(b"\n\n")[0].decode("latin-1")
 
-    @property
-    def is_by_a_person(self) -> bool:
-        """Whether it has a sender: programs that return our mail have none."""
-        if self.sender is not None:
-            return self.sender not in ("", "<>")
-        return _NO_SENDER.search(self.header) is None
-
 
 def must_drop(
-    sessions: Sessions, arrival: Arrival, *, addresses: OwnAddresses, now: datetime, is_news: Callable[[bytes], bool]
+    sessions: Sessions, arrival: Arrival, *, addresses: OwnAddresses, now: datetime, look: Callable[[bytes], Feedback]
 ) -> bool:
     """Whether so many came in this hour that a message is not taken in; then it is counted.
 
-    :param is_news: reads the beginning of a message, and says whether it gives back a mail of ours.
+    :param look: reads the beginning of a message, and says what it is.
     :raises TooManyInAnHour: of one that may wait.
     """
     hour, taken = tallies.hour_of(now), addresses.taken
     own = taken.unwritten if taken.since == hour else 0
     if taken.since == hour and taken.written + own < MOST_AN_HOUR:
         return False
+    named = arrival.header if arrival.recipient is None else arrival.recipient
+    delivery_id = addresses.delivery(named)
     with sessions(read_only=True) as session:
         if tallies.number(session, Tally.TAKEN, hour) + own < MOST_AN_HOUR:
             return False
-        if _is_awaited(session, addresses, arrival):
-            return False
-        may_look = tallies.number(session, Tally.DROPPED, hour) < MOST_LOOKED_INTO
-    if may_look and is_news(arrival.data[:_LOOKED_INTO]):
+        is_signed = delivery_id is not None or _may_leave(session, addresses.subscription(named))
+        may_look = is_signed or tallies.number(session, Tally.DROPPED, hour) < MOST_LOOKED_INTO
+    if may_look and _is_awaited(sessions, look(arrival.data[:_LOOKED_INTO]), came_to=delivery_id):
         return False
     if arrival.may_wait:
         raise TooManyInAnHour
@@ -107,17 +99,27 @@ def note_taken(session: Session, taken: Known, now: datetime) -> None:
     taken.since, taken.written, taken.unwritten = hour, written or 0, 0
 
 
-def _is_awaited(session: Session, addresses: OwnAddresses, arrival: Arrival) -> bool:
-    """Whether a message came to an address of ours that may still do something."""
-    named = arrival.header if arrival.recipient is None else arrival.recipient
-    delivery_id = addresses.delivery(named)
-    if delivery_id is not None:
-        return returned.has_room(session, delivery_id, is_answer=arrival.is_by_a_person)
-    subscription_id = addresses.subscription(named)
-    return subscription_id is not None and may_leave(session, subscription_id)
+def _is_awaited(sessions: Sessions, feedback: Feedback, *, came_to: int | None) -> bool:
+    """Whether a message may still do something: end mail, end a subscription, or be kept as an event.
+
+    :param came_to: the delivery whose address it came to; else only what gives back a mail of ours does.
+    """
+    with sessions(read_only=True) as session:
+        if feedback.subscription is not None:
+            return _may_leave(session, feedback.subscription)
+        if feedback.delivery is None or feedback.is_unproven or feedback.tells_nothing:
+            return False
+        if feedback.kind in returned.COME_ONCE:
+            is_hearsay = feedback.identified_by is Identified.MESSAGE_ID
+            return returned.is_news(session, feedback.delivery, feedback.kind, is_hearsay=is_hearsay)
+        if feedback.delivery != came_to:
+            return False
+        return returned.may_have_more(session, feedback.delivery, is_answer=feedback.kind is Kind.REPLY)
 
 
-def may_leave(session: Session, subscription_id: int) -> bool:
+def _may_leave(session: Session, subscription_id: int | None) -> bool:
     """Whether somebody is still on the list that they want to leave."""
+    if subscription_id is None:
+        return False
     status = session.scalar(select(Subscription.status).where(Subscription.id == subscription_id))
     return status is SubscriptionStatus.ACTIVE

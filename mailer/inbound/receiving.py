@@ -17,7 +17,6 @@ from mailer.inbound.limits import Arrival
 from mailer.inbound.received import Received
 from mailer.mail.feedback import reading, sameness, wishes
 from mailer.mail.feedback.types import Effect, Feedback, Identified, Kind
-from mailer.people import returned
 from mailer.store.crypto import UnreadableSecret
 from mailer.store.db import Sessions, utcnow
 from mailer.store.models import Delivery, Subscriber
@@ -69,9 +68,9 @@ def receive(
     :raises TooManyInAnHour: likewise, of what lies in a mailbox.
     """
     now = utcnow()
-    is_news = partial(_is_news, sessions, addresses, recipient, sender)
-    arrival = Arrival(message, recipient, sender, may_wait=source.is_mailbox)
-    if limits.must_drop(sessions, arrival, addresses=addresses, now=now, is_news=is_news):
+    look = partial(recognise, addresses=addresses, recipient=recipient, sender=sender)
+    arrival = Arrival(message, recipient, may_wait=source.is_mailbox)
+    if limits.must_drop(sessions, arrival, addresses=addresses, now=now, look=look):
         return Outcome(Kind.OTHER, why="too many came within an hour")
     if (number := trying.number_in(message, addresses)) is not None:
         with sessions() as session:
@@ -129,20 +128,6 @@ def recognise(
     from mailer.mail.feedback import recognition
 
     return recognition.of(found, lookup=addresses, recipient=recipient, sender=sender)
-
-
-def _is_news(
-    sessions: Sessions, addresses: OwnAddresses, recipient: str | None, sender: str | None, message: bytes
-) -> bool:
-    """Whether a message gives back a mail of ours of which the same has not come before."""
-    feedback = recognise(message, addresses=addresses, recipient=recipient, sender=sender)
-    with sessions(read_only=True) as session:
-        if feedback.subscription is not None:
-            return limits.may_leave(session, feedback.subscription)
-        if feedback.delivery is None or feedback.is_unproven or feedback.kind not in returned.COME_ONCE:
-            return False
-        is_hearsay = feedback.identified_by is Identified.MESSAGE_ID
-        return returned.is_news(session, feedback.delivery, feedback.kind, is_hearsay=is_hearsay)
 
 
 def _nobody_need_read(feedback: Feedback) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from unicodedata import normalize
 
 from email_validator import EmailNotValidError, validate_email
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
@@ -96,6 +97,19 @@ def find(text: str) -> list[str]:
     """The e-mail addresses in a text or in a link, folded as they are looked up."""
     found = (written[0].strip("_.'-") for written in _IN_TEXT.finditer(text) if written["domain"])
     return [_folded(written) for written in found]
+
+
+def stands_in(address: Address, text: str) -> bool:
+    """Whether an address stands in a text, its domain in either form. It parses nothing, as a text can have thousands
+    of addresses. A sign before it may be a quotation mark or a part of another address: that counts as well.
+    """
+    forms = "|".join(re.escape(_plainly(each)) for each in (address.folded, address.text))
+    here = rf"(?<![^\W_])(?<![.+-])(?:{forms})(?![^\W_]|[.-][^\W_])"
+    return re.search(here, _plainly(text)) is not None
+
+
+def _plainly(text: str) -> str:
+    return normalize("NFC", text).casefold()
 
 
 def _folded(written: str) -> str:

@@ -23,8 +23,10 @@ log = logging.getLogger(__name__)
 
 #: so many are handed on in a day: whoever floods an address of ours does not flood a mailbox
 MOST_A_DAY = 200
-#: of these, so many must be answers to mails of ours: what strangers write does not take their place
+#: of these, so many must be answers of people on our lists: what strangers write does not take their place
 KEPT_FOR_ANSWERS = 100
+#: of these, so many about the mails of one person; what is more counts as a stranger's
+MOST_OF_ONE = 10
 #: how long what has not been handed on is kept
 KEPT = timedelta(days=7)
 #: how long it is known what was: longer than something in a mailbox may still go on
@@ -95,7 +97,7 @@ def forget_of(session: Session, address: Address) -> None:
             message = keyring.decrypt_bytes(bytes(secret), ANSWER)
         except UnreadableSecret:  # nothing may keep somebody from being erased
             continue
-        if address.folded in addresses.find(" ".join(reading.headers_of(message).all(*_WRITERS))):
+        if addresses.stands_in(address, " ".join(reading.header(message).all(*_WRITERS))):
             theirs.append(key)
     session.execute(delete(Reply).where(Reply.key.in_(theirs)))
 

@@ -134,17 +134,22 @@ def _are_many(session: Session, event: MailEvent, *, but: int = 0) -> bool:
 
     :param but: how many of them do not count.
     """
-    is_answer = event.kind is Kind.REPLY
-    return event.delivery_id is not None and not has_room(session, event.delivery_id, is_answer=is_answer, but=but)
+    if event.delivery_id is None:
+        return False
+    return _number(session, event.delivery_id, is_answer=event.kind is Kind.REPLY) - but >= MOST_OF_ONE
 
 
-def has_room(session: Session, delivery_id: int, *, is_answer: bool, but: int = 0) -> bool:
-    """Whether another event of a delivery is kept, whatever it is.
+def may_have_more(session: Session, delivery_id: int, *, is_answer: bool) -> bool:
+    """Whether there is such a delivery, and another event of it is kept, whatever it is.
 
     :param is_answer: whether a person wrote it.
-    :param but: how many of those that are there do not count.
     """
-    return (session.scalar(_NUMBER[is_answer], {"delivery": delivery_id}) or 0) - but < MOST_OF_ONE
+    is_there = session.scalar(select(Delivery.id).where(Delivery.id == delivery_id)) is not None
+    return is_there and _number(session, delivery_id, is_answer=is_answer) < MOST_OF_ONE
+
+
+def _number(session: Session, delivery_id: int, *, is_answer: bool) -> int:
+    return session.scalar(_NUMBER[is_answer], {"delivery": delivery_id}) or 0
 
 
 def is_news(session: Session, delivery_id: int, kind: Kind, *, is_hearsay: bool) -> bool:

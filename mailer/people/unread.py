@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import LargeBinary, delete, func, select, type_coerce
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from mailer.errors import MailerError
 from mailer.mail import addresses
@@ -62,16 +62,23 @@ def keep(
     :param subscriber_id: whose it is, if that is known: whoever is erased takes it along.
     :param days: how long.
     """
-    if (session.scalar(select(func.count()).select_from(UnreadMessage)) or 0) >= MOST:
+    if number_kept(session) >= MOST:
         return
     until = now + timedelta(days=days)
     row = UnreadMessage(key=key, day=now, until=until, kind=kind, subscriber_id=subscriber_id, words=words)
     db.insert_unless_there(session, row)
 
 
+def number_kept(session: Session) -> int:
+    """How many are kept."""
+    return session.scalar(select(func.count()).select_from(UnreadMessage)) or 0
+
+
 def kept(session: Session) -> Sequence[UnreadMessage]:
-    """Those that are kept, the newest first."""
-    return session.scalars(select(UnreadMessage).order_by(UnreadMessage.day.desc(), UnreadMessage.key)).all()
+    """Those that are kept, the newest first. Their words are read when somebody asks for them: of some they may be
+    damaged, or the key lost."""
+    newest_first = select(UnreadMessage).order_by(UnreadMessage.day.desc(), UnreadMessage.key)
+    return session.scalars(newest_first.options(defer(UnreadMessage.words))).all()
 
 
 def find(session: Session, name: str) -> UnreadMessage:
@@ -100,7 +107,7 @@ def forget_of(session: Session, address: Address) -> None:
             words = keyring.decrypt(bytes(secret), UNREAD_WORDS)
         except UnreadableSecret:  # nothing may keep somebody from being erased
             continue
-        if address.folded in addresses.find(words):
+        if addresses.stands_in(address, words):
             theirs.append(key)
     session.execute(delete(UnreadMessage).where(UnreadMessage.key.in_(theirs)))
 

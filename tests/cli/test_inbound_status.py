@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from sqlalchemy import LargeBinary, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.delivery import alarms, control
@@ -10,7 +11,7 @@ from mailer.delivery.alarms import Alarm
 from mailer.mail.feedback.types import Kind
 from mailer.people import returned, unread
 from mailer.store.db import utcnow, utctoday
-from mailer.store.models import CampaignAlarm, CampaignStatus
+from mailer.store.models import CampaignAlarm, CampaignStatus, UnreadMessage
 from tests.conftest import CommandLine
 from tests.support.factories import make_campaign, make_list
 
@@ -38,6 +39,14 @@ def test_it_leads_to_the_messages_and_to_a_try_of_the_way_in(cli: CommandLine, s
     said = cli("inbound", "status").output
     assert "Of these, 1 are kept as they came. Show which: mailer inbound unread list" in said
     assert "whether mail comes in at all. To try that: mailer inbound try" in said
+
+
+def test_numbers_and_the_list_are_shown_also_where_a_message_is_damaged(cli: CommandLine, session: Session) -> None:
+    unread.keep(session, "words", key=b"k" * 32, kind=Kind.OTHER, subscriber_id=None, days=7, now=utcnow())
+    session.execute(update(UnreadMessage).values(words=type_coerce(b"lost", LargeBinary)))
+    session.commit()
+    assert "Of these, 1 are kept" in cli("inbound", "status").output
+    assert (b"k" * 32).hex()[:12] in cli("inbound", "unread", "list").output
 
 
 def test_it_says_how_much_could_not_be_read(cli: CommandLine, session: Session) -> None:

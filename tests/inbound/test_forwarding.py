@@ -33,6 +33,7 @@ from mailer.people.tallies import Known
 from mailer.store.crypto import Keyring
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
+    Campaign,
     Delivery,
     DeliveryState,
     InboundTally,
@@ -54,7 +55,7 @@ from tests.inbound.test_receiving import (
     report,
 )
 from tests.support.concurrency import Beside
-from tests.support.factories import notices_owed, said
+from tests.support.factories import deliver, make_subscriber, notices_owed, said
 from tests.support.mail_server import MailServer
 
 S = DeliveryState
@@ -401,6 +402,25 @@ def test_what_strangers_write_leaves_room_for_answers_to_our_mails(
     assert (numbers[Tally.FORWARDED], numbers[Tally.NOT_FORWARDED]) == (5, 3)
 
 
+def test_who_has_one_person_s_mails_cannot_take_the_room_that_is_kept_for_answers(
+    world: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "MOST_A_DAY", 8)
+    monkeypatch.setattr(replies, "KEPT_FOR_ANSWERS", 6)
+    monkeypatch.setattr(replies, "MOST_OF_ONE", 3)
+    mails = [world.delivery, world.mail(), world.mail()]
+    effects = [world.answer(str(number), delivery=mails[number % 3]).effect for number in range(7)]
+    assert effects == [Effect.FORWARD] * 5 + [Effect.NONE] * 2  # the last two of them in the room of all
+    with session_scope(world.engine) as session:
+        liv = make_subscriber(session, email="liv@example.net")
+        campaign = session.scalars(select(Campaign)).all()[0]
+        theirs = deliver(session, campaign, liv, S.SENT).id
+        notice = Notice(NoticeKind.CONFIRM, token="x", words={"lists": "Alerts"})
+        of_form = notices.owe(session, notice, language="en", address="eva@example.net")
+    assert world.answer(delivery=of_form).effect is Effect.NONE  # anybody can have such sent
+    assert [world.answer(str(n), delivery=theirs).effect for n in range(4)] == [Effect.FORWARD] * 3 + [Effect.NONE]
+
+
 def test_the_mail_with_the_numbers_says_how_many_went_on(world: Answered, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replies, "KEPT_FOR_ANSWERS", replies.MOST_A_DAY - 1)
     for number in range(3):
@@ -436,6 +456,41 @@ def test_in_a_flood_of_answers_to_a_mail_its_bounce_is_taken(world: Answered, mo
     whys = [world.receive(each, recipient=to_it, sender=ANA).why for each in written]
     assert whys == [None, "too many came within an hour"]
     assert world.receive(report(world.token()), recipient=to_it, sender="").effect is Effect.SUPPRESS
+
+
+@pytest.mark.parametrize(
+    ("headers", "sender", "taken"),
+    [
+        ('Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n', "", 1),
+        ("Auto-Submitted: auto-replied\n", ANA, 2),
+        ('Content-Type: multipart/report; report-type=disposition-notification; boundary="b"\n', ANA, 0),
+        ("", ANA, 2),
+    ],
+)
+def test_in_a_flood_whoever_has_a_mail_of_ours_has_no_more_taken_than_is_kept(
+    world: Answered, monkeypatch: pytest.MonkeyPatch, headers: str, sender: str, taken: int
+) -> None:
+    monkeypatch.setattr(limits, "MOST_AN_HOUR", 0)
+    monkeypatch.setattr(limits, "MOST_LOOKED_INTO", 0)
+    monkeypatch.setattr(returned, "MOST_OF_ONE", 2)
+    parts = {
+        "delivery-status": f"Final-Recipient: rfc822; {ANA}\nAction: failed\nStatus: 5.1.1",
+        "disposition-notification": "Disposition: manual-action/MDN-sent-manually; displayed",
+    }
+    part = "".join(
+        f"--b\nContent-Type: message/{each}\n\n{parts[each]}\n\n--b--\n" for each in parts if each in headers
+    )
+
+    def how_many(address: str) -> int:
+        message = f"From: {ANA}\nTo: {address}\nSubject: Re: Free\n{headers}\n{part or 'Dear all'}\n{{}}\n"
+        whys = [world.receive(message.format(n).encode(), recipient=address, sender=sender).why for n in range(5)]
+        return 5 - whys.count("too many came within an hour")
+
+    assert how_many(f"bounce+{world.token()}@in.example.org") == taken
+    assert how_many(f"bounce+{world.token(900_000)}@in.example.org") == 0  # of a mail that is not there any more
+    to_leave = links.sign(world.keyring, Link.UNSUBSCRIBE, world.subscription)
+    if part:  # it is no wish to leave
+        assert how_many(f"leave+{to_leave}@in.example.org") == 0
 
 
 def test_in_a_flood_what_gives_back_a_mail_of_ours_is_taken_wherever_it_comes_once(

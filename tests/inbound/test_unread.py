@@ -87,6 +87,15 @@ def test_of_a_mailbox_only_what_is_proved_to_be_about_us_is_kept(world: World, s
     assert SILENT in kept
 
 
+def test_who_is_erased_takes_along_what_names_their_address_and_nothing_else(world: World) -> None:
+    for name in ("_ana", "liv"):
+        world.receive(report("0" * 40, to=f"{name}@example.net"))
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, "_ana@example.net")
+    (kept,) = words(world)
+    assert "liv@example.net" in kept
+
+
 @pytest.mark.parametrize("backend", ["postgresql"], indirect=True)  # SQLite has one writer at a time
 def test_what_comes_while_its_addressee_is_erased_is_not_kept(world: World) -> None:
     with session_scope(world.engine) as session:

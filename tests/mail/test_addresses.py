@@ -106,3 +106,18 @@ def test_a_word_without_an_end_is_looked_through_in_a_time_that_grows_with_it_no
     long = "a" * 200_000
     assert addresses.find(f"{long} ana@example.org {long}.") == ["ana@example.org"]
     assert addresses.redact(f"{long} ana@example.org, smtp://us:pass@host") == f"{long} [address], [address]"
+
+
+@pytest.mark.parametrize(
+    ("address", "text", "stands"),
+    [
+        ("_ana@example.net", "Final-Recipient: rfc822; _Ana@Example.NET", True),
+        ("ana/x@example.net", "<ana/x@example.net>", True),
+        ("ana@ex\N{LATIN SMALL LETTER A WITH DIAERESIS}mple.net", "'ana@xn--exmple-cua.net'.", True),
+        ("ana@ex\N{LATIN SMALL LETTER A WITH DIAERESIS}mple.net", "ana@exa\N{COMBINING DIAERESIS}mple.net", True),
+        ("ana@example.net", "banana@example.net", False),
+        ("ana@example.net", "joana.ana@example.net ana@example.net.org ana@example.net-x.org", False),
+    ],
+)
+def test_an_address_stands_in_a_text_also_with_signs_and_in_either_form(address: str, text: str, stands: bool) -> None:
+    assert addresses.stands_in(addresses.parse(address), text) is stands

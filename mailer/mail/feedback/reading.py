@@ -97,8 +97,11 @@ def read(message: bytes) -> Message | None:
     return Message(headers, media_type, parameters.get("report-type", "").lower(), parts, mailbox_sender)
 
 
-def headers_of(message: bytes) -> Headers:
-    """The header of a message alone, whatever stands below it."""
+def header(message: bytes) -> Headers:
+    """The header of a message alone, without what stands below it.
+
+    :param message: as for `read`.
+    """
     return _split(_lines(message))[0]
 
 
@@ -137,15 +140,6 @@ class _Walk:
             text = text_of(data, charset)[:_MOST_TEXT] if media_type.startswith(("text/", "message/")) else ""
             is_html = media_type == "text/html" or (media_type == "text/plain" and _HTML.match(text))
             yield Part(media_type, _words_in(text) if is_html else text, is_returned=is_returned)
-
-
-def header(message: bytes) -> Headers:
-    """The header of a message alone, without what stands below it.
-
-    :param message: as for `read`.
-    """
-    beginning = message[:MAX_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n").lstrip(b"\n")
-    return _split(beginning)[0]
 
 
 def _split(data: bytes) -> tuple[Headers, bytes]:

@@ -55,7 +55,7 @@ class Tally(enum.StrEnum):
     TAKEN = "taken"  # in an hour
     DROPPED = "dropped"  # in an hour: too many had come
     FORWARDED = "forwarded"  # in a day, of what people wrote
-    STRANGERS = "strangers"  # of these, what answers no mail of ours
+    STRANGERS = "strangers"  # of these, those for which no room is kept
     NOT_FORWARDED = "not_forwarded"  # in a day, because so many had been
 
 
