@@ -805,7 +805,7 @@ def test_what_came_back_before_it_was_weighed_pauses_no_campaign_again(
         row: dict[str, Any] = {"slug": "one", "status": "paused", "audience": {}, "kind": "urgent_action"}
         row |= {"targets": [], "public": False, "forwardable": False, "salt": bytes(16), "message_key": "x"}
         row |= {"language": "en", "fallbacks": {}, "created_at": utcnow(), "id": 1}
-        row |= {"asking": "open"}
+        row |= {"asking": "open", "ask": []}
         alarm = {"campaign_id": 1, "complaints_before": 7, "gone_before": 12, "sent_at_least": 900}
         alarm |= {"complaints_in_1000": 3, "is_to_tell": False}
         event = {"key": bytes(32), "campaign_id": 1, "kind": "complaint", "effect": "suppress", "source": "lmtp"}

@@ -14,7 +14,7 @@ from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.thresholds import AGAINST_US, FEWEST_GONE, FIRST, PERMANENT, Reported
 from mailer.delivery.verdicts import WINDOW
 from mailer.mail.feedback import meanings
-from mailer.mail.feedback.types import Effect, Kind
+from mailer.mail.feedback.types import Kind
 from mailer.people import returned
 from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.models import (
@@ -70,10 +70,14 @@ _SEEN = (
 _IS_COMPLAINT = (
     MailEvent.campaign_id == bindparam("campaign"),
     MailEvent.kind == Kind.COMPLAINT,
-    MailEvent.effect == Effect.SUPPRESS,  # one that is too late, or of somebody who is gone, tells nothing of now
+    returned.IS_HEEDED,
     returned.IS_NO_HEARSAY,
 )
-_WAS_COMPLAINT = (MailEventCount.campaign_id == bindparam("campaign"), MailEventCount.kind == Kind.COMPLAINT)
+_WAS_COMPLAINT = (
+    MailEventCount.campaign_id == bindparam("campaign"),
+    MailEventCount.kind == Kind.COMPLAINT,
+    MailEventCount.category != returned.UNHEEDED,
+)
 _COMPLAINTS = select(
     select(func.count()).where(*_IS_COMPLAINT).scalar_subquery(),
     select(func.count()).where(*_IS_COMPLAINT, returned.IS_SURE).scalar_subquery(),

@@ -4,7 +4,7 @@ import enum
 from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -45,8 +45,14 @@ _SURE = (SENDING, *(each.value for each in Provider))
 IS_NO_HEARSAY = MailEvent.identified_by.is_distinct_from(Identified.MESSAGE_ID)
 #: of that, what nobody can have made up: reports that come by mail can be written by whoever has the mail
 IS_SURE = MailEvent.source.in_(_SURE)
+#: a complaint that is too late, or of somebody who is gone, tells nothing of now
+IS_HEEDED = MailEvent.effect == Effect.SUPPRESS
 
 _NOBODYS = 0  # instead of a campaign, where it is not known of which it is
+
+#: instead of a category, of complaints that no alarm counted while they were events: they came too late, or may be made
+#: up by whoever got an answer
+UNHEEDED = "unheeded"
 
 #: an event that came to nothing and tells nothing; it is there for its key, or says that somebody left once more
 _DID_NOTHING = (MailEvent.effect == Effect.NONE) & or_(
@@ -223,7 +229,8 @@ def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
     """Have events be numbers from now on: they are old, or those whom they are about are erased. Of test mails nothing
     stays: they are sent to see what comes back.
     """
-    told = (MailEvent.delivery_id, MailEvent.kind, MailEvent.category, MailEvent.day)
+    is_unheeded = (MailEvent.kind == Kind.COMPLAINT) & ~(IS_HEEDED & IS_NO_HEARSAY)
+    told = (MailEvent.delivery_id, MailEvent.kind, MailEvent.category, MailEvent.day, is_unheeded.label("is_unheeded"))
     session.execute(delete(MailEvent).where(which, ~COUNTS))
     gone = session.execute(delete(MailEvent).where(which).returning(*told)).all()
     ids = {row.delivery_id for row in gone}
@@ -236,8 +243,12 @@ def become_numbers(session: Session, which: ColumnElement[bool]) -> None:
             if mail.purpose is Purpose.TEST:
                 tests.add(mail.id)
     counted = (each for each in gone if each.delivery_id not in tests)
-    numbers = (Number._of(campaigns.get(each.delivery_id), each.day, each.kind, each.category) for each in counted)
-    count_all(session, Counter(numbers))
+    count_all(session, Counter(_number_of(each, campaigns.get(each.delivery_id)) for each in counted))
+
+
+def _number_of(gone: Any, campaign_id: int | None) -> Number:
+    number = Number._of(campaign_id, gone.day, gone.kind, gone.category)
+    return number._replace(category=UNHEEDED) if gone.is_unheeded else number
 
 
 _AT_A_TIME = 5_000

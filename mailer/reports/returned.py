@@ -50,13 +50,13 @@ def count(session: Session, campaign: Campaign) -> Returned:
     )
     numbers: Counter[str] = Counter()
     for kind, category, number in (*events, *kept):
-        numbers[_name(kind, Category(category) if category else None)] += number
+        numbers[_name(kind, category)] += number
     return Returned(**{name: hide_one(numbers[name]) for name in Returned.__slots__})
 
 
-def _name(kind: Kind, category: Category | None) -> str:
+def _name(kind: Kind, category: str | None) -> str:
     if kind is not Kind.BOUNCE:
         return "complaints" if kind is Kind.COMPLAINT else "unsubscribed_by_mail"
-    if category is None or category is Category.UNDETERMINED:
+    if not category or category == Category.UNDETERMINED:
         return "undetermined"
-    return "permanent" if category.permanent else "temporary"
+    return "permanent" if Category(category).permanent else "temporary"

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer.mail.feedback.types import Category
+from mailer.mail.feedback.types import Category, Kind
 from mailer.people import returned, unread
 from mailer.people.unread import Unread
 from mailer.store.models import MailEvent, MailEventCount
@@ -30,7 +30,7 @@ def count(session: Session, *, today: date) -> Sequence[Month]:
     numbers: dict[str, Counter[Unread]] = {f"{each:%Y-%m}": Counter() for each in (first, last)}
     kept = select(MailEventCount).where(MailEventCount.month.in_(numbers))
     for row in session.scalars(kept):
-        category = Category(row.category) if row.category else None
+        category = Category(row.category) if row.kind is Kind.BOUNCE and row.category else None
         why = unread.why(row.kind, category, is_ours=row.campaign_id != 0)
         if why is not None:
             numbers[row.month][why] += row.number

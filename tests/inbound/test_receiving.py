@@ -20,8 +20,9 @@ from mailer.links import Link
 from mailer.mail.feedback.types import Category, Effect, Identified, Kind
 from mailer.people import bounces, returned, subscribers, suppression
 from mailer.reports import returned as report_of
+from mailer.reports import unread
 from mailer.store.crypto import Keyring
-from mailer.store.db import session_scope, utcnow
+from mailer.store.db import session_scope, utcnow, utctoday
 from mailer.store.models import (
     Campaign,
     CampaignStatus,
@@ -411,6 +412,20 @@ def test_a_complaint_that_only_a_message_id_proves_ends_mail_until_its_owner_sig
         assert measures.complaints(session, event.campaign_id) == (0, 0)
         person = session.get_one(Subscriber, world.person)
         assert suppression.lift(session, person.email_index) is SuppressionReason.REPORTED
+
+
+@pytest.mark.parametrize("days_ago", [1, 31])
+def test_what_alarms_nobody_does_not_do_so_as_a_number_either(world: World, days_ago: int) -> None:
+    world.delivery = world.mail(days_ago=days_ago)
+    proven = days_ago > 1  # but too late
+    world.receive(feedback_report(world.token()) if proven else hearsay(world))
+    with session_scope(world.engine) as session:
+        subscribers.erase(session, ANA)
+    ((campaign_id, kind, _),) = world.numbers()
+    with session_scope(world.engine) as session:
+        assert (kind, measures.complaints(session, campaign_id)) == (Kind.COMPLAINT, (0, 0))
+        assert report_of.count(session, session.get_one(Campaign, campaign_id)).complaints is None  # under 10
+        assert sum(unread.count(session, today=utctoday())[0].numbers.values()) == 0
 
 
 def test_a_complaint_that_is_proven_takes_the_place_of_one_that_may_be_made_up(world: World) -> None:

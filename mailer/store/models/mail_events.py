@@ -59,5 +59,5 @@ class MailEventCount(Base):
     campaign_id: Mapped[int] = mapped_column(primary_key=True)  # 0: about no mail that we know of
     month: Mapped[str] = mapped_column(String(7), primary_key=True)  # "2026-11"
     kind: Mapped[Kind] = mapped_column(by_value(Kind), primary_key=True)
-    category: Mapped[str] = mapped_column(String(20), primary_key=True)  # of a bounce; "" of others
+    category: Mapped[str] = mapped_column(String(20), primary_key=True)  # of a bounce, or `returned.UNHEEDED`; or ""
     number: Mapped[int]
