@@ -1,7 +1,7 @@
 """`mailer campaigns report`: what came of a campaign, as tables for a person and as a CSV file to pass on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailer.campaigns import lifecycle
-from mailer.cli.campaign_status import plain, print_progress, refusal_table, returned_line
+from mailer.cli.campaign_status import acted_line, plain, print_progress, refusal_table, returned_line
 from mailer.cli.hints import typed
 from mailer.cli.installation import Installation, pass_installation
 from mailer.cli.options import dress, dress_options, json_option, slug_argument
@@ -21,8 +21,10 @@ from mailer.formats.tables import Dress
 from mailer.mail import isolation
 from mailer.people.small_numbers import SMALLEST_SHOWN, in_words
 from mailer.reports import campaigns as campaign_reports
+from mailer.reports.acted import Acted
 from mailer.reports.campaigns import CampaignReport, Kits
 from mailer.reports.spreads import By, Row
+from mailer.store.models import ActKind
 
 _TITLES = {
     By.COUNTRY: "country",
@@ -52,7 +54,7 @@ _FOR_WHOM = (
 def report(
     installation: Installation, slug: str, csv_file: Path | None, excel: bool, separator: str, as_json: bool
 ) -> None:
-    """Show what came of a campaign: by country, union and language, who left and why, refusals and kits."""
+    """Show what came of a campaign: by country, union and language, who acted, who left and why, refusals, kits."""
     with installation.session(read_only=True) as session:
         found = campaign_reports.report(session, lifecycle.get(session, slug))
     if csv_file is not None:
@@ -83,6 +85,7 @@ def print_report(console: Console, report: CampaignReport) -> None:
         print_table(console, "Refusals", refusal_table(report.refusals))
     if not report.returned.is_nothing:
         console.print(returned_line(report.returned))
+    _print_acted(console, report.acted)
     console.print(_of_kits(report.kits))
     console.print(Text(_FOR_WHOM))
 
@@ -115,6 +118,21 @@ def _print_leaves(console: Console, report: CampaignReport) -> None:
             console.print(Padding(plain(reason), (0, 0, 0, 2)))
     elif report.left:
         console.print(f"Why is shown once {SMALLEST_SHOWN} of them have said why.")
+
+
+def _print_acted(console: Console, acted: Mapping[ActKind, Acted]) -> None:
+    if not acted:
+        return
+    console.print(acted_line({kind: each.people for kind, each in acted.items()}))
+    for kind, each in acted.items():
+        for by, rows in each.by.items():
+            if rows:  # else the line above says that it is nobody, or so few that they are hidden
+                table = Table()
+                table.add_column(by, overflow="fold")
+                table.add_column("people", justify="right", no_wrap=True)
+                for row in rows:
+                    table.add_row(isolation.in_text(row.name, "ltr") or "not known", in_words(row.people))
+                print_table(console, f"Who {kind}, by {by}", table)
 
 
 def _of_kits(kits: Kits) -> str:

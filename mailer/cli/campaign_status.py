@@ -10,10 +10,11 @@ from rich.text import Text
 from mailer.cli.hints import typed
 from mailer.cli.tables import print_table
 from mailer.people.small_numbers import HIDDEN, in_words
+from mailer.reports.acted import Numbers
 from mailer.reports.progress import Overview, Progress, Rate, WorkerState
 from mailer.reports.refusals import Refusal, TestMail
 from mailer.reports.returned import Returned
-from mailer.store.models import Asking, CampaignStatus, DeliveryState
+from mailer.store.models import ActKind, Asking, CampaignStatus, DeliveryState
 
 #: what to do about a worker that does not send
 _ADVICE = {
@@ -50,6 +51,8 @@ def print_overview(overview: Overview, failed_notices: int) -> None:
         print_table(console, "Refusals", refusal_table(overview.refusals))
     if not overview.returned.is_nothing:
         console.print(returned_line(overview.returned), soft_wrap=True)
+    if overview.acted:
+        console.print(acted_line(overview.acted), soft_wrap=True)
     for line in map(_test_line, overview.tests):
         console.print(plain(line), soft_wrap=True)
     if failed_notices:
@@ -125,6 +128,12 @@ def returned_line(returned: Returned) -> str:
         f"another reason, {in_words(returned.undetermined)} without one. Called spam: {in_words(returned.complaints)}. "
         f"Left by mail: {in_words(returned.unsubscribed_by_mail)}."
     )
+
+
+def acted_line(numbers: Numbers) -> str:
+    """How many did what the campaign asks for."""
+    words = {ActKind.WROTE: "wrote, as they told us", ActKind.SIGNED: "signed"}
+    return f"Acted: {'; '.join(f'{in_words(number)} {words[kind]}' for kind, number in numbers.items())}."
 
 
 def plain(text: str) -> Text:

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from mailer.kits import progress as kit_progress
 from mailer.people.small_numbers import hide_one, hide_small
-from mailer.reports import departures, figures, refusals, returned, spreads
+from mailer.reports import acted, departures, figures, refusals, returned, spreads
 from mailer.reports import progress as campaign_progress
+from mailer.reports.acted import Acted
 from mailer.reports.progress import Progress
 from mailer.reports.refusals import Refusal
 from mailer.reports.returned import Returned
 from mailer.reports.spreads import By, Row
-from mailer.store.models import Campaign, DeliveryState
+from mailer.store.models import ActKind, Campaign, DeliveryState
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class CampaignReport:
     reasons: Sequence[str] | None  # in their words, by the alphabet; None while fewer than ten have given one
     refusals: Sequence[Refusal]
     returned: Returned
+    acted: Mapping[ActKind, Acted]  # what it asks for
     kits: Kits
 
     def to_json(self) -> dict[str, Any]:
@@ -55,6 +57,7 @@ class CampaignReport:
             "reasons": self.reasons,
             "refusals": [asdict(each) for each in self.refusals],
             "returned": self.returned.to_json(),
+            "acted": {kind.value: each.to_json() for kind, each in self.acted.items()},
             "kits": asdict(self.kits),
         }
 
@@ -73,6 +76,7 @@ def report(session: Session, campaign: Campaign) -> CampaignReport:
         reasons=departures.tellable(reasons),
         refusals=refusals.refusals(session, campaign, progress.states),
         returned=returned.count(session, campaign),
+        acted=acted.count(session, campaign),
         kits=_kits(session, campaign),
     )
 
@@ -117,6 +121,11 @@ def for_others(found: CampaignReport) -> Iterator[Line]:
     yield from _refusals_for_others(found.refusals)
     for what, number in found.returned.to_json().items():
         yield Line("returned", what, "", number)
+    for kind, each in found.acted.items():
+        yield Line(kind.value, "", "", each.people)
+        for by, people in each.by.items():
+            for one in people or ():
+                yield Line(f"{kind.value} by {by.value}", one.key, one.name, one.people)
     for what in ("sent", "answered", "forwarded"):
         yield Line("kits", what, "", getattr(found.kits, what))
     yield Line("kits", "reached", "", hide_one(found.kits.reached))

@@ -14,7 +14,7 @@ from mailer.cases import history
 from mailer.delivery.ledger import answered, audience_of
 from mailer.delivery.message_ids import MessageIds, MessageKeyMissing
 from mailer.delivery.verdicts import give_up_at
-from mailer.reports import called_spam, returned
+from mailer.reports import acted, called_spam, returned
 from mailer.reports.called_spam import CalledSpam
 from mailer.reports.refusals import Refusal, TestMail, refusals, test_mails
 from mailer.reports.returned import Returned
@@ -144,6 +144,7 @@ class Overview:
     workers: Sequence[WorkerSeen]
     history: Sequence[Step]  # the first one first
     returned: Returned
+    acted: acted.Numbers
     called_spam: CalledSpam
     way_back: str | None  # where nobody is asked to act: how they would be
 
@@ -152,6 +153,7 @@ class Overview:
         report = self.progress.to_json() | {
             "rate": asdict(self.rate),
             "returned": self.returned.to_json(),
+            "acted": {kind.value: number for kind, number in self.acted.items()},
             **self.called_spam.to_json(),
         }
         for moment in ("eta", "next_retry", "give_up_at"):
@@ -208,6 +210,7 @@ def overview(session: Session, campaign: Campaign) -> Overview:
         workers=workers(session, campaign),
         history=steps(session, campaign),
         returned=came_back,
+        acted=acted.numbers(session, campaign),
         called_spam=called_spam.of(session, campaign, came_back.complaints),
         way_back=asking.way_back(campaign) if counted.asking is not Asking.OPEN else None,
     )

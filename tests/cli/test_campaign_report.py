@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import lifecycle
 from mailer.selfservice import leaving
 from mailer.selfservice.leaving import Method
 from mailer.store.db import utcnow
-from mailer.store.models import CampaignStatus, DeliveryState, Subscription
+from mailer.store.models import ActKind, CampaignStatus, DeliveryState, Subscriber, Subscription
 from tests.conftest import CommandLine
-from tests.support.factories import deliver, make_campaign, make_list, make_subscriber, make_union
+from tests.support.factories import deliver, make_act, make_campaign, make_list, make_subscriber, make_union
 
 ARABIC = "اتحاد عمال الموانئ"
 WIDE = "全国港湾労働組合連合会とその友人たちの会" * 3
@@ -100,3 +102,27 @@ def test_of_a_campaign_that_was_not_started_it_says_so(cli: CommandLine, tmp_pat
     ]
     assert json.loads(cli("campaigns", "report", "not-yet", "--json").stdout)["sent_by"]["country"] == []
     assert "mailer campaigns list" in cli("campaigns", "report", "nothing", exit_code=1).stderr
+
+
+def test_it_says_who_acted_by_country_and_language_and_status_says_how_many(
+    cli: CommandLine, session: Session, tmp_path: Path
+) -> None:
+    alert = lifecycle.get(session, "free-the-five")
+    alert.ask, alert.petition = ["embassy"], {"to": {"en": "the President"}}
+    for person in session.scalars(select(Subscriber).limit(23)):
+        make_act(session, alert, person, country="FR", language="fr")
+    make_act(session, alert, None, ActKind.SIGNED)
+    session.commit()
+    shown = cli("campaigns", "report", "free-the-five").stdout
+    assert "Acted: 23 wrote, as they told us; under 10 signed." in shown
+    assert "Who wrote, by country" in shown and "│ France" in shown and "Who signed" not in shown
+    report = json.loads(cli("campaigns", "report", "free-the-five", "--json").stdout)["acted"]
+    assert report["wrote"]["by"]["language"] == [{"key": "fr", "name": "fr", "people": 23}]
+    assert report["signed"] == {"people": None, "by": {"country": None, "language": None}}
+    assert "Acted: 23 wrote, as they told us; under 10 signed." in cli("campaigns", "status", "free-the-five").stdout
+    status = json.loads(cli("campaigns", "status", "free-the-five", "--json").stdout)
+    assert status["acted"] == {"wrote": 23, "signed": None}
+    cli("campaigns", "report", "free-the-five", "--csv", str(tmp_path / "report.csv"))
+    rows = list(csv.reader((tmp_path / "report.csv").read_text("utf-8").splitlines()))
+    assert ["wrote", "", "", "23"] in rows and ["wrote by country", "FR", "France", "23"] in rows
+    assert ["signed", "", "", "under 10"] in rows

@@ -14,8 +14,10 @@ from mailer.errors import MailerError, ServiceUnavailable
 from mailer.organisers import accounts, approvals, whereabouts
 from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
+from mailer.reports import acted as who_acted
 from mailer.reports import called_spam, progress, refusals
 from mailer.reports import returned as came_back
+from mailer.reports.acted import Numbers
 from mailer.reports.progress import Pace
 from mailer.reports.returned import Returned
 from mailer.store.models import Campaign, CampaignStatus, DeliveryState
@@ -108,6 +110,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         acting, now = whereabouts.acting(session, campaign), whereabouts.of(campaign)
         names = accounts.names(session, [campaign.held_by] if campaign.held_by else [])
         returned = _returned(session, campaign) if campaign.started_at else None
+        acted = _acted(session, campaign) if campaign.started_at else {}
         complaints = returned.complaints if returned else 0
         spam = called_spam.of(session, campaign, complaints) if sees_all else None
         standing, alone = approving.standing(session, campaign), lone.open_of(session, campaign)
@@ -127,6 +130,7 @@ def _shown(slug: str, *, status: int = 200, problem: str | None = None, found: S
         workers=workers if sees_all else [],
         history=history,
         returned=returned,
+        acted=acted,
         spam=spam,
         held_by=names.get(campaign.held_by) if campaign.held_by else None,
         sees_all=sees_all,
@@ -168,6 +172,11 @@ def _pace(session: Session, campaign: Campaign) -> Pace:
 def _returned(session: Session, campaign: Campaign) -> Returned:
     """What came back of a campaign, as it was a moment ago."""
     return recent("returned").get(campaign.id, lambda: came_back.count(session, campaign))  # type: ignore[no-any-return]
+
+
+def _acted(session: Session, campaign: Campaign) -> Numbers:
+    """How many acted on a campaign, as it was a moment ago."""
+    return recent("acted").get(campaign.id, lambda: who_acted.numbers(session, campaign))  # type: ignore[no-any-return]
 
 
 def _figures(campaign: Campaign, pace: Pace) -> dict[str, Any]:

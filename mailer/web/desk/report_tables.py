@@ -1,6 +1,6 @@
 """The tables of a report, in the words of whoever looks, each with its chart."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,11 +9,12 @@ from markupsafe import Markup
 
 from mailer.formats import charts
 from mailer.locale import countries, languages
+from mailer.reports.acted import Acted
 from mailer.reports.figures import Answer, Figures, Unit
 from mailer.reports.returned import Returned
 from mailer.reports.showing import Shown
 from mailer.reports.spreads import By, Row
-from mailer.store.models import DeliveryState
+from mailer.store.models import ActKind, DeliveryState
 from mailer.web import language
 from mailer.web.desk import refusal_words, terms, times
 from mailer.web.desk.visit import visit
@@ -82,13 +83,20 @@ class Table:
 
 
 def of(
-    found: Figures, shown: Shown, rows: Mapping[By, Sequence[Row] | None], back: Returned, *, is_exact: bool
+    found: Figures,
+    shown: Shown,
+    rows: Mapping[By, Sequence[Row] | None],
+    back: Returned,
+    acted: Mapping[ActKind, Acted],
+    *,
+    is_exact: bool,
 ) -> list[Table]:
     """All tables of a report.
 
     :param shown: what of the figures whoever looks may see.
     :param rows: the spreads, as things are called now.
     :param back: what came back.
+    :param acted: who did what it asks for.
     :param is_exact: whether they may see unions that asked not to be named.
     """
     return [
@@ -104,6 +112,7 @@ def of(
         _answers(shown),
         _returned(back),
         _departures(found, shown),
+        *_who_acted(shown, acted),
     ]
 
 
@@ -303,3 +312,43 @@ def _departures(found: Figures, shown: Shown) -> Table:
         notes=notes,
         keys=[_("departure")],
     )
+
+
+# --- who acted ------------------------------------------------------------------------------------------------------
+
+
+def _who_acted(shown: Shown, acted: Mapping[ActKind, Acted]) -> Iterator[Table]:
+    if not acted:
+        return
+    lines = [Line(_("The mail was sent"), shown.states[DeliveryState.SENT], key=DeliveryState.SENT.value)]
+    lines += [Line(terms.did(kind), each.people, key=kind.value) for kind, each in acted.items()]
+    yield Table(
+        "acted",
+        _("From the mail to the act"),
+        _("What"),
+        _("People"),
+        lines,
+        empty="",
+        notes=[_("Each person counts once for what they did. One can also sign on the site, without a mail.")],
+        keys=[_("act")],
+    )
+    titles = {
+        (ActKind.WROTE, By.COUNTRY): _("Countries of those who wrote"),
+        (ActKind.WROTE, By.LANGUAGE): _("Languages of those who wrote"),
+        (ActKind.SIGNED, By.COUNTRY): _("Countries of those who signed"),
+        (ActKind.SIGNED, By.LANGUAGE): _("Languages of those who signed"),
+    }
+    headings = {By.COUNTRY: (_("Country"), _("code")), By.LANGUAGE: (_("Language"), _("tag"))}
+    for kind, each in acted.items():
+        for by, rows in each.by.items():
+            name, key = headings[by]
+            lines = [Line(_called(by, row.key), row.people, row.key) for row in rows or ()]
+            why = _("Not shown. Of so few people it would point to somebody.")
+            empty = why if rows is None else _("Nobody has done so.")
+            yield Table(f"{kind}-by-{by}", titles[kind, by], name, _("People"), lines, empty=empty, keys=[key])
+
+
+def _called(by: By, key: str) -> str:
+    if not key:
+        return _("not known")
+    return countries.name(key, language.current()) if by is By.COUNTRY else languages.name(key)

@@ -9,11 +9,12 @@ from mailer.formats.csv_output import CsvWriter
 from mailer.formats.tables import Dress
 from mailer.organisers import whereabouts
 from mailer.organisers.roles import Permission
-from mailer.reports import figures, returned, showing, spreads
+from mailer.reports import acted, figures, returned, showing, spreads
 from mailer.reports.figures import Figures
 from mailer.store.models import Campaign
 from mailer.web.desk import named, report_tables
 from mailer.web.desk.numbers import row_number
+from mailer.web.desk.recent import recent
 from mailer.web.desk.report_tables import Table
 from mailer.web.desk.visit import visit
 from mailer.web.language import _
@@ -71,11 +72,12 @@ def _tables(slug: str) -> tuple[Campaign, Figures | None, list[Table]]:
         found = figures.of(session, campaign) if campaign.started_at else None
         rows = spreads.named(session, found.sending.spreads) if found else {}
         back = returned.count(session, campaign)
+        who_acted = recent("report acted").get(campaign.id, lambda: acted.count(session, campaign))
     if found is None:
         return campaign, None, []
     is_exact = visit().may(Permission.SEE_CAMPAIGNS)
     return (
         campaign,
         found,
-        report_tables.of(found, showing.show(found, is_exact=is_exact), rows, back, is_exact=is_exact),
+        report_tables.of(found, showing.show(found, is_exact=is_exact), rows, back, who_acted, is_exact=is_exact),
     )

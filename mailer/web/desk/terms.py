@@ -9,7 +9,7 @@ from mailer.organisers.approvals import State
 from mailer.organisers.whereabouts import Whereabouts
 from mailer.people.unread import Unread
 from mailer.reports.progress import WorkerState
-from mailer.store.models import Asking, CampaignStatus, CaseEventKind, DeliveryState
+from mailer.store.models import ActKind, Asking, CampaignStatus, CaseEventKind, DeliveryState
 from mailer.web.language import _
 
 #: what a state stands out by, besides its words: amber for what waits for somebody, green for what ended well
@@ -187,6 +187,11 @@ def complaints(in_1000: int | None) -> str:
         1: _("More than 1 in 1,000 of those who were sent it called it spam."),
         3: _("At least 3 in 1,000 of those who were sent it called it spam."),
     }.get(in_1000, "")
+
+
+def did(kind: ActKind) -> str:
+    """What people did for a campaign."""
+    return {ActKind.WROTE: _("Wrote, as they told us"), ActKind.SIGNED: _("Signed")}[kind]
 
 
 def complaints_advice() -> str:

@@ -12,14 +12,32 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, select
 
-from mailer.campaigns import listing
+from mailer.campaigns import lifecycle, listing
 from mailer.mail.feedback.types import Category, Kind
 from mailer.operations import housekeeping
 from mailer.store.db import session_scope
-from mailer.store.models import Account, Campaign, CampaignStatus, Delivery, DeliveryState, Reason, Role
+from mailer.store.models import (
+    Account,
+    ActKind,
+    Campaign,
+    CampaignStatus,
+    Delivery,
+    DeliveryState,
+    Reason,
+    Role,
+    Subscriber,
+)
 from mailer.web.desk import report_tables
 from tests.support.desk import come_in, words
-from tests.support.factories import deliver, make_bounce, make_campaign, make_list, make_subscriber, make_union
+from tests.support.factories import (
+    deliver,
+    make_act,
+    make_bounce,
+    make_campaign,
+    make_list,
+    make_subscriber,
+    make_union,
+)
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -99,7 +117,7 @@ def test_what_came_back_is_the_same_for_everybody(app: Flask, engine: Engine, ca
 def test_a_file_has_the_numbers_of_its_table(app: Flask, campaign: str, role: Role) -> None:
     who = come_in(app, role)
     page = who.get(f"/campaigns/{campaign}/report").text
-    kinds = re.findall(r"/report/([a-z]+)\.csv", page)
+    kinds = re.findall(r"/report/([a-z-]+)\.csv", page)
     assert kinds == ["states", "time", "countries", "languages", "texts", "unions", "answers", "departures"]
     for kind in kinds:
         answer = who.get(f"/campaigns/{campaign}/report/{kind}.csv")
@@ -235,3 +253,23 @@ def test_reports_are_listed_the_latest_first_and_paged(
 
 def test_where_nothing_went_out_the_list_says_so(app: Flask) -> None:
     assert "No campaign has gone out yet." in words(come_in(app, Role.ANALYST).get("/reports"))
+
+
+@pytest.mark.parametrize("role", [Role.WRITER, Role.ANALYST])
+def test_how_many_acted_stands_there_for_everybody_without_small_numbers(
+    app: Flask, engine: Engine, campaign: str, role: Role
+) -> None:
+    with session_scope(engine) as session:
+        asking = lifecycle.get(session, campaign)
+        asking.ask, asking.petition = ["embassy"], {"to": {"en": "the President"}}
+        for person in session.scalars(select(Subscriber).where(Subscriber.country == "FR")):
+            make_act(session, asking, person)
+        for person in session.scalars(select(Subscriber).limit(5)):
+            make_act(session, asking, person, ActKind.SIGNED)
+    who = come_in(app, role)
+    said = words(who.get(f"/campaigns/{campaign}/report"))
+    assert "The mail was sent 24 Wrote, as they told us 13 Signed under 10" in said
+    assert "Countries of those who wrote" in said and "Countries of those who signed Not shown." in said
+    file = rows(who.get(f"/campaigns/{campaign}/report/wrote-by-country.csv").text)
+    assert file == [["code", "Country", "People"], ["FR", "France", "13"]]
+    assert "Who acted Wrote, as they told us 13 Signed under 10" in words(who.get(f"/campaigns/{campaign}"))
