@@ -9,7 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from mailer.campaigns import asking, deadlines, kinds
 from mailer.people import consents
-from mailer.people.small_numbers import hide_one
+from mailer.people.small_numbers import SMALLEST_SHOWN
 from mailer.store import db
 from mailer.store.models import (
     Act,
@@ -36,6 +36,8 @@ _KNOWN_WITHOUT_END = timedelta(days=180)
 _TIMES = (Campaign.started_at, Campaign.finished_at)
 #: after its start, where no end comes: some cases never close
 KNOWN_AT_MOST = timedelta(days=730)
+#: from here on a number for everybody is told in hundreds, below it in tens
+_LARGE = 1_000
 
 
 class Counted(NamedTuple):
@@ -143,9 +145,15 @@ def count(session: Session, campaign_id: int) -> Counted:
 
 
 def shown(counted: Counted, kind: ActKind) -> int | None:
-    """A number for everybody's eyes; None where it is too small to be shown."""
+    """A number for everybody's eyes, rounded down, so that whoever says something in another person's name cannot tell
+    by it whether that was said before; None where it is too small to be shown.
+    """
     number = counted.of(kind)
-    return hide_one(number) or None
+    return number - number % _step(number) or None
+
+
+def _step(number: int) -> int:
+    return SMALLEST_SHOWN if number < _LARGE else 10 * SMALLEST_SHOWN
 
 
 # --- who did --------------------------------------------------------------------------------------------------------

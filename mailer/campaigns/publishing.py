@@ -19,7 +19,19 @@ from markdown_it.token import Token
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from mailer.campaigns import addressees, asking, deadlines, editions, kinds, letters, petitions, segments, telling
+from mailer.campaigns import (
+    addressees,
+    asking,
+    deadlines,
+    editions,
+    kinds,
+    letters,
+    petitions,
+    segments,
+    tallies,
+    telling,
+)
+from mailer.campaigns.tallies import Tally
 from mailer.campaigns.telling import Told
 from mailer.cases import cases
 from mailer.cases.sayable import Sayable
@@ -78,15 +90,20 @@ class Headline:
     summary: str  # one line
     since: datetime  # when it began
     deadline: datetime | None  # none where nobody is asked to act
-    is_over: bool  # whether it is too late to act
+    over_since: datetime | None  # when it became too late to act; none where it did not
     told: Told  # whether people are asked to act, or why not
     kind: str | None  # what its mail is headed by, in English; None for a kind that asks people to act
     is_stop: bool  # whether it says that nobody should write any more
 
     @property
+    def is_over(self) -> bool:
+        """Whether it is too late to act."""
+        return self.over_since is not None
+
+    @property
     def updated(self) -> datetime:
         """When what readers are told of it last changed."""
-        return max(self.since, self.told.changed_at or self.since)
+        return max(self.since, self.told.changed_at or self.since, self.over_since or self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +138,13 @@ class CampaignPage:
     is_cancelled: bool
     addressees: tuple[Addressee, ...]  # by country; the one for everyone else comes last
     home: str  # the countries in which nobody should act on it, as a sentence lists them; "" for none
+    tallies: tuple[Tally, ...]  # how many acted
     case_slug: str | None  # of its case, if that has a page of its own
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it holds as it was written: nobody ended it, and it is not too late."""
+        return self.headline.told.asking is Asking.OPEN and not (self.is_cancelled or self.headline.is_over)
 
 
 def archive(session: Session, language: str, *, page: int = 1) -> tuple[list[Headline], bool]:
@@ -271,7 +294,7 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
     headline = headline_of(session, campaign, language)
     case, today = campaign.case, db.now(session).date()
     is_cancelled = campaign.status is CampaignStatus.CANCELLED
-    is_open = headline.told.asking is Asking.OPEN and not is_cancelled
+    is_open = headline.told.asking is Asking.OPEN and not is_cancelled and not headline.is_over
     asks = is_open and kinds.of(campaign).asks
     html = ""
     if headline.told.asking is not Asking.STOPPED:  # what it says is to write
@@ -281,7 +304,8 @@ def page(session: Session, campaign: Campaign, *, language: str, shown_in: str) 
         html=html if is_open else _without_calls(html),
         is_cancelled=is_cancelled,
         addressees=_addressees(map(Target.from_json, campaign.targets), shown_in) if asks else (),
-        home=home(campaign, shown_in) if asks and not headline.is_over else "",
+        home=home(campaign, shown_in) if asks else "",
+        tallies=tallies.of(session, campaign),
         case_slug=case.slug if case is not None and cases.has_page(case, today) else None,
     )
 
@@ -367,7 +391,7 @@ def _headline(campaign: Campaign, language: str, now: datetime, told: Told) -> H
         summary=_line(text.preheader, language, fallback),
         since=campaign.started_at or campaign.created_at,
         deadline=campaign.deadline if asks else None,
-        is_over=deadlines.is_over(campaign, now),
+        over_since=deadlines.until(campaign) if kind.asks and deadlines.is_over(campaign, now) else None,
         told=told,
         kind=None if kind.asks else kind.heading,
         is_stop=campaign.kind == kinds.STOP,

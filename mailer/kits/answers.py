@@ -75,8 +75,8 @@ def answer(session: Session, kit_id: int, answer: UnionAnswer, *, reached: int |
     _check(reached)
     suppression.lock_shared(session)  # who is told must not be erased at this moment
     kit, union = _lock(session, kit_id)
-    if answer is UnionAnswer.PROMISED and asking.of(kit.campaign) is not Asking.OPEN:
-        raise NothingToForward
+    if answer is UnionAnswer.PROMISED:
+        pages.require_time(session, kit)
     now = db.now(session)
     match answer:
         case UnionAnswer.SEEN:

@@ -78,7 +78,9 @@ def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
     kit = find(session, kit_id)
     campaign, forwarder = kit.campaign, Forwarder.of(kit.union)
     is_open = asking.of(campaign) is Asking.OPEN
-    made = _archives(session, kit) if is_open else {}
+    is_over = campaign.status is CampaignStatus.CANCELLED or deadlines.is_over(campaign, db.now(session))
+    kept = _archives(session, kit) if is_open else {}
+    made = {} if is_over else kept
     own = _own_languages(kit)
     ordered = (*own, *(edition.language for edition in kit.editions if edition.language not in own))
     site = Pages(base_url, ordered[0])
@@ -93,7 +95,7 @@ def look(session: Session, kit_id: int, *, base_url: str) -> KitPage:
         deadline=campaign.deadline if is_open and kinds.of(campaign).asks else None,
         country=forwarder.country,
         is_held=campaign.status is CampaignStatus.PAUSED,
-        is_over=campaign.status is CampaignStatus.CANCELLED or deadlines.is_over(campaign, db.now(session)),
+        is_over=is_over,
         is_ready=kit.ready_at is not None and not _is_outdated(kit),
         files={language: archives.names(archive) for language, archive in made.items()},
         texts={language: _messages(archive) for language, archive in made.items()},
@@ -182,9 +184,17 @@ def _find_to_forward(session: Session, kit_id: int) -> Kit:
     :raises NothingToForward: nobody is asked to act any more.
     """
     kit = find(session, kit_id)
-    if asking.of(kit.campaign) is not Asking.OPEN:
-        raise NothingToForward
+    require_time(session, kit)
     return kit
+
+
+def require_time(session: Session, kit: Kit) -> None:
+    """Refuse to have a kit forwarded after its campaign's end.
+
+    :raises NothingToForward: nobody is asked to act any more, or it is too late.
+    """
+    if asking.of(kit.campaign) is not Asking.OPEN or deadlines.is_over(kit.campaign, db.now(session)):
+        raise NothingToForward
 
 
 def _archives(session: Session, kit: Kit, language: str | None = None) -> dict[str, bytes]:

@@ -131,8 +131,11 @@ def test_who_acted_is_known_by_campaign(session: Session, campaign: Campaign, an
     assert who() == set()
 
 
-@pytest.mark.parametrize(("number", "shown"), [(0, None), (1, None), (9, None), (10, 10), (11, 11)])
-def test_small_numbers_are_shown_to_nobody(number: int, shown: int | None) -> None:
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(0, None), (1, None), (9, None), (10, 10), (11, 10), (19, 10), (20, 20), (999, 990), (1000, 1000), (1234, 1200)],
+)
+def test_small_numbers_are_shown_to_nobody_and_others_rounded_down(number: int, shown: int | None) -> None:
     assert acts.shown(Counted(wrote=number, signed=0), WROTE) == shown
     assert acts.shown(Counted(wrote=0, signed=number), SIGNED) == shown
 

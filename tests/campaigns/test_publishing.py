@@ -15,6 +15,7 @@ from mailer.store.models import Campaign, CampaignStatus, CaseEventKind, HomeRul
 from tests.support.cases import decide, make_case
 from tests.support.factories import WHEN, add_letter, add_text, make_campaign, make_list
 
+DEADLINE = datetime(2035, 4, 30, 23, 59, 59, tzinfo=UTC)
 TARGETS = [
     {"countries": ["GB"], "name": "Embassy, London", "email": "london@example.org", "address": "12 Example Square"},
     {"countries": ["DE", "AT"], "name": "Botschaft, Berlin", "email": "", "address": "Beispielallee 21"},
@@ -30,7 +31,8 @@ def alerts(session: Session) -> MailingList:
 def publish(session: Session, alerts: MailingList, slug: str = "free-the-five", **columns: Any) -> Campaign:
     """A public campaign that is out, with some columns changed."""
     campaign = make_campaign(session, alerts, slug=slug, body=columns.pop("body", "Write today.\n"))
-    for name, value in {"public": True, "status": CampaignStatus.SENT, "started_at": WHEN, **columns}.items():
+    out = {"public": True, "status": CampaignStatus.SENT, "started_at": WHEN, "deadline": DEADLINE}
+    for name, value in (out | columns).items():
         setattr(campaign, name, value)
     session.flush()
     return campaign
@@ -95,8 +97,8 @@ def test_a_headline_comes_in_the_readers_language_else_in_the_campaigns_own(
 def test_a_deadline_is_over_once_it_has_passed(session: Session, alerts: MailingList) -> None:
     for slug, deadline in (("past", utcnow() - timedelta(hours=1)), ("open", utcnow() + timedelta(hours=1))):
         publish(session, alerts, slug, deadline=deadline)
-    publish(session, alerts, "without", started_at=utcnow() - timedelta(days=29))
-    publish(session, alerts, "old", started_at=utcnow() - timedelta(days=31))
+    publish(session, alerts, "without", deadline=None, started_at=utcnow() - timedelta(days=29))
+    publish(session, alerts, "old", deadline=None, started_at=utcnow() - timedelta(days=31))
     listed, _ = publishing.archive(session, "en")
     is_over = {headline.slug: headline.is_over for headline in listed}
     assert is_over == {"past": True, "open": False, "without": False, "old": True}
@@ -104,7 +106,7 @@ def test_a_deadline_is_over_once_it_has_passed(session: Session, alerts: Mailing
 
 def test_the_current_campaign_is_the_newest_whose_deadline_is_to_come(session: Session, alerts: MailingList) -> None:
     assert publishing.current(session, "en", "GB") is None
-    publish(session, alerts, "endless", started_at=utcnow() - timedelta(minutes=5))
+    publish(session, alerts, "endless", deadline=None, started_at=utcnow() - timedelta(minutes=5))
     assert publishing.current(session, "en", "GB") is None
     soon = utcnow() + timedelta(days=1)
     publish(session, alerts, "older", started_at=utcnow() - timedelta(days=3), deadline=soon)

@@ -18,7 +18,7 @@ from mailer.kits import announcements, answers, making, pages, progress
 from mailer.kits.answers import UnionAnswer
 from mailer.kits.editions import KitEditions
 from mailer.kits.making import Made
-from mailer.kits.pages import NoKit
+from mailer.kits.pages import NoKit, NothingToForward
 from mailer.kits.wording import Forwarder
 from mailer.links import Link
 from mailer.people import notices, subscribers
@@ -556,7 +556,7 @@ def test_a_kit_that_carries_a_name_goes_also_when_its_campaign_is_over(engine: E
     campaign.deadline = WHEN
     directory.change(session, union.slug, name="Another name")
     making.plan_missing(session)
-    assert pages.file(session, kit_of(session, union).id, "en", "mail.txt")  # nothing is made again
+    assert kit_of(session, union).ready_at  # nothing is made again
     directory.change(session, union.slug, is_named=False)
     with pytest.raises(NoKit):
         pages.look(session, kit_of(session, union).id, base_url=BASE)
@@ -706,6 +706,26 @@ def test_a_page_says_whether_it_is_too_late(session: Session, changes: dict[str,
     assert pages.look(session, kit_of(session, None).id, base_url=BASE).is_over is is_over
 
 
+def test_once_it_is_too_late_nothing_of_a_kit_can_be_had_or_promised(engine: Engine, session: Session) -> None:
+    union = make_union(session, status=AFFILIATED)
+    campaign = start(session, make_forwardable(session))
+    make(engine, campaign)
+    kit_id = kit_of(session, union).id
+    assert pages.look(session, kit_id, base_url=BASE).files
+    campaign.deadline = utcnow() - timedelta(minutes=1)
+    session.flush()
+    page = pages.look(session, kit_id, base_url=BASE)
+    assert (page.files, page.texts) == ({}, {})
+    for refused in (
+        lambda: pages.file(session, kit_id, "en", "mail.txt"),
+        lambda: pages.archive(session, kit_id),
+        lambda: answers.answer(session, kit_id, UnionAnswer.PROMISED, base_url=BASE),
+    ):
+        with pytest.raises(NothingToForward):
+            refused()
+    answers.answer(session, kit_id, UnionAnswer.FORWARDED, reached=40, base_url=BASE)  # which they did before
+
+
 def test_files_are_to_be_had_one_by_one_and_all_at_once(engine: Engine, session: Session) -> None:
     campaign = start(session, make_forwardable(session, "fr"))
     make(engine, campaign)
@@ -851,13 +871,8 @@ def test_files_go_90_days_after_the_end_and_what_was_said_stays(
     pages.forget_old(session)
     session.commit()
     assert kit_of(session, union).reached == 40
-    if is_kept:
-        assert pages.file(session, kit_id, "en", "mail.txt")
-        return
-    for read in (
-        lambda: pages.file(session, kit_id, "en", "mail.txt"),
-        lambda: pages.archive(session, kit_id),
-        lambda: pages.look(session, kit_id, base_url=BASE),
-    ):
+    archives = session.scalars(select(KitEdition.archive).where(KitEdition.kit_id == kit_id)).all()
+    assert [archive is not None for archive in archives] == [is_kept]
+    if not is_kept:
         with pytest.raises(NoKit):
-            read()
+            pages.look(session, kit_id, base_url=BASE)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -21,7 +22,7 @@ SLUG = "urgent-actions"
 #: what asks people to act, in any language; a token may hold the digits of a year
 CALLS = re.compile(
     rb"mailto:embassy@example\.org|To: embassy@example\.org|Write to the embassy|(?<![0-9a-f])2035(?![0-9a-f])|act-now"
-    rb'|value="promised"'
+    rb'|value="promised"|href="[^"]*/sign|<progress|share-text|action="(?:/fr)?/act/[^/"]+"'
 )
 
 
@@ -93,6 +94,7 @@ def test_no_page_asks_anybody_to_act_on_what_was_ended_and_all_do_once_it_is_reo
 ) -> None:
     # A new page that asks people to act belongs here, too.
     everywhere = {
+        "/act/…",
         "/campaigns",
         f"/campaigns/{SLUG}",
         f"/campaigns/{SLUG}/letter",
@@ -118,3 +120,22 @@ def test_no_page_asks_anybody_to_act_on_what_was_ended_and_all_do_once_it_is_reo
         for about in ended:
             decide(session, about, CaseEventKind.REOPENED)
         assert asking(app, client, links) == everywhere
+
+
+@pytest.mark.parametrize(
+    "columns", [{"deadline": WHEN}, {"deadline": None}, {"status": CampaignStatus.CANCELLED}], ids=str
+)
+def test_no_page_asks_anybody_to_act_once_it_is_too_late(
+    app: Flask,
+    client: FlaskClient,
+    session: Session,
+    links: dict[str, str],
+    campaign: Campaign,
+    columns: dict[str, Any],
+) -> None:
+    assert asking(app, client, links)
+    for about in (campaign, unlisted(session)):
+        for name, value in columns.items():
+            setattr(about, name, value)
+    session.commit()
+    assert asking(app, client, links) == set()

@@ -165,7 +165,6 @@ def _editions(page: KitPage) -> list[_Edition]:
             has_failed=language in page.problems,
         )
         for language in page.languages
-        if not page.is_over or language in page.files or language in page.problems  # else nothing will be there
     ]
 
 

@@ -69,6 +69,8 @@ def campaign(slug: str) -> Response:
             countries=countries.all_in(current()) if choice else (),
             text=Markup(page.html),  # noqa: S704 - sanitised
             others=[_text_in("reading.campaign", tag, slug, via) for tag in there if tag != page.headline.language],
+            address=Pages(site().settings.base_url, page.headline.language).campaign(slug),
+            is_shared=page.is_current and not page.headline.is_stop,
             sign_up=url("joining.join", union=via.slug) if via else url("joining.sign_up"),
             is_translated=page.headline.language in languages.forms(language),
         )
@@ -198,7 +200,7 @@ def _as_text(campaign: Headline) -> tuple[str, str, str]:
     title = isolation.in_text(campaign.title, languages.direction(current()))
     words = campaign.told.words.text if campaign.told.words else ""
     match campaign.told.asking:
-        case Asking.OPEN:
+        case Asking.OPEN if not campaign.is_over:
             return campaign.title, campaign.summary, campaign.language
         case Asking.STOPPED:
             title = _("Please do not write any more: {title}", title=title)

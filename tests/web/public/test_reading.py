@@ -16,7 +16,7 @@ from mailer.campaigns import publishing
 from mailer.locale import translations
 from mailer.settings import Settings
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus, Case, CaseEventKind, CaseText, MailingList
+from mailer.store.models import Act, ActKind, Campaign, CampaignStatus, Case, CaseEventKind, CaseText, MailingList
 from mailer.web.language import LANGUAGES
 from tests.support.cases import REASON, decide, make_case, tell_news
 from tests.support.factories import WHEN, add_text, make_campaign, make_list, make_union
@@ -37,7 +37,8 @@ def publish(session: Session, alerts: MailingList) -> Callable[..., Campaign]:
     def publish(slug: str = "free-the-five", **columns: Any) -> Campaign:
         body = columns.pop("body", "Dear {{ name or 'supporter' }}, write today.\n")
         campaign = make_campaign(session, alerts, slug=slug, body=body)
-        for name, value in {"public": True, "status": CampaignStatus.SENT, "started_at": WHEN, **columns}.items():
+        out = {"public": True, "status": CampaignStatus.SENT, "started_at": WHEN, "deadline": DEADLINE}
+        for name, value in (out | columns).items():
             setattr(campaign, name, value)
         session.commit()
         return campaign
@@ -141,6 +142,59 @@ def test_a_campaign_says_whether_one_can_still_act(
     assert len(shown) == 1
 
 
+def test_a_campaign_says_how_many_acted_so_that_a_screen_reader_can_tell_how_far_it_is(
+    client: FlaskClient, publish: Callable[..., Campaign], session: Session
+) -> None:
+    campaign = publish(ask=["embassy"], petition={"to": {"en": "the President"}}, goal=5000)
+    for kind, number in ((ActKind.SIGNED, 1234), (ActKind.WROTE, 25)):
+        session.add_all(Act(campaign_id=campaign.id, kind=kind, language="en") for _ in range(number))
+    session.commit()
+    page = client.get("/en/campaigns/free-the-five").text
+    named = re.search(r'<progress max="5000" value="1200" aria-labelledby="([^"]+)"></progress>', page)
+    assert named and f'<strong id="{named[1]}">1,200 of 5,000 have signed</strong>' in page
+    assert "20 have written" in page and "1,234" not in page
+    assert "1\N{NARROW NO-BREAK SPACE}200" in client.get("/fr/campaigns/free-the-five").text
+    campaign.deadline = WHEN
+    session.commit()
+    page = client.get("/en/campaigns/free-the-five").text
+    assert "1,200 have signed" in page and "<progress" not in page and "5,000" not in page
+
+
+def head_of(page: str) -> dict[str, str]:
+    """What a page tells whoever shows a link to it."""
+    return dict(re.findall(r'<meta property="(og:[a-z]+)" content="([^"]*)">', page))
+
+
+def test_a_link_to_a_campaign_shows_what_it_is_about_and_nothing_of_what_was_stopped(
+    client: FlaskClient, publish: Callable[..., Campaign], session: Session
+) -> None:
+    campaign = publish()
+    page = client.get("/fr/campaigns/free-the-five?union=dockers").text
+    assert head_of(page) == {
+        "og:type": "article",
+        "og:title": "Free the five",
+        "og:description": "Five dockers are in prison for a strike: write today.",
+        "og:url": "https://act.example.org/en/campaigns/free-the-five",
+    }
+    share = re.search(r'<textarea class="copy" id="share-text"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
+    assert share and share[1].splitlines() == [
+        "Free the five",
+        "",
+        "Five dockers are in prison for a strike: write today.",
+        "https://act.example.org/en/campaigns/free-the-five",
+    ]
+    decide(session, campaign, CaseEventKind.CLOSED)
+    page = client.get("/en/campaigns/free-the-five").text
+    assert head_of(page)["og:title"] == "Ended: Free the five"
+    assert head_of(page)["og:description"] == "This action has ended."
+    assert "share-text" not in page
+    decide(session, campaign, CaseEventKind.STOPPED)
+    page = client.get("/en/campaigns/free-the-five").text
+    assert head_of(page) == {} and "share-text" not in page
+    decide(session, campaign, CaseEventKind.WITHDRAWN)
+    assert head_of(client.get("/en/campaigns/free-the-five").text) == {}
+
+
 def test_news_is_called_so_and_a_stop_says_that_nobody_should_write(
     client: FlaskClient, publish: Callable[..., Campaign]
 ) -> None:
@@ -208,7 +262,7 @@ def test_a_title_cannot_break_out_of_the_page(
     campaign.texts[0].subject = campaign.texts[0].preheader = '</title>"><script>alert(1)</script>'
     session.commit()
     for path in ("/campaigns", "/campaigns/free-the-five"):
-        assert "<script" not in client.get(path).text
+        assert "<script>" not in client.get(path).text
 
 
 # --- the feed -------------------------------------------------------------------------------------------------------
@@ -243,6 +297,15 @@ def test_the_feed_has_what_atom_demands(client: FlaskClient, publish: Callable[.
         assert texts(entry, "title") == ["Free the five"]
         assert str(texts(entry, "id")[0]).startswith("urn:uuid:")
         assert len(texts(entry, "updated")) == len(texts(entry, "summary")) == 1
+
+
+def test_the_feed_says_that_it_is_too_late(client: FlaskClient, publish: Callable[..., Campaign]) -> None:
+    publish(deadline=utcnow() - timedelta(days=1))
+    (entry,) = ElementTree.fromstring(client.get("/en/feed.atom").data).findall(f"{ATOM}entry")
+    assert texts(entry, "title") == ["Ended: Free the five"]
+    assert texts(entry, "summary") == ["This action has ended."]
+    [updated] = texts(entry, "updated")
+    assert updated and updated > "2026-03-02"
 
 
 def test_a_feed_without_campaigns_is_a_feed(client: FlaskClient) -> None:
