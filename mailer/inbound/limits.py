@@ -1,9 +1,9 @@
 """How many messages are taken in an hour, by all processes together, so that a flood costs us little.
 
-What comes to an address that we signed, or gives back a mail of ours, is looked into, and taken if it may still do
-something: bounces of a large campaign, and wishes to leave. Whoever has such an address, from a mail that was
-forwarded, can so write as often as events are kept of one mail. What comes to another address is looked into only as
-long as there are not far too many: reports of providers know no address of ours but the bare one.
+The rest is looked into, and taken if it is about a mail of ours and may still do something: bounces of a large
+campaign, wishes to leave, answers. Whoever has such a mail, as one that was forwarded, can so write as often as events
+are kept of it. What came to no address that we signed is looked into only as long as there are not far too many:
+reports of providers know no address of ours but the bare one, and people answer to that of the sender.
 """
 
 import logging
@@ -102,19 +102,20 @@ def note_taken(session: Session, taken: Known, now: datetime) -> None:
 def _is_awaited(sessions: Sessions, feedback: Feedback, *, came_to: int | None) -> bool:
     """Whether a message may still do something: end mail, end a subscription, or be kept as an event.
 
-    :param came_to: the delivery whose address it came to; else only what gives back a mail of ours does.
+    :param came_to: the delivery whose address it came to; else only answers, and what gives back a mail of ours, do.
     """
     with sessions(read_only=True) as session:
         if feedback.subscription is not None:
             return _may_leave(session, feedback.subscription)
-        if feedback.delivery is None or feedback.is_unproven or feedback.tells_nothing:
+        delivery_id, is_answer = feedback.delivery, feedback.kind is Kind.REPLY
+        if delivery_id is None or feedback.tells_nothing:
             return False
-        if feedback.kind in returned.COME_ONCE:
-            is_hearsay = feedback.identified_by is Identified.MESSAGE_ID
-            return returned.is_news(session, feedback.delivery, feedback.kind, is_hearsay=is_hearsay)
-        if feedback.delivery != came_to:
+        if is_answer or (delivery_id == came_to and feedback.kind not in returned.COME_ONCE):
+            return returned.may_have_more(session, delivery_id, is_answer=is_answer)
+        if feedback.is_unproven or feedback.kind not in returned.COME_ONCE:
             return False
-        return returned.may_have_more(session, feedback.delivery, is_answer=feedback.kind is Kind.REPLY)
+        is_hearsay = feedback.identified_by is Identified.MESSAGE_ID
+        return returned.is_news(session, delivery_id, feedback.kind, is_hearsay=is_hearsay)
 
 
 def _may_leave(session: Session, subscription_id: int | None) -> bool:
