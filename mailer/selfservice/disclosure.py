@@ -258,6 +258,7 @@ def _returned(session: Session, person: Subscriber) -> Iterator[Facts]:
             "status": event.status,
             "effect": event.effect.value,
             "source": event.source,
+            "identified_by": event.identified_by.value if event.identified_by else None,
             "counts": event.email_index is not None,
         }
 

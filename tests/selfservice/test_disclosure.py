@@ -218,6 +218,7 @@ def test_everything_is_told_with_its_dates_and_reasons(session: Session, ana: Su
             "status": "5.2.2",
             "effect": "count",
             "source": "pipe",
+            "identified_by": "envelope",
             "counts": True,
         }
     ]
