@@ -75,6 +75,16 @@ def forward(session: Session, received: Received, addresses: OwnAddresses) -> st
     return None
 
 
+def note_too_many(session: Session, received: Received, addresses: OwnAddresses) -> None:
+    """Count what somebody wrote for the mail that says how much did not go on, as too much came of the mail that it
+    answers. Whoever knows that mail may have written the rest, so nobody's answer may be lost without a word.
+
+    :param received: as for `forward`, and so are addresses.
+    """
+    if addresses.answers_go_to.addresses and not received.source.is_mailbox:
+        tallies.count(session, Tally.NOT_FORWARDED, tallies.day_of(received.now))
+
+
 def _has_room(session: Session, today: datetime, *, is_kept_room_for: bool) -> bool:
     """Whether one more goes on today; then it is counted. Some room is for answers of people on our lists alone: else
     whoever knows our addresses, and writes to them often enough, would keep these from going on.

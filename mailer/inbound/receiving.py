@@ -107,6 +107,8 @@ def _follow(session: Session, received: Received, addresses: OwnAddresses) -> Ou
     if feedback.kind is Kind.REPLY and outcome.why is None:
         why = forwarding.forward(session, received, addresses)
         outcome = replace(outcome, effect=Effect.NONE if why else Effect.FORWARD, why=why)
+    elif feedback.kind is Kind.REPLY and outcome.number is not None:
+        forwarding.note_too_many(session, received, addresses)
     unread.keep(session, received, days=addresses.keep_unread_days)
     return outcome
 

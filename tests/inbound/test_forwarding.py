@@ -402,6 +402,16 @@ def test_what_strangers_write_leaves_room_for_answers_to_our_mails(
     assert (numbers[Tally.FORWARDED], numbers[Tally.NOT_FORWARDED]) == (5, 3)
 
 
+def test_an_answer_to_a_mail_of_which_too_much_came_is_among_those_that_did_not_go_on(
+    world: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returned, "MOST_OF_ONE", 2)
+    assert [world.answer(str(number)).effect for number in (0, 1, 2, 2)] == [Effect.FORWARD] * 2 + [Effect.NONE] * 2
+    with session_scope(world.engine) as session:
+        numbers = {row.what: row.number for row in session.scalars(select(InboundTally))}
+    assert (numbers[Tally.FORWARDED], numbers[Tally.NOT_FORWARDED]) == (2, 2)
+
+
 def test_who_has_one_person_s_mails_cannot_take_the_room_that_is_kept_for_answers(
     world: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
