@@ -32,6 +32,7 @@ from mailer.web.public.leaving import leaving
 from mailer.web.public.preferences import preferences
 from mailer.web.public.reading import reading
 from mailer.web.public.reporting import reporting
+from mailer.web.public.signing import signing
 from mailer.web.public.writing import writing
 from mailer.web.site import Site
 
@@ -43,6 +44,7 @@ _PAGES = (
     reading,
     writing,
     acting,
+    signing,
     reporting,
     affiliating,
     forwarding,

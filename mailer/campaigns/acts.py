@@ -29,6 +29,8 @@ from mailer.store.models import (
 
 #: with what a person agrees that an act of theirs is kept
 PURPOSE = {ActKind.WROTE: ConsentPurpose.ACTED, ActKind.SIGNED: ConsentPurpose.SIGNED}
+#: likewise that their name is shown, and handed over
+_NAMING = (ConsentPurpose.SHOWN, ConsentPurpose.HANDED_OVER)
 #: how long after a campaign's end it is known who acted, so that they can hear how it went
 KNOWN_FOR = timedelta(days=90)
 #: likewise after the start of one that names no deadline and is about no case
@@ -77,7 +79,15 @@ def why_over(campaign: Campaign, now: datetime) -> Asking | None:
 
 
 def add(
-    session: Session, campaign: Campaign, kind: ActKind, person: Subscriber, *, language: str, words: str, method: str
+    session: Session,
+    campaign: Campaign,
+    kind: ActKind,
+    person: Subscriber,
+    *,
+    language: str,
+    words: str,
+    method: str,
+    country: str | None = None,
 ) -> Act | None:
     """Count that a person did something, and that they agreed that we keep it; once, however often it is said.
 
@@ -85,6 +95,7 @@ def add(
     :param language: in which they said it.
     :param words: that they agreed to, in that language.
     :param method: how it reached us, such as "page".
+    :param country: in which they live, as they say with it; else as they said before.
     :returns: None if it was counted before.
     """
     act = Act(
@@ -92,7 +103,7 @@ def add(
         campaign_id=campaign.id,
         kind=kind,
         subscriber_id=person.id,
-        country=person.country,
+        country=country or person.country,
         language=language,
         day=db.utctoday(),
     )
@@ -122,9 +133,12 @@ def take_back(session: Session, campaign_id: int, kind: ActKind, subscriber_id: 
     act_id = session.scalar(select(Act.id).where(*theirs).with_for_update())
     if act_id is None:
         return False
-    session.execute(delete(Signature).where(Signature.act_id == act_id))
+    wanted = (Signature.is_shown, Signature.is_handed_over)
+    named = session.execute(delete(Signature).where(Signature.act_id == act_id).returning(*wanted)).one_or_none()
     session.execute(delete(Act).where(Act.id == act_id))
-    consents.withdraw(session, subscriber_id, PURPOSE[kind], method=method, campaign_id=campaign_id)
+    naming = [purpose for purpose, is_wanted in zip(_NAMING, named or (False, False), strict=True) if is_wanted]
+    for purpose in (*naming, PURPOSE[kind]):
+        consents.withdraw(session, subscriber_id, purpose, method=method, campaign_id=campaign_id)
     return True
 
 

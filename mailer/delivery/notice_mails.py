@@ -35,6 +35,7 @@ _PAGES: Mapping[NoticeKind, Callable[[Pages, str], str]] = {
     NoticeKind.CONTACT: Pages.contact,
     NoticeKind.STEPPED_DOWN: Pages.contact,
     NoticeKind.ANSWER: Pages.answer,
+    NoticeKind.SIGN: Pages.signed,
     NoticeKind.INVITATION: Pages.desk_invitation,
     NoticeKind.TAKE_BACK: Pages.take_back,
 }
@@ -79,6 +80,7 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     NoticeKind.ALONE: frozenset({"campaign", "who", "why", "campaign_url"}),
     NoticeKind.HELD_AT_DESK: frozenset({"campaign", "reason", "campaign_url"}),
     NoticeKind.TAKE_BACK: frozenset({"link_url", "campaign"}),
+    NoticeKind.SIGN: frozenset({"link_url", "campaign", "is_signed"}),  # they have signed already
     NoticeKind.REPLY: frozenset({"is_cut"}),
     NoticeKind.REPLIES: frozenset({"day", "forwarded", "dropped"}),
 }
@@ -285,6 +287,11 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
         case NoticeKind.TAKE_BACK:
             preheader = _("If it was not you who said that you acted, use the button in this e-mail.")
             return _("To take back what you told us: {campaign}"), preheader
+        case NoticeKind.SIGN if "is_signed" in shown:
+            return _("You have already signed: {campaign}"), _("There is nothing you need to do.")
+        case NoticeKind.SIGN:
+            preheader = _("One click and you have signed. If this was not you, do nothing.")
+            return _("Please confirm that you sign: {campaign}"), preheader
         case NoticeKind.REPLY:
             return _("An answer to our e-mails"), _("It is attached as it came.")
         case NoticeKind.REPLIES:

@@ -12,7 +12,7 @@ from mailer.delivery.ledger import Batch, Claimed
 from mailer.errors import MailerError
 from mailer.mail import addresses
 from mailer.people import replies
-from mailer.people.notices import Notice
+from mailer.people.notices import Notice, NoticeKind
 from mailer.store import db
 from mailer.store.crypto import Keyring, UnreadableSecret, keyring_of
 from mailer.store.db import session_scope
@@ -83,7 +83,8 @@ def look_up(engine: Engine, batch: Batch, deliveries: Sequence[Claimed]) -> Clea
         found |= dict.fromkeys(_about_held_no_more(session, to_organisers), Reason.CANCELLED)
         for delivery_id in _without_alert(session, told):
             if isinstance(recipient := found[delivery_id], Recipient):
-                found[delivery_id] = recipient._replace(may_act=False)
+                is_nothing_else = told[delivery_id].kind is NoticeKind.SIGN
+                found[delivery_id] = Reason.CANCELLED if is_nothing_else else recipient._replace(may_act=False)
         return Clearance(may_send_campaign=status is CampaignStatus.SENDING, recipients=found)
 
 
@@ -198,7 +199,7 @@ def _without_reply(session: Session, deliveries: Sequence[Claimed]) -> set[int]:
 
 
 def _without_alert(session: Session, told: Mapping[int, Notice]) -> list[int]:
-    """Welcomes that show an alert on which nobody is to act any more."""
+    """Welcomes that show an alert on which nobody is to act any more, and what would have somebody sign."""
     slugs = {delivery_id: notice.words.get("campaign_slug") for delivery_id, notice in told.items()}
     wanted = set(slugs.values()) - {None}
     if not wanted:

@@ -69,6 +69,7 @@ class NoticeKind(enum.StrEnum):
     ACCOUNT = "account"  # to somebody with an account at the desk: what happened to it, in case it was not they
     HELD_AT_DESK = "held_at_desk"  # to publishers: a campaign cannot go on by itself
     TAKE_BACK = "take_back"  # a link to take back what they did for a campaign, as they or somebody else said
+    SIGN = "sign"  # a petition, which only the owner of the address can have meant
     REPLY = "reply"  # to who reads answers: what somebody wrote to us
     REPLIES = "replies"  # to them: more came in a day than is forwarded, in counts
 

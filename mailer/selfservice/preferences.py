@@ -12,6 +12,8 @@ from datetime import date
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import acts, asking, publishing
+from mailer.campaigns.publishing import Headline
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail import addresses
@@ -23,6 +25,9 @@ from mailer.selfservice import address_change, leaving
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (
+    ActKind,
+    Asking,
+    Campaign,
     ConsentPurpose,
     Delivery,
     MailedLinkKind,
@@ -76,6 +81,16 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What a person did for a campaign."""
+
+    slug: str
+    headline: Headline | None  # of the campaign; None where it was taken down
+    kind: ActKind
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class PersonalData:
     """What the page shows of a person; `disclosure` has the rest."""
 
@@ -88,6 +103,7 @@ class PersonalData:
     blocked: SuppressionReason | None  # why no campaign goes to their address
     memberships: Sequence[Membership]
     contact_of: Sequence[Contact]
+    done: Sequence[Done]  # as far as it is known that it was they, the latest first
 
 
 # --- getting a link -------------------------------------------------------------------------------------------------
@@ -181,6 +197,7 @@ def see(session: Session, subscriber_id: int) -> PersonalData:
         blocked=blocked,
         memberships=_memberships(session, subscriber_id, blocked),
         contact_of=_contact_of(session, subscriber_id),
+        done=_done(session, person),
     )
 
 
@@ -222,6 +239,24 @@ def _contact_of(session: Session, subscriber_id: int) -> list[Contact]:
     )
     found = [Contact(slug, name, contact.role, contact.confirmed_at) for contact, slug, name in rows]
     return sorted(found, key=lambda contact: contact.name)
+
+
+def _done(session: Session, person: Subscriber) -> list[Done]:
+    found = []
+    for act in acts.of_person(session, person.id):
+        campaign = session.get_one(Campaign, act.campaign_id)
+        is_told = asking.of(campaign) is not Asking.WITHDRAWN and publishing.is_sayable(session, campaign)
+        headline = publishing.headline_of(session, campaign, person.language or "en") if is_told else None
+        found.append(Done(campaign.slug, headline, act.kind, act.day))
+    return found
+
+
+def take_back(session: Session, subscriber_id: int, slug: str, kind: ActKind) -> None:
+    """Have a person not have done something for a campaign, nor be named for it. A second press changes nothing."""
+    address_change.lock_row(session, subscriber_id)
+    campaign_id = session.scalar(select(Campaign.id).where(Campaign.slug == slug))
+    if campaign_id is not None:
+        acts.take_back(session, campaign_id, kind, subscriber_id, method=METHOD)
 
 
 def describe(session: Session, subscriber_id: int, *, name: str, country: str, language: str) -> None:

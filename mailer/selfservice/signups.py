@@ -333,7 +333,7 @@ def confirm(
     language = person.language or "en"
     alert = publishing.current(session, language, person.country)
     if welcome_now:
-        _welcome(session, person, lists, base_url, fallbacks)
+        welcome(session, person, lists, base_url, fallbacks)
     names = tuple(name_of(each) for each, _subscription_id in lists)
     return Confirmed(language, names, alert, _stored(session, link, person))
 
@@ -515,13 +515,17 @@ def _confirmed_lists(session: Session, link: MailedLink) -> list[tuple[MailingLi
     return [(row.MailingList, row.id) for row in session.execute(found.order_by(MailingList.slug))]
 
 
-def _welcome(
+def welcome(
     session: Session,
     person: Subscriber,
     lists: Sequence[tuple[MailingList, int]],
     base_url: str,
     fallbacks: Mapping[str, Sequence[str]],
 ) -> None:
+    """Owe somebody the mail that says what they will get, and what there is to do.
+
+    :param lists: that they were put on, each with their subscription; `base_url` and `fallbacks` as for `confirm`.
+    """
     language = person.language or "en"
     pages, keyring = Pages(base_url, language), keyring_of(session)
     of_mail = languages.of_site(language) or "en"

@@ -50,3 +50,25 @@ def to_keep_that_i_acted() -> str:
         "something about my political opinion. I can take this back at any time.",
         organisation=organisation(),
     )
+
+
+def to_keep_that_i_signed() -> str:
+    """To our keeping that somebody signed, which tells what they think (GDPR Art. 9(2)(a))."""
+    return _(
+        "I sign, and {organisation} may keep that, to count it and to tell me how it ended. It says something about my "
+        "political opinion. I can take this back at any time.",
+        organisation=organisation(),
+    )
+
+
+def to_show_my_name() -> str:
+    """To our showing somebody's name below what they signed."""
+    return _("Show my name, and my town or what I do, on this site, where everybody can read it.")
+
+
+def to_hand_my_name_over(addressee: str) -> str:
+    """To our handing somebody's name over with what they signed.
+
+    :param addressee: who gets it.
+    """
+    return _("Hand my name, and my town or what I do, over with the petition, to: {addressee}", addressee=addressee)

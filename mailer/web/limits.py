@@ -72,6 +72,8 @@ _GUESS = Allowance("guess", ((60, MINUTE), (600, HOUR)))
 FORMS = {
     "joining.ask": SIGN_UP,
     "joining.ask_via": SIGN_UP,
+    "signing.ask": SIGN_UP,
+    "signing.ask_from_mail": SIGN_UP,
     "affiliating.ask": _ASK,
     "preferences.mail_link_to_address": _ASK,
     "preferences.mail_link": _ASK,
@@ -85,7 +87,7 @@ FORMS = {
 #: forms whose senders are thanked though they are refused: to press twice is no attack, and not worth a line in the log
 _THANKED = frozenset({"reporting.report"})
 #: forms that are taken however many send them: above what all may send together, the mail waits its turn, see `turns`
-_TAKEN = frozenset({"joining.ask", "joining.ask_via"})
+_TAKEN = frozenset({"joining.ask", "joining.ask_via", "signing.ask", "signing.ask_from_mail"})
 #: what organisers press to stop what does harm
 _URGENT = frozenset(
     {

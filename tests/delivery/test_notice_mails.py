@@ -143,6 +143,7 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "why": "The trial begins at six.",
     },
     NoticeKind.TAKE_BACK: {"campaign": "Free the five"},
+    NoticeKind.SIGN: {"campaign": "Free the five"},
     NoticeKind.REPLIES: {"day": "30 April 2035", "forwarded": "200", "dropped": "1,200"},
     NoticeKind.HELD_AT_DESK: {
         "campaign": "free-the-five",
@@ -185,6 +186,7 @@ BUTTONS = {
     NoticeKind.RENEWED: f"https://act.example.org/en/results/{TOKEN}",
     NoticeKind.ANSWER: f"https://act.example.org/en/answer/{TOKEN}",
     NoticeKind.CHANGED: f"https://act.example.org/en/kit/{TOKEN}",
+    NoticeKind.SIGN: f"https://act.example.org/en/signed/{TOKEN}",
     NoticeKind.TAKE_BACK: f"https://act.example.org/en/take-back/{TOKEN}",
     NoticeKind.INVITATION: f"https://act.example.org/desk/invitation/{TOKEN}",
     NoticeKind.WAITING: "https://act.example.org/desk/campaigns/free-the-five/approval",
@@ -320,6 +322,9 @@ def test_contacts_are_asked_to_pass_news_on_and_not_to_share_an_alert(session: S
     [
         (NoticeKind.CONFIRM, "If it was not you, do nothing."),
         (NoticeKind.CONFIRM, "after 7 days we store nothing about this"),
+        (NoticeKind.SIGN, "If it was not you, do nothing."),
+        (NoticeKind.SIGN, "after 7 days we store nothing about this"),
+        (NoticeKind.SIGN, "With this link you can also take your signature back, for 7 days."),
         (NoticeKind.MANAGE, "The link works for one day. Never forward this e-mail"),
         (NoticeKind.GOODBYE, "you can undo it within 30 days"),
         (NoticeKind.PAUSED, "if you have changed your mind, you can end the pause"),
@@ -607,6 +612,7 @@ def test_nothing_that_a_visitor_typed_is_in_a_mail_that_anyone_can_have_sent(
         (NoticeKind.AFFILIATED, "union"),
         (NoticeKind.KIT, "union"),
         (NoticeKind.KIT, "campaign"),
+        (NoticeKind.SIGN, "campaign"),
         (NoticeKind.REMINDER, "deadline"),
         (NoticeKind.APPLICATION, "union"),
         (NoticeKind.HELD, "reason"),

@@ -294,6 +294,21 @@ def test_only_a_reminder_asks_who_has_acted(
     assert sum("FROM acts" in each for each in statements) == more
 
 
+def test_what_would_have_somebody_sign_is_not_sent_once_nobody_is_to_act(engine: Engine, session: Session) -> None:
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
+    notice = Notice(NoticeKind.SIGN, "0" * 40, words={"campaign_slug": campaign.slug, "campaign": "Free the five"})
+    notices.owe(session, notice, language="en", address=ANA)
+    standing = notices.campaign(session).id
+    session.commit()
+    batch = ledger.claim(engine, standing, worker="host:1", journal="x.journal", lease=timedelta(minutes=1))
+    assert batch is not None
+    for asking in Asking:
+        campaign.asking = asking
+        session.commit()
+        (found,) = recipients.look_up(engine, batch, batch.deliveries).recipients.values()
+        assert isinstance(found, Recipient) if asking is Asking.OPEN else found is Reason.CANCELLED
+
+
 def test_a_welcome_that_waits_shows_its_alert_only_while_people_may_act_on_it(engine: Engine, session: Session) -> None:
     campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
     case = campaign.case = make_case(session)

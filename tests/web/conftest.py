@@ -71,7 +71,10 @@ def links(app: Flask, client: FlaskClient, session: Session, ana: Subscriber) ->
     found["act"] = link_to_act(app, session, ana)
     assert client.post(f"/act/{found['act']}/link").status_code == 303
     found["take-back"] = newest_token(session)
-    assert len(set(found.values())) == 15
+    found["sign"] = link_to_act(app, session, make_subscriber(session, email="signer@example.org"))
+    assert client.post(f"/sign/{found['sign']}").status_code == 303
+    found["signed"] = newest_token(session)
+    assert len(set(found.values())) == 17
     return found
 
 
@@ -106,7 +109,7 @@ def link_of_letters(app: Flask, session: Session) -> str:
     """What a campaign that is not public mails to those who write to the target that `address_of` names."""
     mailing_list = session.scalars(select(MailingList)).one()
     campaign = make_campaign(session, mailing_list, slug="not-public", status=CampaignStatus.SENT)
-    campaign.ask, campaign.about = ["embassy"], "BR"
+    campaign.ask, campaign.about, campaign.petition = ["embassy"], "BR", {"to": {"en": "the Embassy of Brazil"}}
     campaign.started_at, campaign.deadline = WHEN, datetime(2035, 4, 30, tzinfo=UTC)
     add_letter(session, campaign)
     put_target(session, "gb-embassy", email="embassy@example.org")
@@ -115,7 +118,7 @@ def link_of_letters(app: Flask, session: Session) -> str:
 
 
 def link_to_act(app: Flask, session: Session, person: Subscriber) -> str:
-    """What a mail to somebody holds by which they say that they wrote."""
+    """What a mail to somebody holds by which they say that they wrote, and sign."""
     campaign = session.scalars(select(Campaign).where(Campaign.slug == "not-public")).one()
     delivery = deliver(session, campaign, person, DeliveryState.SENT)
     session.commit()

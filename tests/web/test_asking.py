@@ -22,7 +22,8 @@ SLUG = "urgent-actions"
 #: what asks people to act, in any language; a token may hold the digits of a year
 CALLS = re.compile(
     rb"mailto:embassy@example\.org|To: embassy@example\.org|Write to the embassy|(?<![0-9a-f])2035(?![0-9a-f])|act-now"
-    rb'|value="promised"|href="[^"]*/sign|<progress|share-text|action="(?:/fr)?/act/[^/"]+"'
+    rb'|value="promised"|value="sign"|<a [^>]*href="[^"]*/sign[^"]*"(?! lang)'
+    rb'|<progress|share-text|action="(?:/fr)?/act/[^/"]+"'
 )
 
 
@@ -39,7 +40,7 @@ def campaign(session: Session, links: dict[str, str]) -> Campaign:
     campaign.public = campaign.forwardable = True
     campaign.status, campaign.started_at = CampaignStatus.SENT, WHEN
     campaign.deadline = datetime(2035, 4, 30, tzinfo=UTC)
-    campaign.about, campaign.ask = "BR", ["embassy"]
+    campaign.about, campaign.ask, campaign.petition = "BR", ["embassy"], {"to": {"en": "the Embassy of Brazil"}}
     add_letter(session, campaign)
     unlisted(session).case = campaign.case
     campaign.texts[0].preheader = "Write to the embassy"
@@ -97,6 +98,7 @@ def test_no_page_asks_anybody_to_act_on_what_was_ended_and_all_do_once_it_is_reo
         "/act/…",
         "/campaigns",
         f"/campaigns/{SLUG}",
+        f"/campaigns/{SLUG}/sign",
         f"/campaigns/{SLUG}/letter",
         f"/campaigns/{SLUG}/letter/gb-embassy",
         f"/campaigns/{SLUG}/letter/gb-embassy/letter.eml",
@@ -105,6 +107,8 @@ def test_no_page_asks_anybody_to_act_on_what_was_ended_and_all_do_once_it_is_reo
         "/kit/…",
         "/kit/…/fr/leaflet.pdf",
         "/kit/…/kit.zip",
+        "/sign/…",
+        "/signed/…",
         "/letters/…",
         "/letters/…/gb-embassy",
         "/letters/…/gb-embassy/letter.eml",

@@ -182,6 +182,7 @@ def test_a_mailed_link_of_who_was_erased_says_what_one_says_that_ran_out(
         MailedLinkKind.RESUME: "resume",
         MailedLinkKind.CONTACT: "contact",
         MailedLinkKind.TAKE_BACK: "take-back",
+        MailedLinkKind.SIGN: "signed",
     }.get(kind)
     if part is None:
         pytest.skip("its page is compared where it is tested")

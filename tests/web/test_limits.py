@@ -217,7 +217,7 @@ def test_every_form_has_a_limit_in_every_language(app: Flask, monkeypatch: pytes
 
 
 def test_every_form_that_makes_us_write_is_limited_for_all_together(app: Flask) -> None:
-    asking = ("joining.ask", "joining.ask_via", "affiliating.ask")
+    asking = ("joining.ask", "joining.ask_via", "affiliating.ask", "signing.ask", "signing.ask_from_mail")
     asking_for_links = ("preferences.mail_link", "preferences.mail_link_to_address", "preferences.change_address")
     for endpoint in (*asking, *asking_for_links):
         assert limits.FORMS[endpoint].together, endpoint

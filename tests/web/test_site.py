@@ -31,6 +31,7 @@ WAITED_FOR: dict[str, Callable[[FlaskClient, dict[str, str]], Any]] = {
     "stop mail that moved": lambda client, links: client.post(f"/moved/{links['moved']}"),
     "affiliate": lambda client, _: affiliate(client, "another@example.org"),
     "ask for a link to take back": lambda client, links: client.post(f"/act/{links['act']}/link"),
+    "sign with a mail's link": lambda client, links: client.post(f"/sign/{links['sign']}"),
     "step down": lambda client, links: client.post(f"/no-contact/{links['no-contact']}"),
 }
 
@@ -85,6 +86,8 @@ def test_nobody_is_rung_where_nothing_was_owed(
         "moved",
         "act",
         "take-back",
+        "sign",
+        "signed",
     ):
         assert client.get(f"/{page}/{links[page]}").status_code == 200
     assert client.post(f"/manage/{links['manage']}/address", data={"email": "ana"}).status_code == 422

@@ -22,7 +22,7 @@ from mailer.selfservice import address_change, disclosure, leaving
 from mailer.selfservice import preferences as domain
 from mailer.selfservice.preferences import PersonalData
 from mailer.store.db import utcnow
-from mailer.store.models import Subscription, SuppressionReason
+from mailer.store.models import ActKind, Subscription, SuppressionReason
 from mailer.unions import contacts
 from mailer.web import agreement, fields, protection
 from mailer.web.fields import Mistyped
@@ -313,6 +313,19 @@ def stop_contact(token: str, union: str) -> ResponseReturnValue:
 
     def change(session: Session, subscriber_id: int) -> None:
         contacts.end(session, contacts.of_person(session, subscriber_id, union))
+
+    return _change(token, change)
+
+
+@preferences.post("/manage/<token>/acts/<slug>")
+def take_back(token: str, slug: str) -> ResponseReturnValue:
+    """Take back what one did for a campaign."""
+
+    def change(session: Session, subscriber_id: int) -> None:
+        kind = request.form.get("kind", "")
+        if kind not in list(ActKind):
+            abort(400)
+        domain.take_back(session, subscriber_id, slug, ActKind(kind))
 
     return _change(token, change)
 

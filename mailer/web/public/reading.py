@@ -7,12 +7,13 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from flask import Blueprint, Response, abort, render_template, request
 from markupsafe import Markup
 
-from mailer.campaigns import case_pages, letter_pages, publishing
+from mailer.campaigns import case_pages, letter_pages, publishing, signatures
 from mailer.campaigns.publishing import Headline, TakenDown
 from mailer.cases.dossier import PersonStatus
 from mailer.links import Pages
 from mailer.locale import countries, languages
 from mailer.mail import isolation
+from mailer.selfservice import signing
 from mailer.store.db import utcnow
 from mailer.store.models import Asking, CaseEventKind, Union
 from mailer.unions import directory
@@ -60,12 +61,17 @@ def campaign(slug: str) -> Response:
         via = directory.find_named(session, request.args.get("union", ""))
         page = publishing.page(session, found, language=language, shown_in=current())
         choice = letter_pages.choice(session, found, language=current()) if found.ask else None
+        petition = signing.page(session, found, language=language) if found.petition else None
+        names, has_more_names = signatures.shown(session, found) if petition else ([], False)
     return _fresh(
         render_template(
             "reading/campaign.html",
             page=page,
             campaign=page.headline,
             choice=choice,
+            petition=petition,
+            names=names,
+            has_more_names=has_more_names,
             countries=countries.all_in(current()) if choice else (),
             text=Markup(page.html),  # noqa: S704 - sanitised
             others=[_text_in("reading.campaign", tag, slug, via) for tag in there if tag != page.headline.language],

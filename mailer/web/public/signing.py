@@ -1,0 +1,339 @@
+"""Signing a petition, and confirming it.
+
+What a link in a campaign's mail leads to is known to whoever reads that mail, also when it was forwarded: the form is
+the same for everybody, comes empty, and what it asks for goes to the mail's owner to be confirmed.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, Response, abort, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import NotFound
+
+from mailer import links
+from mailer.campaigns import petitions, publishing, signatures
+from mailer.campaigns.publishing import NotPublished, Withdrawn
+from mailer.links import Link
+from mailer.locale import countries
+from mailer.mail import addresses
+from mailer.mail.addresses import Address
+from mailer.people.subscribers import one_line
+from mailer.selfservice import signing as domain
+from mailer.selfservice.signing import NothingToSign, PetitionPage, Shown, Wish
+from mailer.store.db import utcnow
+from mailer.store.models import Asking, Campaign
+from mailer.web import agreement, errors, fields, protection, turns
+from mailer.web.fields import Problems
+from mailer.web.language import _, current, prefer, url
+from mailer.web.site import site
+
+signing = Blueprint("signing", __name__)
+
+MAX_NAME_LENGTH = 80
+_PAGE_DIGITS = 5
+#: what would lead somewhere: the beginning of a link, or a name of a host as people write it
+_LINK = re.compile(r"://|\bwww\.|[^\W\d_]{2,}\.[^\W\d_]{2,}|\w\.\w{2,}/", re.IGNORECASE)
+#: what ends such a word and is a title, or the short form of one
+_TITLES = re.compile(r"\b(?:dr|prof|st|ste|jr|sr|phil|med|ing|dipl|rer|nat)\.(?=[^\W\d_])", re.IGNORECASE)
+
+
+@signing.errorhandler(Withdrawn)
+def _explain_withdrawn(_error: Withdrawn) -> Response:
+    return errors.explain_withdrawn()
+
+
+@signing.errorhandler(NotPublished)
+@signing.errorhandler(NothingToSign)
+def _explain_nothing(_error: NotPublished | NothingToSign) -> Response:
+    return errors.explain(NotFound())
+
+
+# --- the form -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Typed:
+    """A form as it was filled in; at first it is empty."""
+
+    email: str = ""
+    name: str = ""
+    place: str = ""
+    country: str = ""
+    shown: bool = False
+    handed_over: bool = False
+    alerts: bool = False
+
+    @classmethod
+    def of(cls, form: MultiDict[str, str]) -> "_Typed":
+        """What was posted."""
+        return cls(
+            email=form.get("email", "").strip(),
+            name=form.get("name", ""),
+            place=form.get("place", ""),
+            country=form.get("country", ""),
+            shown="shown" in form,
+            handed_over="handed_over" in form,
+            alerts="alerts" in form,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A petition's form at one of its addresses: its campaign's, or that of a link in a mail."""
+
+    campaign: Campaign
+    petition: PetitionPage
+    address: str  # that it is sent to
+    delivery_id: int | None  # of the mail that the link was in
+
+    @classmethod
+    def find(cls, session: Session, slug: str | None, token: str | None) -> "_Form":
+        """Find a form by what stands in its address: `slug`, or `token`.
+
+        :raises publishing.NotPublished: and the others as of `signing.find` and `signing.of_mail`.
+        """
+        if token is None:
+            campaign = domain.find(session, slug or "")
+            address, delivery_id = url("signing.ask", slug=campaign.slug), None
+        else:
+            delivery_id = links.verify(site().settings.keyring, Link.ACT, token)
+            campaign = domain.of_mail(session, delivery_id)
+            address = url("signing.ask_from_mail", token=token)
+        return cls(campaign, domain.page(session, campaign, language=current()), address, delivery_id)
+
+
+@signing.get("/campaigns/<slug>/sign")
+def sign(slug: str) -> str:
+    """The form, for everybody."""
+    return _blank(slug=slug)
+
+
+@signing.post("/campaigns/<slug>/sign")
+def ask(slug: str) -> ResponseReturnValue:
+    """Take that form, and mail a link to confirm it by."""
+    return _take(slug=slug)
+
+
+@signing.get("/sign/<token>")
+def sign_from_mail(token: str) -> str:
+    """The form for whoever has a mail of the campaign: without an address, and empty as for everybody."""
+    return _blank(token=token)
+
+
+@signing.post("/sign/<token>")
+def ask_from_mail(token: str) -> ResponseReturnValue:
+    """Take that form, and mail a link to whom that mail went to."""
+    return _take(token=token)
+
+
+@signing.get("/sign")
+def sent() -> str:
+    """Say what to do next. The same for everyone: nobody learns here who has signed."""
+    return render_template("signing/sent.html", is_later=request.args.get("mail") == "later")
+
+
+@signing.get("/campaigns/<slug>/names")
+def names(slug: str) -> str:
+    """The names of those who want theirs shown, page by page."""
+    number = request.args.get("page", "1")
+    if not (number.isascii() and number.isdecimal() and len(number) <= _PAGE_DIGITS and int(number)):
+        abort(404)
+    page = int(number)
+    with site().session(read_only=True) as session:
+        campaign = domain.find(session, slug)
+        headline = publishing.headline_of(session, campaign, current())
+        if headline.told.asking is Asking.STOPPED:
+            abort(404)
+        found, has_more = signatures.shown(session, campaign, page=page)
+    if page > 1 and not found and not has_more:
+        abort(404)
+    shown = {"campaign": headline, "names": found, "page": page, "has_more": has_more}
+    return render_template("signing/page_of_names.html", **shown)
+
+
+def _blank(*, slug: str | None = None, token: str | None = None) -> str:
+    with site().session(read_only=True) as session:
+        return _show(session, _Form.find(session, slug, token), _Typed())
+
+
+def _show(session: Session, form: _Form, typed: _Typed, problems: Mapping[str, str] | None = None) -> str:
+    if form.petition.over is not None:
+        return render_template("signing/over.html", petition=form.petition, campaign=form.petition.headline)
+    text = publishing.page(session, form.campaign, language=current(), shown_in=current())
+    return render_template(
+        "signing/sign.html",
+        petition=form.petition,
+        campaign=form.petition.headline,
+        text=Markup(text.html),  # noqa: S704 - sanitised
+        address=form.address,
+        is_from_mail=form.delivery_id is not None,
+        typed=typed,
+        problems=problems or {},
+        countries=countries.all_in(current()),
+        max_address=fields.MAX_ADDRESS_LENGTH,
+        max_name=MAX_NAME_LENGTH,
+        signed_text=agreement.to_keep_that_i_signed(),
+        shown_text=agreement.to_show_my_name(),
+        handed_over_text=agreement.to_hand_my_name_over(form.petition.to.text),
+        alerts_text=agreement.to_this_list(),
+    )
+
+
+def _take(*, slug: str | None = None, token: str | None = None) -> ResponseReturnValue:
+    typed = _Typed.of(request.form)
+    with site().session(read_only=True) as session:
+        form = _Form.find(session, slug, token)
+        if form.petition.over is not None:
+            return _show(session, form, typed)
+        try:
+            address, wish = _read(form, typed)
+        except Problems as problems:
+            return _show(session, form, typed, problems.by_field), 422
+        if protection.is_out_of_time(request.form):
+            return _show(session, form, typed, fields.once_more()), 422
+    is_human = protection.looks_human(request.form)
+    wait = turns.wait(counts=is_human)
+    if wait > turns.MOST:
+        return errors.explain_full(wait - turns.MOST)
+    if is_human:
+        _ask(slug, token, address, wish, not_before=utcnow() + wait if wait else None)
+    return redirect(url("signing.sent", **({"mail": "later"} if wait else {})), 303)
+
+
+def _ask(
+    slug: str | None, token: str | None, address: Address | None, wish: Wish, *, not_before: datetime | None
+) -> None:
+    with site().session() as session:
+        form = _Form.find(session, slug, token)
+        if address is not None:
+            domain.ask(session, form.campaign, address, wish, not_before=not_before)
+        elif form.delivery_id is not None:
+            domain.ask_from_mail(session, form.campaign, form.delivery_id, wish, not_before=not_before)
+
+
+def _read(form: _Form, typed: _Typed) -> tuple[Address | None, Wish]:
+    """Whose address a form names, and what it asks for. No name is taken that would not be shown or handed over.
+
+    :raises Problems: with all that is wrong.
+    """
+    problems: dict[str, str] = {}
+    address = None
+    if form.delivery_id is None:
+        address = fields.check("email", lambda: fields.address(typed.email), problems)
+    country = typed.country or None
+    if country is not None and country not in dict(countries.all_in("en")):
+        problems["country"] = _("Choose the country you live in.")
+    name = place = None
+    if (typed.shown or typed.handed_over) and petitions.may_be_named(form.campaign, country):
+        name, place = one_line(typed.name), one_line(typed.place)
+        for field, text in (("name", name), ("place", place)):
+            if problem := _problem_with(form.campaign, text):
+                problems[field] = problem
+        if name is None:
+            problems["name"] = _("Enter your name, or untick the boxes beside it.")
+    if problems:
+        raise Problems({field: problems[field] for field in ("email", "name", "place", "country") if field in problems})
+    return address, Wish(
+        name=name,
+        place=place,
+        country=country,
+        language=current(),
+        signed_text=agreement.to_keep_that_i_signed(),
+        shown_text=agreement.to_show_my_name() if name and typed.shown else None,
+        handed_over_text=_to_hand_over(form) if name and typed.handed_over else None,
+        alerts_text=agreement.to_this_list() if typed.alerts and form.petition.alerts else None,
+        shown_in=current(),
+        asked_at=utcnow(),
+    )
+
+
+def _to_hand_over(form: _Form) -> str:
+    return agreement.to_hand_my_name_over(form.petition.to.text)
+
+
+def _problem_with(campaign: Campaign, text: str | None) -> str | None:
+    """What to do about a name or a place that cannot be shown; nothing says which word it is that must not appear."""
+    if text is None:
+        return None
+    if len(text) > MAX_NAME_LENGTH:
+        return fields.too_long(MAX_NAME_LENGTH)
+    if leads_somewhere(text) or not domain.may_say(campaign, text):
+        return _("We cannot show this. Write it without addresses, links and other people’s names.")
+    return None
+
+
+def leads_somewhere(text: str) -> bool:
+    """Whether an address or a link stands in a name, which could be there to advertise something."""
+    plain = unicodedata.normalize("NFKC", text)
+    return "@" in plain or bool(addresses.find(plain)) or _LINK.search(_TITLES.sub("", plain)) is not None
+
+
+# --- confirming -----------------------------------------------------------------------------------------------------
+
+
+@signing.get("/signed/<token>")
+def confirm(token: str) -> str:
+    """Show what waits to be signed, or what was. Programs that follow every link in a mail end here, so nothing is
+    changed."""
+    with site().session(read_only=True) as session:
+        shown = _in_their_language(lambda: domain.look(session, token, language=current()))
+    return _show_confirmation(token, shown)
+
+
+@signing.post("/signed/<token>")
+def signed(token: str) -> ResponseReturnValue:
+    """Sign for the owner of the address."""
+    settings = site().settings
+    try:
+        with site().session() as session:
+            _in_their_language(lambda: domain.look(session, token, language=current()))
+            shown = domain.confirm(
+                session,
+                token,
+                language=current(),
+                base_url=settings.base_url,
+                chosen={
+                    field.removeprefix("sign-"): key for field, key in request.form.items() if field.startswith("sign-")
+                },
+                fallbacks=settings.language_fallbacks,
+            )
+    except domain.Undecided as error:
+        with site().session(read_only=True) as session:
+            shown = domain.look(session, token, language=current())
+        advice = _("Choose which of these you sign, or that you sign none.")
+        return _show_confirmation(token, shown, {f"sign-{slug}": advice for slug in error.slugs}), 422
+    return _show_confirmation(token, shown)
+
+
+@signing.post("/signed/<token>/take-back")
+def take_back(token: str) -> str:
+    """Take a signature back."""
+    with site().session() as session:
+        _in_their_language(lambda: domain.look(session, token, language=current()))
+        shown = domain.take_back(session, token, request.form.get("slug", ""), language=current())
+    return render_template("signing/taken_back.html", campaign=shown.asked[0].petition.headline)
+
+
+def _in_their_language(look: Callable[[], Shown]) -> Shown:
+    """What a link is for, in the language of its owner."""
+    before, shown = current(), look()
+    prefer(shown.language)
+    return shown if current() == before else look()
+
+
+def _show_confirmation(token: str, shown: Shown, problems: Mapping[str, str] | None = None) -> str:
+    return render_template(
+        "signing/confirm.html",
+        token=token,
+        shown=shown,
+        problems=problems or {},
+        answers=request.form,
+        country_name=lambda code: countries.name(code, current()),
+    )
