@@ -6,8 +6,9 @@ There is one for a case that is marked public, while somebody agrees that we spe
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import publishing
@@ -24,6 +25,9 @@ from mailer.store.models import Case, CaseEvent, CaseEventKind, CaseStatus, Case
 
 #: what of the history is for everybody
 _TOLD = (CaseEventKind.NEWS, CaseEventKind.STOPPED, CaseEventKind.REOPENED, CaseEventKind.CLOSED)
+
+#: among so many closed cases those are looked for that may be shown
+_MOST_LOOKED_AT = 20
 
 
 class NoPage(MailerError):
@@ -63,6 +67,42 @@ class CasePage:
     campaigns: tuple[Headline, ...]  # likewise
     outcome: Words | None
     reason: Words | None  # why everybody is asked to write no more
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A case that is over, as a page for newcomers shows it."""
+
+    slug: str
+    title: Words
+    outcome: Words
+
+
+def ended(session: Session, language: str, *, most: int) -> list[Ended]:
+    """Cases with a page that are closed, and how they ended, the last to end first.
+
+    :param language: of the reader, as for `page`.
+    :param most: how many at most.
+    """
+    closed_last = (
+        select(func.max(CaseEvent.id))
+        .where(CaseEvent.case_id == Case.id, CaseEvent.campaign_id.is_(None), CaseEvent.kind == CaseEventKind.CLOSED)
+        .scalar_subquery()
+    )
+    found = select(Case).where(Case.public, Case.status == CaseStatus.CLOSED).order_by(closed_last.desc(), Case.id)
+    today = db.now(session).date()
+    shown = (
+        _ended(case, language) for case in session.scalars(found.limit(_MOST_LOOKED_AT)) if cases.has_page(case, today)
+    )
+    return list(islice(filter(None, shown), most))
+
+
+def _ended(case: Case, language: str) -> Ended | None:
+    may, text = Sayable(case), _text(case, language)
+    outcome = may.choose(case.outcome, language)
+    if text is None or outcome is None or not may.may_say(text.title):
+        return None
+    return Ended(case.slug, Words(text.language, text.title), outcome)
 
 
 def find(session: Session, slug: str) -> Case:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
+from mailer.campaigns import case_pages, publishing
 from mailer.locale import countries, languages
 from mailer.people import lists
 from mailer.people.subscribers import MAX_TEXT_LENGTH, one_line
@@ -24,6 +25,7 @@ from mailer.web.site import site
 
 joining = Blueprint("joining", __name__)
 
+_MOST_ENDED = 2  # cases of which the form says how they ended
 _LOGO_SECONDS = 86_400  # for which a browser need not ask again
 
 
@@ -212,6 +214,8 @@ def _show(session: Session, offer: _Offer, typed: _Typed, problems: Mapping[str,
         countries=countries.all_in(current()),
         languages=[(tag, languages.name(tag)) for tag in LANGUAGES],
         union_names=fields.union_names(session, typed.country or _likely_country()),
+        alert=None if problems else publishing.current(session, current(), _likely_country()),
+        ended=() if problems else case_pages.ended(session, current(), most=_MOST_ENDED),
         alerts_text=agreement.to_what_was_asked_for(),
         union_text=agreement.to_store_the_union(),
         max_address=fields.MAX_ADDRESS_LENGTH,

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from mailer import web
+from mailer.cases import cases
 from mailer.people import lists as mailing_lists
 from mailer.people import suppression
 from mailer.people.notices import Notice, NoticeKind
@@ -23,6 +24,7 @@ from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import (
     CampaignStatus,
+    CaseEventKind,
     ConsentEvent,
     ConsentPurpose,
     ConsentText,
@@ -40,7 +42,8 @@ from mailer.store.models import (
 from mailer.web.language import _
 from mailer.web.site import Site
 from mailer.web.turns import Turns
-from tests.support.factories import add_text, make_campaign, make_list, make_subscriber, make_union
+from tests.support.cases import decide, make_case
+from tests.support.factories import WHEN, add_text, make_campaign, make_list, make_subscriber, make_union
 
 STATIC = Path(web.__file__).parent / "static"
 ANA = "ana@example.org"
@@ -146,6 +149,29 @@ def test_the_form_asks_for_what_it_must_and_presumes_no_consent(client: FlaskCli
     assert "About two a month." in page
     assert "Our staff" not in page
     assert "Set-Cookie" not in client.get("/").headers
+
+
+def test_the_form_says_what_is_asked_for_now_and_how_other_cases_ended(
+    client: FlaskClient, session: Session, lists: list[MailingList]
+) -> None:
+    page = client.get("/en/").text
+    assert "asking for now" not in page and "ended before" not in page
+    case = make_case(session, outcome={"en": "She is free.", "fr": "Elle est libre."})
+    campaign = make_campaign(session, lists[0], status=CampaignStatus.SENT)
+    campaign.public, campaign.started_at, campaign.deadline = True, WHEN, utcnow() + timedelta(days=3)
+    for slug in ("open", "without-outcome", "not-public"):
+        make_case(session, slug, outcome={} if slug == "without-outcome" else {"en": slug}, public=slug != "not-public")
+    for each in ("leila", "without-outcome", "not-public"):
+        decide(session, cases.get(session, each), CaseEventKind.CLOSED)
+    session.commit()
+    page = client.get("/fr/").text
+    assert 'href="/fr/campaigns/free-the-five"' in page
+    assert re.findall('href="/fr/cases/([^"]+)"', page) == ["leila"]
+    assert "Elle est libre." in page and "open" not in page
+    case.never, campaign.deadline = ["libre"], WHEN
+    session.commit()
+    page = client.get("/fr/").text
+    assert "libre" not in page and "/cases/" not in page and "/campaigns/" not in page
 
 
 def ids_in_order(page: str) -> list[str]:
