@@ -1,16 +1,12 @@
 """kill -9 of the web part at any step of approving or sending: nothing goes out twice, and nothing unapproved."""
 
 import http.client
-import os
 import random
 import re
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack
 from datetime import timedelta
 from email import message_from_bytes, policy
 from itertools import count
@@ -21,7 +17,6 @@ import pytest
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from mailer.bench.sinks import free_port
 from mailer.campaigns import lifecycle
 from mailer.delivery import control, sending
 from mailer.delivery.sweeping import sweep
@@ -42,7 +37,7 @@ from mailer.store.models import (
     MailingList,
     Role,
 )
-from tests.acceptance import dying
+from tests.acceptance import dying, mortal_site
 from tests.acceptance.dying import POINTS
 from tests.acceptance.system import System
 from tests.support.accounts import make_account, make_publisher, make_session
@@ -51,7 +46,6 @@ from tests.support.mail_server import MailServer
 from tests.support.waiting import LONG, wait_until
 
 _S = CampaignStatus
-_PROJECT = Path(__file__).parents[2]
 _PEOPLE = 3
 _PUBLISHERS = ("petra", "olga")
 #: who makes a press that is one person's
@@ -276,43 +270,8 @@ def _text(mail: bytes) -> str:
 def desk(system: System, engine: Engine, tmp_path: Path) -> Iterator[Desk]:
     """A desk with a server that dies."""
     sender = load_settings(system.environment, directory=tmp_path).mail_sender
-    with _serving(system, tmp_path) as port:
+    with mortal_site.serving(system, tmp_path) as port:
         yield Desk(engine, sender, tmp_path, port)
-
-
-@contextmanager
-def _serving(system: System, folder: Path) -> Iterator[int]:
-    """The site's own server, with one process that answers; another takes its place when it is killed."""
-    configuration = folder / "gunicorn.conf.py"
-    configuration.write_text(
-        (_PROJECT / "gunicorn.conf.py").read_text()
-        + "from pathlib import Path\nfrom tests.acceptance.dying import Death\n"
-        + f"death = Death(Path({str(folder)!r}))\ndeath.listen()\npre_request = death.begin\n"
-        + "workers, threads = 1, 4\n"
-    )
-    port, log = free_port(), folder / "site.log"
-    command = ["gunicorn", "--config", str(configuration), "--bind", f"127.0.0.1:{port}", "wsgi:app"]
-    environment = system.environment | {"PYTHONPATH": str(_PROJECT)}
-    with log.open("wb") as said:
-        site = subprocess.Popen(
-            [sys.executable, "-m", *command], env=environment, cwd=folder, stderr=said, start_new_session=True
-        )
-    try:
-        wait_until(lambda: site.poll() is not None or _answers(port))
-        assert site.poll() is None, log.read_text()
-        yield port
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(site.pid, signal.SIGKILL)
-        site.wait(timeout=20)
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONG)
-    with closing(connection), suppress(OSError):
-        connection.request("GET", "/healthz", headers={"Host": "act.example.org"})
-        return connection.getresponse().status == 200
-    return False
 
 
 def test_killed_at_each_point_of_approving_and_sending(system: System, desk: Desk, wire: Pipeline) -> None:

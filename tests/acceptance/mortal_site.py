@@ -1,0 +1,51 @@
+"""The site's own server, with one process that answers and dies at the point that a test has chosen."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from mailer.bench.sinks import free_port
+from tests.acceptance.system import System
+from tests.support.waiting import LONG, wait_until
+
+_PROJECT = Path(__file__).parents[2]
+
+
+@contextmanager
+def serving(system: System, folder: Path) -> Iterator[int]:
+    """Run it, with one process that answers; another takes its place when it is killed. Yields its port."""
+    configuration = folder / "gunicorn.conf.py"
+    configuration.write_text(
+        (_PROJECT / "gunicorn.conf.py").read_text()
+        + "from pathlib import Path\nfrom tests.acceptance.dying import Death\n"
+        + f"death = Death(Path({str(folder)!r}))\ndeath.listen()\npre_request = death.begin\n"
+        + "workers, threads = 1, 4\n"
+    )
+    port, log = free_port(), folder / "site.log"
+    command = ["gunicorn", "--config", str(configuration), "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    environment = system.environment | {"PYTHONPATH": str(_PROJECT)}
+    with log.open("wb") as said:
+        site = subprocess.Popen(
+            [sys.executable, "-m", *command], env=environment, cwd=folder, stderr=said, start_new_session=True
+        )
+    try:
+        wait_until(lambda: site.poll() is not None or _answers(port))
+        assert site.poll() is None, log.read_text()
+        yield port
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(site.pid, signal.SIGKILL)
+        site.wait(timeout=20)
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LONG)
+    with closing(connection), suppress(OSError):
+        connection.request("GET", "/healthz", headers={"Host": "act.example.org"})
+        return connection.getresponse().status == 200
+    return False
