@@ -17,7 +17,7 @@ from mailer.selfservice import signing
 from mailer.store.db import utcnow
 from mailer.store.models import Asking, CaseEventKind, Union
 from mailer.unions import directory
-from mailer.web import agreement, errors
+from mailer.web import agreement, errors, security
 from mailer.web.language import LANGUAGES, _, current, in_address, url, wished
 from mailer.web.site import site
 
@@ -63,6 +63,7 @@ def campaign(slug: str) -> Response:
         choice = letter_pages.choice(session, found, language=current()) if found.ask else None
         petition = signing.page(session, found, language=language) if found.petition else None
         names, has_more_names = signatures.shown(session, found) if petition else ([], False)
+    security.allow_our_script()  # its button copies
     return _fresh(
         render_template(
             "reading/campaign.html",

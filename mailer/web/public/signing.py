@@ -334,6 +334,7 @@ def _show_confirmation(token: str, shown: Shown, problems: Mapping[str, str] | N
         token=token,
         shown=shown,
         problems=problems or {},
+        anchors={field: f"{field}-1" for field in problems or {}},  # the first that one may choose
         answers=request.form,
         country_name=lambda code: countries.name(code, current()),
     )
