@@ -56,8 +56,9 @@ def ask(place: Place, dialect: Dialect, recipients: Sequence[str], *, seconds: f
     :param seconds: until each answer has to be there.
     :raises NoListener: nobody answers, or not as a mail server does.
     """
-    kind = smtplib.LMTP if dialect is Dialect.LMTP else smtplib.SMTP
-    client = kind(local_hostname=own_name() or "localhost", timeout=seconds)
+    client = smtplib.LMTP(local_hostname=own_name() or "localhost", timeout=seconds)
+    if dialect is Dialect.SMTP:  # the other class of the library knows no socket by its path
+        client.ehlo_msg = smtplib.SMTP.ehlo_msg
     try:
         return _talk(client, place, recipients)
     except (OSError, smtplib.SMTPException) as problem:

@@ -50,11 +50,21 @@ def test_one_that_knows_other_addresses_is_told_of(ours: Listener) -> None:
 def test_one_that_does_not_run_is_away(dialect: Dialect, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    for place in (Place("127.0.0.1", port), Place(path=tmp_path / "lmtp")):
-        if place.path is None or dialect is LMTP:
-            seen = listener.look(place, dialect, OWN)
-            assert codes(seen) == [("error", "listener-away")]
-            assert str(place) in seen.findings[0].what
+    for place in (Place("127.0.0.1", port), Place(path=tmp_path / "socket")):
+        seen = listener.look(place, dialect, OWN)
+        assert codes(seen) == [("error", "listener-away")]
+        assert str(place) in seen.findings[0].what
+
+
+def test_a_socket_may_have_smtp_too(tmp_path: Path) -> None:
+    place = Place(path=tmp_path / "smtp")
+    running_one = Listener(tmp_path, {SMTP: place})
+    try:
+        seen = listener.look(place, SMTP, OWN)
+    finally:
+        running_one.stop()
+    assert codes(seen) == []
+    assert "answers over SMTP" in seen.says
 
 
 def test_one_that_says_nothing_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
