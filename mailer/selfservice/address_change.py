@@ -32,6 +32,8 @@ _OF_OLD_MAILBOX = (
     MailedLinkKind.RESUME,
     MailedLinkKind.CONTACT,
     MailedLinkKind.ANSWER,
+    MailedLinkKind.SIGN,  # once it was used; until then it signs as the address that it was mailed to
+    MailedLinkKind.TAKE_BACK,
 )
 
 
