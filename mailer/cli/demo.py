@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import files, lifecycle, segments
 from mailer.campaigns.segments import Segment
-from mailer.cli import campaign_check, demo_cases, demo_desk, demo_targets, demo_unions
+from mailer.cli import campaign_check, demo_acts, demo_cases, demo_desk, demo_targets, demo_unions
 from mailer.cli.campaign_report import print_report
 from mailer.cli.campaigns import follow
 from mailer.cli.installation import Installation, pass_installation
@@ -84,9 +84,9 @@ def demo(installation: Installation, supporters: int, keep: bool) -> None:
                 demo_unions.show_kits(installation, folder, folder / _LOG, console)
             _report(installation, console)
             if progress.status is CampaignStatus.SENT:
-                demo_cases.show(
-                    demo_cases.Demo(installation=installation, folder=folder, log=folder / _LOG, console=console)
-                )
+                steps = demo_cases.Demo(installation=installation, folder=folder, log=folder / _LOG, console=console)
+                demo_cases.show(steps)
+                demo_acts.show(steps)
             console.print(f"\nDone in {time.monotonic() - began:.0f} s.")
             if keep:
                 _keep_running(installation, local, folder, console)
@@ -247,6 +247,10 @@ def _serve(installation: Installation, local: Local, console: Console) -> None:
     start_web(local, port)
     if kit := demo_unions.kit_page(installation):
         console.print(f"A union's kit, as its contact sees it: {kit}", soft_wrap=True)
-    for what, page in (*demo_targets.pages(installation), *demo_cases.pages(installation)):
+    for what, page in (
+        *demo_targets.pages(installation),
+        *demo_cases.pages(installation),
+        *demo_acts.pages(installation),
+    ):
         console.print(f"{what}: {page}", soft_wrap=True)
     console.print(f"All mail: {Pages(installation.settings.base_url).caught()}", soft_wrap=True)

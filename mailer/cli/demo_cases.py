@@ -98,7 +98,7 @@ def _stop(demo: Demo) -> None:
 
 
 def _ask_to_stop(demo: Demo) -> None:
-    sent, where = _send(demo, sample.STOP_SLUG)
+    sent, where = send(demo, sample.STOP_SLUG)
     with demo.installation.session(read_only=True) as session:
         alert = progress.of_campaign(session, lifecycle.get(session, _ALERT))
     demo.say(
@@ -114,7 +114,7 @@ def _reopen(demo: Demo) -> None:
 
 
 def _bring_news(demo: Demo) -> None:
-    sent, where = _send(demo, sample.NEWS_SLUG)
+    sent, where = send(demo, sample.NEWS_SLUG)
     demo.say(f'4. Told the same people the news: sent "{sent.slug}" to {sent.states[DeliveryState.SENT]:,}. {where}')
 
 
@@ -133,7 +133,7 @@ def _withdraw(demo: Demo) -> None:
 
 def _send_and_end(demo: Demo, number: int, slug: str, end: Callable[[Sessions, str], object], done: str) -> None:
     """:param number: of the step; :param done: what is done by `end`."""
-    sent, where = _send(demo, slug)
+    sent, where = send(demo, slug)
     end(demo.installation.session, slug)
     reached = sent.states[DeliveryState.SENT]
     demo.say(f'{number}. Sent "{slug}" to {reached:,}, and {done} {_what_page_says(demo, slug)} {where}')
@@ -146,15 +146,16 @@ def _count(session: Session, segment: Segment) -> int:
     return segments.count(session, lists.get(session, sample.LIST_SLUG).id, segment)
 
 
-def _send(demo: Demo, slug: str) -> tuple[Progress, str]:
-    """Send a campaign of the sample.
+def send(demo: Demo, slug: str, *, is_loaded: bool = False) -> tuple[Progress, str]:
+    """Send a campaign of the sample, or one that is there by now.
 
     :returns: how it went, and in words where its mails can be read.
     :raises TookTooLong: it was not sent in time.
     """
     caught_before = {caught.path for caught in catcher.read(demo.folder / catcher.FOLDER)}
     with demo.installation.session() as session:
-        campaign = campaign_files.load(session, demo.folder / "campaigns" / slug)
+        folder = demo.folder / "campaigns" / slug
+        campaign = lifecycle.get(session, slug) if is_loaded else campaign_files.load(session, folder)
         subjects = {text.subject: text.language for text in campaign.texts}
         control.start(session, campaign, demo.installation.settings.mail_sender)
     demo.installation.ring(campaign.id)
@@ -181,8 +182,11 @@ def _save_mails(demo: Demo, slug: str, subjects: dict[str, str], caught_before: 
             previews.write_parts(caught.data, saved[language])
         if len(saved) == len(subjects):
             break
-    others = ", ".join(sorted({*saved} - {_SHOWN}))
-    return f"A mail: {saved[_SHOWN]}.html{f' (also {others})' if others else ''}"
+    if not saved:
+        return "Nobody got it."
+    shown = _SHOWN if _SHOWN in saved else min(saved)
+    others = ", ".join(sorted({*saved} - {shown}))
+    return f"A mail: {saved[shown]}.html{f' (also {others})' if others else ''}"
 
 
 def _what_page_says(demo: Demo, slug: str) -> str:

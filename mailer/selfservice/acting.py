@@ -50,6 +50,7 @@ class Asked:
     headline: Headline  # of the campaign
     over: Asking | None  # why nothing counts any more, as `acts.why_over`; None while it does
     known_until: date | None  # the last day on which it is known who acted; None where nobody can say yet
+    is_public: bool  # whether the campaign has a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def _asked(session: Session, delivery: Delivery, language: str) -> Asked:
         publishing.headline_of(session, campaign, language),
         acts.why_over(campaign, db.now(session)),
         until.date() if until else None,
+        campaign.public,
     )
 
 

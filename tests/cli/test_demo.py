@@ -88,6 +88,7 @@ def test_a_demo_beside_a_real_installation_touches_neither_its_database_nor_its_
     _require_targets(done.stdout)
     _require_kits(tmp_path / "data" / "demo", done.stdout)
     _require_case(tmp_path / "data" / "demo", done.stdout)
+    _require_acts(tmp_path / "data" / "demo", done.stdout)
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
@@ -160,7 +161,7 @@ def _require_case(folder: Path, output: str) -> None:
     assert len(at_home) == 8
     assert not everybody & {*at_home}
     assert "8 people live in Ondoria" in output
-    steps = output.split("The case, after the alert went out")[1]
+    steps = output.split("The case, after the alert went out")[1].split("Those who act")[0]
     for told in (
         "People in Ondoria who got the alert: 0.",
         f"The alert's page asks people to write no more: {sample.stop_reasons()['en']}",
@@ -178,6 +179,27 @@ def _require_case(folder: Path, output: str) -> None:
     assert "Please do not write any more" in (folder / "mails" / mails[0].with_suffix(".txt").name).read_text("utf-8")
     for path in mails:
         assert (folder / "mails" / path.name).exists()
+
+
+def _require_acts(folder: Path, output: str) -> None:
+    """Of those who got the petition some signed; the others alone were reminded, and those alone hear how it ended."""
+    got, reminded = (_who_got(folder, slug) for slug in (sample.PETITION_SLUG, sample.REMINDER_SLUG))
+    steps = output.split("Those who act")[1]
+    signed = len(got) - len(reminded)
+    assert got > reminded and signed > 0
+    for told in (
+        'people pressed "I have written" in the alert',
+        f"{signed} people signed it",
+        f"3. Reminded the {len(reminded)} who",
+        f'5. Closed case "{sample.PETITION_CASE_SLUG}", and told the {signed} who signed how it ended.',
+    ):
+        assert told in steps
+    caught = catcher.read(folder / catcher.FOLDER)
+    told_of_end = {each.recipient for each in caught if "Nadia Orell, teacher" in str(each.message["Subject"])}
+    assert told_of_end <= got - reminded
+    assert (folder / "hand-over" / "orell-petition.pdf").read_bytes().startswith(b"%PDF")
+    table = (folder / "hand-over" / "orell-petition.csv").read_text("utf-8")
+    assert "the Ministry of Education of Ondoria" in table
 
 
 def _who_got(folder: Path, slug: str) -> set[str]:

@@ -26,6 +26,13 @@ CAMPAIGN_DIR = Path(__file__).parent / "campaigns" / "veldara-dockers"
 #: What the alert is about, and what follows it: a mail that asks to write no more, news, what is closed and withdrawn.
 CASE_SLUG = "veldara-six"
 STOP_SLUG, NEWS_SLUG, VIGIL_SLUG, LETTER_SLUG = "veldara-stop", "veldara-news", "london-vigil", "grey-quay-letter"
+#: A petition about another case, a reminder to those who have not signed it, and how that case ends.
+PETITION_CASE_SLUG, PETITION_SLUG, REMINDER_SLUG = "orell-school", "orell-petition", "orell-reminder"
+OUTCOME = {
+    "ar": "أُفرج عن ناديا أوريل، وستُفتح المدرسة من جديد في الخريف.",
+    "en": "Nadia Orell is free, and the school opens again in autumn.",
+    "fr": "Nadia Orell est libre, et l’école rouvrira à l’automne.",
+}
 #: Whom people can write to about Ondoria and about the case.
 TARGETS = "targets.csv"
 #: The country that stands for Ondoria, whose government the alert addresses.
@@ -110,7 +117,7 @@ def copy_files(folder: Path, today: date) -> None:
     for name in ("cases", "campaigns"):
         shutil.copytree(_FILES / name, folder / name)
     shutil.copy(_FILES / TARGETS, folder / TARGETS)
-    for path in (folder / "cases" / CASE_SLUG / "case.toml", folder / TARGETS):
+    for path in (*(folder / "cases").glob("*/case.toml"), folder / TARGETS):
         path.write_text(path.read_text("utf-8").replace(_TODAY, today.isoformat()), "utf-8")
 
 

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from mailer.campaigns.publishing import Withdrawn
+from mailer.links import Pages
 from mailer.selfservice import acting as domain
 from mailer.selfservice.acting import Asked, NothingToSay
 from mailer.web import agreement, errors
@@ -46,8 +47,15 @@ def say(token: str) -> str:
 
 
 def _shown(template: str, token: str, asked: Asked) -> str:
-    words = agreement.to_keep_that_i_acted()
-    return render_template(template, token=token, asked=asked, campaign=asked.headline, words=words)
+    pages = Pages(site().settings.base_url, asked.headline.language)
+    return render_template(
+        template,
+        token=token,
+        asked=asked,
+        campaign=asked.headline,
+        words=agreement.to_keep_that_i_acted(),
+        share=pages.campaign(asked.headline.slug) if asked.is_public else None,
+    )
 
 
 # --- taking it back -------------------------------------------------------------------------------------------------

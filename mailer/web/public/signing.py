@@ -19,8 +19,8 @@ from werkzeug.exceptions import NotFound
 
 from mailer import links
 from mailer.campaigns import petitions, publishing, signatures
-from mailer.campaigns.publishing import NotPublished, Withdrawn
-from mailer.links import Link
+from mailer.campaigns.publishing import Headline, NotPublished, Withdrawn
+from mailer.links import Link, Pages
 from mailer.locale import countries
 from mailer.mail import addresses
 from mailer.mail.addresses import Address
@@ -328,11 +328,21 @@ def _in_their_language(look: Callable[[], Shown]) -> Shown:
     return shown if current() == before else look()
 
 
+def _to_pass_on(shown: Shown) -> Headline | None:
+    """The campaign that whoever signed may tell others of, if everybody may read it and still act on it."""
+    petitions = (each.petition for each in shown.asked if each.signature)
+    return next((each.headline for each in petitions if each.is_public and each.over is None), None)
+
+
 def _show_confirmation(token: str, shown: Shown, problems: Mapping[str, str] | None = None) -> str:
+    signed_for = None if shown.to_decide else _to_pass_on(shown)
+    pages = Pages(site().settings.base_url, signed_for.language) if signed_for else None
     return render_template(
         "signing/confirm.html",
         token=token,
         shown=shown,
+        signed_for=signed_for,
+        share=pages.campaign(signed_for.slug) if signed_for and pages else None,
         problems=problems or {},
         anchors={field: f"{field}-1" for field in problems or {}},  # the first that one may choose
         answers=request.form,

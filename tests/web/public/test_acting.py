@@ -88,6 +88,17 @@ def test_each_press_gets_the_same_page_which_names_nobody(
     assert counted(session, campaign) == ONE
 
 
+def test_who_is_thanked_may_pass_on_what_everybody_may_read(
+    client: FlaskClient, session: Session, campaign: Campaign, token: str
+) -> None:
+    assert "share-text" not in client.post(f"/fr/act/{token}").text
+    campaign.public = True
+    session.commit()
+    page = client.post(f"/fr/act/{token}").text
+    assert 'id="share-text"' in page and "https://act.example.org/en/campaigns/free-the-five</textarea>" in page
+    assert "share-text" not in client.get(f"/fr/act/{token}").text
+
+
 def test_what_is_agreed_to_is_kept_in_the_words_and_the_language_of_the_page(
     client: FlaskClient, session: Session, token: str
 ) -> None:
