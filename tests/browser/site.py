@@ -36,6 +36,7 @@ from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
     Asking,
     Campaign,
+    CampaignStatus,
     Case,
     CaseEventKind,
     CaseStatus,
@@ -50,7 +51,7 @@ from mailer.store.models import (
 from mailer.trial import sample
 from mailer.unions import directory
 from tests.support import cases
-from tests.support.factories import make_contact, make_subscriber
+from tests.support.factories import make_campaign, make_contact, make_signature, make_subscriber
 from tests.support.ledger import by_id
 from tests.support.mail_server import MailServer
 from tests.support.sample_world import load_alert
@@ -235,6 +236,27 @@ class Site:
             campaign = session.scalars(select(Campaign).where(Campaign.slug == PUBLIC_CAMPAIGN)).one()
             assert campaign.case is not None
             campaign.asking, campaign.case.status = Asking.OPEN, CaseStatus.OPEN
+
+    @contextmanager
+    def petition(self) -> Iterator[tuple[str, Callable[[Asking], None]]]:
+        """A public campaign that can be signed, with names below it as long as they may be, and in several scripts: its
+        slug, and what lets it be stopped, closed or withdrawn."""
+        slug = f"petition-{next(self._numbers)}"
+        with session_scope(self.engine) as session:
+            alerts = session.scalars(select(MailingList).where(MailingList.slug == sample.LIST_SLUG)).one()
+            campaign = make_campaign(session, alerts, slug=slug, status=CampaignStatus.SENT)
+            campaign.public, campaign.about, campaign.started_at = True, "DK", utcnow()
+            campaign.petition = {"to": {"en": "the Embassy of Denmark", "ar": "سفارة الدنمارك"}}
+            for name in ("Ana Kolmer", "ليلى مارون", "x" * 80, "Wolfeschlegelsteinhausenbergerdorff the Elder"):
+                person = make_subscriber(session, country="GB")
+                make_signature(session, campaign, person, name=name, place="Elektrizitätenhauptbetriebswerk")
+
+        def end(asking: Asking) -> None:
+            with session_scope(self.engine) as session:
+                session.scalars(select(Campaign).where(Campaign.slug == slug)).one().asking = asking
+
+        yield slug, end
+        end(Asking.WITHDRAWN)
 
     def results_link(self) -> str:
         """The path of what the federation's forwarding brought."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailer.store.models import CaseEventKind
+from mailer.store.models import Asking, CaseEventKind
 from tests.browser import steps
 from tests.browser.inspection import accessibility_problems, html_problems, weight_problems, wide_parts
 from tests.browser.site import BROKEN, CASE, PUBLIC_CAMPAIGN, TARGETS, Site
@@ -21,6 +21,7 @@ def tour(visitor: Visitor, site: Site) -> Iterator[str]:
     yield from _what_anyone_may_read(visitor, site)
     address = site.new_address()
     yield from _joining(visitor, site, address)
+    yield from _signing(visitor, site)
     site.send_campaign()
     alert = site.mail_to(address)
     yield from _leaving(visitor, alert.link("unsubscribe"), lambda: site.mail_to(address).link("undo"))
@@ -70,6 +71,48 @@ def _joining(visitor: Visitor, site: Site, address: str) -> Iterator[str]:
     yield "confirm"
     steps.submit(visitor)
     yield "welcome"
+
+
+def _signing(visitor: Visitor, site: Site) -> Iterator[str]:
+    with site.petition() as (slug, end):
+        visitor.open(f"/campaigns/{slug}")
+        yield "campaign-to-sign"
+        yield from _signing_one(visitor, site, slug)
+        for asking in (Asking.STOPPED, Asking.CLOSED):
+            end(asking)
+            visitor.open(f"/campaigns/{slug}/sign")
+            yield f"sign-{asking}"
+
+
+def _signing_one(visitor: Visitor, site: Site, slug: str) -> Iterator[str]:
+    address, form = site.new_address(), f"/campaigns/{slug}/sign"
+    visitor.open(form)
+    yield "sign"
+    visitor.page.locator("[name=email]").fill(address)
+    visitor.page.locator("[name=name]").fill("www.example.org")
+    visitor.page.locator("[name=country]").select_option("GB")
+    visitor.page.locator("[name=shown]").check()
+    steps.submit(visitor, "shown")
+    yield "sign-mistakes"
+    visitor.page.locator("[name=name]").fill("Ana Kolmer")
+    steps.submit(visitor, "shown")
+    yield "sign-check-your-mail"
+    link = site.mail_to(address).link("signed")
+    visitor.open(form)
+    visitor.page.locator("[name=email]").fill(address)
+    steps.submit(visitor, "shown")
+    visitor.open(link)
+    yield "confirm-signature-of-two"
+    steps.submit(visitor)
+    yield "confirm-signature-undecided"
+    visitor.page.locator("[type=radio]").first.check()
+    steps.submit(visitor)
+    yield "signed"
+    visitor.open(f"/campaigns/{slug}/names")
+    yield "names"
+    visitor.open(link)
+    steps.submit(visitor)
+    yield "signature-taken-back"
 
 
 def _leaving(visitor: Visitor, link: str, undo: Callable[[], str]) -> Iterator[str]:
