@@ -12,7 +12,7 @@ from mailer.campaigns.publishing import Withdrawn
 from mailer.links import Pages
 from mailer.selfservice import acting as domain
 from mailer.selfservice.acting import Asked, NothingToSay
-from mailer.web import agreement, errors
+from mailer.web import agreement, errors, security
 from mailer.web.language import current, url
 from mailer.web.site import site
 
@@ -48,6 +48,7 @@ def say(token: str) -> str:
 
 def _shown(template: str, token: str, asked: Asked) -> str:
     pages = Pages(site().settings.base_url, asked.headline.language)
+    security.allow_our_script()  # its button copies
     return render_template(
         template,
         token=token,

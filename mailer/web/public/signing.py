@@ -29,7 +29,7 @@ from mailer.selfservice import signing as domain
 from mailer.selfservice.signing import NothingToSign, PetitionPage, Shown, Wish
 from mailer.store.db import utcnow
 from mailer.store.models import Asking, Campaign
-from mailer.web import agreement, errors, fields, protection, turns
+from mailer.web import agreement, errors, fields, protection, security, turns
 from mailer.web.fields import Problems
 from mailer.web.language import _, current, prefer, url
 from mailer.web.site import site
@@ -337,6 +337,7 @@ def _to_pass_on(shown: Shown) -> Headline | None:
 def _show_confirmation(token: str, shown: Shown, problems: Mapping[str, str] | None = None) -> str:
     signed_for = None if shown.to_decide else _to_pass_on(shown)
     pages = Pages(site().settings.base_url, signed_for.language) if signed_for else None
+    security.allow_our_script()  # its button copies
     return render_template(
         "signing/confirm.html",
         token=token,
