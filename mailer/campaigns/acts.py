@@ -22,6 +22,9 @@ from mailer.store.models import (
     CaseStatus,
     ConsentEvent,
     ConsentPurpose,
+    Delivery,
+    DeliveryState,
+    Reason,
     Signature,
     Subscriber,
     new_act_id,
@@ -248,9 +251,10 @@ def is_forgotten(session: Session, campaign: Campaign) -> bool:
 
 
 def to_forget(session: Session) -> list[int]:
-    """Campaigns of which it is known still who acted, and should not be any more."""
+    """Campaigns of which it is known still who acted, or had and took it back, and should not be any more."""
     of_it = (Act.campaign_id == Campaign.id, Act.kind.in_(list(ActKind)), Act.subscriber_id > 0)
-    known = session.scalars(select(Campaign).where(exists().where(*of_it)).order_by(Campaign.id))
+    is_known = exists().where(*of_it) | exists().where(ConsentEvent.campaign_id == Campaign.id)
+    known = session.scalars(select(Campaign).where(is_known).order_by(Campaign.id))
     return [each.id for each in known if is_forgotten(session, each)]
 
 
@@ -262,13 +266,25 @@ def forget_who(session: Session, campaign_id: int, *, most: int = 5_000) -> int:
     """
     # By kind and number, so that the index passes over those who are forgotten.
     known = (Act.campaign_id == campaign_id, Act.kind.in_(list(ActKind)), Act.subscriber_id > 0)
-    some = select(Act.id).where(*known).limit(most)
+    # Locked before their names, as by whoever takes one back; who does at this moment is left for the next time.
+    some = select(Act.id).where(*known).limit(most).with_for_update(skip_locked=True)
     ids = list(session.scalars(some))
     if ids:
         session.execute(delete(Signature).where(Signature.act_id.in_(ids)))
         session.execute(update(Act).where(Act.id.in_(ids)).values(subscriber_id=None))
     if len(ids) < most:
+        _forget_whom_it_spared(session, campaign_id)
         purposes = [ConsentPurpose.ACTED, ConsentPurpose.SIGNED, ConsentPurpose.SHOWN, ConsentPurpose.HANDED_OVER]
         lines = and_(ConsentEvent.campaign_id == campaign_id, ConsentEvent.purpose.in_(purposes))
         session.execute(delete(ConsentEvent).where(lines))
     return len(ids)
+
+
+def _forget_whom_it_spared(session: Session, campaign_id: int) -> None:
+    """Take persons out of mails that did not go out because they had acted. None of them has a link in the world."""
+    slug = session.execute(select(Campaign.slug).where(Campaign.id == campaign_id)).scalar_one()
+    spared = session.execute(select(Campaign.id, Campaign.audience["not_acted"]))
+    ids = [found_id for found_id, slugs in spared if slugs and (slug in slugs or found_id == campaign_id)]
+    unsent = (Delivery.state == DeliveryState.SKIPPED, Delivery.reason == Reason.ACTED)
+    if ids:
+        session.execute(update(Delivery).where(Delivery.campaign_id.in_(ids), *unsent).values(subscriber_id=None))

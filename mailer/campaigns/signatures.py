@@ -1,14 +1,14 @@
 """Signatures: the names of those who want theirs shown below a petition or handed over with it, and nobody else's.
 
-Who lives where the authorities are has no row here. It is asked once more whenever names leave the house: a case may
-have been corrected since, and may have been told of a word that must not appear.
+Who lives where the authorities are has no row here. It is asked once more whenever a name is told: a case may have
+been corrected since, or have been told of a word that must not appear, and people move.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from mailer.campaigns import petitions, publishing, segments
@@ -17,7 +17,7 @@ from mailer.cases.sayable import Sayable, Words
 from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.people.small_numbers import hide_one, hide_small
-from mailer.store.models import Act, ActKind, Campaign, Signature
+from mailer.store.models import Act, ActKind, Campaign, Signature, Subscriber
 
 #: how many names a page shows
 PER_PAGE = 200
@@ -97,13 +97,21 @@ def _named(campaign: Campaign, wanted: InstrumentedAttribute[bool]) -> Select[Si
 
     :param wanted: the column that says whether their owners want that.
     """
-    home = segments.home_of(campaign)
     return (
         select(Signature)
         .join(Act, Act.id == Signature.act_id)
+        .join(Subscriber, Subscriber.id == Signature.subscriber_id)
         .where(Act.campaign_id == campaign.id, Act.kind == ActKind.SIGNED, ~Signature.is_hidden, wanted)
-        .where(Act.country.is_not(None), Act.country.not_in(home))
+        .where(_may_be_named(campaign))
     )
+
+
+def _may_be_named(campaign: Campaign) -> ColumnElement[bool]:
+    """The condition that somebody who signed lives elsewhere than where the authorities are: as they said then, and as
+    they say now."""
+    home = segments.home_of(campaign)
+    countries_told = (Act.country, Subscriber.country)
+    return and_(*(country.is_not(None) & country.not_in(home) for country in countries_told))
 
 
 def _sayable(campaign: Campaign, found: Collection[Signature]) -> Iterator[Name]:
@@ -117,13 +125,38 @@ def _sorted(names: Iterator[Name]) -> list[Name]:
     return sorted(names, key=lambda each: (each.name.casefold(), each.name, each.place or ""))
 
 
+def at_home(session: Session) -> list[bytes]:
+    """The acts of those with a name here who live where the authorities are by now, or name no country any more."""
+    found: list[bytes] = []
+    for campaign in session.scalars(select(Campaign).where(Campaign.petition.is_not(None))).all():
+        named = (
+            select(Signature.act_id)
+            .join(Act, Act.id == Signature.act_id)
+            .join(Subscriber, Subscriber.id == Signature.subscriber_id)
+            .where(Act.campaign_id == campaign.id, ~_may_be_named(campaign))
+        )
+        found += session.scalars(named)
+    return found
+
+
+def drop(session: Session, act_ids: Collection[bytes]) -> None:
+    """Delete names. Who signed goes on counting.
+
+    :param act_ids: of the signatures, a few thousand at most.
+    """
+    session.execute(delete(Signature).where(Signature.act_id.in_(act_ids)))
+
+
 # --- by an organiser ------------------------------------------------------------------------------------------------
 
 
 def listed(session: Session, campaign: Campaign) -> list[Listed]:
-    """All signatures with a name, also those that are hidden, by the alphabet."""
+    """All signatures with a name, also those that are hidden, by the alphabet; nobody who lives at home by now."""
     rows = session.execute(
-        select(Signature, Act.country).join(Act, Act.id == Signature.act_id).where(Act.campaign_id == campaign.id)
+        select(Signature, Act.country)
+        .join(Act, Act.id == Signature.act_id)
+        .join(Subscriber, Subscriber.id == Signature.subscriber_id)
+        .where(Act.campaign_id == campaign.id, _may_be_named(campaign))
     )
     found = [
         Listed(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from mailer.campaigns import acts
+from mailer.campaigns import acts, signatures
 from mailer.cases import target_reports
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
@@ -48,6 +48,7 @@ def tidy(engine: Engine) -> None:
             task(session)
     figures.keep(engine)  # while it is still known at which hour what went out
     _forget_who_acted(engine)
+    _drop_names_at_home(engine)
     forgetting.forget_order(engine)
     empty_log(engine)
 
@@ -61,3 +62,13 @@ def _forget_who_acted(engine: Engine) -> None:
         while is_left:  # a few at a time: nobody who acts on another campaign waits long
             with session_scope(engine) as session:
                 is_left = acts.forget_who(session, campaign_id, most=_ACTS_AT_ONCE) == _ACTS_AT_ONCE
+
+
+def _drop_names_at_home(engine: Engine) -> None:
+    """Delete the names of those who signed and live where the authorities are since they moved, or a case was
+    corrected."""
+    with session_scope(engine, read_only=True) as session:
+        at_home = signatures.at_home(session)
+    for start in range(0, len(at_home), _ACTS_AT_ONCE):
+        with session_scope(engine) as session:
+            signatures.drop(session, at_home[start : start + _ACTS_AT_ONCE])

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from mailer import links
@@ -32,6 +32,7 @@ from mailer.store.models import (
     Purpose,
     Subscriber,
     SuppressionReason,
+    new_act_id,
 )
 
 #: how what is said on these pages reached us
@@ -82,12 +83,24 @@ def say(session: Session, token: str, *, language: str, words: str) -> Asked:
     suppression.lock_shared(session)  # whoever is being erased must not leave an act with their name behind
     delivery = _delivery(session, token)
     asked = _asked(session, delivery, language)
-    if asked.over is None and delivery.purpose is Purpose.CAMPAIGN and delivery.subscriber_id is not None:
-        person = subscribers.lock_row(session, Subscriber.id == delivery.subscriber_id)
-        if person is not None:
-            campaign = session.get_one(Campaign, delivery.campaign_id)
-            acts.add(session, campaign, ActKind.WROTE, person, language=language, words=words, method=PAGE)
+    if asked.over is not None:
+        return asked
+    campaign = session.get_one(Campaign, delivery.campaign_id)
+    if delivery.purpose is not Purpose.CAMPAIGN or delivery.subscriber_id is None:
+        _pretend(session, delivery)
+        return asked
+    person = subscribers.lock_row(session, Subscriber.id == delivery.subscriber_id)
+    if person is not None:
+        acts.add(session, campaign, ActKind.WROTE, person, language=language, words=words, method=PAGE)
     return asked
+
+
+def _pretend(session: Session, delivery: Delivery) -> None:
+    """Do what it takes to count somebody who was counted before: lock a row, and write none. The time it takes must not
+    tell that nobody is there any more."""
+    session.execute(select(Delivery.id).where(Delivery.id == delivery.id).with_for_update(key_share=True))
+    none = delete(Act).where(Act.id == new_act_id())
+    session.execute(none.execution_options(synchronize_session=False))
 
 
 def _delivery(session: Session, token: str) -> Delivery:

@@ -23,11 +23,14 @@ from mailer.store.models import (
     ConsentEvent,
     ConsentPurpose,
     ConsentText,
+    DeliveryState,
+    Reason,
     Signature,
     Subscriber,
 )
 from tests.support.factories import (
     WHEN,
+    deliver,
     make_act,
     make_campaign,
     make_case,
@@ -112,6 +115,19 @@ def test_whoever_acted_is_forgotten_together_with_the_names_and_what_they_agreed
     still_known = session.scalars(select(Act.campaign_id).where(Act.subscriber_id.is_not(None))).all()
     assert still_known == [other.id] * 5
     assert set(session.scalars(select(ConsentEvent.campaign_id))) == {other.id}
+
+
+def test_a_reminder_that_spared_them_says_no_longer_whom(session: Session, campaign: Campaign, ana: Subscriber) -> None:
+    reminder = make_campaign(session, campaign.mailing_list, slug="reminder", status=CampaignStatus.SENT)
+    reminder.audience = {"not_acted": [campaign.slug]}
+    boris = make_subscriber(session, email="boris@example.org", country="GB")
+    add(session, campaign, ana)
+    spared = deliver(session, reminder, ana, DeliveryState.SKIPPED, reason=Reason.ACTED)
+    reminded = deliver(session, reminder, boris, DeliveryState.SENT)
+    acts.forget_who(session, campaign.id)
+    session.expire_all()
+    assert (spared.subscriber_id, spared.reason) == (None, Reason.ACTED)
+    assert reminded.subscriber_id == boris.id
 
 
 def test_who_acted_is_known_by_campaign(session: Session, campaign: Campaign, ana: Subscriber) -> None:

@@ -57,6 +57,31 @@ def test_nobody_at_home_in_its_territories_or_nowhere_is_named_though_a_row_were
     assert signatures.hand_over(session, campaign, language="en").names == []
 
 
+@pytest.mark.parametrize("moved_to", ["DK", "GL", None])
+def test_whoever_moved_home_or_takes_their_country_back_is_named_to_nobody_and_their_name_goes(
+    session: Session, campaign: Campaign, moved_to: str | None
+) -> None:
+    sign(session, campaign, "Ana")
+    stays = sign(session, campaign, "Zoe")
+    session.scalars(select(Subscriber).order_by(Subscriber.id)).first().country = moved_to  # type: ignore[union-attr]
+    session.flush()
+    assert shown(session, campaign) == ["Zoe"]
+    assert [each.name for each in signatures.hand_over(session, campaign, language="en").names] == ["Zoe"]
+    assert [each.name for each in signatures.listed(session, campaign)] == ["Zoe"]
+    signatures.drop(session, signatures.at_home(session))
+    assert session.scalars(select(Signature.act_id)).all() == [stays.act_id]
+    assert len(session.scalars(select(Act)).all()) == 2
+
+
+def test_once_a_case_is_found_to_be_about_another_country_nobody_there_is_told_to_organisers_either(
+    session: Session, campaign: Campaign
+) -> None:
+    sign(session, campaign, "Ana", "SE")
+    campaign.case = make_case(session, country="SE")
+    assert signatures.listed(session, campaign) == []
+    assert len(signatures.at_home(session)) == 1
+
+
 def test_a_word_that_must_not_appear_is_neither_shown_nor_handed_over_also_if_it_came_later(
     session: Session, campaign: Campaign
 ) -> None:

@@ -19,8 +19,10 @@ from mailer.store.crypto import Encrypted
 from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
 from mailer.store.models import (
     Act,
+    ActKind,
     Base,
     CampaignStatus,
+    ConsentEvent,
     Delivery,
     DeliveryState,
     Kit,
@@ -282,6 +284,31 @@ def test_who_acted_is_forgotten_when_its_time_has_come_and_the_number_stays(engi
     assert {each: acts.count(session, each) for each in before} == before
     rows: dict[int, int] = dict(session.execute(select(Act.campaign_id, func.count()).group_by(Act.campaign_id)).all())
     assert rows == {campaign_id: counted.wrote + counted.signed for campaign_id, counted in before.items()}
+
+
+def test_a_name_goes_when_its_owner_has_moved_home(engine: Engine, session: Session) -> None:
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
+    campaign.about, campaign.petition, campaign.started_at = "DK", {"to": {"en": "the Embassy"}}, utcnow()
+    for _ in range(2):
+        make_signature(session, campaign, make_subscriber(session, country="GB"))
+    session.scalars(select(Subscriber)).first().country = "DK"  # type: ignore[union-attr]
+    session.commit()
+    housekeeping.tidy(engine)
+    assert session.scalar(select(func.count()).select_from(Signature)) == 1
+    assert acts.count(session, campaign.id).signed == 2
+
+
+def test_what_somebody_agreed_to_who_took_it_back_is_forgotten_though_nobody_else_acted(
+    engine: Engine, session: Session
+) -> None:
+    campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
+    campaign.started_at, person = utcnow(), make_subscriber(session)
+    acts.add(session, campaign, ActKind.WROTE, person, language="en", words="Yes.", method="page")
+    acts.take_back(session, campaign.id, ActKind.WROTE, person.id, method="page")
+    campaign.started_at = utcnow() - timedelta(days=182)
+    session.commit()
+    housekeeping.tidy(engine)
+    assert not session.scalars(select(ConsentEvent)).all()
 
 
 def test_however_many_acted_they_are_forgotten_a_few_at_a_time(

@@ -121,6 +121,31 @@ def test_of_a_mail_to_nobody_nothing_is_counted_and_the_answer_is_the_same(
     assert acts.count(session, campaign.id) == NOBODY
 
 
+def test_somebody_who_acted_and_nobody_take_as_many_statements(
+    engine: Engine, session: Session, campaign: Campaign, ana: Subscriber, mail: Delivery
+) -> None:
+    boris = make_subscriber(session, email="boris@example.org")
+    his = deliver(session, campaign, boris, DeliveryState.SENT)
+    make_act(session, campaign, boris)
+    subscribers.erase(session, ana.email)
+    session.commit()
+    numbers = []
+    for delivery in (his, mail):
+        token, statements = token_of(session, delivery), list[str]()
+        session.commit()
+        session.expunge_all()
+
+        def note(_c: object, _cursor: object, statement: str, *_: object, heard: list[str] = statements) -> None:
+            heard.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        say(session, token)
+        session.commit()
+        event.remove(engine, "before_cursor_execute", note)
+        numbers.append((len(statements), sum("FOR NO KEY UPDATE" in each for each in statements)))
+    assert numbers[0] == numbers[1]
+
+
 @pytest.mark.parametrize("why", ["deadline", "closed", "stopped", "cancelled"])
 def test_nothing_counts_after_the_end(session: Session, campaign: Campaign, mail: Delivery, why: str) -> None:
     match why:

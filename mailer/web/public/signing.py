@@ -39,7 +39,7 @@ signing = Blueprint("signing", __name__)
 MAX_NAME_LENGTH = 80
 _PAGE_DIGITS = 5
 #: what would lead somewhere: the beginning of a link, or a name of a host as people write it
-_LINK = re.compile(r"://|\bwww\.|[^\W\d_]{2,}\.[^\W\d_]{2,}|\w\.\w{2,}/", re.IGNORECASE)
+_LINK = re.compile(r"://|\bwww\.|[^\W\d_][\w-]+[.\u3002][^\W\d_]{2,}|\w\.\w{2,}/", re.IGNORECASE)
 #: what ends such a word and is a title, or the short form of one
 _TITLES = re.compile(r"\b(?:dr|prof|st|ste|jr|sr|phil|med|ing|dipl|rer|nat)\.(?=[^\W\d_])", re.IGNORECASE)
 
@@ -271,7 +271,8 @@ def _problem_with(campaign: Campaign, text: str | None) -> str | None:
 
 def leads_somewhere(text: str) -> bool:
     """Whether an address or a link stands in a name, which could be there to advertise something."""
-    plain = unicodedata.normalize("NFKC", text)
+    seen = "".join(char for char in text if unicodedata.category(char) != "Cf")  # joiners and marks are not
+    plain = unicodedata.normalize("NFKC", seen)
     return "@" in plain or bool(addresses.find(plain)) or _LINK.search(_TITLES.sub("", plain)) is not None
 
 

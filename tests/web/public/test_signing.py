@@ -208,6 +208,7 @@ def test_a_form_with_a_mistake_says_what_to_do_and_keeps_what_was_typed(
     [
         *("ana@example.org", "https://example.org", "www.example.org", "example.org", "buy at shop.example/now"),
         *("ANA＠EXAMPLE．ORG", "hxxp://x", "Ana (example.com)", "t.me/ana", "аna.рф/x"),
+        *("buy24.example", "my-shop2.example", "example\u200b.org", "ex\xadample.\u2060org", "example。org"),
     ],
 )
 def test_what_leads_somewhere_is_no_name(text: str) -> None:
@@ -216,7 +217,18 @@ def test_what_leads_somewhere_is_no_name(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Ana Kolmer", "J. R. Kolmer", "Dr.phil. Ana Kolmer", "St.Gallen", "O’Neill-Ödön", "ليلى مارون", "王芳", "M.K."],
+    [
+        "Ana Kolmer",
+        "J. R. Kolmer",
+        "Dr.phil. Ana Kolmer",
+        "St.Gallen",
+        "O’Neill-Ödön",
+        "ليلى مارون",
+        "王芳",
+        "M.K.",
+        "A.B. Kolmer",
+        "1.Vorsitzende",
+    ],
 )
 def test_what_people_are_called_is_a_name(text: str) -> None:
     assert not leads_somewhere(text)
