@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from mailer.bench.acting import Acting
 from mailer.bench.desk import Desk
 from mailer.bench.inbound import Inbound
 from mailer.bench.sinks import smtp_sink
@@ -81,11 +82,13 @@ def markdown(
     letters: Sequence[Letters] = (),
     desks: Sequence[Desk] = (),
     taken: Sequence[Inbound] = (),
+    acted: Sequence[Acting] = (),
     *,
     today: date,
 ) -> str:
     """The tables, and on what they were measured."""
     lines = [*_sending(results, today), *_site(loads), *_letters(letters), *_desks(desks), *_inbound(taken)]
+    lines += _acting(acted)
     return "\n".join(lines) + "\n"
 
 
@@ -124,6 +127,19 @@ def _site(loads: Sequence[Load]) -> list[str]:
 
 def _letters(letters: Sequence[Letters]) -> list[str]:
     return [*_head("page of a letter"), *(_visits(each.database, each.visits) for each in letters)] if letters else []
+
+
+def _acting(acted: Sequence[Acting]) -> list[str]:
+    if not acted:
+        return []
+    lines = _head("acting and signing")
+    for each in acted:
+        lines += [_visits(each.database, visits) for visits in each.stretches]
+    lines += ["", "| acts and signatures | accepted | kept | acts counted | in ms |", "|---|---:|---:|---:|---:|"]
+    return lines + [
+        f"| {each.database} | {each.accepted:,} | {each.kept:,} | {each.counted:,} | {each.count_seconds * 1000:,.0f} |"
+        for each in acted
+    ]
 
 
 def _desks(desks: Sequence[Desk]) -> list[str]:

@@ -86,6 +86,17 @@ def get_steadily(port: int, paths: Sequence[str], *, rate: float, cookies: Seque
     return asyncio.run(_visit_steadily(port, requests, rate))
 
 
+def press_steadily(
+    port: int, visits: Sequence[tuple[str, Mapping[str, str]]], *, rate: float, first_visitor: int = 0
+) -> Visits:
+    """Send forms, each to a page of its own: path and form.
+
+    :param rate: forms a second; `first_visitor` as for `post_steadily`.
+    """
+    requests = [_post(path, form, first_visitor + number) for number, (path, form) in enumerate(visits)]
+    return asyncio.run(_visit_steadily(port, requests, rate))
+
+
 async def _visit_steadily(port: int, requests: Sequence[bytes], rate: float) -> Visits:
     answers: Counter[str] = Counter()
     began = time.monotonic() + 0.1
@@ -111,8 +122,8 @@ def _post(path: str, form: Mapping[str, str], visitor: int) -> bytes:
 
 
 def _head(method: str, path: str, visitor: int) -> str:
-    # 2001:db8::/32 is for examples (RFC 3849); each visitor has a /64 of it.
-    network = f"2001:db8:{visitor >> 16 & 0xFFFF:x}:{visitor & 0xFFFF:x}::1"
+    # 2001:db8::/32 is for examples (RFC 3849); each visitor has a /48 of it, since what a /48 sends is limited, too.
+    network = f"2001:db8:{visitor & 0xFFFF:x}::1"
     return f"{method} {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\nX-Forwarded-For: {network}\r\n"
 
 

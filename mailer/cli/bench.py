@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from mailer.bench import desk, inbound, installation, postgresql, site, table
+from mailer.bench import acting, desk, inbound, installation, postgresql, site, table
 from mailer.bench.installation import Installation
 from mailer.bench.suite import OF_EVERY_SIZE, Case, Sinks, Suite, SuiteResults, running_sinks
 from mailer.store.db import utcnow
@@ -21,7 +21,8 @@ _SITE = "g"  # the sign-up form under load
 _LETTER_PAGE = "h"  # likewise
 _DESK = "i"  # on a large installation
 _INBOUND = "j"  # mail that comes back
-_LETTERS = "abcdef" + _SITE + _LETTER_PAGE + _DESK + _INBOUND
+_ACTING = "k"  # "I have written" and signing under load
+_LETTERS = "abcdef" + _SITE + _LETTER_PAGE + _DESK + _INBOUND + _ACTING
 _VISITED = 10_000  # people who are on a list while others sign up
 #: as on a server that keeps what it committed, save that a short run is not disturbed by the vacuum
 _POSTGRESQL = {"max_connections": "50", "autovacuum": "off"}
@@ -71,8 +72,8 @@ def bench(
     as_json: bool,
 ) -> None:
     """Measure how fast this machine sends mail (cases a to f), takes sign-ups (case g), shows
-    the page of a letter (case h), shows organisers the desk of a large installation (case i), and takes in mail that
-    comes back (case j).
+    the page of a letter (case h), shows organisers the desk of a large installation (case i), takes in mail that comes
+    back (case j), and has people act and sign (case k).
 
     The mail goes to servers on this machine that throw it away. Everything happens in a temporary directory, with
     invented people; a real installation is not touched. Campaigns of up to 20,000 recipients are measured several
@@ -84,7 +85,7 @@ def bench(
         audiences.append(("sqlite", _MILLION))
     wanted = letters or tuple(_LETTERS)
     cases = [case for case in Case if case.letter in wanted]
-    results, loads, shown, desks, taken = [], [], [], [], []
+    results, loads, shown, desks, taken, acted = [], [], [], [], [], []
     with running_sinks() as sinks:
         for database, people in audiences if cases else ():
             click.echo(f"{database}, {people:,} recipients", err=True)
@@ -108,10 +109,14 @@ def bench(
         click.echo(f"{database}, mail that comes back", err=True)
         with _installation(database, people=inbound.people()) as measured:
             taken.append(inbound.measure(measured, database))
-    tables = table.markdown(results, loads, shown, desks, taken, today=utcnow().date())
+    for database in databases if _ACTING in wanted else ():
+        click.echo(f"{database}, acting and signing", err=True)
+        with _installation(database, people=_VISITED) as measured:
+            acted.append(acting.measure(measured, database))
+    tables = table.markdown(results, loads, shown, desks, taken, acted, today=utcnow().date())
     if file is not None:
         table.write(file, tables)
-    found = [*map(asdict, results), *map(asdict, loads), *map(asdict, shown), *map(asdict, desks), *map(asdict, taken)]
+    found = [asdict(each) for some in (results, loads, shown, desks, taken, acted) for each in some]
     click.echo(json.dumps(found) if as_json else tables)
 
 

@@ -34,12 +34,14 @@ from mailer.people import mailed_links, subscribers
 from mailer.settings import Settings, load_settings
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
+    ActKind,
     Asking,
     Campaign,
     CampaignStatus,
     Case,
     CaseEventKind,
     CaseStatus,
+    DeliveryState,
     JoinCount,
     Kit,
     MailedLinkKind,
@@ -51,7 +53,7 @@ from mailer.store.models import (
 from mailer.trial import sample
 from mailer.unions import directory
 from tests.support import cases
-from tests.support.factories import make_campaign, make_contact, make_signature, make_subscriber
+from tests.support.factories import deliver, make_act, make_campaign, make_contact, make_signature, make_subscriber
 from tests.support.ledger import by_id
 from tests.support.mail_server import MailServer
 from tests.support.sample_world import load_alert
@@ -247,6 +249,10 @@ class Site:
             campaign = make_campaign(session, alerts, slug=slug, status=CampaignStatus.SENT)
             campaign.public, campaign.about, campaign.started_at = True, "DK", utcnow()
             campaign.petition = {"to": {"en": "the Embassy of Denmark", "ar": "سفارة الدنمارك"}}
+            campaign.ask, campaign.goal = ["embassy"], 50
+            session.flush()
+            for kind in (ActKind.WROTE, ActKind.SIGNED) * 20:
+                make_act(session, campaign, None, kind)
             for name in ("Ana Kolmer", "ليلى مارون", "x" * 80, "Wolfeschlegelsteinhausenbergerdorff the Elder"):
                 person = make_subscriber(session, country="GB")
                 make_signature(session, campaign, person, name=name, place="Elektrizitätenhauptbetriebswerk")
@@ -257,6 +263,13 @@ class Site:
 
         yield slug, end
         end(Asking.WITHDRAWN)
+
+    def act_link(self, slug: str) -> str:
+        """The path to which the button "I have written" in a mail of a campaign leads."""
+        with session_scope(self.engine) as session:
+            campaign = session.scalars(select(Campaign).where(Campaign.slug == slug)).one()
+            mail = deliver(session, campaign, make_subscriber(session), DeliveryState.SENT)
+        return f"/act/{sign(self._settings.keyring, Link.ACT, mail.id)}"
 
     def results_link(self) -> str:
         """The path of what the federation's forwarding brought."""

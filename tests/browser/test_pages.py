@@ -78,6 +78,10 @@ def _signing(visitor: Visitor, site: Site) -> Iterator[str]:
         visitor.open(f"/campaigns/{slug}")
         yield "campaign-to-sign"
         yield from _signing_one(visitor, site, slug)
+        visitor.open(site.act_link(slug))
+        yield "act"
+        steps.submit(visitor)
+        yield "acted"
         for asking in (Asking.STOPPED, Asking.CLOSED):
             end(asking)
             visitor.open(f"/campaigns/{slug}/sign")
