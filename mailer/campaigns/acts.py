@@ -183,7 +183,9 @@ def by_one_of(
 
     :param subscriber_id: the column that says who.
     """
-    return exists().where(Act.subscriber_id == subscriber_id, Act.campaign_id.in_(campaign_ids))
+    # Read once, from an index that holds all of it: to look each of a million people up takes SQLite ten times as long.
+    who = select(Act.subscriber_id).where(Act.campaign_id.in_(campaign_ids), Act.subscriber_id.is_not(None))
+    return subscriber_id.in_(who)
 
 
 def known_until(campaign: Campaign, told_at: datetime | None) -> datetime | None:

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_acts_subscriber_id"), "acts", ["subscriber_id"], unique=False)
+    op.create_index("ix_acts_where", "acts", ["campaign_id", "kind", "country", "language"], unique=False)
     op.create_table(
         "signatures",
         sa.Column("act_id", sa.LargeBinary(length=16), nullable=False),

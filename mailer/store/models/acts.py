@@ -4,7 +4,7 @@ import enum
 import secrets
 from datetime import date
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailer.store.crypto import EncryptedText
@@ -33,7 +33,11 @@ class Act(Base):
     """
 
     __tablename__ = "acts"
-    __table_args__ = (UniqueConstraint("campaign_id", "kind", "subscriber_id"), IN_NO_ORDER)
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "kind", "subscriber_id"),
+        Index("ix_acts_where", "campaign_id", "kind", "country", "language"),  # what is counted by these
+        IN_NO_ORDER,
+    )
 
     id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True, default=new_act_id)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
