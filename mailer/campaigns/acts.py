@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from mailer.campaigns import asking, deadlines, kinds
-from mailer.people import consents
+from mailer.people import consents, suppression
 from mailer.people.small_numbers import SMALLEST_SHOWN
 from mailer.store import db
 from mailer.store.models import (
@@ -162,8 +162,8 @@ def count(session: Session, campaign_id: int) -> Counted:
 
 
 def shown(counted: Counted, kind: ActKind) -> int | None:
-    """A number for everybody's eyes, rounded down, so that whoever says something in another person's name cannot tell
-    by it whether that was said before; None where it is too small to be shown.
+    """A number for everybody's eyes, rounded down, so that whoever says something in another person's name can seldom
+    tell by it whether that was said before; None where it is too small to be shown.
     """
     number = counted.of(kind)
     return number - number % _step(number) or None
@@ -266,6 +266,8 @@ def forget_who(session: Session, campaign_id: int, *, most: int = 5_000) -> int:
     :param most: how many at a time.
     :returns: how many it were; less than that when nobody is left.
     """
+    # An erasure reaches acts and mails the other way round.
+    suppression.lock_shared(session)
     # By kind and number, so that the index passes over those who are forgotten.
     known = (Act.campaign_id == campaign_id, Act.kind.in_(list(ActKind)), Act.subscriber_id > 0)
     # Locked before their names, as by whoever takes one back; who does at this moment is left for the next time.

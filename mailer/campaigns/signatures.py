@@ -16,6 +16,7 @@ from mailer.campaigns.petitions import Petition
 from mailer.cases.sayable import Sayable, Words
 from mailer.errors import MailerError
 from mailer.locale import countries
+from mailer.people import suppression
 from mailer.people.small_numbers import hide_one, hide_small
 from mailer.store.models import Act, ActKind, Campaign, Signature, Subscriber
 
@@ -144,6 +145,7 @@ def drop(session: Session, act_ids: Collection[bytes]) -> None:
 
     :param act_ids: of the signatures, a few thousand at most.
     """
+    suppression.lock_shared(session)  # an erasure may be deleting some of them, in another order
     session.execute(delete(Signature).where(Signature.act_id.in_(act_ids)))
 
 
