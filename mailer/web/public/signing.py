@@ -40,6 +40,8 @@ MAX_NAME_LENGTH = 80
 _PAGE_DIGITS = 5
 #: what would lead somewhere: the beginning of a link, or a name of a host as people write it
 _LINK = re.compile(r"://|\bwww\.|[^\W\d_][\w-]+[.\u3002][^\W\d_]{2,}|\w\.\w{2,}/", re.IGNORECASE)
+#: has letters run the other way, past the end of a name too
+_TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 #: what ends such a word and is a title, or the short form of one
 _TITLES = re.compile(r"\b(?:dr|prof|st|ste|jr|sr|phil|med|ing|dipl|rer|nat)\.(?=[^\W\d_])", re.IGNORECASE)
 
@@ -232,7 +234,7 @@ def _read(form: _Form, typed: _Typed) -> tuple[Address | None, Wish]:
         problems["country"] = _("Choose the country you live in.")
     name = place = None
     if (typed.shown or typed.handed_over) and petitions.may_be_named(form.campaign, country):
-        name, place = one_line(typed.name), one_line(typed.place)
+        name, place = _visible(typed.name), _visible(typed.place)
         for field, text in (("name", name), ("place", place)):
             if problem := _problem_with(form.campaign, text):
                 problems[field] = problem
@@ -256,6 +258,12 @@ def _read(form: _Form, typed: _Typed) -> tuple[Address | None, Wish]:
 
 def _to_hand_over(form: _Form) -> str:
     return agreement.to_hand_my_name_over(form.petition.to.text)
+
+
+def _visible(text: str) -> str | None:
+    """A name or a place on one line, which turns the order of no letters round; None where nothing of it is seen."""
+    line = one_line(_TURNING.sub("", text))
+    return line if line and any(char.isalnum() for char in line) else None
 
 
 def _problem_with(campaign: Campaign, text: str | None) -> str | None:

@@ -165,6 +165,15 @@ def test_who_ticks_nothing_is_counted_and_no_name_of_theirs_is_kept_anywhere(
     assert session.scalars(select(Subscriber.name)).all() == [None]
 
 
+def test_a_name_has_nothing_in_it_that_turns_round_what_stands_beside_it(
+    client: FlaskClient, session: Session, campaign: Campaign
+) -> None:
+    client.post(SIGN, data=form(name="Ana\u202e Kolmer\u2067", place="\u202a"))
+    client.post(f"/signed/{newest_token(session)}")
+    found = session.scalars(select(Signature)).one()
+    assert (found.name, found.place) == ("Ana Kolmer", None)
+
+
 @pytest.mark.parametrize("country", ["DK", "GL", ""])
 def test_of_nobody_at_home_or_of_no_country_is_a_name_kept_even_until_they_confirm(
     client: FlaskClient, session: Session, campaign: Campaign, country: str
@@ -183,6 +192,7 @@ def test_of_nobody_at_home_or_of_no_country_is_a_name_kept_even_until_they_confi
         ({"email": "ana"}, "email", "This is not an e-mail address."),
         ({"country": "XX"}, "country", "Choose the country you live in."),
         ({"name": ""}, "name", "Enter your name, or untick the boxes beside it."),
+        ({"name": "\u200b\u202e …"}, "name", "Enter your name, or untick the boxes beside it."),
         ({"name": "x" * 81}, "name", "Use at most 80 characters."),
         ({"place": "x" * 81}, "place", "Use at most 80 characters."),
         ({"name": "www.example.org"}, "name", "We cannot show this."),
