@@ -17,8 +17,11 @@ from mailer.people import subscribers
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope
 from mailer.store.models import (
+    Act,
+    ActKind,
     Campaign,
     ConsentEvent,
+    ConsentPurpose,
     MailingList,
     Subscriber,
     Subscription,
@@ -52,6 +55,8 @@ WHAT_A_STRANGER_MAY_DO = {
     "/undo/…",
     "/preferences/…/pause",
     "/preferences/…/link",
+    "/act/…",  # say in its owner's name that they wrote, once
+    "/act/…/link",
 }
 
 
@@ -61,7 +66,7 @@ class Facts:
 
     person: tuple[str, str | None, str | None, str | None, int | None]
     roles: list[str | None]
-    consents: int  # to anything but mail
+    consents: int  # to anything but mail, and to what a stranger may say for them
     other_lists: dict[str, SubscriptionStatus]
 
     @classmethod
@@ -71,7 +76,9 @@ class Facts:
             them = known(session, address)
             roles = session.scalars(select(UnionContact.role).where(UnionContact.subscriber_id == them.id)).all()
             consents = select(ConsentEvent.id).where(
-                ConsentEvent.subscriber_id == them.id, ConsentEvent.list_id.is_(None)
+                ConsentEvent.subscriber_id == them.id,
+                ConsentEvent.list_id.is_(None),
+                ConsentEvent.purpose != ConsentPurpose.ACTED,
             )
             return cls(
                 person=(them.email, them.name, them.country, them.language, them.union_id),
@@ -162,7 +169,7 @@ def links_on(page: Page) -> set[str]:
 
 def action(page: Page, number: int) -> str:
     """What a button does: "/unsubscribe/… scope=list"."""
-    button = page.locator("main button").nth(number)
+    button = page.locator("main form button").nth(number)
     form = _TOKEN.sub("…", urlsplit(str(button.evaluate("button => button.form.action"))).path)
     name, value = button.get_attribute("name"), button.get_attribute("value")
     return f"{form} {name}={value}" if name else form
@@ -174,25 +181,28 @@ def press(page: Page, number: int) -> str:
         field.fill("stranger@example.com")
     does = action(page, number)
     with page.expect_navigation():
-        page.locator("main button").nth(number).click()
+        page.locator("main form button").nth(number).click()
     return does
 
 
 # --- tests ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_stranger_sees_nothing_of_the_owner_and_can_but_leave_or_pause(
+def test_a_stranger_sees_nothing_of_the_owner_and_can_but_leave_or_pause_and_say_once_that_they_wrote(
     site: Site, visit: Callable[..., Visitor], owner: str
 ) -> None:
     links = links_of(site.mail_to(owner))
     ours = {link for link in links if link.startswith(site.url)}
     elsewhere = links - ours
-    assert {page_of(link) for link in ours} == {"", "unsubscribe", "preferences", "campaigns"}
+    assert {page_of(link) for link in ours} == {"", "unsubscribe", "preferences", "campaigns", "act"}
     assert {urlsplit(link).scheme for link in elsewhere} == {"https", "mailto"}
     for link in elsewhere:  # nothing of ours answers there, so the address is all that it tells
         assert not any(word in unquote(link) for word in (owner, *NAME.split(), GUILD)), link
         assert not is_personal(link) or link.startswith("mailto:leave+"), link
     assert follow_everything(site, visit, owner, ours) == WHAT_A_STRANGER_MAY_DO
+    with session_scope(site.engine, read_only=True) as session:
+        said = session.scalars(select(Act.kind).where(Act.subscriber_id == known(session, owner).id)).all()
+    assert said == [ActKind.WROTE]
 
 
 def follow_everything(site: Site, visit: Callable[..., Visitor], owner: str, links: set[str]) -> set[str]:
@@ -218,7 +228,7 @@ def follow_everything(site: Site, visit: Callable[..., Visitor], owner: str, lin
             if is_personal(onward) and page_of(onward) not in opened:
                 opened.add(page_of(onward))
                 waiting.append((onward, ()))
-        for number in range(page.locator("main button").count() if is_personal(page.url) else 0):
+        for number in range(page.locator("main form button").count() if is_personal(page.url) else 0):
             if (does := action(page, number)) not in done:
                 done.add(does)
                 waiting.append((link, (*presses, number)))
@@ -254,7 +264,8 @@ def test_a_welcome_has_the_personal_links_of_an_alert_and_no_other(site: Site, o
     assert is_personal(confirm.link("confirm"))
     of_welcome, of_alert = ({link for link in links_of(mail) if is_personal(link)} for mail in (welcome, alert))
     assert {urlsplit(link).path.split("/")[-2] for link in of_welcome} == {"unsubscribe", "preferences"}
-    assert {_TOKEN.findall(link)[0] for link in of_welcome} == {_TOKEN.findall(link)[0] for link in of_alert}
+    about_the_list = {link for link in of_alert if page_of(link) != "act"}
+    assert {_TOKEN.findall(link)[0] for link in of_welcome} == {_TOKEN.findall(link)[0] for link in about_the_list}
 
 
 def test_the_owner_hears_once_of_a_leaving_that_a_stranger_brought_about_and_takes_it_back(
@@ -305,7 +316,7 @@ def test_leaving_is_in_sight_on_a_phone_and_joining_is_offered_below(
         token = sign(keyring_of(session), Link.UNSUBSCRIBE, subscription)
     visitor = visit(PHONE, java_script_enabled=False)
     page = visitor.open(f"/{language}/unsubscribe/{token}")
-    leave = page.locator("main button").first
+    leave = page.locator("main form button").first
     expect(leave).to_be_in_viewport(ratio=1)
     join = page.locator("main a").first
     stops = page.locator("main").locator("a, button, input:not([type=hidden])").all()

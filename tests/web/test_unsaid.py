@@ -1,6 +1,7 @@
 """What must not be said of a case, and what organisers note of it, stands nowhere that anybody can open."""
 
 import zipfile
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from mailer.cases import files
 from mailer.links import Link
+from mailer.store.db import utcnow
 from mailer.store.models import CampaignStatus, CaseEventKind, Kit, UnionStatus
 from mailer.web.language import LANGUAGES
 from tests.support.cases import decide
@@ -61,6 +63,7 @@ def test_nothing_that_must_not_be_said_of_a_case_stands_on_any_page(
     case = files.load(session, folder)
     campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
     campaign.public, campaign.started_at, campaign.case = True, WHEN, case
+    campaign.deadline = utcnow() + timedelta(days=30)
     kit = make_kit(session, campaign, make_union(session, status=UnionStatus.AFFILIATED), languages=["en"])
     session.commit()
     if kind is not None:
@@ -79,6 +82,7 @@ def test_a_word_that_must_not_appear_only_since_an_alert_went_out_stands_on_no_p
     case = make_case(session, "leila")
     campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
     campaign.public, campaign.started_at, campaign.case = True, WHEN, case
+    campaign.deadline = utcnow() + timedelta(days=30)
     setattr(campaign.texts[0], part, f"{UNSAID[0]} saw it")
     kit = make_kit(session, campaign, make_union(session, status=UnionStatus.AFFILIATED), languages=["en"])
     session.commit()

@@ -94,7 +94,7 @@ def test_a_campaign_is_read_in_every_language_of_the_site(
         answer = client.get(f"/{language}/campaigns/free-the-five")
         assert answer.status_code == 200
         assert '<h1 lang="en" dir="ltr">Free the five</h1>' in answer.text
-        assert '<article class="alert-text" lang="en" dir="ltr">' in answer.text
+        assert '<div class="alert-text" lang="en" dir="ltr">' in answer.text
         assert 'Dear <span dir="ltr">supporter</span>, write today.' in answer.text
         assert '<meta name="description" content="Five dockers' in answer.text
 
@@ -111,7 +111,7 @@ def test_a_campaign_comes_in_the_text_for_the_address_else_for_the_browser(
         return client.get(path, headers={"Accept-Language": wish}).text
 
     arabic = read("/ar/campaigns/free-the-five", "uk")
-    assert '<article class="alert-text" lang="ar" dir="rtl">' in arabic and "بالعربية" in arabic
+    assert '<div class="alert-text" lang="ar" dir="rtl">' in arabic and "بالعربية" in arabic
     assert translations.gettext_for("ar")("This text has not been translated into your language yet.") not in arabic
     # The site speaks no Ukrainian; who reads it gets the campaign in it all the same.
     assert "українською" in read("/campaigns/free-the-five", "uk-UA, en;q=0.5")
