@@ -561,7 +561,7 @@ def test_it_is_warned_of_news_to_those_who_acted_while_others_still_may(
 def test_no_reminder_goes_out_once_it_is_forgotten_who_has_done_what_it_asks_for(
     session: Session, campaign: Campaign, acted_on: Campaign
 ) -> None:
-    acted_on.deadline = db.now(session) - acts.KNOWN_FOR
+    acted_on.deadline = db.now(session) - acts.KNOWN_FOR - timedelta(days=1)
     campaign.audience = {"acted": ["alert"]}
     [finding] = gate.findings(session, campaign)
     assert (finding.level, finding.code) == (Level.WARNING, "acted-forgotten")
