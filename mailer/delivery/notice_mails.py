@@ -70,6 +70,7 @@ _FIELDS: Mapping[NoticeKind, frozenset[str]] = {
     ),
     NoticeKind.INVITATION: frozenset({"link_url", "new_password", "new_factor"}),  # new: to replace what was lost
     NoticeKind.WAITING: frozenset({"campaign", "desk_url"}),
+    NoticeKind.APPROVED: frozenset({"campaign", "desk_url"}),
     NoticeKind.SENT_BACK: frozenset({"campaign", "desk_url"}),
     NoticeKind.ACCOUNT: frozenset(
         {
@@ -276,6 +277,8 @@ def _heading(kind: NoticeKind, _: Callable[[str], str], shown: frozenset[str]) -
             return _("Your link to the desk"), _("It works for one day. Never forward this e-mail.")
         case NoticeKind.WAITING:
             return _("Waiting for you: {campaign}"), _("Nothing of it goes out before a second person has said yes.")
+        case NoticeKind.APPROVED:
+            return _("Approved: {campaign}"), _("It goes out when somebody sends it.")
         case NoticeKind.SENT_BACK:
             return _("Sent back: {campaign}"), _("Somebody wants it changed before it goes out.")
         case NoticeKind.ALONE:

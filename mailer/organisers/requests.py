@@ -48,6 +48,33 @@ def make(
     return asked
 
 
+def approve(
+    session: Session,
+    campaign: Campaign,
+    by: Account,
+    shown: str,
+    words: str | None,
+    *,
+    request_id: int | None,
+    at: datetime,
+    sender: Sender,
+    who: Who,
+) -> Approval:
+    """Say yes to a campaign, as `approvals.approve` does, and owe a mail to whoever asked. A second press of the same
+    changes nothing, and nobody is written again.
+
+    :param who: for the audit log.
+    :raises MailerError: for all that `approvals.approve` raises.
+    """
+    given = approvals.approve(session, campaign, by, shown, words, at=at, sender=sender, request_id=request_id)
+    if given.at == at:
+        audit.append(session, "campaigns.approve", who, kind="campaign", subject=campaign.slug)
+        asker = given.request.by if given.request is not None else None
+        if asker is not None and asker.disabled_at is None:
+            _tell(session, asker, NoticeKind.APPROVED, campaign, sender)
+    return given
+
+
 def send_back(
     session: Session,
     campaign: Campaign,

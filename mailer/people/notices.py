@@ -64,6 +64,7 @@ class NoticeKind(enum.StrEnum):
     DAILY = "daily"  # to organisers: what happened, in counts
     INVITATION = "invitation"  # to somebody who may come to the desk: a link to come in, or to replace what was lost
     WAITING = "waiting"  # to publishers: somebody asks for their approval
+    APPROVED = "approved"  # to who asked for approval: somebody has said yes
     SENT_BACK = "sent_back"  # to who asked for approval: somebody wants the campaign changed first
     ALONE = "alone"  # to publishers: one of them wants to send without a second person
     ACCOUNT = "account"  # to somebody with an account at the desk: what happened to it, in case it was not they

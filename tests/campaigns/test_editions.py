@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions
 from mailer.campaigns.editions import EditionKey, EditionRenderer, Reader, Unrenderable
+from mailer.mail.render import ForwardedBy
 from mailer.mail.types import Rendering, Slot, SlotContext
-from mailer.store.models import Campaign, Edition
-from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_subscriber, make_union
+from mailer.store.models import Campaign, Edition, TargetRole
+from tests.support.factories import SENDER, add_letter, add_text, make_campaign, make_list, make_subscriber, make_union
+from tests.support.letters import put_target
 
 
 def frozen(session: Session, campaign: Campaign) -> dict[tuple[str, str], Rendering]:
@@ -168,6 +170,34 @@ def test_a_public_campaign_links_to_its_web_version_in_a_language_of_the_site(
     html, text = parts()
     assert f'<a href="{url}">' in html
     assert f"<{url}>" in text
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_a_mail_that_is_passed_on_has_no_place_for_anybodys_own_links(session: Session, public: bool) -> None:
+    campaign = make_campaign(session, make_list(session))
+    campaign.public, campaign.petition = public, {"to": {"en": "the Embassy"}}
+    campaign.targets = [{"countries": [], "name": "Embassy", "email": "", "address": ""}]
+    renderer, key = EditionRenderer(session, campaign, SENDER), EditionKey("en", "")
+    own, passed_on = (
+        renderer.render(key, forwarded_by=by)
+        for by in (None, ForwardedBy("Dockers", (), "https://act.example.org/join/dockers"))
+    )
+    assert {"act_url", "sign_url"} <= {piece.field for piece in own.html if isinstance(piece, Slot)}
+    assert {"act_url", "sign_url"}.isdisjoint(piece.field for piece in passed_on.html if isinstance(piece, Slot))
+    words = "".join(piece for piece in passed_on.text if isinstance(piece, str))
+    assert ("https://act.example.org/en/campaigns/free-the-five/sign" in words) is public
+    assert "I have written" not in words
+
+
+def test_nobody_at_home_is_asked_whether_they_have_written(session: Session) -> None:
+    campaign = make_campaign(session, make_list(session))
+    campaign.ask, campaign.about = ["embassy"], "BR"
+    add_letter(session, campaign)
+    put_target(session, "embassy-of-brazil", role=TargetRole.EMBASSY, about="BR")
+    renderer = EditionRenderer(session, campaign, SENDER)
+    for country, is_asked in (("GB", True), ("BR", False)):
+        rendering = renderer.render(renderer.choose(Reader("en", country, None)))
+        assert ("act_url" in {piece.field for piece in rendering.html if isinstance(piece, Slot)}) is is_asked
 
 
 PIECES = st.lists(st.one_of(st.text(), st.builds(Slot, st.text(), st.text(), st.sampled_from(SlotContext)))).map(tuple)

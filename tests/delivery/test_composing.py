@@ -11,10 +11,11 @@ import dkim as dkimpy
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from mailer import links
+from mailer.campaigns.editions import freeze
 from mailer.delivery import message_ids
 from mailer.delivery.composing import CampaignComposer
 from mailer.delivery.ledger import Claimed
@@ -24,7 +25,7 @@ from mailer.mail.sender import Sender
 from mailer.mail.types import Outgoing
 from mailer.mail.webhooks.types import Provider
 from mailer.store.crypto import keyring_of
-from mailer.store.models import Campaign, Purpose
+from mailer.store.models import Campaign, Edition, Purpose
 from tests.support.factories import SENDER, add_text, make_campaign, make_list, make_union
 from tests.support.statements import watched
 
@@ -212,3 +213,61 @@ def test_without_a_provider_a_mail_is_as_it_was(session: Session, campaign: Camp
     _, by_ses = compose(session, campaign, claimed(), sender=replace(SENDER, providers=(Provider.SES,)))
     assert plain.keys() == by_ses.keys()
     assert [name for name in plain.keys() if name.startswith("X-")] == ["X-Auto-Response-Suppress"]  # noqa: SIM118
+
+
+# --- saying that one acted ------------------------------------------------------------------------------------------
+
+_ACTING = re.compile(r"https://act\.example\.org/(act|sign)/([0-9a-f]{40})")
+
+
+def acting_links(message: EmailMessage) -> list[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for kind in ("plain", "html"):
+        part = message.get_body((kind,))
+        assert part is not None
+        in_part = set(_ACTING.findall(str(part.get_content()).replace("&#x2F;", "/")))
+        assert not found or found == in_part
+        found = in_part
+    return sorted(found)
+
+
+def test_a_mail_leads_its_reader_to_say_that_they_wrote_and_to_sign(session: Session, campaign: Campaign) -> None:
+    campaign.petition = {"to": {"en": "the Embassy of Ondoria"}}
+    _, message = compose(session, campaign, claimed(7))
+    found = acting_links(message)
+    assert [page for page, _token in found] == ["act", "sign"]
+    assert {links.verify(keyring_of(session), links.Link.ACT, token) for _page, token in found} == {7}
+    assert "It goes to: the Embassy of Ondoria" in text_of(message)
+    _, other = compose(session, campaign, claimed(8))
+    assert {token for _page, token in acting_links(other)}.isdisjoint(token for _page, token in found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "pages"),
+    [
+        ({"targets": []}, []),
+        ({"targets": [], "petition": {"to": {"en": "the Embassy"}}}, ["sign"]),
+        ({}, ["act"]),
+        ({"kind": "update"}, []),
+    ],
+)
+def test_what_a_campaign_does_not_ask_for_its_mail_does_not_mention(
+    session: Session, campaign: Campaign, changed: dict[str, object], pages: list[str]
+) -> None:
+    for name, value in changed.items():
+        setattr(campaign, name, value)
+    _, message = compose(session, campaign, claimed())
+    assert [page for page, _token in acting_links(message)] == pages
+    assert ("I have written" in text_of(message)) is ("act" in pages)
+
+
+def test_a_mail_that_was_rendered_before_it_could_lead_there_goes_out_as_it_is(
+    session: Session, campaign: Campaign
+) -> None:
+    freeze(session, campaign, SENDER)
+    campaign.petition = {"to": {"en": "the Embassy"}}
+    session.expire(campaign)
+    frozen = session.scalars(select(Edition).where(Edition.campaign_id == campaign.id)).all()
+    assert not any("sign_url" in str(each.rendering) for each in frozen)
+    _, message = compose(session, campaign, claimed())
+    assert [page for page, _token in acting_links(message)] == ["act"]

@@ -126,6 +126,10 @@ WORDS: Mapping[NoticeKind, Mapping[str, str]] = {
         "campaign": "free-the-five",
         "desk_url": "https://act.example.org/desk/campaigns/free-the-five/approval",
     },
+    NoticeKind.APPROVED: {
+        "campaign": "free-the-five",
+        "desk_url": "https://act.example.org/desk/campaigns/free-the-five/approval",
+    },
     NoticeKind.SENT_BACK: {
         "campaign": "free-the-five",
         "desk_url": "https://act.example.org/desk/campaigns/free-the-five/approval",
@@ -160,7 +164,7 @@ ALONE = [kind for kind in NoticeKind if kind is not NoticeKind.REPLY]
 #: those whose link stands among their words
 WITHOUT_TOKEN = (
     *(NoticeKind.WELCOME, NoticeKind.AFFILIATED, NoticeKind.KIT, NoticeKind.REMINDER),
-    *(NoticeKind.RENEWED, NoticeKind.CHANGED, NoticeKind.WAITING, NoticeKind.SENT_BACK),
+    *(NoticeKind.RENEWED, NoticeKind.CHANGED, NoticeKind.WAITING, NoticeKind.SENT_BACK, NoticeKind.APPROVED),
     *(NoticeKind.ALONE, NoticeKind.HELD_AT_DESK),
     *WITHOUT_BUTTON,
 )
@@ -190,6 +194,7 @@ BUTTONS = {
     NoticeKind.TAKE_BACK: f"https://act.example.org/en/take-back/{TOKEN}",
     NoticeKind.INVITATION: f"https://act.example.org/desk/invitation/{TOKEN}",
     NoticeKind.WAITING: "https://act.example.org/desk/campaigns/free-the-five/approval",
+    NoticeKind.APPROVED: "https://act.example.org/desk/campaigns/free-the-five/approval",
     NoticeKind.SENT_BACK: "https://act.example.org/desk/campaigns/free-the-five/approval",
     NoticeKind.ALONE: "https://act.example.org/desk/campaigns/free-the-five",
     NoticeKind.HELD_AT_DESK: "https://act.example.org/desk/campaigns/free-the-five",

@@ -1,9 +1,10 @@
 """What somebody asks approval for waits until it is approved, sent back by one who may approve it, or taken back."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle
@@ -88,6 +89,37 @@ def test_what_is_sent_back_waits_for_nobody_and_is_asked_for_again(
     assert (now.state, now.sent_back) == (State.WAITING, first), "who approves reads what was said before"
     approve(session, campaign, petra)
     assert approvals.standing(session, campaign, SENDER).sent_back is None
+
+
+def test_whoever_asked_is_told_once_that_somebody_said_yes(
+    session: Session, campaign: Campaign, wanda: Account, petra: Account
+) -> None:
+    request, shown, at = ask(session, campaign, wanda), content.of(session, campaign, SENDER).hash, utcnow()
+
+    def press(moment: datetime) -> None:
+        told: dict[str, Any] = {"at": moment, "sender": SENDER, "who": who(petra)}
+        requests.approve(session, campaign, petra, shown, None, request_id=request.id, **told)
+
+    def told() -> list[str | None]:
+        return [each.address for each in notices_owed(session) if said(each).kind is NoticeKind.APPROVED]
+
+    press(at)
+    assert told() == ["wanda@example.org"]
+    press(at + timedelta(seconds=1))
+    assert told() == ["wanda@example.org"]
+    logged = session.scalars(select(AuditEntry).where(AuditEntry.action == "campaigns.approve")).all()
+    assert [entry.account_id for entry in logged] == [petra.id]
+
+
+def test_whoever_asked_and_has_no_account_any_more_is_told_nothing(
+    session: Session, campaign: Campaign, wanda: Account, petra: Account
+) -> None:
+    request, shown = ask(session, campaign, wanda), content.of(session, campaign, SENDER).hash
+    wanda.disabled_at = utcnow()
+    session.flush()
+    told: dict[str, Any] = {"at": utcnow(), "sender": SENDER, "who": who(petra)}
+    requests.approve(session, campaign, petra, shown, None, request_id=request.id, **told)
+    assert NoticeKind.APPROVED not in {said(each).kind for each in notices_owed(session)}
 
 
 def test_who_asks_and_takes_it_back_again_and_again_writes_to_everybody_three_times_an_hour(

@@ -16,7 +16,7 @@ from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
 from mailer.store.models import Account, Campaign, CampaignStatus
 from mailer.web.desk import contents, expecting, named, numbers, reading, refusing, sections
-from mailer.web.desk.visit import record, typed, visit
+from mailer.web.desk.visit import typed, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -68,24 +68,23 @@ def ask(slug: str) -> Any:
 
 def approve(slug: str) -> Any:
     """Say yes to a campaign as it was shown."""
-    words, now = _words("remark"), utcnow()
+    words = _words("remark")
     if isinstance(words, _Pressed):
         return _page(slug, words)
     try:
         with site().session() as session:
             campaign, by = named.campaign(session, slug), accounts.get(session, visit().account_id)
-            given = approvals.approve(
+            requests.approve(
                 session,
                 campaign,
                 by,
                 request.form.get("content", ""),
                 words,
-                at=now,
-                sender=sender(),
                 request_id=_request_id(),
+                at=utcnow(),
+                sender=sender(),
+                who=visit().who,
             )
-            if given.at == now:
-                record(session, "campaigns.approve", slug)
     except Changed as changed:
         return _page(slug, _Pressed({"approve": refusing.advice(changed)}, changed))
     except _REFUSED as refused:
