@@ -1,7 +1,7 @@
 """Acts: who has done what a campaign asks for, counted from rows, each person once, over all languages."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
@@ -90,6 +90,7 @@ def add(
     language: str,
     words: str,
     method: str,
+    asked_at: date | None = None,
     country: str | None = None,
 ) -> Act | None:
     """Count that a person did something, and that they agreed that we keep it; once, however often it is said.
@@ -98,6 +99,7 @@ def add(
     :param language: in which they said it.
     :param words: that they agreed to, in that language.
     :param method: how it reached us, such as "page".
+    :param asked_at: when they were shown the words, if that was before.
     :param country: in which they live, as they say with it; else as they said before.
     :returns: None if it was counted before.
     """
@@ -112,15 +114,14 @@ def add(
     )
     if not db.insert_unless_there(session, act):
         return None
-    today = db.utctoday()
-    consents.give(
+    consents.agree(
         session,
         person.id,
         PURPOSE[kind],
-        text=consents.text_id(session, words, language=language),
+        words,
+        language=language,
         method=method,
-        asked_at=today,
-        confirmed_at=today,
+        asked_at=asked_at,
         campaign_id=campaign.id,
     )
     return act
@@ -278,7 +279,7 @@ def forget_who(session: Session, campaign_id: int, *, most: int = 5_000) -> int:
         session.execute(update(Act).where(Act.id.in_(ids)).values(subscriber_id=None))
     if len(ids) < most:
         _forget_whom_it_spared(session, campaign_id)
-        purposes = [ConsentPurpose.ACTED, ConsentPurpose.SIGNED, ConsentPurpose.SHOWN, ConsentPurpose.HANDED_OVER]
+        purposes = [*PURPOSE.values(), *_NAMING]
         lines = and_(ConsentEvent.campaign_id == campaign_id, ConsentEvent.purpose.in_(purposes))
         session.execute(delete(ConsentEvent).where(lines))
     return len(ids)

@@ -7,6 +7,7 @@ been corrected since, or have been told of a word that must not appear, and peop
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -16,9 +17,9 @@ from mailer.campaigns.petitions import Petition
 from mailer.cases.sayable import Sayable, Words
 from mailer.errors import MailerError
 from mailer.locale import countries
-from mailer.people import suppression
+from mailer.people import consents, suppression
 from mailer.people.small_numbers import hide_one, hide_small
-from mailer.store.models import Act, ActKind, Campaign, Signature, Subscriber
+from mailer.store.models import Act, ActKind, Campaign, ConsentPurpose, Signature, Subscriber
 
 #: how many names a page shows
 PER_PAGE = 200
@@ -76,6 +77,52 @@ def petition_of(campaign: Campaign) -> Petition:
     if found is None:
         raise NoPetition(slug=campaign.slug)
     return found
+
+
+def add(
+    session: Session,
+    act: Act,
+    name: Name,
+    *,
+    shown_words: str | None,
+    handed_over_words: str | None,
+    language: str,
+    method: str,
+    asked_at: date | None = None,
+) -> None:
+    """Keep the name of somebody who signed, and that they agreed to what is done with it. Whether they may be named at
+    all is for whoever calls this to ask.
+
+    :param act: theirs, just counted.
+    :param shown_words: that they agreed to if it is to be shown; the next likewise if it is to be handed over.
+    :param language: of these words; the rest as for `acts.add`.
+    """
+    agreed = {ConsentPurpose.SHOWN: shown_words, ConsentPurpose.HANDED_OVER: handed_over_words}
+    if act.subscriber_id is None or not any(agreed.values()):
+        raise ValueError("a name is kept of somebody who is known, and agreed to something")
+    session.add(
+        Signature(
+            act_id=act.id,
+            subscriber_id=act.subscriber_id,
+            name=name.name,
+            place=name.place,
+            is_shown=shown_words is not None,
+            is_handed_over=handed_over_words is not None,
+        )
+    )
+    session.flush()
+    for purpose, words in agreed.items():
+        if words is not None:
+            consents.agree(
+                session,
+                act.subscriber_id,
+                purpose,
+                words,
+                language=language,
+                method=method,
+                asked_at=asked_at,
+                campaign_id=act.campaign_id,
+            )
 
 
 # --- on the page ----------------------------------------------------------------------------------------------------

@@ -8,21 +8,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import acts, handing_over, lifecycle, outcome_news, petitions, signatures
+from mailer.campaigns.signatures import Name
 from mailer.cases import files as case_files
 from mailer.cli.demo_cases import Demo, send
 from mailer.cli.installation import Installation
 from mailer.cli.options import dress
 from mailer.delivery import stopping
 from mailer.links import Pages
-from mailer.people import consents
 from mailer.store.db import utctoday
 from mailer.store.models import (
+    Act,
     ActKind,
     Campaign,
-    ConsentPurpose,
     Delivery,
     DeliveryState,
-    Signature,
     Subscriber,
 )
 from mailer.trial import sample
@@ -63,7 +62,7 @@ def _sign(demo: Demo) -> None:
     with demo.installation.session() as session:
         campaign = lifecycle.get(session, _PETITION)
         signers = _who_act(session, campaign, ActKind.SIGNED, _SIGNERS)
-        named = sum(_name(session, campaign, person) for person in signers[::_ONE_IN])
+        named = sum(_name(session, campaign, person, act) for person, act in signers[::_ONE_IN])
     reached = sent.states[DeliveryState.SENT]
     demo.say(
         f'2. Sent the petition "{_PETITION}" to {reached:,}. {len(signers)} people signed it, {named} of them by name. '
@@ -105,40 +104,28 @@ def _end(demo: Demo) -> None:
 # --- who acts -------------------------------------------------------------------------------------------------------
 
 
-def _act_on(session: Session, slug: str) -> Campaign:
-    return lifecycle.get(session, slug)
-
-
-def _who_act(session: Session, campaign: Campaign, kind: ActKind, most: int) -> Sequence[Subscriber]:
+def _who_act(session: Session, campaign: Campaign, kind: ActKind, most: int) -> Sequence[tuple[Subscriber, Act]]:
     """Have two in three of those who got a campaign act on it."""
     got = (Delivery.campaign_id == campaign.id, Delivery.state == DeliveryState.SENT)
     people = select(Subscriber).join(Delivery, Delivery.subscriber_id == Subscriber.id).where(*got)
     found = session.scalars(people.order_by(Subscriber.id)).all()
     acting = [person for number, person in enumerate(found) if number % 3][:most]
-    for person in acting:
-        acts.add(session, campaign, kind, person, language=person.language or "en", words=_WORDS[kind], method=_METHOD)
-    return acting
+    said = ((person, _act(session, campaign, kind, person)) for person in acting)
+    return [(person, act) for person, act in said if act is not None]
 
 
-def _name(session: Session, campaign: Campaign, person: Subscriber) -> bool:
+def _act(session: Session, campaign: Campaign, kind: ActKind, person: Subscriber) -> Act | None:
+    return acts.add(
+        session, campaign, kind, person, language=person.language or "en", words=_WORDS[kind], method=_METHOD
+    )
+
+
+def _name(session: Session, campaign: Campaign, person: Subscriber, act: Act) -> bool:
     """Keep the name of somebody who signed, to be shown and handed over, unless they live at home."""
     if person.name is None or not petitions.may_be_named(campaign, person.country):
         return False
-    [act] = (each for each in acts.of_person(session, person.id) if each.campaign_id == campaign.id)
-    named = Signature(act_id=act.id, subscriber_id=person.id, name=person.name, is_shown=True, is_handed_over=True)
-    session.add(named)
-    for purpose in (ConsentPurpose.SHOWN, ConsentPurpose.HANDED_OVER):
-        text, today = consents.text_id(session, _TO_NAME, language="en"), utctoday()
-        consents.give(
-            session,
-            person.id,
-            purpose,
-            text=text,
-            method=_METHOD,
-            asked_at=today,
-            confirmed_at=today,
-            campaign_id=campaign.id,
-        )
+    said = Name(person.name, None)
+    signatures.add(session, act, said, shown_words=_TO_NAME, handed_over_words=_TO_NAME, language="en", method=_METHOD)
     return True
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.store.db import insert_unless_there
+from mailer.store.db import insert_unless_there, utctoday
 from mailer.store.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
 
 _UNDETERMINED = "und"  # BCP 47: nobody said in which language the text is
@@ -56,6 +56,36 @@ def give(
             asked_at=asked_at,
             confirmed_at=confirmed_at,
         )
+    )
+
+
+def agree(
+    session: Session,
+    subscriber_id: int,
+    purpose: ConsentPurpose,
+    words: str,
+    *,
+    language: str,
+    method: str,
+    asked_at: date | None = None,
+    list_id: int | None = None,
+    campaign_id: int | None = None,
+) -> None:
+    """Write down that a person agrees now to words that they were shown.
+
+    :param language: of the words.
+    :param asked_at: when they were shown them, if that was before; the rest as for `give`.
+    """
+    give(
+        session,
+        subscriber_id,
+        purpose,
+        text=text_id(session, words, language=language),
+        method=method,
+        asked_at=asked_at or utctoday(),
+        confirmed_at=utctoday(),
+        list_id=list_id,
+        campaign_id=campaign_id,
     )
 
 

@@ -21,8 +21,9 @@ from types import MappingProxyType
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import acts, petitions, publishing
+from mailer.campaigns import acts, petitions, publishing, signatures
 from mailer.campaigns.publishing import Headline
+from mailer.campaigns.signatures import Name
 from mailer.cases.sayable import Sayable, Words
 from mailer.errors import MailerError
 from mailer.mail import addresses
@@ -510,49 +511,20 @@ def _sign(session: Session, campaign: Campaign, person: Subscriber, wish: Wish, 
         language=wish.shown_in,
         words=wish.signed_text,
         method=METHOD,
+        asked_at=wish.asked_at,
         country=wish.country,
     )
-    if act is None or not is_named or wish.name is None:
-        return
-    is_shown, is_handed_over = wish.shown_text is not None, wish.handed_over_text is not None
-    session.add(
-        Signature(
-            act_id=act.id,
-            subscriber_id=person.id,
-            name=wish.name,
-            place=wish.place,
-            is_shown=is_shown,
-            is_handed_over=is_handed_over,
+    if act is not None and is_named and wish.name is not None:
+        signatures.add(
+            session,
+            act,
+            Name(wish.name, wish.place),
+            shown_words=wish.shown_text,
+            handed_over_words=wish.handed_over_text,
+            language=wish.shown_in,
+            method=METHOD,
+            asked_at=wish.asked_at,
         )
-    )
-    session.flush()
-    agreed = ((ConsentPurpose.SHOWN, wish.shown_text), (ConsentPurpose.HANDED_OVER, wish.handed_over_text))
-    for purpose, words in agreed:
-        if words is not None:
-            _log(session, person, purpose, words, wish, campaign_id=campaign.id)
-
-
-def _log(
-    session: Session,
-    person: Subscriber,
-    purpose: ConsentPurpose,
-    words: str,
-    wish: Wish,
-    *,
-    campaign_id: int | None = None,
-    list_id: int | None = None,
-) -> None:
-    consents.give(
-        session,
-        person.id,
-        purpose,
-        text=consents.text_id(session, words, language=wish.shown_in),
-        method=METHOD,
-        asked_at=wish.asked_at,
-        confirmed_at=utcnow(),
-        campaign_id=campaign_id,
-        list_id=list_id,
-    )
 
 
 def _put_on_list(
@@ -573,7 +545,16 @@ def _put_on_list(
     if session.scalar(select(is_on)):
         return
     subscribers.put_on(session, person.id, mailing_list.id, utcnow())
-    _log(session, person, ConsentPurpose.ALERTS, wish.alerts_text, wish, list_id=mailing_list.id)
+    consents.agree(
+        session,
+        person.id,
+        ConsentPurpose.ALERTS,
+        wish.alerts_text,
+        language=wish.shown_in,
+        method=METHOD,
+        asked_at=wish.asked_at,
+        list_id=mailing_list.id,
+    )
     yield mailing_list, session.execute(select(Subscription.id).where(*theirs)).scalar_one()
 
 

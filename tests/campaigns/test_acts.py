@@ -53,8 +53,8 @@ def ana(session: Session) -> Subscriber:
 
 
 def add(session: Session, campaign: Campaign, person: Subscriber, kind: ActKind = WROTE) -> bool:
-    said = {"language": "fr", "words": "Oui, gardez-le.", "method": "page"}
-    return acts.add(session, campaign, kind, person, **said) is not None
+    act = acts.add(session, campaign, kind, person, language="fr", words="Oui, gardez-le.", method="page")
+    return act is not None
 
 
 def test_a_person_counts_once_for_each_thing_they_did(session: Session, campaign: Campaign, ana: Subscriber) -> None:
@@ -74,6 +74,15 @@ def test_what_they_agreed_to_is_in_the_log_once(session: Session, campaign: Camp
     [(event, text)] = session.execute(select(ConsentEvent, ConsentText.text).join(ConsentText)).all()
     assert (event.purpose, event.action, event.campaign_id) == (ConsentPurpose.ACTED, ConsentAction.GIVEN, campaign.id)
     assert text == "Oui, gardez-le."
+
+
+def test_the_log_says_when_they_were_asked_if_that_was_before(
+    session: Session, campaign: Campaign, ana: Subscriber
+) -> None:
+    asked_at = db.utctoday() - timedelta(days=2)
+    acts.add(session, campaign, SIGNED, ana, language="en", words="Yes.", method="page", asked_at=asked_at)
+    event = session.scalars(select(ConsentEvent)).one()
+    assert (event.asked_at, event.confirmed_at) == (asked_at, db.utctoday())
 
 
 def test_what_is_taken_back_counts_no_more_and_names_nobody(
