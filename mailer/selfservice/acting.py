@@ -75,24 +75,23 @@ def look(session: Session, token: str, *, language: str) -> Asked:
     return _asked(session, _delivery(session, token), language)
 
 
-def say(session: Session, token: str, *, language: str, words: str) -> Asked:
-    """Count that whoever the mail went to wrote; once, and only while the campaign goes on.
+def say(session: Session, token: str, *, language: str, words: str) -> None:
+    """Count that whoever the mail went to wrote; once, and only while the campaign goes on. What the page shows is not
+    read here: others wait meanwhile who say the same.
 
     :param words: that they agree to, in that language; the rest as for `look`, errors too.
     """
     suppression.lock_shared(session)  # whoever is being erased must not leave an act with their name behind
     delivery = _delivery(session, token)
-    asked = _asked(session, delivery, language)
-    if asked.over is not None:
-        return asked
-    campaign = session.get_one(Campaign, delivery.campaign_id)
+    campaign = _campaign(session, delivery)
+    if acts.why_over(campaign, db.now(session)) is not None:
+        return
     if delivery.purpose is not Purpose.CAMPAIGN or delivery.subscriber_id is None:
         _pretend(session, delivery)
-        return asked
+        return
     person = subscribers.lock_row(session, Subscriber.id == delivery.subscriber_id)
     if person is not None:
         acts.add(session, campaign, ActKind.WROTE, person, language=language, words=words, method=PAGE)
-    return asked
 
 
 def _pretend(session: Session, delivery: Delivery) -> None:
@@ -110,10 +109,15 @@ def _delivery(session: Session, token: str) -> Delivery:
     return found
 
 
-def _asked(session: Session, delivery: Delivery, language: str) -> Asked:
+def _campaign(session: Session, delivery: Delivery) -> Campaign:
     campaign = publishing.of_mail(session, delivery.campaign_id)
     if ActKind.WROTE not in acts.asked_for(campaign):
         raise NothingToSay
+    return campaign
+
+
+def _asked(session: Session, delivery: Delivery, language: str) -> Asked:
+    campaign = _campaign(session, delivery)
     until = acts.known_until(campaign, acts.told_at(session, campaign))
     return Asked(
         publishing.headline_of(session, campaign, language),

@@ -163,14 +163,11 @@ def page(session: Session, campaign: Campaign, *, language: str) -> PetitionPage
 
     :param language: of the reader.
     """
-    petition = petitions.of(campaign)
-    if petition is None:
-        raise NothingToSign
     until = acts.known_until(campaign, acts.told_at(session, campaign))
-    offered = _list_to_join(session, campaign)
+    offered = list_to_join(session, campaign)
     return PetitionPage(
         headline=publishing.headline_of(session, campaign, language),
-        to=petition.addressee(language, campaign.fallbacks),
+        to=addressee(campaign, language),
         home=publishing.home(campaign, language),
         alerts=(name_of(offered), description_of(offered)) if offered else None,
         over=acts.why_over(campaign, db.now(session)),
@@ -179,7 +176,18 @@ def page(session: Session, campaign: Campaign, *, language: str) -> PetitionPage
     )
 
 
-def _list_to_join(session: Session, campaign: Campaign) -> MailingList | None:
+def addressee(campaign: Campaign, language: str) -> Words:
+    """Who gets the names of those who sign a campaign's petition, for a reader of a language.
+
+    :raises NothingToSign: it has none.
+    """
+    petition = petitions.of(campaign)
+    if petition is None:
+        raise NothingToSign
+    return petition.addressee(language, campaign.fallbacks)
+
+
+def list_to_join(session: Session, campaign: Campaign) -> MailingList | None:
     """The campaign's list, if anybody may join it here: it is open, and no union's own."""
     joinable = (MailingList.id == campaign.list_id, MailingList.is_open, MailingList.owner_id.is_(None))
     return session.scalar(select(MailingList).where(*joinable))
@@ -532,7 +540,7 @@ def _put_on_list(
 ) -> Iterator[tuple[MailingList, int]]:
     """Put somebody on the campaign's list who asked for our alerts, if it is still open, and they are not on it. It
     brings back who left, was erased, or whose mailbox was gone; never who reported our mail as spam."""
-    mailing_list = _list_to_join(session, campaign)
+    mailing_list = list_to_join(session, campaign)
     if mailing_list is None or wish.alerts_text is None:
         return
     theirs = (Subscription.subscriber_id == person.id, Subscription.list_id == mailing_list.id)

@@ -73,7 +73,9 @@ def token_of(session: Session, mail: Delivery, link: Link = Link.ACT) -> str:
 
 
 def say(session: Session, token: str) -> acting.Asked:
-    return acting.say(session, token, language="en", words=WORDS)
+    """Say it, and look at what is shown then."""
+    acting.say(session, token, language="en", words=WORDS)
+    return acting.look(session, token, language="en")
 
 
 def test_each_press_is_answered_alike_and_the_first_one_counts(

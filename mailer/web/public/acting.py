@@ -41,8 +41,11 @@ def ask(token: str) -> str:
 @acting.post("/act/<token>")
 def say(token: str) -> str:
     """Count that the reader of a mail has written, once; each press is answered alike."""
-    with site().session() as session:
-        asked = domain.say(session, token, language=current(), words=agreement.to_keep_that_i_acted())
+    with site().session(read_only=True) as session:
+        asked = domain.look(session, token, language=current())
+    if asked.over is None:
+        with site().session() as session:
+            domain.say(session, token, language=current(), words=agreement.to_keep_that_i_acted())
     return _shown("acting/ask.html" if asked.over else "acting/say.html", token, asked)
 
 

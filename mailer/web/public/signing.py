@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import NotFound
 
 from mailer import links
-from mailer.campaigns import petitions, publishing, signatures
+from mailer.campaigns import acts, petitions, publishing, signatures
 from mailer.campaigns.publishing import Headline, NotPublished, Withdrawn
 from mailer.links import Link, Pages
 from mailer.locale import countries
@@ -26,7 +26,8 @@ from mailer.mail import addresses
 from mailer.mail.addresses import Address
 from mailer.people.subscribers import one_line
 from mailer.selfservice import signing as domain
-from mailer.selfservice.signing import NothingToSign, PetitionPage, Shown, Wish
+from mailer.selfservice.signing import NothingToSign, Shown, Wish
+from mailer.store import db
 from mailer.store.db import utcnow
 from mailer.store.models import Asking, Campaign
 from mailer.web import agreement, errors, fields, protection, security, turns
@@ -90,49 +91,55 @@ class _Typed:
 class _Form:
     """A petition's form at one of its addresses: its campaign's, or that of a link in a mail."""
 
-    campaign: Campaign
-    petition: PetitionPage
-    address: str  # that it is sent to
-    delivery_id: int | None  # of the mail that the link was in
+    slug: str = ""
+    token: str | None = None
 
-    @classmethod
-    def find(cls, session: Session, slug: str | None, token: str | None) -> "_Form":
-        """Find a form by what stands in its address: `slug`, or `token`.
+    @property
+    def address(self) -> str:
+        """That it is sent to."""
+        if self.token is None:
+            return url("signing.ask", slug=self.slug)
+        return url("signing.ask_from_mail", token=self.token)
+
+    @property
+    def delivery_id(self) -> int | None:
+        """Of the mail that the link was in.
+
+        :raises links.ForgedToken: it is none of ours.
+        """
+        return None if self.token is None else links.verify(site().settings.keyring, Link.ACT, self.token)
+
+    def campaign(self, session: Session) -> Campaign:
+        """What it is about.
 
         :raises publishing.NotPublished: and the others as of `signing.find` and `signing.of_mail`.
         """
-        if token is None:
-            campaign = domain.find(session, slug or "")
-            address, delivery_id = url("signing.ask", slug=campaign.slug), None
-        else:
-            delivery_id = links.verify(site().settings.keyring, Link.ACT, token)
-            campaign = domain.of_mail(session, delivery_id)
-            address = url("signing.ask_from_mail", token=token)
-        return cls(campaign, domain.page(session, campaign, language=current()), address, delivery_id)
+        delivery_id = self.delivery_id
+        return domain.find(session, self.slug) if delivery_id is None else domain.of_mail(session, delivery_id)
 
 
 @signing.get("/campaigns/<slug>/sign")
 def sign(slug: str) -> str:
     """The form, for everybody."""
-    return _blank(slug=slug)
+    return _blank(_Form(slug=slug))
 
 
 @signing.post("/campaigns/<slug>/sign")
 def ask(slug: str) -> ResponseReturnValue:
     """Take that form, and mail a link to confirm it by."""
-    return _take(slug=slug)
+    return _take(_Form(slug=slug))
 
 
 @signing.get("/sign/<token>")
 def sign_from_mail(token: str) -> str:
     """The form for whoever has a mail of the campaign: without an address, and empty as for everybody."""
-    return _blank(token=token)
+    return _blank(_Form(token=token))
 
 
 @signing.post("/sign/<token>")
 def ask_from_mail(token: str) -> ResponseReturnValue:
     """Take that form, and mail a link to whom that mail went to."""
-    return _take(token=token)
+    return _take(_Form(token=token))
 
 
 @signing.get("/sign")
@@ -160,22 +167,24 @@ def names(slug: str) -> str:
     return render_template("signing/page_of_names.html", **shown)
 
 
-def _blank(*, slug: str | None = None, token: str | None = None) -> str:
+def _blank(form: _Form) -> str:
     with site().session(read_only=True) as session:
-        return _show(session, _Form.find(session, slug, token), _Typed())
+        return _show(session, form, _Typed())
 
 
 def _show(session: Session, form: _Form, typed: _Typed, problems: Mapping[str, str] | None = None) -> str:
-    if form.petition.over is not None:
-        return render_template("signing/over.html", petition=form.petition, campaign=form.petition.headline)
-    text = publishing.page(session, form.campaign, language=current(), shown_in=current())
+    campaign = form.campaign(session)
+    petition = domain.page(session, campaign, language=current())
+    if petition.over is not None:
+        return render_template("signing/over.html", petition=petition, campaign=petition.headline)
+    text = publishing.page(session, campaign, language=current(), shown_in=current())
     return render_template(
         "signing/sign.html",
-        petition=form.petition,
-        campaign=form.petition.headline,
+        petition=petition,
+        campaign=petition.headline,
         text=Markup(text.html),  # noqa: S704 - sanitised
         address=form.address,
-        is_from_mail=form.delivery_id is not None,
+        is_from_mail=form.token is not None,
         typed=typed,
         problems=problems or {},
         countries=countries.all_in(current()),
@@ -183,19 +192,19 @@ def _show(session: Session, form: _Form, typed: _Typed, problems: Mapping[str, s
         max_name=MAX_NAME_LENGTH,
         signed_text=agreement.to_keep_that_i_signed(),
         shown_text=agreement.to_show_my_name(),
-        handed_over_text=agreement.to_hand_my_name_over(form.petition.to.text),
+        handed_over_text=agreement.to_hand_my_name_over(petition.to.text),
         alerts_text=agreement.to_this_list(),
     )
 
 
-def _take(*, slug: str | None = None, token: str | None = None) -> ResponseReturnValue:
+def _take(form: _Form) -> ResponseReturnValue:
     typed = _Typed.of(request.form)
     with site().session(read_only=True) as session:
-        form = _Form.find(session, slug, token)
-        if form.petition.over is not None:
+        campaign = form.campaign(session)
+        if acts.why_over(campaign, db.now(session)) is not None:
             return _show(session, form, typed)
         try:
-            address, wish = _read(form, typed)
+            address, wish = _read(session, form, campaign, typed)
         except Problems as problems:
             return _show(session, form, typed, problems.by_field), 422
         if protection.is_out_of_time(request.form):
@@ -205,38 +214,36 @@ def _take(*, slug: str | None = None, token: str | None = None) -> ResponseRetur
     if wait > turns.MOST:
         return errors.explain_full(wait - turns.MOST)
     if is_human:
-        _ask(slug, token, address, wish, not_before=utcnow() + wait if wait else None)
+        _ask(form, address, wish, not_before=utcnow() + wait if wait else None)
     return redirect(url("signing.sent", **({"mail": "later"} if wait else {})), 303)
 
 
-def _ask(
-    slug: str | None, token: str | None, address: Address | None, wish: Wish, *, not_before: datetime | None
-) -> None:
+def _ask(form: _Form, address: Address | None, wish: Wish, *, not_before: datetime | None) -> None:
     with site().session() as session:
-        form = _Form.find(session, slug, token)
+        campaign, delivery_id = form.campaign(session), form.delivery_id
         if address is not None:
-            domain.ask(session, form.campaign, address, wish, not_before=not_before)
-        elif form.delivery_id is not None:
-            domain.ask_from_mail(session, form.campaign, form.delivery_id, wish, not_before=not_before)
+            domain.ask(session, campaign, address, wish, not_before=not_before)
+        elif delivery_id is not None:
+            domain.ask_from_mail(session, campaign, delivery_id, wish, not_before=not_before)
 
 
-def _read(form: _Form, typed: _Typed) -> tuple[Address | None, Wish]:
+def _read(session: Session, form: _Form, campaign: Campaign, typed: _Typed) -> tuple[Address | None, Wish]:
     """Whose address a form names, and what it asks for. No name is taken that would not be shown or handed over.
 
     :raises Problems: with all that is wrong.
     """
     problems: dict[str, str] = {}
     address = None
-    if form.delivery_id is None:
+    if form.token is None:
         address = fields.check("email", lambda: fields.address(typed.email), problems)
     country = typed.country or None
     if country is not None and country not in dict(countries.all_in("en")):
         problems["country"] = _("Choose the country you live in.")
     name = place = None
-    if (typed.shown or typed.handed_over) and petitions.may_be_named(form.campaign, country):
+    if (typed.shown or typed.handed_over) and petitions.may_be_named(campaign, country):
         name, place = _visible(typed.name), _visible(typed.place)
         for field, text in (("name", name), ("place", place)):
-            if problem := _problem_with(form.campaign, text):
+            if problem := _problem_with(campaign, text):
                 problems[field] = problem
         if name is None:
             problems["name"] = _("Enter your name, or untick the boxes beside it.")
@@ -249,15 +256,15 @@ def _read(form: _Form, typed: _Typed) -> tuple[Address | None, Wish]:
         language=current(),
         signed_text=agreement.to_keep_that_i_signed(),
         shown_text=agreement.to_show_my_name() if name and typed.shown else None,
-        handed_over_text=_to_hand_over(form) if name and typed.handed_over else None,
-        alerts_text=agreement.to_this_list() if typed.alerts and form.petition.alerts else None,
+        handed_over_text=_to_hand_over(campaign) if name and typed.handed_over else None,
+        alerts_text=agreement.to_this_list() if typed.alerts and domain.list_to_join(session, campaign) else None,
         shown_in=current(),
         asked_at=utcnow(),
     )
 
 
-def _to_hand_over(form: _Form) -> str:
-    return agreement.to_hand_my_name_over(form.petition.to.text)
+def _to_hand_over(campaign: Campaign) -> str:
+    return agreement.to_hand_my_name_over(domain.addressee(campaign, current()).text)
 
 
 def _visible(text: str) -> str | None:
