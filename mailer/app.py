@@ -13,6 +13,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from mailer.errors import ConfigurationError, ServiceUnavailable
 from mailer.links import ForgedToken
+from mailer.locale import countries, languages
+from mailer.locale.languages import SITE_LANGUAGES
 from mailer.operations import logs, schema
 from mailer.operations.queue import connect
 from mailer.people.mailed_links import DeadLink, UnknownLink
@@ -87,7 +89,18 @@ def serve(settings: Settings) -> Flask:
         logger.warning("starting without the database: %s", problem)
     finally:
         engine.dispose()  # gunicorn forks after this, and processes cannot share a connection
+    _read_ahead(app)
     return app
+
+
+def _read_ahead(app: Flask) -> None:
+    """Read what all pages are made of: else the first visitors of each process wait for it, who come all at once when
+    an alert has gone out."""
+    for name in app.jinja_env.list_templates():
+        app.jinja_env.get_template(name)
+    for spoken in SITE_LANGUAGES:
+        languages.name(spoken)
+        countries.all_in(spoken)
 
 
 def create_app(settings: Settings) -> Flask:

@@ -9,6 +9,7 @@ import enum
 import hashlib
 import hmac
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mailer.errors import MailerError
@@ -59,6 +60,15 @@ def verify(keyring: Keyring, link: Link, token: str) -> int:
             if number is not None:
                 return number
     raise ForgedToken
+
+
+def purposes(keyring: Keyring, token: str) -> dict[Link, int]:
+    """What a token may be used for, and the row id for that; empty where it is none of ours."""
+    found = {}
+    for link in Link:
+        with suppress(ForgedToken):
+            found[link] = verify(keyring, link, token)
+    return found
 
 
 def _read_open(secret: bytes, purpose: str, raw: bytes) -> int | None:

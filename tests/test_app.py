@@ -223,10 +223,15 @@ def test_health_is_bad_on_another_versions_database(app: Flask) -> None:
     assert app.test_client().get("/healthz").status_code == 503
 
 
-def load_wsgi(folder: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Load the web app as a server does, and ask it for its health."""
+ASK_FOR_HEALTH = "print(wsgi.app.test_client().get('/healthz').status_code)"
+
+
+def load_wsgi(
+    folder: Path, environment: dict[str, str], *, then: str = ASK_FOR_HEALTH
+) -> "subprocess.CompletedProcess[str]":
+    """Load the web app as a server does, and have it do something."""
     return subprocess.run(
-        [sys.executable, "-c", "import wsgi; print(wsgi.app.test_client().get('/healthz').status_code)"],
+        [sys.executable, "-c", f"import wsgi; {then}"],
         env={"PATH": os.environ["PATH"], "MAILER_DATA_DIR": str(folder), "PYTHONPATH": str(PROJECT), **environment},
         cwd=folder,
         capture_output=True,
@@ -258,6 +263,16 @@ def test_a_server_starts_without_its_database_and_its_log_names_nobody(
 def test_a_server_on_a_good_database_is_healthy(environment: dict[str, str], tmp_path: Path) -> None:
     done = load_wsgi(tmp_path, environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, "200\n", "")
+
+
+def test_what_pages_are_made_of_is_read_before_the_first_visitor_comes(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    kept = "len(wsgi.app.jinja_env.cache) == len(wsgi.app.jinja_env.list_templates())"
+    named = "countries.all_in.cache_info().currsize == len(SITE_LANGUAGES)"
+    imports = "from mailer.locale import countries; from mailer.locale.languages import SITE_LANGUAGES"
+    done = load_wsgi(tmp_path, environment, then=f"{imports}; print({kept}, {named})")
+    assert (done.stdout, done.stderr) == ("True True\n", "")
 
 
 def test_a_server_with_a_wrong_setting_ends_with_one_line(tmp_path: Path) -> None:

@@ -64,6 +64,13 @@ def test_a_token_for_one_purpose_is_refused_for_another() -> None:
         links.verify(ring(LINK_KEY), Link.UNSUBSCRIBE, links.sign(ring(LINK_KEY), Link.BOUNCE, 7))
 
 
+def test_what_a_token_may_be_used_for_can_be_found_out() -> None:
+    for link in Link:
+        assert links.purposes(ring(LINK_KEY), links.sign(ring(LINK_KEY), link, 7)) == {link: 7}
+    assert links.purposes(ring(NEWER), links.sign(ring(LINK_KEY), Link.ACT, 7)) == {}
+    assert links.purposes(ring(LINK_KEY), "no token") == {}
+
+
 def test_a_token_whose_case_a_mail_server_folded_is_still_valid() -> None:
     token = links.sign(ring(LINK_KEY), Link.UNSUBSCRIBE, 7)
     assert links.verify(ring(LINK_KEY), Link.UNSUBSCRIBE, token.upper()) == 7

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -72,7 +73,14 @@ def look(session: Session, token: str, *, language: str) -> Asked:
     :raises publishing.Withdrawn: its campaign was taken down.
     :raises NothingToSay: its campaign asks nobody to write.
     """
-    return _asked(session, _delivery(session, token), language)
+    campaign = _campaign(session, _mail(session, token))
+    until = acts.known_until(campaign, acts.told_at(session, campaign))
+    return Asked(
+        publishing.headline_of(session, campaign, language),
+        acts.why_over(campaign, db.now(session)),
+        until.date() if until else None,
+        campaign.public,
+    )
 
 
 def say(session: Session, token: str, *, language: str, words: str) -> None:
@@ -82,49 +90,48 @@ def say(session: Session, token: str, *, language: str, words: str) -> None:
     :param words: that they agree to, in that language; the rest as for `look`, errors too.
     """
     suppression.lock_shared(session)  # whoever is being erased must not leave an act with their name behind
-    delivery = _delivery(session, token)
-    campaign = _campaign(session, delivery)
+    mail = _mail(session, token)
+    campaign = _campaign(session, mail)
     if acts.why_over(campaign, db.now(session)) is not None:
         return
-    if delivery.purpose is not Purpose.CAMPAIGN or delivery.subscriber_id is None:
-        _pretend(session, delivery)
+    if mail.subscriber_id is None:
+        _pretend(session, mail)
         return
-    person = subscribers.lock_row(session, Subscriber.id == delivery.subscriber_id)
+    person = subscribers.lock_row(session, Subscriber.id == mail.subscriber_id)
     if person is not None:
         acts.add(session, campaign, ActKind.WROTE, person, language=language, words=words, method=PAGE)
 
 
-def _pretend(session: Session, delivery: Delivery) -> None:
+def _pretend(session: Session, mail: "_Mail") -> None:
     """Do what it takes to count somebody who was counted before: lock a row, and write none. The time it takes must not
     tell that nobody is there any more."""
-    session.execute(select(Delivery.id).where(Delivery.id == delivery.id).with_for_update(key_share=True))
+    session.execute(select(Delivery.id).where(Delivery.id == mail.id).with_for_update(key_share=True))
     none = delete(Act).where(Act.id == new_act_id())
     session.execute(none.execution_options(synchronize_session=False))
 
 
-def _delivery(session: Session, token: str) -> Delivery:
-    found = session.get(Delivery, links.verify(keyring_of(session), Link.ACT, token))
+class _Mail(NamedTuple):
+    """What the link of a mail leads to."""
+
+    id: int  # of the delivery
+    campaign_id: int
+    subscriber_id: int | None  # whom it went to; None for nobody who can act: a test, or somebody who was erased
+
+
+def _mail(session: Session, token: str) -> _Mail:
+    number = links.verify(keyring_of(session), Link.ACT, token)
+    columns = (Delivery.id, Delivery.campaign_id, Delivery.subscriber_id, Delivery.purpose)
+    found = session.execute(select(*columns).where(Delivery.id == number)).one_or_none()
     if found is None:
         raise DeadLink
-    return found
+    return _Mail(found.id, found.campaign_id, found.subscriber_id if found.purpose is Purpose.CAMPAIGN else None)
 
 
-def _campaign(session: Session, delivery: Delivery) -> Campaign:
-    campaign = publishing.of_mail(session, delivery.campaign_id)
+def _campaign(session: Session, mail: _Mail) -> Campaign:
+    campaign = publishing.of_mail(session, mail.campaign_id)
     if ActKind.WROTE not in acts.asked_for(campaign):
         raise NothingToSay
     return campaign
-
-
-def _asked(session: Session, delivery: Delivery, language: str) -> Asked:
-    campaign = _campaign(session, delivery)
-    until = acts.known_until(campaign, acts.told_at(session, campaign))
-    return Asked(
-        publishing.headline_of(session, campaign, language),
-        acts.why_over(campaign, db.now(session)),
-        until.date() if until else None,
-        campaign.public,
-    )
 
 
 # --- taking it back -------------------------------------------------------------------------------------------------
@@ -138,9 +145,9 @@ def mail_take_back(session: Session, token: str, *, language: str) -> None:
     :param language: of the page on which it was asked for; the person's own comes first.
     """
     suppression.lock_shared(session)
-    delivery = _delivery(session, token)
-    campaign = publishing.of_mail(session, delivery.campaign_id)
-    is_owner = Subscriber.id == (delivery.subscriber_id if delivery.purpose is Purpose.CAMPAIGN else None)
+    mail = _mail(session, token)
+    campaign = publishing.of_mail(session, mail.campaign_id)
+    is_owner = Subscriber.id == mail.subscriber_id
     person = session.execute(
         select(Subscriber.id, Subscriber.email, Subscriber.email_index, Subscriber.language).where(is_owner)
     ).first()

@@ -261,6 +261,16 @@ def test_guessing_links_ends_soon_on_all_pages_together(app: Flask) -> None:
     assert visitors.get("/") == 200
 
 
+@pytest.mark.parametrize("link", links.Link)
+def test_a_link_that_we_signed_is_no_guess_whatever_it_is_for(app: Flask, link: links.Link) -> None:
+    visitors = Networks(app)
+    keyring = app.extensions["site"].settings.keyring
+    paths = [f"/{page}/{links.sign(keyring, link, 7)}" for page in ("confirm", "kit", "act")] * 22
+    assert {visitors.get(path) for path in paths} <= {404, 410}
+    answers = [visitors.get(f"/confirm/{TOKEN}") for _ in range(61)]
+    assert answers == [404] * 60 + [429]
+
+
 def test_thousands_leave_from_one_address_of_a_mail_provider(app: Flask) -> None:
     visitors = Networks(app)
     for number in range(700):
