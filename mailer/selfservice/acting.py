@@ -6,7 +6,7 @@ before and after, and what counts and what does not is answered alike. To take i
 
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
@@ -45,10 +45,19 @@ class NothingToSay(MailerError):
     """The campaign of this e-mail asks for nothing that could be told here."""
 
 
+class Mail(NamedTuple):
+    """What the link of a mail leads to."""
+
+    delivery_id: int
+    campaign: Campaign
+    subscriber_id: int | None  # whom it went to; None for nobody who can act: a test, or somebody who was erased
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody who has a campaign's mail is asked. It tells nothing of whom the mail went to."""
+    """What somebody who has a campaign's mail is asked. What is for the page tells nothing of whom the mail went to."""
 
+    mail: Mail = field(repr=False, compare=False)  # not for the page
     headline: Headline  # of the campaign
     over: Asking | None  # why nothing counts any more, as `acts.why_over`; None while it does
     known_until: date | None  # the last day on which it is known who acted; None where nobody can say yet
@@ -73,9 +82,13 @@ def look(session: Session, token: str, *, language: str) -> Asked:
     :raises publishing.Withdrawn: its campaign was taken down.
     :raises NothingToSay: its campaign asks nobody to write.
     """
-    campaign = _campaign(session, _mail(session, token))
+    mail = _mail(session, token)
+    campaign = mail.campaign
+    if ActKind.WROTE not in acts.asked_for(campaign):
+        raise NothingToSay
     until = acts.known_until(campaign, acts.told_at(session, campaign))
     return Asked(
+        mail,
         publishing.headline_of(session, campaign, language),
         acts.why_over(campaign, db.now(session)),
         until.date() if until else None,
@@ -83,55 +96,42 @@ def look(session: Session, token: str, *, language: str) -> Asked:
     )
 
 
-def say(session: Session, token: str, *, language: str, words: str) -> None:
-    """Count that whoever the mail went to wrote; once, and only while the campaign goes on. What the page shows is not
-    read here: others wait meanwhile who say the same.
+def say(session: Session, asked: Asked, *, language: str, words: str) -> None:
+    """Count that whoever a mail went to wrote; once, and only while the campaign goes on. Nothing is read again here:
+    others wait meanwhile who say the same.
 
-    :param words: that they agree to, in that language; the rest as for `look`, errors too.
+    :param asked: as `look` has just found it.
+    :param language: in which they say it.
+    :param words: that they agree to, in that language.
     """
-    suppression.lock_shared(session)  # whoever is being erased must not leave an act with their name behind
-    mail = _mail(session, token)
-    campaign = _campaign(session, mail)
-    if acts.why_over(campaign, db.now(session)) is not None:
+    if asked.over is not None:
         return
+    suppression.lock_shared(session)  # whoever is being erased must not leave an act with their name behind
+    mail = asked.mail
     if mail.subscriber_id is None:
         _pretend(session, mail)
         return
     person = subscribers.lock_row(session, Subscriber.id == mail.subscriber_id)
     if person is not None:
-        acts.add(session, campaign, ActKind.WROTE, person, language=language, words=words, method=PAGE)
+        acts.add(session, mail.campaign, ActKind.WROTE, person, language=language, words=words, method=PAGE)
 
 
-def _pretend(session: Session, mail: "_Mail") -> None:
+def _pretend(session: Session, mail: Mail) -> None:
     """Do what it takes to count somebody who was counted before: lock a row, and write none. The time it takes must not
     tell that nobody is there any more."""
-    session.execute(select(Delivery.id).where(Delivery.id == mail.id).with_for_update(key_share=True))
+    session.execute(select(Delivery.id).where(Delivery.id == mail.delivery_id).with_for_update(key_share=True))
     none = delete(Act).where(Act.id == new_act_id())
     session.execute(none.execution_options(synchronize_session=False))
 
 
-class _Mail(NamedTuple):
-    """What the link of a mail leads to."""
-
-    id: int  # of the delivery
-    campaign_id: int
-    subscriber_id: int | None  # whom it went to; None for nobody who can act: a test, or somebody who was erased
-
-
-def _mail(session: Session, token: str) -> _Mail:
+def _mail(session: Session, token: str) -> Mail:
     number = links.verify(keyring_of(session), Link.ACT, token)
-    columns = (Delivery.id, Delivery.campaign_id, Delivery.subscriber_id, Delivery.purpose)
-    found = session.execute(select(*columns).where(Delivery.id == number)).one_or_none()
+    columns = select(Delivery.campaign_id, Delivery.subscriber_id, Delivery.purpose)
+    found = session.execute(columns.where(Delivery.id == number)).one_or_none()
     if found is None:
         raise DeadLink
-    return _Mail(found.id, found.campaign_id, found.subscriber_id if found.purpose is Purpose.CAMPAIGN else None)
-
-
-def _campaign(session: Session, mail: _Mail) -> Campaign:
-    campaign = publishing.of_mail(session, mail.campaign_id)
-    if ActKind.WROTE not in acts.asked_for(campaign):
-        raise NothingToSay
-    return campaign
+    campaign = publishing.of_mail(session, found.campaign_id)
+    return Mail(number, campaign, found.subscriber_id if found.purpose is Purpose.CAMPAIGN else None)
 
 
 # --- taking it back -------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def mail_take_back(session: Session, token: str, *, language: str) -> None:
     """
     suppression.lock_shared(session)
     mail = _mail(session, token)
-    campaign = publishing.of_mail(session, mail.campaign_id)
+    campaign = mail.campaign
     is_owner = Subscriber.id == mail.subscriber_id
     person = session.execute(
         select(Subscriber.id, Subscriber.email, Subscriber.email_index, Subscriber.language).where(is_owner)

@@ -45,7 +45,7 @@ def say(token: str) -> str:
         asked = domain.look(session, token, language=current())
     if asked.over is None:
         with site().session() as session:
-            domain.say(session, token, language=current(), words=agreement.to_keep_that_i_acted())
+            domain.say(session, asked, language=current(), words=agreement.to_keep_that_i_acted())
     return _shown("acting/ask.html" if asked.over else "acting/say.html", token, asked)
 
 
