@@ -21,6 +21,7 @@ class Permission(enum.StrEnum):
     SEND = "send"  # now or later, undo that; resume, resend, cancel
     PAUSE = "pause"  # also everything at once
     STOP = "stop"  # for good, with the letter and the pages, because it does harm
+    SUPPORTERS = "look after supporters"  # find one by address, see all about them, change, erase; export
 
 
 #: that of somebody who proves who they are by a password alone
@@ -43,7 +44,7 @@ MAY: Mapping[Role, frozenset[Permission]] = {
         {Permission.MANAGE_ACCOUNTS, Permission.SEE_AUDIT, Permission.SEE_TOTALS, Permission.SEE_CAMPAIGNS}
     ),
     Role.WRITER: _CHECKING | {Permission.WRITE},
-    Role.PUBLISHER: _CHECKING | {Permission.APPROVE, Permission.SEND, Permission.STOP},
+    Role.PUBLISHER: _CHECKING | {Permission.APPROVE, Permission.SEND, Permission.STOP, Permission.SUPPORTERS},
     Role.ANALYST: WITHOUT_SECOND_FACTOR,
 }
 

@@ -1,4 +1,4 @@
-"""What an organiser does for somebody who rang or wrote: nothing that its owner is not mailed about."""
+"""What an organiser does for somebody who rang or wrote. Whom it puts on a list or takes off one is mailed about it."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from mailer.store.db import utcnow
 from mailer.store.models import Subscriber, SuppressionReason
 
 METHOD = "organiser"
+_UNDETERMINED = "und"  # BCP 47: nobody said in which language the words are
 
 
 class UnknownPerson(MailerError):
@@ -32,6 +33,10 @@ class OnAllOfThem(MailerError):
 
 class NoWords(MailerError):
     """Say with which words they asked for the mail: --consent "Asked on the phone to get urgent actions." """
+
+
+class NoUnionWords(MailerError):
+    """Say with which words they agreed that we store their union: it is stored only where they did."""
 
 
 def get(session: Session, address: str) -> Subscriber:
@@ -74,6 +79,34 @@ def unsubscribe(
     subscription = preferences.subscription_to(session, person.id, list_slug)
     leaving.leave(session, subscription, method=Method.ORGANISER, fallbacks=fallbacks)
     return [list_slug]
+
+
+def describe(
+    session: Session, subscriber_id: int, *, name: str, country: str, language: str, union: str, union_words: str = ""
+) -> None:
+    """Change how a person is addressed, where they live, what they read, and which union they belong to. What is empty
+    is forgotten.
+
+    :param country: and the language as `preferences.describe` takes them.
+    :param union: as `directory.recognise` reads it.
+    :param union_words: with which they agreed that we store another union than before.
+    Whatever is raised, nothing may be committed.
+
+    :raises NameTooLong: the name has more than 200 characters.
+    :raises countries.UnknownCountry: it is no country that we know.
+    :raises languages.InvalidLanguage: it is no language that we know.
+    :raises preferences.UnrecognisedUnion: it is none that we know.
+    :raises NoUnionWords: they would have to have agreed to that union.
+    """
+    preferences.describe(session, subscriber_id, name=name, country=country, language=language)
+    if not union.strip():
+        preferences.forget_union(session, subscriber_id, method=METHOD)
+        return
+    held = preferences.see(session, subscriber_id).union
+    words = subscribers.one_line(union_words)
+    if subscribers.one_line(union) != subscribers.one_line(held or "") and words is None:
+        raise NoUnionWords
+    preferences.state_union(session, subscriber_id, union, words=words or "", shown_in=_UNDETERMINED, method=METHOD)
 
 
 def add(

@@ -279,12 +279,15 @@ def describe(session: Session, subscriber_id: int, *, name: str, country: str, l
     subscribers.refresh(session, [subscriber_id])
 
 
-def state_union(session: Session, subscriber_id: int, text: str, *, words: str, shown_in: str) -> None:
+def state_union(
+    session: Session, subscriber_id: int, text: str, *, words: str, shown_in: str, method: str = METHOD
+) -> None:
     """Store which union a person belongs to, and that they agreed to it.
 
     :param text: as `directory.recognise` reads it; the name of the union that is stored changes nothing, also where
         that would not be recognised, as when it has asked not to be named since.
     :param words: that they agreed to, exactly as shown; :param shown_in: the language of these.
+    :param method: how it reached us.
     :raises UnrecognisedUnion: nothing was changed.
     """
     person = address_change.lock_row(session, subscriber_id)
@@ -297,17 +300,17 @@ def state_union(session: Session, subscriber_id: int, text: str, *, words: str, 
     if union_id == person.union_id:
         return
     person.union_id = union_id
-    _agree(session, subscriber_id, ConsentPurpose.UNION, words, shown_in)
+    _agree(session, subscriber_id, ConsentPurpose.UNION, words, shown_in, method=method)
     subscribers.refresh(session, [subscriber_id])
 
 
-def forget_union(session: Session, subscriber_id: int) -> None:
+def forget_union(session: Session, subscriber_id: int, *, method: str = METHOD) -> None:
     """Forget which union a person belongs to, wherever that is stored, and write down that they no longer agree."""
     person = address_change.lock_row(session, subscriber_id)
     if person.union_id is None:
         return
     person.union_id = None
-    consents.withdraw(session, subscriber_id, ConsentPurpose.UNION, method=METHOD)
+    consents.withdraw(session, subscriber_id, ConsentPurpose.UNION, method=method)
     # The ledger keeps by which union a mail was chosen; of this person it must not.
     session.execute(
         update(Delivery)
@@ -326,6 +329,8 @@ def _agree(
     words: str,
     shown_in: str,
     list_id: int | None = None,
+    *,
+    method: str = METHOD,
 ) -> None:
     now = utcnow()
     text = consents.text_id(session, words, language=shown_in)
@@ -334,7 +339,7 @@ def _agree(
         subscriber_id,
         purpose,
         text=text,
-        method=METHOD,
+        method=method,
         asked_at=now,
         confirmed_at=now,
         list_id=list_id,

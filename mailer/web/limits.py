@@ -65,6 +65,8 @@ _READ = Allowance("read", ((600, MINUTE),))
 _REPORT = Allowance("report", ((30, MINUTE), (100, DAY)))
 #: likewise on one and the same target
 _REPORT_ON_ONE = Allowance("report on one", ((1, DAY),))
+#: supporters whom one organiser looks for; who tried out addresses would need more
+_FIND = Allowance("find", ((20, MINUTE), (100, HOUR), (400, DAY)))
 #: links that are none of ours
 _GUESS = Allowance("guess", ((60, MINUTE), (600, HOUR)))
 
@@ -83,6 +85,7 @@ FORMS = {
     "acting.mail_link": _ASK,
     "leaving.leave": _LEAVE,
     "reporting.report": _REPORT,
+    "desk.supporters.find": _FIND,
 }
 #: forms whose senders are thanked though they are refused: to press twice is no attack, and not worth a line in the log
 _THANKED = frozenset({"reporting.report"})
@@ -100,6 +103,7 @@ _URGENT = frozenset(
         "desk.ending.close_case",
     }
 )
+_BY_ACCOUNT = frozenset({"desk.supporters.find"})
 _NETWORK_BITS = 64  # of an IPv6 address: what one person can change at will is left out
 
 #: of what is allowed, the part that one of several processes allows while they cannot count together
@@ -300,9 +304,12 @@ def _signed() -> Mapping[links.Link, int]:
 
 
 def _at_desk() -> str | None:
-    """The session of somebody who is signed in at the desk: an office with many of them has one network."""
+    """Somebody who is signed in at the desk, by their session: an office with many of them has one network."""
     who = visitor()
-    return f"desk-{who.session.id}" if who else None
+    if who is None:
+        return None
+    # Who signs in anew may not look for more people because of that.
+    return f"account-{who.account_id}" if _endpoint() in _BY_ACCOUNT else f"desk-{who.session.id}"
 
 
 def _network(bits: int = _NETWORK_BITS) -> str:

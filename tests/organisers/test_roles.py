@@ -19,6 +19,7 @@ def test_every_role_may_see_totals_and_each_permission_is_somebodys() -> None:
         (Permission.APPROVE, {Role.PUBLISHER}),
         (Permission.SEND, {Role.PUBLISHER}),
         (Permission.STOP, {Role.PUBLISHER}),
+        (Permission.SUPPORTERS, {Role.PUBLISHER}),
         (Permission.WRITE, {Role.WRITER}),
         (Permission.PAUSE, {Role.WRITER, Role.PUBLISHER}),
         (Permission.MANAGE_ACCOUNTS, {Role.ADMIN}),

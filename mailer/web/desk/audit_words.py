@@ -65,7 +65,10 @@ _SENTENCES: Mapping[str, Callable[[], str]] = {
     "lists.delete": lambda: _("Deleted a list"),
     "lists.translate": lambda: _("Translated a list"),
     "subscribers.add": lambda: _("Put somebody on a list"),
+    "subscribers.change": lambda: _("Changed somebody’s details"),
     "subscribers.erase": lambda: _("Erased somebody’s data"),
+    "subscribers.export": lambda: _("Exported supporters"),
+    "subscribers.find": lambda: _("Looked for a supporter"),
     "subscribers.import": lambda: _("Imported supporters"),
     "subscribers.unsubscribe": lambda: _("Took somebody off a list"),
     "suppressions.import": lambda: _("Imported addresses that get nothing"),
@@ -112,6 +115,7 @@ _DETAILS: Mapping[str, Callable[[], str]] = {
     "people": lambda: _("people"),
     "removed": lambda: _("taken away"),
     "roles": lambda: _("roles"),
+    "supporter": lambda: _("supporter number"),
 }
 _LINKS: Mapping[str, Callable[[], str]] = {
     InvitationKind.JOIN: lambda: _("coming in for the first time"),

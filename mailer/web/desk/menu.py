@@ -27,6 +27,7 @@ _NAV: Sequence[_Entry] = (
     ("desk.home.see", SIGNED_IN, lambda: _("Home")),
     ("desk.campaigns.browse", Permission.SEE_TOTALS, lambda: _("Campaigns")),
     ("desk.reports.choose", Permission.SEE_TOTALS, lambda: _("Reports")),
+    ("desk.supporters.see", Permission.SUPPORTERS, lambda: _("Supporters")),
 )
 _MENU: Sequence[_Entry] = (
     ("desk.own.see", SIGNED_IN, lambda: _("Your account")),

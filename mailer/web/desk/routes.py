@@ -26,6 +26,7 @@ from mailer.web.desk import (
     reports,
     sending,
     stopping,
+    supporters,
 )
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
 from mailer.web.desk.keeping import View
@@ -186,6 +187,29 @@ ROUTES: Sequence[Route] = (
     press("/campaigns/<slug>/send", sending.send, Permission.SEND, on=sending.see),
     press("/campaigns/<slug>/undo", sending.undo, Permission.SEND, on=sending.see),
     glance("/campaigns/<slug>/waiting", sending.wait, Permission.SEE_CAMPAIGNS),
+    look("/supporters", supporters.see, Permission.SUPPORTERS),
+    press("/supporters/find", supporters.find, Permission.SUPPORTERS, on=supporters.see),
+    press(
+        "/supporters/export",
+        supporters.export_list,
+        Permission.SUPPORTERS,
+        on=supporters.see,
+        weighty=True,
+        room=Room.LOOKING,
+    ),
+    look("/supporters/<token>", supporters.one, Permission.SUPPORTERS),
+    press("/supporters/<token>/details", supporters.change, Permission.SUPPORTERS, on=supporters.one),
+    press("/supporters/<token>/leave", supporters.take_off, Permission.SUPPORTERS, on=supporters.one),
+    press("/supporters/<token>/add", supporters.add, Permission.SUPPORTERS, on=supporters.one),
+    press("/supporters/<token>/export", supporters.export, Permission.SUPPORTERS, on=supporters.one, weighty=True),
+    look("/supporters/<token>/erase", supporters.prepare_erasing, Permission.SUPPORTERS),
+    press(
+        "/supporters/<token>/erase",
+        supporters.erase,
+        Permission.SUPPORTERS,
+        on=supporters.prepare_erasing,
+        weighty=True,
+    ),
 )
 
 
