@@ -15,8 +15,9 @@ from mailer.mail import addresses
 from mailer.people import lists, mailed_links, subscribers, suppression
 from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.people.notices import NoticeKind
-from mailer.selfservice import signing, signups
-from mailer.selfservice.signing import Shown, Undecided, Wish
+from mailer.selfservice import signing, signing_links, signups
+from mailer.selfservice.signing import Wish
+from mailer.selfservice.signing_links import Shown, Undecided
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope, utcnow, utctoday
 from mailer.store.models import (
@@ -112,15 +113,15 @@ class World:
 
     def look(self, link: str) -> Shown:
         with self._writing() as session:
-            return signing.look(session, link, language="en")
+            return signing_links.look(session, link, language="en")
 
     def confirm(self, link: str, **chosen: str) -> Shown:
         with self._writing() as session:
-            return signing.confirm(session, link, language="en", base_url=BASE_URL, chosen=chosen)
+            return signing_links.confirm(session, link, language="en", base_url=BASE_URL, chosen=chosen)
 
     def take_back(self, link: str, slug: str = "free-the-five") -> Shown:
         with self._writing() as session:
-            return signing.take_back(session, link, slug, language="en")
+            return signing_links.take_back(session, link, slug, language="en")
 
     def sign(self, campaign: Campaign, wish: Wish = WISH) -> Shown:
         self.ask(campaign, wish)
@@ -355,7 +356,7 @@ def test_two_who_confirm_at_once_count_one(world: World, session: Session, campa
     world.ask(campaign)
     link = world.token()
     with session_scope(world.engine) as first:
-        signing.confirm(first, link, language="en", base_url=BASE_URL)
+        signing_links.confirm(first, link, language="en", base_url=BASE_URL)
         second = Beside(lambda: world.confirm(link))
         second.must_wait()
     second.result()

@@ -26,7 +26,9 @@ from mailer.mail import addresses
 from mailer.mail.addresses import Address
 from mailer.people.subscribers import one_line
 from mailer.selfservice import signing as domain
-from mailer.selfservice.signing import NothingToSign, Shown, Wish
+from mailer.selfservice import signing_links
+from mailer.selfservice.signing import NothingToSign, Wish
+from mailer.selfservice.signing_links import Shown
 from mailer.store import db
 from mailer.store.db import utcnow
 from mailer.store.models import Asking, Campaign
@@ -299,7 +301,7 @@ def confirm(token: str) -> str:
     """Show what waits to be signed, or what was. Programs that follow every link in a mail end here, so nothing is
     changed."""
     with site().session(read_only=True) as session:
-        shown = _in_their_language(lambda: domain.look(session, token, language=current()))
+        shown = _in_their_language(lambda: signing_links.look(session, token, language=current()))
     return _show_confirmation(token, shown)
 
 
@@ -309,8 +311,8 @@ def signed(token: str) -> ResponseReturnValue:
     settings = site().settings
     try:
         with site().session() as session:
-            _in_their_language(lambda: domain.look(session, token, language=current()))
-            shown = domain.confirm(
+            _in_their_language(lambda: signing_links.look(session, token, language=current()))
+            shown = signing_links.confirm(
                 session,
                 token,
                 language=current(),
@@ -320,9 +322,9 @@ def signed(token: str) -> ResponseReturnValue:
                 },
                 fallbacks=settings.language_fallbacks,
             )
-    except domain.Undecided as error:
+    except signing_links.Undecided as error:
         with site().session(read_only=True) as session:
-            shown = domain.look(session, token, language=current())
+            shown = signing_links.look(session, token, language=current())
         advice = _("Choose which of these you sign, or that you sign none.")
         return _show_confirmation(token, shown, {f"sign-{slug}": advice for slug in error.slugs}), 422
     return _show_confirmation(token, shown)
@@ -332,8 +334,8 @@ def signed(token: str) -> ResponseReturnValue:
 def take_back(token: str) -> str:
     """Take a signature back."""
     with site().session() as session:
-        _in_their_language(lambda: domain.look(session, token, language=current()))
-        shown = domain.take_back(session, token, request.form.get("slug", ""), language=current())
+        _in_their_language(lambda: signing_links.look(session, token, language=current()))
+        shown = signing_links.take_back(session, token, request.form.get("slug", ""), language=current())
     return render_template("signing/taken_back.html", campaign=shown.asked[0].petition.headline)
 
 
