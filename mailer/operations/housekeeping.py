@@ -12,7 +12,7 @@ from mailer.reports import figures
 from mailer.store import audit
 from mailer.store.db import empty_log, session_scope
 
-_ACTS_AT_ONCE = 5_000
+_AT_ONCE = 5_000
 
 
 def tidy(engine: Engine) -> None:
@@ -61,7 +61,18 @@ def _forget_who_acted(engine: Engine) -> None:
         is_left = True
         while is_left:  # a few at a time: nobody who acts on another campaign waits long
             with session_scope(engine) as session:
-                is_left = acts.forget_who(session, campaign_id, most=_ACTS_AT_ONCE) == _ACTS_AT_ONCE
+                is_left = acts.forget_who(session, campaign_id, most=_AT_ONCE) == _AT_ONCE
+    if due:
+        _drop_who_is_known_for_nothing(engine)
+
+
+def _drop_who_is_known_for_nothing(engine: Engine) -> None:
+    """Delete people who only signed, once that is forgotten."""
+    with session_scope(engine, read_only=True) as session:
+        people = subscribers.known_for_nothing(session)
+    for start in range(0, len(people), _AT_ONCE):
+        with session_scope(engine) as session:
+            subscribers.drop(session, people[start : start + _AT_ONCE])
 
 
 def _drop_names_at_home(engine: Engine) -> None:
@@ -69,6 +80,6 @@ def _drop_names_at_home(engine: Engine) -> None:
     corrected."""
     with session_scope(engine, read_only=True) as session:
         at_home = signatures.at_home(session)
-    for start in range(0, len(at_home), _ACTS_AT_ONCE):
+    for start in range(0, len(at_home), _AT_ONCE):
         with session_scope(engine) as session:
-            signatures.drop(session, at_home[start : start + _ACTS_AT_ONCE])
+            signatures.drop(session, at_home[start : start + _AT_ONCE])

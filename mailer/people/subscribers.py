@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, bindparam, exists, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, LargeBinary, and_, bindparam, delete, exists, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
@@ -14,18 +14,24 @@ from mailer.store.crypto import UnreadableSecret, keyring_of
 from mailer.store.db import have_written_anew, utcnow
 from mailer.store.models import (
     SERVERS_WORDS,
+    WAITING,
+    Act,
     Application,
     Campaign,
+    ConsentEvent,
     Delivery,
     DeliveryState,
     MailEvent,
     Purpose,
     Reason,
+    Reply,
     Subscriber,
     Subscription,
     SubscriptionStatus,
     Suppression,
     SuppressionReason,
+    UnionContact,
+    UnreadMessage,
     ended,
 )
 
@@ -201,6 +207,33 @@ def erase(session: Session, address: str) -> None:
     suppression.forget_lifts(session, email_index)
     suppression.add(session, email_index, SuppressionReason.ERASED)
     have_written_anew(session)
+
+
+def known_for_nothing(session: Session) -> list[int]:
+    """People of whom only the address is left: they signed, it was forgotten, and they are on no list. It reads all
+    people, so it is asked only when something was forgotten."""
+    return list(session.scalars(select(Subscriber.id).where(*_known_for_nothing())))
+
+
+def drop(session: Session, subscriber_ids: Collection[int]) -> None:
+    """Delete those of some people of whom only the address is left. Unlike an erasure this keeps nobody from coming
+    back: nothing that keeps our mail from an address goes with them."""
+    suppression.lock_alone(session)
+    theirs = and_(Subscriber.id.in_(subscriber_ids), *_known_for_nothing())
+    ids = session.scalars(select(Subscriber.id).where(theirs).with_for_update()).all()
+    forget_deliveries(session, Delivery.subscriber_id.in_(ids))
+    session.execute(delete(Subscriber).where(Subscriber.id.in_(ids)))
+
+
+def _known_for_nothing() -> tuple[ColumnElement[bool], ...]:
+    """The conditions. Of an application an organiser must still know who asked, and what waits must still go out."""
+    waits = and_(Delivery.subscriber_id == Subscriber.id, Delivery.state.in_([*WAITING, DeliveryState.SENDING]))
+    kept = (Subscription, UnionContact, Act, ConsentEvent, Application, Reply, UnreadMessage)
+    return (
+        Subscriber.is_kept_off_lists.is_(False),
+        ~exists().where(waits),
+        *(~exists().where(each.subscriber_id == Subscriber.id) for each in kept),
+    )
 
 
 def deliveries_to(session: Session, address: addresses.Address) -> list[int]:

@@ -12,17 +12,19 @@ from mailer.campaigns import acts
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.operations import housekeeping
-from mailer.people import mailed_links, notices, subscribers
+from mailer.people import consents, mailed_links, notices, subscribers, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.settings import Settings
 from mailer.store.crypto import Encrypted
-from mailer.store.db import DatabaseUnavailable, session_scope, utcnow
+from mailer.store.db import DatabaseUnavailable, session_scope, utcnow, utctoday
 from mailer.store.models import (
     Act,
     ActKind,
+    Application,
     Base,
     CampaignStatus,
     ConsentEvent,
+    ConsentPurpose,
     Delivery,
     DeliveryState,
     Kit,
@@ -30,9 +32,13 @@ from mailer.store.models import (
     MailedLink,
     MailedLinkKind,
     MailingList,
+    Reply,
     Signature,
     Subscriber,
     Subscription,
+    SubscriptionStatus,
+    Suppression,
+    SuppressionReason,
 )
 from tests.support.factories import (
     deliver,
@@ -43,6 +49,7 @@ from tests.support.factories import (
     make_signature,
     make_subscriber,
     make_union,
+    subscribe,
 )
 from tests.support.stolen import files_of
 from workers import sweeper
@@ -314,7 +321,7 @@ def test_what_somebody_agreed_to_who_took_it_back_is_forgotten_though_nobody_els
 def test_however_many_acted_they_are_forgotten_a_few_at_a_time(
     engine: Engine, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "_ACTS_AT_ONCE", 3)
+    monkeypatch.setattr(housekeeping, "_AT_ONCE", 3)
     campaign = make_campaign(session, make_list(session), status=CampaignStatus.SENT)
     campaign.started_at = utcnow() - timedelta(days=181)
     for _ in range(6):
@@ -323,3 +330,56 @@ def test_however_many_acted_they_are_forgotten_a_few_at_a_time(
     housekeeping.tidy(engine)
     assert session.scalar(select(func.count()).where(Act.subscriber_id.is_not(None))) == 0
     assert acts.count(session, campaign.id).wrote == 6
+
+
+def test_who_only_signed_is_forgotten_whole_and_comes_back_like_anybody(engine: Engine, session: Session) -> None:
+    urgent = make_list(session)
+    campaign = make_campaign(session, urgent, status=CampaignStatus.SENT)
+    campaign.started_at = utcnow() - timedelta(days=181)
+    people = [make_subscriber(session, email=f"p{number}@example.org") for number in range(4)]
+    told = [deliver(session, campaign, person, DeliveryState.SENT) for person in people]
+    for person in people:
+        make_act(session, campaign, person, ActKind.SIGNED)
+    suppression.add(session, people[0].email_index, SuppressionReason.COMPLAINED)
+    session.commit()
+    housekeeping.tidy(engine)
+    session.expire_all()
+    assert session.scalars(select(Subscriber)).all() == []
+    assert [(each.state, each.subscriber_id) for each in told] == [(DeliveryState.SENT, None)] * 4
+    assert session.scalars(select(Suppression.reason)).all() == [SuppressionReason.COMPLAINED]
+    assert acts.count(session, campaign.id).signed == 4
+    make_subscriber(session, urgent, email="p1@example.org")
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["a list they left", "a union", "another act", "an agreement", "an application", "an answer", "no list", "a mail"],
+)
+def test_who_signed_and_is_known_for_something_else_stays(engine: Engine, session: Session, what: str) -> None:
+    urgent, person = make_list(session), make_subscriber(session)
+    campaign, other = (
+        make_campaign(session, urgent, slug=slug, status=CampaignStatus.SENT) for slug in ("ended", "new")
+    )
+    campaign.started_at, other.started_at = utcnow() - timedelta(days=181), utcnow()
+    make_act(session, campaign, person, ActKind.SIGNED)
+    match what:
+        case "a list they left":
+            subscribe(session, person, urgent, status=SubscriptionStatus.UNSUBSCRIBED)
+        case "a union":
+            make_contact(session, make_union(session), person)
+        case "another act":
+            make_act(session, other, person)
+        case "an agreement":
+            consents.agree(session, person.id, ConsentPurpose.UNION, "Yes.", language="en", method="page")
+        case "an application":
+            session.add(Application(name="Bakers", languages=[], is_named=True, subscriber_id=person.id))
+        case "an answer":
+            session.add(Reply(key=bytes(32), day=utctoday(), subscriber_id=person.id))
+        case "no list":
+            person.is_kept_off_lists = True
+        case _:
+            deliver(session, other, person, DeliveryState.DEFERRED)
+    session.commit()
+    housekeeping.tidy(engine)
+    assert session.scalars(select(Subscriber.id)).all() == [person.id]
+    assert session.scalars(select(Act.subscriber_id).where(Act.campaign_id == campaign.id)).all() == [None]
