@@ -9,8 +9,8 @@ from typing import Any, get_args
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, kinds, letter_files, lifecycle, petitions, segments, text_files
-from mailer.campaigns.segments import Segment, audience
+from mailer.campaigns import choosing, editions, kinds, letter_files, petitions, segments, text_files
+from mailer.campaigns.segments import Segment
 from mailer.cases import cases, targets
 from mailer.errors import MailerError
 from mailer.formats import written_files
@@ -21,7 +21,6 @@ from mailer.store import slugs
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique
 from mailer.store.models import Campaign, CampaignStatus, Case, HomeRule, TargetRole
-from mailer.unions import directory
 
 SETTINGS_FILE = "campaign.toml"
 #: keys that every kind may have
@@ -215,25 +214,11 @@ def _read_fallbacks(table: object, problem: Complaint) -> dict[str, list[str]]:
 def _read_segment(session: Session, slug: str, table: object, list_id: int, problem: Complaint) -> Segment:
     if not isinstance(table, dict):
         problem.about("audience", "must be a table: write [audience]")
-    read: dict[str, object] = {}
     problem.table = "[audience]"
-    for key, value in table.items():
-        if key in segments.CAMPAIGN_KEYS and isinstance(value, list) and slug in value:
-            problem.about(key, "names this campaign itself, which nobody has before it goes out")
-        read[key] = value = problem.check(key, lambda: _slugs(session, key, value))  # noqa: B023  # called at once
-        # One key at a time, so that the line named is the one that is wrong; compiling finds unknown unions and lists.
-        problem.check(key, lambda: audience(session, list_id, Segment.parse({key: value})))  # noqa: B023  # called at once
+    # One key at a time, so that the line named is the one that is wrong.
+    read = {
+        key: problem.check(key, lambda: choosing.read_key(session, slug, list_id, key, value))  # noqa: B023  # called at once
+        for key, value in table.items()
+    }
     problem.table = ""
     return Segment.parse(read)
-
-
-def _slugs(session: Session, key: str, value: object) -> object:
-    """What stands under a key of an audience, with the slugs of unions and lists in place of their names. What is named
-    is held."""
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        return value
-    if key.endswith("unions"):
-        return [directory.named(session, each).slug for each in value]
-    if key in segments.CAMPAIGN_KEYS:
-        return [lifecycle.get(session, each, is_held=True).slug for each in value]
-    return [lists.named(session, each).slug for each in value] if key.endswith("lists") else value

@@ -76,18 +76,18 @@ class Segment:
         :raises languages.InvalidLanguage: a value names no language.
         """
         for key in table:
-            if key not in _KEYS:
-                raise InvalidSegment(problem=f'unknown audience key "{key}"; known keys: {", ".join(sorted(_KEYS))}')
+            if key not in KEYS:
+                raise InvalidSegment(problem=f'unknown audience key "{key}"; known keys: {", ".join(sorted(KEYS))}')
         values: dict[str, Any] = {key: _values(key, value) for key, value in table.items()}
         return cls(**values)
 
     def to_json(self) -> dict[str, list[str]]:
         """The keys that are set, as `parse` reads them."""
-        return {key: list(value) for key in _KEYS if (value := getattr(self, key)) is not None}
+        return {key: list(value) for key in KEYS if (value := getattr(self, key)) is not None}
 
 
 #: what a file may say
-_KEYS = tuple(field.name for field in fields(Segment) if field.name != "only_known_country")
+KEYS = tuple(field.name for field in fields(Segment) if field.name != "only_known_country")
 
 
 def _values(key: str, value: object) -> tuple[str, ...]:
@@ -245,6 +245,17 @@ def _conditions(session: Session, list_id: int, segment: Segment, columns: Any) 
     return conditions
 
 
+def are_read(segment: Segment, spoken: Iterable[str | None]) -> set[str | None]:
+    """Those languages, of some, whose readers a segment means, whatever else it asks of them. None is: not known."""
+    tags = {tag for tag in spoken if tag is not None}
+    meant: set[str | None] = {None, *tags}
+    if segment.languages is not None:
+        meant &= {*_forms_of(segment.languages, tags)}
+    if segment.exclude_languages is not None:
+        meant -= {*_forms_of(segment.exclude_languages, tags)}
+    return meant
+
+
 def _spoken(session: Session, list_id: int) -> list[str]:
     """The languages of people on a list."""
     spoken = session.scalars(select(Subscription.language).where(Subscription.list_id == list_id).distinct())
@@ -273,14 +284,14 @@ def _union_ids(session: Session, slugs: Iterable[str]) -> list[int]:
 
 
 def _also_on(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElement[bool]:
-    # One look-up a person: a million of them take SQLite a second. IN (SELECT …) takes it a quarter of that for a
-    # list of 100,000, and three times as much for one of a million.
     other = aliased(Subscription)
-    return exists().where(
-        other.subscriber_id == Subscription.subscriber_id,
-        other.list_id.in_(_list_ids(session, list_id, slugs)),
-        other.mailable.is_(True),
-    )
+    theirs = (other.list_id.in_(_list_ids(session, list_id, slugs)), other.mailable.is_(True))
+    if prefers_groups(session):
+        # To look each person up costs SQLite 3 s for a million of them. In order, so that it need not sort the others
+        # as they come: that makes it three times as quick for 250,000 of them, and no slower for a million.
+        on_them = select(other.subscriber_id).where(*theirs).order_by(other.subscriber_id)
+        return Subscription.subscriber_id.in_(on_them)
+    return exists().where(other.subscriber_id == Subscription.subscriber_id, *theirs)
 
 
 def _list_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]:
@@ -336,11 +347,16 @@ def chosen_by(session: Session, slug: str) -> Sequence[str]:
 
 
 def segment_of(campaign: Campaign) -> Segment:
-    """Whom a campaign is for: as it is written, without readers at home who are not to get it.
+    """Whom a campaign is for: as it is written, without readers at home who are not to get it."""
+    return without_home(campaign, as_written(campaign))
+
+
+def without_home(campaign: Campaign, written: Segment) -> Segment:
+    """A segment without readers at home who are not to get a campaign.
 
     Those for whom nobody has decided yet are left out, too.
     """
-    written, at_home = as_written(campaign), home_of(campaign)
+    at_home = home_of(campaign)
     if not at_home:
         return written
     excluded = written.exclude_countries or ()

@@ -375,9 +375,10 @@ def _suggestion(session: Session, text: str) -> str:
     return f' Did you mean {spellings[near[0]].slug}, "{spellings[near[0]].name}"?' if near else ""
 
 
-def named(session: Session, text: str) -> MailingList:
-    """The list that a file means by a slug, or by a slug or name as `fold` compares them. It is held.
+def named(session: Session, text: str, *, is_held: bool = True) -> MailingList:
+    """The list that a file means by a slug, or by a slug or name as `fold` compares them.
 
+    :param is_held: nobody deletes it until the transaction ends.
     :raises UnknownList: there is none.
     :raises SeveralLists: there are several.
     :raises ListGone: as `hold`.
@@ -389,7 +390,8 @@ def named(session: Session, text: str) -> MailingList:
     if len(alike) > 1:
         raise SeveralLists(text=text, slugs=", ".join(each.slug for each in alike))
     found = alike[0] if alike else get(session, text)
-    hold(session, [found.id])
+    if is_held:
+        hold(session, [found.id])
     return found
 
 

@@ -30,6 +30,7 @@ _SENTENCES: Mapping[str, Callable[[], str]] = {
     "campaigns.alone": lambda: _("Sent a campaign alone"),
     "campaigns.approve": lambda: _("Approved a campaign"),
     "campaigns.ask": lambda: _("Asked for approval of a campaign"),
+    "campaigns.audience": lambda: _("Chose whom a draft is for"),
     "campaigns.cancel": lambda: _("Cancelled a campaign"),
     "campaigns.close": lambda: _("Closed a campaign: nobody is asked to act on it any more"),
     "campaigns.correct-letters": lambda: _("Corrected letters of a campaign"),

@@ -113,7 +113,7 @@ def _known_places() -> Mapping[str, Place]:
         return Place(key, title, lambda value: [Line(label, put(value))])
 
     return {
-        "audience": Place("audience", audience, _audience),
+        "audience": Place("audience", audience, of_audience),
         "groups of countries in the audience": Place("audience", audience, _groups),
         "home rules": Place("audience", audience, _home_rules),
         "home": one("audience", audience, _("At home means"), _country_names),
@@ -185,9 +185,15 @@ def _fingerprint(value: str) -> str:
 # --- who gets it ------------------------------------------------------------------------------------------------------
 
 
-def _audience(value: Mapping[str, Sequence[str]]) -> list[Line]:
+def of_audience(value: Mapping[str, Sequence[str]]) -> list[Line]:
+    """Whom a campaign is for, in words."""
     if not value:
         return [Line(_("Chosen"), _("Everybody on the list"))]
+    return [Line(audience_label(key), _choice(key, chosen)) for key, chosen in value.items()]
+
+
+def audience_label(key: str) -> str:
+    """What a key of an audience is called."""
     labels = {
         "countries": _("Only in"),
         "exclude_countries": _("Not in"),
@@ -202,7 +208,7 @@ def _audience(value: Mapping[str, Sequence[str]]) -> list[Line]:
         "acted": _("Only who wrote or signed for these campaigns"),
         "not_acted": _("Nobody who wrote or signed for these campaigns, also after it starts"),
     }
-    return [Line(labels.get(key, key), _choice(key, chosen)) for key, chosen in value.items()]
+    return labels.get(key, key)
 
 
 def _choice(key: str, chosen: Sequence[str]) -> str:

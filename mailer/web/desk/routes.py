@@ -9,6 +9,7 @@ from mailer.organisers.roles import Permission
 from mailer.web.desk import (
     accounts,
     approving,
+    audience,
     audit,
     campaigns,
     checking,
@@ -78,6 +79,11 @@ def document(path: str, view: View) -> Route:
 def glance(path: str, view: View, may: Permission | str) -> Route:
     """A part of a page, which asks for it every two seconds."""
     return Route(path=path, view=view, may=may, asks_itself=True, is_glance=True)
+
+
+def part(path: str, view: View, may: Permission | str) -> Route:
+    """A part of a page, which asks for it when somebody has changed something."""
+    return Route(path=path, view=view, may=may, asks_itself=True, room=Room.LOOKING)
 
 
 def press(
@@ -157,6 +163,10 @@ ROUTES: Sequence[Route] = (
     ),
     look("/prove", proving.ask, SIGNED_IN),
     press("/prove", proving.prove, SIGNED_IN, on=proving.ask),
+    look("/campaigns/<slug>/audience", audience.see, Permission.WRITE, room=Room.LOOKING),
+    part("/campaigns/<slug>/audience/size", audience.size, Permission.WRITE),
+    press("/campaigns/<slug>/audience/count", audience.count, Permission.WRITE, on=audience.see, room=Room.LOOKING),
+    press("/campaigns/<slug>/audience", audience.save, Permission.WRITE, on=audience.see, room=Room.LOOKING),
     look("/campaigns/<slug>/check", checking.see, Permission.SEE_CAMPAIGNS, room=Room.LOOKING),
     press("/campaigns/<slug>/tests", checking.test, Permission.TEST, on=checking.see, room=Room.LOOKING),
     glance("/campaigns/<slug>/tests", checking.tests, Permission.TEST),
