@@ -54,7 +54,7 @@ def on_paper(found: HandOver, *, organisation: str, web_url: str | None, day: da
             who=_("Those who wanted their names handed over"),
             names=printable,
             web_url=web_url,
-            signature=f"{organisation}, {format_date(day, 'long', locale=locale)}",
+            signature=(organisation, format_date(day, "long", locale=locale)),
         )
     )
 

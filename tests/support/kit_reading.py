@@ -88,7 +88,7 @@ def readings(name: str, data: bytes) -> Iterator[str]:
         case "txt":
             yield data.decode("utf-8-sig")
         case "pdf":
-            about = (stream.decode() for stream in _pdf_streams(data) if b"xpacket" in stream)
+            about = (stream.decode() for stream in pdf_streams(data) if b"xpacket" in stream)
             for text in (pdf_text(data), *pdf_strings(data), *about):
                 yield text.replace("\u200b", "")  # where a long word may be broken
         case "png":
@@ -129,7 +129,7 @@ def pdf_text(data: bytes) -> str:
         assert to_unicode, "a font does not say which letters its glyphs are"
         letters = _cmap(_inflated(objects[int(to_unicode[1])]))
         assert fonts.setdefault(name, letters) == letters, "two fonts of one name"
-    printed = [_printed(stream, fonts) for stream in _pdf_streams(data) if b" Tf" in stream]
+    printed = [_printed(stream, fonts) for stream in pdf_streams(data) if b" Tf" in stream]
     return "\n".join(printed)
 
 
@@ -197,7 +197,7 @@ def _cmap(source: bytes) -> dict[int, str]:
     return letters
 
 
-def _pdf_streams(data: bytes) -> Iterator[bytes]:
+def pdf_streams(data: bytes) -> Iterator[bytes]:
     for body in re.findall(rb"\d+ 0 obj\n(.*?)\nendobj", data, re.DOTALL):
         if b"stream\n" in body:
             yield _inflated(body)

@@ -22,7 +22,7 @@ class HandOverSheet:
     who: str  # above the names
     names: Sequence[tuple[str, str]]  # each with a town or a role, which may be empty
     web_url: str | None  # of the text that was signed
-    signature: str  # the organisation, and the day
+    signature: tuple[str, str]  # the organisation, and the day
 
 
 def is_printable(*texts: str) -> bool:
@@ -54,7 +54,7 @@ def hand_over(sheet: HandOverSheet) -> bytes:
         "names": [[words(name), words(place)] for name, place in sheet.names],
         "web_url": sheet.web_url,
         "web_text": breakable(sheet.web_url or ""),
-        "signature": words(sheet.signature),
+        "signature": [words(part) for part in sheet.signature],
     }
     return compile_template("petition.typ", data, format="pdf", pdf_standards="ua-1")
 

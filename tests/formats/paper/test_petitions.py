@@ -1,5 +1,6 @@
 """What is handed over with a petition can be printed and read aloud, in each language of the site."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from mailer.formats.paper.petitions import HandOverSheet, hand_over, is_printabl
 from mailer.formats.paper.sheets import UnprintableLanguage
 from mailer.locale import languages
 from tests.formats.paper.test_sheets import pages
-from tests.support.kit_reading import pdf_text
+from tests.support.kit_reading import pdf_streams, pdf_text
 
 SHEET = HandOverSheet(
     language="en",
@@ -21,7 +22,7 @@ SHEET = HandOverSheet(
     who="Those who wanted their names handed over",
     names=[("Ana Kolmer", "Porto"), ("ليلى مارون", ""), ("Σοφία", "")],
     web_url="https://act.example.org/campaigns/free-the-five",
-    signature="Harbour Solidarity, 1 March 2026",
+    signature=("Harbour Solidarity", "1 March 2026"),
 )
 
 
@@ -44,3 +45,11 @@ def test_it_is_known_which_names_our_fonts_lack_letters_for() -> None:
     assert not is_printable("Ana", "王芳")
     with pytest.raises(UnprintableLanguage):
         hand_over(replace(SHEET, names=[("王芳", "")]))
+
+
+def test_a_name_in_letters_of_both_directions_stays_together_beside_its_place() -> None:
+    arabic = replace(SHEET, language="ar", direction="rtl", names=[("محمد Παπαδόπουλος", "Київ")])
+    content = next(stream for stream in pdf_streams(hand_over(arabic)) if b" Tf" in stream)
+    placed = re.findall(rb"1 0 0 -1 ([\d.]+) ([\d.]+) cm", content.rpartition(b"/Artifact")[0])
+    places = [float(x) for x, y in placed if y == placed[-1][1]]
+    assert places[-1] == min(places)  # what comes last stands leftmost, not beside what it is alike
