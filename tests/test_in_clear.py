@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import text_versions
+from mailer.campaigns.text_versions import Saving
 from mailer.cases import files as cases
 from mailer.delivery import control
 from mailer.formats import archives
@@ -217,6 +219,8 @@ IN_CLEAR = {
     "targets.languages": "codes",
     "targets.role": "a word of ours",
     "targets.slug": "in the address of its letter",
+    "text_versions.language": "a code",
+    "text_versions.window": "random",
     "unions.country": "a code",
     "unread_messages.key": "a keyed hash",
     "unread_messages.kind": "a word of ours",
@@ -278,7 +282,17 @@ def world(engine: Engine, tmp_path: Path) -> World:
         audit.append(session, "campaigns.send", who, details={"why": f"{mark} nobody else is awake"})
         audit.chain(session)
         make_approved(session, session.get_one(Campaign, campaign.id), make_all_of_one(session, mark), mark)
+        _draft(session, mark)
     return World(engine, mark, once_public)
+
+
+def _draft(session: Session, mark: str) -> None:
+    """What somebody has not finished, and may take out again."""
+    saving = Saving(base=0, at=utcnow(), account_id=1, window=token_hex(16), turn=1)
+    draft = make_campaign(session, session.scalars(select(MailingList)).first() or make_list(session), slug="begun")
+    written = text_versions.Written.of(mark, f"{mark} is in prison", f"{mark} {{{{")
+    text_versions.save(session, draft, "en", written, saving, goes_out=False)
+    text_versions.save(session, draft, "fr", written, saving, goes_out=False)
 
 
 def _campaign(session: Session, mailing_list: MailingList, union_slug: str) -> Campaign:

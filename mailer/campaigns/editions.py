@@ -165,10 +165,11 @@ def parse_source(text: str, *, file: str, line: int = 1) -> fields.Template:
 class Texts:
     """A campaign's texts, to be chosen by a reader's language."""
 
-    def __init__(self, campaign: Campaign) -> None:
+    def __init__(self, campaign: Campaign, texts: Iterable[CampaignText] | None = None) -> None:
+        """:param texts: in place of those that it has."""
         self._own = campaign.language
         self._fallbacks = campaign.fallbacks
-        self.sources = {text.language: Source.of(text) for text in campaign.texts}
+        self.sources = {text.language: Source.of(text) for text in (campaign.texts if texts is None else texts)}
 
     @property
     def condition_names(self) -> frozenset[str]:
@@ -183,8 +184,14 @@ class Texts:
     def for_language(self, language: str | None) -> Source:
         """The text in a language, or in what it is a form of ("pt" for "pt-BR"), or falls back to, else the campaign's
         own.
+
+        :raises Unrenderable: that is not written yet.
         """
-        return self.sources[languages.nearest(language, self.sources, self._fallbacks) or self._own]
+        found = self.sources.get(languages.nearest(language, self.sources, self._fallbacks) or self._own)
+        if found is None:
+            problem = "there is no text in the campaign's own language yet that could go out"
+            raise Unrenderable(file=f"{self._own}.md", line=1, problem=problem)
+        return found
 
 
 _RENDERED = "renderings"  # of what `Session.info` holds
@@ -200,10 +207,13 @@ def rendered(session: Session) -> dict[object, Rendering]:
 class EditionRenderer:
     """Chooses and renders the editions of one campaign. Holds no session: what it needs is read when it is made."""
 
-    def __init__(self, session: Session, campaign: Campaign, sender: Sender) -> None:
+    def __init__(
+        self, session: Session, campaign: Campaign, sender: Sender, texts: Iterable[CampaignText] | None = None
+    ) -> None:
+        """:param texts: in place of those that the campaign has."""
         self._campaign = campaign
         self._sender = sender
-        self._texts = Texts(campaign)
+        self._texts = Texts(campaign, texts)
         self._targets = [Target.from_json(data) for data in campaign.targets]
         self._never = Never(campaign.case.never if campaign.case else ())
         self._federations = directory.ancestors_by_union(session)
@@ -438,6 +448,16 @@ def try_out(session: Session, campaign: Campaign) -> list[Finding]:
             told = (key.language, warning.code) if warning.code == "mail-long" else (key.language, *warning)
             warnings.setdefault(told, renderer.placed(key.language, warning))
     return list(dict.fromkeys(warnings.values()))
+
+
+def try_text(session: Session, campaign: Campaign, text: CampaignText) -> None:
+    """Render one text that a campaign might have, to find out that it can be.
+
+    :raises Unrenderable: it cannot be.
+    """
+    renderer = EditionRenderer(session, campaign, TRIAL_SENDER, [text])
+    for key in sorted(renderer.trial()):
+        renderer.render(key)
 
 
 #: for trials before the installation's own identity is set: a rendering differs by it in a few words only

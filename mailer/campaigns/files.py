@@ -1,6 +1,5 @@
 """Campaigns as files: a folder of campaign.toml and one Markdown text per language becomes a draft, with letters."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +8,17 @@ from typing import Any, get_args
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import choosing, editions, kinds, letter_files, petitions, segments, text_files
+from mailer.campaigns import (
+    choosing,
+    drafts,
+    editions,
+    kinds,
+    letter_files,
+    petitions,
+    segments,
+    text_files,
+    text_versions,
+)
 from mailer.campaigns.segments import Segment
 from mailer.cases import cases, targets
 from mailer.errors import MailerError
@@ -18,8 +27,7 @@ from mailer.formats.written_files import Complaint
 from mailer.locale import countries, languages
 from mailer.people import lists
 from mailer.store import slugs
-from mailer.store.crypto import keyring_of
-from mailer.store.db import add_unique
+from mailer.store.db import add_unique, utcnow
 from mailer.store.models import Campaign, CampaignStatus, Case, HomeRule, TargetRole
 
 SETTINGS_FILE = "campaign.toml"
@@ -88,13 +96,7 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
     case, terms = values["case"], {key: values[key] for key in ("kind", "ask", "language")}
     letters = letter_files.read(found.letters, never=case.never if case else (), **terms)
     if draft is None:
-        draft = Campaign(
-            slug=slug,
-            salt=secrets.token_bytes(16),
-            message_key=keyring_of(session).link_keys[0].id,
-            status=CampaignStatus.DRAFT,
-            **values,
-        )
+        draft = drafts.blank(session, slug, **values)
         if not add_unique(session, draft):
             raise LoadedElsewhere(slug=slug)
     for key, value in values.items():
@@ -108,6 +110,7 @@ def load(session: Session, folder: Path, *, fallbacks: Mapping[str, Sequence[str
     text_files.check_comparisons(session, draft)
     editions.discard(session, draft)
     editions.try_out(session, draft)
+    text_versions.follow(session, draft, utcnow())
     return draft
 
 

@@ -101,6 +101,8 @@ _WAYS: Mapping[Code, _Way] = MappingProxyType(
         "territories-not-excluded": _FILES,
         "text-broken": _FILES,
         "text-missing": _FILES,
+        "text-unfinished": _FILES,
+        "translation-outdated": _FILES,
         "unknown-address": _FILES,
         "unknown-telephone": _FILES,
         "unseen": _FILES,

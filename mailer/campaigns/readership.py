@@ -80,7 +80,8 @@ class Readership:
         except readiness.UNKNOWN_AUDIENCE:
             groups = []
         spoken = {group.language for group in groups}
-        unread = (text.language for text in campaign.texts if text.language not in spoken)
+        written = [text.language for text in campaign.texts] or [campaign.language]
+        unread = (language for language in written if language not in spoken)
         return cls([*groups, *(Group(language, None, None, 0) for language in unread)])
 
     def of_texts(self, campaign: Campaign) -> dict[str, str | None]:

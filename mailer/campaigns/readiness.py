@@ -11,7 +11,17 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import addressees, deadlines, editions, gate, letter_findings, lifecycle, segments, strangers
+from mailer.campaigns import (
+    addressees,
+    deadlines,
+    editions,
+    gate,
+    letter_findings,
+    lifecycle,
+    segments,
+    strangers,
+    text_versions,
+)
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.editions import Reader
 from mailer.campaigns.segments import Group
@@ -193,6 +203,7 @@ def findings(
     """
     start = start or _next_start(session, campaign)
     found = [*deadlines.findings(campaign, start), *_of_keys(session, campaign)]
+    found += text_versions.findings(session, campaign)
     try:
         day = start.date() if start > db.now(session) else None
         for finding in gate.findings(session, campaign, start=day, audience=audience):

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from mailer.mail import fields, leftovers
 from mailer.store.models import Campaign, CampaignText
 from mailer.unions import directory
 
-_KEYS = ("subject", "preheader")
+#: what stands above the Markdown
+KEYS = ("subject", "preheader")
 
 
 def read(paths: Iterable[Path], kind: str) -> list[CampaignText]:
@@ -26,17 +28,25 @@ def read(paths: Iterable[Path], kind: str) -> list[CampaignText]:
     :raises InvalidFile: with the file and line of what is wrong.
     :raises fields.TextFieldError: likewise.
     """
-    articles = written_files.read_articles(paths, _KEYS, languages.normalise)
+    articles = written_files.read_articles(paths, KEYS, languages.normalise)
     return [_read_text(language, article, kind) for language, article in articles.items()]
 
 
 def _read_text(language: str, article: Article, kind: str) -> CampaignText:
-    subject, preheader = (_read_line(article.front, key, article.problem, kind) for key in _KEYS)
-    body = editions.parse_source(article.body, file=article.file, line=article.body_line)
-    _check_targets(body, kind, article.file)
+    subject, preheader = (_read_line(article.front, key, article.problem, kind) for key in KEYS)
+    _read_body(article, kind)
     return CampaignText(
         language=language, subject=subject, preheader=preheader, body=article.body, body_line=article.body_line
     )
+
+
+def _read_body(article: Article, kind: str) -> fields.Template:
+    if not article.body.strip():
+        problem = "there is no text under the front matter"
+        raise InvalidFile(file=article.file, line=article.body_line - 1, problem=problem)
+    body = editions.parse_source(article.body, file=article.file, line=article.body_line)
+    _check_targets(body, kind, article.file)
+    return body
 
 
 def _read_line(front: Mapping[str, Any], key: str, problem: Complaint, kind: str) -> str:
@@ -64,6 +74,54 @@ def _check_targets(written: fields.Template, kind: str, file: str) -> None:
         name = "".join(target.names)
         problem = f'a campaign of kind "{kind}" asks nobody to write, so it has no {name}. Take {{{{ {name} }}}} out'
         raise InvalidFile(file=file, line=target.line, problem=problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a text cannot go out as it is written."""
+
+    part: str  # one of KEYS, or "body"
+    line: int  # of that part, from 1
+    problem: str  # in English
+    error: MailerError = field(repr=False, compare=False)  # as loading its file would say it
+
+
+def faults(session: Session, campaign: Campaign, language: str, front: Mapping[str, str], body: str) -> list[Fault]:
+    """Everything that loading a text from a file would complain of, each part by itself.
+
+    :param front: its subject and preheader.
+    """
+    article = written_files.article_of(f"{language}.md", front, body)
+    found = [fault for part in (*KEYS, "body") if (fault := _fault_of(part, article, campaign.kind))]
+    if found:
+        return found
+    try:
+        text = _read_text(language, article, campaign.kind)
+        _check_comparisons(session, editions.Source.of(text))
+        editions.try_text(session, campaign, text)
+    except MailerError as error:
+        return [_fault(error, article)]
+    return []
+
+
+def _fault_of(part: str, article: Article, kind: str) -> Fault | None:
+    try:
+        if part == "body":
+            _read_body(article, kind)
+        else:
+            _read_line(article.front, part, article.problem, kind)
+    except MailerError as error:
+        return _fault(error, article, part=part)
+    return None
+
+
+def _fault(error: MailerError, article: Article, part: str = "") -> Fault:
+    """:param part: in which it is; where nobody knows, the line tells."""
+    line, problem = int(error.fields.get("line", 1)), str(error.fields.get("problem", error))
+    by_line = dict(enumerate(KEYS, start=2))
+    part = part or by_line.get(line, "body")
+    own_line = max(1, line - article.body_line + 1) if part == "body" else 1
+    return Fault(part, own_line, problem.removeprefix(f"{part}: "), error)
 
 
 def check_comparisons(session: Session, campaign: Campaign) -> None:

@@ -55,6 +55,8 @@ Code = Literal[
     "territories-not-excluded",
     "text-broken",
     "text-missing",
+    "text-unfinished",
+    "translation-outdated",
     "unknown-address",
     "unknown-telephone",
     "unseen",

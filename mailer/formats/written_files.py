@@ -1,5 +1,6 @@
 """Files that people write: TOML, and Markdown below a front matter of TOML. Each mistake is told with its line."""
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -88,10 +89,35 @@ def _read_article(path: Path, known: Collection[str]) -> Article:
     front = _parse_toml(matter, path, first_line=start + 2)
     complaint = Complaint(path.name, matter, first_line=start + 2)
     complaint.refuse_unknown(front, known)
-    body = "\n".join(lines[end + 1 :]).rstrip("\n") + "\n"
+    body = _ended("\n".join(lines[end + 1 :]))
     if not body.strip():
         raise InvalidFile(file=path.name, line=end + 1, problem="there is no text under the front matter")
     return Article(path.name, front, complaint, body, end + 2)
+
+
+def quoted(text: str) -> str:
+    """A text as TOML writes it on one line."""
+    # Every escape of JSON is one of TOML, which wants DEL escaped, too.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def article_of(file: str, front: Mapping[str, str], body: str) -> Article:
+    """A text that was written elsewhere, as if it had been read from the file that `article_text` makes of it."""
+    matter = _matter(front)
+    return Article(file, front, Complaint(file, matter, first_line=2), _ended(body), 3 + matter.count("\n") + 1)
+
+
+def article_text(front: Mapping[str, str], body: str) -> str:
+    """A text as a file: front matter, and Markdown below."""
+    return f"+++\n{_matter(front)}\n+++\n{_ended(body)}"
+
+
+def _matter(front: Mapping[str, str]) -> str:
+    return "\n".join(f"{key} = {quoted(value)}" for key, value in front.items())
+
+
+def _ended(body: str) -> str:
+    return body.rstrip("\n") + "\n"
 
 
 class Complaint:

@@ -10,6 +10,7 @@ from typing import Literal
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
 from babel.dates import format_date, format_time, get_datetime_format
+from babel.localedata import locale_identifiers
 
 from mailer.errors import MailerError
 from mailer.locale import zones
@@ -216,6 +217,13 @@ def day(moment: date, tag: str) -> str:
     :param tag: as `normalise` gives it.
     """
     return format_date(moment, "long", locale=locale(tag))
+
+
+@functools.cache
+def written_ones() -> tuple[str, ...]:
+    """Languages that CLDR has dates for, and so knows to be written: to choose one of."""
+    known = {identifier.partition("_")[0] for identifier in locale_identifiers()} & _known_languages()
+    return tuple(sorted(normalise(tag) for tag in known - _NO_LANGUAGES if _TAG.fullmatch(tag)))
 
 
 @functools.cache

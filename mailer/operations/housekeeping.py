@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from mailer.campaigns import acts, signatures
+from mailer.campaigns import acts, signatures, text_versions
 from mailer.cases import target_reports
 from mailer.delivery import forgetting
 from mailer.kits import announcements, making, pages
@@ -37,6 +37,7 @@ def tidy(engine: Engine) -> None:
         making.drop_names,
         announcements.forget_hours,
         target_reports.forget_old,
+        text_versions.forget,
         desk_sessions.forget_ended,
         attempts.forget_old,
         account_mails.forget_old,

@@ -48,6 +48,7 @@ from mailer.store.models import (
     Subscriber,
     Subscription,
     Suppression,
+    TextVersion,
     Union,
     UnionContact,
 )
@@ -157,6 +158,7 @@ def _rules(union_id: int) -> dict[type[Base], ColumnElement[bool]]:
         Campaign: Campaign.list_id.in_(own_lists),
         CampaignAlarm: CampaignAlarm.campaign_id.in_(own_campaigns),
         CampaignText: CampaignText.campaign_id.in_(own_campaigns),
+        TextVersion: TextVersion.campaign_id.in_(own_campaigns),
         Edition: Edition.campaign_id.in_(own_campaigns),
         LetterText: LetterText.campaign_id.in_(own_campaigns),
         Claim: Claim.campaign_id.in_(own_campaigns),

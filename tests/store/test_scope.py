@@ -94,6 +94,7 @@ from mailer.store.models import (
     SuppressionReason,
     TargetReport,
     TargetReportKind,
+    TextVersion,
     TargetRole,
     Union,
     UnionContact,
@@ -179,6 +180,7 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     Campaign: lambda w, row, union: w.owner_of(row.list_id) == union,
     CampaignFigures: lambda _w, _row, _union: False,
     CampaignText: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
+    TextVersion: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     Case: lambda _w, _row, _union: False,
     CaseEvent: lambda _w, _row, _union: False,
     CaseFact: lambda _w, _row, _union: False,
@@ -310,6 +312,7 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         campaign.mail_domain, campaign.forwardable = "example.org", True
         assert campaign.case is None  # read here: it is asked for when this session has ended
         world.campaigns.append(campaign)
+        session.add(TextVersion(campaign_id=campaign.id, language="en", written={}, goes_out=False, saved_at=WHEN))
         session.add(CampaignAlarm(campaign_id=campaign.id, complaints_in_1000=1))
         session.add(Edition(campaign_id=campaign.id, language="en", variant="", rendering={}))
         session.add(Claim(campaign_id=campaign.id, worker=f"host-{number}", journal="j", expires_at=utcnow()))

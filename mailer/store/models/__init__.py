@@ -18,7 +18,7 @@ from mailer.store.models.alarms import CampaignAlarm
 from mailer.store.models.approvals import Approval, ApprovalRequest, CampaignContent, LoneNotice, LoneRequest
 from mailer.store.models.audit import AuditActor, AuditEntry
 from mailer.store.models.base import Base
-from mailer.store.models.campaigns import Asking, Campaign, CampaignStatus, CampaignText, Edition, HomeRule
+from mailer.store.models.campaigns import Asking, Campaign, CampaignStatus, CampaignText, Edition, HomeRule, TextVersion
 from mailer.store.models.cases import (
     Case,
     CaseEvent,
@@ -149,6 +149,7 @@ __all__ = [
     "TargetReport",
     "TargetReportKind",
     "TargetRole",
+    "TextVersion",
     "Union",
     "UnionContact",
     "UnionStatus",

@@ -4,12 +4,12 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, LargeBinary, SmallInteger, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from mailer.store.crypto import EncryptedText
+from mailer.store.crypto import EncryptedJson, EncryptedText
 from mailer.store.db import UtcDateTime, utcnow
-from mailer.store.models.base import Base, by_value
+from mailer.store.models.base import Base, BigId, by_value
 from mailer.store.models.cases import Case
 from mailer.store.models.letters import LetterText
 from mailer.store.models.people import MailingList
@@ -114,6 +114,27 @@ class CampaignText(Base):
     body_line: Mapped[int]  # the line of its file on which the body starts, for error messages
 
     campaign: Mapped[Campaign] = relationship(back_populates="texts")
+
+
+class TextVersion(Base):
+    """A text of a draft as somebody saved it, finished or not. Kept while the campaign is a draft: what was taken out of
+    it again is nobody's business later."""
+
+    __tablename__ = "text_versions"
+    __table_args__ = (Index(None, "campaign_id", "language"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)  # the order in which they were saved
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    language: Mapped[str] = mapped_column(String(20))
+    # As `text_versions.Written`; none: from here on there was no text in that language.
+    written: Mapped[Any] = mapped_column(EncryptedJson("text_versions.written"), nullable=True)
+    goes_out: Mapped[bool]  # whether it could be sent like this, so that it is what the campaign says then
+    # The version of the campaign's own text that its translation was last compared with; no foreign key: it may go.
+    source_id: Mapped[int | None] = mapped_column(BigId)
+    window: Mapped[str | None] = mapped_column(String(40))  # the open page whose script saved it; random
+    turn: Mapped[int] = mapped_column(default=0)  # the how manieth time that it did
+    account_id: Mapped[int | None]  # none: it was loaded from a folder. No foreign key, as in the audit log
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Edition(Base):

@@ -60,6 +60,8 @@ _SENTENCES: Mapping[Code | of_installation.Code, Callable[[], str]] = {
     "territories-not-excluded": lambda: _("People in territories get it, though their state’s people do not"),
     "text-broken": lambda: _("A text cannot be made into a mail"),
     "text-missing": lambda: _("The campaign has no text in a language that some of its readers read"),
+    "text-unfinished": lambda: _("A text was saved that cannot go out like that"),
+    "translation-outdated": lambda: _("The campaign’s own text has changed since it was translated"),
     "unknown-address": lambda: _("It shows an e-mail address that is neither yours nor a target’s"),
     "unknown-telephone": lambda: _("It shows a telephone number that is neither yours nor a target’s"),
     "unseen": lambda: _("A footnote or a line is shown to nobody"),

@@ -46,6 +46,7 @@ class Ahead:
 #: endpoint of a page that is about one campaign, by its slug; who may have it, at which status it helps, and its words
 _Entry = tuple[str, Permission, frozenset[CampaignStatus], Callable[[], str]]
 _STEPS: Sequence[_Entry] = (
+    ("desk.texts.browse", Permission.WRITE, frozenset({_S.DRAFT}), lambda: _("Texts")),
     ("desk.audience.see", Permission.WRITE, frozenset({_S.DRAFT}), lambda: _("Audience")),
     ("desk.checking.see", Permission.SEE_CAMPAIGNS, _HELD, lambda: _("Check and test")),
     ("desk.previewing.mail", Permission.PREVIEW, _ALWAYS, lambda: _("Preview")),
@@ -93,9 +94,15 @@ def to_send(slug: str, standing: Standing) -> list[Ahead]:
     is_asked, is_approved = state in (State.WAITING, State.APPROVED), state is State.APPROVED
     is_own_request = standing.request is not None and standing.request.by_id == visit().account_id
     approval = url("desk.approving.see", slug=slug)
+    writing = Ahead(
+        _("Texts"),
+        url("desk.texts.browse", slug=slug),
+        "open",
+        _("What it says, in each language that you write it in."),
+    )
     choosing = Ahead(_("Audience"), url("desk.audience.see", slug=slug), "open", _("Choose who gets it."))
     return [
-        *([choosing] if may(Permission.WRITE) else []),
+        *([writing, choosing] if may(Permission.WRITE) else []),
         Ahead(
             _("Check and test"),
             url("desk.checking.see", slug=slug),

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from mailer.campaigns import lifecycle, readiness
+from mailer.campaigns import lifecycle, readiness, text_versions
 from mailer.delivery import control
 from mailer.errors import MailerError, ServiceUnavailable
 from mailer.mail.addresses import InvalidAddress
-from mailer.organisers import accounts, alone, approvals, invitations, passwords, requests, sign_in
+from mailer.organisers import accounts, alone, approvals, invitations, passwords, requests, sign_in, writing
 from mailer.organisers.mistakes import Mistakes
 from mailer.store.models import CampaignStatus
 from mailer.web.language import _
@@ -59,6 +59,14 @@ _WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
     alone.ShutOut: lambda: _(
         "You have changed the account of another publisher less than a day ago, who can object to nothing now. So it "
         "takes a second person: ask for approval."
+    ),
+    text_versions.NoDraft: lambda: _("It is no draft any more, so its texts cannot be changed."),
+    text_versions.SavedMeanwhile: lambda: _("Somebody else saved this text after you opened it."),
+    text_versions.TooLong: lambda: _("This text is too long to be saved, and for any mail. Shorten it."),
+    text_versions.OwnLanguage: lambda: _("This is the text that the others are translated from, so it stays."),
+    writing.AskedMeanwhile: lambda: _(
+        "Approval was asked for, or given, after you opened this page. If you save all the same, it has to be asked for "
+        "again."
     ),
     lifecycle.WrongStatus: lambda: _("The campaign is not where it was when you opened this page. See how it stands."),
     readiness.Refused: lambda: _("The check finds something that keeps the campaign from being sent. Mend that first."),

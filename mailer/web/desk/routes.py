@@ -14,6 +14,7 @@ from mailer.web.desk import (
     campaigns,
     checking,
     coming,
+    drafting,
     ending,
     guard,
     home,
@@ -28,6 +29,7 @@ from mailer.web.desk import (
     sending,
     stopping,
     supporters,
+    texts,
 )
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
 from mailer.web.desk.keeping import View
@@ -129,6 +131,16 @@ ROUTES: Sequence[Route] = (
     ),
     press("/campaigns/<slug>/reopen", ending.reopen, Permission.STOP, on=ending.see),
     press("/campaigns/<slug>/reopen-case", ending.reopen_case, Permission.STOP, on=ending.see),
+    look("/new-campaign", drafting.prepare, Permission.WRITE),
+    press("/new-campaign", drafting.begin, Permission.WRITE, on=drafting.prepare),
+    look("/campaigns/<slug>/texts", texts.browse, Permission.WRITE),
+    press("/campaigns/<slug>/texts", texts.add, Permission.WRITE, on=texts.browse),
+    look("/campaigns/<slug>/texts/<tag>", texts.write, Permission.WRITE),
+    press("/campaigns/<slug>/texts/<tag>", texts.save, Permission.WRITE, on=texts.write),
+    press("/campaigns/<slug>/texts/<tag>/take-out", texts.take_out, Permission.WRITE, on=texts.browse),
+    press("/campaigns/<slug>/texts/<tag>/compare", texts.compare, Permission.WRITE, on=texts.write),
+    look("/campaigns/<slug>/texts/<tag>/versions", texts.history, Permission.WRITE),
+    press("/campaigns/<slug>/texts/<tag>/versions", texts.bring_back, Permission.WRITE, on=texts.history),
     look("/sign-in", coming.come_in, ANYBODY),
     press("/sign-in", coming.enter, ANYBODY, on=coming.come_in, room=Room.SIGNING_IN),
     look("/invitation/<token>", inviting.see, ANYBODY),

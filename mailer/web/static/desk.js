@@ -64,7 +64,8 @@ if (hasArrived() && sessionStorage.getItem(SENT)) {
 }
 sessionStorage.removeItem(SENT);
 
-const forms = owner ? document.querySelectorAll('main form[method="post"]') : [];
+// What saves itself (write.js) is kept by the server, and newer there.
+const forms = owner ? document.querySelectorAll('main form[method="post"]:not([data-saves])') : [];
 for (const [index, form] of [...forms].entries()) {
   const before = JSON.parse(sessionStorage.getItem(place(index)) ?? "{}");
   for (const field of fields(form)) {

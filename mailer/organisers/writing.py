@@ -1,0 +1,99 @@
+"""Writing: somebody at the desk changes what a draft says, and the audit log says who did."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import text_versions
+from mailer.campaigns.text_versions import Saving, Version, Written
+from mailer.errors import MailerError
+from mailer.mail.sender import Sender
+from mailer.organisers import approvals
+from mailer.organisers.approvals import State
+from mailer.store import audit
+from mailer.store.audit import Who
+from mailer.store.db import utcnow
+from mailer.store.models import AuditEntry, Campaign
+
+#: a script saves every few seconds: of that, one entry in so long a time
+_NOTED_EVERY = timedelta(minutes=10)
+
+
+class AskedMeanwhile(MailerError):
+    """Approval of campaign "{slug}" was asked for, or given, after you opened its text. Whoever changes it now has
+    to ask anew."""
+
+
+def standing(session: Session, campaign: Campaign, sender: Sender) -> str:
+    """What a page has to know of approval before something is changed on it: which request is open, or was answered
+    with yes. Nothing where there is none."""
+    now = approvals.standing(session, campaign, sender)
+    if now.state not in (State.WAITING, State.APPROVED):
+        return ""
+    return f"{now.state}-{now.request.id if now.request else 0}"
+
+
+def save(
+    session: Session,
+    campaign: Campaign,
+    language: str,
+    written: Written,
+    saving: Saving,
+    *,
+    goes_out: bool,
+    seen: str,
+    sender: Sender,
+    who: Who,
+) -> Version:
+    """Save a text of a draft, as `text_versions.save` does.
+
+    :param seen: what `standing` said when the page was made.
+    :param who: for the audit log.
+    :raises AskedMeanwhile: it says something else now.
+    :raises MailerError: for all that `text_versions.save` raises.
+    """
+    text_versions.hold(session, campaign)
+    before = text_versions.latest_of(session, campaign, language)
+    if before is None or before.written != written:
+        _require_seen(session, campaign, seen, sender)
+    saved = text_versions.save(session, campaign, language, written, saving, goes_out=goes_out)
+    if before is None or saved.id != before.id:
+        note(session, campaign, who, {"language": language})
+    return saved
+
+
+def take_out(
+    session: Session, campaign: Campaign, language: str, saving: Saving, *, seen: str, sender: Sender, who: Who
+) -> None:
+    """Take a text out of a draft, as `text_versions.take_out` does.
+
+    :param seen: as for `save`; so the others.
+    :raises AskedMeanwhile: likewise.
+    :raises MailerError: for all that `text_versions.take_out` raises.
+    """
+    text_versions.hold(session, campaign)
+    _require_seen(session, campaign, seen, sender)
+    text_versions.take_out(session, campaign, language, saving)
+    note(session, campaign, who, {"language": language, "taken_out": True})
+
+
+def _require_seen(session: Session, campaign: Campaign, seen: str, sender: Sender) -> None:
+    if (now := standing(session, campaign, sender)) and now != seen:
+        raise AskedMeanwhile(slug=campaign.slug)
+
+
+def note(session: Session, campaign: Campaign, who: Who, details: Mapping[str, Any]) -> None:
+    """Write into the audit log that somebody changed a draft; once, while they go on and nothing else is done to it."""
+    about = (AuditEntry.kind == "campaign", AuditEntry.subject == campaign.slug)
+    last = session.scalar(select(AuditEntry).where(*about).order_by(AuditEntry.id.desc()).limit(1))
+    is_same = last is not None and (last.action, last.account_id, last.session, last.details) == (
+        "campaigns.write",
+        who.account_id,
+        who.session,
+        dict(details),
+    )
+    if last is None or not is_same or utcnow() - last.created_at >= _NOTED_EVERY:
+        audit.append(session, "campaigns.write", who, kind="campaign", subject=campaign.slug, details=details)

@@ -1,0 +1,114 @@
+"""Drafting: to begin a campaign at the desk."""
+
+from typing import Any
+
+from flask import make_response, redirect, render_template, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import drafts, kinds
+from mailer.campaigns.text_versions import LONGEST_LINE, Saving
+from mailer.cases import cases
+from mailer.cases.sayable import Sayable
+from mailer.errors import MailerError
+from mailer.locale import languages
+from mailer.locale.languages import InvalidLanguage
+from mailer.people import lists
+from mailer.store.db import utcnow
+from mailer.store.models import Case, MailingList
+from mailer.store.slugs import InvalidSlug
+from mailer.web.desk import language_choices, terms
+from mailer.web.desk.visit import record, visit
+from mailer.web.language import _, current, url
+from mailer.web.site import site
+
+
+def prepare() -> Any:
+    """The form with which a draft is begun."""
+    return _form()
+
+
+def begin() -> Any:
+    """Begin a draft, and show its text to be written."""
+    problems = _problems()
+    if problems:
+        return _form(problems)
+    subject, tag = request.form.get("subject", "").strip(), _tongue()
+    slug = _slug()
+    try:
+        with site().session() as session:
+            case = request.form.get("case", "")
+            draft = drafts.begin(
+                session,
+                slug,
+                kind=request.form.get("kind", ""),
+                mailing_list=lists.get(session, request.form.get("list", "")),
+                case=cases.get(session, case) if case else None,
+                language=tag,
+                subject=subject,
+                saving=Saving(base=0, at=utcnow(), account_id=visit().account_id),
+                fallbacks=site().settings.language_fallbacks,
+            )
+            record(session, "campaigns.begin", draft.slug)
+    except (drafts.NameTaken, InvalidSlug) as refused:
+        return _form(_of_name(slug, refused))
+    except (cases.UnknownCase, lists.UnknownList, drafts.UnknownKind):
+        return _form({"form": _("Something that you chose is not there any more. Choose again.")})
+    return redirect(url("desk.texts.write", slug=slug, tag=tag), 303)
+
+
+def _problems() -> dict[str, str]:
+    problems = {}
+    subject = request.form.get("subject", "").strip()
+    if not subject:
+        problems["subject"] = _("Give it a subject. You can change it later.")
+    elif len(subject) > LONGEST_LINE:
+        problems["subject"] = _("Write at most {most} characters.", most=LONGEST_LINE)
+    try:
+        _tongue()
+    except InvalidLanguage:
+        problems["tongue"] = _("No language is known by this name. Choose one from the list.")
+    if subject and not _slug():
+        problems["name"] = _("No name can be made of this subject. Give it one in Latin letters.")
+    return problems
+
+
+def _of_name(slug: str, refused: MailerError) -> dict[str, str]:
+    if isinstance(refused, drafts.NameTaken):
+        return {"name": _("There is a campaign “{name}” already. Choose another name.", name=slug)}
+    return {"name": _("A name may have lowercase Latin letters, digits, and single hyphens between them.")}
+
+
+def _tongue() -> str:
+    return languages.parse(request.form.get("tongue", "").strip())
+
+
+def _slug() -> str:
+    """The name that somebody gave it, else one that is made of its subject."""
+    return request.form.get("name", "").strip() or drafts.name_of(request.form.get("subject", ""))
+
+
+def _form(problems: dict[str, str] | None = None) -> Any:
+    with site().session(read_only=True) as session:
+        page = render_template(
+            "desk/drafting/prepare.html",
+            kinds=[(name, terms.kind(name)) for name in kinds.KINDS],
+            lists=_lists(session),
+            cases=[("", _("None")), *_cases(session)],
+            languages=language_choices.every(),
+            own_language=languages.of_site(current()) or "en",
+            longest=LONGEST_LINE,
+            problems=problems or {},
+        )
+    return make_response(page, 422 if problems else 200)
+
+
+def _lists(session: Session) -> list[tuple[str, str]]:
+    found = session.execute(select(MailingList.slug, MailingList.name).order_by(MailingList.name)).all()
+    return [(slug, name) for slug, name in found]
+
+
+def _cases(session: Session) -> list[tuple[str, str]]:
+    """Cases by their short names, but for those whose names must not appear."""
+    found = session.scalars(select(Case).order_by(Case.slug)).all()
+    return [(each.slug, each.slug) for each in found if Sayable(each).may_say(each.slug)]

@@ -1,0 +1,51 @@
+"""Insertions: what may stand in a text that its readers differ by, to be put in from a list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailer.campaigns import kinds
+from mailer.store.models import Campaign
+from mailer.web.language import _
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """What is put in, and what a reader sees of it."""
+
+    code: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Insertions of a kind."""
+
+    title: str
+    insertions: Sequence[Insertion]
+
+
+def every(campaign: Campaign) -> Sequence[Group]:
+    """All that may be put into a text of a campaign."""
+    of_reader = [
+        Insertion('{{ name or "friend" }}', _("What the reader wants to be called; “friend” where nobody knows.")),
+        Insertion('{{ country or "your country" }}', _("Where the reader lives.")),
+        Insertion('{{ union or "your union" }}', _("The reader’s trade union.")),
+    ]
+    of_target = [
+        Insertion('{{ target_name or "the embassy" }}', _("Whom the reader writes to.")),
+        Insertion("{{ target_email }}", _("Their e-mail address.")),
+        Insertion("{{ target_address }}", _("Their postal address.")),
+    ]
+    conditions = [
+        Insertion('{% if country == "GB" %}…{% endif %}', _("Only for readers in a country, by its code.")),
+        Insertion(
+            '{% if country == "GB" %}…{% else %}…{% endif %}',
+            _("Other words for readers in a country than for the rest."),
+        ),
+        Insertion('{% if union == "dockers" %}…{% endif %}', _("Only for members of a union, by its short name.")),
+        Insertion('{% if language == "fr-CA" %}…{% endif %}', _("Only for readers of a form of this language.")),
+    ]
+    groups = [Group(_("The reader"), of_reader)]
+    if "targets" in kinds.of(campaign).keys:
+        groups.append(Group(_("Whom the reader writes to"), of_target))
+    return [*groups, Group(_("Conditions"), conditions)]
