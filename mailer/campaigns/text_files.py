@@ -117,7 +117,8 @@ def _fault_of(part: str, article: Article, kind: str) -> Fault | None:
 
 def _fault(error: MailerError, article: Article, part: str = "") -> Fault:
     """:param part: in which it is; where nobody knows, the line tells."""
-    line, problem = int(error.fields.get("line", 1)), str(error.fields.get("problem", error))
+    line, problem = error.fields.get("line"), str(error.fields.get("problem", error))
+    line = line if isinstance(line, int) else article.body_line
     by_line = dict(enumerate(KEYS, start=2))
     part = part or by_line.get(line, "body")
     own_line = max(1, line - article.body_line + 1) if part == "body" else 1

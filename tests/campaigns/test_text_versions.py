@@ -1,4 +1,4 @@
-"""Versions of texts: what is saved is kept, what somebody else saved is not overwritten, and it is all gone with the draft."""
+"""Versions of texts: what is saved is kept, nothing of others is overwritten, and all goes with the draft."""
 
 import threading
 from datetime import datetime, timedelta

@@ -117,8 +117,8 @@ class CampaignText(Base):
 
 
 class TextVersion(Base):
-    """A text of a draft as somebody saved it, finished or not. Kept while the campaign is a draft: what was taken out of
-    it again is nobody's business later."""
+    """A text of a draft as somebody saved it, finished or not. Kept while the campaign is a draft: what was taken out
+    again is nobody's business later."""
 
     __tablename__ = "text_versions"
     __table_args__ = (Index(None, "campaign_id", "language"),)

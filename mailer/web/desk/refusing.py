@@ -65,8 +65,8 @@ _WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
     text_versions.TooLong: lambda: _("This text is too long to be saved, and for any mail. Shorten it."),
     text_versions.OwnLanguage: lambda: _("This is the text that the others are translated from, so it stays."),
     writing.AskedMeanwhile: lambda: _(
-        "Approval was asked for, or given, after you opened this page. If you save all the same, it has to be asked for "
-        "again."
+        "Approval was asked for, or given, after you opened this page. If you save all the same, it has to be asked "
+        "for again."
     ),
     lifecycle.WrongStatus: lambda: _("The campaign is not where it was when you opened this page. See how it stands."),
     readiness.Refused: lambda: _("The check finds something that keeps the campaign from being sent. Mend that first."),

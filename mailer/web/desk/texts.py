@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Response, abort, make_response, redirect, render_template, request
+from flask import abort, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds, lifecycle, text_versions

@@ -1,4 +1,4 @@
-"""Texts written at the desk: nothing typed is lost, nothing of somebody else's is overwritten, and only what is finished goes out."""
+"""Texts written at the desk: nothing typed is lost or overwritten, and only what is finished goes out."""
 
 import re
 from html import unescape
