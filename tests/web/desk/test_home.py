@@ -107,7 +107,7 @@ def test_an_analyst_sees_what_moves_and_nothing_that_somebody_said_or_that_only_
 
 def test_where_there_is_no_campaign_yet_it_says_how_one_comes_about(app: Flask) -> None:
     said = words(come_in(app, Role.WRITER).get("/"))
-    assert "There is no campaign yet" in said and "mailer campaigns load FOLDER" in said
+    assert "There is no campaign yet" in said and "Writers begin one under Campaigns." in said
 
 
 def test_where_nothing_is_to_be_done_it_is_calm(app: Flask, session: Session) -> None:
