@@ -406,6 +406,9 @@ def _identity(salt: bytes, slug: str) -> uuid.UUID:
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
+# A link in a hundred thousand mails is followed by many at once; and nothing in a page is anybody's. To read a template
+# takes longer than to look for its text.
+@functools.lru_cache(maxsize=512)
 def _line(written: str, language: str, target: Target | None) -> str:
     """A subject or a preheader as one line of plain text."""
     return one_line(fill(_wording(written, language), _values(target)))
@@ -416,8 +419,7 @@ def one_line(words: str) -> str:
     return " ".join(_NOT_IN_XML.sub("", words).split())
 
 
-# A link in a hundred thousand mails is followed by many at once; and nothing in a page is anybody's.
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=64)  # as above
 def _html(written: str, language: str, target: Target | None) -> str:
     """A body as sanitised HTML."""
     markers = Markers()
