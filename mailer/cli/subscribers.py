@@ -70,11 +70,11 @@ def import_(
     rejects: Path | None,
     as_json: bool,
 ) -> None:
-    """Import supporters from a CSV file, and put them on a list.
+    """Import supporters from a CSV, .xlsx or .ods file, and put them on a list.
 
-    The file is UTF-8, separated by comma, semicolon or tab, and its first line names the columns: email, and any of
-    name, country, union, language, consent_at, source. Nobody who left is subscribed again, here or
-    by what the file says. You may interrupt the import, and run it again.
+    A CSV file is UTF-8, separated by comma, semicolon or tab. The first line names the columns: email, and any of
+    name, country, union, language, consent_at, source. Nobody who left is subscribed again, here or by what the file
+    says. You may interrupt the import, and run it again.
     """
     with import_bar(hidden=as_json) as progress:
         report = import_file(

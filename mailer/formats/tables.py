@@ -1,14 +1,15 @@
-"""Tables as CSV: how a file is read, whoever wrote it."""
+"""Tables as CSV or in workbooks: how a file is read, whoever wrote it."""
 
 import csv
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 from mailer.errors import MailerError
 from mailer.formats.cells import restore
+from mailer.formats.workbooks import NoWorkbook, Workbook
 from mailer.locale.folding import fold_whole
 
 #: What a rejects file has behind the original columns. An import ignores them, so that it can be fed back.
@@ -21,6 +22,7 @@ BOM = "\ufeff"
 #: A first line by which Excel is told the delimiter; it is no part of the table.
 _EXCELS_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _ZIP = b"PK\x03\x04"  # what .xlsx and .ods files begin with
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0"  # what .xls files begin with, and workbooks with a password
 _SAVE = 'In Excel save it as "CSV UTF-8", in LibreOffice as "Text CSV" with the character set UTF-8'
 
 
@@ -65,40 +67,59 @@ PLAIN = Dress()
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 
+class _Source(Protocol):
+    """Where records come from."""
+
+    @property
+    def dress(self) -> Dress:
+        """How a CSV file is written that goes with it."""
+
+    @property
+    def lines_before(self) -> int:
+        """How many lines there are before its header."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to say of it."""
+
+    def records(self) -> Iterator[TableRow]:
+        """All records from the header on, from the start at each call."""
+
+
 class TableFile:
-    """A CSV file with a header: UTF-8 with or without BOM, with comma, semicolon or tab, lines ended in any of the
-    three ways, and perhaps Excel's line `sep=;` before the header, read as a stream.
+    """A table with a header: a CSV file in UTF-8 with or without BOM, with comma, semicolon or tab, lines ended in any
+    of the three ways, and perhaps Excel's line `sep=;` before the header, read as a stream; or an .xlsx or .ods file, of
+    which the first sheet is read that has something in it.
 
     `written_header` has the columns' names as they are written.
     """
 
     def __init__(
-        self, path: Path, *, columns: Sequence[str], spellings: Mapping[str, Sequence[str]] | None = None
+        self,
+        path: Path,
+        *,
+        columns: Sequence[str],
+        spellings: Mapping[str, Sequence[str]] | None = None,
+        stream: BinaryIO | None = None,
     ) -> None:
         """Open a file and read its header.
 
         :param columns: that there may be; the first one has to be.
         :param spellings: column → what else it may be called. Its own name goes before these, and these before one
             another.
+        :param stream: what the file holds, where that does not stand in it as it is; closed with this.
         :raises UnreadableFile: it is not there, or not a file.
         :raises BrokenFile: it is empty, or its header lacks the first column or has one twice that is read.
         """
         self._path = path
         self._columns = columns
+        self._file = stream if stream is not None else _opened(path)
         try:
-            if path.exists() and not path.is_file():
-                problem = "it is a folder" if path.is_dir() else "it is not a file; save it as one first"
-                raise UnreadableFile(path=path, problem=problem)
-            self._file: BinaryIO = path.open("rb")
-        except OSError as problem:
-            raise UnreadableFile(path=path, problem=problem.strerror) from None
-        try:
-            if self._file.read(len(_ZIP)) == _ZIP:
-                raise UnreadableFile(path=path, problem=f"it is a spreadsheet file, not a CSV file. {_SAVE}")
             names = {column: [column, *(spellings or {}).get(column, ())] for column in columns}
             self._names = {column: [fold_whole(name) for name in called] for column, called in names.items()}
-            self.dress, self._lines_before = self._look(self._names[columns[0]])
-            header = next(self._records())
+            self._source = self._recognised(self._names[columns[0]])
+            self.dress = self._source.dress
+            header = next(self._source.records())
             self.written_header = [restore(cell).strip() for cell in header.cells]
             self._folded = [fold_whole(cell) for cell in self.written_header]
             self._positions = {column: self._position(column, called) for column, called in self._names.items()}
@@ -106,6 +127,14 @@ class TableFile:
         except BaseException:
             self._file.close()
             raise
+
+    def _recognised(self, needed: Sequence[str]) -> _Source:
+        start = self._file.read(len(_ZIP))
+        self._file.seek(0)
+        if start == _OLD_OFFICE:
+            problem = f"it is an old Excel file, or has a password. Save it as .xlsx or .ods without one. {_SAVE}"
+            raise UnreadableFile(path=self._path, problem=problem)
+        return _Sheet(self._file, self._path) if start == _ZIP else _CsvText(self._file, self._path, needed)
 
     def __enter__(self) -> Self:
         return self
@@ -134,7 +163,9 @@ class TableFile:
             if position is not None and self._folded[position] != fold_whole(column)
         ]
         unread = self.unread_columns().items()
-        return called_otherwise + [self._ignored(i, name) for i, name in unread if i not in handled]
+        return [*self._source.remarks, *called_otherwise] + [
+            self._ignored(i, name) for i, name in unread if i not in handled
+        ]
 
     def _ignored(self, position: int, name: str) -> str:
         for column, called in self._names.items():
@@ -164,7 +195,7 @@ class TableFile:
     @property
     def header_line(self) -> int:
         """The line that names the columns."""
-        return self._lines_before + 1
+        return self._source.lines_before + 1
 
     def is_same_as(self, other: Path) -> bool:
         """Whether another path leads to this file.
@@ -182,49 +213,9 @@ class TableFile:
         :raises BrokenFile: it is not UTF-8, has a NUL byte, a record over 64 KB, or quotation marks that do not
             pair up; with the line. Read it once before anything is done with it.
         """
-        records = self._records()
+        records = self._source.records()
         next(records)
         return (record for record in records if any(map(str.strip, record.cells)))
-
-    def _look(self, needed: Sequence[str]) -> tuple[Dress, int]:
-        """How the file is written, and how many lines there are before its header."""
-        self._file.seek(0)
-        bom = self._file.read(len(BOM.encode())) == BOM.encode()
-        self._file.seek(0)
-        lines = _Lines(self._file, self._path)
-        first = next((line for line in lines if line.strip()), None)
-        excels = _EXCELS_LINE.fullmatch(first) if first is not None else None
-        header = next((line for line in lines if line.strip()), None) if excels else first
-        if first is None or header is None:
-            problem = "the file is empty; its first line must name the columns"
-            raise BrokenFile(path=self._path, line=1, problem=problem)
-        return Dress(
-            delimiter=excels[1] if excels else _delimiter(header, needed),
-            bom=bom,
-            excels_line=first if excels else "",
-            line_end=header[len(header.rstrip("\r\n")) :] or "\r\n",
-        ), lines.number - 1
-
-    def _records(self) -> Iterator[TableRow]:
-        """All records from the header on."""
-        self._file.seek(0)
-        lines = _Lines(self._file, self._path)
-        for _ in range(self._lines_before):
-            next(lines)
-        # A space before a quotation mark belongs to neither cell: files that are typed by hand have them.
-        reader = csv.reader(lines, delimiter=self.dress.delimiter, skipinitialspace=True, strict=True)
-        while True:
-            lines.begin_record()
-            start = lines.number + 1
-            try:
-                cells = next(reader, None)
-            except csv.Error as problem:
-                cells = _spaced_cells("".join(lines.record), self.dress.delimiter)
-                if cells is None:
-                    raise BrokenFile(path=self._path, line=start, problem=_explain(problem)) from None
-            if cells is None:
-                return
-            yield TableRow(start, cells)
 
     def _position(self, column: str, called: Sequence[str]) -> int | None:
         """Where a column stands that may have several names; None if it is not there.
@@ -246,6 +237,87 @@ class TableFile:
             if any("@" in name for name in self.written_header):
                 problem += f". Put a line above it that does, such as: {self._columns[0]}"
             raise BrokenFile(path=self._path, line=header.line, problem=problem)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        if path.exists() and not path.is_file():
+            problem = "it is a folder" if path.is_dir() else "it is not a file; save it as one first"
+            raise UnreadableFile(path=path, problem=problem)
+        return path.open("rb")
+    except OSError as problem:
+        raise UnreadableFile(path=path, problem=problem.strerror) from None
+
+
+class _Sheet:
+    """A sheet of a workbook as a source of records. What is corrected of it goes into a CSV file for Excel."""
+
+    dress = Dress(bom=True)
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        """:raises UnreadableFile: it is no workbook that we can read."""
+        try:
+            self._book = Workbook(file)
+        except NoWorkbook as problem:
+            raise UnreadableFile(path=path, problem=problem) from None
+        filled = (number for number, cells in self._book.rows() if any(map(str.strip, cells)))
+        self.lines_before = next(filled, 1) - 1
+        self.remarks = [f'of its sheets, "{self._book.chosen}" was read'] if self._book.chosen else []
+
+    def records(self) -> Iterator[TableRow]:
+        """All rows from the header on, from the start at each call."""
+        return (TableRow(number, cells) for number, cells in self._book.rows() if number > self.lines_before)
+
+
+class _CsvText:
+    """A CSV file as a source of records."""
+
+    def __init__(self, file: BinaryIO, path: Path, needed: Sequence[str]) -> None:
+        """:param needed: what the column may be called that has to be there, folded."""
+        self._file = file
+        self._path = path
+        self.remarks: list[str] = []
+        self.dress, self.lines_before = self._look(needed)
+
+    def _look(self, needed: Sequence[str]) -> tuple[Dress, int]:
+        """How the file is written, and how many lines there are before its header."""
+        self._file.seek(0)
+        bom = self._file.read(len(BOM.encode())) == BOM.encode()
+        self._file.seek(0)
+        lines = _Lines(self._file, self._path)
+        first = next((line for line in lines if line.strip()), None)
+        excels = _EXCELS_LINE.fullmatch(first) if first is not None else None
+        header = next((line for line in lines if line.strip()), None) if excels else first
+        if first is None or header is None:
+            problem = "the file is empty; its first line must name the columns"
+            raise BrokenFile(path=self._path, line=1, problem=problem)
+        return Dress(
+            delimiter=excels[1] if excels else _delimiter(header, needed),
+            bom=bom,
+            excels_line=first if excels else "",
+            line_end=header[len(header.rstrip("\r\n")) :] or "\r\n",
+        ), lines.number - 1
+
+    def records(self) -> Iterator[TableRow]:
+        """All records from the header on."""
+        self._file.seek(0)
+        lines = _Lines(self._file, self._path)
+        for _ in range(self.lines_before):
+            next(lines)
+        # A space before a quotation mark belongs to neither cell: files that are typed by hand have them.
+        reader = csv.reader(lines, delimiter=self.dress.delimiter, skipinitialspace=True, strict=True)
+        while True:
+            lines.begin_record()
+            start = lines.number + 1
+            try:
+                cells = next(reader, None)
+            except csv.Error as problem:
+                cells = _spaced_cells("".join(lines.record), self.dress.delimiter)
+                if cells is None:
+                    raise BrokenFile(path=self._path, line=start, problem=_explain(problem)) from None
+            if cells is None:
+                return
+            yield TableRow(start, cells)
 
 
 class _Lines:

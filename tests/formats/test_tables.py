@@ -98,7 +98,7 @@ def test_a_file_that_is_not_there_or_no_file_is_refused(database: Engine, tmp_pa
         tmp_path / "nowhere.csv": "No such file",
         tmp_path: "it is a folder",
         pipe: "it is not a file",
-        workbook: 'spreadsheet.*"CSV UTF-8"',
+        workbook: "no .xlsx or .ods file",
     }.items():
         with pytest.raises(UnreadableFile, match=reason):
             import_file(database, path, list_slug="urgent-actions", consent="Yes.")
