@@ -88,8 +88,8 @@ class _Source(Protocol):
 
 class TableFile:
     """A table with a header: a CSV file in UTF-8 with or without BOM, with comma, semicolon or tab, lines ended in any
-    of the three ways, and perhaps Excel's line `sep=;` before the header, read as a stream; or an .xlsx or .ods file, of
-    which the first sheet is read that has something in it.
+    of the three ways, and perhaps Excel's line `sep=;` before the header, read as a stream; or an .xlsx or .ods file,
+    of which the first sheet is read that has something in it.
 
     `written_header` has the columns' names as they are written.
     """

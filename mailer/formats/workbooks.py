@@ -1,5 +1,5 @@
-"""Workbooks: the rows of an .xlsx or .ods file, as texts. The format is Calamine's affair; which sheet is read, and how a
-cell is written, is ours."""
+"""Workbooks: the rows of an .xlsx or .ods file, as texts. The format is Calamine's affair; which sheet is read, and how
+a cell is written, is ours."""
 
 import datetime
 import zipfile

@@ -19,7 +19,7 @@ def write_xlsx(path: Path, sheets: Mapping[str, Rows], *, hidden: str = "") -> P
     """
     names = list(sheets)
     listed = "".join(
-        f'<sheet name={quoteattr(name)} sheetId="{i}" r:id="r{i}"{" state=" + quoteattr("hidden") if name == hidden else ""}/>'
+        f'<sheet name={quoteattr(name)} sheetId="{i}" r:id="r{i}" state="{"hidden" if name == hidden else "visible"}"/>'
         for i, name in enumerate(names, start=1)
     )
     related = "".join(
