@@ -45,7 +45,7 @@ soak: $(READY)
 
 # Takes every picture in docs/images afresh.
 images: $(READY)
-	@$(BIN)/python -m pytest -q -m images tests/browser/test_images.py
+	@$(BIN)/python -m pytest -q -m images tests/browser
 
 # How fast this machine sends; the figures go into docs/reference/performance.md. Options: make bench BENCH="--million"
 bench: $(READY)

@@ -13,7 +13,7 @@ import pytest
 from mailer.cases.findings import Code
 from mailer.cli import main
 from mailer.operations.doctor import findings as of_installations
-from tests.browser.test_images import NAMES
+from tests.browser import test_desk_images, test_images
 
 PROJECT = Path(__file__).parent.parent
 REFERENCE = PROJECT / "docs" / "reference"
@@ -204,11 +204,12 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_at_most_twelve_pictures_are_kept_which_one_script_takes_and_pages_show() -> None:
+def test_few_pictures_are_kept_which_scripts_take_and_pages_show() -> None:
     images = PROJECT / "docs" / "images"
     kept = {each.relative_to(images).as_posix() for each in images.rglob("*") if each.is_file()}
-    assert kept == {f"{name}.png" for name in NAMES}
-    assert len(kept) <= 12
+    assert kept == {f"{name}.png" for name in (*test_images.NAMES, *test_desk_images.NAMES)}
+    assert len(test_images.NAMES) <= 12
+    assert len(test_desk_images.NAMES) <= 6
     pages = "".join(page.read_text() for page in [PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
     assert [name for name in sorted(kept) if f"images/{name})" not in pages] == []
 
