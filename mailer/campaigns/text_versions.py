@@ -118,6 +118,7 @@ class Saving:
     account_id: int | None = None  # none: by loading a folder
     window: str | None = None  # the open page, where its script saves
     turn: int = 0  # the how manieth time that page does
+    source: int | None = None  # of a translation, the version of the campaign's own text that it was written beside
 
 
 # --- what there is --------------------------------------------------------------------------------------------------
@@ -202,19 +203,19 @@ def save(
     hold(session, campaign)
     if len(written.body) > LONGEST_BODY or max(map(len, written.front.values())) > LONGEST_LINE:
         raise TooLong(slug=campaign.slug, language=language, longest=LONGEST_BODY)
+    _keep_all(session, campaign)
     before = latest_of(session, campaign, language)
     if before and before.written == written:
-        return before
-    _require_latest(campaign, language, before, saving)
-    if before and before.id == 0:
-        before = _keep(session, campaign, before, at=campaign.created_at)
-    source_id = before.source_id if before and before.written else _source_id(session, campaign, language)
+        return _again(session, campaign, before, goes_out=goes_out)
+    if is_news(campaign, before, saving):
+        raise SavedMeanwhile(slug=campaign.slug, language=language)
+    source_id = before.source_id if before and before.written else None
     row = TextVersion(
         campaign_id=campaign.id,
         language=language,
         written=written.to_json(),
         goes_out=goes_out,
-        source_id=source_id,
+        source_id=source_id or _source_id(session, campaign, language, saving.source),
         window=saving.window,
         turn=saving.turn,
         account_id=saving.account_id,
@@ -229,14 +230,40 @@ def save(
     return Version.of(row)
 
 
-def _require_latest(campaign: Campaign, language: str, before: Version | None, saving: Saving) -> None:
-    """Insist that whoever saves has seen the latest version. An answer that never reached a page tells it of nothing,
-    so what the same page has saved before is no surprise."""
+def is_news(campaign: Campaign, before: Version | None, saving: Saving) -> bool:
+    """Whether whoever saves has not seen the latest version. An answer that never reached a page tells it of nothing,
+    so what the same page has saved before is no news.
+
+    :param before: the latest version.
+    """
     if before is None or before.id == saving.base:
-        return
+        return False
+    if saving.base == 0 and before.account_id is None and before.saved_at == campaign.created_at:
+        return False  # what the campaign said before; `_keep_all` has given it a number since
     is_own = saving.window and (before.window, before.account_id) == (saving.window, saving.account_id)
-    if not is_own or before.turn >= saving.turn:  # what was sent before, and arrives late, is no news
-        raise SavedMeanwhile(slug=campaign.slug, language=language)
+    return not is_own or before.turn >= saving.turn  # what was sent before, and arrives late, must not come back
+
+
+def _again(session: Session, campaign: Campaign, before: Version, *, goes_out: bool) -> Version:
+    """Save a text that is saved already: it may go out by now, since there is a union of that name, or no more."""
+    if before.goes_out == goes_out:
+        return before
+    row = session.get_one(TextVersion, before.id)
+    row.goes_out = goes_out
+    session.flush()
+    if goes_out and before.written is not None:
+        _say(session, campaign, before.language, before.written)
+    return Version.of(row)
+
+
+def _keep_all(session: Session, campaign: Campaign) -> None:
+    """Store what a campaign says that was not written at the desk, its own text first: so a translation that is as old
+    as that is known to have been made of it."""
+    of_campaign = select(TextVersion.language).where(TextVersion.campaign_id == campaign.id)
+    known = set(session.scalars(of_campaign.distinct()))
+    for text in sorted(campaign.texts, key=lambda each: each.language != campaign.language):
+        if text.language not in known:
+            _keep(session, campaign, _unsaved(text), at=campaign.created_at)
 
 
 def _keep(session: Session, campaign: Campaign, version: Version, *, at: datetime) -> Version:
@@ -254,12 +281,21 @@ def _keep(session: Session, campaign: Campaign, version: Version, *, at: datetim
     return Version.of(row)
 
 
-def _source_id(session: Session, campaign: Campaign, language: str) -> int | None:
-    """The version that a translation is made of which is begun now."""
+def _source_id(session: Session, campaign: Campaign, language: str, seen: int | None = None) -> int | None:
+    """The version that a translation is made of which is begun now.
+
+    :param seen: the version that stood beside it, 0 for what the campaign said before anybody saved; by default the
+        latest.
+    """
     if language == campaign.language:
         return None
-    source = latest_of(session, campaign, campaign.language)
-    return source.id if source and source.id else None
+    of_source = (TextVersion.campaign_id == campaign.id, TextVersion.language == campaign.language)
+    latest_id = session.scalar(select(func.max(TextVersion.id)).where(*of_source))
+    if seen is None:
+        return latest_id
+    # It may have been thinned out since: then the one before it, so that a change is rather shown once too often.
+    seen_id = session.scalar(select(func.max(TextVersion.id)).where(*of_source, TextVersion.id <= seen))
+    return seen_id or session.scalar(select(func.min(TextVersion.id)).where(*of_source))
 
 
 def _thin_out(session: Session, row: TextVersion, before_id: int) -> None:
@@ -298,12 +334,12 @@ def take_out(session: Session, campaign: Campaign, language: str, saving: Saving
     hold(session, campaign)
     if language == campaign.language:
         raise OwnLanguage(slug=campaign.slug, language=language)
+    _keep_all(session, campaign)
     before = latest_of(session, campaign, language)
     if before is None or before.written is None:
         return
-    _require_latest(campaign, language, before, saving)
-    if before.id == 0:
-        _keep(session, campaign, before, at=campaign.created_at)
+    if is_news(campaign, before, saving):
+        raise SavedMeanwhile(slug=campaign.slug, language=language)
     _take_out(session, campaign, language, saving)
     if text := _text(campaign, language):
         campaign.texts.remove(text)
@@ -361,16 +397,21 @@ def sources_of(session: Session, versions: Mapping[str, Version]) -> dict[int, W
     return {row.id: Written(**row.written) for row in rows if row.written is not None}
 
 
-def compare(session: Session, campaign: Campaign, language: str, source_id: int) -> None:
+def compare(session: Session, campaign: Campaign, language: str, seen: int) -> bool:
     """Note that a translation says what a version of the campaign's own text does.
 
+    :param seen: that version; where it was thinned out since, the one before it counts.
+    :returns: whether that was not known before.
     :raises NoDraft: the campaign is none any more.
     """
     hold(session, campaign)
     translation = latest_of(session, campaign, language)
-    if translation and translation.id and get(session, campaign, campaign.language, source_id):
-        session.get_one(TextVersion, translation.id).source_id = source_id
-        session.flush()
+    if translation is None or not translation.id:
+        return False
+    row = session.get_one(TextVersion, translation.id)
+    before, row.source_id = row.source_id, _source_id(session, campaign, language, seen)
+    session.flush()
+    return row.source_id != before
 
 
 # --- what stands against sending ------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def save(
     """
     text_versions.hold(session, campaign)
     before = text_versions.latest_of(session, campaign, language)
-    if before is None or before.written != written:
+    if before is None or (before.written, before.goes_out) != (written, goes_out):
         _require_seen(session, campaign, seen, sender)
     saved = text_versions.save(session, campaign, language, written, saving, goes_out=goes_out)
     if before is None or saved.id != before.id:
@@ -76,8 +76,10 @@ def take_out(
     """
     text_versions.hold(session, campaign)
     _require_seen(session, campaign, seen, sender)
+    before = text_versions.latest_of(session, campaign, language)
     text_versions.take_out(session, campaign, language, saving)
-    note(session, campaign, who, {"language": language, "taken_out": True})
+    if before is not None and before.written is not None:
+        note(session, campaign, who, {"language": language, "taken_out": True})
 
 
 def _require_seen(session: Session, campaign: Campaign, seen: str, sender: Sender) -> None:

@@ -12,7 +12,7 @@ from mailer.campaigns import files, text_files, text_versions
 from mailer.campaigns.text_versions import NoDraft, OwnLanguage, SavedMeanwhile, Saving, Written
 from mailer.operations import housekeeping
 from mailer.store.db import session_scope
-from mailer.store.models import Campaign, CampaignStatus, TextVersion
+from mailer.store.models import Campaign, CampaignStatus, CampaignText, TextVersion
 from tests.support.factories import WHEN, make_campaign, make_list
 
 GOOD = Written.of("Free the six", "Six dockers are in prison: write today.", "Write to the embassy.\n")
@@ -66,6 +66,41 @@ def test_who_has_not_seen_the_latest_version_overwrites_nothing(session: Session
         with pytest.raises(SavedMeanwhile):
             save(session, draft, "Third", base=base)
     assert draft.texts[0].subject == "Second"
+
+
+def test_a_text_that_could_not_go_out_and_can_by_now_is_said_once_it_is_saved_again(
+    session: Session, draft: Campaign
+) -> None:
+    first = save(session, draft, "Free the six", base=0, goes_out=False)
+    assert save(session, draft, "Free the six", base=first) == first
+    assert draft.texts[0].subject == "Free the six"
+    assert not list(text_versions.findings(session, draft))
+
+
+@pytest.mark.parametrize("is_translation_first", [False, True])
+def test_a_translation_that_is_older_than_its_versions_is_marked_when_its_source_changes(
+    session: Session, draft: Campaign, is_translation_first: bool
+) -> None:
+    draft.texts.append(CampaignText(language="fr", subject="Libérez-les", preheader="p", body="b\n", body_line=5))
+    session.flush()
+    if is_translation_first:
+        save(session, draft, "Libérez les cinq", base=0, language="fr")
+    save(session, draft, "Free the six", base=0)
+    assert [each.code for each in text_versions.findings(session, draft)] == ["translation-outdated"]
+
+
+def test_to_compare_with_a_version_that_was_thinned_out_marks_a_translation_rather_once_too_often(
+    session: Session, draft: Campaign
+) -> None:
+    first = save(session, draft, "One", base=0, window="w", turn=1)
+    save(session, draft, "Libérez-les", base=0, language="fr")
+    seen = save(session, draft, "Two", base=first, at=WHEN + timedelta(seconds=2), window="w", turn=2)
+    save(session, draft, "Three", base=seen, at=WHEN + timedelta(seconds=4), window="w", turn=3)
+    assert text_versions.get(session, draft, "en", seen) is None
+    assert not text_versions.compare(session, draft, "fr", seen)
+    assert [each.code for each in text_versions.findings(session, draft)] == ["translation-outdated"]
+    assert text_versions.compare(session, draft, "fr", text_versions.latest(session, draft)["en"].id)
+    assert not list(text_versions.findings(session, draft))
 
 
 def test_of_two_who_save_at_one_moment_one_is_refused(engine: Engine) -> None:

@@ -88,7 +88,7 @@ def take_out(slug: str, tag: str) -> Any:
     try:
         with site().session() as session:
             campaign = named.campaign(session, slug)
-            writing.take_out(session, campaign, tag, _saving(), seen=seen, sender=sender(), who=visit().who)
+            writing.take_out(session, campaign, _tag(tag), _saving(), seen=seen, sender=sender(), who=visit().who)
     except (NoDraft, OwnLanguage, *_REFUSED) as refused:
         return _list(slug, {"form": refusing.advice(refused)}, status=409)
     return redirect(url("desk.texts.browse", slug=slug), 303)
@@ -201,8 +201,8 @@ def compare(slug: str, tag: str) -> Any:
     try:
         with site().session() as session:
             campaign = named.campaign(session, slug)
-            text_versions.compare(session, campaign, tag, source)
-            writing.note(session, campaign, visit().who, {"language": tag})
+            if text_versions.compare(session, campaign, tag, source):
+                writing.note(session, campaign, visit().who, {"language": tag})
     except NoDraft as refused:
         return _list(slug, {"form": refusing.advice(refused)}, status=409)
     return redirect(url("desk.texts.write", slug=slug, tag=tag), 303)
@@ -221,7 +221,8 @@ def _page(slug: str, tag: str, *, sent: Sent | None = None, refused: MailerError
         versions = text_versions.latest(session, campaign)
         version = versions.get(tag)
         shown = sent.written if sent else (version.written if version else None) or Written()
-        is_theirs = isinstance(refused, SavedMeanwhile)
+        # Whatever it was refused for: whoever presses Save again on this page is taken to have seen what is saved.
+        is_theirs = sent is not None and text_versions.is_news(campaign, version, sent.saving)
         faults = text_versions.read(session, campaign, tag, shown) if shown != Written() else []
         page = render_template(
             "desk/texts/write.html",
@@ -360,7 +361,8 @@ def _saving() -> Saving:
     base = request.form.get("base", default=0, type=row_number)
     window = request.form.get("window", "")[:_LONGEST_WINDOW] or None
     turn = request.form.get("turn", default=0, type=row_number)
-    return Saving(base=base, at=utcnow(), account_id=visit().account_id, window=window, turn=turn)
+    source = request.form.get("source", type=row_number)
+    return Saving(base=base, at=utcnow(), account_id=visit().account_id, window=window, turn=turn, source=source)
 
 
 def _is_script() -> bool:
