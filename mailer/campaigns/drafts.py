@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import kinds, text_versions
 from mailer.campaigns.segments import Segment
 from mailer.campaigns.text_versions import Saving, Written
+from mailer.cases.sayable import Sayable
 from mailer.errors import MailerError
 from mailer.store import slugs
 from mailer.store.crypto import keyring_of
@@ -24,6 +25,10 @@ _LONGEST_NAME = 60
 
 class NameTaken(MailerError):
     """There is a campaign "{slug}" already. Choose another name."""
+
+
+class UnsayableName(MailerError):
+    """The name holds a word that must not appear, and stands in each link. Choose another name."""
 
 
 class UnknownKind(MailerError):
@@ -63,8 +68,11 @@ def begin(
     :param fallbacks: of languages.
     :raises slugs.InvalidSlug: its name is none.
     :raises NameTaken: another campaign has it.
+    :raises UnsayableName: a word is in it that must not appear where its case is spoken of.
     :raises UnknownKind: there is no such kind.
     """
+    if not Sayable(case).may_say(slug):
+        raise UnsayableName
     if kind not in kinds.KINDS:
         raise UnknownKind(kind=kind, known=", ".join(kinds.KINDS))
     draft = blank(

@@ -153,6 +153,12 @@ def latest_of(session: Session, campaign: Campaign, language: str) -> Version | 
     return _unsaved(text) if text else None
 
 
+def is_unfinished(session: Session, campaign: Campaign, language: str) -> bool:
+    """Whether what was last saved of a draft's text cannot go out like that, so that its mails say something older."""
+    found = latest_of(session, campaign, language) if campaign.status is CampaignStatus.DRAFT else None
+    return found is not None and found.written is not None and not found.goes_out
+
+
 def history(session: Session, campaign: Campaign, language: str, *, most: int = 100) -> list[Version]:
     """The versions of a text, the latest first."""
     of_text = (TextVersion.campaign_id == campaign.id, TextVersion.language == language)

@@ -115,10 +115,12 @@ _DETAILS: Mapping[str, Callable[[], str]] = {
     "alone": lambda: _("alone, because"),
     "at": lambda: _("starts"),
     "kind": lambda: _("link for"),
+    "language": lambda: _("language"),
     "people": lambda: _("people"),
     "removed": lambda: _("taken away"),
     "roles": lambda: _("roles"),
     "supporter": lambda: _("supporter number"),
+    "taken_out": lambda: _("taken out"),
 }
 _LINKS: Mapping[str, Callable[[], str]] = {
     InvitationKind.JOIN: lambda: _("coming in for the first time"),
@@ -158,6 +160,8 @@ def value(name: str, told: Any) -> Any:
         return format_list([str(value(name, each)) for each in told], locale=locale)
     if name in ("added", "removed", "roles") and told in set(Role):
         return duties.of(Role(told)).name
+    if name == "language":
+        return languages.name(told)
     if name == "kind" and told in _LINKS:
         return _LINKS[told]()
     moment = _moment(told) if isinstance(told, str) else None

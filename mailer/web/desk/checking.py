@@ -23,7 +23,7 @@ from mailer.organisers.roles import Permission
 from mailer.people import small_numbers
 from mailer.reports import refusals
 from mailer.reports.refusals import TestMail
-from mailer.store.models import Account, Campaign, DeliveryState
+from mailer.store.models import Account, Campaign, CampaignStatus, DeliveryState
 from mailer.web.desk import finding_words, named, overlooking, refusal_words
 from mailer.web.desk.live import with_etag
 from mailer.web.desk.recent import renderings
@@ -32,6 +32,8 @@ from mailer.web.language import _, current, url
 from mailer.web.site import site
 
 _FILE = re.compile(r"([A-Za-z0-9-]+)\.md\b")
+#: what is found of whom a campaign is for
+_OF_AUDIENCE = ("audience-empty", "audience-unknown", "acted-forgotten", "acted-nobody", "acted-still-open")
 
 
 #: places of one finding that are shown at once
@@ -49,6 +51,7 @@ class Place:
     page: str  # of the documentation
     preview: str | None  # address
     settings: str | None  # likewise
+    desk: str | None  # likewise, where it is changed at the desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +140,30 @@ def _grouped(campaign: Campaign, findings: Sequence[Finding]) -> Sequence[Found]
     for finding in findings:
         mend = mending.of(campaign, finding)
         what = finding.what[:1].upper() + finding.what[1:]
+        desk = _at_desk(campaign, finding)
         place = Place(
             where=finding.where,
             what=what,
             remedy=finding.remedy,
-            command=mend.command,
+            command="" if desk else mend.command,
             page=mend.page,
             preview=_preview(campaign, finding),
             settings=url("desk.installation.see") if mend.about is About.SETTINGS and may_settings else None,
+            desk=desk,
         )
         kinds.setdefault((finding.level, finding.code), []).append(place)
     return [Found(level is Level.ERROR, finding_words.meaning(code), kinds[level, code]) for level, code in kinds]
+
+
+def _at_desk(campaign: Campaign, finding: Finding) -> str | None:
+    """Where whoever may write changes what a finding is about."""
+    if campaign.status is not CampaignStatus.DRAFT or not visit().may(Permission.WRITE):
+        return None
+    if file := _FILE.fullmatch(finding.where.partition(":")[0]):
+        return url("desk.texts.write", slug=campaign.slug, tag=file[1])
+    if finding.code in _OF_AUDIENCE:
+        return url("desk.audience.see", slug=campaign.slug)
+    return None
 
 
 def _preview(campaign: Campaign, finding: Finding) -> str | None:

@@ -50,7 +50,7 @@ def begin() -> Any:
                 fallbacks=site().settings.language_fallbacks,
             )
             record(session, "campaigns.begin", draft.slug)
-    except (drafts.NameTaken, InvalidSlug) as refused:
+    except (drafts.NameTaken, drafts.UnsayableName, InvalidSlug) as refused:
         return _form(_of_name(slug, refused))
     except (cases.UnknownCase, lists.UnknownList, drafts.UnknownKind):
         return _form({"form": _("Something that you chose is not there any more. Choose again.")})
@@ -76,6 +76,10 @@ def _problems() -> dict[str, str]:
 def _of_name(slug: str, refused: MailerError) -> dict[str, str]:
     if isinstance(refused, drafts.NameTaken):
         return {"name": _("There is a campaign “{name}” already. Choose another name.", name=slug)}
+    if isinstance(refused, drafts.UnsayableName):
+        return {
+            "name": _("A word is in the name that must not appear, and the name stands in links. Choose another one.")
+        }
     return {"name": _("A name may have lowercase Latin letters, digits, and single hyphens between them.")}
 
 

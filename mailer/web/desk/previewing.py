@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response, abort, current_app, render_template, request, send_file
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import letter_pages
+from mailer.campaigns import letter_pages, text_versions
 from mailer.campaigns.readership import Readerships
 from mailer.cases.sayable import Sayable
 from mailer.delivery import inbox, previews
@@ -61,7 +61,16 @@ def mail(slug: str) -> str:
             is_own_language=bool(seen and seen.language in languages.forms(looked.reader.language or seen.language)),
             schemes=list(Scheme),
             widths=WIDTHS,
+            unfinished=_unfinished(session, looked, seen),
         )
+
+
+def _unfinished(session: Session, looked: Looked, seen: Seen | None) -> list[tuple[str, str]]:
+    """Texts of which something later is saved than a mail says: tag and name."""
+    wanted = (request.args.get("lang"), looked.reader.language, seen.language if seen else None)
+    tags = dict.fromkeys(wanted)  # each once
+    unfinished = (tag for tag in tags if tag and text_versions.is_unfinished(session, looked.campaign, tag))
+    return [(tag, languages.name(tag)) for tag in unfinished]
 
 
 def mail_document(slug: str) -> Response:

@@ -13,6 +13,7 @@ from mailer.delivery import control
 from mailer.organisers import desk_sessions
 from mailer.store.models import CampaignStatus, Role
 from tests.support.desk import Organiser, come_in, words
+from tests.support.factories import make_case
 from tests.web.desk.sendable import SLUG, World, make_world
 
 TEXTS = f"/campaigns/{SLUG}/texts"
@@ -231,6 +232,29 @@ def test_an_earlier_version_shows_how_it_differs_and_is_brought_back(world: Worl
     form = {"version": numbers[-1], "base": numbers[0]}
     assert world.wanda.press(f"{EN}/versions", **form).status_code == 303
     assert says(world) == {"en": "Free the five"}
+
+
+def test_the_check_and_the_preview_lead_to_what_is_not_finished(world: World) -> None:
+    for path in (EN, FR):
+        save(world.wanda, path, GOOD | {"body": ""})
+    check = world.wanda.get(f"/campaigns/{SLUG}/check")
+    for path in (EN, FR):
+        assert f'href="/desk{path}"' in check.text
+    assert "mailer campaigns load" not in check.text
+    for tag in ("en", "fr"):
+        preview = world.wanda.get(f"/campaigns/{SLUG}/preview?lang={tag}")
+        assert f'href="/desk{TEXTS}/{tag}">Change it here' in preview.text
+    save(world.wanda, EN, GOOD)
+    assert "not finished" not in words(world.wanda.get(f"/campaigns/{SLUG}/preview?lang=en"))
+
+
+def test_a_name_with_a_word_that_must_not_appear_is_refused(world: World) -> None:
+    with world.session() as session:
+        make_case(session, "leila", never=["Aziza"])
+    form = {"subject": "Free Aziza now", "tongue": "en", "kind": "update", "list": "urgent-actions", "case": "leila"}
+    answer = world.wanda.press("/new-campaign", **form)
+    assert answer.status_code == 422 and "A word is in the name that must not appear" in words(answer)
+    assert world.wanda.press("/new-campaign", **form, name="free-her-now").status_code == 303
 
 
 def test_a_name_of_no_language_is_refused_at_its_field(world: World) -> None:
