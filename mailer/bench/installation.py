@@ -27,7 +27,8 @@ from mailer.store.db import open_engine, session_scope
 from mailer.store.models import Base, Campaign, DeliveryState, Subscriber, Subscription, SubscriptionStatus
 
 _CAMPAIGN = Path(__file__).with_name("campaign")
-_LIST = "urgent-actions"  # that campaign's
+#: that campaign's
+LIST = "urgent-actions"
 _ROWS = 5000  # to a transaction
 
 _NAMES = ("Ana Kolmer", "Tomás Vidal", "Mirel Osta", "Лена Дасько", None, "Ruvan Petrel-Marchetti", "سلمى")
@@ -97,7 +98,7 @@ def _populate(engine: Engine, people: int) -> None:
     tables = Base.metadata.tables
     keyring = keyring_of(engine)
     with session_scope(engine) as session:
-        list_id = lists.create(session, _LIST, "Urgent actions").id
+        list_id = lists.create(session, LIST, "Urgent actions").id
     for first in range(1, people + 1, _ROWS):
         numbers = range(first, min(first + _ROWS, people + 1))
         with session_scope(engine) as session:

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from mailer.bench.acting import Acting
+from mailer.bench.audience import Choosing
 from mailer.bench.desk import Desk
 from mailer.bench.inbound import Inbound
 from mailer.bench.sinks import smtp_sink
@@ -83,12 +84,13 @@ def markdown(
     desks: Sequence[Desk] = (),
     taken: Sequence[Inbound] = (),
     acted: Sequence[Acting] = (),
+    chosen: Sequence[Choosing] = (),
     *,
     today: date,
 ) -> str:
     """The tables, and on what they were measured."""
     lines = [*_sending(results, today), *_site(loads), *_letters(letters), *_desks(desks), *_inbound(taken)]
-    lines += _acting(acted)
+    lines += [*_acting(acted), *_choosing(chosen)]
     return "\n".join(lines) + "\n"
 
 
@@ -140,6 +142,18 @@ def _acting(acted: Sequence[Acting]) -> list[str]:
         f"| {each.database} | {each.accepted:,} | {each.kept:,} | {each.counted:,} | {each.count_seconds * 1000:,.0f} |"
         for each in acted
     ]
+
+
+def _choosing(chosen: Sequence[Choosing]) -> list[str]:
+    if not chosen:
+        return []
+    columns = "| size of an audience | database | median, ms | 95th percentile, ms | answers |"
+    lines = ["", columns, "|---|---|---:|---:|---|"]
+    for database in chosen:
+        for each in database.kinds:
+            median, slow = (f"{each.visits.percentile(percent) * 1000:,.0f}" for percent in (50, 95))
+            lines.append(f"| {each.what} | {database.database} | {median} | {slow} | {_answers(each.visits)} |")
+    return lines
 
 
 def _desks(desks: Sequence[Desk]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from mailer.bench import acting, desk, inbound, installation, postgresql, site, table
+from mailer.bench import acting, audience, desk, inbound, installation, postgresql, site, table
 from mailer.bench.installation import Installation
 from mailer.bench.suite import OF_EVERY_SIZE, Case, Sinks, Suite, SuiteResults, running_sinks
 from mailer.store.db import utcnow
@@ -22,7 +22,8 @@ _LETTER_PAGE = "h"  # likewise
 _DESK = "i"  # on a large installation
 _INBOUND = "j"  # mail that comes back
 _ACTING = "k"  # "I have written" and signing under load
-_LETTERS = "abcdef" + _SITE + _LETTER_PAGE + _DESK + _INBOUND + _ACTING
+_AUDIENCE = "l"  # how long the size of one takes
+_LETTERS = "abcdef" + _SITE + _LETTER_PAGE + _DESK + _INBOUND + _ACTING + _AUDIENCE
 _VISITED = 10_000  # people who are on a list while others sign up
 #: as on a server that keeps what it committed, save that a short run is not disturbed by the vacuum
 _POSTGRESQL = {"max_connections": "50", "autovacuum": "off"}
@@ -73,7 +74,7 @@ def bench(
 ) -> None:
     """Measure how fast this machine sends mail (cases a to f), takes sign-ups (case g), shows
     the page of a letter (case h), shows organisers the desk of a large installation (case i), takes in mail that comes
-    back (case j), and has people act and sign (case k).
+    back (case j), has people act and sign (case k), and chooses audiences (case l).
 
     The mail goes to servers on this machine that throw it away. Everything happens in a temporary directory, with
     invented people; a real installation is not touched. Campaigns of up to 20,000 recipients are measured several
@@ -85,7 +86,7 @@ def bench(
         audiences.append(("sqlite", _MILLION))
     wanted = letters or tuple(_LETTERS)
     cases = [case for case in Case if case.letter in wanted]
-    results, loads, shown, desks, taken, acted = [], [], [], [], [], []
+    results, loads, shown, desks, taken, acted, chosen = [], [], [], [], [], [], []
     with running_sinks() as sinks:
         for database, people in audiences if cases else ():
             click.echo(f"{database}, {people:,} recipients", err=True)
@@ -113,10 +114,14 @@ def bench(
         click.echo(f"{database}, acting and signing", err=True)
         with _installation(database, people=_VISITED) as measured:
             acted.append(acting.measure(measured, database))
-    tables = table.markdown(results, loads, shown, desks, taken, acted, today=utcnow().date())
+    for database in databases if _AUDIENCE in wanted else ():
+        click.echo(f"{database}, size of an audience", err=True)
+        with _installation(database, people=audience.PEOPLE) as measured:
+            chosen.append(audience.measure(measured, database))
+    tables = table.markdown(results, loads, shown, desks, taken, acted, chosen, today=utcnow().date())
     if file is not None:
         table.write(file, tables)
-    found = [asdict(each) for some in (results, loads, shown, desks, taken, acted) for each in some]
+    found = [asdict(each) for some in (results, loads, shown, desks, taken, acted, chosen) for each in some]
     click.echo(json.dumps(found) if as_json else tables)
 
 
