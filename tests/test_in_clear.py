@@ -56,6 +56,7 @@ from mailer.store.models import (
     LetterText,
     MailingList,
     Purpose,
+    SavedAudience,
     StoredTarget,
     Subscriber,
     Subscription,
@@ -196,6 +197,7 @@ IN_CLEAR = {
     "recovery_codes.code_hash": "a keyed hash",
     "replies.key": "a keyed hash",
     "signatures.act_id": "random",
+    "saved_audiences.audience": "codes and slugs",
     "sign_in_failures.account_hash": "a keyed hash",
     "sign_in_failures.network_hash": "a keyed hash",
     "subscribers.country": "a code, by which audiences are chosen",
@@ -257,6 +259,8 @@ def world(engine: Engine, tmp_path: Path) -> World:
         mailing_list = make_list(session)
         mailing_list.description = "Once a week"
         campaign = _campaign(session, mailing_list, f"{once_public}-pilots")
+        chosen = {"exclude_unions": [f"{once_public}-pilots"]}
+        session.add(SavedAudience(name=f"{mark} and friends", audience=chosen, saved_at=utcnow()))
         over = make_campaign(session, mailing_list, slug="over", status=CampaignStatus.SENT)
         over.started_at = over.finished_at = WHEN
     _people(engine, tmp_path, mark)

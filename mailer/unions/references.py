@@ -1,11 +1,11 @@
-"""What campaigns call a union by its slug: their audience, and the conditions in their texts."""
+"""What calls a union by its slug: audiences of campaigns, or saved, and the conditions in texts."""
 
 import re
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.store.models import Campaign, CampaignText
+from mailer.store.models import Campaign, CampaignText, SavedAudience
 
 #: the keys of an audience that hold slugs of unions
 _KEYS = ("unions", "exclude_unions")
@@ -18,13 +18,13 @@ _OPERATORS = frozenset(["if", "elif", "in", "not", "and", "or"])
 def rename(session: Session, slug: str, new_slug: str) -> None:
     """Have every campaign mean a union by its new slug, whatever became of the campaign: the old one may tell who the
     union is. Nobody gets another text by it, or none."""
-    for campaign in session.scalars(select(Campaign)):
+    for named in (*session.scalars(select(Campaign)), *session.scalars(select(SavedAudience))):
         audience = {
             key: [new_slug if value == slug else value for value in values] if key in _KEYS else values
-            for key, values in campaign.audience.items()
+            for key, values in named.audience.items()
         }
-        if audience != campaign.audience:
-            campaign.audience = audience
+        if audience != named.audience:
+            named.audience = audience
     for text in session.scalars(select(CampaignText)):
         for part in ("subject", "preheader", "body"):
             written = getattr(text, part)

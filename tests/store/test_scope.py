@@ -83,6 +83,7 @@ from mailer.store.models import (
     Purpose,
     RecoveryCode,
     Reply,
+    SavedAudience,
     Signature,
     SignInFailure,
     StoredTarget,
@@ -211,6 +212,7 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     ),
     MailEventCount: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     MailingList: lambda _w, row, union: row.owner_id == union,
+    SavedAudience: lambda _w, row, union: row.owner_id == union,
     MailedLink: lambda _w, _row, _union: False,
     StoredTarget: lambda _w, _row, _union: False,
     TargetReport: lambda _w, _row, _union: False,
@@ -303,6 +305,7 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
             session.flush()
             reported = {"target_id": ministry.id, "month": WHEN.date().replace(day=1), "number": 1}
             session.add(TargetReport(kind=TargetReportKind.MOVED, **reported))
+        session.add(SavedAudience(owner_id=mailing_list.owner_id, name="Theirs", audience={}, saved_at=utcnow()))
         written = {"subjects": ["Free them"], "openings": [], "closings": [], "rules": "", "body": "…", "body_line": 5}
         campaign.letters.append(LetterText(role=TargetRole.EMBASSY, language="en", **written))
         audit.append(session, "campaigns.send", audit.ITSELF, kind="campaign", subject=campaign.slug)

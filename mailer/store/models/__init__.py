@@ -18,7 +18,16 @@ from mailer.store.models.alarms import CampaignAlarm
 from mailer.store.models.approvals import Approval, ApprovalRequest, CampaignContent, LoneNotice, LoneRequest
 from mailer.store.models.audit import AuditActor, AuditEntry
 from mailer.store.models.base import Base
-from mailer.store.models.campaigns import Asking, Campaign, CampaignStatus, CampaignText, Edition, HomeRule, TextVersion
+from mailer.store.models.campaigns import (
+    Asking,
+    Campaign,
+    CampaignStatus,
+    CampaignText,
+    Edition,
+    HomeRule,
+    SavedAudience,
+    TextVersion,
+)
 from mailer.store.models.cases import (
     Case,
     CaseEvent,
@@ -136,6 +145,7 @@ __all__ = [
     "RecoveryCode",
     "Reply",
     "Role",
+    "SavedAudience",
     "SignInFailure",
     "Signature",
     "StoredTarget",

@@ -137,6 +137,18 @@ class TextVersion(Base):
     saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class SavedAudience(Base):
+    """Whom campaigns may be for, under a name, to be chosen again."""
+
+    __tablename__ = "saved_audiences"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("unions.id"), index=True)  # of the lists that it is for
+    name: Mapped[str] = mapped_column(EncryptedText("saved_audiences.name"))
+    audience: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `segments.Segment.to_json`
+    saved_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Edition(Base):
     """One frozen rendering of a campaign, for everyone who sees the same words."""
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from flask import Response, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import choosing, segments
+from mailer.campaigns import choosing, saved_audiences, segments
 from mailer.campaigns.choosing import Said
+from mailer.errors import MailerError
 from mailer.people import lists
 from mailer.store.models import Campaign, CampaignStatus, MailingList
 from mailer.web.desk import audience_choices, audience_sizes, audience_words, contents, named
+from mailer.web.desk import saved_audiences as keepsakes
 from mailer.web.desk.audience_choices import Field
-from mailer.web.desk.visit import record, visit
+from mailer.web.desk.visit import record, typed, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -70,6 +72,25 @@ def save(slug: str) -> Response:
     return make_response(redirect(url("desk.audience.see", slug=slug, saved=1), 303))
 
 
+def keep(slug: str) -> Response:
+    """Save what is chosen under a name, to be chosen again for another draft; this one stays as it is."""
+    choice = _of_form(request.form)
+    try:
+        with site().session() as session:
+            campaign = named.campaign(session, slug)
+            mailing_list = _list(session, campaign, choice)
+            segment, wrong = choosing.read(session, slug, mailing_list.id, choice.said)
+            if wrong:
+                raise choosing.WrongAudience(wrong)
+            kept = saved_audiences.save(session, mailing_list.owner_id, typed("name"), segment)
+            record(session, "audiences.save", kept.id, kind="audience")
+    except choosing.WrongAudience:
+        return _page(slug, choice, status=422)
+    except MailerError as problem:
+        return _page(slug, choice, status=422, problem=keepsakes.why(problem))
+    return make_response(redirect(_address(slug, choice, kept=1), 303))
+
+
 # --- what was chosen ------------------------------------------------------------------------------------------------
 
 
@@ -111,9 +132,9 @@ def _choice(fields: Mapping[str, str], said: Mapping[str, Iterable[str]]) -> _Ch
     )
 
 
-def _address(slug: str, choice: _Choice) -> str:
+def _address(slug: str, choice: _Choice, **more: object) -> str:
     said = {key: _BETWEEN.join(texts) for key, texts in choice.said.items()}
-    return url("desk.audience.see", slug=slug, list=choice.list_slug, seen=choice.seen, **said)
+    return url("desk.audience.see", slug=slug, list=choice.list_slug, seen=choice.seen, **said, **more)
 
 
 def _list(session: Session, campaign: Campaign, choice: _Choice) -> MailingList:
@@ -123,10 +144,11 @@ def _list(session: Session, campaign: Campaign, choice: _Choice) -> MailingList:
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-def _page(slug: str, choice: _Choice | None, *, status: int = 200) -> Response:
+def _page(slug: str, choice: _Choice | None, *, status: int = 200, problem: str | None = None) -> Response:
     """The page, with what was chosen; with what is saved, where nothing was.
 
     :param status: 200 for who only looks; else they wanted to save, and it was not.
+    :param problem: why it was not saved under a name.
     """
     with site().session(read_only=True) as session:
         campaign = named.campaign(session, slug)
@@ -137,6 +159,8 @@ def _page(slug: str, choice: _Choice | None, *, status: int = 200) -> Response:
         problems = dict(audience_words.of(wrong))
         if choice is not None and mailing_list.slug != chosen.list_slug:
             problems["list"] = _("There is no such list any more. Choose another one.")
+        if problem:
+            problems["name"] = problem
         is_draft = campaign.status is CampaignStatus.DRAFT
         has_changed = choice is not None and choice.seen != saved.seen
         fields = audience_choices.fields(session, segment, wrong)
@@ -156,10 +180,19 @@ def _page(slug: str, choice: _Choice | None, *, status: int = 200) -> Response:
             lists=audience_choices.all_lists(session),
             mailing_list=mailing_list,
             seen=saved.seen,
+            saved=_saved_ones(session, slug, mailing_list, saved.seen),
             size=audience_sizes.look(session, campaign, mailing_list.id, segment),
             problems=problems,
         )
     return make_response(page, status)
+
+
+def _saved_ones(session: Session, slug: str, mailing_list: MailingList, seen: str) -> Sequence[tuple[str, str]]:
+    """Name of each saved audience that may be chosen, and the address at which it is."""
+    return [
+        (each.name, _address(slug, _Choice(mailing_list.slug, each.audience, seen)))
+        for each in saved_audiences.all_of(session, mailing_list.owner_id)
+    ]
 
 
 def _parts(fields: Mapping[str, Field]) -> Sequence[tuple[str, Sequence[Field]]]:

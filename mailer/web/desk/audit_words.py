@@ -27,6 +27,9 @@ _SENTENCES: Mapping[str, Callable[[], str]] = {
     "accounts.roles": lambda: _("Changed somebody’s roles"),
     "accounts.second_factor": lambda: _("Set up the second factor"),
     "accounts.sign_in": lambda: _("Signed in"),
+    "audiences.delete": lambda: _("Deleted a saved audience"),
+    "audiences.rename": lambda: _("Gave a saved audience another name"),
+    "audiences.save": lambda: _("Saved an audience under a name"),
     "campaigns.alone": lambda: _("Sent a campaign alone"),
     "campaigns.approve": lambda: _("Approved a campaign"),
     "campaigns.ask": lambda: _("Asked for approval of a campaign"),
@@ -102,6 +105,7 @@ _SENTENCES: Mapping[str, Callable[[], str]] = {
 _KINDS: Mapping[str, Callable[[], str]] = {
     "account": lambda: _("Account"),
     "application": lambda: _("Application"),
+    "audience": lambda: _("Audience"),
     "campaign": lambda: _("Campaign"),
     "case": lambda: _("Case"),
     "list": lambda: _("List"),

@@ -26,6 +26,7 @@ from mailer.web.desk import (
     previewing,
     proving,
     reports,
+    saved_audiences,
     sending,
     stopping,
     supporters,
@@ -179,6 +180,12 @@ ROUTES: Sequence[Route] = (
     part("/campaigns/<slug>/audience/size", audience.size, Permission.WRITE),
     press("/campaigns/<slug>/audience/count", audience.count, Permission.WRITE, on=audience.see, room=Room.LOOKING),
     press("/campaigns/<slug>/audience", audience.save, Permission.WRITE, on=audience.see, room=Room.LOOKING),
+    press("/campaigns/<slug>/audience/keep", audience.keep, Permission.WRITE, on=audience.see, room=Room.LOOKING),
+    look("/audiences", saved_audiences.see, Permission.WRITE),
+    *(
+        press(f"/audiences/<int(max={MOST_ROWS}):audience_id>/{path}", view, Permission.WRITE, on=saved_audiences.see)
+        for path, view in (("rename", saved_audiences.rename), ("delete", saved_audiences.delete))
+    ),
     look("/campaigns/<slug>/check", checking.see, Permission.SEE_CAMPAIGNS, room=Room.LOOKING),
     press("/campaigns/<slug>/tests", checking.test, Permission.TEST, on=checking.see, room=Room.LOOKING),
     glance("/campaigns/<slug>/tests", checking.tests, Permission.TEST),
