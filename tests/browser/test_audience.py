@@ -79,9 +79,20 @@ def test_by_keyboard_the_number_follows_what_is_chosen_and_nothing_is_saved_befo
         expect(page.locator("[name='unions:Dockers, Lighters and Wharves']")).to_be_checked()
         expect(size).to_have_text("11 people get it.")
         assert _audience(site, slug) == {}
-        keys.enter("form#audience .actions .button:not(.quiet)")
+        keys.enter("form#audience .sized .button:not(.quiet)")
         expect(page.locator("main .notice[role=status]").first).to_contain_text("Saved.")
         inspector.look(writer, "audience-saved")
+        page.locator("summary:has-text('Save for other drafts')").press("Enter")
+        Keyboard(page).go_to("#name")
+        page.keyboard.type("Wharves up north")
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
+        expect(page.locator("main .notice[role=status]").first).to_contain_text("Saved under its name.")
+        inspector.look(writer, "audience-kept")
+        page.locator("summary:has-text('Saved audiences')").press("Enter")
+        writer.follow("/audiences")
+        expect(page.locator("main h2")).to_have_text("Wharves up north")
+        inspector.look(writer, "saved-audiences")
     assert _audience(site, slug) == {"countries": ["NO"], "unions": ["wharves"]}
     inspector.check(tmp_path)
 
@@ -97,12 +108,13 @@ def test_without_a_script_one_counts_mends_and_saves(site: Site, browser: Browse
     with browsing(browser, site, f"writer-{slug}@example.org", PHONE, is_signed_in=True, **looks) as writer:
         writer.open(f"/campaigns/{slug}/audience")
         writer.fill({"countries": "النرويج، Nowhere"})
-        _click(writer, "#audience .button.quiet")
+        with writer.page.expect_navigation():
+            writer.page.locator("#countries").press("Enter")
         inspector.look(writer, "audience-mistake")
         expect(writer.page.locator("#countries-problem")).to_contain_text("Nowhere")
         expect(writer.page.locator("[name='countries:NO']")).to_be_checked()
         writer.fill({"countries": "SE"})
-        _click(writer, "#audience .actions .button:not(.quiet)")
+        _click(writer, "#audience .sized .button:not(.quiet)")
         inspector.look(writer, "audience-saved")
         expect(writer.page.locator("#size .few")).to_be_visible()
     assert _audience(site, slug) == {"countries": ["NO", "SE"]}
@@ -119,7 +131,7 @@ def test_what_is_chosen_after_somebody_else_has_saved_is_kept_and_shown_beside_t
         page.keyboard.press("Enter")
         with session_scope(site.engine) as session:
             lifecycle.get(session, slug).audience = {"countries": ["GB"]}
-        _click(writer, "#audience .actions .button:not(.quiet)")
+        _click(writer, "#audience .sized .button:not(.quiet)")
         expect(page.locator(".error-summary")).to_contain_text("United Kingdom")
         expect(page.locator("[name='countries:NO']")).to_be_checked()
         inspector.look(writer, "audience-changed")

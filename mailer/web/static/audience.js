@@ -94,5 +94,9 @@ if (form) {
         countSoon();
       }
     }
+    if (event.key === "Enter" && event.target.id === "name") {
+      event.preventDefault();
+      form.requestSubmit(document.getElementById("keep"));
+    }
   });
 }

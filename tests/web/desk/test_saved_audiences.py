@@ -12,6 +12,7 @@ from tests.support.desk import Organiser, come_in, words
 from tests.support.factories import make_campaign, make_list, make_subscriber, make_union
 
 PAGE = "/campaigns/free-the-five/audience"
+_NORTH = Segment(countries=("NO",))
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def names(session: Session) -> list[str]:
     return found
 
 
-def saved(session: Session, name: str = "Up north", **keys: tuple[str, ...]) -> int:
-    found = saved_audiences.save(session, None, name, Segment(**(keys or {"countries": ("NO",)}))).id
+def saved(session: Session, name: str = "Up north", segment: Segment = _NORTH) -> int:
+    found = saved_audiences.save(session, None, name, segment).id
     session.commit()
     return found
 
@@ -80,7 +81,7 @@ def test_only_those_of_the_owner_of_the_list_are_offered(session: Session, wanda
 def test_one_that_names_what_is_gone_says_so_and_so_does_the_page_where_it_is_chosen(
     session: Session, wanda: Organiser
 ) -> None:
-    saved(session, countries=("NO",), not_got=("older",))
+    saved(session, segment=Segment(countries=("NO",), not_got=("older",)))
     assert "It names what there is no more: older ." in words(wanda.get("/audiences"))
     chosen = wanda.get(f"{PAGE}?list=urgent-actions&seen=0&countries=NO&not_got=older")
     assert "There is no campaign “older” any more" in words(chosen)
