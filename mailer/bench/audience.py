@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from sqlalchemy import Integer, cast, func, insert, literal, select, update
+from sqlalchemy import case, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from mailer.bench import desk, installation, site
@@ -144,16 +144,13 @@ def _fill(measured: Installation) -> str:
 def _spread(session: Session, unions: Sequence[int]) -> None:
     """Give people countries, unions and languages, a third of them a union, so that nearly every combination occurs."""
     table = _TABLES[Subscription.__tablename__]
-    connection = session.connection()
     person = table.c.subscriber_id
-    for number, code in enumerate(_codes()):
-        connection.execute(update(table).where(person % _COUNTRIES == number).values(country=code))
-    for number, language in enumerate(_LANGUAGES):
-        shifted = cast(person / literal(7, Integer), Integer) % len(_LANGUAGES)
-        connection.execute(update(table).where(shifted == number).values(language=language))
-    first = min(unions)
-    union = first + cast(person / literal(3, Integer), Integer) % len(unions)
-    connection.execute(update(table).where(person % 3 == 0).values(union_id=union))
+    spread = {
+        "country": case(dict(enumerate(_codes())), value=person % _COUNTRIES),
+        "language": case(dict(enumerate(_LANGUAGES)), value=person // 7 % len(_LANGUAGES)),
+        "union_id": case((person % 3 == 0, min(unions) + person // 3 % len(unions))),
+    }
+    session.connection().execute(update(table).values(spread))
 
 
 def _put_on(session: Session, other: MailingList) -> None:
