@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import text_versions
+from mailer.campaigns import choosing, text_versions
+from mailer.campaigns.choosing import Said
 from mailer.campaigns.text_versions import Saving, Version, Written
 from mailer.errors import MailerError
 from mailer.mail.sender import Sender
@@ -16,7 +17,7 @@ from mailer.organisers.approvals import State
 from mailer.store import audit
 from mailer.store.audit import Who
 from mailer.store.db import utcnow
-from mailer.store.models import AuditEntry, Campaign
+from mailer.store.models import AuditEntry, Campaign, MailingList
 
 #: a script saves every few seconds: of that, one entry in so long a time
 _NOTED_EVERY = timedelta(minutes=10)
@@ -80,6 +81,23 @@ def take_out(
     text_versions.take_out(session, campaign, language, saving)
     if before is not None and before.written is not None:
         note(session, campaign, who, {"language": language, "taken_out": True})
+
+
+def choose(
+    session: Session, campaign: Campaign, mailing_list: MailingList, said: Said, *, mark: str, seen: str, sender: Sender
+) -> bool:
+    """Save whom a draft is for, as `choosing.choose` does.
+
+    :param mark: of the audience that somebody saw.
+    :param seen: as for `save`; so the others.
+    :raises AskedMeanwhile: as `save`, where it is another audience.
+    :raises MailerError: for all that `choosing.choose` raises.
+    """
+    before = standing(session, campaign, sender)
+    has_changed = choosing.choose(session, campaign, mailing_list, said, seen=mark)
+    if has_changed and before and before != seen:
+        raise AskedMeanwhile(slug=campaign.slug)
+    return has_changed
 
 
 def _require_seen(session: Session, campaign: Campaign, seen: str, sender: Sender) -> None:

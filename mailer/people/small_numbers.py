@@ -21,14 +21,20 @@ def hide_small(counts: Mapping[str, int]) -> dict[str, int | None]:
     :returns: the largest first and the hidden (None) last, by name: their order must not tell what they are.
     """
     shown = sorted(counts, key=lambda name: (-counts[name], name))
-    hidden = {name for name in shown if _is_small(counts[name])}
+    hidden = {name for name in shown if is_small(counts[name])}
     hidden |= _next_smallest(counts, shown, hidden)
     return {name: counts[name] for name in shown if name not in hidden} | dict.fromkeys(sorted(hidden))
 
 
 def hide_one(count: int) -> int | None:
     """A number that stands alone, if it can be shown."""
-    return None if _is_small(count) else count
+    return None if is_small(count) else count
+
+
+def round_down(count: int) -> int:
+    """A number in whole tens, for whom somebody may ask for by and by with one more or less of them: one person seldom
+    moves it. What is small stays, to be hidden."""
+    return count if is_small(count) else count - count % SMALLEST_SHOWN
 
 
 def in_words(count: int | None, *, separator: str = ",") -> str:
@@ -58,7 +64,7 @@ def hidden_in_sums(counts: Mapping[K, int], sums: Sequence[Sum[K]]) -> set[K]:
         federation has of its own.
     :param sums: a sum before those of its parts. No number is part of two; one may be the total of several.
     """
-    small = {name for name, count in counts.items() if _is_small(count)}
+    small = {name for name, count in counts.items() if is_small(count)}
     telling: set[K] = set()  # totals that would tell their parts
     while True:
         hidden = small | telling
@@ -75,7 +81,8 @@ def hidden_in_sums(counts: Mapping[K, int], sums: Sequence[Sum[K]]) -> set[K]:
             return hidden
 
 
-def _is_small(count: int) -> bool:
+def is_small(count: int) -> bool:
+    """Whether a number could point to somebody."""
     return 0 < count < SMALLEST_SHOWN
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from flask import Response, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
@@ -9,10 +10,13 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import choosing, saved_audiences, segments
 from mailer.campaigns.choosing import Said
 from mailer.errors import MailerError
+from mailer.organisers import writing
+from mailer.organisers.writing import AskedMeanwhile
 from mailer.people import lists
 from mailer.store.models import Campaign, CampaignStatus, MailingList
-from mailer.web.desk import audience_choices, audience_sizes, audience_words, contents, named
+from mailer.web.desk import audience_choices, audience_sizes, audience_words, contents, named, refusing
 from mailer.web.desk import saved_audiences as keepsakes
+from mailer.web.desk.approving import sender
 from mailer.web.desk.audience_choices import Field
 from mailer.web.desk.visit import record, typed, visit
 from mailer.web.language import _, url
@@ -63,12 +67,17 @@ def save(slug: str) -> Response:
         with site().session() as session:
             campaign = named.campaign(session, slug)
             mailing_list = lists.get(session, choice.list_slug)
-            if choosing.choose(session, campaign, mailing_list, choice.said, seen=choice.seen):
+            seen = request.form.get("standing", "")[:40]
+            if writing.choose(
+                session, campaign, mailing_list, choice.said, mark=choice.seen, seen=seen, sender=sender()
+            ):
                 record(session, "campaigns.audience", slug)
     except (choosing.WrongAudience, lists.UnknownList, lists.ListGone):
         return _page(slug, choice, status=422)
     except (choosing.ChangedMeanwhile, choosing.NoDraft):
         return _page(slug, choice, status=409)
+    except AskedMeanwhile as refused:
+        return _page(slug, choice, status=409, problems={"form": refusing.advice(refused)})
     return make_response(redirect(url("desk.audience.see", slug=slug, saved=1), 303))
 
 
@@ -87,7 +96,7 @@ def keep(slug: str) -> Response:
     except choosing.WrongAudience:
         return _page(slug, choice, status=422)
     except MailerError as problem:
-        return _page(slug, choice, status=422, problem=keepsakes.why(problem))
+        return _page(slug, choice, status=422, problems={"name": keepsakes.why(problem)})
     return make_response(redirect(_address(slug, choice, kept=1), 303))
 
 
@@ -144,11 +153,13 @@ def _list(session: Session, campaign: Campaign, choice: _Choice) -> MailingList:
 # --- the page -------------------------------------------------------------------------------------------------------
 
 
-def _page(slug: str, choice: _Choice | None, *, status: int = 200, problem: str | None = None) -> Response:
+def _page(
+    slug: str, choice: _Choice | None, *, status: int = 200, problems: Mapping[str, str] = MappingProxyType({})
+) -> Response:
     """The page, with what was chosen; with what is saved, where nothing was.
 
     :param status: 200 for who only looks; else they wanted to save, and it was not.
-    :param problem: why it was not saved under a name.
+    :param problems: why it was not, beside what the choice itself says.
     """
     with site().session(read_only=True) as session:
         campaign = named.campaign(session, slug)
@@ -156,11 +167,9 @@ def _page(slug: str, choice: _Choice | None, *, status: int = 200, problem: str 
         chosen = choice or saved
         mailing_list = _list(session, campaign, chosen)
         segment, wrong = choosing.read(session, slug, mailing_list.id, chosen.said)
-        problems = dict(audience_words.of(wrong))
+        problems = {**audience_words.of(wrong), **problems}
         if choice is not None and mailing_list.slug != chosen.list_slug:
             problems["list"] = _("There is no such list any more. Choose another one.")
-        if problem:
-            problems["name"] = problem
         is_draft = campaign.status is CampaignStatus.DRAFT
         has_changed = choice is not None and choice.seen != saved.seen
         fields = audience_choices.fields(session, segment, wrong)
@@ -180,6 +189,7 @@ def _page(slug: str, choice: _Choice | None, *, status: int = 200, problem: str 
             lists=audience_choices.all_lists(session),
             mailing_list=mailing_list,
             seen=saved.seen,
+            standing=writing.standing(session, campaign, sender()),
             saved=_saved_ones(session, slug, mailing_list, saved.seen),
             size=audience_sizes.look(session, campaign, mailing_list.id, segment),
             problems=problems,

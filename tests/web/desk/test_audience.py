@@ -11,9 +11,9 @@ from mailer.campaigns import lifecycle
 from mailer.locale import countries
 from mailer.organisers import content
 from mailer.store.db import utcnow
-from mailer.store.models import AuditEntry, Campaign, CampaignStatus, MailingList, Role
+from mailer.store.models import AuditEntry, Campaign, CampaignStatus, MailingList, Role, Subscriber
 from tests.support.desk import Organiser, come_in, words
-from tests.support.factories import SENDER, make_campaign, make_list, make_subscriber, make_union
+from tests.support.factories import SENDER, make_act, make_campaign, make_list, make_subscriber, make_union
 
 PAGE = "/campaigns/free-the-five/audience"
 
@@ -229,3 +229,46 @@ def test_an_approval_does_not_hold_for_another_audience(session: Session, campai
     assert save(wanda, countries="Norway")[0] == 303
     session.expire_all()
     assert content.of(session, lifecycle.get(session, "free-the-five"), SENDER).hash != before
+
+
+def asked_for(who: Organiser, **chosen: str) -> str:
+    """What the part of the page says that counts."""
+    query = "&".join(f"{key}={value}" for key, value in chosen.items())
+    return words(who.get(f"{PAGE}/size?list=urgent-actions&{query}"))
+
+
+def test_who_could_be_singled_out_is_named_and_nobody_else(wanda: Organiser) -> None:
+    page = words(wanda.get(PAGE))
+    warned = page.partition("Some of them could be singled out.")[2].partition("By language")[0]
+    few = warned.partition("By country:")[2].split("By country")[0]
+    assert "Sweden" in few and "Norway" not in few
+    assert "Sweden under 10" in page and "Norway not shown" in page and "United Kingdom 12" in page
+
+
+def test_what_people_did_cannot_be_told_of_one_by_asking_twice(
+    session: Session, news: MailingList, wanda: Organiser
+) -> None:
+    alert = make_campaign(session, news, slug="alert", status=CampaignStatus.SENT)
+    people = session.scalars(select(Subscriber).where(Subscriber.country.in_(["GB", "SE"]))).all()
+    for person in (*people[:12], people[-1]):
+        make_act(session, alert, person)
+    session.commit()
+    with_sweden, without = (asked_for(wanda, acted="alert", countries=each) for each in ("GB|SE", "GB"))
+    for said in (with_sweden, without):
+        assert "10 people get it, or some more." in said
+        assert not re.search(r"\b1[1-9]\b", said)
+    assert "26 people get it." in asked_for(wanda)
+
+
+def test_whom_it_is_for_is_not_changed_by_who_has_not_seen_that_approval_was_asked_for(
+    app: Flask, session: Session, wanda: Organiser
+) -> None:
+    opened = wanda.get(PAGE).text
+    fields = dict(re.findall(r'name="(seen|standing)" value="([^"]*)"', opened))
+    come_in(app, Role.WRITER, email="walter@example.org").press("/campaigns/free-the-five/approval/ask")
+    answer = wanda.press(PAGE, list="urgent-actions", countries="Norway", **fields)
+    assert answer.status_code == 409 and "Approval was asked for" in words(answer)
+    assert 'name="countries:NO" value="yes" checked' in answer.text and audience_of(session) == {}
+    fields = dict(re.findall(r'name="(seen|standing)" value="([^"]*)"', answer.text))
+    assert wanda.press(PAGE, list="urgent-actions", countries="Norway", **fields).status_code == 303
+    assert audience_of(session) == {"countries": ["NO"]}
