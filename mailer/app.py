@@ -21,7 +21,7 @@ from mailer.people.mailed_links import DeadLink, UnknownLink
 from mailer.settings import Settings
 from mailer.store.db import DatabaseUnavailable, open_engine
 from mailer.unions.generations import ReplacedLink
-from mailer.web import agreement, errors, hooks, language, limits, protection, security, turns
+from mailer.web import agreement, errors, hooks, language, limits, protection, security, turns, uploading
 from mailer.web.caught import caught
 from mailer.web.desk import routes, visit
 from mailer.web.desk.answers import Answers
@@ -121,6 +121,7 @@ def create_app(settings: Settings) -> Flask:
     https = settings.base_url.startswith("https://")
     language.init(app)
     security.init(app, https=https)
+    uploading.init(app)
     app.before_request(protection.take_head_for_get)
     app.before_request(protection.refuse_misuse)
     app.before_request(visit.identify)

@@ -52,6 +52,8 @@ from mailer.store.models import (
     Claim,
     DeliveryState,
     HomeRule,
+    Import,
+    ImportAddition,
     KitEdition,
     LetterText,
     MailingList,
@@ -89,6 +91,10 @@ BASE = SENDER.base_url
 #: column → why it may be in clear. Whoever adds a column of words, bytes or JSON encrypts it (`crypto.Encrypted`),
 #: or lists it here, and has `world` below put something into it.
 IN_CLEAR = {
+    "import_additions.fate": "a word of ours",
+    "imports.file": "a random name",
+    "imports.rejects": "a random name",
+    "imports.state": "a word of ours",
     "account_roles.role": "a word of ours",
     "accounts.email_index": "a keyed hash",
     "accounts.language": "a code",
@@ -286,6 +292,8 @@ def world(engine: Engine, tmp_path: Path) -> World:
         audit.append(session, "campaigns.send", who, details={"why": f"{mark} nobody else is awake"})
         audit.chain(session)
         make_approved(session, session.get_one(Campaign, campaign.id), make_all_of_one(session, mark), mark)
+        brought = {"import_id": session.scalars(select(Import.id)).one(), "fate": "created"}
+        session.add(ImportAddition(subscriber_id=session.scalars(select(Subscriber.id)).first(), **brought))
         _draft(session, mark)
     return World(engine, mark, once_public)
 

@@ -1,4 +1,5 @@
-"""The worker program: a queue process that runs jobs, and this one, which watches it and sweeps.
+"""The worker program: a queue process that runs jobs, one that imports uploaded files, and this one, which watches them
+and sweeps.
 
 python -m workers        (or: mailer worker)
 """
@@ -20,7 +21,7 @@ from mailer.operations.queue import connect
 from mailer.operations.stopping import Stop
 from mailer.settings import Settings, load_settings
 from mailer.store.db import open_engine, session_scope
-from workers import sweeper
+from workers import importer, sweeper
 from workers.queue_worker import QueueWorker
 from workers.runtime import open_runtime
 
@@ -66,6 +67,7 @@ def _supervise(settings: Settings) -> None:
     configure_mappers()
     stop = Stop().listen()
     child = _start_queue_process(settings.redis_url)
+    importing = _start_importer()
     with open_runtime(stop) as runtime:
         interval = sweeper.interval(runtime)
         next_sweep = time.monotonic()
@@ -79,22 +81,44 @@ def _supervise(settings: Settings) -> None:
                 # would commit into a write-ahead log that others have removed.
                 runtime.engine.dispose()
                 child = _start_queue_process(settings.redis_url)
+            if not importing.is_alive():
+                log.error("the process that imports ended with code %s; starting it again", importing.exitcode)
+                time.sleep(_RESTART_SECONDS)
+                runtime.engine.dispose()  # likewise
+                importing = _start_importer()
             if time.monotonic() >= next_sweep:
                 sweeper.sweep(runtime)
                 next_sweep = time.monotonic() + interval
             time.sleep(0.1)
+    importing.terminate()
     child.terminate()
     child.join(_STOP_SECONDS)
     if child.is_alive():
         log.error("the queue process does not end; killing it. Its journal says what it had begun")
         child.kill()
         child.join()
+    importing.join(_STOP_SECONDS)
+    if importing.is_alive():  # what it has done is in the database
+        importing.kill()
+        importing.join()
 
 
 def _start_queue_process(redis_url: str) -> multiprocessing.context.ForkProcess:
     child = multiprocessing.get_context("fork").Process(target=_run_queue, args=(redis_url, os.getpid()), name="queue")
     child.start()
     return child
+
+
+def _start_importer() -> multiprocessing.context.ForkProcess:
+    child = multiprocessing.get_context("fork").Process(target=_run_importer, args=(os.getpid(),), name="importer")
+    child.start()
+    return child
+
+
+def _run_importer(supervisor: int) -> None:
+    os.setsid()
+    _end_with(supervisor)
+    importer.run()
 
 
 def _run_queue(redis_url: str, supervisor: int) -> None:

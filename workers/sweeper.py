@@ -13,7 +13,9 @@ from mailer.operations.queue import RedisUnavailable, ring, ring_kits
 from mailer.operations.stopping import Stop
 from mailer.people import notices, replies
 from mailer.settings import Settings
-from mailer.store.db import open_engine
+from mailer.spreadsheets import uploads
+from mailer.spreadsheets.uploads import Store
+from mailer.store.db import open_engine, session_scope
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -116,3 +118,6 @@ def _ring_or_drain(runtime: Runtime, campaign_id: int) -> None:
 
 def _tidy(runtime: Runtime) -> None:
     housekeeping.tidy(runtime.engine)
+    settings = runtime.settings
+    with session_scope(runtime.engine, read_only=True) as session:
+        uploads.clear(session, Store.of(settings.data_dir, settings.keyring))

@@ -57,21 +57,17 @@ class RejectsFile:
     """The file of lines to be corrected and imported again, if one is wanted. It is written like the file they are
     from, so that the same program opens it as well."""
 
-    def __init__(self, path: Path | None, source: TableFile) -> None:
-        self._file: TextIO | None = None
+    def __init__(self, path: Path | None, source: TableFile, *, file: TextIO | None = None) -> None:
+        """:param path: where to write it; or `file`, to write it into; None for neither."""
+        self._file = file
         rejects = source.reject_columns()
         self._kept = [i for i in range(len(source.written_header)) if i not in rejects]
         self._width = len(source.written_header)
-        if path is None:
-            return
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.fchmod(descriptor, 0o600)  # a file that was there before kept its own mode
-        except OSError as problem:
-            raise UnwritableFile(path=path, problem=problem.strerror) from None
-        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
-        header = [source.written_header[i] for i in self._kept]
-        self._writer = CsvWriter(self._file, [*header, *REJECT_COLUMNS], source.dress)
+        if path is not None:
+            self._file = _own_file(path)
+        if self._file is not None:
+            header = [source.written_header[i] for i in self._kept]
+            self._writer = CsvWriter(self._file, [*header, *REJECT_COLUMNS], source.dress)
 
     def __enter__(self) -> Self:
         return self
@@ -91,3 +87,12 @@ class RejectsFile:
                 # Cells that no column is named for stay behind the last one, to be seen and corrected.
                 self._writer.write([*kept, str(record.line), remarks[record.line], *cells[self._width :]])
         self._file.flush()
+
+
+def _own_file(path: Path) -> TextIO:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.fchmod(descriptor, 0o600)  # a file that was there before kept its own mode
+    except OSError as problem:
+        raise UnwritableFile(path=path, problem=problem.strerror) from None
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="")

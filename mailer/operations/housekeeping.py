@@ -9,6 +9,7 @@ from mailer.kits import announcements, making, pages
 from mailer.organisers import account_mails, attempts, browsers, desk_sessions, invitations
 from mailer.people import failed_notices, mailed_links, notices, replies, returned, subscribers, tallies, unread
 from mailer.reports import figures
+from mailer.spreadsheets import uploads
 from mailer.store import audit
 from mailer.store.db import empty_log, session_scope
 
@@ -43,6 +44,7 @@ def tidy(engine: Engine) -> None:
         account_mails.forget_old,
         browsers.forget_old,
         invitations.forget_old,
+        uploads.forget_old,
         audit.chain,
     ):
         with session_scope(engine) as session:

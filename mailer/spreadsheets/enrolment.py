@@ -16,17 +16,19 @@ from mailer.store.models import (
     ConsentAction,
     ConsentEvent,
     ConsentPurpose,
+    ImportAddition,
     Subscriber,
     Subscription,
     SubscriptionStatus,
 )
 
-_METHOD = "import"
+METHOD = "import"
 # The tables, not the classes: the ORM's way of inserting many takes twice as long.
 _SUBSCRIBERS = Base.metadata.tables["subscribers"]
 _SUBSCRIPTIONS = Base.metadata.tables["subscriptions"]
 _CONSENT_EVENTS = Base.metadata.tables["consent_events"]
 _CONSENT_SOURCES = Base.metadata.tables["consent_sources"]
+_ADDITIONS = Base.metadata.tables["import_additions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class Terms:
     text_id: int | None
     union_text_id: int | None
     update: bool  # overwrite what is known, instead of only filling in what is not
+    import_id: int | None = None  # of an import that is noted person by person, so that it can go on, and be taken back
 
 
 class Fate(enum.StrEnum):
@@ -80,6 +83,7 @@ class Decision:
     fate: Fate
     subscriber_id: int | None  # None for a person nobody knew
     changes: dict[str, Any]  # column of subscribers → new value
+    is_done: bool = False  # by this import, before it was interrupted
 
 
 def decide(session: Session, terms: Terms, candidates: Sequence[Candidate]) -> list[Decision]:
@@ -90,12 +94,17 @@ def decide(session: Session, terms: Terms, candidates: Sequence[Candidate]) -> l
     indexes = [candidate.email_index for candidate in candidates]
     suppressed = suppression.suppressed(session, indexes)
     known = _known(session, terms.list_id, indexes)
+    done = _done(session, terms, known)
     decisions = []
     for candidate in candidates:
         if candidate.email_index in suppressed:
             decisions.append(Decision(candidate, Fate.LEFT, None, {}))
         elif candidate.email_index in known:
-            decisions.append(_decide_known(candidate, known[candidate.email_index], terms))
+            decision = _decide_known(candidate, known[candidate.email_index], terms)
+            fate = done.get(decision.subscriber_id or 0)
+            if fate is not None and decision.fate is not Fate.LEFT:
+                decision = Decision(candidate, fate, decision.subscriber_id, {}, is_done=True)
+            decisions.append(decision)
         else:
             decisions.append(Decision(candidate, Fate.CREATED, None, {}))
     return decisions
@@ -118,6 +127,16 @@ def _known(session: Session, list_id: int, indexes: Sequence[bytes]) -> dict[byt
         .where(Subscriber.email_index.in_(indexes))
     )
     return {bytes(row.email_index): row for row in rows}
+
+
+def _done(session: Session, terms: Terms, known: Mapping[bytes, Any]) -> dict[int, Fate]:
+    """What this import has done already: person → fate."""
+    if terms.import_id is None or not known:
+        return {}
+    ids = [row.id for row in known.values()]
+    theirs = (ImportAddition.import_id == terms.import_id, ImportAddition.subscriber_id.in_(ids))
+    rows = session.execute(select(ImportAddition.subscriber_id, ImportAddition.fate).where(*theirs))
+    return {subscriber_id: Fate(fate) for subscriber_id, fate in rows}
 
 
 def _withdrew_union() -> ColumnElement[bool]:
@@ -158,12 +177,15 @@ def carry_out(session: Session, terms: Terms, decisions: Iterable[Decision]) -> 
     :raises sqlalchemy.exc.IntegrityError: another program wrote about the same people in between (only on
         PostgreSQL); to be rolled back and decided anew.
     """
-    decided = [decision for decision in decisions if decision.fate not in (Fate.UNCHANGED, Fate.LEFT)]
+    decided = [each for each in decisions if each.fate not in (Fate.UNCHANGED, Fate.LEFT) and not each.is_done]
     ids = _create_subscribers(session, [d.candidate for d in decided if d.fate is Fate.CREATED])
     people = [(ids[d.candidate.email_index] if d.subscriber_id is None else d.subscriber_id, d) for d in decided]
     _change_subscribers(session, [(person, d.changes) for person, d in people if d.changes])
     _subscribe(session, terms, [(person, d) for person, d in people if d.fate in (Fate.CREATED, Fate.SUBSCRIBED)])
     _log_consent(session, terms, people)
+    if terms.import_id is not None:
+        rows = [{"subscriber_id": person, "fate": decision.fate.value} for person, decision in people]
+        _insert(session, _ADDITIONS, rows, import_id=terms.import_id)
 
 
 def _create_subscribers(session: Session, candidates: Sequence[Candidate]) -> dict[bytes, int]:
@@ -236,7 +258,7 @@ def _log_consent(session: Session, terms: Terms, people: Sequence[tuple[int, Dec
             purpose=purpose,
             action=ConsentAction.GIVEN,
             text_id=text_id,
-            method=_METHOD,
+            method=METHOD,
             recorded_at=utcnow(),
         )
         _note_sources(session, purpose, {person: d.candidate.source for person, d in agreed if d.candidate.source})
@@ -254,7 +276,7 @@ def _note_sources(session: Session, purpose: ConsentPurpose, sources: Mapping[in
         .where(
             ConsentEvent.subscriber_id.in_(sources),
             ConsentEvent.purpose == purpose,
-            ConsentEvent.method == _METHOD,
+            ConsentEvent.method == METHOD,
         )
         .group_by(ConsentEvent.subscriber_id)
     )

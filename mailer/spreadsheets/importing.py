@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
@@ -133,18 +134,61 @@ def import_file(
     :raises ImportInterrupted: on Ctrl-C.
     :raises ImportStopped: the database or the disk failed on the way.
     """
-    if not consent.strip() or (union_consent is not None and not union_consent.strip()):
-        raise NoConsentText()
+    asked = Asked(
+        list_slug=list_slug,
+        consent=consent,
+        union_consent=union_consent,
+        update=update,
+        ignored=tuple(ignored),
+        only=tuple(only),
+    )
+    asked.require_words()
     with TableFile(path, columns=COLUMNS, spellings=headers.SUPPORTERS) as file:
         if rejects is not None and file.is_same_as(rejects):
             raise RejectsFileIsInput(path=path)
-        standings = Standings(file, ignored=ignored, only=only)
-        total, out = _survey(file, standings, keyring_of(engine))
-        terms, parser = _prepare(
-            engine, file, list_slug, consent.strip(), union_consent, update=update, dry_run=dry_run
-        )
+        open_rejects = partial(RejectsFile, rejects, file)
+        return import_table(engine, file, asked, open_rejects, dry_run=dry_run, progress=progress)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What somebody asks of an import: as `import_file` takes it."""
+
+    list_slug: str
+    consent: str
+    union_consent: str | None = None
+    update: bool = False
+    ignored: tuple[str, ...] = ()
+    only: tuple[tuple[str, str], ...] = ()
+    import_id: int | None = None  # as `enrolment.Terms` has it
+
+    def require_words(self) -> None:
+        """:raises NoConsentText: nobody can have agreed to that."""
+        if not self.consent.strip() or (self.union_consent is not None and not self.union_consent.strip()):
+            raise NoConsentText
+
+
+def import_table(
+    engine: Engine,
+    file: TableFile,
+    asked: Asked,
+    open_rejects: Callable[[], RejectsFile],
+    *,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> SupporterImportReport:
+    """Likewise, of a table that is open.
+
+    :param open_rejects: called once it is known that something can be imported.
+    :param progress: what it raises ends the import, as far as it is.
+    """
+    asked.require_words()
+    standings = Standings(file, ignored=asked.ignored, only=asked.only)
+    total, out = _survey(file, standings, keyring_of(engine))
+    with out:
+        terms, parser = _prepare(engine, file, asked, dry_run=dry_run)
         tally = _Tally([*file.remarks(handled=standings.handled()), *standings.warnings()])
-        with RejectsFile(rejects, file) as rejected, _Seen() as seen, out, _older_objects_spared():
+        with open_rejects() as rejected, _Seen() as seen, _older_objects_spared():
             try:
                 for records in _batches(file.records()):
                     batch = _read(parser, standings, out, seen, records)
@@ -160,27 +204,19 @@ def import_file(
         return tally.report(parser)
 
 
-def _prepare(
-    engine: Engine,
-    file: TableFile,
-    list_slug: str,
-    consent: str,
-    union_consent: str | None,
-    *,
-    update: bool,
-    dry_run: bool,
-) -> tuple[Terms, "_RowParser"]:
+def _prepare(engine: Engine, file: TableFile, asked: Asked, *, dry_run: bool) -> tuple[Terms, "_RowParser"]:
     """Look up the list and the unions, and keep the consent texts."""
     with session_scope(engine, read_only=dry_run) as session:
         terms = Terms(
-            list_id=lists.get(session, list_slug).id,
-            text_id=None if dry_run else consents.text_id(session, consent),
+            list_id=lists.get(session, asked.list_slug).id,
+            text_id=None if dry_run else consents.text_id(session, asked.consent.strip()),
             union_text_id=None
-            if dry_run or union_consent is None
-            else consents.text_id(session, union_consent.strip()),
-            update=update,
+            if dry_run or asked.union_consent is None
+            else consents.text_id(session, asked.union_consent.strip()),
+            update=asked.update,
+            import_id=asked.import_id,
         )
-        known_unions = None if union_consent is None else KnownUnions(session)
+        known_unions = None if asked.union_consent is None else KnownUnions(session)
     return terms, _RowParser(file, keyring_of(engine), known_unions)
 
 

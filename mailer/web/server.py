@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +12,20 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 PATIENCE_SECONDS = 30
 #: How long a client may take to close a connection that we have closed.
 GOODBYE_SECONDS = 1
+
+
+#: client → how much longer than others its request may take, because somebody is known to send a large file
+_longer: dict[int, float] = {}
+
+
+def be_patient(environ: Mapping[str, Any], seconds: float) -> None:
+    """Let a request take its time, where a client sends a large file over a slow line.
+
+    :param environ: of the request; :param seconds: more than others have.
+    """
+    client = environ.get("gunicorn.socket")
+    if client is not None:
+        _longer[id(client)] = seconds
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # likewise
@@ -33,12 +48,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # likewise
             return stays_open
         finally:
             del self._ends[conn]
+            _longer.pop(id(conn.sock), None)
 
     def notify(self) -> None:
         super().notify()
         now = time.monotonic()
         for conn, end in list(self._ends.items()):
-            if end < now:
+            if end + _longer.get(id(conn.sock), 0) < now:
                 _hang_up(conn.sock)
 
 

@@ -149,7 +149,8 @@ def kill_together(processes: list[psutil.Process]) -> None:
 
 def _child(process: psutil.Process) -> psutil.Process | None:
     with suppress(psutil.NoSuchProcess):
-        return next(iter(process.children()), None)
+        # The other one, which imports files, stands behind all else on the machine.
+        return next((child for child in process.children() if child.nice() <= process.nice()), None)
     return None
 
 

@@ -66,6 +66,8 @@ from mailer.store.models import (
     DeskSession,
     Edition,
     HoldMail,
+    Import,
+    ImportAddition,
     InboundTally,
     Invitation,
     JoinCount,
@@ -180,6 +182,8 @@ OWN: dict[type[Any], Callable[[World, Any, int], bool]] = {
     AuditEntry: lambda _w, _row, _union: False,
     Campaign: lambda w, row, union: w.owner_of(row.list_id) == union,
     CampaignFigures: lambda _w, _row, _union: False,
+    Import: lambda _w, _row, _union: False,
+    ImportAddition: lambda _w, _row, _union: False,
     CampaignText: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     TextVersion: lambda w, row, union: w.owner_of_campaign(row.campaign_id) == union,
     Case: lambda _w, _row, _union: False,
@@ -298,6 +302,8 @@ def _make_campaigns(session: Session, dice: Random, world: World) -> None:
         campaign = make_campaign(session, mailing_list, slug=f"alert-{number}", status=CampaignStatus.SENDING)
         if not world.campaigns:
             make_approved(session, campaign, make_all_of_one(session))
+            brought = {"import_id": session.scalars(select(Import.id)).one(), "fate": "created"}
+            session.add(ImportAddition(subscriber_id=session.scalars(select(Subscriber.id)).first(), **brought))
             session.add(DailyMail(id=1, told_until=utcnow().date(), complaints=0))
             known = {"countries": [], "languages": [], "details": {}, "own_words": False}
             ministry = StoredTarget(slug="ministry", role=TargetRole.REPRESENTATIVE, **known)

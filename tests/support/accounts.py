@@ -25,6 +25,7 @@ from mailer.store.models import (
     Campaign,
     CampaignContent,
     DeskSession,
+    Import,
     Invitation,
     InvitationKind,
     KnownBrowser,
@@ -138,6 +139,15 @@ def make_all_of_one(session: Session, mark: str = "rosa") -> Account:
                 expires_at=now,
             ),
             SignInFailure(account_hash=token_bytes(32), network_hash=token_bytes(32), at=now),
+            Import(
+                account_id=account.id,
+                name=f"{mark}.csv",
+                file="0" * 32,
+                rejects="1" * 32,
+                terms={"consent": mark},
+                found={"examples": [mark]},
+                problem=f"line 1: {mark}",
+            ),
         )
     )
     session.flush()

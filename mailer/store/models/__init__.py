@@ -47,6 +47,7 @@ from mailer.store.models.consent import (
     MailedLinkKind,
 )
 from mailer.store.models.figures import CampaignFigures
+from mailer.store.models.imports import Import, ImportAddition, ImportState
 from mailer.store.models.inbound import ANSWER, UNREAD_WORDS, InboundTally, Reply, Tally, UnreadMessage
 from mailer.store.models.kits import Kit, KitEdition
 from mailer.store.models.ledger import (
@@ -125,6 +126,9 @@ __all__ = [
     "Edition",
     "HoldMail",
     "HomeRule",
+    "Import",
+    "ImportAddition",
+    "ImportState",
     "InboundTally",
     "Invitation",
     "InvitationKind",

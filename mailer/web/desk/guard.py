@@ -13,7 +13,7 @@ from mailer import errors as failures
 from mailer.organisers import desk_sessions
 from mailer.organisers.roles import Permission
 from mailer.store.db import utcnow
-from mailer.web import errors, security
+from mailer.web import errors, security, uploading
 from mailer.web.desk import (
     access,
     coming,
@@ -67,6 +67,10 @@ class Guarded(Protocol):
         """Whether nothing may stand in its way."""
 
     @property
+    def takes_file(self) -> bool:
+        """Of a press, whether a file comes with it."""
+
+    @property
     def room(self) -> Room | None:
         """What it takes a place in, because it takes long."""
 
@@ -85,7 +89,7 @@ def init(desk: Blueprint, routes: Mapping[str, Guarded]) -> None:
         security.allow_desk()
         route = routes[request.endpoint or ""]
         refused = _refuse(route)
-        if refused is None and route.room is not None:
+        if refused is None and route.room is not None and not route.takes_file:
             room.enter(route.room)
         return refused
 
@@ -124,9 +128,16 @@ def _refuse(route: Guarded) -> Any:
     if route.may == access.ANYBODY:
         return None
     if visitor() is None:
+        if route.takes_file and route.page is not None:  # of which nothing is read
+            uploading.ignore()
         return _to_sign_in(route)
     if not access.may(visit(), route.may):
         abort(404)
+    if route.takes_file:
+        if uploading.is_too_large():
+            return redirect(f"{keeping.page_of(route.page)}?problem=size" if route.page else request.path, 303)
+        room.enter(route.room or Room.UPLOADING)
+        uploading.admit()
     if route.page is not None and not _is_own_form():
         return _show_again(route.page)
     if not route.asks_itself and not route.is_urgent:

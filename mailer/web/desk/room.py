@@ -13,7 +13,8 @@ COME_BACK_SECONDS = 2
 class Room(enum.Enum):
     """What shares one room. Together they are fewer than the threads of a process: see gunicorn.conf.py."""
 
-    LOOKING = 7  # at previews, checks, test mails and reports
+    LOOKING = 5  # at previews, checks, test mails and reports
+    UPLOADING = 2  # files, which may come over a slow line
     SIGNING_IN = 3  # strangers, who have passwords hashed, two at once
 
 

@@ -18,6 +18,7 @@ from mailer.web.desk import (
     ending,
     guard,
     home,
+    imports,
     installation,
     inviting,
     keeping,
@@ -51,6 +52,7 @@ class Route:
     asks_itself: bool = False  # a page does so by a script: it does not keep anybody signed in
     is_glance: bool = False  # so often that whose it is may be two seconds late: see `glances`
     is_urgent: bool = False  # nothing is done before it that could have to wait
+    takes_file: bool = False  # a file comes with it, which is large
     room: Room | None = None  # it takes long, and a place in this one
 
     @property
@@ -97,6 +99,7 @@ def press(
     on: View,
     weighty: bool = False,
     urgent: bool = False,
+    file: bool = False,
     room: Room | None = None,
 ) -> Route:
     """A press, which may change something.
@@ -104,10 +107,14 @@ def press(
     :param on: the page that has its form, which is shown again where something comes between.
     :param weighty: ask for password and code anew, unless they were given in the last minutes.
     :param urgent: let nothing stand in its way.
+    :param file: let a file come with it.
     """
-    return Route(path=path, view=view, may=may, page=on, is_weighty=weighty, is_urgent=urgent, room=room)
+    return Route(
+        path=path, view=view, may=may, page=on, is_weighty=weighty, is_urgent=urgent, takes_file=file, room=room
+    )
 
 
+_IMPORT = f"/supporters/imports/<int(max={MOST_ROWS}):import_id>"
 ROUTES: Sequence[Route] = (
     look("/", home.see, SIGNED_IN),
     look("/campaigns", campaigns.browse, Permission.SEE_TOTALS),
@@ -225,6 +232,27 @@ ROUTES: Sequence[Route] = (
         on=supporters.see,
         weighty=True,
         room=Room.LOOKING,
+    ),
+    look("/supporters/imports", imports.see, Permission.SUPPORTERS),
+    press(
+        "/supporters/imports",
+        imports.upload,
+        Permission.SUPPORTERS,
+        on=imports.see,
+        file=True,
+        room=Room.UPLOADING,
+    ),
+    look(_IMPORT, imports.one, Permission.SUPPORTERS),
+    glance(f"{_IMPORT}/moving", imports.follow, Permission.SUPPORTERS),
+    *(
+        press(f"{_IMPORT}/{path}", view, Permission.SUPPORTERS, on=imports.one, weighty=weighty)
+        for path, view, weighty in (
+            ("terms", imports.ask, False),
+            ("confirm", imports.confirm, False),
+            ("drop", imports.drop, False),
+            ("rejects", imports.rejects, True),
+            ("take-back", imports.take_back, True),
+        )
     ),
     look("/supporters/<token>", supporters.one, Permission.SUPPORTERS),
     press("/supporters/<token>/details", supporters.change, Permission.SUPPORTERS, on=supporters.one),
