@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
@@ -45,6 +45,8 @@ _AT_ONCE = 5_000
 WORK = (ImportState.LOOKING, ImportState.IMPORTING, ImportState.TAKING_BACK)
 #: what still waits for its owner
 _WAITING = (ImportState.UPLOADED, ImportState.LOOKED)
+#: files of one account that lie here at once: all of them together must leave the database its room
+MOST_FILES = 5
 _S = ImportState
 
 
@@ -58,6 +60,10 @@ class NotNow(MailerError):
 
 class TooLate(MailerError):
     """What an import added can be taken back for a week, and that is over."""
+
+
+class TooMany(MailerError):
+    """Files of yours wait already, {most} of them. Import or drop one of these first."""
 
 
 class NoRoom(MailerError):
@@ -121,7 +127,11 @@ def begin(session: Session, account_id: int, *, name: str, file: str) -> Import:
     """Note that somebody uploaded a file.
 
     :param name: of the file, as its owner has it; :param file: as `Store.create` named it.
+    :raises TooMany: so many of theirs lie here already.
     """
+    theirs = (Import.account_id == account_id, Import.file.is_not(None))
+    if (session.scalar(select(func.count()).select_from(Import).where(*theirs)) or 0) >= MOST_FILES:
+        raise TooMany(most=MOST_FILES)
     begun = Import(account_id=account_id, name=(one_line(name) or "")[:_LONGEST_NAME], file=file)
     session.add(begun)
     session.flush()

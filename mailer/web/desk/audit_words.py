@@ -64,6 +64,8 @@ _SENTENCES: Mapping[str, Callable[[], str]] = {
     "cases.reopen": lambda: _("Opened a case again"),
     "cases.stop": lambda: _("Stopped a case"),
     "db.upgrade": lambda: _("Upgraded the database"),
+    "imports.drop": lambda: _("Dropped an uploaded file"),
+    "imports.look": lambda: _("Had it looked at what an uploaded file would do"),
     "imports.rejects": lambda: _("Downloaded the lines that an import did not take"),
     "imports.take_back": lambda: _("Took back what an import added"),
     "imports.upload": lambda: _("Uploaded a file of supporters"),

@@ -86,6 +86,12 @@ _REFUSALS: Mapping[type[MailerError], tuple[str, Callable[[], str]]] = {
     UnknownList: ("list", lambda: _("Choose a list.")),
     uploads.NotNow: ("form", lambda: _("The import has gone on since you opened this page. See how it stands now.")),
     uploads.TooLate: ("form", lambda: _("What an import added can be taken back for a week, and that is over.")),
+    uploads.TooMany: (
+        "file",
+        lambda: _(
+            "You have {most} files here already. Import one of these first, or drop it.", most=uploads.MOST_FILES
+        ),
+    ),
     uploads.NoRoom: (
         "file",
         lambda: _("There is no room for this file on the server. Ask whoever looks after the server."),

@@ -50,10 +50,13 @@ def upload() -> Response:
     if came is None or came.size == 0:
         return _page({"file": _("Choose a file first. An empty one cannot be imported.")})
     name = request.files["file"].filename or "" if "file" in request.files else ""
-    with site().session() as session:
-        begun = uploads.begin(session, visit().account_id, name=name, file=came.name)
-        record(session, "imports.upload", begun.id, kind="import")
-        import_id = begun.id
+    try:
+        with site().session() as session:
+            begun = uploads.begin(session, visit().account_id, name=name, file=came.name)
+            record(session, "imports.upload", begun.id, kind="import")
+            import_id = begun.id
+    except uploads.TooMany as refused:
+        return _page(import_words.refusal(refused))
     came.is_wanted = True
     return _to(import_id)
 
@@ -118,6 +121,8 @@ def ask(import_id: int) -> Response:
 
     def act(session: Session) -> None:
         uploads.ask(session, import_id, asked)
+        # It says who is on that list, as looking for an address does.
+        record(session, "imports.look", asked.list_slug, kind="list", details={"import": import_id})
 
     return _do(import_id, act)
 
@@ -138,6 +143,7 @@ def drop(import_id: int) -> Response:
 
     def act(session: Session) -> None:
         files.append(uploads.drop(session, import_id))
+        record(session, "imports.drop", import_id, kind="import")
 
     answer = _do(import_id, act)
     for file in files:

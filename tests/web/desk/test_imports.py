@@ -297,3 +297,21 @@ def test_what_is_done_stands_in_the_audit_log_without_an_address(app: Flask, ros
     assert "example.org" not in log.replace("ada@example.org", "").replace("rosa@example.org", "")
     with stored(app) as session:
         assert session.scalars(select(Import)).one().state is ImportState.TAKING_BACK
+
+
+def test_what_stands_in_the_lines_is_shown_to_whoever_uploaded_them_only(app: Flask, rosa: Organiser) -> None:
+    path = bring_in(app, rosa)
+    other = come_in(app, Role.PUBLISHER, email="otto@example.org")
+    assert "Nowhereland" in rosa.get(path).text
+    page = other.get(path)
+    assert "Nowhereland" not in page.text and "no address" not in page.text
+    assert "What stands in its lines is shown to whoever uploaded the file." in words(page)
+
+
+def test_nobody_fills_the_disk_with_files_that_wait(app: Flask, rosa: Organiser) -> None:
+    paths = [upload(rosa, name=f"part{number}.csv") for number in range(uploads.MOST_FILES)]
+    answer = send(rosa)
+    assert answer.status_code == 422 and "You have 5 files here already." in words(answer)
+    assert len(files(app)) == uploads.MOST_FILES, "and what came is gone"
+    assert rosa.press(f"{paths[0]}/drop").status_code == 303
+    upload(rosa)
