@@ -17,7 +17,7 @@ from mailer.errors import MailerError
 from mailer.store import slugs
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique
-from mailer.store.models import Campaign, CampaignStatus, Case, MailingList
+from mailer.store.models import Asking, Campaign, CampaignStatus, Case, LetterText, MailingList
 
 #: characters of a name that is made of a subject
 _LONGEST_NAME = 60
@@ -29,6 +29,10 @@ class NameTaken(MailerError):
 
 class UnsayableName(MailerError):
     """The name holds a word that must not appear, and stands in each link. Choose another name."""
+
+
+class Withdrawn(MailerError):
+    """Campaign "{slug}" was withdrawn: its text and names are taken down for good, so nothing is made of it again."""
 
 
 class UnknownKind(MailerError):
@@ -103,3 +107,43 @@ def name_of(subject: str) -> str:
             break
         name = f"{name}-{word}" if name else word
     return name if sum(map(str.isalpha, name)) >= min(3, len(subject)) else ""
+
+
+def copy(session: Session, campaign: Campaign, slug: str, saving: Saving) -> Campaign:
+    """Begin a draft that is another campaign over again, with its texts, letters, targets and audience, and without its
+    times.
+
+    :param slug: its name.
+    :param saving: by whom, and when.
+    :raises slugs.InvalidSlug: its name is none.
+    :raises NameTaken: another campaign has it.
+    :raises UnsayableName: a word is in it that must not appear where its case is spoken of.
+    :raises Withdrawn: nobody is to see the other one any more.
+    """
+    require_shown(campaign)
+    if not Sayable(campaign.case).may_say(slug):
+        raise UnsayableName
+    values = {key: getattr(campaign, key) for key in _COPIED}
+    draft = blank(session, slugs.check(slug), **values)
+    if not add_unique(session, draft):
+        raise NameTaken(slug=slug)
+    for letter in campaign.letters:
+        draft.letters.append(LetterText(**{key: getattr(letter, key) for key in _OF_LETTER}))
+    session.flush()
+    for language, version in text_versions.latest(session, campaign).items():
+        if version.written is not None:
+            text_versions.save(session, draft, language, version.written, saving, goes_out=version.goes_out)
+    return draft
+
+
+def require_shown(campaign: Campaign) -> None:
+    """:raises Withdrawn: its text and names were taken down for good."""
+    if campaign.asking is Asking.WITHDRAWN:
+        raise Withdrawn(slug=campaign.slug)
+
+
+_COPIED = (
+    *("kind", "list_id", "case_id", "about", "home", "unknown_home", "language", "audience", "fallbacks"),
+    *("targets", "ask", "petition", "goal", "public", "forwardable"),
+)
+_OF_LETTER = ("role", "language", "subjects", "openings", "closings", "rules", "body", "body_line")

@@ -12,7 +12,7 @@ from mailer.locale import languages
 from mailer.store.models import Campaign
 
 _MOST = 200  # letters of a name
-_GOALS = range(10, 100_000_001)  # fewer than are shown would tell how few there are
+GOALS = range(10, 100_000_001)  # fewer than are shown would tell how few there are
 _KEYS = ("to",)
 
 
@@ -85,6 +85,6 @@ def read_goal(table: Mapping[str, Any], problem: Complaint) -> int | None:
     goal = table.get("goal")
     if goal is None:
         return None
-    if not isinstance(goal, int) or isinstance(goal, bool) or goal not in _GOALS:
-        problem.about("goal", f"must be a whole number from {_GOALS.start} on, without quotes")
+    if not isinstance(goal, int) or isinstance(goal, bool) or goal not in GOALS:
+        problem.about("goal", f"must be a whole number from {GOALS.start} on, without quotes")
     return goal

@@ -12,8 +12,21 @@ from rich.console import Console
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, deadlines, editions, files, gate, lifecycle, readiness, segments
+from mailer.campaigns import (
+    asking,
+    deadlines,
+    drafts,
+    editions,
+    files,
+    folders,
+    gate,
+    lifecycle,
+    readiness,
+    segments,
+    text_versions,
+)
 from mailer.campaigns.readiness import Check
+from mailer.campaigns.text_versions import Saving
 from mailer.cli import campaign_check, campaign_letters, campaign_report, campaign_signatures
 from mailer.cli.campaign_status import plain, print_overview, print_progress
 from mailer.cli.confirming import ask, is_to_ask, yes_option
@@ -98,6 +111,34 @@ def _loaded(campaign: Campaign) -> str:
         letters.setdefault(letter.role, []).append(letter.language)
     told = ", ".join(f"{role} ({', '.join(letters[role])})" for role in campaign.ask if role in letters)
     return ", ".join(text.language for text in campaign.texts) + (f"; letters: {told}" if told else "")
+
+
+@campaigns.command()
+@slug_argument
+@folder_option
+@pass_installation
+def export(installation: Installation, slug: str, folder: Path) -> None:
+    """Write the files of a campaign, from which `load` makes the same draft again."""
+    with installation.session(read_only=True) as session:
+        campaign = lifecycle.get(session, slug)
+        written = folders.write(session, campaign, folder)
+        found = list(text_versions.findings(session, campaign))
+    click.echo(f"Written to {written}")
+    for finding in found:
+        click.echo(f"Warning: {finding}", err=True)
+
+
+@campaigns.command()
+@slug_argument
+@click.argument("name", metavar="NEW-SLUG")
+@pass_installation
+def copy(installation: Installation, slug: str, name: str) -> None:
+    """Begin a draft NEW-SLUG with all that a campaign says and to whom, and without its times."""
+    with installation.session() as session:
+        draft = drafts.copy(session, lifecycle.get(session, slug), name, Saving(base=0, at=utcnow()))
+        copied = f'Campaign "{draft.slug}" is a draft, in {_loaded(draft)}.'
+    click.echo(copied)
+    click.echo(typed(f"Next: mailer campaigns check {name}"))
 
 
 @campaigns.command("list")

@@ -101,19 +101,45 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
+def written(value: object) -> str:
+    """A value as TOML writes it on one line: a text, a list of texts, a table of these, a number, a moment.
+
+    :raises TypeError: it is something else.
+    """
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{key} = {written(each)}" for key, each in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    raise TypeError(type(value))
+
+
+def toml_text(table: Mapping[str, object]) -> str:
+    """The lines of a table."""
+    return "".join(f"{key} = {written(value)}\n" for key, value in table.items())
+
+
 def article_of(file: str, front: Mapping[str, str], body: str) -> Article:
     """A text that was written elsewhere, as if it had been read from the file that `article_text` makes of it."""
     matter = _matter(front)
     return Article(file, front, Complaint(file, matter, first_line=2), _ended(body), 3 + matter.count("\n") + 1)
 
 
-def article_text(front: Mapping[str, str], body: str) -> str:
+def article_text(front: Mapping[str, object], body: str) -> str:
     """A text as a file: front matter, and Markdown below."""
     return f"+++\n{_matter(front)}\n+++\n{_ended(body)}"
 
 
-def _matter(front: Mapping[str, str]) -> str:
-    return "\n".join(f"{key} = {quoted(value)}" for key, value in front.items())
+def _matter(front: Mapping[str, object]) -> str:
+    return toml_text(front).rstrip("\n")
 
 
 def _ended(body: str) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import choosing, text_versions
+from mailer.campaigns import choosing, outlines, text_versions
 from mailer.campaigns.choosing import Said
+from mailer.campaigns.outlines import Outline
 from mailer.campaigns.text_versions import Saving, Version, Written
 from mailer.errors import MailerError
 from mailer.mail.sender import Sender
@@ -117,3 +118,20 @@ def note(session: Session, campaign: Campaign, who: Who, details: Mapping[str, A
     )
     if last is None or not is_same or utcnow() - last.created_at >= _NOTED_EVERY:
         audit.append(session, "campaigns.write", who, kind="campaign", subject=campaign.slug, details=details)
+
+
+def outline(
+    session: Session, campaign: Campaign, new: Outline, *, mark: str, seen: str, sender: Sender, who: Who
+) -> None:
+    """Save what a draft is about, as `outlines.change` does.
+
+    :param mark: of the outline that somebody saw.
+    :param seen: as for `save`; so the others.
+    :raises AskedMeanwhile: as `save`.
+    :raises MailerError: for all that `outlines.change` raises.
+    """
+    text_versions.hold(session, campaign)
+    if Outline.of(campaign) != new:
+        _require_seen(session, campaign, seen, sender)
+    if outlines.change(session, campaign, new, seen=mark):
+        note(session, campaign, who, {})

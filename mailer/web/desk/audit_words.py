@@ -37,6 +37,7 @@ _SENTENCES: Mapping[str, Callable[[], str]] = {
     "campaigns.begin": lambda: _("Began a draft"),
     "campaigns.cancel": lambda: _("Cancelled a campaign"),
     "campaigns.close": lambda: _("Closed a campaign: nobody is asked to act on it any more"),
+    "campaigns.copy": lambda: _("Began a draft as a copy of a campaign"),
     "campaigns.correct-letters": lambda: _("Corrected letters of a campaign"),
     "campaigns.delete": lambda: _("Deleted a draft"),
     "campaigns.hold": lambda: _("Held a campaign back"),

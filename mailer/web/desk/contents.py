@@ -227,12 +227,13 @@ def _home_rules(value: Mapping[str, str | None]) -> list[Line]:
         return [Line(_("Addresses the authorities of"), _("No country"))]
     return [
         Line(_("Addresses the authorities of"), countries.name(str(about), language.current())),
-        Line(_("People who live there"), _home_rule(value["home"])),
-        Line(_("People whose country is not known"), _home_rule(value["unknown_home"])),
+        Line(_("People who live there"), home_rule(value["home"])),
+        Line(_("People whose country is not known"), home_rule(value["unknown_home"])),
     ]
 
 
-def _home_rule(rule: str | None) -> str:
+def home_rule(rule: str | None) -> str:
+    """What readers at home get, or those who may be."""
     match rule:
         case HomeRule.INCLUDE:
             return _("get it")

@@ -1,4 +1,4 @@
-"""Drafting: to begin a campaign at the desk."""
+"""Drafting: to begin a campaign at the desk, from nothing or from another one."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from mailer.people import lists
 from mailer.store.db import utcnow
 from mailer.store.models import Case, MailingList
 from mailer.store.slugs import InvalidSlug
-from mailer.web.desk import language_choices, terms
+from mailer.web.desk import language_choices, named, terms
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, current, url
 from mailer.web.site import site
@@ -55,6 +55,37 @@ def begin() -> Any:
     except (cases.UnknownCase, lists.UnknownList, drafts.UnknownKind):
         return _form({"form": _("Something that you chose is not there any more. Choose again.")})
     return redirect(url("desk.texts.write", slug=slug, tag=tag), 303)
+
+
+def copying(slug: str) -> Any:
+    """The form with which a campaign is copied."""
+    return _copying(slug)
+
+
+def copy(slug: str) -> Any:
+    """Begin a draft that is another campaign over again."""
+    name = request.form.get("name", "").strip()
+    try:
+        with site().session() as session:
+            saving = Saving(base=0, at=utcnow(), account_id=visit().account_id)
+            draft = drafts.copy(session, named.campaign(session, slug), name, saving)
+            record(session, "campaigns.copy", draft.slug, details={"campaign": slug})
+    except (drafts.NameTaken, drafts.UnsayableName, InvalidSlug) as refused:
+        return _copying(slug, _of_name(name, refused))
+    except drafts.Withdrawn:
+        return _copying(slug, {"form": _("It was withdrawn, so nothing is made of it again.")})
+    return redirect(url("desk.texts.browse", slug=name), 303)
+
+
+def _copying(slug: str, problems: dict[str, str] | None = None) -> Any:
+    with site().session(read_only=True) as session:
+        campaign = named.campaign(session, slug)
+        name = named.name_of(campaign)
+        suggested = f"{name[:70]}-copy" if name else ""
+        page = render_template(
+            "desk/drafting/copying.html", campaign=campaign, name=name, suggested=suggested, problems=problems or {}
+        )
+    return make_response(page, 422 if problems else 200)
 
 
 def _problems() -> dict[str, str]:

@@ -46,6 +46,7 @@ class Ahead:
 #: endpoint of a page that is about one campaign, by its slug; who may have it, at which status it helps, and its words
 _Entry = tuple[str, Permission, frozenset[CampaignStatus], Callable[[], str]]
 _STEPS: Sequence[_Entry] = (
+    ("desk.outlining.see", Permission.WRITE, frozenset({_S.DRAFT}), lambda: _("What it is about")),
     ("desk.texts.browse", Permission.WRITE, frozenset({_S.DRAFT}), lambda: _("Texts")),
     ("desk.audience.see", Permission.WRITE, frozenset({_S.DRAFT}), lambda: _("Audience")),
     ("desk.checking.see", Permission.SEE_CAMPAIGNS, _HELD, lambda: _("Check and test")),
@@ -53,6 +54,7 @@ _STEPS: Sequence[_Entry] = (
     ("desk.approving.see", Permission.PREVIEW, _HELD, lambda: _("Approval")),
     (_SEND, Permission.SEND, _BEFORE, lambda: _("Send")),
     ("desk.reports.show", Permission.SEE_TOTALS, _BEGUN, lambda: _("Report")),
+    ("desk.drafting.copying", Permission.WRITE, _ALWAYS, lambda: _("Copy")),
     ("desk.ending.see", Permission.STOP, _BEGUN | {_S.SCHEDULED}, lambda: _("Stop or end")),
 )
 _DANGER = frozenset({"desk.ending.see"})
@@ -100,9 +102,15 @@ def to_send(slug: str, standing: Standing) -> list[Ahead]:
         "open",
         _("What it says, in each language that you write it in."),
     )
+    outlining = Ahead(
+        _("What it is about"),
+        url("desk.outlining.see", slug=slug),
+        "open",
+        _("Its case, whom people write to, and until when."),
+    )
     choosing = Ahead(_("Audience"), url("desk.audience.see", slug=slug), "open", _("Choose who gets it."))
     return [
-        *([writing, choosing] if may(Permission.WRITE) else []),
+        *([outlining, writing, choosing] if may(Permission.WRITE) else []),
         Ahead(
             _("Check and test"),
             url("desk.checking.see", slug=slug),

@@ -273,7 +273,7 @@ def _parts(before: Written, after: Written) -> list[Part]:
     """The parts of a text that differ in two versions of it."""
     parts = (
         (_("Subject"), before.subject, after.subject),
-        (_("Preheader"), before.preheader, after.preheader),
+        (_("Preview line"), before.preheader, after.preheader),
         (_("Text"), before.body, after.body),
     )
     found = [(label, differing.pieces(was, now)) for label, was, now in parts if was != now]
@@ -284,7 +284,7 @@ def _problems(written: Written, faults: Sequence[Fault]) -> dict[str, str]:
     """Field → what keeps a text from going out."""
     empty = {
         "subject": (written.subject, _("There is no subject yet.")),
-        "preheader": (written.preheader, _("There is no preheader yet.")),
+        "preheader": (written.preheader, _("There is no preview line yet.")),
         "body": (written.body, _("There is no text yet.")),
     }
     problems = {}

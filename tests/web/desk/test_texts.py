@@ -86,7 +86,7 @@ def test_what_is_saved_is_what_the_campaign_says_and_the_log_tells_who_did_it_on
 def test_what_is_not_finished_is_kept_as_typed_and_shows_at_its_place_what_is_wrong(world: World) -> None:
     assert save(world.wanda, EN, GOOD | {"preheader": "", "body": "Dear\n\n{{ nam }}"}).status_code == 303
     page = world.wanda.get(EN)
-    assert "{{ nam }}" in page.text and "There is no preheader yet." in words(page)
+    assert "{{ nam }}" in page.text and "There is no preview line yet." in words(page)
     assert 'id="body-problem">Line 3: ' in page.text
     assert says(world) == {"en": "Free the five"}, "the mail is as it was last in order"
     assert "text-unfinished" in codes(world), "and is not sent like that"
@@ -317,3 +317,11 @@ def test_a_long_text_in_any_script_arrives_and_one_that_is_too_long_is_given_bac
     assert says(world) == {"en": "Free the six"}
     answer = save(world.wanda, EN, GOOD | {"body": "Отпустите их на свободу. " * 2_100})
     assert answer.status_code == 409 and "too long to be saved" in words(answer) and "Отпустите" in answer.text
+
+
+def test_a_campaign_is_copied_under_another_name(world: World) -> None:
+    answer = world.wanda.press(f"/campaigns/{SLUG}/copy", name="free-them-again")
+    assert answer.location == "/desk/campaigns/free-them-again/texts"
+    assert "Free the five" in words(world.wanda.get("/campaigns/free-them-again/texts"))
+    again = world.wanda.press(f"/campaigns/{SLUG}/copy", name="free-them-again")
+    assert again.status_code == 422 and "There is a campaign “free-them-again” already." in words(again)

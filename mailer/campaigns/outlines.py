@@ -1,0 +1,176 @@
+"""Outlines: what a draft is about and what it asks for, apart from its words and its audience."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from mailer.campaigns import editions, kinds, petitions, segments, text_versions
+from mailer.cases import cases
+from mailer.errors import MailerError
+from mailer.locale import countries
+from mailer.store.models import Campaign, Case, HomeRule, TargetRole
+
+
+class ChangedMeanwhile(MailerError):
+    """Somebody else has changed what campaign "{slug}" is about. See what they chose, and choose again."""
+
+
+class WrongOutline(MailerError):
+    """Something that was chosen does not go together: {fields}."""
+
+    def __init__(self, wrong: Sequence["Wrong"]) -> None:
+        super().__init__(fields=", ".join(each.field for each in wrong))
+        self.wrong = wrong
+
+
+class AboutOther(MailerError):
+    """The case is about another country."""
+
+
+class NeedsCase(MailerError):
+    """A prisoner is written to in one case: choose it."""
+
+
+class LetterLeft(MailerError):
+    """There is a letter to a role that is not asked for: {role}."""
+
+
+class GoalOutOfRange(MailerError):
+    """A goal is a whole number from {least} on."""
+
+
+class KindHasNone(MailerError):
+    """What is written of it belongs to another kind: {what}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What does not go together with the rest."""
+
+    field: str
+    why: MailerError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What a draft is about, and what it asks for."""
+
+    kind: str
+    case: str | None = None  # slug
+    about: str | None = None  # as `Campaign.about`
+    home: HomeRule | None = None
+    unknown_home: HomeRule | None = None
+    ask: tuple[str, ...] = ()  # roles, the most important first
+    deadline: datetime | None = None
+    latest_start: datetime | None = None
+    goal: int | None = None
+    public: bool = False
+    forwardable: bool = False
+
+    @classmethod
+    def of(cls, campaign: Campaign) -> "Outline":
+        """What a campaign's is now."""
+        return cls(
+            kind=campaign.kind,
+            case=campaign.case.slug if campaign.case else None,
+            about=campaign.about,
+            home=campaign.home,
+            unknown_home=campaign.unknown_home,
+            ask=tuple(campaign.ask),
+            deadline=campaign.deadline,
+            latest_start=campaign.latest_start,
+            goal=campaign.goal,
+            public=campaign.public,
+            forwardable=campaign.forwardable,
+        )
+
+    @property
+    def mark(self) -> str:
+        """What is different once anything of it is."""
+        return hashlib.blake2b(repr(self).encode(), digest_size=8).hexdigest()
+
+
+def change(session: Session, campaign: Campaign, new: Outline, *, seen: str) -> bool:
+    """Save what a draft is about, as loading its folder would.
+
+    :param seen: the mark of its outline when that was chosen.
+    :returns: whether it is another one than before.
+    :raises text_versions.NoDraft: it is none any more.
+    :raises ChangedMeanwhile: somebody else has changed it since.
+    :raises cases.UnknownCase: there is no such case.
+    :raises WrongOutline: something does not go together.
+    """
+    text_versions.hold(session, campaign)
+    case = cases.get(session, new.case) if new.case else None
+    new = _completed(new, case)
+    now = Outline.of(campaign)
+    if new == now:
+        return False
+    if now.mark != seen:
+        raise ChangedMeanwhile(slug=campaign.slug)
+    if wrong := [*_wrong(campaign, new, case), *_of_letters(campaign, new)]:
+        raise WrongOutline(wrong)
+    campaign.kind, campaign.case, campaign.about = new.kind, case, new.about
+    campaign.home, campaign.unknown_home = new.home, new.unknown_home
+    campaign.ask, campaign.goal = list(new.ask), new.goal
+    campaign.deadline, campaign.latest_start = new.deadline, new.latest_start
+    campaign.public, campaign.forwardable = new.public, new.forwardable
+    session.flush()
+    editions.discard(session, campaign)
+    if new.kind != now.kind and (language := _unfit(session, campaign)):
+        raise WrongOutline([Wrong("kind", KindHasNone(what=f"{language}.md"))])
+    return True
+
+
+def _completed(new: Outline, case: Case | None) -> Outline:
+    """With the country of its case, and without what its kind does not have."""
+    keys = kinds.KINDS[new.kind].keys
+    return Outline(
+        kind=new.kind,
+        case=new.case,
+        about=new.about or (case.country if case else None),
+        home=new.home,
+        unknown_home=new.unknown_home,
+        ask=tuple(dict.fromkeys(new.ask)) if "ask" in keys else (),
+        deadline=new.deadline if "deadline" in keys else None,
+        latest_start=new.latest_start,
+        goal=new.goal if "goal" in keys else None,
+        public=new.public,
+        forwardable=new.forwardable,
+    )
+
+
+def _wrong(campaign: Campaign, new: Outline, case: Case | None) -> Iterator[Wrong]:
+    if new.about not in (None, segments.NO_COUNTRY):
+        try:
+            countries.parse(str(new.about))
+        except MailerError as why:
+            yield Wrong("about", why)
+    if case is not None and new.about != case.country:
+        yield Wrong("about", AboutOther())
+    if TargetRole.PRISONER in new.ask and case is None:
+        yield Wrong("case", NeedsCase())
+    if new.goal is not None and new.goal not in petitions.GOALS:
+        yield Wrong("goal", GoalOutOfRange(least=petitions.GOALS.start))
+    keys = kinds.KINDS[new.kind].keys
+    has = {"targets": campaign.targets, "petition": campaign.petition, "ask": campaign.letters}
+    if left := [key for key, value in has.items() if value and key not in keys]:
+        yield Wrong("kind", KindHasNone(what=", ".join("letters" if key == "ask" else key for key in left)))
+
+
+def _of_letters(campaign: Campaign, new: Outline) -> Iterator[Wrong]:
+    if "ask" in kinds.KINDS[new.kind].keys:
+        roles = dict.fromkeys(letter.role for letter in campaign.letters)
+        yield from (Wrong("ask", LetterLeft(role=role)) for role in roles if role not in new.ask)
+
+
+def _unfit(session: Session, campaign: Campaign) -> str | None:
+    """The language of a text that a campaign of its kind cannot have."""
+    for language, version in text_versions.latest(session, campaign).items():
+        is_whole = version.written is not None and version.goes_out
+        if is_whole and version.written and text_versions.read(session, campaign, language, version.written):
+            return language
+    return None
