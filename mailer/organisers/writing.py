@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import choosing, outlines, text_versions
@@ -18,7 +18,7 @@ from mailer.organisers.approvals import State
 from mailer.store import audit
 from mailer.store.audit import Who
 from mailer.store.db import utcnow
-from mailer.store.models import AuditEntry, Campaign, MailingList
+from mailer.store.models import AuditEntry, Campaign, CampaignContent, MailingList
 
 #: a script saves every few seconds: of that, one entry in so long a time
 _NOTED_EVERY = timedelta(minutes=10)
@@ -32,6 +32,8 @@ class AskedMeanwhile(MailerError):
 def standing(session: Session, campaign: Campaign, sender: Sender) -> str:
     """What a page has to know of approval before something is changed on it: which request is open, or was answered
     with yes. Nothing where there is none."""
+    if not session.scalar(select(exists().where(CampaignContent.campaign_id == campaign.id))):
+        return ""  # nobody ever asked, and nothing has to be compared
     now = approvals.standing(session, campaign, sender)
     if now.state not in (State.WAITING, State.APPROVED):
         return ""

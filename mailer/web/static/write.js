@@ -161,6 +161,7 @@ addEventListener("pageshow", () => {
 });
 
 if (saved === null) {
+  say(writing.dataset.unsaved);
   later(SOON);
 }
 
