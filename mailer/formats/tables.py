@@ -9,7 +9,8 @@ from typing import BinaryIO, Protocol, Self
 
 from mailer.errors import MailerError
 from mailer.formats.cells import restore
-from mailer.formats.workbooks import NoWorkbook, Workbook
+from mailer.formats.workbook_parts import NoWorkbook
+from mailer.formats.workbooks import Workbook
 from mailer.locale.folding import fold_whole
 
 #: What a rejects file has behind the original columns. An import ignores them, so that it can be fed back.
@@ -260,13 +261,20 @@ class _Sheet:
             self._book = Workbook(file)
         except NoWorkbook as problem:
             raise UnreadableFile(path=path, problem=problem) from None
+        self._path = path
         filled = (number for number, cells in self._book.rows() if any(map(str.strip, cells)))
         self.lines_before = next(filled, 1) - 1
         self.remarks = [f'of its sheets, "{self._book.chosen}" was read'] if self._book.chosen else []
 
     def records(self) -> Iterator[TableRow]:
         """All rows from the header on, from the start at each call."""
-        return (TableRow(number, cells) for number, cells in self._book.rows() if number > self.lines_before)
+        for number, cells in self._book.rows():
+            if sum(len(cell.encode()) for cell in cells) > MAX_RECORD_BYTES:
+                raise BrokenFile(
+                    path=self._path, line=number, problem="this row is longer than 64 KB; shorten its cells"
+                )
+            if number > self.lines_before:
+                yield TableRow(number, cells)
 
 
 class _CsvText:

@@ -2,20 +2,14 @@
 a cell is written, is ours."""
 
 import datetime
-import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
-#: of all that is packed in a file: a sheet stands in memory whole, and a few MB of ZIP can hold any number of GB
-MOST_BYTES = 1024**3
+from mailer.formats.workbook_parts import NoWorkbook, checked
 
 Cell = object
-
-
-class NoWorkbook(Exception):
-    """What is wrong with a file, in words that go on after a colon."""
 
 
 class Workbook:
@@ -23,9 +17,9 @@ class Workbook:
 
     def __init__(self, file: BinaryIO) -> None:
         """:raises NoWorkbook: it cannot be read, or is too large."""
-        _check_size(file)
+        parts = checked(file)
         try:
-            book = CalamineWorkbook.from_filelike(file)
+            book = CalamineWorkbook.from_filelike(parts)
             sheets = [each.name for each in book.sheets_metadata if each.visible == SheetVisibleEnum.Visible]
             found = ((name, book.get_sheet_by_name(name)) for name in sheets)
             filled = next(((name, sheet) for name, sheet in found if sheet.height), None)
@@ -43,17 +37,6 @@ class Workbook:
         """The number of each row, from 1, and its cells; empty ones too."""
         for number, row in enumerate(self._sheet.iter_rows(), start=1):
             yield number, [_written(cell) for cell in row]
-
-
-def _check_size(file: BinaryIO) -> None:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            size = sum(each.file_size for each in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError) as problem:
-        raise NoWorkbook(f"it is no .xlsx or .ods file that we can read ({problem})") from None
-    if size > MOST_BYTES:
-        raise NoWorkbook("it holds more than 1 GB once it is unpacked; save it as CSV")
-    file.seek(0)
 
 
 def _written(cell: Cell) -> str:

@@ -96,3 +96,15 @@ def write_ods(path: Path, rows: Sequence[Sequence[str]]) -> Path:
             f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>',
         )
     return path
+
+
+def rewrite(path: Path, part: str, old: str, new: str) -> Path:
+    """The same file with something else in one of its parts."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert old in parts[part]
+    parts[part] = parts[part].replace(old, new)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
