@@ -9,6 +9,7 @@ from pathlib import Path
 from mailer.errors import MailerError
 
 _NAMED_ADDRESS = re.compile(r'"?(?P<name>[^<>"]*)"?\s*<(?P<address>[^<>]+)>')
+_LONGEST_MAILBOX = 1_000  # characters of a name and an address: the time to match grows with the square
 _TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _MOST_SHOWN = 20
 
@@ -49,7 +50,14 @@ class Problems:
 
 
 def name_and_address(text: str) -> tuple[str, str]:
-    """What an e-mail cell has: `Ana <ana@example.org>`, as mailing list managers write it, or the address alone."""
+    """What an e-mail cell has: `Ana <ana@example.org>`, as mailing list managers write it, or the address alone.
+
+    :raises InvalidRow: it is too long to be either.
+    """
+    if len(text) > _LONGEST_MAILBOX:
+        raise InvalidRow(
+            problem=f"the e-mail cell has more than {_LONGEST_MAILBOX:,} characters; is it another column?"
+        )
     found = _NAMED_ADDRESS.fullmatch(text)
     return (found["name"].strip(), found["address"].strip()) if found else ("", text)
 
