@@ -11,6 +11,8 @@ _WORDS = re.compile(r"\w+\s*|[^\w\s]+\s*|\s+")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+\Z")
 #: words that are compared one by one; of more, lines are: the time grows with the square
 _MOST_WORDS = 1_000
+#: lines that are compared one by one, of what is left between the first and the last that differ; of more, none are
+_MOST_LINES = 1_000
 #: characters that are shown before and after a change
 _AROUND = 300
 
@@ -59,8 +61,24 @@ def _compare(before: str, after: str) -> Iterator[Piece]:
 
 
 def _opcodes(before: list[str], after: list[str]) -> Iterator[tuple[list[str], list[str]]]:
-    for _tag, old, old_end, new, new_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        yield before[old:old_end], after[new:new_end]
+    """What stands where, in order; each pair the same, or one instead of the other."""
+    start = _common(before, after)
+    end = _common(before[start:][::-1], after[start:][::-1])
+    head, old, new = before[:start], before[start : len(before) - end], after[start : len(after) - end]
+    yield head, head
+    if max(len(old), len(new)) > _MOST_LINES:
+        yield old, new
+    else:
+        for _tag, was, was_end, now, now_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            yield old[was:was_end], new[now:now_end]
+    tail = before[len(before) - end :]
+    yield tail, tail
+
+
+def _common(before: list[str], after: list[str]) -> int:
+    """How many are the same from the start."""
+    alike = zip(before, after, strict=False)
+    return next((number for number, (was, now) in enumerate(alike) if was != now), min(len(before), len(after)))
 
 
 def _joined(found: Iterable[Piece]) -> list[Piece]:

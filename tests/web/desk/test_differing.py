@@ -54,3 +54,10 @@ def test_of_what_is_the_same_for_long_only_that_is_shown_which_stands_beside_a_c
 def test_of_short_wordings_nothing_is_left_out(before: str, after: str) -> None:
     found = pieces(before, after)
     assert near(found) == found
+
+
+def test_of_very_many_lines_what_lies_between_the_first_and_the_last_change_is_one_block() -> None:
+    before = [f"{number}\n" for number in range(3_000)]
+    after = [line if number % 2 else f"new {line}" for number, line in enumerate(before)]
+    found = pieces("".join(["Same.\n", *before, "Same too.\n"]), "".join(["Same.\n", *after, "Same too.\n"]))
+    assert [each.of for each in found] == ["both", "before", "after", "both"]
