@@ -21,6 +21,7 @@ _OCTETS = 20
 _FORM = re.compile(r"[0-9a-fA-F]{40}", re.ASCII)
 #: of a number that carries a generation: what is left for the row id
 _ROW_BITS = 32
+_WITHIN = "desk"  # no purpose of a `Link`
 
 
 class ForgedToken(MailerError):
@@ -71,26 +72,30 @@ def purposes(keyring: Keyring, token: str) -> dict[Link, int]:
     return found
 
 
-def sign_within(keyring: Keyring, session_id: int, number: int) -> str:
-    """Make the token for a row that somebody looks at in one session of the desk. It is worth nothing in another."""
-    return sealing.seal(keyring.link_keys[0].secret, _within(session_id), number, octets=_OCTETS).hex()
+def sign_within(keyring: Keyring, visit: str, number: int) -> str:
+    """Make the token for a row that somebody looks at in one session of the desk. It is worth nothing in another.
+
+    :param visit: what no other session is ever called, before or after it.
+    """
+    return sealing.seal(_key_within(keyring.link_keys[0].secret, visit), _WITHIN, number, octets=_OCTETS).hex()
 
 
-def verify_within(keyring: Keyring, session_id: int, token: str) -> int:
+def verify_within(keyring: Keyring, visit: str, token: str) -> int:
     """The row id in such a token.
 
+    :param visit: as for `sign_within`.
     :raises ForgedToken: it was made in another session, or by nobody we know.
     """
     if _FORM.fullmatch(token):
         for key in keyring.link_keys:
-            number = sealing.unseal(key.secret, _within(session_id), bytes.fromhex(token))
+            number = sealing.unseal(_key_within(key.secret, visit), _WITHIN, bytes.fromhex(token))
             if number is not None:
                 return number
     raise ForgedToken
 
 
-def _within(session_id: int) -> str:
-    return f"desk{session_id:x}"  # no purpose of a `Link`; as long as a purpose may be at 40 bits
+def _key_within(secret: bytes, visit: str) -> bytes:
+    return hashlib.blake2b(visit.encode(), key=secret, digest_size=32, person=b"desk session").digest()
 
 
 def _read_open(secret: bytes, purpose: str, raw: bytes) -> int | None:

@@ -171,6 +171,13 @@ def who(desk_session: DeskSession) -> audit.Who:
     return audit.Who(AuditActor.ACCOUNT, desk_session.account_id, desk_session.label)
 
 
+def once(desk_session: DeskSession) -> str:
+    """What no other session is ever called; a fresh proof does not change it. A row's id will not do: SQLite gives that
+    of a session that has ended to the next."""
+    begun = desk_session.created_at.isoformat()
+    return f"{desk_session.account_id} {desk_session.label} {begun}"
+
+
 def hash_of(secret: str) -> bytes:
     """What is kept of a secret: SHA-256. One of 256 random bits needs no salt."""
     return hashlib.sha256(secret.encode()).digest()

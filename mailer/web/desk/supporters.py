@@ -18,6 +18,7 @@ from mailer.links import ForgedToken
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.mail.addresses import InvalidAddress
+from mailer.organisers import desk_sessions
 from mailer.people import lists, subscribers, suppression
 from mailer.people.mailed_links import DeadLink
 from mailer.people.subscribers import MAX_TEXT_LENGTH
@@ -149,7 +150,7 @@ def _of(token: str, *, read_only: bool = False) -> Iterator[tuple[Session, Subsc
     """Whom a link of this session is about; a page that says so where there is nobody any more."""
     with site().session(read_only=read_only) as session:
         try:
-            subscriber_id = links.verify_within(keyring_of(session), visit().session.id, token)
+            subscriber_id = links.verify_within(keyring_of(session), desk_sessions.once(visit().session), token)
         except ForgedToken:
             abort(404)
         person = session.get(Subscriber, subscriber_id)
@@ -159,7 +160,7 @@ def _of(token: str, *, read_only: bool = False) -> Iterator[tuple[Session, Subsc
 
 
 def _to(subscriber_id: int, done: str | None = None) -> Response:
-    token = links.sign_within(site().settings.keyring, visit().session.id, subscriber_id)
+    token = links.sign_within(site().settings.keyring, desk_sessions.once(visit().session), subscriber_id)
     return make_response(redirect(url("desk.supporters.one", token=token, done=done), 303))
 
 
@@ -190,7 +191,9 @@ def change(token: str) -> Response:
 
 def take_off(token: str) -> Response:
     """Take somebody off a list, or off all."""
-    slug = request.form.get("list") or None
+    slug, is_all = request.form.get("list") or None, "all" in request.form
+    if is_all is (slug is not None):  # neither, or both
+        abort(400)
 
     def act(session: Session, person: Subscriber) -> None:
         left = on_behalf.unsubscribe(session, person.email, slug, fallbacks=site().settings.language_fallbacks)
@@ -234,8 +237,7 @@ def export(token: str) -> Response:
     with _of(token) as (session, person):
         held = disclosure.about(session, person.id)
         _note(session, "subscribers.export", person.id)
-        name = f"supporter-{person.id}.{request.form['as']}"
-    return _file(write(held), kind, name)
+    return _file(write(held), kind, f"supporter.{request.form['as']}")
 
 
 def prepare_erasing(token: str) -> Response:

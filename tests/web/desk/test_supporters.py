@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from mailer.organisers import desk_sessions
 from mailer.people import subscribers, suppression
 from mailer.store import crypto
 from mailer.store.db import session_scope, utcnow
@@ -133,6 +134,32 @@ def test_a_page_of_somebody_works_in_the_session_alone_in_which_they_were_looked
     assert rosa.get(f"{path[:-1]}{'0' if path[-1] != '0' else '1'}").status_code == 404
 
 
+def test_a_page_of_somebody_is_gone_with_its_session_also_where_the_next_gets_its_row(
+    app: Flask, rosa: Organiser, ana: int
+) -> None:
+    path = page_of(rosa)
+    with stored(app) as session:
+        first = session.scalars(select(DeskSession)).one().id
+        desk_sessions.end(session, first)
+    paul = come_in(app, Role.PUBLISHER, email="paul@example.org")
+    with stored(app) as session:
+        assert session.scalars(select(DeskSession)).one().id == first, "or this shows nothing"
+    assert paul.get(path).status_code == 404
+    with stored(app) as session:
+        desk_sessions.end(session, first)
+    again = come_in(app, Role.PUBLISHER, account=_account(app, rosa))
+    assert again.get(path).status_code == 404
+    assert len(entries(app, "subscribers.find")) == 1
+
+
+def test_a_page_of_somebody_outlives_a_fresh_proof(app: Flask, rosa: Organiser, ana: int) -> None:
+    path = page_of(rosa)
+    with stored(app) as session:
+        secret = desk_sessions.prove(session, session.scalars(select(DeskSession)).one().id, at=utcnow())
+    rosa.secret = rosa.cookie = secret or ""
+    assert rosa.get(path).status_code == 200
+
+
 def test_whoever_tries_out_addresses_is_stopped(app: Flask, ana: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rosa = come_in(app, Role.PUBLISHER)
     for limiter in app.extensions["limiter"]:
@@ -209,8 +236,18 @@ def test_who_is_taken_off_a_list_is_mailed_a_goodbye(app: Flask, rosa: Organiser
     entry = entries(app, "subscribers.unsubscribe")[-1]
     assert entry.details == {"supporter": str(ana), "list": "urgent-actions"}
     assert "Urgent actions Left" in words(rosa.get(path))
-    rosa.press(f"{path}/leave", list="")
+    assert rosa.press(f"{path}/leave", all="1").status_code == 303
     assert "left all lists at once" in words(rosa.get(path))
+
+
+@pytest.mark.parametrize("fields", [{}, {"list": ""}, {"list": "urgent-actions", "all": "1"}])
+def test_nobody_is_taken_off_all_lists_by_a_form_that_does_not_say_so(
+    app: Flask, rosa: Organiser, ana: int, fields: dict[str, str]
+) -> None:
+    assert rosa.press(f"{page_of(rosa)}/leave", **fields).status_code == 400
+    with stored(app) as now:
+        assert now.scalars(select(Subscription)).one().status is SubscriptionStatus.ACTIVE
+    assert entries(app, "subscribers.unsubscribe") == []
 
 
 def test_who_wants_another_list_is_on_it_once_they_confirm(
@@ -254,7 +291,7 @@ def test_all_about_somebody_is_a_file_after_a_fresh_proof(app: Flask, rosa: Orga
     assert rosa.press(f"{path}/export", **{"as": kind}).location.startswith("/desk/prove?to=")
     fresh = come_in(app, Role.PUBLISHER, email="paul@example.org")
     answer = fresh.press(f"{page_of(fresh)}/export", **{"as": kind})
-    assert answer.headers["Content-Disposition"] == f"attachment; filename=supporter-{ana}.{kind}"
+    assert answer.headers["Content-Disposition"] == f"attachment; filename=supporter.{kind}"
     assert ADDRESS in answer.text and answer.headers["Cache-Control"] == "no-store"
     assert kind != "json" or json.loads(answer.text)["person"]["email"] == ADDRESS
     assert [each.details for each in entries(app, "subscribers.export")] == [{"supporter": str(ana)}]
