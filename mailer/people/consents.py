@@ -7,9 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.store.db import insert_unless_there, utctoday
-from mailer.store.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentText
+from mailer.store.models import ConsentAction, ConsentEvent, ConsentPurpose, ConsentSource, ConsentText
 
 _UNDETERMINED = "und"  # BCP 47: nobody said in which language the text is
+#: how an agreement reached us that an organiser wrote down, because somebody rang or wrote
+BY_ORGANISER = "organiser"
+#: stands for the words of such an agreement, which are one person's: they are kept encrypted, and go with the person
+WRITTEN_DOWN = "In words that an organiser wrote down. They stand beside this, as where it was collected."
 
 
 def text_id(session: Session, text: str, *, language: str = _UNDETERMINED) -> int:
@@ -35,8 +39,8 @@ def give(
     confirmed_at: date,
     list_id: int | None = None,
     campaign_id: int | None = None,
-) -> None:
-    """Write down that a person agreed.
+) -> ConsentEvent:
+    """Write down that a person agreed; returns the line, which has no id before it is flushed.
 
     :param text: as `text_id` returned it.
     :param method: how it reached us, such as "sign-up form".
@@ -44,19 +48,19 @@ def give(
     :param list_id: of the list, where the purpose is its mail.
     :param campaign_id: of the campaign, where the purpose is what they did for it.
     """
-    session.add(
-        ConsentEvent(
-            subscriber_id=subscriber_id,
-            list_id=list_id,
-            campaign_id=campaign_id,
-            purpose=purpose,
-            action=ConsentAction.GIVEN,
-            text_id=text,
-            method=method,
-            asked_at=asked_at,
-            confirmed_at=confirmed_at,
-        )
+    event = ConsentEvent(
+        subscriber_id=subscriber_id,
+        list_id=list_id,
+        campaign_id=campaign_id,
+        purpose=purpose,
+        action=ConsentAction.GIVEN,
+        text_id=text,
+        method=method,
+        asked_at=asked_at,
+        confirmed_at=confirmed_at,
     )
+    session.add(event)
+    return event
 
 
 def agree(
@@ -71,22 +75,29 @@ def agree(
     list_id: int | None = None,
     campaign_id: int | None = None,
 ) -> None:
-    """Write down that a person agrees now to words that they were shown.
+    """Write down that a person agrees now to words that they were shown, or that an organiser wrote down for them.
 
     :param language: of the words.
     :param asked_at: when they were shown them, if that was before; the rest as for `give`.
     """
-    give(
+    is_written_down = method == BY_ORGANISER
+    shown = (
+        text_id(session, WRITTEN_DOWN, language="en") if is_written_down else text_id(session, words, language=language)
+    )
+    event = give(
         session,
         subscriber_id,
         purpose,
-        text=text_id(session, words, language=language),
+        text=shown,
         method=method,
         asked_at=asked_at or utctoday(),
         confirmed_at=utctoday(),
         list_id=list_id,
         campaign_id=campaign_id,
     )
+    if is_written_down:
+        session.flush()
+        session.add(ConsentSource(event_id=event.id, source=words))
 
 
 def withdraw(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from mailer.errors import MailerError
 from mailer.locale import countries, languages
 from mailer.mail import addresses
-from mailer.people import lists, subscribers, suppression
+from mailer.people import consents, lists, subscribers, suppression
 from mailer.people.subscribers import MAX_TEXT_LENGTH
 from mailer.selfservice import leaving, preferences, signups
 from mailer.selfservice.leaving import Method
@@ -18,7 +18,7 @@ from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
 from mailer.store.models import Subscriber, SuppressionReason
 
-METHOD = "organiser"
+METHOD = consents.BY_ORGANISER
 _UNDETERMINED = "und"  # BCP 47: nobody said in which language the words are
 
 

@@ -332,18 +332,7 @@ def _agree(
     *,
     method: str = METHOD,
 ) -> None:
-    now = utcnow()
-    text = consents.text_id(session, words, language=shown_in)
-    consents.give(
-        session,
-        subscriber_id,
-        purpose,
-        text=text,
-        method=method,
-        asked_at=now,
-        confirmed_at=now,
-        list_id=list_id,
-    )
+    consents.agree(session, subscriber_id, purpose, words, language=shown_in, method=method, list_id=list_id)
 
 
 def join(session: Session, subscriber_id: int, list_slug: str, *, words: str, shown_in: str) -> None:

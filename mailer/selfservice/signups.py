@@ -410,7 +410,7 @@ def _carry_out(session: Session, link: MailedLink, decided: _Decided) -> None:
     now = utcnow()
     for list_id in decided.list_ids:
         subscribers.put_on(session, person.id, list_id, now)
-    _log_consent(session, person, decided, now)
+    _log_consent(session, person, decided)
     if sign_up.via_union_id is not None and not gets_mail:
         _count_join(session, sign_up.via_union_id, now)
     mailed_links.drop_unmailed(session, link)
@@ -462,7 +462,7 @@ def _fill_in(person: Subscriber, sign_up: SignUp, *, replace: bool) -> list[str]
     return taken
 
 
-def _log_consent(session: Session, person: Subscriber, decided: _Decided, now: datetime) -> None:
+def _log_consent(session: Session, person: Subscriber, decided: _Decided) -> None:
     agreed: list[tuple[ConsentPurpose, str, SignUp, int | None]] = [
         (ConsentPurpose.ALERTS, asked.alerts_text, asked, list_id) for list_id, asked in decided.consents
     ]
@@ -470,14 +470,14 @@ def _log_consent(session: Session, person: Subscriber, decided: _Decided, now: d
     if sign_up.union_text and sign_up.union_id is not None:
         agreed.append((ConsentPurpose.UNION, sign_up.union_text, sign_up, None))
     for purpose, words, asked, list_id in agreed:
-        consents.give(
+        consents.agree(
             session,
             person.id,
             purpose,
-            text=consents.text_id(session, words, language=asked.shown_in),
+            words,
+            language=asked.shown_in,
             method=asked.method,
             asked_at=asked.asked_at,
-            confirmed_at=now,
             list_id=list_id,
         )
 

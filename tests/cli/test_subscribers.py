@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailer.mail import addresses
-from mailer.people import lists, suppression
+from mailer.people import consents, lists, suppression
 from mailer.people.notices import Notice, NoticeKind
 from mailer.selfservice import signups
 from mailer.store.crypto import keyring_of
@@ -121,7 +121,8 @@ def test_who_is_added_by_hand_is_on_no_list_before_they_confirm(cli: CommandLine
     held = json.loads(cli("subscribers", "show", "ben@example.org", "--json").stdout)
     assert (held["person"]["name"], held["person"]["country"], held["lists"][0]["status"]) == ("Ben", "FR", "active")
     assert held["person"]["language"] == "fr"
-    assert held["consent"][0]["text"] == "Asked for it on the phone."
+    assert held["consent"][0]["text"] == consents.WRITTEN_DOWN
+    assert held["consent"][0]["source"] == "Asked for it on the phone."
     assert held["consent"][0]["method"] == "organiser"
     refused = cli("subscribers", "add", "ben@example.org", *words, exit_code=1).stderr
     assert "They are on the list already: news. Nothing was sent." in refused

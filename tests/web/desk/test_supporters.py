@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import LargeBinary, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from mailer.organisers import desk_sessions
@@ -22,6 +22,8 @@ from mailer.store.models import (
     Account,
     AuditEntry,
     ConsentEvent,
+    ConsentSource,
+    ConsentText,
     Delivery,
     DeliveryState,
     DeskSession,
@@ -218,6 +220,24 @@ def test_details_are_changed_and_written_down_without_what_they_are(
         event = now.scalars(select(ConsentEvent).order_by(ConsentEvent.id.desc())).first()
         assert event is not None and (event.method, event.purpose) == ("organiser", "union")
     assert [each.details for each in entries(app, "subscribers.change")] == [{"supporter": str(ana)}] * 2
+
+
+def test_words_that_an_organiser_wrote_down_are_shown_to_their_owner_and_go_with_them(
+    app: Flask, rosa: Organiser, session: Session, ana: int
+) -> None:
+    make_union(session)
+    session.commit()
+    path, said = page_of(rosa), "You may store it, said Ana from Grey Quay."
+    fields = {"name": "Ana", "country": "GB", "language": "en", "union": "Dockers", "union-words": said}
+    assert rosa.press(f"{path}/details", **fields).status_code == 303
+    assert said in words(rosa.get(path))
+    with stored(app) as now:
+        assert not any(said in text for text in now.scalars(select(ConsentText.text)))
+        assert now.scalars(select(ConsentSource.source)).all() == [said]
+        kept = now.scalars(select(type_coerce(ConsentSource.source, LargeBinary))).one()
+        assert b"Grey Quay" not in bytes(kept)
+        subscribers.erase(now, ADDRESS)
+        assert now.scalars(select(ConsentSource.source)).all() == []
 
 
 @pytest.mark.parametrize(("field", "value"), [("name", "x" * 201), ("union", "No such union")])
