@@ -22,7 +22,7 @@ from tests.browser.test_pages import SCREENSHOTS
 from tests.browser.visitor import DESKTOP, PHONE
 from tests.support.accounts import TOTP_SECRET, make_account
 
-_SLUGS = ("text-en", "text-ar", "text-late", "text-out")
+_SLUGS = ("text-en", "text-ar", "text-late", "text-out", "text-back", "text-again", "text-off")
 #: the text of the campaign, with a field put in at its end, all in bold
 _BOLD = "**Dear {{ name or 'supporter' }}, write to the embassy.\nTell {{ name or \"friend\" }}**"
 _FRENCH = {"subject": "Libérez-les", "preheader": "Cinq dockers sont en prison : écrivez aujourd’hui."}
@@ -186,3 +186,63 @@ def test_whoever_is_signed_out_while_writing_signs_in_and_goes_on(site: Site, br
         expect(page.locator("#saving")).to_contain_text("Saved")
     saved = _saved(site, slug)
     assert saved and saved.subject == "Typed while signed out"
+
+
+def test_what_was_refused_is_there_again_for_whoever_comes_back_and_overwrites_nobody(
+    site: Site, browser: Browser
+) -> None:
+    slug = "text-back"
+    with browsing(browser, site, f"writer-{slug}@example.org", DESKTOP, is_signed_in=True, locale="en") as writer:
+        page = writer.open(f"/campaigns/{slug}/texts/en")
+        before = _saved(site, slug)
+        assert before
+        theirs = Written("Their subject", before.preheader, before.body)
+        _save_elsewhere(site, slug, theirs)
+        page.locator("#subject").fill("My subject")
+        expect(page.locator("#saving-problem")).to_contain_text("Somebody else saved this text")
+        _save(writer)
+        writer.open(f"/campaigns/{slug}/texts")  # nobody touched the page: a browser does not ask
+        page = writer.open(f"/campaigns/{slug}/texts/en")
+        expect(page.locator("#subject")).to_have_value("My subject")
+        expect(page.locator("#saving-problem")).to_contain_text("Somebody else saved this text")
+        assert _saved(site, slug) == theirs
+        _save(writer)
+        page.locator("[data-leaves]").click()
+        expect(page.locator("#subject")).to_have_value("Their subject")
+        _forgive(writer, 409)
+
+
+def test_whoever_loads_the_page_again_while_it_saves_goes_on_from_what_they_typed(site: Site, browser: Browser) -> None:
+    slug = "text-again"
+    with browsing(browser, site, f"writer-{slug}@example.org", DESKTOP, is_signed_in=True, locale="en") as writer:
+        page = writer.open(f"/campaigns/{slug}/texts/en")
+        page.locator("#subject").fill("Typed, and loaded again")
+        page.reload()
+        expect(page.locator("#subject")).to_have_value("Typed, and loaded again")
+        expect(page.locator("#saving")).to_contain_text("Saved")
+        page.locator("#subject").fill("And went on")
+        expect(page.locator("#saving")).to_have_text("Not saved yet.")
+        expect(page.locator("#saving")).to_contain_text("Saved")
+        expect(page.locator("#saving-problem")).to_have_text("")
+    saved = _saved(site, slug)
+    assert saved and saved.subject == "And went on"
+
+
+def test_without_a_connection_nothing_is_lost_by_pressing_nor_by_leaving(site: Site, browser: Browser) -> None:
+    slug = "text-off"
+    with browsing(browser, site, f"writer-{slug}@example.org", DESKTOP, is_signed_in=True, locale="en") as writer:
+        page = writer.open(f"/campaigns/{slug}/texts/en")
+        page.context.set_offline(True)
+        page.locator("#subject").fill("Typed on the train")
+        expect(page.locator("#saving-problem")).to_contain_text("the connection fails")
+        page.locator("#writing .actions button").click()
+        expect(page.locator("#subject")).to_have_value("Typed on the train")
+        page.context.set_offline(False)
+        page.on("dialog", lambda dialog: dialog.accept())
+        page = writer.open(f"/campaigns/{slug}/texts/en")
+        expect(page.locator("#subject")).to_have_value("Typed on the train")
+        expect(page.locator("#saving")).to_contain_text("Saved")
+        problems = writer.visitor.problems
+        problems[:] = [each for each in problems if "ERR_INTERNET_DISCONNECTED" not in each]
+    saved = _saved(site, slug)
+    assert saved and saved.subject == "Typed on the train"

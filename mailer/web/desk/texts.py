@@ -221,6 +221,8 @@ def _page(slug: str, tag: str, *, sent: Sent | None = None, refused: MailerError
         versions = text_versions.latest(session, campaign)
         version = versions.get(tag)
         shown = sent.written if sent else (version.written if version else None) or Written()
+        kept = visit().kept
+        is_kept = sent is None and kept is not None and kept.page == request.path and "body" in kept.fields
         # Whatever it was refused for: whoever presses Save again on this page is taken to have seen what is saved.
         is_theirs = sent is not None and text_versions.is_news(campaign, version, sent.saving)
         faults = text_versions.read(session, campaign, tag, shown) if shown != Written() else []
@@ -233,6 +235,7 @@ def _page(slug: str, tag: str, *, sent: Sent | None = None, refused: MailerError
             tongue=languages.name(tag),
             direction_of=languages.direction,
             shown=shown,
+            is_kept=is_kept,
             base=version.id if version else 0,
             seen=writing.standing(session, campaign, sender()),
             saved_at=version.saved_at if version else None,

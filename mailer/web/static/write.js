@@ -4,17 +4,66 @@
 // says in words whether all is saved. Without scripts there is the button.
 const SOON = 2000; // milliseconds
 const AGAIN = 10000; // after the connection has failed
+const PATIENCE = 20000; // with an answer
 const KEPT_ALIVE = 60000; // bytes that a browser still sends once a page is left
 const writing = document.getElementById("writing");
 const saying = document.getElementById("saving");
 const warning = document.getElementById("saving-problem");
 const parts = ["subject", "preheader", "body"].map((name) => writing.elements[name]);
-const now = () => JSON.stringify(parts.map((part) => part.value));
+const values = () => parts.map((part) => part.value);
+const now = () => JSON.stringify(values());
+const isRefused = writing.dataset.saves !== "yes"; // this page shows what was not saved, and why
 
 // Whatever this page saves follows on what it saved before, though an answer was lost.
 const page = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-let saved = writing.dataset.typed ? null : now(); // what the server had not taken before it asked to sign in
+// What was typed is kept in this tab until the server has answered that it is saved, with the version that was changed. Where
+// somebody else has changed it, that is none: then both are shown again.
+const KEPT = `${document.body.dataset.account} ${location.pathname} writing`;
+
+function keep() {
+  const base = isRefused ? "0" : writing.elements.base.value;
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify({ text: values(), base }));
+  } catch {
+    // There is no room, or the browser keeps nothing: the question on the way out remains.
+  }
+}
+
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT));
+  } catch {
+    return null;
+  }
+}
+
+// As the server keeps it.
+function normal([subject, preheader, text]) {
+  const words = (line) => line.trim().split(/\s+/).join(" ");
+  return JSON.stringify([words(subject), words(preheader), text.replace(/\r\n?/g, "\n").trimEnd()]);
+}
+
+// Puts what this tab has and no page of the server shows into the form again; whether there was something.
+function restore() {
+  const before = kept();
+  if (before === null || isRefused || writing.dataset.typed) {
+    return false;
+  }
+  if (normal(before.text) === normal(values())) {
+    sessionStorage.removeItem(KEPT);
+    return false;
+  }
+  for (const [index, part] of parts.entries()) {
+    part.value = before.text[index];
+  }
+  writing.elements.base.value = before.base;
+  return true;
+}
+
+const isRestored = restore();
+let saved = isRestored || isRefused || writing.dataset.typed ? null : now(); // null: the server has not taken it
+let hasFailed = false;
 let timer = null;
 let underway = null;
 let isLeft = false; // for the form itself, which is sent
@@ -64,6 +113,7 @@ async function send() {
     body: new FormData(writing),
     headers: { Accept: "application/json" },
     keepalive: new Blob([sent]).size < KEPT_ALIVE,
+    signal: AbortSignal.timeout(PATIENCE),
   });
   const isJson = answer.headers.get("Content-Type")?.startsWith("application/json");
   if (!isJson && answer.status >= 500) {
@@ -81,8 +131,14 @@ async function send() {
     return;
   }
   saved = sent;
+  hasFailed = false;
   writing.elements.base.value = said.version;
   writing.elements.seen.value = said.seen;
+  if (now() === saved) {
+    sessionStorage.removeItem(KEPT);
+  } else {
+    keep();
+  }
   show(said.problems);
   say(now() === saved ? said.saved : writing.dataset.unsaved);
 }
@@ -105,6 +161,7 @@ function save() {
       }
     })
     .catch(() => {
+      hasFailed = true;
       say(writing.dataset.failed, true);
       later(AGAIN);
     })
@@ -119,6 +176,7 @@ function later(milliseconds) {
 
 writing.elements.window.value = page;
 writing.addEventListener("input", () => {
+  keep();
   if (writing.dataset.saves === "yes") {
     say(writing.dataset.unsaved);
     later(SOON);
@@ -141,7 +199,7 @@ document.addEventListener("visibilitychange", () => {
 // What a browser would not send on the way out, or the server does not take, is lost only if its author says so.
 addEventListener("beforeunload", (event) => {
   const isLarge = new Blob([now()]).size >= KEPT_ALIVE;
-  if (!isLeft && now() !== saved && (isLarge || writing.dataset.saves !== "yes")) {
+  if (!isLeft && now() !== saved && (isLarge || hasFailed || writing.dataset.saves !== "yes")) {
     event.preventDefault();
   }
 });
@@ -149,6 +207,12 @@ addEventListener("beforeunload", (event) => {
 writing.addEventListener("submit", (event) => {
   if (isLeft) {
     event.preventDefault();
+    return;
+  }
+  if (writing.dataset.saves === "yes" && (hasFailed || !navigator.onLine)) {
+    event.preventDefault(); // the browser would leave the page for one that says only that
+    hasFailed = true;
+    save();
     return;
   }
   isLeft = true;
@@ -160,9 +224,22 @@ addEventListener("pageshow", () => {
   isLeft = false;
 });
 
+for (const way of document.querySelectorAll("[data-leaves]")) {
+  way.addEventListener("click", () => {
+    isLeft = true;
+    sessionStorage.removeItem(KEPT);
+  });
+}
+
 if (saved === null) {
   say(writing.dataset.unsaved);
-  later(SOON);
+  if (isRefused) {
+    keep();
+  } else if (isRestored) {
+    save(); // before a word more is typed: the save of the page before may have arrived meanwhile, and says the same
+  } else {
+    later(SOON);
+  }
 }
 
 // --- Markdown, fields and conditions ---------------------------------------------------------------------------------
