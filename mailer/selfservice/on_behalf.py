@@ -1,5 +1,7 @@
 """What an organiser does for somebody who rang or wrote. Whom it puts on a list or takes off one is mailed about it."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -12,7 +14,7 @@ from mailer.people import consents, lists, subscribers, suppression
 from mailer.people.subscribers import MAX_TEXT_LENGTH
 from mailer.selfservice import leaving, preferences, signups
 from mailer.selfservice.leaving import Method
-from mailer.selfservice.preferences import NameTooLong
+from mailer.selfservice.preferences import NameTooLong, PersonalData
 from mailer.selfservice.signups import SignUp
 from mailer.store.crypto import keyring_of
 from mailer.store.db import utcnow
@@ -33,6 +35,11 @@ class OnAllOfThem(MailerError):
 
 class NoWords(MailerError):
     """Say with which words they asked for the mail: --consent "Asked on the phone to get urgent actions." """
+
+
+class ChangedMeanwhile(MailerError):
+    """They or somebody else have changed these details since this page was opened. See what is stored now, and save
+    again what should stay."""
 
 
 class NoUnionWords(MailerError):
@@ -81,23 +88,42 @@ def unsubscribe(
     return [list_slug]
 
 
+def mark(held: PersonalData) -> str:
+    """What is different once a person's details are."""
+    details = json.dumps([held.name, held.country, held.language, held.union])
+    return hashlib.blake2b(details.encode(), digest_size=8).hexdigest()
+
+
 def describe(
-    session: Session, subscriber_id: int, *, name: str, country: str, language: str, union: str, union_words: str = ""
+    session: Session,
+    subscriber_id: int,
+    *,
+    seen: str,
+    name: str,
+    country: str,
+    language: str,
+    union: str,
+    union_words: str = "",
 ) -> None:
     """Change how a person is addressed, where they live, what they read, and which union they belong to. What is empty
     is forgotten.
 
+    :param seen: their `mark` when somebody looked: they may have taken something out since.
     :param country: and the language as `preferences.describe` takes them.
     :param union: as `directory.recognise` reads it.
     :param union_words: with which they agreed that we store another union than before.
     Whatever is raised, nothing may be committed.
 
+    :raises ChangedMeanwhile: their details are others by now.
     :raises NameTooLong: the name has more than 200 characters.
     :raises countries.UnknownCountry: it is no country that we know.
     :raises languages.InvalidLanguage: it is no language that we know.
     :raises preferences.UnrecognisedUnion: it is none that we know.
     :raises NoUnionWords: they would have to have agreed to that union.
     """
+    subscribers.lock_row(session, Subscriber.id == subscriber_id)
+    if mark(preferences.see(session, subscriber_id)) != seen:
+        raise ChangedMeanwhile
     preferences.describe(session, subscriber_id, name=name, country=country, language=language)
     if not union.strip():
         preferences.forget_union(session, subscriber_id, method=METHOD)

@@ -260,6 +260,13 @@ _REFUSALS: Mapping[type[MailerError], tuple[str, Callable[[], str]]] = {
         "union-words",
         lambda: _("Say with which words they agreed that we store their union. It is stored only where they did."),
     ),
+    on_behalf.ChangedMeanwhile: (
+        "form",
+        lambda: _(
+            "They or somebody else have changed these details since you opened the page. See what is stored now, and "
+            "save again what should stay."
+        ),
+    ),
     on_behalf.NoWords: ("consent", lambda: _("Say with which words they asked for this mail.")),
     on_behalf.OnAllOfThem: ("form", lambda: _("They are on this list already.")),
     suppression.Complained: (

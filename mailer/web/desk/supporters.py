@@ -122,6 +122,7 @@ def _person(token: str, problems: Mapping[str, str]) -> Response:
         token=token,
         number=number,
         held=held,
+        seen=on_behalf.mark(held),
         sections=sections,
         blocked=supporter_words.blocked(held.blocked),
         can_join=_can_join(every, held),
@@ -178,6 +179,7 @@ def change(token: str) -> Response:
         on_behalf.describe(
             session,
             person.id,
+            seen=form.get("seen", ""),
             name=form.get("name", ""),
             country=form.get("country", ""),
             language=form.get("language", ""),

@@ -13,9 +13,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import LargeBinary, select, type_coerce, update
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from mailer.organisers import desk_sessions
 from mailer.people import subscribers, suppression
+from mailer.selfservice import preferences
 from mailer.store import crypto
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import (
@@ -88,6 +90,12 @@ def stored(app: Flask) -> Iterator[Session]:
 def prove_long_ago(app: Flask) -> None:
     with session_scope(app.extensions["site"].engine) as session:
         session.execute(update(DeskSession).values(proven_at=utcnow() - timedelta(hours=1)))
+
+
+def describe(who: Organiser, path: str, fields: dict[str, str]) -> TestResponse:
+    """Open the page of somebody, and save their details."""
+    seen = re.findall(r'name="seen" value="([0-9a-f]+)"', who.get(path).text)
+    return who.press(f"{path}/details", **{"seen": seen[0], **fields})
 
 
 def test_somebody_is_found_by_their_exact_address_however_it_is_written(rosa: Organiser, ana: int) -> None:
@@ -203,23 +211,39 @@ def test_details_are_changed_and_written_down_without_what_they_are(
     session.commit()
     path = page_of(rosa)
     fields = {"name": "Ana B.", "country": "FR", "language": "fr", "union": "", "union-words": ""}
-    assert rosa.press(f"{path}/details", **fields).location == f"/desk{path}?done=change"
+    assert describe(rosa, path, fields).location == f"/desk{path}?done=change"
     with stored(app) as now:
         person = now.get_one(Subscriber, ana)
         assert (person.name, person.country, person.language) == ("Ana B.", "FR", "fr")
         assert now.scalars(select(Subscription)).one().country == "FR"
-    missing = rosa.press(f"{path}/details", **fields | {"union": "Dockers", "name": "Ana C."})
+    missing = describe(rosa, path, fields | {"union": "Dockers", "name": "Ana C."})
     assert missing.status_code == 422 and "With which words they agreed" in words(missing)
     assert 'value="Ana C."' in missing.text, "what was typed stays"
     with stored(app) as now:
         assert now.get_one(Subscriber, ana).name == "Ana B.", "nothing of it was done"
     agreed = {"union": "Dockers", "union-words": "You may store it, she said."}
-    assert rosa.press(f"{path}/details", **fields | agreed).status_code == 303
+    assert describe(rosa, path, fields | agreed).status_code == 303
     with stored(app) as now:
         assert now.get_one(Subscriber, ana).union_id is not None
         event = now.scalars(select(ConsentEvent).order_by(ConsentEvent.id.desc())).first()
         assert event is not None and (event.method, event.purpose) == ("organiser", "union")
     assert [each.details for each in entries(app, "subscribers.change")] == [{"supporter": str(ana)}] * 2
+
+
+def test_what_somebody_took_out_meanwhile_is_not_stored_again_by_a_page_left_open(
+    app: Flask, rosa: Organiser, ana: int
+) -> None:
+    path = page_of(rosa)
+    opened = dict(re.findall(r'name="(seen)" value="([0-9a-f]+)"', rosa.get(path).text))
+    with stored(app) as now:
+        preferences.describe(now, ana, name="", country="", language="fr")
+    fields = {"name": "Ana Example", "country": "GB", "language": "en", "union": "", "union-words": ""}
+    answer = rosa.press(f"{path}/details", **opened | fields)
+    assert answer.status_code == 422 and "Stored now: – · Not known · Français · –" in words(answer)
+    with stored(app) as now:
+        assert (now.get_one(Subscriber, ana).name, now.get_one(Subscriber, ana).country) == (None, None)
+    again = dict(re.findall(r'name="(seen)" value="([0-9a-f]+)"', answer.text))
+    assert rosa.press(f"{path}/details", **again | fields).status_code == 303
 
 
 def test_words_that_an_organiser_wrote_down_are_shown_to_their_owner_and_go_with_them(
@@ -229,7 +253,7 @@ def test_words_that_an_organiser_wrote_down_are_shown_to_their_owner_and_go_with
     session.commit()
     path, said = page_of(rosa), "You may store it, said Ana from Grey Quay."
     fields = {"name": "Ana", "country": "GB", "language": "en", "union": "Dockers", "union-words": said}
-    assert rosa.press(f"{path}/details", **fields).status_code == 303
+    assert describe(rosa, path, fields).status_code == 303
     assert said in words(rosa.get(path))
     with stored(app) as now:
         assert not any(said in text for text in now.scalars(select(ConsentText.text)))
@@ -243,7 +267,7 @@ def test_words_that_an_organiser_wrote_down_are_shown_to_their_owner_and_go_with
 @pytest.mark.parametrize(("field", "value"), [("name", "x" * 201), ("union", "No such union")])
 def test_a_mistake_is_said_at_its_field(rosa: Organiser, ana: int, field: str, value: str) -> None:
     fields = {"name": "Ana", "country": "", "language": "", "union": "", "union-words": "She agreed."}
-    answer = rosa.press(f"{page_of(rosa)}/details", **fields | {field: value})
+    answer = describe(rosa, page_of(rosa), fields | {field: value})
     assert answer.status_code == 422 and f'id="{field}-problem"' in answer.text
 
 
