@@ -4,6 +4,7 @@ import dataclasses
 import io
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,11 @@ from mailer.store.sealed_files import BrokenSeal, SealedWriter, open_sealed
 log = logging.getLogger(__name__)
 
 _S = ImportState
+
+
+class Deadly(MailerError):
+    """The program has ended several times while it read this file. Save it as CSV, in smaller parts, and upload
+    these."""
 
 
 class _Over(Exception):
@@ -46,7 +52,11 @@ def work(engine: Engine, store: Store, import_id: int, stopping: Callable[[], bo
     with store.held(file) as is_held:
         if not is_held:
             return False
+        with session_scope(engine) as session:
+            may_try = uploads.begin_try(session, import_id)
         try:
+            if not may_try:
+                raise Deadly
             _read(engine, store, import_id, file, name, asked, stopping, dry_run=state is _S.LOOKING)
         except _Over:
             return True
@@ -57,7 +67,15 @@ def work(engine: Engine, store: Store, import_id: int, stopping: Callable[[], bo
                 raise DatabaseUnavailable(problem=problem) from problem
             with session_scope(engine) as session:
                 uploads.settle(session, import_id, _S.REFUSED, state, problem=str(problem))
+        finally:  # which a process that is killed does not come to
+            _survive(engine, import_id)
     return True
+
+
+def _survive(engine: Engine, import_id: int) -> None:
+    """Not have a file be refused that no worker has died over."""
+    with suppress(ServiceUnavailable, uploads.UnknownImport), session_scope(engine) as session:
+        uploads.end_try(session, import_id)
 
 
 def _read(

@@ -40,6 +40,9 @@ _STRAY = timedelta(hours=2)  # older than any upload takes: a file that no impor
 _NAME_BYTES = 16
 _LONGEST_NAME = 200
 _AT_ONCE = 5_000
+#: among the terms of an import: how many workers have begun with it and not come to an end
+_TRIES = "tries"
+_MOST_TRIES = 5
 
 #: what a worker has to do
 WORK = (ImportState.LOOKING, ImportState.IMPORTING, ImportState.TAKING_BACK)
@@ -186,6 +189,7 @@ def ask(session: Session, import_id: int, asked: Asked) -> None:
 def asked_of(found: Import) -> Asked:
     """What an import was asked for."""
     terms = dict(found.terms)
+    terms.pop(_TRIES, None)
     pairs = tuple((str(column), str(value)) for column, value in terms.pop("only"))
     ignored = tuple(map(str, terms.pop("ignored")))
     return Asked(**{**terms, "ignored": ignored, "only": pairs, "import_id": found.id})
@@ -244,6 +248,20 @@ def _end(found: Import, state: ImportState) -> str | None:
 def with_work(session: Session) -> Sequence[int]:
     """Imports that a worker has something to do for, the oldest first."""
     return session.scalars(select(Import.id).where(Import.state.in_(WORK)).order_by(Import.id)).all()
+
+
+def begin_try(session: Session, import_id: int) -> bool:
+    """Note that a worker begins with a file; whether it may: not if so many have died over it that it is the file."""
+    found = _held(session, import_id)
+    tries = int(found.terms.get(_TRIES, 0))
+    found.terms = {**found.terms, _TRIES: tries + 1}
+    return tries < _MOST_TRIES
+
+
+def end_try(session: Session, import_id: int) -> None:
+    """Note that a worker that began with a file is alive still."""
+    found = _held(session, import_id)
+    found.terms = {name: value for name, value in (found.terms or {}).items() if name != _TRIES}
 
 
 def settle(session: Session, import_id: int, state: ImportState, was: ImportState, **values: Any) -> bool:

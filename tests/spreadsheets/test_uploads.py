@@ -226,3 +226,24 @@ def test_what_nobody_names_or_wants_any_more_is_deleted(
     uploads.clear(session, store)
     session.commit()
     assert list(store.folder.iterdir()) == [] and standing(engine, waits).state is ImportState.DROPPED
+
+
+def test_a_file_that_workers_die_over_is_refused_in_the_end_and_not_one_that_they_put_down(
+    engine: Engine, session: Session, store: Store, mailing_list: MailingList
+) -> None:
+    put_down, deadly = upload(session, store), upload(session, store)
+    for _ in range(6):
+        upload_work.work(engine, store, put_down, after(0))
+    assert standing(engine, put_down).state is ImportState.IMPORTING
+    before = number(engine, Subscription)
+    for _ in range(5):  # a worker begins, and is killed
+        with session_scope(engine) as own:
+            assert uploads.begin_try(own, deadly)
+    upload_work.work(engine, store, deadly, never)
+    refused = standing(engine, deadly)
+    assert refused.state is ImportState.REFUSED and "has ended several times" in (refused.problem or "")
+    assert number(engine, Subscription) == before
+    with session_scope(engine) as own:  # its owner says once more what it is for
+        uploads.ask(own, deadly, ASKED)
+    upload_work.work(engine, store, deadly, never)
+    assert standing(engine, deadly).state is ImportState.LOOKED
