@@ -314,7 +314,7 @@ def _was_sent(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnEle
 
 
 def _has_acted(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElement[bool]:
-    return acts.by_one_of(_campaign_ids(session, list_id, slugs), Subscription.subscriber_id)
+    return acts.by_one_of(session, _campaign_ids(session, list_id, slugs), Subscription.subscriber_id)
 
 
 def _campaign_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]:
