@@ -36,7 +36,11 @@ async function count() {
       throw new Error(answer.status);
     }
     const open = [...shown.querySelectorAll("details")].map((each) => each.open);
-    shown.innerHTML = await answer.text();
+    const answered = await answer.text();
+    const focused = [...shown.querySelectorAll("summary")].indexOf(document.activeElement);
+    shown.innerHTML = answered;
+    // Whoever is at a table with the keyboard stays there.
+    shown.querySelectorAll("summary")[focused]?.focus();
     // Whoever has opened a table keeps it open.
     shown.querySelectorAll("details").forEach((each, index) => {
       each.open = open[index] ?? each.open;
