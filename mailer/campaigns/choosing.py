@@ -1,8 +1,6 @@
 """Choosing an audience: what somebody says of it is read word by word, and saved into a draft that nobody else has
 changed meanwhile."""
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +10,10 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import editions, lifecycle, segments
 from mailer.campaigns.segments import Segment
 from mailer.errors import MailerError
+from mailer.formats import marks
 from mailer.locale import languages
 from mailer.people import lists
-from mailer.store.models import Campaign, CampaignStatus, MailingList
+from mailer.store.models import Campaign, MailingList
 from mailer.unions import directory
 
 #: key of an audience → what somebody says it should be
@@ -25,10 +24,6 @@ _BETWEEN = re.compile("[,;،؛]")
 
 class OwnCampaign(MailerError):
     """It names this campaign itself, which nobody has before it goes out."""
-
-
-class NoDraft(MailerError):
-    """Campaign "{slug}" is {status}, so whom it is for stays as it is. Write another one to send it to others."""
 
 
 class ChangedMeanwhile(MailerError):
@@ -132,28 +127,35 @@ def _slugs(session: Session, key: str, value: object, *, is_held: bool) -> objec
 
 def mark(campaign: Campaign) -> str:
     """What is different once somebody has chosen another audience for a campaign."""
-    chosen = json.dumps([campaign.list_id, campaign.audience], sort_keys=True)
-    return hashlib.blake2b(chosen.encode(), digest_size=8).hexdigest()
+    return marks.of(campaign.list_id, campaign.audience)
 
 
-def choose(session: Session, campaign: Campaign, mailing_list: MailingList, said: Said, *, seen: str) -> bool:
+def choose(
+    session: Session,
+    campaign: Campaign,
+    mailing_list: MailingList,
+    said: Said,
+    *,
+    seen: str,
+    before_change: Callable[[], object] = lambda: None,
+) -> bool:
     """Save whom a draft is for, as loading its folder would.
 
     :param said: as for `read`.
     :param seen: its `mark` when it was chosen.
+    :param before_change: as for `text_versions.save`.
     :returns: whether that is another audience than before.
-    :raises NoDraft: it is none any more.
+    :raises lifecycle.NoDraft: it is none any more.
     :raises WrongAudience: something means nothing.
     :raises ChangedMeanwhile: somebody else has chosen another audience since.
     """
-    session.get_one(Campaign, campaign.id, with_for_update=True, populate_existing=True)
-    if campaign.status is not CampaignStatus.DRAFT:
-        raise NoDraft(slug=campaign.slug, status=campaign.status)
+    lifecycle.hold_draft(session, campaign)
     segment, wrong = read(session, campaign.slug, mailing_list.id, said, is_held=True)
     if wrong:
         raise WrongAudience(wrong)
     if (mailing_list.id, segment.to_json()) == (campaign.list_id, campaign.audience):
         return False
+    before_change()
     if mark(campaign) != seen:
         raise ChangedMeanwhile(slug=campaign.slug)
     campaign.mailing_list, campaign.audience = mailing_list, segment.to_json()

@@ -25,6 +25,10 @@ class WrongStatus(MailerError):
     """Campaign "{slug}" is {status}, so it cannot be {move}. {advice}"""
 
 
+class NoDraft(MailerError):
+    """Campaign "{slug}" is {status}, so nothing of it can be changed any more. Copy it to send something else."""
+
+
 def get(session: Session, slug: str, *, is_held: bool = False) -> Campaign:
     """The campaign of that slug.
 
@@ -36,6 +40,17 @@ def get(session: Session, slug: str, *, is_held: bool = False) -> Campaign:
     if campaign is None:
         raise UnknownCampaign(slug=slug)
     return campaign
+
+
+def hold_draft(session: Session, campaign: Campaign) -> None:
+    """Insist that a campaign is a draft. Until the transaction ends nobody else changes it.
+
+    :raises NoDraft: it is none any more.
+    """
+    session.get_one(Campaign, campaign.id, with_for_update=True, populate_existing=True)
+    session.expire(campaign, ["texts"])
+    if campaign.status is not CampaignStatus.DRAFT:
+        raise NoDraft(slug=campaign.slug, status=campaign.status)
 
 
 def all_campaigns(session: Session) -> Sequence[Campaign]:

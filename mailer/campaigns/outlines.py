@@ -1,15 +1,15 @@
 """Outlines: what a draft is about and what it asks for, apart from its words and its audience."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, kinds, petitions, segments, text_versions
+from mailer.campaigns import editions, kinds, lifecycle, petitions, segments, text_versions
 from mailer.cases import cases
 from mailer.errors import MailerError
+from mailer.formats import marks
 from mailer.locale import countries
 from mailer.store.models import Campaign, Case, HomeRule, TargetRole
 
@@ -90,25 +90,34 @@ class Outline:
     @property
     def mark(self) -> str:
         """What is different once anything of it is."""
-        return hashlib.blake2b(repr(self).encode(), digest_size=8).hexdigest()
+        return marks.of(self)
 
 
-def change(session: Session, campaign: Campaign, new: Outline, *, seen: str) -> bool:
+def change(
+    session: Session,
+    campaign: Campaign,
+    new: Outline,
+    *,
+    seen: str,
+    before_change: Callable[[], object] = lambda: None,
+) -> bool:
     """Save what a draft is about, as loading its folder would.
 
     :param seen: the mark of its outline when that was chosen.
+    :param before_change: as for `text_versions.save`.
     :returns: whether it is another one than before.
-    :raises text_versions.NoDraft: it is none any more.
+    :raises lifecycle.NoDraft: it is none any more.
     :raises ChangedMeanwhile: somebody else has changed it since.
     :raises cases.UnknownCase: there is no such case.
     :raises WrongOutline: something does not go together.
     """
-    text_versions.hold(session, campaign)
+    lifecycle.hold_draft(session, campaign)
     case = cases.get(session, new.case) if new.case else None
     new = _completed(new, case)
     now = Outline.of(campaign)
     if new == now:
         return False
+    before_change()
     if now.mark != seen:
         raise ChangedMeanwhile(slug=campaign.slug)
     if wrong := [*_wrong(campaign, new, case), *_of_letters(campaign, new)]:

@@ -4,14 +4,14 @@ What the campaign says is the latest one of each language that could be sent lik
 While a later one could not, nothing of the campaign is sent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, text_files
+from mailer.campaigns import editions, lifecycle, text_files
 from mailer.campaigns.text_files import Fault
 from mailer.cases.findings import Finding, Level
 from mailer.errors import MailerError
@@ -25,10 +25,6 @@ _BODY_LINE = 5
 #: characters of a text's parts: more than any mail has room for
 LONGEST_LINE = 1_000
 LONGEST_BODY = 50_000
-
-
-class NoDraft(MailerError):
-    """Campaign "{slug}" is {status}, so its texts cannot be changed any more. Copy it to send something else."""
 
 
 class SavedMeanwhile(MailerError):
@@ -185,34 +181,35 @@ def read(session: Session, campaign: Campaign, language: str, written: Written) 
     return text_files.faults(session, campaign, language, written.front, written.body)
 
 
-def hold(session: Session, campaign: Campaign) -> None:
-    """Insist that a campaign is a draft. Until the transaction ends nobody else saves a text of it.
-
-    :raises NoDraft: it is none any more.
-    """
-    session.get_one(Campaign, campaign.id, with_for_update=True, populate_existing=True)
-    session.expire(campaign, ["texts"])
-    if campaign.status is not CampaignStatus.DRAFT:
-        raise NoDraft(slug=campaign.slug, status=campaign.status)
-
-
 def save(
-    session: Session, campaign: Campaign, language: str, written: Written, saving: Saving, *, goes_out: bool
+    session: Session,
+    campaign: Campaign,
+    language: str,
+    written: Written,
+    saving: Saving,
+    *,
+    goes_out: bool,
+    before_change: Callable[[], object] = lambda: None,
 ) -> Version:
     """Save a text of a draft. What is saved a second time is saved once.
 
     :param goes_out: whether `read` found nothing.
-    :raises NoDraft: the campaign is none any more.
+    :param before_change: called first where that would change something; what it raises keeps it from being changed.
+    :raises lifecycle.NoDraft: the campaign is none any more.
     :raises SavedMeanwhile: somebody else has saved it since.
     :raises TooLong: nobody could store or read that.
     """
-    hold(session, campaign)
+    lifecycle.hold_draft(session, campaign)
     if len(written.body) > LONGEST_BODY or max(map(len, written.front.values())) > LONGEST_LINE:
         raise TooLong(slug=campaign.slug, language=language, longest=LONGEST_BODY)
     _keep_all(session, campaign)
     before = latest_of(session, campaign, language)
     if before and before.written == written:
-        return _again(session, campaign, before, goes_out=goes_out)
+        if before.goes_out != goes_out:
+            before_change()
+            before = _again(session, campaign, before, goes_out=goes_out)
+        return before
+    before_change()
     if is_news(campaign, before, saving):
         raise SavedMeanwhile(slug=campaign.slug, language=language)
     source_id = before.source_id if before and before.written else None
@@ -252,8 +249,6 @@ def is_news(campaign: Campaign, before: Version | None, saving: Saving) -> bool:
 
 def _again(session: Session, campaign: Campaign, before: Version, *, goes_out: bool) -> Version:
     """Save a text that is saved already: it may go out by now, since there is a union of that name, or no more."""
-    if before.goes_out == goes_out:
-        return before
     row = session.get_one(TextVersion, before.id)
     row.goes_out = goes_out
     session.flush()
@@ -330,20 +325,29 @@ def _say(session: Session, campaign: Campaign, language: str, written: Written) 
     session.flush()
 
 
-def take_out(session: Session, campaign: Campaign, language: str, saving: Saving) -> None:
+def take_out(
+    session: Session,
+    campaign: Campaign,
+    language: str,
+    saving: Saving,
+    *,
+    before_change: Callable[[], object] = lambda: None,
+) -> None:
     """Have a draft have no text in a language any more. What was written stays among its versions.
 
-    :raises NoDraft: the campaign is none any more.
+    :param before_change: as for `save`.
+    :raises lifecycle.NoDraft: the campaign is none any more.
     :raises SavedMeanwhile: somebody else has saved it since.
     :raises OwnLanguage: it is the one that the others are translated from.
     """
-    hold(session, campaign)
+    lifecycle.hold_draft(session, campaign)
     if language == campaign.language:
         raise OwnLanguage(slug=campaign.slug, language=language)
     _keep_all(session, campaign)
     before = latest_of(session, campaign, language)
     if before is None or before.written is None:
         return
+    before_change()
     if is_news(campaign, before, saving):
         raise SavedMeanwhile(slug=campaign.slug, language=language)
     _take_out(session, campaign, language, saving)
@@ -408,9 +412,9 @@ def compare(session: Session, campaign: Campaign, language: str, seen: int) -> b
 
     :param seen: that version; where it was thinned out since, the one before it counts.
     :returns: whether that was not known before.
-    :raises NoDraft: the campaign is none any more.
+    :raises lifecycle.NoDraft: the campaign is none any more.
     """
-    hold(session, campaign)
+    lifecycle.hold_draft(session, campaign)
     translation = latest_of(session, campaign, language)
     if translation is None or not translation.id:
         return False

@@ -1,6 +1,6 @@
 """Writing: somebody at the desk changes what a draft says, and the audit log says who did."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -59,14 +59,8 @@ def save(
     :raises AskedMeanwhile: it says something else now.
     :raises MailerError: for all that `text_versions.save` raises.
     """
-    text_versions.hold(session, campaign)
-    before = text_versions.latest_of(session, campaign, language)
-    if before is None or (before.written, before.goes_out) != (written, goes_out):
-        _require_seen(session, campaign, seen, sender)
-    saved = text_versions.save(session, campaign, language, written, saving, goes_out=goes_out)
-    if before is None or saved.id != before.id:
-        note(session, campaign, who, {"language": language})
-    return saved
+    ask = _asking(session, campaign, seen, sender, note=(who, {"language": language}))
+    return text_versions.save(session, campaign, language, written, saving, goes_out=goes_out, before_change=ask)
 
 
 def take_out(
@@ -78,12 +72,8 @@ def take_out(
     :raises AskedMeanwhile: likewise.
     :raises MailerError: for all that `text_versions.take_out` raises.
     """
-    text_versions.hold(session, campaign)
-    _require_seen(session, campaign, seen, sender)
-    before = text_versions.latest_of(session, campaign, language)
-    text_versions.take_out(session, campaign, language, saving)
-    if before is not None and before.written is not None:
-        note(session, campaign, who, {"language": language, "taken_out": True})
+    ask = _asking(session, campaign, seen, sender, note=(who, {"language": language, "taken_out": True}))
+    text_versions.take_out(session, campaign, language, saving, before_change=ask)
 
 
 def choose(
@@ -96,19 +86,34 @@ def choose(
     :raises AskedMeanwhile: as `save`, where it is another audience.
     :raises MailerError: for all that `choosing.choose` raises.
     """
-    before = standing(session, campaign, sender)
-    has_changed = choosing.choose(session, campaign, mailing_list, said, seen=mark)
-    if has_changed and before and before != seen:
-        raise AskedMeanwhile(slug=campaign.slug)
-    return has_changed
+    ask = _asking(session, campaign, seen, sender)
+    return choosing.choose(session, campaign, mailing_list, said, seen=mark, before_change=ask)
 
 
-def _require_seen(session: Session, campaign: Campaign, seen: str, sender: Sender) -> None:
-    if (now := standing(session, campaign, sender)) and now != seen:
-        raise AskedMeanwhile(slug=campaign.slug)
+def _asking(
+    session: Session,
+    campaign: Campaign,
+    seen: str,
+    sender: Sender,
+    note: tuple[Who, Mapping[str, Any]] | None = None,
+) -> Callable[[], None]:
+    """What is done before a draft is changed: insist that whoever changes it knows how it stands with whoever approves,
+    and write down that they do.
+
+    :param note: who, and what; none where somebody else writes it down.
+    """
+
+    def ask() -> None:
+        now = standing(session, campaign, sender)
+        if now and now != seen:
+            raise AskedMeanwhile(slug=campaign.slug)
+        if note is not None:
+            write_down(session, campaign, *note)
+
+    return ask
 
 
-def note(session: Session, campaign: Campaign, who: Who, details: Mapping[str, Any]) -> None:
+def write_down(session: Session, campaign: Campaign, who: Who, details: Mapping[str, Any]) -> None:
     """Write into the audit log that somebody changed a draft; once, while they go on and nothing else is done to it."""
     about = (AuditEntry.kind == "campaign", AuditEntry.subject == campaign.slug)
     last = session.scalar(select(AuditEntry).where(*about).order_by(AuditEntry.id.desc()).limit(1))
@@ -132,8 +137,5 @@ def outline(
     :raises AskedMeanwhile: as `save`.
     :raises MailerError: for all that `outlines.change` raises.
     """
-    text_versions.hold(session, campaign)
-    if Outline.of(campaign) != new:
-        _require_seen(session, campaign, seen, sender)
-    if outlines.change(session, campaign, new, seen=mark):
-        note(session, campaign, who, {})
+    ask = _asking(session, campaign, seen, sender, note=(who, {}))
+    outlines.change(session, campaign, new, seen=mark, before_change=ask)

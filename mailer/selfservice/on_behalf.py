@@ -1,13 +1,12 @@
 """What an organiser does for somebody who rang or wrote. Whom it puts on a list or takes off one is mailed about it."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
 from mailer.errors import MailerError
+from mailer.formats import marks
 from mailer.locale import countries, languages
 from mailer.mail import addresses
 from mailer.people import consents, lists, subscribers, suppression
@@ -90,8 +89,7 @@ def unsubscribe(
 
 def mark(held: PersonalData) -> str:
     """What is different once a person's details are."""
-    details = json.dumps([held.name, held.country, held.language, held.union])
-    return hashlib.blake2b(details.encode(), digest_size=8).hexdigest()
+    return marks.of(held.name, held.country, held.language, held.union)
 
 
 def describe(

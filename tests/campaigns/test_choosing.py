@@ -5,7 +5,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import choosing, lifecycle
-from mailer.campaigns.choosing import ChangedMeanwhile, NoDraft, OwnCampaign, WrongAudience
+from mailer.campaigns.choosing import ChangedMeanwhile, OwnCampaign, WrongAudience
+from mailer.campaigns.lifecycle import NoDraft
 from mailer.locale.countries import UnknownCountry
 from mailer.people import lists
 from mailer.store.db import session_scope

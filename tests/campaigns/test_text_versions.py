@@ -9,7 +9,8 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import files, text_files, text_versions
-from mailer.campaigns.text_versions import NoDraft, OwnLanguage, SavedMeanwhile, Saving, Written
+from mailer.campaigns.lifecycle import NoDraft
+from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving, Written
 from mailer.operations import housekeeping
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus, CampaignText, TextVersion

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import choosing, saved_audiences, segments
 from mailer.campaigns.choosing import Said
+from mailer.campaigns.lifecycle import NoDraft
 from mailer.errors import MailerError
 from mailer.organisers import writing
 from mailer.organisers.writing import AskedMeanwhile
 from mailer.people import lists
 from mailer.store.models import Campaign, CampaignStatus, MailingList
-from mailer.web.desk import audience_choices, audience_sizes, audience_words, contents, named, refusing
+from mailer.web.desk import audience_choices, audience_sizes, audience_words, choices, contents, named, refusing
 from mailer.web.desk import saved_audiences as keepsakes
 from mailer.web.desk.approving import sender
 from mailer.web.desk.audience_choices import Field
@@ -74,7 +75,7 @@ def save(slug: str) -> Response:
                 record(session, "campaigns.audience", slug)
     except (choosing.WrongAudience, lists.UnknownList, lists.ListGone):
         return _page(slug, choice, status=422)
-    except (choosing.ChangedMeanwhile, choosing.NoDraft):
+    except (choosing.ChangedMeanwhile, NoDraft):
         return _page(slug, choice, status=409)
     except AskedMeanwhile as refused:
         return _page(slug, choice, status=409, problems={"form": refusing.advice(refused)})
@@ -186,7 +187,7 @@ def _page(
             wanted=contents.of_audience(segment.to_json()),
             parts=_parts(fields),
             known=audience_choices.known(session, campaign, mailing_list),
-            lists=audience_choices.all_lists(session),
+            lists=choices.every_list(session),
             mailing_list=mailing_list,
             seen=saved.seen,
             standing=writing.standing(session, campaign, sender()),

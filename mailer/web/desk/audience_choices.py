@@ -123,8 +123,3 @@ def _campaigns(session: Session, campaign: Campaign, owner_id: int | None) -> Se
     latest = session.scalars(may_be.where(is_own, *begun).order_by(Campaign.id.desc()).limit(_MOST_CAMPAIGNS))
     may_say = Sayable(campaign.case).may_say
     return [slug for slug in latest if may_say(slug)]
-
-
-def all_lists(session: Session) -> Sequence[tuple[str, str]]:
-    """Slug and words of every list."""
-    return sorted(((each.slug, each.name) for each in lists.all_lists(session)), key=lambda each: each[1].casefold())

@@ -3,21 +3,17 @@
 from typing import Any
 
 from flask import make_response, redirect, render_template, request
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from mailer.campaigns import drafts, kinds
 from mailer.campaigns.text_versions import LONGEST_LINE, Saving
 from mailer.cases import cases
-from mailer.cases.sayable import Sayable
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.locale.languages import InvalidLanguage
 from mailer.people import lists
 from mailer.store.db import utcnow
-from mailer.store.models import Case, MailingList
 from mailer.store.slugs import InvalidSlug
-from mailer.web.desk import language_choices, named, terms
+from mailer.web.desk import choices, named, terms
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, current, url
 from mailer.web.site import site
@@ -128,22 +124,11 @@ def _form(problems: dict[str, str] | None = None) -> Any:
         page = render_template(
             "desk/drafting/prepare.html",
             kinds=[(name, terms.kind(name)) for name in kinds.KINDS],
-            lists=_lists(session),
-            cases=[("", _("None")), *_cases(session)],
-            languages=language_choices.every(),
+            lists=choices.every_list(session),
+            cases=[("", _("None")), *choices.every_case(session)],
+            languages=choices.every_language(),
             own_language=languages.of_site(current()) or "en",
             longest=LONGEST_LINE,
             problems=problems or {},
         )
     return make_response(page, 422 if problems else 200)
-
-
-def _lists(session: Session) -> list[tuple[str, str]]:
-    found = session.execute(select(MailingList.slug, MailingList.name).order_by(MailingList.name)).all()
-    return [(slug, name) for slug, name in found]
-
-
-def _cases(session: Session) -> list[tuple[str, str]]:
-    """Cases by their short names, but for those whose names must not appear."""
-    found = session.scalars(select(Case).order_by(Case.slug)).all()
-    return [(each.slug, each.slug) for each in found if Sayable(each).may_say(each.slug)]

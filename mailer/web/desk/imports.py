@@ -13,7 +13,7 @@ from mailer.spreadsheets.uploads import Store, UnknownImport
 from mailer.store.models import Import
 from mailer.store.sealed_files import open_sealed
 from mailer.web import uploading
-from mailer.web.desk import import_words
+from mailer.web.desk import choices, import_words
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
@@ -73,7 +73,7 @@ def one(import_id: int) -> Response:
 def _one(import_id: int, problems: Mapping[str, str]) -> Response:
     with site().session(read_only=True) as session:
         found = _get(session, import_id)
-        every = [(each.slug, each.name) for each in lists.all_lists(session)]
+        every = choices.every_list(session)
     page = render_template(
         "desk/imports/one.html",
         each=found,

@@ -5,19 +5,16 @@ from datetime import datetime
 from typing import Any
 
 from flask import make_response, redirect, render_template, request
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds, outlines, segments
+from mailer.campaigns.lifecycle import NoDraft
 from mailer.campaigns.outlines import Outline, Wrong
-from mailer.campaigns.text_versions import NoDraft
 from mailer.cases import cases
-from mailer.cases.sayable import Sayable
 from mailer.errors import MailerError
 from mailer.locale import countries
 from mailer.organisers import writing
-from mailer.store.models import Campaign, CampaignStatus, Case, HomeRule, TargetRole
-from mailer.web.desk import contents, named, numbers, refusing, terms, times
+from mailer.store.models import Campaign, CampaignStatus, HomeRule, TargetRole
+from mailer.web.desk import choices, contents, named, numbers, refusing, terms, times
 from mailer.web.desk.approving import sender
 from mailer.web.desk.visit import typed, visit
 from mailer.web.language import _, current, url
@@ -140,7 +137,7 @@ def _page(slug: str, problems: Mapping[str, str] | None = None, *, is_late: bool
             is_typed=request.method == "POST" or bool(typed("mark")),
             keys=kinds.of(campaign).keys,
             kinds=[(each, terms.kind(each)) for each in kinds.KINDS],
-            cases=[("", _("None")), *_cases(session)],
+            cases=[("", _("None")), *choices.every_case(session)],
             about=_about(),
             rules=[("", _("Not decided")), *((rule.value, contents.home_rule(rule)) for rule in HomeRule)],
             roles=[("", "–"), *((role.value, contents.role_name(role)) for role in TargetRole)],
@@ -151,12 +148,6 @@ def _page(slug: str, problems: Mapping[str, str] | None = None, *, is_late: bool
             problems=problems or {},
         )
     return make_response(page, 409 if is_late else 422 if problems else 200)
-
-
-def _cases(session: Session) -> list[tuple[str, str]]:
-    """Cases by their short names, but for those whose names must not appear."""
-    found = session.scalars(select(Case).order_by(Case.slug)).all()
-    return [(each.slug, each.slug) for each in found if Sayable(each).may_say(each.slug)]
 
 
 def _about() -> Sequence[tuple[str, str]]:

@@ -60,7 +60,7 @@ _WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
         "You have changed the account of another publisher less than a day ago, who can object to nothing now. So it "
         "takes a second person: ask for approval."
     ),
-    text_versions.NoDraft: lambda: _("It is no draft any more, so its texts cannot be changed."),
+    lifecycle.NoDraft: lambda: _("It is no draft any more, so nothing of it can be changed."),
     text_versions.SavedMeanwhile: lambda: _("Somebody else saved this text after you opened it."),
     text_versions.TooLong: lambda: _("This text is too long to be saved, and for any mail. Shorten it."),
     text_versions.OwnLanguage: lambda: _("This is the text that the others are translated from, so it stays."),

@@ -29,7 +29,7 @@ from mailer.store import audit
 from mailer.store.crypto import keyring_of
 from mailer.store.models import MailingList, Subscriber
 from mailer.web import fields, language
-from mailer.web.desk import refusing, supporter_words
+from mailer.web.desk import choices, refusing, supporter_words
 from mailer.web.desk.visit import visit
 from mailer.web.fields import MAX_ADDRESS_LENGTH
 from mailer.web.language import _, url
@@ -52,7 +52,7 @@ def see() -> Response:
 
 def _page(problems: Mapping[str, str]) -> Response:
     with site().session(read_only=True) as session:
-        every = [(each.slug, each.name) for each in lists.all_lists(session)]
+        every = choices.every_list(session)
     page = render_template(
         "desk/supporters/see.html",
         lists=every,

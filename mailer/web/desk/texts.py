@@ -9,8 +9,9 @@ from flask import abort, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds, lifecycle, text_versions
+from mailer.campaigns.lifecycle import NoDraft
 from mailer.campaigns.text_files import Fault
-from mailer.campaigns.text_versions import NoDraft, OwnLanguage, SavedMeanwhile, Saving, TooLong, Version, Written
+from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving, TooLong, Version, Written
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.locale.languages import InvalidLanguage
@@ -18,7 +19,7 @@ from mailer.organisers import accounts, writing
 from mailer.organisers.writing import AskedMeanwhile
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus
-from mailer.web.desk import differing, insertions, keeping, language_choices, named, refusing, times
+from mailer.web.desk import choices, differing, insertions, keeping, named, refusing, times
 from mailer.web.desk.approving import sender
 from mailer.web.desk.differing import Piece
 from mailer.web.desk.numbers import row_number
@@ -104,7 +105,7 @@ def _list(slug: str, problems: Mapping[str, str] | None = None, *, status: int =
             is_draft=campaign.status is CampaignStatus.DRAFT,
             rows=_rows(session, campaign),
             seen=writing.standing(session, campaign, sender()),
-            choices=language_choices.every(),
+            choices=choices.every_language(),
             problems=problems or {},
         )
     return make_response(page, status if problems else 200)
@@ -202,7 +203,7 @@ def compare(slug: str, tag: str) -> Any:
         with site().session() as session:
             campaign = named.campaign(session, slug)
             if text_versions.compare(session, campaign, tag, source):
-                writing.note(session, campaign, visit().who, {"language": tag})
+                writing.write_down(session, campaign, visit().who, {"language": tag})
     except NoDraft as refused:
         return _list(slug, {"form": refusing.advice(refused)}, status=409)
     return redirect(url("desk.texts.write", slug=slug, tag=tag), 303)
