@@ -71,6 +71,10 @@ class Guarded(Protocol):
         """Of a press, whether a file comes with it."""
 
     @property
+    def gives_back(self) -> Callable[[], Any] | None:
+        """What gives their words back to somebody who may not have it any more; None from it where there are none."""
+
+    @property
     def room(self) -> Room | None:
         """What it takes a place in, because it takes long."""
 
@@ -132,7 +136,7 @@ def _refuse(route: Guarded) -> Any:
             uploading.ignore()
         return _to_sign_in(route)
     if not access.may(visit(), route.may):
-        abort(404)
+        return _turn_away(route)
     if route.takes_file:
         if uploading.is_too_large():
             return redirect(f"{keeping.page_of(route.page)}?problem=size" if route.page else request.path, 303)
@@ -143,6 +147,12 @@ def _refuse(route: Guarded) -> Any:
     if not route.asks_itself and not route.is_urgent:
         _stay_signed_in()
     return proving.required(route.page) if route.page is not None and route.is_weighty else None
+
+
+def _turn_away(route: Guarded) -> Any:
+    """Not say that a page is there; but let nobody lose what they typed while they still might."""
+    is_theirs = route.page is None or _is_own_form()
+    return (route.gives_back() if route.gives_back and is_theirs else None) or abort(404)
 
 
 def _stay_signed_in() -> None:

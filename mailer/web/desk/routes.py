@@ -1,7 +1,8 @@
 """Every page and press of the desk, and who may have it. What has no line here does not exist."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint
 
@@ -54,6 +55,7 @@ class Route:
     is_glance: bool = False  # so often that whose it is may be two seconds late: see `glances`
     is_urgent: bool = False  # nothing is done before it that could have to wait
     takes_file: bool = False  # a file comes with it, which is large
+    gives_back: Callable[[], Any] | None = None  # their words, to somebody who may not have it any more
     room: Room | None = None  # it takes long, and a place in this one
 
     @property
@@ -72,9 +74,19 @@ class Route:
         return "POST" if self.page else "GET"
 
 
-def look(path: str, view: View, may: Permission | str, *, room: Room | None = None) -> Route:
-    """A page, which changes nothing."""
-    return Route(path=path, view=view, may=may, room=room)
+def look(
+    path: str,
+    view: View,
+    may: Permission | str,
+    *,
+    room: Room | None = None,
+    gives_back: Callable[[], Any] | None = None,
+) -> Route:
+    """A page, which changes nothing.
+
+    :param gives_back: what gives their words back to somebody who may not have it any more.
+    """
+    return Route(path=path, view=view, may=may, room=room, gives_back=gives_back)
 
 
 def document(path: str, view: View) -> Route:
@@ -102,6 +114,7 @@ def press(
     urgent: bool = False,
     file: bool = False,
     room: Room | None = None,
+    gives_back: Callable[[], Any] | None = None,
 ) -> Route:
     """A press, which may change something.
 
@@ -109,9 +122,18 @@ def press(
     :param weighty: ask for password and code anew, unless they were given in the last minutes.
     :param urgent: let nothing stand in its way.
     :param file: let a file come with it.
+    :param gives_back: as for `look`.
     """
     return Route(
-        path=path, view=view, may=may, page=on, is_weighty=weighty, is_urgent=urgent, takes_file=file, room=room
+        path=path,
+        view=view,
+        may=may,
+        page=on,
+        is_weighty=weighty,
+        is_urgent=urgent,
+        takes_file=file,
+        room=room,
+        gives_back=gives_back,
     )
 
 
@@ -148,8 +170,8 @@ ROUTES: Sequence[Route] = (
     press("/campaigns/<slug>/outline", outlining.save, Permission.WRITE, on=outlining.see),
     look("/campaigns/<slug>/texts", texts.browse, Permission.WRITE),
     press("/campaigns/<slug>/texts", texts.add, Permission.WRITE, on=texts.browse),
-    look("/campaigns/<slug>/texts/<tag>", texts.write, Permission.WRITE),
-    press("/campaigns/<slug>/texts/<tag>", texts.save, Permission.WRITE, on=texts.write),
+    look("/campaigns/<slug>/texts/<tag>", texts.write, Permission.WRITE, gives_back=texts.give_back),
+    press("/campaigns/<slug>/texts/<tag>", texts.save, Permission.WRITE, on=texts.write, gives_back=texts.give_back),
     press("/campaigns/<slug>/texts/<tag>/take-out", texts.take_out, Permission.WRITE, on=texts.browse),
     press("/campaigns/<slug>/texts/<tag>/compare", texts.compare, Permission.WRITE, on=texts.write),
     look("/campaigns/<slug>/texts/<tag>/versions", texts.history, Permission.WRITE),

@@ -1,11 +1,12 @@
 """Texts: what a draft says in each language, written at the desk, with all that was saved before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flask import abort, make_response, redirect, render_template, request
+from markupsafe import Markup, escape
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds, lifecycle, text_versions
@@ -24,7 +25,7 @@ from mailer.web.desk.approving import sender
 from mailer.web.desk.differing import Piece
 from mailer.web.desk.numbers import row_number
 from mailer.web.desk.recent import renderings
-from mailer.web.desk.visit import visit
+from mailer.web.desk.visit import typed, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
 
@@ -189,6 +190,12 @@ def _not_saved(slug: str, tag: str, sent: Sent, refused: MailerError) -> Any:
     return _page(slug, tag, sent=sent, refused=refused)
 
 
+def give_back() -> Any:
+    """What somebody typed who may not write any more; None where they typed nothing."""
+    written = _typed(typed)
+    return _lost(_("You may not change texts any more."), written, 404) if written != Written() else None
+
+
 def _lost(why: str, written: Written, status: int) -> Any:
     """What somebody typed that can be saved nowhere any more."""
     if _is_script():
@@ -284,8 +291,8 @@ def _parts(before: Written, after: Written) -> list[Part]:
     return [Part(label, differing.near(pieces)) for label, pieces in found]
 
 
-def _problems(written: Written, faults: Sequence[Fault]) -> dict[str, str]:
-    """Field → what keeps a text from going out."""
+def _problems(written: Written, faults: Sequence[Fault]) -> dict[str, Markup]:
+    """Field → what keeps a text from going out, as HTML: a part of it may be in another language than the page."""
     empty = {
         "subject": (written.subject, _("There is no subject yet.")),
         "preheader": (written.preheader, _("There is no preview line yet.")),
@@ -295,11 +302,16 @@ def _problems(written: Written, faults: Sequence[Fault]) -> dict[str, str]:
     for fault in faults:
         value, words = empty[fault.part]
         if value and fault.part == "body":
-            words = _("Line {line}: {problem}", line=fault.line, problem=fault.problem)
+            words = _("Line {line}: {problem}", line=fault.line, problem=_in_english(fault.problem))
         elif value:
-            words = fault.problem
-        problems[fault.part] = words
+            words = _in_english(fault.problem)
+        problems[fault.part] = escape(words)
     return problems
+
+
+def _in_english(words: str) -> Markup:
+    """What the program says in one language only, as a page in any other has it."""
+    return Markup('<span lang="en" dir="ltr">{}</span>').format(words)
 
 
 # --- what was saved before ------------------------------------------------------------------------------------------
@@ -357,8 +369,13 @@ def bring_back(slug: str, tag: str) -> Any:
 
 
 def _sent() -> Sent:
-    written = Written.of(*(request.form.get(name, "") for name in ("subject", "preheader", "body")))
+    written = _typed(lambda name: request.form.get(name, ""))
     return Sent(written, _saving(), request.form.get("seen", "")[:_LONGEST_WINDOW])
+
+
+def _typed(read: Callable[[str], str]) -> Written:
+    """What stands in the fields of a text."""
+    return Written.of(*map(read, ("subject", "preheader", "body")))
 
 
 def _saving() -> Saving:

@@ -23,8 +23,16 @@ const KEPT = `${document.body.dataset.account} ${location.pathname} writing`;
 
 function keep() {
   const base = isRefused ? "0" : writing.elements.base.value;
+  store(JSON.stringify({ text: values(), base }));
+}
+
+function store(text) {
   try {
-    sessionStorage.setItem(KEPT, JSON.stringify({ text: values(), base }));
+    if (text === null) {
+      sessionStorage.removeItem(KEPT);
+    } else {
+      sessionStorage.setItem(KEPT, text);
+    }
   } catch {
     // There is no room, or the browser keeps nothing: the question on the way out remains.
   }
@@ -51,7 +59,7 @@ function restore() {
     return false;
   }
   if (normal(before.text) === normal(values())) {
-    sessionStorage.removeItem(KEPT);
+    store(null);
     return false;
   }
   for (const [index, part] of parts.entries()) {
@@ -80,7 +88,7 @@ function say(words, isWrong = false) {
 function show(problems) {
   for (const part of parts) {
     const id = `${part.name}-problem`;
-    const words = problems[part.name];
+    const words = problems[part.name]; // HTML: a part of it may be in another language
     let shown = document.getElementById(id);
     if (words && !shown) {
       shown = document.createElement("p");
@@ -90,8 +98,11 @@ function show(problems) {
     }
     if (shown && !words) {
       shown.remove();
-    } else if (shown && shown.textContent !== words) {
-      shown.textContent = words;
+    } else if (shown) {
+      const told = new DOMParser().parseFromString(words, "text/html").body;
+      if (shown.innerHTML !== told.innerHTML) {
+        shown.replaceChildren(...told.childNodes);
+      }
     }
     part.toggleAttribute("aria-invalid", Boolean(words));
     if (words) {
@@ -135,7 +146,7 @@ async function send() {
   writing.elements.base.value = said.version;
   writing.elements.seen.value = said.seen;
   if (now() === saved) {
-    sessionStorage.removeItem(KEPT);
+    store(null);
   } else {
     keep();
   }
@@ -227,7 +238,7 @@ addEventListener("pageshow", () => {
 for (const way of document.querySelectorAll("[data-leaves]")) {
   way.addEventListener("click", () => {
     isLeft = true;
-    sessionStorage.removeItem(KEPT);
+    store(null);
   });
 }
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete, update
 from werkzeug.test import TestResponse
 
 from mailer.campaigns import drafts, lifecycle, readiness, text_versions
 from mailer.delivery import control
 from mailer.organisers import desk_sessions
-from mailer.store.models import CampaignStatus, Role
+from mailer.store.models import Account, AccountRole, CampaignStatus, Role
 from tests.support.desk import Organiser, come_in, words
 from tests.support.factories import make_case
 from tests.web.desk.sendable import SLUG, World, make_world
@@ -325,3 +326,24 @@ def test_a_campaign_is_copied_under_another_name(world: World) -> None:
     assert "Free the five" in words(world.wanda.get("/campaigns/free-them-again/texts"))
     again = world.wanda.press(f"/campaigns/{SLUG}/copy", name="free-them-again")
     assert again.status_code == 422 and "There is a campaign “free-them-again” already." in words(again)
+
+
+def test_who_may_not_write_any_more_gets_back_what_they_typed_and_nobody_else_learns_of_the_page(world: World) -> None:
+    form = hidden(world.wanda.get(EN)) | GOOD
+    with world.session() as session:
+        session.execute(delete(AccountRole).where(AccountRole.account_id == world.wanda.account_id))
+    answer = world.wanda.press(EN, **form)
+    assert answer.status_code == 404 and "You may not change texts any more." in words(answer)
+    assert "write to the embassy." in answer.text and says(world) == {"en": "Free the five"}
+    said = by_script(world.wanda, EN, form)
+    assert said.status_code == 404 and said.json == {"refused": "You may not change texts any more."}
+    assert "may not change" not in words(world.wanda.get(FR)) and world.wanda.get(FR).status_code == 404
+
+
+def test_what_the_program_says_in_english_only_is_marked_as_english(world: World) -> None:
+    save(world.wanda, EN, GOOD | {"body": "{{ <b> }}"})
+    with world.session() as session:
+        session.execute(update(Account).values(language="ar"))
+    page = world.wanda.get(EN)
+    assert '<html lang="ar"' in page.text
+    assert re.search(r'id="body-problem">[^<]*<span lang="en" dir="ltr">[^<]*</span>', page.text)
