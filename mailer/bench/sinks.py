@@ -17,12 +17,12 @@ from mailer.errors import ServiceUnavailable
 
 HOST = "127.0.0.1"
 _PATH = os.pathsep.join((*os.get_exec_path(), "/usr/sbin"))  # the last is where Debian puts smtp-sink
-_START_SECONDS = 20
+_START_SECONDS = 60
 _BACKLOG = "100"
 
 
 class SinkBroken(ServiceUnavailable):
-    """The server that the mail should go to did not start: {command}"""
+    """A server that is measured or sent to did not start: {command}"""
 
 
 def smtp_sink() -> str | None:
@@ -75,7 +75,7 @@ def free_port() -> int:
 def wait_for(port: int, command: list[str]) -> None:
     """Wait until a server answers.
 
-    :raises SinkBroken: it does not, within 20 seconds.
+    :raises SinkBroken: it does not, within a minute.
     """
     give_up = time.monotonic() + _START_SECONDS
     while True:

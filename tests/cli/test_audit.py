@@ -81,7 +81,7 @@ def test_what_the_log_takes_from_a_command_is_a_parameter_that_names_something()
         parameters = {each.name: each for each in COMMANDS[name].params}
         for parameter in named:
             metavar = parameters[parameter].metavar or parameter.upper()
-            assert metavar.rstrip(".") in ("SLUG", "CAMPAIGN", "UNION", "FOLDER", "ID"), (name, parameter)
+            assert metavar.rstrip(".") in ("SLUG", "NEW-SLUG", "CAMPAIGN", "UNION", "FOLDER", "ID"), (name, parameter)
 
 
 def test_a_command_that_nobody_spoke_of_touches_no_database(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

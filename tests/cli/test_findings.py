@@ -8,6 +8,8 @@ from typing import get_args
 import pytest
 from sqlalchemy.orm import Session
 
+from mailer.campaigns import text_versions
+from mailer.campaigns.text_versions import Saving, Written
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy, ConsentRecord
 from mailer.cases.findings import Code
@@ -132,7 +134,8 @@ def test_a_campaign_against_which_nothing_stands_is_sent(
 
 
 def test_each_error_that_can_stand_against_a_campaign_is_seen_to_refuse_it() -> None:
-    elsewhere = {"acted-forgotten", "case-unseen", "got-going-out", "setting-wrong"}  # each has a test of its own
+    # each of these has a test of its own
+    elsewhere = {"acted-forgotten", "case-unseen", "got-going-out", "setting-wrong", "text-unfinished"}
     warnings = {
         "acted-nobody",
         "acted-still-open",
@@ -157,12 +160,31 @@ def test_each_error_that_can_stand_against_a_campaign_is_seen_to_refuse_it() -> 
         "territories-left-out",
         "territories-not-excluded",
         "text-missing",
+        "translation-outdated",
         "unknown-address",
         "unknown-telephone",
         "unseen",
         "wordings-few",
     }
     assert set(BREAKS) | elsewhere | warnings == set(get_args(Code))
+
+
+def test_a_text_that_was_saved_unfinished_refuses_until_it_is_saved_again(
+    cli: CommandLine, session: Session, campaign: Campaign
+) -> None:
+    text = campaign.texts[0]
+    said = Written.of(text.subject, text.preheader, text.body)
+    unfinished = Written.of("", text.preheader, text.body)
+    base = 0
+    for written, goes_out in ((unfinished, False), (said, True)):
+        saving = Saving(base=base, at=db.now(session), account_id=1)
+        base = text_versions.save(session, campaign, text.language, written, saving, goes_out=goes_out).id
+        session.commit()
+        found = levels(cli, 0 if goes_out else 1)
+        assert [code for code, level in found.items() if level == "error"] == ([] if goes_out else ["text-unfinished"])
+        for at in ("--at", NEXT_YEAR), ():
+            sent = cli("campaigns", "send", SLUG, *at, exit_code=0 if goes_out else 1)
+            assert ("cannot be sent" in sent.stderr) is not goes_out
 
 
 def test_a_setting_that_is_missing_is_an_error_and_refuses(cli: CommandLine, campaign: Campaign) -> None:
