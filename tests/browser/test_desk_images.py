@@ -86,6 +86,6 @@ def test_every_picture_of_the_desk_is_taken(site: Site, browser: Browser, monkey
         publisher.open(f"/campaigns/{_SLUG}")
         _take(publisher, "desk-sent")
         publisher.open("/supporters")
-        publisher.fill({"address": _READER})
+        publisher.fill({"supporter-address": _READER})
         publisher.press("/supporters/find")
         _take(publisher, "desk-supporter")

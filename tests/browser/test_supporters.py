@@ -46,7 +46,7 @@ def _is_known(site: Site, address: str) -> bool:
 
 def _find(organiser: Organiser, address: str) -> None:
     organiser.open("/supporters")
-    organiser.fill({"address": address})
+    organiser.fill({"supporter-address": address})
     organiser.press("/supporters/find")
 
 
@@ -86,7 +86,7 @@ def test_somebody_is_found_changed_and_erased(
 def test_by_keyboard_alone_somebody_is_found_and_erased(site: Site, browser: Browser) -> None:
     with browsing(browser, site, "petra@example.org", DESKTOP, is_signed_in=True) as petra:
         keys = Keyboard(petra.open("/supporters"))
-        keys.go_to("[name=address]")
+        keys.go_to("[name=supporter-address]")
         petra.page.keyboard.type("keys@example.org")
         with petra.page.expect_navigation():
             petra.page.keyboard.press("Enter")

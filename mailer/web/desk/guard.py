@@ -151,8 +151,9 @@ def _refuse(route: Guarded) -> Any:
 
 def _turn_away(route: Guarded) -> Any:
     """Not say that a page is there; but let nobody lose what they typed while they still might."""
-    is_theirs = route.page is None or _is_own_form()
-    return (route.gives_back() if route.gives_back and is_theirs else None) or abort(404)
+    if route.gives_back is None or (route.page is not None and not _is_own_form()):
+        abort(404)
+    return route.gives_back() or abort(404)
 
 
 def _stay_signed_in() -> None:

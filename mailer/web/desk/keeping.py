@@ -13,6 +13,8 @@ View = Callable[..., Any]
 #: in the address of a page that is shown again because something came between
 AGAIN = "again"
 _TOKEN = "form_token"  # noqa: S105  # the name of a field
+#: the field with the address of whoever is looked for: it is kept nowhere, also not until one has signed in
+LOOKED_FOR = "supporter-address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,13 @@ class Kept:
 
     @classmethod
     def of_request(cls, page: str) -> "Kept":
-        """What this request has sent, but for what is secret.
+        """What this request has sent, but for what is secret, and whom somebody looks for.
 
         :param page: the path of the page that has the form.
         """
-        return cls(
-            page, {name: value for name, value in request.form.items() if name != _TOKEN and not is_secret(name)}
-        )
+        left_out = {_TOKEN, LOOKED_FOR}
+        fields = {name: said for name, said in request.form.items() if name not in left_out and not is_secret(name)}
+        return cls(page, fields)
 
     @classmethod
     def from_stored(cls, stored: Any) -> "Kept":

@@ -29,7 +29,7 @@ from mailer.store import audit
 from mailer.store.crypto import keyring_of
 from mailer.store.models import MailingList, Subscriber
 from mailer.web import fields, language
-from mailer.web.desk import choices, refusing, supporter_words
+from mailer.web.desk import choices, keeping, refusing, supporter_words
 from mailer.web.desk.visit import visit
 from mailer.web.fields import MAX_ADDRESS_LENGTH
 from mailer.web.language import _, url
@@ -66,15 +66,15 @@ def _page(problems: Mapping[str, str]) -> Response:
 def find() -> Response:
     """Look for who has an address, and write down that somebody did."""
     try:
-        address = addresses.parse(request.form.get("address", "").strip())
+        address = addresses.parse(request.form.get(keeping.LOOKED_FOR, "").strip())
     except InvalidAddress as mistake:
-        return _page({"address": refusing.advice(mistake)})
+        return _page({keeping.LOOKED_FOR: refusing.advice(mistake)})
     with site().session() as session:
         person = subscribers.find(session, address.text)
         reason = suppression.reason(session, keyring_of(session).blind_index(address.folded))
         _note(session, "subscribers.find", person.id if person else None)
     if person is None:
-        return _page({"address": supporter_words.unknown(reason)})
+        return _page({keeping.LOOKED_FOR: supporter_words.unknown(reason)})
     return _to(person.id)
 
 

@@ -70,7 +70,7 @@ def ana(session: Session, mailing_list: MailingList) -> int:
 
 def page_of(organiser: Organiser, address: str = ADDRESS) -> str:
     """The path of the page that a look-up leads to."""
-    answer = organiser.press("/supporters/find", address=address)
+    answer = organiser.press("/supporters/find", **{"supporter-address": address})
     assert answer.status_code == 303, words(answer)
     return str(answer.location).removeprefix("/desk")
 
@@ -103,7 +103,7 @@ def test_somebody_is_found_by_their_exact_address_however_it_is_written(rosa: Or
     assert "ana@example.org" in page and "Urgent actions On it" in page and f"number {ana}" in page
     assert "Ana Example" in rosa.get(page_of(rosa)).text
     for part in ("ana", "@example.org", "ana@example", "a%@example.org", "*@example.org"):
-        assert rosa.press("/supporters/find", address=part).status_code == 422, part
+        assert rosa.press("/supporters/find", **{"supporter-address": part}).status_code == 422, part
 
 
 def test_nothing_of_an_address_stands_in_a_link_the_log_or_the_audit_log(
@@ -112,7 +112,7 @@ def test_nothing_of_an_address_stands_in_a_link_the_log_or_the_audit_log(
     caplog.set_level(logging.DEBUG)
     path = page_of(rosa)
     assert re.fullmatch(r"/supporters/[0-9a-f]{40}", path)
-    assert rosa.press("/supporters/find", address="nobody@example.org").status_code == 422
+    assert rosa.press("/supporters/find", **{"supporter-address": "nobody@example.org"}).status_code == 422
     found, unknown = entries(app, "subscribers.find")
     assert (found.details, unknown.details) == ({"supporter": str(ana)}, None)
     assert found.account_id == rosa.account_id
@@ -123,14 +123,24 @@ def test_nothing_of_an_address_stands_in_a_link_the_log_or_the_audit_log(
     assert "Looked for a supporter" in log and ADDRESS not in log
 
 
+def test_whom_somebody_looked_for_with_an_old_form_is_kept_nowhere(app: Flask, rosa: Organiser) -> None:
+    old = {"form_token": "old", "supporter-address": ADDRESS, "other": "typed"}
+    assert rosa.press("/supporters/find", **old).status_code in (303, 403)
+    with stored(app) as now:
+        kept = now.scalars(select(DeskSession)).one().kept
+        assert kept is not None and kept["fields"]["other"] == "typed" and ADDRESS not in str(kept)
+    rosa.press("/sign-out")
+    assert ADDRESS not in rosa.press("/supporters/find", **old).text
+
+
 def test_whom_nobody_knows_is_said_so_and_what_was_typed_stays(rosa: Organiser, session: Session) -> None:
-    answer = rosa.press("/supporters/find", address="nobody@example.org")
+    answer = rosa.press("/supporters/find", **{"supporter-address": "nobody@example.org"})
     assert answer.status_code == 422 and "Nobody here has this address" in words(answer)
     assert 'value="nobody@example.org"' in answer.text
     index = crypto.keyring_of(session).blind_index("gone@example.org")
     suppression.add(session, index, SuppressionReason.ERASED)
     session.commit()
-    assert "had their data erased" in words(rosa.press("/supporters/find", address="gone@example.org"))
+    assert "had their data erased" in words(rosa.press("/supporters/find", **{"supporter-address": "gone@example.org"}))
 
 
 def test_a_page_of_somebody_works_in_the_session_alone_in_which_they_were_looked_for(
@@ -174,10 +184,15 @@ def test_whoever_tries_out_addresses_is_stopped(app: Flask, ana: int, monkeypatc
     rosa = come_in(app, Role.PUBLISHER)
     for limiter in app.extensions["limiter"]:
         monkeypatch.setattr(limiter, "enabled", True)
-    tries = [rosa.press("/supporters/find", address=f"a{number}@example.org").status_code for number in range(40)]
+    tries = [
+        rosa.press("/supporters/find", **{"supporter-address": f"a{number}@example.org"}).status_code
+        for number in range(40)
+    ]
     assert 429 in tries and tries[0] == 422
     again = come_in(app, Role.PUBLISHER, account=_account(app, rosa))
-    assert again.press("/supporters/find", address=ADDRESS).status_code == 429, "another session is the same person"
+    assert again.press("/supporters/find", **{"supporter-address": ADDRESS}).status_code == 429, (
+        "another session is the same person"
+    )
     assert again.get("/supporters").status_code == 200
 
 
@@ -362,5 +377,5 @@ def test_a_list_is_taken_along_after_a_fresh_proof_and_no_cell_is_a_formula(
 def test_whoever_may_not_send_may_look_for_nobody(app: Flask, ana: int) -> None:
     for role in (Role.ADMIN, Role.WRITER, Role.ANALYST):
         who = come_in(app, role, email=f"{role.value}@example.org")
-        assert who.press("/supporters/find", address=ADDRESS).status_code == 404
+        assert who.press("/supporters/find", **{"supporter-address": ADDRESS}).status_code == 404
         assert "Supporters" not in words(who.get("/"))
