@@ -27,7 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import text_versions
+from mailer.campaigns.text_names import TextName
 from mailer.campaigns.text_versions import Saving
+from mailer.campaigns.written import Written, WrittenLetter
 from mailer.cases import files as cases
 from mailer.delivery import control
 from mailer.formats import archives
@@ -66,6 +68,7 @@ from mailer.store.models import (
     Tally,
     TargetReport,
     TargetReportKind,
+    TargetRole,
     Union,
     UnionStatus,
 )
@@ -228,6 +231,7 @@ IN_CLEAR = {
     "targets.role": "a word of ours",
     "targets.slug": "in the address of its letter",
     "text_versions.language": "a code",
+    "text_versions.role": "of targets",
     "text_versions.window": "random",
     "unions.country": "a code",
     "unread_messages.key": "a keyed hash",
@@ -302,9 +306,11 @@ def _draft(session: Session, mark: str) -> None:
     """What somebody has not finished, and may take out again."""
     saving = Saving(base=0, at=utcnow(), account_id=1, window=token_hex(16), turn=1)
     draft = make_campaign(session, session.scalars(select(MailingList)).first() or make_list(session), slug="begun")
-    written = text_versions.Written.of(mark, f"{mark} is in prison", f"{mark} {{{{")
-    text_versions.save(session, draft, "en", written, saving, goes_out=False)
-    text_versions.save(session, draft, "fr", written, saving, goes_out=False)
+    written = Written.of(mark, f"{mark} is in prison", f"{mark} {{{{")
+    text_versions.save(session, draft, TextName("en"), written, saving, goes_out=False)
+    text_versions.save(session, draft, TextName("fr"), written, saving, goes_out=False)
+    letter = WrittenLetter(subjects=(mark,), openings=(mark,), closings=(mark,), rules=mark, body=mark)
+    text_versions.save(session, draft, TextName("en", TargetRole.EMBASSY), letter, saving, goes_out=False)
 
 
 def _campaign(session: Session, mailing_list: MailingList, union_slug: str) -> Campaign:

@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds, text_versions
 from mailer.campaigns.segments import Segment
-from mailer.campaigns.text_versions import Saving, Written
+from mailer.campaigns.text_names import TextName
+from mailer.campaigns.text_versions import Saving
+from mailer.campaigns.written import Written
 from mailer.cases.sayable import Sayable
 from mailer.errors import MailerError
 from mailer.store import slugs
 from mailer.store.crypto import keyring_of
 from mailer.store.db import add_unique
-from mailer.store.models import Asking, Campaign, CampaignStatus, Case, LetterText, MailingList
+from mailer.store.models import Asking, Campaign, CampaignStatus, Case, MailingList
 
 #: characters of a name that is made of a subject
 _LONGEST_NAME = 60
@@ -93,7 +95,7 @@ def begin(
     )
     if not add_unique(session, draft):
         raise NameTaken(slug=slug)
-    text_versions.save(session, draft, language, Written.of(subject, "", ""), saving, goes_out=False)
+    text_versions.save(session, draft, TextName(language), Written.of(subject, "", ""), saving, goes_out=False)
     return draft
 
 
@@ -127,12 +129,9 @@ def copy(session: Session, campaign: Campaign, slug: str, saving: Saving) -> Cam
     draft = blank(session, slugs.check(slug), **values)
     if not add_unique(session, draft):
         raise NameTaken(slug=slug)
-    for letter in campaign.letters:
-        draft.letters.append(LetterText(**{key: getattr(letter, key) for key in _OF_LETTER}))
-    session.flush()
-    for language, version in text_versions.latest(session, campaign).items():
+    for name, version in text_versions.latest(session, campaign).items():  # none before what it is translated from
         if version.written is not None:
-            text_versions.save(session, draft, language, version.written, saving, goes_out=version.goes_out)
+            text_versions.save(session, draft, name, version.written, saving, goes_out=version.goes_out)
     return draft
 
 
@@ -146,4 +145,3 @@ _COPIED = (
     *("kind", "list_id", "case_id", "about", "home", "unknown_home", "language", "audience", "fallbacks"),
     *("targets", "ask", "petition", "goal", "public", "forwardable"),
 )
-_OF_LETTER = ("role", "language", "subjects", "openings", "closings", "rules", "body", "body_line")

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import drafts, files, kinds, letters, text_versions
+from mailer.campaigns import drafts, files, kinds, text_versions
 from mailer.errors import MailerError
 from mailer.formats import written_files
 from mailer.store.models import Campaign
@@ -45,13 +45,9 @@ def write(session: Session, campaign: Campaign, to: Path) -> Path:
 def _files(session: Session, campaign: Campaign) -> Iterator[tuple[str, str]]:
     """Name and content of each file."""
     yield files.SETTINGS_FILE, _settings(campaign)
-    for language, version in text_versions.latest(session, campaign).items():
+    for name, version in text_versions.latest(session, campaign).items():
         if version.written is not None:
-            yield f"{language}.md", version.written.file
-    for letter in campaign.letters:
-        front = {key: getattr(letter, key) for key in ("subjects", "openings", "closings", "rules")}
-        written = {key: value for key, value in front.items() if value}
-        yield letters.file_name(letter.role, letter.language), written_files.article_text(written, letter.body)
+            yield name.file, version.written.file
 
 
 def _settings(campaign: Campaign) -> str:

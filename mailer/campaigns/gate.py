@@ -12,6 +12,7 @@ from mailer.campaigns.editions import EditionRenderer, Reader
 from mailer.campaigns.home import Audience
 from mailer.campaigns.letters import Letter
 from mailer.campaigns.segments import Group
+from mailer.campaigns.text_names import TextName
 from mailer.cases import cases
 from mailer.cases.findings import Code, Finding, Level
 from mailer.cases.never import Never
@@ -171,7 +172,7 @@ def places_in(letter: LetterText, never: Never) -> Iterator[str]:
     outgoing = [*read.subjects, *read.openings, *read.closings]
     words = [*map(_plain, outgoing), "\n\n".join(map(_plain, read.body))]
     if any(hit.form not in forms for each in words for hit in never.find(each)):
-        yield f"{letters.file_name(letter.role, letter.language)}, as it goes out"
+        yield f"{TextName(letter.language, letter.role).file}, as it goes out"
 
 
 def _prints_unions(campaign: Campaign) -> bool:

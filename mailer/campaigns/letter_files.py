@@ -6,11 +6,13 @@ A letter is plain text, which people copy into a mail program as it stands.
 import difflib
 import functools
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mailer.campaigns import kinds, letters, personal_links
+from mailer.campaigns.text_names import NoRole, TextName
+from mailer.campaigns.written import Fault, WrittenLetter
 from mailer.cases.never import Never
 from mailer.cases.targets import ROLES
 from mailer.errors import MailerError
@@ -18,9 +20,11 @@ from mailer.formats import written_files
 from mailer.formats.written_files import Article, InvalidFile
 from mailer.locale import languages
 from mailer.mail import fields, headers, leftovers
-from mailer.store.models import LetterText, TargetRole
+from mailer.store.models import Campaign, LetterText, TargetRole
 
-_KEYS = ("subjects", "openings", "closings", "rules")
+_CHOICES = ("subjects", "openings", "closings")
+_KEYS = (*_CHOICES, "rules")
+_BEGINNING = "letter-"
 #: of what may be written, where there is nothing or something else
 _EXAMPLE = '["Release the six dockers", "The six dockers in prison"]'
 #: what to write where nobody knows better
@@ -31,7 +35,6 @@ _MOST_CHOICES = 100
 #: what nobody reads to its end, and no mail has room for
 _LONGEST_PART = 20_000
 
-_NAME = re.compile(r"letter-(?P<role>[a-z]+)\.(?P<language>[^.]+)")
 #: how a letter's name may end that is not right yet; the last is what Windows makes of it
 _ENDINGS = re.compile(r"\.(md|markdown|md\.txt)$", re.IGNORECASE)
 _WORDS = re.compile(r"[^\W_]+")
@@ -46,13 +49,6 @@ class Files(NamedTuple):
 
     texts: list[Path]
     letters: list[Path]  # with those whose name is not right
-
-
-class _Name(NamedTuple):
-    """What the name of a letter's file says."""
-
-    role: TargetRole
-    language: str
 
 
 def divide(folder: Path) -> Files:
@@ -93,16 +89,17 @@ def _read(paths: Sequence[Path], kind: str, ask: Collection[str], language: str)
             raise _misnamed(path.name, language)
     articles = written_files.read_articles(paths, _KEYS, functools.partial(_read_name, own=language))
     for name, article in articles.items():
-        _check_role(name.role, article, kind, ask)
-        if _Name(name.role, language) not in articles:
-            wanted = letters.file_name(name.role, language)
+        _check_role(name, article, kind, ask)
+        if name.source(language) not in articles:
+            wanted = name.source(language).file
             problem = f"the campaign's own language is {language}, but there is no {wanted}. Write that letter, too"
             raise InvalidFile(file=article.file, line=1, problem=problem)
-    return [_read_letter(*name, article) for name, article in articles.items()]
+    return [_read_letter(name, article) for name, article in articles.items()]
 
 
-def _check_role(role: TargetRole, article: Article, kind: str, ask: Collection[str]) -> None:
+def _check_role(name: TextName, article: Article, kind: str, ask: Collection[str]) -> None:
     """Insist that people are asked to write to whom a letter is to."""
+    role = name.role
     if "ask" not in kinds.KINDS[kind].keys:
         others = " or ".join(f'"{other}"' for other in kinds.having("ask"))
         problem = (
@@ -111,7 +108,7 @@ def _check_role(role: TargetRole, article: Article, kind: str, ask: Collection[s
         )
         raise InvalidFile(file=article.file, line=1, problem=problem)
     if role not in ask:
-        asked = ", ".join(f'"{each}"' for each in (*ask, role))
+        asked = ", ".join(f'"{each}"' for each in (*ask, str(role)))
         problem = (
             f'campaign.toml does not ask for "{role}", so nobody would see this letter. Write ask = [{asked}] there, '
             "or take the file away"
@@ -131,20 +128,24 @@ def _near(word: str, known: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(word, known, n=1, cutoff=_ALIKE)
 
 
-def _read_name(stem: str, own: str) -> _Name:
+def _read_name(stem: str, own: str) -> TextName:
     """What a letter's name says.
 
     :param stem: the name without its ending.
     :param own: the campaign's language.
     """
-    found = _NAME.fullmatch(stem)
-    if not found or found["role"] not in set(TargetRole):
-        raise _misnamed(f"{stem}.md", own)
     try:
-        return _Name(TargetRole(found["role"]), languages.normalise(found["language"]))
+        name = TextName.parse(stem)
+    except NoRole:
+        raise _misnamed(f"{stem}.md", own) from None
     except languages.InvalidLanguage as error:
+        if not stem.startswith(_BEGINNING):
+            raise _misnamed(f"{stem}.md", own) from None
         problem = f"the name of its file must end with its language: {error}"
         raise InvalidFile(file=f"{stem}.md", line=1, problem=problem) from None
+    if name.role is None:
+        raise _misnamed(f"{stem}.md", own)
+    return name
 
 
 def _misnamed(name: str, own: str) -> InvalidFile:
@@ -153,7 +154,7 @@ def _misnamed(name: str, own: str) -> InvalidFile:
     roles = {role for word in words for role in _near(word, list(TargetRole))}
     if len(roles) == 1:
         rest = [word for word in words if not _near(word, ("letter", *TargetRole))]
-        remedy = f"Call it {letters.file_name(TargetRole(roles.pop()), _language(rest, own))}"
+        remedy = f"Call it {TextName(_language(rest, own), TargetRole(roles.pop())).file}"
     else:
         remedy = f"Call it something like letter-embassy.{own}.md. The roles are: {ROLES}"
     return InvalidFile(file=name, line=1, problem=f"a letter's file is named letter-ROLE.LANGUAGE.md. {remedy}")
@@ -171,14 +172,13 @@ def _language(words: Sequence[str], own: str) -> str:
 # --- what stands in them --------------------------------------------------------------------------------------------
 
 
-def _read_letter(role: TargetRole, language: str, article: Article) -> LetterText:
-    subjects, openings, closings = (list(_choices(article, key)) for key in _KEYS[:-1])
-    if not subjects:
-        article.problem.about("subjects", f"there must be at least one, such as subjects = {_EXAMPLE}")
+def _read_letter(name: TextName, article: Article) -> LetterText:
+    subjects, openings, closings = (list(_choices(article, key)) for key in _CHOICES)
+    _check_subjects(subjects, article)
     _check_words(article.body, article.file, article.body_line)
     return LetterText(
-        role=role,
-        language=language,
+        role=name.role,
+        language=name.language,
         subjects=subjects,
         openings=openings,
         closings=closings,
@@ -186,6 +186,82 @@ def _read_letter(role: TargetRole, language: str, article: Article) -> LetterTex
         body=_visible(article.body),
         body_line=article.body_line,
     )
+
+
+def _check_subjects(subjects: Sequence[str], article: Article) -> None:
+    if not subjects:
+        article.problem.about("subjects", f"there must be at least one, such as subjects = {_EXAMPLE}")
+
+
+def faults(campaign: Campaign, name: TextName, written: WrittenLetter) -> list[Fault]:
+    """All that loading a letter of a campaign from its file would complain of, each part by itself; in the parts "role"
+    and "source", what keeps any letter of that name from being sent."""
+    article = written_files.article_of(name.file, written.front, written.body)
+    checks: dict[str, Callable[[], object]] = {
+        "role": lambda: _check_role(name, article, campaign.kind, campaign.ask),
+        "body": lambda: _check_body(article),
+        "rules": lambda: _rules(article),
+    }
+    found = [_fault_of_choices(article, key) for key in _CHOICES]
+    found += [_fault(part, article, check) for part, check in checks.items()]
+    if not has_source(campaign, name):
+        wanted = name.source(campaign.language).file
+        error = InvalidFile(file=article.file, line=1, problem=f"there is no {wanted} yet that can go out")
+        found.append(Fault("source", 1, str(error.fields["problem"]), error))
+    return [each for each in found if each]
+
+
+def of_written(name: TextName, written: WrittenLetter) -> LetterText:
+    """A letter that was written elsewhere, as loading its file would read it.
+
+    :raises MailerError: as `faults` names it.
+    """
+    return _read_letter(name, written_files.article_of(name.file, written.front, written.body))
+
+
+def has_source(campaign: Campaign, name: TextName) -> bool:
+    """Whether a letter is the one that others are translated from, or that one can go out."""
+    own = name.source(campaign.language)
+    return name == own or any((each.role, each.language) == (own.role, own.language) for each in campaign.letters)
+
+
+def is_wanted(campaign: Campaign, name: TextName) -> bool:
+    """Whether a letter of that name may stand in a campaign."""
+    is_asked = "ask" in kinds.of(campaign).keys and name.role in campaign.ask
+    return is_asked and has_source(campaign, name)
+
+
+def _check_body(article: Article) -> None:
+    if not article.body.strip():
+        raise InvalidFile(file=article.file, line=article.body_line, problem="there is no text")
+    _check_words(article.body, article.file, article.body_line)
+
+
+def _fault_of_choices(article: Article, key: str) -> Fault | None:
+    number = 0
+    try:
+        for number, _words in enumerate(_choices(article, key), start=1):  # noqa: B007  # how far it came
+            pass
+        if key == "subjects" and not number:
+            _check_subjects((), article)
+    except MailerError as error:
+        return Fault(key, number + 1, _problem(error, key), error)
+    return None
+
+
+def _fault(part: str, article: Article, check: Callable[[], object]) -> Fault | None:
+    first = article.body_line if part == "body" else 1
+    try:
+        check()
+    except MailerError as error:
+        line = error.fields.get("line")
+        place = line - first + 1 if part == "body" and isinstance(line, int) else 1
+        return Fault(part, max(1, place), _problem(error, part), error)
+    return None
+
+
+def _problem(error: MailerError, part: str) -> str:
+    return str(error.fields.get("problem", error)).removeprefix(f"{part}: ")
 
 
 def _choices(article: Article, key: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import addressees, letters, segments
 from mailer.campaigns.letters import Letters, Place
+from mailer.campaigns.text_names import TextName
 from mailer.cases.findings import Code, Finding, Level
 from mailer.cases.targets import Target, Targets
 from mailer.locale import languages
@@ -42,7 +43,7 @@ def _missing(campaign: Campaign, targets: Targets, there: Letters) -> Iterator[F
         takers = _takers(targets, role)
         if takers and not there.of_role(role):
             what = f"people are asked to write to a target of role {role}, and there is no letter for them to send"
-            yield _warning("letter-missing", letters.file_name(role, campaign.language), what, "Write it.")
+            yield _warning("letter-missing", TextName(campaign.language, role).file, what, "Write it.")
         elif strangers := [target for target in takers if not there.is_in_language_of(target)]:
             get = "gets" if len(strangers) == 1 else "get"
             what = (
@@ -63,7 +64,7 @@ def _unread(campaign: Campaign, targets: Targets, there: Letters) -> Iterator[Fi
         for language in sorted(letters_to.keys() - used) if takers else ():
             what = f"no target of role {role} gets this letter, and there is no text of the mail in {language}"
             remedy = f"If a target reads {language}, say so in its languages; else take the file away."
-            yield _warning("letter-unread", letters.file_name(role, language), what, remedy)
+            yield _warning("letter-unread", TextName(language, role).file, what, remedy)
 
 
 def _takers(targets: Targets, role: TargetRole) -> list[Target]:
@@ -97,7 +98,7 @@ def _few_wordings(
             ways = "1 wording" if wordings == 1 else f"{wordings} wordings"
             what = f"{number:,} people would send this letter, in only {ways}"
             remedy = f"Write more subjects, openings or closings: 4 subjects and 3 openings are {_FEW} wordings."
-            yield _warning("wordings-few", letters.file_name(place.role, place.language), what, remedy)
+            yield _warning("wordings-few", TextName(place.language, place.role).file, what, remedy)
 
 
 def _asks_missing(campaign: Campaign, targets: Targets) -> Iterator[Finding]:

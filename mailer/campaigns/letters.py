@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
+from mailer.campaigns.text_names import TextName
 from mailer.cases.targets import Target
 from mailer.locale import languages
 from mailer.mail import fields
@@ -60,7 +61,7 @@ class Letter:
     @classmethod
     def of(cls, stored: LetterText) -> "Letter":
         """Read a stored letter. What `files` accepted is accepted here."""
-        read = functools.partial(_read, file=file_name(stored.role, stored.language))
+        read = functools.partial(_read, file=TextName(stored.language, stored.role).file)
         return cls(
             stored.role,
             stored.language,
@@ -139,16 +140,6 @@ def _prints(pieces: Pieces, field: str) -> bool:
     return any(not isinstance(piece, str) and piece.field == field for piece in pieces)
 
 
-def stem(role: TargetRole, language: str) -> str:
-    """What the files of a letter are called, without what they end in."""
-    return f"letter-{role}.{language}"
-
-
-def file_name(role: TargetRole, language: str) -> str:
-    """The file that a letter is written in."""
-    return f"{stem(role, language)}.md"
-
-
 class Part(NamedTuple):
     """Words of a letter, and where they stand."""
 
@@ -166,7 +157,7 @@ class Part(NamedTuple):
 
 def parts(stored: LetterText) -> Iterator[Part]:
     """All that its author wrote in a letter."""
-    file = file_name(stored.role, stored.language)
+    file = TextName(stored.language, stored.role).file
     for key in ("subjects", "openings", "closings"):
         for number, words in enumerate(getattr(stored, key), start=1):
             yield Part(f"{file}, {key}, number {number}", 0, words)

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, kinds, lifecycle, petitions, segments, text_versions
+from mailer.campaigns.text_names import TextName
 from mailer.cases import cases
 from mailer.errors import MailerError
 from mailer.formats import marks
@@ -120,7 +121,7 @@ def change(
     before_change()
     if now.mark != seen:
         raise ChangedMeanwhile(slug=campaign.slug)
-    if wrong := [*_wrong(campaign, new, case), *_of_letters(campaign, new)]:
+    if wrong := [*_wrong(campaign, new, case), *_of_letters(session, campaign, new)]:
         raise WrongOutline(wrong)
     campaign.kind, campaign.case, campaign.about = new.kind, case, new.about
     campaign.home, campaign.unknown_home = new.home, new.unknown_home
@@ -129,8 +130,8 @@ def change(
     campaign.public, campaign.forwardable = new.public, new.forwardable
     session.flush()
     editions.discard(session, campaign)
-    if new.kind != now.kind and (language := _unfit(session, campaign)):
-        raise WrongOutline([Wrong("kind", KindHasNone(what=f"{language}.md"))])
+    if new.kind != now.kind and (name := _unfit(session, campaign)):
+        raise WrongOutline([Wrong("kind", KindHasNone(what=name.file))])
     return True
 
 
@@ -165,21 +166,25 @@ def _wrong(campaign: Campaign, new: Outline, case: Case | None) -> Iterator[Wron
     if new.goal is not None and new.goal not in petitions.GOALS:
         yield Wrong("goal", GoalOutOfRange(least=petitions.GOALS.start))
     keys = kinds.KINDS[new.kind].keys
-    has = {"targets": campaign.targets, "petition": campaign.petition, "ask": campaign.letters}
+    has = {"targets": campaign.targets, "petition": campaign.petition}
     if left := [key for key, value in has.items() if value and key not in keys]:
-        yield Wrong("kind", KindHasNone(what=", ".join("letters" if key == "ask" else key for key in left)))
+        yield Wrong("kind", KindHasNone(what=", ".join(left)))
 
 
-def _of_letters(campaign: Campaign, new: Outline) -> Iterator[Wrong]:
-    if "ask" in kinds.KINDS[new.kind].keys:
-        roles = dict.fromkeys(letter.role for letter in campaign.letters)
+def _of_letters(session: Session, campaign: Campaign, new: Outline) -> Iterator[Wrong]:
+    """Letters, finished or not, that nobody would be asked to send."""
+    written = [name for name, each in text_versions.latest(session, campaign).items() if each.written is not None]
+    roles = dict.fromkeys(name.role for name in written if name.role)
+    if roles and "ask" not in kinds.KINDS[new.kind].keys:
+        yield Wrong("kind", KindHasNone(what="letters"))
+    else:
         yield from (Wrong("ask", LetterLeft(role=role)) for role in roles if role not in new.ask)
 
 
-def _unfit(session: Session, campaign: Campaign) -> str | None:
-    """The language of a text that a campaign of its kind cannot have."""
-    for language, version in text_versions.latest(session, campaign).items():
+def _unfit(session: Session, campaign: Campaign) -> TextName | None:
+    """A text that a campaign of its kind cannot have."""
+    for name, version in text_versions.latest(session, campaign).items():
         is_whole = version.written is not None and version.goes_out
-        if is_whole and version.written and text_versions.read(session, campaign, language, version.written):
-            return language
+        if is_whole and version.written and text_versions.read(session, campaign, name, version.written):
+            return name
     return None

@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import editions, kinds, personal_links
+from mailer.campaigns.written import Fault, Written
 from mailer.errors import MailerError
 from mailer.formats import written_files
 from mailer.formats.written_files import Article, Complaint, InvalidFile
@@ -76,22 +76,9 @@ def _check_targets(written: fields.Template, kind: str, file: str) -> None:
         raise InvalidFile(file=file, line=target.line, problem=problem)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a text cannot go out as it is written."""
-
-    part: str  # one of KEYS, or "body"
-    line: int  # of that part, from 1
-    problem: str  # in English
-    error: MailerError = field(repr=False, compare=False)  # as loading its file would say it
-
-
-def faults(session: Session, campaign: Campaign, language: str, front: Mapping[str, str], body: str) -> list[Fault]:
-    """Everything that loading a text from a file would complain of, each part by itself.
-
-    :param front: its subject and preheader.
-    """
-    article = written_files.article_of(f"{language}.md", front, body)
+def faults(session: Session, campaign: Campaign, language: str, written: Written) -> list[Fault]:
+    """Everything that loading a text from a file would complain of, each part by itself."""
+    article = written_files.article_of(f"{language}.md", written.front, written.body)
     found = [fault for part in (*KEYS, "body") if (fault := _fault_of(part, article, campaign.kind))]
     if found:
         return found

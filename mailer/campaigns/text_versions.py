@@ -1,77 +1,41 @@
-"""Versions of a draft's texts: every text that somebody saved, finished or not, until the campaign goes out.
+"""Versions of a draft's texts and letters: all that somebody saved, finished or not, until the campaign goes out.
 
-What the campaign says is the latest one of each language that could be sent like that, and stands in `CampaignText`.
-While a later one could not, nothing of the campaign is sent.
+What the campaign says is the latest one of each that could be sent like that, and stands in `CampaignText` and
+`LetterText`. While a later one could not, nothing of the campaign is sent.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import editions, lifecycle, text_files
-from mailer.campaigns.text_files import Fault
+from mailer.campaigns import editions, letter_files, lifecycle, text_files
+from mailer.campaigns.text_names import TextName
+from mailer.campaigns.written import LONGEST_BODY, AnyWritten, Fault, WrittenLetter, kind_of, name_of, of_campaign
 from mailer.cases.findings import Finding, Level
 from mailer.errors import MailerError
-from mailer.formats import written_files
-from mailer.store.models import Campaign, CampaignStatus, CampaignText, TextVersion
+from mailer.store.models import Campaign, CampaignStatus, CampaignText, LetterText, TextVersion
 
 #: of what a script saves while somebody types, one version in so long a time is kept
 _KEPT_EVERY = timedelta(minutes=1)
 #: the line of a text's file on which its body begins
 _BODY_LINE = 5
-#: characters of a text's parts: more than any mail has room for
-LONGEST_LINE = 1_000
-LONGEST_BODY = 50_000
 
 
 class SavedMeanwhile(MailerError):
-    """The text of campaign "{slug}" in {language} was saved by somebody else after you opened it. See both, and save
-    again what you want to keep."""
+    """{file} of campaign "{slug}" was saved by somebody else after you opened it. See both, and save again what you
+    want to keep."""
 
 
 class TooLong(MailerError):
-    """The text of campaign "{slug}" in {language} is too long to be saved: it may have {longest} characters."""
+    """{file} of campaign "{slug}" is too long to be saved: a part of it may have {longest} characters."""
 
 
 class OwnLanguage(MailerError):
-    """{language} is the language of campaign "{slug}" itself: the text that all others are translated from stays."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What somebody wrote in one language."""
-
-    subject: str = ""
-    preheader: str = ""
-    body: str = ""
-
-    @classmethod
-    def of(cls, subject: str, preheader: str, body: str) -> "Written":
-        """As it was typed, without what nobody sees."""
-        line_ends = body.replace("\r\n", "\n").replace("\r", "\n").rstrip()
-        return cls(" ".join(subject.split()), " ".join(preheader.split()), f"{line_ends}\n" if line_ends else "")
-
-    @classmethod
-    def of_text(cls, text: CampaignText) -> "Written":
-        """What a campaign says."""
-        return cls.of(text.subject, text.preheader, text.body)
-
-    @property
-    def front(self) -> dict[str, str]:
-        """What stands above the Markdown of its file."""
-        return {"subject": self.subject, "preheader": self.preheader}
-
-    @property
-    def file(self) -> str:
-        """As it stands in a campaign's folder."""
-        return written_files.article_text(self.front, self.body)
-
-    def to_json(self) -> dict[str, str]:
-        """As it is stored."""
-        return {**self.front, "body": self.body}
+    """{file} of campaign "{slug}" is in its own language: what all others are translated from stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +43,8 @@ class Version:
     """One version of a text."""
 
     id: int  # 0 for what a campaign says that nobody has saved here yet
-    language: str
-    written: Written | None  # none: from here on there was no text
+    name: TextName
+    written: AnyWritten | None  # none: from here on there was no text
     goes_out: bool
     source_id: int | None
     window: str | None
@@ -91,11 +55,11 @@ class Version:
     @classmethod
     def of(cls, row: TextVersion) -> "Version":
         """As it is stored."""
-        written = None if row.written is None else Written(**row.written)
+        name = TextName(row.language, row.role)
         return cls(
             id=row.id,
-            language=row.language,
-            written=written,
+            name=name,
+            written=None if row.written is None else kind_of(name).of_stored(row.written),
             goes_out=row.goes_out,
             source_id=row.source_id,
             window=row.window,
@@ -120,72 +84,93 @@ class Saving:
 # --- what there is --------------------------------------------------------------------------------------------------
 
 
-def latest(session: Session, campaign: Campaign) -> dict[str, Version]:
-    """Language → the latest version of its text, the campaign's own first. Also of languages that were taken out."""
+def latest(session: Session, campaign: Campaign) -> dict[TextName, Version]:
+    """The latest version of each text and letter, what others are translated from before these, and the texts first.
+    Also of those that were taken out."""
     newest = select(func.max(TextVersion.id)).where(TextVersion.campaign_id == campaign.id)
-    rows = session.scalars(select(TextVersion).where(TextVersion.id.in_(newest.group_by(TextVersion.language))))
-    found = {row.language: Version.of(row) for row in rows}
-    for text in campaign.texts:  # what is as old as this table, or was written by the program
-        found.setdefault(text.language, _unsaved(text))
-    return dict(sorted(found.items(), key=lambda each: (each[0] != campaign.language, each[0])))
+    by_name = newest.group_by(TextVersion.language, TextVersion.role)
+    rows = session.scalars(select(TextVersion).where(TextVersion.id.in_(by_name)))
+    # Letters can be corrected while a campaign is going out, and nobody keeps versions of that.
+    found = {each.name: each for each in map(Version.of, rows) if not each.name.role or _is_draft(campaign)}
+    for name, written in _said(campaign).items():  # what is as old as this table, or was written by the program
+        found.setdefault(name, _elsewhere(name, written))
+    return dict(sorted(found.items(), key=lambda each: _order(campaign, each[0])))
 
 
-def _unsaved(text: CampaignText) -> Version:
-    return _elsewhere(text.language, Written.of_text(text))
+def _is_draft(campaign: Campaign) -> bool:
+    return campaign.status is CampaignStatus.DRAFT
 
 
-def _elsewhere(language: str, written: Written) -> Version:
-    """A text that was not written at the desk."""
-    return Version(0, language, written, True, None, None, 0, None, None)
+def _order(campaign: Campaign, name: TextName) -> tuple[int, str, bool, str]:
+    """Texts before letters, these as they are asked for, and each kind with that in the campaign's language first."""
+    at = campaign.ask.index(name.role) if name.role in campaign.ask else len(campaign.ask)
+    return (at + 1 if name.role else 0, name.role or "", name.language != campaign.language, name.language)
 
 
-def latest_of(session: Session, campaign: Campaign, language: str) -> Version | None:
+def _said(campaign: Campaign) -> dict[TextName, AnyWritten]:
+    """What a campaign says, what others are translated from before these."""
+    everything: list[CampaignText | LetterText] = [*campaign.texts, *campaign.letters]
+    stored = {name_of(each): of_campaign(each) for each in everything}
+    return dict(sorted(stored.items(), key=lambda each: _order(campaign, each[0])))
+
+
+def _elsewhere(name: TextName, written: AnyWritten) -> Version:
+    """What was not written at the desk."""
+    return Version(0, name, written, True, None, None, 0, None, None)
+
+
+def latest_of(session: Session, campaign: Campaign, name: TextName) -> Version | None:
     """The latest version of one text."""
-    of_text = (TextVersion.campaign_id == campaign.id, TextVersion.language == language)
-    row = session.scalar(select(TextVersion).where(*of_text).order_by(TextVersion.id.desc()).limit(1))
+    row = session.scalar(select(TextVersion).where(*_of(campaign, name)).order_by(TextVersion.id.desc()).limit(1))
     if row is not None:
         return Version.of(row)
-    text = _text(campaign, language)
-    return _unsaved(text) if text else None
+    written = _said(campaign).get(name)
+    return _elsewhere(name, written) if written else None
+
+
+def _of(campaign: Campaign, name: TextName) -> tuple[ColumnElement[bool], ...]:
+    """What versions of one text are found by."""
+    return (
+        TextVersion.campaign_id == campaign.id,
+        TextVersion.language == name.language,
+        TextVersion.role == name.role if name.role else TextVersion.role.is_(None),
+    )
 
 
 def is_unfinished(session: Session, campaign: Campaign, language: str) -> bool:
     """Whether what was last saved of a draft's text cannot go out like that, so that its mails say something older."""
-    found = latest_of(session, campaign, language) if campaign.status is CampaignStatus.DRAFT else None
+    found = latest_of(session, campaign, TextName(language)) if _is_draft(campaign) else None
     return found is not None and found.written is not None and not found.goes_out
 
 
-def history(session: Session, campaign: Campaign, language: str, *, most: int = 100) -> list[Version]:
+def history(session: Session, campaign: Campaign, name: TextName, *, most: int = 100) -> list[Version]:
     """The versions of a text, the latest first."""
-    of_text = (TextVersion.campaign_id == campaign.id, TextVersion.language == language)
-    rows = session.scalars(select(TextVersion).where(*of_text).order_by(TextVersion.id.desc()).limit(most))
-    return [Version.of(row) for row in rows]
+    found = select(TextVersion).where(*_of(campaign, name)).order_by(TextVersion.id.desc()).limit(most)
+    return [Version.of(row) for row in session.scalars(found)]
 
 
-def get(session: Session, campaign: Campaign, language: str, version_id: int) -> Version | None:
+def get(session: Session, campaign: Campaign, name: TextName, version_id: int) -> Version | None:
     """One version of a text, if it is still there."""
-    row = session.get(TextVersion, version_id)
-    return Version.of(row) if row and (row.campaign_id, row.language) == (campaign.id, language) else None
-
-
-def _text(campaign: Campaign, language: str) -> CampaignText | None:
-    return next((text for text in campaign.texts if text.language == language), None)
+    row = session.scalar(select(TextVersion).where(*_of(campaign, name), TextVersion.id == version_id))
+    return Version.of(row) if row else None
 
 
 # --- saving ---------------------------------------------------------------------------------------------------------
 
 
-def read(session: Session, campaign: Campaign, language: str, written: Written) -> list[Fault]:
+def read(session: Session, campaign: Campaign, name: TextName, written: AnyWritten) -> list[Fault]:
     """Why a text cannot go out as it is written. To be called before the session that saves it: to render a text takes
     longer than others should have to wait."""
-    return text_files.faults(session, campaign, language, written.front, written.body)
+    if isinstance(written, WrittenLetter):
+        return letter_files.faults(campaign, name, written)
+    return text_files.faults(session, campaign, name.language, written)
 
 
 def save(
     session: Session,
     campaign: Campaign,
-    language: str,
-    written: Written,
+    name: TextName,
+    written: AnyWritten,
     saving: Saving,
     *,
     goes_out: bool,
@@ -200,10 +185,11 @@ def save(
     :raises TooLong: nobody could store or read that.
     """
     lifecycle.hold_draft(session, campaign)
-    if len(written.body) > LONGEST_BODY or max(map(len, written.front.values())) > LONGEST_LINE:
-        raise TooLong(slug=campaign.slug, language=language, longest=LONGEST_BODY)
+    if written.is_too_long:
+        raise TooLong(slug=campaign.slug, file=name.file, longest=LONGEST_BODY)
+    goes_out = goes_out and (name.role is None or letter_files.is_wanted(campaign, name))
     _keep_all(session, campaign)
-    before = latest_of(session, campaign, language)
+    before = latest_of(session, campaign, name)
     if before and before.written == written:
         if before.goes_out != goes_out:
             before_change()
@@ -211,14 +197,15 @@ def save(
         return before
     before_change()
     if is_news(campaign, before, saving):
-        raise SavedMeanwhile(slug=campaign.slug, language=language)
+        raise SavedMeanwhile(slug=campaign.slug, file=name.file)
     source_id = before.source_id if before and before.written else None
     row = TextVersion(
         campaign_id=campaign.id,
-        language=language,
+        language=name.language,
+        role=name.role,
         written=written.to_json(),
         goes_out=goes_out,
-        source_id=source_id or _source_id(session, campaign, language, saving.source),
+        source_id=source_id or _source_id(session, campaign, name, saving.source),
         window=saving.window,
         turn=saving.turn,
         account_id=saving.account_id,
@@ -227,9 +214,9 @@ def save(
     session.add(row)
     session.flush()
     if before:
-        _thin_out(session, row, before.id)
+        _thin_out(session, campaign, row, before.id)
     if goes_out:
-        _say(session, campaign, language, written)
+        _say(session, campaign, name, written)
     return Version.of(row)
 
 
@@ -253,55 +240,57 @@ def _again(session: Session, campaign: Campaign, before: Version, *, goes_out: b
     row.goes_out = goes_out
     session.flush()
     if goes_out and before.written is not None:
-        _say(session, campaign, before.language, before.written)
+        _say(session, campaign, before.name, before.written)
     return Version.of(row)
 
 
 def _keep_all(session: Session, campaign: Campaign) -> None:
     """Store what a campaign says that was not written at the desk, its own text first: so a translation that is as old
     as that is known to have been made of it."""
-    of_campaign = select(TextVersion.language).where(TextVersion.campaign_id == campaign.id)
-    known = set(session.scalars(of_campaign.distinct()))
-    for text in sorted(campaign.texts, key=lambda each: each.language != campaign.language):
-        if text.language not in known:
-            _keep(session, campaign, _unsaved(text), at=campaign.created_at)
+    known = select(TextVersion.language, TextVersion.role).where(TextVersion.campaign_id == campaign.id).distinct()
+    names = {TextName(*row) for row in session.execute(known)}
+    for name, written in _said(campaign).items():
+        if name not in names:
+            _keep(session, campaign, name, written, at=campaign.created_at)
 
 
-def _keep(session: Session, campaign: Campaign, version: Version, *, at: datetime) -> Version:
+def _keep(session: Session, campaign: Campaign, name: TextName, written: AnyWritten, *, at: datetime) -> None:
     """Store what a campaign says that was not written at the desk."""
-    row = TextVersion(
-        campaign_id=campaign.id,
-        language=version.language,
-        written=version.written.to_json() if version.written else None,
-        goes_out=version.goes_out,
-        source_id=_source_id(session, campaign, version.language),
-        saved_at=at,
+    session.add(
+        TextVersion(
+            campaign_id=campaign.id,
+            language=name.language,
+            role=name.role,
+            written=written.to_json(),
+            goes_out=True,
+            source_id=_source_id(session, campaign, name),
+            saved_at=at,
+        )
     )
-    session.add(row)
     session.flush()
-    return Version.of(row)
 
 
-def _source_id(session: Session, campaign: Campaign, language: str, seen: int | None = None) -> int | None:
+def _source_id(session: Session, campaign: Campaign, name: TextName, seen: int | None = None) -> int | None:
     """The version that a translation is made of which is begun now.
 
     :param seen: the version that stood beside it, 0 for what the campaign said before anybody saved; by default the
         latest.
     """
-    if language == campaign.language:
+    source = name.source(campaign.language)
+    if name == source:
         return None
-    of_source = (TextVersion.campaign_id == campaign.id, TextVersion.language == campaign.language)
-    latest_id = session.scalar(select(func.max(TextVersion.id)).where(*of_source))
+    latest_id = session.scalar(select(func.max(TextVersion.id)).where(*_of(campaign, source)))
     if seen is None:
         return latest_id
     # It may have been thinned out since: then the one before it, so that a change is rather shown once too often.
+    of_source = _of(campaign, source)
     seen_id = session.scalar(select(func.max(TextVersion.id)).where(*of_source, TextVersion.id <= seen))
     return seen_id or session.scalar(select(func.min(TextVersion.id)).where(*of_source))
 
 
-def _thin_out(session: Session, row: TextVersion, before_id: int) -> None:
+def _thin_out(session: Session, campaign: Campaign, row: TextVersion, before_id: int) -> None:
     """Forget the version before, if the same page saved it on the way, and one that is hardly older is kept."""
-    of_text = (TextVersion.campaign_id == row.campaign_id, TextVersion.language == row.language)
+    of_text = _of(campaign, TextName(row.language, row.role))
     last = select(TextVersion).where(*of_text, TextVersion.id <= before_id).order_by(TextVersion.id.desc()).limit(2)
     found = list(session.scalars(last))
     if len(found) < 2 or not row.window or any(each.window != row.window for each in found):
@@ -313,55 +302,88 @@ def _thin_out(session: Session, row: TextVersion, before_id: int) -> None:
         session.flush()
 
 
-def _say(session: Session, campaign: Campaign, language: str, written: Written) -> None:
+def _say(session: Session, campaign: Campaign, name: TextName, written: AnyWritten) -> None:
     """Have a campaign say something."""
-    text = _text(campaign, language)
-    if text is None:
-        text = CampaignText(language=language)
-        campaign.texts.append(text)
-    text.subject, text.preheader, text.body = written.subject, written.preheader, written.body
-    text.body_line = _BODY_LINE
+    if isinstance(written, WrittenLetter):
+        _take_away(campaign, name)
+        session.flush()
+        campaign.letters.append(letter_files.of_written(name, written))
+    else:
+        text = next((text for text in campaign.texts if text.language == name.language), None)
+        if text is None:
+            text = CampaignText(language=name.language)
+            campaign.texts.append(text)
+        text.subject, text.preheader, text.body = written.subject, written.preheader, written.body
+        text.body_line = _BODY_LINE
     editions.discard(session, campaign)
     session.flush()
+    if name.role and name == name.source(campaign.language):
+        _say_translations(session, campaign, name)
+
+
+def _say_translations(session: Session, campaign: Campaign, source: TextName) -> None:
+    """Have a campaign say what of a letter was translated before that itself was finished."""
+    for name, version in latest(session, campaign).items():
+        is_held = name.role == source.role and name != source and not version.goes_out
+        if is_held and version.written and not read(session, campaign, name, version.written):
+            _again(session, campaign, version, goes_out=True)
+
+
+def _take_away(campaign: Campaign, name: TextName) -> None:
+    """Have a campaign not say something any more."""
+    kept: list[Any] = campaign.letters if name.role else campaign.texts
+    if said := next((each for each in kept if name_of(each) == name), None):
+        kept.remove(said)
 
 
 def take_out(
     session: Session,
     campaign: Campaign,
-    language: str,
+    name: TextName,
     saving: Saving,
     *,
     before_change: Callable[[], object] = lambda: None,
 ) -> None:
-    """Have a draft have no text in a language any more. What was written stays among its versions.
+    """Have a draft not have a text any more. What was written stays among its versions.
 
     :param before_change: as for `save`.
     :raises lifecycle.NoDraft: the campaign is none any more.
     :raises SavedMeanwhile: somebody else has saved it since.
-    :raises OwnLanguage: it is the one that the others are translated from.
+    :raises OwnLanguage: it is the one that others are translated from.
     """
     lifecycle.hold_draft(session, campaign)
-    if language == campaign.language:
-        raise OwnLanguage(slug=campaign.slug, language=language)
+    if not can_be_taken_out(campaign, name, latest(session, campaign)):
+        raise OwnLanguage(slug=campaign.slug, file=name.file)
     _keep_all(session, campaign)
-    before = latest_of(session, campaign, language)
+    before = latest_of(session, campaign, name)
     if before is None or before.written is None:
         return
     before_change()
     if is_news(campaign, before, saving):
-        raise SavedMeanwhile(slug=campaign.slug, language=language)
-    _take_out(session, campaign, language, saving)
-    if text := _text(campaign, language):
-        campaign.texts.remove(text)
+        raise SavedMeanwhile(slug=campaign.slug, file=name.file)
+    _take_out(session, campaign, name, saving)
+    _take_away(campaign, name)
     editions.discard(session, campaign)
     session.flush()
 
 
-def _take_out(session: Session, campaign: Campaign, language: str, saving: Saving) -> None:
+def can_be_taken_out(campaign: Campaign, name: TextName, versions: Mapping[TextName, Version]) -> bool:
+    """Whether a campaign can do without a text: not without its own, nor without a letter that is translated.
+
+    :param versions: as `latest` gives them.
+    """
+    if name != name.source(campaign.language):
+        return True
+    written = [each for each, version in versions.items() if version.written is not None and each.role == name.role]
+    return name.role is not None and written == [name]
+
+
+def _take_out(session: Session, campaign: Campaign, name: TextName, saving: Saving) -> None:
     session.add(
         TextVersion(
             campaign_id=campaign.id,
-            language=language,
+            language=name.language,
+            role=name.role,
             written=None,
             goes_out=True,
             account_id=saving.account_id,
@@ -373,25 +395,24 @@ def _take_out(session: Session, campaign: Campaign, language: str, saving: Savin
 
 def follow(session: Session, campaign: Campaign, at: datetime) -> None:
     """Keep as versions what a draft says since it was loaded from its folder."""
-    known = {language: version for language, version in latest(session, campaign).items() if version.id}
-    texts = {text.language: Written.of_text(text) for text in campaign.texts}
-    saving = Saving(base=0, at=at)
-    for language in sorted(texts, key=lambda each: each != campaign.language):  # the source of the others first
-        before = known.get(language)
-        if before is None or before.written != texts[language] or not before.goes_out:
-            _keep(session, campaign, _elsewhere(language, texts[language]), at=at)
-    for language in known.keys() - texts.keys():
-        if known[language].written is not None:
-            _take_out(session, campaign, language, saving)
+    known = {name: version for name, version in latest(session, campaign).items() if version.id}
+    said = _said(campaign)
+    for name, written in said.items():  # what others are translated from first
+        before = known.get(name)
+        if before is None or before.written != written or not before.goes_out:
+            _keep(session, campaign, name, written, at=at)
+    for name in known.keys() - said.keys():
+        if known[name].written is not None:
+            _take_out(session, campaign, name, Saving(base=0, at=at))
 
 
 # --- translations ---------------------------------------------------------------------------------------------------
 
 
-def is_outdated(translation: Version, source: Version | None, compared: Mapping[int, Written]) -> bool:
-    """Whether the campaign's own text has changed since a translation was last compared with it.
+def is_outdated(translation: Version, source: Version | None, compared: Mapping[int, AnyWritten]) -> bool:
+    """Whether what a text is translated from has changed since the two were last compared.
 
-    :param source: the latest version of that text.
+    :param source: the latest version of that.
     :param compared: as `sources_of` gives it.
     """
     if translation.source_id is None or translation.written is None or source is None or source.written is None:
@@ -400,26 +421,27 @@ def is_outdated(translation: Version, source: Version | None, compared: Mapping[
     return before is not None and before != source.written
 
 
-def sources_of(session: Session, versions: Mapping[str, Version]) -> dict[int, Written]:
+def sources_of(session: Session, versions: Mapping[TextName, Version]) -> dict[int, AnyWritten]:
     """Version → what it said, of those that translations were last compared with."""
     wanted = {each.source_id for each in versions.values() if each.source_id}
     rows = session.scalars(select(TextVersion).where(TextVersion.id.in_(sorted(wanted))))
-    return {row.id: Written(**row.written) for row in rows if row.written is not None}
+    found = map(Version.of, rows)
+    return {each.id: each.written for each in found if each.written is not None}
 
 
-def compare(session: Session, campaign: Campaign, language: str, seen: int) -> bool:
-    """Note that a translation says what a version of the campaign's own text does.
+def compare(session: Session, campaign: Campaign, name: TextName, seen: int) -> bool:
+    """Note that a translation says what a version of its source does.
 
     :param seen: that version; where it was thinned out since, the one before it counts.
     :returns: whether that was not known before.
     :raises lifecycle.NoDraft: the campaign is none any more.
     """
     lifecycle.hold_draft(session, campaign)
-    translation = latest_of(session, campaign, language)
+    translation = latest_of(session, campaign, name)
     if translation is None or not translation.id:
         return False
     row = session.get_one(TextVersion, translation.id)
-    before, row.source_id = row.source_id, _source_id(session, campaign, language, seen)
+    before, row.source_id = row.source_id, _source_id(session, campaign, name, seen)
     session.flush()
     return row.source_id != before
 
@@ -435,23 +457,23 @@ def findings(session: Session, campaign: Campaign) -> Iterator[Finding]:
     if campaign.status is not CampaignStatus.DRAFT:
         return
     versions = latest(session, campaign)
-    source, compared = versions.get(campaign.language), sources_of(session, versions)
-    for language, version in versions.items():
+    compared = sources_of(session, versions)
+    for name, version in versions.items():
         if version.written is not None and not version.goes_out:
-            yield _unfinished(session, campaign, language, version.written)
-        elif is_outdated(version, source, compared):
-            what = "the campaign's own text has changed since this translation was compared with it"
-            yield Finding(Level.WARNING, "translation-outdated", f"{language}.md", what, _COMPARE)
+            yield _unfinished(session, campaign, name, version.written)
+        elif is_outdated(version, versions.get(name.source(campaign.language)), compared):
+            what = "what this was translated from has changed since the two were compared"
+            yield Finding(Level.WARNING, "translation-outdated", name.file, what, _COMPARE)
 
 
-def _unfinished(session: Session, campaign: Campaign, language: str, written: Written) -> Finding:
-    found = read(session, campaign, language, written)
+def _unfinished(session: Session, campaign: Campaign, name: TextName, written: AnyWritten) -> Finding:
+    found = read(session, campaign, name, written)
     if not found:
         what = "it was saved when it could not be sent, and can be now. Save it again"
-        return Finding(Level.ERROR, "text-unfinished", f"{language}.md", what, _MEND)
+        return Finding(Level.ERROR, "text-unfinished", name.file, what, _MEND)
     first = found[0]
     line = first.error.fields.get("line", 1)
-    return Finding(Level.ERROR, "text-unfinished", f"{language}.md:{line}", first.problem.rstrip("."), _MEND)
+    return Finding(Level.ERROR, "text-unfinished", f"{name.file}:{line}", first.problem.rstrip("."), _MEND)
 
 
 # --- forgetting -----------------------------------------------------------------------------------------------------

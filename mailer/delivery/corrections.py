@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, editions, gate, letter_files, letters, lifecycle
+from mailer.campaigns import asking, editions, gate, letter_files, lifecycle
+from mailer.campaigns.text_names import TextName
 from mailer.cases import history
 from mailer.cases.never import Never
 from mailer.delivery.stopping import IsWithdrawn
@@ -88,7 +89,7 @@ def _changed(before: Iterable[LetterText], after: Iterable[LetterText]) -> list[
 
 def _by_file(stored: Iterable[LetterText]) -> dict[str, tuple[object, ...]]:
     return {
-        letters.file_name(each.role, each.language): (
+        TextName(each.language, each.role).file: (
             each.subjects,
             each.openings,
             each.closings,

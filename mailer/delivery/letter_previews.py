@@ -6,8 +6,9 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import addressees, letters
+from mailer.campaigns import addressees
 from mailer.campaigns.letters import Letter, Letters, Place
+from mailer.campaigns.text_names import TextName
 from mailer.cases.targets import NOBODY, Target
 from mailer.delivery.previews import SAMPLE_NAME, SampleReader, UnwritableFolder
 from mailer.locale import countries, languages
@@ -37,7 +38,7 @@ class Sample:
     @property
     def name(self) -> str:
         """Of its file, without what stands around it."""
-        return letters.stem(self.letter.role, self.letter.language)
+        return TextName(self.letter.language, self.letter.role).stem
 
 
 def assigned(session: Session, campaign: Campaign, country: str | None = None) -> list[Assigned]:

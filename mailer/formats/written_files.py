@@ -127,7 +127,7 @@ def toml_text(table: Mapping[str, object]) -> str:
     return "".join(f"{key} = {written(value)}\n" for key, value in table.items())
 
 
-def article_of(file: str, front: Mapping[str, str], body: str) -> Article:
+def article_of(file: str, front: Mapping[str, object], body: str) -> Article:
     """A text that was written elsewhere, as if it had been read from the file that `article_text` makes of it."""
     matter = _matter(front)
     return Article(file, front, Complaint(file, matter, first_line=2), _ended(body), 3 + matter.count("\n") + 1)

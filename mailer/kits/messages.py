@@ -6,7 +6,7 @@ isolate has to stand beside it, which some messengers would take for a part of t
 
 import re
 
-from mailer.campaigns import letters
+from mailer.campaigns.text_names import TextName
 from mailer.kits.wording import KitText, one_line
 from mailer.locale import translations
 from mailer.store.models import TargetRole
@@ -95,7 +95,7 @@ def _shortened(text: str, most: int) -> str:
 
 def letter_file(role: TargetRole, language: str) -> str:
     """The name of the file with a letter."""
-    return f"{letters.stem(role, language)}.txt"
+    return f"{TextName(language, role).stem}.txt"
 
 
 def letter_in(name: str) -> tuple[TargetRole, str] | None:

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import choosing, outlines, text_versions
 from mailer.campaigns.choosing import Said
 from mailer.campaigns.outlines import Outline
-from mailer.campaigns.text_versions import Saving, Version, Written
+from mailer.campaigns.text_names import TextName
+from mailer.campaigns.text_versions import Saving, Version
+from mailer.campaigns.written import AnyWritten
 from mailer.errors import MailerError
 from mailer.mail.sender import Sender
 from mailer.organisers import approvals
@@ -43,8 +45,8 @@ def standing(session: Session, campaign: Campaign, sender: Sender) -> str:
 def save(
     session: Session,
     campaign: Campaign,
-    language: str,
-    written: Written,
+    name: TextName,
+    written: AnyWritten,
     saving: Saving,
     *,
     goes_out: bool,
@@ -59,12 +61,12 @@ def save(
     :raises AskedMeanwhile: it says something else now.
     :raises MailerError: for all that `text_versions.save` raises.
     """
-    ask = _asking(session, campaign, seen, sender, note=(who, {"language": language}))
-    return text_versions.save(session, campaign, language, written, saving, goes_out=goes_out, before_change=ask)
+    ask = _asking(session, campaign, seen, sender, note=(who, details_of(name)))
+    return text_versions.save(session, campaign, name, written, saving, goes_out=goes_out, before_change=ask)
 
 
 def take_out(
-    session: Session, campaign: Campaign, language: str, saving: Saving, *, seen: str, sender: Sender, who: Who
+    session: Session, campaign: Campaign, name: TextName, saving: Saving, *, seen: str, sender: Sender, who: Who
 ) -> None:
     """Take a text out of a draft, as `text_versions.take_out` does.
 
@@ -72,8 +74,8 @@ def take_out(
     :raises AskedMeanwhile: likewise.
     :raises MailerError: for all that `text_versions.take_out` raises.
     """
-    ask = _asking(session, campaign, seen, sender, note=(who, {"language": language, "taken_out": True}))
-    text_versions.take_out(session, campaign, language, saving, before_change=ask)
+    ask = _asking(session, campaign, seen, sender, note=(who, {**details_of(name), "taken_out": True}))
+    text_versions.take_out(session, campaign, name, saving, before_change=ask)
 
 
 def choose(
@@ -111,6 +113,11 @@ def _asking(
             write_down(session, campaign, *note)
 
     return ask
+
+
+def details_of(name: TextName) -> dict[str, str]:
+    """What the audit log tells of which text it is."""
+    return {"language": name.language, **({"role": name.role.value} if name.role else {})}
 
 
 def write_down(session: Session, campaign: Campaign, who: Who, details: Mapping[str, Any]) -> None:

@@ -10,7 +10,9 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import files, lifecycle, text_versions
-from mailer.campaigns.text_versions import Saving, Written
+from mailer.campaigns.text_names import TextName
+from mailer.campaigns.text_versions import Saving
+from mailer.campaigns.written import Written
 from mailer.settings import Settings
 from mailer.store.db import session_scope, utcnow
 from mailer.store.models import DeskSession, MailingList, Role
@@ -22,9 +24,20 @@ from tests.browser.test_pages import SCREENSHOTS
 from tests.browser.visitor import DESKTOP, PHONE
 from tests.support.accounts import TOTP_SECRET, make_account
 
-_SLUGS = ("text-en", "text-ar", "text-late", "text-out", "text-back", "text-again", "text-off")
+_SLUGS = (
+    "text-letter-en",
+    "text-letter-ar",
+    "text-en",
+    "text-ar",
+    "text-late",
+    "text-out",
+    "text-back",
+    "text-again",
+    "text-off",
+)
 #: the text of the campaign, with a field put in at its end, all in bold
 _BOLD = "**Dear {{ name or 'supporter' }}, write to the embassy.\nTell {{ name or \"friend\" }}**"
+_LETTER = 'Your Excellency,\n\nrelease them.\n\n{{ name or "(your name)" }}'
 _FRENCH = {"subject": "Libérez-les", "preheader": "Cinq dockers sont en prison : écrivez aujourd’hui."}
 
 
@@ -32,7 +45,7 @@ def _furnish(session: Session, folder: Path, _settings: Settings) -> None:
     session.add(MailingList(slug=sample.LIST_SLUG, name=sample.LIST_NAME))
     session.flush()
     for slug in _SLUGS:
-        files.load(session, write_campaign(folder / slug))
+        files.load(session, write_campaign(folder / slug)).ask = ["embassy"] if "letter" in slug else []
         make_account(session, f"writer-{slug}@example.org", Role.WRITER, name="Wanda")
 
 
@@ -45,16 +58,16 @@ def site(new_site: NewSite) -> Iterator[Site]:
 
 def _saved(site: Site, slug: str, language: str = "en") -> Written | None:
     with session_scope(site.engine, read_only=True) as session:
-        version = text_versions.latest_of(session, lifecycle.get(session, slug), language)
-        return version.written if version else None
+        version = text_versions.latest_of(session, lifecycle.get(session, slug), TextName(language))
+        return version.written if version and isinstance(version.written, Written) else None
 
 
 def _save_elsewhere(site: Site, slug: str, written: Written) -> None:
     with session_scope(site.engine) as session:
         campaign = lifecycle.get(session, slug)
-        latest = text_versions.latest_of(session, campaign, "en")
+        latest = text_versions.latest_of(session, campaign, TextName("en"))
         saving = Saving(base=latest.id if latest else 0, at=utcnow())
-        text_versions.save(session, campaign, "en", written, saving, goes_out=True)
+        text_versions.save(session, campaign, TextName("en"), written, saving, goes_out=True)
 
 
 def _save(writer: Organiser) -> None:
@@ -144,6 +157,70 @@ def test_without_a_script_one_translates_beside_the_source_and_saves(
         writer.open(f"/campaigns/{slug}/outline")
         inspector.look(writer, "outline")
     assert _saved(site, slug, "fr") == Written.of(_FRENCH["subject"], _FRENCH["preheader"], "Écrivez.")
+    inspector.check(tmp_path)
+
+
+def test_a_letter_saves_itself_and_a_field_is_put_in_where_one_wrote_last(
+    site: Site, browser: Browser, tmp_path: Path
+) -> None:
+    slug, inspector = "text-letter-en", Inspector("en", SCREENSHOTS / "desk-en")
+    with browsing(browser, site, f"writer-{slug}@example.org", DESKTOP, is_signed_in=True, locale="en") as writer:
+        page = writer.open(f"/campaigns/{slug}/texts")
+        inspector.look(writer, "letter-missing")
+        Keyboard(page).enter("main a[href$='/letter-embassy.en']")
+        keys = Keyboard(page)
+        keys.go_to("#subjects")
+        page.keyboard.type("Free the five\nfree the FIVE")
+        expect(page.locator("#subjects-problem")).to_contain_text("Number 2:")
+        inspector.look(writer, "letter-unfinished")
+        page.locator("#subjects").fill("Free the five\nFive in prison")
+        page.locator("#body").fill("Your Excellency,\n\nrelease them.\n\n")
+        page.locator("details.reference summary").click()
+        page.locator("#body").press("Control+End")
+        page.locator("[data-insert^='{{ name']").click()
+        page.locator("#openings").fill("Writing from ")
+        page.locator("[data-insert^='{{ country']").click()
+        expect(page.locator("#openings")).to_have_value('Writing from {{ country or "abroad" }}')
+        expect(page.locator("#body")).to_have_value(_LETTER)
+        expect(page.locator("#saving")).to_contain_text("Saved")
+        page.reload()
+        expect(page.locator("#subjects")).to_have_value("Free the five\nFive in prison")
+        expect(page.locator("form .error:not(:empty)")).to_have_count(0)
+        inspector.look(writer, "letter")
+        writer.open(f"/campaigns/{slug}/texts")
+        inspector.look(writer, "letter-listed")
+    with session_scope(site.engine, read_only=True) as session:
+        (letter,) = lifecycle.get(session, slug).letters
+        assert letter.subjects == ["Free the five", "Five in prison"]
+        assert letter.openings == ['Writing from {{ country or "abroad" }}']
+    inspector.check(tmp_path)
+
+
+def test_without_a_script_a_letter_is_written_and_translated_beside_its_source(
+    site: Site, browser: Browser, tmp_path: Path
+) -> None:
+    slug, inspector = "text-letter-ar", Inspector("ar", SCREENSHOTS / "desk-ar")
+    looks: dict[str, Any] = {"locale": "ar", "color_scheme": "dark", "java_script_enabled": False}
+    with browsing(browser, site, f"writer-{slug}@example.org", PHONE, is_signed_in=True, **looks) as writer:
+        page = writer.open(f"/campaigns/{slug}/texts")
+        page.locator("main a[href$='/letter-embassy.en']").click()
+        writer.fill({"subjects": "Free the five", "body": _LETTER})
+        _save(writer)
+        writer.open(f"/campaigns/{slug}/texts")
+        page.locator("#tongue-embassy").fill("fr")
+        with page.expect_navigation():
+            page.locator("form:has(#tongue-embassy) button").click()
+        writer.fill({"subjects": "Libérez les cinq", "openings": "Par {{ name }}", "body": _LETTER})
+        _save(writer)
+        expect(page.locator("#openings-problem")).to_be_visible()
+        inspector.look(writer, "letter-unfinished")
+        writer.fill({"openings": ""})
+        _save(writer)
+        writer.open(f"/campaigns/{slug}/texts")
+        inspector.look(writer, "letter-listed")
+    with session_scope(site.engine, read_only=True) as session:
+        found = {letter.language: letter.subjects for letter in lifecycle.get(session, slug).letters}
+        assert found == {"en": ["Free the five"], "fr": ["Libérez les cinq"]}
     inspector.check(tmp_path)
 
 

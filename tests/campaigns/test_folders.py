@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import drafts, files, folders, text_versions
 from mailer.campaigns.drafts import NameTaken, Withdrawn
 from mailer.campaigns.folders import FolderInUse
-from mailer.campaigns.text_versions import Saving, Written
+from mailer.campaigns.text_names import TextName
+from mailer.campaigns.text_versions import Saving
+from mailer.campaigns.written import Written
 from mailer.formats.written_files import InvalidFile
 from mailer.organisers import content
 from mailer.store.models import Asking, Campaign, HomeRule
@@ -35,7 +37,7 @@ def campaign(session: Session) -> Campaign:
         {"countries": [], "name": "Ministry", "email": "", "address": ""},
     ]
     french = Written.of("Libérez-les", "Écrivez « aujourd’hui »", "# Écrivez\n\n---\n\n+++\n")
-    text_versions.save(session, made, "fr", french, Saving(base=0, at=WHEN), goes_out=True)
+    text_versions.save(session, made, TextName("fr"), french, Saving(base=0, at=WHEN), goes_out=True)
     add_letter(session, made, openings=["Dear Sir,"], closings=['Yours, {{ name or "a friend" }}'], rules="No slogans.")
     add_letter(session, made, language="fr", subjects=["Libérez-les", "Liberté"])
     session.flush()
@@ -76,7 +78,7 @@ def test_files_that_are_written_say_the_same_when_they_are_written_again(
 def test_what_is_not_finished_is_written_too_and_loading_says_what_is_missing(session: Session, tmp_path: Path) -> None:
     draft = make_campaign(session, make_list(session))
     unfinished = Written.of("Free them", "", "Write {{ nam }}.")
-    text_versions.save(session, draft, "en", unfinished, Saving(base=0, at=WHEN), goes_out=False)
+    text_versions.save(session, draft, TextName("en"), unfinished, Saving(base=0, at=WHEN), goes_out=False)
     folder = folders.write(session, draft, tmp_path)
     assert "{{ nam }}" in (folder / "en.md").read_text()
     with pytest.raises(InvalidFile, match="preheader: is missing or empty"):

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import letters
 from mailer.campaigns.letters import Letter, Letters, Place
+from mailer.campaigns.text_names import TextName
 from mailer.cases.targets import Target
 from mailer.mail.fields import TextFieldError
 from mailer.store.models import Campaign, LetterText, TargetRole
@@ -154,4 +155,4 @@ def test_every_wording_is_reached_and_one_supporter_always_gets_the_same(campaig
 def test_a_letter_may_print_no_other_field_and_branch_on_nothing() -> None:
     for text in ("{{ union }}", '{% if country == "GB" %}x{% endif %}'):
         with pytest.raises(TextFieldError, match="letter-embassy"):
-            letters.parse(text, file=letters.file_name(EMBASSY, "en"))
+            letters.parse(text, file=TextName("en", EMBASSY).file)

@@ -1,6 +1,7 @@
 """Versions of texts: what is saved is kept, nothing of others is overwritten, and all goes with the draft."""
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from sqlalchemy.orm import Session
 
 from mailer.campaigns import files, text_files, text_versions
 from mailer.campaigns.lifecycle import NoDraft
-from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving, Written
+from mailer.campaigns.text_names import TextName
+from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving
+from mailer.campaigns.written import Written
 from mailer.operations import housekeeping
 from mailer.store.db import session_scope
 from mailer.store.models import Campaign, CampaignStatus, CampaignText, TextVersion
 from tests.support.factories import WHEN, make_campaign, make_list
 
+EN, FR = TextName("en"), TextName("fr")
 GOOD = Written.of("Free the six", "Six dockers are in prison: write today.", "Write to the embassy.\n")
 TOML = 'kind = "urgent_action"\nlist = "urgent-actions"\nlanguage = "en"\nabout = "none"\n'
 
@@ -39,16 +43,17 @@ def save(
 ) -> int:
     written = Written.of(subject, GOOD.preheader, GOOD.body)
     saving = Saving(base=base, at=at, account_id=1, window=window, turn=turn)
-    return text_versions.save(session, draft, language, written, saving, goes_out=goes_out).id
+    return text_versions.save(session, draft, TextName(language), written, saving, goes_out=goes_out).id
 
 
 def subjects(session: Session, draft: Campaign, language: str = "en") -> list[str]:
     """What was saved, the latest first."""
-    return [each.written.subject for each in text_versions.history(session, draft, language) if each.written]
+    written = [each.written for each in text_versions.history(session, draft, TextName(language))]
+    return [each.subject for each in written if isinstance(each, Written)]
 
 
 def test_what_the_campaign_said_before_stands_among_the_versions(session: Session, draft: Campaign) -> None:
-    assert text_versions.latest(session, draft)["en"].id == 0
+    assert text_versions.latest(session, draft)[EN].id == 0
     save(session, draft, "Free the six", base=0)
     assert subjects(session, draft) == ["Free the six", "Free the five"]
     assert draft.texts[0].subject == "Free the six"
@@ -97,10 +102,10 @@ def test_to_compare_with_a_version_that_was_thinned_out_marks_a_translation_rath
     save(session, draft, "Libérez-les", base=0, language="fr")
     seen = save(session, draft, "Two", base=first, at=WHEN + timedelta(seconds=2), window="w", turn=2)
     save(session, draft, "Three", base=seen, at=WHEN + timedelta(seconds=4), window="w", turn=3)
-    assert text_versions.get(session, draft, "en", seen) is None
-    assert not text_versions.compare(session, draft, "fr", seen)
+    assert text_versions.get(session, draft, EN, seen) is None
+    assert not text_versions.compare(session, draft, FR, seen)
     assert [each.code for each in text_versions.findings(session, draft)] == ["translation-outdated"]
-    assert text_versions.compare(session, draft, "fr", text_versions.latest(session, draft)["en"].id)
+    assert text_versions.compare(session, draft, FR, text_versions.latest(session, draft)[EN].id)
     assert not list(text_versions.findings(session, draft))
 
 
@@ -160,7 +165,7 @@ def test_a_translation_is_outdated_until_its_source_says_again_what_it_was_made_
     newest = save(session, draft, "Free the six", base=changed)
     assert marked() == [], "the change was taken back"
     newest = save(session, draft, "Free them", base=newest)
-    text_versions.compare(session, draft, "fr", newest)
+    text_versions.compare(session, draft, FR, newest)
     assert marked() == []
 
 
@@ -175,13 +180,13 @@ def test_the_version_that_a_translation_was_made_of_is_kept(session: Session, dr
 def test_a_text_is_taken_out_and_what_was_written_is_kept(session: Session, draft: Campaign) -> None:
     french = save(session, draft, "Libérez", base=0, language="fr")
     with pytest.raises(SavedMeanwhile):
-        text_versions.take_out(session, draft, "fr", Saving(base=0, at=WHEN))
-    text_versions.take_out(session, draft, "fr", Saving(base=french, at=WHEN))
+        text_versions.take_out(session, draft, FR, Saving(base=0, at=WHEN))
+    text_versions.take_out(session, draft, FR, Saving(base=french, at=WHEN))
     assert [text.language for text in draft.texts] == ["en"] and subjects(session, draft, "fr") == ["Libérez"]
     with pytest.raises(SavedMeanwhile):
         save(session, draft, "Typed meanwhile", base=french, language="fr")
     with pytest.raises(OwnLanguage):
-        text_versions.take_out(session, draft, "en", Saving(base=0, at=WHEN))
+        text_versions.take_out(session, draft, EN, Saving(base=0, at=WHEN))
 
 
 def test_only_a_draft_is_changed(session: Session, draft: Campaign) -> None:
@@ -190,7 +195,7 @@ def test_only_a_draft_is_changed(session: Session, draft: Campaign) -> None:
     with pytest.raises(NoDraft):
         save(session, draft, "Late", base=0)
     with pytest.raises(NoDraft):
-        text_versions.take_out(session, draft, "fr", Saving(base=0, at=WHEN))
+        text_versions.take_out(session, draft, FR, Saving(base=0, at=WHEN))
 
 
 def test_a_folder_and_the_desk_save_to_the_same_place(session: Session, tmp_path: Path) -> None:
@@ -201,7 +206,7 @@ def test_a_folder_and_the_desk_save_to_the_same_place(session: Session, tmp_path
     (folder / "en.md").write_text(GOOD.file, "utf-8")
     (folder / "fr.md").write_text(GOOD.file, "utf-8")
     draft = files.load(session, folder)
-    english = text_versions.latest(session, draft)["en"]
+    english = text_versions.latest(session, draft)[EN]
     assert english.written == GOOD and english.id
     save(session, draft, "From the desk", base=english.id)
     files.load(session, folder)
@@ -210,20 +215,20 @@ def test_a_folder_and_the_desk_save_to_the_same_place(session: Session, tmp_path
     assert subjects(session, draft) == ["Free the six", "From the desk", "Free the six"]
     (folder / "fr.md").unlink()
     files.load(session, folder)
-    assert text_versions.latest(session, draft)["fr"].written is None and subjects(session, draft, "fr")
+    assert text_versions.latest(session, draft)[FR].written is None and subjects(session, draft, "fr")
 
 
 def test_the_desk_finds_what_loading_a_folder_finds_at_the_same_line(session: Session, draft: Campaign) -> None:
-    found = text_files.faults(session, draft, "en", {"subject": "", "preheader": "**Now**"}, "Dear\n\n{{ nam }}\n")
-    assert [(each.part, each.line) for each in found] == [("subject", 1), ("preheader", 1), ("body", 3)]
+    found = text_files.faults(session, draft, "en", Written("", "**Now**", "Dear\n\n{{ nam }}\n"))
+    assert [(each.part, each.place) for each in found] == [("subject", 1), ("preheader", 1), ("body", 3)]
     assert [each.error.fields["line"] for each in found] == [2, 3, 7], "of the file that it would be"
-    (rendering,) = text_files.faults(
-        session, draft, "en", GOOD.front, "Dear\n\n[x](https://example.org/?u={{ union }})\n"
-    )
-    assert (rendering.part, rendering.line) == ("body", 3)
-    (never,) = text_files.faults(session, draft, "en", GOOD.front, '{% if country == "Atlantis" %}x{% endif %}\n')
+    with_link = replace(GOOD, body="Dear\n\n[x](https://example.org/?u={{ union }})\n")
+    (rendering,) = text_files.faults(session, draft, "en", with_link)
+    assert (rendering.part, rendering.place) == ("body", 3)
+    impossible = replace(GOOD, body='{% if country == "Atlantis" %}x{% endif %}\n')
+    (never,) = text_files.faults(session, draft, "en", impossible)
     assert never.part == "body"
-    assert text_files.faults(session, draft, "en", GOOD.front, GOOD.body) == []
+    assert text_files.faults(session, draft, "en", GOOD) == []
 
 
 @pytest.mark.parametrize("words", ['Say "no"', "back\\slash", "\u007f\u0085", "Свобода", "📣 “now”"])

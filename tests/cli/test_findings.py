@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import text_versions
-from mailer.campaigns.text_versions import Saving, Written
+from mailer.campaigns.text_versions import Saving
+from mailer.campaigns.written import Written, name_of
 from mailer.cases import cases
 from mailer.cases.dossier import Consent, ConsentBy, ConsentRecord
 from mailer.cases.findings import Code
@@ -178,7 +179,7 @@ def test_a_text_that_was_saved_unfinished_refuses_until_it_is_saved_again(
     base = 0
     for written, goes_out in ((unfinished, False), (said, True)):
         saving = Saving(base=base, at=db.now(session), account_id=1)
-        base = text_versions.save(session, campaign, text.language, written, saving, goes_out=goes_out).id
+        base = text_versions.save(session, campaign, name_of(text), written, saving, goes_out=goes_out).id
         session.commit()
         found = levels(cli, 0 if goes_out else 1)
         assert [code for code, level in found.items() if level == "error"] == ([] if goes_out else ["text-unfinished"])

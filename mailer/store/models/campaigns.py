@@ -13,6 +13,7 @@ from mailer.store.models.base import Base, BigId, by_value
 from mailer.store.models.cases import Case
 from mailer.store.models.letters import LetterText
 from mailer.store.models.people import MailingList
+from mailer.store.models.targets import TargetRole
 
 
 class CampaignStatus(enum.StrEnum):
@@ -117,8 +118,8 @@ class CampaignText(Base):
 
 
 class TextVersion(Base):
-    """A text of a draft as somebody saved it, finished or not. Kept while the campaign is a draft: what was taken out
-    again is nobody's business later."""
+    """A text or a letter of a draft as somebody saved it, finished or not. Kept while the campaign is a draft: what was
+    taken out again is nobody's business later."""
 
     __tablename__ = "text_versions"
     __table_args__ = (Index(None, "campaign_id", "language"),)
@@ -126,7 +127,8 @@ class TextVersion(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)  # the order in which they were saved
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
     language: Mapped[str] = mapped_column(String(20))
-    # As `text_versions.Written`; none: from here on there was no text in that language.
+    role: Mapped[TargetRole | None] = mapped_column(by_value(TargetRole))  # to whom a letter is; none: what mails say
+    # As `written.Written` or `written.WrittenLetter`; none: from here on there was no text in that language.
     written: Mapped[Any] = mapped_column(EncryptedJson("text_versions.written"), nullable=True)
     goes_out: Mapped[bool]  # whether it could be sent like this, so that it is what the campaign says then
     # The version of the campaign's own text that its translation was last compared with; no foreign key: it may go.

@@ -10,7 +10,7 @@ from flask_babel import format_number
 from mailer.locale import languages
 from mailer.store.models import InvitationKind, Role
 from mailer.web import language
-from mailer.web.desk import duties, times
+from mailer.web.desk import contents, duties, times
 from mailer.web.language import _
 
 #: action → what was done, as it begins a line
@@ -129,6 +129,7 @@ _DETAILS: Mapping[str, Callable[[], str]] = {
     "language": lambda: _("language"),
     "people": lambda: _("people"),
     "removed": lambda: _("taken away"),
+    "role": lambda: _("letter to"),
     "roles": lambda: _("roles"),
     "supporter": lambda: _("supporter number"),
     "taken_out": lambda: _("taken out"),
@@ -171,6 +172,8 @@ def value(name: str, told: Any) -> Any:
         return format_list([str(value(name, each)) for each in told], locale=locale)
     if name in ("added", "removed", "roles") and told in set(Role):
         return duties.of(Role(told)).name
+    if name == "role":
+        return contents.role_name(told)
     if name == "language":
         return languages.name(told)
     if name == "kind" and told in _LINKS:

@@ -32,6 +32,8 @@ from mailer.web.language import _, current, url
 from mailer.web.site import site
 
 _FILE = re.compile(r"([A-Za-z0-9-]+)\.md\b")
+#: likewise of a letter, or of those of a role in no language in particular
+_LETTER = re.compile(r"(letter-[a-z]+\.([A-Za-z0-9-]+|\*))\.md")
 #: what is found of whom a campaign is for
 _OF_AUDIENCE = ("audience-empty", "audience-unknown", "acted-forgotten", "acted-nobody", "acted-still-open")
 
@@ -159,8 +161,11 @@ def _at_desk(campaign: Campaign, finding: Finding) -> str | None:
     """Where whoever may write changes what a finding is about."""
     if campaign.status is not CampaignStatus.DRAFT or not visit().may(Permission.WRITE):
         return None
-    if file := _FILE.fullmatch(finding.where.partition(":")[0]):
-        return url("desk.texts.write", slug=campaign.slug, tag=file[1])
+    where = finding.where.partition(":")[0].partition(",")[0]
+    if (file := _FILE.fullmatch(where) or _LETTER.fullmatch(where)) and not file[1].endswith("*"):
+        return url("desk.texts.write", slug=campaign.slug, text=file[1])
+    if file:
+        return url("desk.texts.browse", slug=campaign.slug)
     if finding.code in _OF_AUDIENCE:
         return url("desk.audience.see", slug=campaign.slug)
     return None

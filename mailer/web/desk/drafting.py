@@ -5,7 +5,8 @@ from typing import Any
 from flask import make_response, redirect, render_template, request
 
 from mailer.campaigns import drafts, kinds
-from mailer.campaigns.text_versions import LONGEST_LINE, Saving
+from mailer.campaigns.text_versions import Saving
+from mailer.campaigns.written import LONGEST_LINE
 from mailer.cases import cases
 from mailer.errors import MailerError
 from mailer.locale import languages
@@ -50,7 +51,7 @@ def begin() -> Any:
         return _form(_of_name(slug, refused))
     except (cases.UnknownCase, lists.UnknownList, drafts.UnknownKind):
         return _form({"form": _("Something that you chose is not there any more. Choose again.")})
-    return redirect(url("desk.texts.write", slug=slug, tag=tag), 303)
+    return redirect(url("desk.texts.write", slug=slug, text=tag), 303)
 
 
 def copying(slug: str) -> Any:

@@ -24,6 +24,19 @@ class Group:
     insertions: Sequence[Insertion]
 
 
+def of_letter() -> Sequence[Group]:
+    """All that may be put into a letter. Whoever sends it may not be known, so most need other words for that."""
+    of_target = [
+        Insertion('{{ salutation or "Your Excellency" }}', _("How they are addressed, in the letter’s language.")),
+        Insertion('{{ target_name or "the embassy" }}', _("What they are called.")),
+    ]
+    of_sender = [
+        Insertion('{{ name or "(your name)" }}', _("The name of whoever writes.")),
+        Insertion('{{ country or "abroad" }}', _("Where whoever writes lives.")),
+    ]
+    return [Group(_("Whom the letter is to"), of_target), Group(_("Who writes"), of_sender)]
+
+
 def every(campaign: Campaign) -> Sequence[Group]:
     """All that may be put into a text of a campaign."""
     of_reader = [

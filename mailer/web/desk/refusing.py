@@ -63,7 +63,7 @@ _WITH_CAMPAIGNS: Mapping[type[MailerError], Callable[[], str]] = {
     lifecycle.NoDraft: lambda: _("It is no draft any more, so nothing of it can be changed."),
     text_versions.SavedMeanwhile: lambda: _("Somebody else saved this text after you opened it."),
     text_versions.TooLong: lambda: _("This text is too long to be saved, and for any mail. Shorten it."),
-    text_versions.OwnLanguage: lambda: _("This is the text that the others are translated from, so it stays."),
+    text_versions.OwnLanguage: lambda: _("Others are translated from this text, so it stays."),
     writing.AskedMeanwhile: lambda: _(
         "Approval was asked for, or given, after you opened this page. If you save all the same, it has to be asked "
         "for again."

@@ -1,4 +1,4 @@
-"""Texts: what a draft says in each language, written at the desk, with all that was saved before."""
+"""Texts: what a draft and its letters say in each language, written at the desk, with all that was saved before."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from datetime import datetime
 from typing import Any
 
 from flask import abort, make_response, redirect, render_template, request
-from markupsafe import Markup, escape
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import kinds, lifecycle, text_versions
 from mailer.campaigns.lifecycle import NoDraft
-from mailer.campaigns.text_files import Fault
-from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving, TooLong, Version, Written
+from mailer.campaigns.text_names import NoRole, TextName
+from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving, TooLong, Version
+from mailer.campaigns.written import AnyWritten, Fault, kind_of
 from mailer.errors import MailerError
 from mailer.locale import languages
 from mailer.locale.languages import InvalidLanguage
 from mailer.organisers import accounts, writing
 from mailer.organisers.writing import AskedMeanwhile
 from mailer.store.db import utcnow
-from mailer.store.models import Campaign, CampaignStatus
-from mailer.web.desk import choices, differing, insertions, keeping, named, refusing, times
+from mailer.store.models import Campaign, CampaignStatus, TargetRole
+from mailer.web.desk import choices, contents, insertions, keeping, named, refusing, text_fields, times
 from mailer.web.desk.approving import sender
-from mailer.web.desk.differing import Piece
 from mailer.web.desk.numbers import row_number
 from mailer.web.desk.recent import renderings
+from mailer.web.desk.text_fields import Part
 from mailer.web.desk.visit import typed, visit
 from mailer.web.language import _, url
 from mailer.web.site import site
@@ -39,10 +39,12 @@ _REFUSED = (SavedMeanwhile, AskedMeanwhile, TooLong)
 class Row:
     """A text of a draft, in the list of them."""
 
+    stem: str
     tag: str
-    name: str
-    subject: str
-    is_own: bool
+    title: str
+    words: str  # of it, to know it by
+    is_source: bool
+    can_go: bool
     is_unfinished: bool
     is_outdated: bool
     version: int
@@ -51,18 +53,21 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a text, and how it differs from another."""
+class Group:
+    """The texts of a mail, or the letters to those of a role."""
 
-    label: str
-    pieces: Sequence[Piece]
+    role: str | None
+    title: str
+    rows: Sequence[Row]
+    first: str  # the name of that which others are translated from
+    is_asked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What a form sent."""
 
-    written: Written
+    written: AnyWritten
     saving: Saving
     seen: str  # of approval, when the page was made
 
@@ -77,20 +82,23 @@ def browse(slug: str) -> Any:
 
 def add(slug: str) -> Any:
     """Begin a translation."""
+    said = request.form.get("role", "")
+    role = TargetRole(said) if said in set(TargetRole) else None
     try:
         tag = languages.parse(request.form.get("tongue", "").strip())
     except InvalidLanguage:
-        return _list(slug, {"tongue": _("No language is known by this name. Choose one from the list.")})
-    return redirect(url("desk.texts.write", slug=slug, tag=tag), 303)
+        field = f"tongue-{role}" if role else "tongue"
+        return _list(slug, {field: _("No language is known by this name. Choose one from the list.")})
+    return redirect(url("desk.texts.write", slug=slug, text=TextName(tag, role).stem), 303)
 
 
-def take_out(slug: str, tag: str) -> Any:
-    """Have a draft have no text in a language any more."""
+def take_out(slug: str, text: str) -> Any:
+    """Have a draft not have a text any more."""
     seen = request.form.get("seen", "")[:_LONGEST_WINDOW]
     try:
         with site().session() as session:
             campaign = named.campaign(session, slug)
-            writing.take_out(session, campaign, _tag(tag), _saving(), seen=seen, sender=sender(), who=visit().who)
+            writing.take_out(session, campaign, _name(text), _saving(), seen=seen, sender=sender(), who=visit().who)
     except (NoDraft, OwnLanguage, *_REFUSED) as refused:
         return _list(slug, {"form": refusing.advice(refused)}, status=409)
     return redirect(url("desk.texts.browse", slug=slug), 303)
@@ -104,7 +112,7 @@ def _list(slug: str, problems: Mapping[str, str] | None = None, *, status: int =
             campaign=campaign,
             name=named.name_of(campaign),
             is_draft=campaign.status is CampaignStatus.DRAFT,
-            rows=_rows(session, campaign),
+            groups=_groups(session, campaign),
             seen=writing.standing(session, campaign, sender()),
             choices=choices.every_language(),
             problems=problems or {},
@@ -112,66 +120,86 @@ def _list(slug: str, problems: Mapping[str, str] | None = None, *, status: int =
     return make_response(page, status if problems else 200)
 
 
-def _rows(session: Session, campaign: Campaign) -> list[Row]:
-    versions = text_versions.latest(session, campaign)
-    source, compared = versions.get(campaign.language), text_versions.sources_of(session, versions)
-    names = accounts.names(session, {each.account_id for each in versions.values() if each.account_id})
+def _groups(session: Session, campaign: Campaign) -> list[Group]:
+    """The texts of a draft, and its letters by role: also of those that nobody has written yet."""
+    rows = _rows(session, campaign)
+    asked = campaign.ask if "ask" in kinds.of(campaign).keys else []
+    roles = dict.fromkeys([None, *map(TargetRole, asked), *(name.role for name in rows)])
     return [
-        Row(
-            tag=tag,
-            name=languages.name(tag),
-            subject=each.written.subject,
-            is_own=tag == campaign.language,
+        Group(
+            role=role,
+            title=_("Letter to {role}", role=contents.role_name(role)) if role else _("The mail"),
+            rows=[row for name, row in rows.items() if name.role == role],
+            first=TextName(campaign.language, role).stem,
+            is_asked=role is None or role in asked,
+        )
+        for role in roles
+    ]
+
+
+def _rows(session: Session, campaign: Campaign) -> dict[TextName, Row]:
+    versions = text_versions.latest(session, campaign)
+    compared = text_versions.sources_of(session, versions)
+    names = accounts.names(session, {each.account_id for each in versions.values() if each.account_id})
+    return {
+        name: Row(
+            stem=name.stem,
+            tag=name.language,
+            title=text_fields.title(name),
+            words=next(iter(each.written.typed.values())).partition("\n")[0],
+            is_source=name == name.source(campaign.language),
+            can_go=text_versions.can_be_taken_out(campaign, name, versions),
             is_unfinished=not each.goes_out,
-            is_outdated=text_versions.is_outdated(each, source, compared),
+            is_outdated=text_versions.is_outdated(each, versions.get(name.source(campaign.language)), compared),
             version=each.id,
             saved_at=each.saved_at,
             by=names.get(each.account_id) if each.account_id else None,
         )
-        for tag, each in versions.items()
+        for name, each in versions.items()
         if each.written is not None
-    ]
+    }
 
 
 # --- one of them ----------------------------------------------------------------------------------------------------
 
 
-def write(slug: str, tag: str) -> Any:
+def write(slug: str, text: str) -> Any:
     """One text, to be written; beside a translation, what it is made of."""
-    return _page(slug, _tag(tag))
+    return _page(slug, _name(text))
 
 
-def save(slug: str, tag: str) -> Any:
+def save(slug: str, text: str) -> Any:
     """Save a text, finished or not; asked by a script, say so in JSON."""
-    tag, sent = _tag(tag), _sent()
+    name = _name(text)
+    sent = _sent(name)
     try:
-        saved, found, seen = _save(slug, tag, sent)
+        saved, found, seen = _save(slug, name, sent)
     except lifecycle.UnknownCampaign:
         return _lost(_("This draft was deleted meanwhile."), sent.written, 404)
     except NoDraft as refused:
         return _lost(refusing.advice(refused), sent.written, 409)
     except _REFUSED as refused:
-        return _not_saved(slug, tag, sent, refused)
+        return _not_saved(slug, name, sent, refused)
     if _is_script():
         who = visit()
         if who.kept is not None and who.kept.page == request.path:  # what it filled in is saved now
             keeping.keep(who.session.id, None)
         at = times.in_words(saved.saved_at) if saved.saved_at else ""
-        problems = _problems(saved.written or Written(), found)
+        problems = text_fields.problems(sent.written, found)
         return {"version": saved.id, "seen": seen, "saved": _("Saved {time}.", time=at), "problems": problems}
-    return redirect(url("desk.texts.write", slug=slug, tag=tag, saved=1), 303)
+    return redirect(url("desk.texts.write", slug=slug, text=text, saved=1), 303)
 
 
-def _save(slug: str, tag: str, sent: Sent) -> tuple[Version, Sequence[Fault], str]:
+def _save(slug: str, name: TextName, sent: Sent) -> tuple[Version, Sequence[Fault], str]:
     """Save a text; what keeps it from going out; and how it stands with whoever approves then."""
     with site().session(read_only=True) as session, renderings().lent(session):
-        found = text_versions.read(session, lifecycle.get(session, slug), tag, sent.written)
+        found = text_versions.read(session, lifecycle.get(session, slug), name, sent.written)
     with site().session() as session:
         campaign = lifecycle.get(session, slug)
         saved = writing.save(
             session,
             campaign,
-            tag,
+            name,
             sent.written,
             sent.saving,
             goes_out=not found,
@@ -183,40 +211,41 @@ def _save(slug: str, tag: str, sent: Sent) -> tuple[Version, Sequence[Fault], st
         return saved, found, writing.standing(session, campaign, sender())
 
 
-def _not_saved(slug: str, tag: str, sent: Sent, refused: MailerError) -> Any:
+def _not_saved(slug: str, name: TextName, sent: Sent, refused: MailerError) -> Any:
     """What somebody typed that was not saved, and why."""
     if _is_script():
         return {"refused": refusing.advice(refused)}, 409
-    return _page(slug, tag, sent=sent, refused=refused)
+    return _page(slug, name, sent=sent, refused=refused)
 
 
 def give_back() -> Any:
     """What somebody typed who may not write any more; None where they typed nothing."""
-    written = _typed(typed)
-    return _lost(_("You may not change texts any more."), written, 404) if written != Written() else None
+    written = _typed(_name((request.view_args or {}).get("text", "")), typed)
+    return None if written.is_empty else _lost(_("You may not change texts any more."), written, 404)
 
 
-def _lost(why: str, written: Written, status: int) -> Any:
+def _lost(why: str, written: AnyWritten, status: int) -> Any:
     """What somebody typed that can be saved nowhere any more."""
     if _is_script():
         return {"refused": why}, status
-    return make_response(render_template("desk/texts/lost.html", why=why, written=written), status)
+    page = render_template("desk/texts/lost.html", why=why, parts=text_fields.parts(written))
+    return make_response(page, status)
 
 
-def compare(slug: str, tag: str) -> Any:
-    """Say that a translation says what the campaign's own text does now."""
-    tag, source = _tag(tag), request.form.get("source", default=0, type=row_number)
+def compare(slug: str, text: str) -> Any:
+    """Say that a translation says what its source does now."""
+    name, source = _name(text), request.form.get("source", default=0, type=row_number)
     try:
         with site().session() as session:
             campaign = named.campaign(session, slug)
-            if text_versions.compare(session, campaign, tag, source):
-                writing.write_down(session, campaign, visit().who, {"language": tag})
+            if text_versions.compare(session, campaign, name, source):
+                writing.write_down(session, campaign, visit().who, writing.details_of(name))
     except NoDraft as refused:
         return _list(slug, {"form": refusing.advice(refused)}, status=409)
-    return redirect(url("desk.texts.write", slug=slug, tag=tag), 303)
+    return redirect(url("desk.texts.write", slug=slug, text=text), 303)
 
 
-def _page(slug: str, tag: str, *, sent: Sent | None = None, refused: MailerError | None = None) -> Any:
+def _page(slug: str, name: TextName, *, sent: Sent | None = None, refused: MailerError | None = None) -> Any:
     """The page of a text.
 
     :param sent: what was not saved, and is in the form again.
@@ -225,39 +254,42 @@ def _page(slug: str, tag: str, *, sent: Sent | None = None, refused: MailerError
         campaign = named.campaign(session, slug)
         if campaign.status is not CampaignStatus.DRAFT:
             why = refusing.advice(NoDraft(slug=slug, status=campaign.status))
-            return make_response(render_template("desk/texts/lost.html", why=why, written=None, campaign=campaign), 409)
+            return make_response(render_template("desk/texts/lost.html", why=why, parts=[], campaign=campaign), 409)
         versions = text_versions.latest(session, campaign)
-        version = versions.get(tag)
-        shown = sent.written if sent else (version.written if version else None) or Written()
+        version = versions.get(name)
+        saved = (version.written if version else None) or kind_of(name)()
+        shown = sent.written if sent else saved
         kept = visit().kept
         is_kept = sent is None and kept is not None and kept.page == request.path and "body" in kept.fields
         # Whatever it was refused for: whoever presses Save again on this page is taken to have seen what is saved.
         is_theirs = sent is not None and text_versions.is_news(campaign, version, sent.saving)
-        faults = text_versions.read(session, campaign, tag, shown) if shown != Written() else []
+        faults = [] if shown.is_empty else text_versions.read(session, campaign, name, shown)
         page = render_template(
             "desk/texts/write.html",
             campaign=campaign,
             name=named.name_of(campaign),
-            rows=_rows(session, campaign),
-            tag=tag,
-            tongue=languages.name(tag),
+            rows=_rows(session, campaign).values(),
+            stem=name.stem,
+            is_letter=name.role is not None,
+            tag=name.language,
+            tongue=languages.name(name.language),
+            title=text_fields.title(name),
             direction_of=languages.direction,
-            shown=shown,
+            parts_of=text_fields.parts,
+            fields=text_fields.every(name, shown),
             is_kept=is_kept,
             base=version.id if version else 0,
             seen=writing.standing(session, campaign, sender()),
             saved_at=version.saved_at if version else None,
             is_begun=bool(version and version.written is not None),
-            problems=_problems(shown, faults),
+            problems=text_fields.problems(shown, faults),
             refused=refusing.advice(refused) if refused else None,
             theirs=version if is_theirs and version else None,
             by=_by(session, version),
-            conflict=_parts(version.written or Written(), shown) if is_theirs and version else (),
+            conflict=text_fields.differences(saved, shown) if is_theirs else (),
             has_versions=bool(version and version.id),
-            **_source(session, campaign, tag, versions),
-            insertions=insertions.every(campaign),
-            longest=(text_versions.LONGEST_LINE, text_versions.LONGEST_BODY),
-            prints_targets="targets" in kinds.of(campaign).keys,
+            **_source(session, campaign, name, versions),
+            insertions=insertions.of_letter() if name.role else insertions.every(campaign),
         )
     return make_response(page, 409 if refused else 200)
 
@@ -268,64 +300,32 @@ def _by(session: Session, version: Version | None) -> str | None:
     return accounts.names(session, [version.account_id]).get(version.account_id)
 
 
-def _source(session: Session, campaign: Campaign, tag: str, versions: Mapping[str, Version]) -> dict[str, Any]:
+def _source(
+    session: Session, campaign: Campaign, name: TextName, versions: Mapping[TextName, Version]
+) -> dict[str, Any]:
     """What a translation is made of, and what has changed in it since the two were last compared."""
-    source, translation = versions.get(campaign.language), versions.get(tag)
-    if tag == campaign.language or source is None or source.written is None:
+    source, translation = versions.get(name.source(campaign.language)), versions.get(name)
+    if name == name.source(campaign.language) or source is None or source.written is None:
         return {"source": None, "changes": ()}
     compared = text_versions.sources_of(session, versions)
     changes: Sequence[Part] = ()
     if translation and text_versions.is_outdated(translation, source, compared):
-        changes = _parts(compared[translation.source_id or 0], source.written)
+        changes = text_fields.differences(compared[translation.source_id or 0], source.written)
     return {"source": source, "source_name": languages.name(campaign.language), "changes": changes}
-
-
-def _parts(before: Written, after: Written) -> list[Part]:
-    """The parts of a text that differ in two versions of it."""
-    parts = (
-        (_("Subject"), before.subject, after.subject),
-        (_("Preview line"), before.preheader, after.preheader),
-        (_("Text"), before.body, after.body),
-    )
-    found = [(label, differing.pieces(was, now)) for label, was, now in parts if was != now]
-    return [Part(label, differing.near(pieces)) for label, pieces in found]
-
-
-def _problems(written: Written, faults: Sequence[Fault]) -> dict[str, Markup]:
-    """Field → what keeps a text from going out, as HTML: a part of it may be in another language than the page."""
-    empty = {
-        "subject": (written.subject, _("There is no subject yet.")),
-        "preheader": (written.preheader, _("There is no preview line yet.")),
-        "body": (written.body, _("There is no text yet.")),
-    }
-    problems = {}
-    for fault in faults:
-        value, words = empty[fault.part]
-        if value and fault.part == "body":
-            words = _("Line {line}: {problem}", line=fault.line, problem=_in_english(fault.problem))
-        elif value:
-            words = _in_english(fault.problem)
-        problems[fault.part] = escape(words)
-    return problems
-
-
-def _in_english(words: str) -> Markup:
-    """What the program says in one language only, as a page in any other has it."""
-    return Markup('<span lang="en" dir="ltr">{}</span>').format(words)
 
 
 # --- what was saved before ------------------------------------------------------------------------------------------
 
 
-def history(slug: str, tag: str) -> Any:
+def history(slug: str, text: str) -> Any:
     """What was saved of a text, the latest first; how one of it differs from what there is now."""
-    tag = _tag(tag)
+    name = _name(text)
     chosen = request.args.get("version", default=0, type=row_number)
     with site().session(read_only=True) as session:
         campaign = named.campaign(session, slug)
-        versions = text_versions.history(session, campaign, tag)
-        now = text_versions.latest_of(session, campaign, tag)
-        before = text_versions.get(session, campaign, tag, chosen) if chosen else None
+        versions = text_versions.history(session, campaign, name)
+        now = text_versions.latest_of(session, campaign, name)
+        before = text_versions.get(session, campaign, name, chosen) if chosen else None
         if chosen and before is None:
             abort(404)
         shown = before.written if before else None
@@ -333,49 +333,52 @@ def history(slug: str, tag: str) -> Any:
             "desk/texts/history.html",
             campaign=campaign,
             name=named.name_of(campaign),
-            tag=tag,
-            tongue=languages.name(tag),
+            stem=name.stem,
+            tag=name.language,
+            title=text_fields.title(name),
             direction_of=languages.direction,
+            parts_of=text_fields.parts,
             versions=versions,
             names=accounts.names(session, {each.account_id for each in versions if each.account_id}),
             before=before,
             now=now,
-            changes=_parts((now.written if now else None) or Written(), shown) if shown else (),
+            changes=text_fields.differences((now.written if now else None) or kind_of(name)(), shown) if shown else (),
             seen=writing.standing(session, campaign, sender()),
             is_draft=campaign.status is CampaignStatus.DRAFT,
         )
 
 
-def bring_back(slug: str, tag: str) -> Any:
+def bring_back(slug: str, text: str) -> Any:
     """Save an earlier version of a text as the latest one."""
-    tag, chosen = _tag(tag), request.form.get("version", default=0, type=row_number)
+    name, chosen = _name(text), request.form.get("version", default=0, type=row_number)
     with site().session(read_only=True) as session:
-        before = text_versions.get(session, named.campaign(session, slug), tag, chosen)
+        before = text_versions.get(session, named.campaign(session, slug), name, chosen)
     if before is None or before.written is None:
         abort(404)
     seen = request.form.get("seen", "")[:_LONGEST_WINDOW]
     try:
-        _save(slug, tag, Sent(before.written, _saving(), seen))
+        _save(slug, name, Sent(before.written, _saving(), seen))
     except lifecycle.UnknownCampaign:
         abort(404)
     except NoDraft as refused:
         return _lost(refusing.advice(refused), before.written, 409)
     except _REFUSED as refused:
-        return _page(slug, tag, sent=Sent(before.written, _saving(), seen), refused=refused)
-    return redirect(url("desk.texts.write", slug=slug, tag=tag, saved=1), 303)
+        return _page(slug, name, sent=Sent(before.written, _saving(), seen), refused=refused)
+    return redirect(url("desk.texts.write", slug=slug, text=text, saved=1), 303)
 
 
 # --- forms ----------------------------------------------------------------------------------------------------------
 
 
-def _sent() -> Sent:
-    written = _typed(lambda name: request.form.get(name, ""))
+def _sent(name: TextName) -> Sent:
+    written = _typed(name, lambda field: request.form.get(field, ""))
     return Sent(written, _saving(), request.form.get("seen", "")[:_LONGEST_WINDOW])
 
 
-def _typed(read: Callable[[str], str]) -> Written:
+def _typed(name: TextName, read: Callable[[str], str]) -> AnyWritten:
     """What stands in the fields of a text."""
-    return Written.of(*map(read, ("subject", "preheader", "body")))
+    kind = kind_of(name)
+    return kind.of_typed({field: read(field) for field in kind.LONGEST})
 
 
 def _saving() -> Saving:
@@ -390,12 +393,12 @@ def _is_script() -> bool:
     return request.headers.get("Accept") == _JSON
 
 
-def _tag(written: str) -> str:
-    """The language that an address names; a page that says so where there is no such."""
+def _name(written: str) -> TextName:
+    """The text that an address names; a page that says so where there is no such."""
     try:
-        tag = languages.normalise(written)
-    except InvalidLanguage:
+        name = TextName.parse(written)
+    except (InvalidLanguage, NoRole):
         abort(404)
-    if tag != written:
+    if name.stem != written:
         abort(404)
-    return tag
+    return name

@@ -9,7 +9,7 @@ const KEPT_ALIVE = 60000; // bytes that a browser still sends once a page is lef
 const writing = document.getElementById("writing");
 const saying = document.getElementById("saving");
 const warning = document.getElementById("saving-problem");
-const parts = ["subject", "preheader", "body"].map((name) => writing.elements[name]);
+const parts = [...writing.querySelectorAll("[data-part]")];
 const values = () => parts.map((part) => part.value);
 const now = () => JSON.stringify(values());
 const isRefused = writing.dataset.saves !== "yes"; // this page shows what was not saved, and why
@@ -47,9 +47,10 @@ function kept() {
 }
 
 // As the server keeps it.
-function normal([subject, preheader, text]) {
+function normal(text) {
   const words = (line) => line.trim().split(/\s+/).join(" ");
-  return JSON.stringify([words(subject), words(preheader), text.replace(/\r\n?/g, "\n").trimEnd()]);
+  const lines = (all) => all.replace(/\r\n?/g, "\n").trimEnd();
+  return JSON.stringify(parts.map((part, index) => (part.rows ? lines : words)(text[index])));
 }
 
 // Puts what this tab has and no page of the server shows into the form again; whether there was something.
@@ -255,7 +256,13 @@ if (saved === null) {
 
 // --- Markdown, fields and conditions ---------------------------------------------------------------------------------
 
-const body = writing.elements.body;
+// Where somebody wrote last; what the toolbar does is done to the text itself.
+let body = writing.elements.body;
+for (const part of parts) {
+  part.addEventListener("focus", () => {
+    body = part;
+  });
+}
 
 // By the editor's own way of typing, so that it can be undone with the keyboard.
 function type(words) {
@@ -313,6 +320,7 @@ for (const button of document.querySelectorAll(".toolbar button, [data-insert]")
   button.hidden = false;
   button.addEventListener("click", () => {
     const { around: mark, before: line, link: address, insert: code } = button.dataset;
+    body = code ? body : writing.elements.body;
     if (mark) {
       around(mark);
     } else if (line) {

@@ -10,6 +10,7 @@ from sqlalchemy import delete, update
 from werkzeug.test import TestResponse
 
 from mailer.campaigns import drafts, lifecycle, readiness, text_versions
+from mailer.campaigns.text_names import TextName
 from mailer.delivery import control
 from mailer.organisers import desk_sessions
 from mailer.store.models import Account, AccountRole, CampaignStatus, Role
@@ -138,7 +139,9 @@ def test_a_form_that_is_sent_twice_is_saved_once(world: World) -> None:
     form = hidden(world.wanda.get(EN)) | GOOD
     assert [world.wanda.press(EN, **form).status_code for _ in range(2)] == [303, 303]
     with world.session() as session:
-        assert len(text_versions.history(session, lifecycle.get(session, SLUG), "en")) == 2, "and what was there before"
+        assert len(text_versions.history(session, lifecycle.get(session, SLUG), TextName("en"))) == 2, (
+            "and what was there before"
+        )
 
 
 def test_a_script_is_told_the_version_and_goes_on_from_it_though_an_answer_was_lost(world: World) -> None:
