@@ -1,6 +1,5 @@
 """kill -9 of the web part at any step of approving or sending: nothing goes out twice, and nothing unapproved."""
 
-import http.client
 import random
 import re
 from collections import Counter
@@ -11,7 +10,6 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from itertools import count
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -23,7 +21,7 @@ from mailer.delivery.sweeping import sweep
 from mailer.delivery.worker import Worker
 from mailer.mail.pipeline import Pipeline
 from mailer.mail.sender import Sender
-from mailer.organisers import content, desk_sessions
+from mailer.organisers import content
 from mailer.settings import load_settings
 from mailer.store import audit, db
 from mailer.store.db import session_scope
@@ -43,7 +41,7 @@ from tests.acceptance.system import System
 from tests.support.accounts import make_account, make_publisher, make_session
 from tests.support.factories import make_campaign, make_list, make_subscriber
 from tests.support.mail_server import MailServer
-from tests.support.waiting import LONG, wait_until
+from tests.support.waiting import wait_until
 
 _S = CampaignStatus
 _PEOPLE = 3
@@ -91,22 +89,7 @@ class Desk:
 
     def press(self, name: str, path: str, fields: Mapping[str, str]) -> int | None:
         """Send a form; returns the status of the answer, None if there was none."""
-        secret = self._secrets[name]
-        form = urlencode({"form_token": desk_sessions.form_token(secret), **fields})
-        headers = {
-            "Host": "act.example.org",
-            "Cookie": f"__Secure-desk={secret}",
-            "Sec-Fetch-Site": "same-origin",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=LONG)
-        try:
-            connection.request("POST", f"/desk/campaigns/{path}", form, headers)
-            return connection.getresponse().status
-        except (ConnectionError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
+        return mortal_site.press(self._port, self._secrets[name], f"/campaigns/{path}", fields)
 
     def together(self, presses: Sequence[Press], point: str | None = None) -> None:
         """Have people press at the same moment.
