@@ -67,12 +67,12 @@ def report(session: Session, campaign: Campaign) -> CampaignReport:
     progress = campaign_progress.of_campaign(session, campaign)
     kept = figures.kept(session, campaign)
     shown = kept.sending.spreads if kept and kept.is_final else spreads.count(session, campaign)
-    reasons = departures.reasons(session, campaign)
-    closed = kept.departures if kept and kept.is_closed else None
+    closed = kept if kept and kept.is_closed else None
+    reasons = departures.reasons(session, campaign, until=closed.departures_until if closed else None)
     return CampaignReport(
         progress=progress,
         spreads=spreads.named(session, shown),
-        left=closed.after if closed else len(reasons),
+        left=closed.departures.after if closed else len(reasons),
         reasons=departures.tellable(reasons),
         refusals=refusals.refusals(session, campaign, progress.states),
         returned=returned.count(session, campaign),

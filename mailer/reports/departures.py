@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
@@ -49,10 +50,14 @@ def count(session: Session, campaign: Campaign) -> Departures:
     )
 
 
-def reasons(session: Session, campaign: Campaign) -> Sequence[str | None]:
-    """Of each who left the list after this campaign, and before another one went to them, why, in their words."""
+def reasons(session: Session, campaign: Campaign, *, until: datetime | None = None) -> Sequence[str | None]:
+    """Of each who left the list after this campaign, and before another one went to them, why, in their words.
+
+    :param until: only of those who left by then.
+    """
     if campaign.started_at is None:
         return []
+    in_time = () if until is None else (Subscription.unsubscribed_at <= until,)
     later, of_later = aliased(Delivery), aliased(Campaign)
     had_another = (
         exists()
@@ -67,7 +72,7 @@ def reasons(session: Session, campaign: Campaign) -> Sequence[str | None]:
         .where(Delivery.state.in_(GOT))
         # Who left is not mailable: an index that this says is what keeps it from reading the whole list.
         .where(Subscription.list_id == campaign.list_id, Subscription.mailable.is_(False))
-        .where(Subscription.status == SubscriptionStatus.UNSUBSCRIBED, ~had_another)
+        .where(Subscription.status == SubscriptionStatus.UNSUBSCRIBED, ~had_another, *in_time)
     ).all()
 
 
