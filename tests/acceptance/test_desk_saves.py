@@ -18,6 +18,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from mailer.campaigns import lifecycle, text_versions
+from mailer.campaigns.text_names import TextName
 from mailer.organisers import desk_sessions
 from mailer.settings import load_settings
 from mailer.spreadsheets import upload_work, uploads
@@ -87,7 +88,7 @@ class Writer:
         """Insist that the text is of one version in all its parts, and none older than what was answered."""
         with session_scope(self._engine, read_only=True) as session:
             campaign = lifecycle.get(session, self.slug)
-            latest = text_versions.latest(session, campaign)["en"]
+            latest = text_versions.latest(session, campaign)[TextName("en")]
             assert latest.written is not None
             kept = {_version(getattr(latest.written, part)) for part in _PARTS if self.sent}
             [text] = campaign.texts
