@@ -20,7 +20,7 @@ from mailer.campaigns import (
     lifecycle,
     segments,
     strangers,
-    text_versions,
+    text_findings,
 )
 from mailer.campaigns.dead_links import Link
 from mailer.campaigns.editions import Reader
@@ -203,7 +203,7 @@ def findings(
     """
     start = start or _next_start(session, campaign)
     found = [*deadlines.findings(campaign, start), *_of_keys(session, campaign)]
-    found += text_versions.findings(session, campaign)
+    found += text_findings.findings(session, campaign)
     try:
         day = start.date() if start > db.now(session) else None
         for finding in gate.findings(session, campaign, start=day, audience=audience):

@@ -4,7 +4,7 @@ What the campaign says is the latest one of each that could be sent like that, a
 `LetterText`. While a later one could not, nothing of the campaign is sent.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from mailer.campaigns import editions, letter_files, lifecycle, text_files
 from mailer.campaigns.text_names import TextName
 from mailer.campaigns.written import LONGEST_BODY, AnyWritten, Fault, WrittenLetter, kind_of, name_of, of_campaign
-from mailer.cases.findings import Finding, Level
 from mailer.errors import MailerError
 from mailer.store.models import Campaign, CampaignStatus, CampaignText, LetterText, TextVersion
 
@@ -409,26 +408,6 @@ def follow(session: Session, campaign: Campaign, at: datetime) -> None:
 # --- translations ---------------------------------------------------------------------------------------------------
 
 
-def is_outdated(translation: Version, source: Version | None, compared: Mapping[int, AnyWritten]) -> bool:
-    """Whether what a text is translated from has changed since the two were last compared.
-
-    :param source: the latest version of that.
-    :param compared: as `sources_of` gives it.
-    """
-    if translation.source_id is None or translation.written is None or source is None or source.written is None:
-        return False
-    before = compared.get(translation.source_id)
-    return before is not None and before != source.written
-
-
-def sources_of(session: Session, versions: Mapping[TextName, Version]) -> dict[int, AnyWritten]:
-    """Version → what it said, of those that translations were last compared with."""
-    wanted = {each.source_id for each in versions.values() if each.source_id}
-    rows = session.scalars(select(TextVersion).where(TextVersion.id.in_(sorted(wanted))))
-    found = map(Version.of, rows)
-    return {each.id: each.written for each in found if each.written is not None}
-
-
 def compare(session: Session, campaign: Campaign, name: TextName, seen: int) -> bool:
     """Note that a translation says what a version of its source does.
 
@@ -444,36 +423,6 @@ def compare(session: Session, campaign: Campaign, name: TextName, seen: int) -> 
     before, row.source_id = row.source_id, _source_id(session, campaign, name, seen)
     session.flush()
     return row.source_id != before
-
-
-# --- what stands against sending ------------------------------------------------------------------------------------
-
-_MEND = "Open the text at the desk and mend it, or load the campaign again from its folder."
-_COMPARE = "Compare the two at the desk, and say there that it is up to date."
-
-
-def findings(session: Session, campaign: Campaign) -> Iterator[Finding]:
-    """Texts of a draft that were saved and cannot go out like that, and translations of what has changed since."""
-    if campaign.status is not CampaignStatus.DRAFT:
-        return
-    versions = latest(session, campaign)
-    compared = sources_of(session, versions)
-    for name, version in versions.items():
-        if version.written is not None and not version.goes_out:
-            yield _unfinished(session, campaign, name, version.written)
-        elif is_outdated(version, versions.get(name.source(campaign.language)), compared):
-            what = "what this was translated from has changed since the two were compared"
-            yield Finding(Level.WARNING, "translation-outdated", name.file, what, _COMPARE)
-
-
-def _unfinished(session: Session, campaign: Campaign, name: TextName, written: AnyWritten) -> Finding:
-    found = read(session, campaign, name, written)
-    if not found:
-        what = "it was saved when it could not be sent, and can be now. Save it again"
-        return Finding(Level.ERROR, "text-unfinished", name.file, what, _MEND)
-    first = found[0]
-    line = first.error.fields.get("line", 1)
-    return Finding(Level.ERROR, "text-unfinished", f"{name.file}:{line}", first.problem.rstrip("."), _MEND)
 
 
 # --- forgetting -----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from mailer.campaigns import (
     lifecycle,
     readiness,
     segments,
-    text_versions,
+    text_findings,
 )
 from mailer.campaigns.readiness import Check
 from mailer.campaigns.text_versions import Saving
@@ -122,7 +122,7 @@ def export(installation: Installation, slug: str, folder: Path) -> None:
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
         written = folders.write(session, campaign, folder)
-        found = list(text_versions.findings(session, campaign))
+        found = list(text_findings.findings(session, campaign))
     click.echo(f"Written to {written}")
     for finding in found:
         click.echo(f"Warning: {finding}", err=True)

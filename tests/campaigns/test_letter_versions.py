@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import files, folders, letter_files, outlines, text_versions
+from mailer.campaigns import files, folders, letter_files, outlines, text_findings, text_versions
 from mailer.campaigns.outlines import Outline, WrongOutline
 from mailer.campaigns.text_names import NoRole, TextName
 from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving, TooLong
@@ -47,7 +47,7 @@ def says(draft: Campaign) -> dict[str, list[str]]:
 
 
 def codes(session: Session, draft: Campaign) -> list[tuple[str, str]]:
-    found = text_versions.findings(session, draft)
+    found = text_findings.findings(session, draft)
     return [(each.code, each.where.partition(":")[0]) for each in found]
 
 

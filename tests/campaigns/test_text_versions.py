@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import files, text_files, text_versions
+from mailer.campaigns import files, text_files, text_findings, text_versions
 from mailer.campaigns.lifecycle import NoDraft
 from mailer.campaigns.text_names import TextName
 from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving
@@ -62,7 +62,7 @@ def test_what_the_campaign_said_before_stands_among_the_versions(session: Sessio
 def test_a_text_that_is_not_finished_is_kept_and_the_mail_stays_as_it_was(session: Session, draft: Campaign) -> None:
     save(session, draft, "", base=0, goes_out=False)
     assert draft.texts[0].subject == "Free the five"
-    assert [each.code for each in text_versions.findings(session, draft)] == ["text-unfinished"]
+    assert [each.code for each in text_findings.findings(session, draft)] == ["text-unfinished"]
 
 
 def test_who_has_not_seen_the_latest_version_overwrites_nothing(session: Session, draft: Campaign) -> None:
@@ -80,7 +80,7 @@ def test_a_text_that_could_not_go_out_and_can_by_now_is_said_once_it_is_saved_ag
     first = save(session, draft, "Free the six", base=0, goes_out=False)
     assert save(session, draft, "Free the six", base=first) == first
     assert draft.texts[0].subject == "Free the six"
-    assert not list(text_versions.findings(session, draft))
+    assert not list(text_findings.findings(session, draft))
 
 
 @pytest.mark.parametrize("is_translation_first", [False, True])
@@ -92,7 +92,7 @@ def test_a_translation_that_is_older_than_its_versions_is_marked_when_its_source
     if is_translation_first:
         save(session, draft, "Libérez les cinq", base=0, language="fr")
     save(session, draft, "Free the six", base=0)
-    assert [each.code for each in text_versions.findings(session, draft)] == ["translation-outdated"]
+    assert [each.code for each in text_findings.findings(session, draft)] == ["translation-outdated"]
 
 
 def test_to_compare_with_a_version_that_was_thinned_out_marks_a_translation_rather_once_too_often(
@@ -104,9 +104,9 @@ def test_to_compare_with_a_version_that_was_thinned_out_marks_a_translation_rath
     save(session, draft, "Three", base=seen, at=WHEN + timedelta(seconds=4), window="w", turn=3)
     assert text_versions.get(session, draft, EN, seen) is None
     assert not text_versions.compare(session, draft, FR, seen)
-    assert [each.code for each in text_versions.findings(session, draft)] == ["translation-outdated"]
+    assert [each.code for each in text_findings.findings(session, draft)] == ["translation-outdated"]
     assert text_versions.compare(session, draft, FR, text_versions.latest(session, draft)[EN].id)
-    assert not list(text_versions.findings(session, draft))
+    assert not list(text_findings.findings(session, draft))
 
 
 def test_of_two_who_save_at_one_moment_one_is_refused(engine: Engine) -> None:
@@ -155,7 +155,7 @@ def test_a_translation_is_outdated_until_its_source_says_again_what_it_was_made_
     session: Session, draft: Campaign
 ) -> None:
     def marked() -> list[str]:
-        return [each.where for each in text_versions.findings(session, draft) if each.code == "translation-outdated"]
+        return [each.where for each in text_findings.findings(session, draft) if each.code == "translation-outdated"]
 
     english = save(session, draft, "Free the six", base=0)
     save(session, draft, "Libérez les six", base=0, language="fr")

@@ -8,7 +8,7 @@ from typing import Any
 from flask import abort, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import kinds, lifecycle, text_versions
+from mailer.campaigns import kinds, lifecycle, text_findings, text_versions
 from mailer.campaigns.lifecycle import NoDraft
 from mailer.campaigns.text_names import NoRole, TextName
 from mailer.campaigns.text_versions import OwnLanguage, SavedMeanwhile, Saving, TooLong, Version
@@ -139,7 +139,7 @@ def _groups(session: Session, campaign: Campaign) -> list[Group]:
 
 def _rows(session: Session, campaign: Campaign) -> dict[TextName, Row]:
     versions = text_versions.latest(session, campaign)
-    compared = text_versions.sources_of(session, versions)
+    compared = text_findings.sources_of(session, versions)
     names = accounts.names(session, {each.account_id for each in versions.values() if each.account_id})
     return {
         name: Row(
@@ -150,7 +150,7 @@ def _rows(session: Session, campaign: Campaign) -> dict[TextName, Row]:
             is_source=name == name.source(campaign.language),
             can_go=text_versions.can_be_taken_out(campaign, name, versions),
             is_unfinished=not each.goes_out,
-            is_outdated=text_versions.is_outdated(each, versions.get(name.source(campaign.language)), compared),
+            is_outdated=text_findings.is_outdated(each, versions.get(name.source(campaign.language)), compared),
             version=each.id,
             saved_at=each.saved_at,
             by=names.get(each.account_id) if each.account_id else None,
@@ -307,9 +307,9 @@ def _source(
     source, translation = versions.get(name.source(campaign.language)), versions.get(name)
     if name == name.source(campaign.language) or source is None or source.written is None:
         return {"source": None, "changes": ()}
-    compared = text_versions.sources_of(session, versions)
+    compared = text_findings.sources_of(session, versions)
     changes: Sequence[Part] = ()
-    if translation and text_versions.is_outdated(translation, source, compared):
+    if translation and text_findings.is_outdated(translation, source, compared):
         changes = text_fields.differences(compared[translation.source_id or 0], source.written)
     return {"source": source, "source_name": languages.name(campaign.language), "changes": changes}
 
