@@ -2,18 +2,50 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from mailer.campaigns import segments
 from mailer.cases.sayable import Words, nearest
+from mailer.errors import MailerError
 from mailer.formats.written_files import Complaint
 from mailer.locale import languages
 from mailer.store.models import Campaign
 
-_MOST = 200  # letters of a name
+MOST = 200  # letters of whoever gets the names
 GOALS = range(10, 100_000_001)  # fewer than are shown would tell how few there are
 _KEYS = ("to",)
+
+
+class NobodyNamed(MailerError):
+    """must say who gets the names, such as "the Embassy of Ondoria", or {{ en = "…", fr = "…" }}"""
+
+
+class NotInOwnLanguage(MailerError):
+    """is missing in {language}, the campaign's own language"""
+
+
+class LongAddressee(MailerError):
+    """may have {most} letters: name them, and say the rest in the text"""
+
+
+class LanguageTwice(MailerError):
+    """is written twice in {language}: keep one"""
+
+
+class WrongPetition(MailerError):
+    """Nobody can sign a petition like that: {languages}."""
+
+    def __init__(self, wrong: Sequence["Wrong"]) -> None:
+        super().__init__(languages=", ".join(each.language for each in wrong))
+        self.wrong = wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong with what is written in a language."""
+
+    language: str  # as it is written
+    why: MailerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +81,39 @@ def may_be_named(campaign: Campaign, country: str | None) -> bool:
     return country is not None and country not in segments.home_of(campaign)
 
 
+def understand(written: Sequence[tuple[str, str]], language: str) -> Petition:
+    """The petition that somebody writes, wherever they do.
+
+    :param written: language and who gets the names, as they say them.
+    :param language: the campaign's own.
+    :raises WrongPetition: nobody could sign it like that.
+    """
+    to: dict[str, str] = {}
+    wrong: list[Wrong] = []
+    for said, words in written:
+        try:
+            tag = languages.normalise(said)
+            to[tag] = _addressee(words, is_new=tag not in to, tag=tag)
+        except MailerError as why:
+            wrong.append(Wrong(said, why))
+    if language not in to and all(each.language != language for each in wrong):
+        wrong.append(Wrong(language, NotInOwnLanguage(language=language)))
+    if wrong:
+        raise WrongPetition(wrong)
+    return Petition(to)
+
+
+def _addressee(written: str, *, is_new: bool, tag: str) -> str:
+    words = " ".join(written.split())
+    if not words:
+        raise NobodyNamed
+    if not is_new:
+        raise LanguageTwice(language=tag)
+    if len(words) > MOST:
+        raise LongAddressee(most=MOST)
+    return words
+
+
 def read(table: object, language: str, problem: Complaint) -> dict[str, Any] | None:
     """What `[petition]` of a campaign.toml says, as it is stored; None where there is none.
 
@@ -64,17 +129,14 @@ def read(table: object, language: str, problem: Complaint) -> dict[str, Any] | N
     written = table.get("to")
     if isinstance(written, str):
         written = {language: written}
-    if not isinstance(written, dict) or not all(isinstance(each, str) and each.strip() for each in written.values()):
-        problem.about("to", 'must say who gets the names, such as "the Embassy of Ondoria", or { en = "…", fr = "…" }')
-    to: dict[str, str] = {}
-    for tag, words in written.items():
-        to[problem.check("to", partial(languages.normalise, tag))] = " ".join(words.split())
-    if language not in to:
-        problem.about("to", f"is missing in {language}, the campaign's own language")
-    if any(len(words) > _MOST for words in to.values()):
-        problem.about("to", f"may have {_MOST} letters: name them, and say the rest in the text")
+    if not isinstance(written, dict) or not all(isinstance(each, str) for each in written.values()):
+        problem.about("to", NobodyNamed())
+    try:
+        petition = understand(list(written.items()), language)
+    except WrongPetition as refused:
+        problem.about("to", refused.wrong[0].why)
     problem.table = ""
-    return Petition(to).to_json()
+    return petition.to_json()
 
 
 def read_goal(table: Mapping[str, Any], problem: Complaint) -> int | None:

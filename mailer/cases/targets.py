@@ -12,6 +12,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mailer.errors import MailerError
 from mailer.locale import countries, country_groups, languages
 from mailer.mail import addresses
 from mailer.store.models import TargetRole
@@ -203,6 +204,88 @@ class Targets:
         return next((near[0] for near in self._all.nearest(country) if near), None)
 
 
+# --- written down ---------------------------------------------------------------------------------------------------
+
+
+class Nameless(MailerError):
+    """is missing or empty"""
+
+
+class SeveralFor(MailerError):
+    """two {key} are for {place}"""
+
+
+class SeveralForTheRest(MailerError):
+    """two {key} have no countries, but only one can be for everyone else: give the other one its countries, such as
+    countries = ["GB"]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A target as somebody writes it down."""
+
+    countries: Sequence[str]  # and groups, by their codes or names
+    name: str
+    email: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What is wrong with a target that somebody wrote down."""
+
+    nth: int  # which, from 1
+    field: str
+    text: str  # what of it, where it is not all
+    why: MailerError
+
+
+def understand(written: Sequence[Written], key: str = "targets") -> tuple[list[Target], list[Wrong]]:
+    """The targets that somebody writes down, wherever they do, and what is wrong with them.
+
+    :param key: what they are called there.
+    """
+    targets: list[Target] = []
+    wrong: list[Wrong] = []
+    seen: set[str] = set()
+    for nth, each in enumerate(written, start=1):
+        found, problems = _understand_one(nth, each)
+        has_places = any(code.strip() for code in each.countries)
+        for code in sorted(found.states) or ([] if has_places else [_THE_REST]):
+            if code in seen:
+                several = SeveralFor(key=key, place=code) if code != _THE_REST else SeveralForTheRest(key=key)
+                problems.append(Wrong(nth, "countries", code, several))
+            seen.add(code)
+        targets.append(found)
+        wrong += problems
+    return targets, wrong
+
+
+def _understand_one(nth: int, written: Written) -> tuple[Target, list[Wrong]]:
+    wrong: list[Wrong] = []
+    places: set[str] = set()
+    for text in written.countries:
+        try:
+            places.add(country_groups.country_or_group(text))
+        except MailerError as why:
+            wrong.append(Wrong(nth, "countries", text, why))
+    if not written.name.strip():
+        wrong.append(Wrong(nth, "name", "", Nameless()))
+    email = written.email.strip()  # some embassies have none
+    try:
+        email = addresses.parse(email).text if email else ""
+    except MailerError as why:
+        wrong.append(Wrong(nth, "email", email, why))
+    target = Target(
+        countries=tuple(sorted(code for code in places if not code.startswith("@"))),
+        name=written.name.strip(),
+        email=email,
+        address=written.address.strip(),
+        groups=tuple(sorted(code for code in places if code.startswith("@"))),
+    )
+    return target, wrong
+
+
 def read(tables: object, key: str, problem: "Complaint") -> list[Target]:
     """Targets as they are written in a TOML file.
 
@@ -211,44 +294,16 @@ def read(tables: object, key: str, problem: "Complaint") -> list[Target]:
     """
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         problem.about(key, f"must be tables: write [[{key}]] above each")
-    targets: list[Target] = []
-    seen: set[str] = set()
     problem.table = f"[[{key}]]"
+    written: list[Written] = []
     for number, table in enumerate(tables, start=1):
         problem.nth = number
-        target = _read_one(table, problem)
-        for code in sorted(target.states) or [_THE_REST]:
-            if code in seen:
-                problem.about("countries", _twice(key, code))
-            seen.add(code)
-        targets.append(target)
+        problem.refuse_unknown(table, _KEYS)
+        places = problem.texts(table, "countries", example='["GB"]')
+        written.append(Written(places, *(problem.optional_text(table, each) for each in ("name", "email", "address"))))
+    found, wrong = understand(written, key)
+    for each in wrong:
+        problem.nth = each.nth
+        problem.about(each.field, each.why)
     problem.table, problem.nth = "", 1
-    return targets
-
-
-def _read_one(table: Mapping[str, Any], problem: "Complaint") -> Target:
-    problem.refuse_unknown(table, _KEYS)
-    codes = problem.texts(table, "countries", example='["GB"]')
-    named = problem.check("countries", lambda: [country_groups.country_or_group(code) for code in codes])
-    return Target(
-        countries=tuple(sorted({code for code in named if not code.startswith("@")})),
-        name=problem.text(table, "name"),
-        email=_read_address(table, problem),
-        address=problem.optional_text(table, "address"),
-        groups=tuple(sorted({code for code in named if code.startswith("@")})),
-    )
-
-
-def _read_address(table: Mapping[str, Any], problem: "Complaint") -> str:
-    """A target's e-mail address, or "": some embassies have none."""
-    written = problem.optional_text(table, "email")
-    return problem.check("email", lambda: addresses.parse(written).text) if written else ""
-
-
-def _twice(key: str, code: str) -> str:
-    if code != _THE_REST:
-        return f"two {key} are for {code}"
-    return (
-        f"two {key} have no countries, but only one can be for everyone else: "
-        'give the other one its countries, such as countries = ["GB"]'
-    )
+    return found

@@ -1,18 +1,19 @@
 """Writing: somebody at the desk changes what a draft says, and the audit log says who did."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import choosing, outlines, text_versions
+from mailer.campaigns import appeals, choosing, outlines, text_versions
 from mailer.campaigns.choosing import Said
 from mailer.campaigns.outlines import Outline
 from mailer.campaigns.text_names import TextName
 from mailer.campaigns.text_versions import Saving, Version
 from mailer.campaigns.written import AnyWritten
+from mailer.cases import targets
 from mailer.errors import MailerError
 from mailer.mail.sender import Sender
 from mailer.organisers import approvals
@@ -146,3 +147,45 @@ def outline(
     """
     ask = _asking(session, campaign, seen, sender, note=(who, {}))
     outlines.change(session, campaign, new, seen=mark, before_change=ask)
+
+
+def petition(
+    session: Session,
+    campaign: Campaign,
+    written: Sequence[tuple[str, str]],
+    *,
+    mark: str,
+    seen: str,
+    sender: Sender,
+    who: Who,
+) -> None:
+    """Save who gets the names of those who sign, as `appeals.write_petition` does.
+
+    :param mark: of the petition that somebody saw.
+    :param seen: as for `save`; so the others.
+    :raises AskedMeanwhile: as `save`.
+    :raises MailerError: for all that `appeals.write_petition` raises.
+    """
+    ask = _asking(session, campaign, seen, sender, note=(who, {}))
+    appeals.write_petition(session, campaign, written, seen=mark, before_change=ask)
+
+
+def own_targets(
+    session: Session,
+    campaign: Campaign,
+    written: Sequence[targets.Written],
+    *,
+    mark: str,
+    seen: str,
+    sender: Sender,
+    who: Who,
+) -> None:
+    """Save the targets that a draft has itself, as `appeals.write_targets` does.
+
+    :param mark: of the targets that somebody saw.
+    :param seen: as for `save`; so the others.
+    :raises AskedMeanwhile: as `save`.
+    :raises MailerError: for all that `appeals.write_targets` raises.
+    """
+    ask = _asking(session, campaign, seen, sender, note=(who, {}))
+    appeals.write_targets(session, campaign, written, seen=mark, before_change=ask)
