@@ -41,7 +41,7 @@ class NotUnderstood(MailerError):
 
 
 class NoSuchColumn(MailerError):
-    """{path} has no column "{column}" that --ignore or --only could mean. It has: {columns}."""
+    """{path} has no column "{column}"{which}. It has: {columns}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,15 @@ class Standings:
     def __init__(self, file: TableFile, *, ignored: Sequence[str] = (), only: Sequence[tuple[str, str]] = ()) -> None:
         """:param ignored: columns that say nothing of that.
         :param only: column and value; of such a column only rows with one of its values are taken.
-        :raises NoSuchColumn: there is no such column, or it is read otherwise.
+        :raises NoSuchColumn: there is no such column, or one that is to say nothing of who left is read otherwise.
         """
         self._file = file
         self._names = file.unread_columns()
-        skipped = {i for column in ignored for i in self._places(column)}
+        skipped = {i for column in ignored for i in self._places(column, self._names, which=" that could say who left")}
+        every = dict(enumerate(file.written_header))
         self._only: dict[int, set[str]] = {}
         for column, value in only:
-            for i in self._places(column):
+            for i in self._places(column, every):
                 self._only.setdefault(i, set()).add(fold_whole(value))
         open_columns = [i for i in self._names if i not in skipped and i not in self._only]
         self._known = {i: fold_whole(self._names[i]) for i in open_columns if fold_whole(self._names[i]) in _KNOWN}
@@ -94,11 +95,11 @@ class Standings:
         }  # column → values that say so
         self._problems: dict[int, dict[str, int]] = {}  # column → value → line
 
-    def _places(self, column: str) -> list[int]:
-        places = [i for i, name in self._names.items() if fold_whole(name) == fold_whole(column)]
+    def _places(self, column: str, among: Mapping[int, str], *, which: str = "") -> list[int]:
+        places = [i for i, name in among.items() if fold_whole(name) == fold_whole(column)]
         if not places:
-            names = ", ".join(filter(None, self._names.values())) or "none"
-            raise NoSuchColumn(path=self._file.path, column=column, columns=names)
+            names = ", ".join(filter(None, among.values())) or "none"
+            raise NoSuchColumn(path=self._file.path, column=column, which=which, columns=names)
         return places
 
     def _is_telling(self, name: str) -> bool:

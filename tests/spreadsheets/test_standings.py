@@ -148,10 +148,20 @@ def test_a_column_that_says_nothing_of_leaving_costs_nobody_anything(take: Take,
     assert take(f"email,{column}\nana@example.org,{value}\n").created == 1
 
 
-def test_only_and_ignore_name_columns_that_are_there_and_not_read(take: Take) -> None:
-    for options in ({"ignored": ["statsu"]}, {"only": [("statsu", "x")]}, {"ignored": ["name"]}):
-        with pytest.raises(NoSuchColumn, match="It has: status"):
+def test_only_names_a_column_that_is_there_and_ignore_one_that_is_not_read(take: Take) -> None:
+    for options, columns in (
+        ({"ignored": ["statsu"]}, "status"),
+        ({"ignored": ["name"]}, "status"),
+        ({"only": [("statsu", "x")]}, "email, name, status"),
+    ):
+        with pytest.raises(NoSuchColumn, match=f"It has: {columns}"):
             take("email,name,status\nana@example.org,Ana,enabled\n", **options)
+
+
+def test_only_chooses_by_a_column_that_is_imported_too(take: Take, engine: Engine) -> None:
+    found = take("email,Pays\nana@example.org,France\nben@example.org,GB\n", only=[("pays", "france")])
+    assert (found.created, found.not_chosen, found.warnings) == (1, 1, ('column 2 "Pays" was read as the country',))
+    assert on_list(engine) == {"ana"}
 
 
 def test_rejects_say_why_and_are_left_out_again(take: Take, engine: Engine, tmp_path: Path) -> None:

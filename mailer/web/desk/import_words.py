@@ -42,6 +42,7 @@ def counts(found: Mapping[str, Any], *, is_done: bool) -> list[tuple[str, int]]:
         (_("On the list already, nothing new"), "unchanged"),
         (_("Left or were removed before: not imported"), "left"),
         (_("Do not want mail, as the file says: not imported"), "left_elsewhere"),
+        (_("Lines with another value than was asked for: not imported"), "not_chosen"),
         (_("Lines that cannot be imported"), "rejected"),
         (_("Imported without their union, which is not known"), "unknown_unions"),
         (_("Imported without their union, for want of words with which they agreed to it"), "unions_dropped"),
@@ -50,6 +51,13 @@ def counts(found: Mapping[str, Any], *, is_done: bool) -> list[tuple[str, int]]:
     ]
     first = [(_("Lines read"), int(found["read"]))] if is_done else [(_("Lines in the file"), int(found["read"]))]
     return first + [(words, int(found[key])) for words, key in lines if found[key] or key == "created"]
+
+
+def only(terms: Mapping[str, Any]) -> tuple[str, str]:
+    """The column and the value of the lines that alone are imported; two empty ones where all are."""
+    for column, value in terms.get("only") or ():
+        return column, value
+    return "", ""
 
 
 def more(found: Mapping[str, Any]) -> int:

@@ -20,6 +20,7 @@ from mailer.web.site import site
 
 _MOST_WORDS = 2_000
 _MOST_COLUMNS = 2_000  # characters of their names
+_MOST_ONLY = 200  # of a column by which rows are chosen, and of its value
 _PIECE = 64 * 1024
 _MOVES = frozenset(uploads.WORK)
 
@@ -83,6 +84,7 @@ def _one(import_id: int, problems: Mapping[str, str]) -> Response:
         words=import_words,
         terms_of=found.terms or {},
         most_words=_MOST_WORDS,
+        most_only=_MOST_ONLY,
         problems=problems,
     )
     return make_response(page, 422 if problems else 200)
@@ -111,12 +113,16 @@ def ask(import_id: int) -> Response:
     form = request.form
     union_consent = form.get("union-consent", "").strip()[:_MOST_WORDS] or None
     ignored = form.get("ignored", "")[:_MOST_COLUMNS].splitlines()
+    column, value = (form.get(name, "").strip()[:_MOST_ONLY] for name in ("only-column", "only-value"))
+    if value and not column:
+        return _one(import_id, {"only-column": _("Name the column in which this value stands.")})
     asked = Asked(
         list_slug=form.get("list", ""),
         consent=form.get("consent", "").strip()[:_MOST_WORDS],
         union_consent=union_consent,
         update=bool(form.get("update")),
-        ignored=tuple(column.strip() for column in ignored if column.strip()),
+        ignored=tuple(each.strip() for each in ignored if each.strip()),
+        only=((column, value),) if column else (),
     )
 
     def act(session: Session) -> None:

@@ -231,6 +231,44 @@ def test_a_column_that_does_not_say_who_left_can_be_named(app: Flask, rosa: Orga
     assert len(people(app)) == 1
 
 
+def test_only_lines_with_a_value_are_imported_and_the_page_says_which(app: Flask, rosa: Organiser) -> None:
+    path = upload(rosa)
+    assert rosa.press(f"{path}/terms", **TERMS, **{"only-column": "Country ", "only-value": " gb"}).status_code == 303
+    work(app)
+    page = rosa.get(path)
+    said = words(page)
+    assert "Only lines where Country is gb ." in said and "another value than was asked for: not imported 2" in said
+    assert re.search(r'<input id="only-column"[^>]* value="Country"', page.text), "it may be changed"
+    assert rosa.press(f"{path}/confirm").status_code == 303
+    work(app)
+    assert people(app) == {"ana@example.org": "GB"}
+    assert "Only lines where Country is gb ." in words(rosa.get(path))
+
+
+def test_lines_with_nothing_in_a_column_can_be_chosen_and_by_default_all_are(app: Flask, rosa: Organiser) -> None:
+    path = upload(rosa, "email,left on\nana@example.org,\nbea@example.org,2020-01-01\n")
+    rosa.press(f"{path}/terms", **TERMS, **{"only-column": "Left on"})
+    work(app)
+    assert "Only lines where nothing stands in Left on ." in words(rosa.get(path))
+    rosa.press(f"{path}/terms", **TERMS)
+    work(app)
+    assert "Only lines" not in words(rosa.get(path))
+
+
+def test_a_column_that_is_not_there_and_a_value_without_one_are_told(app: Flask, rosa: Organiser) -> None:
+    path = upload(rosa)
+    answer = rosa.press(f"{path}/terms", **TERMS, **{"only-value": "GB"})
+    assert answer.status_code == 422 and "Name the column in which this value stands." in words(answer)
+    assert re.search(r'<input id="only-value"[^>]* value="GB"', answer.text), "what was typed stays"
+    rosa.press(f"{path}/terms", **TERMS, **{"only-column": "land", "only-value": "GB"})
+    work(app)
+    page = words(rosa.get(path))
+    assert 'people.csv has no column "land". It has: email, name, country.' in page and people(app) == {}
+    rosa.press(f"{path}/terms", **TERMS, **{"only-column": "country", "only-value": "GB"})
+    work(app)
+    assert "Waits for your yes" in words(rosa.get(path)), "it is put right there"
+
+
 def test_a_second_press_imports_nothing_twice(app: Flask, rosa: Organiser) -> None:
     path = bring_in(app, rosa)
     assert rosa.press(f"{path}/confirm").status_code == 422
