@@ -305,12 +305,17 @@ def _list_ids(session: Session, list_id: int, slugs: Iterable[str]) -> list[int]
 
 
 def _was_sent(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElement[bool]:
-    return exists().where(
-        Delivery.subscriber_id == Subscription.subscriber_id,
+    sent = (
         Delivery.campaign_id.in_(_campaign_ids(session, list_id, slugs)),
         Delivery.purpose == Purpose.CAMPAIGN,
         Delivery.state.in_(GOT),
     )
+    if prefers_groups(session):
+        # As above: a million of them in 2 s instead of 4.5.
+        return Subscription.subscriber_id.in_(
+            select(Delivery.subscriber_id).where(*sent, Delivery.subscriber_id.is_not(None))
+        )
+    return exists().where(Delivery.subscriber_id == Subscription.subscriber_id, *sent)
 
 
 def _has_acted(session: Session, list_id: int, slugs: Iterable[str]) -> ColumnElement[bool]:
