@@ -14,7 +14,7 @@ from mailer.spreadsheets.uploads import Store
 from mailer.store.crypto import keyring_of
 from mailer.store.db import session_scope
 from tests.browser.conftest import NewSite
-from tests.browser.organising import Inspector, browsing
+from tests.browser.organising import Inspector, Keyboard, browsing
 from tests.browser.site import Site
 from tests.browser.test_pages import SCREENSHOTS
 from tests.browser.visitor import DESKTOP, PHONE
@@ -89,5 +89,63 @@ def test_a_workbook_is_uploaded_looked_at_imported_and_taken_back(
         _work(site)
         petra.open("/supporters/imports")
         inspector.look(petra, "imports-some")
+    (checked := tmp_path / "html").mkdir()
+    inspector.check(checked)
+
+
+_CONSENT = "I want urgent actions by e-mail."
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("ar", "dark")])
+def test_by_keyboard_alone_a_file_is_imported_followed_corrected_and_taken_back(
+    site: Site, browser: Browser, language: str, scheme: str, tmp_path: Path
+) -> None:
+    inspector = Inspector(language, SCREENSHOTS / f"desk-{language}")
+    file = tmp_path / "people.csv"
+    file.write_text(f"email,name,country\nkeys-{language}@example.org,Ana,GB\nnobody,Ben,GB\nc@example.org,Cem,FR\n")
+    with browsing(
+        browser, site, "petra@example.org", PHONE, is_signed_in=True, locale=language, color_scheme=scheme
+    ) as petra:
+        page = petra.open("/supporters")
+        keys = Keyboard(page)
+        keys.enter("main a[href$='/supporters/imports']")
+        keys.go_to("#file")
+        page.locator("#file").set_input_files(file)  # what the system asks is no page
+        keys.enter("main form[action$='/supporters/imports'] button")
+        # With nothing typed it is said what is missing, and one is led there.
+        keys.enter("form[action$='/terms'] button")
+        assert "error-summary" in page.evaluate("document.activeElement.className")
+        keys.go_to(".error-summary a[href='#consent']")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "consent"
+        page.keyboard.type(_CONSENT)
+        for field, typed in (("only-column", "country"), ("only-value", "gb")):
+            keys.go_to(f"#{field}")
+            page.keyboard.type(typed)
+        keys.go_to("#update")
+        page.keyboard.press("Space")
+        inspector.look(petra, "import-by-keyboard-terms")
+        keys.enter("form[action$='/terms'] button")
+        _work(site)
+        page.locator("form[action$='/confirm']").wait_for()
+        inspector.look(petra, "import-by-keyboard-looked")
+        keys.go_to("details.press summary")
+        page.keyboard.press("Enter")
+        assert page.locator("#only-column").input_value() == "country" and page.locator("#update").is_checked()
+        page.keyboard.press("Enter")
+        page.reload()
+        keys.enter("form[action$='/confirm'] button")
+        inspector.look(petra, "import-by-keyboard-importing")
+        _work(site)
+        page.locator("form[action$='/take-back']").wait_for()
+        inspector.look(petra, "import-by-keyboard-done")
+        keys.go_to("form[action$='/rejects'] button")
+        with page.expect_download() as waited:
+            page.keyboard.press("Enter")
+        assert "nobody" in waited.value.path().read_text() and "c@example.org" not in waited.value.path().read_text()
+        keys.enter("form[action$='/take-back'] button")
+        _work(site)
+        page.locator(".notice").wait_for()
+        inspector.look(petra, "import-by-keyboard-taken-back")
     (checked := tmp_path / "html").mkdir()
     inspector.check(checked)
