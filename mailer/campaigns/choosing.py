@@ -72,7 +72,7 @@ def read(
         except MailerError:  # one of them means nothing, or is several
             meant[key] = []
         for text in texts:
-            for part in _parts(text, lambda text: understand(key, [text])):  # noqa: B023  # called at once
+            for part in parts(text, lambda text: understand(key, [text])):  # noqa: B023  # called at once
                 try:
                     meant[key] += understand(key, [part])
                 except MailerError as why:
@@ -80,14 +80,17 @@ def read(
     return Segment.parse({key: list(dict.fromkeys(texts)) for key, texts in meant.items() if texts}), wrong
 
 
-def _parts(text: str, understand: Callable[[str], object]) -> Sequence[str]:
-    """What stands in a text: one thing, whose name may have a comma, or several with commas between them."""
-    parts = [part for part in map(str.strip, _BETWEEN.split(text)) if part]
-    if len(parts) > 1:
+def parts(text: str, understand: Callable[[str], object]) -> Sequence[str]:
+    """What stands in a text: one thing, whose name may have a comma, or several with commas between them.
+
+    :param understand: raises MailerError where a text means nothing.
+    """
+    several = [part for part in map(str.strip, _BETWEEN.split(text)) if part]
+    if len(several) > 1:
         try:
             understand(text)
         except MailerError:
-            return parts
+            return several
     return [text]
 
 

@@ -90,12 +90,17 @@ def known(session: Session, campaign: Campaign, mailing_list: MailingList) -> Se
     unions = session.execute(select(Union.slug, Union.name).order_by(Union.name))
     others = [each for each in lists.all_lists(session) if each.owner_id in (None, owner_id)]
     return [
-        Known("known-countries", _places(current())),
+        places(),
         Known("known-unions", [(row.name, row.slug) for row in unions]),
         Known("known-languages", _languages()),
         Known("known-lists", [(each.name, each.slug) for each in others if each.id != mailing_list.id]),
         Known("known-campaigns", [(slug, "") for slug in _campaigns(session, campaign, owner_id)]),
     ]
+
+
+def places() -> Known:
+    """Countries and groups of them."""
+    return Known("known-countries", _places(current()))
 
 
 @functools.lru_cache(maxsize=16)

@@ -36,6 +36,8 @@ _FILE = re.compile(r"([A-Za-z0-9-]+)\.md\b")
 _LETTER = re.compile(r"(letter-[a-z]+\.([A-Za-z0-9-]+|\*))\.md")
 #: what is found of whom a campaign is for
 _OF_AUDIENCE = ("audience-empty", "audience-unknown", "acted-forgotten", "acted-nobody", "acted-still-open")
+#: table of a campaign's file → the page on which it is written
+_TABLES = {"[[targets]]": "desk.targeting.see", "[petition]": "desk.petitioning.see"}
 
 
 #: places of one finding that are shown at once
@@ -168,7 +170,8 @@ def _at_desk(campaign: Campaign, finding: Finding) -> str | None:
         return url("desk.texts.browse", slug=campaign.slug)
     if finding.code in _OF_AUDIENCE:
         return url("desk.audience.see", slug=campaign.slug)
-    return None
+    page = _TABLES.get(finding.where.partition(", ")[2])
+    return url(page, slug=campaign.slug) if page else None
 
 
 def _preview(campaign: Campaign, finding: Finding) -> str | None:

@@ -26,6 +26,7 @@ from mailer.web.desk import (
     lone,
     outlining,
     own,
+    petitioning,
     previewing,
     proving,
     reports,
@@ -33,6 +34,7 @@ from mailer.web.desk import (
     sending,
     stopping,
     supporters,
+    targeting,
     texts,
 )
 from mailer.web.desk.access import ANYBODY, SIGNED_IN
@@ -137,6 +139,7 @@ def press(
     )
 
 
+_OUTLINE = "/campaigns/<slug>/outline"
 _IMPORT = f"/supporters/imports/<int(max={MOST_ROWS}):import_id>"
 ROUTES: Sequence[Route] = (
     look("/", home.see, SIGNED_IN),
@@ -168,6 +171,19 @@ ROUTES: Sequence[Route] = (
     press("/campaigns/<slug>/copy", drafting.copy, Permission.WRITE, on=drafting.copying),
     look("/campaigns/<slug>/outline", outlining.see, Permission.WRITE),
     press("/campaigns/<slug>/outline", outlining.save, Permission.WRITE, on=outlining.see),
+    look(f"{_OUTLINE}/petition", petitioning.see, Permission.WRITE, gives_back=petitioning.give_back),
+    press(
+        f"{_OUTLINE}/petition",
+        petitioning.save,
+        Permission.WRITE,
+        on=petitioning.see,
+        gives_back=petitioning.give_back,
+    ),
+    look(f"{_OUTLINE}/targets", targeting.see, Permission.WRITE, gives_back=targeting.give_back),
+    *(
+        press(f"{_OUTLINE}/targets{path}", view, Permission.WRITE, on=targeting.see, gives_back=targeting.give_back)
+        for path, view in (("", targeting.save), ("/rows", targeting.add_rows))
+    ),
     look("/campaigns/<slug>/texts", texts.browse, Permission.WRITE),
     press("/campaigns/<slug>/texts", texts.add, Permission.WRITE, on=texts.browse),
     look("/campaigns/<slug>/texts/<text>", texts.write, Permission.WRITE, gives_back=texts.give_back),

@@ -122,11 +122,12 @@ def record(
 
 def typed(name: str, default: str = "") -> str:
     """What somebody typed into a field of the form on this page, so that it stands in it again; nothing secret."""
-    if keeping.is_secret(name):
-        return ""
+    return "" if keeping.is_secret(name) else str(typed_form().get(name, default))
+
+
+def typed_form() -> Mapping[str, str]:
+    """Field → what somebody typed into the form on this page; nothing where they have sent none."""
     if request.method == "POST":
-        return str(request.form.get(name, default))
+        return request.form
     who = visitor()
-    if who is None or who.kept is None or who.kept.page != request.path:
-        return default
-    return who.kept.fields.get(name, default)
+    return who.kept.fields if who is not None and who.kept is not None and who.kept.page == request.path else {}
