@@ -86,6 +86,8 @@ def _signing(visitor: Visitor, site: Site) -> Iterator[str]:
             end(asking)
             visitor.open(f"/campaigns/{slug}/sign")
             yield f"sign-{asking}"
+            visitor.open(site.act_link(slug))
+            yield f"act-{asking}"
 
 
 def _signing_one(visitor: Visitor, site: Site, slug: str) -> Iterator[str]:
