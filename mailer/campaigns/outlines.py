@@ -46,6 +46,10 @@ class GoalOutOfRange(MailerError):
 class KindHasNone(MailerError):
     """What is written of it belongs to another kind: {what}."""
 
+    def __init__(self, *parts: str) -> None:
+        super().__init__(what=", ".join(parts))
+        self.parts = parts  # "petition", "targets", "letters", or the file of a text
+
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
@@ -131,7 +135,7 @@ def change(
     session.flush()
     editions.discard(session, campaign)
     if new.kind != now.kind and (name := _unfit(session, campaign)):
-        raise WrongOutline([Wrong("kind", KindHasNone(what=name.file))])
+        raise WrongOutline([Wrong("kind", KindHasNone(name.file))])
     return True
 
 
@@ -168,7 +172,7 @@ def _wrong(campaign: Campaign, new: Outline, case: Case | None) -> Iterator[Wron
     keys = kinds.KINDS[new.kind].keys
     has = {"targets": campaign.targets, "petition": campaign.petition}
     if left := [key for key, value in has.items() if value and key not in keys]:
-        yield Wrong("kind", KindHasNone(what=", ".join(left)))
+        yield Wrong("kind", KindHasNone(*left))
 
 
 def _of_letters(session: Session, campaign: Campaign, new: Outline) -> Iterator[Wrong]:
@@ -176,7 +180,7 @@ def _of_letters(session: Session, campaign: Campaign, new: Outline) -> Iterator[
     written = [name for name, each in text_versions.latest(session, campaign).items() if each.written is not None]
     roles = dict.fromkeys(name.role for name in written if name.role)
     if roles and "ask" not in kinds.KINDS[new.kind].keys:
-        yield Wrong("kind", KindHasNone(what="letters"))
+        yield Wrong("kind", KindHasNone("letters"))
     else:
         yield from (Wrong("ask", LetterLeft(role=role)) for role in roles if role not in new.ask)
 

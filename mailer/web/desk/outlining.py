@@ -115,7 +115,7 @@ def _advice(wrong: Wrong) -> str:
         return _("Write a whole number from {least} on, or nothing.", least=why.fields["least"])
     if isinstance(why, outlines.KindHasNone):
         called = {"petition": _("Petition"), "targets": _("Targets of its own"), "letters": _("Letters")}
-        what = ", ".join(called.get(each, each) for each in str(why.fields["what"]).split(", "))
+        what = ", ".join(called.get(each, each) for each in why.parts)
         return _("A campaign of this kind cannot have what is written of it: {what}. Take that out first.", what=what)
     return str(why)
 

@@ -24,7 +24,7 @@ from mailer.web.site import site
 
 _LONGEST_MARK = 40
 _FIELDS = re.compile("(?:name|email|address|countries|at|out)-([0-9]{1,3})(?::.*)?")
-_EMPTY_ROWS = 3
+_EMPTY_ROWS = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,8 +89,8 @@ def test_more_rows_are_shown_without_a_script_and_nothing_is_saved(world: World)
     assert answer.status_code == 200 and names(world) == []
     assert (shown["name-1"], shown["name-3"], shown["at-3:NO"]) == ("Embassy", "Court", "yes")
     assert shown["countries-3"] == "Atlantis" and 'name="out-1" value="yes" checked' in answer.text
-    assert [name for name in shown if name.startswith("name-")] == [f"name-{number}" for number in (1, 3, 4, 5, 6)]
-    assert world.wanda.press(PAGE, **(shown | {"countries-3": "", "name-6": "Ministry"})).status_code == 303
+    assert [name for name in shown if name.startswith("name-")] == [f"name-{number}" for number in (1, 3, 4, 5)]
+    assert world.wanda.press(PAGE, **(shown | {"countries-3": "", "name-5": "Ministry"})).status_code == 303
     assert names(world) == ["Embassy", "Court", "Ministry"], "a box that no form sent is not ticked"
 
 
