@@ -20,7 +20,7 @@ from mailer.organisers import accounts, writing
 from mailer.organisers.writing import AskedMeanwhile
 from mailer.store.db import utcnow
 from mailer.store.models import Campaign, CampaignStatus, TargetRole
-from mailer.web.desk import choices, contents, insertions, keeping, named, refusing, text_fields, times
+from mailer.web.desk import choices, contents, insertions, keeping, losing, named, refusing, text_fields, times
 from mailer.web.desk.approving import sender
 from mailer.web.desk.numbers import row_number
 from mailer.web.desk.recent import renderings
@@ -228,8 +228,7 @@ def _lost(why: str, written: AnyWritten, status: int) -> Any:
     """What somebody typed that can be saved nowhere any more."""
     if _is_script():
         return {"refused": why}, status
-    page = render_template("desk/texts/lost.html", why=why, parts=text_fields.parts(written))
-    return make_response(page, status)
+    return losing.give_back(why, [part for part in text_fields.parts(written) if part[1]], status)
 
 
 def compare(slug: str, text: str) -> Any:
@@ -254,7 +253,7 @@ def _page(slug: str, name: TextName, *, sent: Sent | None = None, refused: Maile
         campaign = named.campaign(session, slug)
         if campaign.status is not CampaignStatus.DRAFT:
             why = refusing.advice(NoDraft(slug=slug, status=campaign.status))
-            return make_response(render_template("desk/texts/lost.html", why=why, parts=[], campaign=campaign), 409)
+            return losing.give_back(why, (), 409, slug=slug)
         versions = text_versions.latest(session, campaign)
         version = versions.get(name)
         saved = (version.written if version else None) or kind_of(name)()
