@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from mailer.campaigns import kinds, letters, personal_links
 from mailer.campaigns.text_names import NoRole, TextName
-from mailer.campaigns.written import Fault, WrittenLetter
+from mailer.campaigns.written import LONGEST_LETTER, Fault, WrittenLetter, name_of
+from mailer.campaigns.written import of_campaign as written_of
 from mailer.cases.never import Never
 from mailer.cases.targets import ROLES
 from mailer.errors import MailerError
@@ -32,8 +33,6 @@ _DEFAULTS = {"salutation": "Your Excellency", "name": "(your name)", "country": 
 
 #: in how many ways each part of a letter may be worded: a page reads them all
 _MOST_CHOICES = 100
-#: what nobody reads to its end, and no mail has room for
-_LONGEST_PART = 20_000
 
 #: how a letter's name may end that is not right yet; the last is what Windows makes of it
 _ENDINGS = re.compile(r"\.(md|markdown|md\.txt)$", re.IGNORECASE)
@@ -204,7 +203,7 @@ def faults(campaign: Campaign, name: TextName, written: WrittenLetter) -> list[F
     }
     found = [_fault_of_choices(article, key) for key in _CHOICES]
     found += [_fault(part, article, check) for part, check in checks.items()]
-    if not has_source(campaign, name):
+    if not _has_source(campaign, name):
         wanted = name.source(campaign.language).file
         error = InvalidFile(file=article.file, line=1, problem=f"there is no {wanted} yet that can go out")
         found.append(Fault("source", 1, str(error.fields["problem"]), error))
@@ -219,16 +218,19 @@ def of_written(name: TextName, written: WrittenLetter) -> LetterText:
     return _read_letter(name, written_files.article_of(name.file, written.front, written.body))
 
 
-def has_source(campaign: Campaign, name: TextName) -> bool:
+def _has_source(campaign: Campaign, name: TextName) -> bool:
     """Whether a letter is the one that others are translated from, or that one can go out."""
-    own = name.source(campaign.language)
-    return name == own or any((each.role, each.language) == (own.role, own.language) for each in campaign.letters)
+    source = name.source(campaign.language)
+    return name == source or source in map(name_of, campaign.letters)
 
 
-def is_wanted(campaign: Campaign, name: TextName) -> bool:
-    """Whether a letter of that name may stand in a campaign."""
-    is_asked = "ask" in kinds.of(campaign).keys and name.role in campaign.ask
-    return is_asked and has_source(campaign, name)
+def is_same(name: TextName, before: WrittenLetter, after: WrittenLetter) -> bool:
+    """Whether two letters say the same, however their lines were broken."""
+    try:
+        letters_of = [written_of(of_written(name, each)) for each in (before, after)]
+    except MailerError:
+        return False
+    return letters_of[0] == letters_of[1]
 
 
 def _check_body(article: Article) -> None:
@@ -245,7 +247,8 @@ def _fault_of_choices(article: Article, key: str) -> Fault | None:
         if key == "subjects" and not number:
             _check_subjects((), article)
     except MailerError as error:
-        return Fault(key, number + 1, _problem(error, key), error)
+        is_of_one = len(article.front.get(key, ())) <= _MOST_CHOICES
+        return Fault(key, number + 1 if is_of_one else 0, _problem(error, key), error)
     return None
 
 
@@ -270,6 +273,9 @@ def _choices(article: Article, key: str) -> Iterator[str]:
     choices = article.problem.texts(article.front, key, example=_EXAMPLE)
     if len(choices) > _MOST_CHOICES:
         article.problem.about(key, f"there are more than {_MOST_CHOICES}. Keep the best")
+    if sum(map(len, choices)) > WrittenLetter.LONGEST[key] - 2 * len(choices):
+        problem = f"together they have more than {WrittenLetter.LONGEST[key]:,} characters. Keep the best"
+        article.problem.about(key, problem)
     for number, written in enumerate(choices):
         line = article.problem.line_of_text(key, number)
         paragraphs = letters.paragraphs(written)
@@ -336,9 +342,9 @@ def _check_words(written: str, file: str, line: int) -> None:
 
 
 def _check_signs(written: str, file: str, line: int) -> None:
-    if len(written) > _LONGEST_PART:
+    if len(written) > LONGEST_LETTER:
         problem = (
-            f"this has more than {_LONGEST_PART:,} characters. Shorten it: people answer letters that they can read"
+            f"this has more than {LONGEST_LETTER:,} characters. Shorten it: people answer letters that they can read"
         )
         raise InvalidFile(file=file, line=line, problem=problem)
     if sign := leftovers.find_in_plain_text(written):

@@ -134,6 +134,7 @@ def change(
     campaign.public, campaign.forwardable = new.public, new.forwardable
     session.flush()
     editions.discard(session, campaign)
+    text_versions.say_letters(session, campaign)
     if new.kind != now.kind and (name := _unfit(session, campaign)):
         raise WrongOutline([Wrong("kind", KindHasNone(name.file))])
     return True
@@ -179,10 +180,11 @@ def _of_letters(session: Session, campaign: Campaign, new: Outline) -> Iterator[
     """Letters, finished or not, that nobody would be asked to send."""
     written = [name for name, each in text_versions.latest(session, campaign).items() if each.written is not None]
     roles = dict.fromkeys(name.role for name in written if name.role)
-    if roles and "ask" not in kinds.KINDS[new.kind].keys:
+    if roles and "ask" in kinds.of(campaign).keys and "ask" not in kinds.KINDS[new.kind].keys:
         yield Wrong("kind", KindHasNone("letters"))
     else:
-        yield from (Wrong("ask", LetterLeft(role=role)) for role in roles if role not in new.ask)
+        left = (role for role in roles if role in campaign.ask and role not in new.ask)
+        yield from (Wrong("ask", LetterLeft(role=role)) for role in left)
 
 
 def _unfit(session: Session, campaign: Campaign) -> TextName | None:

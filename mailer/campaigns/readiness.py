@@ -177,7 +177,7 @@ def require_still(session: Session, campaign: Campaign, *, start: datetime | Non
     :raises Refused: naming each.
     """
     day = start.date() if start and start > db.now(session) else None
-    _refuse(campaign, _sayable(campaign, gate.decided(session, campaign, start=day)))
+    _refuse(campaign, sayable(campaign, gate.decided(session, campaign, start=day)))
 
 
 def _refuse(campaign: Campaign, found: Iterable[Finding]) -> None:
@@ -217,7 +217,7 @@ def findings(
     except UNKNOWN_AUDIENCE as problem:
         remedy = "Change [audience] in campaign.toml, or make what it names, and load the campaign again."
         found.append(Finding(Level.ERROR, "audience-unknown", _AUDIENCE, str(problem).rstrip("."), remedy))
-    return _sayable(campaign, found)
+    return sayable(campaign, found)
 
 
 def _next_start(session: Session, campaign: Campaign) -> datetime:
@@ -270,7 +270,7 @@ def _of_audience(session: Session, campaign: Campaign, counted: "Check | None") 
         yield Finding(Level.ERROR, "target-missing", _TARGETS, what, remedy)
 
 
-def _sayable(campaign: Campaign, found: Iterable[Finding]) -> list[Finding]:
+def sayable(campaign: Campaign, found: Iterable[Finding]) -> list[Finding]:
     """Findings, each once and errors first, without words that must not appear: they may quote a text."""
     never = _never(campaign)
     said = [_unsaid(each) if never.holds(each.where, each.what, each.remedy) else each for each in found]
@@ -349,7 +349,7 @@ def check(session: Session, campaign: Campaign, *, ours: Iterable[str] = ()) -> 
     known = [words for target in targets for words in target.words]
     said += strangers.findings(campaign, [*ours, *known])
     gaps = replace(found.gaps, dead_links=tuple(_sayable_link(campaign, dead) for dead in found.gaps.dead_links))
-    return replace(found, gaps=gaps, is_over=is_over, findings=tuple(_sayable(campaign, said)))
+    return replace(found, gaps=gaps, is_over=is_over, findings=tuple(sayable(campaign, said)))
 
 
 def _count(session: Session, campaign: Campaign) -> tuple[Check, Iterable[Group] | None]:

@@ -23,10 +23,12 @@ def is_outdated(translation: Version, source: Version | None, compared: Mapping[
     :param source: the latest version of that.
     :param compared: as `sources_of` gives it.
     """
-    if translation.source_id is None or translation.written is None or source is None or source.written is None:
+    if translation.written is None or source is None or source.written is None or translation.name == source.name:
         return False
-    before = compared.get(translation.source_id)
-    return before is not None and before != source.written
+    before = compared.get(translation.source_id or 0)
+    if before is None:  # it is older than what it is a translation of
+        return source.id > translation.id
+    return before != source.written
 
 
 def sources_of(session: Session, versions: Mapping[TextName, Version]) -> dict[int, AnyWritten]:

@@ -89,8 +89,9 @@ def latest(session: Session, campaign: Campaign) -> dict[TextName, Version]:
     newest = select(func.max(TextVersion.id)).where(TextVersion.campaign_id == campaign.id)
     by_name = newest.group_by(TextVersion.language, TextVersion.role)
     rows = session.scalars(select(TextVersion).where(TextVersion.id.in_(by_name)))
-    # Letters can be corrected while a campaign is going out, and nobody keeps versions of that.
-    found = {each.name: each for each in map(Version.of, rows) if not each.name.role or _is_draft(campaign)}
+    # Letters can be corrected once a campaign has started, and nobody keeps versions of that.
+    has_started = campaign.started_at is not None
+    found = {each.name: each for each in map(Version.of, rows) if not (each.name.role and has_started)}
     for name, written in _said(campaign).items():  # what is as old as this table, or was written by the program
         found.setdefault(name, _elsewhere(name, written))
     return dict(sorted(found.items(), key=lambda each: _order(campaign, each[0])))
@@ -158,8 +159,8 @@ def get(session: Session, campaign: Campaign, name: TextName, version_id: int) -
 
 
 def read(session: Session, campaign: Campaign, name: TextName, written: AnyWritten) -> list[Fault]:
-    """Why a text cannot go out as it is written. To be called before the session that saves it: to render a text takes
-    longer than others should have to wait."""
+    """Why a text cannot go out as it is written. To be called before the session that saves it: to render a text of
+    mails takes longer than others should have to wait."""
     if isinstance(written, WrittenLetter):
         return letter_files.faults(campaign, name, written)
     return text_files.faults(session, campaign, name.language, written)
@@ -177,7 +178,8 @@ def save(
 ) -> Version:
     """Save a text of a draft. What is saved a second time is saved once.
 
-    :param goes_out: whether `read` found nothing.
+    :param goes_out: whether `read` found nothing; a letter is read once more, since it takes no time, and others may
+        have changed meanwhile whether there can be one.
     :param before_change: called first where that would change something; what it raises keeps it from being changed.
     :raises lifecycle.NoDraft: the campaign is none any more.
     :raises SavedMeanwhile: somebody else has saved it since.
@@ -186,7 +188,8 @@ def save(
     lifecycle.hold_draft(session, campaign)
     if written.is_too_long:
         raise TooLong(slug=campaign.slug, file=name.file, longest=LONGEST_BODY)
-    goes_out = goes_out and (name.role is None or letter_files.is_wanted(campaign, name))
+    if name.role:
+        goes_out = not read(session, campaign, name, written)
     _keep_all(session, campaign)
     before = latest_of(session, campaign, name)
     if before and before.written == written:
@@ -317,13 +320,14 @@ def _say(session: Session, campaign: Campaign, name: TextName, written: AnyWritt
     editions.discard(session, campaign)
     session.flush()
     if name.role and name == name.source(campaign.language):
-        _say_translations(session, campaign, name)
+        say_letters(session, campaign)
 
 
-def _say_translations(session: Session, campaign: Campaign, source: TextName) -> None:
-    """Have a campaign say what of a letter was translated before that itself was finished."""
+def say_letters(session: Session, campaign: Campaign) -> None:
+    """Have a draft say those letters that were finished before they could be: before that which they are translated
+    from, or before their role was asked for."""
     for name, version in latest(session, campaign).items():
-        is_held = name.role == source.role and name != source and not version.goes_out
+        is_held = name.role and version.written and not version.goes_out
         if is_held and version.written and not read(session, campaign, name, version.written):
             _again(session, campaign, version, goes_out=True)
 
@@ -398,11 +402,18 @@ def follow(session: Session, campaign: Campaign, at: datetime) -> None:
     said = _said(campaign)
     for name, written in said.items():  # what others are translated from first
         before = known.get(name)
-        if before is None or before.written != written or not before.goes_out:
+        if before is None or not before.goes_out or not _is_same(name, before.written, written):
             _keep(session, campaign, name, written, at=at)
     for name in known.keys() - said.keys():
         if known[name].written is not None:
             _take_out(session, campaign, name, Saving(base=0, at=at))
+
+
+def _is_same(name: TextName, before: AnyWritten | None, after: AnyWritten) -> bool:
+    """Whether two versions say the same, as far as it goes out."""
+    if isinstance(before, WrittenLetter) and isinstance(after, WrittenLetter):
+        return letter_files.is_same(name, before, after)
+    return before == after
 
 
 # --- translations ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from mailer.store.models import CampaignText, LetterText
 #: characters of what is one line, and of what is more: more than any mail has room for
 LONGEST_LINE = 1_000
 LONGEST_BODY = 50_000
+#: likewise of a part of a letter: what nobody reads to its end
+LONGEST_LETTER = 20_000
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 
 
@@ -46,7 +48,7 @@ class _Fields:
     @property
     def is_too_long(self) -> bool:
         """Whether nobody could store or read it."""
-        return any(len(words) > self.LONGEST[name] for name, words in self.typed.items())
+        return any(len(words.rstrip("\n")) > self.LONGEST[name] for name, words in self.typed.items())
 
     @property
     def front(self) -> dict[str, Any]:
@@ -100,9 +102,13 @@ class Written(_Fields):
 class WrittenLetter(_Fields):
     """What people write to those of one role, in one language."""
 
-    LONGEST: ClassVar[Mapping[str, int]] = dict.fromkeys(
-        ("subjects", "openings", "body", "closings", "rules"), LONGEST_BODY
-    )
+    LONGEST: ClassVar[Mapping[str, int]] = {
+        "subjects": LONGEST_LETTER // 2,
+        "openings": LONGEST_LETTER,
+        "body": LONGEST_LETTER,
+        "closings": LONGEST_LETTER,
+        "rules": LONGEST_LETTER // 2,
+    }
     KEEPS_EMPTY: ClassVar[bool] = False
 
     subjects: tuple[str, ...] = ()  # of these and the next two, each person gets one
@@ -155,8 +161,18 @@ def of_campaign(stored: CampaignText | LetterText) -> AnyWritten:
     """What a campaign says."""
     if isinstance(stored, CampaignText):
         return Written.of(stored.subject, stored.preheader, stored.body)
-    names = [each.name for each in fields(WrittenLetter)]
-    return WrittenLetter.of_stored({name: getattr(stored, name) for name in names})
+    return WrittenLetter(
+        subjects=tuple(stored.subjects),
+        openings=tuple(map(_with_breaks, stored.openings)),
+        closings=tuple(map(_with_breaks, stored.closings)),
+        rules=stored.rules,
+        body=_body(stored.body),
+    )
+
+
+def _with_breaks(paragraph: str) -> str:
+    """A paragraph that was read, as it has to be written to be read like that again: only its breaks were meant."""
+    return paragraph.replace("\n", "\\\n")
 
 
 def name_of(stored: CampaignText | LetterText) -> TextName:

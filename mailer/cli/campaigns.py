@@ -122,7 +122,7 @@ def export(installation: Installation, slug: str, folder: Path) -> None:
     with installation.session(read_only=True) as session:
         campaign = lifecycle.get(session, slug)
         written = folders.write(session, campaign, folder)
-        found = list(text_findings.findings(session, campaign))
+        found = readiness.sayable(campaign, text_findings.findings(session, campaign))
     click.echo(f"Written to {written}")
     for finding in found:
         click.echo(f"Warning: {finding}", err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from mailer.campaigns import asking, editions, gate, letter_files, lifecycle
+from mailer.campaigns import asking, editions, gate, letter_files, lifecycle, text_versions
 from mailer.campaigns.text_names import TextName
 from mailer.cases import history
 from mailer.cases.never import Never
@@ -14,6 +14,7 @@ from mailer.delivery.stopping import IsWithdrawn
 from mailer.errors import MailerError
 from mailer.mail.sender import Sender
 from mailer.store import slugs
+from mailer.store.db import utcnow
 from mailer.store.models import Asking, Campaign, CampaignStatus, CaseEventKind, LetterText
 
 
@@ -75,6 +76,8 @@ def correct_letters(session: Session, folder: Path, sender: Sender) -> Corrected
         campaign.letters.extend(read)
         session.flush()
         editions.try_out(session, campaign)
+        if campaign.started_at is None:
+            text_versions.follow(session, campaign, utcnow())
         if campaign.started_at is not None:
             editions.freeze_letters(session, campaign, sender)
             words = {"en": ", ".join(files)}

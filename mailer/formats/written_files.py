@@ -172,6 +172,8 @@ class Complaint:
         first = self.line_of(key)
         rest = "\n".join(self._text.split("\n")[first - self._first_line :]).partition("=")[2]
         texts = [found for found in _TEXT_OR_COMMENT.finditer(rest) if not found[0].startswith("#")]
+        if number >= len(texts):  # what is written looks like something else
+            return first
         found = texts[number]
         return first + rest.count("\n", 0, found.end("begin") if found["begin"] else found.start())
 

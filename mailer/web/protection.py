@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: what one form may weigh; ours have a few short fields
 MAX_BODY_BYTES = 64 * 1024
 #: endpoint → likewise, where more is typed: a text of a campaign, and whoever has to sign in before it is saved
-_LARGER: Mapping[str, int] = {"desk.texts.save": 640 * 1024, "desk.coming.enter": 640 * 1024}
+_LARGER: Mapping[str, int] = {"desk.texts.save": 640 * 1024, "desk.coming.enter": 1024 * 1024}
 MAX_FIELDS = 200  # of a multipart form
 
 #: nobody fills in a form in less
@@ -106,6 +106,11 @@ def take_head_for_get() -> None:
         request.method = "GET"
 
 
+def most_bytes(endpoint: str) -> int:
+    """What a form to an endpoint may weigh."""
+    return _LARGER.get(endpoint, MAX_BODY_BYTES)
+
+
 def refuse_misuse() -> None:
     """Refuse what no page of ours can have sent, before anything looks at it.
 
@@ -118,7 +123,7 @@ def refuse_misuse() -> None:
         abort(403)
     if request.endpoint == _WITH_FILE and request.method == "POST":
         return  # its form is read once it is known who sends it
-    most = _LARGER.get(request.endpoint or "", MAX_BODY_BYTES)
+    most = most_bytes(request.endpoint or "")
     request.max_content_length = request.max_form_memory_size = most
     take_in_chunks(most)
     if any("\0" in text for text in _texts()):

@@ -165,7 +165,11 @@ WRONG = {
     "bold words in a rule": ("Send no money", "Send **no** money", ":11: **no** would go out"),
     "a field in a rule": ("Send no money", "Send {{ name }} no money", ":11: rules: they are the same for everybody"),
     "a book": ("I write", "I write " + "word " * 4000, ":13: this has more than 20,000 characters"),
-    "a book to begin with": ("I await", "I await " + "word " * 4000, ":7: this has more than 20,000 characters"),
+    "a book to begin with": (
+        "I await",
+        "I await " + "word " * 4000,
+        ":7: closings: together they have more than 20,000",
+    ),
     "more closings than a page reads": (
         '"I await your\\nreply."',
         ", ".join(f'"Number {number}."' for number in range(101)),

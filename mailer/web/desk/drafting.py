@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import make_response, redirect, render_template, request
 
-from mailer.campaigns import drafts, kinds
+from mailer.campaigns import drafts, kinds, text_versions
 from mailer.campaigns.text_versions import Saving
 from mailer.campaigns.written import LONGEST_LINE
 from mailer.cases import cases
@@ -14,7 +14,7 @@ from mailer.locale.languages import InvalidLanguage
 from mailer.people import lists
 from mailer.store.db import utcnow
 from mailer.store.slugs import InvalidSlug
-from mailer.web.desk import choices, named, terms
+from mailer.web.desk import choices, named, refusing, terms
 from mailer.web.desk.visit import record, visit
 from mailer.web.language import _, current, url
 from mailer.web.site import site
@@ -71,6 +71,8 @@ def copy(slug: str) -> Any:
         return _copying(slug, _of_name(name, refused))
     except drafts.Withdrawn:
         return _copying(slug, {"form": _("It was withdrawn, so nothing is made of it again.")})
+    except text_versions.TooLong as refused:
+        return _copying(slug, {"form": refusing.advice(refused)})
     return redirect(url("desk.texts.browse", slug=name), 303)
 
 

@@ -110,7 +110,9 @@ def _advice(wrong: Wrong) -> str:
         return _("A prisoner is written to in one case: choose it, or ask for no prisoner.")
     if isinstance(why, outlines.LetterLeft):
         role = contents.role_name(str(why.fields["role"]))
-        return _("There is a letter to a role that you left out: {role}. Ask for it, too.", role=role)
+        return _(
+            "There is a letter to a role that you left out: {role}. Ask for it, too, or take the letter out.", role=role
+        )
     if isinstance(why, outlines.GoalOutOfRange):
         return _("Write a whole number from {least} on, or nothing.", least=why.fields["least"])
     if isinstance(why, outlines.KindHasNone):

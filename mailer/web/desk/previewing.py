@@ -24,8 +24,9 @@ from mailer.kits.editions import KitEditions
 from mailer.kits.wording import Forwarder, KitText
 from mailer.locale import languages
 from mailer.mail import html_words
+from mailer.store.models import Campaign, CampaignStatus
 from mailer.web import framed
-from mailer.web.desk import named, readers
+from mailer.web.desk import named, readers, text_fields
 from mailer.web.desk.readers import Looked
 from mailer.web.desk.recent import renderings
 from mailer.web.language import current
@@ -118,8 +119,18 @@ def letter(slug: str) -> str:
             **_around(looked),
             targets=targets,
             to=chosen if chosen in dict(targets) else next(iter(dict(targets)), ""),
+            unfinished=_unfinished_letters(session, looked.campaign),
             width=WIDTHS["phone"],
         )
+
+
+def _unfinished_letters(session: Session, campaign: Campaign) -> list[tuple[str, str]]:
+    """Letters of a draft of which something later is saved than its page shows: name and title."""
+    if campaign.status is not CampaignStatus.DRAFT:
+        return []
+    versions = text_versions.latest(session, campaign).items()
+    held = [name for name, version in versions if name.role and version.written and not version.goes_out]
+    return [(name.stem, text_fields.title(name)) for name in held]
 
 
 def letter_document(slug: str) -> Response:

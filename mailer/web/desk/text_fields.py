@@ -80,7 +80,8 @@ def _hints(name: TextName) -> Mapping[str, str]:
     if name.role:
         body = _(
             "Plain text: an empty line begins a paragraph. Begin with the salutation and end with the sender’s name: "
-            "both stand under “Fields”. The opening comes after the salutation, the closing before the name."
+            "both stand under “Fields”. The opening comes after the salutation, the closing before the name. "
+            "Lines of a paragraph are joined: end one with \\ to keep it."
         )
     return {
         "subject": "",
@@ -131,7 +132,7 @@ def _problem(fault: Fault) -> str:
     said = _in_english(fault.problem)
     if fault.part == "body":
         return _("Line {line}: {problem}", line=fault.place, problem=said)
-    if fault.part in ("subjects", "openings", "closings"):
+    if fault.part in ("subjects", "openings", "closings") and fault.place:
         return _("Number {number}: {problem}", number=fault.place, problem=said)
     return said
 

@@ -44,7 +44,7 @@ class Row:
     title: str
     words: str  # of it, to know it by
     is_source: bool
-    can_go: bool
+    can_be_taken_out: bool
     is_unfinished: bool
     is_outdated: bool
     version: int
@@ -148,7 +148,7 @@ def _rows(session: Session, campaign: Campaign) -> dict[TextName, Row]:
             title=text_fields.title(name),
             words=next(iter(each.written.typed.values())).partition("\n")[0],
             is_source=name == name.source(campaign.language),
-            can_go=text_versions.can_be_taken_out(campaign, name, versions),
+            can_be_taken_out=text_versions.can_be_taken_out(campaign, name, versions),
             is_unfinished=not each.goes_out,
             is_outdated=text_findings.is_outdated(each, versions.get(name.source(campaign.language)), compared),
             version=each.id,
@@ -208,6 +208,8 @@ def _save(slug: str, name: TextName, sent: Sent) -> tuple[Version, Sequence[Faul
             who=visit().who,
         )
         session.flush()
+        if name.role:  # what else it waits for may have changed
+            found = text_versions.read(session, campaign, name, sent.written)
         return saved, found, writing.standing(session, campaign, sender())
 
 
@@ -309,7 +311,8 @@ def _source(
     compared = text_findings.sources_of(session, versions)
     changes: Sequence[Part] = ()
     if translation and text_findings.is_outdated(translation, source, compared):
-        changes = text_fields.differences(compared[translation.source_id or 0], source.written)
+        before = compared.get(translation.source_id or 0) or kind_of(name)()
+        changes = text_fields.differences(before, source.written)
     return {"source": source, "source_name": languages.name(campaign.language), "changes": changes}
 
 

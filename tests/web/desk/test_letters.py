@@ -2,13 +2,17 @@
 
 import re
 from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
-from mailer.campaigns import lifecycle
-from mailer.store.models import AccountRole
+from mailer.campaigns import lifecycle, readiness
+from mailer.campaigns.written import WrittenLetter
+from mailer.organisers.desk_sessions import form_token
+from mailer.store.models import AccountRole, AuditEntry
+from mailer.web import protection
 from tests.support.desk import words
 from tests.web.desk.sendable import SLUG, World, make_world
 from tests.web.desk.test_texts import another_writer, by_script, codes, hidden, save
@@ -94,6 +98,39 @@ def test_a_letter_to_those_who_are_not_asked_any_more_says_so_and_can_go(world: 
     base = hidden(world.wanda.get(company))["base"]
     assert world.wanda.press(f"{company}/take-out", base=base, seen="").status_code == 303
     assert "Letter to companies" not in words(world.wanda.get(TEXTS))
+
+
+def test_the_log_tells_a_letter_from_a_text_and_the_check_leads_to_it(world: World) -> None:
+    save(world.wanda, EN, GOOD | {"subjects": "Urgent request"})
+    with world.session() as session:
+        last = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
+        assert last and last.details == {"language": "en", "role": "embassy"}
+        found = readiness.findings(session, lifecycle.get(session, SLUG))
+        places = {each.where for each in found if each.where.startswith("letter-embassy.en.md, subjects")}
+    assert places == {"letter-embassy.en.md, subjects, number 1"}
+    assert f'href="/desk{EN}"' in world.wanda.get(f"/campaigns/{SLUG}/check").text
+
+
+def test_the_preview_says_that_something_later_is_saved(world: World) -> None:
+    preview = f"/campaigns/{SLUG}/preview/letter"
+    save(world.wanda, EN, GOOD)
+    assert "A later text is saved" not in words(world.wanda.get(preview))
+    save(world.wanda, EN, GOOD | {"subjects": ""})
+    assert "A later text is saved that is not finished: Letter to embassies" in words(world.wanda.get(preview))
+
+
+@pytest.mark.parametrize("letter", ["न", "😀"])
+def test_a_form_whose_every_field_is_full_is_taken(world: World, letter: str) -> None:
+    full = {name: letter * longest for name, longest in WrittenLetter.LONGEST.items()}
+    data = {"form_token": form_token(world.wanda.secret), **hidden(world.wanda.get(EN)), **full}
+    base_url = str(world.app.extensions["site"].settings.base_url)
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    answer = world.wanda.client.post(
+        f"/desk{EN}", content_type="multipart/form-data", base_url=base_url, headers=headers, data=data
+    )
+    assert answer.status_code == 303
+    most = protection.most_bytes("desk.coming.enter")
+    assert len(urlencode(data)) < most, "whoever has to sign in first sends it along"
 
 
 def test_of_two_who_write_a_letter_the_second_sees_both(world: World) -> None:
