@@ -105,7 +105,7 @@ def test_the_log_tells_a_letter_from_a_text_and_the_check_leads_to_it(world: Wor
     with world.session() as session:
         last = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
         assert last and last.details == {"language": "en", "role": "embassy"}
-        found = readiness.findings(session, lifecycle.get(session, SLUG))
+        found = readiness.check(session, lifecycle.get(session, SLUG)).findings
         places = {each.where for each in found if each.where.startswith("letter-embassy.en.md, subjects")}
     assert places == {"letter-embassy.en.md, subjects, number 1"}
     assert f'href="/desk{EN}"' in world.wanda.get(f"/campaigns/{SLUG}/check").text
