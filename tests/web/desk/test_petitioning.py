@@ -35,7 +35,7 @@ def form(who: Organiser) -> dict[str, str]:
     """What the page's form says, when nothing is changed on it."""
     page = who.get(PAGE).text
     hidden = re.findall(r'<input type="hidden" name="(mark|seen)" value="([^"]*)"', page)
-    areas = re.findall(r'<textarea id="(to-[\w-]+)"[^>]*>([^<]*)</textarea>', page)
+    areas = re.findall(r'<textarea id="(to-[\w-]+)"[^>]*>\n?([^<]*)</textarea>', page)
     return {name: unescape(value) for name, value in [*hidden, *areas]}
 
 

@@ -36,7 +36,7 @@ def world(app: Flask) -> World:
 def fields(page: str) -> dict[str, str]:
     """What a page's form says, when nothing is changed on it."""
     hidden = re.findall(r'<input type="hidden" name="(mark|seen)" value="([^"]*)"', page)
-    areas = re.findall(r'<textarea id="([\w-]+)"[^>]*>([^<]*)</textarea>', page)
+    areas = re.findall(r'<textarea id="([\w-]+)"[^>]*>\n?([^<]*)</textarea>', page)
     inputs = re.findall(r'<input id="([\w-]+)" name="[^"]*" type="text"[^>]*? value="([^"]*)"', page)
     ticked = re.findall(r'type="checkbox" name="(at-[^"]+)" value="(yes)" checked', page)
     return {name: unescape(value) for name, value in [*hidden, *areas, *inputs, *ticked]}
