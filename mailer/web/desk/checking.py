@@ -170,7 +170,10 @@ def _at_desk(campaign: Campaign, finding: Finding) -> str | None:
         return url("desk.texts.browse", slug=campaign.slug)
     if finding.code in _OF_AUDIENCE:
         return url("desk.audience.see", slug=campaign.slug)
-    page = _TABLES.get(finding.where.partition(", ")[2])
+    place = finding.where.partition(", ")[2]
+    page = _TABLES.get(place)
+    if page is None and where == "campaign.toml" and not place.startswith("["):
+        page = "desk.outlining.see"
     return url(page, slug=campaign.slug) if page else None
 
 

@@ -13,7 +13,7 @@ from mailer.campaigns.outlines import Outline
 from mailer.store.models import Campaign, CampaignStatus, HomeRule
 from tests.support.cases import make_case
 from tests.support.desk import words
-from tests.support.factories import add_letter
+from tests.support.factories import WHEN, add_letter
 from tests.web.desk.sendable import SLUG, World, make_world
 
 PAGE = f"/campaigns/{SLUG}/outline"
@@ -164,3 +164,10 @@ def test_what_is_no_draft_stays_as_it_is_and_one_that_waits_for_approval_is_not_
     assert answer.status_code == 409 and "Approval was asked for" in words(answer) and outline(world).home is None
     world.change(lambda campaign: setattr(campaign, "status", CampaignStatus.SCHEDULED))
     assert world.wanda.press(PAGE, **late).status_code == 409 and outline(world).home is None
+
+
+def test_the_check_leads_to_what_a_finding_of_the_outline_is_about(world: World) -> None:
+    with world.session() as session:
+        lifecycle.get(session, SLUG).deadline = WHEN
+    link = f'href="/desk{PAGE}" aria-label="Change it here: campaign.toml, deadline"'
+    assert link in world.wanda.get(f"/campaigns/{SLUG}/check").text
