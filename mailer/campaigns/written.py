@@ -107,7 +107,7 @@ class WrittenLetter(_Fields):
         "openings": LONGEST_LETTER,
         "body": LONGEST_LETTER,
         "closings": LONGEST_LETTER,
-        "rules": LONGEST_LETTER // 2,
+        "rules": LONGEST_LETTER,
     }
     KEEPS_EMPTY: ClassVar[bool] = False
 

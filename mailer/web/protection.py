@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: what one form may weigh; ours have a few short fields
 MAX_BODY_BYTES = 64 * 1024
 #: endpoint → likewise, where more is typed: a text of a campaign, and whoever has to sign in before it is saved
-_LARGER: Mapping[str, int] = {"desk.texts.save": 640 * 1024, "desk.coming.enter": 1024 * 1024}
+_LARGER: Mapping[str, int] = {"desk.texts.save": 640 * 1024, "desk.coming.enter": 1280 * 1024}
 MAX_FIELDS = 200  # of a multipart form
 
 #: nobody fills in a form in less
