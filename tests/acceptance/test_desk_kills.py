@@ -262,8 +262,10 @@ def test_killed_at_each_point_of_approving_and_sending(system: System, desk: Des
     for story, acts in zip(stories, (HELD, CHANGED, ALONE), strict=True):
         story.tell(acts)
         story.require_approved()
-    presses = sum(act.endswith("!") for act in (*HELD, *CHANGED, *ALONE))
-    assert desk.deaths == dict.fromkeys(POINTS, presses)
+    presses = [act.removesuffix("!") for act in (*HELD, *CHANGED, *ALONE) if act.endswith("!")]
+    # Where several press, one of them may have done it already when the server dies under another.
+    least = sum(act in _USUAL for act in presses)
+    assert least and all(least <= desk.deaths[point] <= len(presses) for point in POINTS), desk.deaths
     assert desk.status("alone") is _S.DRAFT
     _require_each_sent_once(system.server, desk, wire, stories)
 
