@@ -155,7 +155,7 @@ def _page(slug: str, problems: Mapping[str, str] | None = None, *, is_late: bool
 def _tags(session: Session, campaign: Campaign, now: Mapping[str, str]) -> Sequence[str]:
     """The languages that have a field: of the texts, the campaign's own first, and those that are or were written."""
     latest = text_versions.latest(session, campaign).items()
-    texts = [name.language for name, version in latest if version.written is not None]
+    texts = [name.language for name, version in latest if version.written is not None and name.role is None]
     known = [tag for tag in _fields() if _is_language(tag)]
     return list(dict.fromkeys([campaign.language, *texts, *now, *known]))
 

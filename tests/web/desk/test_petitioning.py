@@ -10,10 +10,10 @@ from sqlalchemy import delete
 from mailer.campaigns import lifecycle, text_versions
 from mailer.campaigns.text_names import TextName
 from mailer.campaigns.text_versions import Saving
-from mailer.campaigns.written import Written
+from mailer.campaigns.written import Written, WrittenLetter
 from mailer.organisers.approvals import State
 from mailer.store.db import utcnow
-from mailer.store.models import AccountRole, CampaignStatus
+from mailer.store.models import AccountRole, CampaignStatus, TargetRole
 from tests.support.desk import Organiser, words
 from tests.web.desk.sendable import SLUG, World, make_world
 
@@ -49,6 +49,9 @@ def test_each_language_of_the_texts_has_a_field_and_others_are_added(world: Worl
         french = Written.of("Libérez-les", "Écrivez", "Écrivez.")
         campaign = lifecycle.get(session, SLUG)
         text_versions.save(session, campaign, TextName("fr"), french, Saving(base=0, at=utcnow()), goes_out=False)
+        letter = WrittenLetter(subjects=("Свободу",), body="Свободу.\n")
+        name = TextName("ru", TargetRole.EMBASSY)
+        text_versions.save(session, campaign, name, letter, Saving(base=0, at=utcnow()), goes_out=False)
     first = form(world.wanda)
     assert [name for name in first if name.startswith("to-")] == ["to-en", "to-fr", "to-new"]
     answer = world.wanda.press(
