@@ -29,7 +29,7 @@ _BEGINNING = "letter-"
 #: of what may be written, where there is nothing or something else
 _EXAMPLE = '["Release the six dockers", "The six dockers in prison"]'
 #: what to write where nobody knows better
-_DEFAULTS = {"salutation": "Your Excellency", "name": "(your name)", "country": "abroad"}
+DEFAULTS = {"salutation": "Your Excellency", "name": "(your name)", "country": "abroad"}
 
 #: in how many ways each part of a letter may be worded: a page reads them all
 _MOST_CHOICES = 100
@@ -327,8 +327,8 @@ def _check_words(written: str, file: str, line: int) -> None:
     places = template.places("")
     for place in places:
         slot = place.slot if isinstance(place, fields.Place) else None
-        if isinstance(place, fields.Place) and slot and not slot.default.strip() and slot.field in _DEFAULTS:
-            default = _DEFAULTS[slot.field]
+        if isinstance(place, fields.Place) and slot and not slot.default.strip() and slot.field in DEFAULTS:
+            default = DEFAULTS[slot.field]
             problem = (
                 f"{{{{ {slot.field} }}}} needs a default, because a page does not know who writes. Write "
                 f'{{{{ {slot.field} or "{default}" }}}}'

@@ -1,6 +1,7 @@
 """What somebody wrote: a text of mails, or a letter, as it stands in the fields of a form, in a file, and stored."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
@@ -29,16 +30,16 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fields:
+class _Fields(ABC):
     """What both have in common."""
 
     LONGEST: ClassVar[Mapping[str, int]]  # field → characters, in the order of a form
     KEEPS_EMPTY: ClassVar[bool]  # whether a file names what nothing is written in, too
 
     @property
+    @abstractmethod
     def typed(self) -> dict[str, str]:
         """Field → what stands in it."""
-        raise NotImplementedError
 
     @property
     def is_empty(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailer.campaigns import kinds
+from mailer.campaigns import kinds, letter_files
 from mailer.store.models import Campaign
 from mailer.web.language import _
 
@@ -27,14 +27,18 @@ class Group:
 def of_letter() -> Sequence[Group]:
     """All that may be put into a letter. Whoever sends it may not be known, so most need other words for that."""
     of_target = [
-        Insertion('{{ salutation or "Your Excellency" }}', _("How they are addressed, in the letter’s language.")),
+        Insertion(_with_default("salutation"), _("How they are addressed, in the letter’s language.")),
         Insertion('{{ target_name or "the embassy" }}', _("What they are called.")),
     ]
     of_sender = [
-        Insertion('{{ name or "(your name)" }}', _("The name of whoever writes.")),
-        Insertion('{{ country or "abroad" }}', _("Where whoever writes lives.")),
+        Insertion(_with_default("name"), _("The name of whoever writes.")),
+        Insertion(_with_default("country"), _("Where whoever writes lives.")),
     ]
     return [Group(_("Whom the letter is to"), of_target), Group(_("Who writes"), of_sender)]
+
+
+def _with_default(field: str) -> str:
+    return f'{{{{ {field} or "{letter_files.DEFAULTS[field]}" }}}}'
 
 
 def every(campaign: Campaign) -> Sequence[Group]:

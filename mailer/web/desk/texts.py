@@ -192,8 +192,10 @@ def save(slug: str, text: str) -> Any:
 
 def _save(slug: str, name: TextName, sent: Sent) -> tuple[Version, Sequence[Fault], str]:
     """Save a text; what keeps it from going out; and how it stands with whoever approves then."""
-    with site().session(read_only=True) as session, renderings().lent(session):
-        found = text_versions.read(session, lifecycle.get(session, slug), name, sent.written)
+    found: Sequence[Fault] = ()
+    if name.role is None:
+        with site().session(read_only=True) as session, renderings().lent(session):
+            found = text_versions.read(session, lifecycle.get(session, slug), name, sent.written)
     with site().session() as session:
         campaign = lifecycle.get(session, slug)
         saved = writing.save(
@@ -208,7 +210,7 @@ def _save(slug: str, name: TextName, sent: Sent) -> tuple[Version, Sequence[Faul
             who=visit().who,
         )
         session.flush()
-        if name.role:  # what else it waits for may have changed
+        if name.role:  # it takes no time, and `save` reads it itself
             found = text_versions.read(session, campaign, name, sent.written)
         return saved, found, writing.standing(session, campaign, sender())
 
